@@ -1,0 +1,43 @@
+/* pull.h - one image from a registry into the store: resolve, fetch, unpack, record.
+ *
+ * Concurrent pulls of one reference with the same credentials share one machine; pulls of different images share
+ * their layers' transfers (one machine per digest, many waiters). */
+#ifndef IMAGES_PULL_H
+#define IMAGES_PULL_H
+
+#include <stdint.h>
+
+#include "reactor/err.h"
+
+/* Empty strings where absent. Order of use: username, identity_token, registry_token, auth (as containerd). Ignored when
+ * server_address names another host than the image's. */
+struct registry_auth {
+	const char *username, *password, *auth, *server_address, *identity_token, *registry_token;
+};
+
+struct pull; /* one waiter; gone once `done` ran or pull_cancel() returned */
+
+/* id is "sha256:<hex>", valid for the call. Errors:
+ *   INVALID_ARGUMENT   the reference
+ *   NOT_FOUND          the registry says that the image, or a platform for us in it, does not exist
+ *   UNAUTHENTICATED, PERMISSION_DENIED   401, 403 after trying what credentials there are
+ *   UNAVAILABLE        (reason RegistryUnavailable) 429, 5xx, connection and resolver trouble after retries
+ *   DATA_LOSS          a digest or size does not match
+ *   RESOURCE_EXHAUSTED a layer over max_layer_bytes, or less than min_free left
+ *   INVALID_ARGUMENT / INTERNAL  not a manifest we know, a hostile or damaged layer; each names the cause */
+typedef void pull_done(void *arg, const struct err *e, const char *id);
+
+struct pull *pull_start(const char *ref, const struct registry_auth *auth, pull_done *done, void *arg);
+
+/* This waiter leaves; the transfer stops when it was the last one, and its partial blobs are kept for a resume. */
+void pull_cancel(struct pull *p);
+
+/* One pull in flight, for progress lines and /debug. */
+struct pull_progress {
+	const char *ref, *state;
+	int layers, layers_done;
+	uint64_t bytes_total, bytes_done; /* compressed; total 0: not known yet */
+};
+void pull_each(void (*fn)(void *arg, const struct pull_progress *p), void *arg);
+
+#endif

@@ -1,0 +1,65 @@
+/* store.h - the images we have: names, records, and who still needs them.
+ *
+ * The one table of struct image; a record per image in <root>/images/<hex of id>.json. Layers are directories
+ * <root>/layers/<short name>, shared between images; `gc` removes the ones no image and no snapshot refers to.
+ * One id everywhere: "sha256:<hex>", the digest of the image's config. */
+#ifndef IMAGES_STORE_H
+#define IMAGES_STORE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "reactor/err.h"
+#include "reactor/fields.h"
+
+/* The part of the OCI image config that a container needs. Spec: OCI image-spec, config.md. */
+struct image_config {
+	struct strings env, entrypoint, cmd; /* env: "NAME=value" */
+	const char *working_dir, *user, *stop_signal;
+	struct pairs labels;
+	struct strings volumes;
+};
+
+struct image {
+	const char *id;         /* "sha256:<hex>" */
+	struct strings tags;    /* whole names: "docker.io/library/busybox:latest" */
+	struct strings digests; /* "docker.io/library/busybox@sha256:<manifest or index as the registry served it>" */
+	uint64_t size_bytes;    /* compressed layers + config + manifest, as containerd counts */
+	bool pinned;
+	int64_t pulled_at_ns;
+	struct image_config config;
+	struct strings layers;  /* directory names below <root>/layers, lowest first */
+	struct arena *arena;    /* owns all of the above */
+};
+
+/* Passed down by handlers/main.c; strings are borrowed for ever. */
+struct images_config {
+	const char *root;         /* "/var/lib/crisp" */
+	const char *unpack_path;  /* the unpacker program */
+	const char *registry_config_path; /* hosts.toml directories */
+	uint64_t max_layer_bytes; /* unpacked size one layer may reach */
+	const char *min_free;     /* "5%" or bytes with a unit: space of root that unpacking leaves alone */
+	struct strings pinned;    /* references that GC must not take: glob patterns */
+};
+
+/* Makes the directories, reads every record; unreadable ones are set aside. INTERNAL when root is unusable. */
+int store_open(const struct images_config *cfg, struct err *e);
+const struct images_config *store_config(void);
+
+/* By id (with or without "sha256:", or a unique prefix of it of at least 3 digits), tag, name (":latest" implied) or
+ * name@digest. NULL: unknown or not unique. Valid until the image is removed: do not keep it over a wait. */
+const struct image *store_find(const char *ref);
+void store_each(void (*fn)(void *arg, const struct image *img), void *arg);
+
+/* Removes the image that `ref` names with all its tags and digests; unknown is success. Layers go later, in a child. */
+int store_remove(const char *ref, struct err *e);
+
+/* ImageFsInfo: the directory all is in, and what it uses. Figures are refreshed in a child now and then, never here. */
+struct images_usage {
+	const char *mountpoint; /* <root> */
+	uint64_t used_bytes, inodes_used;
+	int64_t at_ns;
+};
+void store_usage(struct images_usage *out);
+
+#endif

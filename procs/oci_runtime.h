@@ -1,0 +1,65 @@
+/* oci_runtime.h - an OCI runtime as a program: runc, crun and any other with their command line.
+ *
+ * Spec: OCI runtime-spec, runtime.md; the command line is runc's (opencontainers/runtime-tools docs/command-line-interface.md).
+ * A handler whose program is missing is a condition, not an error at start: it may come later (checked at each use).
+ * Debian's crun 1.8.1 takes ociVersion 1.0.x only and refuses hybrid cgroup hosts unless /sys/fs/cgroup/unified is out of its mount
+ * namespace: probed at open by `--version`, handled here. */
+#ifndef PROCS_OCI_RUNTIME_H
+#define PROCS_OCI_RUNTIME_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "reactor/err.h"
+
+struct child_result;
+
+struct runtime_handler {
+	const char *name; /* "runc" */
+	const char *type; /* "oci" */
+	const char *path; /* of the program */
+};
+
+struct runtimes_config {
+	const struct runtime_handler *handlers;
+	size_t n;
+	const char *default_name;
+	const char *state; /* <state>: runtime roots are <state>/runtime/<name> */
+};
+
+int runtimes_open(const struct runtimes_config *cfg, struct err *e); /* INVALID_ARGUMENT: default not among them, unknown type */
+
+/* "" is the default. NULL: unknown. */
+const struct runtime_handler *runtime_find(const char *name);
+void runtime_each(void (*fn)(void *arg, const struct runtime_handler *h, bool usable, const char *why_not), void *arg);
+
+struct runtime_features {
+	bool recursive_read_only, user_namespaces;
+};
+void runtime_features(const struct runtime_handler *h, struct runtime_features *out);
+
+/* ---- operations: each spawns the program once. done: exactly once, never inside the call ---- */
+
+struct oci_op;
+typedef void oci_done(void *arg, const struct err *e, struct child_result *r);
+
+struct oci_stdio {
+	int in, out, err; /* borrowed; -1: /dev/null */
+};
+
+/* `run --detach`: create and start in one. The keeper keeps the first process under keep_id (the container's id). */
+struct oci_op *oci_run(const struct runtime_handler *h, const char *id, const char *bundle, const char *cgroup, const struct oci_stdio *io, oci_done *done, void *arg);
+
+/* `exec --detach`: process_path is a file with the OCI `process` object. keep_id: the exec's own id. console_socket: NULL without a tty. */
+struct oci_op *oci_exec(const struct runtime_handler *h, const char *id, const char *process_path, const char *pidfile, const char *keep_id,
+			const char *console_socket, const struct oci_stdio *io, oci_done *done, void *arg);
+
+/* `delete --force`: kills what is left, removes its cgroup and state. A container unknown to the runtime is success. */
+struct oci_op *oci_delete(const struct runtime_handler *h, const char *id, oci_done *done, void *arg);
+
+/* `update --resources -`. */
+struct oci_op *oci_update(const struct runtime_handler *h, const char *id, const char *resources_json, oci_done *done, void *arg);
+
+void oci_cancel(struct oci_op *op); /* kills the program's process group; done never runs; oci_delete() afterwards cleans up */
+
+#endif

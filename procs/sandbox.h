@@ -1,0 +1,72 @@
+/* sandbox.h - one pod sandbox: identity, state, network; the table of them and their records.
+ *
+ * Only this module creates and frees them. Record: <root>/sandboxes/<id>.json; memory is the authority while running. */
+#ifndef PROCS_SANDBOX_H
+#define PROCS_SANDBOX_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "procs/config.h"
+#include "reactor/arena.h"
+#include "reactor/err.h"
+#include "reactor/lane.h"
+#include "reactor/list.h"
+
+enum { ID_SIZE = 65 }; /* 64 hex digits and NUL */
+
+/* CRI numbers. A sandbox being made is not in the table's listing: `hidden`. */
+enum sandbox_state { SANDBOX_READY = 0, SANDBOX_NOTREADY = 1 };
+
+/* What is still there of a sandbox and must be given back; a bit is set before the step that makes it begins. */
+enum sandbox_made {
+	MADE_CGROUP = 1, MADE_NAMESPACES = 2, MADE_NETWORK = 4, MADE_FILES = 8, MADE_PAUSE = 16,
+};
+
+struct sandbox {
+	char id[ID_SIZE];
+	struct sandbox_config config;
+	int32_t state;
+	int64_t created_at_ns;
+	uint32_t made;            /* of enum sandbox_made */
+	struct strings ips;       /* as CNI gave them, primary first, without prefix length */
+	const char *netns_path;   /* "" for hostNetwork */
+	const char *cni_result;   /* JSON text of the chain's last ADD; "" when there is none */
+	const char *cni_conf;     /* JSON text of the conflist that ADD used: DEL uses it too */
+	const char *cgroup;       /* path below each hierarchy: parent of its containers; "/crisp/pod…" */
+	const char *boot_id;      /* of the boot it was made in */
+	const char *dir;          /* <state>/sandboxes/<id>: hostname, hosts, resolv.conf, shm */
+	int32_t pause_pid;        /* 0: none */
+	bool hidden;              /* RunPodSandbox has not succeeded yet */
+	struct arena *arena;      /* owns the strings above */
+	struct lane lane;         /* Run, Stop, Remove, and CreateContainer in it take turns */
+	struct link containers;   /* of struct container.of_sandbox */
+};
+
+struct sandboxes_config {
+	const char *root, *state, *netns_dir; /* borrowed for ever */
+};
+void sandboxes_open(const struct sandboxes_config *cfg);
+const struct sandboxes_config *sandboxes_config(void);
+
+/* A new hidden one with a fresh random id and a copy of config; in the table at once. */
+struct sandbox *sandbox_new(const struct sandbox_config *config);
+void sandbox_free(struct sandbox *s); /* takes it from the table and removes its record; its lane is idle, it has no containers */
+
+struct sandbox *sandbox_find(const char *id);   /* whole id or unique prefix; NULL: unknown (hidden ones are not found) */
+struct sandbox *sandbox_named(const char *name, const char *namespace_, const char *uid, uint32_t attempt); /* hidden ones too */
+void sandbox_each(void (*fn)(void *arg, struct sandbox *s), void *arg); /* without hidden ones, oldest first */
+
+int sandbox_save(const struct sandbox *s, struct err *e);
+void sandbox_set_state(struct sandbox *s, enum sandbox_state state); /* saves; a failure to save is logged, memory counts */
+
+/* Reads the records at start-up into the table, hidden ones included: recovery finishes or undoes those. */
+int sandboxes_load(struct err *e);
+
+/* Strings given to a sandbox live in its arena. */
+void sandbox_set_str(struct sandbox *s, const char **field, const char *value);
+
+void id_random(char out[ID_SIZE]); /* 64 hex digits from getrandom(2) */
+
+#endif

@@ -1,0 +1,22 @@
+/* sandbox_down.h - StopPodSandbox below its containers (the caller stopped those): network, pause, namespaces, files, cgroup.
+ * Idempotent: does what `made` says is left. A CNI DEL that fails is an error and stays to be retried. */
+#ifndef PROCS_SANDBOX_DOWN_H
+#define PROCS_SANDBOX_DOWN_H
+
+#include "procs/sandbox.h"
+#include "reactor/err.h"
+
+struct sandbox_down; /* gone once `done` ran */
+typedef void sandbox_down_done(void *arg, const struct err *e);
+
+/* The caller holds s->lane. NOTREADY from the first moment. Runs on: no cancel. */
+struct sandbox_down *sandbox_down_start(struct sandbox *s, sandbox_down_done *done, void *arg);
+
+/* Paths for a container of s: what the runtime joins. Strings in the arena; "" for the host's. INTERNAL when a pin is gone. */
+struct spec_namespaces;
+int sandbox_namespaces(const struct sandbox *s, struct arena *a, struct spec_namespaces *out, struct err *e);
+
+/* Recovery: s was READY by its record in this boot: is all of it still there? false makes it NOTREADY. Watches its pause. */
+bool sandbox_adopt(struct sandbox *s);
+
+#endif

@@ -1,0 +1,39 @@
+/* spec.h - config.json of a container: what CRI asked for, in the words of the OCI runtime-spec.
+ *
+ * spec_mounts.c, spec_security.c, spec_resources.c, spec_devices.c each fill one part. ociVersion 1.0.2: what every runtime takes. */
+#ifndef PROCS_SPEC_H
+#define PROCS_SPEC_H
+
+#include "procs/container.h"
+#include "reactor/err.h"
+#include "reactor/json.h"
+
+/* Where the sandbox's namespaces are, as paths for the runtime; "" for: share the host's. */
+struct spec_namespaces {
+	const char *net, *ipc, *uts, *user;
+	const char *pid; /* "new", "" (host) or a path */
+};
+
+/* An image volume: the mount_config's index and the directory it was mounted at. */
+struct spec_image_volume {
+	size_t mount_index;
+	const char *host_dir;
+};
+
+struct spec_input {
+	struct container *container;      /* uid, gid, groups and stop_signal are set in it */
+	const char *rootfs;               /* mounted */
+	struct spec_namespaces namespaces;
+	const struct spec_image_volume *image_volumes;
+	size_t n_image_volumes;
+	const char *node_name;
+};
+
+/* Everything checked and resolved. INVALID_ARGUMENT names the field that contradicts itself or cannot be had (unknown capability,
+ * missing user, bad device, RROUnsupported as reason, ...); a new reference in *out else. */
+int spec_make(const struct spec_input *in, json_t **out, struct err *e);
+
+/* The `process` object of an exec in a container: same user, capabilities, environment, limits; other args and terminal. */
+json_t *spec_exec_process(const struct container *c, const json_t *config, const struct strings *cmd, bool tty);
+
+#endif

@@ -1,0 +1,18 @@
+/* start.h - StartContainer: stdio, log, the OCI runtime, exit watch.
+ * Spec: CRI v1 RuntimeService.StartContainer. A failed start leaves the container EXITED 128 StartError with the runtime's message. */
+#ifndef PROCS_START_H
+#define PROCS_START_H
+
+#include "procs/container.h"
+#include "reactor/err.h"
+
+struct start; /* gone once `done` ran */
+typedef void start_done(void *arg, const struct err *e);
+
+/* The caller holds c->lane. FAILED_PRECONDITION when not CREATED or the sandbox is not READY. There is no cancel: it runs on. */
+struct start *start_start(struct container *c, start_done *done, void *arg);
+
+/* Recovery: c is RUNNING by its record. Takes up its log and exit watch again, or sets it EXITED by the keeper's record, 255/Unknown without one. */
+void start_adopt(struct container *c);
+
+#endif

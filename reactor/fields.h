@@ -1,0 +1,79 @@
+/* fields.h - plain structs to JSON and back by one table of their members, so that the two directions cannot drift.
+ *
+ * A struct that is kept on disk describes itself:
+ *     static const struct field dns_fields[] = { F_STRINGS(struct dns, servers), F_END };
+ * Strings are `const char *`, never NULL: "" when absent. What a record does not name is left zero or "".
+ * A string that is not valid UTF-8 is kept as {"base64": "..."} and comes back byte-identical. */
+#ifndef REACTOR_FIELDS_H
+#define REACTOR_FIELDS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "reactor/arena.h"
+#include "reactor/err.h"
+#include "reactor/json.h"
+
+struct strings {
+	const char **at;
+	size_t n;
+};
+
+struct pair {
+	const char *key, *value;
+};
+
+struct pairs {
+	struct pair *at;
+	size_t n;
+};
+
+struct ints {
+	int64_t *at;
+	size_t n;
+};
+
+enum field_kind {
+	FIELD_STR, FIELD_I64, FIELD_I32, FIELD_U64, FIELD_U32, FIELD_BOOL, FIELD_STRINGS, FIELD_PAIRS, FIELD_INTS,
+	FIELD_STRUCT, /* embedded, described by `sub` */
+	FIELD_ARRAY,  /* { T *at; size_t n; }, each described by `sub`, of `size` bytes */
+};
+
+struct field {
+	const char *name; /* NULL ends the table */
+	enum field_kind kind;
+	size_t offset;
+	const struct field *sub;
+	size_t size;
+};
+
+#define F_STR(s, m) { #m, FIELD_STR, offsetof(s, m), NULL, 0 }
+#define F_I64(s, m) { #m, FIELD_I64, offsetof(s, m), NULL, 0 }
+#define F_I32(s, m) { #m, FIELD_I32, offsetof(s, m), NULL, 0 }
+#define F_U64(s, m) { #m, FIELD_U64, offsetof(s, m), NULL, 0 }
+#define F_U32(s, m) { #m, FIELD_U32, offsetof(s, m), NULL, 0 }
+#define F_BOOL(s, m) { #m, FIELD_BOOL, offsetof(s, m), NULL, 0 }
+#define F_STRINGS(s, m) { #m, FIELD_STRINGS, offsetof(s, m), NULL, 0 }
+#define F_PAIRS(s, m) { #m, FIELD_PAIRS, offsetof(s, m), NULL, 0 }
+#define F_INTS(s, m) { #m, FIELD_INTS, offsetof(s, m), NULL, 0 }
+#define F_STRUCT(s, m, fields) { #m, FIELD_STRUCT, offsetof(s, m), fields, 0 }
+#define F_ARRAY(s, m, fields) { #m, FIELD_ARRAY, offsetof(s, m), fields, sizeof(*((s *)0)->m.at) }
+#define F_END { NULL, FIELD_STR, 0, NULL, 0 }
+
+/* A new JSON object; zero, empty and false members are left out. */
+json_t *fields_to_json(const struct field *table, const void *object);
+
+/* Fills `object` (overwritten whole for the members of the table) from j; all memory comes from the arena.
+ * A member of another type than the table says is INTERNAL and names it; unknown members are ignored. */
+int fields_from_json(const struct field *table, void *object, const json_t *j, struct arena *a, struct err *e);
+
+/* A deep copy: what `to` holds afterwards lives in the arena alone. */
+void fields_copy(const struct field *table, void *to, const void *from, struct arena *a);
+
+/* Same content, by the table. */
+bool fields_equal(const struct field *table, const void *x, const void *y);
+
+const char *pairs_get(const struct pairs *p, const char *key); /* NULL: not there */
+
+#endif

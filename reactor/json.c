@@ -1,0 +1,65 @@
+/* json.c - see json.h. */
+#include "reactor/json.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+
+#include "reactor/own.h"
+
+enum { DEPTH_MAX = 64 };
+
+static bool too_deep(const json_t *j, int left)
+{
+	const char *key;
+	json_t *v;
+	size_t i;
+
+	if (left == 0)
+		return true;
+	if (json_is_array(j)) {
+		json_array_foreach(j, i, v)
+			if (too_deep(v, left - 1))
+				return true;
+	} else if (json_is_object(j)) {
+		json_object_foreach((json_t *)j, key, v)
+			if (too_deep(v, left - 1))
+				return true;
+	}
+	return false;
+}
+
+json_t *json_parse(const char *text, size_t len, const char *what, struct err *e)
+{
+	json_error_t fault;
+	json_t *j = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &fault);
+
+	if (!j) {
+		err_set(e, ERR_INTERNAL, "%s: line %d column %d: %s", what, fault.line, fault.column, fault.text);
+		return NULL;
+	}
+	if (too_deep(j, DEPTH_MAX)) {
+		json_decref(j);
+		err_set(e, ERR_INTERNAL, "%s: nested deeper than %d levels", what, DEPTH_MAX);
+		return NULL;
+	}
+	return j;
+}
+
+char *json_text(struct arena *a, const json_t *j)
+{
+	auto_free char *text = own_must(json_dumps(j, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY));
+
+	return arena_strdup(a, text);
+}
+
+const char *json_get_str(struct arena *a, const json_t *j, const char *key)
+{
+	const char *s = json_string_value(json_object_get(j, key));
+
+	return s ? arena_strdup(a, s) : "";
+}
+
+int64_t json_get_int(const json_t *j, const char *key)
+{
+	return json_integer_value(json_object_get(j, key));
+}

@@ -1,0 +1,33 @@
+/* lane.h - takes turns: one operation at a time holds an object, the others wait in order. */
+#ifndef REACTOR_LANE_H
+#define REACTOR_LANE_H
+
+#include <stdbool.h>
+
+#include "reactor/list.h"
+#include "reactor/loop.h"
+
+struct lane {
+	struct link waiting; /* of struct lane_pass.link; the first one holds the lane once `held` is set */
+	bool held;
+	struct timer timer;
+};
+
+struct lane_pass {
+	struct link link;
+	struct lane *lane; /* NULL: neither waiting nor holding */
+	void (*go)(struct lane_pass *p);
+};
+
+void lane_init(struct lane *l);
+void lane_close(struct lane *l); /* nobody may hold it or wait */
+
+/* p->go runs exactly once, when p's turn comes, never inside this call. The lane must outlive the pass. */
+void lane_enter(struct lane *l, struct lane_pass *p, void (*go)(struct lane_pass *p));
+
+/* Gives the lane up or stops waiting; harmless for a pass that does neither. */
+void lane_leave(struct lane_pass *p);
+
+bool lane_busy(const struct lane *l); /* someone holds it or waits */
+
+#endif

@@ -1,0 +1,30 @@
+/* log.h - one line per event on stderr: `2026-01-02T03:04:05.678Z info crispd stop container=3f2a signal=KILL`.
+ *
+ * The text is an event word followed by key=value pairs. A value that comes from outside goes through log_quote().
+ * INFO tells the life of objects, WARN and ERROR what an operator should act on, DEBUG every move of a machine. */
+#ifndef REACTOR_LOG_H
+#define REACTOR_LOG_H
+
+#include <stdbool.h>
+
+enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARN, LOG_LEVEL_ERROR };
+
+extern enum log_level log_threshold; /* written by log_open() only */
+
+/* `who` is the process's name, static. Lines go to fd 2. */
+void log_open(const char *who, enum log_level threshold);
+
+/* "debug", "info", "warn" or "error"; -1 for anything else. */
+int log_level_parse(const char *word);
+
+void log_line(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* A double-quoted copy with quotes, backslashes and control bytes escaped, cut at 512 bytes. Valid until four more calls. */
+const char *log_quote(const char *s);
+
+#define log_debug(...) (log_threshold <= LOG_LEVEL_DEBUG ? log_line(LOG_LEVEL_DEBUG, __VA_ARGS__) : (void)0)
+#define log_info(...) (log_threshold <= LOG_LEVEL_INFO ? log_line(LOG_LEVEL_INFO, __VA_ARGS__) : (void)0)
+#define log_warn(...) (log_threshold <= LOG_LEVEL_WARN ? log_line(LOG_LEVEL_WARN, __VA_ARGS__) : (void)0)
+#define log_error(...) log_line(LOG_LEVEL_ERROR, __VA_ARGS__)
+
+#endif

@@ -1,0 +1,80 @@
+/* loop.h - the one event loop. Every callback of the daemon starts in loop.c, which measures each of them.
+ *
+ * The only header that shows libev; watchers are embedded in the object that waits. */
+#ifndef REACTOR_LOOP_H
+#define REACTOR_LOOP_H
+
+#include <ev.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct timer {
+	void (*fn)(struct timer *t);
+	struct ev_timer ev;
+};
+
+/* Runs t->fn once, `ms` milliseconds from now, never inside this call; 0 is "next turn". Re-arming moves it.
+ * A zeroed timer is valid and not set. */
+void timer_set(struct timer *t, int64_t ms, void (*fn)(struct timer *t));
+void timer_clear(struct timer *t); /* harmless when not set */
+bool timer_is_set(const struct timer *t);
+int64_t timer_left_ms(struct timer *t); /* until it fires, 0 when not set */
+
+enum { FD_READ = EV_READ, FD_WRITE = EV_WRITE };
+
+struct fd_watch {
+	void (*fn)(struct fd_watch *w, int events); /* events: FD_READ, FD_WRITE or both; a hang-up or error shows as both */
+	struct ev_io ev;
+};
+
+/* Level-triggered. Borrows fd, which must stay open until fd_watch_clear(). Setting again changes fd, events and fn;
+ * events 0 clears. A zeroed watch is valid and not set. */
+void fd_watch_set(struct fd_watch *w, int fd, int events, void (*fn)(struct fd_watch *w, int events));
+void fd_watch_clear(struct fd_watch *w); /* harmless when not set */
+
+struct signal_watch {
+	void (*fn)(struct signal_watch *w);
+	struct ev_signal ev;
+};
+
+void signal_watch_set(struct signal_watch *w, int signum, void (*fn)(struct signal_watch *w));
+void signal_watch_clear(struct signal_watch *w);
+
+/* Runs at the end of every turn, just before the loop sleeps. One that has work left calls loop_spin(). */
+struct prepare_watch {
+	void (*fn)(struct prepare_watch *w);
+	struct ev_prepare ev;
+};
+
+void prepare_watch_set(struct prepare_watch *w, void (*fn)(struct prepare_watch *w));
+void prepare_watch_clear(struct prepare_watch *w);
+void loop_spin(void); /* the coming sleep is skipped */
+
+/* Runs until loop_stop() is called or nothing is watched. */
+void loop_run(void);
+void loop_stop(void);
+
+/* One turn without sleeping, for tests and for draining at exit. */
+void loop_turn(void);
+
+int64_t loop_mono_ns(void); /* CLOCK_MONOTONIC */
+int64_t loop_real_ns(void); /* CLOCK_REALTIME, nanoseconds since the epoch: CRI's timestamps */
+
+/* What each callback cost. Bucket i counts callbacks whose time is below 2^i microseconds and not below 2^(i-1). */
+enum { LOOP_BUCKETS = 26 };
+
+struct loop_cost {
+	uint64_t count, sum_ns, max_ns;
+	uint64_t bucket[LOOP_BUCKETS];
+};
+
+struct loop_stats {
+	struct loop_cost cpu;  /* CLOCK_THREAD_CPUTIME_ID inside callbacks */
+	struct loop_cost wall; /* CLOCK_MONOTONIC inside callbacks */
+	uint64_t turns;
+	uint64_t runqueue_wait_ns; /* time runnable but not running, from /proc/thread-self/schedstat, read at the call */
+};
+
+void loop_stats(struct loop_stats *out);
+
+#endif

@@ -1,0 +1,26 @@
+/* map.h - a table from string to pointer; owns neither. Open addressing, FNV-1a, grows by two. */
+#ifndef REACTOR_MAP_H
+#define REACTOR_MAP_H
+
+#include <stddef.h>
+
+struct map_slot {
+	const char *key; /* NULL: free */
+	void *value;
+};
+
+struct map {
+	struct map_slot *slots;
+	size_t size, used; /* slots allocated, entries held */
+};
+
+/* A zeroed map is valid and empty. Keys are borrowed: they must live as long as their entry. */
+void map_free(struct map *m);
+void *map_get(const struct map *m, const char *key);           /* NULL: not there */
+void map_put(struct map *m, const char *key, void *value);      /* value is not NULL; replaces key and value */
+void *map_drop(struct map *m, const char *key);                 /* the value that was there, or NULL */
+
+/* In no order; the map must not change meanwhile: for (struct map_slot *s = map_next(m, NULL); s; s = map_next(m, s)) */
+struct map_slot *map_next(const struct map *m, const struct map_slot *s);
+
+#endif

@@ -1,0 +1,32 @@
+/* sm.h - the bookkeeping every state machine shares: legal moves, a name, a trace line. */
+#ifndef REACTOR_SM_H
+#define REACTOR_SM_H
+
+#include <assert.h>
+#include <stdint.h>
+
+#define TO(s) (1u << (s))
+
+struct sm_state {
+	const char *name;
+	uint32_t next; /* bit n: a move to state n is legal; 0: final */
+};
+
+struct sm {
+	const struct sm_state *states;
+	const char *what; /* the verb: "stop"; static */
+	const char *id;   /* the object's id, borrowed, or ""; its first 12 characters are printed */
+	int now;
+};
+
+/* One debug line: `sm stop=3f2a8c.. from=TERM to=KILL`. */
+void sm_trace(const struct sm *m, int to);
+
+static inline void sm_move(struct sm *m, int to)
+{
+	assert(m->states[m->now].next & TO(to));
+	sm_trace(m, to);
+	m->now = to;
+}
+
+#endif
