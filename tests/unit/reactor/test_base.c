@@ -1,0 +1,188 @@
+/* test_base.c - reactor/: err, list, arena, own, buf, map, lane, log. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+
+#include "reactor/arena.h"
+#include "reactor/buf.h"
+#include "reactor/err.h"
+#include "reactor/lane.h"
+#include "reactor/list.h"
+#include "reactor/log.h"
+#include "reactor/loop.h"
+#include "reactor/map.h"
+#include "reactor/own.h"
+#include "tests/tap.h"
+
+static int open_blob(const char *path, struct err *e)
+{
+	auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return err_os(e, ERR_INTERNAL, "open blob %s", path);
+	return take_fd(&fd);
+}
+
+static void error_gathers_context(void)
+{
+	struct err e;
+	char big[2000];
+
+	ok(open_blob("/nonexistent", &e) == -1);
+	err_wrap(&e, "unpack layer sha256:ab");
+	is_str(e.msg, "unpack layer sha256:ab: open blob /nonexistent: No such file or directory");
+	is_str(err_name(e.code), "INTERNAL");
+	memset(big, 'x', sizeof(big) - 1);
+	big[sizeof(big) - 1] = '\0';
+	err_wrap(&e, "%s", big);
+	is_str(e.msg, "unpack layer sha256:ab: open blob /nonexistent: No such file or directory");
+}
+
+static void arena_gives_zeroed_aligned_memory(void)
+{
+	struct arena *a = arena_new();
+	char *p;
+
+	is_str(arena_printf(a, "%s/%d", "lower", 7), "lower/7");
+	is_str(arena_strndup(a, "abcdef", 3), "abc");
+	p = arena_zalloc(a, 100000);
+	ok(p[0] == 0 && p[99999] == 0 && (uintptr_t)p % _Alignof(max_align_t) == 0);
+	arena_free(a);
+}
+
+static void list_drops_while_walking(void)
+{
+	struct link head;
+	struct { int v; struct link link; } x = { 1, { 0 } }, y = { 2, { 0 } };
+	int sum = 0;
+
+	list_init(&head);
+	list_push(&head, &x.link);
+	list_push(&head, &y.link);
+	ok(list_first(&head) == &x.link);
+	list_each(l, &head)
+		sum += container_of(l, __typeof__(x), link)->v, list_drop(l);
+	ok(sum == 3 && list_empty(&head));
+}
+
+static void buf_is_a_queue(void)
+{
+	struct buf b = { 0 };
+	char want[3000] = "";
+
+	for (int i = 0; i < 500; i++) {
+		buf_printf(&b, "%04d;", i);
+		if (i % 3 == 0)
+			buf_consume(&b, 5);
+	}
+	for (int i = 167; i < 500; i++)
+		sprintf(want + strlen(want), "%04d;", i);
+	is_str(buf_str(&b), want);
+	buf_consume(&b, b.len);
+	ok(b.len == 0 && b.at == NULL);
+	buf_puts(&b, "again");
+	is_str(buf_str(&b), "again");
+	buf_free(&b);
+}
+
+static void map_finds_after_deletes(void)
+{
+	static char keys[1000][8];
+	struct map m = { 0 };
+	int missing = 0, found = 0, n = 0;
+
+	for (int i = 0; i < 1000; i++) {
+		sprintf(keys[i], "k%d", i);
+		map_put(&m, keys[i], keys[i]);
+	}
+	for (int i = 0; i < 1000; i += 2)
+		ok(map_drop(&m, keys[i]) == keys[i]);
+	for (int i = 0; i < 1000; i++)
+		if (i % 2)
+			found += map_get(&m, keys[i]) == keys[i];
+		else
+			missing += map_get(&m, keys[i]) == NULL;
+	ok(found == 500 && missing == 500 && m.used == 500);
+	for (struct map_slot *s = map_next(&m, NULL); s; s = map_next(&m, s))
+		n++;
+	ok(n == 500);
+	ok(map_drop(&m, "never") == NULL);
+	map_free(&m);
+}
+
+static int turns[4], nturns;
+static struct lane lane;
+
+struct visitor {
+	int who;
+	struct lane_pass pass;
+};
+
+static void on_turn(struct lane_pass *p)
+{
+	turns[nturns++] = container_of(p, struct visitor, pass)->who;
+}
+
+static void lane_lets_one_in_at_a_time(void)
+{
+	struct visitor a = { 1, { 0 } }, b = { 2, { 0 } }, c = { 3, { 0 } };
+
+	lane_init(&lane);
+	lane_enter(&lane, &a.pass, on_turn);
+	lane_enter(&lane, &b.pass, on_turn);
+	lane_enter(&lane, &c.pass, on_turn);
+	ok(nturns == 0); /* never inside lane_enter() */
+	loop_turn();
+	ok(nturns == 1 && turns[0] == 1 && lane_busy(&lane));
+	lane_leave(&b.pass); /* gives up waiting */
+	lane_leave(&a.pass);
+	loop_turn();
+	ok(nturns == 2 && turns[1] == 3);
+	lane_leave(&c.pass);
+	lane_leave(&c.pass);
+	ok(!lane_busy(&lane));
+	lane_close(&lane);
+}
+
+static void log_quotes_what_comes_from_outside(void)
+{
+	is_str(log_quote("a \"b\"\n\x01"), "\"a \\\"b\\\"\\x0a\\x01\"");
+	ok(log_level_parse("warn") == LOG_LEVEL_WARN && log_level_parse("loud") == -1);
+}
+
+static int timer_runs;
+
+static void on_timer(struct timer *t)
+{
+	(void)t;
+	timer_runs++;
+}
+
+static void loop_counts_what_it_runs(void)
+{
+	struct timer t = { 0 };
+	struct loop_stats before, after;
+
+	loop_stats(&before);
+	timer_clear(&t);
+	timer_set(&t, 0, on_timer);
+	ok(timer_is_set(&t) && timer_runs == 0);
+	for (int i = 0; i < 1000 && !timer_runs; i++)
+		loop_turn();
+	loop_stats(&after);
+	ok(timer_runs == 1 && !timer_is_set(&t));
+	ok(after.cpu.count == before.cpu.count + 1 && after.turns > before.turns);
+}
+
+int main(void)
+{
+	error_gathers_context();
+	arena_gives_zeroed_aligned_memory();
+	list_drops_while_walking();
+	buf_is_a_queue();
+	map_finds_after_deletes();
+	lane_lets_one_in_at_a_time();
+	log_quotes_what_comes_from_outside();
+	loop_counts_what_it_runs();
+	return tap_end();
+}
