@@ -125,7 +125,7 @@ static void on_turn(struct lane_pass *p)
 
 static void lane_lets_one_in_at_a_time(void)
 {
-	struct visitor a = { 1, { 0 } }, b = { 2, { 0 } }, c = { 3, { 0 } };
+	struct visitor a = { .who = 1 }, b = { .who = 2 }, c = { .who = 3 };
 
 	lane_init(&lane);
 	lane_enter(&lane, &a.pass, on_turn);

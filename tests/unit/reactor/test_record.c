@@ -78,7 +78,7 @@ static void wrong_type_is_named(void)
 	struct arena *a = arena_new();
 	struct animal back;
 	struct err e;
-	auto_json json_t *j = json_parse("{\"legs\":[{\"toes\":\"x\"}]}", 24, "test", &e);
+	auto_json json_t *j = json_parse("{\"legs\":[{\"toes\":\"x\"}]}", 23, "test", &e);
 
 	ok(fields_from_json(animal_fields, &back, j, a, &e) < 0);
 	is_str(e.msg, "legs: toes: of another type than expected");
