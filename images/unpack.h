@@ -1,0 +1,99 @@
+/* unpack.h - layers into directories, by a confined child: this is the daemon's end of the program crisp-unpack.
+ *
+ * A layer's compressed bytes go in through a pipe as they arrive; the child checks both digests while it inflates and
+ * untars into <root>/ingest/<name>, and we rename the result to <root>/layers/<name>. Nothing else of crisp parses tar,
+ * gzip or zstd. The same program does what would block the loop: removing trees, du, syncfs.
+ * Specs: OCI image-spec layer.md (media types, whiteouts), descriptor.md (digest, size), config.md (diff_id).
+ *
+ * A tar is self-contained when it names every directory above its entries and every hard link's target. One that is not
+ * takes the missing parts from the layers below it, so its directory is right above those parents only. */
+#ifndef IMAGES_UNPACK_H
+#define IMAGES_UNPACK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "reactor/err.h"
+
+enum { UNPACK_NAME_SIZE = 21 }; /* a layer directory's name with its NUL */
+
+struct unpack_config {
+	const char *root;         /* <root>/ingest and <root>/layers are made by the children when missing */
+	const char *program;      /* crisp-unpack */
+	uint64_t max_layer_bytes; /* of one plain tar, and of one file in it (sparse files have sizes of their own) */
+	const char *min_free;     /* "5%", or bytes with a unit ("10GiB"): space and inodes that unpacking leaves alone */
+};
+
+/* Strings are borrowed for ever. Call once, before anything else here; what an earlier life of the daemon left half
+ * unpacked is renamed away at once and removed in a child. */
+void unpack_open(const struct unpack_config *cfg);
+
+/* A new, unused name for a layer directory: it begins with 8 digits of the digest, for people. */
+void unpack_new_name(const char *digest, char out[UNPACK_NAME_SIZE]);
+
+struct unpack_spec {
+	const char *digest;         /* of the compressed blob; verified */
+	const char *diff_id;        /* of the plain tar; verified */
+	uint64_t size_bytes;        /* compressed; verified */
+	const char *media_type;     /* OCI or Docker; must agree with the bytes: gzip, zstd or plain */
+	const char *const *parents; /* directory names below <root>/layers, all in place, lowest first, NULL-terminated
+	                               (none at all: the lowest layer); or NULL while they are not known */
+	int blob_fd;                /* >= 0: the first part of the blob, kept for a resume: read before what is fed; -1: none */
+};
+
+struct unpack_result {
+	const char *dir;     /* name below <root>/layers, at most 20 bytes; valid for the call */
+	uint64_t bytes;      /* disk space, files rounded up to 4 KiB */
+	uint64_t inodes;
+	bool self_contained; /* the directory may stand above any parents: file it under its diff_id */
+	bool finished;       /* false: not usable yet, unpack_merge_start() makes a directory for given parents from it.
+	                        true and not self_contained: right above spec.parents only, file it under its chain_id */
+};
+
+struct unpack; /* opaque; gone once `done` ran or unpack_cancel() returned */
+
+/* Errors:
+ *   DATA_LOSS          digest, diff_id or size does not match, or the stream ends early
+ *   INVALID_ARGUMENT   a hostile or damaged layer, a media type that is unknown or not what the bytes are
+ *   RESOURCE_EXHAUSTED max_layer_bytes, min_free, or a flood of inodes or device nodes
+ *   UNAVAILABLE        no keeper
+ *   INTERNAL           the disk, or the child died of something else
+ * All name the cause and, where there is one, the entry. r is NULL with an error; nothing is left on disk then. */
+typedef void unpack_done(void *arg, const struct err *e, const struct unpack_result *r);
+
+/* All of spec is copied; blob_fd is borrowed for the call. `done` may run before all is fed: the rest is not wanted then. */
+struct unpack *unpack_start(const struct unpack_spec *spec, unpack_done *done, void *arg);
+
+/* The next n bytes of the blob. true: all taken; false: none taken, wait for unpack_on_space(). */
+bool unpack_feed(struct unpack *u, const void *p, size_t n);
+
+/* fn runs once, never inside this call, when unpack_feed() would take bytes again. NULL: no longer wanted. */
+void unpack_on_space(struct unpack *u, void (*fn)(void *arg), void *arg);
+
+void unpack_finish(struct unpack *u); /* that was all; no unpack_feed() after it */
+void unpack_cancel(struct unpack *u); /* kills the child and removes what it wrote; `done` never runs */
+
+/* The one-shot jobs. `done` exactly once, never inside the call, never after unpack_task_cancel(). */
+struct unpack_task;
+void unpack_task_cancel(struct unpack_task *t);
+
+/* Makes layers/<name>, finished for these parents, from the unfinished layers/<dir>, which stays as it is (files are
+ * shared by hard links) for other parents and may be removed at any time after `done`. Errors as above:
+ * INVALID_ARGUMENT when a hard link's target is in no parent either. */
+struct unpack_task *unpack_merge_start(const char *dir, const char *const *parents, const char *name, unpack_done *done,
+				       void *arg);
+
+/* What a tree takes: disk blocks and inodes, each inode once, never crossing into another mount. INTERNAL. */
+typedef void unpack_usage_done(void *arg, const struct err *e, uint64_t bytes, uint64_t inodes);
+struct unpack_task *unpack_usage(const char *path, unpack_usage_done *done, void *arg);
+
+/* syncfs(2) of root: what was renamed into layers/ before is on the disk afterwards. */
+typedef void unpack_sync_done(void *arg, const struct err *e);
+struct unpack_task *unpack_sync(unpack_sync_done *done, void *arg);
+
+/* Removes a tree of any depth; the caller has renamed it away. Never follows a link or enters another mount. Bursts
+ * queue up and share children. What cannot be removed (a mount inside) is logged; no such path is fine. */
+void unpack_remove_tree(const char *path);
+
+#endif
