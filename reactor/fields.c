@@ -202,11 +202,14 @@ static void member_zero(const struct field *f, char *p)
 	case FIELD_PAIRS:
 	case FIELD_INTS:
 	case FIELD_ARRAY: memcpy(p, &nothing, sizeof(nothing)); break;
-	case FIELD_STRUCT:
-		for (const struct field *s = f->sub; s->name; s++)
-			member_zero(s, p + s->offset);
-		break;
+	case FIELD_STRUCT: fields_zero(f->sub, p); break;
 	}
+}
+
+void fields_zero(const struct field *table, void *object)
+{
+	for (const struct field *f = table; f->name; f++)
+		member_zero(f, (char *)object + f->offset);
 }
 
 static int integer_in(int64_t *v, const json_t *j)

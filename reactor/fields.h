@@ -61,6 +61,9 @@ struct field {
 #define F_ARRAY(s, m, fields) { #m, FIELD_ARRAY, offsetof(s, m), fields, sizeof(*((s *)0)->m.at) }
 #define F_END { NULL, FIELD_STR, 0, NULL, 0 }
 
+/* Every member of the table zero, false, empty or "". */
+void fields_zero(const struct field *table, void *object);
+
 /* A new JSON object; zero, empty and false members are left out. */
 json_t *fields_to_json(const struct field *table, const void *object);
 

@@ -1,0 +1,227 @@
+/* rpc.c - see rpc.h.
+ *
+ *   grpc call ---decode---> handler ---rpc_reply / rpc_fail---> encode, answer, free
+ *      |                       |
+ *      +--client gone----------+--> call = NULL; on_gone in the same turn; the answer is dropped
+ *
+ * Every failed call is logged here, once: nowhere below. */
+#include "handlers/rpc.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "api.pb-c.h"
+#include "reactor/list.h"
+#include "reactor/log.h"
+#include "reactor/loop.h"
+#include "reactor/map.h"
+#include "reactor/metric.h"
+#include "reactor/own.h"
+
+struct rpc {
+	struct grpc_call *call; /* NULL: the client is gone */
+	const struct rpc_method *method;
+	struct arena *arena;
+	int64_t begun_ns;
+	void (*gone)(void *arg);
+	void *gone_arg;
+	struct link of_all;
+	struct link waiting; /* in an operation's list */
+};
+
+static struct rpc_method methods[] = {
+#define RPC(service, method, handler) \
+	{ &runtime__v1__##service##_descriptor_, NULL, handler, "/runtime.v1." #service "/" #method },
+#define runtime__v1__RuntimeService_descriptor_ runtime__v1__runtime_service__descriptor
+#define runtime__v1__ImageService_descriptor_ runtime__v1__image_service__descriptor
+#include "handlers/services.def"
+#undef RPC
+};
+
+static struct map by_path;
+static struct link all;
+static bool serving;
+
+static void *take_from_arena(void *arena, size_t n)
+{
+	return arena_zalloc(arena, n);
+}
+
+static void leave_to_arena(void *arena, void *p)
+{
+	(void)arena;
+	(void)p;
+}
+
+static const char *short_name(const struct rpc *r)
+{
+	return r->method->descriptor->name;
+}
+
+static void rpc_free(struct rpc *r)
+{
+	if (list_linked(&r->waiting))
+		list_drop(&r->waiting);
+	list_drop(&r->of_all);
+	arena_free(r->arena);
+	free(r);
+}
+
+static void count(struct rpc *r, const struct err *e)
+{
+	int64_t took_ns = loop_mono_ns() - r->begun_ns;
+
+	metric_add(METRIC_rpc_total, short_name(r), 1);
+	metric_observe_ns(METRIC_rpc_seconds, short_name(r), took_ns);
+	if (!e) {
+		log_debug("rpc method=%s took_us=%lld", short_name(r), (long long)took_ns / 1000);
+		return;
+	}
+	metric_add(METRIC_rpc_failed_total, short_name(r), 1);
+	/* A client polls for what is gone; that is not an operator's business. */
+	log_line(e->code == ERR_NOT_FOUND || e->code == ERR_UNIMPLEMENTED ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARN,
+		 "rpc_failed method=%s code=%s took_us=%lld error=%s", short_name(r), err_name(e->code),
+		 (long long)took_ns / 1000, log_quote(e->msg));
+}
+
+void rpc_reply(struct rpc *r, const void *message)
+{
+	size_t n = protobuf_c_message_get_packed_size(message);
+	uint8_t *bytes = arena_zalloc(r->arena, n ? n : 1);
+
+	assert(((const ProtobufCMessage *)message)->descriptor == r->method->descriptor->output);
+	protobuf_c_message_pack(message, bytes);
+	count(r, NULL);
+	if (r->call)
+		grpc_reply(r->call, bytes, n);
+	rpc_free(r);
+}
+
+void rpc_fail(struct rpc *r, const struct err *e)
+{
+	count(r, e);
+	if (r->call)
+		grpc_fail(r->call, e);
+	rpc_free(r);
+}
+
+static void on_client_gone(void *arg)
+{
+	struct rpc *r = arg;
+
+	r->call = NULL;
+	log_debug("rpc_client_gone method=%s", short_name(r));
+	if (r->gone)
+		r->gone(r->gone_arg);
+}
+
+void rpc_on_gone(struct rpc *r, void (*fn)(void *arg), void *arg)
+{
+	r->gone = fn;
+	r->gone_arg = arg;
+}
+
+struct arena *rpc_arena(struct rpc *r)
+{
+	return r->arena;
+}
+
+struct link *rpc_link(struct rpc *r)
+{
+	return &r->waiting;
+}
+
+void rpc_reply_all(struct link *waiters, const void *message)
+{
+	while (!list_empty(waiters))
+		rpc_reply(container_of(list_first(waiters), struct rpc, waiting), message);
+}
+
+void rpc_fail_all(struct link *waiters, const struct err *e)
+{
+	while (!list_empty(waiters))
+		rpc_fail(container_of(list_first(waiters), struct rpc, waiting), e);
+}
+
+void rpc_each(void (*fn)(void *arg, const char *method, int64_t age_ns), void *arg)
+{
+	int64_t now_ns = loop_mono_ns();
+
+	list_each(l, &all) {
+		struct rpc *r = container_of(l, struct rpc, of_all);
+
+		fn(arg, short_name(r), now_ns - r->begun_ns);
+	}
+}
+
+static struct rpc *rpc_new(struct grpc_call *call, const struct rpc_method *m)
+{
+	struct rpc *r = new_zero(struct rpc);
+
+	r->call = call;
+	r->method = m;
+	r->arena = arena_new();
+	r->begun_ns = loop_mono_ns();
+	list_push(&all, &r->of_all);
+	grpc_on_gone(call, on_client_gone, r);
+	return r;
+}
+
+static bool always_served(const struct rpc_method *m)
+{
+	return m->fn == rpc_version || m->fn == rpc_status;
+}
+
+static void on_call(void *arg, struct grpc_call *call, const char *path, const uint8_t *msg, size_t len)
+{
+	const struct rpc_method *m = rpc_method(path);
+	ProtobufCAllocator allocator;
+	ProtobufCMessage *request;
+	struct rpc *r;
+	struct err e;
+
+	(void)arg;
+	if (!m) {
+		err_set(&e, ERR_UNIMPLEMENTED, "unknown method %.200s: this server speaks runtime.v1", path);
+		return grpc_fail(call, &e);
+	}
+	r = rpc_new(call, m);
+	if (!m->fn) {
+		err_set(&e, ERR_UNIMPLEMENTED, "%s is not implemented", short_name(r));
+		return rpc_fail(r, &e);
+	}
+	if (!serving && !always_served(m)) {
+		err_set(&e, ERR_UNAVAILABLE, "starting: the state of the last run is being read");
+		return rpc_fail(r, &e);
+	}
+	allocator = (ProtobufCAllocator){ take_from_arena, leave_to_arena, r->arena };
+	request = protobuf_c_message_unpack(m->descriptor->input, &allocator, len, msg);
+	if (!request) {
+		err_set(&e, ERR_INVALID_ARGUMENT, "malformed request: %zu bytes are no %s", len, m->descriptor->input->short_name);
+		return rpc_fail(r, &e);
+	}
+	m->fn(r, request);
+}
+
+grpc_fn *rpc_open(void)
+{
+	list_init(&all);
+	for (size_t i = 0; i < sizeof(methods) / sizeof(*methods); i++) {
+		const char *name = strrchr(methods[i].path, '/') + 1;
+
+		methods[i].descriptor = protobuf_c_service_descriptor_get_method_by_name(methods[i].service, name);
+		assert(methods[i].descriptor);
+		map_put(&by_path, methods[i].path, &methods[i]);
+	}
+	return on_call;
+}
+
+const struct rpc_method *rpc_method(const char *path)
+{
+	return map_get(&by_path, path);
+}
+
+void rpc_serve(void)
+{
+	serving = true;
+}
