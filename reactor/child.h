@@ -43,8 +43,8 @@ struct child_spec {
 	size_t nenter;
 	unsigned unshare;              /* CLONE_NEW* for the child; CLONE_NEWPID makes the child pid 1 of a new one */
 	const char *hide_path;         /* NULL, or a mount point that the child must not see: it gets a mount namespace of its own, where this
-					* mount alone is made private and then covered by an empty read-only tmpfs. Not unmounted: an unmount
-					* propagates by the mount above it, a mount on top by the mount itself, so only this way stays inside. */
+					* mount alone is made private and then covered by an empty tmpfs (writable, mode 755). Not unmounted: an
+					* unmount propagates by the mount above it, a mount on top by the mount itself: only this stays inside. */
 	int oom_score_adj;             /* 0: as inherited; clamped to what the keeper may set */
 
 	/* Keeping: the keeper watches a process under `keep_id` until keeper_forget(), over our death and restart.
