@@ -56,16 +56,20 @@ void sandbox_free(struct sandbox *s); /* takes it from the table and removes its
 
 struct sandbox *sandbox_find(const char *id);   /* whole id or unique prefix; NULL: unknown (hidden ones are not found) */
 struct sandbox *sandbox_named(const char *name, const char *namespace_, const char *uid, uint32_t attempt); /* hidden ones too */
-void sandbox_each(void (*fn)(void *arg, struct sandbox *s), void *arg); /* without hidden ones, oldest first */
+void sandbox_each(void (*fn)(void *arg, struct sandbox *s), void *arg); /* without hidden ones, oldest first; fn may free s */
+void sandbox_each_hidden(void (*fn)(void *arg, struct sandbox *s), void *arg); /* for recovery: what a crash left half made */
 
 int sandbox_save(const struct sandbox *s, struct err *e);
 void sandbox_set_state(struct sandbox *s, enum sandbox_state state); /* saves; a failure to save is logged, memory counts */
 
-/* Reads the records at start-up into the table, hidden ones included: recovery finishes or undoes those. */
+/* Reads the records at start-up into the table, hidden ones included: recovery undoes those. One of another boot comes back
+ * NOTREADY and without its pause; what else `made` names is given back by sandbox_down, the network by the cached result. */
 int sandboxes_load(struct err *e);
 
 /* Strings given to a sandbox live in its arena. */
 void sandbox_set_str(struct sandbox *s, const char **field, const char *value);
+
+const char *sandbox_boot_id(void); /* of this boot, static */
 
 void id_random(char out[ID_SIZE]); /* 64 hex digits from getrandom(2) */
 

@@ -1,0 +1,267 @@
+/* sandbox.c - see sandbox.h. A map by id for look-ups, a list in creation order for everything that walks. */
+#include "procs/sandbox.h"
+
+#include <ctype.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "reactor/log.h"
+#include "reactor/loop.h"
+#include "reactor/map.h"
+#include "reactor/own.h"
+#include "reactor/record.h"
+
+enum { RECORD_VERSION = 1 };
+
+struct entry {
+	struct sandbox s;
+	struct link link; /* in `order` */
+};
+
+static struct sandboxes_config cfg;
+static const char *records = ""; /* <root>/sandboxes */
+static struct arena *names;      /* owns `records` */
+static struct map by_id;
+static struct link order = { &order, &order }; /* of struct entry.link, oldest first */
+
+/* The id is the record's name; `containers`, `lane` and `arena` are made anew. */
+static const struct field sandbox_fields[] = {
+	F_STRUCT(struct sandbox, config, sandbox_config_fields),
+	F_I32(struct sandbox, state),
+	F_I64(struct sandbox, created_at_ns),
+	F_U32(struct sandbox, made),
+	F_STRINGS(struct sandbox, ips),
+	F_STR(struct sandbox, netns_path),
+	F_STR(struct sandbox, cni_result),
+	F_STR(struct sandbox, cni_conf),
+	F_STR(struct sandbox, cgroup),
+	F_STR(struct sandbox, boot_id),
+	F_STR(struct sandbox, dir),
+	F_I32(struct sandbox, pause_pid),
+	F_BOOL(struct sandbox, hidden),
+	F_END,
+};
+
+void sandboxes_open(const struct sandboxes_config *c)
+{
+	cfg = *c;
+	arena_free(names);
+	names = arena_new();
+	records = arena_printf(names, "%s/sandboxes", c->root);
+}
+
+const struct sandboxes_config *sandboxes_config(void)
+{
+	return &cfg;
+}
+
+void id_random(char out[ID_SIZE])
+{
+	uint8_t raw[(ID_SIZE - 1) / 2];
+
+	/* Up to 256 bytes come whole once the pool is ready, which it is long before a daemon starts (random(7)). */
+	if (getrandom(raw, sizeof(raw), 0) != (ssize_t)sizeof(raw))
+		abort();
+	for (size_t i = 0; i < sizeof(raw); i++)
+		snprintf(out + 2 * i, 3, "%02x", raw[i]);
+}
+
+const char *sandbox_boot_id(void)
+{
+	static char id[40];
+	auto_fd int fd = -1;
+	ssize_t n;
+
+	if (id[0])
+		return id;
+	fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? 0 : read(fd, id, sizeof(id) - 1);
+	id[n > 0 ? n : 0] = '\0';
+	id[strcspn(id, "\n")] = '\0';
+	return id;
+}
+
+static struct entry *entry_new(const char *id)
+{
+	struct entry *n = new_zero(struct entry);
+	struct sandbox *s = &n->s;
+
+	snprintf(s->id, sizeof(s->id), "%s", id);
+	s->arena = arena_new();
+	s->state = SANDBOX_NOTREADY;
+	s->netns_path = s->cni_result = s->cni_conf = s->cgroup = s->boot_id = s->dir = "";
+	lane_init(&s->lane);
+	list_init(&s->containers);
+	return n;
+}
+
+/* Walks from the young end: a new one is the youngest, and records come in any order. */
+static void insert(struct entry *n)
+{
+	struct link *at = order.prev;
+
+	while (at != &order && container_of(at, struct entry, link)->s.created_at_ns > n->s.created_at_ns)
+		at = at->prev;
+	list_push(at->next, &n->link); /* pushed before the one that follows */
+	map_put(&by_id, n->s.id, &n->s);
+}
+
+struct sandbox *sandbox_new(const struct sandbox_config *config)
+{
+	char id[ID_SIZE];
+	struct entry *n;
+	struct sandbox *s;
+
+	id_random(id);
+	n = entry_new(id);
+	s = &n->s;
+	fields_copy(sandbox_config_fields, &s->config, config, s->arena);
+	s->created_at_ns = loop_real_ns();
+	s->boot_id = arena_strdup(s->arena, sandbox_boot_id());
+	s->dir = arena_printf(s->arena, "%s/sandboxes/%s", cfg.state, s->id);
+	s->hidden = true;
+	insert(n);
+	return s;
+}
+
+static void entry_free(struct entry *n)
+{
+	lane_close(&n->s.lane);
+	arena_free(n->s.arena);
+	free(n);
+}
+
+void sandbox_free(struct sandbox *s)
+{
+	struct entry *n = container_of(s, struct entry, s);
+
+	assert(list_empty(&s->containers));
+	record_remove(records, s->id);
+	map_drop(&by_id, s->id);
+	list_drop(&n->link);
+	entry_free(n);
+}
+
+struct sandbox *sandbox_find(const char *id)
+{
+	struct sandbox *found = map_get(&by_id, id);
+	size_t len = strlen(id);
+
+	if (found)
+		return found->hidden ? NULL : found;
+	if (len == 0 || len >= ID_SIZE - 1)
+		return NULL;
+	list_each(l, &order) {
+		struct sandbox *s = &container_of(l, struct entry, link)->s;
+
+		if (s->hidden || strncmp(s->id, id, len) != 0)
+			continue;
+		if (found)
+			return NULL;
+		found = s;
+	}
+	return found;
+}
+
+struct sandbox *sandbox_named(const char *name, const char *namespace_, const char *uid, uint32_t attempt)
+{
+	list_each(l, &order) {
+		struct sandbox *s = &container_of(l, struct entry, link)->s;
+		const struct sandbox_config *c = &s->config;
+
+		if (c->attempt == attempt && strcmp(c->uid, uid) == 0 && strcmp(c->name, name) == 0 &&
+		    strcmp(c->namespace_, namespace_) == 0)
+			return s;
+	}
+	return NULL;
+}
+
+void sandbox_each(void (*fn)(void *arg, struct sandbox *s), void *arg)
+{
+	list_each(l, &order) {
+		struct sandbox *s = &container_of(l, struct entry, link)->s;
+
+		if (!s->hidden)
+			fn(arg, s);
+	}
+}
+
+void sandbox_each_hidden(void (*fn)(void *arg, struct sandbox *s), void *arg)
+{
+	list_each(l, &order) {
+		struct sandbox *s = &container_of(l, struct entry, link)->s;
+
+		if (s->hidden)
+			fn(arg, s);
+	}
+}
+
+int sandbox_save(const struct sandbox *s, struct err *e)
+{
+	auto_json json_t *j = fields_to_json(sandbox_fields, s);
+
+	if (record_write(records, s->id, RECORD_VERSION, j, e) < 0)
+		return err_wrap(e, "save sandbox %.12s", s->id);
+	return 0;
+}
+
+void sandbox_set_state(struct sandbox *s, enum sandbox_state state)
+{
+	struct err e;
+
+	if (s->state == (int32_t)state)
+		return;
+	s->state = state;
+	if (sandbox_save(s, &e) < 0)
+		log_error("sandbox_record sandbox=%.12s error=%s", s->id, log_quote(e.msg));
+}
+
+void sandbox_set_str(struct sandbox *s, const char **field, const char *value)
+{
+	if (strcmp(*field, value) != 0)
+		*field = arena_strdup(s->arena, value);
+}
+
+/* Of another boot: no process and no namespace of it lives, but an address may still be leased and files may lie about. */
+static void age(struct sandbox *s)
+{
+	s->state = SANDBOX_NOTREADY;
+	s->made &= ~(uint32_t)MADE_PAUSE;
+	s->pause_pid = 0;
+}
+
+static bool is_id(const char *name)
+{
+	for (size_t i = 0; i < ID_SIZE - 1; i++)
+		if (!isxdigit((unsigned char)name[i]))
+			return false;
+	return name[ID_SIZE - 1] == '\0';
+}
+
+static int on_record(void *arg, const char *name, const json_t *j, struct err *e)
+{
+	struct entry *n;
+
+	(void)arg;
+	if (!is_id(name))
+		return err_set(e, ERR_INTERNAL, "its name is no sandbox id");
+	if (map_get(&by_id, name))
+		return 0;
+	n = entry_new(name);
+	if (fields_from_json(sandbox_fields, &n->s, j, n->s.arena, e) < 0) {
+		entry_free(n);
+		return -1;
+	}
+	if (strcmp(n->s.boot_id, sandbox_boot_id()) != 0)
+		age(&n->s);
+	insert(n);
+	return 0;
+}
+
+int sandboxes_load(struct err *e)
+{
+	return record_each(records, RECORD_VERSION, on_record, NULL, e);
+}
