@@ -1,0 +1,504 @@
+/* http_client.c - see http_client.h.
+ *
+ *   QUEUED --next turn--> SENT --headers complete--> BODY <--data() refuses / http_resume()--> PAUSED
+ *     |                     |                          |                                         |
+ *     +---------------------+---- end, error, stall ---+-----------------------------------------+---> ENDED
+ *
+ * http_cancel() inside head() or data() of any transfer, when libcurl is on the stack: DEAD, freed once libcurl returned.
+ *
+ * Waits on: libcurl's sockets and its timer, and one stall timer a transfer (SENT and BODY).
+ *
+ * HTTP/1.1 only: in libcurl before 8.1 a paused HTTP/2 stream either holds up every other stream of its connection or is
+ * buffered without bound, and layers are paused all the time (their sink is a pipe).
+ * libcurl resolves names in a thread of its own; CURLOPT_QUICK_EXIT (7.87) lets go of it instead of joining it, which would
+ * stop the loop until getaddrinfo(3) returns. The options of a request: http_setup.c. */
+#include "reactor/http_client.h"
+
+#include <curl/curl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "reactor/buf.h"
+#include "reactor/http_setup.h"
+#include "reactor/list.h"
+#include "reactor/loop.h"
+#include "reactor/metric.h"
+#include "reactor/own.h"
+#include "reactor/sm.h"
+
+enum {
+	STALL_TIMEOUT_MS = 30000,
+	IDLE_MS = 30000, /* then idle connections and all of libcurl's memory are given back */
+	HOST_CONNECTIONS = 8,
+	TOTAL_CONNECTIONS = 128,
+	KEPT_CONNECTIONS = 16,
+	RECEIVE_BYTES = 128 << 10, /* a read(2) of a body, and what a paused transfer holds */
+};
+#define NS_PER_MS INT64_C(1000000)
+
+enum http_state { QUEUED, SENT, BODY, PAUSED, ENDED, DEAD };
+
+static const struct sm_state http_states[] = {
+	[QUEUED] = { "QUEUED", TO(SENT) | TO(ENDED) },
+	[SENT]   = { "SENT",   TO(BODY) | TO(ENDED) | TO(DEAD) },
+	[BODY]   = { "BODY",   TO(PAUSED) | TO(ENDED) | TO(DEAD) },
+	[PAUSED] = { "PAUSED", TO(BODY) | TO(ENDED) | TO(DEAD) },
+	[ENDED]  = { "ENDED",  0 },
+	[DEAD]   = { "DEAD",   0 },
+};
+
+struct http {
+	struct sm sm;
+	struct link link; /* on client.transfers, or on client.dead */
+	CURL *easy;
+	struct curl_slist *headers;
+	struct http_events ev;
+	struct timer resume, stall;
+	int64_t stall_ns, stall_at_ns;
+	const char *refused; /* the request is wrong: why; static */
+	struct buf joined;   /* the last answer of http_header() */
+	char error[CURL_ERROR_SIZE];
+	char host[]; /* with its port if the URL has one */
+};
+
+struct socket {
+	struct fd_watch watch;
+	curl_socket_t fd;
+};
+
+static struct client {
+	bool ready;
+	CURLM *multi; /* NULL: nothing was asked for IDLE_MS */
+	struct link transfers, dead; /* of struct http.link */
+	size_t open;
+	int depth; /* > 0: libcurl is on the stack and must not be entered again */
+	struct timer timeout, begin, idle;
+} client;
+
+static void on_curl_timeout(struct timer *t);
+static void settle(void);
+
+static void pump(curl_socket_t fd, int events)
+{
+	int running;
+
+	client.depth++;
+	curl_multi_socket_action(client.multi, fd, events, &running);
+	client.depth--;
+	settle();
+}
+
+static void on_socket_ready(struct fd_watch *w, int events)
+{
+	struct socket *s = container_of(w, struct socket, watch);
+
+	pump(s->fd, (events & FD_READ ? CURL_CSELECT_IN : 0) | (events & FD_WRITE ? CURL_CSELECT_OUT : 0));
+}
+
+static int on_curl_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *per_socket)
+{
+	struct socket *s = per_socket;
+
+	(void)easy;
+	(void)arg;
+	if (what == CURL_POLL_REMOVE) {
+		if (s)
+			fd_watch_clear(&s->watch);
+		free(s);
+		return 0;
+	}
+	if (!s) {
+		s = new_zero(struct socket);
+		s->fd = fd;
+		curl_multi_assign(client.multi, fd, s);
+	}
+	fd_watch_set(&s->watch, fd, (what & CURL_POLL_IN ? FD_READ : 0) | (what & CURL_POLL_OUT ? FD_WRITE : 0), on_socket_ready);
+	return 0;
+}
+
+static int on_curl_timer(CURLM *multi, long ms, void *arg)
+{
+	(void)multi;
+	(void)arg;
+	if (ms < 0)
+		timer_clear(&client.timeout);
+	else
+		timer_set(&client.timeout, ms, on_curl_timeout);
+	return 0;
+}
+
+static void on_curl_timeout(struct timer *t)
+{
+	(void)t;
+	pump(CURL_SOCKET_TIMEOUT, 0);
+}
+
+void http_client_warm(void)
+{
+	if (client.ready)
+		return;
+	http_setup_must(curl_global_init(CURL_GLOBAL_ALL));
+	list_init(&client.transfers);
+	list_init(&client.dead);
+	http_setup_open();
+	client.ready = true;
+}
+
+static CURLM *new_multi(void)
+{
+	CURLM *m = own_must(curl_multi_init());
+
+	curl_multi_setopt(m, CURLMOPT_SOCKETFUNCTION, on_curl_socket);
+	curl_multi_setopt(m, CURLMOPT_TIMERFUNCTION, on_curl_timer);
+	curl_multi_setopt(m, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING);
+	curl_multi_setopt(m, CURLMOPT_MAX_HOST_CONNECTIONS, (long)HOST_CONNECTIONS);
+	curl_multi_setopt(m, CURLMOPT_MAX_TOTAL_CONNECTIONS, (long)TOTAL_CONNECTIONS);
+	curl_multi_setopt(m, CURLMOPT_MAXCONNECTS, (long)KEPT_CONNECTIONS);
+	return m;
+}
+
+static void drop_multi(void)
+{
+	timer_clear(&client.idle);
+	if (client.multi)
+		curl_multi_cleanup(client.multi);
+	client.multi = NULL;
+	timer_clear(&client.timeout);
+}
+
+static void on_idle(struct timer *t)
+{
+	(void)t;
+	drop_multi();
+}
+
+/* ---- the life of one transfer ---- */
+
+static void http_free(struct http *h)
+{
+	list_drop(&h->link);
+	timer_clear(&h->resume);
+	timer_clear(&h->stall);
+	curl_easy_cleanup(h->easy);
+	curl_slist_free_all(h->headers);
+	buf_free(&h->joined);
+	free(h);
+	client.open--;
+	metric_set(METRIC_http_transfers_open, NULL, (double)client.open);
+	if (!client.open && client.multi)
+		timer_set(&client.idle, IDLE_MS, on_idle);
+}
+
+/* The socket callback may run in here, nothing else of ours. */
+static void detach(struct http *h)
+{
+	if (h->sm.now == QUEUED)
+		return;
+	client.depth++;
+	curl_multi_remove_handle(client.multi, h->easy);
+	client.depth--;
+}
+
+static void finish(struct http *h, const struct err *e)
+{
+	detach(h);
+	sm_move(&h->sm, ENDED);
+	metric_add(METRIC_http_transfers_total, NULL, 1);
+	metric_add(METRIC_http_transfers_failed_total, NULL, e != NULL);
+	h->ev.done(h->ev.arg, e);
+	http_free(h);
+}
+
+static void fail(struct http *h, enum err_code code, const char *why)
+{
+	struct err e;
+
+	err_set(&e, code, "%s: %s", h->host, why);
+	finish(h, &e);
+}
+
+static void on_result(struct http *h, CURLcode rc)
+{
+	const char *why = h->error[0] ? h->error : curl_easy_strerror(rc);
+	long os = 0;
+	struct err e;
+
+	switch (rc) {
+	case CURLE_OK:
+		return h->sm.now == SENT ? fail(h, ERR_UNAVAILABLE, "no response") : finish(h, NULL);
+	case CURLE_URL_MALFORMAT:
+	case CURLE_UNSUPPORTED_PROTOCOL:
+		return fail(h, ERR_INVALID_ARGUMENT, why);
+	case CURLE_COULDNT_CONNECT:
+		/* libcurl's text has the address it tried (a proxy's, too) and not the reason. */
+		curl_easy_getinfo(h->easy, CURLINFO_OS_ERRNO, &os);
+		err_set(&e, ERR_UNAVAILABLE, "%s: %s%s%s", h->host, why, os ? ": " : "", os ? strerror((int)os) : "");
+		return finish(h, &e);
+	default:
+		return fail(h, ERR_UNAVAILABLE, why);
+	}
+}
+
+/* Runs the ends that libcurl has to tell. A `done` may start, cancel and resume at will: libcurl is not on the stack. */
+static void settle(void)
+{
+	CURLMsg *m;
+	int left;
+
+	while (!list_empty(&client.dead)) {
+		struct http *h = container_of(list_first(&client.dead), struct http, link);
+
+		detach(h);
+		http_free(h);
+	}
+	while (client.multi && (m = curl_multi_info_read(client.multi, &left))) {
+		struct http *h;
+
+		if (m->msg != CURLMSG_DONE)
+			continue;
+		http_setup_must(curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &h));
+		on_result(h, m->data.result);
+	}
+}
+
+static void on_stall_timer(struct timer *t)
+{
+	struct http *h = container_of(t, struct http, stall);
+	int64_t left_ns = h->stall_at_ns - loop_mono_ns();
+	char why[64];
+
+	if (left_ns > 0) {
+		timer_set(t, left_ns / NS_PER_MS + 1, on_stall_timer);
+		return;
+	}
+	snprintf(why, sizeof(why), "stalled: no data for %lld ms", (long long)(h->stall_ns / NS_PER_MS));
+	fail(h, ERR_UNAVAILABLE, why);
+}
+
+static void stall_begin(struct http *h)
+{
+	h->stall_at_ns = loop_mono_ns() + h->stall_ns;
+	timer_set(&h->stall, h->stall_ns / NS_PER_MS, on_stall_timer);
+}
+
+/* Each byte buys a second, and none is bought in advance of the timeout. */
+static void stall_fed(struct http *h, size_t n)
+{
+	int64_t full = loop_mono_ns() + h->stall_ns;
+	int64_t bought = h->stall_at_ns + (n < 3600 ? (int64_t)n : 3600) * 1000 * NS_PER_MS;
+
+	h->stall_at_ns = bought < full ? bought : full;
+}
+
+/* ---- called by libcurl ---- */
+
+/* The connection stands, new or reused: from here on it is the peer who is slow. */
+static int on_sending(void *arg, char *ip, char *local_ip, int port, int local_port)
+{
+	(void)ip;
+	(void)local_ip;
+	(void)port;
+	(void)local_port;
+	stall_begin(arg);
+	return CURL_PREREQFUNC_OK;
+}
+
+static size_t on_header_line(char *p, size_t size, size_t n, void *arg)
+{
+	struct http *h = arg;
+	long status = 0;
+
+	(void)size;
+	stall_fed(h, n);
+	if (h->sm.now != SENT || (p[0] != '\r' && p[0] != '\n')) /* the empty line after trailers comes here, too */
+		return n;
+	curl_easy_getinfo(h->easy, CURLINFO_RESPONSE_CODE, &status);
+	if (status < 200)
+		return n;
+	sm_move(&h->sm, BODY);
+	h->ev.head(h->ev.arg, h, (int)status);
+	return h->sm.now == DEAD ? 0 : n;
+}
+
+static size_t on_body(char *p, size_t size, size_t n, void *arg)
+{
+	struct http *h = arg;
+
+	(void)size;
+	if (h->sm.now == DEAD)
+		return 0;
+	stall_fed(h, n);
+	if (h->ev.data(h->ev.arg, p, n)) {
+		metric_add(METRIC_http_received_bytes_total, NULL, n);
+		return h->sm.now == DEAD ? 0 : n;
+	}
+	if (h->sm.now == DEAD)
+		return 0;
+	sm_move(&h->sm, PAUSED);
+	timer_clear(&h->stall);
+	return CURL_WRITEFUNC_PAUSE;
+}
+
+/* ---- a request becomes an easy handle ---- */
+
+static void set_headers(struct http *h, const struct http_request *r)
+{
+	/* No waiting for "100 Continue": our bodies are smaller than the round trip is long. */
+	h->headers = own_must(curl_slist_append(NULL, "Expect:"));
+	for (const char *const *line = r->headers; line && *line; line++) {
+		if (strpbrk(*line, "\r\n"))
+			h->refused = "a header holds a line break";
+		h->headers = own_must(curl_slist_append(h->headers, *line));
+	}
+	http_set(h->easy, CURLOPT_HTTPHEADER, h->headers);
+}
+
+static void set_options(struct http *h, const struct http_request *r)
+{
+	CURL *c = h->easy;
+
+	http_set(c, CURLOPT_ERRORBUFFER, h->error);
+	http_set(c, CURLOPT_PRIVATE, h);
+	http_set(c, CURLOPT_PREREQFUNCTION, on_sending);
+	http_set(c, CURLOPT_PREREQDATA, h);
+	http_set(c, CURLOPT_HEADERFUNCTION, on_header_line);
+	http_set(c, CURLOPT_HEADERDATA, h);
+	http_set(c, CURLOPT_WRITEFUNCTION, on_body);
+	http_set(c, CURLOPT_WRITEDATA, h);
+	http_set(c, CURLOPT_BUFFERSIZE, (long)RECEIVE_BYTES);
+	http_setup(c, r);
+	set_headers(h, r);
+}
+
+static void on_begin(struct timer *t)
+{
+	(void)t;
+	list_each(it, &client.transfers) {
+		struct http *h = container_of(it, struct http, link);
+
+		if (h->sm.now != QUEUED)
+			continue;
+		if (h->refused) {
+			fail(h, ERR_INVALID_ARGUMENT, h->refused);
+			/* `done` may have freed any other transfer. */
+			return timer_set(t, 0, on_begin);
+		}
+		sm_move(&h->sm, SENT);
+		client.depth++;
+		if (curl_multi_add_handle(client.multi, h->easy) != CURLM_OK)
+			abort();
+		client.depth--;
+	}
+}
+
+static struct http *http_new(CURLU *url)
+{
+	char *host = NULL, *port = NULL, *scheme = NULL;
+	struct http *h;
+	size_t size;
+
+	curl_url_get(url, CURLUPART_HOST, &host, 0);
+	curl_url_get(url, CURLUPART_PORT, &port, 0);
+	curl_url_get(url, CURLUPART_SCHEME, &scheme, 0);
+	size = (host ? strlen(host) : 0) + (port ? strlen(port) : 0) + sizeof("bad URL");
+	h = own_must(calloc(1, sizeof(*h) + size));
+	snprintf(h->host, size, "%s%s%s", host ? host : "bad URL", port ? ":" : "", port ? port : "");
+	h->easy = own_must(curl_easy_init());
+	if (host && scheme)
+		http_setup_proxy(h->easy, scheme, host);
+	curl_free(host);
+	curl_free(port);
+	curl_free(scheme);
+	return h;
+}
+
+struct http *http_start(const struct http_request *r, const struct http_events *ev)
+{
+	CURLU *url;
+	struct http *h;
+
+	http_client_warm();
+	url = own_must(curl_url());
+	curl_url_set(url, CURLUPART_URL, r->url, CURLU_NON_SUPPORT_SCHEME); /* what it cannot parse fails once more, in libcurl */
+	h = http_new(url);
+	curl_url_cleanup(url);
+	h->sm = (struct sm){ http_states, "http", h->host, QUEUED };
+	h->ev = *ev;
+	h->stall_ns = (r->stall_timeout_ms ? r->stall_timeout_ms : STALL_TIMEOUT_MS) * NS_PER_MS;
+	set_options(h, r);
+	list_push(&client.transfers, &h->link);
+	client.open++;
+	metric_set(METRIC_http_transfers_open, NULL, (double)client.open);
+	timer_clear(&client.idle);
+	if (!client.multi)
+		client.multi = new_multi();
+	timer_set(&client.begin, 0, on_begin);
+	return h;
+}
+
+static void on_resume(struct timer *t)
+{
+	struct http *h = container_of(t, struct http, resume);
+	CURLcode rc;
+
+	if (h->sm.now != PAUSED)
+		return;
+	sm_move(&h->sm, BODY);
+	stall_begin(h);
+	client.depth++;
+	rc = curl_easy_pause(h->easy, CURLPAUSE_CONT); /* hands over what it holds, in here */
+	client.depth--;
+	if (rc != CURLE_OK && h->sm.now != DEAD)
+		on_result(h, rc);
+	settle();
+}
+
+void http_resume(struct http *h)
+{
+	timer_set(&h->resume, 0, on_resume);
+}
+
+void http_cancel(struct http *h)
+{
+	if (!client.depth || h->sm.now == QUEUED) {
+		detach(h);
+		http_free(h);
+		return;
+	}
+	sm_move(&h->sm, DEAD);
+	timer_clear(&h->resume);
+	timer_clear(&h->stall);
+	list_drop(&h->link);
+	list_push(&client.dead, &h->link);
+}
+
+const char *http_header(const struct http *h, const char *name)
+{
+	struct buf *joined = &((struct http *)h)->joined; /* a scratch of the answer, not of the transfer */
+	struct curl_header *line;
+
+	if (curl_easy_header(h->easy, name, 0, CURLH_HEADER, -1, &line) != CURLHE_OK)
+		return NULL;
+	buf_free(joined);
+	buf_puts(joined, line->value);
+	for (size_t i = 1; i < line->amount; i++) {
+		if (curl_easy_header(h->easy, name, i, CURLH_HEADER, -1, &line) != CURLHE_OK)
+			break;
+		buf_printf(joined, ", %s", line->value);
+	}
+	return buf_str(joined);
+}
+
+void http_client_close(void)
+{
+	if (!client.ready)
+		return;
+	assert(!client.depth);
+	while (!list_empty(&client.transfers))
+		http_cancel(container_of(list_first(&client.transfers), struct http, link));
+	drop_multi();
+	timer_clear(&client.begin);
+	http_setup_close();
+	curl_global_cleanup();
+	client = (struct client){ 0 };
+}

@@ -1,0 +1,142 @@
+/* http_setup.c - see http_setup.h. */
+#include "reactor/http_setup.h"
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <dirent.h>
+#include <openssl/ssl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "reactor/log.h"
+#include "reactor/own.h"
+
+enum { CONNECT_TIMEOUT_MS = 10000 };
+
+static struct {
+	const char *dir;   /* hashed, read as needed. NULL: */
+	X509_STORE *store; /* the bundle, read once. NULL in both: the system has no CAs */
+} cas;
+
+void http_setup_must(CURLcode rc)
+{
+	if (rc != CURLE_OK)
+		abort();
+}
+
+/* c_rehash's names: eight hex digits, a dot, a number. */
+static bool is_hashed(const char *dir)
+{
+	auto_dir DIR *d = dir ? opendir(dir) : NULL;
+
+	if (!d)
+		return false;
+	for (struct dirent *e; (e = readdir(d));)
+		if (strspn(e->d_name, "0123456789abcdef") == 8 && strcmp(e->d_name + 8, ".0") == 0)
+			return true;
+	return false;
+}
+
+/* A hashed directory costs nothing until a peer shows a certificate, then one small file. The bundle is the other way:
+ * 25 ms and 1 MiB to parse, so once for all transfers. */
+void http_setup_open(void)
+{
+	const curl_version_info_data *v = curl_version_info(CURLVERSION_NOW);
+
+	if (is_hashed(v->capath)) {
+		cas.dir = v->capath;
+		return;
+	}
+	if (!v->cainfo) {
+		log_warn("http_client cas=none");
+		return;
+	}
+	cas.store = own_must(X509_STORE_new());
+	X509_STORE_set_flags(cas.store, X509_V_FLAG_PARTIAL_CHAIN); /* as libcurl does: an intermediate may be the anchor */
+	if (X509_STORE_load_file(cas.store, v->cainfo) != 1)
+		log_warn("http_client ca_bundle=%s error=unreadable", v->cainfo);
+}
+
+void http_setup_close(void)
+{
+	X509_STORE_free(cas.store);
+	cas.store = NULL;
+	cas.dir = NULL;
+}
+
+static CURLcode on_ssl_ctx(CURL *easy, void *ssl_ctx, void *arg)
+{
+	(void)easy;
+	SSL_CTX_set1_cert_store(ssl_ctx, arg);
+	return CURLE_OK;
+}
+
+static bool is_loopback(const char *host)
+{
+	size_t n = strlen(host);
+	struct in_addr v4;
+
+	if (inet_pton(AF_INET, host, &v4) == 1)
+		return ntohl(v4.s_addr) >> 24 == 127;
+	return strcmp(host, "[::1]") == 0 || strcasecmp(host, "localhost") == 0 ||
+	       (n > 10 && strcasecmp(host + n - 10, ".localhost") == 0);
+}
+
+/* libcurl reads the environment itself, except HTTP_PROXY in capitals (a CGI script would take it from a header). */
+void http_setup_proxy(CURL *easy, const char *scheme, const char *host)
+{
+	const char *capitals = getenv("HTTP_PROXY");
+
+	if (is_loopback(host))
+		http_set(easy, CURLOPT_PROXY, "");
+	else if (capitals && strcmp(scheme, "http") == 0 && !getenv("http_proxy"))
+		http_set(easy, CURLOPT_PROXY, capitals);
+}
+
+static void set_tls(CURL *easy, const struct http_request *r)
+{
+	const char *ca_dir = r->ca_file ? NULL : cas.dir;
+
+	http_set(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+	http_set(easy, CURLOPT_CAINFO, r->ca_file);
+	http_set(easy, CURLOPT_CAPATH, ca_dir);
+	if (!r->ca_file && cas.store) {
+		http_set(easy, CURLOPT_SSL_CTX_FUNCTION, on_ssl_ctx);
+		http_set(easy, CURLOPT_SSL_CTX_DATA, cas.store);
+	}
+	http_set(easy, CURLOPT_SSLCERT, r->client_cert);
+	http_set(easy, CURLOPT_SSLKEY, r->client_key);
+	http_set(easy, CURLOPT_SSL_VERIFYPEER, r->skip_verify ? 0L : 1L);
+	http_set(easy, CURLOPT_SSL_VERIFYHOST, r->skip_verify ? 0L : 2L);
+}
+
+static void set_method(CURL *easy, const struct http_request *r)
+{
+	if (strcmp(r->method, "HEAD") == 0) {
+		http_set(easy, CURLOPT_NOBODY, 1L);
+	} else if (strcmp(r->method, "POST") == 0) {
+		http_set(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body_len);
+		http_set(easy, CURLOPT_COPYPOSTFIELDS, r->body_len ? r->body : "");
+	} else {
+		assert(strcmp(r->method, "GET") == 0);
+	}
+}
+
+void http_setup(CURL *easy, const struct http_request *r)
+{
+	int64_t connect_ms = r->connect_timeout_ms ? r->connect_timeout_ms : CONNECT_TIMEOUT_MS;
+
+	http_set(easy, CURLOPT_URL, r->url);
+	http_set(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+	http_set(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+	http_set(easy, CURLOPT_USERAGENT, "crisp/" CRISP_VERSION);
+	http_set(easy, CURLOPT_PATH_AS_IS, 1L); /* a signed URL must arrive as it was signed */
+	http_set(easy, CURLOPT_NOSIGNAL, 1L);
+	http_set(easy, CURLOPT_QUICK_EXIT, 1L);
+	http_set(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)connect_ms);
+	http_set(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+	http_set(easy, CURLOPT_HEADEROPT, (long)CURLHEADER_SEPARATE); /* not for a proxy's eyes */
+	set_method(easy, r);
+	set_tls(easy, r);
+}
