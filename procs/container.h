@@ -14,6 +14,11 @@
 #include "reactor/err.h"
 #include "reactor/lane.h"
 #include "reactor/list.h"
+#include "reactor/loop.h"
+
+struct log_pump;
+struct run;
+struct stopping;
 
 /* CRI numbers. */
 enum container_state { CONTAINER_CREATED = 0, CONTAINER_RUNNING = 1, CONTAINER_EXITED = 2, CONTAINER_UNKNOWN = 3 };
@@ -44,13 +49,19 @@ struct container {
 	int64_t uid, gid;         /* of its first process */
 	struct ints groups;
 	int32_t pid;              /* 0: not running */
+	bool listed;              /* CreateContainer succeeded */
 	bool starting, removing;
+	bool in_runtime;          /* the OCI runtime may know it: set before its `run`, cleared by its `delete` */
 	bool oom_killed;
 	const char *boot_id;
 	struct arena *arena;
 	struct lane lane;         /* Start and Remove take turns */
 	struct link of_sandbox;   /* in sandbox->containers */
 	struct link exit_waiters; /* of struct container_wait.link */
+	struct timer wake;        /* the waiters' turn */
+	struct log_pump *log;     /* while it runs and until it is drained; made by start, closed by run */
+	struct run *run;          /* while it runs and until the runtime has deleted it; run.c's */
+	struct stopping *stopping; /* stop.c's */
 };
 
 struct container_wait {
@@ -60,7 +71,7 @@ struct container_wait {
 
 void containers_open(const char *root, const char *state);
 
-/* A new one in state CREATED, not listed until container_list_it(): fresh id, copies of config. In its sandbox's list. */
+/* A new one in state CREATED, not listed until container_list_it(): fresh id, copies of config. In its sandbox's list. Not saved yet. */
 struct container *container_new(struct sandbox *s, const struct container_config *config, const struct container_image *image);
 void container_list_it(struct container *c); /* CreateContainer succeeded */
 void container_free(struct container *c); /* out of the table and its sandbox; record removed; no waiters left */

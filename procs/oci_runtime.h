@@ -38,21 +38,25 @@ struct runtime_features {
 };
 void runtime_features(const struct runtime_handler *h, struct runtime_features *out);
 
-/* ---- operations: each spawns the program once. done: exactly once, never inside the call ---- */
+/* ---- operations: each spawns the program once. done: exactly once, never inside the call ----
+ *
+ * Errors: FAILED_PRECONDITION no usable program; UNAVAILABLE no keeper; DEADLINE_EXCEEDED the program hangs;
+ * INTERNAL with the program's own words, one line of at most 500 bytes. Only some run at a time, the rest wait in order. */
 
 struct oci_op;
 typedef void oci_done(void *arg, const struct err *e, struct child_result *r);
 
 struct oci_stdio {
-	int in, out, err; /* borrowed; -1: /dev/null */
+	int in, out, err; /* borrowed for the call; -1: /dev/null */
+	const char *console_socket; /* NULL, or where the runtime sends the pty's master (process.terminal is true) */
 };
 
 /* `run --detach`: create and start in one. The keeper keeps the first process under keep_id (the container's id). */
-struct oci_op *oci_run(const struct runtime_handler *h, const char *id, const char *bundle, const char *cgroup, const struct oci_stdio *io, oci_done *done, void *arg);
+struct oci_op *oci_run(const struct runtime_handler *h, const char *id, const char *bundle, const struct oci_stdio *io, oci_done *done, void *arg);
 
-/* `exec --detach`: process_path is a file with the OCI `process` object. keep_id: the exec's own id. console_socket: NULL without a tty. */
+/* `exec --detach`: process_path is a file with the OCI `process` object. keep_id: the exec's own id. */
 struct oci_op *oci_exec(const struct runtime_handler *h, const char *id, const char *process_path, const char *pidfile, const char *keep_id,
-			const char *console_socket, const struct oci_stdio *io, oci_done *done, void *arg);
+			const struct oci_stdio *io, oci_done *done, void *arg);
 
 /* `delete --force`: kills what is left, removes its cgroup and state. A container unknown to the runtime is success. */
 struct oci_op *oci_delete(const struct runtime_handler *h, const char *id, oci_done *done, void *arg);

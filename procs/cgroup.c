@@ -1,0 +1,332 @@
+/* cgroup.c - see cgroup.h. Which hierarchies there are, and making groups in all of them.
+ *
+ * v1: every mounted hierarchy with a controller, and name=systemd, which runc joins too. A cgroup2 mounted beside them (hybrid)
+ * carries what v1 does not and is left alone. Specs: proc_pid_mountinfo(5), cgroups(7).
+ *
+ * Nothing here writes cgroup.procs: moving a process from outside waits for an RCU grace period, 7-15 ms. */
+#include "procs/cgroup.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "procs/cgroup_tree.h"
+#include "reactor/arena.h"
+#include "reactor/log.h"
+#include "reactor/own.h"
+
+struct hierarchy hierarchies[HIERARCHIES_MAX];
+size_t nhierarchies;
+
+static struct arena *names;
+static const char *root = "/crisp";
+static const char *hybrid; /* NULL: no cgroup2 beside v1 */
+
+/* ---- finding them ---- */
+
+/* mountinfo writes space, tab, newline and backslash as \ooo. */
+static void unescape(char *s)
+{
+	char *to = s;
+
+	for (; *s; s++) {
+		unsigned code;
+
+		if (*s == '\\' && sscanf(s + 1, "%3o", &code) == 1 && code > 0 && code < 256) {
+			*to++ = (char)code;
+			s += 3;
+		} else {
+			*to++ = *s;
+		}
+	}
+	*to = '\0';
+}
+
+/* ",cpu,cpuacct," from the super options; NULL when it is of no use to us. */
+static const char *v1_controllers(char *options)
+{
+	static const char *const known[] = { "cpu", "cpuacct", "cpuset", "memory", "devices", "freezer", "blkio", "pids", "hugetlb",
+					     "net_cls", "net_prio", "perf_event", "rdma", "misc", "name=systemd" };
+	char *text = arena_strdup(names, ","), *save = NULL;
+
+	for (char *o = strtok_r(options, ",", &save); o; o = strtok_r(NULL, ",", &save))
+		for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+			if (strcmp(o, known[i]) == 0)
+				text = arena_printf(names, "%s%s,", text, o);
+	return text[1] ? text : NULL;
+}
+
+static void add(const struct hierarchy *h)
+{
+	for (size_t i = 0; i < nhierarchies; i++)
+		if (hierarchies[i].dev == h->dev)
+			return; /* mounted a second time */
+	if (nhierarchies < HIERARCHIES_MAX)
+		hierarchies[nhierarchies++] = *h;
+}
+
+/* "36 35 98:0 /root /mount/point options optional… - type source super,options" */
+static void take_line(char *line, struct hierarchy *unified)
+{
+	char *tail = strstr(line, " - "), type[32], options[1024];
+	unsigned major, minor;
+	char *mount = NULL;
+	struct hierarchy h = { 0 };
+
+	if (!tail || sscanf(tail, " - %31s %*s %1023s", type, options) != 2 || strncmp(type, "cgroup", 6) != 0)
+		return;
+	if (sscanf(line, "%*d %*d %u:%u %*s %ms", &major, &minor, &mount) == 3) {
+		unescape(mount);
+		h = (struct hierarchy){ arena_strdup(names, mount), "", makedev(major, minor), strcmp(type, "cgroup2") == 0 };
+	}
+	free(mount);
+	if (!h.mount)
+		return;
+	if (h.v2) {
+		if (!unified->mount)
+			*unified = h;
+	} else if ((h.controllers = v1_controllers(options))) {
+		add(&h);
+	}
+}
+
+static bool has_v1_controller(void)
+{
+	for (size_t i = 0; i < nhierarchies; i++)
+		if (strcmp(hierarchies[i].controllers, ",name=systemd,") != 0)
+			return true;
+	return false;
+}
+
+int cgroup_open(const struct cgroup_config *cfg, struct err *e)
+{
+	const char *path = cfg->mountinfo ? cfg->mountinfo : "/proc/self/mountinfo";
+	auto_file FILE *f = fopen(path, "re");
+	auto_free char *line = NULL;
+	struct hierarchy unified = { 0 };
+	size_t size = 0;
+
+	if (strcmp(cfg->driver, "cgroupfs") != 0)
+		return err_set(e, ERR_INVALID_ARGUMENT, "cgroup.driver: %s is unknown (cgroupfs)", log_quote(cfg->driver));
+	if (cfg->root[0] != '/' || strstr(cfg->root, ".."))
+		return err_set(e, ERR_INVALID_ARGUMENT, "cgroup.root: %s is no absolute path", log_quote(cfg->root));
+	if (!f)
+		return err_os(e, ERR_FAILED_PRECONDITION, "open %s", path);
+	arena_free(names);
+	names = arena_new();
+	root = arena_strdup(names, cfg->root);
+	nhierarchies = 0;
+	hybrid = NULL;
+	while (getline(&line, &size, f) >= 0)
+		take_line(line, &unified);
+	if (has_v1_controller()) {
+		hybrid = unified.mount;
+		return 0;
+	}
+	nhierarchies = 0;
+	if (!unified.mount)
+		return err_set(e, ERR_FAILED_PRECONDITION, "no cgroup hierarchy is mounted");
+	add(&unified);
+	return 0;
+}
+
+bool cgroup_is_v2(void)
+{
+	return nhierarchies == 1 && hierarchies[0].v2;
+}
+
+const char *cgroup_hybrid(void)
+{
+	return hybrid;
+}
+
+const char *cgroup_root(void)
+{
+	return root;
+}
+
+const struct hierarchy *hierarchy_of(const char *controller)
+{
+	char want[64];
+
+	snprintf(want, sizeof(want), ",%s,", controller);
+	for (size_t i = 0; i < nhierarchies; i++)
+		if (hierarchies[i].v2 || strstr(hierarchies[i].controllers, want))
+			return &hierarchies[i];
+	return NULL;
+}
+
+const struct hierarchy *hierarchy_of_processes(void)
+{
+	static const char *const best[] = { "pids", "memory", "freezer", "name=systemd" };
+
+	for (size_t i = 0; i < sizeof(best) / sizeof(best[0]); i++)
+		if (hierarchy_of(best[i]))
+			return hierarchy_of(best[i]);
+	return nhierarchies ? &hierarchies[0] : NULL;
+}
+
+/* ---- files ---- */
+
+struct cgroup_path cgroup_file(const struct hierarchy *h, const char *path, const char *file)
+{
+	struct cgroup_path p;
+
+	snprintf(p.s, sizeof(p.s), "%s%s%s%s", h->mount, strcmp(path, "/") == 0 ? "" : path, *file ? "/" : "", file);
+	return p;
+}
+
+ssize_t cgroup_read(const struct hierarchy *h, const char *path, const char *file, char *text, size_t size)
+{
+	auto_fd int fd = open(cgroup_file(h, path, file).s, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, text, size - 1);
+
+	text[n > 0 ? n : 0] = '\0';
+	return n;
+}
+
+int cgroup_write(const struct hierarchy *h, const char *path, const char *file, const char *text, struct err *e)
+{
+	struct cgroup_path p = cgroup_file(h, path, file);
+	auto_fd int fd = open(p.s, O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return err_os(e, ERR_INTERNAL, "open %s", p.s);
+	if (write(fd, text, strlen(text)) < 0)
+		return err_os(e, ERR_INTERNAL, "write %s to %s", log_quote(text), p.s);
+	return 0;
+}
+
+/* ---- making ---- */
+
+char *cgroup_pod_path(struct arena *a, const char *parent, const char *id)
+{
+	size_t len = strlen(*parent ? parent : root);
+
+	if (!*parent)
+		parent = root;
+	while (len && parent[len - 1] == '/')
+		len--;
+	return arena_printf(a, "%s%.*s/%s", len && *parent != '/' ? "/" : "", (int)len, parent, id);
+}
+
+/* Until both are set nothing can be put into a new v1 cpuset group: cpusets.rst, 1.4. */
+static int inherit_cpuset(const struct hierarchy *h, const char *parent, const char *path, struct err *e)
+{
+	static const char *const files[] = { "cpuset.cpus", "cpuset.mems" };
+	char own[256], above[8192];
+
+	for (size_t i = 0; i < 2; i++) {
+		if (cgroup_read(h, path, files[i], own, sizeof(own)) > 0 && own[0] != '\n')
+			continue;
+		if (cgroup_read(h, parent, files[i], above, sizeof(above)) <= 0)
+			return err_os(e, ERR_INTERNAL, "read %s", cgroup_file(h, parent, files[i]).s);
+		if (cgroup_write(h, path, files[i], above, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* One write a controller: the kernel takes all or none of a line, and one that is threaded or busy must not cost the others. */
+static void enable_controllers(const struct hierarchy *h, const char *path)
+{
+	char have[1024], on[1024], word[64], *save = NULL;
+	struct err e;
+
+	if (cgroup_read(h, path, "cgroup.controllers", have, sizeof(have)) <= 0)
+		return;
+	cgroup_read(h, path, "cgroup.subtree_control", on, sizeof(on));
+	for (char *c = strtok_r(have, " \n", &save); c; c = strtok_r(NULL, " \n", &save)) {
+		size_t len = strlen(c);
+		char *at = strstr(on, c);
+
+		if (at && (at == on || at[-1] == ' ') && (at[len] == ' ' || at[len] == '\n' || !at[len]))
+			continue;
+		snprintf(word, sizeof(word), "+%.60s", c);
+		if (cgroup_write(h, path, "cgroup.subtree_control", word, &e) < 0)
+			log_debug("cgroup_controller path=%s error=%s", path, log_quote(e.msg));
+	}
+}
+
+static int make_one(const struct hierarchy *h, const char *parent, const char *path, struct err *e)
+{
+	struct cgroup_path p = cgroup_file(h, path, "");
+
+	if (h->v2)
+		enable_controllers(h, parent);
+	if (mkdir(p.s, 0755) < 0 && errno != EEXIST)
+		return err_os(e, ERR_INTERNAL, "make cgroup %s", p.s);
+	if (strstr(h->controllers, ",cpuset,"))
+		return inherit_cpuset(h, parent, path, e);
+	return 0;
+}
+
+/* Every level from the top: "/a", "/a/b", … */
+static int make_in(const struct hierarchy *h, const char *path, struct err *e)
+{
+	char parent[CGROUP_PATH_MAX], level[CGROUP_PATH_MAX];
+
+	snprintf(parent, sizeof(parent), "/");
+	for (const char *end = path; *end;) {
+		end = strchrnul(end + 1, '/');
+		snprintf(level, sizeof(level), "%.*s", (int)(end - path), path);
+		if (make_one(h, parent, level, e) < 0)
+			return -1;
+		snprintf(parent, sizeof(parent), "%s", level);
+	}
+	return 0;
+}
+
+static int check_path(const char *path, struct err *e)
+{
+	if (path[0] != '/' || strstr(path, "/../") || strstr(path, "//") || strlen(path) > CGROUP_PATH_MAX / 4 ||
+	    (strlen(path) >= 3 && strcmp(path + strlen(path) - 3, "/..") == 0))
+		return err_set(e, ERR_INVALID_ARGUMENT, "cgroup path %s", log_quote(path));
+	return 0;
+}
+
+int cgroup_make_leaf(const char *path, struct err *e)
+{
+	if (check_path(path, e) < 0)
+		return -1;
+	for (size_t i = 0; i < nhierarchies; i++)
+		if (make_in(&hierarchies[i], path, e) < 0)
+			return -1;
+	return 0;
+}
+
+int cgroup_make(const char *path, struct err *e)
+{
+	if (cgroup_make_leaf(path, e) < 0)
+		return -1;
+	if (cgroup_is_v2())
+		enable_controllers(&hierarchies[0], path);
+	return 0;
+}
+
+const char *const *cgroup_tasks(struct arena *a, const char *path)
+{
+	const char **files;
+
+	if (cgroup_is_v2())
+		return NULL;
+	files = arena_zalloc(a, (nhierarchies + 1) * sizeof(*files));
+	for (size_t i = 0; i < nhierarchies; i++)
+		files[i] = arena_strdup(a, cgroup_file(&hierarchies[i], path, "tasks").s);
+	return files;
+}
+
+int cgroup_dirfd(const char *path, struct err *e)
+{
+	int fd;
+
+	assert(cgroup_is_v2());
+	fd = open(cgroup_file(&hierarchies[0], path, "").s, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? err_os(e, ERR_INTERNAL, "open cgroup %s", path) : fd;
+}

@@ -1,0 +1,133 @@
+/* cgroup_remove.c - gives cgroups back, bottom-up, and comes again for those that are still busy.
+ *
+ *   queued ---gone in every hierarchy---> dropped
+ *     |  ^
+ *     +--+ busy (a dying process still counts): again after 10 ms, 20 ms, … 5 s
+ *
+ * Waits on: one timer. At most BATCH_MS of a turn is spent here: rmdir waits for cgroup_mutex, which a runtime that is moving
+ * a process holds for milliseconds. */
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "procs/cgroup.h"
+#include "procs/cgroup_tree.h"
+#include "reactor/list.h"
+#include "reactor/log.h"
+#include "reactor/loop.h"
+#include "reactor/own.h"
+
+enum { BATCH_MS = 2, FIRST_PAUSE_MS = 10, LAST_PAUSE_MS = 5000, DEPTH_MAX = 32 };
+
+struct removal {
+	struct link link; /* in `queue` */
+	int64_t due_ns;   /* loop_mono_ns() */
+	int64_t pause_ms;
+	char path[];
+};
+
+static struct link queue = { &queue, &queue }; /* of struct removal.link */
+static struct timer timer;
+
+/* 0: gone, whoever removed it. */
+static int remove_tree(const char *dir, int depth)
+{
+	auto_dir DIR *d = NULL;
+	struct dirent *sub;
+	char below[CGROUP_PATH_MAX];
+
+	if (rmdir(dir) == 0 || errno == ENOENT)
+		return 0;
+	d = depth ? opendir(dir) : NULL;
+	while (d && (sub = readdir(d)))
+		if (sub->d_type == DT_DIR && sub->d_name[0] != '.' &&
+		    snprintf(below, sizeof(below), "%s/%s", dir, sub->d_name) < (int)sizeof(below))
+			remove_tree(below, depth - 1);
+	return rmdir(dir) == 0 || errno == ENOENT ? 0 : -1;
+}
+
+static int try(const struct removal *r)
+{
+	int left = 0;
+
+	for (size_t i = 0; i < nhierarchies; i++)
+		left |= remove_tree(cgroup_file(&hierarchies[i], r->path, "").s, DEPTH_MAX);
+	return left;
+}
+
+static void drop(struct removal *r)
+{
+	list_drop(&r->link);
+	free(r);
+}
+
+static void on_timer(struct timer *t);
+
+static void arm(void)
+{
+	int64_t due = INT64_MAX, now = loop_mono_ns();
+
+	list_each(it, &queue) {
+		struct removal *r = container_of(it, struct removal, link);
+
+		if (r->due_ns < due)
+			due = r->due_ns;
+	}
+	if (due != INT64_MAX)
+		timer_set(&timer, due > now ? (due - now + 999999) / 1000000 : 0, on_timer);
+}
+
+static void on_timer(struct timer *t)
+{
+	int64_t now = loop_mono_ns(), until = now + (int64_t)BATCH_MS * 1000000;
+
+	(void)t;
+	list_each(it, &queue) {
+		struct removal *r = container_of(it, struct removal, link);
+
+		if (r->due_ns > now)
+			continue;
+		if (try(r) == 0) {
+			drop(r);
+		} else {
+			if (r->pause_ms >= LAST_PAUSE_MS)
+				log_warn("cgroup_busy path=%s", r->path);
+			r->due_ns = loop_mono_ns() + r->pause_ms * 1000000;
+			r->pause_ms = r->pause_ms * 2 < LAST_PAUSE_MS ? r->pause_ms * 2 : LAST_PAUSE_MS;
+		}
+		if (loop_mono_ns() >= until)
+			break;
+	}
+	arm();
+}
+
+void cgroup_remove(const char *path)
+{
+	struct removal *r;
+
+	if (!*path || strcmp(path, "/") == 0)
+		return;
+	r = own_must(calloc(1, sizeof(*r) + strlen(path) + 1));
+	memcpy(r->path, path, strlen(path) + 1);
+	r->pause_ms = FIRST_PAUSE_MS;
+	r->due_ns = loop_mono_ns();
+	list_push(&queue, &r->link);
+	arm();
+}
+
+void cgroup_close(void)
+{
+	timer_clear(&timer);
+	list_each(it, &queue) {
+		struct removal *r = container_of(it, struct removal, link);
+
+		if (try(r) < 0)
+			log_warn("cgroup_left path=%s", r->path);
+		drop(r);
+	}
+	for (size_t i = 0; i < nhierarchies; i++)
+		rmdir(cgroup_file(&hierarchies[i], cgroup_root(), "").s); /* not empty: pods live on */
+}

@@ -1,0 +1,40 @@
+/* cgroup_tree.h - what the cgroup_*.c files share: the hierarchies that are mounted. Private to them. */
+#ifndef PROCS_CGROUP_TREE_H
+#define PROCS_CGROUP_TREE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "reactor/err.h"
+
+struct hierarchy {
+	const char *mount;       /* "/sys/fs/cgroup/cpu,cpuacct" */
+	const char *controllers; /* v1: ",cpu,cpuacct,"; v2: "" */
+	dev_t dev;
+	bool v2;
+};
+
+enum { HIERARCHIES_MAX = 32, CGROUP_PATH_MAX = 4096 };
+
+extern struct hierarchy hierarchies[HIERARCHIES_MAX]; /* those in use: all v1 ones, or the one of v2 */
+extern size_t nhierarchies;
+
+const char *cgroup_root(void);
+
+/* The one that carries the controller; v2 carries all. NULL: none. */
+const struct hierarchy *hierarchy_of(const char *controller);
+
+/* The best one to find processes in: v1 ones all hold the same, but a process may leave single ones. NULL: none is open. */
+const struct hierarchy *hierarchy_of_processes(void);
+
+/* <mount><path>/<file> for the caller to open; file "" is the directory. */
+struct cgroup_path {
+	char s[CGROUP_PATH_MAX];
+};
+struct cgroup_path cgroup_file(const struct hierarchy *h, const char *path, const char *file);
+
+ssize_t cgroup_read(const struct hierarchy *h, const char *path, const char *file, char *text, size_t size); /* NUL-terminated; -1 */
+int cgroup_write(const struct hierarchy *h, const char *path, const char *file, const char *text, struct err *e);
+
+#endif

@@ -1,0 +1,321 @@
+/* container.c - see container.h. A map by id for look-ups, a list in creation order for everything that walks. */
+#include "procs/container.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "procs/oci_runtime.h"
+#include "reactor/log.h"
+#include "reactor/map.h"
+#include "reactor/own.h"
+#include "reactor/record.h"
+
+enum { RECORD_VERSION = 1 };
+
+struct entry {
+	struct container c;
+	struct link link; /* in `order` */
+};
+
+static struct arena *names;      /* owns the two paths */
+static const char *records = ""; /* <root>/containers */
+static const char *bundles = ""; /* <state>/containers */
+static struct map by_id;
+static struct link order = { &order, &order }; /* of struct entry.link, oldest first */
+
+static const struct field image_fields[] = {
+	F_STR(struct container_image, id),
+	F_STR(struct container_image, ref),
+	F_STR(struct container_image, name),
+	F_STRINGS(struct container_image, env),
+	F_STRINGS(struct container_image, entrypoint),
+	F_STRINGS(struct container_image, cmd),
+	F_STR(struct container_image, working_dir),
+	F_STR(struct container_image, user),
+	F_STR(struct container_image, stop_signal),
+	F_END,
+};
+
+/* The id is the record's name and `sandbox` its owner's id; what belongs to the running process of ours is made anew. */
+static const struct field container_fields[] = {
+	F_STRUCT(struct container, config, container_config_fields),
+	F_STRUCT(struct container, image, image_fields),
+	F_I32(struct container, state),
+	F_I64(struct container, created_at_ns),
+	F_I64(struct container, started_at_ns),
+	F_I64(struct container, finished_at_ns),
+	F_I32(struct container, exit_code),
+	F_STR(struct container, reason),
+	F_STR(struct container, message),
+	F_STR(struct container, log_path),
+	F_STR(struct container, bundle),
+	F_STR(struct container, runtime),
+	F_STR(struct container, cgroup),
+	F_I32(struct container, stop_signal),
+	F_I64(struct container, uid),
+	F_I64(struct container, gid),
+	F_INTS(struct container, groups),
+	F_I32(struct container, pid),
+	F_BOOL(struct container, listed),
+	F_BOOL(struct container, starting),
+	F_BOOL(struct container, in_runtime),
+	F_BOOL(struct container, oom_killed),
+	F_STR(struct container, boot_id),
+	F_END,
+};
+
+void containers_open(const char *root, const char *state)
+{
+	arena_free(names);
+	names = arena_new();
+	records = arena_printf(names, "%s/containers", root);
+	bundles = arena_printf(names, "%s/containers", state);
+}
+
+static struct entry *entry_new(const char *id)
+{
+	struct entry *n = new_zero(struct entry);
+	struct container *c = &n->c;
+
+	snprintf(c->id, sizeof(c->id), "%s", id);
+	c->arena = arena_new();
+	c->reason = c->message = c->log_path = c->bundle = c->runtime = c->cgroup = c->boot_id = "";
+	lane_init(&c->lane);
+	list_init(&c->exit_waiters);
+	return n;
+}
+
+/* Walks from the young end: a new one is the youngest, and records come in any order. */
+static void insert(struct entry *n, struct sandbox *s)
+{
+	struct link *at = order.prev;
+
+	while (at != &order && container_of(at, struct entry, link)->c.created_at_ns > n->c.created_at_ns)
+		at = at->prev;
+	list_push(at->next, &n->link); /* pushed before the one that follows */
+	map_put(&by_id, n->c.id, &n->c);
+	n->c.sandbox = s;
+	list_push(&s->containers, &n->c.of_sandbox);
+}
+
+static const char *log_path(const struct container *c)
+{
+	const char *dir = c->sandbox->config.log_directory, *name = c->config.log_path;
+
+	return *dir && *name ? arena_printf(c->arena, "%s/%s", dir, name) : "";
+}
+
+struct container *container_new(struct sandbox *s, const struct container_config *config, const struct container_image *image)
+{
+	const struct runtime_handler *h = runtime_find(s->config.runtime_handler);
+	char id[ID_SIZE];
+	struct entry *n;
+	struct container *c;
+
+	id_random(id);
+	n = entry_new(id);
+	c = &n->c;
+	fields_copy(container_config_fields, &c->config, config, c->arena);
+	fields_copy(image_fields, &c->image, image, c->arena);
+	c->state = CONTAINER_CREATED;
+	c->created_at_ns = loop_real_ns();
+	/* By name: what "" means may change with the configuration, where this container lives must not. */
+	c->runtime = arena_strdup(c->arena, h ? h->name : s->config.runtime_handler);
+	c->bundle = arena_printf(c->arena, "%s/%s", bundles, c->id);
+	c->cgroup = arena_printf(c->arena, "%s/%s", s->cgroup, c->id);
+	c->boot_id = arena_strdup(c->arena, sandbox_boot_id());
+	insert(n, s);
+	c->log_path = log_path(c);
+	return c;
+}
+
+int container_save(const struct container *c, struct err *e)
+{
+	auto_json json_t *j = fields_to_json(container_fields, c);
+
+	json_object_set_new(j, "sandbox", json_string(c->sandbox->id));
+	return record_write(records, c->id, RECORD_VERSION, j, e);
+}
+
+/* A full disk must not hide that a container ended: memory counts, and the next change of state tries again. */
+static void save_or_log(struct container *c)
+{
+	struct err e;
+
+	if (container_save(c, &e) < 0)
+		log_error("container_record container=%s error=%s", c->id, log_quote(e.msg));
+}
+
+void container_list_it(struct container *c)
+{
+	c->listed = true;
+	save_or_log(c);
+}
+
+static void entry_free(struct entry *n)
+{
+	lane_close(&n->c.lane);
+	timer_clear(&n->c.wake);
+	arena_free(n->c.arena);
+	free(n);
+}
+
+void container_free(struct container *c)
+{
+	struct entry *n = container_of(c, struct entry, c);
+
+	assert(list_empty(&c->exit_waiters) && !c->run && !c->log && !c->stopping);
+	record_remove(records, c->id);
+	map_drop(&by_id, c->id);
+	list_drop(&c->of_sandbox);
+	list_drop(&n->link);
+	entry_free(n);
+}
+
+struct container *container_find(const char *id)
+{
+	struct container *found = map_get(&by_id, id);
+	size_t len = strlen(id);
+
+	if (found || !len)
+		return found && found->listed ? found : NULL;
+	list_each(it, &order) {
+		struct container *c = &container_of(it, struct entry, link)->c;
+
+		if (!c->listed || strncmp(c->id, id, len) != 0)
+			continue;
+		if (found)
+			return NULL; /* two: not unique */
+		found = c;
+	}
+	return found;
+}
+
+struct container *container_named(struct sandbox *s, const char *name, uint32_t attempt)
+{
+	list_each(it, &s->containers) {
+		struct container *c = container_of(it, struct container, of_sandbox);
+
+		if (c->config.attempt == attempt && strcmp(c->config.name, name) == 0)
+			return c;
+	}
+	return NULL;
+}
+
+void container_each(void (*fn)(void *arg, struct container *c), void *arg)
+{
+	list_each(it, &order) {
+		struct container *c = &container_of(it, struct entry, link)->c;
+
+		if (c->listed)
+			fn(arg, c);
+	}
+}
+
+void container_set_running(struct container *c, pid_t pid)
+{
+	c->state = CONTAINER_RUNNING;
+	c->pid = pid;
+	c->starting = false;
+	c->started_at_ns = loop_real_ns();
+	save_or_log(c);
+	log_info("container_running container=%s sandbox=%s pid=%d", c->id, c->sandbox->id, (int)pid);
+}
+
+/* The waiters move to a list of our own first: one that runs may free the container. */
+static void on_wake(struct timer *t)
+{
+	struct container *c = container_of(t, struct container, wake);
+	struct link ready;
+	struct link *l;
+
+	list_init(&ready);
+	while ((l = list_first(&c->exit_waiters))) {
+		list_drop(l);
+		list_push(&ready, l);
+	}
+	while ((l = list_first(&ready))) {
+		struct container_wait *w = container_of(l, struct container_wait, link);
+
+		list_drop(l);
+		w->fn(w);
+	}
+}
+
+void container_set_exited(struct container *c, int32_t exit_code, const char *reason, const char *message, int64_t at_ns)
+{
+	c->state = CONTAINER_EXITED;
+	c->pid = 0;
+	c->starting = false;
+	c->exit_code = exit_code;
+	c->reason = arena_strdup(c->arena, reason);
+	c->message = arena_strdup(c->arena, message);
+	c->finished_at_ns = at_ns;
+	save_or_log(c);
+	log_info("container_exited container=%s sandbox=%s exit_code=%d reason=%s", c->id, c->sandbox->id, (int)exit_code, c->reason);
+	timer_set(&c->wake, 0, on_wake);
+}
+
+void container_wait(struct container *c, struct container_wait *w, void (*fn)(struct container_wait *w))
+{
+	assert(!list_linked(&w->link));
+	w->fn = fn;
+	list_push(&c->exit_waiters, &w->link);
+	if (c->state == CONTAINER_EXITED)
+		timer_set(&c->wake, 0, on_wake);
+}
+
+void container_unwait(struct container_wait *w)
+{
+	if (list_linked(&w->link))
+		list_drop(&w->link);
+}
+
+/* Of another boot: neither process nor mount nor bundle of it is there. */
+static void age(struct container *c)
+{
+	c->in_runtime = c->starting = false;
+	if (c->state == CONTAINER_EXITED)
+		return;
+	c->state = CONTAINER_EXITED;
+	c->pid = 0;
+	c->exit_code = 255;
+	c->reason = "Unknown";
+	c->message = "the machine was restarted";
+	c->finished_at_ns = loop_real_ns();
+}
+
+static bool is_id(const char *name)
+{
+	return strlen(name) == ID_SIZE - 1 && strspn(name, "0123456789abcdef") == ID_SIZE - 1;
+}
+
+static int load_one(void *arg, const char *name, const json_t *j, struct err *e)
+{
+	const char *sandbox = json_string_value(json_object_get(j, "sandbox"));
+	struct sandbox *s = sandbox ? sandbox_find(sandbox) : NULL;
+	struct entry *n;
+
+	(void)arg;
+	if (!is_id(name))
+		return err_set(e, ERR_INTERNAL, "its name is no container id");
+	if (map_get(&by_id, name))
+		return 0;
+	if (!s)
+		return err_set(e, ERR_INTERNAL, "its sandbox %s is unknown", sandbox ? sandbox : "(none)");
+	n = entry_new(name);
+	if (fields_from_json(container_fields, &n->c, j, n->c.arena, e) < 0) {
+		entry_free(n);
+		return -1;
+	}
+	if (strcmp(n->c.boot_id, sandbox_boot_id()) != 0)
+		age(&n->c);
+	insert(n, s);
+	return 0;
+}
+
+int containers_load(struct err *e)
+{
+	return record_each(records, RECORD_VERSION, load_one, NULL, e);
+}
