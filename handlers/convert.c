@@ -6,28 +6,32 @@
 
 #include "handlers/convert_in.h"
 
-static int by_key(const void *x, const void *y)
-{
-	const struct pair *p = x, *q = y;
+struct numbered {
+	struct pair pair;
+	size_t i;
+};
 
-	return strcmp(p->key, q->key);
+static int by_key_then_order(const void *x, const void *y)
+{
+	const struct numbered *p = x, *q = y;
+	int order = strcmp(p->pair.key, q->pair.key);
+
+	return order ? order : (p->i > q->i) - (p->i < q->i);
 }
 
 struct pairs convert_pairs(void *entries, size_t n, struct arena *a)
 {
 	struct map_entry **in = entries;
+	struct numbered *sorted = arena_zalloc(a, n * sizeof(*sorted));
 	struct pairs out = { arena_zalloc(a, n * sizeof(*out.at)), 0 };
 
-	for (size_t i = 0; i < n; i++) {
-		size_t k = 0;
-
-		while (k < out.n && strcmp(out.at[k].key, in[i]->key) != 0)
-			k++;
-		out.at[k] = (struct pair){ in[i]->key, in[i]->value };
-		out.n += k == out.n;
-	}
-	if (out.n)
-		qsort(out.at, out.n, sizeof(*out.at), by_key);
+	for (size_t i = 0; i < n; i++)
+		sorted[i] = (struct numbered){ { in[i]->key, in[i]->value }, i };
+	if (n)
+		qsort(sorted, n, sizeof(*sorted), by_key_then_order);
+	for (size_t i = 0; i < n; i++)
+		if (i + 1 == n || strcmp(sorted[i].pair.key, sorted[i + 1].pair.key) != 0)
+			out.at[out.n++] = sorted[i].pair;
 	return out;
 }
 

@@ -52,8 +52,12 @@ rpc_handler rpc_version, rpc_status, rpc_runtime_config, rpc_update_runtime_conf
 /* sandbox_rpc.c */
 rpc_handler rpc_run_pod_sandbox, rpc_stop_pod_sandbox, rpc_remove_pod_sandbox, rpc_pod_sandbox_status, rpc_list_pod_sandbox;
 /* container_rpc.c */
-rpc_handler rpc_create_container, rpc_start_container, rpc_stop_container, rpc_remove_container, rpc_list_containers,
-	rpc_container_status, rpc_reopen_container_log;
+rpc_handler rpc_create_container, rpc_start_container, rpc_stop_container, rpc_remove_container, rpc_reopen_container_log;
+/* The container that a request names, or NULL and the rpc was answered: NOT_FOUND, INVALID_ARGUMENT for "". */
+struct container;
+struct container *rpc_container(struct rpc *r, const char *id);
+/* container_list_rpc.c */
+rpc_handler rpc_list_containers, rpc_container_status;
 /* exec_rpc.c */
 rpc_handler rpc_exec_sync;
 /* image_rpc.c */

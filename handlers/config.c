@@ -1,0 +1,381 @@
+/* config.c - see config.h. libyaml's document is walked by one table of keys. */
+#include "handlers/config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <yaml.h>
+
+#include "reactor/json.h"
+#include "reactor/own.h"
+
+enum { FILE_MAX_BYTES = 1 << 20 };
+
+enum kind { STRING, PATH, LIST, PORT, SIZE, LEVEL, RUNTIMES };
+
+struct key {
+	const char *section; /* "": top level */
+	const char *name;
+	enum kind kind;
+	size_t offset;
+};
+
+#define KEY(section, name, kind, member) { section, name, kind, offsetof(struct config, member) }
+static const struct key keys[] = {
+	KEY("", "root", PATH, root),
+	KEY("", "state", PATH, state),
+	KEY("", "netns_dir", PATH, netns_dir),
+	KEY("", "listen", LIST, listen),
+	KEY("", "http", STRING, http),
+	KEY("stream", "address", STRING, stream_address),
+	KEY("stream", "port", PORT, stream_port),
+	KEY("stream", "tls_cert", STRING, stream_tls_cert),
+	KEY("stream", "tls_key", STRING, stream_tls_key),
+	KEY("cgroup", "driver", STRING, cgroup.driver),
+	KEY("cgroup", "root", PATH, cgroup.root),
+	KEY("cni", "bin_dirs", LIST, cni.bin_dirs),
+	KEY("cni", "conf_dir", PATH, cni.conf_dir),
+	KEY("registry", "config_path", PATH, registry_config_path),
+	KEY("images", "max_layer_bytes", SIZE, images_max_layer_bytes),
+	KEY("images", "min_free", STRING, images_min_free),
+	KEY("images", "pinned", LIST, images_pinned),
+	KEY("runtime", "default", STRING, runtimes.default_name),
+	KEY("", "runtimes", RUNTIMES, runtimes),
+	KEY("log", "level", LEVEL, log_level),
+};
+#undef KEY
+
+/* One pass over one file. */
+struct reading {
+	struct config *c;
+	yaml_document_t *doc;
+	const char *path;
+	struct err *e;
+};
+
+static int fault(struct reading *r, const yaml_node_t *at, const char *what, const char *word)
+{
+	return err_set(r->e, ERR_INVALID_ARGUMENT, "%s:%zu: %s%s%s", r->path, at->start_mark.line + 1, what,
+		       word ? " " : "", word ? word : "");
+}
+
+static const char *scalar(const yaml_node_t *n)
+{
+	return n->type == YAML_SCALAR_NODE ? (const char *)n->data.scalar.value : NULL;
+}
+
+static yaml_node_t *node(struct reading *r, int index)
+{
+	return yaml_document_get_node(r->doc, index);
+}
+
+/* "32GiB", "100MB", "4096": binary units with i, decimal ones without. */
+static int parse_size(uint64_t *out, const char *text)
+{
+	static const struct { const char *unit; uint64_t factor; } units[] = {
+		{ "", 1 }, { "B", 1 }, { "KiB", 1ull << 10 }, { "MiB", 1ull << 20 }, { "GiB", 1ull << 30 },
+		{ "TiB", 1ull << 40 }, { "kB", 1000 }, { "MB", 1000000 }, { "GB", 1000000000 }, { "TB", 1000000000000 },
+	};
+	unsigned long long v;
+	char *end;
+
+	errno = 0;
+	v = strtoull(text, &end, 10);
+	if (errno || end == text || *text == '-')
+		return -1;
+	for (size_t i = 0; i < sizeof(units) / sizeof(*units); i++) {
+		if (strcmp(end, units[i].unit) != 0)
+			continue;
+		return __builtin_mul_overflow((uint64_t)v, units[i].factor, out) || !*out ? -1 : 0;
+	}
+	return -1;
+}
+
+static int read_list(struct reading *r, struct strings *out, yaml_node_t *n)
+{
+	size_t count;
+
+	if (n->type != YAML_SEQUENCE_NODE)
+		return fault(r, n, "a list is expected", NULL);
+	count = (size_t)(n->data.sequence.items.top - n->data.sequence.items.start);
+	*out = (struct strings){ arena_zalloc(r->c->arena, count * sizeof(*out->at)), count };
+	for (size_t i = 0; i < count; i++) {
+		yaml_node_t *item = node(r, n->data.sequence.items.start[i]);
+
+		if (!scalar(item))
+			return fault(r, item, "a word is expected", NULL);
+		out->at[i] = arena_strdup(r->c->arena, scalar(item));
+	}
+	return 0;
+}
+
+static int read_runtime(struct reading *r, struct runtime_handler *h, yaml_node_t *key, yaml_node_t *n)
+{
+	if (!scalar(key) || !*scalar(key) || n->type != YAML_MAPPING_NODE)
+		return fault(r, key, "a runtime is NAME: {type: oci, path: PROGRAM}", NULL);
+	*h = (struct runtime_handler){ arena_strdup(r->c->arena, scalar(key)), "oci", "" };
+	for (yaml_node_pair_t *p = n->data.mapping.pairs.start; p < n->data.mapping.pairs.top; p++) {
+		yaml_node_t *k = node(r, p->key), *v = node(r, p->value);
+
+		if (!scalar(k) || !scalar(v))
+			return fault(r, k, "a word is expected", NULL);
+		if (strcmp(scalar(k), "type") == 0)
+			h->type = arena_strdup(r->c->arena, scalar(v));
+		else if (strcmp(scalar(k), "path") == 0)
+			h->path = arena_strdup(r->c->arena, scalar(v));
+		else
+			return fault(r, k, "unknown key", scalar(k));
+	}
+	if (h->path[0] != '/')
+		return fault(r, key, "path must be absolute, of runtime", h->name);
+	if (strcmp(h->type, "oci") != 0)
+		return fault(r, key, "the only type of a runtime is oci, not", h->type);
+	return 0;
+}
+
+static int read_runtimes(struct reading *r, struct runtimes_config *out, yaml_node_t *n)
+{
+	struct runtime_handler *handlers;
+	size_t count;
+
+	if (n->type != YAML_MAPPING_NODE)
+		return fault(r, n, "a map of runtimes is expected", NULL);
+	count = (size_t)(n->data.mapping.pairs.top - n->data.mapping.pairs.start);
+	handlers = arena_zalloc(r->c->arena, count * sizeof(*handlers));
+	for (size_t i = 0; i < count; i++) {
+		const yaml_node_pair_t *p = &n->data.mapping.pairs.start[i];
+
+		if (read_runtime(r, &handlers[i], node(r, p->key), node(r, p->value)) < 0)
+			return -1;
+	}
+	out->handlers = handlers;
+	out->n = count;
+	return 0;
+}
+
+static int read_port(struct reading *r, int32_t *out, const yaml_node_t *n)
+{
+	char *end;
+	long v = strtol(scalar(n), &end, 10);
+
+	if (end == scalar(n) || *end || v < 0 || v > 65535)
+		return fault(r, n, "no port:", scalar(n));
+	*out = (int32_t)v;
+	return 0;
+}
+
+static int read_level(struct reading *r, enum log_level *out, const yaml_node_t *n)
+{
+	int level = log_level_parse(scalar(n));
+
+	if (level < 0)
+		return fault(r, n, "debug, info, warn or error is expected, not", scalar(n));
+	*out = (enum log_level)level;
+	return 0;
+}
+
+static int read_value(struct reading *r, const struct key *k, yaml_node_t *n)
+{
+	char *member = (char *)r->c + k->offset;
+
+	if (k->kind == LIST)
+		return read_list(r, (struct strings *)member, n);
+	if (k->kind == RUNTIMES)
+		return read_runtimes(r, (struct runtimes_config *)member, n);
+	if (!scalar(n))
+		return fault(r, n, "one word is expected for", k->name);
+	switch (k->kind) {
+	case PATH:
+		if (scalar(n)[0] != '/')
+			return fault(r, n, "an absolute path is expected for", k->name);
+		/* fallthrough */
+	case STRING:
+		*(const char **)member = arena_strdup(r->c->arena, scalar(n));
+		return 0;
+	case PORT: return read_port(r, (int32_t *)member, n);
+	case LEVEL: return read_level(r, (enum log_level *)member, n);
+	case SIZE:
+		if (parse_size((uint64_t *)member, scalar(n)) < 0)
+			return fault(r, n, "no size (32GiB, 500MB, 4096):", scalar(n));
+		return 0;
+	case LIST:
+	case RUNTIMES: break;
+	}
+	return -1;
+}
+
+static const struct key *find_key(const char *section, const char *name)
+{
+	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++)
+		if (strcmp(keys[i].section, section) == 0 && strcmp(keys[i].name, name) == 0)
+			return &keys[i];
+	return NULL;
+}
+
+static bool is_section(const char *name)
+{
+	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++)
+		if (*name && strcmp(keys[i].section, name) == 0)
+			return true;
+	return false;
+}
+
+static int read_map(struct reading *r, const char *section, yaml_node_t *n)
+{
+	if (n->type != YAML_MAPPING_NODE)
+		return fault(r, n, "a map is expected", *section ? section : NULL);
+	for (yaml_node_pair_t *p = n->data.mapping.pairs.start; p < n->data.mapping.pairs.top; p++) {
+		yaml_node_t *key = node(r, p->key), *value = node(r, p->value);
+		const struct key *k = scalar(key) ? find_key(section, scalar(key)) : NULL;
+
+		for (yaml_node_pair_t *q = n->data.mapping.pairs.start; q < p; q++)
+			if (scalar(key) && scalar(node(r, q->key)) && strcmp(scalar(key), scalar(node(r, q->key))) == 0)
+				return fault(r, key, "given twice:", scalar(key));
+		if (k ? read_value(r, k, value) < 0
+		      : !*section && scalar(key) && is_section(scalar(key)) ? read_map(r, scalar(key), value) < 0
+									    : fault(r, key, "unknown key", scalar(key)) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int check(const struct config *c, const char *path, struct err *e)
+{
+	bool found = false;
+
+	for (size_t i = 0; i < c->runtimes.n; i++)
+		found |= strcmp(c->runtimes.handlers[i].name, c->runtimes.default_name) == 0;
+	if (!found)
+		return err_set(e, ERR_INVALID_ARGUMENT, "%s: runtime.default %s is not among the runtimes", path,
+			       c->runtimes.default_name);
+	if (strcmp(c->cgroup.driver, "cgroupfs") != 0)
+		return err_set(e, ERR_INVALID_ARGUMENT, "%s: cgroup.driver %s: only cgroupfs is supported", path, c->cgroup.driver);
+	if (!c->listen.n)
+		return err_set(e, ERR_INVALID_ARGUMENT, "%s: listen names no address", path);
+	if (!*c->stream_tls_cert != !*c->stream_tls_key)
+		return err_set(e, ERR_INVALID_ARGUMENT, "%s: stream.tls_cert and stream.tls_key go together", path);
+	return 0;
+}
+
+static void set_defaults(struct config *c)
+{
+	static const char *const bin_dirs[] = { "/opt/cni/bin", "/usr/lib/cni" };
+	static const struct runtime_handler handlers[] = {
+		{ "runc", "oci", "/usr/sbin/runc" },
+		{ "crun", "oci", "/usr/bin/crun" },
+	};
+	static const char *const listen[] = { "unix:///run/crisp/crisp.sock" };
+
+	*c = (struct config){
+		.root = "/var/lib/crisp", .state = "/run/crisp", .netns_dir = "/run/netns",
+		.listen = { (const char **)listen, 1 },
+		.http = "unix:///run/crisp/http.sock",
+		.stream_address = "127.0.0.1", .stream_tls_cert = "", .stream_tls_key = "",
+		.cgroup = { .root = "/crisp", .driver = "cgroupfs" },
+		.cni = { .bin_dirs = { (const char **)bin_dirs, 2 }, .conf_dir = "/etc/cni/net.d" },
+		.registry_config_path = "/etc/crisp/certs.d",
+		.images_max_layer_bytes = 32ull << 30, .images_min_free = "5%",
+		.runtimes = { .handlers = handlers, .n = 2, .default_name = "runc" },
+		.log_level = LOG_LEVEL_INFO,
+		.arena = arena_new(),
+	};
+}
+
+/* Files that follow `state` unless they are named: two instances need one key each, not three. */
+static void follow_state(struct config *c)
+{
+	const char **listen = arena_zalloc(c->arena, sizeof(*listen));
+
+	listen[0] = arena_printf(c->arena, "unix://%s/crisp.sock", c->state);
+	if (c->listen.n == 1 && strcmp(c->listen.at[0], "unix:///run/crisp/crisp.sock") == 0)
+		c->listen = (struct strings){ listen, 1 };
+	if (strcmp(c->http, "unix:///run/crisp/http.sock") == 0)
+		c->http = arena_printf(c->arena, "unix://%s/http.sock", c->state);
+	c->runtimes.state = c->state;
+}
+
+int config_parse(struct config *c, const char *text, size_t len, const char *path, struct err *e)
+{
+	struct reading r = { c, NULL, path, e };
+	yaml_parser_t parser;
+	yaml_document_t doc;
+	yaml_node_t *top;
+	int failed = 0;
+
+	set_defaults(c);
+	own_must(yaml_parser_initialize(&parser) ? c : NULL);
+	yaml_parser_set_input_string(&parser, (const unsigned char *)text, len);
+	if (!yaml_parser_load(&parser, &doc)) {
+		failed = err_set(e, ERR_INVALID_ARGUMENT, "%s:%zu: %s", path, parser.problem_mark.line + 1,
+				 parser.problem ? parser.problem : "not YAML");
+	} else {
+		r.doc = &doc;
+		top = yaml_document_get_root_node(&doc);
+		if (top && !(scalar(top) && !*scalar(top)))
+			failed = read_map(&r, "", top);
+		yaml_document_delete(&doc);
+	}
+	yaml_parser_delete(&parser);
+	follow_state(c);
+	return failed ? failed : check(c, path, e);
+}
+
+int config_load(struct config *c, const char *path, struct err *e)
+{
+	auto_free char *text = NULL;
+	auto_fd int fd = -1;
+	struct stat st;
+	ssize_t n;
+
+	if (!path)
+		return config_parse(c, "", 0, "defaults", e);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return err_os(e, ERR_INVALID_ARGUMENT, "read %s", path);
+	if (!S_ISREG(st.st_mode) || st.st_size > FILE_MAX_BYTES)
+		return err_set(e, ERR_INVALID_ARGUMENT, "%s: no regular file of at most 1 MiB", path);
+	text = own_must(malloc((size_t)st.st_size + 1));
+	n = read(fd, text, (size_t)st.st_size);
+	if (n < 0)
+		return err_os(e, ERR_INVALID_ARGUMENT, "read %s", path);
+	return config_parse(c, text, (size_t)n, path, e);
+}
+
+void config_free(struct config *c)
+{
+	arena_free(c->arena);
+	c->arena = NULL;
+}
+
+static json_t *list_json(const struct strings *s)
+{
+	json_t *j = json_array();
+
+	for (size_t i = 0; i < s->n; i++)
+		json_array_append_new(j, json_string(s->at[i]));
+	return j;
+}
+
+char *config_text(const struct config *c, struct arena *a)
+{
+	auto_json json_t *runtimes = json_object();
+	auto_json json_t *j = NULL;
+
+	for (size_t i = 0; i < c->runtimes.n; i++)
+		json_object_set_new(runtimes, c->runtimes.handlers[i].name,
+				    json_pack("{s:s,s:s}", "type", c->runtimes.handlers[i].type, "path",
+					      c->runtimes.handlers[i].path));
+	/* stateDir is the name by which critest looks for it. */
+	j = json_pack("{s:s, s:s, s:s, s:s, s:o, s:s, s:{s:s, s:i}, s:{s:s, s:s}, s:{s:o, s:s}, s:{s:s}, s:{s:I, s:s, s:o}, s:{s:s}, s:O}",
+		      "root", c->root, "state", c->state, "stateDir", c->state, "netns_dir", c->netns_dir, "listen",
+		      list_json(&c->listen), "http", c->http, "stream", "address", c->stream_address, "port", (int)c->stream_port,
+		      "cgroup", "driver", c->cgroup.driver, "root", c->cgroup.root, "cni", "bin_dirs", list_json(&c->cni.bin_dirs),
+		      "conf_dir", c->cni.conf_dir, "registry", "config_path", c->registry_config_path, "images", "max_layer_bytes",
+		      (json_int_t)c->images_max_layer_bytes, "min_free", c->images_min_free, "pinned",
+		      list_json(&c->images_pinned), "runtime", "default", c->runtimes.default_name, "runtimes", runtimes);
+	return json_text(a, own_must(j));
+}

@@ -1,0 +1,42 @@
+/* config.h - the configuration file: YAML, every key with a default, an unknown key an error with its line.
+ *
+ * Read once at start by main.c, which hands each room its own small struct. docs/crisp-config.5 describes the keys. */
+#ifndef HANDLERS_CONFIG_H
+#define HANDLERS_CONFIG_H
+
+#include <stdint.h>
+
+#include "images/store.h"
+#include "procs/cgroup.h"
+#include "procs/cni.h"
+#include "procs/oci_runtime.h"
+#include "reactor/err.h"
+#include "reactor/log.h"
+
+struct config {
+	const char *root, *state, *netns_dir;
+	struct strings listen; /* addresses of the CRI socket(s) */
+	const char *http;      /* address of /metrics and /healthz */
+	const char *stream_address;
+	int32_t stream_port;
+	const char *stream_tls_cert, *stream_tls_key;
+	struct cgroup_config cgroup;
+	struct cni_config cni;
+	const char *registry_config_path;
+	uint64_t images_max_layer_bytes;
+	const char *images_min_free;
+	struct strings images_pinned;
+	struct runtimes_config runtimes;
+	enum log_level log_level;
+	struct arena *arena; /* owns all of it */
+};
+
+/* Defaults, then the file over them; path NULL: defaults alone. INVALID_ARGUMENT with path, line and what is wrong. */
+int config_load(struct config *c, const char *path, struct err *e);
+int config_parse(struct config *c, const char *text, size_t len, const char *path, struct err *e);
+void config_free(struct config *c);
+
+/* All of it as JSON, for Status' verbose info. In the arena. */
+char *config_text(const struct config *c, struct arena *a);
+
+#endif

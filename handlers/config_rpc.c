@@ -1,0 +1,141 @@
+/* config_rpc.c - see config_rpc.h. Spec: CRI v1 RuntimeService.Version, Status, RuntimeConfig, UpdateRuntimeConfig. */
+#include "handlers/config_rpc.h"
+
+#include <string.h>
+
+#include "api.pb-c.h"
+#include "handlers/convert.h"
+#include "handlers/rpc.h"
+#include "procs/cni.h"
+#include "procs/keeper.h"
+#include "procs/oci_runtime.h"
+#include "reactor/log.h"
+
+static const struct config *config;
+static const char *not_ready = "starting";
+
+void config_rpc_open(const struct config *c)
+{
+	config = c;
+}
+
+void config_rpc_not_ready(const char *why)
+{
+	not_ready = why;
+}
+
+void rpc_version(struct rpc *r, const void *request)
+{
+	Runtime__V1__VersionResponse out = RUNTIME__V1__VERSION_RESPONSE__INIT;
+
+	(void)request;
+	out.version = (char *)"0.1.0"; /* of the kubelet's runtime API: what every runtime answers */
+	out.runtime_name = (char *)"crisp";
+	out.runtime_version = (char *)CRISP_VERSION;
+	out.runtime_api_version = (char *)"v1";
+	rpc_reply(r, &out);
+}
+
+static Runtime__V1__RuntimeCondition *condition(struct arena *a, const char *type, bool status, const char *reason,
+						const char *message)
+{
+	Runtime__V1__RuntimeCondition *out = NEW_MESSAGE(a, Runtime__V1__RuntimeCondition, runtime__v1__runtime_condition__init);
+
+	out->type = (char *)type;
+	out->status = status;
+	out->reason = (char *)(status ? "" : reason);
+	out->message = (char *)(status ? "" : message);
+	return out;
+}
+
+struct handlers {
+	Runtime__V1__StatusResponse *out;
+	struct arena *arena;
+	bool default_usable;
+	const char *why;
+};
+
+static void add_handler(struct handlers *h, const char *name, const struct runtime_handler *handler)
+{
+	struct runtime_features f;
+	Runtime__V1__RuntimeHandler *out = NEW_MESSAGE(h->arena, Runtime__V1__RuntimeHandler, runtime__v1__runtime_handler__init);
+
+	runtime_features(handler, &f);
+	out->name = (char *)name;
+	out->features =
+		NEW_MESSAGE(h->arena, Runtime__V1__RuntimeHandlerFeatures, runtime__v1__runtime_handler_features__init);
+	out->features->recursive_read_only_mounts = f.recursive_read_only;
+	out->features->user_namespaces = f.user_namespaces;
+	h->out->runtime_handlers[h->out->n_runtime_handlers++] = out;
+}
+
+static void on_handler(void *arg, const struct runtime_handler *handler, bool usable, const char *why_not)
+{
+	struct handlers *h = arg;
+
+	if (strcmp(handler->name, config->runtimes.default_name) == 0) {
+		h->default_usable = usable;
+		h->why = usable ? "" : arena_strdup(h->arena, why_not);
+		add_handler(h, "", handler);
+	}
+	if (usable)
+		add_handler(h, handler->name, handler);
+}
+
+static void conditions(struct handlers *h, Runtime__V1__RuntimeStatus *status)
+{
+	Runtime__V1__RuntimeCondition **out = arena_zalloc(h->arena, 2 * sizeof(*out));
+	const char *why = "", *runtime_why = *not_ready ? not_ready : !h->default_usable ? h->why : "";
+	bool network = cni_ready(&why);
+
+	if (!*runtime_why && !keeper_here())
+		runtime_why = "the keeper is away: running containers are served, new processes are not";
+	out[0] = condition(h->arena, "RuntimeReady", !*runtime_why, "RuntimeNotReady", runtime_why);
+	out[1] = condition(h->arena, "NetworkReady", network, "NetworkPluginNotReady", why);
+	status->n_conditions = 2;
+	status->conditions = out;
+}
+
+void rpc_status(struct rpc *r, const void *request)
+{
+	const Runtime__V1__StatusRequest *in = request;
+	Runtime__V1__StatusResponse out = RUNTIME__V1__STATUS_RESPONSE__INIT;
+	struct handlers h = { &out, rpc_arena(r), false, "" };
+
+	out.runtime_handlers = arena_zalloc(h.arena, (config->runtimes.n + 1) * sizeof(*out.runtime_handlers));
+	runtime_each(on_handler, &h);
+	out.status = NEW_MESSAGE(h.arena, Runtime__V1__RuntimeStatus, runtime__v1__runtime_status__init);
+	conditions(&h, out.status);
+	out.features = NEW_MESSAGE(h.arena, Runtime__V1__RuntimeFeatures, runtime__v1__runtime_features__init);
+	out.features->supplemental_groups_policy = true;
+	if (in->verbose) {
+		struct pair one = { "config", config_text(config, h.arena) };
+		struct pairs info = { &one, 1 };
+
+		out.n_info = 1;
+		out.info = convert_map(&info, &runtime__v1__status_response__info_entry__descriptor, h.arena);
+	}
+	rpc_reply(r, &out);
+}
+
+void rpc_runtime_config(struct rpc *r, const void *request)
+{
+	Runtime__V1__RuntimeConfigResponse out = RUNTIME__V1__RUNTIME_CONFIG_RESPONSE__INIT;
+	Runtime__V1__LinuxRuntimeConfiguration linux_ = RUNTIME__V1__LINUX_RUNTIME_CONFIGURATION__INIT;
+
+	(void)request;
+	linux_.cgroup_driver = RUNTIME__V1__CGROUP_DRIVER__CGROUPFS;
+	out.linux = &linux_;
+	rpc_reply(r, &out);
+}
+
+/* The pod CIDR is for runtimes that write their CNI config from a template; ours comes from its directory. */
+void rpc_update_runtime_config(struct rpc *r, const void *request)
+{
+	const Runtime__V1__UpdateRuntimeConfigRequest *in = request;
+	Runtime__V1__UpdateRuntimeConfigResponse out = RUNTIME__V1__UPDATE_RUNTIME_CONFIG_RESPONSE__INIT;
+
+	if (in->runtime_config && in->runtime_config->network_config)
+		log_info("pod_cidr cidr=%s", log_quote(in->runtime_config->network_config->pod_cidr));
+	rpc_reply(r, &out);
+}

@@ -1,0 +1,194 @@
+/* container_rpc.c - the RPCs that change containers. Spec: CRI v1 RuntimeService. */
+#include "handlers/convert.h"
+#include "handlers/create_flow.h"
+#include "handlers/remove_flow.h"
+#include "handlers/rpc.h"
+#include "procs/start.h"
+#include "procs/stop.h"
+#include "reactor/own.h"
+
+enum { STOP_SECONDS_MAX = 365 * 24 * 3600 };
+
+struct container *rpc_container(struct rpc *r, const char *id)
+{
+	struct container *c = *id ? container_find(id) : NULL;
+	struct err e;
+
+	if (!c) {
+		err_set(&e, *id ? ERR_NOT_FOUND : ERR_INVALID_ARGUMENT, "container \"%.100s\" does not exist", id);
+		rpc_fail(r, &e);
+	}
+	return c;
+}
+
+void rpc_create_container(struct rpc *r, const void *request)
+{
+	const Runtime__V1__CreateContainerRequest *in = request;
+	Runtime__V1__CreateContainerResponse out = RUNTIME__V1__CREATE_CONTAINER_RESPONSE__INIT;
+	struct sandbox *s = *in->pod_sandbox_id ? sandbox_find(in->pod_sandbox_id) : NULL;
+	struct container_config config;
+	struct container *c;
+	struct err e;
+
+	if (!s) {
+		err_set(&e, *in->pod_sandbox_id ? ERR_NOT_FOUND : ERR_INVALID_ARGUMENT, "sandbox \"%.100s\" does not exist",
+			in->pod_sandbox_id);
+		return rpc_fail(r, &e);
+	}
+	if (convert_container_config(&config, in->config, rpc_arena(r), &e) < 0)
+		return rpc_fail(r, &e);
+	c = create_flow(s, &config, &e);
+	if (!c)
+		return rpc_fail(r, &e);
+	out.container_id = c->id;
+	rpc_reply(r, &out);
+}
+
+/* A call that waits for its turn on a container's lane. */
+struct turn {
+	struct rpc *rpc;
+	struct container *container;
+	struct lane_pass pass;
+	int64_t grace_ms; /* of a stop */
+};
+
+static struct turn *turn_new(struct rpc *r, struct container *c)
+{
+	struct turn *t = new_zero(struct turn);
+
+	t->rpc = r;
+	t->container = c;
+	return t;
+}
+
+static void on_started(void *arg, const struct err *e)
+{
+	Runtime__V1__StartContainerResponse out = RUNTIME__V1__START_CONTAINER_RESPONSE__INIT;
+	struct turn *t = arg;
+
+	lane_leave(&t->pass);
+	if (e)
+		rpc_fail(t->rpc, e);
+	else
+		rpc_reply(t->rpc, &out);
+	free(t);
+}
+
+static void on_start_turn(struct lane_pass *p)
+{
+	struct turn *t = container_of(p, struct turn, pass);
+
+	start_start(t->container, on_started, t);
+}
+
+void rpc_start_container(struct rpc *r, const void *request)
+{
+	const Runtime__V1__StartContainerRequest *in = request;
+	struct container *c = rpc_container(r, in->container_id);
+	struct turn *t;
+	struct err e;
+
+	if (!c)
+		return;
+	if (c->removing) {
+		err_set(&e, ERR_FAILED_PRECONDITION, "container %.12s is being removed", c->id);
+		return rpc_fail(r, &e);
+	}
+	t = turn_new(r, c);
+	lane_enter(&c->lane, &t->pass, on_start_turn);
+}
+
+static void on_stopped(void *arg, const struct err *e)
+{
+	Runtime__V1__StopContainerResponse out = RUNTIME__V1__STOP_CONTAINER_RESPONSE__INIT;
+	struct rpc *r = arg;
+
+	if (e)
+		rpc_fail(r, e);
+	else
+		rpc_reply(r, &out);
+}
+
+/* The start that held the lane is over: the stop itself needs no turn. */
+static void on_stop_turn(struct lane_pass *p)
+{
+	struct turn *t = container_of(p, struct turn, pass);
+
+	lane_leave(&t->pass);
+	stop_start(t->container, t->grace_ms, on_stopped, t->rpc);
+	free(t);
+}
+
+void rpc_stop_container(struct rpc *r, const void *request)
+{
+	const Runtime__V1__StopContainerRequest *in = request;
+	Runtime__V1__StopContainerResponse out = RUNTIME__V1__STOP_CONTAINER_RESPONSE__INIT;
+	struct container *c = container_find(in->container_id);
+	struct turn *t;
+	struct err e;
+
+	if (!*in->container_id || in->timeout < 0 || in->timeout > STOP_SECONDS_MAX) {
+		err_set(&e, ERR_INVALID_ARGUMENT, "%s", *in->container_id ? "timeout is negative or over a year" : "container_id is empty");
+		return rpc_fail(r, &e);
+	}
+	if (!c)
+		return rpc_reply(r, &out);
+	if (!c->starting || c->removing) {
+		stop_start(c, in->timeout * 1000, on_stopped, r);
+		return;
+	}
+	t = turn_new(r, c);
+	t->grace_ms = in->timeout * 1000;
+	lane_enter(&c->lane, &t->pass, on_stop_turn);
+}
+
+struct removal_call {
+	struct removal_wait wait;
+	struct rpc *rpc;
+};
+
+static void on_removed(struct removal_wait *w, const struct err *e)
+{
+	Runtime__V1__RemoveContainerResponse out = RUNTIME__V1__REMOVE_CONTAINER_RESPONSE__INIT;
+	struct removal_call *call = container_of(w, struct removal_call, wait);
+
+	if (e)
+		rpc_fail(call->rpc, e);
+	else
+		rpc_reply(call->rpc, &out);
+	free(call);
+}
+
+void rpc_remove_container(struct rpc *r, const void *request)
+{
+	const Runtime__V1__RemoveContainerRequest *in = request;
+	Runtime__V1__RemoveContainerResponse out = RUNTIME__V1__REMOVE_CONTAINER_RESPONSE__INIT;
+	struct container *c = container_find(in->container_id);
+	struct removal_call *call;
+	struct err e;
+
+	if (!*in->container_id) {
+		err_set(&e, ERR_INVALID_ARGUMENT, "container_id is empty");
+		return rpc_fail(r, &e);
+	}
+	if (!c)
+		return rpc_reply(r, &out);
+	call = new_zero(struct removal_call);
+	call->rpc = r;
+	call->wait.fn = on_removed;
+	remove_flow(c, &call->wait);
+}
+
+void rpc_reopen_container_log(struct rpc *r, const void *request)
+{
+	const Runtime__V1__ReopenContainerLogRequest *in = request;
+	Runtime__V1__ReopenContainerLogResponse out = RUNTIME__V1__REOPEN_CONTAINER_LOG_RESPONSE__INIT;
+	struct container *c = rpc_container(r, in->container_id);
+	struct err e;
+
+	if (!c)
+		return;
+	if (start_reopen_log(c, &e) < 0)
+		return rpc_fail(r, &e);
+	rpc_reply(r, &out);
+}

@@ -1,0 +1,172 @@
+/* create_flow.c - see create_flow.h. Each step's undo stands behind the next step's failure, in reverse order. */
+#include "handlers/create_flow.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "images/snapshot.h"
+#include "images/store.h"
+#include "procs/create.h"
+#include "procs/oci_runtime.h"
+#include "reactor/log.h"
+
+static const char *node_name = "";
+
+void create_flow_open(const char *name)
+{
+	node_name = name;
+}
+
+static struct container_image image_of(const struct image *img, const struct container_config *config)
+{
+	return (struct container_image){
+		.id = img->id,
+		.ref = img->digests.n ? img->digests.at[0] : img->id,
+		.name = img->tags.n ? img->tags.at[0] : config->image,
+		.env = img->config.env, .entrypoint = img->config.entrypoint, .cmd = img->config.cmd,
+		.working_dir = img->config.working_dir, .user = img->config.user, .stop_signal = img->config.stop_signal,
+	};
+}
+
+static const struct image *need_image(const char *ref, struct err *e)
+{
+	const struct image *img = store_find(ref);
+
+	if (!img)
+		err_set(e, ERR_FAILED_PRECONDITION, "image %.200s is not here: pull it first", ref);
+	return img;
+}
+
+/* NULL with e->code OK: there is none of that name yet. */
+static struct container *earlier(struct sandbox *s, const struct container_config *config, struct err *e)
+{
+	struct container *c = container_named(s, config->name, config->attempt);
+
+	e->code = ERR_OK;
+	if (c && (c->state != CONTAINER_CREATED || c->starting || c->removing ||
+		  !fields_equal(container_config_fields, &c->config, config))) {
+		err_set(e, ERR_ALREADY_EXISTS, "container %.100s attempt %u exists in sandbox %.12s as %.12s: remove it first",
+			config->name, config->attempt, s->id, c->id);
+		return NULL;
+	}
+	return c;
+}
+
+static int rootfs_path(char *path, size_t size, const struct container *c)
+{
+	return snprintf(path, size, "%s/rootfs", c->bundle);
+}
+
+static char *volume_path(struct container *c, size_t i)
+{
+	return arena_printf(c->arena, "%s/volumes/%zu", c->bundle, i);
+}
+
+static int mount_rootfs(struct container *c, const struct image *img, struct err *e)
+{
+	char path[512];
+
+	if (snapshot_prepare(c->id, &img->layers, e) < 0)
+		return -1;
+	rootfs_path(path, sizeof(path), c);
+	if (snapshot_mount(c->id, path, e) == 0)
+		return 0;
+	snapshot_remove(c->id);
+	return -1;
+}
+
+static int mount_volume(struct container *c, size_t i, struct spec_image_volume *out, struct err *e)
+{
+	const struct image *img = need_image(c->config.mounts.at[i].image, e);
+	const char *path = volume_path(c, i);
+
+	if (!img) {
+		e->reason = "ImageVolumeMountFailed";
+		return -1;
+	}
+	if (mkdir(arena_printf(c->arena, "%s/volumes", c->bundle), 0700) < 0 && errno != EEXIST)
+		return err_os(e, ERR_INTERNAL, "make %s/volumes", c->bundle);
+	if (mkdir(path, 0700) < 0)
+		return err_os(e, ERR_INTERNAL, "make %s", path);
+	if (snapshot_mount_readonly(&img->layers, path, e) < 0) {
+		e->reason = "ImageVolumeMountFailed";
+		return err_wrap(e, "image volume %s", c->config.mounts.at[i].container_path);
+	}
+	*out = (struct spec_image_volume){ i, path };
+	return 0;
+}
+
+/* The number mounted, or -1; unmounting is create_flow_unmount()'s. */
+static int mount_volumes(struct container *c, struct spec_image_volume *out, struct err *e)
+{
+	int n = 0;
+
+	for (size_t i = 0; i < c->config.mounts.n; i++)
+		if (*c->config.mounts.at[i].image && mount_volume(c, i, &out[n++], e) < 0)
+			return -1;
+	return n;
+}
+
+void create_flow_unmount(void *arg, struct container *c)
+{
+	char path[512];
+	struct err e;
+
+	(void)arg;
+	for (size_t i = 0; i < c->config.mounts.n; i++)
+		if (*c->config.mounts.at[i].image && snapshot_unmount(volume_path(c, i), &e) < 0)
+			log_warn("volume_unmount container=%.12s error=%s", c->id, log_quote(e.msg));
+	rootfs_path(path, sizeof(path), c);
+	if (snapshot_unmount(path, &e) < 0)
+		log_warn("rootfs_unmount container=%.12s error=%s", c->id, log_quote(e.msg));
+	snapshot_remove(c->id);
+}
+
+static int make(struct container *c, const struct image *img, struct err *e)
+{
+	struct spec_image_volume *volumes = arena_zalloc(c->arena, c->config.mounts.n * sizeof(*volumes));
+	int n;
+
+	if (create_bundle(c, e) < 0)
+		return -1;
+	if (mount_rootfs(c, img, e) < 0) {
+		create_undo(c);
+		return -1;
+	}
+	n = mount_volumes(c, volumes, e);
+	if (n < 0 || create_config(c, volumes, (size_t)n, node_name, e) < 0) {
+		create_flow_unmount(NULL, c);
+		create_undo(c);
+		return -1;
+	}
+	return 0;
+}
+
+struct container *create_flow(struct sandbox *s, const struct container_config *config, struct err *e)
+{
+	const struct image *img;
+	struct container_image image;
+	struct container *c = earlier(s, config, e);
+
+	if (c || e->code != ERR_OK)
+		return c;
+	if (s->state != SANDBOX_READY) {
+		err_set(e, ERR_FAILED_PRECONDITION, "sandbox %.12s is not ready", s->id);
+		return NULL;
+	}
+	img = need_image(config->image, e);
+	if (!img)
+		return NULL;
+	image = image_of(img, config);
+	c = container_new(s, config, &image);
+	if (make(c, img, e) < 0) {
+		container_free(c);
+		return NULL;
+	}
+	container_list_it(c);
+	log_info("container_created container=%.12s sandbox=%.12s name=%s image=%.19s", c->id, s->id, log_quote(config->name),
+		 c->image.id);
+	return c;
+}

@@ -1,0 +1,222 @@
+/* down_flow.c - see sandbox_flow.h: StopPodSandbox and RemovePodSandbox, one machine.
+ *
+ *   LANE ---turn---> CONTAINERS ---all stopped or removed---> DOWN ---done---> stop: answered
+ *                        |                                     |                remove: sandbox freed, answered
+ *                        +---one failed---> FAILED <---failed--+
+ *
+ * NOTREADY from the moment it is asked for, so that no container is created or started any more.
+ * Waits on: the sandbox's lane, each container's lane and stop (or its removal), sandbox_down. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "api.pb-c.h"
+#include "handlers/remove_flow.h"
+#include "handlers/sandbox_flow.h"
+#include "procs/sandbox_down.h"
+#include "procs/stop.h"
+#include "reactor/log.h"
+#include "reactor/own.h"
+#include "reactor/sm.h"
+
+enum { LANE, CONTAINERS, DOWN, DONE, FAILED };
+
+static const struct sm_state down_states[] = {
+	[LANE] = { "LANE", TO(CONTAINERS) },
+	[CONTAINERS] = { "CONTAINERS", TO(CONTAINERS) | TO(DOWN) | TO(FAILED) },
+	[DOWN] = { "DOWN", TO(CONTAINERS) | TO(DONE) | TO(FAILED) },
+	[DONE] = { "DONE", 0 },
+	[FAILED] = { "FAILED", 0 },
+};
+
+struct down {
+	struct sm sm;
+	struct link of_all;
+	struct link stop_waiters, remove_waiters; /* of rpc_link() */
+	struct sandbox *sandbox;
+	char id[ID_SIZE];
+	bool remove;
+	struct lane_pass pass;
+	size_t pending; /* containers not ended yet */
+	struct err err; /* first failure; code OK: none */
+	void (*done)(void *arg); /* of sandbox_flow_discard() */
+	void *arg;
+};
+
+/* One container on its way out. */
+struct leaver {
+	struct down *down;
+	struct container *container;
+	struct lane_pass pass;
+	struct removal_wait removal;
+};
+
+static struct link all = { &all, &all };
+
+static void on_down(void *arg, const struct err *e);
+
+static void answer(struct down *d)
+{
+	Runtime__V1__StopPodSandboxResponse stopped = RUNTIME__V1__STOP_POD_SANDBOX_RESPONSE__INIT;
+	Runtime__V1__RemovePodSandboxResponse removed = RUNTIME__V1__REMOVE_POD_SANDBOX_RESPONSE__INIT;
+
+	if (d->err.code == ERR_OK) {
+		rpc_reply_all(&d->stop_waiters, &stopped);
+		rpc_reply_all(&d->remove_waiters, &removed);
+	} else {
+		rpc_fail_all(&d->stop_waiters, &d->err);
+		rpc_fail_all(&d->remove_waiters, &d->err);
+	}
+	if (d->done)
+		d->done(d->arg);
+}
+
+static void finish(struct down *d)
+{
+	list_drop(&d->of_all);
+	lane_leave(&d->pass);
+	if (d->err.code == ERR_OK) {
+		sm_move(&d->sm, DONE);
+		log_info("sandbox_%s sandbox=%.12s", d->remove ? "removed" : "stopped", d->id);
+		if (d->remove)
+			sandbox_free(d->sandbox);
+	} else {
+		sm_move(&d->sm, FAILED);
+		if (d->done)
+			log_warn("sandbox_discard sandbox=%.12s error=%s", d->id, log_quote(d->err.msg));
+	}
+	answer(d);
+	free(d);
+}
+
+static void containers_out(struct down *d);
+
+static void one_ended(struct down *d, const struct err *e)
+{
+	if (e && d->err.code == ERR_OK)
+		d->err = *e;
+	if (--d->pending)
+		return;
+	if (d->err.code != ERR_OK)
+		return finish(d);
+	if (d->remove && !list_empty(&d->sandbox->containers)) {
+		sm_move(&d->sm, CONTAINERS); /* it was a stop when it began */
+		return containers_out(d);
+	}
+	sm_move(&d->sm, DOWN);
+	sandbox_down_start(d->sandbox, on_down, d);
+}
+
+static void on_removed(struct removal_wait *w, const struct err *e)
+{
+	struct leaver *l = container_of(w, struct leaver, removal);
+	struct down *d = l->down;
+
+	free(l);
+	one_ended(d, e);
+}
+
+static void on_stopped(void *arg, const struct err *e)
+{
+	struct leaver *l = arg;
+	struct down *d = l->down;
+
+	lane_leave(&l->pass);
+	free(l);
+	one_ended(d, e);
+}
+
+static void on_container_turn(struct lane_pass *p)
+{
+	struct leaver *l = container_of(p, struct leaver, pass);
+
+	stop_start(l->container, 0, on_stopped, l);
+}
+
+static void containers_out(struct down *d)
+{
+	d->pending = 1; /* held while the list is walked */
+	list_each(link, &d->sandbox->containers) {
+		struct leaver *l = new_zero(struct leaver);
+
+		l->down = d;
+		l->container = container_of(link, struct container, of_sandbox);
+		d->pending++;
+		if (d->remove || l->container->removing) {
+			l->removal.fn = on_removed;
+			remove_flow(l->container, &l->removal);
+		} else {
+			lane_enter(&l->container->lane, &l->pass, on_container_turn);
+		}
+	}
+	one_ended(d, NULL);
+}
+
+static void on_down(void *arg, const struct err *e)
+{
+	struct down *d = arg;
+
+	if (e)
+		d->err = *e;
+	else if (d->remove && !list_empty(&d->sandbox->containers)) {
+		sm_move(&d->sm, CONTAINERS); /* a removal joined while the network went */
+		return containers_out(d);
+	}
+	finish(d);
+}
+
+static void on_turn(struct lane_pass *p)
+{
+	struct down *d = container_of(p, struct down, pass);
+
+	sm_move(&d->sm, CONTAINERS);
+	containers_out(d);
+}
+
+static struct down *down_of(struct sandbox *s)
+{
+	list_each(l, &all) {
+		struct down *d = container_of(l, struct down, of_all);
+
+		if (d->sandbox == s)
+			return d;
+	}
+	return NULL;
+}
+
+static struct down *down_start(struct sandbox *s, bool remove)
+{
+	struct down *d = down_of(s);
+
+	if (!d) {
+		d = new_zero(struct down);
+		memcpy(d->id, s->id, sizeof(d->id));
+		d->sm = (struct sm){ down_states, "down", d->id, LANE };
+		d->sandbox = s;
+		list_init(&d->stop_waiters);
+		list_init(&d->remove_waiters);
+		list_push(&all, &d->of_all);
+		if (s->state == SANDBOX_READY)
+			sandbox_set_state(s, SANDBOX_NOTREADY);
+		lane_enter(&s->lane, &d->pass, on_turn);
+	}
+	d->remove |= remove;
+	return d;
+}
+
+void sandbox_flow_stop(struct rpc *r, struct sandbox *s)
+{
+	list_push(&down_start(s, false)->stop_waiters, rpc_link(r));
+}
+
+void sandbox_flow_remove(struct rpc *r, struct sandbox *s)
+{
+	list_push(&down_start(s, true)->remove_waiters, rpc_link(r));
+}
+
+void sandbox_flow_discard(struct sandbox *s, void (*done)(void *arg), void *arg)
+{
+	struct down *d = down_start(s, true);
+
+	d->done = done;
+	d->arg = arg;
+}

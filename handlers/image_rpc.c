@@ -1,0 +1,231 @@
+/* image_rpc.c - ImageService. Spec: CRI v1 ImageService. */
+#include <errno.h>
+#include <string.h>
+
+#include "api.pb-c.h"
+#include "handlers/convert.h"
+#include "handlers/rpc.h"
+#include "images/pull.h"
+#include "images/store.h"
+#include "procs/oci_runtime.h"
+#include "reactor/json.h"
+#include "reactor/log.h"
+#include "reactor/own.h"
+
+/* USER of the image config: the group is not of interest; a number is a uid, anything else a name, nothing is neither. */
+static void user_out(Runtime__V1__Image *out, const char *user, struct arena *a)
+{
+	char *name = arena_strndup(a, user, strcspn(user, ":"));
+	char *end;
+	long long uid;
+
+	errno = 0;
+	uid = strtoll(name, &end, 10);
+	if (!*name)
+		return;
+	if (errno || *end || uid < 0) {
+		out->username = name;
+		return;
+	}
+	out->uid = NEW_MESSAGE(a, Runtime__V1__Int64Value, runtime__v1__int64_value__init);
+	out->uid->value = uid;
+}
+
+static Runtime__V1__Image *image_of(const struct image *img, struct arena *a)
+{
+	Runtime__V1__Image *out = NEW_MESSAGE(a, Runtime__V1__Image, runtime__v1__image__init);
+
+	out->id = (char *)img->id;
+	out->n_repo_tags = img->tags.n;
+	out->repo_tags = (char **)img->tags.at;
+	out->n_repo_digests = img->digests.n;
+	out->repo_digests = (char **)img->digests.at;
+	out->size = img->size_bytes;
+	out->pinned = img->pinned;
+	user_out(out, img->config.user, a);
+	out->spec = NEW_MESSAGE(a, Runtime__V1__ImageSpec, runtime__v1__image_spec__init);
+	out->spec->image = (char *)img->id;
+	return out;
+}
+
+struct listing {
+	const struct image *only; /* NULL: all */
+	Runtime__V1__ListImagesResponse *out;
+	struct arena *arena;
+};
+
+static void count_one(void *arg, const struct image *img)
+{
+	(void)img;
+	++*(size_t *)arg;
+}
+
+static void list_one(void *arg, const struct image *img)
+{
+	struct listing *l = arg;
+
+	if (!l->only || l->only == img)
+		l->out->images[l->out->n_images++] = image_of(img, l->arena);
+}
+
+void rpc_list_images(struct rpc *r, const void *request)
+{
+	const Runtime__V1__ListImagesRequest *in = request;
+	Runtime__V1__ListImagesResponse out = RUNTIME__V1__LIST_IMAGES_RESPONSE__INIT;
+	struct listing l = { NULL, &out, rpc_arena(r) };
+	const char *filter = in->filter && in->filter->image ? in->filter->image->image : "";
+	size_t n = 0;
+
+	if (*filter) {
+		l.only = store_find(filter);
+		if (!l.only)
+			return rpc_reply(r, &out);
+	}
+	store_each(count_one, &n);
+	out.images = arena_zalloc(l.arena, n * sizeof(*out.images));
+	store_each(list_one, &l);
+	rpc_reply(r, &out);
+}
+
+static int named(struct rpc *r, const Runtime__V1__ImageSpec *spec)
+{
+	struct err e;
+
+	if (spec && *spec->image)
+		return 0;
+	err_set(&e, ERR_INVALID_ARGUMENT, "image.image is missing");
+	rpc_fail(r, &e);
+	return -1;
+}
+
+static struct pairs info_of(const struct image *img, struct arena *a)
+{
+	struct pair *one = arena_zalloc(a, sizeof(*one));
+	auto_json json_t *config = json_pack("{s:s, s:s, s:s}", "User", img->config.user, "WorkingDir", img->config.working_dir,
+					     "StopSignal", img->config.stop_signal);
+	const struct { const char *key; const struct strings *list; } lists[] = {
+		{ "Env", &img->config.env }, { "Entrypoint", &img->config.entrypoint }, { "Cmd", &img->config.cmd },
+	};
+	auto_json json_t *j = NULL;
+
+	for (size_t i = 0; i < sizeof(lists) / sizeof(*lists); i++) {
+		json_t *list = json_array();
+
+		for (size_t k = 0; k < lists[i].list->n; k++)
+			json_array_append_new(list, json_string(lists[i].list->at[k]));
+		json_object_set_new(config, lists[i].key, list);
+	}
+	j = json_pack("{s:s, s:{s:O}, s:I}", "chainID", img->id, "imageSpec", "config", config, "layers",
+		      (json_int_t)img->layers.n);
+	*one = (struct pair){ "info", json_text(a, own_must(j)) };
+	return (struct pairs){ one, 1 };
+}
+
+void rpc_image_status(struct rpc *r, const void *request)
+{
+	const Runtime__V1__ImageStatusRequest *in = request;
+	Runtime__V1__ImageStatusResponse out = RUNTIME__V1__IMAGE_STATUS_RESPONSE__INIT;
+	const struct image *img;
+	struct arena *a = rpc_arena(r);
+
+	if (named(r, in->image) < 0)
+		return;
+	img = store_find(in->image->image);
+	if (img)
+		out.image = image_of(img, a);
+	if (img && in->verbose) {
+		struct pairs info = info_of(img, a);
+
+		out.n_info = info.n;
+		out.info = convert_map(&info, &runtime__v1__image_status_response__info_entry__descriptor, a);
+	}
+	rpc_reply(r, &out);
+}
+
+struct pull_call {
+	struct rpc *rpc;
+	struct pull *pull;
+};
+
+static void on_pulled(void *arg, const struct err *e, const char *id)
+{
+	Runtime__V1__PullImageResponse out = RUNTIME__V1__PULL_IMAGE_RESPONSE__INIT;
+	struct pull_call *call = arg;
+
+	if (e) {
+		rpc_fail(call->rpc, e);
+	} else {
+		out.image_ref = (char *)id;
+		rpc_reply(call->rpc, &out);
+	}
+	free(call);
+}
+
+static void on_client_gone(void *arg)
+{
+	struct pull_call *call = arg;
+	struct err e;
+
+	pull_cancel(call->pull);
+	err_set(&e, ERR_CANCELLED, "the client left");
+	rpc_fail(call->rpc, &e);
+	free(call);
+}
+
+void rpc_pull_image(struct rpc *r, const void *request)
+{
+	const Runtime__V1__PullImageRequest *in = request;
+	const Runtime__V1__AuthConfig *a = in->auth;
+	struct registry_auth auth = { "", "", "", "", "", "" };
+	struct pull_call *call;
+	struct err e;
+
+	if (named(r, in->image) < 0)
+		return;
+	if (!runtime_find(in->image->runtime_handler)) {
+		err_set(&e, ERR_INVALID_ARGUMENT, "runtime handler \"%.100s\" is not configured", in->image->runtime_handler);
+		return rpc_fail(r, &e);
+	}
+	if (a)
+		auth = (struct registry_auth){ a->username, a->password, a->auth, a->server_address, a->identity_token, a->registry_token };
+	call = new_zero(struct pull_call);
+	call->rpc = r;
+	call->pull = pull_start(in->image->image, &auth, on_pulled, call);
+	rpc_on_gone(r, on_client_gone, call);
+}
+
+void rpc_remove_image(struct rpc *r, const void *request)
+{
+	const Runtime__V1__RemoveImageRequest *in = request;
+	Runtime__V1__RemoveImageResponse out = RUNTIME__V1__REMOVE_IMAGE_RESPONSE__INIT;
+	struct err e;
+
+	if (named(r, in->image) < 0)
+		return;
+	if (store_remove(in->image->image, &e) < 0)
+		return rpc_fail(r, &e);
+	rpc_reply(r, &out);
+}
+
+void rpc_image_fs_info(struct rpc *r, const void *request)
+{
+	Runtime__V1__ImageFsInfoResponse out = RUNTIME__V1__IMAGE_FS_INFO_RESPONSE__INIT;
+	struct arena *a = rpc_arena(r);
+	Runtime__V1__FilesystemUsage *fs = NEW_MESSAGE(a, Runtime__V1__FilesystemUsage, runtime__v1__filesystem_usage__init);
+	Runtime__V1__FilesystemUsage *one[] = { fs };
+	struct images_usage usage;
+
+	(void)request;
+	store_usage(&usage);
+	fs->timestamp = usage.at_ns;
+	fs->fs_id = NEW_MESSAGE(a, Runtime__V1__FilesystemIdentifier, runtime__v1__filesystem_identifier__init);
+	fs->fs_id->mountpoint = (char *)usage.mountpoint;
+	fs->used_bytes = NEW_MESSAGE(a, Runtime__V1__UInt64Value, runtime__v1__uint64_value__init);
+	fs->used_bytes->value = usage.used_bytes;
+	fs->inodes_used = NEW_MESSAGE(a, Runtime__V1__UInt64Value, runtime__v1__uint64_value__init);
+	fs->inodes_used->value = usage.inodes_used;
+	/* Writable layers live on the same file system. */
+	out.n_image_filesystems = out.n_container_filesystems = 1;
+	out.image_filesystems = out.container_filesystems = one;
+	rpc_reply(r, &out);
+}

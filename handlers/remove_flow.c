@@ -1,0 +1,80 @@
+/* remove_flow.c - see remove_flow.h.
+ *
+ *   LANE ---turn---> REMOVE ---gone---> all waiters hear of it
+ *                       |
+ *                       +---failed---> they hear why; the container is still there
+ *
+ * `removing` is set from the first moment, so nobody queues behind the removal on a lane that is about to go. */
+#include "handlers/remove_flow.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "handlers/create_flow.h"
+#include "procs/remove.h"
+#include "reactor/log.h"
+#include "reactor/own.h"
+
+struct removal {
+	struct link of_all;
+	struct link waiters; /* of struct removal_wait.link */
+	struct container *container;
+	char id[ID_SIZE];
+	struct lane_pass pass;
+};
+
+static struct link all = { &all, &all };
+
+static struct removal *removal_of(const struct container *c)
+{
+	list_each(l, &all) {
+		struct removal *r = container_of(l, struct removal, of_all);
+
+		if (r->container == c)
+			return r;
+	}
+	return NULL;
+}
+
+static void on_removed(void *arg, const struct err *e)
+{
+	struct removal *r = arg;
+
+	list_drop(&r->of_all);
+	if (e) {
+		r->container->removing = false;
+		lane_leave(&r->pass);
+	} else {
+		log_info("container_removed container=%.12s", r->id);
+	}
+	while (!list_empty(&r->waiters)) {
+		struct removal_wait *w = container_of(list_first(&r->waiters), struct removal_wait, link);
+
+		list_drop(&w->link);
+		w->fn(w, e);
+	}
+	free(r);
+}
+
+static void on_turn(struct lane_pass *p)
+{
+	struct removal *r = container_of(p, struct removal, pass);
+
+	remove_start(r->container, &r->pass, create_flow_unmount, on_removed, r);
+}
+
+void remove_flow(struct container *c, struct removal_wait *w)
+{
+	struct removal *r = removal_of(c);
+
+	if (!r) {
+		r = new_zero(struct removal);
+		list_init(&r->waiters);
+		r->container = c;
+		memcpy(r->id, c->id, sizeof(r->id));
+		c->removing = true;
+		list_push(&all, &r->of_all);
+		lane_enter(&c->lane, &r->pass, on_turn);
+	}
+	list_push(&r->waiters, &w->link);
+}

@@ -1,0 +1,119 @@
+/* run_flow.c - see sandbox_flow.h: RunPodSandbox.
+ *
+ *   LANE ---turn---> UP ---done---> READY, all waiters get the id
+ *                     |
+ *                     +---failed---> undone; the waiters get the reason; the sandbox is gone, or stays NOTREADY
+ *                                    when its network could not be undone */
+#include <stdlib.h>
+
+#include "api.pb-c.h"
+#include "handlers/sandbox_flow.h"
+#include "procs/oci_runtime.h"
+#include "procs/sandbox_up.h"
+#include "reactor/log.h"
+#include "reactor/loop.h"
+#include "reactor/own.h"
+
+struct run {
+	struct link of_all;
+	struct link waiters; /* of rpc_link() */
+	struct sandbox *sandbox;
+	struct lane_pass pass;
+	int64_t begun_ns;
+};
+
+static struct link all = { &all, &all };
+
+static struct run *run_of(const struct sandbox *s)
+{
+	list_each(l, &all) {
+		struct run *run = container_of(l, struct run, of_all);
+
+		if (run->sandbox == s)
+			return run;
+	}
+	return NULL;
+}
+
+static void reply_id(struct link *waiters, const struct sandbox *s)
+{
+	Runtime__V1__RunPodSandboxResponse out = RUNTIME__V1__RUN_POD_SANDBOX_RESPONSE__INIT;
+
+	out.pod_sandbox_id = (char *)s->id;
+	rpc_reply_all(waiters, &out);
+}
+
+static void on_up(void *arg, const struct err *e)
+{
+	struct run *run = arg;
+	struct sandbox *s = run->sandbox;
+
+	list_drop(&run->of_all);
+	lane_leave(&run->pass);
+	if (!e) {
+		log_info("sandbox_ready sandbox=%.12s pod=%s/%s attempt=%u ip=%s took_ms=%.1f", s->id, s->config.namespace_,
+			 s->config.name, s->config.attempt, s->ips.n ? s->ips.at[0] : "", (double)(loop_mono_ns() - run->begun_ns) / 1e6);
+		reply_id(&run->waiters, s);
+	} else {
+		rpc_fail_all(&run->waiters, e);
+		if (s->hidden)
+			sandbox_free(s);
+	}
+	free(run);
+}
+
+static void on_turn(struct lane_pass *p)
+{
+	struct run *run = container_of(p, struct run, pass);
+
+	sandbox_up_start(run->sandbox, on_up, run);
+}
+
+static int join(struct rpc *r, const struct sandbox_config *config, struct sandbox *s, struct err *e)
+{
+	struct run *run = run_of(s);
+	bool equal = fields_equal(sandbox_config_fields, &s->config, config);
+
+	if (run && equal) {
+		list_push(&run->waiters, rpc_link(r));
+		return 0;
+	}
+	if (!run && equal && !s->hidden && s->state == SANDBOX_READY) {
+		struct link one;
+
+		list_init(&one);
+		list_push(&one, rpc_link(r));
+		reply_id(&one, s);
+		return 0;
+	}
+	return err_set(e, ERR_ALREADY_EXISTS, "sandbox %.100s/%.100s attempt %u exists as %.12s %s", config->namespace_,
+		       config->name, config->attempt, s->id,
+		       equal ? "and is not ready: remove it first" : "with another config: remove it first");
+}
+
+void sandbox_flow_run(struct rpc *r, const struct sandbox_config *config)
+{
+	struct sandbox *s = sandbox_named(config->name, config->namespace_, config->uid, config->attempt);
+	struct run *run;
+	struct err e;
+
+	if (s) {
+		if (join(r, config, s, &e) < 0)
+			rpc_fail(r, &e);
+		return;
+	}
+	if (!runtime_find(config->runtime_handler)) {
+		err_set(&e, ERR_INVALID_ARGUMENT, "runtime handler \"%.100s\" is not configured", config->runtime_handler);
+		return rpc_fail(r, &e);
+	}
+	if (sandbox_check(config, &e) < 0)
+		return rpc_fail(r, &e);
+	s = sandbox_new(config);
+	run = new_zero(struct run);
+	run->sandbox = s;
+	run->begun_ns = loop_mono_ns();
+	list_init(&run->waiters);
+	list_push(&run->waiters, rpc_link(r));
+	list_push(&all, &run->of_all);
+	lane_enter(&s->lane, &run->pass, on_turn);
+}
