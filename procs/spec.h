@@ -1,6 +1,7 @@
 /* spec.h - config.json of a container: what CRI asked for, in the words of the OCI runtime-spec.
  *
- * spec_mounts.c, spec_security.c, spec_resources.c, spec_devices.c each fill one part. ociVersion 1.0.2: what every runtime takes. */
+ * spec_user.c, spec_caps.c, spec_security.c, spec_seccomp.c, spec_mounts.c, spec_resources.c and spec_devices.c each fill one
+ * part. ociVersion 1.0.2: what every runtime takes. */
 #ifndef PROCS_SPEC_H
 #define PROCS_SPEC_H
 
@@ -29,8 +30,10 @@ struct spec_input {
 	const char *node_name;
 };
 
-/* Everything checked and resolved. INVALID_ARGUMENT names the field that contradicts itself or cannot be had (unknown capability,
- * missing user, bad device, RROUnsupported as reason, ...); a new reference in *out else. */
+/* Everything checked and resolved; a new reference in *out. Errors:
+ *   INVALID_ARGUMENT  names the field that contradicts itself or cannot be had (unknown capability, missing user, bad device, ...)
+ *   UNKNOWN           with the reason RROUnsupported or ImageVolumeMountFailed, which the kubelet matches under that code only
+ *   INTERNAL          the machine: a host path that cannot be made, a namespace that is gone */
 int spec_make(const struct spec_input *in, json_t **out, struct err *e);
 
 /* The `process` object of an exec in a container: same user, capabilities, environment, limits; other args and terminal. */

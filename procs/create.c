@@ -1,0 +1,153 @@
+/* create.c - see create.h.
+ *
+ *   <state>/containers/<id>/         0700; 0711 with a user namespace, whose root must pass through
+ *       config.json                  tmp + rename
+ *       rootfs/                      where the snapshot is mounted
+ *
+ * The bundle is in `state`, gone with a reboot; the record is in `root`. */
+#include "procs/create.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "procs/sandbox_down.h"
+#include "procs/stop_signal.h"
+#include "reactor/log.h"
+#include "reactor/own.h"
+
+static bool has_userns(const struct container *c)
+{
+	const struct ns_options *ns = &c->sandbox->config.security.ns;
+
+	return ns->has_userns && ns->userns_mode == NS_POD;
+}
+
+static int make_dir(const char *path, mode_t mode, struct err *e)
+{
+	/* chmod: the mode must not depend on our umask */
+	if ((mkdir(path, mode) < 0 && errno != EEXIST) || chmod(path, mode) < 0)
+		return err_os(e, ERR_INTERNAL, "bundle directory %s", path);
+	return 0;
+}
+
+int create_bundle(struct container *c, struct err *e)
+{
+	const char *parent = arena_strndup(c->arena, c->bundle, (size_t)(strrchr(c->bundle, '/') - c->bundle));
+	mode_t mode = has_userns(c) ? 0711 : 0700;
+
+	if (mkdir(parent, 0711) < 0 && errno != EEXIST)
+		return err_os(e, ERR_INTERNAL, "bundle directory %s", parent);
+	if (make_dir(c->bundle, mode, e) < 0)
+		return -1;
+	return make_dir(arena_printf(c->arena, "%s/rootfs", c->bundle), 0755, e);
+}
+
+/* The pid namespace is the one that the container chooses; all others are the sandbox's. */
+static int choose_pid(struct container *c, struct spec_namespaces *ns, struct err *e)
+{
+	const struct ns_options *asked = &c->config.security.ns;
+	const struct container *target;
+
+	switch (asked->pid) {
+	case NS_POD:
+		return 0; /* the pause's, the host's, or its own when the pod shares none */
+	case NS_CONTAINER:
+		ns->pid = "new";
+		return 0;
+	case NS_NODE:
+		ns->pid = "";
+		return 0;
+	case NS_TARGET:
+		target = asked->target_id[0] ? container_find(asked->target_id) : NULL;
+		if (!target || target->sandbox != c->sandbox)
+			return err_set(e, ERR_INVALID_ARGUMENT, "target_id \"%s\": no container of this sandbox", asked->target_id);
+		if (target->state != CONTAINER_RUNNING || target->pid <= 0)
+			return err_set(e, ERR_FAILED_PRECONDITION, "target_id \"%s\": not running", asked->target_id);
+		ns->pid = arena_printf(c->arena, "/proc/%d/ns/pid", target->pid);
+		return 0;
+	}
+	return err_set(e, ERR_INVALID_ARGUMENT, "namespace_options: unknown pid mode %d", asked->pid);
+}
+
+/* Remembered now: the image may be gone when the container is stopped. */
+static int choose_stop_signal(struct container *c, struct err *e)
+{
+	const char *image = c->image.stop_signal;
+
+	if (c->config.stop_signal) {
+		c->stop_signal = stop_signal_from_cri(c->config.stop_signal);
+		return c->stop_signal ? 0 : err_set(e, ERR_INVALID_ARGUMENT, "stop_signal %d is not a signal", c->config.stop_signal);
+	}
+	c->stop_signal = image[0] ? stop_signal_parse(image) : SIGTERM;
+	return c->stop_signal ? 0 : err_set(e, ERR_INVALID_ARGUMENT, "the image's StopSignal \"%s\" is not a signal", image);
+}
+
+static int write_whole(const char *path, const char *text, size_t len, struct err *e)
+{
+	auto_fd int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return err_os(e, ERR_INTERNAL, "write %s", path);
+	while (len > 0) {
+		ssize_t n = write(fd, text, len);
+
+		if (n < 0)
+			return err_os(e, ERR_INTERNAL, "write %s", path);
+		text += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+static int write_config(const struct container *c, const json_t *config, struct err *e)
+{
+	struct arena *a = arena_new();
+	const char *path = arena_printf(a, "%s/config.json", c->bundle), *tmp = arena_printf(a, "%s.tmp", path);
+	auto_free char *text = own_must(json_dumps(config, JSON_COMPACT));
+	int r = write_whole(tmp, text, strlen(text), e);
+
+	if (r == 0 && rename(tmp, path) < 0)
+		r = err_os(e, ERR_INTERNAL, "write %s", path);
+	if (r < 0)
+		unlink(tmp);
+	arena_free(a);
+	return r;
+}
+
+int create_config(struct container *c, const struct spec_image_volume *volumes, size_t n_volumes, const char *node_name, struct err *e)
+{
+	auto_json json_t *config = NULL;
+	struct spec_input in = { .container = c, .image_volumes = volumes, .n_image_volumes = n_volumes, .node_name = node_name };
+
+	in.rootfs = arena_printf(c->arena, "%s/rootfs", c->bundle);
+	if (choose_stop_signal(c, e) < 0)
+		return -1;
+	if (sandbox_namespaces(c->sandbox, c->arena, &in.namespaces, e) < 0 || choose_pid(c, &in.namespaces, e) < 0)
+		return -1;
+	if (spec_make(&in, &config, e) < 0 || write_config(c, config, e) < 0)
+		return -1;
+	return container_save(c, e);
+}
+
+/* Everything in a bundle is flat (config.json, FIFOs, pid files) but rootfs, which is an empty directory by now. */
+void create_undo(struct container *c)
+{
+	auto_fd int dir = open(c->bundle, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	auto_dir DIR *list = dir < 0 ? NULL : fdopendir(dir);
+	struct dirent *entry;
+
+	if (!list)
+		return;
+	take_fd(&dir); /* closed with the list */
+	while ((entry = readdir(list)) != NULL) {
+		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+			continue;
+		if (unlinkat(dirfd(list), entry->d_name, 0) < 0 && errno == EISDIR)
+			unlinkat(dirfd(list), entry->d_name, AT_REMOVEDIR);
+	}
+	if (rmdir(c->bundle) < 0)
+		log_warn("bundle container=%s path=%s error=%s", c->id, c->bundle, strerror(errno));
+}

@@ -1,0 +1,288 @@
+/* spec.c - see spec.h: root, process, namespaces, annotations; the parts do the rest.
+ *
+ * Spec: OCI runtime-spec 1.0.2, config.md and config-linux.md; CRI v1 ContainerConfig. */
+#include "procs/spec.h"
+
+#include <string.h>
+
+#include "procs/spec_part.h"
+#include "reactor/log.h"
+
+#define DEFAULT_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+json_t *spec_strs(const struct strings *s)
+{
+	json_t *a = own_must(json_array());
+
+	for (size_t i = 0; i < s->n; i++)
+		spec_add(a, spec_str(s->at[i]));
+	return a;
+}
+
+char *spec_clean_path(struct arena *a, const char *path)
+{
+	char *out = arena_zalloc(a, strlen(path) + 2);
+	size_t n = 0;
+
+	while (*path) {
+		size_t len;
+
+		path += strspn(path, "/");
+		len = strcspn(path, "/");
+		if (len == 2 && path[0] == '.' && path[1] == '.') {
+			while (n > 0 && out[--n] != '/')
+				;
+		} else if (len > 0 && !(len == 1 && path[0] == '.')) {
+			out[n++] = '/';
+			memcpy(out + n, path, len);
+			n += len;
+		}
+		path += len;
+	}
+	if (n == 0)
+		out[n++] = '/';
+	out[n] = '\0';
+	return out;
+}
+
+/* ---- args, environment, working directory ---- */
+
+/* command replaces ENTRYPOINT and drops CMD; args alone replace CMD. */
+static int make_args(struct spec *s, struct err *e)
+{
+	const struct container_config *cfg = &s->c->config;
+	const struct container_image *image = &s->c->image;
+	const struct strings *first = cfg->command.n ? &cfg->command : &image->entrypoint;
+	const struct strings *rest = cfg->command.n || cfg->args.n ? &cfg->args : &image->cmd;
+	json_t *args = spec_strs(first);
+
+	spec_put(s->process, "args", args);
+	for (size_t i = 0; i < rest->n; i++)
+		spec_add(args, spec_str(rest->at[i]));
+	if (json_array_size(args) == 0)
+		return err_set(e, ERR_INVALID_ARGUMENT, "no command: command and args are empty, and the image has no ENTRYPOINT and no CMD");
+	if (json_string_length(json_array_get(args, 0)) == 0)
+		return err_set(e, ERR_INVALID_ARGUMENT, "no command: the first word is empty");
+	return 0;
+}
+
+/* Bytes that are not UTF-8 cannot stand in config.json: each becomes U+FFFD, as in every other CRI runtime. */
+static json_t *lossy(const struct spec *s, const char *text)
+{
+	json_t *j = json_string(text);
+	size_t n = 0;
+	char *out;
+
+	if (j)
+		return j;
+	log_warn("env container=%s value=%s reason=\"not UTF-8, replaced\"", s->c->id, log_quote(text));
+	out = arena_zalloc(s->a, strlen(text) * 3 + 1);
+	while (*text) {
+		size_t len = 1;
+		json_t *one = NULL;
+
+		while (len <= 4 && strnlen(text, len) == len && (one = json_stringn(text, len)) == NULL)
+			len++;
+		memcpy(out + n, one ? text : "\xef\xbf\xbd", one ? len : 3);
+		n += one ? len : 3;
+		text += one ? len : 1;
+		json_decref(one);
+	}
+	return spec_str(out);
+}
+
+static size_t find_env(const json_t *env, const char *word, size_t name)
+{
+	size_t i;
+	json_t *v;
+
+	json_array_foreach(env, i, v)
+		if (strncmp(json_string_value(v), word, name) == 0 && json_string_value(v)[name] == '=')
+			break;
+	return i;
+}
+
+/* A later one takes the earlier one's place; a word without "=" removes it (docker's reading of an image's Env). */
+static void set_env(const struct spec *s, json_t *env, const char *word)
+{
+	size_t name = strcspn(word, "="), i = find_env(env, word, name);
+
+	if (word[name] == '\0') {
+		if (i < json_array_size(env))
+			json_array_remove(env, i);
+	} else if (i < json_array_size(env)) {
+		json_array_set_new(env, i, lossy(s, word));
+	} else {
+		spec_add(env, lossy(s, word));
+	}
+}
+
+static void make_env(struct spec *s)
+{
+	const struct container_config *cfg = &s->c->config;
+	const char *hostname = s->c->sandbox->config.hostname;
+	json_t *env = own_must(json_array());
+
+	spec_put(s->process, "env", env);
+	set_env(s, env, DEFAULT_PATH);
+	if (cfg->tty)
+		set_env(s, env, "TERM=xterm");
+	set_env(s, env, arena_printf(s->a, "HOSTNAME=%s", hostname[0] ? hostname : s->in->node_name));
+	for (size_t i = 0; i < s->c->image.env.n; i++)
+		set_env(s, env, s->c->image.env.at[i]);
+	for (size_t i = 0; i < cfg->envs.n; i++)
+		set_env(s, env, arena_printf(s->a, "%s=%s", cfg->envs.at[i].key, cfg->envs.at[i].value));
+}
+
+static int make_cwd(struct spec *s, struct err *e)
+{
+	const char *asked = s->c->config.working_dir, *image = s->c->image.working_dir;
+
+	if (asked[0] && asked[0] != '/')
+		return err_set(e, ERR_INVALID_ARGUMENT, "working_dir \"%s\" is not absolute", asked);
+	spec_put(s->process, "cwd", spec_str(spec_clean_path(s->a, asked[0] ? asked : image)));
+	return 0;
+}
+
+/* ---- namespaces, annotations ---- */
+
+static void add_namespace(json_t *list, const char *type, const char *path)
+{
+	if (path)
+		spec_add(list, json_pack("{s:s,s:o}", "type", type, "path", spec_str(path)));
+	else
+		spec_add(list, json_pack("{s:s}", "type", type));
+}
+
+/* Hostname and sysctls are set in the sandbox's namespaces when they are made; runtimes refuse both here for a joined one. */
+static int make_namespaces(struct spec *s, struct err *e)
+{
+	const struct spec_namespaces *ns = &s->in->namespaces;
+	json_t *list = own_must(json_array());
+
+	spec_put(s->linux_, "namespaces", list);
+	add_namespace(list, "mount", NULL);
+	if (s->userns) {
+		if (ns->user[0] == '\0')
+			return err_set(e, ERR_INTERNAL, "the sandbox's user namespace is not there");
+		add_namespace(list, "user", ns->user);
+		spec_put(s->linux_, "uidMappings", spec_id_mappings(&s->sec->ns.uids));
+		spec_put(s->linux_, "gidMappings", spec_id_mappings(&s->sec->ns.gids));
+	}
+	if (ns->net[0])
+		add_namespace(list, "network", ns->net);
+	if (ns->ipc[0])
+		add_namespace(list, "ipc", ns->ipc);
+	if (ns->uts[0])
+		add_namespace(list, "uts", ns->uts);
+	if (strcmp(ns->pid, "new") == 0)
+		add_namespace(list, "pid", NULL);
+	else if (ns->pid[0])
+		add_namespace(list, "pid", ns->pid);
+	if (s->host->cgroup_v2 && !s->sec->privileged) /* on v1 the runtime shows the container its own part by bind mounts */
+		add_namespace(list, "cgroup", NULL);
+	return 0;
+}
+
+/* Only these: runtimes act on some annotations (run.oci.*), so none of the pod's own reach them. */
+static void make_annotations(struct spec *s)
+{
+	const struct sandbox_config *pod = &s->c->sandbox->config;
+	json_t *a = own_must(json_object());
+
+	spec_put(s->root, "annotations", a);
+	spec_put(a, "io.kubernetes.cri.container-type", spec_str("container"));
+	spec_put(a, "io.kubernetes.cri.container-name", spec_str(s->c->config.name));
+	spec_put(a, "io.kubernetes.cri.image-name", spec_str(s->c->image.name));
+	spec_put(a, "io.kubernetes.cri.sandbox-id", spec_str(s->c->sandbox->id));
+	spec_put(a, "io.kubernetes.cri.sandbox-name", spec_str(pod->name));
+	spec_put(a, "io.kubernetes.cri.sandbox-namespace", spec_str(pod->namespace_));
+	spec_put(a, "io.kubernetes.cri.sandbox-uid", spec_str(pod->uid));
+}
+
+/* ---- the whole ---- */
+
+/* What is not UTF-8, named by its place, for no runtime would read the file. */
+static int check_text(const json_t *j, const char *where, struct err *e)
+{
+	const char *key;
+	json_t *v;
+	size_t i;
+
+	if (json_is_string(j)) {
+		auto_json json_t *again = json_stringn(json_string_value(j), json_string_length(j));
+
+		return again ? 0 : err_set(e, ERR_INVALID_ARGUMENT, "%s: %s is not UTF-8", where, log_quote(json_string_value(j)));
+	}
+	json_array_foreach(j, i, v)
+		if (check_text(v, where, e) < 0)
+			return -1;
+	if (json_is_object(j))
+		json_object_foreach((json_t *)j, key, v)
+			if (check_text(v, json_is_array(v) || json_is_string(v) ? key : where, e) < 0)
+				return -1;
+	return 0;
+}
+
+static json_t *put_new(json_t *parent, const char *key, json_t *v)
+{
+	spec_put(parent, key, v);
+	return v;
+}
+
+static void frame(struct spec *s)
+{
+	s->root = own_must(json_object());
+	spec_put(s->root, "ociVersion", spec_str("1.0.2"));
+	s->process = put_new(s->root, "process", json_object());
+	s->linux_ = put_new(s->root, "linux", json_object());
+	s->mounts = put_new(s->root, "mounts", json_array());
+	s->resources = put_new(s->linux_, "resources", json_object());
+	s->devices = put_new(s->linux_, "devices", json_array());
+	s->device_rules = put_new(s->resources, "devices", json_array());
+	spec_put(s->root, "root", json_pack("{s:s,s:b}", "path", "rootfs", "readonly", s->sec->readonly_rootfs));
+	spec_put(s->process, "terminal", json_boolean(s->c->config.tty));
+	spec_put(s->linux_, "cgroupsPath", spec_str(s->c->cgroup));
+}
+
+static int fill(struct spec *s, struct err *e)
+{
+	if (s->sec->privileged && !s->c->sandbox->config.security.privileged)
+		return err_set(e, ERR_INVALID_ARGUMENT, "privileged: the sandbox is not");
+	make_env(s);
+	make_annotations(s);
+	if (make_args(s, e) < 0 || make_cwd(s, e) < 0 || spec_userns(s, e) < 0 || make_namespaces(s, e) < 0 || spec_user(s, e) < 0)
+		return -1;
+	if (spec_caps(s, e) < 0 || spec_confine(s, e) < 0 || spec_seccomp(s, e) < 0 || spec_resources(s, e) < 0)
+		return -1;
+	if (spec_devices(s, e) < 0 || spec_mounts(s, e) < 0)
+		return -1;
+	return check_text(s->root, "config.json", e);
+}
+
+int spec_make(const struct spec_input *in, json_t **out, struct err *e)
+{
+	struct spec s = { .in = in, .c = in->container, .sec = &in->container->config.security, .host = spec_host(), .a = arena_new() };
+	int r;
+
+	frame(&s);
+	r = fill(&s, e);
+	if (r == 0)
+		*out = s.root;
+	else
+		json_decref(s.root);
+	arena_free(s.a);
+	return r;
+}
+
+json_t *spec_exec_process(const struct container *c, const json_t *config, const struct strings *cmd, bool tty)
+{
+	json_t *p = own_must(json_deep_copy(json_object_get(config, "process")));
+	json_t *env = json_object_get(p, "env");
+
+	spec_put(p, "args", spec_strs(cmd));
+	spec_put(p, "terminal", json_boolean(tty));
+	if (tty && !c->config.tty && find_env(env, "TERM", 4) == json_array_size(env))
+		spec_add(env, spec_str("TERM=xterm"));
+	return p;
+}
