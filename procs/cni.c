@@ -1,0 +1,284 @@
+/* cni.c - see cni.h.
+ *
+ *   WAITING --a place is free--> ADD --last plugin done, eth0 has an address--> DONE
+ *      |                          |
+ *      |                          +--a plugin fails--> UNDO --whole chain in reverse--> FAILED
+ *      +--a place is free--> DEL --whole chain in reverse--> DONE or FAILED
+ *      +--nothing to run it with--> FAILED
+ *
+ * Waits on: a place among the CHAINS_MAX running chains (WAITING), one plugin (ADD, UNDO, DEL).
+ * DONE and FAILED last one turn of the loop: `done` is never called from cni_add() or cni_del(). */
+#include "procs/cni.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "procs/cni_args.h"
+#include "procs/cni_conf.h"
+#include "procs/cni_network.h"
+#include "procs/cni_plugin.h"
+#include "procs/cni_result.h"
+#include "reactor/list.h"
+#include "reactor/log.h"
+#include "reactor/loop.h"
+#include "reactor/own.h"
+#include "reactor/sm.h"
+
+/* Plugins queue up in the kernel's rtnl and xtables locks, so more of them at once only burn CPU. */
+enum { CHAINS_MAX = 4 };
+
+enum cni_state { WAITING, ADD, UNDO, DEL, DONE, FAILED };
+
+static const struct sm_state cni_states[] = {
+	[WAITING] = { "WAITING", TO(ADD) | TO(DEL) | TO(FAILED) },
+	[ADD]     = { "ADD",     TO(DONE) | TO(UNDO) },
+	[UNDO]    = { "UNDO",    TO(FAILED) },
+	[DEL]     = { "DEL",     TO(DONE) | TO(FAILED) },
+	[DONE]    = { "DONE",    0 },
+	[FAILED]  = { "FAILED",  0 },
+};
+
+struct cni_op {
+	struct sm sm;
+	struct link link; /* in `waiting` */
+	struct arena *arena;
+	enum cni_state verb; /* ADD or DEL */
+	struct cni_plugin_call call; /* its strings in the arena; list, capabilities and prev are our references */
+	json_t *list, *capabilities;
+	size_t at; /* the plugin that runs, from 1 */
+	bool host_ports;
+	struct cni_plugin *plugin;
+	struct timer timer;
+	struct err err; /* the first one */
+	bool failed, undo_failed;
+	cni_done *done;
+	void *arg;
+};
+
+static struct link waiting = { &waiting, &waiting }; /* of struct cni_op.link */
+static int running;
+
+static void op_free(struct cni_op *op)
+{
+	timer_clear(&op->timer);
+	json_decref(op->list);
+	json_decref(op->capabilities);
+	json_decref(op->call.prev);
+	arena_free(op->arena);
+	free(op);
+}
+
+static void on_report(struct timer *t)
+{
+	struct cni_op *op = container_of(t, struct cni_op, timer);
+	struct cni_op o = *op;
+	struct cni_result r = { .text = "", .conf = o.list ? json_text(o.arena, o.list) : "", .left = o.undo_failed };
+
+	if (o.sm.now == DONE && o.verb == ADD) {
+		r.text = json_text(o.arena, o.call.prev);
+		r.ips = cni_result_ips(o.call.prev, "eth0", o.arena);
+	}
+	op->arena = NULL; /* r is made of it */
+	op_free(op);
+	o.done(o.arg, o.sm.now == DONE ? NULL : &o.err, &r);
+	arena_free(o.arena);
+}
+
+static void begin(struct cni_op *op);
+
+static void give_place_back(void)
+{
+	struct link *next = list_first(&waiting);
+
+	running--;
+	if (next)
+		begin(container_of(next, struct cni_op, link));
+}
+
+static void finish(struct cni_op *op, enum cni_state to)
+{
+	sm_move(&op->sm, to);
+	timer_set(&op->timer, 0, on_report);
+	give_place_back();
+}
+
+static void note(struct cni_op *op, const struct err *e)
+{
+	if (!op->failed)
+		op->err = *e;
+	op->failed = true;
+}
+
+/* portmap without a hostPort only hands its input on: 3 ms for nothing. */
+static bool skipped(const struct cni_op *op, const json_t *plugin)
+{
+	return !op->host_ports && strcmp(cni_plugin_type(plugin), "portmap") == 0;
+}
+
+static void on_plugin(void *arg, const struct err *e, json_t *result);
+
+/* Runs the next plugin of the chain in the direction of the state; false: that was the last one. */
+static bool run_next(struct cni_op *op)
+{
+	const json_t *plugins = cni_conf_plugins(op->list), *plugin;
+	size_t n = json_array_size(plugins);
+
+	do {
+		if (op->sm.now == ADD ? ++op->at > n : --op->at == 0)
+			return false;
+		plugin = json_array_get(plugins, op->at - 1);
+	} while (skipped(op, plugin));
+	op->call.plugin = plugin;
+	op->call.verb = op->sm.now == ADD ? "ADD" : "DEL";
+	op->plugin = cni_plugin_start(&op->call, on_plugin, op);
+	return true;
+}
+
+static void undo(struct cni_op *op)
+{
+	sm_move(&op->sm, UNDO);
+	json_decref(op->call.prev);
+	op->call.prev = NULL; /* there was no successful ADD whose result it could be */
+	op->at = json_array_size(cni_conf_plugins(op->list)) + 1;
+	if (!run_next(op))
+		finish(op, FAILED);
+}
+
+static void added(struct cni_op *op)
+{
+	struct strings ips = cni_result_ips(op->call.prev, "eth0", op->arena);
+
+	if (ips.n)
+		return finish(op, DONE);
+	op->failed = true;
+	err_set(&op->err, ERR_INTERNAL, "CNI network %.64s gave eth0 no address", cni_conf_name(op->list));
+	undo(op);
+}
+
+static void on_plugin(void *arg, const struct err *e, json_t *result)
+{
+	struct cni_op *op = arg;
+
+	op->plugin = NULL;
+	if (op->sm.now == ADD) {
+		if (e) {
+			note(op, e);
+			return undo(op);
+		}
+		json_decref(op->call.prev);
+		op->call.prev = json_incref(result);
+		if (!run_next(op))
+			added(op);
+		return;
+	}
+	if (e && op->sm.now == UNDO) {
+		op->undo_failed = true;
+		log_warn("cni_undo sandbox=%.12s error=%s", op->call.container_id, log_quote(e->msg));
+	} else if (e) {
+		note(op, e);
+	}
+	if (!run_next(op))
+		finish(op, op->failed ? FAILED : DONE);
+}
+
+static void begin(struct cni_op *op)
+{
+	if (list_linked(&op->link))
+		list_drop(&op->link);
+	running++;
+	sm_move(&op->sm, op->verb);
+	if (op->verb == DEL)
+		op->at = json_array_size(cni_conf_plugins(op->list)) + 1;
+	if (run_next(op))
+		return;
+	if (op->verb == ADD)
+		added(op);
+	else
+		finish(op, DONE);
+}
+
+/* The conflist, by the text in the record or as it is today. */
+static json_t *conf_of(const struct cni_sandbox *s, struct err *e)
+{
+	if (!s->conf[0])
+		return json_incref(cni_network_now(e));
+	return cni_conf_parse(s->conf, strlen(s->conf), CNI_CONF_LIST, "recorded CNI configuration", e);
+}
+
+static json_t *cached_result(const struct cni_op *op, const struct cni_sandbox *s)
+{
+	struct err e;
+	json_t *prev;
+
+	if (!s->result[0] || !cni_conf_reaches(op->list, 0, 4)) /* section 3: DEL has a prevResult from 0.4.0 on */
+		return NULL;
+	prev = json_parse(s->result, strlen(s->result), "recorded CNI result", &e);
+	if (!prev)
+		log_warn("cni_result sandbox=%.12s error=%s", s->id, log_quote(e.msg));
+	return prev;
+}
+
+static int prepare(struct cni_op *op, const struct cni_sandbox *s, struct err *e)
+{
+	op->list = conf_of(s, e);
+	if (!op->list)
+		return -1;
+	op->call = (struct cni_plugin_call){ .list = op->list, .bin_dirs = cni_network_bin_dirs() };
+	op->call.container_id = arena_strdup(op->arena, s->id);
+	op->call.netns = arena_strdup(op->arena, op->verb == DEL && access(s->netns_path, F_OK) < 0 ? "" : s->netns_path);
+	op->call.args = cni_args(s, op->arena, e);
+	op->capabilities = cni_capabilities(s, e);
+	/* What could not be told at ADD made it fail: DEL goes on without, so that nothing of it can stick. */
+	if (op->verb == ADD && (!op->call.args || !op->capabilities))
+		return -1;
+	if (!op->call.args)
+		op->call.args = "IgnoreUnknown=1";
+	op->call.capabilities = op->capabilities;
+	op->host_ports = cni_has_host_port(s);
+	op->call.prev = op->verb == DEL ? cached_result(op, s) : NULL;
+	return 0;
+}
+
+static struct cni_op *start(enum cni_state verb, const struct cni_sandbox *s, cni_done *done, void *arg)
+{
+	struct cni_op *op = new_zero(struct cni_op);
+
+	op->arena = arena_new();
+	op->verb = verb;
+	op->done = done;
+	op->arg = arg;
+	op->sm = (struct sm){ cni_states, verb == ADD ? "cni_add" : "cni_del", arena_strdup(op->arena, s->id), WAITING };
+	if (prepare(op, s, &op->err) < 0) {
+		sm_move(&op->sm, FAILED);
+		timer_set(&op->timer, 0, on_report);
+	} else if (running < CHAINS_MAX) {
+		begin(op);
+	} else {
+		list_push(&waiting, &op->link);
+	}
+	return op;
+}
+
+struct cni_op *cni_add(const struct cni_sandbox *s, cni_done *done, void *arg)
+{
+	return start(ADD, s, done, arg);
+}
+
+struct cni_op *cni_del(const struct cni_sandbox *s, cni_done *done, void *arg)
+{
+	return start(DEL, s, done, arg);
+}
+
+void cni_cancel(struct cni_op *op)
+{
+	bool placed = op->sm.now == ADD || op->sm.now == UNDO || op->sm.now == DEL;
+
+	if (op->plugin)
+		cni_plugin_cancel(op->plugin);
+	if (list_linked(&op->link))
+		list_drop(&op->link);
+	op_free(op);
+	if (placed)
+		give_place_back();
+}
