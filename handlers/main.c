@@ -1,0 +1,257 @@
+/* main.c - crispd: the composition root. Reads the configuration, opens every room in order, recovers, serves.
+ *
+ *   crispd --config FILE    started by crisp-keeper, which passes its end of the channel as fd $CRISP_KEEPER_FD
+ *
+ * Order: keeper (all it holds comes back) -> images -> procs -> recovery -> sockets -> READY. SIGTERM drains the CRI
+ * connections and ends; containers and their keeper go on. Exit codes: 0, 1 a failure at start, 64 usage, 78 configuration. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "handlers/config.h"
+#include "handlers/config_rpc.h"
+#include "handlers/create_flow.h"
+#include "handlers/pages.h"
+#include "handlers/recover.h"
+#include "handlers/rpc.h"
+#include "images/pull.h"
+#include "images/snapshot.h"
+#include "images/store.h"
+#include "images/unpack.h"
+#include "procs/container.h"
+#include "procs/keeper.h"
+#include "procs/log_pump.h"
+#include "procs/sandbox_up.h"
+#include "reactor/http_client.h"
+#include "reactor/loop.h"
+#include "reactor/own.h"
+
+enum { DRAIN_MS = 2000 };
+
+static struct config config;
+static struct grpc_server *grpc;
+static struct http_server *http;
+static struct signal_watch on_term, on_int;
+static struct timer drain_timer;
+static char node_name[256];
+static int exit_code;
+
+static void die(const struct err *e)
+{
+	log_error("start_failed error=%s", log_quote(e->msg));
+	exit_code = e->code == ERR_INVALID_ARGUMENT ? EX_CONFIG : 1;
+	loop_stop();
+}
+
+/* The other programs stand beside this one, as the build and `make install` put them. */
+static const char *program(const char *name)
+{
+	char path[512];
+	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
+	char *slash;
+
+	path[n < 0 ? 0 : n] = '\0';
+	slash = strrchr(path, '/');
+	if (slash)
+		*slash = '\0';
+	return arena_printf(config.arena, "%s/%s", path, name);
+}
+
+static int make_directories(struct err *e)
+{
+	static const char *const below_state[] = { "", "/containers", "/sandboxes", "/runtime" };
+
+	for (size_t i = 0; i < sizeof(below_state) / sizeof(*below_state); i++) {
+		const char *path = arena_printf(config.arena, "%s%s", config.state, below_state[i]);
+
+		if (mkdir(path, 0711) < 0 && errno != EEXIST)
+			return err_os(e, ERR_INTERNAL, "make %s", path);
+	}
+	if (mkdir(config.root, 0711) < 0 && errno != EEXIST)
+		return err_os(e, ERR_INTERNAL, "make %s", config.root);
+	return 0;
+}
+
+static int open_images(struct err *e)
+{
+	const char *unpacker = program("crisp-unpack");
+	struct unpack_config unpack = { config.root, unpacker, config.images_max_layer_bytes, config.images_min_free };
+	static struct images_config images;
+
+	images = (struct images_config){
+		.root = config.root, .unpack_path = unpacker, .registry_config_path = config.registry_config_path,
+		.max_layer_bytes = config.images_max_layer_bytes, .min_free = config.images_min_free, .pinned = config.images_pinned,
+	};
+	unpack_open(arena_memdup(config.arena, &unpack, sizeof(unpack)));
+	return snapshot_open(config.root, e) < 0 ? -1 : store_open(&images, e);
+}
+
+static void on_network_changed(void *arg)
+{
+	const char *why = "";
+
+	(void)arg;
+	if (cni_ready(&why))
+		log_info("network_ready");
+	else
+		log_warn("network_not_ready why=%s", log_quote(why));
+}
+
+static int open_procs(struct err *e)
+{
+	static struct sandboxes_config sandboxes;
+	static struct sandbox_up_config up;
+
+	sandboxes = (struct sandboxes_config){ config.root, config.state, config.netns_dir };
+	up = (struct sandbox_up_config){ program("crisp-pause"), node_name, "/etc/resolv.conf" };
+	if (cgroup_open(&config.cgroup, e) < 0 || runtimes_open(&config.runtimes, e) < 0)
+		return -1;
+	sandboxes_open(&sandboxes);
+	containers_open(config.root, config.state);
+	sandbox_up_open(&up);
+	create_flow_open(node_name);
+	cni_open(&config.cni, on_network_changed, NULL);
+	return log_pumps_open(e);
+}
+
+static int listen_all(struct err *e)
+{
+	grpc = grpc_server_new(rpc_open(), NULL);
+	for (size_t i = 0; i < config.listen.n; i++) {
+		if (grpc_server_listen(grpc, config.listen.at[i], e) < 0)
+			return err_wrap(e, "listen");
+		log_info("listening address=%s", config.listen.at[i]);
+	}
+	http = http_server_new();
+	pages_add(http, grpc);
+	return http_server_listen(http, config.http, e) < 0 ? err_wrap(e, "http") : 0;
+}
+
+static void on_recovered(void *arg)
+{
+	(void)arg;
+	config_rpc_not_ready("");
+	rpc_serve();
+	keeper_ready();
+	log_info("ready version=%s", CRISP_VERSION);
+}
+
+static void on_keeper_ready(void *arg, const struct err *failure)
+{
+	struct err e;
+
+	(void)arg;
+	if (failure)
+		return die(failure);
+	if (make_directories(&e) < 0 || open_images(&e) < 0 || open_procs(&e) < 0 || listen_all(&e) < 0 ||
+	    recover_start(config.state, on_recovered, NULL, &e) < 0)
+		die(&e);
+}
+
+static void on_keeper_gone(void *arg)
+{
+	(void)arg;
+	log_error("keeper_gone effect=\"running containers are served, new processes are not\"");
+}
+
+static void on_keeper_back(void *arg)
+{
+	(void)arg;
+	log_info("keeper_back");
+}
+
+static void on_drained(void *arg)
+{
+	(void)arg;
+	loop_stop();
+}
+
+static void on_drain_timeout(struct timer *t)
+{
+	(void)t;
+	loop_stop();
+}
+
+static void on_signal(struct signal_watch *w)
+{
+	(void)w;
+	log_info("terminating");
+	if (!grpc || timer_is_set(&drain_timer))
+		return loop_stop();
+	timer_set(&drain_timer, DRAIN_MS, on_drain_timeout);
+	grpc_server_drain(grpc, on_drained, NULL);
+}
+
+static int usage(void)
+{
+	fputs("usage: crispd [--config FILE] [--print state | --version]\n"
+	      "crispd is started by crisp-keeper(8); see crisp-config(5) for the file.\n", stderr);
+	return EX_USAGE;
+}
+
+static int parse_arguments(int argc, char **argv, const char **file, const char **print)
+{
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--config") == 0 && i + 1 < argc)
+			*file = argv[++i];
+		else if (strcmp(argv[i], "--print") == 0 && i + 1 < argc && strcmp(argv[i + 1], "state") == 0)
+			*print = argv[++i];
+		else if (strcmp(argv[i], "--version") == 0)
+			*print = "version";
+		else
+			return -1;
+	}
+	return 0;
+}
+
+/* RLIMIT_NOFILE is raised for us alone: the keeper restores its own for every child. */
+static void raise_file_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	static const struct keeper_events events = { on_keeper_ready, on_keeper_gone, on_keeper_back, NULL };
+	const char *file = NULL, *print = NULL, *channel = getenv("CRISP_KEEPER_FD");
+	struct err e;
+
+	if (parse_arguments(argc, argv, &file, &print) < 0)
+		return usage();
+	if (print && strcmp(print, "version") == 0)
+		return puts("crispd " CRISP_VERSION) < 0;
+	log_open("crispd", LOG_LEVEL_INFO);
+	if (config_load(&config, file, &e) < 0) {
+		log_error("config_failed error=%s", log_quote(e.msg));
+		return EX_CONFIG;
+	}
+	if (print)
+		return puts(config.state) < 0;
+	if (!channel)
+		return usage();
+	log_open("crispd", config.log_level);
+	signal(SIGPIPE, SIG_IGN);
+	umask(022);
+	raise_file_limit();
+	gethostname(node_name, sizeof(node_name) - 1);
+	signal_watch_set(&on_term, SIGTERM, on_signal);
+	signal_watch_set(&on_int, SIGINT, on_signal);
+	config_rpc_open(&config);
+	keeper_open((int)strtol(channel, NULL, 10), config.state, &events);
+	loop_run();
+	if (http)
+		http_server_free(http);
+	if (grpc)
+		grpc_server_free(grpc);
+	return exit_code;
+}

@@ -1,0 +1,128 @@
+/* pages.c - see pages.h. */
+#include "handlers/pages.h"
+
+#include "handlers/rpc.h"
+#include "images/pull.h"
+#include "images/store.h"
+#include "procs/cni.h"
+#include "procs/container.h"
+#include "procs/keeper.h"
+#include "procs/sandbox.h"
+#include "reactor/json.h"
+#include "reactor/metric.h"
+#include "reactor/own.h"
+
+static const struct grpc_server *grpc;
+
+static int page_metrics(void *arg, const char *path, struct buf *body, const char **type)
+{
+	(void)arg;
+	(void)path;
+	*type = "text/plain; version=0.0.4; charset=utf-8";
+	metric_text(body);
+	return 200;
+}
+
+/* 200 while the loop turns and the keeper is there: a liveness probe restarts us for less. */
+static int page_healthz(void *arg, const char *path, struct buf *body, const char **type)
+{
+	(void)arg;
+	(void)path;
+	(void)type;
+	if (keeper_here()) {
+		buf_puts(body, "ok\n");
+		return 200;
+	}
+	buf_puts(body, "the keeper is away\n");
+	return 503;
+}
+
+static void finish_json(struct buf *body, json_t *j, const char **type)
+{
+	struct arena *a = arena_new();
+
+	*type = "application/json";
+	buf_puts(body, json_text(a, j));
+	buf_puts(body, "\n");
+	arena_free(a);
+	json_decref(j);
+}
+
+static void add_rpc(void *arg, const char *method, int64_t age_ns)
+{
+	json_array_append_new(arg, json_pack("{s:s, s:I}", "method", method, "age_ms", (json_int_t)(age_ns / 1000000)));
+}
+
+static void count_sandbox(void *arg, struct sandbox *s)
+{
+	((size_t *)arg)[s->state == SANDBOX_READY ? 0 : 1]++;
+}
+
+static void count_container(void *arg, struct container *c)
+{
+	((size_t *)arg)[c->state]++;
+}
+
+static void add_pull(void *arg, const struct pull_progress *p)
+{
+	json_array_append_new(arg, json_pack("{s:s, s:s, s:i, s:i, s:I, s:I}", "ref", p->ref, "state", p->state, "layers", p->layers,
+					     "layers_done", p->layers_done, "bytes_total", (json_int_t)p->bytes_total, "bytes_done",
+					     (json_int_t)p->bytes_done));
+}
+
+static int page_pulls(void *arg, const char *path, struct buf *body, const char **type)
+{
+	json_t *pulls = json_array();
+
+	(void)arg;
+	(void)path;
+	pull_each(add_pull, pulls);
+	finish_json(body, pulls, type);
+	return 200;
+}
+
+static int page_state(void *arg, const char *path, struct buf *body, const char **type)
+{
+	size_t sandboxes[2] = { 0 }, containers[4] = { 0 };
+	struct grpc_stats stats = grpc_server_stats(grpc);
+	json_t *rpcs = json_array(), *pulls = json_array();
+	const char *why = "";
+	bool network = cni_ready(&why);
+
+	(void)arg;
+	(void)path;
+	rpc_each(add_rpc, rpcs);
+	pull_each(add_pull, pulls);
+	sandbox_each(count_sandbox, sandboxes);
+	container_each(count_container, containers);
+	finish_json(body, json_pack("{s:b, s:b, s:s, s:{s:I, s:I}, s:{s:I, s:I, s:I, s:I}, s:I, s:o, s:o}", "keeper", keeper_here(),
+				    "network", network, "network_why", why, "sandboxes", "ready", (json_int_t)sandboxes[0],
+				    "not_ready", (json_int_t)sandboxes[1], "containers", "created", (json_int_t)containers[0], "running",
+				    (json_int_t)containers[1], "exited", (json_int_t)containers[2], "unknown", (json_int_t)containers[3],
+				    "connections", (json_int_t)stats.connections, "rpcs", rpcs, "pulls", pulls),
+		    type);
+	return 200;
+}
+
+static void gauges(struct buf *out)
+{
+	size_t sandboxes[2] = { 0 }, containers[4] = { 0 };
+
+	sandbox_each(count_sandbox, sandboxes);
+	container_each(count_container, containers);
+	buf_printf(out, "# HELP crisp_sandboxes pod sandboxes by state\n# TYPE crisp_sandboxes gauge\n");
+	buf_printf(out, "crisp_sandboxes{state=\"ready\"} %zu\ncrisp_sandboxes{state=\"not_ready\"} %zu\n", sandboxes[0], sandboxes[1]);
+	buf_printf(out, "# HELP crisp_containers containers by state\n# TYPE crisp_containers gauge\n");
+	buf_printf(out, "crisp_containers{state=\"created\"} %zu\ncrisp_containers{state=\"running\"} %zu\n", containers[0], containers[1]);
+	buf_printf(out, "crisp_containers{state=\"exited\"} %zu\n", containers[2]);
+}
+
+void pages_add(struct http_server *http, const struct grpc_server *server)
+{
+	grpc = server;
+	metric_source(gauges);
+	http_server_page(http, "/metrics", page_metrics, NULL);
+	http_server_page(http, "/healthz", page_healthz, NULL);
+	http_server_page(http, "/debug/state", page_state, NULL);
+	http_server_page(http, "/debug/pulls", page_pulls, NULL);
+}

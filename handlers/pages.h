@@ -1,0 +1,10 @@
+/* pages.h - what the http address serves: /metrics, /healthz, /debug/state, /debug/pulls. */
+#ifndef HANDLERS_PAGES_H
+#define HANDLERS_PAGES_H
+
+#include "reactor/grpc.h"
+#include "reactor/http_server.h"
+
+void pages_add(struct http_server *http, const struct grpc_server *grpc);
+
+#endif
