@@ -22,7 +22,7 @@ struct grpc_handlers {
 };
 
 /* Any number at once. timeout_ms 0: none; else sent as grpc-timeout and enforced here (DEADLINE_EXCEEDED).
- * The request bytes are copied. A response message over max_message is RESOURCE_EXHAUSTED. */
+ * The request bytes are copied. A response message over 16 MiB is RESOURCE_EXHAUSTED. */
 struct grpc_request *grpc_request(struct grpc_client *c, const char *path, const uint8_t *msg, size_t len, int64_t timeout_ms,
 				  const struct grpc_handlers *h);
 void grpc_request_cancel(struct grpc_request *r); /* RST_STREAM(CANCEL); nothing is called any more */

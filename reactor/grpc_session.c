@@ -1,0 +1,252 @@
+/* grpc_session.c - see grpc_session.h.
+ *
+ *   fd readable --> receive --> turn --> transmit --> turn --> settle --> watch, or closed
+ *   end of turn ----------------^
+ *
+ * Waits on: the fd (readable always; writable while connecting or while the socket is full), and the end of the turn. */
+#include "reactor/grpc_session.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum {
+	READ_MAX = 64 << 10,  /* one read: bounds what one peer can make us do in one callback */
+	WRITE_MAX = 64 << 10, /* one write takes at most this and one frame */
+	TURN_MAX = 512 << 10, /* written to one peer in one turn */
+	FRAME_MAX = 32 << 10, /* the largest we send is 16 KiB of DATA, or trailers */
+};
+
+static uint8_t input[READ_MAX], output[WRITE_MAX + FRAME_MAX];
+static struct link dirty = { &dirty, &dirty }; /* of struct grpc_session.dirty */
+static struct prepare_watch end_of_turn;
+
+static void pump(struct grpc_session *s, int events);
+
+void grpc_must(int rv)
+{
+	if (rv == NGHTTP2_ERR_NOMEM)
+		abort();
+	assert(rv >= 0);
+}
+
+static void doom(struct grpc_session *s, int error, const char *what)
+{
+	if (s->doomed)
+		return;
+	s->doomed = true;
+	errno = error;
+	if (error)
+		err_os(&s->why, ERR_UNAVAILABLE, "%s: %s", s->peer, what);
+	else
+		err_set(&s->why, ERR_UNAVAILABLE, "%s: %s", s->peer, what);
+}
+
+static void connected(struct grpc_session *s)
+{
+	int error = 0;
+	socklen_t len = sizeof(error);
+
+	if (getsockopt(s->fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
+		error = errno;
+	if (error)
+		doom(s, error, "connect");
+	s->connecting = false;
+}
+
+static void on_fd(struct fd_watch *w, int events)
+{
+	struct grpc_session *s = container_of(w, struct grpc_session, watch);
+
+	if (s->connecting)
+		connected(s);
+	pump(s, events);
+}
+
+static void on_end_of_turn(struct prepare_watch *w)
+{
+	struct link now;
+
+	/* Who becomes dirty while this runs has its chance in the next turn, after everybody's fds. */
+	list_init(&now);
+	while (!list_empty(&dirty)) {
+		struct link *l = list_first(&dirty);
+
+		list_drop(l);
+		list_push(&now, l);
+	}
+	while (!list_empty(&now)) {
+		struct link *l = list_first(&now);
+
+		list_drop(l);
+		pump(container_of(l, struct grpc_session, dirty), 0);
+	}
+	if (list_empty(&dirty))
+		prepare_watch_clear(w);
+	else
+		loop_spin();
+}
+
+void grpc_session_touch(struct grpc_session *s)
+{
+	s->again = true;
+	if (s->pumping || !s->h2 || list_linked(&s->dirty))
+		return;
+	if (list_empty(&dirty)) {
+		prepare_watch_set(&end_of_turn, on_end_of_turn);
+		loop_spin(); /* we may be in another prepare watcher, with ours too late for this turn */
+	}
+	list_push(&dirty, &s->dirty);
+}
+
+void grpc_session_close(struct grpc_session *s, enum err_code code, const char *what)
+{
+	doom(s, 0, what);
+	s->why.code = code;
+	if (s->h2 && !s->pumping)
+		pump(s, 0);
+}
+
+static void receive(struct grpc_session *s)
+{
+	ssize_t n = recv(s->fd, input, sizeof(input), 0);
+
+	if (n == 0)
+		return doom(s, 0, "the peer closed the connection");
+	if (n < 0) {
+		if (errno != EAGAIN && errno != EINTR)
+			doom(s, errno, "read");
+		return;
+	}
+	n = nghttp2_session_mem_recv(s->h2, input, (size_t)n);
+	if (n == NGHTTP2_ERR_NOMEM)
+		abort();
+	if (n < 0)
+		doom(s, 0, nghttp2_strerror((int)n));
+}
+
+/* Serializes up to WRITE_MAX bytes into the common buffer. */
+static size_t serialize(struct grpc_session *s)
+{
+	size_t len = 0;
+
+	while (len < WRITE_MAX) {
+		const uint8_t *frame;
+		ssize_t n = nghttp2_session_mem_send(s->h2, &frame);
+
+		if (n <= 0) {
+			if (n < 0)
+				doom(s, 0, nghttp2_strerror((int)n));
+			break;
+		}
+		if ((size_t)n > sizeof(output) - len) { /* trailers longer than anything we build */
+			buf_append(&s->out, output, len);
+			buf_append(&s->out, frame, (size_t)n);
+			return 0;
+		}
+		memcpy(output + len, frame, (size_t)n);
+		len += (size_t)n;
+	}
+	return len;
+}
+
+/* What the socket took of p, or -1 when the connection is gone. */
+static ssize_t put(struct grpc_session *s, const void *p, size_t len)
+{
+	ssize_t n;
+
+	do
+		n = send(s->fd, p, len, MSG_NOSIGNAL);
+	while (n < 0 && errno == EINTR);
+	if (n >= 0)
+		return n;
+	if (errno == EAGAIN)
+		return 0;
+	doom(s, errno, "write");
+	return -1;
+}
+
+static void transmit(struct grpc_session *s, bool writable)
+{
+	size_t total = 0;
+
+	while (!s->doomed && total < TURN_MAX) {
+		size_t len;
+		ssize_t n;
+
+		if (s->out.len) {
+			if (!writable)
+				return;
+			n = put(s, s->out.at, s->out.len);
+			if (n > 0)
+				buf_consume(&s->out, (size_t)n);
+			if (s->out.len)
+				return;
+			total += (size_t)n;
+		}
+		len = serialize(s);
+		if (len == 0 && s->out.len == 0)
+			return;
+		n = len ? put(s, output, len) : 0;
+		if (n < 0)
+			return;
+		if ((size_t)n < len)
+			return buf_append(&s->out, output + n, len - (size_t)n);
+		total += len;
+	}
+	s->again = true;
+}
+
+/* Ends the connection, or sets what it waits for next. */
+static void settle(struct grpc_session *s)
+{
+	bool drowned;
+
+	if (!s->doomed && !s->out.len && !nghttp2_session_want_read(s->h2) && !nghttp2_session_want_write(s->h2))
+		doom(s, 0, "the connection was shut down");
+	if (s->doomed) {
+		fd_watch_clear(&s->watch);
+		if (list_linked(&s->dirty))
+			list_drop(&s->dirty);
+		close(s->fd);
+		nghttp2_session_del(s->h2);
+		s->h2 = NULL;
+		buf_free(&s->out);
+		s->owner->closed(s, &s->why);
+		return;
+	}
+	/* Answers to small frames (PING, refused streams) have no flow control: a peer that sends without reading is left alone. */
+	drowned = s->queue_max && s->out.len && nghttp2_session_get_outbound_queue_size(s->h2) > s->queue_max;
+	fd_watch_set(&s->watch, s->fd, (drowned ? 0 : FD_READ) | (s->out.len ? FD_WRITE : 0), on_fd);
+	if (s->again)
+		grpc_session_touch(s);
+}
+
+static void pump(struct grpc_session *s, int events)
+{
+	if (s->connecting && !s->doomed)
+		return; /* on_fd() comes */
+	s->pumping = true;
+	if (!s->doomed && (events & FD_READ))
+		receive(s);
+	if (!s->doomed)
+		s->owner->turn(s);
+	s->again = false;
+	if (!s->doomed)
+		transmit(s, events & FD_WRITE);
+	if (!s->doomed)
+		s->owner->turn(s);
+	s->pumping = false;
+	settle(s);
+}
+
+void grpc_session_open(struct grpc_session *s, int fd, nghttp2_session *h2, bool connecting)
+{
+	s->fd = fd;
+	s->h2 = h2;
+	s->connecting = connecting;
+	fd_watch_set(&s->watch, fd, connecting ? FD_WRITE : FD_READ, on_fd);
+}
