@@ -1,0 +1,125 @@
+/* pause_main.c - pid 1 of a pod's shared PID namespace: reaps, ends on SIGTERM or SIGINT, has nothing to steal.
+ *
+ * The containers of the pod see it in their /proc, so /proc/1/root, /proc/1/cwd and /proc/1/exe must lead to nothing of the
+ * host, whatever capabilities they were given. It is started as root in a mount namespace of its own:
+ *   first run:  binds its own program read-only over itself and executes that, so that /proc/1/exe cannot be opened for writing
+ *   second run: makes an empty tmpfs its root, detaches the host's tree, becomes 65535:65535 without capabilities, waits
+ * No libc: a page of code, no relocations, no heap. Raw system calls of x86_64 and aarch64. */
+#include <linux/capability.h>
+#include <linux/mount.h>
+#include <linux/prctl.h>
+#include <linux/wait.h>
+#include <asm/signal.h>
+#include <asm/unistd.h>
+
+enum { NOBODY = 65535, FAILED = 70, DETACH = 2 /* MNT_DETACH */ };
+
+#if defined(__x86_64__)
+static long call(long nr, long a, long b, long c, long d, long e)
+{
+	long ret;
+	register long r10 __asm__("r10") = d;
+	register long r8 __asm__("r8") = e;
+
+	__asm__ volatile("syscall" : "=a"(ret) : "a"(nr), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8) : "rcx", "r11", "memory");
+	return ret;
+}
+__asm__(".globl _start\n_start:\n\tmov %rsp, %rdi\n\tand $-16, %rsp\n\tcall pause_main\n\thlt\n");
+#elif defined(__aarch64__)
+static long call(long nr, long a, long b, long c, long d, long e)
+{
+	register long x8 __asm__("x8") = nr;
+	register long x0 __asm__("x0") = a;
+	register long x1 __asm__("x1") = b;
+	register long x2 __asm__("x2") = c;
+	register long x3 __asm__("x3") = d;
+	register long x4 __asm__("x4") = e;
+
+	__asm__ volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4) : "memory");
+	return x0;
+}
+__asm__(".globl _start\n_start:\n\tmov x0, sp\n\tbl pause_main\n\tbrk 0\n");
+#else
+#error "pause_main.c knows the system calls of x86_64 and aarch64"
+#endif
+
+static void quit(int status)
+{
+	for (;;)
+		call(__NR_exit_group, status, 0, 0, 0, 0);
+}
+
+/* Ends the process when a step failed: half a confinement is none. */
+static void must(long ret)
+{
+	if (ret < 0)
+		quit(FAILED);
+}
+
+static long mount(const char *source, const char *target, const char *type, unsigned long flags, const char *options)
+{
+	return call(__NR_mount, (long)source, (long)target, (long)type, (long)flags, (long)options);
+}
+
+static void run_again_read_only(char **argv)
+{
+	char *again[] = { argv[0], "pod", 0 }, *nothing[] = { 0 };
+
+	must(mount(0, "/", 0, MS_REC | MS_PRIVATE, 0));
+	must(mount(argv[0], argv[0], 0, MS_BIND, 0));
+	must(mount(0, argv[0], 0, MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV, 0));
+	must(call(__NR_execve, (long)argv[0], (long)again, (long)nothing, 0, 0));
+}
+
+static void leave_the_host(void)
+{
+	must(mount("none", "/proc", "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0555"));
+	must(call(__NR_chdir, (long)"/proc", 0, 0, 0, 0));
+	must(call(__NR_pivot_root, (long)".", (long)".", 0, 0, 0)); /* the old root lies on top of the new one, and goes */
+	must(call(__NR_umount2, (long)".", DETACH, 0, 0, 0));
+	must(call(__NR_chdir, (long)"/", 0, 0, 0, 0));
+}
+
+static void drop_rights(void)
+{
+	struct __user_cap_header_struct head = { _LINUX_CAPABILITY_VERSION_3, 0 };
+	struct __user_cap_data_struct none[2] = { { 0, 0, 0 }, { 0, 0, 0 } };
+
+	must(call(__NR_setgroups, 0, 0, 0, 0, 0));
+	must(call(__NR_setresgid, NOBODY, NOBODY, NOBODY, 0, 0));
+	must(call(__NR_setresuid, NOBODY, NOBODY, NOBODY, 0, 0));
+	must(call(__NR_capset, (long)&head, (long)none, 0, 0, 0));
+	must(call(__NR_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
+	must(call(__NR_prctl, PR_SET_DUMPABLE, 0, 0, 0, 0));
+}
+
+/* Signals are blocked and fetched: a blocked one reaches even pid 1 from inside its namespace (kernel/signal.c, sig_ignored()). */
+static void wait_for_the_end(void)
+{
+	unsigned long all = ~0UL; /* the kernel's set is 64 bits */
+
+	must(call(__NR_rt_sigprocmask, SIG_BLOCK, (long)&all, 0, 8, 0));
+	for (;;) {
+		long sig = call(__NR_rt_sigtimedwait, (long)&all, 0, 0, 8, 0);
+
+		if (sig == SIGTERM || sig == SIGINT)
+			quit(0);
+		while (sig == SIGCHLD && call(__NR_wait4, -1, 0, WNOHANG, 0, 0) > 0)
+			;
+	}
+}
+
+/* stack: argc, argv[0], argv[1], ..., NULL */
+__attribute__((used, noreturn)) void pause_main(long *stack)
+{
+	char **argv = (char **)(stack + 1);
+
+	if (stack[0] < 1)
+		quit(FAILED);
+	if (stack[0] == 1)
+		run_again_read_only(argv);
+	leave_the_host();
+	drop_rights();
+	wait_for_the_end();
+	__builtin_unreachable();
+}
