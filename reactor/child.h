@@ -36,10 +36,10 @@ struct child_spec {
 
 	int64_t timeout_ms; /* 0: none. After it the child's process group gets SIGKILL and done() DEADLINE_EXCEEDED */
 
-	/* Before exec, in this order. */
+	/* Before exec, in this order, after oom_score_adj. */
 	const char *const *join_tasks; /* NULL or cgroup v1 `tasks` files, each gets "0" written */
 	int join_cgroup_fd;            /* > 0: cgroup v2 directory, entered at birth by CLONE_INTO_CGROUP */
-	const int *enter;              /* namespace fds for setns(2) */
+	const int *enter;              /* namespace fds for setns(2); argv[0] and cwd are looked up inside */
 	size_t nenter;
 	unsigned unshare;              /* CLONE_NEW* for the child; CLONE_NEWPID makes the child pid 1 of a new one */
 	const char *hide_path;         /* NULL, or a mount point that the child must not see: it gets a mount namespace of its own, where this
@@ -48,7 +48,7 @@ struct child_spec {
 	int oom_score_adj;             /* 0: as inherited; clamped to what the keeper may set */
 
 	/* Keeping: the keeper watches a process under `keep_id` until keeper_forget(), over our death and restart.
-	 * pidfile NULL: the child itself; `done` then runs when it was started, not when it ends.
+	 * pidfile NULL: the child itself; `done` then runs when it was started, not when it ends: no output is collected.
 	 * pidfile set: the process whose pid the child wrote there before it exited with 0 (an OCI runtime's --pid-file). */
 	const char *keep_id;
 	const char *pidfile;

@@ -1,0 +1,14 @@
+/* keeper_ns.h - net, ipc and uts namespaces for crispd, made by a child, pinned, and held by name. */
+#ifndef PROCS_KEEPER_NS_H
+#define PROCS_KEEPER_NS_H
+
+#include <stdint.h>
+
+#include "reactor/imsg.h"
+
+void ns_make(struct imsg *m);      /* KEEPER_NS_MAKE */
+void ns_cancel(uint64_t tag);      /* what is being made under that tag is undone */
+void ns_cancel_all(void);          /* crispd is dead */
+void ns_drop(const struct imsg *m); /* KEEPER_NS_DROP */
+
+#endif

@@ -1,0 +1,412 @@
+/* child.c - see child.h.
+ *
+ *   SENT ---exited---> DRAIN ---both pipes at their end, or 200 ms---> DONE
+ *     |                  |
+ *     +---timeout---> KILLED ---exited---> DRAIN      KILLED ---5 s---> DONE
+ *     +---started (kept), failed, keeper gone---> DONE
+ *
+ * Waits on: the keeper's answer (SENT, KILLED), the pipes, one timer (all states). DONE lasts until `done` was called. */
+#include "reactor/child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "reactor/buf.h"
+#include "reactor/child_proto.h"
+#include "reactor/imsg.h"
+#include "reactor/list.h"
+#include "reactor/loop.h"
+#include "reactor/own.h"
+#include "reactor/sm.h"
+
+enum { DRAIN_MS = 200, KILL_PATIENCE_MS = 5000, PIPE_TURN = 64 * 1024 };
+
+enum child_state { SENT, KILLED, DRAIN, DONE };
+
+static const struct sm_state child_states[] = {
+	[SENT]   = { "SENT",   TO(KILLED) | TO(DRAIN) | TO(DONE) },
+	[KILLED] = { "KILLED", TO(DRAIN) | TO(DONE) },
+	[DRAIN]  = { "DRAIN",  TO(DONE) },
+	[DONE]   = { "DONE",   0 },
+};
+
+struct output {
+	int fd; /* -1: none, or at its end */
+	struct fd_watch watch;
+	struct buf got;
+	size_t max;
+	bool cut;
+	struct child *child;
+};
+
+struct child {
+	struct link link; /* in host.children */
+	struct sm sm;
+	uint64_t tag;
+	const char *path; /* owned copy of argv[0] */
+	struct output out, err;
+	struct timer timer;
+	int64_t timeout_ms;
+	child_done *done;
+	void *arg;
+	struct child_result result;
+	bool failed;
+	struct err why; /* meaningful when failed */
+};
+
+static struct {
+	struct imsg_chan *chan;
+	void (*other)(void *arg, struct imsg *m);
+	void (*gone)(void *arg);
+	void *arg;
+	struct link children; /* of struct child.link */
+	uint64_t last_tag;
+} host = { .children = { &host.children, &host.children } };
+
+/* ---- the end of a child ---- */
+
+static void output_close(struct output *o)
+{
+	fd_watch_clear(&o->watch);
+	if (o->fd >= 0)
+		close(o->fd);
+	o->fd = -1;
+}
+
+static void child_free(struct child *c)
+{
+	list_drop(&c->link);
+	timer_clear(&c->timer);
+	output_close(&c->out);
+	output_close(&c->err);
+	buf_free(&c->out.got);
+	buf_free(&c->err.got);
+	if (c->result.pidfd >= 0)
+		close(c->result.pidfd);
+	free((char *)c->path);
+	free(c);
+}
+
+static void report(struct child *c)
+{
+	struct child_result *r = &c->result;
+
+	sm_move(&c->sm, DONE);
+	timer_clear(&c->timer);
+	output_close(&c->out);
+	output_close(&c->err);
+	r->out = buf_str(&c->out.got);
+	r->out_len = c->out.got.len;
+	r->out_cut = c->out.cut;
+	r->err = buf_str(&c->err.got);
+	r->err_len = c->err.got.len;
+	r->err_cut = c->err.cut;
+	c->done(c->arg, c->failed ? &c->why : NULL, r);
+	child_free(c);
+}
+
+static void on_report(struct timer *t)
+{
+	report(container_of(t, struct child, timer));
+}
+
+static void drain(struct child *c)
+{
+	sm_move(&c->sm, DRAIN);
+	if (c->out.fd < 0 && c->err.fd < 0)
+		return report(c);
+	timer_set(&c->timer, DRAIN_MS, on_report);
+}
+
+static void send_kill(const struct child *c)
+{
+	struct err e;
+
+	/* A keeper that cannot be told is gone, and on_gone() ends the child. */
+	if (host.chan)
+		(void)imsg_send(host.chan, CHILD_KILL, c->tag, NULL, NULL, 0, &e);
+}
+
+static void on_timeout(struct timer *t)
+{
+	struct child *c = container_of(t, struct child, timer);
+
+	c->failed = true;
+	err_set(&c->why, ERR_DEADLINE_EXCEEDED, "%s did not end within %lld ms", c->path, (long long)c->timeout_ms);
+	sm_move(&c->sm, KILLED);
+	send_kill(c);
+	timer_set(&c->timer, KILL_PATIENCE_MS, on_report);
+}
+
+/* ---- its output ---- */
+
+static void on_output(struct fd_watch *w, int events)
+{
+	struct output *o = container_of(w, struct output, watch);
+	struct child *c = o->child;
+	size_t left = o->max - o->got.len;
+	ssize_t n;
+
+	(void)events;
+	if (left) {
+		n = buf_read(&o->got, o->fd, left < PIPE_TURN ? left : PIPE_TURN);
+	} else {
+		static char dropped[PIPE_TURN];
+
+		n = read(o->fd, dropped, sizeof(dropped));
+		o->cut |= n > 0;
+	}
+	if (n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR)))
+		return;
+	output_close(o);
+	if (c->sm.now == DRAIN && c->out.fd < 0 && c->err.fd < 0)
+		report(c);
+}
+
+/* A pipe whose writing end is returned for the child; -1 with c->why set. */
+static int output_open(struct child *c, struct output *o, size_t max)
+{
+	int ends[2];
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return err_os(&c->why, ERR_INTERNAL, "pipe for the output of %s", c->path);
+	/* Only our end: O_NONBLOCK belongs to the open file, and the child expects a plain one. */
+	fcntl(ends[0], F_SETFL, O_NONBLOCK);
+	o->fd = ends[0];
+	o->max = max;
+	fd_watch_set(&o->watch, o->fd, FD_READ, on_output);
+	return ends[1];
+}
+
+static int stdin_open(struct child *c, const void *data, size_t len)
+{
+	auto_fd int fd = memfd_create("stdin", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	size_t at = 0;
+
+	if (fd < 0)
+		return err_os(&c->why, ERR_INTERNAL, "memfd for the input of %s", c->path);
+	while (at < len) {
+		ssize_t n = write(fd, (const char *)data + at, len - at);
+
+		if (n < 0)
+			return err_os(&c->why, ERR_INTERNAL, "write the input of %s", c->path);
+		at += (size_t)n;
+	}
+	lseek(fd, 0, SEEK_SET);
+	fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL);
+	return take_fd(&fd);
+}
+
+/* ---- the request ---- */
+
+struct parcel {
+	int fds[IMSG_FDS_MAX], theirs[IMSG_FDS_MAX];
+	int n;
+	int made[3]; /* by us, for the child only; closed after the send; -1: none */
+};
+
+static int add_fd(struct child *c, struct parcel *p, int ours, int theirs)
+{
+	if (p->n == IMSG_FDS_MAX)
+		return err_set(&c->why, ERR_INTERNAL, "%s needs more than %d fds", c->path, IMSG_FDS_MAX);
+	p->fds[p->n] = ours;
+	p->theirs[p->n++] = theirs;
+	return 0;
+}
+
+static int pack_fds(struct child *c, const struct child_spec *s, struct parcel *p)
+{
+	for (size_t i = 0; i < s->nfds; i++)
+		if (add_fd(c, p, s->fds[i].ours, s->fds[i].theirs) < 0)
+			return -1;
+	if (s->stdin_data) {
+		p->made[0] = stdin_open(c, s->stdin_data, s->stdin_len);
+		if (p->made[0] < 0 || add_fd(c, p, p->made[0], 0) < 0)
+			return -1;
+	}
+	if (s->stdout_max) {
+		p->made[1] = output_open(c, &c->out, s->stdout_max);
+		if (p->made[1] < 0 || add_fd(c, p, p->made[1], 1) < 0)
+			return -1;
+	}
+	if (s->stderr_max) {
+		p->made[2] = output_open(c, &c->err, s->stderr_max);
+		if (p->made[2] < 0 || add_fd(c, p, p->made[2], 2) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int request(struct child *c, const struct child_spec *s, struct parcel *p, struct buf *body)
+{
+	uint32_t nfds;
+
+	if (!host.chan)
+		return err_set(&c->why, ERR_UNAVAILABLE, "start %s: the keeper is away", c->path);
+	if (pack_fds(c, s, p) < 0)
+		return -1;
+	nfds = (uint32_t)p->n;
+	if (s->join_cgroup_fd > 0 && add_fd(c, p, s->join_cgroup_fd, -1) < 0)
+		return -1;
+	for (size_t i = 0; i < s->nenter; i++)
+		if (add_fd(c, p, s->enter[i], -1) < 0)
+			return -1;
+	child_request_put(body, s, p->theirs, nfds);
+	if (imsg_send(host.chan, CHILD_SPAWN, c->tag, body, p->fds, p->n, &c->why) == 0)
+		return 0;
+	if (c->why.code != ERR_UNAVAILABLE)
+		c->why.code = ERR_INTERNAL;
+	return err_wrap(&c->why, "start %s", c->path);
+}
+
+struct child *child_start(const struct child_spec *s, child_done *done, void *arg)
+{
+	struct child *c = new_zero(struct child);
+	struct parcel p = { .made = { -1, -1, -1 } };
+	struct buf body = { 0 };
+
+	c->sm = (struct sm){ child_states, "child", "", SENT };
+	c->tag = ++host.last_tag;
+	c->path = own_must(strdup(s->argv[0]));
+	c->out = c->err = (struct output){ .fd = -1, .child = c };
+	c->timeout_ms = s->timeout_ms;
+	c->done = done;
+	c->arg = arg;
+	c->result.pidfd = -1;
+	list_push(&host.children, &c->link);
+	c->failed = request(c, s, &p, &body) < 0;
+	for (int i = 0; i < 3; i++)
+		if (p.made[i] >= 0)
+			close(p.made[i]);
+	buf_free(&body);
+	if (c->failed)
+		timer_set(&c->timer, 0, on_report);
+	else if (s->timeout_ms > 0)
+		timer_set(&c->timer, s->timeout_ms, on_timeout);
+	return c;
+}
+
+void child_cancel(struct child *c)
+{
+	if (c->sm.now == SENT && !c->failed)
+		send_kill(c);
+	child_free(c);
+}
+
+/* ---- the answers ---- */
+
+static struct child *find(uint64_t tag)
+{
+	list_each(it, &host.children) {
+		struct child *c = container_of(it, struct child, link);
+
+		if (c->tag == tag)
+			return c;
+	}
+	return NULL;
+}
+
+static void take_pidfd(struct child *c, struct imsg *m)
+{
+	if (m->nfds != 1)
+		return;
+	c->result.pidfd = take_fd(&m->fds[0]);
+}
+
+static void on_answer(struct child *c, struct imsg *m)
+{
+	struct get g = get_from(m);
+	uint32_t first = get_u32(&g);
+
+	switch (m->type) {
+	case CHILD_STARTED:
+		c->result.pid = (pid_t)first;
+		take_pidfd(c, m);
+		return report(c);
+	case CHILD_EXITED:
+		c->result.status = (int)first;
+		c->result.pid = (pid_t)get_u32(&g);
+		take_pidfd(c, m);
+		return drain(c);
+	case CHILD_FAILED: {
+		const char *text = get_str(&g);
+
+		if (!c->failed)
+			err_set(&c->why, (enum err_code)first, "start %s: %s", c->path, text ? text : "no reason given");
+		c->failed = true;
+		return report(c);
+	}
+	default:
+		return;
+	}
+}
+
+static void on_message(void *arg, struct imsg *m)
+{
+	(void)arg;
+	if (m->type >= CHILD_MESSAGES_END) {
+		host.other(host.arg, m);
+		return;
+	}
+	/* No child of that tag: it was cancelled, and its end is nobody's business. */
+	struct child *c = find(m->tag);
+
+	if (c && (c->sm.now == SENT || c->sm.now == KILLED))
+		on_answer(c, m);
+}
+
+static void on_gone(void *arg)
+{
+	(void)arg;
+	child_host_close();
+	host.gone(host.arg);
+}
+
+void child_host_open(int fd, void (*other)(void *arg, struct imsg *m), void (*gone)(void *arg), void *arg)
+{
+	child_host_close();
+	host.other = other;
+	host.gone = gone;
+	host.arg = arg;
+	host.chan = imsg_open(fd, on_message, on_gone, NULL);
+}
+
+void child_host_close(void)
+{
+	if (!host.chan)
+		return;
+	imsg_close(take_ptr(&host.chan));
+	list_each(it, &host.children) {
+		struct child *c = container_of(it, struct child, link);
+
+		if (c->sm.now != SENT && c->sm.now != KILLED)
+			continue;
+		if (!c->failed)
+			err_set(&c->why, ERR_UNAVAILABLE, "%s: the keeper died while it ran", c->path);
+		c->failed = true;
+		timer_set(&c->timer, 0, on_report);
+	}
+}
+
+struct imsg_chan *child_host_chan(void)
+{
+	return host.chan;
+}
+
+const char *child_status_text(int status)
+{
+	static char text[64];
+
+	if (WIFSIGNALED(status))
+		snprintf(text, sizeof(text), "killed by signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
+	else
+		snprintf(text, sizeof(text), "exit status %d", WEXITSTATUS(status));
+	return text;
+}
