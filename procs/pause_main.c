@@ -109,7 +109,8 @@ static void wait_for_the_end(void)
 	}
 }
 
-/* stack: argc, argv[0], argv[1], ..., NULL */
+void pause_main(long *stack); /* called by _start with argc, argv[0], argv[1], ..., NULL */
+
 __attribute__((used, noreturn)) void pause_main(long *stack)
 {
 	char **argv = (char **)(stack + 1);
