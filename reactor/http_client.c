@@ -55,7 +55,7 @@ struct http {
 	struct http_events ev;
 	struct timer resume, stall;
 	int64_t stall_ns, stall_at_ns;
-	const char *refused; /* the request is wrong: why; static */
+	const char *refused; /* why the request is wrong; static. NULL: it is not */
 	struct buf joined;   /* the last answer of http_header() */
 	char error[CURL_ERROR_SIZE];
 	char host[]; /* with its port if the URL has one */
@@ -226,9 +226,6 @@ static void on_result(struct http *h, CURLcode rc)
 	switch (rc) {
 	case CURLE_OK:
 		return h->sm.now == SENT ? fail(h, ERR_UNAVAILABLE, "no response") : finish(h, NULL);
-	case CURLE_URL_MALFORMAT:
-	case CURLE_UNSUPPORTED_PROTOCOL:
-		return fail(h, ERR_INVALID_ARGUMENT, why);
 	case CURLE_COULDNT_CONNECT:
 		/* libcurl's text has the address it tried (a proxy's, too) and not the reason. */
 		curl_easy_getinfo(h->easy, CURLINFO_OS_ERRNO, &os);
@@ -391,37 +388,41 @@ static void on_begin(struct timer *t)
 	}
 }
 
-static struct http *http_new(CURLU *url)
+static struct http *http_new(const char *text)
 {
 	char *host = NULL, *port = NULL, *scheme = NULL;
+	CURLU *url = own_must(curl_url());
 	struct http *h;
 	size_t size;
 
-	curl_url_get(url, CURLUPART_HOST, &host, 0);
-	curl_url_get(url, CURLUPART_PORT, &port, 0);
-	curl_url_get(url, CURLUPART_SCHEME, &scheme, 0);
-	size = (host ? strlen(host) : 0) + (port ? strlen(port) : 0) + sizeof("bad URL");
+	if (curl_url_set(url, CURLUPART_URL, text, CURLU_NON_SUPPORT_SCHEME) == CURLUE_OK) {
+		curl_url_get(url, CURLUPART_HOST, &host, 0);
+		curl_url_get(url, CURLUPART_PORT, &port, 0);
+		curl_url_get(url, CURLUPART_SCHEME, &scheme, 0);
+	}
+	size = (host ? strlen(host) : 0) + (port ? strlen(port) : 0) + sizeof("URL:");
 	h = own_must(calloc(1, sizeof(*h) + size));
-	snprintf(h->host, size, "%s%s%s", host ? host : "bad URL", port ? ":" : "", port ? port : "");
+	snprintf(h->host, size, "%s%s%s", host ? host : "URL", port ? ":" : "", port ? port : "");
 	h->easy = own_must(curl_easy_init());
-	if (host && scheme)
+	if (!scheme)
+		h->refused = "cannot be parsed";
+	else if (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0)
+		h->refused = "neither http nor https";
+	else
 		http_setup_proxy(h->easy, scheme, host);
 	curl_free(host);
 	curl_free(port);
 	curl_free(scheme);
+	curl_url_cleanup(url);
 	return h;
 }
 
 struct http *http_start(const struct http_request *r, const struct http_events *ev)
 {
-	CURLU *url;
 	struct http *h;
 
 	http_client_warm();
-	url = own_must(curl_url());
-	curl_url_set(url, CURLUPART_URL, r->url, CURLU_NON_SUPPORT_SCHEME); /* what it cannot parse fails once more, in libcurl */
-	h = http_new(url);
-	curl_url_cleanup(url);
+	h = http_new(r->url);
 	h->sm = (struct sm){ http_states, "http", h->host, QUEUED };
 	h->ev = *ev;
 	h->stall_ns = (r->stall_timeout_ms ? r->stall_timeout_ms : STALL_TIMEOUT_MS) * NS_PER_MS;

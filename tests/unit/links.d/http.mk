@@ -1,0 +1,2 @@
+# The HTTP client's tests bring their own server; what they override of libc (getaddrinfo) stands in the test itself.
+$(BUILD)/tests/unit/reactor/test_http_client: $(BUILD)/tests/fakes/http_peer.o
