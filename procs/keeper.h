@@ -26,6 +26,9 @@ struct keeper_events {
 void keeper_open(int fd, const struct keeper_events *events);
 bool keeper_here(void);
 
+/* The service is up: the keeper tells the service manager. */
+void keeper_ready(void);
+
 /* ---- file descriptors ---- */
 
 /* The keeper and we keep a copy of fd under the name (an older one is replaced). Ours stays the caller's. */
@@ -91,7 +94,7 @@ struct ns_op *keeper_namespaces(const struct ns_request *r, ns_done *done, void 
 void keeper_namespaces_cancel(struct ns_op *op); /* what was made is undone */
 
 /* Unbinds and unlinks a pinned netns path in the host's mount namespace and drops the held fds; missing is fine.
- * Asynchronous; no answer is awaited (recovery removes what a crash leaves). */
+ * Asynchronous; no answer is awaited (recovery removes what a crash of ours leaves; while the keeper is away it waits for the next). */
 void keeper_namespaces_drop(const char *id, const char *netns_path);
 
 #endif

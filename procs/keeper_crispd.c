@@ -300,7 +300,6 @@ static void on_message(void *arg, struct imsg *m)
 	case CHILD_SPAWN: return wants ? job_spawn(m) : (void)0;
 	case CHILD_KILL: return job_kill(m->tag);
 	case KEEPER_NS_MAKE: return wants ? ns_make(m) : (void)0;
-	case KEEPER_NS_CANCEL: return ns_cancel(m->tag);
 	case KEEPER_NS_DROP: return ns_drop(m);
 	default: return on_unknown(m);
 	}

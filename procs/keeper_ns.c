@@ -1,7 +1,7 @@
 /* keeper_ns.c - see keeper_ns.h.
  *
  *   MAKING ---report with fds---> held, DONE told
- *     +---report of a failure, child gone, cancelled---> unpinned, DONE told (not when cancelled)
+ *     +---report of a failure, child gone, crispd dead---> unpinned, DONE told
  *
  * Waits on: one message of the child. The child itself calls unshare(2): clone3(CLONE_NEWNET) would make the network namespace
  * in the keeper's own time (210 us, 14 ms and more while others are torn down).
@@ -50,7 +50,7 @@ struct request { /* strings inside the message; sysctls owned */
 
 struct op {
 	struct link link; /* in `ops` */
-	uint64_t tag;     /* 0: cancelled */
+	uint64_t tag;     /* 0: unwanted by now */
 	uint32_t bits;
 	int fd; /* the child's report */
 	struct fd_watch watch;
@@ -350,16 +350,6 @@ void ns_make(struct imsg *m)
 	free(r.sysctls);
 }
 
-void ns_cancel(uint64_t tag)
-{
-	list_each(it, &ops) {
-		struct op *op = container_of(it, struct op, link);
-
-		if (op->tag == tag)
-			op->tag = 0;
-	}
-}
-
 void ns_cancel_all(void)
 {
 	list_each(it, &ops)
@@ -393,17 +383,9 @@ static void on_drop(struct timer *t)
 void ns_drop(const struct imsg *m)
 {
 	struct get g = get_from(m);
-	const char *id = get_str(&g), *path = get_str(&g);
+	const char *path = get_str(&g);
 	struct drop *d;
 
-	if (g.bad || !id || strlen(id) > 128)
-		return;
-	for (int i = 0; i < NS_KINDS; i++) {
-		char name[160];
-
-		snprintf(name, sizeof(name), "sandbox/%s/%s", id, kinds[i].name);
-		hold_release(name);
-	}
 	if (!path || path[0] != '/')
 		return;
 	d = own_must(calloc(1, sizeof(*d) + strlen(path) + 1));

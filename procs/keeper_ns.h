@@ -6,9 +6,8 @@
 
 #include "reactor/imsg.h"
 
-void ns_make(struct imsg *m);      /* KEEPER_NS_MAKE */
-void ns_cancel(uint64_t tag);      /* what is being made under that tag is undone */
-void ns_cancel_all(void);          /* crispd is dead */
+void ns_make(struct imsg *m);       /* KEEPER_NS_MAKE */
+void ns_cancel_all(void);           /* crispd is dead: what is being made is undone */
 void ns_drop(const struct imsg *m); /* KEEPER_NS_DROP */
 
 #endif

@@ -20,8 +20,7 @@ enum keeper_message {
 	KEEPER_FORGET,      /* str id */
 	KEEPER_NS_MAKE,     /* tag: of the operation; str id, u32 of enum keeper_ns, str netns_path, str hostname (both may be NULL),
 	                       strv of sysctls: key, value, key, value, ... */
-	KEEPER_NS_CANCEL,   /* tag: of the operation */
-	KEEPER_NS_DROP,     /* str id, str netns_path or NULL */
+	KEEPER_NS_DROP,     /* str netns_path */
 	/* from both */
 	KEEPER_KEPT, /* str id, u32 pid, u32 ended, u32 status, u64 at_ns; a pidfd while it is alive */
 	KEEPER_END,  /* no body: the list is complete */

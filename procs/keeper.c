@@ -1,0 +1,479 @@
+/* keeper.c - see keeper.h.
+ *
+ *   HELLO ---WELCOME, HELD..., KEPT..., END---> HERE ---channel ends---> AWAY
+ *   AWAY ---a new keeper listens---> RETURN ---END---> HERE          RETURN ---channel ends---> AWAY
+ *   HELLO ---channel ends---> AWAY (ready with UNAVAILABLE)
+ *
+ * Waits on: the keeper's messages; in AWAY one timer, as connecting to <state>/keeper.sock is how a new keeper is found.
+ * The tables of this file are the truth while the keeper is away: all of them are handed over in RETURN. */
+#include "procs/keeper.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "procs/keeper_proto.h"
+#include "procs/namespaces.h"
+#include "reactor/child.h"
+#include "reactor/imsg.h"
+#include "reactor/log.h"
+#include "reactor/loop.h"
+#include "reactor/map.h"
+#include "reactor/own.h"
+#include "reactor/sm.h"
+
+enum { CONNECT_TURN_MS = 100, STATUS_LOST = -1 };
+
+enum keeper_state { HELLO, HERE, AWAY, RETURN };
+
+static const struct sm_state keeper_states[] = {
+	[HELLO]  = { "HELLO",  TO(HERE) | TO(AWAY) },
+	[HERE]   = { "HERE",   TO(AWAY) },
+	[AWAY]   = { "AWAY",   TO(RETURN) },
+	[RETURN] = { "RETURN", TO(HERE) | TO(AWAY) },
+};
+
+struct held {
+	struct link link;
+	uint64_t tag;    /* of the hold whose answer counts; 0: none is awaited */
+	uint32_t number; /* in the keeper */
+	int fd;
+	char name[];
+};
+
+struct kept_entry {
+	struct link link;
+	struct kept kept;
+	char id[];
+};
+
+static struct {
+	struct sm sm;
+	struct keeper_events events;
+	pid_t pid;
+	char *state; /* directory */
+	int lock;    /* <state>/crispd.lock: held for life, never touched */
+	uint64_t last_tag;
+	struct timer retry;
+	struct timer tell; /* exits to be told */
+	struct map held_by_name, kept_by_id;
+	struct link held, kept, watches; /* of struct held, kept_entry, exit_watch */
+} keeper = {
+	.sm = { keeper_states, "keeper", "", HELLO }, .lock = -1,
+	.held = { &keeper.held, &keeper.held }, .kept = { &keeper.kept, &keeper.kept },
+	.watches = { &keeper.watches, &keeper.watches },
+};
+
+static void send_to_keeper(uint32_t type, uint64_t tag, const struct buf *body, const int *fds, int nfds)
+{
+	struct imsg_chan *chan = child_host_chan();
+	struct err e;
+
+	/* UNAVAILABLE: it died this moment; on_gone() comes, and the tables are handed to the next one. */
+	if (chan && imsg_send(chan, type, tag, body, fds, nfds, &e) < 0 && e.code != ERR_UNAVAILABLE)
+		log_error("keeper message=%u error=%s", type, log_quote(e.msg));
+}
+
+static void send_str(uint32_t type, const char *s)
+{
+	struct buf b = { 0 };
+
+	put_str(&b, s);
+	send_to_keeper(type, 0, &b, NULL, 0);
+	buf_free(&b);
+}
+
+/* ---- fds ---- */
+
+static void held_free(struct held *h)
+{
+	map_drop(&keeper.held_by_name, h->name);
+	list_drop(&h->link);
+	close(h->fd);
+	free(h);
+}
+
+/* Takes fd. */
+static struct held *held_put(const char *name, int fd)
+{
+	struct held *h = map_get(&keeper.held_by_name, name);
+
+	if (h) {
+		close(h->fd);
+	} else {
+		h = own_must(calloc(1, sizeof(*h) + strlen(name) + 1));
+		memcpy(h->name, name, strlen(name) + 1);
+		map_put(&keeper.held_by_name, h->name, h);
+		list_push(&keeper.held, &h->link);
+	}
+	h->fd = fd;
+	h->tag = 0;
+	h->number = KEEPER_NOT_HELD;
+	return h;
+}
+
+static void send_hold(struct held *h)
+{
+	struct buf b = { 0 };
+
+	h->tag = ++keeper.last_tag;
+	h->number = KEEPER_NOT_HELD;
+	put_str(&b, h->name);
+	send_to_keeper(KEEPER_HOLD, h->tag, &b, &h->fd, 1);
+	buf_free(&b);
+}
+
+void keeper_hold(const char *name, int fd)
+{
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+
+	if (copy < 0) {
+		log_error("hold name=%s error=%s", name, log_quote(strerror(errno)));
+		return;
+	}
+	send_hold(held_put(name, copy));
+}
+
+void keeper_release(const char *name)
+{
+	struct held *h = map_get(&keeper.held_by_name, name);
+
+	if (!h)
+		return;
+	send_str(KEEPER_RELEASE, name);
+	held_free(h);
+}
+
+static void release_local(const char *prefix)
+{
+	size_t n = strlen(prefix);
+
+	list_each(it, &keeper.held) {
+		struct held *h = container_of(it, struct held, link);
+
+		if (strncmp(h->name, prefix, n) == 0)
+			held_free(h);
+	}
+}
+
+void keeper_release_all(const char *prefix)
+{
+	send_str(KEEPER_RELEASE_ALL, prefix);
+	release_local(prefix);
+}
+
+int keeper_held(const char *name)
+{
+	const struct held *h = map_get(&keeper.held_by_name, name);
+
+	return h ? h->fd : -1;
+}
+
+void keeper_each_held(const char *prefix, void (*fn)(void *arg, const char *name, int fd), void *arg)
+{
+	size_t n = strlen(prefix);
+
+	list_each(it, &keeper.held) {
+		const struct held *h = container_of(it, struct held, link);
+
+		if (strncmp(h->name, prefix, n) == 0)
+			fn(arg, h->name, h->fd);
+	}
+}
+
+const char *keeper_path(struct arena *a, const char *name)
+{
+	const struct held *h = map_get(&keeper.held_by_name, name);
+
+	if (!h || h->number == KEEPER_NOT_HELD || keeper.sm.now != HERE)
+		return NULL;
+	return arena_printf(a, "/proc/%d/fd/%u", keeper.pid, h->number);
+}
+
+static void on_held(struct imsg *m)
+{
+	struct get g = get_from(m);
+	const char *name = get_str(&g);
+	uint32_t number = get_u32(&g);
+
+	if (g.bad || !name || m->nfds != 1) {
+		log_error("held name=%s error=\"no fd came with it\"", name ? log_quote(name) : "?");
+		return;
+	}
+	held_put(name, take_fd(&m->fds[0]))->number = number;
+}
+
+static void on_held_at(const struct imsg *m)
+{
+	struct get g = get_from(m);
+	uint32_t number = get_u32(&g);
+
+	list_each(it, &keeper.held) {
+		struct held *h = container_of(it, struct held, link);
+
+		if (h->tag != m->tag)
+			continue;
+		h->tag = 0;
+		h->number = number;
+		if (number == KEEPER_NOT_HELD)
+			log_error("hold name=%s error=\"the keeper is out of fds\"", h->name);
+		return;
+	}
+}
+
+/* ---- kept processes ---- */
+
+static void kept_free(struct kept_entry *k)
+{
+	map_drop(&keeper.kept_by_id, k->id);
+	list_drop(&k->link);
+	if (k->kept.pidfd >= 0)
+		close(k->kept.pidfd);
+	free(k);
+}
+
+static struct kept_entry *kept_put(const char *id)
+{
+	struct kept_entry *k = map_get(&keeper.kept_by_id, id);
+
+	if (k) {
+		if (k->kept.pidfd >= 0)
+			close(k->kept.pidfd);
+	} else {
+		k = own_must(calloc(1, sizeof(*k) + strlen(id) + 1));
+		memcpy(k->id, id, strlen(id) + 1);
+		map_put(&keeper.kept_by_id, k->id, k);
+		list_push(&keeper.kept, &k->link);
+	}
+	k->kept = (struct kept){ .id = k->id, .pidfd = -1 };
+	return k;
+}
+
+/* One exit a turn of the loop: a watcher may set and clear others. */
+static void on_tell(struct timer *t)
+{
+	list_each(it, &keeper.watches) {
+		struct exit_watch *w = container_of(it, struct exit_watch, link);
+		const struct kept_entry *k = map_get(&keeper.kept_by_id, w->id);
+		struct exit_record r;
+
+		if (!k || !k->kept.ended)
+			continue;
+		r = k->kept.exit;
+		list_drop(&w->link);
+		timer_set(t, 0, on_tell);
+		w->fn(w, &r);
+		return;
+	}
+}
+
+void keeper_watch_exit(struct exit_watch *w, const char *id, void (*fn)(struct exit_watch *w, const struct exit_record *r))
+{
+	const struct kept_entry *k = map_get(&keeper.kept_by_id, id);
+
+	keeper_unwatch_exit(w);
+	snprintf(w->id, sizeof(w->id), "%s", id);
+	w->fn = fn;
+	list_push(&keeper.watches, &w->link);
+	if (k && k->kept.ended)
+		timer_set(&keeper.tell, 0, on_tell);
+}
+
+void keeper_unwatch_exit(struct exit_watch *w)
+{
+	if (list_linked(&w->link))
+		list_drop(&w->link);
+}
+
+void keeper_forget(const char *id)
+{
+	struct kept_entry *k = map_get(&keeper.kept_by_id, id);
+
+	if (!k)
+		return;
+	send_str(KEEPER_FORGET, k->id);
+	kept_free(k);
+}
+
+const struct kept *keeper_kept(const char *id)
+{
+	const struct kept_entry *k = map_get(&keeper.kept_by_id, id);
+
+	return k ? &k->kept : NULL;
+}
+
+void keeper_each_kept(void (*fn)(void *arg, const struct kept *k), void *arg)
+{
+	list_each(it, &keeper.kept)
+		fn(arg, &container_of(it, struct kept_entry, link)->kept);
+}
+
+/* KEEPER_KEPT and KEEPER_EXITED. */
+static void on_kept(struct imsg *m)
+{
+	struct get g = get_from(m);
+	const char *id = get_str(&g);
+	pid_t pid = (pid_t)get_u32(&g);
+	bool ended = get_u32(&g);
+	int status = (int)get_u32(&g);
+	int64_t at_ns = (int64_t)get_u64(&g);
+	struct kept_entry *k;
+
+	if (g.bad || !id)
+		return;
+	k = m->type == KEEPER_EXITED ? map_get(&keeper.kept_by_id, id) : kept_put(id);
+	if (!k)
+		return; /* forgotten meanwhile */
+	k->kept.pid = pid;
+	k->kept.ended = ended;
+	if (m->nfds == 1)
+		k->kept.pidfd = take_fd(&m->fds[0]);
+	if (!ended)
+		return;
+	if (k->kept.pidfd >= 0)
+		close(take_fd(&k->kept.pidfd));
+	k->kept.exit = (struct exit_record){ k->id, pid, status, at_ns };
+	timer_set(&keeper.tell, 0, on_tell);
+}
+
+static void send_kept(const struct kept *k)
+{
+	struct buf b = { 0 };
+
+	put_str(&b, k->id);
+	put_u32(&b, (uint32_t)k->pid);
+	put_u32(&b, k->ended);
+	put_u32(&b, k->ended ? (uint32_t)k->exit.status : 0);
+	put_u64(&b, k->ended ? (uint64_t)k->exit.at_ns : 0);
+	send_to_keeper(KEEPER_KEPT, 0, &b, &k->pidfd, k->pidfd >= 0);
+	buf_free(&b);
+}
+
+/* ---- the channel ---- */
+
+static void on_welcome(struct imsg *m)
+{
+	struct get g = get_from(m);
+	uint32_t version = get_u32(&g), pid = get_u32(&g);
+	const char *state = get_str(&g);
+
+	if (g.bad || !state)
+		return;
+	if (version != KEEPER_VERSION)
+		log_warn("keeper version=%u ours=%u", version, KEEPER_VERSION);
+	keeper.pid = (pid_t)pid;
+	free(keeper.state);
+	keeper.state = own_must(strdup(state));
+	if (m->nfds == 1 && keeper.lock < 0)
+		keeper.lock = take_fd(&m->fds[0]);
+}
+
+static void on_end(void)
+{
+	bool first = keeper.sm.now == HELLO;
+
+	if (keeper.sm.now != HELLO && keeper.sm.now != RETURN)
+		return;
+	sm_move(&keeper.sm, HERE);
+	namespaces_on_here();
+	if (first)
+		keeper.events.ready(keeper.events.arg, NULL);
+	else
+		keeper.events.back(keeper.events.arg);
+}
+
+static void on_message(void *arg, struct imsg *m)
+{
+	(void)arg;
+	switch (m->type) {
+	case KEEPER_WELCOME: return on_welcome(m);
+	case KEEPER_HELD: return on_held(m);
+	case KEEPER_HELD_AT: return on_held_at(m);
+	case KEEPER_KEPT:
+	case KEEPER_EXITED: return on_kept(m);
+	case KEEPER_NS_DONE: return namespaces_on_done(m);
+	case KEEPER_END: return on_end();
+	default: log_warn("keeper message=%u unknown", m->type);
+	}
+}
+
+static void say_hello(enum keeper_hello kind)
+{
+	struct buf b = { 0 };
+
+	put_u32(&b, KEEPER_VERSION);
+	put_u32(&b, kind);
+	send_to_keeper(KEEPER_HELLO, 0, &b, NULL, 0);
+	buf_free(&b);
+}
+
+static void on_retry(struct timer *t);
+
+static void on_gone(void *arg)
+{
+	int was = keeper.sm.now;
+
+	(void)arg;
+	sm_move(&keeper.sm, AWAY);
+	namespaces_on_gone();
+	if (was == HELLO) {
+		struct err e;
+
+		err_set(&e, ERR_UNAVAILABLE, "the keeper died before it answered");
+		return keeper.events.ready(keeper.events.arg, &e);
+	}
+	timer_set(&keeper.retry, CONNECT_TURN_MS, on_retry);
+	if (was == HERE)
+		keeper.events.gone(keeper.events.arg);
+}
+
+static int connect_to_new(void)
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	auto_fd int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	snprintf(sa.sun_path, sizeof(sa.sun_path), "%s/%s", keeper.state, KEEPER_SOCKET);
+	if (fd < 0 || connect(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0)
+		return -1;
+	return take_fd(&fd);
+}
+
+static void on_retry(struct timer *t)
+{
+	int fd = connect_to_new();
+
+	if (fd < 0) {
+		timer_set(t, CONNECT_TURN_MS, on_retry);
+		return;
+	}
+	sm_move(&keeper.sm, RETURN);
+	child_host_open(fd, on_message, on_gone, NULL);
+	say_hello(HELLO_SURVIVOR);
+	list_each(it, &keeper.held)
+		send_hold(container_of(it, struct held, link));
+	list_each(it, &keeper.kept)
+		send_kept(&container_of(it, struct kept_entry, link)->kept);
+	send_to_keeper(KEEPER_END, 0, NULL, NULL, 0);
+}
+
+void keeper_open(int fd, const struct keeper_events *events)
+{
+	keeper.events = *events;
+	child_host_open(fd, on_message, on_gone, NULL);
+	say_hello(HELLO_NEW);
+}
+
+bool keeper_here(void)
+{
+	return keeper.sm.now == HERE;
+}
+
+void keeper_ready(void)
+{
+	send_to_keeper(KEEPER_READY, 0, NULL, NULL, 0);
+}
