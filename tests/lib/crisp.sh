@@ -1,0 +1,89 @@
+# crisp.sh - a crisp of one's own for a test: directories, config, CNI network, crictl. Sourced; needs BUILD, TOOLS, REGISTRY, WORK.
+#
+# Tests run inside the network, mount and process namespaces that tests/system/run made: fixed names are free there.
+
+set -u
+. "$(dirname "${BASH_SOURCE[0]}")/tap.sh"
+T=$(mktemp -d "$WORK/$(basename "$0" .t).XXXXXX")
+CRICTL="$TOOLS/crictl --config $T/crictl.yaml"
+KEEPER=
+
+# crisp_config [LINE...]: the config file; lines are added to it.
+crisp_config() {
+	mkdir -p "$T/cni" "$T/certs.d" "$T/logs"
+	cat >"$T/config.yaml" <<-Y
+	root: $T/root
+	state: $T/state
+	netns_dir: $T/netns
+	cgroup: {driver: cgroupfs, root: /crisp-test-$(basename "$T")}
+	cni: {bin_dirs: [/opt/cni/bin, /usr/lib/cni], conf_dir: $T/cni}
+	registry: {config_path: $T/certs.d}
+	log: {level: ${LEVEL:-debug}}
+	Y
+	printf '%s\n' "$@" >>"$T/config.yaml"
+	printf 'runtime-endpoint: unix://%s/state/crisp.sock\nimage-endpoint: unix://%s/state/crisp.sock\ntimeout: 30\n' "$T" "$T" >"$T/crictl.yaml"
+}
+
+# cni_config [NAME]: bridge with masquerade and port mapping.
+cni_config() {
+	cat >"$T/cni/${1:-10-test.conflist}" <<-J
+	{"cniVersion":"1.0.0","name":"t$(basename "$T" | tr -dc 'a-zA-Z0-9' | tail -c 8)","plugins":[
+	 {"type":"bridge","bridge":"crisptest0","isGateway":true,"ipMasq":true,"hairpinMode":true,
+	  "ipam":{"type":"host-local","dataDir":"$T/ipam","ranges":[[{"subnet":"10.200.0.0/16"}]],"routes":[{"dst":"0.0.0.0/0"}]}},
+	 {"type":"portmap","capabilities":{"portMappings":true}}]}
+	J
+}
+
+crisp_answers() { $CRICTL version; }
+crisp_ready() { $CRICTL info | grep -A1 '"RuntimeReady"\|RuntimeReady' >/dev/null && $CRICTL pods -q; }
+crisp_start() {
+	$BUILD/crisp-keeper --config "$T/config.yaml" >>"$T/crisp.log" 2>&1 &
+	KEEPER=$!
+	until_ok 20 crisp_ready || { echo "# crisp did not start:"; tail -20 "$T/crisp.log" | sed 's/^/#   /'; return 1; }
+}
+crispd_pid() { pgrep -f "^[^ ]*crispd --config $T/config.yaml" | head -1; }
+crisp_stop() { [ -z "$KEEPER" ] || { kill "$KEEPER" 2>/dev/null; wait "$KEEPER" 2>/dev/null; KEEPER=; }; }
+
+# crisp_clean: removes all pods, stops crisp and checks that nothing is left of it. Ends the test.
+crisp_clean() {
+	local p
+	for p in $($CRICTL pods -q 2>/dev/null); do $CRICTL stopp "$p" >/dev/null 2>&1; $CRICTL rmp -f "$p" >/dev/null 2>&1; done
+	until_ok 10 no_cgroups
+	crisp_stop
+	is 'no process is left' "$(leftover_processes)" ''
+	is 'no mount is left' "$(grep -F " $T/" /proc/self/mountinfo | awk '{print $5}')" ''
+	is 'no network namespace is left' "$(ls "$T/netns" 2>/dev/null)" ''
+	is 'no cgroup is left' "$(leftover_cgroups)" ''
+	is 'no address is left leased' "$(find "$T/ipam" -name '[0-9]*.[0-9]*' 2>/dev/null)" ''
+	is 'no bundle or sandbox directory is left' "$(ls "$T/state/containers" "$T/state/sandboxes" 2>/dev/null | grep -v :$ | tr -d '\n')" ''
+	is 'no snapshot and no record is left' "$(ls "$T/root/snapshots" "$T/root/containers" "$T/root/sandboxes" 2>/dev/null | grep -E '[0-9a-f]{8}')" ''
+	if [ "$tap_bad" != 0 ]; then
+		grep -E ' (warn|error) |Sanitizer' "$T/crisp.log" | tail -${SHOW:-15} | sed 's/^/# log: /'
+	fi
+	unlike 'no sanitizer spoke' "$(cat "$T/crisp.log")" 'Sanitizer|runtime error:'
+	tap_end; local rc=$?
+	[ -n "${KEEP-}" ] || rm -rf "$T"
+	exit $rc
+}
+leftover_processes() { ps -eo pid,args | grep -F "$T/" | grep -vE 'grep|prove|/bin/(ba)?sh|\.t$' | head -5; }
+leftover_cgroups() { find /sys/fs/cgroup -depth -type d -path "*crisp-test-$(basename "$T")/*" 2>/dev/null; }
+no_cgroups() { [ -z "$(leftover_cgroups)" ]; }
+
+# pod_json NAME [EXTRA]: a sandbox config, EXTRA being further members. pid 1 is CONTAINER.
+pod_json() {
+	cat >"$T/$1.pod.json" <<-J
+	{"metadata":{"name":"$1","uid":"$1-uid","namespace":"default","attempt":1},"log_directory":"$T/logs",
+	 "linux":{"security_context":{"namespace_options":{"pid":1}}}${2:+,$2}}
+	J
+	echo "$T/$1.pod.json"
+}
+# ctr_json NAME SCRIPT [EXTRA]: a container of busybox that runs `sh -c SCRIPT`.
+ctr_json() {
+	jq -n --arg n "$1" --arg s "$2" --arg i "$REGISTRY/busybox:latest" --arg l "$1.log" --argjson x "{${3-}}" \
+		'{metadata:{name:$n,attempt:1},image:{image:$i},command:["sh","-c",$s],log_path:$l,linux:{}} * $x' >"$T/$1.ctr.json"
+	echo "$T/$1.ctr.json"
+}
+state_of() { $CRICTL inspect "$1" | jq -r .status.state; }
+exit_of() { $CRICTL inspect "$1" | jq -r .status.exitCode; }
+exited() { [ "$(state_of "$1")" = CONTAINER_EXITED ]; }
+log_text() { cut -d' ' -f4- "$T/logs/$1.log"; }
