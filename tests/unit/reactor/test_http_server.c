@@ -13,6 +13,13 @@
 #include "reactor/own.h"
 #include "tests/tap.h"
 
+/* h2o 2.2.5 never frees the 88 bytes of a context's message queue. */
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void)
+{
+	return "leak:h2o_multithread_create_queue";
+}
+
 static char dir[] = "/tmp/crisp-test-XXXXXX", address[128];
 static int pages_served;
 
@@ -196,7 +203,6 @@ static void hostile_requests(void)
 	auto_free char *endless = own_must(malloc(1000000));
 
 	for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
-		printf("# %.*s\n", (int)strcspn(requests[i], "\r"), requests[i]);
 		if (requests[i][0] == '\r') {
 			auto_fd int fd = dial(address); /* h2o waits for more */
 
