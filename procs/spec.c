@@ -212,7 +212,7 @@ static int check_text(const json_t *j, const char *where, struct err *e)
 	if (json_is_string(j)) {
 		auto_json json_t *again = json_stringn(json_string_value(j), json_string_length(j));
 
-		return again ? 0 : err_set(e, ERR_INVALID_ARGUMENT, "%s: %s is not UTF-8", where, log_quote(json_string_value(j)));
+		return again ? 0 : err_set(e, ERR_INVALID_ARGUMENT, "%s: text that is not UTF-8", where);
 	}
 	json_array_foreach(j, i, v)
 		if (check_text(v, where, e) < 0)
