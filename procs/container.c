@@ -144,7 +144,7 @@ static void save_or_log(struct container *c)
 	struct err e;
 
 	if (container_save(c, &e) < 0)
-		log_error("container_record container=%s error=%s", c->id, log_quote(e.msg));
+		log_error("container_record container=%.12s error=%s", c->id, log_quote(e.msg));
 }
 
 void container_list_it(struct container *c)
@@ -165,7 +165,7 @@ void container_free(struct container *c)
 {
 	struct entry *n = container_of(c, struct entry, c);
 
-	assert(list_empty(&c->exit_waiters) && !c->run && !c->log && !c->stopping);
+	assert(list_empty(&c->exit_waiters) && !c->life && !c->log && !c->stopping);
 	record_remove(records, c->id);
 	map_drop(&by_id, c->id);
 	list_drop(&c->of_sandbox);
@@ -220,7 +220,7 @@ void container_set_running(struct container *c, pid_t pid)
 	c->starting = false;
 	c->started_at_ns = loop_real_ns();
 	save_or_log(c);
-	log_info("container_running container=%s sandbox=%s pid=%d", c->id, c->sandbox->id, (int)pid);
+	log_info("container_running container=%.12s sandbox=%.12s pid=%d", c->id, c->sandbox->id, (int)pid);
 }
 
 /* The waiters move to a list of our own first: one that runs may free the container. */
@@ -253,7 +253,8 @@ void container_set_exited(struct container *c, int32_t exit_code, const char *re
 	c->message = arena_strdup(c->arena, message);
 	c->finished_at_ns = at_ns;
 	save_or_log(c);
-	log_info("container_exited container=%s sandbox=%s exit_code=%d reason=%s", c->id, c->sandbox->id, (int)exit_code, c->reason);
+	log_info("container_exited container=%.12s sandbox=%.12s exit_code=%d reason=%s", c->id, c->sandbox->id, (int)exit_code,
+		 c->reason);
 	timer_set(&c->wake, 0, on_wake);
 }
 

@@ -17,7 +17,7 @@
 #include "reactor/loop.h"
 
 struct log_pump;
-struct run;
+struct life;
 struct stopping;
 
 /* CRI numbers. */
@@ -59,8 +59,8 @@ struct container {
 	struct link of_sandbox;   /* in sandbox->containers */
 	struct link exit_waiters; /* of struct container_wait.link */
 	struct timer wake;        /* the waiters' turn */
-	struct log_pump *log;     /* while it runs and until it is drained; made by start, closed by run */
-	struct run *run;          /* while it runs and until the runtime has deleted it; run.c's */
+	struct log_pump *log;     /* while it runs and until it is drained; made by start, closed by life */
+	struct life *life;        /* while it runs and until the runtime has deleted it; life.c's */
 	struct stopping *stopping; /* stop.c's */
 };
 

@@ -1,0 +1,237 @@
+/* console.c - see console.h.
+ *
+ *   FLOW <---> FULL (the FIFO takes no more: the log pump is behind)
+ *    |  ^
+ *    +--+ IDLE: EIO, nobody has the slave open; again after 200 ms
+ *   once the container is dead: FLOW ---EIO or 2 s---> drained
+ *
+ * Waits on: the master (FLOW), the FIFO (FULL), a timer (IDLE, draining). */
+#include "procs/console.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "procs/keeper.h"
+#include "reactor/arena.h"
+#include "reactor/log.h"
+#include "reactor/loop.h"
+#include "reactor/own.h"
+
+enum { SPLICE_MAX = 64 * 1024, IDLE_MS = 200, DRAIN_MS = 2000 };
+
+static struct arena *names;
+static const char *dir = ""; /* <state>/console */
+static unsigned serial;
+
+/* ---- the socket ---- */
+
+struct console_socket {
+	struct sockaddr_un at;
+	int listener;
+};
+
+int consoles_open(const char *state, struct err *e)
+{
+	auto_dir DIR *d = NULL;
+	struct dirent *f;
+
+	arena_free(names);
+	names = arena_new();
+	dir = arena_printf(names, "%s/console", state);
+	if (mkdir(dir, 0700) < 0 && errno != EEXIST)
+		return err_os(e, ERR_INTERNAL, "make %s", dir);
+	d = opendir(dir);
+	while (d && (f = readdir(d))) /* what a crash left: nobody waits there */
+		if (f->d_name[0] != '.')
+			unlinkat(dirfd(d), f->d_name, 0);
+	return 0;
+}
+
+int console_take(struct console_socket *s, struct err *e)
+{
+	auto_fd int conn = accept4(s->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	char control[CMSG_SPACE(sizeof(int))] = "", data[4096];
+	struct iovec iov = { data, sizeof(data) };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control) };
+	struct cmsghdr *c;
+	int fd;
+
+	if (conn < 0 || recvmsg(conn, &m, MSG_CMSG_CLOEXEC | MSG_DONTWAIT) < 0)
+		return err_os(e, ERR_INTERNAL, "terminal from the runtime");
+	c = CMSG_FIRSTHDR(&m);
+	if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS || c->cmsg_len != CMSG_LEN(sizeof(int)))
+		return err_set(e, ERR_INTERNAL, "the runtime sent no terminal");
+	memcpy(&fd, CMSG_DATA(c), sizeof(fd));
+	return fd;
+}
+
+struct console_socket *console_listen(struct err *e)
+{
+	auto_free struct console_socket *s = new_zero(struct console_socket);
+	auto_fd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	s->at.sun_family = AF_UNIX;
+	if (snprintf(s->at.sun_path, sizeof(s->at.sun_path), "%s/%u", dir, ++serial) >= (int)sizeof(s->at.sun_path)) {
+		err_set(e, ERR_INTERNAL, "console socket below %s: the path is too long", dir);
+		return NULL;
+	}
+	if (fd < 0 || bind(fd, (struct sockaddr *)&s->at, sizeof(s->at)) < 0 || listen(fd, 1) < 0) {
+		err_os(e, ERR_INTERNAL, "console socket %s", s->at.sun_path);
+		return NULL;
+	}
+	s->listener = take_fd(&fd);
+	return take_ptr(&s);
+}
+
+const char *console_socket_path(const struct console_socket *s)
+{
+	return s->at.sun_path;
+}
+
+void console_unlisten(struct console_socket *s)
+{
+	if (!s)
+		return;
+	close(s->listener);
+	unlink(s->at.sun_path);
+	free(s);
+}
+
+/* ---- the name under which the keeper has it ---- */
+
+struct held_name {
+	char s[128];
+};
+
+static struct held_name held_name(const char *id)
+{
+	struct held_name n;
+
+	snprintf(n.s, sizeof(n.s), "container/%s/console", id);
+	return n;
+}
+
+void console_hold(const char *id, int master)
+{
+	keeper_hold(held_name(id).s, master);
+}
+
+int console_held(const char *id)
+{
+	return keeper_held(held_name(id).s);
+}
+
+/* ---- the pump ---- */
+
+struct console {
+	int master; /* our own copy: the keeper's may be released first */
+	int fifo;
+	struct fd_watch watch;
+	struct timer idle, timer; /* timer: the end of draining */
+	bool full;
+	void (*drained)(void *arg);
+	void *arg;
+};
+
+static void on_master(struct fd_watch *w, int events);
+
+static void on_drained(struct timer *t)
+{
+	struct console *c = container_of(t, struct console, timer);
+	void (*drained)(void *) = c->drained;
+	void *arg = c->arg;
+
+	console_stop(c);
+	drained(arg);
+}
+
+static void on_fifo(struct fd_watch *w, int events)
+{
+	struct console *c = container_of(w, struct console, watch);
+
+	(void)events;
+	c->full = false;
+	fd_watch_set(&c->watch, c->master, FD_READ, on_master);
+}
+
+static void on_idle_over(struct timer *t)
+{
+	struct console *c = container_of(t, struct console, idle);
+
+	fd_watch_set(&c->watch, c->master, FD_READ, on_master);
+}
+
+static void on_master(struct fd_watch *w, int events)
+{
+	struct console *c = container_of(w, struct console, watch);
+	ssize_t n = splice(c->master, NULL, c->fifo, NULL, SPLICE_MAX, SPLICE_F_NONBLOCK);
+	int waiting = 0;
+
+	(void)events;
+	if (n > 0 || (n < 0 && errno == EINTR))
+		return;
+	/* EAGAIN is either side's: the one that has bytes is not it. */
+	if (n < 0 && errno == EAGAIN) {
+		c->full = ioctl(c->master, FIONREAD, &waiting) == 0 && waiting > 0;
+		if (c->full)
+			fd_watch_set(&c->watch, c->fifo, FD_WRITE, on_fifo);
+		return;
+	}
+	fd_watch_clear(&c->watch);
+	if (c->drained)
+		timer_set(&c->timer, 0, on_drained);
+	else
+		timer_set(&c->idle, IDLE_MS, on_idle_over);
+}
+
+struct console *console_pump(const char *id, struct log_pump *p)
+{
+	int held = console_held(id);
+	auto_fd int master = held < 0 ? -1 : fcntl(held, F_DUPFD_CLOEXEC, 3);
+	auto_fd int fifo = -1;
+	struct console *c;
+	struct err e;
+
+	if (master < 0)
+		return NULL;
+	fifo = log_pump_writer(p, false, &e);
+	if (fifo < 0) {
+		log_error("console container=%.12s error=%s", id, log_quote(e.msg));
+		return NULL;
+	}
+	if (fcntl(master, F_SETFL, O_RDWR | O_NONBLOCK) < 0 || fcntl(fifo, F_SETFL, O_RDWR | O_NONBLOCK) < 0)
+		return NULL;
+	c = new_zero(struct console);
+	c->master = take_fd(&master);
+	c->fifo = take_fd(&fifo);
+	fd_watch_set(&c->watch, c->master, FD_READ, on_master);
+	return c;
+}
+
+void console_drain(struct console *c, void (*drained)(void *arg), void *arg)
+{
+	c->drained = drained;
+	c->arg = arg;
+	timer_clear(&c->idle);
+	if (!c->full)
+		fd_watch_set(&c->watch, c->master, FD_READ, on_master);
+	timer_set(&c->timer, DRAIN_MS, on_drained);
+}
+
+void console_stop(struct console *c)
+{
+	fd_watch_clear(&c->watch);
+	timer_clear(&c->idle);
+	timer_clear(&c->timer);
+	close(c->master);
+	close(c->fifo);
+	free(c);
+}

@@ -1,0 +1,344 @@
+/* exec.c - see exec.h.
+ *
+ *   SPAWN ---pid---> RUN ---exit record---> FLUSH ---both pipes at EOF, or 200 ms---> DONE
+ *     |               |
+ *     |               +---timeout, cancel---> KILL ---exit record, or 2 s---> DONE
+ *     +---timeout, cancel---> DOOMED ---pid---> KILL      DOOMED ---error---> DONE
+ *     +---error---> DONE
+ *
+ * DOOMED: the runtime is never killed half-way, since what it had started then would be nobody's. A timeout is reported when it
+ * strikes in SPAWN, and when the tree is dead in RUN. After its report or cancel the machine goes on alone until DONE.
+ * Nothing of the container is touched after SPAWN: it may be gone before its exec is.
+ * Waits on: the runtime (SPAWN, DOOMED), the keeper's exit record and the pipes (RUN, FLUSH, KILL), one timer. */
+#include "procs/exec.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "procs/keeper.h"
+#include "procs/oci_runtime.h"
+#include "procs/spec.h"
+#include "reactor/buf.h"
+#include "reactor/child.h"
+#include "reactor/log.h"
+#include "reactor/loop.h"
+#include "reactor/own.h"
+#include "reactor/sm.h"
+
+enum { FLUSH_MS = 200, KILL_PATIENCE_MS = 2000, READ_MAX = 64 * 1024, CONFIG_MAX = 8 << 20 };
+
+enum exec_state { SPAWN, RUN, FLUSH, KILL, DOOMED, DONE };
+static const struct sm_state exec_states[] = {
+	[SPAWN]  = { "SPAWN",  TO(RUN) | TO(DOOMED) | TO(DONE) },
+	[RUN]    = { "RUN",    TO(FLUSH) | TO(KILL) },
+	[FLUSH]  = { "FLUSH",  TO(DONE) },
+	[KILL]   = { "KILL",   TO(DONE) },
+	[DOOMED] = { "DOOMED", TO(KILL) | TO(DONE) },
+	[DONE]   = { "DONE",   0 },
+};
+
+struct stream {
+	struct fd_watch watch;
+	int fd; /* -1: at its end */
+	struct buf got;
+};
+
+struct exec {
+	struct sm sm;
+	char id[ID_SIZE];
+	char keep_id[sizeof(((struct exit_watch *)0)->id)]; /* "exec/<id>" */
+	struct arena *arena;
+	const char *process, *pidfile; /* <bundle>/exec-<id>.json, .pid */
+	struct stream out, err;
+	struct timer timer;  /* the caller's timeout; then FLUSH and KILL */
+	struct exit_watch watch;
+	pid_t pid;
+	int32_t exit_code;
+	struct err fault;
+	exec_done *done; /* NULL: reported or cancelled */
+	void *arg;
+};
+
+static void stream_close(struct stream *s)
+{
+	fd_watch_clear(&s->watch);
+	if (s->fd >= 0)
+		close(take_fd(&s->fd));
+}
+
+static void exec_free(struct exec *x)
+{
+	timer_clear(&x->timer);
+	keeper_unwatch_exit(&x->watch);
+	keeper_forget(x->keep_id);
+	stream_close(&x->out);
+	stream_close(&x->err);
+	buf_free(&x->out.got);
+	buf_free(&x->err.got);
+	if (x->process) {
+		unlink(x->process);
+		unlink(x->pidfile);
+	}
+	arena_free(x->arena);
+	free(x);
+}
+
+static void report(struct exec *x)
+{
+	struct exec_result r = { .out = x->out.got.at, .err = x->err.got.at, .out_len = x->out.got.len, .err_len = x->err.got.len,
+				 .exit_code = x->exit_code };
+	exec_done *done = x->done;
+
+	x->done = NULL;
+	if (done)
+		done(x->arg, x->fault.code == ERR_OK ? NULL : &x->fault, x->fault.code == ERR_OK ? &r : NULL);
+}
+
+static void finish(struct exec *x)
+{
+	sm_move(&x->sm, DONE);
+	report(x);
+	exec_free(x);
+}
+
+/* ---- output ---- */
+
+/* Past the joint cap bytes are read and dropped, so that the command never waits for us. */
+static bool read_some(struct exec *x, struct stream *s)
+{
+	size_t have = x->out.got.len + x->err.got.len, room = have < EXEC_OUTPUT_MAX ? EXEC_OUTPUT_MAX - have : 0;
+	static char sink[READ_MAX];
+	ssize_t n;
+
+	if (room)
+		n = buf_read(&s->got, s->fd, room < READ_MAX ? room : READ_MAX);
+	else
+		n = read(s->fd, sink, sizeof(sink));
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return true;
+	if (n <= 0)
+		stream_close(s);
+	return n > 0;
+}
+
+static void on_output(struct exec *x, struct stream *s)
+{
+	read_some(x, s);
+	if (x->sm.now == FLUSH && x->out.fd < 0 && x->err.fd < 0)
+		finish(x);
+}
+
+static void on_out(struct fd_watch *w, int events)
+{
+	struct exec *x = container_of(w, struct exec, out.watch);
+
+	(void)events;
+	on_output(x, &x->out);
+}
+
+static void on_err(struct fd_watch *w, int events)
+{
+	struct exec *x = container_of(w, struct exec, err.watch);
+
+	(void)events;
+	on_output(x, &x->err);
+}
+
+static int open_pipe(struct stream *s, int *theirs, struct err *e)
+{
+	int ends[2];
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return err_os(e, ERR_RESOURCE_EXHAUSTED, "output pipe");
+	fcntl(ends[0], F_SETFL, O_NONBLOCK);
+	s->fd = ends[0];
+	*theirs = ends[1];
+	return 0;
+}
+
+/* ---- the process ---- */
+
+static void on_timer_done(struct timer *t)
+{
+	finish(container_of(t, struct exec, timer));
+}
+
+static void on_exit_record(struct exit_watch *w, const struct exit_record *r)
+{
+	struct exec *x = container_of(w, struct exec, watch);
+
+	if (x->sm.now == KILL)
+		return finish(x);
+	x->exit_code = WIFSIGNALED(r->status) ? 128 + WTERMSIG(r->status) : WEXITSTATUS(r->status);
+	if (r->status == -1)
+		err_set(&x->fault, ERR_INTERNAL, "exec: its exit status is lost: the keeper had died");
+	sm_move(&x->sm, FLUSH);
+	if (x->out.fd < 0 && x->err.fd < 0)
+		return finish(x);
+	/* A background child may hold the pipes for ever. */
+	timer_set(&x->timer, FLUSH_MS, on_timer_done);
+}
+
+static void kill_it(struct exec *x)
+{
+	sm_move(&x->sm, KILL);
+	exec_kill_tree(x->pid);
+	timer_set(&x->timer, KILL_PATIENCE_MS, on_timer_done);
+}
+
+static void on_timeout(struct timer *t)
+{
+	struct exec *x = container_of(t, struct exec, timer);
+
+	err_set(&x->fault, ERR_DEADLINE_EXCEEDED, "exec: the command ran into its timeout");
+	if (x->sm.now == RUN)
+		return kill_it(x);
+	sm_move(&x->sm, DOOMED);
+	report(x);
+}
+
+static void on_spawned(void *arg, const struct err *e, struct child_result *r)
+{
+	struct exec *x = arg;
+
+	if (e) {
+		if (x->sm.now == SPAWN)
+			x->fault = *e;
+		return finish(x);
+	}
+	x->pid = r->pid;
+	keeper_watch_exit(&x->watch, x->keep_id, on_exit_record);
+	if (x->sm.now == DOOMED)
+		return kill_it(x);
+	sm_move(&x->sm, RUN);
+}
+
+/* ---- the way in ---- */
+
+static json_t *read_config(const char *bundle, struct arena *a, struct err *e)
+{
+	const char *path = arena_printf(a, "%s/config.json", bundle);
+	auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
+	auto_free char *text = NULL;
+	struct stat st;
+	ssize_t n;
+
+	if (fd < 0 || fstat(fd, &st) < 0) {
+		err_os(e, ERR_INTERNAL, "open %s", path);
+		return NULL;
+	}
+	text = st.st_size < CONFIG_MAX ? own_must(malloc((size_t)st.st_size + 1)) : NULL;
+	n = text ? read(fd, text, (size_t)st.st_size) : -1;
+	if (n != st.st_size) {
+		err_set(e, ERR_INTERNAL, "read %s: %lld bytes", path, (long long)st.st_size);
+		return NULL;
+	}
+	return json_parse(text, (size_t)n, path, e);
+}
+
+static int write_process(struct exec *x, const struct container *c, const struct strings *cmd, struct err *e)
+{
+	auto_json json_t *config = read_config(c->bundle, x->arena, e);
+	auto_json json_t *process = config ? spec_exec_process(c, config, cmd, false) : NULL;
+	auto_free char *text = process ? own_must(json_dumps(process, JSON_COMPACT)) : NULL;
+	auto_fd int fd = -1;
+
+	if (!config)
+		return -1;
+	if (!process)
+		return err_set(e, ERR_INVALID_ARGUMENT, "exec: the command is not valid UTF-8");
+	x->process = arena_printf(x->arena, "%s/exec-%s.json", c->bundle, x->id);
+	x->pidfile = arena_printf(x->arena, "%s/exec-%s.pid", c->bundle, x->id);
+	fd = open(x->process, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text))
+		return err_os(e, ERR_INTERNAL, "write %s", x->process);
+	return 0;
+}
+
+static int spawn(struct exec *x, const struct container *c, const struct strings *cmd, struct err *e)
+{
+	const struct runtime_handler *h = runtime_find(c->runtime);
+	auto_fd int out = -1, err = -1;
+
+	if (c->state != CONTAINER_RUNNING)
+		return err_set(e, ERR_FAILED_PRECONDITION, "exec: container %.12s is not running", c->id);
+	if (!cmd->n)
+		return err_set(e, ERR_INVALID_ARGUMENT, "exec: the command is empty");
+	if (!h)
+		return err_set(e, ERR_FAILED_PRECONDITION, "exec: runtime handler %s is not configured any more", c->runtime);
+	if (open_pipe(&x->out, &out, e) < 0 || open_pipe(&x->err, &err, e) < 0 || write_process(x, c, cmd, e) < 0)
+		return -1;
+	fd_watch_set(&x->out.watch, x->out.fd, FD_READ, on_out);
+	fd_watch_set(&x->err.watch, x->err.fd, FD_READ, on_err);
+	oci_exec(h, c->id, x->process, x->pidfile, x->keep_id, &(struct oci_stdio){ -1, out, err, NULL }, on_spawned, x);
+	return 0;
+}
+
+struct exec *exec_sync(struct container *c, const struct strings *cmd, int64_t timeout_ms, exec_done *done, void *arg)
+{
+	struct exec *x = new_zero(struct exec);
+
+	id_random(x->id);
+	snprintf(x->keep_id, sizeof(x->keep_id), "exec/%s", x->id);
+	x->sm = (struct sm){ exec_states, "exec", x->id, SPAWN };
+	x->arena = arena_new();
+	x->out.fd = x->err.fd = -1;
+	x->done = done;
+	x->arg = arg;
+	if (spawn(x, c, cmd, &x->fault) < 0)
+		timer_set(&x->timer, 0, on_timer_done);
+	else if (timeout_ms > 0)
+		timer_set(&x->timer, timeout_ms, on_timeout);
+	return x;
+}
+
+void exec_cancel(struct exec *x)
+{
+	x->done = NULL;
+	if (x->sm.now == RUN)
+		return kill_it(x);
+	if (x->sm.now != SPAWN || x->fault.code != ERR_OK)
+		return;
+	timer_clear(&x->timer);
+	sm_move(&x->sm, DOOMED);
+}
+
+/* ---- recovery ---- */
+
+struct orphans {
+	struct arena *arena;
+	struct strings ids;
+};
+
+static void kill_orphan(void *arg, const struct kept *k)
+{
+	struct orphans *o = arg;
+	const char **more;
+
+	if (strncmp(k->id, "exec/", 5) != 0)
+		return;
+	if (!k->ended)
+		exec_kill_tree(k->pid);
+	more = arena_zalloc(o->arena, (o->ids.n + 1) * sizeof(*more));
+	for (size_t i = 0; i < o->ids.n; i++)
+		more[i] = o->ids.at[i];
+	more[o->ids.n++] = arena_strdup(o->arena, k->id);
+	o->ids.at = more;
+}
+
+/* Forgotten after the walk: the table may not change under it. */
+void execs_adopt(void)
+{
+	struct orphans o = { .arena = arena_new() };
+
+	keeper_each_kept(kill_orphan, &o);
+	for (size_t i = 0; i < o.ids.n; i++)
+		keeper_forget(o.ids.at[i]);
+	arena_free(o.arena);
+}

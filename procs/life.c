@@ -1,0 +1,267 @@
+/* life.c - see life.h.
+ *
+ *   ALIVE ---exit record---> DRAIN ---log at its end---> DELETE ---runtime done---> OVER
+ *
+ *   EXITED is recorded, and told, between DRAIN and DELETE. A `delete` that fails leaves c->in_runtime set: Remove tries again.
+ * Waits on: the keeper's exit record, or our own pidfd when the keeper does not know the process (ALIVE); the log pump (DRAIN);
+ * the runtime (DELETE). */
+#include "procs/life.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "procs/cgroup.h"
+#include "procs/console.h"
+#include "procs/keeper.h"
+#include "procs/log_pump.h"
+#include "procs/oci_runtime.h"
+#include "reactor/log.h"
+#include "reactor/own.h"
+#include "reactor/sm.h"
+
+enum { STATUS_LOST = -1, EXIT_CODE_LOST = 255, MEMBERS_MAX = 1024 };
+
+enum life_state { ALIVE, DRAIN, DELETE, OVER };
+static const struct sm_state life_states[] = {
+	[ALIVE]  = { "ALIVE",  TO(DRAIN) },
+	[DRAIN]  = { "DRAIN",  TO(DELETE) },
+	[DELETE] = { "DELETE", TO(OVER) },
+	[OVER]   = { "OVER",   0 },
+};
+
+struct life {
+	struct sm sm;
+	struct container *container;
+	struct exit_watch watch;
+	int pidfd; /* our own, when the keeper has none; else -1 */
+	struct fd_watch own_watch;
+	struct timer timer;
+	struct console *console; /* NULL: no tty */
+	int status;
+	int64_t at_ns;
+	bool oom;
+	struct link waiters; /* of struct container_wait.link */
+};
+
+static void life_free(struct life *l)
+{
+	l->container->life = NULL;
+	timer_clear(&l->timer);
+	fd_watch_clear(&l->own_watch);
+	keeper_unwatch_exit(&l->watch);
+	if (l->pidfd >= 0)
+		close(l->pidfd);
+	free(l);
+}
+
+static struct life *life_new(struct container *c, enum life_state state)
+{
+	struct life *l = new_zero(struct life);
+
+	assert(!c->life);
+	l->sm = (struct sm){ life_states, "life", c->id, state };
+	l->container = c;
+	l->pidfd = -1;
+	list_init(&l->waiters);
+	c->life = l;
+	return l;
+}
+
+/* ---- DELETE ---- */
+
+/* The last waiter may free the container: nothing of it is touched after the life was. */
+static void over(struct life *l)
+{
+	struct link ready, *w;
+
+	sm_move(&l->sm, OVER);
+	list_init(&ready);
+	while ((w = list_first(&l->waiters))) {
+		list_drop(w);
+		list_push(&ready, w);
+	}
+	life_free(l);
+	while ((w = list_first(&ready))) {
+		list_drop(w);
+		container_of(w, struct container_wait, link)->fn(container_of(w, struct container_wait, link));
+	}
+}
+
+static void on_deleted(void *arg, const struct err *e, struct child_result *r)
+{
+	struct life *l = arg;
+
+	(void)r;
+	if (e) {
+		log_warn("runtime_delete container=%.12s error=%s", l->container->id, log_quote(e->msg));
+	} else {
+		l->container->in_runtime = false;
+		cgroup_remove(l->container->cgroup);
+	}
+	over(l);
+}
+
+static void on_nothing_to_delete(struct timer *t)
+{
+	over(container_of(t, struct life, timer));
+}
+
+static void delete_now(struct life *l)
+{
+	struct container *c = l->container;
+	const struct runtime_handler *h = runtime_find(c->runtime);
+
+	if (h) {
+		oci_delete(h, c->id, on_deleted, l);
+		return;
+	}
+	log_warn("runtime_delete container=%.12s error=\"runtime handler %s is not configured any more\"", c->id, c->runtime);
+	timer_set(&l->timer, 0, on_nothing_to_delete);
+}
+
+/* ---- the end ---- */
+
+static void record_exit(const struct life *l)
+{
+	struct container *c = l->container;
+	int32_t code = WIFSIGNALED(l->status) ? 128 + WTERMSIG(l->status) : WEXITSTATUS(l->status);
+
+	if (l->status == STATUS_LOST)
+		return container_set_exited(c, EXIT_CODE_LOST, "Unknown", "its exit status is lost: the keeper had died", l->at_ns);
+	/* A child that was killed for memory while its parent lived on and ended by itself is not the container's end. */
+	c->oom_killed = l->oom && code == 128 + 9;
+	container_set_exited(c, code, c->oom_killed ? "OOMKilled" : code ? "Error" : "Completed", "", l->at_ns);
+}
+
+static void on_log_over(struct timer *t)
+{
+	struct life *l = container_of(t, struct life, timer);
+	struct container *c = l->container;
+	struct arena *a = arena_new();
+
+	if (c->log)
+		log_pump_close(c->log);
+	c->log = NULL;
+	record_exit(l);
+	/* Only now: a crash before this line finds the exit record with the keeper again. */
+	keeper_forget(c->id);
+	keeper_release_all(arena_printf(a, "container/%s/", c->id));
+	arena_free(a);
+	sm_move(&l->sm, DELETE);
+	delete_now(l);
+}
+
+/* Closing the pump waits until its callback has returned. */
+static void on_drained(void *arg)
+{
+	struct life *l = arg;
+
+	timer_set(&l->timer, 0, on_log_over);
+}
+
+static void drain_log(void *arg)
+{
+	struct life *l = arg;
+
+	l->console = NULL;
+	if (l->container->log)
+		log_pump_drain(l->container->log, on_drained, l);
+	else
+		on_drained(l);
+}
+
+static void ended(struct life *l, int status, int64_t at_ns)
+{
+	struct container *c = l->container;
+
+	sm_move(&l->sm, DRAIN);
+	fd_watch_clear(&l->own_watch);
+	l->status = status;
+	l->at_ns = at_ns;
+	l->oom = cgroup_oom_kills(c->cgroup) > 0;
+	/* In a shared pid namespace its children live on, and so may one that entered by exec. */
+	cgroup_kill(c->cgroup);
+	if (l->console)
+		console_drain(l->console, drain_log, l);
+	else
+		drain_log(l);
+}
+
+static void on_exit_record(struct exit_watch *w, const struct exit_record *r)
+{
+	ended(container_of(w, struct life, watch), r->status, r->at_ns ? r->at_ns : loop_real_ns());
+}
+
+/* ---- a process that the keeper does not know: both of us had died ---- */
+
+static void on_own_pidfd(struct fd_watch *w, int events)
+{
+	(void)events;
+	ended(container_of(w, struct life, own_watch), STATUS_LOST, loop_real_ns());
+}
+
+static void on_lost(struct timer *t)
+{
+	ended(container_of(t, struct life, timer), STATUS_LOST, loop_real_ns());
+}
+
+/* The pid of the record, when it still is a process of the container's cgroup. */
+static int open_recorded_pid(const struct container *c)
+{
+	pid_t members[MEMBERS_MAX];
+	int fd = c->pid > 0 ? (int)syscall(SYS_pidfd_open, c->pid, 0) : -1;
+	size_t n = fd >= 0 ? cgroup_pids(c->cgroup, members, MEMBERS_MAX) : 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (members[i] == c->pid)
+			return fd;
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+static void watch_unkept(struct life *l)
+{
+	l->pidfd = open_recorded_pid(l->container);
+	log_warn("container_unkept container=%.12s alive=%d", l->container->id, l->pidfd >= 0);
+	if (l->pidfd >= 0)
+		fd_watch_set(&l->own_watch, l->pidfd, FD_READ, on_own_pidfd);
+	else
+		timer_set(&l->timer, 0, on_lost);
+}
+
+void life_begin(struct container *c)
+{
+	struct life *l = life_new(c, ALIVE);
+
+	if (c->config.tty && c->log)
+		l->console = console_pump(c->id, c->log);
+	if (keeper_kept(c->id))
+		keeper_watch_exit(&l->watch, c->id, on_exit_record);
+	else
+		watch_unkept(l);
+}
+
+void life_finish(struct container *c)
+{
+	delete_now(life_new(c, DELETE));
+}
+
+void life_wait(struct container *c, struct container_wait *w, void (*fn)(struct container_wait *w))
+{
+	assert(c->life && !list_linked(&w->link));
+	w->fn = fn;
+	list_push(&c->life->waiters, &w->link);
+}
+
+int life_pidfd(const struct container *c)
+{
+	const struct kept *k = keeper_kept(c->id);
+
+	if (k)
+		return k->ended ? -1 : k->pidfd;
+	return c->life ? c->life->pidfd : -1;
+}

@@ -1,0 +1,276 @@
+/* start.c - see start.h.
+ *
+ *   PREPARE ---log, stdio, console---> RUN ---pid---> STARTED (life.c has it from here)
+ *      |                                |
+ *      |                                +---error---> UNDO ---runtime deleted it, or could not---> FAILED
+ *      +---error-------------------------------------------------------------------------------------^
+ *
+ *   FAILED records EXITED 128 StartError. `starting` is on disk before RUN: after a crash the keeper's word decides (start_adopt).
+ * Waits on: the runtime (RUN, UNDO), one turn of the loop (FAILED from PREPARE). */
+#include "procs/start.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "procs/cgroup.h"
+#include "procs/console.h"
+#include "procs/keeper.h"
+#include "procs/life.h"
+#include "procs/log_pump.h"
+#include "procs/oci_runtime.h"
+#include "reactor/child.h"
+#include "reactor/log.h"
+#include "reactor/own.h"
+#include "reactor/sm.h"
+
+enum { EXIT_CODE_START_ERROR = 128 };
+
+enum start_state { PREPARE, RUN, UNDO, STARTED, FAILED };
+static const struct sm_state start_states[] = {
+	[PREPARE] = { "PREPARE", TO(RUN) | TO(FAILED) },
+	[RUN]     = { "RUN",     TO(STARTED) | TO(UNDO) },
+	[UNDO]    = { "UNDO",    TO(FAILED) },
+	[STARTED] = { "STARTED", 0 },
+	[FAILED]  = { "FAILED",  0 },
+};
+
+struct start {
+	struct sm sm;
+	struct container *container;
+	struct console_socket *console;
+	struct timer timer;
+	bool refused; /* it could not be started at all: its state stays */
+	struct err err;
+	start_done *done;
+	void *arg;
+};
+
+static void report(struct start *s)
+{
+	start_done *done = s->done;
+	void *arg = s->arg;
+	struct err e = s->err;
+
+	timer_clear(&s->timer);
+	console_unlisten(s->console);
+	free(s);
+	done(arg, e.code == ERR_OK ? NULL : &e);
+}
+
+/* ---- failure ---- */
+
+static void give_back(struct container *c)
+{
+	struct arena *a = arena_new();
+
+	if (c->log)
+		log_pump_close(c->log);
+	c->log = NULL;
+	keeper_release_all(arena_printf(a, "container/%s/", c->id));
+	keeper_forget(c->id);
+	cgroup_remove(c->cgroup);
+	arena_free(a);
+}
+
+static void on_failed(struct timer *t)
+{
+	struct start *s = container_of(t, struct start, timer);
+	struct container *c = s->container;
+
+	if (!s->refused) {
+		give_back(c);
+		container_set_exited(c, EXIT_CODE_START_ERROR, "StartError", s->err.msg, loop_real_ns());
+	}
+	err_wrap(&s->err, "start container %.12s", c->id);
+	report(s);
+}
+
+static void fail(struct start *s)
+{
+	sm_move(&s->sm, FAILED);
+	timer_set(&s->timer, 0, on_failed);
+}
+
+static void on_undone(void *arg, const struct err *e, struct child_result *r)
+{
+	struct start *s = arg;
+
+	(void)r;
+	if (e)
+		log_warn("runtime_delete container=%.12s error=%s", s->container->id, log_quote(e->msg));
+	else
+		s->container->in_runtime = false;
+	fail(s);
+}
+
+/* ---- the way up ---- */
+
+static void undo(struct start *s)
+{
+	struct container *c = s->container;
+
+	sm_move(&s->sm, UNDO);
+	oci_delete(runtime_find(c->runtime), c->id, on_undone, s);
+}
+
+static int take_console(struct start *s)
+{
+	auto_fd int master = console_take(s->console, &s->err);
+
+	if (master < 0)
+		return -1;
+	console_hold(s->container->id, master);
+	return 0;
+}
+
+static void on_ran(void *arg, const struct err *e, struct child_result *r)
+{
+	struct start *s = arg;
+	struct container *c = s->container;
+
+	if (e) {
+		s->err = *e;
+		return undo(s);
+	}
+	if (s->console && take_console(s) < 0)
+		return undo(s);
+	sm_move(&s->sm, STARTED);
+	container_set_running(c, r->pid);
+	life_begin(c);
+	report(s);
+}
+
+/* A pipe, whose write end we and the keeper hold: its end is EOF for the container. The read end outlives both of us. */
+static int open_stdin(const struct container *c, int *out, struct err *e)
+{
+	struct arena *a;
+	int ends[2];
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return err_os(e, ERR_INTERNAL, "stdin pipe");
+	/* Only the writer's end is non-blocking: ends of a pipe are two open files. */
+	fcntl(ends[1], F_SETFL, O_NONBLOCK);
+	a = arena_new();
+	keeper_hold(arena_printf(a, "container/%s/stdin", c->id), ends[1]);
+	arena_free(a);
+	close(ends[1]);
+	*out = ends[0];
+	return 0;
+}
+
+static int open_streams(struct start *s, struct oci_stdio *io)
+{
+	struct container *c = s->container;
+
+	c->log = log_pump_open(c->id, c->bundle, c->log_path, &s->err);
+	if (!c->log)
+		return -1;
+	if (c->config.tty) {
+		s->console = console_listen(&s->err);
+		if (!s->console)
+			return -1;
+		io->console_socket = console_socket_path(s->console);
+		return 0;
+	}
+	io->out = log_pump_writer(c->log, false, &s->err);
+	io->err = io->out < 0 ? -1 : log_pump_writer(c->log, true, &s->err);
+	if (io->err < 0)
+		return -1;
+	return c->config.stdin_ ? open_stdin(c, &io->in, &s->err) : 0;
+}
+
+static void close_streams(const struct oci_stdio *io)
+{
+	const int fds[] = { io->in, io->out, io->err };
+
+	for (size_t i = 0; i < 3; i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
+}
+
+/* What speaks against starting it at all. */
+static int refuse(const struct container *c, struct err *e)
+{
+	static const char *const names[] = { "created", "running", "exited", "unknown" };
+
+	if (c->state != CONTAINER_CREATED || c->starting)
+		return err_set(e, ERR_FAILED_PRECONDITION, "it is %s, not created", c->starting ? "starting" : names[c->state & 3]);
+	if (c->removing)
+		return err_set(e, ERR_FAILED_PRECONDITION, "it is being removed");
+	if (c->sandbox->state != SANDBOX_READY)
+		return err_set(e, ERR_FAILED_PRECONDITION, "its sandbox %.12s is not ready", c->sandbox->id);
+	return 0;
+}
+
+static void prepare_and_run(struct start *s)
+{
+	struct oci_stdio io = { -1, -1, -1, NULL };
+	struct container *c = s->container;
+	const struct runtime_handler *h = runtime_find(c->runtime);
+
+	if (!h) {
+		err_set(&s->err, ERR_FAILED_PRECONDITION, "runtime handler %s is not configured any more", c->runtime);
+		return fail(s);
+	}
+	c->starting = c->in_runtime = true;
+	if (container_save(c, &s->err) < 0 || open_streams(s, &io) < 0) {
+		c->in_runtime = false;
+		close_streams(&io);
+		return fail(s);
+	}
+	sm_move(&s->sm, RUN);
+	oci_run(h, c->id, c->bundle, &io, on_ran, s);
+	close_streams(&io);
+}
+
+struct start *start_start(struct container *c, start_done *done, void *arg)
+{
+	struct start *s = new_zero(struct start);
+
+	s->sm = (struct sm){ start_states, "start", c->id, PREPARE };
+	s->container = c;
+	s->done = done;
+	s->arg = arg;
+	s->refused = refuse(c, &s->err) < 0;
+	if (s->refused)
+		fail(s);
+	else
+		prepare_and_run(s);
+	return s;
+}
+
+/* ---- recovery ---- */
+
+static void adopt_running(struct container *c)
+{
+	struct err e;
+
+	c->log = log_pump_open(c->id, c->bundle, c->log_path, &e);
+	if (!c->log)
+		log_error("container_log container=%.12s error=%s", c->id, log_quote(e.msg));
+	life_begin(c);
+}
+
+void start_adopt(struct container *c)
+{
+	const struct kept *k = keeper_kept(c->id);
+
+	if (c->state == CONTAINER_RUNNING)
+		return adopt_running(c);
+	if (c->state == CONTAINER_CREATED && c->starting && k) {
+		/* The keeper let the runtime finish its work: it started. */
+		container_set_running(c, k->pid);
+		return adopt_running(c);
+	}
+	if (c->state == CONTAINER_CREATED && c->starting) {
+		give_back(c);
+		container_set_exited(c, EXIT_CODE_START_ERROR, "StartError", "the daemon died while it was starting", loop_real_ns());
+	}
+	if (c->state == CONTAINER_EXITED && k)
+		keeper_forget(c->id);
+	if (c->state == CONTAINER_EXITED && c->in_runtime)
+		life_finish(c);
+}

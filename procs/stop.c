@@ -1,0 +1,210 @@
+/* stop.c - see stop.h. One machine (struct stopping) per container; a struct stop is a waiter in its list.
+ *
+ *   TERM ---grace over, or a later stop says 0---> KILL ---10 s over---> FAILED
+ *     |                                              |
+ *     +---------------EXITED, and recorded-----------+---> DEAD
+ *
+ * In KILL the container's whole cgroup is killed again every second: in a shared pid namespace the children outlive its first process.
+ * Waits on: container_wait(), one timer. */
+#include "procs/stop.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "procs/cgroup.h"
+#include "procs/container.h"
+#include "procs/life.h"
+#include "reactor/log.h"
+#include "reactor/own.h"
+#include "reactor/sm.h"
+
+enum { KILL_PATIENCE_MS = 10000, KILL_AGAIN_MS = 1000 };
+
+enum stop_state { TERM, KILL, DEAD, FAILED };
+static const struct sm_state stop_states[] = {
+	[TERM]   = { "TERM",   TO(KILL) | TO(DEAD) | TO(FAILED) },
+	[KILL]   = { "KILL",   TO(DEAD) | TO(FAILED) },
+	[DEAD]   = { "DEAD",   0 },
+	[FAILED] = { "FAILED", 0 },
+};
+
+struct stopping {
+	struct sm sm;
+	struct container *container;
+	struct container_wait exited;
+	struct timer timer;
+	int64_t kill_at_ns; /* loop_mono_ns(): TERM ends, or KILL gives up */
+	struct link waiters; /* of struct stop.link */
+	struct err err; /* meaningful in FAILED */
+};
+
+struct stop {
+	struct link link; /* in stopping->waiters */
+	struct timer timer; /* of one that found nothing to stop */
+	stop_done *done;
+	void *arg;
+};
+
+static void waiter_free(struct stop *s)
+{
+	if (list_linked(&s->link))
+		list_drop(&s->link);
+	timer_clear(&s->timer);
+	free(s);
+}
+
+static void tell(struct stop *s, const struct err *e)
+{
+	stop_done *done = s->done;
+	void *arg = s->arg;
+
+	waiter_free(s);
+	done(arg, e);
+}
+
+/* Waiters may cancel one another while they are told, so they stay on a list until their turn. */
+static void finish(struct stopping *m, enum stop_state to)
+{
+	struct err e = m->err;
+	struct link ready, *l;
+
+	sm_move(&m->sm, to);
+	m->container->stopping = NULL;
+	container_unwait(&m->exited);
+	timer_clear(&m->timer);
+	list_init(&ready);
+	while ((l = list_first(&m->waiters))) {
+		list_drop(l);
+		list_push(&ready, l);
+	}
+	free(m);
+	while ((l = list_first(&ready)))
+		tell(container_of(l, struct stop, link), to == DEAD ? NULL : &e);
+}
+
+static void on_exited(struct container_wait *w)
+{
+	finish(container_of(w, struct stopping, exited), DEAD);
+}
+
+/* A process that is gone is no failure: its end is on the way. */
+static int send_signal(struct stopping *m, int sig)
+{
+	const struct container *c = m->container;
+	int pidfd = life_pidfd(c);
+
+	if (pidfd < 0 && c->life)
+		return 0;
+	if (pidfd < 0)
+		return err_set(&m->err, ERR_UNAVAILABLE, "stop container %.12s: the keeper that holds it is away", c->id);
+	if (syscall(SYS_pidfd_send_signal, pidfd, sig, NULL, 0) < 0 && errno != ESRCH)
+		return err_os(&m->err, ERR_INTERNAL, "stop container %.12s: signal %d", c->id, sig);
+	return 0;
+}
+
+static void on_failed(struct timer *t)
+{
+	finish(container_of(t, struct stopping, timer), FAILED);
+}
+
+static void on_kill_again(struct timer *t)
+{
+	struct stopping *m = container_of(t, struct stopping, timer);
+
+	if (loop_mono_ns() >= m->kill_at_ns) {
+		err_set(&m->err, ERR_DEADLINE_EXCEEDED, "stop container %.12s: alive 10 s after SIGKILL", m->container->id);
+		return finish(m, FAILED);
+	}
+	cgroup_kill(m->container->cgroup);
+	timer_set(&m->timer, KILL_AGAIN_MS, on_kill_again);
+}
+
+static void go_kill(struct stopping *m)
+{
+	sm_move(&m->sm, KILL);
+	m->kill_at_ns = loop_mono_ns() + (int64_t)KILL_PATIENCE_MS * 1000000;
+	if (send_signal(m, SIGKILL) < 0) {
+		timer_set(&m->timer, 0, on_failed);
+		return;
+	}
+	cgroup_kill(m->container->cgroup);
+	timer_set(&m->timer, KILL_AGAIN_MS, on_kill_again);
+}
+
+static void on_grace_over(struct timer *t)
+{
+	struct stopping *m = container_of(t, struct stopping, timer);
+
+	log_info("stop container=%.12s signal=9", m->container->id);
+	go_kill(m);
+}
+
+static void go_term(struct stopping *m, int64_t grace_ms)
+{
+	int sig = m->container->stop_signal ? m->container->stop_signal : SIGTERM;
+
+	log_info("stop container=%.12s signal=%d grace_ms=%lld", m->container->id, sig, (long long)grace_ms);
+	m->kill_at_ns = loop_mono_ns() + grace_ms * 1000000;
+	if (send_signal(m, sig) < 0)
+		timer_set(&m->timer, 0, on_failed);
+	else
+		timer_set(&m->timer, grace_ms, on_grace_over);
+}
+
+static void begin(struct container *c, int64_t grace_ms)
+{
+	struct stopping *m = new_zero(struct stopping);
+
+	m->sm = (struct sm){ stop_states, "stop", c->id, TERM };
+	m->container = c;
+	list_init(&m->waiters);
+	c->stopping = m;
+	container_wait(c, &m->exited, on_exited);
+	if (grace_ms > 0)
+		go_term(m, grace_ms);
+	else
+		go_kill(m);
+}
+
+static void shorten(struct stopping *m, int64_t grace_ms)
+{
+	int64_t at_ns = loop_mono_ns() + grace_ms * 1000000;
+
+	if (m->sm.now != TERM || m->err.code != ERR_OK || at_ns >= m->kill_at_ns)
+		return;
+	if (grace_ms == 0)
+		return go_kill(m);
+	m->kill_at_ns = at_ns;
+	timer_set(&m->timer, grace_ms, on_grace_over);
+}
+
+static void on_nothing_to_stop(struct timer *t)
+{
+	tell(container_of(t, struct stop, timer), NULL);
+}
+
+struct stop *stop_start(struct container *c, int64_t grace_ms, stop_done *done, void *arg)
+{
+	struct stop *s = new_zero(struct stop);
+
+	s->done = done;
+	s->arg = arg;
+	if (c->state != CONTAINER_RUNNING) {
+		timer_set(&s->timer, 0, on_nothing_to_stop);
+		return s;
+	}
+	if (c->stopping)
+		shorten(c->stopping, grace_ms);
+	else
+		begin(c, grace_ms);
+	list_push(&c->stopping->waiters, &s->link);
+	return s;
+}
+
+void stop_cancel(struct stop *s)
+{
+	waiter_free(s);
+}

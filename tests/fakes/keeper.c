@@ -1,0 +1,212 @@
+/* keeper.c - see keeper.h. */
+#include "tests/fakes/keeper.h"
+
+#include <assert.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "procs/keeper.h"
+#include "reactor/arena.h"
+#include "reactor/loop.h"
+
+enum { SLOTS = 64 };
+
+static struct {
+	char name[128];
+	int fd;
+} held[SLOTS];
+
+static struct {
+	char id[72];
+	struct kept kept;
+	bool used, told;
+} keeping[SLOTS];
+
+static struct link watchers = { &watchers, &watchers };
+static struct timer timer;
+int fake_holds, fake_forgets;
+
+void keeper_open(int fd, const struct keeper_events *events)
+{
+	(void)fd;
+	(void)events;
+}
+
+bool keeper_here(void)
+{
+	return true;
+}
+
+void keeper_hold(const char *name, int fd)
+{
+	keeper_release(name);
+	for (int i = 0; i < SLOTS; i++)
+		if (!held[i].name[0]) {
+			snprintf(held[i].name, sizeof(held[i].name), "%s", name);
+			held[i].fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+			fake_holds++;
+			return;
+		}
+	assert(!"too many names");
+}
+
+static void drop(int i)
+{
+	close(held[i].fd);
+	held[i].name[0] = '\0';
+	fake_holds--;
+}
+
+void keeper_release(const char *name)
+{
+	for (int i = 0; i < SLOTS; i++)
+		if (held[i].name[0] && strcmp(held[i].name, name) == 0)
+			drop(i);
+}
+
+void keeper_release_all(const char *prefix)
+{
+	for (int i = 0; i < SLOTS; i++)
+		if (held[i].name[0] && strncmp(held[i].name, prefix, strlen(prefix)) == 0)
+			drop(i);
+}
+
+int keeper_held(const char *name)
+{
+	for (int i = 0; i < SLOTS; i++)
+		if (held[i].name[0] && strcmp(held[i].name, name) == 0)
+			return held[i].fd;
+	return -1;
+}
+
+void keeper_each_held(const char *prefix, void (*fn)(void *arg, const char *name, int fd), void *arg)
+{
+	for (int i = 0; i < SLOTS; i++)
+		if (held[i].name[0] && strncmp(held[i].name, prefix, strlen(prefix)) == 0)
+			fn(arg, held[i].name, held[i].fd);
+}
+
+const char *keeper_path(struct arena *a, const char *name)
+{
+	int fd = keeper_held(name);
+
+	return fd < 0 ? NULL : arena_printf(a, "/proc/self/fd/%d", fd);
+}
+
+static int slot_of(const char *id)
+{
+	for (int i = 0; i < SLOTS; i++)
+		if (keeping[i].used && strcmp(keeping[i].id, id) == 0)
+			return i;
+	return -1;
+}
+
+static void on_tell(struct timer *t)
+{
+	(void)t;
+	list_each(it, &watchers) {
+		struct exit_watch *w = container_of(it, struct exit_watch, link);
+		int i = slot_of(w->id);
+
+		if (i < 0 || !keeping[i].kept.ended)
+			continue;
+		list_drop(&w->link);
+		w->fn(w, &keeping[i].kept.exit);
+		timer_set(&timer, 0, on_tell); /* the list may have changed */
+		return;
+	}
+}
+
+void keeper_watch_exit(struct exit_watch *w, const char *id, void (*fn)(struct exit_watch *w, const struct exit_record *r))
+{
+	snprintf(w->id, sizeof(w->id), "%s", id);
+	w->fn = fn;
+	list_push(&watchers, &w->link);
+	timer_set(&timer, 0, on_tell);
+}
+
+void keeper_unwatch_exit(struct exit_watch *w)
+{
+	if (list_linked(&w->link))
+		list_drop(&w->link);
+}
+
+void keeper_forget(const char *id)
+{
+	int i = slot_of(id);
+
+	fake_forgets++;
+	if (i >= 0)
+		keeping[i].used = false;
+}
+
+bool fake_forgotten(const char *id)
+{
+	return slot_of(id) < 0;
+}
+
+const struct kept *keeper_kept(const char *id)
+{
+	int i = slot_of(id);
+
+	return i < 0 ? NULL : &keeping[i].kept;
+}
+
+void keeper_each_kept(void (*fn)(void *arg, const struct kept *k), void *arg)
+{
+	for (int i = 0; i < SLOTS; i++)
+		if (keeping[i].used)
+			fn(arg, &keeping[i].kept);
+}
+
+void fake_keep(const char *id, pid_t pid, int pidfd)
+{
+	for (int i = 0; i < SLOTS; i++)
+		if (!keeping[i].used) {
+			keeping[i].used = true;
+			snprintf(keeping[i].id, sizeof(keeping[i].id), "%s", id);
+			keeping[i].kept = (struct kept){ .id = keeping[i].id, .pid = pid, .pidfd = pidfd };
+			return;
+		}
+	assert(!"too many kept");
+}
+
+void fake_exit(const char *id, int status)
+{
+	int i = slot_of(id);
+
+	assert(i >= 0);
+	keeping[i].kept.ended = true;
+	keeping[i].kept.exit = (struct exit_record){ keeping[i].id, keeping[i].kept.pid, status, loop_real_ns() };
+	timer_set(&timer, 0, on_tell);
+}
+
+void fake_keeper_reset(void)
+{
+	for (int i = 0; i < SLOTS; i++)
+		keeping[i].used = false;
+	keeper_release_all("");
+	fake_forgets = 0;
+}
+
+struct ns_op *keeper_namespaces(const struct ns_request *r, ns_done *done, void *arg)
+{
+	(void)r;
+	(void)done;
+	(void)arg;
+	return NULL;
+}
+
+void keeper_namespaces_cancel(struct ns_op *op)
+{
+	(void)op;
+}
+
+void keeper_namespaces_drop(const char *id, const char *netns_path)
+{
+	(void)id;
+	(void)netns_path;
+}

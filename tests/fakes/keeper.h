@@ -1,0 +1,16 @@
+/* keeper.h - a keeper that does as the test says. Replaces procs/keeper.o. */
+#ifndef TESTS_FAKES_KEEPER_H
+#define TESTS_FAKES_KEEPER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+void fake_keep(const char *id, pid_t pid, int pidfd); /* a process is kept, as after a runtime's `run`; pidfd is borrowed */
+void fake_exit(const char *id, int status);            /* it ended: the watchers hear of it next turn */
+bool fake_forgotten(const char *id);                   /* keeper_forget() was called and it is not known */
+extern int fake_holds;                                 /* names held */
+extern int fake_forgets;                               /* keeper_forget() calls */
+void fake_keeper_reset(void);
+
+#endif

@@ -1,0 +1,99 @@
+/* log_pump.c - see log_pump.h. */
+#include "tests/fakes/log_pump.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "procs/log_pump.h"
+#include "reactor/loop.h"
+#include "reactor/list.h"
+#include "reactor/own.h"
+
+struct log_pump {
+	int ends[2];
+	struct timer timer;
+	void (*drained)(void *arg);
+	void *arg;
+};
+
+int fake_pumps, fake_pump_drain_ms;
+bool fake_pump_refuses;
+static struct log_pump *last;
+
+int log_pumps_open(struct err *e)
+{
+	(void)e;
+	return 0;
+}
+
+struct log_pump *log_pump_open(const char *id, const char *dir, const char *log_path, struct err *e)
+{
+	struct log_pump *p;
+
+	(void)dir;
+	if (fake_pump_refuses) {
+		err_set(e, ERR_INTERNAL, "open log %s of %.4s: no space", log_path, id);
+		return NULL;
+	}
+	p = new_zero(struct log_pump);
+	if (pipe2(p->ends, O_CLOEXEC) < 0)
+		abort();
+	fake_pumps++;
+	return last = p;
+}
+
+int fake_pump_fifo(void)
+{
+	return last->ends[0];
+}
+
+int log_pump_writer(struct log_pump *p, bool is_stderr, struct err *e)
+{
+	(void)is_stderr;
+	(void)e;
+	return fcntl(p->ends[1], F_DUPFD_CLOEXEC, 3);
+}
+
+void log_pump_listen(struct log_pump *p, struct log_reader *r)
+{
+	(void)p;
+	(void)r;
+}
+
+void log_pump_unlisten(struct log_pump *p, struct log_reader *r)
+{
+	(void)p;
+	(void)r;
+}
+
+int log_pump_reopen(struct log_pump *p, struct err *e)
+{
+	(void)p;
+	(void)e;
+	return 0;
+}
+
+static void on_drained(struct timer *t)
+{
+	struct log_pump *p = container_of(t, struct log_pump, timer);
+
+	p->drained(p->arg);
+}
+
+void log_pump_drain(struct log_pump *p, void (*drained)(void *arg), void *arg)
+{
+	p->drained = drained;
+	p->arg = arg;
+	timer_set(&p->timer, fake_pump_drain_ms, on_drained);
+}
+
+void log_pump_close(struct log_pump *p)
+{
+	timer_clear(&p->timer);
+	close(p->ends[0]);
+	close(p->ends[1]);
+	free(p);
+	last = NULL;
+	fake_pumps--;
+}

@@ -1,0 +1,24 @@
+/* runtime.h - an OCI runtime that does as the test says, and cgroups that only take notes; with them a container to try it on.
+ * Replaces procs/oci_runtime.o, oci_ops.o, cgroup*.o, create.o and spec.o. */
+#ifndef TESTS_FAKES_RUNTIME_H
+#define TESTS_FAKES_RUNTIME_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "procs/container.h"
+
+extern char fake_calls[1024];    /* "run delete exec kill rmdir undo unmount ", in their order */
+extern int64_t fake_oom_kills;   /* what cgroup_oom_kills() says */
+extern char fake_exec_keep_id[80];
+extern int fake_exec_out;        /* our copy of what the exec writes its stdout to; -1 once closed */
+
+bool fake_runtime_pending(void);  /* an operation waits for its answer */
+void fake_runtime_ok(int pid);     /* it succeeded; run and exec: their process is kept, under a real pidfd when pid > 0 */
+void fake_runtime_fail(enum err_code code, const char *words);
+
+/* A container in state CREATED of a READY sandbox, all of it below world_dir(). */
+struct container *fake_container(void);
+struct container *fake_running(int pid); /* started, by start_start() */
+
+#endif
