@@ -1,0 +1,316 @@
+/* keeper_run.h - a real keeper for a test: the test's own program runs again as crispd, and as the children.
+ *
+ * play("story") starts crisp-keeper on a fresh state directory; the crispd it starts runs the story of that name and counts on
+ * in the same TAP stream, which a shared page carries from process to process, kill -9 included. */
+#ifndef TESTS_KEEPER_RUN_H
+#define TESTS_KEEPER_RUN_H
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "procs/keeper.h"
+#include "procs/keeper_proto.h"
+#include "reactor/child.h"
+#include "reactor/loop.h"
+#include "reactor/own.h"
+#include "tests/tap.h"
+
+enum { PATIENCE_MS = 20000, STORY_OVER = EXIT_CONFIG };
+
+static struct shared {
+	int tap_n, tap_bad;
+	char story[32], dir[64];
+	int lives; /* how often crispd was started */
+	pid_t pids[4];
+	int told; /* what one life tells the next */
+} *shared;
+
+static char self[4096], keeper_program[4200];
+
+static void shared_open(const char *path)
+{
+	auto_fd int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+	if (fd < 0 || ftruncate(fd, sizeof(*shared)) < 0)
+		abort();
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (shared == MAP_FAILED)
+		abort();
+	tap_n = shared->tap_n;
+	tap_bad = shared->tap_bad;
+}
+
+static void shared_save(void)
+{
+	fflush(stdout);
+	shared->tap_n = tap_n;
+	shared->tap_bad = tap_bad;
+}
+
+/* ---- crispd's side: the loop runs until what a story waits for has come ---- */
+
+static void on_patience(struct timer *t)
+{
+	(void)t;
+	printf("Bail out! story %s waits for ever\n", shared->story);
+	fflush(stdout);
+	kill(getppid(), SIGTERM);
+	_exit(1);
+}
+
+/* A callback that ends a wait calls loop_stop(). */
+static void wait_for(const bool *happened)
+{
+	struct timer patience = { 0 };
+
+	timer_set(&patience, PATIENCE_MS, on_patience);
+	while (!*happened)
+		loop_run();
+	timer_clear(&patience);
+}
+
+struct outcome {
+	bool done;
+	int calls, status;
+	enum err_code code;
+	char text[1024], out[1024], err[1024];
+	size_t out_len;
+	bool out_cut;
+	pid_t pid;
+	int pidfd;
+};
+
+static void on_outcome(void *arg, const struct err *e, struct child_result *r)
+{
+	struct outcome *o = arg;
+
+	o->done = true;
+	o->calls++;
+	o->status = r->status;
+	o->code = e ? e->code : ERR_OK;
+	snprintf(o->text, sizeof(o->text), "%s", e ? e->msg : "");
+	snprintf(o->out, sizeof(o->out), "%s", r->out);
+	snprintf(o->err, sizeof(o->err), "%s", r->err);
+	o->out_len = r->out_len;
+	o->out_cut = r->out_cut;
+	o->pid = r->pid;
+	o->pidfd = r->pidfd;
+	r->pidfd = -1;
+	loop_stop();
+}
+
+static struct outcome run(struct child_spec *s)
+{
+	struct outcome o = { .pidfd = -1 };
+
+	if (!s->stdout_max)
+		s->stdout_max = s->keep_id && !s->pidfile ? 0 : 1000;
+	child_start(s, on_outcome, &o);
+	ok(o.calls == 0);
+	wait_for(&o.done);
+	return o;
+}
+
+#define ROLE(...) ((const char *const[]){ self, "role", __VA_ARGS__, NULL })
+
+static bool watch_over;
+static struct exit_record last_exit;
+
+static void on_exit_record(struct exit_watch *w, const struct exit_record *r)
+{
+	(void)w;
+	last_exit = *r;
+	watch_over = true;
+	loop_stop();
+}
+
+static struct exit_record exit_of(const char *id)
+{
+	struct exit_watch w = { 0 };
+
+	watch_over = false;
+	keeper_watch_exit(&w, id, on_exit_record);
+	wait_for(&watch_over);
+	return last_exit;
+}
+
+static void on_eof(struct fd_watch *w, int events)
+{
+	(void)w;
+	(void)events;
+	watch_over = true;
+	loop_stop();
+}
+
+/* All who held the other end of this pipe are dead. */
+static void wait_for_eof(int fd)
+{
+	struct fd_watch w = { 0 };
+
+	watch_over = false;
+	fd_watch_set(&w, fd, FD_READ, on_eof);
+	wait_for(&watch_over);
+	fd_watch_clear(&w);
+}
+
+static int memfd_with(const char *text)
+{
+	int fd = memfd_create("test", MFD_CLOEXEC);
+
+	if (fd < 0 || write(fd, text, strlen(text)) < 0)
+		abort();
+	lseek(fd, 0, SEEK_SET);
+	return fd;
+}
+
+static bool file_has(const char *path, const char *text)
+{
+	auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
+	char got[256] = "";
+
+	return fd >= 0 && pread(fd, got, sizeof(got) - 1, 0) >= 0 && strcmp(got, text) == 0;
+}
+
+static int count_fds(pid_t pid)
+{
+	char path[32];
+	auto_dir DIR *d = NULL;
+	int n = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", pid);
+	d = opendir(path);
+	while (d && readdir(d))
+		n++;
+	return n;
+}
+
+/* The keeper closes what a message was about after it was sent. */
+static bool comes_to_fds(pid_t pid, int n)
+{
+	for (int i = 0; i < 1000000 && count_fds(pid) != n; i++)
+		sched_yield();
+	return count_fds(pid) == n;
+}
+
+static void story_over(void)
+{
+	shared_save();
+	_exit(STORY_OVER);
+}
+
+static bool is_ready, is_gone, is_back;
+static enum err_code ready_code;
+
+static void on_keeper_ready(void *arg, const struct err *e)
+{
+	(void)arg;
+	ready_code = e ? e->code : ERR_OK;
+	is_ready = true;
+	loop_stop();
+}
+
+static void on_keeper_gone(void *arg)
+{
+	(void)arg;
+	is_gone = true;
+	loop_stop();
+}
+
+static void on_keeper_back(void *arg)
+{
+	(void)arg;
+	is_back = true;
+	loop_stop();
+}
+
+static void be_crispd(void)
+{
+	static const struct keeper_events events = { on_keeper_ready, on_keeper_gone, on_keeper_back, NULL };
+
+	shared_open(getenv("CRISP_TEST_SHARED"));
+	shared->lives++;
+	keeper_open(atoi(getenv(KEEPER_FD_ENV)), &events);
+	wait_for(&is_ready);
+}
+
+/* ---- the test's own side ---- */
+
+static pid_t start_keeper(const char *story, bool managed, const char *const *more)
+{
+	const char *argv[16] = { keeper_program, "--crispd", self, "--state", shared->dir, "--log", "error" };
+	size_t n = 7;
+	pid_t pid;
+
+	while (more && *more)
+		argv[n++] = *more++;
+	snprintf(shared->story, sizeof(shared->story), "%s", story);
+	shared->lives = 0;
+	shared_save();
+	pid = fork();
+	if (pid)
+		return pid;
+	if (managed)
+		setenv("INVOCATION_ID", "test", 1);
+	else
+		unsetenv("INVOCATION_ID");
+	execv(keeper_program, (char *const *)argv);
+	_exit(99);
+}
+
+static int keeper_verdict(pid_t pid)
+{
+	int status = -1;
+
+	waitpid(pid, &status, 0);
+	tap_n = shared->tap_n;
+	tap_bad = shared->tap_bad;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static void play(const char *story, bool managed)
+{
+	printf("# %s\n", story);
+	fflush(stdout);
+	ok(keeper_verdict(start_keeper(story, managed, NULL)) == STORY_OVER);
+}
+
+static void world_open(void)
+{
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	if (readlink("/proc/self/exe", self, sizeof(self) - 1) < 0)
+		abort();
+	snprintf(keeper_program, sizeof(keeper_program), "%.*s/../../../crisp-keeper", (int)(strrchr(self, '/') - self), self);
+}
+
+static void world_make(void)
+{
+	char dir[] = "/tmp/crisp-keeper-XXXXXX", path[96];
+
+	if (!mkdtemp(dir))
+		abort();
+	snprintf(path, sizeof(path), "%s/shared", dir);
+	setenv("CRISP_TEST_SHARED", path, 1);
+	shared_open(path);
+	snprintf(shared->dir, sizeof(shared->dir), "%s", dir);
+}
+
+static void world_remove(void)
+{
+	auto_dir DIR *d = opendir(shared->dir);
+	struct dirent *f;
+
+	while (d && (f = readdir(d)))
+		unlinkat(dirfd(d), f->d_name, 0);
+	ok(rmdir(shared->dir) == 0);
+}
+
+#endif
