@@ -1,0 +1,363 @@
+/* log_pump.c - see log_pump.h. Each stream is a FIFO and goes round this:
+ *
+ *        +--readable--> LOOK: whole lines there? move them -----------------+
+ *        |                 |only a piece of a line      |log cannot be written
+ *   WATCHING <--moved------+--> LINGER (10 ms, then it goes as P)           |
+ *        ^                                                                  |
+ *        +---1 ms of rest when lines come one by one <----------------------+--> HELD: kept in memory, again in 1 s
+ *
+ * A piece waits in the FIFO, not here, so it is safe. While the log's disk is full up to 64 KiB a stream are in memory;
+ * the container blocks on its pipe and nothing is lost unless we die in that time. */
+#include "procs/log_pump.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "procs/keeper.h"
+#include "procs/log_format.h"
+#include "procs/log_stage.h"
+#include "procs/logfile.h"
+#include "reactor/buf.h"
+#include "reactor/log.h"
+#include "reactor/loop.h"
+#include "reactor/metric.h"
+#include "reactor/own.h"
+
+enum { LINGER_MS = 10, REST_MS = 1, AGAIN_MS = 1000, DRAIN_MS = 2000, READERS_MAX = 16, SMALL_BYTES = 4096 };
+
+struct stream {
+	struct log_pump *pump;
+	bool is_stderr;
+	int fd; /* borrowed from keeper.c */
+	struct fd_watch watch;
+	struct timer timer;    /* LINGER, rest or AGAIN */
+	struct buf held;       /* bytes that the log refused */
+	int64_t moved_ns;      /* of the last move */
+	bool ended;            /* end of file was seen, and nobody opened the FIFO since */
+};
+
+struct log_pump {
+	char id[72];
+	char *dir, *log_path; /* log_path "": no file */
+	int log_fd;           /* borrowed from keeper.c; -1: no file */
+	struct stream streams[2];
+	struct log_reader *readers;
+	void (*drained)(void *arg); /* NULL: not draining */
+	void *arg;
+	struct timer drain_timer;
+	bool drain_over;
+};
+
+static void look(struct stream *s, bool flush);
+
+static void held_name(char out[128], const struct log_pump *p, const char *what)
+{
+	snprintf(out, 128, "container/%s/%s", p->id, what);
+}
+
+static void on_drained(struct timer *t)
+{
+	struct log_pump *p = container_of(t, struct log_pump, drain_timer);
+	void (*drained)(void *arg) = p->drained;
+
+	p->drained = NULL;
+	drained(p->arg);
+}
+
+static void check_drained(struct log_pump *p)
+{
+	if (!p->drained || p->drain_over || !p->streams[0].ended || !p->streams[1].ended)
+		return;
+	p->drain_over = true;
+	timer_set(&p->drain_timer, 0, on_drained);
+}
+
+/* ---- one stream ---- */
+
+static void on_again(struct timer *t);
+
+static void write_held(struct stream *s)
+{
+	struct buf text = { 0 };
+	struct err e;
+
+	log_format(&text, (const char *)s->held.at, s->held.len, s->is_stderr, loop_real_ns());
+	if (s->pump->log_fd < 0 || logfile_append(s->pump->log_fd, text.at, text.len, &e) == 0)
+		buf_free(&s->held);
+	buf_free(&text);
+}
+
+static void on_readable(struct fd_watch *w, int events)
+{
+	(void)events;
+	look(container_of(w, struct stream, watch), false);
+}
+
+static void watch(struct stream *s)
+{
+	timer_clear(&s->timer);
+	fd_watch_set(&s->watch, s->fd, FD_READ, on_readable);
+}
+
+static void wait_ms(struct stream *s, int64_t ms, void (*then)(struct timer *t))
+{
+	fd_watch_clear(&s->watch);
+	timer_set(&s->timer, ms, then);
+}
+
+static void on_again(struct timer *t)
+{
+	struct stream *s = container_of(t, struct stream, timer);
+
+	write_held(s);
+	if (s->held.len)
+		return wait_ms(s, AGAIN_MS, on_again);
+	log_info("log_writable container=%.12s", s->pump->id);
+	look(s, false);
+}
+
+static void on_linger(struct timer *t)
+{
+	look(container_of(t, struct stream, timer), true);
+}
+
+static void on_rested(struct timer *t)
+{
+	look(container_of(t, struct stream, timer), false);
+}
+
+static void hold(struct stream *s, const char *bytes, size_t n, const struct err *e)
+{
+	log_warn("log_refused container=%.12s bytes=%zu error=%s", s->pump->id, n, log_quote(e->msg));
+	metric_add(METRIC_log_refused_writes_total, NULL, 1);
+	buf_append(&s->held, bytes, n);
+	wait_ms(s, AGAIN_MS, on_again);
+}
+
+static void tell_readers(struct stream *s, const char *bytes, size_t n)
+{
+	for (struct log_reader *r = s->pump->readers, *next; r; r = next) {
+		next = r->next;
+		r->fn(r, s->is_stderr, bytes, n);
+	}
+}
+
+static void at_end(struct stream *s)
+{
+	s->ended = true;
+	fd_watch_clear(&s->watch);
+	timer_clear(&s->timer);
+	check_drained(s->pump);
+}
+
+/* Small moves in quick succession: let some lines gather instead of waking for each. */
+static bool should_rest(struct stream *s, size_t n)
+{
+	int64_t now_ns = loop_mono_ns();
+	bool often = now_ns - s->moved_ns < 2 * REST_MS * 1000000;
+
+	s->moved_ns = now_ns;
+	return often && n < SMALL_BYTES && !s->pump->drained;
+}
+
+static void look(struct stream *s, bool flush)
+{
+	struct log_pump *p = s->pump;
+	struct log_stage_target target = { p->id, p->log_fd, s->is_stderr };
+	const char *bytes;
+	ssize_t there = log_stage_peek(s->fd, &bytes);
+	size_t n;
+	struct err e;
+
+	if (there == 0)
+		return at_end(s);
+	if (there < 0) /* EAGAIN: a reader of its own pipe sees no other error */
+		return watch(s);
+	n = log_format_take(bytes, (size_t)there, flush || p->drained || p->log_fd < 0);
+	if (n == 0)
+		return wait_ms(s, LINGER_MS, on_linger);
+	metric_add(METRIC_log_bytes_total, NULL, n);
+	if (log_stage_move(s->fd, n, &target, &e) < 0) {
+		tell_readers(s, bytes, n);
+		return hold(s, bytes, n, &e);
+	}
+	tell_readers(s, bytes, n);
+	if (should_rest(s, n))
+		wait_ms(s, REST_MS, on_rested);
+	else
+		watch(s);
+}
+
+/* ---- opening and closing ---- */
+
+static int open_fifo(struct log_pump *p, const char *what, struct err *e)
+{
+	char name[128], path[600];
+	auto_fd int fd = -1;
+
+	held_name(name, p, what);
+	if (keeper_held(name) >= 0)
+		return keeper_held(name);
+	snprintf(path, sizeof(path), "%s/%s", p->dir, what);
+	if (mkfifo(path, 0600) < 0 && errno != EEXIST)
+		return err_os(e, ERR_INTERNAL, "make %s", path);
+	fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0)
+		return err_os(e, ERR_INTERNAL, "open %s", path);
+	keeper_hold(name, fd);
+	return keeper_held(name);
+}
+
+static int open_log(struct log_pump *p, struct err *e)
+{
+	char name[128];
+	auto_fd int fd = -1;
+
+	held_name(name, p, "log");
+	if (!*p->log_path || keeper_held(name) >= 0) {
+		p->log_fd = *p->log_path ? keeper_held(name) : -1;
+		return 0;
+	}
+	fd = logfile_open(p->log_path, e);
+	if (fd < 0)
+		return -1;
+	keeper_hold(name, fd);
+	p->log_fd = keeper_held(name);
+	return 0;
+}
+
+int log_pumps_open(struct err *e)
+{
+	return log_stage_open(e);
+}
+
+struct log_pump *log_pump_open(const char *id, const char *dir, const char *log_path, struct err *e)
+{
+	static const char *const names[] = { "stdout", "stderr" };
+	struct log_pump *p = new_zero(struct log_pump);
+
+	snprintf(p->id, sizeof(p->id), "%s", id);
+	p->dir = own_must(strdup(dir));
+	p->log_path = own_must(strdup(log_path));
+	p->log_fd = -1;
+	for (int i = 0; i < 2; i++)
+		p->streams[i] = (struct stream){ .pump = p, .is_stderr = i == 1, .fd = -1 };
+	if (open_log(p, e) < 0) {
+		log_pump_close(p);
+		return NULL;
+	}
+	for (int i = 0; i < 2; i++) {
+		p->streams[i].fd = open_fifo(p, names[i], e);
+		if (p->streams[i].fd < 0) {
+			log_pump_close(p);
+			return NULL;
+		}
+		watch(&p->streams[i]);
+	}
+	return p;
+}
+
+int log_pump_writer(struct log_pump *p, bool is_stderr, struct err *e)
+{
+	struct stream *s = &p->streams[is_stderr];
+	char path[600];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", p->dir, is_stderr ? "stderr" : "stdout");
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		return err_os(e, ERR_INTERNAL, "open %s", path);
+	s->ended = false;
+	watch(s);
+	return fd;
+}
+
+void log_pump_listen(struct log_pump *p, struct log_reader *r)
+{
+	int n = 0;
+
+	for (struct log_reader *it = p->readers; it; it = it->next)
+		n++;
+	assert(n < READERS_MAX);
+	r->next = p->readers;
+	p->readers = r;
+}
+
+void log_pump_unlisten(struct log_pump *p, struct log_reader *r)
+{
+	for (struct log_reader **at = &p->readers; *at; at = &(*at)->next)
+		if (*at == r) {
+			*at = r->next;
+			return;
+		}
+}
+
+int log_pump_reopen(struct log_pump *p, struct err *e)
+{
+	char name[128];
+	auto_fd int fd = -1;
+
+	if (!*p->log_path)
+		return err_set(e, ERR_FAILED_PRECONDITION, "container %.12s has no log file", p->id);
+	fd = logfile_open(p->log_path, e);
+	if (fd < 0)
+		return -1;
+	held_name(name, p, "log");
+	keeper_hold(name, fd); /* replaces and closes the old one */
+	p->log_fd = keeper_held(name);
+	return 0;
+}
+
+static void on_drain_timeout(struct timer *t)
+{
+	struct log_pump *p = container_of(t, struct log_pump, drain_timer);
+
+	log_info("log_drain container=%.12s effect=\"a descendant still holds the pipe\"", p->id);
+	p->drain_over = true;
+	on_drained(t);
+}
+
+void log_pump_drain(struct log_pump *p, void (*drained)(void *arg), void *arg)
+{
+	p->drained = drained;
+	p->arg = arg;
+	timer_set(&p->drain_timer, DRAIN_MS, on_drain_timeout);
+	for (int i = 0; i < 2; i++)
+		if (!p->streams[i].held.len && p->streams[i].fd >= 0 && !p->streams[i].ended)
+			watch(&p->streams[i]);
+	check_drained(p);
+}
+
+void log_pump_close(struct log_pump *p)
+{
+	char prefix[128], path[600];
+
+	timer_clear(&p->drain_timer);
+	for (int i = 0; i < 2; i++) {
+		struct stream *s = &p->streams[i];
+
+		fd_watch_clear(&s->watch);
+		timer_clear(&s->timer);
+		if (s->held.len) {
+			write_held(s); /* the last chance */
+			if (s->held.len)
+				log_error("log_lost container=%.12s bytes=%zu", p->id, s->held.len);
+		}
+		buf_free(&s->held);
+		snprintf(path, sizeof(path), "%s/%s", p->dir, i ? "stderr" : "stdout");
+		unlink(path);
+	}
+	held_name(prefix, p, "stdout");
+	keeper_release(prefix);
+	held_name(prefix, p, "stderr");
+	keeper_release(prefix);
+	held_name(prefix, p, "log");
+	keeper_release(prefix);
+	free(p->dir);
+	free(p->log_path);
+	free(p);
+}
