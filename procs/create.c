@@ -132,21 +132,33 @@ int create_config(struct container *c, const struct spec_image_volume *volumes, 
 	return container_save(c, e);
 }
 
-/* Everything in a bundle is flat (config.json, FIFOs, pid files) but rootfs, which is an empty directory by now. */
+/* Directories that mounts stood on, empty by now; one that still carries its mount is busy and stays. */
+static void remove_mount_points(int bundle, const char *name)
+{
+	int fd = openat(bundle, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	auto_dir DIR *list = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+
+	while (list && (entry = readdir(list)) != NULL)
+		if (entry->d_name[0] != '.')
+			unlinkat(dirfd(list), entry->d_name, AT_REMOVEDIR);
+}
+
+/* A bundle holds plain files (config.json, FIFOs, pid files), rootfs and volumes/<n>. What is below rootfs is not ours to touch. */
 void create_undo(struct container *c)
 {
-	auto_fd int dir = open(c->bundle, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	auto_dir DIR *list = dir < 0 ? NULL : fdopendir(dir);
+	int fd = open(c->bundle, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	auto_dir DIR *list = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *entry;
 
 	if (!list)
 		return;
-	take_fd(&dir); /* closed with the list */
+	remove_mount_points(fd, "volumes");
 	while ((entry = readdir(list)) != NULL) {
 		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
 			continue;
-		if (unlinkat(dirfd(list), entry->d_name, 0) < 0 && errno == EISDIR)
-			unlinkat(dirfd(list), entry->d_name, AT_REMOVEDIR);
+		if (unlinkat(fd, entry->d_name, 0) < 0 && errno == EISDIR)
+			unlinkat(fd, entry->d_name, AT_REMOVEDIR);
 	}
 	if (rmdir(c->bundle) < 0)
 		log_warn("bundle container=%s path=%s error=%s", c->id, c->bundle, strerror(errno));

@@ -9,7 +9,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "procs/oci_runtime.h"
 
 struct spec_host spec_pod_host;
 struct runtime_features spec_pod_features;

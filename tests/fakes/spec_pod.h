@@ -4,6 +4,7 @@
 #ifndef TESTS_FAKES_SPEC_POD_H
 #define TESTS_FAKES_SPEC_POD_H
 
+#include "procs/oci_runtime.h"
 #include "procs/spec_part.h"
 
 struct spec_pod {
