@@ -4,9 +4,10 @@
 #define PROCS_SANDBOX_UP_H
 
 #include "procs/sandbox.h"
+#include "procs/sandbox_check.h" /* what callers ask before there is a sandbox */
 #include "reactor/err.h"
 
-struct sandbox_up_config {
+struct sandbox_up_config { /* borrowed for ever */
 	const char *pause_path; /* the built-in pause */
 	const char *node_name;
 	const char *resolv_conf; /* "/etc/resolv.conf": for a sandbox without dns_config */
@@ -16,8 +17,13 @@ void sandbox_up_open(const struct sandbox_up_config *cfg);
 struct sandbox_up; /* gone once `done` ran */
 typedef void sandbox_up_done(void *arg, const struct err *e);
 
-/* The caller holds s->lane. On success s is READY, saved and no longer hidden. On an error everything is undone and the caller frees
- * it; when the undo of the network failed it stays, NOTREADY and listed, so that a later Stop tries again. Runs on: no cancel. */
+/* The caller holds s->lane; s->config passed sandbox_check(). On success s is READY, saved and no longer hidden. On an error
+ * everything is undone and the caller frees it; when the undo of the network failed it stays, NOTREADY and listed, so that a
+ * later Stop tries again. Runs on: no cancel. Errors:
+ *   FAILED_PRECONDITION  there is no CNI configuration (nothing was made)
+ *   INVALID_ARGUMENT     the kernel refused a sysctl or the hostname
+ *   RESOURCE_EXHAUSTED   the kernel's limits on namespaces
+ *   those of cni_add(); INTERNAL; UNAVAILABLE */
 struct sandbox_up *sandbox_up_start(struct sandbox *s, sandbox_up_done *done, void *arg);
 
 #endif

@@ -1,0 +1,16 @@
+/* sandbox_check.h - may a sandbox be made as asked? Everything that can be judged before anything is made.
+ * Spec: CRI v1 api.proto, PodSandboxConfig, NamespaceOption, UserNamespace. */
+#ifndef PROCS_SANDBOX_CHECK_H
+#define PROCS_SANDBOX_CHECK_H
+
+#include "procs/config.h"
+#include "reactor/err.h"
+
+/* INVALID_ARGUMENT names the member that contradicts itself or the others; UNIMPLEMENTED: a user namespace. */
+int sandbox_check(const struct sandbox_config *c, struct err *e);
+
+/* The sysctls to be set: those asked for, and containerd's defaults for a network of its own: ports below 1024 and ping for
+ * every user. Array in the arena, strings borrowed. */
+struct pairs sandbox_sysctls(const struct sandbox_config *c, struct arena *a);
+
+#endif

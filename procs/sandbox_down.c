@@ -1,0 +1,216 @@
+/* sandbox_down.c - see sandbox_down.h.
+ *
+ *   PAUSE --dead--> NETWORK --given back--> REST (namespaces, files, cgroup: at once) --> DOWN
+ *                      |
+ *                      +--DEL failed--> FAILED (the rest stays: a later DEL may need the namespace)
+ *
+ * Each step is passed over when `made` does not name it. Waits on: the pause's death (PAUSE), CNI (NETWORK).
+ * A DEL that fails for a sandbox whose ADD never came to an end is only logged once the sandbox is listed: what is
+ * broken in this way could otherwise never be removed. */
+#include "procs/sandbox_down.h"
+
+#include <linux/magic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/vfs.h>
+
+#include "procs/cgroup.h"
+#include "procs/cni.h"
+#include "procs/keeper.h"
+#include "procs/sandbox_files.h"
+#include "procs/sandbox_pause.h"
+#include "procs/spec.h"
+#include "reactor/log.h"
+#include "reactor/loop.h"
+#include "reactor/own.h"
+#include "reactor/sm.h"
+
+enum down_state { BEGIN, PAUSE, NETWORK, REST, DOWN, FAILED };
+
+static const struct sm_state down_states[] = {
+	[BEGIN]   = { "BEGIN",   TO(PAUSE) },
+	[PAUSE]   = { "PAUSE",   TO(NETWORK) },
+	[NETWORK] = { "NETWORK", TO(REST) | TO(FAILED) },
+	[REST]    = { "REST",    TO(DOWN) },
+	[DOWN]    = { "DOWN",    0 },
+	[FAILED]  = { "FAILED",  0 },
+};
+
+struct sandbox_down {
+	struct sm sm;
+	struct sandbox *s; /* borrowed: the caller holds its lane */
+	struct timer timer; /* the first turn */
+	struct err err;
+	sandbox_down_done *done;
+	void *arg;
+};
+
+static void save(const struct sandbox *s)
+{
+	struct err e;
+
+	if (sandbox_save(s, &e) < 0)
+		log_error("sandbox_record sandbox=%.12s error=%s", s->id, log_quote(e.msg));
+}
+
+static void report(struct sandbox_down *d)
+{
+	struct sandbox_down o = *d;
+
+	timer_clear(&d->timer);
+	free(d);
+	o.done(o.arg, o.sm.now == DOWN ? NULL : &o.err);
+}
+
+static void rest_step(struct sandbox_down *d)
+{
+	struct sandbox *s = d->s;
+
+	sm_move(&d->sm, REST);
+	if (s->made & MADE_NAMESPACES)
+		keeper_namespaces_drop(s->id, s->netns_path);
+	if (s->made & MADE_FILES)
+		sandbox_files_remove(s);
+	if (s->made & MADE_CGROUP)
+		cgroup_remove(s->cgroup);
+	if (s->made || s->ips.n) {
+		s->made = 0;
+		s->ips.n = 0; /* the address may be another pod's now */
+		save(s);
+	}
+	sm_move(&d->sm, DOWN);
+	report(d);
+}
+
+static void on_deleted(void *arg, const struct err *e, const struct cni_result *r)
+{
+	struct sandbox_down *d = arg;
+	struct sandbox *s = d->s;
+
+	(void)r;
+	if (e && (s->hidden || s->cni_result[0])) {
+		d->err = *e;
+		err_wrap(&d->err, "give back the network of sandbox %.12s", s->id);
+		sm_move(&d->sm, FAILED);
+		return report(d);
+	}
+	if (e)
+		log_warn("sandbox_network sandbox=%.12s set_up=never error=%s", s->id, log_quote(e->msg));
+	s->made &= ~(uint32_t)MADE_NETWORK;
+	rest_step(d);
+}
+
+static void network_step(struct sandbox_down *d)
+{
+	struct sandbox *s = d->s;
+
+	sm_move(&d->sm, NETWORK);
+	if (!(s->made & MADE_NETWORK))
+		return rest_step(d);
+	cni_del(&(struct cni_sandbox){ .id = s->id, .name = s->config.name, .namespace_ = s->config.namespace_, .uid = s->config.uid,
+		.netns_path = s->netns_path, .ports = s->config.ports.at, .nports = s->config.ports.n,
+		.annotations = &s->config.annotations, .cgroup = s->config.cgroup_parent, .dns = &s->config.dns,
+		.conf = s->cni_conf, .result = s->cni_result }, on_deleted, d);
+}
+
+static void on_pause_dead(void *arg)
+{
+	struct sandbox_down *d = arg;
+
+	d->s->made &= ~(uint32_t)MADE_PAUSE;
+	network_step(d);
+}
+
+static void on_turn(struct timer *t)
+{
+	struct sandbox_down *d = container_of(t, struct sandbox_down, timer);
+
+	sm_move(&d->sm, PAUSE);
+	if (d->s->made & MADE_PAUSE)
+		sandbox_pause_kill(d->s, on_pause_dead, d);
+	else
+		network_step(d);
+}
+
+struct sandbox_down *sandbox_down_start(struct sandbox *s, sandbox_down_done *done, void *arg)
+{
+	struct sandbox_down *d = new_zero(struct sandbox_down);
+
+	d->s = s;
+	d->done = done;
+	d->arg = arg;
+	d->sm = (struct sm){ down_states, "sandbox_down", s->id, BEGIN };
+	sandbox_set_state(s, SANDBOX_NOTREADY);
+	timer_set(&d->timer, 0, on_turn);
+	return d;
+}
+
+/* ---- what is there of a sandbox ---- */
+
+static bool netns_pinned(const struct sandbox *s)
+{
+	struct statfs fs;
+
+	return statfs(s->netns_path, &fs) == 0 && fs.f_type == NSFS_MAGIC;
+}
+
+static const char *held_path(const struct sandbox *s, const char *kind, struct arena *a, struct err *e)
+{
+	const char *path = keeper_path(a, arena_printf(a, "sandbox/%s/%s", s->id, kind));
+
+	if (!path)
+		err_set(e, ERR_INTERNAL, "the %s namespace of sandbox %.12s is gone", kind, s->id);
+	return path;
+}
+
+int sandbox_namespaces(const struct sandbox *s, struct arena *a, struct spec_namespaces *out, struct err *e)
+{
+	const struct ns_options *ns = &s->config.security.ns;
+
+	*out = (struct spec_namespaces){ "", "", "", "", ns->pid == NS_NODE ? "" : "new" };
+	if (ns->network != NS_NODE) {
+		if (!netns_pinned(s))
+			return err_set(e, ERR_INTERNAL, "the network namespace of sandbox %.12s is gone from %s", s->id, s->netns_path);
+		out->net = arena_strdup(a, s->netns_path);
+		out->uts = held_path(s, "uts", a, e);
+	}
+	if (ns->ipc != NS_NODE)
+		out->ipc = held_path(s, "ipc", a, e);
+	if (!out->uts || !out->ipc)
+		return -1;
+	if (!sandbox_has_pause(s))
+		return 0;
+	if (!s->pause_pid)
+		return err_set(e, ERR_INTERNAL, "the pause of sandbox %.12s is dead, and its PID namespace with it", s->id);
+	out->pid = arena_printf(a, "/proc/%d/ns/pid", (int)s->pause_pid);
+	return 0;
+}
+
+static bool shm_mounted(const struct sandbox *s)
+{
+	char path[512];
+	struct statfs fs;
+
+	snprintf(path, sizeof(path), "%s/shm", s->dir);
+	return statfs(path, &fs) == 0 && fs.f_type == TMPFS_MAGIC;
+}
+
+bool sandbox_adopt(struct sandbox *s)
+{
+	const struct ns_options *ns = &s->config.security.ns;
+	struct arena *a = arena_new();
+	const char *lost = NULL;
+
+	if (ns->network != NS_NODE && (!netns_pinned(s) || keeper_held(arena_printf(a, "sandbox/%s/uts", s->id)) < 0))
+		lost = "network";
+	else if (ns->ipc != NS_NODE && (!shm_mounted(s) || keeper_held(arena_printf(a, "sandbox/%s/ipc", s->id)) < 0))
+		lost = "ipc";
+	else if (sandbox_has_pause(s) && !sandbox_pause_adopt(s))
+		lost = "pause";
+	arena_free(a);
+	if (!lost)
+		return true;
+	log_warn("sandbox_lost sandbox=%.12s what=%s", s->id, lost);
+	sandbox_set_state(s, SANDBOX_NOTREADY);
+	return false;
+}

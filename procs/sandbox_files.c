@@ -1,0 +1,145 @@
+/* sandbox_files.c - see sandbox_files.h. */
+#include "procs/sandbox_files.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "reactor/log.h"
+#include "reactor/own.h"
+
+enum { PATH_SIZE = 512, COPY_MAX = 16 << 20 };
+
+static const char *const names[] = { "hostname", "hosts", "resolv.conf" };
+
+static const char *append(struct arena *a, const char *text, const char *word, const struct strings *values)
+{
+	for (size_t i = 0; i < values->n; i++)
+		text = arena_printf(a, "%s%s%s", text, i ? " " : word, values->at[i]);
+	return values->n ? arena_printf(a, "%s\n", text) : text;
+}
+
+const char *sandbox_resolv_conf(const struct dns_config *dns, struct arena *a)
+{
+	const char *text = append(a, "", "search ", &dns->searches);
+
+	for (size_t i = 0; i < dns->servers.n; i++)
+		text = arena_printf(a, "%snameserver %s\n", text, dns->servers.at[i]);
+	return append(a, text, "options ", &dns->options);
+}
+
+static int create(const struct sandbox *s, const char *name, struct err *e)
+{
+	char path[PATH_SIZE];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", s->dir, name);
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+	if (fd >= 0 && fchmod(fd, 0644) == 0) /* whatever our umask is: every user of the pod reads it */
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	return err_os(e, ERR_INTERNAL, "make %s", path);
+}
+
+static int put_text(const struct sandbox *s, const char *name, const char *text, struct err *e)
+{
+	auto_fd int fd = create(s, name, e);
+
+	if (fd < 0)
+		return -1;
+	if (write(fd, text, strlen(text)) != (ssize_t)strlen(text))
+		return err_os(e, ERR_INTERNAL, "write %s/%s", s->dir, name);
+	return 0;
+}
+
+static int put_copy(const struct sandbox *s, const char *name, const char *from, struct err *e)
+{
+	auto_fd int to = create(s, name, e), fd = -1;
+	struct stat st;
+	char bytes[16384];
+	ssize_t n = 0;
+
+	if (to < 0)
+		return -1;
+	fd = open(from, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0 && errno == ENOENT)
+		return 0;
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return err_os(e, ERR_INTERNAL, "read %s", from);
+	if (!S_ISREG(st.st_mode) || st.st_size > COPY_MAX)
+		return err_set(e, ERR_INTERNAL, "%s is not a regular file of at most 16 MiB", from);
+	while ((n = read(fd, bytes, sizeof(bytes))) > 0)
+		if (write(to, bytes, (size_t)n) != n)
+			return err_os(e, ERR_INTERNAL, "write %s/%s", s->dir, name);
+	return n < 0 ? err_os(e, ERR_INTERNAL, "read %s", from) : 0;
+}
+
+static int mount_shm(const struct sandbox *s, struct err *e)
+{
+	char path[PATH_SIZE];
+
+	snprintf(path, sizeof(path), "%s/shm", s->dir);
+	if (mkdir(path, 0711) < 0 && errno != EEXIST)
+		return err_os(e, ERR_INTERNAL, "make %s", path);
+	if (mount("shm", path, "tmpfs", MS_NOEXEC | MS_NOSUID | MS_NODEV, "mode=1777,size=65536k") < 0)
+		return err_os(e, ERR_INTERNAL, "mount a tmpfs at %s", path);
+	return 0;
+}
+
+/* <state>/sandboxes, then the sandbox's own. */
+static int make_dir(const struct sandbox *s, struct err *e)
+{
+	char parent[PATH_SIZE];
+	char *slash;
+
+	snprintf(parent, sizeof(parent), "%s", s->dir);
+	slash = strrchr(parent, '/');
+	if (slash && slash != parent) {
+		*slash = '\0';
+		if (mkdir(parent, 0711) < 0 && errno != EEXIST)
+			return err_os(e, ERR_INTERNAL, "make %s", parent);
+	}
+	if (mkdir(s->dir, 0711) < 0 && errno != EEXIST)
+		return err_os(e, ERR_INTERNAL, "make %s", s->dir);
+	return 0;
+}
+
+int sandbox_files_make(const struct sandbox *s, const struct sandbox_files *f, struct err *e)
+{
+	struct arena *a = arena_new();
+	const char *dns = s->config.dns.set ? sandbox_resolv_conf(&s->config.dns, a) : "";
+	int ret = make_dir(s, e);
+
+	if (ret == 0)
+		ret = put_text(s, "hostname", arena_printf(a, "%s\n", f->hostname), e);
+	if (ret == 0)
+		ret = put_copy(s, "hosts", f->hosts, e);
+	if (ret == 0)
+		ret = dns[0] ? put_text(s, "resolv.conf", dns, e) : put_copy(s, "resolv.conf", f->resolv_conf, e);
+	if (ret == 0 && s->config.security.ns.ipc != NS_NODE)
+		ret = mount_shm(s, e);
+	arena_free(a);
+	return ret;
+}
+
+void sandbox_files_remove(const struct sandbox *s)
+{
+	char path[PATH_SIZE];
+
+	snprintf(path, sizeof(path), "%s/shm", s->dir);
+	/* Lazily: a container's copy of the mount may still be on its way out. */
+	if (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 && errno != EINVAL && errno != ENOENT)
+		log_warn("sandbox_files umount=%s error=%s", path, log_quote(strerror(errno)));
+	rmdir(path);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		snprintf(path, sizeof(path), "%s/%s", s->dir, names[i]);
+		unlink(path);
+	}
+	if (rmdir(s->dir) < 0 && errno != ENOENT)
+		log_warn("sandbox_files dir=%s error=%s", s->dir, log_quote(strerror(errno)));
+}

@@ -1,0 +1,237 @@
+/* sandbox_pause.c - see sandbox_pause.h. One watch per running pause; a kill is another short wait for the same death. */
+#include "procs/sandbox_pause.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "procs/cgroup.h"
+#include "procs/keeper.h"
+#include "reactor/child.h"
+#include "reactor/log.h"
+#include "reactor/loop.h"
+#include "reactor/map.h"
+#include "reactor/own.h"
+
+enum { DEATH_MS = 2000 };
+
+struct pause {
+	struct exit_watch exit;
+	struct sandbox *sandbox; /* outlives it: sandbox_down kills the pause first */
+};
+
+struct starting {
+	struct arena *arena;
+	struct sandbox *sandbox;
+	sandbox_pause_done *done;
+	void *arg;
+	struct err err;
+	struct timer timer; /* a failure before there was a child */
+};
+
+struct killing {
+	struct exit_watch exit;
+	struct timer timer;
+	char id[ID_SIZE];
+	void (*done)(void *arg);
+	void *arg;
+};
+
+static struct map watched; /* by sandbox id, of struct pause */
+
+bool sandbox_has_pause(const struct sandbox *s)
+{
+	return s->config.security.ns.pid == NS_POD;
+}
+
+static const char *keep_id(const struct sandbox *s, char out[72])
+{
+	snprintf(out, 72, "pause/%s", s->id);
+	return out;
+}
+
+static void unwatch(struct sandbox *s)
+{
+	struct pause *p = map_drop(&watched, s->id);
+
+	if (p)
+		keeper_unwatch_exit(&p->exit);
+	free(p);
+}
+
+static void on_death(struct exit_watch *w, const struct exit_record *r)
+{
+	struct pause *p = container_of(w, struct pause, exit);
+	struct sandbox *s = p->sandbox;
+	char id[72];
+
+	log_warn("sandbox_pause_died sandbox=%.12s pid=%d status=%s", s->id, (int)s->pause_pid,
+		 log_quote(r->status < 0 ? "unknown" : child_status_text(r->status)));
+	s->pause_pid = 0;
+	unwatch(s);
+	sandbox_set_state(s, SANDBOX_NOTREADY);
+	keeper_forget(keep_id(s, id));
+}
+
+static void watch(struct sandbox *s)
+{
+	struct pause *p = new_zero(struct pause);
+	char id[72];
+
+	p->sandbox = s;
+	map_put(&watched, s->id, p);
+	keeper_watch_exit(&p->exit, keep_id(s, id), on_death);
+}
+
+bool sandbox_pause_adopt(struct sandbox *s)
+{
+	char id[72];
+	const struct kept *k = keeper_kept(keep_id(s, id));
+
+	if (!k || k->ended || k->pid != s->pause_pid)
+		return false;
+	watch(s);
+	return true;
+}
+
+static void report(struct starting *st, const struct err *e)
+{
+	sandbox_pause_done *done = st->done;
+	void *arg = st->arg;
+
+	timer_clear(&st->timer);
+	arena_free(st->arena);
+	free(st);
+	done(arg, e);
+}
+
+static void on_not_started(struct timer *t)
+{
+	struct starting *st = container_of(t, struct starting, timer);
+	struct err e = st->err;
+
+	report(st, &e);
+}
+
+static void on_started(void *arg, const struct err *e, struct child_result *r)
+{
+	struct starting *st = arg;
+	struct err mine;
+
+	if (e) {
+		mine = *e;
+		err_wrap(&mine, "start the pause");
+		return report(st, &mine);
+	}
+	st->sandbox->pause_pid = r->pid;
+	watch(st->sandbox);
+	report(st, NULL);
+}
+
+/* A leaf below the sandbox's: on v2 a cgroup whose children have controllers holds no process itself. */
+static int join(struct starting *st, struct child_spec *spec, struct err *e)
+{
+	const char *leaf = arena_printf(st->arena, "%s/pause", st->sandbox->cgroup);
+
+	if (cgroup_make_leaf(leaf, e) < 0)
+		return -1;
+	spec->join_tasks = cgroup_tasks(st->arena, leaf);
+	if (!cgroup_is_v2())
+		return 0;
+	spec->join_cgroup_fd = cgroup_dirfd(leaf, e);
+	return spec->join_cgroup_fd < 0 ? -1 : 0;
+}
+
+static int enter(struct starting *st, int fds[3], size_t *n, struct err *e)
+{
+	const struct ns_options *ns = &st->sandbox->config.security.ns;
+	const bool own[] = { ns->network != NS_NODE, ns->ipc != NS_NODE, ns->network != NS_NODE };
+	static const char *const kinds[] = { "net", "ipc", "uts" };
+
+	for (int i = 0; i < 3; i++) {
+		int fd = own[i] ? keeper_held(arena_printf(st->arena, "sandbox/%s/%s", st->sandbox->id, kinds[i])) : -1;
+
+		if (own[i] && fd < 0)
+			return err_set(e, ERR_INTERNAL, "start the pause: the %s namespace is not held", kinds[i]);
+		if (fd >= 0)
+			fds[(*n)++] = fd;
+	}
+	return 0;
+}
+
+void sandbox_pause_start(struct sandbox *s, const char *program, sandbox_pause_done *done, void *arg)
+{
+	struct starting *st = new_zero(struct starting);
+	const char *argv[] = { program, NULL };
+	struct child_spec spec = { .argv = argv, .unshare = CLONE_NEWPID | CLONE_NEWNS, .oom_score_adj = -998 };
+	int fds[3];
+	char id[72];
+
+	st->arena = arena_new();
+	st->sandbox = s;
+	st->done = done;
+	st->arg = arg;
+	spec.enter = fds;
+	spec.keep_id = keep_id(s, id);
+	if (join(st, &spec, &st->err) < 0 || enter(st, fds, &spec.nenter, &st->err) < 0)
+		timer_set(&st->timer, 0, on_not_started);
+	else
+		child_start(&spec, on_started, st);
+	if (spec.join_cgroup_fd > 0)
+		close(spec.join_cgroup_fd);
+}
+
+static void dead(struct killing *k)
+{
+	void (*done)(void *arg) = k->done;
+	void *arg = k->arg;
+	char id[72];
+
+	snprintf(id, sizeof(id), "pause/%s", k->id);
+	keeper_unwatch_exit(&k->exit);
+	keeper_forget(id);
+	timer_clear(&k->timer);
+	free(k);
+	done(arg);
+}
+
+static void on_killed(struct exit_watch *w, const struct exit_record *r)
+{
+	(void)r;
+	dead(container_of(w, struct killing, exit));
+}
+
+static void on_patience(struct timer *t)
+{
+	struct killing *k = container_of(t, struct killing, timer);
+
+	log_warn("sandbox_pause_lives sandbox=%.12s waited_ms=%d", k->id, DEATH_MS);
+	dead(k);
+}
+
+static void on_none(struct timer *t)
+{
+	dead(container_of(t, struct killing, timer));
+}
+
+void sandbox_pause_kill(struct sandbox *s, void (*done)(void *arg), void *arg)
+{
+	struct killing *k = new_zero(struct killing);
+	char id[72];
+	const struct kept *kept = keeper_kept(keep_id(s, id));
+
+	unwatch(s);
+	s->pause_pid = 0;
+	snprintf(k->id, sizeof(k->id), "%s", s->id);
+	k->done = done;
+	k->arg = arg;
+	if (!kept || kept->ended || kept->pidfd < 0)
+		return timer_set(&k->timer, 0, on_none);
+	syscall(SYS_pidfd_send_signal, kept->pidfd, SIGKILL, NULL, 0);
+	keeper_watch_exit(&k->exit, id, on_killed);
+	timer_set(&k->timer, DEATH_MS, on_patience);
+}

@@ -1,0 +1,244 @@
+/* net_world.c - see net_world.h. Takes the place of procs/keeper.o, cgroup*.o, cni.o, cni_network.o and sandbox_files.o. */
+#include "tests/fakes/net_world.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "procs/cgroup.h"
+#include "procs/cni.h"
+#include "procs/keeper.h"
+#include "procs/sandbox_files.h"
+
+char net_trace[512];
+struct net_world net_world;
+
+static struct exit_watch *watch;
+static struct kept kept;
+static struct {
+	ns_done *ns;
+	cni_done *add, *del;
+	void *ns_arg, *add_arg, *del_arg;
+} asked;
+
+static void traced(const char *word)
+{
+	size_t used = strlen(net_trace);
+
+	snprintf(net_trace + used, sizeof(net_trace) - used, "%s%s", used ? " " : "", word);
+}
+
+void net_world_reset(void)
+{
+	memset(&net_world, 0, sizeof(net_world));
+	memset(&asked, 0, sizeof(asked));
+	net_trace[0] = '\0';
+	watch = NULL;
+}
+
+bool net_world_waits(const char *what)
+{
+	return strcmp(what, "namespaces") == 0 ? asked.ns != NULL : strcmp(what, "add") == 0 ? asked.add != NULL : asked.del != NULL;
+}
+
+static void answer_cni(cni_done *done, void *arg, const struct err *e, bool left)
+{
+	const char *ips[] = { "10.1.2.3", "fd00::3" };
+	struct cni_result r = { .ips = { ips, e ? 0 : 2 }, .text = e ? "" : "{\"r\":1}", .conf = "{\"c\":1}", .left = left };
+
+	done(arg, e, &r);
+}
+
+void net_world_answers(const char *what, enum err_code code, bool left)
+{
+	struct err e, *failed = code == ERR_OK ? NULL : &e;
+	cni_done *done;
+
+	err_set(&e, code, "%s failed", what);
+	assert(net_world_waits(what));
+	if (strcmp(what, "namespaces") == 0) {
+		ns_done *ns = asked.ns;
+
+		asked.ns = NULL;
+		return ns(asked.ns_arg, failed);
+	}
+	if (strcmp(what, "add") == 0) {
+		done = asked.add;
+		asked.add = NULL;
+		return answer_cni(done, asked.add_arg, failed, left);
+	}
+	done = asked.del;
+	asked.del = NULL;
+	answer_cni(done, asked.del_arg, failed, left);
+}
+
+/* ---- keeper ---- */
+
+struct ns_op *keeper_namespaces(const struct ns_request *r, ns_done *done, void *arg)
+{
+	size_t used = 0;
+
+	traced("namespaces");
+	asked.ns = done;
+	asked.ns_arg = arg;
+	snprintf(net_world.netns, sizeof(net_world.netns), "%s", r->net ? r->netns_path : "");
+	snprintf(net_world.hostname, sizeof(net_world.hostname), "%s", r->uts ? r->hostname : "(node)");
+	for (size_t i = 0; i < r->sysctls.n; i++)
+		used += (size_t)snprintf(net_world.sysctls + used, sizeof(net_world.sysctls) - used, "%s=%s;", r->sysctls.at[i].key,
+					 r->sysctls.at[i].value);
+	return (struct ns_op *)&asked;
+}
+
+void keeper_namespaces_cancel(struct ns_op *op)
+{
+	(void)op;
+	asked.ns = NULL;
+	traced("cancel");
+}
+
+void keeper_namespaces_drop(const char *id, const char *netns_path)
+{
+	(void)id;
+	(void)netns_path;
+	traced("-namespaces");
+}
+
+int keeper_held(const char *name)
+{
+	(void)name;
+	return net_world.no_pins ? -1 : 0;
+}
+
+const char *keeper_path(struct arena *a, const char *name)
+{
+	return net_world.no_pins ? NULL : arena_printf(a, "/proc/1/fd/%s", strrchr(name, '/') + 1);
+}
+
+const struct kept *keeper_kept(const char *id)
+{
+	kept = (struct kept){ .id = id, .pid = net_world.pause_pid, .pidfd = 1000000 };
+	return net_world.pause_pid ? &kept : NULL;
+}
+
+void keeper_watch_exit(struct exit_watch *w, const char *id, void (*fn)(struct exit_watch *w, const struct exit_record *r))
+{
+	snprintf(w->id, sizeof(w->id), "%s", id);
+	w->fn = fn;
+	watch = w;
+}
+
+void keeper_unwatch_exit(struct exit_watch *w)
+{
+	if (watch == w)
+		watch = NULL;
+}
+
+void keeper_forget(const char *id)
+{
+	(void)id;
+	traced("forget");
+}
+
+void net_world_pause_dies(void)
+{
+	struct exit_watch *w = watch;
+	struct exit_record r = { .id = w->id, .pid = net_world.pause_pid, .status = 9 };
+
+	watch = NULL;
+	net_world.pause_pid = 0;
+	w->fn(w, &r);
+}
+
+/* ---- cgroups ---- */
+
+char *cgroup_pod_path(struct arena *a, const char *parent, const char *id)
+{
+	(void)id;
+	return arena_printf(a, "%s/one", parent[0] ? parent : "/crisp");
+}
+
+int cgroup_make(const char *path, struct err *e)
+{
+	(void)path;
+	traced("cgroup");
+	return net_world.no_cgroup ? err_set(e, ERR_INTERNAL, "no cgroup") : 0;
+}
+
+int cgroup_make_leaf(const char *path, struct err *e)
+{
+	(void)e;
+	traced(strstr(path, "/pause") ? "leaf" : "?");
+	return 0;
+}
+
+void cgroup_remove(const char *path)
+{
+	(void)path;
+	traced("-cgroup");
+}
+
+const char *const *cgroup_tasks(struct arena *a, const char *path)
+{
+	(void)a;
+	(void)path;
+	return NULL;
+}
+
+bool cgroup_is_v2(void)
+{
+	return net_world.cgroup_v2;
+}
+
+int cgroup_dirfd(const char *path, struct err *e)
+{
+	(void)path;
+	return err_set(e, ERR_INTERNAL, "no such cgroup");
+}
+
+/* ---- network ---- */
+
+const char *cni_conf_now(struct err *e)
+{
+	if (!net_world.no_conf)
+		return "{\"c\":1}";
+	err_set(e, ERR_FAILED_PRECONDITION, "no CNI configuration");
+	return NULL;
+}
+
+static struct cni_op *asked_for(const struct cni_sandbox *s, const char *verb)
+{
+	traced(verb);
+	snprintf(net_world.conf, sizeof(net_world.conf), "%s", s->conf);
+	snprintf(net_world.result, sizeof(net_world.result), "%s", s->result);
+	return (struct cni_op *)&asked;
+}
+
+struct cni_op *cni_add(const struct cni_sandbox *s, cni_done *done, void *arg)
+{
+	asked.add = done;
+	asked.add_arg = arg;
+	return asked_for(s, "add");
+}
+
+struct cni_op *cni_del(const struct cni_sandbox *s, cni_done *done, void *arg)
+{
+	asked.del = done;
+	asked.del_arg = arg;
+	return asked_for(s, "del");
+}
+
+/* ---- files ---- */
+
+int sandbox_files_make(const struct sandbox *s, const struct sandbox_files *f, struct err *e)
+{
+	(void)s;
+	(void)f;
+	traced("files");
+	return net_world.no_files ? err_set(e, ERR_INTERNAL, "disk full") : 0;
+}
+
+void sandbox_files_remove(const struct sandbox *s)
+{
+	(void)s;
+	traced("-files");
+}

@@ -1,0 +1,26 @@
+/* net_world.h - keeper, cgroups, CNI and files of a sandbox, as words in a trace; the test decides what answers and what fails. */
+#ifndef TESTS_NET_WORLD_H
+#define TESTS_NET_WORLD_H
+
+#include <stdbool.h>
+
+#include "reactor/err.h"
+
+/* What was done, in order: "namespaces cgroup files add pause …"; undoing is "-namespaces", "-cgroup", "-files", "del", "kill". */
+extern char net_trace[512];
+
+extern struct net_world {
+	bool no_conf, no_cgroup, no_files, no_pins; /* these fail at once */
+	bool cgroup_v2;
+	int pause_pid;           /* > 0: the keeper keeps a pause with that pid; a SIGKILL is not really sent */
+	char netns[300], hostname[80], sysctls[512], conf[64], result[64]; /* as last asked for */
+} net_world;
+
+void net_world_reset(void);
+bool net_world_waits(const char *what); /* "namespaces", "add", "del": one is under way */
+
+/* The answer to the one under way; code ERR_OK: it worked. `left`: a failed ADD could not be undone. */
+void net_world_answers(const char *what, enum err_code code, bool left);
+void net_world_pause_dies(void);
+
+#endif

@@ -1,0 +1,429 @@
+/* test_sandbox_up.c - RunPodSandbox step by step: what is made in which order, and that each failure leaves nothing. */
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "procs/sandbox_pause.h"
+#include "procs/sandbox_up.h"
+#include "reactor/loop.h"
+#include "reactor/own.h"
+#include "reactor/record.h"
+#include "tests/fakes/net_child.h"
+#include "tests/fakes/net_world.h"
+#include "tests/tap.h"
+
+static char root[] = "/tmp/test-sandbox-up-XXXXXX";
+static char records[64];
+static struct arena *arena;
+static struct sandbox_config config; /* as the next sandbox is asked for */
+
+struct result {
+	int calls;
+	struct err e;
+};
+
+static void record(void *arg, const struct err *e)
+{
+	struct result *r = arg;
+
+	r->calls++;
+	r->e.code = ERR_OK;
+	if (e)
+		r->e = *e;
+}
+
+static void turns(void)
+{
+	for (int i = 0; i < 20; i++)
+		loop_turn();
+}
+
+static void blank(void)
+{
+	auto_json json_t *nothing = json_object();
+	struct err e;
+
+	fields_from_json(sandbox_config_fields, &config, nothing, arena, &e);
+	config.name = "web";
+	config.namespace_ = "ns";
+	config.uid = "u1";
+	config.security.ns.pid = NS_CONTAINER;
+}
+
+static struct sandbox *begin(struct result *r)
+{
+	struct sandbox *s = sandbox_new(&config);
+
+	*r = (struct result){ 0 };
+	net_world_reset();
+	net_children_reset();
+	return s;
+}
+
+static bool on_disk(const struct sandbox *s)
+{
+	struct err e;
+	auto_json json_t *j = record_read(records, s->id, 1, &e);
+
+	return j != NULL;
+}
+
+static uint32_t made_on_disk(const struct sandbox *s)
+{
+	struct err e;
+	auto_json json_t *j = record_read(records, s->id, 1, &e);
+
+	return (uint32_t)json_get_int(j, "made");
+}
+
+static void a_pod_with_a_network(void)
+{
+	struct result r;
+	struct sandbox *s;
+
+	blank();
+	s = begin(&r);
+	sandbox_up_start(s, record, &r);
+	is_str(net_trace, "namespaces cgroup files");
+	ok(made_on_disk(s) == (MADE_CGROUP | MADE_FILES | MADE_NAMESPACES | MADE_NETWORK)); /* the intent, before any of it */
+	is_str(net_world.hostname, "node-1");
+	is_str(net_world.sysctls, "net.ipv4.ip_unprivileged_port_start=0;net.ipv4.ping_group_range=0 2147483647;");
+	ok(strstr(net_world.netns, "/run/netns/crisp-") == net_world.netns && strstr(net_world.netns, s->id));
+	net_world_answers("namespaces", ERR_OK, false);
+	is_str(net_trace, "namespaces cgroup files add");
+	net_world_answers("add", ERR_OK, false);
+	ok(r.calls == 1 && r.e.code == ERR_OK);
+	ok(s->state == SANDBOX_READY && !s->hidden && s->ips.n == 2 && s->pause_pid == 0);
+	is_str(s->ips.at[0], "10.1.2.3");
+	is_str(s->cni_result, "{\"r\":1}");
+	is_str(s->cni_conf, "{\"c\":1}");
+	is_str(s->cgroup, "/crisp/one");
+	ok(made_on_disk(s) == (MADE_CGROUP | MADE_FILES | MADE_NAMESPACES | MADE_NETWORK));
+	ok(sandbox_find(s->id) == s);
+	sandbox_free(s);
+}
+
+static void hostname_and_sysctls_of_the_pod_win(void)
+{
+	struct result r;
+	struct sandbox *s;
+	struct pair asked[] = { { "net/ipv4/ping_group_range", "1 1" } };
+
+	blank();
+	config.hostname = "web-0";
+	config.sysctls = (struct pairs){ asked, 1 };
+	s = begin(&r);
+	sandbox_up_start(s, record, &r);
+	is_str(net_world.hostname, "web-0");
+	is_str(net_world.sysctls, "net.ipv4.ip_unprivileged_port_start=0;net/ipv4/ping_group_range=1 1;");
+	net_world_answers("namespaces", ERR_INVALID_ARGUMENT, false);
+	turns();
+	ok(r.calls == 1 && r.e.code == ERR_INVALID_ARGUMENT);
+	sandbox_free(s);
+}
+
+static void the_network_of_the_node_needs_no_cni(void)
+{
+	struct result r;
+	struct sandbox *s;
+
+	blank();
+	config.security.ns.network = NS_NODE;
+	s = begin(&r);
+	net_world.no_conf = true;
+	sandbox_up_start(s, record, &r);
+	is_str(net_world.hostname, "(node)");
+	is_str(net_world.sysctls, "");
+	net_world_answers("namespaces", ERR_OK, false); /* ipc */
+	is_str(net_trace, "namespaces cgroup files");
+	ok(r.calls == 1 && r.e.code == ERR_OK && s->netns_path[0] == '\0' && s->ips.n == 0);
+	sandbox_free(s);
+
+	config.security.ns.ipc = NS_NODE;
+	s = begin(&r);
+	sandbox_up_start(s, record, &r);
+	ok(r.calls == 0);
+	turns();
+	is_str(net_trace, "cgroup files");
+	ok(r.calls == 1 && r.e.code == ERR_OK && s->made == (MADE_CGROUP | MADE_FILES));
+	sandbox_free(s);
+}
+
+static void a_shared_pid_namespace_gets_a_pause(void)
+{
+	struct result r;
+	struct sandbox *s;
+
+	blank();
+	config.security.ns.pid = NS_POD;
+	s = begin(&r);
+	sandbox_up_start(s, record, &r);
+	net_world_answers("namespaces", ERR_OK, false);
+	net_world_answers("add", ERR_OK, false);
+	ok(r.calls == 0 && net_children_n == 1 && strcmp(net_children[0].path, "/libexec/pause") == 0);
+	ok(strncmp(net_children[0].keep_id, "pause/", 6) == 0 && net_children[0].nenter == 3);
+	is_str(net_trace, "namespaces cgroup files add leaf");
+	net_world.pause_pid = 77;
+	net_child_starts(0, 77);
+	ok(r.calls == 1 && r.e.code == ERR_OK && s->pause_pid == 77 && s->state == SANDBOX_READY);
+	net_world_pause_dies();
+	ok(s->state == SANDBOX_NOTREADY && s->pause_pid == 0);
+	sandbox_free(s);
+}
+
+static void without_a_configuration_nothing_is_made(void)
+{
+	struct result r;
+	struct sandbox *s;
+
+	blank();
+	s = begin(&r);
+	net_world.no_conf = true;
+	sandbox_up_start(s, record, &r);
+	ok(r.calls == 0);
+	turns();
+	ok(r.calls == 1 && r.e.code == ERR_FAILED_PRECONDITION && s->hidden);
+	is_str(net_trace, "");
+	ok(!on_disk(s));
+	sandbox_free(s);
+}
+
+/* The pod fails at a step; what was made until then is given back in reverse, and the sandbox stays out of sight. */
+static void undone(struct sandbox *s, const struct result *r, enum err_code code, const char *trace)
+{
+	turns();
+	ok(r->calls == 1 && r->e.code == code);
+	is_str(net_trace, trace);
+	ok(s->hidden && s->made == 0 && s->state == SANDBOX_NOTREADY && made_on_disk(s) == 0);
+	sandbox_free(s);
+}
+
+static void each_failure_is_undone(void)
+{
+	struct result r;
+	struct sandbox *s;
+
+	blank();
+	s = begin(&r);
+	net_world.no_cgroup = true;
+	sandbox_up_start(s, record, &r);
+	undone(s, &r, ERR_INTERNAL, "namespaces cgroup cancel -cgroup");
+
+	s = begin(&r);
+	net_world.no_files = true;
+	sandbox_up_start(s, record, &r);
+	undone(s, &r, ERR_INTERNAL, "namespaces cgroup files cancel -files -cgroup");
+
+	s = begin(&r);
+	sandbox_up_start(s, record, &r);
+	net_world_answers("namespaces", ERR_RESOURCE_EXHAUSTED, false);
+	undone(s, &r, ERR_RESOURCE_EXHAUSTED, "namespaces cgroup files -files -cgroup");
+
+	s = begin(&r);
+	sandbox_up_start(s, record, &r);
+	net_world_answers("namespaces", ERR_OK, false);
+	net_world_answers("add", ERR_DEADLINE_EXCEEDED, false);
+	undone(s, &r, ERR_DEADLINE_EXCEEDED, "namespaces cgroup files add -namespaces -files -cgroup");
+
+	config.security.ns.pid = NS_POD;
+	s = begin(&r);
+	sandbox_up_start(s, record, &r);
+	net_world_answers("namespaces", ERR_OK, false);
+	net_world_answers("add", ERR_OK, false);
+	net_child_fails(0, ERR_UNAVAILABLE, "the keeper is away");
+	turns(); /* no pause to kill; then the network */
+	is_str(net_world.result, "{\"r\":1}");
+	net_world_answers("del", ERR_OK, false);
+	undone(s, &r, ERR_UNAVAILABLE, "namespaces cgroup files add leaf forget del -namespaces -files -cgroup");
+}
+
+static void a_cgroup_that_cannot_be_joined_is_undone(void)
+{
+	struct result r;
+	struct sandbox *s;
+
+	blank();
+	config.security.ns.pid = NS_POD;
+	s = begin(&r);
+	net_world.cgroup_v2 = true;
+	sandbox_up_start(s, record, &r);
+	net_world_answers("namespaces", ERR_OK, false);
+	net_world_answers("add", ERR_OK, false);
+	turns();
+	ok(net_children_n == 0);
+	net_world_answers("del", ERR_OK, false);
+	undone(s, &r, ERR_INTERNAL, "namespaces cgroup files add leaf forget del -namespaces -files -cgroup");
+}
+
+static void a_network_that_cannot_be_undone_stays_in_sight(void)
+{
+	struct result r;
+	struct sandbox *s;
+
+	blank();
+	s = begin(&r);
+	sandbox_up_start(s, record, &r);
+	net_world_answers("namespaces", ERR_OK, false);
+	net_world_answers("add", ERR_INTERNAL, true);
+	turns();
+	net_world_answers("del", ERR_INTERNAL, false);
+	turns();
+	ok(r.calls == 1 && strcmp(r.e.msg, "add failed") == 0); /* the cause, not the undo's trouble */
+	ok(!s->hidden && s->state == SANDBOX_NOTREADY && (s->made & MADE_NETWORK) && made_on_disk(s) == s->made);
+	is_str(net_trace, "namespaces cgroup files add del");
+	sandbox_free(s);
+}
+
+static void a_record_that_cannot_be_written_is_a_failure(void)
+{
+	struct result r;
+	struct sandbox *s;
+	struct sandboxes_config gone = { .root = "/proc/nowhere", .state = "/run/x", .netns_dir = "/run/netns" };
+	struct sandboxes_config back = { .root = root, .state = "/run/x", .netns_dir = "/run/netns" };
+
+	blank();
+	s = begin(&r);
+	sandboxes_open(&gone);
+	sandbox_up_start(s, record, &r);
+	turns();
+	ok(r.calls == 1 && r.e.code == ERR_INTERNAL && strstr(r.e.msg, "save sandbox "));
+	is_str(net_trace, "");
+	sandboxes_open(&back);
+	sandbox_free(s);
+
+	s = begin(&r);
+	sandbox_up_start(s, record, &r);
+	net_world_answers("namespaces", ERR_OK, false);
+	sandboxes_open(&gone);
+	net_world_answers("add", ERR_OK, false);
+	turns();
+	sandboxes_open(&back);
+	net_world_answers("del", ERR_OK, false);
+	undone(s, &r, ERR_INTERNAL, "namespaces cgroup files add del -namespaces -files -cgroup");
+}
+
+static void refused(const char *why, enum err_code code)
+{
+	struct err e = { 0 };
+
+	ok(sandbox_check(&config, &e) < 0 && e.code == code);
+	ok(strstr(e.msg, why) != NULL);
+	blank();
+}
+
+static void with_sysctl(const char *name)
+{
+	static struct pair one;
+
+	one = (struct pair){ name, "1" };
+	config.sysctls = (struct pairs){ &one, 1 };
+}
+
+static void contradictions_are_refused_by_name(void)
+{
+	static struct port_mapping port = { 0, 80, 80, "" };
+	static struct id_mapping map = { 1000, 0, 65536 };
+	static struct pair note = { "kubernetes.io/egress-bandwidth", "much" };
+	static const char *line = "a\nb";
+	struct err e;
+
+	blank();
+	ok(sandbox_check(&config, &e) == 0);
+	config.security.ns.pid = NS_TARGET;
+	refused("namespace_options.pid: TARGET", ERR_INVALID_ARGUMENT);
+	config.security.ns.pid = 7;
+	refused("unknown mode 7", ERR_INVALID_ARGUMENT);
+	config.security.ns.network = NS_CONTAINER;
+	refused("namespace_options.network: 1", ERR_INVALID_ARGUMENT);
+	config.security.ns.ipc = -1;
+	refused("namespace_options.ipc: -1", ERR_INVALID_ARGUMENT);
+	config.security.ns.has_userns = true;
+	config.security.ns.userns_mode = NS_CONTAINER;
+	refused("userns_options.mode: 1", ERR_INVALID_ARGUMENT);
+	config.security.ns.has_userns = true;
+	refused("userns_options.uids: 0 mappings", ERR_INVALID_ARGUMENT);
+	config.security.ns.has_userns = true;
+	config.security.ns.uids = config.security.ns.gids = (struct id_mappings){ &map, 1 };
+	refused("user namespaces are not supported yet", ERR_UNIMPLEMENTED);
+	config.security.ns.has_userns = true;
+	config.security.ns.userns_mode = NS_NODE;
+	ok(sandbox_check(&config, &e) == 0);
+	config.security.ns.uids = (struct id_mappings){ &map, 1 };
+	refused("mode NODE with mappings", ERR_INVALID_ARGUMENT);
+
+	config.ports.at = &port;
+	config.ports.n = 1;
+	port.host_port = -5;
+	refused("port_mappings[0].host_port: -5", ERR_INVALID_ARGUMENT);
+	config.ports.at = &port;
+	config.ports.n = 1;
+	port = (struct port_mapping){ 9, 80, 80, "" };
+	refused("protocol: unknown number 9", ERR_INVALID_ARGUMENT);
+	config.ports.at = &port;
+	config.ports.n = 1;
+	port = (struct port_mapping){ 0, 80, 80, "localhost" };
+	refused("\"localhost\" is no address", ERR_INVALID_ARGUMENT);
+
+	config.hostname = "h2345678901234567890123456789012345678901234567890123456789012345";
+	refused("longer than 64 bytes", ERR_INVALID_ARGUMENT);
+	config.annotations = (struct pairs){ &note, 1 };
+	refused("\"much\" is no rate", ERR_INVALID_ARGUMENT);
+	config.name = "a;b";
+	refused("\";\"", ERR_INVALID_ARGUMENT);
+	config.dns.servers = (struct strings){ &line, 1 };
+	refused("dns_config.servers[0]", ERR_INVALID_ARGUMENT);
+	config.cgroup_parent = "/a/../..";
+	refused("climbs", ERR_INVALID_ARGUMENT);
+}
+
+static void only_sysctls_of_a_namespace_are_taken(void)
+{
+	static const char *const good[] = { "net.core.somaxconn", "net/ipv4/conf/eth0.5/forwarding", "kernel.shmmax", "kernel.msgmni",
+		"kernel.sem", "fs.mqueue.msg_max", NULL };
+	static const char *const bad[] = { "", "net", "vm.swappiness", "kernel.hostname", "net..x", "net/../kernel/core_pattern",
+		"net.ipv4.", "/net/ipv4", "net.a b", NULL };
+	struct err e;
+
+	blank();
+	for (int i = 0; good[i]; i++) {
+		with_sysctl(good[i]);
+		ok(sandbox_check(&config, &e) == 0);
+	}
+	for (int i = 0; bad[i]; i++) {
+		with_sysctl(bad[i]);
+		ok(sandbox_check(&config, &e) < 0 && e.code == ERR_INVALID_ARGUMENT);
+	}
+	with_sysctl("net.core.somaxconn");
+	config.security.ns.network = NS_NODE;
+	refused("with the network of the node", ERR_INVALID_ARGUMENT);
+	with_sysctl("kernel.sem");
+	config.security.ns.ipc = NS_NODE;
+	refused("with the IPC of the node", ERR_INVALID_ARGUMENT);
+}
+
+int main(void)
+{
+	static const struct sandbox_up_config cfg = { .pause_path = "/libexec/pause", .node_name = "node-1", .resolv_conf = "/etc/resolv.conf" };
+	struct sandboxes_config table = { .root = root, .state = "/run/x", .netns_dir = "/run/netns" };
+	struct err e;
+
+	arena = arena_new();
+	ok(mkdtemp(root) != NULL);
+	snprintf(records, sizeof(records), "%s/sandboxes", root);
+	sandboxes_open(&table);
+	sandbox_up_open(&cfg);
+	ok(sandboxes_load(&e) == 0);
+	a_pod_with_a_network();
+	hostname_and_sysctls_of_the_pod_win();
+	the_network_of_the_node_needs_no_cni();
+	a_shared_pid_namespace_gets_a_pause();
+	without_a_configuration_nothing_is_made();
+	each_failure_is_undone();
+	a_cgroup_that_cannot_be_joined_is_undone();
+	a_network_that_cannot_be_undone_stays_in_sight();
+	a_record_that_cannot_be_written_is_a_failure();
+	contradictions_are_refused_by_name();
+	only_sysctls_of_a_namespace_are_taken();
+	ok(rmdir(records) == 0 && rmdir(root) == 0);
+	arena_free(arena);
+	return tap_end();
+}
