@@ -1,0 +1,230 @@
+/* test_sandbox_down.c - StopPodSandbox: in which order all is given back, what may fail, and what is still there after a restart. */
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "procs/sandbox_down.h"
+#include "procs/sandbox_pause.h"
+#include "procs/spec.h"
+#include "reactor/loop.h"
+#include "reactor/own.h"
+#include "tests/fakes/net_child.h"
+#include "tests/fakes/net_world.h"
+#include "tests/tap.h"
+
+static char root[] = "/tmp/test-sandbox-down-XXXXXX";
+static struct arena *arena;
+static struct sandbox_config config;
+
+struct result {
+	int calls;
+	struct err e;
+};
+
+static void record(void *arg, const struct err *e)
+{
+	struct result *r = arg;
+
+	r->calls++;
+	r->e.code = ERR_OK;
+	if (e)
+		r->e = *e;
+}
+
+static void turns(void)
+{
+	for (int i = 0; i < 20; i++)
+		loop_turn();
+}
+
+static void blank(void)
+{
+	auto_json json_t *nothing = json_object();
+	struct err e;
+
+	fields_from_json(sandbox_config_fields, &config, nothing, arena, &e);
+	config.name = "web";
+	config.security.ns.pid = NS_CONTAINER;
+}
+
+static struct sandbox *ready(uint32_t made)
+{
+	static const char *ip = "10.1.2.3";
+	struct sandbox *s = sandbox_new(&config);
+
+	net_world_reset();
+	net_children_reset();
+	s->hidden = false;
+	s->state = SANDBOX_READY;
+	s->made = made;
+	s->ips = (struct strings){ &ip, 1 };
+	sandbox_set_str(s, &s->cni_conf, "{\"c\":1}");
+	sandbox_set_str(s, &s->cni_result, "{\"r\":1}");
+	sandbox_set_str(s, &s->netns_path, "/proc/self/ns/net"); /* a file of nsfs, as a pin is */
+	return s;
+}
+
+enum { ALL = MADE_CGROUP | MADE_NAMESPACES | MADE_NETWORK | MADE_FILES };
+
+static void all_is_given_back_in_reverse(void)
+{
+	struct result r = { 0 };
+	struct sandbox *s = ready(ALL);
+
+	sandbox_down_start(s, record, &r);
+	ok(s->state == SANDBOX_NOTREADY && net_trace[0] == '\0');
+	turns();
+	is_str(net_trace, "del");
+	is_str(net_world.conf, "{\"c\":1}");
+	is_str(net_world.result, "{\"r\":1}");
+	net_world_answers("del", ERR_OK, false);
+	is_str(net_trace, "del -namespaces -files -cgroup");
+	ok(r.calls == 1 && r.e.code == ERR_OK && s->made == 0 && s->ips.n == 0);
+
+	sandbox_down_start(s, record, &r); /* and again */
+	turns();
+	ok(r.calls == 2 && r.e.code == ERR_OK);
+	is_str(net_trace, "del -namespaces -files -cgroup");
+	sandbox_free(s);
+}
+
+static void the_pause_goes_first(void)
+{
+	struct result r = { 0 };
+	struct sandbox *s;
+
+	config.security.ns.pid = NS_POD;
+	s = ready(ALL | MADE_PAUSE);
+	net_world.pause_pid = s->pause_pid = 77;
+	ok(sandbox_pause_adopt(s));
+	sandbox_down_start(s, record, &r);
+	turns();
+	ok(!net_world_waits("del") && s->pause_pid == 0);
+	net_world_pause_dies();
+	is_str(net_trace, "forget del");
+	net_world_answers("del", ERR_OK, false);
+	ok(r.calls == 1 && s->made == 0);
+	sandbox_free(s);
+	blank();
+}
+
+static void a_del_that_fails_keeps_the_rest_for_the_next_try(void)
+{
+	struct result r = { 0 };
+	struct sandbox *s = ready(ALL);
+
+	sandbox_down_start(s, record, &r);
+	turns();
+	net_world_answers("del", ERR_INTERNAL, false);
+	ok(r.calls == 1 && r.e.code == ERR_INTERNAL && strstr(r.e.msg, "give back the network of sandbox "));
+	ok(s->made == ALL && s->state == SANDBOX_NOTREADY && s->ips.n == 1);
+	sandbox_down_start(s, record, &r);
+	turns();
+	net_world_answers("del", ERR_OK, false);
+	ok(r.calls == 2 && r.e.code == ERR_OK && s->made == 0);
+	sandbox_free(s);
+}
+
+static void a_network_that_never_was_cannot_hold_it(void)
+{
+	struct result r = { 0 };
+	struct sandbox *s = ready(ALL);
+
+	sandbox_set_str(s, &s->cni_result, "");
+	sandbox_down_start(s, record, &r);
+	turns();
+	net_world_answers("del", ERR_INTERNAL, false);
+	ok(r.calls == 1 && r.e.code == ERR_OK && s->made == 0);
+	sandbox_free(s);
+}
+
+static void containers_are_told_where_the_namespaces_are(void)
+{
+	struct sandbox *s = ready(ALL);
+	struct spec_namespaces ns;
+	struct err e;
+
+	ok(sandbox_namespaces(s, arena, &ns, &e) == 0);
+	is_str(ns.net, "/proc/self/ns/net");
+	is_str(ns.ipc, "/proc/1/fd/ipc");
+	is_str(ns.uts, "/proc/1/fd/uts");
+	is_str(ns.pid, "new");
+	is_str(ns.user, "");
+	net_world.no_pins = true;
+	ok(sandbox_namespaces(s, arena, &ns, &e) < 0 && e.code == ERR_INTERNAL && strstr(e.msg, "namespace of sandbox"));
+	net_world.no_pins = false;
+	sandbox_set_str(s, &s->netns_path, "/etc/passwd");
+	ok(sandbox_namespaces(s, arena, &ns, &e) < 0 && strstr(e.msg, "is gone from /etc/passwd"));
+	sandbox_free(s);
+
+	config.security.ns = (struct ns_options){ .network = NS_NODE, .ipc = NS_NODE, .pid = NS_NODE, .target_id = "" };
+	s = ready(ALL);
+	ok(sandbox_namespaces(s, arena, &ns, &e) == 0);
+	ok(!ns.net[0] && !ns.ipc[0] && !ns.uts[0] && !ns.pid[0]);
+	sandbox_free(s);
+
+	config.security.ns.pid = NS_POD;
+	s = ready(ALL);
+	ok(sandbox_namespaces(s, arena, &ns, &e) < 0 && strstr(e.msg, "the pause of sandbox "));
+	s->pause_pid = 77;
+	ok(sandbox_namespaces(s, arena, &ns, &e) == 0);
+	is_str(ns.pid, "/proc/77/ns/pid");
+	sandbox_free(s);
+	blank();
+}
+
+static void what_vanished_while_we_were_away_is_not_ready(void)
+{
+	struct sandbox *s;
+
+	config.security.ns.ipc = NS_NODE; /* whose /dev/shm is not ours to look at */
+	s = ready(ALL);
+	ok(sandbox_adopt(s) && s->state == SANDBOX_READY);
+	net_world.no_pins = true;
+	ok(!sandbox_adopt(s) && s->state == SANDBOX_NOTREADY);
+	sandbox_free(s);
+
+	s = ready(ALL);
+	sandbox_set_str(s, &s->netns_path, "/nowhere");
+	ok(!sandbox_adopt(s) && s->state == SANDBOX_NOTREADY);
+	sandbox_free(s);
+
+	config.security.ns.pid = NS_POD;
+	s = ready(ALL | MADE_PAUSE);
+	s->pause_pid = 77;
+	ok(!sandbox_adopt(s));
+	sandbox_free(s);
+	s = ready(ALL | MADE_PAUSE);
+	net_world.pause_pid = s->pause_pid = 77;
+	ok(sandbox_adopt(s) && s->state == SANDBOX_READY);
+	net_world_pause_dies();
+	ok(s->state == SANDBOX_NOTREADY);
+	sandbox_free(s);
+
+	blank(); /* an IPC namespace of its own, and its tmpfs is not mounted */
+	s = ready(ALL);
+	ok(!sandbox_adopt(s));
+	sandbox_free(s);
+}
+
+int main(void)
+{
+	struct sandboxes_config table = { .root = root, .state = "/run/x", .netns_dir = "/run/netns" };
+	struct err e;
+	char records[64];
+
+	arena = arena_new();
+	ok(mkdtemp(root) != NULL);
+	snprintf(records, sizeof(records), "%s/sandboxes", root);
+	sandboxes_open(&table);
+	ok(sandboxes_load(&e) == 0);
+	blank();
+	all_is_given_back_in_reverse();
+	the_pause_goes_first();
+	a_del_that_fails_keeps_the_rest_for_the_next_try();
+	a_network_that_never_was_cannot_hold_it();
+	containers_are_told_where_the_namespaces_are();
+	what_vanished_while_we_were_away_is_not_ready();
+	ok(rmdir(records) == 0 && rmdir(root) == 0);
+	arena_free(arena);
+	return tap_end();
+}

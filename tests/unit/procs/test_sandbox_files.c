@@ -1,0 +1,153 @@
+/* test_sandbox_files.c - the files of a sandbox on a real directory; as root also its tmpfs, in a mount namespace of our own. */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "procs/sandbox_files.h"
+#include "reactor/own.h"
+#include "tests/tap.h"
+
+static char top[] = "/tmp/test-sandbox-files-XXXXXX";
+static struct arena *arena;
+static struct sandbox s;
+static struct sandbox_files files;
+static bool mounts; /* we may */
+
+static const char *at(const char *name)
+{
+	return arena_printf(arena, "%s/%s", s.dir, name);
+}
+
+static const char *text_of(const char *path)
+{
+	static char text[4096];
+	auto_fd int fd = open(path, O_RDONLY);
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+
+	text[n < 0 ? 0 : n] = '\0';
+	return n < 0 ? "(cannot be read)" : text;
+}
+
+static void put(const char *path, const char *text)
+{
+	FILE *f = fopen(path, "w");
+
+	fputs(text, f);
+	fclose(f);
+}
+
+static void fresh(void)
+{
+	auto_json json_t *nothing = json_object();
+	struct err e;
+
+	fields_from_json(sandbox_config_fields, &s.config, nothing, arena, &e);
+	s.config.security.ns.ipc = mounts ? NS_POD : NS_NODE;
+	s.dir = arena_printf(arena, "%s/sandboxes/one", top);
+	files = (struct sandbox_files){ .hostname = "web-0", .hosts = arena_printf(arena, "%s/hosts", top),
+		.resolv_conf = arena_printf(arena, "%s/resolv.conf", top) };
+}
+
+static void the_nodes_files_are_copied(void)
+{
+	struct err e;
+	struct stat st;
+
+	fresh();
+	put(files.hosts, "127.0.0.1 localhost\n");
+	put(files.resolv_conf, "nameserver 192.0.2.1\n");
+	umask(077);
+	ok(sandbox_files_make(&s, &files, &e) == 0);
+	umask(022);
+	is_str(text_of(at("hostname")), "web-0\n");
+	is_str(text_of(at("hosts")), "127.0.0.1 localhost\n");
+	is_str(text_of(at("resolv.conf")), "nameserver 192.0.2.1\n");
+	ok(stat(at("hosts"), &st) == 0 && (st.st_mode & 0777) == 0644);
+	sandbox_files_remove(&s);
+	ok(access(s.dir, F_OK) < 0 && errno == ENOENT);
+	sandbox_files_remove(&s); /* again is fine */
+	unlink(files.hosts);
+	unlink(files.resolv_conf);
+}
+
+static void a_node_without_them_gives_empty_ones(void)
+{
+	struct err e;
+
+	fresh();
+	ok(sandbox_files_make(&s, &files, &e) == 0);
+	is_str(text_of(at("hosts")), "");
+	is_str(text_of(at("resolv.conf")), "");
+	sandbox_files_remove(&s);
+}
+
+static void dns_config_wins_when_it_says_something(void)
+{
+	const char *servers[] = { "10.0.0.10", "fd00::a" }, *searches[] = { "ns.svc", "svc" }, *options[] = { "ndots:5", "edns0" };
+	struct err e;
+
+	fresh();
+	put(files.resolv_conf, "nameserver 192.0.2.1\n");
+	s.config.dns = (struct dns_config){ .set = true, .servers = { servers, 2 }, .searches = { searches, 2 }, .options = { options, 2 } };
+	ok(sandbox_files_make(&s, &files, &e) == 0);
+	is_str(text_of(at("resolv.conf")), "search ns.svc svc\nnameserver 10.0.0.10\nnameserver fd00::a\noptions ndots:5 edns0\n");
+	sandbox_files_remove(&s);
+	s.config.dns = (struct dns_config){ .set = true };
+	ok(sandbox_files_make(&s, &files, &e) == 0);
+	is_str(text_of(at("resolv.conf")), "nameserver 192.0.2.1\n");
+	sandbox_files_remove(&s);
+	unlink(files.resolv_conf);
+}
+
+static void shm_is_a_tmpfs_of_64_mib(void)
+{
+	struct statvfs fs;
+	struct stat st;
+	struct err e;
+
+	if (!mounts)
+		return;
+	fresh();
+	ok(sandbox_files_make(&s, &files, &e) == 0);
+	ok(statvfs(at("shm"), &fs) == 0 && fs.f_blocks * fs.f_frsize == 64 << 20);
+	ok((fs.f_flag & (ST_NOEXEC | ST_NOSUID | ST_NODEV)) == (ST_NOEXEC | ST_NOSUID | ST_NODEV));
+	ok(stat(at("shm"), &st) == 0 && (st.st_mode & 07777) == 01777);
+	sandbox_files_remove(&s);
+	ok(access(s.dir, F_OK) < 0);
+	s.config.security.ns.ipc = NS_NODE;
+	ok(sandbox_files_make(&s, &files, &e) == 0 && access(at("shm"), F_OK) < 0);
+	sandbox_files_remove(&s);
+}
+
+static void what_is_no_file_is_an_error_that_names_it(void)
+{
+	struct err e;
+
+	fresh();
+	files.resolv_conf = top;
+	ok(sandbox_files_make(&s, &files, &e) < 0 && e.code == ERR_INTERNAL && strstr(e.msg, "test-sandbox-files") && strstr(e.msg, "regular file"));
+	sandbox_files_remove(&s);
+	s.dir = "/proc/nowhere/one";
+	ok(sandbox_files_make(&s, &files, &e) < 0 && strstr(e.msg, "make /proc/nowhere"));
+	sandbox_files_remove(&s);
+}
+
+int main(void)
+{
+	arena = arena_new();
+	mounts = geteuid() == 0 && unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
+	ok(mkdtemp(top) != NULL);
+	the_nodes_files_are_copied();
+	a_node_without_them_gives_empty_ones();
+	dns_config_wins_when_it_says_something();
+	shm_is_a_tmpfs_of_64_mib();
+	what_is_no_file_is_an_error_that_names_it();
+	ok(rmdir(arena_printf(arena, "%s/sandboxes", top)) == 0 && rmdir(top) == 0);
+	arena_free(arena);
+	return tap_end();
+}
