@@ -25,6 +25,7 @@
 #include "reactor/metric.h"
 #include "reactor/own.h"
 #include "reactor/sm.h"
+#include "reactor/trim.h"
 
 enum {
 	STALL_TIMEOUT_MS = 30000,
@@ -170,6 +171,7 @@ static void on_idle(struct timer *t)
 {
 	(void)t;
 	drop_multi();
+	trim_memory();
 }
 
 /* ---- the life of one transfer ---- */
