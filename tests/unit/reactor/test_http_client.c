@@ -346,6 +346,19 @@ static void fifty_megabytes_with_refusals(void)
 	ok(s.refusals > 100);
 }
 
+static void chunks_with_refusals(void)
+{
+	struct seen s = { .refuse = true };
+
+	start_path(&s, "/chunked/1000000");
+	for (int i = 0; i < 1000000 && !s.dones; i++) {
+		if (s.h)
+			http_resume(s.h);
+		loop_turn();
+	}
+	ok(s.bytes == 1000000 && !s.damaged && s.err.code == ERR_OK && s.heads == 1 && s.refusals > 10);
+}
+
 static void a_pause_is_no_stall(void)
 {
 	struct seen s = { .refuse = true };
@@ -573,6 +586,7 @@ int main(int argc, char **argv)
 	a_line_break_cannot_be_smuggled_in();
 	a_byte_a_second_is_no_stall();
 	fifty_megabytes_with_refusals();
+	chunks_with_refusals();
 	a_pause_is_no_stall();
 	a_paused_transfer_holds_up_no_other();
 	cancelled_before_it_began();

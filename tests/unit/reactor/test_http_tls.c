@@ -50,6 +50,7 @@ static pid_t spawn(char *const *argv, int out)
 	pid_t pid;
 
 	posix_spawn_file_actions_init(&fa);
+	posix_spawn_file_actions_addchdir_np(&fa, dir); /* what `s_server -WWW` serves */
 	posix_spawn_file_actions_addopen(&fa, 0, "/dev/null", O_RDONLY, 0);
 	posix_spawn_file_actions_adddup2(&fa, out, 1);
 	posix_spawn_file_actions_addopen(&fa, 2, "/dev/null", O_WRONLY, 0);
@@ -98,11 +99,11 @@ struct server {
 	int port;
 };
 
-/* One that answers each GET with a page. ask_client: it wants a certificate of our CA. */
-static struct server server_start(const char *cert, bool ask_client)
+/* mode "-www": answers each GET with a page; "-WWW": with a file. ask_client: it wants a certificate of our CA. */
+static struct server server_start(const char *cert, const char *mode, bool ask_client)
 {
 	char key[64], pem[64], line[256] = "";
-	char *argv[20] = { S("openssl"), S("s_server"), S("-accept"), S("127.0.0.1:0"), S("-www") };
+	char *argv[20] = { S("openssl"), S("s_server"), S("-accept"), S("127.0.0.1:0"), S(mode) };
 	int n = 5, pipe_fds[2];
 	struct server s = { 0 };
 	FILE *f;
@@ -133,7 +134,9 @@ static void server_stop(struct server s)
 }
 
 struct seen {
-	int status, dones;
+	int status, dones, calls;
+	size_t bytes;
+	bool refuse, damaged; /* refuse each second piece; the pattern of make_file() was broken */
 	struct err err;
 };
 
@@ -145,9 +148,13 @@ static void on_head(void *arg, struct http *h, int status)
 
 static bool on_data(void *arg, const void *p, size_t n)
 {
-	(void)arg;
-	(void)p;
-	(void)n;
+	struct seen *s = arg;
+
+	if (s->refuse && s->calls++ % 2 == 0)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		s->damaged |= ((const uint8_t *)p)[i] != (s->bytes + i) * 7 % 251;
+	s->bytes += n;
 	return true;
 }
 
@@ -167,12 +174,12 @@ static void stop_loop(struct timer *t)
 	loop_stop();
 }
 
-static struct http *start(int port, struct http_request r, struct seen *s)
+static struct http *start(int port, const char *path, struct http_request r, struct seen *s)
 {
 	struct http_events ev = { on_head, on_data, on_done, s };
 	char url[64];
 
-	snprintf(url, sizeof(url), "https://127.0.0.1:%d/", port);
+	snprintf(url, sizeof(url), "https://127.0.0.1:%d/%s", port, path);
 	r.method = "GET";
 	r.url = url;
 	return http_start(&r, &ev);
@@ -183,7 +190,7 @@ static struct seen fetch(int port, struct http_request r)
 	struct seen s = { 0 };
 	struct timer bail = { 0 };
 
-	start(port, r, &s);
+	start(port, "", r, &s);
 	timer_set(&bail, PATIENCE_MS, stop_loop);
 	loop_run();
 	timer_clear(&bail);
@@ -202,7 +209,7 @@ static bool failed(struct seen s, const char *cause)
 
 static void only_a_known_ca_is_trusted(void)
 {
-	struct server srv = server_start("server", false);
+	struct server srv = server_start("server", "-www", false);
 
 	ok(failed(fetch(srv.port, (struct http_request){ 0 }), "certificate problem"));
 	ok(failed(fetch(srv.port, (struct http_request){ .ca_file = in_dir("other.pem") }), "certificate problem"));
@@ -217,7 +224,7 @@ static void only_a_known_ca_is_trusted(void)
 
 static void the_name_must_match(void)
 {
-	struct server srv = server_start("elsewhere", false);
+	struct server srv = server_start("elsewhere", "-www", false);
 
 	ok(failed(fetch(srv.port, (struct http_request){ .ca_file = in_dir("ca.pem") }), "127.0.0.1"));
 	ok(fetch(srv.port, (struct http_request){ .skip_verify = true }).status == 200);
@@ -226,7 +233,7 @@ static void the_name_must_match(void)
 
 static void a_client_certificate(void)
 {
-	struct server srv = server_start("server", true);
+	struct server srv = server_start("server", "-www", true);
 	struct http_request with = { .ca_file = in_dir("ca.pem"), .client_cert = in_dir("client.pem"), .client_key = in_dir("client.key") };
 	struct http_request broken = { .ca_file = in_dir("ca.pem"), .client_cert = in_dir("client.pem"), .client_key = in_dir("ca.key") };
 
@@ -238,7 +245,7 @@ static void a_client_certificate(void)
 
 static void the_systems_cas(void)
 {
-	struct server srv = server_start("server", false);
+	struct server srv = server_start("server", "-www", false);
 
 	http_client_close();
 	system_bundle = in_dir("ca.pem");
@@ -277,13 +284,38 @@ static void a_handshake_that_hangs(void)
 
 	ok(bind(fd, (struct sockaddr *)&sa, len) == 0 && listen(fd, 8) == 0 && getsockname(fd, (struct sockaddr *)&sa, &len) == 0);
 	ok(failed(fetch(ntohs(sa.sin_port), (struct http_request){ .connect_timeout_ms = 150 }), "timeout"));
-	h = start(ntohs(sa.sin_port), (struct http_request){ 0 }, &s);
+	h = start(ntohs(sa.sin_port), "", (struct http_request){ 0 }, &s);
 	timer_set(&t, 50, stop_loop);
 	loop_run();
 	http_cancel(h);
 	timer_set(&t, 50, stop_loop);
 	loop_run();
 	ok(s.dones == 0);
+}
+
+static void make_file(const char *name, size_t size)
+{
+	auto_file FILE *f = fopen(in_dir(name), "we");
+
+	for (size_t i = 0; i < size; i++)
+		fputc((int)(i * 7 % 251), f);
+}
+
+/* What OpenSSL has decrypted already makes no fd readable: it must come all the same after a pause. */
+static void refusals_over_tls(void)
+{
+	struct server srv = server_start("server", "-WWW", false);
+	struct seen s = { .refuse = true };
+	struct http *h;
+
+	make_file("blob", 3000000);
+	h = start(srv.port, "blob", (struct http_request){ .ca_file = in_dir("ca.pem") }, &s);
+	for (int i = 0; i < 100000000 && !s.dones; i++) {
+		http_resume(h);
+		loop_turn();
+	}
+	ok(s.status == 200 && s.bytes == 3000000 && !s.damaged && s.err.code == ERR_OK && s.calls > 100);
+	server_stop(srv);
 }
 
 static uint64_t longest_callback_ns(void)
@@ -307,6 +339,7 @@ int main(void)
 	the_name_must_match();
 	a_client_certificate();
 	a_handshake_that_hangs();
+	refusals_over_tls();
 	printf("# longest callback: %llu us of CPU\n", (unsigned long long)longest_callback_ns() / 1000);
 	the_systems_cas();
 	run(S("rm"), S("-r"), dir);
