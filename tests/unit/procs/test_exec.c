@@ -1,0 +1,304 @@
+/* test_exec.c - procs/exec.c with a runtime that answers as told, and exec_tree.c on real processes. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "procs/container.h"
+#include "procs/exec.h"
+#include "procs/keeper.h"
+#include "tests/fakes/keeper.h"
+#include "tests/fakes/runtime.h"
+#include "tests/fakes/world.h"
+#include "tests/tap.h"
+
+struct result {
+	int calls;
+	struct err err;
+	int32_t exit_code;
+	size_t out_len;
+	char out[64];
+};
+
+static const char *words[] = { "true" };
+static const struct strings cmd = { words, 1 };
+static struct container *c;
+
+static void record(void *arg, const struct err *e, const struct exec_result *x)
+{
+	struct result *r = arg;
+
+	r->calls++;
+	r->err = e ? *e : (struct err){ 0 };
+	if (!x)
+		return;
+	r->exit_code = x->exit_code;
+	r->out_len = x->out_len;
+	memcpy(r->out, x->out_len ? x->out : "", x->out_len < sizeof(r->out) ? x->out_len : sizeof(r->out));
+}
+
+static struct exec *begin(int64_t timeout_ms, struct result *r)
+{
+	char path[400];
+	FILE *f;
+
+	c = fake_running(0);
+	snprintf(path, sizeof(path), "%s/config.json", c->bundle);
+	f = fopen(path, "we");
+	fputs("{}", f);
+	fclose(f);
+	return exec_sync(c, &cmd, timeout_ms, record, r);
+}
+
+static void close_out(void)
+{
+	close(fake_exec_out);
+	fake_exec_out = -1;
+}
+
+/* The bundle holds config.json and nothing else. */
+static bool nothing_left(void)
+{
+	char command[500], path[400];
+	int status;
+
+	snprintf(path, sizeof(path), "%s/config.json", c->bundle);
+	unlink(path);
+	snprintf(command, sizeof(command), "%s", c->bundle);
+	status = rmdir(command);
+	return status == 0 && fake_forgotten(fake_exec_keep_id);
+}
+
+static void output_and_exit_code(void)
+{
+	struct result r = { 0 };
+
+	begin(0, &r);
+	fake_runtime_ok(0);
+	ok(write(fake_exec_out, "hello", 5) == 5);
+	world_settle();
+	fake_exit(fake_exec_keep_id, 3 << 8);
+	close_out();
+	world_settle();
+	ok(r.calls == 1 && r.err.code == ERR_OK && r.exit_code == 3 && r.out_len == 5 && memcmp(r.out, "hello", 5) == 0);
+	ok(nothing_left());
+}
+
+static void output_comes_before_the_exit_is_known(void)
+{
+	struct result r = { 0 };
+
+	begin(0, &r);
+	fake_runtime_ok(0);
+	ok(write(fake_exec_out, "x", 1) == 1);
+	close_out();
+	world_settle();
+	ok(r.calls == 0);
+	fake_exit(fake_exec_keep_id, SIGKILL);
+	world_settle();
+	ok(r.calls == 1 && r.exit_code == 137 && r.out_len == 1);
+}
+
+static void a_background_child_holds_the_pipe(void)
+{
+	struct result r = { 0 };
+
+	begin(0, &r);
+	fake_runtime_ok(0);
+	fake_exit(fake_exec_keep_id, 0);
+	world_advance(199);
+	ok(r.calls == 0);
+	world_advance(1);
+	ok(r.calls == 1 && r.err.code == ERR_OK && r.exit_code == 0);
+	close_out();
+}
+
+static void output_over_the_cap_is_dropped(void)
+{
+	static char chunk[64 * 1024];
+	struct result r = { 0 };
+	size_t sent = 0;
+
+	begin(0, &r);
+	fake_runtime_ok(0);
+	fcntl(fake_exec_out, F_SETFL, O_NONBLOCK);
+	while (sent < EXEC_OUTPUT_MAX + 2 * sizeof(chunk)) {
+		ssize_t n = write(fake_exec_out, chunk, sizeof(chunk));
+
+		sent += n > 0 ? (size_t)n : 0;
+		world_settle();
+	}
+	fake_exit(fake_exec_keep_id, 0);
+	close_out();
+	world_settle();
+	ok(r.calls == 1 && r.err.code == ERR_OK && r.out_len == EXEC_OUTPUT_MAX);
+}
+
+static void no_such_command(void)
+{
+	struct result r = { 0 };
+
+	begin(1000, &r);
+	fake_runtime_fail(ERR_INTERNAL, "runc exec: exec: \"nope\": executable file not found in $PATH");
+	ok(r.calls == 1 && r.err.code == ERR_INTERNAL && strstr(r.err.msg, "executable file not found"));
+	ok(nothing_left());
+	close_out();
+}
+
+static void not_running(void)
+{
+	struct result r = { 0 };
+
+	c = fake_container();
+	exec_sync(c, &cmd, 0, record, &r);
+	ok(r.calls == 0);
+	world_settle();
+	ok(r.calls == 1 && r.err.code == ERR_FAILED_PRECONDITION && !fake_runtime_pending());
+}
+
+static pid_t sleeper(void)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		for (;;)
+			pause();
+	}
+	return pid;
+}
+
+static void timeout_kills_the_tree(void)
+{
+	struct result r = { 0 };
+	pid_t pid = sleeper();
+	int status = 0;
+
+	begin(1000, &r);
+	fake_runtime_ok(pid);
+	world_advance(999);
+	ok(waitpid(pid, &status, WNOHANG) == 0);
+	world_advance(1);
+	ok(waitpid(pid, &status, 0) == pid && WTERMSIG(status) == SIGKILL);
+	ok(r.calls == 0);
+	fake_exit(fake_exec_keep_id, SIGKILL);
+	world_settle();
+	ok(r.calls == 1 && r.err.code == ERR_DEADLINE_EXCEEDED && nothing_left());
+	close_out();
+}
+
+static void timeout_while_the_runtime_works(void)
+{
+	struct result r = { 0 };
+	pid_t pid = sleeper();
+	int status = 0;
+
+	begin(1000, &r);
+	world_advance(1000);
+	ok(r.calls == 1 && r.err.code == ERR_DEADLINE_EXCEEDED);
+	fake_runtime_ok(pid); /* it comes too late, and is killed */
+	ok(waitpid(pid, &status, 0) == pid && WTERMSIG(status) == SIGKILL);
+	fake_exit(fake_exec_keep_id, SIGKILL);
+	world_settle();
+	ok(r.calls == 1 && nothing_left());
+	close_out();
+}
+
+static void cancel_in_each_state(void)
+{
+	struct result r = { 0 };
+	struct exec *x = begin(1000, &r);
+	pid_t pid = sleeper();
+
+	exec_cancel(x); /* SPAWN */
+	fake_runtime_ok(pid);
+	ok(waitpid(pid, NULL, 0) == pid);
+	fake_exit(fake_exec_keep_id, SIGKILL);
+	world_settle();
+	ok(nothing_left());
+	close_out();
+
+	x = begin(0, &r); /* RUN */
+	pid = sleeper();
+	fake_runtime_ok(pid);
+	exec_cancel(x);
+	ok(waitpid(pid, NULL, 0) == pid);
+	world_advance(2000); /* no exit record comes */
+	ok(nothing_left());
+	close_out();
+
+	x = begin(0, &r); /* FLUSH */
+	fake_runtime_ok(0);
+	fake_exit(fake_exec_keep_id, 0);
+	world_settle();
+	exec_cancel(x);
+	world_advance(200);
+	ok(nothing_left());
+	close_out();
+
+	c = fake_container(); /* refused, not told yet */
+	exec_cancel(exec_sync(c, &cmd, 0, record, &r));
+	world_settle();
+	ok(r.calls == 0);
+}
+
+static void those_of_the_dead_daemon_are_killed(void)
+{
+	pid_t pid = sleeper();
+
+	c = fake_container();
+	fake_keep("exec/abc", pid, -1);
+	fake_keep("exec/def", 0, -1);
+	fake_exit("exec/def", 0);
+	fake_keep(c->id, 0, -1);
+	execs_adopt();
+	ok(waitpid(pid, NULL, 0) == pid);
+	ok(fake_forgotten("exec/abc") && fake_forgotten("exec/def") && !fake_forgotten(c->id));
+}
+
+/* sh starts a child, which starts a grandchild; the pipe ends when all of them are gone. */
+static void the_whole_tree_dies(void)
+{
+	int ends[2];
+	char byte;
+	pid_t pid;
+
+	ok(pipe(ends) == 0);
+	pid = fork();
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		dup2(ends[1], 1);
+		close(ends[0]);
+		execl("/bin/sh", "sh", "-c", "trap '' TERM; (sleep 1000 & sleep 1000 & echo x; wait) & wait", NULL);
+		_exit(1);
+	}
+	close(ends[1]);
+	ok(read(ends[0], &byte, 1) == 1); /* the grandchildren are there */
+	exec_kill_tree(pid);
+	ok(waitpid(pid, NULL, 0) == pid);
+	while (read(ends[0], &byte, 1) > 0)
+		;
+	ok(read(ends[0], &byte, 1) == 0);
+	close(ends[0]);
+	exec_kill_tree(pid); /* gone already: harmless */
+	exec_kill_tree(0);
+}
+
+int main(void)
+{
+	output_and_exit_code();
+	output_comes_before_the_exit_is_known();
+	a_background_child_holds_the_pipe();
+	output_over_the_cap_is_dropped();
+	no_such_command();
+	not_running();
+	timeout_kills_the_tree();
+	timeout_while_the_runtime_works();
+	cancel_in_each_state();
+	those_of_the_dead_daemon_are_killed();
+	the_whole_tree_dies();
+	return tap_end();
+}
