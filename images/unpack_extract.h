@@ -1,0 +1,34 @@
+/* unpack_extract.h - tar entries into files of one directory.
+ *
+ * Later entries win over earlier ones of the same name, except that a directory's entry only changes a directory's
+ * attributes. Of the extended attributes "user.*" and security.capability are set; trusted.overlay.* is refused, and the
+ * others, which mean something on the host they come from only (SELinux labels, IMA, ACLs), are left out and counted.
+ * Spec: OCI image-spec layer.md "Applying Changesets". */
+#ifndef IMAGES_UNPACK_EXTRACT_H
+#define IMAGES_UNPACK_EXTRACT_H
+
+#include <stdint.h>
+
+#include "images/unpack_report.h"
+#include "images/unpack_space.h"
+#include "images/unpack_tar.h"
+#include "reactor/err.h"
+
+enum { EXTRACT_INODES_MAX = 10 << 20, EXTRACT_DEVICES_MAX = 4096 };
+
+struct extract_spec {
+	int root;                /* borrowed, the layer's directory */
+	uint64_t max_file_bytes; /* a sparse file's size costs no bytes of tar */
+	struct space min_free;
+	struct report *report;   /* borrowed */
+};
+
+struct extracted {
+	uint64_t bytes, inodes; /* as written; files rounded up to 4 KiB */
+	uint64_t xattrs_left_out;
+};
+
+/* All of t's entries. INVALID_ARGUMENT, RESOURCE_EXHAUSTED, INTERNAL with the entry's name, or what the tar reader said. */
+int extract_all(const struct extract_spec *spec, struct tar *t, struct extracted *out, struct err *e);
+
+#endif

@@ -1,0 +1,176 @@
+/* unpack_layer.c - see unpack_layer.h. The outer half: it makes and finishes directories and never sees the stream. */
+#include "images/unpack_layer.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "images/unpack_inner.h"
+#include "images/unpack_merge.h"
+#include "images/unpack_path.h"
+#include "images/unpack_tree.h"
+#include "reactor/log.h"
+#include "reactor/own.h"
+
+enum { PARENTS_MAX = 512, NEED_MAX = 256 << 20 };
+
+struct work {
+	const struct layer_spec *spec;
+	int root, ingest, dir, fs; /* <root>, /ingest, /<name>, /fs */
+	struct space min_free;
+	int parents[PARENTS_MAX];
+	size_t nparents;
+	struct report report;
+};
+
+static int make_dir(int at, const char *name, mode_t mode, bool may_exist, struct err *e)
+{
+	int fd;
+
+	if (mkdirat(at, name, mode) < 0 && !(may_exist && errno == EEXIST))
+		return err_os(e, ERR_INTERNAL, "make directory %s", name);
+	fd = path_open(at, name, O_RDONLY | O_DIRECTORY);
+	return fd < 0 ? err_os(e, ERR_INTERNAL, "open directory %s", name) : fd;
+}
+
+static int open_parents(struct work *w, struct err *e)
+{
+	char name[NAME_MAX + 1];
+
+	for (const char *p = w->spec->parents; p && *p;) {
+		size_t n = strcspn(p, ":");
+		auto_fd int layers = path_open(w->root, "layers", O_PATH | O_DIRECTORY);
+		int fd;
+
+		if (n == 0 || n > NAME_MAX || memchr(p, '/', n) || w->nparents == PARENTS_MAX)
+			return err_set(e, ERR_INTERNAL, "bad list of parents");
+		memcpy(name, p, n);
+		name[n] = '\0';
+		fd = layers < 0 ? -1 : path_open(layers, name, O_RDONLY | O_DIRECTORY);
+		if (fd < 0)
+			return err_os(e, ERR_INTERNAL, "open layer %s", name);
+		w->parents[w->nparents++] = fd;
+		p += n + (p[n] == ':');
+	}
+	return 0;
+}
+
+static int work_open(struct work *w, const struct layer_spec *s, struct err *e)
+{
+	*w = (struct work){ .spec = s, .root = -1, .ingest = -1, .dir = -1, .fs = -1 };
+	report_open(&w->report);
+	umask(0);
+	if (space_parse(s->min_free, &w->min_free, e) < 0)
+		return -1;
+	w->root = open(s->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (w->root < 0)
+		return err_os(e, ERR_INTERNAL, "open %s", s->root);
+	if (mkdirat(w->root, "layers", 0700) < 0 && errno != EEXIST)
+		return err_os(e, ERR_INTERNAL, "make directory layers");
+	if ((w->ingest = make_dir(w->root, "ingest", 0700, true, e)) < 0 ||
+	    (w->dir = make_dir(w->ingest, s->name, 0700, false, e)) < 0 ||
+	    (w->fs = make_dir(w->dir, "fs", 0755, false, e)) < 0)
+		return -1;
+	return open_parents(w, e);
+}
+
+static int work_close(struct work *w, int r)
+{
+	struct err e;
+
+	if (r < 0 && w->dir >= 0 && tree_remove(w->ingest, w->spec->name, &e) < 0)
+		log_warn("leave path=%s/ingest/%s error=%s", w->spec->root, w->spec->name, log_quote(e.msg));
+	report_close(&w->report);
+	for (size_t i = 0; i < w->nparents; i++)
+		close(w->parents[i]);
+	for (int *fd = &w->root; fd <= &w->fs; fd++)
+		if (*fd >= 0)
+			close(*fd);
+	return r;
+}
+
+static int write_need(struct work *w, struct err *e)
+{
+	auto_fd int fd = openat(w->dir, "need", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	struct buf text = { 0 };
+	ssize_t n = 0;
+
+	report_encode(&w->report, &text);
+	while (fd >= 0 && n >= 0 && text.len > 0)
+		n = buf_write(&text, fd);
+	buf_free(&text);
+	return fd < 0 || n < 0 ? err_os(e, ERR_INTERNAL, "write need") : 0;
+}
+
+static int read_need(struct work *w, int from, struct err *e)
+{
+	auto_fd int fd = path_open(from, "need", O_RDONLY);
+	struct buf text = { 0 };
+	ssize_t n = fd < 0 ? -1 : 1;
+	int r;
+
+	while (n > 0 && text.len < NEED_MAX)
+		n = buf_read(&text, fd, 1 << 20);
+	r = n < 0 ? err_os(e, ERR_INTERNAL, "read need of layer %s", w->spec->from)
+		  : report_decode(&w->report, (const char *)text.at, text.len, e);
+	buf_free(&text);
+	return r;
+}
+
+static int untar(struct work *w, struct layer_result *out, struct err *e)
+{
+	const struct layer_spec *s = w->spec;
+	struct inner_spec inner = {
+		.dir_fd = w->dir, .path = "fs", .min_free = w->min_free,
+		.stream = { s->blob_fd, STDIN_FILENO, s->media_type, s->digest, s->diff_id, s->size_bytes, s->max_bytes },
+	};
+	const struct view parents = { w->parents, w->nparents };
+	struct extracted x;
+
+	if (inner_run(&inner, &x, &w->report, e) < 0 || merge_mark_opaque(w->fs, &w->report, e) < 0)
+		return -1;
+	*out = (struct layer_result){ x.bytes, x.inodes, x.xattrs_left_out, report_self_contained(&w->report), true };
+	if (out->self_contained)
+		return 0;
+	if (s->parents)
+		return merge_finish(w->fs, &parents, &w->report, &w->min_free, e);
+	out->finished = false;
+	return write_need(w, e);
+}
+
+static int merge(struct work *w, struct layer_result *out, struct err *e)
+{
+	const struct view parents = { w->parents, w->nparents };
+	struct tree_usage usage;
+	char path[PATH_MAX];
+	auto_fd int from = -1, fs = -1, layers = path_open(w->root, "layers", O_PATH | O_DIRECTORY);
+
+	from = layers < 0 ? -1 : path_open(layers, w->spec->from, O_RDONLY | O_DIRECTORY);
+	fs = from < 0 ? -1 : path_open(from, "fs", O_RDONLY | O_DIRECTORY);
+	if (fs < 0)
+		return err_os(e, ERR_INTERNAL, "open layer %s", w->spec->from);
+	if (read_need(w, from, e) < 0 || merge_clone(fs, w->fs, e) < 0 ||
+	    merge_finish(w->fs, &parents, &w->report, &w->min_free, e) < 0)
+		return -1;
+	snprintf(path, sizeof(path), "%s/ingest/%s/fs", w->spec->root, w->spec->name);
+	if (tree_usage(path, &usage, e) < 0)
+		return -1;
+	*out = (struct layer_result){ usage.bytes, usage.inodes, 0, false, true };
+	return 0;
+}
+
+int layer_untar(const struct layer_spec *s, struct layer_result *out, struct err *e)
+{
+	struct work w;
+
+	return work_close(&w, work_open(&w, s, e) < 0 ? -1 : untar(&w, out, e));
+}
+
+int layer_merge(const struct layer_spec *s, struct layer_result *out, struct err *e)
+{
+	struct work w;
+
+	return work_close(&w, work_open(&w, s, e) < 0 ? -1 : merge(&w, out, e));
+}
