@@ -1,4 +1,3 @@
 # Tests of config.json: a pod and a machine in a few words.
-$(BUILD)/tests/unit/procs/test_spec $(BUILD)/tests/unit/procs/test_spec_user $(BUILD)/tests/unit/procs/test_spec_security \
-$(BUILD)/tests/unit/procs/test_spec_mounts $(BUILD)/tests/unit/procs/test_spec_resources \
-$(BUILD)/tests/unit/procs/test_create: $(BUILD)/tests/fakes/spec_pod.o
+$(addprefix $(BUILD)/tests/unit/procs/test_,config create spec spec_user spec_security spec_mounts spec_resources): \
+	$(BUILD)/tests/fakes/spec_pod.o
