@@ -194,12 +194,17 @@ int http_peer_open(void)
 	return ntohs(sa.sin_port);
 }
 
+void http_peer_hang_up(void)
+{
+	while (!list_empty(&peers))
+		peer_free(container_of(list_first(&peers), struct peer, link));
+}
+
 void http_peer_close(void)
 {
 	int fd = listening.ev.fd;
 
 	fd_watch_clear(&listening);
 	close(fd);
-	while (!list_empty(&peers))
-		peer_free(container_of(list_first(&peers), struct peer, link));
+	http_peer_hang_up();
 }

@@ -19,6 +19,7 @@ struct http_peer_stats {
 extern struct http_peer_stats http_peer;
 
 int http_peer_open(void); /* the port on 127.0.0.1 */
+void http_peer_hang_up(void); /* all connections */
 void http_peer_close(void);
 
 #endif

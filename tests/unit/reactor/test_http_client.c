@@ -509,6 +509,18 @@ static void a_thousand_requests_on_one_connection(void)
 	ok(bad == 0 && open_fds() == fds && http_peer.accepted == accepted);
 }
 
+static void a_kept_connection_that_the_peer_closed(void)
+{
+	struct seen first = { 0 }, second = { 0 };
+	int accepted;
+
+	fetch_path(&first, "/hello");
+	accepted = http_peer.accepted;
+	http_peer_hang_up();
+	fetch_path(&second, "/hello");
+	ok(second.status == 200 && second.err.code == ERR_OK && http_peer.accepted == accepted + 1);
+}
+
 static void eight_connections_a_host(void)
 {
 	static struct seen s[40];
@@ -594,6 +606,7 @@ int main(int argc, char **argv)
 	cancelled_in_the_body_and_while_paused();
 	cancelled_inside_callbacks();
 	a_thousand_requests_on_one_connection();
+	a_kept_connection_that_the_peer_closed();
 	eight_connections_a_host();
 	one_that_waits_for_a_connection_gets_a_cancelled_one();
 	a_proxy_is_used_but_not_for_loopback();
