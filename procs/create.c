@@ -63,7 +63,8 @@ static int choose_pid(struct container *c, struct spec_namespaces *ns, struct er
 	case NS_TARGET:
 		target = asked->target_id[0] ? container_find(asked->target_id) : NULL;
 		if (!target || target->sandbox != c->sandbox)
-			return err_set(e, ERR_INVALID_ARGUMENT, "target_id \"%s\": no container of this sandbox", asked->target_id);
+			return err_set(e, ERR_INVALID_ARGUMENT, "target_id \"%s\": no container of this sandbox",
+				       asked->target_id);
 		if (target->state != CONTAINER_RUNNING || target->pid <= 0)
 			return err_set(e, ERR_FAILED_PRECONDITION, "target_id \"%s\": not running", asked->target_id);
 		ns->pid = arena_printf(c->arena, "/proc/%d/ns/pid", target->pid);
@@ -79,10 +80,14 @@ static int choose_stop_signal(struct container *c, struct err *e)
 
 	if (c->config.stop_signal) {
 		c->stop_signal = stop_signal_from_cri(c->config.stop_signal);
-		return c->stop_signal ? 0 : err_set(e, ERR_INVALID_ARGUMENT, "stop_signal %d is not a signal", c->config.stop_signal);
+		return c->stop_signal ? 0
+				      : err_set(e, ERR_INVALID_ARGUMENT, "stop_signal %d is not a signal",
+						c->config.stop_signal);
 	}
 	c->stop_signal = image[0] ? stop_signal_parse(image) : SIGTERM;
-	return c->stop_signal ? 0 : err_set(e, ERR_INVALID_ARGUMENT, "the image's StopSignal \"%s\" is not a signal", image);
+	return c->stop_signal
+		       ? 0
+		       : err_set(e, ERR_INVALID_ARGUMENT, "the image's StopSignal \"%s\" is not a signal", image);
 }
 
 static int write_whole(const char *path, const char *text, size_t len, struct err *e)
@@ -117,10 +122,13 @@ static int write_config(const struct container *c, const json_t *config, struct 
 	return r;
 }
 
-int create_config(struct container *c, const struct spec_image_volume *volumes, size_t n_volumes, const char *node_name, struct err *e)
+int create_config(struct container *c, const struct spec_image_volume *volumes, size_t n_volumes, const char *node_name,
+		  struct err *e)
 {
 	auto_json json_t *config = NULL;
-	struct spec_input in = { .container = c, .image_volumes = volumes, .n_image_volumes = n_volumes, .node_name = node_name };
+	struct spec_input in = {
+		.container = c, .image_volumes = volumes, .n_image_volumes = n_volumes, .node_name = node_name
+	};
 
 	in.rootfs = arena_printf(c->arena, "%s/rootfs", c->bundle);
 	if (choose_stop_signal(c, e) < 0)
@@ -144,7 +152,8 @@ static void remove_mount_points(int bundle, const char *name)
 			unlinkat(dirfd(list), entry->d_name, AT_REMOVEDIR);
 }
 
-/* A bundle holds plain files (config.json, FIFOs, pid files), rootfs and volumes/<n>. What is below rootfs is not ours to touch. */
+/* A bundle holds plain files (config.json, FIFOs, pid files), rootfs and volumes/<n>. What is below rootfs is not
+ * ours to touch. */
 void create_undo(struct container *c)
 {
 	int fd = open(c->bundle, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -1,4 +1,4 @@
-/* create.h - CreateContainer below the image: the bundle on disk from a container object and a mounted root file system.
+/* create.h - CreateContainer below the image: the bundle on disk from a container object and a mounted rootfs.
  * Spec: CRI v1 RuntimeService.CreateContainer. Nothing here waits; undone by create_undo(). */
 #ifndef PROCS_CREATE_H
 #define PROCS_CREATE_H
@@ -10,7 +10,8 @@
 /* <bundle>/rootfs, made before the snapshot is mounted there. */
 int create_bundle(struct container *c, struct err *e);
 /* Writes <bundle>/config.json and the record. Errors: those of spec_make(). */
-int create_config(struct container *c, const struct spec_image_volume *volumes, size_t n_volumes, const char *node_name, struct err *e);
+int create_config(struct container *c, const struct spec_image_volume *volumes, size_t n_volumes, const char *node_name,
+		  struct err *e);
 void create_undo(struct container *c); /* removes the bundle (its rootfs is unmounted by then) */
 
 #endif

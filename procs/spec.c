@@ -60,7 +60,8 @@ static int make_args(struct spec *s, struct err *e)
 	for (size_t i = 0; i < rest->n; i++)
 		spec_add(args, spec_str(rest->at[i]));
 	if (json_array_size(args) == 0)
-		return err_set(e, ERR_INVALID_ARGUMENT, "no command: command and args are empty, and the image has no ENTRYPOINT and no CMD");
+		return err_set(e, ERR_INVALID_ARGUMENT,
+			       "no command: command and args are empty, and the image has no ENTRYPOINT and no CMD");
 	if (json_string_length(json_array_get(args, 0)) == 0)
 		return err_set(e, ERR_INVALID_ARGUMENT, "no command: the first word is empty");
 	return 0;
@@ -154,7 +155,7 @@ static void add_namespace(json_t *list, const char *type, const char *path)
 		spec_add(list, json_pack("{s:s}", "type", type));
 }
 
-/* Hostname and sysctls are set in the sandbox's namespaces when they are made; runtimes refuse both here for a joined one. */
+/* Hostname and sysctls were set in the sandbox's namespaces; runtimes refuse both here for a joined one. */
 static int make_namespaces(struct spec *s, struct err *e)
 {
 	const struct spec_namespaces *ns = &s->in->namespaces;
@@ -179,7 +180,8 @@ static int make_namespaces(struct spec *s, struct err *e)
 		add_namespace(list, "pid", NULL);
 	else if (ns->pid[0])
 		add_namespace(list, "pid", ns->pid);
-	if (s->host->cgroup_v2 && !s->sec->privileged) /* on v1 the runtime shows the container its own part by bind mounts */
+	/* On v1 the runtime shows the container its own part by bind mounts. */
+	if (s->host->cgroup_v2 && !s->sec->privileged)
 		add_namespace(list, "cgroup", NULL);
 	return 0;
 }
@@ -251,7 +253,8 @@ static int fill(struct spec *s, struct err *e)
 		return err_set(e, ERR_INVALID_ARGUMENT, "privileged: the sandbox is not");
 	make_env(s);
 	make_annotations(s);
-	if (make_args(s, e) < 0 || make_cwd(s, e) < 0 || spec_userns(s, e) < 0 || make_namespaces(s, e) < 0 || spec_user(s, e) < 0)
+	if (make_args(s, e) < 0 || make_cwd(s, e) < 0 || spec_userns(s, e) < 0 || make_namespaces(s, e) < 0 ||
+	    spec_user(s, e) < 0)
 		return -1;
 	if (spec_caps(s, e) < 0 || spec_confine(s, e) < 0 || spec_seccomp(s, e) < 0 || spec_resources(s, e) < 0)
 		return -1;
@@ -262,7 +265,8 @@ static int fill(struct spec *s, struct err *e)
 
 int spec_make(const struct spec_input *in, json_t **out, struct err *e)
 {
-	struct spec s = { .in = in, .c = in->container, .sec = &in->container->config.security, .host = spec_host(), .a = arena_new() };
+	const struct security *sec = &in->container->config.security;
+	struct spec s = { .in = in, .c = in->container, .sec = sec, .host = spec_host(), .a = arena_new() };
 	int r;
 
 	frame(&s);

@@ -1,7 +1,7 @@
 /* spec.h - config.json of a container: what CRI asked for, in the words of the OCI runtime-spec.
  *
- * spec_user.c, spec_caps.c, spec_security.c, spec_seccomp.c, spec_mounts.c, spec_resources.c and spec_devices.c each fill one
- * part. ociVersion 1.0.2: what every runtime takes. */
+ * spec_user.c, spec_caps.c, spec_security.c, spec_seccomp.c, spec_mounts.c, spec_resources.c and spec_devices.c each
+ * fill one part. ociVersion 1.0.2: what every runtime takes. */
 #ifndef PROCS_SPEC_H
 #define PROCS_SPEC_H
 
@@ -22,8 +22,8 @@ struct spec_image_volume {
 };
 
 struct spec_input {
-	struct container *container;      /* uid, gid, groups and stop_signal are set in it */
-	const char *rootfs;               /* mounted */
+	struct container *container; /* uid, gid and groups are set in it */
+	const char *rootfs;	     /* mounted */
 	struct spec_namespaces namespaces;
 	const struct spec_image_volume *image_volumes;
 	size_t n_image_volumes;
@@ -31,12 +31,12 @@ struct spec_input {
 };
 
 /* Everything checked and resolved; a new reference in *out. Errors:
- *   INVALID_ARGUMENT  names the field that contradicts itself or cannot be had (unknown capability, missing user, bad device, ...)
- *   UNKNOWN           with the reason RROUnsupported or ImageVolumeMountFailed, which the kubelet matches under that code only
+ *   INVALID_ARGUMENT  names the field that contradicts itself or cannot be had (unknown capability, missing user, ...)
+ *   UNKNOWN           with the reason RROUnsupported or ImageVolumeMountFailed: the kubelet matches them under that code
  *   INTERNAL          the machine: a host path that cannot be made, a namespace that is gone */
 int spec_make(const struct spec_input *in, json_t **out, struct err *e);
 
-/* The `process` object of an exec in a container: same user, capabilities, environment, limits; other args and terminal. */
+/* The `process` object of an exec in a container: another command and terminal, all else as in its config.json. */
 json_t *spec_exec_process(const struct container *c, const json_t *config, const struct strings *cmd, bool tty);
 
 #endif

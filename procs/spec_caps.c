@@ -8,19 +8,23 @@
 
 #include "procs/spec_part.h"
 
+/* clang-format off */
 const char *const spec_cap_names[CAPS] = {
-	"CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH", "CAP_FOWNER", "CAP_FSETID", "CAP_KILL", "CAP_SETGID", "CAP_SETUID",
-	"CAP_SETPCAP", "CAP_LINUX_IMMUTABLE", "CAP_NET_BIND_SERVICE", "CAP_NET_BROADCAST", "CAP_NET_ADMIN", "CAP_NET_RAW",
-	"CAP_IPC_LOCK", "CAP_IPC_OWNER", "CAP_SYS_MODULE", "CAP_SYS_RAWIO", "CAP_SYS_CHROOT", "CAP_SYS_PTRACE", "CAP_SYS_PACCT",
-	"CAP_SYS_ADMIN", "CAP_SYS_BOOT", "CAP_SYS_NICE", "CAP_SYS_RESOURCE", "CAP_SYS_TIME", "CAP_SYS_TTY_CONFIG", "CAP_MKNOD",
-	"CAP_LEASE", "CAP_AUDIT_WRITE", "CAP_AUDIT_CONTROL", "CAP_SETFCAP", "CAP_MAC_OVERRIDE", "CAP_MAC_ADMIN", "CAP_SYSLOG",
-	"CAP_WAKE_ALARM", "CAP_BLOCK_SUSPEND", "CAP_AUDIT_READ", "CAP_PERFMON", "CAP_BPF", "CAP_CHECKPOINT_RESTORE",
+	"CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH", "CAP_FOWNER", "CAP_FSETID", "CAP_KILL", "CAP_SETGID",
+	"CAP_SETUID", "CAP_SETPCAP", "CAP_LINUX_IMMUTABLE", "CAP_NET_BIND_SERVICE", "CAP_NET_BROADCAST",
+	"CAP_NET_ADMIN", "CAP_NET_RAW", "CAP_IPC_LOCK", "CAP_IPC_OWNER", "CAP_SYS_MODULE", "CAP_SYS_RAWIO",
+	"CAP_SYS_CHROOT", "CAP_SYS_PTRACE", "CAP_SYS_PACCT", "CAP_SYS_ADMIN", "CAP_SYS_BOOT", "CAP_SYS_NICE",
+	"CAP_SYS_RESOURCE", "CAP_SYS_TIME", "CAP_SYS_TTY_CONFIG", "CAP_MKNOD", "CAP_LEASE", "CAP_AUDIT_WRITE",
+	"CAP_AUDIT_CONTROL", "CAP_SETFCAP", "CAP_MAC_OVERRIDE", "CAP_MAC_ADMIN", "CAP_SYSLOG", "CAP_WAKE_ALARM",
+	"CAP_BLOCK_SUSPEND", "CAP_AUDIT_READ", "CAP_PERFMON", "CAP_BPF", "CAP_CHECKPOINT_RESTORE",
 };
+/* clang-format on */
 
 /* What a container has without a word about it: the set of containerd and docker. */
-static const uint64_t default_caps = CAP(CAP_CHOWN) | CAP(CAP_DAC_OVERRIDE) | CAP(CAP_FSETID) | CAP(CAP_FOWNER) | CAP(CAP_MKNOD) |
-	CAP(CAP_NET_RAW) | CAP(CAP_SETGID) | CAP(CAP_SETUID) | CAP(CAP_SETFCAP) | CAP(CAP_SETPCAP) | CAP(CAP_NET_BIND_SERVICE) |
-	CAP(CAP_SYS_CHROOT) | CAP(CAP_KILL) | CAP(CAP_AUDIT_WRITE);
+static const uint64_t default_caps = CAP(CAP_CHOWN) | CAP(CAP_DAC_OVERRIDE) | CAP(CAP_FSETID) | CAP(CAP_FOWNER) |
+				     CAP(CAP_MKNOD) | CAP(CAP_NET_RAW) | CAP(CAP_SETGID) | CAP(CAP_SETUID) |
+				     CAP(CAP_SETFCAP) | CAP(CAP_SETPCAP) | CAP(CAP_NET_BIND_SERVICE) |
+				     CAP(CAP_SYS_CHROOT) | CAP(CAP_KILL) | CAP(CAP_AUDIT_WRITE);
 
 int spec_cap_number(const char *name)
 {
@@ -59,7 +63,8 @@ static int may_give(const char *field, uint64_t set, uint64_t ours, struct err *
 {
 	for (int i = 0; i < CAPS; i++)
 		if (set & ~ours & CAP(i))
-			return err_set(e, ERR_INVALID_ARGUMENT, "%s: %s is not in the runtime's own bounding set", field, spec_cap_names[i]);
+			return err_set(e, ERR_INVALID_ARGUMENT, "%s: %s is not in the runtime's own bounding set",
+				       field, spec_cap_names[i]);
 	return 0;
 }
 
@@ -83,7 +88,8 @@ int spec_caps(struct spec *s, struct err *e)
 	    list_set("drop_capabilities", &s->sec->drop_caps, &drop, &drop_all, e) < 0 ||
 	    list_set("add_ambient_capabilities", &s->sec->add_ambient_caps, &ambient, &ambient_all, e) < 0)
 		return -1;
-	if (may_give("add_capabilities", add, ours, e) < 0 || may_give("add_ambient_capabilities", ambient, ours, e) < 0)
+	if (may_give("add_capabilities", add, ours, e) < 0 ||
+	    may_give("add_ambient_capabilities", ambient, ours, e) < 0)
 		return -1;
 	s->caps = default_caps & ours;
 	if (add_all)
@@ -103,7 +109,7 @@ int spec_caps(struct spec *s, struct err *e)
 	spec_put(caps, "permitted", names(s->caps));
 	spec_put(caps, "effective", names(s->caps));
 	if (ambient) {
-		/* PR_CAP_AMBIENT_RAISE wants it inheritable as well; otherwise inheritable stays empty (CVE-2022-24769). */
+		/* PR_CAP_AMBIENT_RAISE wants it inheritable as well; else that stays empty (CVE-2022-24769). */
 		spec_put(caps, "inheritable", names(ambient));
 		spec_put(caps, "ambient", names(ambient));
 	}

@@ -1,7 +1,8 @@
 /* spec_devices.c - linux.devices and the device cgroup's rules.
  *
- * Everything is denied first; the runtimes add null, zero, full, random, urandom, tty, ptmx and pts themselves. A privileged
- * container sees all nodes of the host and may use them. Specs: CRI v1 Device; OCI config-linux.md "Devices". */
+ * Everything is denied first; the runtimes add null, zero, full, random, urandom, tty, ptmx and pts themselves. A
+ * privileged container sees all nodes of the host and may use them. Specs: CRI v1 Device; OCI config-linux.md
+ * "Devices". */
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>
@@ -40,12 +41,12 @@ static void add_node(struct devices *d, const char *path, const struct stat *st)
 	if (map_get(&d->seen, key))
 		return;
 	map_put(&d->seen, key, d);
-	spec_add(s->devices, json_pack("{s:o,s:s,s:I,s:I,s:i,s:I,s:I}", "path", spec_str(path), "type", type, "major", major, "minor",
-				       minor, "fileMode", (int)(st->st_mode & 07777), "uid", (json_int_t)st->st_uid, "gid",
-				       (json_int_t)st->st_gid));
+	spec_add(s->devices, json_pack("{s:o,s:s,s:I,s:I,s:i,s:I,s:I}", "path", spec_str(path), "type", type, "major",
+				       major, "minor", minor, "fileMode", (int)(st->st_mode & 07777), "uid",
+				       (json_int_t)st->st_uid, "gid", (json_int_t)st->st_gid));
 	if (d->access)
-		spec_add(s->device_rules, json_pack("{s:b,s:s,s:I,s:I,s:s}", "allow", 1, "type", type, "major", major, "minor", minor,
-						    "access", d->access));
+		spec_add(s->device_rules, json_pack("{s:b,s:s,s:I,s:I,s:s}", "allow", 1, "type", type, "major", major,
+						    "minor", minor, "access", d->access));
 }
 
 static int add_dir(struct devices *d, const char *host, const char *inside, int depth, struct err *e)
@@ -54,7 +55,8 @@ static int add_dir(struct devices *d, const char *host, const char *inside, int 
 	struct dirent *entry;
 
 	if (depth > DEPTH_MAX)
-		return err_set(e, ERR_INVALID_ARGUMENT, "device %s: nested deeper than %d directories", host, DEPTH_MAX);
+		return err_set(e, ERR_INVALID_ARGUMENT, "device %s: nested deeper than %d directories", host,
+			       DEPTH_MAX);
 	if (!dir)
 		return errno == ENOENT && depth ? 0 : err_os(e, ERR_INVALID_ARGUMENT, "device %s", host);
 	while ((entry = readdir(dir)) != NULL) {
@@ -67,7 +69,8 @@ static int add_dir(struct devices *d, const char *host, const char *inside, int 
 		if (S_ISDIR(st.st_mode) && !skipped_dir(name) && add_dir(d, path, to, depth + 1, e) < 0)
 			return -1;
 		/* the console is the container's own terminal, ptmx its own devpts instance */
-		if ((S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode)) && strcmp(name, "console") != 0 && strcmp(to, "/dev/ptmx") != 0)
+		if ((S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode)) && strcmp(name, "console") != 0 &&
+		    strcmp(to, "/dev/ptmx") != 0)
 			add_node(d, to, &st);
 	}
 	return 0;
@@ -85,7 +88,8 @@ static int add_device(struct devices *d, const char *host, const char *inside, c
 	}
 	d->access = access[0] ? access : "rwm";
 	if (strspn(d->access, "rwm") != strlen(d->access) || strlen(d->access) > 3)
-		return err_set(e, ERR_INVALID_ARGUMENT, "device %s: permissions \"%s\" are not of r, w, m", host, access);
+		return err_set(e, ERR_INVALID_ARGUMENT, "device %s: permissions \"%s\" are not of r, w, m", host,
+			       access);
 	if (S_ISDIR(st.st_mode))
 		return add_dir(d, real, path, 0, e);
 	if (!S_ISCHR(st.st_mode) && !S_ISBLK(st.st_mode))
@@ -100,7 +104,8 @@ static bool wants_console(const struct container_config *cfg)
 	bool host_dev = false;
 
 	for (size_t i = 0; i < cfg->mounts.n; i++)
-		host_dev |= strcmp(cfg->mounts.at[i].container_path, "/dev") == 0 && strcmp(cfg->mounts.at[i].host_path, "/dev") == 0;
+		host_dev |= strcmp(cfg->mounts.at[i].container_path, "/dev") == 0 &&
+			    strcmp(cfg->mounts.at[i].host_path, "/dev") == 0;
 	for (size_t i = 0; i < cfg->devices.n; i++)
 		if (strcmp(cfg->devices.at[i].container_path, "/dev/console") == 0)
 			return false;
@@ -113,7 +118,8 @@ static int no_cdi(const struct container_config *cfg, struct err *e)
 		return err_set(e, ERR_INVALID_ARGUMENT, "device \"%s\": CDI is not supported", cfg->cdi_devices.at[0]);
 	for (size_t i = 0; i < cfg->annotations.n; i++)
 		if (strncmp(cfg->annotations.at[i].key, "cdi.k8s.io/", 11) == 0)
-			return err_set(e, ERR_INVALID_ARGUMENT, "annotation %s: CDI is not supported", cfg->annotations.at[i].key);
+			return err_set(e, ERR_INVALID_ARGUMENT, "annotation %s: CDI is not supported",
+				       cfg->annotations.at[i].key);
 	return 0;
 }
 
@@ -122,7 +128,8 @@ static int fill(struct devices *d, struct err *e)
 	const struct container_config *cfg = &d->s->c->config;
 
 	for (size_t i = 0; i < cfg->devices.n; i++)
-		if (add_device(d, cfg->devices.at[i].host_path, cfg->devices.at[i].container_path, cfg->devices.at[i].permissions, e) < 0)
+		if (add_device(d, cfg->devices.at[i].host_path, cfg->devices.at[i].container_path,
+			       cfg->devices.at[i].permissions, e) < 0)
 			return -1;
 	if (wants_console(cfg) && add_device(d, "/dev/console", "/dev/console", "rwm", e) < 0)
 		return -1;

@@ -52,8 +52,10 @@ static struct spec_host look(void)
 	first_word("/proc/self/oom_score_adj", word, sizeof(word));
 	h.oom_score_adj = (int)strtol(word, NULL, 10);
 	h.lowers_oom_score = h.caps & CAP(CAP_SYS_RESOURCE);
-	/* v1 has memsw files only when booted with swap accounting; v2 always accounts when the kernel has swap at all. */
-	h.swap_accounting = access(h.cgroup_v2 ? "/proc/swaps" : "/sys/fs/cgroup/memory/memory.memsw.limit_in_bytes", F_OK) == 0;
+	/* v1 has memsw files only when booted with swap accounting; v2 always accounts when the kernel has swap at
+	 * all. */
+	h.swap_accounting =
+		access(h.cgroup_v2 ? "/proc/swaps" : "/sys/fs/cgroup/memory/memory.memsw.limit_in_bytes", F_OK) == 0;
 	h.hugetlb = hugetlb_controller(h.cgroup_v2);
 	first_word("/sys/module/apparmor/parameters/enabled", word, sizeof(word));
 	h.apparmor = word[0] == 'Y';

@@ -35,7 +35,8 @@ const char *mount_host_path(struct arena *a, const char *host_path, struct err *
 		err_set(e, ERR_INVALID_ARGUMENT, "host_path \"%s\" is not absolute", host_path);
 		return NULL;
 	}
-	if (!realpath(host_path, real) && (errno != ENOENT || make_dirs(a, host_path) < 0 || !realpath(host_path, real))) {
+	if (!realpath(host_path, real) &&
+	    (errno != ENOENT || make_dirs(a, host_path) < 0 || !realpath(host_path, real))) {
 		err_os(e, ERR_INTERNAL, "host_path %s", host_path);
 		return NULL;
 	}
@@ -89,5 +90,6 @@ int mount_peers(const char *path, struct mount_peers *out, struct err *e)
 			return 0;
 		}
 	}
-	return err_set(e, ERR_INTERNAL, "%s: its mount %llu is not in /proc/self/mountinfo", path, (unsigned long long)st.stx_mnt_id);
+	return err_set(e, ERR_INTERNAL, "%s: its mount %llu is not in /proc/self/mountinfo", path,
+		       (unsigned long long)st.stx_mnt_id);
 }

@@ -7,11 +7,12 @@
 #include "reactor/arena.h"
 #include "reactor/err.h"
 
-/* host_path without symbolic links; made as a directory 0755, parents too, when nothing is there. In the arena; NULL on an error. */
+/* host_path without symbolic links; made as a directory 0755, parents too, when nothing is there. In the arena;
+ * NULL on an error. */
 const char *mount_host_path(struct arena *a, const char *host_path, struct err *e);
 
-/* sub resolved below dir as if dir were the root, so that no link leads out; it must exist. In the arena; NULL with the reason
- * "ImageVolumeMountFailed". */
+/* sub resolved below dir as if dir were the root, so that no link leads out; it must exist. In the arena; NULL with the
+ * reason "ImageVolumeMountFailed". */
 const char *mount_inside(struct arena *a, const char *dir, const char *sub, struct err *e);
 
 struct mount_peers {

@@ -1,7 +1,7 @@
 /* spec_mounts.c - mounts of config.json: the runtime's own, the sandbox's files, what CRI asks for, image volumes.
  *
- * A CRI mount replaces any other at the same path, and one at /dev drops the defaults below it. Order: defaults, then the
- * rest by depth of the path, so that no mount hides a deeper one.
+ * A CRI mount replaces any other at the same path, and one at /dev drops the defaults below it. Order: defaults, then
+ * the rest by depth of the path, so that no mount hides a deeper one.
  * Specs: CRI v1 Mount, MountPropagation; OCI runtime-spec config.md "Mounts"; kernel sharedsubtree.rst. */
 #include <errno.h>
 #include <limits.h>
@@ -48,7 +48,8 @@ static int by_depth(const void *x, const void *y)
 {
 	const struct entry *a = x, *b = y;
 
-	return a->depth != b->depth ? (a->depth > b->depth) - (a->depth < b->depth) : (a->nth > b->nth) - (a->nth < b->nth);
+	return a->depth != b->depth ? (a->depth > b->depth) - (a->depth < b->depth)
+				    : (a->nth > b->nth) - (a->nth < b->nth);
 }
 
 /* ---- the runtime's own ---- */
@@ -67,7 +68,8 @@ static void add_default(struct entries *all, const char *to, const char *type, c
 		spec_add(list, json_stringn_nocheck(options, n));
 		options += n + (options[n] == ',');
 	}
-	spec_add(all->s->mounts, json_pack("{s:s,s:s,s:s,s:o}", "destination", to, "type", type, "source", source, "options", list));
+	spec_add(all->s->mounts,
+		 json_pack("{s:s,s:s,s:s,s:o}", "destination", to, "type", type, "source", source, "options", list));
 }
 
 static void add_defaults(struct entries *all)
@@ -83,7 +85,8 @@ static void add_defaults(struct entries *all)
 		add_default(all, "/sys", "bind", "/sys", "rbind,rro,nosuid,noexec,nodev");
 	else
 		add_default(all, "/sys", "sysfs", "sysfs", rw ? "nosuid,noexec,nodev,rw" : "nosuid,noexec,nodev,ro");
-	add_default(all, "/sys/fs/cgroup", "cgroup", "cgroup", rw ? "nosuid,noexec,nodev,relatime,rw" : "nosuid,noexec,nodev,relatime,ro");
+	add_default(all, "/sys/fs/cgroup", "cgroup", "cgroup",
+		    rw ? "nosuid,noexec,nodev,relatime,rw" : "nosuid,noexec,nodev,relatime,ro");
 }
 
 /* ---- the sandbox's files ---- */
@@ -91,8 +94,9 @@ static void add_defaults(struct entries *all)
 static void add_bind(struct entries *all, const char *to, const char *from, bool readonly)
 {
 	if (!taken(all, to))
-		add_entry(all, to, json_pack("{s:s,s:s,s:o,s:[sss]}", "destination", to, "type", "bind", "source", spec_str(from), "options",
-					     "rbind", "rprivate", readonly ? "ro" : "rw"));
+		add_entry(all, to,
+			  json_pack("{s:s,s:s,s:o,s:[sss]}", "destination", to, "type", "bind", "source",
+				    spec_str(from), "options", "rbind", "rprivate", readonly ? "ro" : "rw"));
 }
 
 static void add_sandbox_files(struct entries *all)
@@ -103,7 +107,8 @@ static void add_sandbox_files(struct entries *all)
 	bool host_ipc = s->in->namespaces.ipc[0] == '\0';
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
-		add_bind(all, arena_printf(s->a, "/etc/%s", names[i]), arena_printf(s->a, "%s/%s", dir, names[i]), s->sec->readonly_rootfs);
+		add_bind(all, arena_printf(s->a, "/etc/%s", names[i]), arena_printf(s->a, "%s/%s", dir, names[i]),
+			 s->sec->readonly_rootfs);
 	add_bind(all, "/dev/shm", host_ipc ? "/dev/shm" : arena_printf(s->a, "%s/shm", dir), false);
 }
 
@@ -119,13 +124,16 @@ static int read_only(struct spec *s, const struct mount_config *m, json_t *optio
 		return 0;
 	}
 	if (!m->readonly)
-		return err_set(e, ERR_INVALID_ARGUMENT, "mount %s: recursive_read_only without readonly", m->container_path);
+		return err_set(e, ERR_INVALID_ARGUMENT, "mount %s: recursive_read_only without readonly",
+			       m->container_path);
 	if (m->propagation != PROPAGATION_PRIVATE)
-		return err_set(e, ERR_INVALID_ARGUMENT, "mount %s: recursive_read_only wants private propagation", m->container_path);
+		return err_set(e, ERR_INVALID_ARGUMENT, "mount %s: recursive_read_only wants private propagation",
+			       m->container_path);
 	if (h)
 		runtime_features(h, &f);
 	if (!f.recursive_read_only) {
-		err_set(e, ERR_UNKNOWN, "mount %s: runtime handler \"%s\" or this kernel cannot make it", m->container_path, s->c->runtime);
+		err_set(e, ERR_UNKNOWN, "mount %s: runtime handler \"%s\" or this kernel cannot make it",
+			m->container_path, s->c->runtime);
 		e->reason = "RROUnsupported";
 		return -1;
 	}
@@ -133,7 +141,8 @@ static int read_only(struct spec *s, const struct mount_config *m, json_t *optio
 	return 0;
 }
 
-static int propagation(struct entries *all, const struct mount_config *m, const char *source, json_t *options, struct err *e)
+static int propagation(struct entries *all, const struct mount_config *m, const char *source, json_t *options,
+		       struct err *e)
 {
 	struct mount_peers peers;
 
@@ -142,18 +151,21 @@ static int propagation(struct entries *all, const struct mount_config *m, const 
 		return 0;
 	}
 	if (m->propagation != PROPAGATION_HOST_TO_CONTAINER && m->propagation != PROPAGATION_BIDIRECTIONAL)
-		return err_set(e, ERR_INVALID_ARGUMENT, "mount %s: unknown propagation %d", m->container_path, m->propagation);
+		return err_set(e, ERR_INVALID_ARGUMENT, "mount %s: unknown propagation %d", m->container_path,
+			       m->propagation);
 	if (mount_peers(source, &peers, e) < 0)
 		return err_wrap(e, "mount %s", m->container_path);
 	if (m->propagation == PROPAGATION_BIDIRECTIONAL) {
 		if (!peers.shared)
-			return err_set(e, ERR_INVALID_ARGUMENT, "mount %s: %s is not on a shared mount", m->container_path, source);
+			return err_set(e, ERR_INVALID_ARGUMENT, "mount %s: %s is not on a shared mount",
+				       m->container_path, source);
 		spec_add(options, spec_str("rshared"));
 		all->propagation = "rshared";
 		return 0;
 	}
 	if (!peers.shared && !peers.slave)
-		return err_set(e, ERR_INVALID_ARGUMENT, "mount %s: %s is not on a shared or slave mount", m->container_path, source);
+		return err_set(e, ERR_INVALID_ARGUMENT, "mount %s: %s is not on a shared or slave mount",
+			       m->container_path, source);
 	spec_add(options, spec_str("rslave"));
 	if (!all->propagation)
 		all->propagation = "rslave";
@@ -166,7 +178,8 @@ static int bind_options(const struct mount_config *m, json_t *options, struct er
 		const char *o = m->mount_options.at[i];
 
 		if (strcmp(o, "noexec") != 0 && strcmp(o, "nodev") != 0 && strcmp(o, "nosuid") != 0)
-			return err_set(e, ERR_INVALID_ARGUMENT, "mount %s: mount_options \"%s\" is not noexec, nodev or nosuid",
+			return err_set(e, ERR_INVALID_ARGUMENT,
+				       "mount %s: mount_options \"%s\" is not noexec, nodev or nosuid",
 				       m->container_path, o);
 		spec_add(options, spec_str(o));
 	}
@@ -183,8 +196,8 @@ static int id_maps(struct spec *s, const struct mount_config *m, json_t *mount, 
 	if (h)
 		runtime_features(h, &f);
 	if (!f.user_namespaces) /* an older runtime would ignore the mappings without a word */
-		return err_set(e, ERR_INVALID_ARGUMENT, "mount %s: runtime handler \"%s\" has no idmapped mounts", m->container_path,
-			       s->c->runtime);
+		return err_set(e, ERR_INVALID_ARGUMENT, "mount %s: runtime handler \"%s\" has no idmapped mounts",
+			       m->container_path, s->c->runtime);
 	spec_put(mount, "uidMappings", spec_id_mappings(&m->uids));
 	spec_put(mount, "gidMappings", spec_id_mappings(&m->gids));
 	return 0;
@@ -215,7 +228,8 @@ static int add_asked(struct entries *all, size_t nth, struct err *e)
 	json_t *options, *mount;
 
 	if (m->container_path[0] != '/')
-		return err_set(e, ERR_INVALID_ARGUMENT, "mount \"%s\": container_path is not absolute", m->container_path);
+		return err_set(e, ERR_INVALID_ARGUMENT, "mount \"%s\": container_path is not absolute",
+			       m->container_path);
 	to = spec_clean_path(s->a, m->container_path);
 	if (strcmp(to, "/") == 0)
 		return err_set(e, ERR_INVALID_ARGUMENT, "mount: container_path is the root");
@@ -223,10 +237,12 @@ static int add_asked(struct entries *all, size_t nth, struct err *e)
 	if (!source)
 		return err_wrap(e, "mount %s", m->container_path);
 	options = own_must(json_array());
-	mount = json_pack("{s:o,s:s,s:o,s:o}", "destination", spec_str(to), "type", "bind", "source", spec_str(source), "options", options);
+	mount = json_pack("{s:o,s:s,s:o,s:o}", "destination", spec_str(to), "type", "bind", "source", spec_str(source),
+			  "options", options);
 	add_entry(all, to, mount);
 	spec_add(options, spec_str("rbind"));
-	if (propagation(all, m, source, options, e) < 0 || read_only(s, m, options, e) < 0 || bind_options(m, options, e) < 0)
+	if (propagation(all, m, source, options, e) < 0 || read_only(s, m, options, e) < 0 ||
+	    bind_options(m, options, e) < 0)
 		return -1;
 	return id_maps(s, m, mount, e);
 }

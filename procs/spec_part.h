@@ -14,9 +14,9 @@
 
 /* What this machine and our own process allow. Read once; tests link their own. */
 struct spec_host {
-	uint64_t caps;           /* our capability bounding set: no child can have more */
-	int oom_score_adj;       /* ours */
-	bool lowers_oom_score;   /* CAP_SYS_RESOURCE: a child may be below ours */
+	uint64_t caps;	       /* our capability bounding set: no child can have more */
+	int oom_score_adj;     /* ours */
+	bool lowers_oom_score; /* CAP_SYS_RESOURCE: a child may be below ours */
 	bool cgroup_v2, swap_accounting, hugetlb;
 	bool apparmor, selinux;
 	unsigned kernel_major, kernel_minor;
@@ -28,16 +28,16 @@ struct spec {
 	struct container *c;
 	const struct security *sec;
 	const struct spec_host *host;
-	struct arena *a;         /* of the call */
-	uint64_t caps;           /* of the container, bit n: capability n */
-	bool userns;             /* the pod has a user namespace */
+	struct arena *a; /* of the call */
+	uint64_t caps;	 /* of the container, bit n: capability n */
+	bool userns;	 /* the pod has a user namespace */
 	json_t *root, *process, *linux_, *resources, *mounts, *devices, *device_rules; /* borrowed: inside root */
 };
 
-int spec_user(struct spec *s, struct err *e);        /* process.user, uid, gid and groups of the container */
-int spec_caps(struct spec *s, struct err *e);        /* process.capabilities, s->caps */
-int spec_confine(struct spec *s, struct err *e);     /* no_new_privs, AppArmor, SELinux, masked and read-only paths */
-int spec_seccomp(struct spec *s, struct err *e);     /* after spec_caps() */
+int spec_user(struct spec *s, struct err *e);	 /* process.user, uid, gid and groups of the container */
+int spec_caps(struct spec *s, struct err *e);	 /* process.capabilities, s->caps */
+int spec_confine(struct spec *s, struct err *e); /* no_new_privs, AppArmor, SELinux, masked and read-only paths */
+int spec_seccomp(struct spec *s, struct err *e); /* after spec_caps() */
 int spec_mounts(struct spec *s, struct err *e);
 int spec_devices(struct spec *s, struct err *e);
 int spec_resources(struct spec *s, struct err *e);
@@ -48,16 +48,30 @@ json_t *spec_id_mappings(const struct id_mappings *m);
 
 /* Localhost seccomp profile in the engines' common format, made OCI for the given capabilities. A new reference. */
 int spec_profile_load(const char *path, uint64_t caps, const struct spec_host *host, json_t **out, struct err *e);
-const char *spec_native_arch(void); /* "SCMP_ARCH_X86_64" */
+const char *spec_native_arch(void);	   /* "SCMP_ARCH_X86_64" */
 extern const char *const spec_cap_names[]; /* "CAP_CHOWN" … by number */
-int spec_cap_number(const char *name);     /* with or without CAP_, any case; -1: unknown */
+int spec_cap_number(const char *name);	   /* with or without CAP_, any case; -1: unknown */
 enum { CAPS = 41 };
 #define CAP(n) (UINT64_C(1) << (n))
 
-/* Building blocks. Running out of memory ends the process; UTF-8 is checked once, by spec_make(), for the whole tree. */
-static inline json_t *spec_str(const char *s) { return own_must(json_string_nocheck(s)); }
-static inline void spec_add(json_t *array, json_t *v) { if (json_array_append_new(array, own_must(v))) abort(); }
-static inline void spec_put(json_t *o, const char *key, json_t *v) { if (json_object_set_new_nocheck(o, key, own_must(v))) abort(); }
+/* Building blocks. Running out of memory ends the process; UTF-8 is checked once, by spec_make(), for all of it. */
+static inline json_t *spec_str(const char *s)
+{
+	return own_must(json_string_nocheck(s));
+}
+
+static inline void spec_add(json_t *array, json_t *v)
+{
+	if (json_array_append_new(array, own_must(v)))
+		abort();
+}
+
+static inline void spec_put(json_t *o, const char *key, json_t *v)
+{
+	if (json_object_set_new_nocheck(o, key, own_must(v)))
+		abort();
+}
+
 json_t *spec_strs(const struct strings *s);
 char *spec_clean_path(struct arena *a, const char *path); /* absolute; lexically without "//", "." and ".." */
 

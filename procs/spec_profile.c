@@ -1,7 +1,7 @@
 /* spec_profile.c - a seccomp profile file on the node, made OCI.
  *
- * Besides OCI's own form it may be in the engines' form (docker, podman), which adds archMap, `name` for one call, and for
- * each rule `includes` and `excludes` by capability, architecture and kernel version: those are decided here. */
+ * Besides OCI's own form it may be in the engines' form (docker, podman), which adds archMap, `name` for one call, and
+ * for each rule `includes` and `excludes` by capability, architecture and kernel version: those are decided here. */
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,19 +13,19 @@
 enum { PROFILE_MAX = 1 << 20 };
 
 #if defined(__x86_64__)
-#define NATIVE "SCMP_ARCH_X86_64"
+#define NATIVE	     "SCMP_ARCH_X86_64"
 #define NATIVE_SHORT "amd64"
 #elif defined(__aarch64__)
-#define NATIVE "SCMP_ARCH_AARCH64"
+#define NATIVE	     "SCMP_ARCH_AARCH64"
 #define NATIVE_SHORT "arm64"
 #elif defined(__powerpc64__)
-#define NATIVE "SCMP_ARCH_PPC64LE"
+#define NATIVE	     "SCMP_ARCH_PPC64LE"
 #define NATIVE_SHORT "ppc64le"
 #elif defined(__s390x__)
-#define NATIVE "SCMP_ARCH_S390X"
+#define NATIVE	     "SCMP_ARCH_S390X"
 #define NATIVE_SHORT "s390x"
 #elif defined(__riscv)
-#define NATIVE "SCMP_ARCH_RISCV64"
+#define NATIVE	     "SCMP_ARCH_RISCV64"
 #define NATIVE_SHORT "riscv64"
 #endif
 
@@ -78,8 +78,8 @@ static bool applies(const json_t *rule, uint64_t caps, const struct spec_host *h
 		return false;
 	if (caps_there(in_caps, caps) != json_array_size(in_caps) || (since && !kernel_at_least(since, host)))
 		return false;
-	return !has_string(json_object_get(ex, "arches"), NATIVE_SHORT) && !caps_there(json_object_get(ex, "caps"), caps) &&
-	       !(until && kernel_at_least(until, host));
+	return !has_string(json_object_get(ex, "arches"), NATIVE_SHORT) &&
+	       !caps_there(json_object_get(ex, "caps"), caps) && !(until && kernel_at_least(until, host));
 }
 
 /* Copies the members that OCI knows. */
@@ -138,7 +138,8 @@ static void architectures(json_t *out, const json_t *j)
 static int convert(const json_t *j, uint64_t caps, const struct spec_host *host, json_t **out, struct err *e)
 {
 	static const char *const keys[] = {
-		"defaultAction", "defaultErrnoRet", "architectures", "flags", "listenerPath", "listenerMetadata", NULL };
+		"defaultAction", "defaultErrnoRet", "architectures", "flags", "listenerPath", "listenerMetadata", NULL
+	};
 	const json_t *rules = json_object_get(j, "syscalls");
 	auto_json json_t *made = own_must(json_object());
 	json_t *calls = own_must(json_array());

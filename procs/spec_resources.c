@@ -1,7 +1,8 @@
 /* spec_resources.c - linux.resources and oom_score_adj: limits in the words of the OCI runtime-spec.
  *
- * No pids limit is written: crun 1.8.1 refuses 0 and CRI has no field for another. memory_swap_limit is memory + swap, as in
- * cgroup v1; the runtimes convert it for v2. Specs: CRI v1 LinuxContainerResources; OCI config-linux.md "Control groups". */
+ * No pids limit is written: crun 1.8.1 refuses 0 and CRI has no field for another. memory_swap_limit is memory + swap,
+ * as in cgroup v1; the runtimes convert it for v2. Specs: CRI v1 LinuxContainerResources; OCI config-linux.md "Control
+ * groups". */
 #include "procs/spec_part.h"
 #include "reactor/log.h"
 
@@ -25,7 +26,8 @@ static void cpu(struct spec *s, const struct resources *r)
 static void memory(struct spec *s, const struct resources *r)
 {
 	json_t *o = own_must(json_object());
-	int64_t swap = r->memory_swap_limit ? r->memory_swap_limit : r->memory_limit; /* equal: the container does not swap */
+	int64_t swap =
+		r->memory_swap_limit ? r->memory_swap_limit : r->memory_limit; /* equal: the container does not swap */
 
 	if (r->memory_limit)
 		spec_put(o, "limit", json_integer(r->memory_limit));
@@ -70,8 +72,8 @@ static void oom_score_adj(struct spec *s, const struct resources *r)
 
 	if (!s->host->lowers_oom_score && want < s->host->oom_score_adj) {
 		if (!told)
-			log_warn("oom_score_adj container=%s wanted=%lld given=%d reason=\"no CAP_SYS_RESOURCE\"", s->c->id, (long long)want,
-				 s->host->oom_score_adj);
+			log_warn("oom_score_adj container=%s wanted=%lld given=%d reason=\"no CAP_SYS_RESOURCE\"",
+				 s->c->id, (long long)want, s->host->oom_score_adj);
 		told = true;
 		want = s->host->oom_score_adj;
 	}
@@ -83,7 +85,8 @@ int spec_resources(struct spec *s, struct err *e)
 	const struct resources *r = &s->c->config.resources;
 
 	if (r->oom_score_adj < -1000 || r->oom_score_adj > 1000)
-		return err_set(e, ERR_INVALID_ARGUMENT, "oom_score_adj %lld is not in -1000..1000", (long long)r->oom_score_adj);
+		return err_set(e, ERR_INVALID_ARGUMENT, "oom_score_adj %lld is not in -1000..1000",
+			       (long long)r->oom_score_adj);
 	if (r->cpu_shares < 0 || r->cpu_period < 0 || r->cpu_quota < -1)
 		return err_set(e, ERR_INVALID_ARGUMENT, "resources: negative cpu_shares, cpu_period or cpu_quota");
 	oom_score_adj(s, r);

@@ -1,11 +1,9 @@
-/* spec_security.c - what else confines a process: no_new_privs, AppArmor, SELinux, masked and read-only paths; user namespaces.
+/* spec_security.c - what else confines a process: no_new_privs, AppArmor, SELinux, paths; user namespaces.
  *
  * Specs: CRI v1 LinuxContainerSecurityContext; kernel Documentation/admin-guide/LSM/apparmor.rst. */
-#include <fcntl.h>
 #include <string.h>
 
 #include "procs/spec_part.h"
-#include "reactor/buf.h"
 
 /* The profile that RuntimeDefault means; loaded by the operator (packaging) or absent. */
 #define DEFAULT_APPARMOR "crisp-default"
@@ -38,7 +36,8 @@ static int apparmor_asked(const struct security *sec, struct profile *p, struct 
 	else if (strncmp(old, "localhost/", 10) == 0)
 		p->type = PROFILE_LOCALHOST, p->localhost_ref = old;
 	else
-		return err_set(e, ERR_INVALID_ARGUMENT, "apparmor_profile \"%s\": not runtime/default, unconfined or localhost/NAME", old);
+		return err_set(e, ERR_INVALID_ARGUMENT,
+			       "apparmor_profile \"%s\": not runtime/default, unconfined or localhost/NAME", old);
 	return 0;
 }
 
@@ -82,7 +81,8 @@ int spec_confine(struct spec *s, struct err *e)
 static int one_mapping(const char *what, const struct id_mappings *m, struct err *e)
 {
 	if (m->n != 1)
-		return err_set(e, ERR_INVALID_ARGUMENT, "userns_options: %s wants exactly one mapping, not %zu", what, m->n);
+		return err_set(e, ERR_INVALID_ARGUMENT, "userns_options: %s wants exactly one mapping, not %zu", what,
+			       m->n);
 	if (m->at[0].length == 0)
 		return err_set(e, ERR_INVALID_ARGUMENT, "userns_options: %s has length 0", what);
 	if (m->at[0].container_id != 0)
@@ -101,7 +101,8 @@ static int userns_asked(const struct ns_options *ns, bool *asked, struct err *e)
 		return 0;
 	}
 	if (ns->userns_mode != NS_POD)
-		return err_set(e, ERR_INVALID_ARGUMENT, "userns_options: mode %d is neither POD nor NODE", ns->userns_mode);
+		return err_set(e, ERR_INVALID_ARGUMENT, "userns_options: mode %d is neither POD nor NODE",
+			       ns->userns_mode);
 	if (one_mapping("uids", &ns->uids, e) < 0 || one_mapping("gids", &ns->gids, e) < 0)
 		return -1;
 	*asked = true;
@@ -121,7 +122,8 @@ int spec_userns(struct spec *s, struct err *e)
 	if (userns_asked(pod, &pod_has, e) < 0 || userns_asked(own, &s->userns, e) < 0)
 		return -1;
 	if (pod_has != s->userns)
-		return err_set(e, ERR_INVALID_ARGUMENT, "userns_options: the sandbox has %s user namespace, the container asks for %s",
+		return err_set(e, ERR_INVALID_ARGUMENT,
+			       "userns_options: the sandbox has %s user namespace, the container asks for %s",
 			       pod_has ? "a" : "no", s->userns ? "one" : "none");
 	if (s->userns && !(same_mappings(&pod->uids, &own->uids) && same_mappings(&pod->gids, &own->gids)))
 		return err_set(e, ERR_INVALID_ARGUMENT, "userns_options: mappings differ from the sandbox's");

@@ -1,4 +1,5 @@
-/* spec_user.c - process.user: who the container's first process is, by CRI's words and the image's etc/passwd and etc/group.
+/* spec_user.c - process.user: who the container's first process is, by CRI's words and the image's etc/passwd and
+ * etc/group.
  *
  *   run_as_username | run_as_user | the image's USER     names are looked up, numbers need no entry
  *   run_as_group | USER's ":group" | the entry's gid | 0
@@ -20,7 +21,7 @@
 enum {
 	FILE_MAX = 1 << 20, /* bytes of etc/passwd or etc/group */
 	GROUPS_MAX = 65536, /* NGROUPS_MAX of the kernel */
-	TRIES = 32,         /* openat2 in a root answers EAGAIN when something is renamed meanwhile */
+	TRIES = 32,	    /* openat2 in a root answers EAGAIN when something is renamed meanwhile */
 };
 
 static struct span span_of(const char *s)
@@ -59,7 +60,8 @@ static int read_inside(struct spec *s, const char *path, struct span *out, struc
 
 	*out = (struct span){ "", 0 };
 	if (fd < 0)
-		return errno == ENOENT || errno == ENOTDIR ? 0 : err_os(e, ERR_INVALID_ARGUMENT, "the image's /%s", path);
+		return errno == ENOENT || errno == ENOTDIR ? 0
+							   : err_os(e, ERR_INVALID_ARGUMENT, "the image's /%s", path);
 	if (fstat(fd, &st) < 0)
 		return err_os(e, ERR_INTERNAL, "the image's /%s", path);
 	if (st.st_size > FILE_MAX)
@@ -76,7 +78,7 @@ static int read_inside(struct spec *s, const char *path, struct span *out, struc
 
 struct wanted {
 	struct span user, group; /* name or number; group.len 0: by the user's entry */
-	const char *field;       /* where the user was asked for */
+	const char *field;	 /* where the user was asked for */
 };
 
 static int wanted(struct spec *s, struct wanted *w, struct err *e)
@@ -129,7 +131,8 @@ static int collect_groups(struct spec *s, struct span group_file, struct span na
 		group_memberships(group_file, name, gids + 1, listed);
 	for (size_t i = 0; i < more->n; i++) {
 		if (more->at[i] < 0 || more->at[i] >= UINT32_MAX)
-			return err_set(e, ERR_INVALID_ARGUMENT, "supplemental_groups: %lld is not a group id", (long long)more->at[i]);
+			return err_set(e, ERR_INVALID_ARGUMENT, "supplemental_groups: %lld is not a group id",
+				       (long long)more->at[i]);
 		gids[1 + listed + i] = more->at[i];
 	}
 	qsort(gids, n, sizeof(*gids), by_numbers);
@@ -147,12 +150,14 @@ static int resolve(struct spec *s, const struct wanted *w, struct span passwd, s
 
 	known = number ? passwd_by_uid(passwd, s->c->uid, &entry) : passwd_by_name(passwd, w->user, &entry);
 	if (!number && !known)
-		return err_set(e, ERR_INVALID_ARGUMENT, "%s \"%.*s\": no such user in the image", w->field, (int)w->user.len, w->user.at);
+		return err_set(e, ERR_INVALID_ARGUMENT, "%s \"%.*s\": no such user in the image", w->field,
+			       (int)w->user.len, w->user.at);
 	if (known)
 		s->c->uid = entry.uid;
 	s->c->gid = known ? entry.gid : 0;
 	if (w->group.len && !id_parse(w->group, &s->c->gid) && !group_by_name(group, w->group, &s->c->gid))
-		return err_set(e, ERR_INVALID_ARGUMENT, "%s: no such group \"%.*s\" in the image", w->field, (int)w->group.len, w->group.at);
+		return err_set(e, ERR_INVALID_ARGUMENT, "%s: no such group \"%.*s\" in the image", w->field,
+			       (int)w->group.len, w->group.at);
 	return collect_groups(s, group, known ? entry.name : (struct span){ "", 0 }, e);
 }
 
@@ -163,14 +168,16 @@ int spec_user(struct spec *s, struct err *e)
 	json_t *user, *gids;
 
 	if (s->sec->groups_policy != GROUPS_MERGE && s->sec->groups_policy != GROUPS_STRICT)
-		return err_set(e, ERR_INVALID_ARGUMENT, "supplemental_groups_policy %d is unknown", s->sec->groups_policy);
-	if (wanted(s, &w, e) < 0 || read_inside(s, "etc/passwd", &passwd, e) < 0 || read_inside(s, "etc/group", &group, e) < 0 ||
-	    resolve(s, &w, passwd, group, e) < 0)
+		return err_set(e, ERR_INVALID_ARGUMENT, "supplemental_groups_policy %d is unknown",
+			       s->sec->groups_policy);
+	if (wanted(s, &w, e) < 0 || read_inside(s, "etc/passwd", &passwd, e) < 0 ||
+	    read_inside(s, "etc/group", &group, e) < 0 || resolve(s, &w, passwd, group, e) < 0)
 		return -1;
 	gids = own_must(json_array());
 	for (size_t i = 0; i < s->c->groups.n; i++)
 		spec_add(gids, json_integer(s->c->groups.at[i]));
-	user = json_pack("{s:I,s:I,s:o}", "uid", (json_int_t)s->c->uid, "gid", (json_int_t)s->c->gid, "additionalGids", gids);
+	user = json_pack("{s:I,s:I,s:o}", "uid", (json_int_t)s->c->uid, "gid", (json_int_t)s->c->gid, "additionalGids",
+			 gids);
 	spec_put(s->process, "user", user);
 	return 0;
 }

@@ -24,7 +24,8 @@ bool passwd_by_name(struct span text, struct span name, struct passwd_entry *out
 bool passwd_by_uid(struct span text, int64_t uid, struct passwd_entry *out);
 bool group_by_name(struct span text, struct span name, int64_t *gid);
 
-/* Groups that list the user as a member, without the group of the user's own name. Returns how many there are; at most max are written. */
+/* Groups that list the user as a member, without the group of the user's own name. Returns how many there are; at
+ * most max are written. */
 size_t group_memberships(struct span text, struct span user, int64_t *gids, size_t max);
 
 /* A decimal number that can be a uid or gid: 0 .. 2^32 - 2. */

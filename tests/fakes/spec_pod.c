@@ -9,7 +9,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-
 struct spec_host spec_pod_host;
 struct runtime_features spec_pod_features;
 static struct runtime_handler handler = { "runc", "oci", "runc" };
@@ -81,13 +80,16 @@ void spec_pod_open(struct spec_pod *p, const char *config)
 	char template[] = "/tmp/crisp-spec-XXXXXX";
 
 	*p = (struct spec_pod){ .arena = arena_new() };
-	spec_pod_host = (struct spec_host){ .caps = CAP(CAPS) - 1, .lowers_oom_score = true, .kernel_major = 6, .kernel_minor = 1 };
+	spec_pod_host = (struct spec_host){
+		.caps = CAP(CAPS) - 1, .lowers_oom_score = true, .kernel_major = 6, .kernel_minor = 1
+	};
 	spec_pod_features = (struct runtime_features){ .recursive_read_only = true, .user_namespaces = true };
 	p->dir = arena_strdup(p->arena, mkdtemp(template));
 	mkdir(spec_pod_path(p, "rootfs"), 0755);
 	mkdir(spec_pod_path(p, "rootfs/etc"), 0755);
 	mkdir(spec_pod_path(p, "sandbox"), 0755);
-	fill(p, sandbox_config_fields, &p->sandbox.config, "{'name':'pod','namespace_':'ns','uid':'pod-uid','hostname':'web-0'}");
+	fill(p, sandbox_config_fields, &p->sandbox.config,
+	     "{'name':'pod','namespace_':'ns','uid':'pod-uid','hostname':'web-0'}");
 	fill(p, container_config_fields, &p->container.config, config);
 	snprintf(p->sandbox.id, ID_SIZE, "sandbox1");
 	snprintf(p->container.id, ID_SIZE, "container1");
@@ -99,11 +101,16 @@ void spec_pod_open(struct spec_pod *p, const char *config)
 	p->container.bundle = p->dir;
 	p->container.runtime = "runc";
 	p->container.cgroup = "/crisp/sandbox1/container1";
-	p->container.image = (struct container_image){ .id = "", .ref = "", .name = "img:1", .working_dir = "", .user = "", .stop_signal = "" };
+	p->container.image = (struct container_image){
+		.id = "", .ref = "", .name = "img:1", .working_dir = "", .user = "", .stop_signal = ""
+	};
 	p->container.image.entrypoint = (struct strings){ image_words, 1 };
 	p->container.image.cmd = (struct strings){ image_words + 1, 1 };
-	p->in = (struct spec_input){ .container = &p->container, .rootfs = spec_pod_path(p, "rootfs"), .node_name = "node1" };
-	p->in.namespaces = (struct spec_namespaces){ .net = "/n/net", .ipc = "/n/ipc", .uts = "/n/uts", .user = "", .pid = "new" };
+	p->in = (struct spec_input){ .container = &p->container,
+				     .rootfs = spec_pod_path(p, "rootfs"),
+				     .node_name = "node1" };
+	p->in.namespaces =
+		(struct spec_namespaces){ .net = "/n/net", .ipc = "/n/ipc", .uts = "/n/uts", .user = "", .pid = "new" };
 }
 
 static int drop_one(const char *path, const struct stat *st, int type, struct FTW *at)
@@ -137,7 +144,8 @@ const char *spec_pod_error(struct spec_pod *p)
 
 	if (spec_pod_make(p))
 		return "made";
-	text = arena_printf(p->arena, "%s%s%s: %s", err_name(p->e.code), p->e.reason ? " " : "", p->e.reason ? p->e.reason : "", p->e.msg);
+	text = arena_printf(p->arena, "%s%s%s: %s", err_name(p->e.code), p->e.reason ? " " : "",
+			    p->e.reason ? p->e.reason : "", p->e.msg);
 	swap(text, '"', '\'');
 	return text;
 }

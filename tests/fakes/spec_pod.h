@@ -12,20 +12,20 @@ struct spec_pod {
 	struct container container;
 	struct spec_input in;
 	struct arena *arena;
-	char *dir;       /* a directory of its own; its rootfs/ and sandbox/ are there */
-	json_t *config;  /* what spec_make() made, NULL when it failed with e */
+	char *dir;	/* a directory of its own; its rootfs/ and sandbox/ are there */
+	json_t *config; /* what spec_make() made, NULL when it failed with e */
 	struct err e;
 };
 
-extern struct spec_host spec_pod_host;            /* what spec_host() says */
+extern struct spec_host spec_pod_host;		  /* what spec_host() says */
 extern struct runtime_features spec_pod_features; /* of every runtime handler */
 
 /* config: struct container_config as in records. The pod is an ordinary one; the image has the command "/entry cmd". */
 void spec_pod_open(struct spec_pod *p, const char *config);
 void spec_pod_close(struct spec_pod *p);
-void spec_pod_security(struct spec_pod *p, const char *security); /* of the sandbox: struct security */
+void spec_pod_security(struct spec_pod *p, const char *security);	    /* of the sandbox: struct security */
 void spec_pod_file(struct spec_pod *p, const char *path, const char *text); /* below dir */
-const char *spec_pod_path(struct spec_pod *p, const char *path);            /* dir/path */
+const char *spec_pod_path(struct spec_pod *p, const char *path);	    /* dir/path */
 
 bool spec_pod_make(struct spec_pod *p);
 const char *spec_pod_error(struct spec_pod *p); /* makes; "CODE: message", or "made" */

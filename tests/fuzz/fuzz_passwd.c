@@ -19,7 +19,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	name = (struct span){ (const char *)data + 1, len };
 	text = (struct span){ (const char *)data + 1 + len, size - 1 - len };
 	if (passwd_by_name(text, name, &by_name)) {
-		if (by_name.name.len != len || memcmp(by_name.name.at, name.at, len) != 0 || by_name.uid < 0 || by_name.uid >= UINT32_MAX)
+		if (by_name.name.len != len || memcmp(by_name.name.at, name.at, len) != 0 || by_name.uid < 0 ||
+		    by_name.uid >= UINT32_MAX)
 			abort();
 		if (!passwd_by_uid(text, by_name.uid, &by_uid) || by_uid.uid != by_name.uid)
 			abort();

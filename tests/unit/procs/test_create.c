@@ -137,7 +137,8 @@ static void whose_pid_namespace(void)
 	spec_pod_close(&p);
 	is_str(pid_namespace(&p, "{'security':{'ns':{'pid':2}}}"), "host");
 	spec_pod_close(&p);
-	is_str(pid_namespace(&p, "{'security':{'ns':{'pid':7}}}"), "INVALID_ARGUMENT: namespace_options: unknown pid mode 7");
+	is_str(pid_namespace(&p, "{'security':{'ns':{'pid':7}}}"),
+	       "INVALID_ARGUMENT: namespace_options: unknown pid mode 7");
 	spec_pod_close(&p);
 }
 

@@ -115,8 +115,9 @@ static void namespaces(void)
 
 	spec_pod_open(&p, "{}");
 	ok(spec_pod_make(&p));
-	is_str(spec_pod_get(&p, "linux.namespaces"), "[{'type':'mount'},{'path':'/n/net','type':'network'},{'path':'/n/ipc','type':'ipc'},"
-						     "{'path':'/n/uts','type':'uts'},{'type':'pid'}]");
+	is_str(spec_pod_get(&p, "linux.namespaces"),
+	       "[{'type':'mount'},{'path':'/n/net','type':'network'},{'path':'/n/ipc','type':'ipc'},"
+	       "{'path':'/n/uts','type':'uts'},{'type':'pid'}]");
 	p.in.namespaces = (struct spec_namespaces){ "", "", "", "", "" };
 	spec_pod_host.cgroup_v2 = true;
 	ok(spec_pod_make(&p));
@@ -133,7 +134,8 @@ static void the_rest_of_the_frame(void)
 {
 	struct spec_pod p;
 
-	spec_pod_open(&p, "{'name':'web','security':{'readonly_rootfs':true},'annotations':[['run.oci.handler','evil']]}");
+	spec_pod_open(&p,
+		      "{'name':'web','security':{'readonly_rootfs':true},'annotations':[['run.oci.handler','evil']]}");
 	ok(spec_pod_make(&p));
 	is_str(spec_pod_get(&p, "ociVersion"), "'1.0.2'");
 	is_str(spec_pod_get(&p, "root"), "{'path':'rootfs','readonly':true}");
@@ -155,7 +157,8 @@ static void an_exec_is_the_container_with_another_command(void)
 	spec_pod_open(&p, "{'envs':[['A','1']],'security':{'run_as_user':{'set':true,'value':5},'no_new_privs':true}}");
 	ok(spec_pod_make(&p));
 	x = spec_exec_process(&p.container, p.config, &cmd, true);
-	ok(json_equal(json_object_get(x, "capabilities"), json_object_get(json_object_get(p.config, "process"), "capabilities")));
+	ok(json_equal(json_object_get(x, "capabilities"),
+		      json_object_get(json_object_get(p.config, "process"), "capabilities")));
 	json_decref(p.config);
 	p.config = x;
 	is_str(spec_pod_get(&p, "args"), "['ls','-l']");

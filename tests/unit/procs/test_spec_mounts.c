@@ -16,7 +16,8 @@ static const char *order(struct spec_pod *p)
 	json_t *m;
 
 	json_array_foreach(json_object_get(p->config, "mounts"), i, m)
-		all = arena_printf(p->arena, "%s%s%s", all, *all ? " " : "", json_string_value(json_object_get(m, "destination")));
+		all = arena_printf(p->arena, "%s%s%s", all, *all ? " " : "",
+				   json_string_value(json_object_get(m, "destination")));
 	return all;
 }
 
@@ -38,9 +39,11 @@ static void an_ordinary_container(void)
 
 	pod(&p, "{}");
 	ok(spec_pod_make(&p));
-	is_str(order(&p), "/proc /dev /dev/pts /dev/mqueue /sys /sys/fs/cgroup /etc/hostname /etc/hosts /etc/resolv.conf /dev/shm");
+	is_str(order(&p),
+	       "/proc /dev /dev/pts /dev/mqueue /sys /sys/fs/cgroup /etc/hostname /etc/hosts /etc/resolv.conf /dev/shm");
 	ok(strstr(spec_pod_mount(&p, "/sys"), "'ro'") && strstr(spec_pod_mount(&p, "/sys/fs/cgroup"), "'ro'"));
-	ok(strstr(spec_pod_mount(&p, "/etc/hosts"), "'rw'") && strstr(spec_pod_mount(&p, "/etc/hosts"), "/sandbox/hosts"));
+	ok(strstr(spec_pod_mount(&p, "/etc/hosts"), "'rw'") &&
+	   strstr(spec_pod_mount(&p, "/etc/hosts"), "/sandbox/hosts"));
 	ok(strstr(spec_pod_mount(&p, "/dev/shm"), "/sandbox/shm") != NULL);
 	is_str(spec_pod_get(&p, "linux.rootfsPropagation"), "");
 	spec_pod_close(&p);
@@ -54,7 +57,8 @@ static void readonly_root_and_host_ipc(void)
 	p.in.namespaces.ipc = "";
 	ok(spec_pod_make(&p));
 	ok(strstr(spec_pod_mount(&p, "/etc/resolv.conf"), "'ro'") != NULL);
-	is_str(spec_pod_mount(&p, "/dev/shm"), "{'destination':'/dev/shm','options':['rbind','rprivate','rw'],'source':'/dev/shm','type':'bind'}");
+	is_str(spec_pod_mount(&p, "/dev/shm"),
+	       "{'destination':'/dev/shm','options':['rbind','rprivate','rw'],'source':'/dev/shm','type':'bind'}");
 	spec_pod_close(&p);
 }
 
@@ -62,13 +66,18 @@ static void cri_mounts_override_and_are_sorted_by_depth(void)
 {
 	struct spec_pod p;
 
-	pod(&p, "{'mounts':[{'container_path':'/a/b/c','host_path':'@/x'},{'container_path':'/a','host_path':'@/y'},"
-		"{'container_path':'/etc//hosts/','host_path':'@/h'},{'container_path':'/dev/shm','host_path':'@/s'}]}");
+	pod(&p,
+	    "{'mounts':[{'container_path':'/a/b/c','host_path':'@/x'},{'container_path':'/a','host_path':'@/y'},"
+	    "{'container_path':'/etc//hosts/','host_path':'@/h'},{'container_path':'/dev/shm','host_path':'@/s'}]}");
 	spec_pod_file(&p, "h", "");
 	ok(spec_pod_make(&p));
-	is_str(order(&p), "/proc /dev /dev/pts /dev/mqueue /sys /sys/fs/cgroup /a /etc/hosts /dev/shm /etc/hostname /etc/resolv.conf /a/b/c");
-	is_str(spec_pod_mount(&p, "/etc/hosts"), arena_printf(p.arena, "{'destination':'/etc/hosts','options':['rbind','rprivate','rw'],"
-							      "'source':'%s/h','type':'bind'}", p.dir));
+	is_str(order(&p),
+	       "/proc /dev /dev/pts /dev/mqueue /sys /sys/fs/cgroup /a /etc/hosts /dev/shm /etc/hostname /etc/resolv.conf /a/b/c");
+	is_str(spec_pod_mount(&p, "/etc/hosts"),
+	       arena_printf(p.arena,
+			    "{'destination':'/etc/hosts','options':['rbind','rprivate','rw'],"
+			    "'source':'%s/h','type':'bind'}",
+			    p.dir));
 	spec_pod_close(&p);
 }
 
@@ -87,12 +96,16 @@ static void the_host_path(void)
 	struct stat st;
 	struct spec_pod p;
 
-	pod(&p, "{'mounts':[{'container_path':'/a','host_path':'@/deep/er'},{'container_path':'/b','host_path':'@/link','readonly':true}]}");
+	pod(&p,
+	    "{'mounts':[{'container_path':'/a','host_path':'@/deep/er'},{'container_path':'/b','host_path':'@/link','readonly':true}]}");
 	ok(symlink("deep", spec_pod_path(&p, "link")) == 0);
 	ok(spec_pod_make(&p)); /* what is not there is made: a directory */
 	ok(stat(spec_pod_path(&p, "deep/er"), &st) == 0 && S_ISDIR(st.st_mode) && (st.st_mode & 07777) == 0755);
-	is_str(spec_pod_mount(&p, "/b"), arena_printf(p.arena, "{'destination':'/b','options':['rbind','rprivate','ro'],'source':'%s/deep',"
-						      "'type':'bind'}", p.dir));
+	is_str(spec_pod_mount(&p, "/b"),
+	       arena_printf(p.arena,
+			    "{'destination':'/b','options':['rbind','rprivate','ro'],'source':'%s/deep',"
+			    "'type':'bind'}",
+			    p.dir));
 	spec_pod_file(&p, "file", "");
 	p.container.config.mounts.at[0].host_path = spec_pod_path(&p, "file/below");
 	ok(strstr(spec_pod_error(&p), "INTERNAL: mount /a: host_path ") && strstr(p.e.msg, "Not a directory"));
@@ -114,16 +127,21 @@ static const char *refused(const char *mount)
 
 static void what_cannot_be(void)
 {
-	is_str(refused("{'container_path':'a','host_path':'/'}"), "INVALID_ARGUMENT: mount 'a': container_path is not absolute");
-	is_str(refused("{'container_path':'/x/..','host_path':'/'}"), "INVALID_ARGUMENT: mount: container_path is the root");
-	is_str(refused("{'container_path':'/a','host_path':'b'}"), "INVALID_ARGUMENT: mount /a: host_path 'b' is not absolute");
+	is_str(refused("{'container_path':'a','host_path':'/'}"),
+	       "INVALID_ARGUMENT: mount 'a': container_path is not absolute");
+	is_str(refused("{'container_path':'/x/..','host_path':'/'}"),
+	       "INVALID_ARGUMENT: mount: container_path is the root");
+	is_str(refused("{'container_path':'/a','host_path':'b'}"),
+	       "INVALID_ARGUMENT: mount /a: host_path 'b' is not absolute");
 	is_str(refused("{'container_path':'/a'}"), "INVALID_ARGUMENT: mount /a: host_path '' is not absolute");
-	is_str(refused("{'container_path':'/a','host_path':'/','propagation':9}"), "INVALID_ARGUMENT: mount /a: unknown propagation 9");
+	is_str(refused("{'container_path':'/a','host_path':'/','propagation':9}"),
+	       "INVALID_ARGUMENT: mount /a: unknown propagation 9");
 	is_str(refused("{'container_path':'/a','host_path':'/','mount_options':['suid']}"),
 	       "INVALID_ARGUMENT: mount /a: mount_options 'suid' is not noexec, nodev or nosuid");
 	is_str(refused("{'container_path':'/a','host_path':'/','recursive_read_only':true}"),
 	       "INVALID_ARGUMENT: mount /a: recursive_read_only without readonly");
-	is_str(refused("{'container_path':'/a','image':'i','host_path':'/'}"), "INVALID_ARGUMENT: mount /a: both image and host_path are set");
+	is_str(refused("{'container_path':'/a','image':'i','host_path':'/'}"),
+	       "INVALID_ARGUMENT: mount /a: both image and host_path are set");
 	is_str(refused("{'container_path':'/a','image':'i'}"), "INTERNAL: mount /a: image 'i' was not mounted");
 }
 
@@ -131,7 +149,8 @@ static void recursive_read_only(void)
 {
 	struct spec_pod p;
 
-	pod(&p, "{'mounts':[{'container_path':'/a','host_path':'/','readonly':true,'recursive_read_only':true,'mount_options':['nodev']}]}");
+	pod(&p,
+	    "{'mounts':[{'container_path':'/a','host_path':'/','readonly':true,'recursive_read_only':true,'mount_options':['nodev']}]}");
 	ok(spec_pod_make(&p));
 	ok(strstr(spec_pod_mount(&p, "/a"), "['rbind','rprivate','rro','nodev']") != NULL);
 	spec_pod_features.recursive_read_only = false;
@@ -146,7 +165,8 @@ static void idmapped_mounts(void)
 {
 	struct spec_pod p;
 
-	pod(&p, "{'mounts':[{'container_path':'/a','host_path':'/','uids':[{'host_id':5,'length':9}],'gids':[{'host_id':6,'length':9}]}]}");
+	pod(&p,
+	    "{'mounts':[{'container_path':'/a','host_path':'/','uids':[{'host_id':5,'length':9}],'gids':[{'host_id':6,'length':9}]}]}");
 	ok(spec_pod_make(&p));
 	ok(strstr(spec_pod_mount(&p, "/a"), "'uidMappings':[{'containerID':0,'hostID':5,'size':9}]") != NULL);
 	spec_pod_features.user_namespaces = false;
@@ -156,7 +176,8 @@ static void idmapped_mounts(void)
 
 static void sys_of_a_foreign_network_namespace(void)
 {
-	const char *userns = "{'ns':{'has_userns':true,'uids':[{'host_id':1,'length':9}],'gids':[{'host_id':1,'length':9}]}}";
+	const char *userns =
+		"{'ns':{'has_userns':true,'uids':[{'host_id':1,'length':9}],'gids':[{'host_id':1,'length':9}]}}";
 	struct spec_pod p;
 	char config[256];
 
@@ -177,7 +198,8 @@ static void image_volumes(void)
 	struct spec_image_volume volume = { .mount_index = 1 };
 	struct spec_pod p;
 
-	pod(&p, "{'mounts':[{'container_path':'/a','host_path':'/'},{'container_path':'/v','image':'i','image_sub_path':'sub/dir'}]}");
+	pod(&p,
+	    "{'mounts':[{'container_path':'/a','host_path':'/'},{'container_path':'/v','image':'i','image_sub_path':'sub/dir'}]}");
 	mkdir(spec_pod_path(&p, "vol"), 0755);
 	mkdir(spec_pod_path(&p, "vol/sub"), 0755);
 	ok(symlink("../../../real", spec_pod_path(&p, "vol/sub/dir")) == 0); /* in the image: /real, not the host's */
@@ -187,8 +209,11 @@ static void image_volumes(void)
 	ok(strncmp(spec_pod_error(&p), "UNKNOWN ImageVolumeMountFailed: mount /v: ", 42) == 0);
 	mkdir(spec_pod_path(&p, "vol/real"), 0755);
 	ok(spec_pod_make(&p));
-	is_str(spec_pod_mount(&p, "/v"), arena_printf(p.arena, "{'destination':'/v','options':['rbind','rprivate','ro'],'source':'%s/vol/real',"
-						      "'type':'bind'}", p.dir));
+	is_str(spec_pod_mount(&p, "/v"),
+	       arena_printf(p.arena,
+			    "{'destination':'/v','options':['rbind','rprivate','ro'],'source':'%s/vol/real',"
+			    "'type':'bind'}",
+			    p.dir));
 	p.container.config.mounts.at[1].image_sub_path = "";
 	ok(spec_pod_make(&p));
 	ok(strstr(spec_pod_mount(&p, "/v"), "/vol'") != NULL);

@@ -18,9 +18,11 @@ static void cpu_and_memory(void)
 {
 	struct spec_pod p;
 
-	with(&p, "{'set':true,'cpu_period':100000,'cpu_quota':-1,'cpu_shares':512,'cpuset_cpus':'0-1','cpuset_mems':'0','memory_limit':1000}");
+	with(&p,
+	     "{'set':true,'cpu_period':100000,'cpu_quota':-1,'cpu_shares':512,'cpuset_cpus':'0-1','cpuset_mems':'0','memory_limit':1000}");
 	ok(spec_pod_make(&p));
-	is_str(spec_pod_get(&p, "linux.resources.cpu"), "{'cpus':'0-1','mems':'0','period':100000,'quota':-1,'shares':512}");
+	is_str(spec_pod_get(&p, "linux.resources.cpu"),
+	       "{'cpus':'0-1','mems':'0','period':100000,'quota':-1,'shares':512}");
 	is_str(spec_pod_get(&p, "linux.resources.memory"), "{'limit':1000}");
 	is_str(spec_pod_get(&p, "linux.resources.pids"), "");
 	spec_pod_host.swap_accounting = true;
@@ -39,7 +41,8 @@ static void nothing_asked(void)
 	with(&p, "{}");
 	spec_pod_host.swap_accounting = true;
 	ok(spec_pod_make(&p));
-	is_str(spec_pod_get(&p, "linux.resources"), "{'cpu':{},'devices':[{'access':'rwm','allow':false}],'memory':{}}");
+	is_str(spec_pod_get(&p, "linux.resources"),
+	       "{'cpu':{},'devices':[{'access':'rwm','allow':false}],'memory':{}}");
 	is_str(spec_pod_get(&p, "process.rlimits"), "");
 	spec_pod_close(&p);
 }
@@ -96,12 +99,16 @@ static void a_device(void)
 {
 	struct spec_pod p;
 
-	spec_pod_open(&p, "{'devices':[{'host_path':'/dev/null','container_path':'/dev//x','permissions':'rw'},{'host_path':'/dev/zero'}]}");
+	spec_pod_open(
+		&p,
+		"{'devices':[{'host_path':'/dev/null','container_path':'/dev//x','permissions':'rw'},{'host_path':'/dev/zero'}]}");
 	ok(spec_pod_make(&p));
-	ok(strncmp(spec_pod_get(&p, "linux.devices.0"), "{'fileMode':438,'gid':0,'major':1,'minor':3,'path':'/dev/x','type':'c'", 65) == 0);
+	ok(strncmp(spec_pod_get(&p, "linux.devices.0"),
+		   "{'fileMode':438,'gid':0,'major':1,'minor':3,'path':'/dev/x','type':'c'", 65) == 0);
 	is_str(spec_pod_get(&p, "linux.devices.1.path"), "'/dev/zero'");
-	is_str(spec_pod_get(&p, RULES), "[{'access':'rwm','allow':false},{'access':'rw','allow':true,'major':1,'minor':3,'type':'c'},"
-					"{'access':'rwm','allow':true,'major':1,'minor':5,'type':'c'}]");
+	is_str(spec_pod_get(&p, RULES),
+	       "[{'access':'rwm','allow':false},{'access':'rw','allow':true,'major':1,'minor':3,'type':'c'},"
+	       "{'access':'rwm','allow':true,'major':1,'minor':5,'type':'c'}]");
 	spec_pod_close(&p);
 }
 
@@ -110,7 +117,9 @@ static void links_and_directories(void)
 	struct spec_pod p;
 	const char *link;
 
-	spec_pod_open(&p, "{'devices':[{'container_path':'/dev/l','permissions':'r'},{'container_path':'/dev/l','host_path':'/dev/zero'}]}");
+	spec_pod_open(
+		&p,
+		"{'devices':[{'container_path':'/dev/l','permissions':'r'},{'container_path':'/dev/l','host_path':'/dev/zero'}]}");
 	link = spec_pod_path(&p, "link");
 	ok(symlink("/dev/full", link) == 0);
 	p.container.config.devices.at[0].host_path = link;
@@ -139,13 +148,17 @@ static const char *refused(const char *devices)
 
 static void what_is_no_device(void)
 {
-	is_str(refused("{'devices':[{'host_path':'/dev/no-such'}]}"), "INVALID_ARGUMENT: device /dev/no-such: No such file or directory");
+	is_str(refused("{'devices':[{'host_path':'/dev/no-such'}]}"),
+	       "INVALID_ARGUMENT: device /dev/no-such: No such file or directory");
 	is_str(refused("{'devices':[{'host_path':'null'}]}"), "INVALID_ARGUMENT: device null: Invalid argument");
-	is_str(refused("{'devices':[{'host_path':'/proc/version'}]}"), "INVALID_ARGUMENT: device /proc/version: not a device");
+	is_str(refused("{'devices':[{'host_path':'/proc/version'}]}"),
+	       "INVALID_ARGUMENT: device /proc/version: not a device");
 	is_str(refused("{'devices':[{'host_path':'/dev/null','permissions':'rx'}]}"),
 	       "INVALID_ARGUMENT: device /dev/null: permissions 'rx' are not of r, w, m");
-	is_str(refused("{'cdi_devices':['vendor.com/gpu=0']}"), "INVALID_ARGUMENT: device 'vendor.com/gpu=0': CDI is not supported");
-	is_str(refused("{'annotations':[['cdi.k8s.io/x','vendor.com/gpu=0']]}"), "INVALID_ARGUMENT: annotation cdi.k8s.io/x: CDI is not supported");
+	is_str(refused("{'cdi_devices':['vendor.com/gpu=0']}"),
+	       "INVALID_ARGUMENT: device 'vendor.com/gpu=0': CDI is not supported");
+	is_str(refused("{'annotations':[['cdi.k8s.io/x','vendor.com/gpu=0']]}"),
+	       "INVALID_ARGUMENT: annotation cdi.k8s.io/x: CDI is not supported");
 }
 
 int main(void)

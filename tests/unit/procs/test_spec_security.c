@@ -27,30 +27,36 @@ static const char *secured(const char *security, const char *member)
 
 static void the_default_set(void)
 {
-	is_str(secured("{}", CAPS_OF), "['CAP_CHOWN','CAP_DAC_OVERRIDE','CAP_FOWNER','CAP_FSETID','CAP_KILL','CAP_SETGID','CAP_SETUID',"
-				       "'CAP_SETPCAP','CAP_NET_BIND_SERVICE','CAP_NET_RAW','CAP_SYS_CHROOT','CAP_MKNOD',"
-				       "'CAP_AUDIT_WRITE','CAP_SETFCAP']");
+	is_str(secured("{}", CAPS_OF),
+	       "['CAP_CHOWN','CAP_DAC_OVERRIDE','CAP_FOWNER','CAP_FSETID','CAP_KILL','CAP_SETGID','CAP_SETUID',"
+	       "'CAP_SETPCAP','CAP_NET_BIND_SERVICE','CAP_NET_RAW','CAP_SYS_CHROOT','CAP_MKNOD',"
+	       "'CAP_AUDIT_WRITE','CAP_SETFCAP']");
 	is_str(secured("{}", "process.capabilities.inheritable"), "");
 	is_str(secured("{}", "process.capabilities.ambient"), "");
 }
 
 static void all_first_then_single_ones(void)
 {
-	is_str(secured("{'drop_caps':['ALL'],'add_caps':['net_admin','CAP_Chown']}", CAPS_OF), "['CAP_CHOWN','CAP_NET_ADMIN']");
+	is_str(secured("{'drop_caps':['ALL'],'add_caps':['net_admin','CAP_Chown']}", CAPS_OF),
+	       "['CAP_CHOWN','CAP_NET_ADMIN']");
 	is_str(secured("{'drop_caps':['all']}", "process.capabilities.effective"), "[]");
 	is_str(secured("{'drop_caps':['ALL','KILL'],'add_caps':['ALL','KILL','MKNOD']}", CAPS_OF), "['CAP_MKNOD']");
-	ok(strstr(secured("{'add_caps':['ALL'],'drop_caps':['SYS_ADMIN']}", CAPS_OF), "CAP_CHECKPOINT_RESTORE") != NULL);
+	ok(strstr(secured("{'add_caps':['ALL'],'drop_caps':['SYS_ADMIN']}", CAPS_OF), "CAP_CHECKPOINT_RESTORE") !=
+	   NULL);
 	ok(strstr(secured("{'add_caps':['ALL'],'drop_caps':['SYS_ADMIN']}", CAPS_OF), "CAP_SYS_ADMIN") == NULL);
-	is_str(secured("{'add_caps':['FLY']}", CAPS_OF), "INVALID_ARGUMENT: add_capabilities: unknown capability 'FLY'");
-	is_str(secured("{'drop_caps':['CAP_']}", CAPS_OF), "INVALID_ARGUMENT: drop_capabilities: unknown capability 'CAP_'");
+	is_str(secured("{'add_caps':['FLY']}", CAPS_OF),
+	       "INVALID_ARGUMENT: add_capabilities: unknown capability 'FLY'");
+	is_str(secured("{'drop_caps':['CAP_']}", CAPS_OF),
+	       "INVALID_ARGUMENT: drop_capabilities: unknown capability 'CAP_'");
 }
 
 static void ambient_ones_are_in_every_set(void)
 {
 	const char *with = "{'drop_caps':['ALL'],'add_ambient_caps':['NET_RAW']}";
 
-	is_str(secured(with, "process.capabilities"), "{'ambient':['CAP_NET_RAW'],'bounding':['CAP_NET_RAW'],'effective':['CAP_NET_RAW'],"
-						      "'inheritable':['CAP_NET_RAW'],'permitted':['CAP_NET_RAW']}");
+	is_str(secured(with, "process.capabilities"),
+	       "{'ambient':['CAP_NET_RAW'],'bounding':['CAP_NET_RAW'],'effective':['CAP_NET_RAW'],"
+	       "'inheritable':['CAP_NET_RAW'],'permitted':['CAP_NET_RAW']}");
 }
 
 static void no_more_than_we_have(void)
@@ -62,7 +68,8 @@ static void no_more_than_we_have(void)
 	ok(spec_pod_make(&p));
 	is_str(spec_pod_get(&p, CAPS_OF), "['CAP_KILL','CAP_SYS_ADMIN']");
 	p.container.config.security.add_caps.at[0] = "SYS_TIME";
-	is_str(spec_pod_error(&p), "INVALID_ARGUMENT: add_capabilities: CAP_SYS_TIME is not in the runtime's own bounding set");
+	is_str(spec_pod_error(&p),
+	       "INVALID_ARGUMENT: add_capabilities: CAP_SYS_TIME is not in the runtime's own bounding set");
 	spec_pod_close(&p);
 }
 
@@ -72,12 +79,15 @@ static void privileged_wants_a_privileged_pod(void)
 {
 	struct spec_pod p;
 
-	spec_pod_open(&p, "{'security':{'privileged':true,'drop_caps':['ALL'],'seccomp':{'set':true},'masked_paths':['/proc/kcore'],"
-			  "'no_new_privs':true}}");
+	spec_pod_open(
+		&p,
+		"{'security':{'privileged':true,'drop_caps':['ALL'],'seccomp':{'set':true},'masked_paths':['/proc/kcore'],"
+		"'no_new_privs':true}}");
 	is_str(spec_pod_error(&p), "INVALID_ARGUMENT: privileged: the sandbox is not");
 	spec_pod_security(&p, "{'privileged':true}");
 	ok(spec_pod_make(&p));
-	ok(json_array_size(json_object_get(json_object_get(json_object_get(p.config, "process"), "capabilities"), "permitted")) == CAPS);
+	ok(json_array_size(json_object_get(json_object_get(json_object_get(p.config, "process"), "capabilities"),
+					   "permitted")) == CAPS);
 	is_str(spec_pod_get(&p, "linux.seccomp"), "");
 	is_str(spec_pod_get(&p, "linux.maskedPaths"), "");
 	is_str(spec_pod_get(&p, "process.noNewPrivileges"), "true");
@@ -102,7 +112,8 @@ static const json_t *rule_of(struct spec_pod *p, const char *call)
 	json_t *rule, *name;
 	size_t i, k;
 
-	json_array_foreach(json_object_get(json_object_get(json_object_get(p->config, "linux"), "seccomp"), "syscalls"), i, rule)
+	json_array_foreach(
+		json_object_get(json_object_get(json_object_get(p->config, "linux"), "seccomp"), "syscalls"), i, rule)
 		json_array_foreach(json_object_get(rule, "names"), k, name)
 			if (strcmp(json_string_value(name), call) == 0)
 				return rule;
@@ -126,10 +137,12 @@ static void which_profile(void)
 	is_str(secured("{'seccomp_profile_path':'runtime/default'}", member), "'SCMP_ACT_ERRNO'");
 	is_str(secured("{'seccomp_profile_path':'docker/default'}", member), "'SCMP_ACT_ERRNO'");
 	is_str(secured("{'seccomp_profile_path':'unconfined'}", member), "");
-	ok(strncmp(secured("{'seccomp_profile_path':'default'}", member), "INVALID_ARGUMENT: seccomp_profile_path 'default'", 47) == 0);
+	ok(strncmp(secured("{'seccomp_profile_path':'default'}", member),
+		   "INVALID_ARGUMENT: seccomp_profile_path 'default'", 47) == 0);
 	is_str(secured("{'seccomp':{'set':true,'localhost_ref':'/x'}}", member),
 	       "INVALID_ARGUMENT: seccomp: localhost_ref goes with type Localhost only");
-	is_str(secured("{'seccomp':{'set':true,'type':7}}", member), "INVALID_ARGUMENT: seccomp: unknown profile type 7");
+	is_str(secured("{'seccomp':{'set':true,'type':7}}", member),
+	       "INVALID_ARGUMENT: seccomp: unknown profile type 7");
 }
 
 static void the_default_profile_follows_capabilities(void)
@@ -144,8 +157,10 @@ static void the_default_profile_follows_capabilities(void)
 	is_str(action(&p, "io_uring_setup"), "default");
 	is_str(action(&p, "clone3"), "SCMP_ACT_ERRNO");
 	ok(json_integer_value(json_object_get(rule_of(&p, "clone3"), "errnoRet")) == 38);
-	ok(json_integer_value(json_object_get(json_array_get(json_object_get(rule_of(&p, "clone"), "args"), 0), "value")) == 0x7e020000);
-	ok(json_integer_value(json_object_get(json_array_get(json_object_get(rule_of(&p, "socket"), "args"), 0), "value")) == 40);
+	ok(json_integer_value(json_object_get(json_array_get(json_object_get(rule_of(&p, "clone"), "args"), 0),
+					      "value")) == 0x7e020000);
+	ok(json_integer_value(
+		   json_object_get(json_array_get(json_object_get(rule_of(&p, "socket"), "args"), 0), "value")) == 40);
 	p.container.config.security.add_caps = (struct strings){ (const char *[]){ "SYS_ADMIN" }, 1 };
 	ok(spec_pod_make(&p));
 	is_str(action(&p, "mount"), "SCMP_ACT_ALLOW");
@@ -163,7 +178,8 @@ static const char *localhost(struct spec_pod *p, const char *text)
 	const char *error;
 
 	spec_pod_file(p, "profile.json", json_text(a, j));
-	p->container.config.security.seccomp = (struct profile){ true, PROFILE_LOCALHOST, spec_pod_path(p, "profile.json") };
+	p->container.config.security.seccomp =
+		(struct profile){ true, PROFILE_LOCALHOST, spec_pod_path(p, "profile.json") };
 	error = spec_pod_error(p);
 	arena_free(a);
 	return p->config ? spec_pod_get(p, "linux.seccomp") : strstr(error, "json': ") + 7;
@@ -174,10 +190,14 @@ static void oci_form_passes_through(void)
 	struct spec_pod p;
 
 	spec_pod_open(&p, "{}");
-	is_str(localhost(&p, "{'defaultAction':'SCMP_ACT_ALLOW','comment':'x','syscalls':[{'names':['chmod'],'action':'SCMP_ACT_ERRNO',"
-			     "'errnoRet':1,'comment':'','args':[]}]}"),
+	is_str(localhost(
+		       &p,
+		       "{'defaultAction':'SCMP_ACT_ALLOW','comment':'x','syscalls':[{'names':['chmod'],'action':'SCMP_ACT_ERRNO',"
+		       "'errnoRet':1,'comment':'','args':[]}]}"),
 	       "{'defaultAction':'SCMP_ACT_ALLOW','syscalls':[{'action':'SCMP_ACT_ERRNO','args':[],'errnoRet':1,'names':['chmod']}]}");
-	is_str(localhost(&p, "{'defaultAction':'SCMP_ACT_KILL','architectures':['SCMP_ARCH_X86'],'flags':['SECCOMP_FILTER_FLAG_LOG']}"),
+	is_str(localhost(
+		       &p,
+		       "{'defaultAction':'SCMP_ACT_KILL','architectures':['SCMP_ARCH_X86'],'flags':['SECCOMP_FILTER_FLAG_LOG']}"),
 	       "{'architectures':['SCMP_ARCH_X86'],'defaultAction':'SCMP_ACT_KILL','flags':['SECCOMP_FILTER_FLAG_LOG'],'syscalls':[]}");
 	spec_pod_close(&p);
 }
@@ -198,8 +218,9 @@ static void engine_form_is_decided_here(void)
 	struct spec_pod p;
 
 	spec_pod_open(&p, "{}");
-	is_str(localhost(&p, text), "{'defaultAction':'SCMP_ACT_ERRNO','syscalls':[{'action':'A','names':['one']},{'action':'A','names':['in']},"
-				    "{'action':'A','names':['notex']},{'action':'A','names':['old']}]}");
+	is_str(localhost(&p, text),
+	       "{'defaultAction':'SCMP_ACT_ERRNO','syscalls':[{'action':'A','names':['one']},{'action':'A','names':['in']},"
+	       "{'action':'A','names':['notex']},{'action':'A','names':['old']}]}");
 	spec_pod_close(&p);
 }
 
@@ -212,13 +233,15 @@ static void a_bad_profile_is_named(void)
 	is_str(localhost(&p, "[]"), "no defaultAction");
 	is_str(localhost(&p, "{'defaultAction':'A','syscalls':{}}"), "syscalls is not a list");
 	is_str(localhost(&p, "{'defaultAction':'A','syscalls':[{'names':['x']}]}"), "a rule of syscalls has no action");
-	is_str(localhost(&p, "{'defaultAction':'A','syscalls':[{'action':'A'}]}"), "a rule of syscalls names no system call");
+	is_str(localhost(&p, "{'defaultAction':'A','syscalls':[{'action':'A'}]}"),
+	       "a rule of syscalls names no system call");
 	spec_pod_file(&p, "profile.json", "{");
 	ok(strstr(spec_pod_error(&p), "parse: line 1") && p.e.code == ERR_INVALID_ARGUMENT);
 	p.container.config.security.seccomp.localhost_ref = p.dir;
 	ok(strstr(spec_pod_error(&p), "not a regular file") != NULL);
 	p.container.config.security.seccomp.localhost_ref = "localhost//nowhere/p.json";
-	is_str(spec_pod_error(&p), "INVALID_ARGUMENT: seccomp profile '/nowhere/p.json': open: No such file or directory");
+	is_str(spec_pod_error(&p),
+	       "INVALID_ARGUMENT: seccomp profile '/nowhere/p.json': open: No such file or directory");
 	p.container.config.security.seccomp.localhost_ref = "p.json";
 	is_str(spec_pod_error(&p), "INVALID_ARGUMENT: seccomp profile 'p.json': not an absolute path");
 	spec_pod_close(&p);
@@ -233,8 +256,10 @@ static void apparmor_on_a_machine_without(void)
 	is_str(secured("{}", member), "");
 	is_str(secured("{'apparmor':{'set':true,'type':1}}", member), "");
 	is_str(secured("{'apparmor_profile':'unconfined'}", member), "");
-	is_str(secured("{'apparmor':{'set':true}}", member), "INVALID_ARGUMENT: apparmor: this machine has no AppArmor");
-	is_str(secured("{'apparmor_profile':'localhost/x'}", member), "INVALID_ARGUMENT: apparmor: this machine has no AppArmor");
+	is_str(secured("{'apparmor':{'set':true}}", member),
+	       "INVALID_ARGUMENT: apparmor: this machine has no AppArmor");
+	is_str(secured("{'apparmor_profile':'localhost/x'}", member),
+	       "INVALID_ARGUMENT: apparmor: this machine has no AppArmor");
 	ok(strncmp(secured("{'apparmor_profile':'x'}", member), "INVALID_ARGUMENT: apparmor_profile 'x'", 37) == 0);
 	is_str(secured("{'selinux':{'level':'bad'}}", "process.selinuxLabel"), "");
 }
@@ -251,7 +276,8 @@ static void apparmor_profile_that_is_not_loaded(void)
 
 /* ---- user namespaces ---- */
 
-#define USERNS "{'ns':{'has_userns':true,'uids':[{'host_id':100000,'length':65536}],'gids':[{'host_id':200000,'length':65536}]}}"
+#define USERNS                                                                                                         \
+	"{'ns':{'has_userns':true,'uids':[{'host_id':100000,'length':65536}],'gids':[{'host_id':200000,'length':65536}]}}"
 
 static const char *userns(const char *pod, const char *own)
 {
@@ -274,12 +300,17 @@ static void a_user_namespace(void)
 {
 	is_str(userns(USERNS, USERNS), "[{'containerID':0,'hostID':100000,'size':65536}]");
 	is_str(userns("{'ns':{'has_userns':true,'userns_mode':2}}", "{}"), "");
-	is_str(userns(USERNS, "{}"), "INVALID_ARGUMENT: userns_options: the sandbox has a user namespace, the container asks for none");
-	is_str(userns("{}", USERNS), "INVALID_ARGUMENT: userns_options: the sandbox has no user namespace, the container asks for one");
-	is_str(userns(USERNS, "{'ns':{'has_userns':true,'uids':[{'host_id':1,'length':65536}],'gids':[{'host_id':200000,'length':65536}]}}"),
+	is_str(userns(USERNS, "{}"),
+	       "INVALID_ARGUMENT: userns_options: the sandbox has a user namespace, the container asks for none");
+	is_str(userns("{}", USERNS),
+	       "INVALID_ARGUMENT: userns_options: the sandbox has no user namespace, the container asks for one");
+	is_str(userns(USERNS,
+		      "{'ns':{'has_userns':true,'uids':[{'host_id':1,'length':65536}],'gids':[{'host_id':200000,'length':65536}]}}"),
 	       "INVALID_ARGUMENT: userns_options: mappings differ from the sandbox's");
-	is_str(userns("{'ns':{'has_userns':true}}", "{}"), "INVALID_ARGUMENT: userns_options: uids wants exactly one mapping, not 0");
-	is_str(userns("{'ns':{'has_userns':true,'uids':[{}],'gids':[{}]}}", "{}"), "INVALID_ARGUMENT: userns_options: uids has length 0");
+	is_str(userns("{'ns':{'has_userns':true}}", "{}"),
+	       "INVALID_ARGUMENT: userns_options: uids wants exactly one mapping, not 0");
+	is_str(userns("{'ns':{'has_userns':true,'uids':[{}],'gids':[{}]}}", "{}"),
+	       "INVALID_ARGUMENT: userns_options: uids has length 0");
 	is_str(userns("{'ns':{'has_userns':true,'uids':[{'length':1,'container_id':1}],'gids':[{}]}}", "{}"),
 	       "INVALID_ARGUMENT: userns_options: uids does not map id 0");
 	is_str(userns("{'ns':{'has_userns':true,'userns_mode':1}}", "{}"),

@@ -7,9 +7,11 @@
 #include "tests/fakes/spec_pod.h"
 #include "tests/tap.h"
 
-static const char passwd[] = "root:x:0:0:root:/root:/bin/sh\n# web:x:1:1::\nbroken\nweb:x:1000:1001::/srv:/bin/sh\nweb:x:7:7::\n"
-			     "big:x:99999999999:1::\nlast:x:2000:2001::/:/bin/sh";
-static const char group[] = "root:x:0:\nweb:x:1001:web\nextra:x:50000:other,web\nlow:x:5:web,root\nnot:x:x:web\nwebby:x:8:webby\n";
+static const char passwd[] =
+	"root:x:0:0:root:/root:/bin/sh\n# web:x:1:1::\nbroken\nweb:x:1000:1001::/srv:/bin/sh\nweb:x:7:7::\n"
+	"big:x:99999999999:1::\nlast:x:2000:2001::/:/bin/sh";
+static const char group[] =
+	"root:x:0:\nweb:x:1001:web\nextra:x:50000:other,web\nlow:x:5:web,root\nnot:x:x:web\nwebby:x:8:webby\n";
 
 static const char *who(struct spec_pod *p)
 {
@@ -57,13 +59,15 @@ static void the_images_user(void)
 static void cri_wins_over_the_image(void)
 {
 	is_str(resolved("web:low", "{'run_as_user':{'set':true}}"), "{'additionalGids':[0,5],'gid':0,'uid':0}");
-	is_str(resolved("web", "{'run_as_user':{'set':true,'value':2000}}"), "{'additionalGids':[2001],'gid':2001,'uid':2000}");
+	is_str(resolved("web", "{'run_as_user':{'set':true,'value':2000}}"),
+	       "{'additionalGids':[2001],'gid':2001,'uid':2000}");
 	is_str(resolved("", "{'run_as_username':'web'}"), "{'additionalGids':[5,1001,50000],'gid':1001,'uid':1000}");
 	is_str(resolved("", "{'run_as_username':'web','run_as_group':{'set':true,'value':9}}"),
 	       "{'additionalGids':[5,9,50000],'gid':9,'uid':1000}");
 	is_str(resolved("", "{'run_as_user':{'set':true,'value':3},'run_as_group':{'set':true}}"),
 	       "{'additionalGids':[0],'gid':0,'uid':3}");
-	is_str(resolved("", "{'run_as_username':'ghost'}"), "INVALID_ARGUMENT: run_as_username 'ghost': no such user in the image");
+	is_str(resolved("", "{'run_as_username':'ghost'}"),
+	       "INVALID_ARGUMENT: run_as_username 'ghost': no such user in the image");
 	is_str(resolved("", "{'run_as_group':{'set':true,'value':9}}"),
 	       "INVALID_ARGUMENT: run_as_group is set without run_as_user or run_as_username");
 	is_str(resolved("", "{'run_as_user':{'set':true},'run_as_username':'web'}"),
@@ -76,11 +80,14 @@ static void cri_wins_over_the_image(void)
 
 static void groups_by_policy(void)
 {
-	is_str(resolved("web", "{'supplemental_groups':[7,5,7]}"), "{'additionalGids':[5,7,1001,50000],'gid':1001,'uid':1000}");
-	is_str(resolved("web", "{'supplemental_groups':[7],'groups_policy':1}"), "{'additionalGids':[7,1001],'gid':1001,'uid':1000}");
+	is_str(resolved("web", "{'supplemental_groups':[7,5,7]}"),
+	       "{'additionalGids':[5,7,1001,50000],'gid':1001,'uid':1000}");
+	is_str(resolved("web", "{'supplemental_groups':[7],'groups_policy':1}"),
+	       "{'additionalGids':[7,1001],'gid':1001,'uid':1000}");
 	is_str(resolved("web", "{'groups_policy':1}"), "{'additionalGids':[1001],'gid':1001,'uid':1000}");
 	is_str(resolved("web", "{'groups_policy':2}"), "INVALID_ARGUMENT: supplemental_groups_policy 2 is unknown");
-	is_str(resolved("web", "{'supplemental_groups':[-1]}"), "INVALID_ARGUMENT: supplemental_groups: -1 is not a group id");
+	is_str(resolved("web", "{'supplemental_groups':[-1]}"),
+	       "INVALID_ARGUMENT: supplemental_groups: -1 is not a group id");
 }
 
 static void status_has_them_too(void)
