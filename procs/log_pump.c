@@ -328,7 +328,7 @@ void log_pump_drain(struct log_pump *p, void (*drained)(void *arg), void *arg)
 	timer_set(&p->drain_timer, DRAIN_MS, on_drain_timeout);
 	for (int i = 0; i < 2; i++)
 		if (!p->streams[i].held.len && p->streams[i].fd >= 0 && !p->streams[i].ended)
-			watch(&p->streams[i]);
+			look(&p->streams[i], true);
 	check_drained(p);
 }
 

@@ -1,0 +1,204 @@
+/* test_log_pump.c - real FIFOs and a real log file, a fake keeper; the loop is turned until what is waited for is there. */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "procs/keeper.h"
+#include "procs/log_pump.h"
+#include "reactor/log.h"
+#include "reactor/loop.h"
+#include "tests/fakes/keeper.h"
+#include "tests/tap.h"
+
+static char dir[] = "/tmp/test_log_pump.XXXXXX", log_path[256];
+static int drained;
+
+static void on_drained(void *arg)
+{
+	(void)arg;
+	drained++;
+}
+
+/* The log without its timestamps. */
+static char *log_text(void)
+{
+	static char text[1 << 20];
+	char *to = text, line[20000];
+	FILE *f = fopen(log_path, "r");
+
+	*to = '\0';
+	while (f && fgets(line, sizeof(line), f))
+		to = stpcpy(to, strchr(line, ' ') + 1);
+	if (f)
+		fclose(f);
+	return text;
+}
+
+static bool log_becomes(const char *want)
+{
+	for (int i = 0; i < 2000000; i++) {
+		loop_turn();
+		if (strcmp(log_text(), want) == 0)
+			return true;
+	}
+	printf("# log: %s\n", log_text());
+	return false;
+}
+
+static struct log_pump *open_pump(void)
+{
+	struct err e;
+	struct log_pump *p = log_pump_open("c1", dir, log_path, &e);
+
+	ok(p != NULL);
+	return p;
+}
+
+static void drain_and_close(struct log_pump *p)
+{
+	drained = 0;
+	log_pump_drain(p, on_drained, NULL);
+	ok(drained == 0);
+	for (int64_t end_ns = loop_mono_ns() + 4000000000; !drained && loop_mono_ns() < end_ns;)
+		loop_turn();
+	ok(drained == 1);
+	log_pump_close(p);
+	unlink(log_path);
+}
+
+static void put(int fd, const char *text)
+{
+	ok(write(fd, text, strlen(text)) == (ssize_t)strlen(text));
+}
+
+static void lines_of_both_streams(void)
+{
+	struct log_pump *p = open_pump();
+	struct err e;
+	int out = log_pump_writer(p, false, &e), err = log_pump_writer(p, true, &e);
+
+	put(out, "one\ntwo\n");
+	ok(log_becomes("stdout F one\nstdout F two\n"));
+	put(err, "oops\n");
+	ok(log_becomes("stdout F one\nstdout F two\nstderr F oops\n"));
+	put(out, "prompt> "); /* no newline comes: after a moment it is there all the same */
+	ok(log_becomes("stdout F one\nstdout F two\nstderr F oops\nstdout P prompt> \n"));
+	put(out, "yes\nlast");
+	close(out);
+	close(err);
+	ok(log_becomes("stdout F one\nstdout F two\nstderr F oops\nstdout P prompt> \nstdout F yes\nstdout P last\n"));
+	drain_and_close(p);
+}
+
+static void restart_takes_up_what_waits(void)
+{
+	struct log_pump *p = open_pump(), *again;
+	struct err e;
+	int out = log_pump_writer(p, false, &e);
+	char renamed[300];
+
+	put(out, "before\n");
+	ok(log_becomes("stdout F before\n"));
+	put(out, "while away\n"); /* nobody turns the loop: this daemon is dead; its successor finds the same fds at the keeper */
+	again = open_pump();
+	ok(log_becomes("stdout F before\nstdout F while away\n"));
+	snprintf(renamed, sizeof(renamed), "%s.1", log_path);
+	ok(rename(log_path, renamed) == 0);
+	put(out, "still the old file\n");
+	for (int i = 0; i < 1000; i++)
+		loop_turn();
+	ok(log_pump_reopen(again, &e) == 0);
+	put(out, "new file\n");
+	ok(log_becomes("stdout F new file\n"));
+	unlink(renamed);
+	close(out);
+	drain_and_close(again);
+	keeper_release_all("container/");
+	(void)p;
+}
+
+static int read_bytes;
+
+static void on_bytes(struct log_reader *r, bool is_stderr, const void *bytes, size_t n)
+{
+	(void)r;
+	(void)bytes;
+	read_bytes += is_stderr ? 0 : (int)n;
+}
+
+static void without_a_file_readers_still_see(void)
+{
+	struct err e;
+	struct log_reader r = { .fn = on_bytes };
+	struct log_pump *p = log_pump_open("c2", dir, "", &e);
+	int out = log_pump_writer(p, false, &e);
+
+	log_pump_listen(p, &r);
+	put(out, "abc");
+	for (int i = 0; i < 1000000 && read_bytes < 3; i++)
+		loop_turn();
+	ok(read_bytes == 3);
+	log_pump_unlisten(p, &r);
+	ok(log_pump_reopen(p, &e) < 0 && e.code == ERR_FAILED_PRECONDITION);
+	close(out);
+	drain_and_close(p);
+}
+
+/* A file size limit stands in for a full disk: the container waits, then goes on, and no line is torn. */
+static void full_disk_holds_and_goes_on(void)
+{
+	struct log_pump *p = open_pump();
+	struct rlimit small = { 60, RLIM_INFINITY }, all = { RLIM_INFINITY, RLIM_INFINITY };
+	struct err e;
+	int out = log_pump_writer(p, false, &e);
+
+	put(out, "fits\n");
+	ok(log_becomes("stdout F fits\n"));
+	setrlimit(RLIMIT_FSIZE, &small);
+	put(out, "does not fit\n");
+	for (int i = 0; i < 1000; i++)
+		loop_turn();
+	is_str(log_text(), "stdout F fits\n");
+	setrlimit(RLIMIT_FSIZE, &all);
+	put(out, "after\n");
+	ok(log_becomes("stdout F fits\nstdout F does not fit\nstdout F after\n"));
+	close(out);
+	drain_and_close(p);
+}
+
+static void descendant_that_holds_the_pipe_is_not_waited_for(void)
+{
+	struct log_pump *p = open_pump();
+	struct err e;
+	int out = log_pump_writer(p, false, &e);
+	int64_t begun_ns = loop_mono_ns();
+
+	put(out, "x\n");
+	drain_and_close(p);
+	ok(loop_mono_ns() - begun_ns > 1900000000 && loop_mono_ns() - begun_ns < 4000000000);
+	close(out);
+}
+
+int main(void)
+{
+	struct err e;
+
+	log_open("test", LOG_LEVEL_ERROR);
+	signal(SIGXFSZ, SIG_IGN);
+	ok(mkdtemp(dir) != NULL);
+	snprintf(log_path, sizeof(log_path), "%s/deep/er/c1.log", dir);
+	ok(log_pumps_open(&e) == 0);
+	lines_of_both_streams();
+	without_a_file_readers_still_see();
+	full_disk_holds_and_goes_on();
+	descendant_that_holds_the_pipe_is_not_waited_for();
+	restart_takes_up_what_waits(); /* last: the first daemon's pump is never closed, as it died */
+	ok(log_pumps_open(&e) == 0); /* taken up from the keeper, nothing in flight */
+	snprintf(log_path, sizeof(log_path), "rm -r %s", dir);
+	return system(log_path) | tap_end();
+}
