@@ -30,14 +30,15 @@
 #include "reactor/http_client.h"
 #include "reactor/loop.h"
 #include "reactor/own.h"
+#include "reactor/trim.h"
 
-enum { DRAIN_MS = 2000 };
+enum { DRAIN_MS = 2000, SETTLE_MS = 1000 };
 
 static struct config config;
 static struct grpc_server *grpc;
 static struct http_server *http;
 static struct signal_watch on_term, on_int;
-static struct timer drain_timer;
+static struct timer drain_timer, settle_timer;
 static char node_name[256];
 static int exit_code;
 
@@ -121,6 +122,7 @@ static int open_procs(struct err *e)
 
 static int listen_all(struct err *e)
 {
+	http_client_warm();
 	grpc = grpc_server_new(rpc_open(), NULL);
 	for (size_t i = 0; i < config.listen.n; i++) {
 		if (grpc_server_listen(grpc, config.listen.at[i], e) < 0)
@@ -132,12 +134,20 @@ static int listen_all(struct err *e)
 	return http_server_listen(http, config.http, e) < 0 ? err_wrap(e, "http") : 0;
 }
 
+/* Start-up touched pages of some thirty libraries that an idle daemon never looks at again. */
+static void on_settled(struct timer *t)
+{
+	(void)t;
+	trim_memory();
+}
+
 static void on_recovered(void *arg)
 {
 	(void)arg;
 	config_rpc_not_ready("");
 	rpc_serve();
 	keeper_ready();
+	timer_set(&settle_timer, SETTLE_MS, on_settled);
 	log_info("ready version=%s", CRISP_VERSION);
 }
 
@@ -247,11 +257,12 @@ int main(int argc, char **argv)
 	signal_watch_set(&on_term, SIGTERM, on_signal);
 	signal_watch_set(&on_int, SIGINT, on_signal);
 	config_rpc_open(&config);
-	keeper_open((int)strtol(channel, NULL, 10), config.state, &events);
+	keeper_open((int)strtol(channel, NULL, 10), &events);
 	loop_run();
 	if (http)
 		http_server_free(http);
 	if (grpc)
 		grpc_server_free(grpc);
+	http_client_close();
 	return exit_code;
 }
