@@ -75,6 +75,7 @@ int runtimes_open(const struct runtimes_config *cfg, struct err *e)
 {
 	const char *base;
 
+	arena_free(names);
 	names = arena_new();
 	base = arena_printf(names, "%s/runtime", cfg->state);
 	log_dir = arena_printf(names, "%s/.log", base);

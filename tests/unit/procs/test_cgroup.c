@@ -1,0 +1,305 @@
+/* test_cgroup.c - procs/cgroup*.c: what mountinfo says, on paper; and real groups of v1 and of v2, as root. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "procs/cgroup.h"
+#include "procs/cgroup_tree.h"
+#include "reactor/arena.h"
+#include "reactor/log.h"
+#include "tests/fakes/world.h"
+#include "tests/tap.h"
+
+static struct err e;
+
+/* mountinfo as the text says; NULL: this machine's. */
+static int open_with(const char *text, const char *root)
+{
+	struct cgroup_config cfg = { root, "cgroupfs", NULL };
+	char path[300];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/mountinfo", world_dir());
+	if (text) {
+		f = fopen(path, "we");
+		fputs(text, f);
+		fclose(f);
+		cfg.mountinfo = path;
+	}
+	return cgroup_open(&cfg, &e);
+}
+
+/* ---- on paper ---- */
+
+static void hybrid(void)
+{
+	struct arena *a = arena_new();
+	const char *const *tasks;
+
+	ok(open_with("1 0 0:25 / /sys/fs/cgroup ro - tmpfs tmpfs ro\n"
+		     "2 1 0:26 / /sys/fs/cgroup/cpu,cpuacct rw shared:9 - cgroup cgroup rw,cpu,cpuacct\n"
+		     "3 1 0:27 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n"
+		     "4 1 0:28 / /sys/fs/cgroup/systemd rw - cgroup cgroup rw,xattr,name=systemd\n"
+		     "5 1 0:29 / /sys/fs/cgroup/other rw - cgroup cgroup rw,name=other\n"
+		     "6 1 0:30 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n"
+		     "7 1 0:27 / /mnt/again rw - cgroup cgroup rw,memory\n",
+		     "/crisp") == 0);
+	ok(!cgroup_is_v2() && nhierarchies == 3);
+	is_str(cgroup_hybrid(), "/sys/fs/cgroup/unified");
+	is_str(hierarchy_of("cpuacct")->mount, "/sys/fs/cgroup/cpu,cpuacct");
+	ok(hierarchy_of("pids") == NULL);
+	is_str(hierarchy_of_processes()->mount, "/sys/fs/cgroup/memory");
+	tasks = cgroup_tasks(a, "/crisp/p");
+	is_str(tasks[0], "/sys/fs/cgroup/cpu,cpuacct/crisp/p/tasks");
+	ok(tasks[2] && !tasks[3]);
+	arena_free(a);
+}
+
+static void unified(void)
+{
+	struct arena *a = arena_new();
+
+	ok(open_with("1 0 0:25 / /sys/fs/cgr\\040oup rw - cgroup2 cgroup2 rw,nsdelegate\n", "/crisp") == 0);
+	ok(cgroup_is_v2() && !cgroup_hybrid() && cgroup_tasks(a, "/x") == NULL);
+	is_str(hierarchy_of("memory")->mount, "/sys/fs/cgr oup");
+	ok(open_with("1 0 0:25 / /s rw - cgroup cgroup rw,name=systemd\n2 0 0:26 / /u rw - cgroup2 cgroup2 rw\n", "/crisp") == 0);
+	ok(cgroup_is_v2()); /* name=systemd alone carries no controller */
+	arena_free(a);
+}
+
+static void nothing_usable(void)
+{
+	struct cgroup_config cfg = { "/crisp", "cgroupfs", "/nonexistent" };
+
+	ok(open_with("1 0 0:25 / / rw - ext4 /dev/x rw\nrubbish\n - \n\n", "/crisp") < 0 && e.code == ERR_FAILED_PRECONDITION);
+	ok(cgroup_open(&cfg, &e) < 0 && e.code == ERR_FAILED_PRECONDITION);
+	ok(open_with("", "crisp") < 0 && e.code == ERR_INVALID_ARGUMENT);
+	cfg.driver = "systemd";
+	ok(cgroup_open(&cfg, &e) < 0 && e.code == ERR_INVALID_ARGUMENT);
+}
+
+static void pod_paths(void)
+{
+	struct arena *a = arena_new();
+
+	open_with("1 0 0:25 / /c rw - cgroup2 cgroup2 rw\n", "/crisp");
+	is_str(cgroup_pod_path(a, "", "id"), "/crisp/id");
+	is_str(cgroup_pod_path(a, "/kubepods/burstable/podx", "id"), "/kubepods/burstable/podx/id");
+	is_str(cgroup_pod_path(a, "/test.slice/", "id"), "/test.slice/id");
+	is_str(cgroup_pod_path(a, "test.slice", "id"), "/test.slice/id");
+	is_str(cgroup_pod_path(a, "/", "id"), "/id");
+	ok(cgroup_make("/a/../../etc", &e) < 0 && e.code == ERR_INVALID_ARGUMENT);
+	ok(cgroup_make("a", &e) < 0 && cgroup_make("/a//b", &e) < 0 && cgroup_make("/a/..", &e) < 0);
+	arena_free(a);
+}
+
+/* ---- for real ---- */
+
+static char base[64]; /* "/crisp-test-<pid>" */
+
+static bool exists(const char *path)
+{
+	for (size_t i = 0; i < nhierarchies; i++)
+		if (access(cgroup_file(&hierarchies[i], path, "").s, F_OK) < 0)
+			return false;
+	return true;
+}
+
+static const char *below(const char *name)
+{
+	static char path[4][128];
+	static int i;
+
+	i = (i + 1) % 4;
+	snprintf(path[i], sizeof(path[i]), "%s%s", base, name);
+	return path[i];
+}
+
+/* A child in the cgroup: it enters by itself, as the keeper's children do. */
+static pid_t member(const char *path)
+{
+	int ready[2];
+	char byte;
+	pid_t pid;
+
+	ok(pipe2(ready, O_CLOEXEC) == 0);
+	pid = fork();
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		for (size_t i = 0; i < nhierarchies; i++)
+			if (cgroup_write(&hierarchies[i], path, hierarchies[i].v2 ? "cgroup.procs" : "tasks", "0", &e) < 0)
+				_exit(1);
+		if (write(ready[1], "x", 1) == 1)
+			for (;;)
+				pause();
+		_exit(1);
+	}
+	close(ready[1]);
+	ok(read(ready[0], &byte, 1) == 1);
+	close(ready[0]);
+	return pid;
+}
+
+static void made_and_removed(void)
+{
+	char text[256];
+
+	ok(cgroup_make(below("/pod"), &e) == 0 && cgroup_make(below("/pod"), &e) == 0);
+	ok(exists(below("/pod")));
+	if (hierarchy_of("cpuset") && !cgroup_is_v2()) {
+		ok(cgroup_read(hierarchy_of("cpuset"), below("/pod"), "cpuset.cpus", text, sizeof(text)) > 1);
+		ok(cgroup_read(hierarchy_of("cpuset"), below("/pod"), "cpuset.mems", text, sizeof(text)) > 1);
+	}
+	ok(cgroup_make_leaf(below("/pod/c1"), &e) == 0);
+	cgroup_remove(below("/pod"));
+	ok(exists(below("/pod"))); /* not in the call */
+	world_settle();
+	ok(!exists(below("/pod")));
+	cgroup_remove(below("/pod"));
+	cgroup_remove("/");
+	cgroup_remove("");
+	world_settle();
+}
+
+static void killed_with_all_below(void)
+{
+	pid_t outer, inner, pids[8];
+	int status;
+
+	ok(cgroup_make(below("/pod"), &e) == 0 && cgroup_make_leaf(below("/pod/c0"), &e) == 0 && cgroup_make_leaf(below("/pod/c1"), &e) == 0);
+	outer = member(below("/pod/c0"));
+	inner = member(below("/pod/c1"));
+	ok(cgroup_pids(below("/pod"), pids, 8) == 2 && cgroup_pids(below("/pod/c1"), pids, 8) == 1 && pids[0] == inner);
+	ok(cgroup_pids(below("/pod"), pids, 1) == 1);
+	cgroup_remove(below("/pod"));
+	world_settle();
+	ok(exists(below("/pod/c1"))); /* busy */
+	cgroup_kill(below("/pod"));
+	ok(waitpid(outer, &status, 0) == outer && WTERMSIG(status) == SIGKILL);
+	ok(waitpid(inner, &status, 0) == inner && WTERMSIG(status) == SIGKILL);
+	ok(cgroup_pids(below("/pod"), pids, 8) == 0);
+	world_advance(10);
+	ok(!exists(below("/pod"))); /* the second try */
+	cgroup_kill(below("/pod"));
+	ok(cgroup_pids(below("/pod"), pids, 8) == 0);
+}
+
+static void at_the_end_the_rest_is_tried_once_more(void)
+{
+	ok(cgroup_make(below("/pod"), &e) == 0);
+	cgroup_remove(below("/pod"));
+	cgroup_close();
+	ok(!exists(below("/pod")) && !exists(base));
+	world_settle();
+}
+
+static void limits_v1(void)
+{
+	struct resources r = { .set = true, .cpu_shares = 512, .cpu_period = 100000, .cpu_quota = 50000, .memory_limit = 64 << 20,
+			       .cpuset_cpus = "0", .cpuset_mems = "" };
+	char text[256];
+
+	ok(cgroup_make(below("/pod"), &e) == 0);
+	ok(cgroup_limit(below("/pod"), &r, &e) == 0);
+	cgroup_read(hierarchy_of("cpu"), below("/pod"), "cpu.shares", text, sizeof(text));
+	is_str(text, "512\n");
+	cgroup_read(hierarchy_of("memory"), below("/pod"), "memory.limit_in_bytes", text, sizeof(text));
+	is_str(text, "67108864\n");
+	cgroup_read(hierarchy_of("cpuset"), below("/pod"), "cpuset.cpus", text, sizeof(text));
+	is_str(text, "0\n");
+	ok(cgroup_oom_kills(below("/pod")) == 0 && cgroup_oom_kills(below("/none")) == -1);
+	r.cpu_shares = -5;
+	ok(cgroup_limit(below("/none"), &r, &e) < 0 && e.code == ERR_INTERNAL);
+	cgroup_remove(below("/pod"));
+	cgroup_close();
+	ok(!exists(base));
+}
+
+/* The child eats until it is killed: the counter of its own group counts it. */
+static void oom_is_counted(void)
+{
+	struct resources r = { .set = true, .memory_limit = 8 << 20, .memory_swap_limit = 8 << 20, .cpuset_cpus = "", .cpuset_mems = "" };
+	int status;
+	pid_t pid;
+
+	ok(cgroup_make(below("/pod"), &e) == 0 && cgroup_limit(below("/pod"), &r, &e) == 0);
+	pid = fork();
+	if (pid == 0) {
+		for (size_t i = 0; i < nhierarchies; i++)
+			cgroup_write(&hierarchies[i], below("/pod"), "tasks", "0", &e);
+		for (;;) {
+			char *p = malloc(1 << 20);
+
+			memset(p, 1, 1 << 20);
+		}
+	}
+	ok(waitpid(pid, &status, 0) == pid && WIFSIGNALED(status));
+	ok(cgroup_oom_kills(below("/pod")) == 1);
+	cgroup_remove(below("/pod"));
+	world_settle();
+	cgroup_close();
+}
+
+static bool can_write(const char *mount)
+{
+	char path[300];
+	bool yes;
+
+	snprintf(path, sizeof(path), "%s%s", mount, base);
+	yes = mkdir(path, 0755) == 0;
+	rmdir(path);
+	return yes;
+}
+
+static void on_v1(void)
+{
+	if (open_with(NULL, base) < 0 || cgroup_is_v2() || !can_write(hierarchies[0].mount)) {
+		printf("ok %d # SKIP no writable cgroup v1 hierarchy\n", ++tap_n);
+		return;
+	}
+	made_and_removed();
+	killed_with_all_below();
+	at_the_end_the_rest_is_tried_once_more();
+	if (hierarchy_of("cpu") && hierarchy_of("memory") && hierarchy_of("cpuset")) {
+		limits_v1();
+		oom_is_counted();
+	}
+}
+
+/* The cgroup2 of this machine, wherever it is mounted, taken for the only hierarchy. */
+static void on_v2(void)
+{
+	char line[1024], text[1024] = "";
+	FILE *f = fopen("/proc/self/mountinfo", "re");
+
+	while (f && fgets(line, sizeof(line), f))
+		if (strstr(line, " - cgroup2 "))
+			snprintf(text, sizeof(text), "%s", line);
+	if (f)
+		fclose(f);
+	if (!*text || open_with(text, base) < 0 || !can_write(hierarchies[0].mount)) {
+		printf("ok %d # SKIP no writable cgroup v2 hierarchy\n", ++tap_n);
+		return;
+	}
+	made_and_removed();
+	killed_with_all_below();
+	at_the_end_the_rest_is_tried_once_more();
+}
+
+int main(void)
+{
+	log_open("test", LOG_LEVEL_ERROR);
+	snprintf(base, sizeof(base), "/crisp-test-%d", (int)getpid());
+	hybrid();
+	unified();
+	nothing_usable();
+	pod_paths();
+	on_v1();
+	on_v2();
+	return tap_end();
+}
