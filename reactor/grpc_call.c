@@ -151,11 +151,12 @@ static ssize_t on_out(nghttp2_session *h2, int32_t stream, uint8_t *at, size_t r
 {
 	struct grpc_call *c = source->ptr;
 	size_t n = c->out.len < room ? c->out.len : room;
+	bool over = c->sm.now != RUN; /* answered, or out of time */
 	nghttp2_nv nv[2];
 	char text[4];
 
 	(void)arg;
-	if (n == 0 && c->sm.now != ANSWERED) {
+	if (n == 0 && !over) {
 		c->deferred = true;
 		return NGHTTP2_ERR_DEFERRED;
 	}
@@ -166,7 +167,7 @@ static ssize_t on_out(nghttp2_session *h2, int32_t stream, uint8_t *at, size_t r
 	}
 	if (c->out.len)
 		return (ssize_t)n;
-	if (c->sm.now == ANSWERED) {
+	if (over) {
 		*flags |= NGHTTP2_DATA_FLAG_EOF | NGHTTP2_DATA_FLAG_NO_END_STREAM;
 		grpc_must(nghttp2_submit_trailer(h2, stream, nv, status_fields(c, nv, text)));
 	} else if (c->space && !list_linked(&c->turn)) {
@@ -275,18 +276,18 @@ static void on_deadline(struct timer *t)
 	err_set(&e, ERR_DEADLINE_EXCEEDED, "the deadline of %s passed", c->path);
 	set_status(c, &e);
 	drop_request(c);
+	if (list_linked(&c->turn))
+		list_drop(&c->turn);
 	if (was_running)
 		lose(c);
 	else
 		answered(c);
-	if (list_linked(&c->turn))
-		list_drop(&c->turn);
-	if (!c->started) {
+	if (!c->started)
 		trailers_only(c, "200", no_field);
-	} else {
-		/* Part of a message may be out: only a reset can end the stream then. */
+	else if (!c->out.len)
+		resume(c);
+	else /* part of a message may be out: only a reset can end the stream then */
 		grpc_must(nghttp2_submit_rst_stream(c->conn->session.h2, NGHTTP2_FLAG_NONE, c->stream, NGHTTP2_CANCEL));
-	}
 	grpc_session_touch(&c->conn->session);
 	if (was_running)
 		tell_gone(c);

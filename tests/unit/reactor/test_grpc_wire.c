@@ -204,7 +204,18 @@ static void a_deadline_is_told_to_a_silent_client(void)
 	end();
 }
 
-static void a_stream_cut_by_its_deadline_is_reset(void)
+static void a_stream_s_deadline_is_in_its_trailers(void)
+{
+	begin(WIDE);
+	h2_peer_ask(&peer, "/t/Hold", FIELDS("grpc-timeout: 20m"), HELLO, 10, true);
+	until(held);
+	grpc_send(held, (const uint8_t *)"part", 4);
+	until(peer.answer.ended);
+	ok(peer.answer.grpc_status == ERR_DEADLINE_EXCEEDED && peer.answer.data == 9 && gone == 1);
+	end();
+}
+
+static void a_stream_cut_inside_a_message_is_reset(void)
 {
 	static uint8_t chunk[100000];
 
@@ -295,7 +306,8 @@ int main(void)
 	too_big_is_refused_by_its_prefix();
 	many_big_requests_at_once();
 	a_deadline_is_told_to_a_silent_client();
-	a_stream_cut_by_its_deadline_is_reset();
+	a_stream_s_deadline_is_in_its_trailers();
+	a_stream_cut_inside_a_message_is_reset();
 	a_reset_and_a_disconnect_end_the_call();
 	draining_names_the_last_stream();
 	another_protocol_is_hung_up_on();
