@@ -1,0 +1,104 @@
+/* removal.c - unpack_remove_tree() and the sweep at start: trees go in a child, many of a burst in the same one. */
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "images/unpack.h"
+#include "images/unpacker.h"
+#include "reactor/list.h"
+#include "reactor/log.h"
+#include "reactor/loop.h"
+#include "reactor/own.h"
+
+enum { AT_ONCE = 64, RETRY_MS = 5000 };
+
+struct doomed {
+	struct link link; /* queue */
+	char path[];
+};
+
+static struct link queue = { &queue, &queue }; /* of struct doomed.link, oldest first */
+static size_t at_work;                         /* how many of the first a child is removing */
+static struct timer more;
+
+static void on_more(struct timer *t);
+
+static void drop_first(void)
+{
+	struct link *l = list_first(&queue);
+
+	list_drop(l);
+	free(container_of(l, struct doomed, link));
+}
+
+static void on_end(void *arg, const struct err *failed, struct child_result *r)
+{
+	bool no_keeper = failed && failed->code == ERR_UNAVAILABLE;
+	struct unpacker_answer a;
+	struct err e;
+
+	(void)arg;
+	if (unpacker_answer(failed, r, &a, &e) < 0 && !no_keeper)
+		log_warn("remove_tree error=%s", log_quote(e.msg));
+	for (; at_work > 0; at_work--)
+		if (!no_keeper)
+			drop_first();
+	if (!list_empty(&queue))
+		timer_set(&more, no_keeper ? RETRY_MS : 0, on_more);
+}
+
+static void on_more(struct timer *t)
+{
+	struct arena *a = arena_new();
+	struct unpacker c;
+
+	(void)t;
+	unpacker_open(&c, a, "remove");
+	list_each(l, &queue) {
+		if (at_work == AT_ONCE)
+			break;
+		unpacker_add(&c, container_of(l, struct doomed, link)->path);
+		at_work++;
+	}
+	child_start(&c.spec, on_end, NULL);
+	arena_free(a);
+}
+
+void unpack_remove_tree(const char *path)
+{
+	struct doomed *d = own_must(malloc(sizeof(*d) + strlen(path) + 1));
+
+	d->link = (struct link){ 0 };
+	strcpy(d->path, path);
+	list_push(&queue, &d->link);
+	if (at_work == 0 && !timer_is_set(&more))
+		timer_set(&more, 0, on_more);
+}
+
+/* Children of an earlier life may still be at work in there: they have it open and end with their broken pipe. */
+static void sweep(const char *root)
+{
+	char from[PATH_MAX], to[PATH_MAX];
+	auto_dir DIR *d = NULL;
+
+	snprintf(from, sizeof(from), "%s/ingest", root);
+	snprintf(to, sizeof(to), "%s/ingest.%" PRIx64, root, (uint64_t)loop_real_ns());
+	if (rename(from, to) < 0 && errno != ENOENT)
+		log_warn("sweep path=%s error=%s", from, log_quote(strerror(errno)));
+	d = opendir(root);
+	for (struct dirent *n; d && (n = readdir(d));) {
+		if (strncmp(n->d_name, "ingest.", 7) != 0)
+			continue;
+		snprintf(to, sizeof(to), "%s/%s", root, n->d_name);
+		unpack_remove_tree(to);
+	}
+}
+
+void unpack_open(const struct unpack_config *cfg)
+{
+	unpacker_setup(cfg);
+	sweep(cfg->root);
+}

@@ -1,0 +1,415 @@
+/* unpack.c - see unpack.h.
+ *
+ *   FEED ---finish---> FLUSH ---all written---> WAIT ---child ends---> MOVED
+ *     |                  |                       ^  \
+ *     +---broken pipe----+-----------------------+   +--child ends---> FAILED
+ *
+ * FEED and FLUSH end in MOVED or FAILED too, when the child is done before we are: it has read enough to know.
+ * Waits on: the pipe's room (FEED with a caller held off, FLUSH) and the child's end (all states). */
+#include "images/unpack.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "images/digest.h"
+#include "images/unpacker.h"
+#include "reactor/arena.h"
+#include "reactor/buf.h"
+#include "reactor/child.h"
+#include "reactor/list.h"
+#include "reactor/log.h"
+#include "reactor/loop.h"
+#include "reactor/own.h"
+#include "reactor/sm.h"
+
+enum { PIPE_BYTES = 1 << 20, BLOB_FD = 3 };
+enum state { FEED, FLUSH, WAIT, MOVED, FAILED };
+
+static const struct sm_state unpack_states[] = {
+	[FEED] = { "FEED", TO(FLUSH) | TO(WAIT) | TO(MOVED) | TO(FAILED) },
+	[FLUSH] = { "FLUSH", TO(WAIT) | TO(MOVED) | TO(FAILED) },
+	[WAIT] = { "WAIT", TO(MOVED) | TO(FAILED) },
+	[MOVED] = { "MOVED", 0 },
+	[FAILED] = { "FAILED", 0 },
+};
+
+struct unpack {
+	struct sm sm;
+	struct arena *arena;
+	char name[UNPACK_NAME_SIZE];
+	const char *digest;
+	int pipe;            /* our end; -1: closed */
+	struct buf left;     /* taken from the caller, not yet written */
+	struct fd_watch room;
+	struct timer soon;   /* tells the caller of space, or of a failed start, in the next turn */
+	void (*on_space)(void *arg);
+	void *space_arg;
+	struct child *child;
+	struct err start_error;
+	unpack_done *done;
+	void *arg;
+};
+
+/* The new directory to its place: finished ones alone, unfinished ones with the list of what they lack. */
+static int move_in(struct arena *a, const char *name, bool finished, struct err *e)
+{
+	const char *from = unpacker_ingest(a, name), *to = arena_printf(a, "%s/layers/%s", unpacker_config()->root, name);
+
+	if (rename(finished ? arena_printf(a, "%s/fs", from) : from, to) < 0) {
+		err_os(e, ERR_INTERNAL, "rename %s to %s", from, to);
+		unpack_remove_tree(from);
+		return -1;
+	}
+	if (finished)
+		rmdir(from);
+	return 0;
+}
+
+void unpack_new_name(const char *digest, char out[UNPACK_NAME_SIZE])
+{
+	uint64_t noise;
+
+	/* 40 bits beside the digest's 32: rename(2) refuses a name that is taken in any case. */
+	if (getrandom(&noise, sizeof(noise), GRND_NONBLOCK) != sizeof(noise))
+		noise = (uint64_t)loop_mono_ns();
+	snprintf(out, UNPACK_NAME_SIZE, "%.8s-%010" PRIx64, digest_hex(digest), noise & 0xffffffffff);
+}
+
+/* ---- one layer ---- */
+
+static void close_pipe(struct unpack *u)
+{
+	fd_watch_clear(&u->room);
+	buf_free(&u->left);
+	if (u->pipe >= 0)
+		close(take_fd(&u->pipe));
+}
+
+static void unpack_free(struct unpack *u)
+{
+	close_pipe(u);
+	timer_clear(&u->soon);
+	arena_free(u->arena);
+	free(u);
+}
+
+static void on_soon(struct timer *t)
+{
+	struct unpack *u = container_of(t, struct unpack, soon);
+	void (*fn)(void *arg) = take_ptr(&u->on_space);
+
+	if (fn)
+		fn(u->space_arg);
+}
+
+static void tell_space(struct unpack *u)
+{
+	if (u->on_space && !timer_is_set(&u->soon))
+		timer_set(&u->soon, 0, on_soon);
+}
+
+/* All is written, or nobody reads it any more. */
+static void stop_feeding(struct unpack *u)
+{
+	close_pipe(u);
+	sm_move(&u->sm, WAIT);
+	tell_space(u);
+}
+
+static void on_room(struct fd_watch *w, int events)
+{
+	struct unpack *u = container_of(w, struct unpack, room);
+
+	(void)events;
+	while (u->left.len > 0) {
+		if (buf_write(&u->left, u->pipe) >= 0)
+			continue;
+		if (errno != EAGAIN && errno != EINTR)
+			stop_feeding(u); /* the child says why */
+		return;
+	}
+	fd_watch_clear(&u->room);
+	if (u->sm.now == FLUSH)
+		return stop_feeding(u);
+	tell_space(u);
+}
+
+bool unpack_feed(struct unpack *u, const void *p, size_t n)
+{
+	ssize_t done;
+
+	if (u->pipe < 0)
+		return true; /* it has seen enough: `done` comes soon, and needs no more bytes */
+	assert(u->sm.now == FEED);
+	if (u->left.len > 0)
+		return false;
+	do
+		done = write(u->pipe, p, n);
+	while (done < 0 && errno == EINTR);
+	if (done < 0 && errno != EAGAIN) {
+		stop_feeding(u);
+		return true;
+	}
+	if (done == (ssize_t)n)
+		return true;
+	fd_watch_set(&u->room, u->pipe, FD_WRITE, on_room);
+	if (done < 0)
+		return false;
+	buf_append(&u->left, (const char *)p + done, n - (size_t)done);
+	return true;
+}
+
+void unpack_on_space(struct unpack *u, void (*fn)(void *arg), void *arg)
+{
+	u->on_space = fn;
+	u->space_arg = arg;
+	if (!fn)
+		timer_clear(&u->soon);
+	else if (u->pipe < 0 || (u->left.len == 0 && !ev_is_active(&u->room.ev)))
+		tell_space(u);
+}
+
+void unpack_finish(struct unpack *u)
+{
+	if (u->sm.now != FEED)
+		return;
+	if (u->left.len == 0)
+		return stop_feeding(u);
+	sm_move(&u->sm, FLUSH);
+}
+
+static void fail(struct unpack *u, struct err *e)
+{
+	unpack_done *done = u->done;
+	void *arg = u->arg;
+
+	sm_move(&u->sm, FAILED);
+	err_wrap(e, "unpack layer %.12s", digest_hex(u->digest));
+	unpack_free(u);
+	done(arg, e, NULL);
+}
+
+static void finish(struct unpack *u, const struct unpacker_answer *a)
+{
+	const char *name = arena_strdup(u->arena, u->name);
+	const struct unpack_result r = { name, a->bytes, a->inodes, a->self_contained, a->finished };
+	struct arena *arena = take_ptr(&u->arena);
+	unpack_done *done = u->done;
+	void *arg = u->arg;
+
+	sm_move(&u->sm, MOVED);
+	log_info("unpack layer=%.12s dir=%s bytes=%" PRIu64 " inodes=%" PRIu64 " self_contained=%d finished=%d "
+		 "xattrs_left_out=%" PRIu64, digest_hex(u->digest), u->name, a->bytes, a->inodes, a->self_contained,
+		 a->finished, a->xattrs_left_out);
+	unpack_free(u);
+	done(arg, NULL, &r);
+	arena_free(arena);
+}
+
+static void on_layer_end(void *arg, const struct err *failed, struct child_result *r)
+{
+	struct unpack *u = arg;
+	struct unpacker_answer a;
+	struct err e;
+
+	u->child = NULL;
+	close_pipe(u);
+	if (unpacker_answer(failed, r, &a, &e) == 0) {
+		if (move_in(u->arena, u->name, a.finished, &e) == 0)
+			return finish(u, &a);
+	} else if (unpacker_died(failed, r)) {
+		unpack_remove_tree(unpacker_ingest(u->arena, u->name)); /* it died before it could */
+	}
+	fail(u, &e);
+}
+
+static void on_start_failed(struct timer *t)
+{
+	struct unpack *u = container_of(t, struct unpack, soon);
+	struct err e = u->start_error;
+
+	fail(u, &e);
+}
+
+static void start_child(struct unpack *u, const struct unpack_spec *s, int read_end)
+{
+	struct unpacker c;
+
+	unpacker_open(&c, u->arena, "layer");
+	unpacker_add(&c, unpacker_config()->root);
+	unpacker_add(&c, u->name);
+	unpacker_add_option(&c, "digest", s->digest);
+	unpacker_add_option(&c, "diff-id", s->diff_id);
+	unpacker_add_number(&c, "size", s->size_bytes);
+	unpacker_add_option(&c, "media-type", s->media_type);
+	unpacker_add_number(&c, "max-bytes", unpacker_config()->max_layer_bytes);
+	unpacker_add_option(&c, "min-free", unpacker_config()->min_free);
+	unpacker_add_parents(&c, s->parents);
+	c.fds[c.spec.nfds++] = (struct child_fd){ read_end, STDIN_FILENO };
+	if (s->blob_fd >= 0) {
+		unpacker_add_number(&c, "blob-fd", BLOB_FD);
+		c.fds[c.spec.nfds++] = (struct child_fd){ s->blob_fd, BLOB_FD };
+	}
+	c.spec.unshare = CLONE_NEWNET;
+	u->child = child_start(&c.spec, on_layer_end, u);
+}
+
+struct unpack *unpack_start(const struct unpack_spec *spec, unpack_done *done, void *arg)
+{
+	struct unpack *u = new_zero(struct unpack);
+	auto_fd int read_end = -1;
+	int ends[2];
+
+	u->arena = arena_new();
+	u->digest = arena_strdup(u->arena, spec->digest);
+	u->sm = (struct sm){ unpack_states, "unpack", digest_hex(u->digest), FEED };
+	u->pipe = -1;
+	u->done = done;
+	u->arg = arg;
+	unpack_new_name(spec->diff_id, u->name);
+	if (pipe2(ends, O_CLOEXEC) < 0) {
+		err_os(&u->start_error, ERR_INTERNAL, "pipe");
+		timer_set(&u->soon, 0, on_start_failed);
+		return u;
+	}
+	read_end = ends[0];
+	u->pipe = ends[1];
+	fcntl(u->pipe, F_SETFL, O_NONBLOCK);
+	fcntl(u->pipe, F_SETPIPE_SZ, PIPE_BYTES); /* fewer turns; where it is refused, the 64 KiB there are do */
+	start_child(u, spec, read_end);
+	return u;
+}
+
+void unpack_cancel(struct unpack *u)
+{
+	if (u->child)
+		child_cancel(u->child);
+	unpack_remove_tree(unpacker_ingest(u->arena, u->name));
+	unpack_free(u);
+}
+
+/* ---- the one-shot jobs ---- */
+
+struct unpack_task {
+	struct arena *arena;
+	struct child *child;
+	const char *name; /* merge: the new layer; else NULL */
+	unpack_done *merged;
+	unpack_usage_done *measured;
+	unpack_sync_done *synced;
+	void *arg;
+};
+
+static struct unpack_task *task_new(void *arg)
+{
+	struct unpack_task *t = new_zero(struct unpack_task);
+
+	t->arena = arena_new();
+	t->arg = arg;
+	return t;
+}
+
+static void task_free(struct unpack_task *t)
+{
+	arena_free(t->arena);
+	free(t);
+}
+
+static void on_merge_end(void *arg, const struct err *failed, struct child_result *r)
+{
+	struct unpack_task *t = arg;
+	struct unpack_result result;
+	struct unpacker_answer a;
+	struct err e;
+	int bad = unpacker_answer(failed, r, &a, &e);
+
+	if (bad && unpacker_died(failed, r))
+		unpack_remove_tree(unpacker_ingest(t->arena, t->name));
+	if (!bad)
+		bad = move_in(t->arena, t->name, true, &e);
+	if (bad)
+		err_wrap(&e, "finish layer %s", t->name);
+	else
+		result = (struct unpack_result){ t->name, a.bytes, a.inodes, false, true };
+	t->merged(t->arg, bad ? &e : NULL, bad ? NULL : &result);
+	task_free(t);
+}
+
+struct unpack_task *unpack_merge_start(const char *dir, const char *const *parents, const char *name, unpack_done *done,
+				       void *arg)
+{
+	struct unpack_task *t = task_new(arg);
+	struct unpacker c;
+
+	assert(parents && strlen(name) < UNPACK_NAME_SIZE);
+	t->name = arena_strdup(t->arena, name);
+	t->merged = done;
+	unpacker_open(&c, t->arena, "merge");
+	unpacker_add(&c, unpacker_config()->root);
+	unpacker_add(&c, t->name);
+	unpacker_add_option(&c, "from", dir);
+	unpacker_add_option(&c, "min-free", unpacker_config()->min_free);
+	unpacker_add_parents(&c, parents);
+	t->child = child_start(&c.spec, on_merge_end, t);
+	return t;
+}
+
+static void on_usage_end(void *arg, const struct err *failed, struct child_result *r)
+{
+	struct unpack_task *t = arg;
+	struct unpacker_answer a = { 0 };
+	struct err e;
+	int bad = unpacker_answer(failed, r, &a, &e);
+
+	t->measured(t->arg, bad ? &e : NULL, a.bytes, a.inodes);
+	task_free(t);
+}
+
+struct unpack_task *unpack_usage(const char *path, unpack_usage_done *done, void *arg)
+{
+	struct unpack_task *t = task_new(arg);
+	struct unpacker c;
+
+	t->measured = done;
+	unpacker_open(&c, t->arena, "usage");
+	unpacker_add(&c, path);
+	t->child = child_start(&c.spec, on_usage_end, t);
+	return t;
+}
+
+static void on_sync_end(void *arg, const struct err *failed, struct child_result *r)
+{
+	struct unpack_task *t = arg;
+	struct unpacker_answer a;
+	struct err e;
+	int bad = unpacker_answer(failed, r, &a, &e);
+
+	t->synced(t->arg, bad ? &e : NULL);
+	task_free(t);
+}
+
+struct unpack_task *unpack_sync(unpack_sync_done *done, void *arg)
+{
+	struct unpack_task *t = task_new(arg);
+	struct unpacker c;
+
+	t->synced = done;
+	unpacker_open(&c, t->arena, "sync");
+	unpacker_add(&c, unpacker_config()->root);
+	t->child = child_start(&c.spec, on_sync_end, t);
+	return t;
+}
+
+void unpack_task_cancel(struct unpack_task *t)
+{
+	child_cancel(t->child);
+	if (t->name)
+		unpack_remove_tree(unpacker_ingest(t->arena, t->name));
+	task_free(t);
+}
