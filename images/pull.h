@@ -5,6 +5,7 @@
 #ifndef IMAGES_PULL_H
 #define IMAGES_PULL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "reactor/err.h"
@@ -38,6 +39,7 @@ struct pull_progress {
 	int layers, layers_done;
 	uint64_t bytes_total, bytes_done; /* compressed; total 0: not known yet */
 };
+bool pull_busy(void); /* some pull is in flight: blobs and layers may be in no image yet */
 void pull_each(void (*fn)(void *arg, const struct pull_progress *p), void *arg);
 
 #endif

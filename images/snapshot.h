@@ -15,6 +15,7 @@
 
 /* Probes overlay below `root`. FAILED_PRECONDITION names what the kernel or file system lacks. Also re-reads the snapshots that exist. */
 int snapshot_open(const char *root, struct err *e);
+bool snapshot_is_open(void);
 
 /* id is [0-9a-zA-Z_-]+, new. Makes the directories and its record; borrows nothing afterwards. */
 int snapshot_prepare(const char *id, const struct strings *layers, struct err *e);
@@ -32,6 +33,7 @@ void snapshot_remove(const char *id);
 
 void snapshot_each(void (*fn)(void *arg, const char *id), void *arg);
 bool snapshot_uses_layer(const char *layer); /* some snapshot does: gc must leave it */
+void snapshot_each_layers(void (*fn)(void *arg, const struct strings *layers), void *arg);
 
 /* Bytes and inodes of the upper part, as measured by a child at most 10 s ago or 0 when never. Asks for a new measure. */
 void snapshot_usage(const char *id, uint64_t *bytes, uint64_t *inodes, int64_t *at_ns);

@@ -29,6 +29,7 @@ struct image {
 	int64_t pulled_at_ns;
 	struct image_config config;
 	struct strings layers;  /* directory names below <root>/layers, lowest first */
+	struct strings blobs;   /* digests of what content.h keeps of it; the first is the config */
 	struct arena *arena;    /* owns all of the above */
 };
 
@@ -44,17 +45,23 @@ struct images_config {
 
 /* Makes the directories, reads every record; unreadable ones are set aside. INTERNAL when root is unusable. */
 int store_open(const struct images_config *cfg, struct err *e);
+bool store_is_open(void);
 const struct images_config *store_config(void);
+
+/* Adds what a pull made, or its names to the image that has this id already; borrows nothing. Of `img` only id, tags,
+ * digests, size_bytes, config, layers and blobs are read. A tag that another image had moves here. INTERNAL: the record. */
+int store_add(const struct image *img, struct err *e);
 
 /* By id (with or without "sha256:", or a unique prefix of it of at least 3 digits), tag, name (":latest" implied) or
  * name@digest. NULL: unknown or not unique. Valid until the image is removed: do not keep it over a wait. */
 const struct image *store_find(const char *ref);
 void store_each(void (*fn)(void *arg, const struct image *img), void *arg);
 
-/* Removes the image that `ref` names with all its tags and digests; unknown is success. Layers go later, in a child. */
+/* Removes the image that `ref` names with all its tags and digests; unknown is success, an id prefix that fits several is
+ * INVALID_ARGUMENT. Layers go later, in a child. */
 int store_remove(const char *ref, struct err *e);
 
-/* ImageFsInfo: the directory all is in, and what it uses. Figures are refreshed in a child now and then, never here. */
+/* ImageFsInfo: the directory all is in, and what layers, manifests and configs use: as the unpacker counted them. */
 struct images_usage {
 	const char *mountpoint; /* <root> */
 	uint64_t used_bytes, inodes_used;

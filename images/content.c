@@ -1,0 +1,135 @@
+/* content.c - see content.h. Blobs are a few KiB, 8 MiB at most (CONFIG_MAX_BYTES): written in place by the daemon, never synced
+ * here; the syncfs before an image's record covers them. */
+#include "images/content.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "images/digest.h"
+#include "reactor/own.h"
+
+static char dir[PATH_MAX];
+static uint64_t total;
+
+static const char *path_of(const char *digest)
+{
+	static char path[PATH_MAX + DIGEST_SIZE];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, digest_hex(digest));
+	return path;
+}
+
+static uint64_t size_of(const char *digest)
+{
+	struct stat st;
+
+	return stat(path_of(digest), &st) == 0 ? (uint64_t)st.st_size : 0;
+}
+
+static void count(void *arg, const char *digest)
+{
+	(void)arg;
+	total += size_of(digest);
+}
+
+int content_open(const char *root, struct err *e)
+{
+	auto_dir DIR *d = NULL;
+
+	if ((size_t)snprintf(dir, sizeof(dir), "%s/blobs", root) >= sizeof(dir))
+		return err_set(e, ERR_INTERNAL, "the path %.100s.. is too long", root);
+	if (mkdir(dir, 0700) < 0 && errno != EEXIST)
+		return err_os(e, ERR_INTERNAL, "make %s", dir);
+	d = opendir(dir);
+	if (!d)
+		return err_os(e, ERR_INTERNAL, "open %s", dir);
+	for (struct dirent *f = readdir(d); f; f = readdir(d))
+		if (strstr(f->d_name, ".tmp"))
+			unlinkat(dirfd(d), f->d_name, 0);
+	total = 0;
+	content_each(count, NULL);
+	return 0;
+}
+
+static int write_all(int fd, const char *p, size_t n)
+{
+	while (n > 0) {
+		ssize_t put = write(fd, p, n);
+
+		if (put < 0)
+			return -1;
+		p += put;
+		n -= (size_t)put;
+	}
+	return 0;
+}
+
+int content_put(const char *digest, const void *p, size_t n, struct err *e)
+{
+	char tmp[PATH_MAX + DIGEST_SIZE + 8];
+	auto_fd int fd = -1;
+
+	if (size_of(digest) == n)
+		return 0;
+	snprintf(tmp, sizeof(tmp), "%s.tmp", path_of(digest));
+	fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return err_os(e, ERR_INTERNAL, "write %s", tmp);
+	if (write_all(fd, p, n) < 0 || rename(tmp, path_of(digest)) < 0) {
+		err_os(e, ERR_INTERNAL, "write %s", tmp);
+		unlink(tmp);
+		return -1;
+	}
+	total += n;
+	return 0;
+}
+
+char *content_get(const char *digest, struct arena *a, size_t *len)
+{
+	auto_fd int fd = open(path_of(digest), O_RDONLY | O_CLOEXEC);
+	char real[DIGEST_SIZE];
+	struct stat st;
+	ssize_t n = 1;
+	char *text;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return NULL;
+	text = arena_zalloc(a, (size_t)st.st_size + 1);
+	for (*len = 0; n > 0 && *len < (size_t)st.st_size; *len += n > 0 ? (size_t)n : 0)
+		n = read(fd, text + *len, (size_t)st.st_size - *len);
+	digest_of(text, *len, real);
+	if (strcmp(real, digest) == 0)
+		return text;
+	content_remove(digest);
+	return NULL;
+}
+
+void content_remove(const char *digest)
+{
+	uint64_t size = size_of(digest);
+
+	if (unlink(path_of(digest)) == 0)
+		total -= size;
+}
+
+void content_each(void (*fn)(void *arg, const char *digest), void *arg)
+{
+	auto_dir DIR *d = opendir(dir);
+	char digest[DIGEST_SIZE];
+
+	for (struct dirent *f = d ? readdir(d) : NULL; f; f = readdir(d)) {
+		if (strlen(f->d_name) != DIGEST_HEX)
+			continue;
+		snprintf(digest, sizeof(digest), "sha256:%.64s", f->d_name);
+		if (digest_valid(digest))
+			fn(arg, digest);
+	}
+}
+
+uint64_t content_bytes(void)
+{
+	return total;
+}

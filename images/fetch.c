@@ -1,0 +1,500 @@
+/* fetch.c - see fetch.h.
+ *
+ *   START --> LOAD ---a child is free--> STREAM
+ *     ^        |                           |
+ *     |    all here                    all here
+ *     |        v                           v
+ *     |       WAIT ---a child is free--> UNPACK --in place--> DONE
+ *     |                                    |
+ *     +--damaged, and old bytes were used--+      any error --> FAILED
+ *
+ * Waits on: the registry (LOAD, STREAM), a free place among the unpackers (LOAD, WAIT), the unpacker (STREAM, UNPACK).
+ *
+ * Downloads do not wait for a CPU: there are as many unpackers as CPUs, and a layer without one only goes to its partial file,
+ * which its unpacker reads first. When the registry fails one waiter's credentials, the next waiter's are tried. */
+#include "images/fetch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "images/digest.h"
+#include "images/gc.h"
+#include "images/store.h"
+#include "images/unpack.h"
+#include "reactor/arena.h"
+#include "reactor/list.h"
+#include "reactor/log.h"
+#include "reactor/loop.h"
+#include "reactor/own.h"
+#include "reactor/sm.h"
+
+enum fetch_state { START, LOAD, STREAM, WAIT, UNPACK, DONE, FAILED };
+
+static const struct sm_state fetch_states[] = {
+	[START]  = { "START",  TO(LOAD) | TO(STREAM) | TO(WAIT) | TO(UNPACK) | TO(FAILED) },
+	[LOAD]   = { "LOAD",   TO(STREAM) | TO(WAIT) | TO(FAILED) },
+	[STREAM] = { "STREAM", TO(UNPACK) | TO(START) | TO(FAILED) },
+	[WAIT]   = { "WAIT",   TO(UNPACK) | TO(FAILED) },
+	[UNPACK] = { "UNPACK", TO(DONE) | TO(START) | TO(FAILED) },
+	[DONE]   = { "DONE",   0 },
+	[FAILED] = { "FAILED", 0 },
+};
+
+struct machine {
+	struct sm sm;
+	struct link link;    /* of `machines` */
+	struct link waiters; /* of struct fetch.link */
+	struct link wish;    /* of `wishes`: no unpacker yet */
+	struct descriptor blob;
+	const char *diff_id;
+	bool lowest;
+	struct registry *from; /* held */
+	struct registry_get *get;
+	struct unpack *unpack; /* has one of `places` */
+	int fd;                /* the partial file, -1: not open */
+	uint64_t have;         /* bytes in it */
+	bool resumed;          /* some of them are from an earlier try */
+	bool again;            /* that try was damaged: this one is from scratch */
+	struct err trouble;    /* of our disk, told in the next turn */
+	struct timer timer;
+	struct arena *arena;
+};
+
+struct fetch {
+	struct link link; /* of machine.waiters */
+	struct machine *m;
+	struct registry *from; /* held */
+	fetch_done *done;
+	void *arg;
+};
+
+static struct link machines; /* of struct machine.link */
+static struct link wishes;   /* of struct machine.wish, in order */
+static int places = 1;       /* unpackers that may still be started */
+static char partial_dir[PATH_MAX];
+
+static const char *partial_path(const char *digest)
+{
+	static char path[PATH_MAX + DIGEST_SIZE];
+
+	snprintf(path, sizeof(path), "%s/%s", partial_dir, digest_hex(digest));
+	return path;
+}
+
+int fetch_open(const char *root, struct err *e)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+
+	if (!machines.next) {
+		list_init(&machines);
+		list_init(&wishes);
+		places = cpus > 1 ? (int)cpus : 1;
+	}
+	snprintf(partial_dir, sizeof(partial_dir), "%s/partial", root);
+	if (mkdir(partial_dir, 0700) < 0 && errno != EEXIST)
+		return err_os(e, ERR_INTERNAL, "make %s", partial_dir);
+	return 0;
+}
+
+static struct machine *machine_find(const char *digest)
+{
+	list_each(it, &machines) {
+		struct machine *m = container_of(it, struct machine, link);
+
+		if (strcmp(m->blob.digest, digest) == 0)
+			return m;
+	}
+	return NULL;
+}
+
+/* ---- ends ---- */
+
+static void grant(void);
+
+static void drop_unpack(struct machine *m)
+{
+	if (!m->unpack)
+		return;
+	unpack_cancel(take_ptr(&m->unpack));
+	places++;
+	grant();
+}
+
+static void drop_get(struct machine *m)
+{
+	if (m->get)
+		registry_cancel(take_ptr(&m->get));
+}
+
+static void drop_partial(struct machine *m)
+{
+	if (m->fd >= 0)
+		close(take_fd(&m->fd));
+	unlink(partial_path(m->blob.digest));
+	m->have = 0;
+}
+
+/* Everything but the waiters. */
+static void machine_stop(struct machine *m)
+{
+	timer_clear(&m->timer);
+	drop_get(m);
+	if (list_linked(&m->wish))
+		list_drop(&m->wish);
+	list_drop(&m->link);
+	if (m->fd >= 0)
+		close(take_fd(&m->fd));
+	drop_unpack(m);
+}
+
+static void machine_free(struct machine *m)
+{
+	registry_release(m->from);
+	arena_free(m->arena);
+}
+
+static void waiter_free(struct fetch *f)
+{
+	list_drop(&f->link);
+	registry_release(f->from);
+	free(f);
+}
+
+/* A waiter's `done` may cancel other waiters of this machine, so it takes one after the other from the list. */
+static void tell(struct machine *m, const struct err *e, struct layer *l)
+{
+	while (!list_empty(&m->waiters)) {
+		struct fetch *f = container_of(list_first(&m->waiters), struct fetch, link);
+		fetch_done *done = f->done;
+		void *arg = f->arg;
+
+		waiter_free(f);
+		done(arg, e, l);
+	}
+}
+
+static void finish(struct machine *m, struct layer *l)
+{
+	sm_move(&m->sm, DONE);
+	drop_partial(m);
+	machine_stop(m);
+	tell(m, NULL, l);
+	machine_free(m);
+}
+
+static void fail(struct machine *m, const struct err *e)
+{
+	struct err copy = *e;
+
+	/* What a later try cannot use. */
+	if (e->code == ERR_DATA_LOSS || e->code == ERR_INVALID_ARGUMENT || e->code == ERR_RESOURCE_EXHAUSTED)
+		drop_partial(m);
+	sm_move(&m->sm, FAILED);
+	machine_stop(m);
+	err_wrap(&copy, "layer %.19s", m->blob.digest);
+	tell(m, &copy, NULL);
+	machine_free(m);
+}
+
+/* ---- the registry's end ---- */
+
+static void load(struct machine *m);
+
+/* The first waiter that came with other credentials. */
+static struct registry *next_session(struct machine *m)
+{
+	list_each(it, &m->waiters) {
+		struct fetch *f = container_of(it, struct fetch, link);
+
+		if (f->from != m->from)
+			return f->from;
+	}
+	return NULL;
+}
+
+/* The registry failed this session: its waiters are told; others go on with theirs, from the byte that was reached. */
+static void on_get_failed(struct machine *m, const struct err *e)
+{
+	struct registry *next = e->code == ERR_DATA_LOSS ? NULL : next_session(m), *old = m->from;
+	struct err copy = *e;
+
+	if (!next)
+		return fail(m, e);
+	err_wrap(&copy, "layer %.19s", m->blob.digest);
+	m->from = registry_hold(next);
+	load(m);
+	list_each(it, &m->waiters) {
+		struct fetch *f = container_of(it, struct fetch, link);
+
+		if (f->from == old) {
+			fetch_done *done = f->done;
+			void *arg = f->arg;
+
+			waiter_free(f);
+			done(arg, &copy, NULL);
+			break; /* a pull waits once for a blob; the list may have changed */
+		}
+	}
+	registry_release(old);
+}
+
+static void all_here(struct machine *m)
+{
+	if (m->sm.now == STREAM) {
+		sm_move(&m->sm, UNPACK);
+		unpack_finish(m->unpack);
+	} else {
+		sm_move(&m->sm, WAIT);
+	}
+}
+
+static void on_get_done(void *arg, const struct err *e)
+{
+	struct machine *m = arg;
+	struct err short_of;
+
+	m->get = NULL;
+	if (timer_is_set(&m->timer))
+		return; /* our disk failed; that is told next */
+	if (e)
+		return on_get_failed(m, e);
+	if (m->have == m->blob.size_bytes)
+		return all_here(m);
+	err_set(&short_of, ERR_DATA_LOSS, "the blob ends after %" PRIu64 " of %" PRIu64 " bytes", m->have, m->blob.size_bytes);
+	fail(m, &short_of);
+}
+
+static void on_trouble(struct timer *t)
+{
+	struct machine *m = container_of(t, struct machine, timer);
+
+	fail(m, &m->trouble);
+}
+
+static bool trouble(struct machine *m)
+{
+	timer_set(&m->timer, 0, on_trouble);
+	return true;
+}
+
+static void on_space(void *arg)
+{
+	struct machine *m = arg;
+
+	if (m->get)
+		registry_resume(m->get);
+}
+
+static bool on_data(void *arg, const void *p, size_t n)
+{
+	struct machine *m = arg;
+	const char *at = p;
+
+	if (timer_is_set(&m->timer))
+		return true;
+	if (n > m->blob.size_bytes - m->have) {
+		err_set(&m->trouble, ERR_DATA_LOSS, "the blob is longer than the %" PRIu64 " bytes its manifest says", m->blob.size_bytes);
+		return trouble(m);
+	}
+	if (m->unpack && !unpack_feed(m->unpack, p, n)) {
+		unpack_on_space(m->unpack, on_space, m);
+		return false;
+	}
+	for (size_t left = n; left > 0;) {
+		ssize_t put = write(m->fd, at, left);
+
+		if (put < 0) {
+			err_os(&m->trouble, errno == ENOSPC || errno == EDQUOT ? ERR_RESOURCE_EXHAUSTED : ERR_INTERNAL, "write %s",
+				partial_path(m->blob.digest));
+			return trouble(m);
+		}
+		at += put;
+		left -= (size_t)put;
+	}
+	m->have += n;
+	return true;
+}
+
+/* From the first byte that is not here. */
+static void load(struct machine *m)
+{
+	struct registry_request q = { "GET", "blobs", m->blob.digest, m->have, &m->blob.urls };
+	struct registry_events ev = { NULL, on_data, on_get_done, m };
+
+	m->get = registry_start(m->from, &q, &ev);
+}
+
+/* ---- the unpacker's end ---- */
+
+static void begin(struct timer *t);
+
+static struct layer *place(const struct machine *m, const struct unpack_result *r, struct err *e)
+{
+	struct layer spec = {
+		.dir = r->dir, .diff_id = m->diff_id, .chain_id = r->self_contained || !r->finished ? "" : m->diff_id,
+		.bytes = r->bytes, .inodes = r->inodes, .unfinished = !r->finished, .boot_id = "",
+	};
+
+	return layer_add(&spec, e);
+}
+
+static void on_unpacked(void *arg, const struct err *e, const struct unpack_result *r)
+{
+	struct machine *m = arg;
+	struct layer *l;
+	struct err why;
+
+	m->unpack = NULL;
+	places++;
+	grant();
+	if (e && e->code == ERR_DATA_LOSS && m->resumed && !m->again) {
+		log_info("fetch_again layer=%.19s error=%s", m->blob.digest, log_quote(e->msg));
+		drop_get(m);
+		drop_partial(m);
+		m->again = true;
+		sm_move(&m->sm, START);
+		timer_set(&m->timer, 0, begin);
+		return;
+	}
+	if (e)
+		return fail(m, e);
+	l = place(m, r, &why);
+	if (!l)
+		return fail(m, &why);
+	finish(m, l);
+}
+
+static void attach(struct machine *m)
+{
+	static const char *const none[] = { NULL };
+	struct unpack_spec spec = {
+		.digest = m->blob.digest, .diff_id = m->diff_id, .size_bytes = m->blob.size_bytes, .media_type = m->blob.media_type,
+		.parents = m->lowest ? none : NULL, .blob_fd = m->have ? m->fd : -1,
+	};
+
+	places--;
+	m->unpack = unpack_start(&spec, on_unpacked, m);
+	if (m->have == m->blob.size_bytes) {
+		sm_move(&m->sm, UNPACK);
+		unpack_finish(m->unpack);
+	} else {
+		sm_move(&m->sm, STREAM);
+	}
+}
+
+/* Free places go to those that wait longest. */
+static void grant(void)
+{
+	while (places > 0 && !list_empty(&wishes)) {
+		struct machine *m = container_of(list_first(&wishes), struct machine, wish);
+
+		list_drop(&m->wish);
+		attach(m);
+	}
+}
+
+/* ---- start ---- */
+
+static int open_partial(struct machine *m, struct err *e)
+{
+	const char *path = partial_path(m->blob.digest);
+	struct stat st;
+
+	m->fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | (m->again ? O_TRUNC : 0), 0600);
+	if (m->fd < 0 || fstat(m->fd, &st) < 0)
+		return err_os(e, ERR_INTERNAL, "open %s", path);
+	if ((uint64_t)st.st_size > m->blob.size_bytes) {
+		if (ftruncate(m->fd, 0) < 0)
+			return err_os(e, ERR_INTERNAL, "truncate %s", path);
+		st.st_size = 0;
+	}
+	m->have = (uint64_t)st.st_size;
+	m->resumed = m->have > 0;
+	return 0;
+}
+
+static void begin(struct timer *t)
+{
+	struct machine *m = container_of(t, struct machine, timer);
+	struct err e;
+
+	if (open_partial(m, &e) < 0)
+		return fail(m, &e);
+	if (m->have < m->blob.size_bytes) {
+		sm_move(&m->sm, LOAD);
+		load(m);
+	} else {
+		sm_move(&m->sm, WAIT);
+	}
+	list_push(&wishes, &m->wish);
+	grant();
+}
+
+static struct machine *machine_new(const struct fetch_spec *spec)
+{
+	struct arena *a = arena_new();
+	struct machine *m = arena_zalloc(a, sizeof(*m));
+
+	*m = (struct machine){ .fd = -1, .lowest = spec->lowest, .from = registry_hold(spec->from), .arena = a };
+	m->blob = (struct descriptor){ arena_strdup(a, spec->blob->media_type), arena_strdup(a, spec->blob->digest),
+		spec->blob->size_bytes, { arena_zalloc(a, spec->blob->urls.n * sizeof(char *)), spec->blob->urls.n } };
+	for (size_t i = 0; i < m->blob.urls.n; i++)
+		m->blob.urls.at[i] = arena_strdup(a, spec->blob->urls.at[i]);
+	m->diff_id = arena_strdup(a, spec->diff_id);
+	m->sm = (struct sm){ fetch_states, "fetch", digest_hex(m->blob.digest), START };
+	list_init(&m->waiters);
+	list_push(&machines, &m->link);
+	timer_set(&m->timer, 0, begin);
+	return m;
+}
+
+struct fetch *fetch_start(const struct fetch_spec *spec, fetch_done *done, void *arg)
+{
+	struct machine *m = machine_find(spec->blob->digest);
+	struct fetch *f = new_zero(struct fetch);
+
+	f->m = m ? m : machine_new(spec);
+	f->from = registry_hold(spec->from);
+	f->done = done;
+	f->arg = arg;
+	list_push(&f->m->waiters, &f->link);
+	return f;
+}
+
+void fetch_cancel(struct fetch *f)
+{
+	struct machine *m = f->m;
+
+	waiter_free(f);
+	if (!list_empty(&m->waiters) || m->sm.now == DONE || m->sm.now == FAILED)
+		return;
+	machine_stop(m);
+	machine_free(m);
+}
+
+uint64_t fetch_bytes(const struct fetch *f)
+{
+	return f->m->have;
+}
+
+void fetch_sweep_partials(int64_t max_age_s)
+{
+	auto_dir DIR *d = opendir(partial_dir);
+	int64_t now_s = loop_real_ns() / 1000000000;
+	char digest[DIGEST_SIZE];
+	struct stat st;
+
+	for (struct dirent *f = d ? readdir(d) : NULL; f; f = readdir(d)) {
+		if (*f->d_name == '.' || fstatat(dirfd(d), f->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+			continue;
+		snprintf(digest, sizeof(digest), "sha256:%.64s", f->d_name);
+		if (!machine_find(digest) && now_s - st.st_mtime >= max_age_s)
+			unlinkat(dirfd(d), f->d_name, 0);
+	}
+}

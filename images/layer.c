@@ -1,0 +1,182 @@
+/* layer.c - see layer.h. */
+#include "images/layer.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "images/gc.h"
+#include "reactor/arena.h"
+#include "reactor/fields.h"
+#include "reactor/log.h"
+#include "reactor/loop.h"
+#include "reactor/own.h"
+#include "reactor/record.h"
+
+enum { LAYER_VERSION = 1 };
+
+static const struct field layer_fields[] = {
+	F_STR(struct layer, dir), F_STR(struct layer, diff_id), F_STR(struct layer, chain_id), F_U64(struct layer, bytes),
+	F_U64(struct layer, inodes), F_BOOL(struct layer, unfinished), F_STR(struct layer, boot_id), F_END,
+};
+
+static struct link layers; /* of struct layer.link */
+static char layers_dir[PATH_MAX], records_dir[PATH_MAX], boot_id[64];
+
+static void read_boot_id(void)
+{
+	auto_fd int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? 0 : read(fd, boot_id, sizeof(boot_id) - 1);
+
+	boot_id[n > 0 ? n : 0] = '\0';
+	boot_id[strcspn(boot_id, "\n")] = '\0';
+}
+
+bool layer_of_this_boot(const struct layer *l)
+{
+	return strcmp(l->boot_id, boot_id) == 0;
+}
+
+static const char *path_of(const char *dir)
+{
+	static char path[PATH_MAX + NAME_MAX];
+
+	snprintf(path, sizeof(path), "%s/%s", layers_dir, dir);
+	return path;
+}
+
+static struct layer *entry_new(const struct layer *spec)
+{
+	struct arena *a = arena_new();
+	struct layer *l = arena_zalloc(a, sizeof(*l));
+
+	fields_copy(layer_fields, l, spec, a);
+	l->arena = a;
+	l->made_ns = loop_mono_ns();
+	l->kept = true;
+	list_push(&layers, &l->link);
+	return l;
+}
+
+static int on_record(void *arg, const char *name, const json_t *j, struct err *e)
+{
+	auto_free char *path = NULL;
+	struct arena *a = arena_new();
+	struct layer spec = { 0 };
+	struct stat st;
+	int rc = fields_from_json(layer_fields, &spec, j, a, e);
+
+	(void)arg;
+	if (rc == 0 && strcmp(spec.dir, name) != 0)
+		rc = err_set(e, ERR_INTERNAL, "the record of layer %s says that it is %.40s", name, spec.dir);
+	if (rc == 0 && stat(path_of(name), &st) < 0)
+		record_remove(records_dir, name);
+	else if (rc == 0)
+		entry_new(&spec);
+	arena_free(a);
+	return rc;
+}
+
+/* A directory that no record names: the daemon ended between the rename and the record. */
+static int drop_unknown(struct err *e)
+{
+	auto_dir DIR *d = opendir(layers_dir);
+
+	if (!d)
+		return err_os(e, ERR_INTERNAL, "open %s", layers_dir);
+	for (struct dirent *f = readdir(d); f; f = readdir(d))
+		if (*f->d_name != '.' && !layer_by_dir(f->d_name))
+			gc_discard(path_of(f->d_name));
+	return 0;
+}
+
+int layer_open(const char *root, struct err *e)
+{
+	if (!layers.next)
+		list_init(&layers);
+	snprintf(layers_dir, sizeof(layers_dir), "%s/layers", root);
+	snprintf(records_dir, sizeof(records_dir), "%s/layer-records", root);
+	read_boot_id();
+	/* 0711: a container's root user in a user namespace must pass through to its overlay's lower directories. */
+	if (mkdir(layers_dir, 0711) < 0 && errno != EEXIST)
+		return err_os(e, ERR_INTERNAL, "make %s", layers_dir);
+	if (record_each(records_dir, LAYER_VERSION, on_record, NULL, e) < 0)
+		return -1;
+	return drop_unknown(e);
+}
+
+struct layer *layer_find(const char *diff_id, const char *chain_id)
+{
+	list_each(it, &layers) {
+		struct layer *l = container_of(it, struct layer, link);
+
+		if (!l->unfinished && (*l->chain_id ? strcmp(l->chain_id, chain_id) == 0 : strcmp(l->diff_id, diff_id) == 0))
+			return l;
+	}
+	return NULL;
+}
+
+struct layer *layer_find_unfinished(const char *diff_id)
+{
+	list_each(it, &layers) {
+		struct layer *l = container_of(it, struct layer, link);
+
+		if (l->unfinished && strcmp(l->diff_id, diff_id) == 0)
+			return l;
+	}
+	return NULL;
+}
+
+struct layer *layer_by_dir(const char *dir)
+{
+	list_each(it, &layers) {
+		struct layer *l = container_of(it, struct layer, link);
+
+		if (strcmp(l->dir, dir) == 0)
+			return l;
+	}
+	return NULL;
+}
+
+struct layer *layer_add(const struct layer *spec, struct err *e)
+{
+	struct layer *l = entry_new(spec);
+	auto_json json_t *j = NULL;
+
+	l->boot_id = arena_strdup(l->arena, boot_id);
+	j = fields_to_json(layer_fields, l);
+	if (record_write(records_dir, l->dir, LAYER_VERSION, j, e) == 0)
+		return l;
+	layer_remove(l);
+	return NULL;
+}
+
+void layer_hold(struct layer *l)
+{
+	l->holds++;
+}
+
+void layer_release(struct layer *l)
+{
+	assert(l->holds > 0);
+	l->holds--;
+}
+
+/* The record first: a directory without one goes at the next start, a record without a directory could be believed. */
+void layer_remove(struct layer *l)
+{
+	assert(l->holds == 0);
+	log_debug("layer_remove dir=%s diff_id=%.19s", l->dir, l->diff_id);
+	record_remove(records_dir, l->dir);
+	gc_discard(path_of(l->dir));
+	list_drop(&l->link);
+	arena_free(l->arena);
+}
+
+void layer_each(void (*fn)(void *arg, struct layer *l), void *arg)
+{
+	list_each(it, &layers)
+		fn(arg, container_of(it, struct layer, link));
+}

@@ -1,0 +1,259 @@
+/* overlay.c - see overlay.h.
+ *
+ * fsconfig(2) takes strings of 255 bytes at most, and mount(2) a page of options: both get names relative to the layers
+ * directory, which is the working directory for the length of the call. The daemon has one thread and uses no other relative path. */
+#include "images/overlay.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "reactor/arena.h"
+#include "reactor/buf.h"
+#include "reactor/log.h"
+#include "reactor/own.h"
+
+enum { PAGE = 4096 };
+
+static const char *root;
+static char layers_dir[PATH_MAX];
+static enum overlay_way way;
+
+/* What we want of every overlay, whatever the kernel's defaults are: no xattrs in the upper part that another kernel or
+ * a copy of it would trip over. */
+static const char *const options[][2] = { { "index", "off" }, { "metacopy", "off" }, { "redirect_dir", "off" } };
+enum { OPTIONS = sizeof(options) / sizeof(*options) };
+
+/* An overlay needs a lower directory even where the image has none. */
+static const char no_layers[] = "../empty";
+
+enum overlay_way overlay_way(void)
+{
+	return way;
+}
+
+void overlay_force(enum overlay_way w)
+{
+	way = w;
+}
+
+static int set(int fs, unsigned cmd, const char *key, const char *value)
+{
+	return fsconfig(fs, cmd, key, value, 0);
+}
+
+/* The kernel says in the context's log what errno cannot: "e overlay: ...". Only the last line is kept. */
+static int fs_fail(int fs, struct err *e, const char *what)
+{
+	int saved = errno;
+	char line[300], last[300] = "";
+	ssize_t n;
+
+	while ((n = read(fs, line, sizeof(line) - 1)) > 0) {
+		line[n] = '\0';
+		line[strcspn(line, "\n")] = '\0';
+		snprintf(last, sizeof(last), " (%s)", n > 2 ? line + 2 : line);
+	}
+	errno = saved;
+	return err_os(e, ERR_INTERNAL, "mount overlay: %s%s", what, last);
+}
+
+static int fs_layers(int fs, const struct strings *layers, struct err *e)
+{
+	if (layers->n == 0 && set(fs, FSCONFIG_SET_STRING, "lowerdir+", no_layers) < 0)
+		return fs_fail(fs, e, no_layers);
+	for (size_t i = layers->n; i-- > 0;) /* the topmost first */
+		if (set(fs, FSCONFIG_SET_STRING, "lowerdir+", layers->at[i]) < 0)
+			return fs_fail(fs, e, layers->at[i]);
+	return 0;
+}
+
+static int fs_upper(int fs, const char *upper, struct err *e)
+{
+	char fs_dir[256], work_dir[256];
+
+	if ((size_t)snprintf(fs_dir, sizeof(fs_dir), "%s/fs", upper) >= sizeof(fs_dir) ||
+	    (size_t)snprintf(work_dir, sizeof(work_dir), "%s/work", upper) >= sizeof(work_dir))
+		return err_set(e, ERR_INTERNAL, "mount overlay: the path %.100s.. is too long", upper);
+	if (set(fs, FSCONFIG_SET_STRING, "upperdir", fs_dir) < 0)
+		return fs_fail(fs, e, fs_dir);
+	if (set(fs, FSCONFIG_SET_STRING, "workdir", work_dir) < 0)
+		return fs_fail(fs, e, work_dir);
+	if (set(fs, FSCONFIG_SET_FLAG, "volatile", NULL) < 0)
+		return fs_fail(fs, e, "volatile");
+	return 0;
+}
+
+static int move_to(int mnt, const char *target, struct err *e)
+{
+	if (move_mount(mnt, "", AT_FDCWD, target, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+		return err_os(e, ERR_INTERNAL, "mount at %s", target);
+	return 0;
+}
+
+static int mount_by_fsopen(const struct strings *layers, const char *upper, const char *target, struct err *e)
+{
+	auto_fd int fs = fsopen("overlay", FSOPEN_CLOEXEC), mnt = -1;
+
+	if (fs < 0)
+		return err_os(e, ERR_INTERNAL, "mount overlay: fsopen");
+	set(fs, FSCONFIG_SET_STRING, "source", "overlay");
+	if (fs_layers(fs, layers, e) < 0 || (upper && fs_upper(fs, upper, e) < 0))
+		return -1;
+	for (size_t i = 0; i < OPTIONS; i++)
+		if (set(fs, FSCONFIG_SET_STRING, options[i][0], options[i][1]) < 0)
+			return fs_fail(fs, e, options[i][0]);
+	if (set(fs, FSCONFIG_CMD_CREATE, NULL, NULL) < 0)
+		return fs_fail(fs, e, "create");
+	mnt = fsmount(fs, FSMOUNT_CLOEXEC, upper ? 0 : MOUNT_ATTR_RDONLY);
+	if (mnt < 0)
+		return fs_fail(fs, e, "fsmount");
+	return move_to(mnt, target, e);
+}
+
+static int mount_by_mount(const struct strings *layers, const char *upper, const char *target, struct err *e)
+{
+	struct buf b = { 0 };
+	int rc = 0;
+
+	buf_puts(&b, "lowerdir=");
+	for (size_t i = layers->n; i-- > 0;)
+		buf_printf(&b, "%s%s", layers->at[i], i ? ":" : "");
+	if (layers->n == 0)
+		buf_puts(&b, no_layers);
+	if (upper)
+		buf_printf(&b, ",upperdir=%s/fs,workdir=%s/work,volatile", upper, upper);
+	for (size_t i = 0; i < OPTIONS; i++)
+		buf_printf(&b, ",%s=%s", options[i][0], options[i][1]);
+	if (b.len >= PAGE)
+		rc = err_set(e, ERR_INTERNAL, "mount overlay: %zu layers do not fit into the one page that mount(2) has for options", layers->n);
+	else if (mount("overlay", target, "overlay", upper ? 0 : MS_RDONLY, buf_str(&b)) < 0)
+		rc = err_os(e, ERR_INTERNAL, "mount overlay of %zu layers at %s", layers->n, target);
+	buf_free(&b);
+	return rc;
+}
+
+static int mount_way(const struct strings *layers, const char *upper, const char *target, struct err *e)
+{
+	int rc;
+
+	if (chdir(layers_dir) < 0)
+		return err_os(e, ERR_INTERNAL, "enter %s", layers_dir);
+	rc = (way == OVERLAY_FSOPEN ? mount_by_fsopen : mount_by_mount)(layers, upper, target, e);
+	if (chdir("/") < 0)
+		abort(); /* cannot be */
+	return rc;
+}
+
+/* Below root, as seen from the layers directory. */
+static const char *relative(const char *path, struct arena *a)
+{
+	size_t n = strlen(root);
+
+	return strncmp(path, root, n) == 0 && path[n] == '/' ? arena_printf(a, "..%s", path + n) : path;
+}
+
+int overlay_mount(const struct strings *layers, const char *upper, const char *target, struct err *e)
+{
+	struct arena *a = arena_new();
+	int rc = mount_way(layers, relative(upper, a), target, e);
+
+	arena_free(a);
+	return rc;
+}
+
+static int bind_readonly(const char *dir, const char *target, struct err *e)
+{
+	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY };
+	auto_fd int mnt = open_tree(AT_FDCWD, dir, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+
+	if (mnt < 0)
+		return err_os(e, ERR_INTERNAL, "bind %s", dir);
+	if (mount_setattr(mnt, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
+		return err_os(e, ERR_INTERNAL, "make %s read-only", dir);
+	return move_to(mnt, target, e);
+}
+
+int overlay_mount_readonly(const struct strings *layers, const char *target, struct err *e)
+{
+	char dir[PATH_MAX + NAME_MAX];
+
+	if (layers->n > 1)
+		return mount_way(layers, NULL, target, e);
+	snprintf(dir, sizeof(dir), "%s/%s", layers_dir, layers->n ? layers->at[0] : no_layers);
+	return bind_readonly(dir, target, e);
+}
+
+/* One whole overlay with an upper part, and a file made in it. */
+static int probe(const char *scratch, enum overlay_way which, struct err *e)
+{
+	struct strings none = { 0 };
+	struct arena *a = arena_new();
+	const char *target = arena_printf(a, "%s/mnt", scratch);
+	auto_fd int fd = -1;
+	int rc;
+
+	way = which;
+	rc = overlay_mount(&none, scratch, target, e);
+	if (rc == 0) {
+		fd = open(arena_printf(a, "%s/probe", target), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+		rc = fd < 0 ? err_os(e, ERR_INTERNAL, "write to an overlay below %s", root) : 0;
+		umount2(target, MNT_DETACH);
+	}
+	arena_free(a);
+	return rc;
+}
+
+static int make_dirs(const char *const *dirs, size_t n, struct err *e)
+{
+	for (size_t i = 0; i < n; i++)
+		if (mkdir(dirs[i], 0711) < 0 && errno != EEXIST)
+			return err_os(e, ERR_FAILED_PRECONDITION, "make %s", dirs[i]);
+	return 0;
+}
+
+/* Removes what probe() made: one file and the directories overlayfs puts into work. */
+static void clean(const char *scratch, struct arena *a)
+{
+	static const char *const left[] = { "fs/probe", "work/work/incompat/volatile", "work/work/incompat", "work/work", "work/index",
+		"work", "fs", "mnt", "." };
+
+	for (size_t i = 0; i < sizeof(left) / sizeof(*left) - 1; i++)
+		remove(arena_printf(a, "%s/%s", scratch, left[i]));
+	rmdir(scratch);
+}
+
+int overlay_open(const char *root_dir, struct err *e)
+{
+	struct arena *a = arena_new();
+	const char *scratch = arena_printf(a, "%s/overlay-probe", root_dir);
+	const char *dirs[] = { root_dir, arena_printf(a, "%s/layers", root_dir), arena_printf(a, "%s/empty", root_dir), scratch,
+		arena_printf(a, "%s/fs", scratch), arena_printf(a, "%s/work", scratch), arena_printf(a, "%s/mnt", scratch) };
+	struct err why;
+	int rc;
+
+	root = root_dir;
+	snprintf(layers_dir, sizeof(layers_dir), "%s/layers", root);
+	clean(scratch, a);
+	rc = make_dirs(dirs, sizeof(dirs) / sizeof(*dirs), e);
+	if (rc == 0 && probe(scratch, OVERLAY_FSOPEN, &why) < 0) {
+		log_info("overlay_probe way=fsopen error=%s", log_quote(why.msg));
+		clean(scratch, a);
+		make_dirs(dirs, sizeof(dirs) / sizeof(*dirs), e);
+		rc = probe(scratch, OVERLAY_MOUNT, e);
+		if (rc < 0) {
+			e->code = ERR_FAILED_PRECONDITION;
+			err_wrap(e, "no overlay below %s", root);
+		}
+	}
+	if (rc == 0)
+		log_info("overlay_probe way=%s", way == OVERLAY_FSOPEN ? "fsopen" : "mount");
+	clean(scratch, a);
+	arena_free(a);
+	return rc;
+}

@@ -1,0 +1,478 @@
+/* registry.c - see registry.h.
+ *
+ *   START --> ASK --2xx--> BODY --complete--> DONE
+ *     ^        |  ^          |
+ *     |        |  +--3xx-----|---- (at another URL)
+ *     |        +--401--> TOKEN --> ASK
+ *     |        +--------- error, broken body ---> ASK at the next host; after the last one:
+ *     +--back-off over---- BACKOFF <------------- worth another round, and rounds are left
+ *                          FAILED  <------------- else
+ *
+ * Waits on: the transfer (ASK, BODY), the token server (TOKEN), one timer (START, BACKOFF).
+ * A round asks each host once. A host that gave a definite answer (401, 403, 404..) is not asked again. Rounds are counted
+ * anew whenever PROGRESS_BYTES more have come. */
+#include "images/registry.h"
+
+#include <inttypes.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+
+#include "images/hosts_toml.h"
+#include "images/manifest.h"
+#include "images/registry_auth.h"
+#include "images/registry_reply.h"
+#include "images/store.h"
+#include "images/url.h"
+#include "reactor/arena.h"
+#include "reactor/buf.h"
+#include "reactor/http_client.h"
+#include "reactor/list.h"
+#include "reactor/log.h"
+#include "reactor/loop.h"
+#include "reactor/own.h"
+#include "reactor/sm.h"
+
+enum { ROUNDS = 5, BACKOFF_MS = 500, REDIRECTS = 10, HOSTS_MAX = 32, HEADERS_MAX = 40 };
+#define PROGRESS_BYTES (UINT64_C(1) << 20)
+
+struct registry {
+	int users;
+	struct ref ref;
+	struct credentials credentials;
+	struct hosts hosts;
+	const char *authorization[HOSTS_MAX]; /* what each host accepted; NULL: nothing was needed so far */
+	uint32_t dead;                        /* bit n: no connection to host n, and there are others */
+	struct arena *arena;
+};
+
+int registry_new(struct registry **out, const struct ref *ref, const struct registry_auth *auth, struct err *e)
+{
+	struct arena *a = arena_new();
+	struct registry *r = arena_zalloc(a, sizeof(*r));
+
+	*r = (struct registry){ .users = 1, .arena = a };
+	r->ref = (struct ref){ arena_strdup(a, ref->domain), arena_strdup(a, ref->repository), arena_strdup(a, ref->tag),
+		arena_strdup(a, ref->digest) };
+	if (credentials_from(&r->credentials, auth, ref->domain, a, e) < 0 ||
+	    hosts_load(&r->hosts, store_config()->registry_config_path, ref->domain, a, e) < 0) {
+		arena_free(a);
+		return -1;
+	}
+	if (r->hosts.n > HOSTS_MAX)
+		r->hosts.n = HOSTS_MAX;
+	for (size_t i = 0; *r->credentials.bearer && i < r->hosts.n; i++)
+		r->authorization[i] = arena_printf(a, "Bearer %s", r->credentials.bearer);
+	*out = r;
+	return 0;
+}
+
+struct registry *registry_hold(struct registry *r)
+{
+	r->users++;
+	return r;
+}
+
+void registry_release(struct registry *r)
+{
+	if (--r->users == 0)
+		arena_free(r->arena);
+}
+
+enum get_state { START, ASK, BODY, TOKEN, BACKOFF, DONE, FAILED };
+
+static const struct sm_state get_states[] = {
+	[START]   = { "START",   TO(ASK) | TO(FAILED) },
+	[ASK]     = { "ASK",     TO(ASK) | TO(BODY) | TO(TOKEN) | TO(BACKOFF) | TO(FAILED) },
+	[BODY]    = { "BODY",    TO(DONE) | TO(ASK) | TO(BACKOFF) | TO(FAILED) },
+	[TOKEN]   = { "TOKEN",   TO(ASK) | TO(BACKOFF) | TO(FAILED) },
+	[BACKOFF] = { "BACKOFF", TO(START) },
+	[DONE]    = { "DONE",    0 },
+	[FAILED]  = { "FAILED",  0 },
+};
+
+struct registry_get {
+	struct sm sm;
+	struct registry *r; /* held */
+	struct registry_request q;
+	struct registry_events ev;
+
+	size_t host;          /* the one that is asked; from hosts.n on: the foreign layer's urls */
+	uint32_t settled;     /* bit n: host n gave a definite answer */
+	const char *url;      /* what is asked: the host's, or where it sent us */
+	bool away;            /* url is of another origin than the host: it gets no credentials */
+	bool asked_token;     /* of this host, in this round */
+	int redirects, rounds;
+	uint64_t got, mark;   /* bytes delivered; the same when rounds were last counted anew */
+	uint64_t skip;        /* bytes to drop of an answer that began at 0 although a range was asked for */
+
+	struct http *http;
+	struct token_get *token;
+	struct timer timer;
+	struct reply reply;   /* of the request that runs */
+	bool retry;           /* some host of this round may do better in the next */
+	int64_t wait_ms;      /* what a host said by Retry-After */
+	struct err last;
+	struct arena *arena;
+};
+
+static void ask(struct registry_get *g);
+static void on_start(struct timer *t);
+
+static size_t hosts_and_urls(const struct registry_get *g)
+{
+	return g->r->hosts.n + (g->q.urls ? g->q.urls->n : 0);
+}
+
+static bool is_blob(const struct registry_get *g)
+{
+	return strcmp(g->q.kind, "blobs") == 0;
+}
+
+static const struct host *host_of(const struct registry_get *g)
+{
+	static const struct host nobody = { .pull = true };
+
+	return g->host < g->r->hosts.n ? &g->r->hosts.at[g->host] : &nobody;
+}
+
+static void get_free(struct registry_get *g)
+{
+	timer_clear(&g->timer);
+	if (g->http)
+		http_cancel(g->http);
+	if (g->token)
+		token_cancel(g->token);
+	reply_free(&g->reply);
+	registry_release(g->r);
+	arena_free(g->arena);
+}
+
+static void finish(struct registry_get *g, const struct err *e)
+{
+	struct registry_events ev = g->ev;
+	struct err copy;
+
+	if (e)
+		copy = *e;
+	sm_move(&g->sm, e ? FAILED : DONE);
+	get_free(g);
+	ev.done(ev.arg, e ? &copy : NULL);
+}
+
+/* ---- which host next ---- */
+
+static bool host_usable(const struct registry_get *g, size_t i)
+{
+	const struct host *h = &g->r->hosts.at[i];
+	bool by_tag = !is_blob(g) && strncmp(g->q.name, "sha256:", 7) != 0;
+
+	if (i >= g->r->hosts.n)
+		return true;
+	return (by_tag ? h->resolve : h->pull) && !(g->settled & 1u << i) && !(g->r->dead & 1u << i);
+}
+
+/* Moves g->host to the next usable one, from `from` on. */
+static bool choose_host(struct registry_get *g, size_t from)
+{
+	for (g->host = from; g->host < hosts_and_urls(g); g->host++)
+		if (host_usable(g, g->host))
+			break;
+	g->redirects = 0;
+	g->asked_token = false;
+	g->away = g->host >= g->r->hosts.n;
+	if (g->host >= hosts_and_urls(g))
+		return false;
+	if (g->away) {
+		g->url = g->q.urls->at[g->host - g->r->hosts.n];
+		return true;
+	}
+	g->url = arena_printf(g->arena, "%s/%s/%s/%s%s%s", host_of(g)->url, g->r->ref.repository, g->q.kind, g->q.name,
+		host_of(g)->mirror ? "?ns=" : "", host_of(g)->mirror ? url_escape(g->r->ref.domain, g->arena) : "");
+	return true;
+}
+
+static void back_off(struct registry_get *g)
+{
+	int64_t ms = g->wait_ms > 0 ? g->wait_ms : (int64_t)BACKOFF_MS << g->rounds;
+
+	g->rounds++;
+	log_info("registry_retry host=%s name=%.19s round=%d wait_ms=%" PRId64 " error=%s", g->r->ref.domain, g->q.name, g->rounds,
+		ms, log_quote(g->last.msg));
+	sm_move(&g->sm, BACKOFF);
+	timer_set(&g->timer, ms, on_start);
+}
+
+/* The server itself is asked last: its definite answer ends it, whatever trouble the mirrors had. */
+static void end_of_round(struct registry_get *g)
+{
+	bool definite = g->settled & 1u << (g->r->hosts.n - 1);
+
+	if (g->retry && !definite && g->rounds + 1 < ROUNDS)
+		return back_off(g);
+	if (g->last.code == ERR_UNAVAILABLE)
+		g->last.reason = "RegistryUnavailable";
+	finish(g, &g->last);
+}
+
+/* This host did not do: e says why. */
+static void next_host(struct registry_get *g, const struct err *e, bool retry)
+{
+	g->last = *e;
+	g->retry |= retry;
+	if (g->host < g->r->hosts.n && !retry)
+		g->settled |= 1u << g->host;
+	if (is_blob(g) && g->got - g->mark >= PROGRESS_BYTES) {
+		g->mark = g->got;
+		g->rounds = 0;
+	}
+	if (g->host + 1 < hosts_and_urls(g))
+		log_info("registry_next_host url=%s error=%s", log_quote(url_no_query(g->url, g->arena)), log_quote(e->msg));
+	if (!choose_host(g, g->host + 1))
+		return end_of_round(g);
+	ask(g);
+}
+
+/* Of this answer; for messages without what may be secret in a query. */
+static void answer_error(struct registry_get *g, struct err *e, enum err_code code, const char *text)
+{
+	err_set(e, code, "%s %s: %s", g->q.method, url_no_query(g->url, g->arena), text);
+}
+
+static void give_up_host(struct registry_get *g, enum err_code code, const char *text, bool retry)
+{
+	struct err e;
+
+	answer_error(g, &e, code, text);
+	next_host(g, &e, retry);
+}
+
+/* ---- 401 ---- */
+
+static void on_token(void *arg, const struct err *e, const char *token)
+{
+	struct registry_get *g = arg;
+
+	g->token = NULL;
+	if (e)
+		return give_up_host(g, e->code, e->msg, e->code == ERR_UNAVAILABLE);
+	g->r->authorization[g->host] = arena_printf(g->r->arena, "Bearer %s", token);
+	ask(g);
+}
+
+static void ask_token(struct registry_get *g, struct challenge *c)
+{
+	struct token_spec spec = { c, &g->r->credentials, host_of(g), g->r->authorization[g->host] != NULL };
+
+	if (!*c->scope)
+		c->scope = arena_printf(g->arena, "repository:%s:pull", g->r->ref.repository);
+	g->asked_token = true;
+	sm_move(&g->sm, TOKEN);
+	g->token = token_start(&spec, on_token, g);
+}
+
+static void unauthorized(struct registry_get *g)
+{
+	const struct credentials *who = &g->r->credentials;
+	bool anonymous = !*who->user && !*who->refresh_token && !*who->bearer;
+	struct challenge c;
+
+	challenge_parse(&c, g->reply.challenge, g->arena);
+	if (!g->away && c.bearer && !g->asked_token && !*who->bearer)
+		return ask_token(g, &c);
+	if (!g->away && c.basic && *who->user && !g->r->authorization[g->host]) {
+		g->r->authorization[g->host] = basic_authorization(who, g->r->arena);
+		return ask(g);
+	}
+	/* A signed URL that ran out: the host gives a new one. */
+	if (g->away)
+		return give_up_host(g, ERR_UNAUTHENTICATED, reply_text(&g->reply, g->arena), true);
+	give_up_host(g, ERR_UNAUTHENTICATED, arena_printf(g->arena, "%s (%s)", reply_text(&g->reply, g->arena),
+		anonymous ? "no credentials were given" : "the credentials are refused"), false);
+}
+
+/* ---- answers ---- */
+
+static void redirect(struct registry_get *g)
+{
+	const char *to = url_resolve(g->url, g->reply.location, g->arena);
+
+	if (!to)
+		return give_up_host(g, ERR_INTERNAL, "a redirect to nowhere", false);
+	if (++g->redirects > REDIRECTS)
+		return give_up_host(g, ERR_INTERNAL, arena_printf(g->arena, "more than %d redirects", REDIRECTS), false);
+	if (url_is_https(g->url) && !url_is_https(to) && !domain_is_loopback(url_host(to, g->arena)))
+		return give_up_host(g, ERR_INTERNAL, arena_printf(g->arena, "a redirect from https to plain http (%s)",
+			url_host(to, g->arena)), false);
+	g->away = g->away || !url_same_origin(g->url, to);
+	g->url = to;
+	ask(g);
+}
+
+/* Whole answers that are no success, after their body. */
+static void settle(struct registry_get *g)
+{
+	int status = g->reply.status;
+	enum err_code code = status == 404 ? ERR_NOT_FOUND : status == 403 ? ERR_PERMISSION_DENIED :
+		status == 416 ? ERR_DATA_LOSS : status == 429 || status == 408 || status >= 500 ? ERR_UNAVAILABLE : ERR_INTERNAL;
+
+	if (status == 401)
+		return unauthorized(g);
+	if (status == 301 || status == 302 || status == 303 || status == 307 || status == 308)
+		return redirect(g);
+	if (g->reply.retry_after_ms > g->wait_ms)
+		g->wait_ms = g->reply.retry_after_ms;
+	give_up_host(g, code, reply_text(&g->reply, g->arena), code == ERR_UNAVAILABLE || (g->away && status == 403));
+}
+
+/* A success; false: it is not what was asked for, and the reply says why. */
+static bool accept_answer(struct registry_get *g)
+{
+	uint64_t from = g->q.offset + g->got;
+
+	if (strncasecmp(g->reply.content_type, "text/html", 9) == 0)
+		return reply_refuse(&g->reply, "an html page instead of what a registry answers");
+	if (!is_blob(g))
+		return g->reply.status == 200 || reply_refuse(&g->reply, "not the whole manifest");
+	g->skip = 0;
+	if (g->reply.status == 206 && g->reply.range_from != from)
+		return reply_refuse(&g->reply, "another range of the blob than was asked for");
+	if (g->reply.status == 200)
+		g->skip = from;
+	return true;
+}
+
+static void on_head(void *arg, struct http *h, int status)
+{
+	struct registry_get *g = arg;
+	struct registry_answer answer;
+
+	reply_head(&g->reply, h, status);
+	if ((status != 200 && status != 206) || !accept_answer(g))
+		return;
+	sm_move(&g->sm, BODY);
+	answer = (struct registry_answer){ g->reply.content_type, g->reply.digest };
+	if (!is_blob(g) && g->ev.head)
+		g->ev.head(g->ev.arg, &answer);
+}
+
+static bool on_data(void *arg, const void *p, size_t n)
+{
+	struct registry_get *g = arg;
+	size_t drop = g->skip < n ? (size_t)g->skip : n;
+
+	if (g->sm.now != BODY)
+		return reply_body(&g->reply, p, n);
+	if (drop < n && !g->ev.data(g->ev.arg, (const char *)p + drop, n - drop))
+		return false;
+	g->skip -= drop;
+	g->got += n - drop;
+	return true;
+}
+
+static void on_done(void *arg, const struct err *e)
+{
+	struct registry_get *g = arg;
+	struct err copy;
+
+	g->http = NULL;
+	if (e) {
+		answer_error(g, &copy, ERR_UNAVAILABLE, e->msg);
+		if (g->sm.now == ASK && g->host < g->r->hosts.n && g->r->hosts.n > 1)
+			g->r->dead |= 1u << g->host;
+		next_host(g, &copy, true);
+	} else if (g->sm.now == BODY) {
+		finish(g, NULL);
+	} else if (g->reply.refused) {
+		give_up_host(g, ERR_INVALID_ARGUMENT, g->reply.refused, false);
+	} else {
+		settle(g);
+	}
+}
+
+/* ---- a request ---- */
+
+static const char *const *headers(struct registry_get *g)
+{
+	const struct host *h = host_of(g);
+	const char **list = arena_zalloc(g->arena, (HEADERS_MAX + 1) * sizeof(*list));
+	size_t n = 0;
+
+	list[n++] = "User-Agent: crisp/" CRISP_VERSION;
+	if (!is_blob(g))
+		list[n++] = arena_printf(g->arena, "Accept: %s", manifest_accept);
+	if (g->q.offset + g->got > 0 && is_blob(g))
+		list[n++] = arena_printf(g->arena, "Range: bytes=%" PRIu64 "-", g->q.offset + g->got);
+	if (!g->away && g->r->authorization[g->host])
+		list[n++] = arena_printf(g->arena, "Authorization: %s", g->r->authorization[g->host]);
+	for (size_t i = 0; !g->away && i < h->headers.n && n < HEADERS_MAX; i++)
+		list[n++] = h->headers.at[i];
+	return (const char *const *)list;
+}
+
+static void ask(struct registry_get *g)
+{
+	const struct host *h = host_of(g);
+	struct http_request q = {
+		.method = g->q.method, .url = g->url, .headers = headers(g), .ca_file = h->ca_file,
+		.client_cert = g->away ? NULL : h->client_cert, .client_key = g->away ? NULL : h->client_key,
+		.skip_verify = h->skip_verify, .connect_timeout_ms = h->connect_timeout_ms,
+	};
+	struct http_events ev = { on_head, on_data, on_done, g };
+
+	if (!is_blob(g))
+		g->got = 0;
+	reply_free(&g->reply);
+	sm_move(&g->sm, ASK);
+	g->http = http_start(&q, &ev);
+}
+
+static void on_start(struct timer *t)
+{
+	struct registry_get *g = container_of(t, struct registry_get, timer);
+
+	if (g->sm.now == BACKOFF)
+		sm_move(&g->sm, START);
+	g->retry = false;
+	g->wait_ms = 0;
+	if (!choose_host(g, 0)) {
+		g->r->dead = 0; /* no other is left: they get another chance */
+		if (!choose_host(g, 0))
+			return finish(g, &g->last);
+	}
+	ask(g);
+}
+
+struct registry_get *registry_start(struct registry *r, const struct registry_request *q, const struct registry_events *ev)
+{
+	struct arena *a = arena_new();
+	struct registry_get *g = arena_zalloc(a, sizeof(*g));
+
+	*g = (struct registry_get){ .sm = { get_states, "get", "", START }, .r = registry_hold(r), .ev = *ev, .arena = a };
+	g->q = (struct registry_request){ arena_strdup(a, q->method), arena_strdup(a, q->kind), arena_strdup(a, q->name), q->offset,
+		NULL };
+	g->sm.id = strncmp(g->q.name, "sha256:", 7) == 0 ? g->q.name + 7 : g->q.name;
+	if (q->urls && q->urls->n) {
+		struct strings *urls = arena_zalloc(a, sizeof(*urls));
+
+		urls->at = arena_zalloc(a, q->urls->n * sizeof(*urls->at));
+		for (size_t i = 0; i < q->urls->n; i++)
+			if (url_is_https(q->urls->at[i]))
+				urls->at[urls->n++] = arena_strdup(a, q->urls->at[i]);
+		g->q.urls = urls;
+	}
+	err_set(&g->last, ERR_INTERNAL, "no host of %s may be asked for this (capabilities in hosts.toml)", r->ref.domain);
+	timer_set(&g->timer, 0, on_start);
+	return g;
+}
+
+void registry_resume(struct registry_get *g)
+{
+	if (g->http)
+		http_resume(g->http);
+}
+
+void registry_cancel(struct registry_get *g)
+{
+	get_free(g);
+}

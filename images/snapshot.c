@@ -1,0 +1,287 @@
+/* snapshot.c - see snapshot.h. The table of writable parts; the mounts are overlay.c's.
+ *
+ * A snapshot is its record <root>/snapshots/<id>.json and its directory <root>/snapshots/<id>. The record comes first and goes
+ * last, so nothing on disk is without one; a record without a directory is dropped at start-up.
+ * Usage is measured by one child at a time, in the order asked for: a stats call for 1000 containers must not start 1000 children. */
+#include "images/snapshot.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "images/gc.h"
+#include "images/overlay.h"
+#include "images/unpack.h"
+#include "reactor/list.h"
+#include "reactor/log.h"
+#include "reactor/loop.h"
+#include "reactor/map.h"
+#include "reactor/own.h"
+#include "reactor/record.h"
+
+enum { SNAPSHOT_VERSION = 1, USAGE_AGE_S = 10 };
+
+struct snapshot {
+	const char *id;
+	struct strings layers;
+	uint64_t bytes, inodes;
+	int64_t at_ns;    /* CLOCK_REALTIME of the measure, 0: never */
+	int64_t asked_ns; /* monotonic, of the last measure's start */
+	struct link queue; /* of `measuring`; the first one is with the child */
+	struct arena *arena;
+};
+
+static const struct field snapshot_fields[] = {
+	F_STR(struct snapshot, id), F_STRINGS(struct snapshot, layers), F_END,
+};
+
+static char dir[PATH_MAX];
+static struct map snapshots; /* id -> struct snapshot, which owns the key */
+static struct link measuring; /* of struct snapshot.queue */
+static struct unpack_task *measure;
+static bool is_open;
+
+bool snapshot_is_open(void)
+{
+	return is_open;
+}
+
+static const char *path_of(const char *id, const char *part)
+{
+	static char path[PATH_MAX + NAME_MAX + 16];
+
+	snprintf(path, sizeof(path), "%s/%s%s", dir, id, part);
+	return path;
+}
+
+static struct snapshot *entry_new(const char *id, const struct strings *layers)
+{
+	struct arena *a = arena_new();
+	struct snapshot *s = arena_zalloc(a, sizeof(*s)), spec = { .id = id, .layers = *layers };
+
+	fields_copy(snapshot_fields, s, &spec, a);
+	s->arena = a;
+	map_put(&snapshots, s->id, s);
+	return s;
+}
+
+static bool id_valid(const char *id)
+{
+	return *id && strlen(id) <= 128 &&
+		id[strspn(id, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_-")] == '\0';
+}
+
+static int on_record(void *arg, const char *name, const json_t *j, struct err *e)
+{
+	struct arena *a = arena_new();
+	struct snapshot spec = { 0 };
+	struct stat st;
+	int rc = fields_from_json(snapshot_fields, &spec, j, a, e);
+
+	(void)arg;
+	if (rc == 0 && (strcmp(spec.id, name) != 0 || !id_valid(name)))
+		rc = err_set(e, ERR_INTERNAL, "the record of snapshot %.128s says that it is %.128s", name, spec.id);
+	if (rc == 0 && stat(path_of(name, ""), &st) < 0)
+		record_remove(dir, name);
+	else if (rc == 0)
+		entry_new(spec.id, &spec.layers);
+	arena_free(a);
+	return rc;
+}
+
+int snapshot_open(const char *root, struct err *e)
+{
+	if (!measuring.next)
+		list_init(&measuring);
+	snprintf(dir, sizeof(dir), "%s/snapshots", root);
+	if (overlay_open(root, e) < 0)
+		return -1;
+	if (record_each(dir, SNAPSHOT_VERSION, on_record, NULL, e) < 0)
+		return -1;
+	is_open = true;
+	gc_soon();
+	return 0;
+}
+
+bool snapshot_exists(const char *id)
+{
+	return map_get(&snapshots, id) != NULL;
+}
+
+/* The upper directory is the container's "/": it takes mode and owner from the image's topmost one. */
+static int make_dirs(const struct snapshot *s, struct err *e)
+{
+	char top[PATH_MAX + NAME_MAX];
+	struct stat st = { .st_mode = 0755 };
+
+	if (s->layers.n > 0) {
+		snprintf(top, sizeof(top), "%s/../layers/%s", dir, s->layers.at[s->layers.n - 1]);
+		if (stat(top, &st) < 0)
+			return err_os(e, ERR_INTERNAL, "layer %s", s->layers.at[s->layers.n - 1]);
+	}
+	/* 0711: a container's root user in a user namespace must pass through. */
+	if (mkdir(path_of(s->id, ""), 0711) < 0 || mkdir(path_of(s->id, "/work"), 0711) < 0 || mkdir(path_of(s->id, "/fs"), 0755) < 0)
+		return err_os(e, ERR_INTERNAL, "make snapshot %s", s->id);
+	if (chown(path_of(s->id, "/fs"), st.st_uid, st.st_gid) < 0 || chmod(path_of(s->id, "/fs"), st.st_mode & 07777) < 0)
+		return err_os(e, ERR_INTERNAL, "make snapshot %s", s->id);
+	return 0;
+}
+
+int snapshot_prepare(const char *id, const struct strings *layers, struct err *e)
+{
+	auto_json json_t *j = NULL;
+	struct snapshot *s;
+
+	if (!id_valid(id))
+		return err_set(e, ERR_INVALID_ARGUMENT, "\"%.128s\" is no snapshot id", id);
+	if (snapshot_exists(id))
+		return err_set(e, ERR_ALREADY_EXISTS, "snapshot %s exists", id);
+	s = entry_new(id, layers);
+	j = fields_to_json(snapshot_fields, s);
+	if (record_write(dir, id, SNAPSHOT_VERSION, j, e) == 0 && make_dirs(s, e) == 0)
+		return 0;
+	snapshot_remove(id);
+	return -1;
+}
+
+/* A volatile overlay that was not unmounted in order leaves a mark and cannot be mounted again while it is there. The
+ * upper part is whole as long as the machine runs, and nobody mounts it after a power cut. */
+static void forget_volatile(const char *id)
+{
+	rmdir(path_of(id, "/work/work/incompat/volatile"));
+	rmdir(path_of(id, "/work/work/incompat"));
+}
+
+/* Something else than the file system around it begins at target. */
+static bool is_mounted(const char *target)
+{
+	struct statx st;
+
+	return statx(AT_FDCWD, target, AT_SYMLINK_NOFOLLOW, 0, &st) == 0 && (st.stx_attributes & STATX_ATTR_MOUNT_ROOT);
+}
+
+int snapshot_mount(const char *id, const char *target, struct err *e)
+{
+	struct snapshot *s = map_get(&snapshots, id);
+	char upper[PATH_MAX + NAME_MAX];
+
+	if (!s)
+		return err_set(e, ERR_INTERNAL, "snapshot %.128s does not exist", id);
+	if (is_mounted(target))
+		return err_set(e, ERR_INTERNAL, "mount snapshot %s: %s is a mount already", id, target);
+	forget_volatile(id);
+	snprintf(upper, sizeof(upper), "%s", path_of(id, ""));
+	if (overlay_mount(&s->layers, upper, target, e) < 0)
+		return err_wrap(e, "mount snapshot %s", id);
+	return 0;
+}
+
+int snapshot_unmount(const char *target, struct err *e)
+{
+	/* EINVAL: no mount; ENOENT: not even a directory. */
+	if (umount2(target, MNT_DETACH | UMOUNT_NOFOLLOW) == 0 || errno == EINVAL || errno == ENOENT)
+		return 0;
+	return err_os(e, ERR_INTERNAL, "unmount %s", target);
+}
+
+int snapshot_mount_readonly(const struct strings *layers, const char *target, struct err *e)
+{
+	if (is_mounted(target))
+		return err_set(e, ERR_INTERNAL, "mount image: %s is a mount already", target);
+	return overlay_mount_readonly(layers, target, e);
+}
+
+static void measure_next(void);
+
+static void measure_drop(struct snapshot *s)
+{
+	bool running = list_first(&measuring) == &s->queue;
+
+	if (!list_linked(&s->queue))
+		return;
+	list_drop(&s->queue);
+	if (running) {
+		unpack_task_cancel(take_ptr(&measure));
+		measure_next();
+	}
+}
+
+void snapshot_remove(const char *id)
+{
+	struct snapshot *s = map_drop(&snapshots, id);
+
+	if (!s)
+		return;
+	measure_drop(s);
+	gc_discard(path_of(id, ""));
+	record_remove(dir, id);
+	arena_free(s->arena);
+	gc_soon(); /* it may have been the last user of a removed image's layers */
+}
+
+void snapshot_each(void (*fn)(void *arg, const char *id), void *arg)
+{
+	for (struct map_slot *m = map_next(&snapshots, NULL); m; m = map_next(&snapshots, m))
+		fn(arg, m->key);
+}
+
+void snapshot_each_layers(void (*fn)(void *arg, const struct strings *layers), void *arg)
+{
+	for (struct map_slot *m = map_next(&snapshots, NULL); m; m = map_next(&snapshots, m))
+		fn(arg, &((struct snapshot *)m->value)->layers);
+}
+
+bool snapshot_uses_layer(const char *layer)
+{
+	for (struct map_slot *m = map_next(&snapshots, NULL); m; m = map_next(&snapshots, m)) {
+		struct snapshot *s = m->value;
+
+		for (size_t i = 0; i < s->layers.n; i++)
+			if (strcmp(s->layers.at[i], layer) == 0)
+				return true;
+	}
+	return false;
+}
+
+static void on_measured(void *arg, const struct err *e, uint64_t bytes, uint64_t inodes)
+{
+	struct snapshot *s = arg;
+
+	measure = NULL;
+	list_drop(&s->queue);
+	if (e) {
+		log_warn("snapshot_usage snapshot=%.12s error=%s", s->id, log_quote(e->msg));
+	} else {
+		s->bytes = bytes;
+		s->inodes = inodes;
+		s->at_ns = loop_real_ns();
+	}
+	measure_next();
+}
+
+static void measure_next(void)
+{
+	struct link *first = list_first(&measuring);
+	struct snapshot *s = first ? container_of(first, struct snapshot, queue) : NULL;
+
+	if (s && !measure)
+		measure = unpack_usage(path_of(s->id, "/fs"), on_measured, s);
+}
+
+void snapshot_usage(const char *id, uint64_t *bytes, uint64_t *inodes, int64_t *at_ns)
+{
+	struct snapshot *s = map_get(&snapshots, id);
+	int64_t now = loop_mono_ns();
+
+	*bytes = s ? s->bytes : 0;
+	*inodes = s ? s->inodes : 0;
+	*at_ns = s ? s->at_ns : 0;
+	if (!s || list_linked(&s->queue) || (s->asked_ns && now - s->asked_ns < (int64_t)USAGE_AGE_S * 1000000000))
+		return;
+	s->asked_ns = now;
+	list_push(&measuring, &s->queue);
+	measure_next();
+}

@@ -1,0 +1,318 @@
+/* store.c - see store.h.
+ *
+ * A tag moves in two steps: first the record of the image that has it now, then that of the one that had it. Killed between
+ * them, both records name it; at the next start the image pulled last keeps it. */
+#include "images/store.h"
+
+#include <errno.h>
+#include <fnmatch.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "images/content.h"
+#include "images/digest.h"
+#include "images/fetch.h"
+#include "images/gc.h"
+#include "images/layer.h"
+#include "images/manifest.h"
+#include "images/ref.h"
+#include "images/unpack.h"
+#include "reactor/arena.h"
+#include "reactor/log.h"
+#include "reactor/loop.h"
+#include "reactor/map.h"
+#include "reactor/own.h"
+#include "reactor/record.h"
+
+enum { IMAGE_VERSION = 1, PREFIX_MIN = 3 };
+
+static const struct field image_fields[] = {
+	F_STR(struct image, id), F_STRINGS(struct image, tags), F_STRINGS(struct image, digests), F_U64(struct image, size_bytes),
+	F_I64(struct image, pulled_at_ns), F_STRUCT(struct image, config, image_config_fields), F_STRINGS(struct image, layers),
+	F_STRINGS(struct image, blobs), F_END,
+};
+
+static const struct images_config *config;
+static struct map images; /* id -> struct image, which owns the key */
+static char records_dir[PATH_MAX];
+static bool is_open;
+
+const struct images_config *store_config(void)
+{
+	return config;
+}
+
+bool store_is_open(void)
+{
+	return is_open;
+}
+
+static bool has(const struct strings *s, const char *what)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (strcmp(s->at[i], what) == 0)
+			return true;
+	return false;
+}
+
+/* x then what y has beyond it; strings are borrowed, the array is in the arena. */
+static struct strings joined(const struct strings *x, const struct strings *y, struct arena *a)
+{
+	struct strings out = { arena_zalloc(a, (x->n + y->n) * sizeof(*out.at)), 0 };
+
+	for (size_t i = 0; i < x->n; i++)
+		out.at[out.n++] = x->at[i];
+	for (size_t i = 0; i < y->n; i++)
+		if (!has(&out, y->at[i]))
+			out.at[out.n++] = y->at[i];
+	return out;
+}
+
+static struct strings without(const struct strings *x, const struct strings *y, struct arena *a)
+{
+	struct strings out = { arena_zalloc(a, x->n * sizeof(*out.at)), 0 };
+
+	for (size_t i = 0; i < x->n; i++)
+		if (!has(y, x->at[i]))
+			out.at[out.n++] = x->at[i];
+	return out;
+}
+
+static bool matches_pinned(const struct strings *names)
+{
+	for (size_t p = 0; p < config->pinned.n; p++)
+		for (size_t i = 0; i < names->n; i++)
+			if (fnmatch(config->pinned.at[p], names->at[i], 0) == 0)
+				return true;
+	return false;
+}
+
+/* A whole copy in an arena of its own takes the place of the entry with this id, if there is one. */
+static struct image *replace(const struct image *spec)
+{
+	struct arena *a = arena_new();
+	struct image *img = arena_zalloc(a, sizeof(*img)), *old = map_get(&images, spec->id);
+
+	fields_copy(image_fields, img, spec, a);
+	img->arena = a;
+	img->pinned = matches_pinned(&img->tags) || matches_pinned(&img->digests);
+	map_put(&images, img->id, img);
+	if (old)
+		arena_free(old->arena);
+	return img;
+}
+
+static int write_record(const struct image *img, struct err *e)
+{
+	auto_json json_t *j = fields_to_json(image_fields, img);
+
+	return record_write(records_dir, digest_hex(img->id), IMAGE_VERSION, j, e);
+}
+
+/* Every other image loses the tags that `owner` has. A record that cannot be written says so at the next start only. */
+static void move_tags(const struct image *owner)
+{
+	struct arena *a = arena_new();
+
+	for (struct map_slot *s = map_next(&images, NULL); s; s = map_next(&images, s)) {
+		const struct image *img = s->value;
+		struct image changed = *img;
+		struct err e;
+
+		changed.tags = without(&img->tags, &owner->tags, a);
+		if (img == owner || changed.tags.n == img->tags.n)
+			continue;
+		s = NULL; /* replace() may move the slots: begin again */
+		if (write_record(replace(&changed), &e) < 0)
+			log_error("store_move_tags error=%s", log_quote(e.msg));
+	}
+	arena_free(a);
+}
+
+int store_add(const struct image *img, struct err *e)
+{
+	const struct image *old = map_get(&images, img->id);
+	struct arena *a = arena_new();
+	struct image next = *img;
+	int rc;
+
+	if (old) {
+		next.tags = joined(&old->tags, &img->tags, a);
+		next.digests = joined(&old->digests, &img->digests, a);
+		next.blobs = joined(&img->blobs, &old->blobs, a);
+		next.layers = old->layers;
+	}
+	next.pulled_at_ns = loop_real_ns();
+	rc = write_record(&next, e);
+	if (rc == 0) {
+		img = replace(&next);
+		for (size_t i = 0; i < img->layers.n; i++)
+			layer_by_dir(img->layers.at[i])->kept = false;
+		move_tags(img);
+	}
+	arena_free(a);
+	return rc < 0 ? err_wrap(e, "record of image") : 0;
+}
+
+/* 1: exactly one image has an id that begins with these digits. 2: several have. */
+static int find_prefix(const char *digits, struct image **found)
+{
+	size_t n = strlen(digits);
+	int count = 0;
+
+	if (n < PREFIX_MIN || n > DIGEST_HEX || strspn(digits, "0123456789abcdef") != n)
+		return 0;
+	for (struct map_slot *s = map_next(&images, NULL); s && count < 2; s = map_next(&images, s))
+		if (strncmp(digest_hex(s->key), digits, n) == 0) {
+			*found = s->value;
+			count++;
+		}
+	return count;
+}
+
+/* A digest decides; without one, the tag. */
+static struct image *find_name(const char *text)
+{
+	struct arena *a = arena_new();
+	struct image *found = NULL;
+	const char *name;
+	struct ref r;
+	struct err e;
+
+	if (ref_parse(&r, text, a, &e) == 0) {
+		name = *r.digest ? ref_digested(&r, r.digest, a) : ref_tagged(&r, a);
+		for (struct map_slot *s = map_next(&images, NULL); s && !found; s = map_next(&images, s)) {
+			struct image *img = s->value;
+
+			if (has(*r.digest ? &img->digests : &img->tags, name))
+				found = img;
+		}
+	}
+	arena_free(a);
+	return found;
+}
+
+/* An id in full, a name, the beginning of an id, in this order: an image called "cafe" wins over an id that begins so. */
+static int find(const char *ref, struct image **found)
+{
+	if (strncmp(ref, "sha256:", 7) == 0)
+		return find_prefix(ref + 7, found);
+	if (strlen(ref) == DIGEST_HEX)
+		return find_prefix(ref, found);
+	*found = find_name(ref);
+	return *found ? 1 : find_prefix(ref, found);
+}
+
+const struct image *store_find(const char *ref)
+{
+	struct image *img = NULL;
+
+	return find(ref, &img) == 1 ? img : NULL;
+}
+
+void store_each(void (*fn)(void *arg, const struct image *img), void *arg)
+{
+	for (struct map_slot *s = map_next(&images, NULL); s; s = map_next(&images, s))
+		fn(arg, s->value);
+}
+
+int store_remove(const char *ref, struct err *e)
+{
+	struct image *img = NULL;
+	int n = find(ref, &img);
+
+	if (n > 1)
+		return err_set(e, ERR_INVALID_ARGUMENT, "several images have ids that begin with %.80s", ref);
+	if (n == 0)
+		return 0;
+	log_info("image_remove image=%.19s", img->id);
+	record_remove(records_dir, digest_hex(img->id));
+	map_drop(&images, img->id);
+	arena_free(img->arena);
+	gc_soon();
+	return 0;
+}
+
+static void count_layer(void *arg, struct layer *l)
+{
+	struct images_usage *u = arg;
+
+	u->used_bytes += l->bytes;
+	u->inodes_used += l->inodes;
+}
+
+void store_usage(struct images_usage *out)
+{
+	*out = (struct images_usage){ .mountpoint = config->root, .used_bytes = content_bytes(), .at_ns = loop_real_ns() };
+	layer_each(count_layer, out);
+}
+
+static int on_record(void *arg, const char *name, const json_t *j, struct err *e)
+{
+	struct arena *a = arena_new();
+	struct image img = { 0 };
+	int rc = fields_from_json(image_fields, &img, j, a, e);
+
+	(void)arg;
+	if (rc == 0 && (!digest_valid(img.id) || strcmp(digest_hex(img.id), name) != 0))
+		rc = err_set(e, ERR_INTERNAL, "the record of image %s says that it is %.80s", name, img.id);
+	for (size_t i = 0; rc == 0 && i < img.layers.n; i++) {
+		struct layer *l = layer_by_dir(img.layers.at[i]);
+
+		if (l)
+			l->kept = false;
+		else
+			rc = err_set(e, ERR_INTERNAL, "image %.12s: its layer %.40s is not there", name, img.layers.at[i]);
+	}
+	if (rc == 0)
+		replace(&img);
+	arena_free(a);
+	return rc;
+}
+
+static int newest_first(const void *x, const void *y)
+{
+	const struct image *a = *(struct image *const *)x, *b = *(struct image *const *)y;
+
+	return (a->pulled_at_ns < b->pulled_at_ns) - (a->pulled_at_ns > b->pulled_at_ns);
+}
+
+/* Two records with one tag: see the top. Each takes its tags from those pulled before it. */
+static void settle_tags(void)
+{
+	struct arena *a = arena_new();
+	const struct image **all = arena_zalloc(a, images.used * sizeof(*all));
+	const char **ids = arena_zalloc(a, images.used * sizeof(*ids));
+	size_t n = 0;
+
+	for (struct map_slot *s = map_next(&images, NULL); s; s = map_next(&images, s))
+		all[n++] = s->value;
+	qsort(all, n, sizeof(*all), newest_first);
+	for (size_t i = 0; i < n; i++)
+		ids[i] = arena_strdup(a, all[i]->id); /* move_tags() puts new objects in place of the old */
+	for (size_t i = 0; i < n; i++)
+		move_tags(map_get(&images, ids[i]));
+	arena_free(a);
+}
+
+int store_open(const struct images_config *cfg, struct err *e)
+{
+	static struct unpack_config unpacking;
+
+	config = cfg;
+	if (strlen(cfg->root) > PATH_MAX - 200)
+		return err_set(e, ERR_INTERNAL, "the path %.100s.. is too long", cfg->root);
+	if (mkdir(cfg->root, 0711) < 0 && errno != EEXIST)
+		return err_os(e, ERR_INTERNAL, "make %s", cfg->root);
+	unpacking = (struct unpack_config){ cfg->root, cfg->unpack_path, cfg->max_layer_bytes, cfg->min_free };
+	unpack_open(&unpacking);
+	snprintf(records_dir, sizeof(records_dir), "%s/images", cfg->root);
+	if (gc_open(cfg->root, e) < 0 || content_open(cfg->root, e) < 0 || layer_open(cfg->root, e) < 0 ||
+	    fetch_open(cfg->root, e) < 0 || record_each(records_dir, IMAGE_VERSION, on_record, NULL, e) < 0)
+		return err_wrap(e, "image store");
+	settle_tags();
+	is_open = true;
+	gc_soon();
+	return 0;
+}
