@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -71,21 +72,36 @@ int path_join(char out[PATH_MAX], const char *dir, const char *name)
 	return -1;
 }
 
-int path_open(int root, const char *path, int flags)
+static int open_at(int root, const char *path, int flags, uint64_t rule)
 {
-	struct open_how how = {
-		.flags = (unsigned)flags | O_CLOEXEC | O_NOFOLLOW,
-		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV,
-	};
+	struct open_how how = { .flags = (unsigned)flags | O_CLOEXEC, .resolve = rule | RESOLVE_NO_XDEV };
 
 	return (int)syscall(SYS_openat2, root, *path ? path : ".", &how, sizeof(how));
+}
+
+int path_open(int root, const char *path, int flags)
+{
+	return open_at(root, path, flags | O_NOFOLLOW, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
+}
+
+static const char *split(const char *path, char dir[PATH_MAX])
+{
+	path_dir(path, dir);
+	return path_base(path);
 }
 
 int path_open_dir(int root, const char *path, const char **base)
 {
 	char dir[PATH_MAX];
 
-	*base = path_base(path);
-	path_dir(path, dir);
+	*base = split(path, dir);
 	return path_open(root, dir, O_PATH | O_DIRECTORY);
+}
+
+int path_open_target(int root, const char *path, const char **base)
+{
+	char dir[PATH_MAX];
+
+	*base = split(path, dir);
+	return open_at(root, dir, O_PATH | O_DIRECTORY, RESOLVE_IN_ROOT);
 }

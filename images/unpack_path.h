@@ -25,4 +25,7 @@ int path_open(int root, const char *path, int flags);
 /* The directory that holds `path`; *base is its name in there. -1, errno. */
 int path_open_dir(int root, const char *path, const char **base);
 
+/* The same for a hard link's target: symlinks above the last component are followed, as if root were "/". */
+int path_open_target(int root, const char *path, const char **base);
+
 #endif
