@@ -89,8 +89,8 @@ static int by_value(const void *a, const void *b)
 
 static void kill_by_passes(const struct hierarchy *h, const char *path)
 {
-	pid_t *now = own_must(calloc(2 * PIDS_MAX, sizeof(*now))), *before = now + PIDS_MAX;
-	auto_free pid_t *memory = now;
+	auto_free pid_t *room = own_must(calloc(2 * PIDS_MAX, sizeof(*room)));
+	pid_t *now = room, *before = room + PIDS_MAX;
 	size_t nbefore = 0;
 
 	for (int pass = 0; pass < KILL_PASSES; pass++) {

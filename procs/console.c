@@ -20,15 +20,13 @@
 #include <unistd.h>
 
 #include "procs/keeper.h"
-#include "reactor/arena.h"
+#include "procs/sandbox.h"
 #include "reactor/log.h"
 #include "reactor/loop.h"
 #include "reactor/own.h"
 
 enum { SPLICE_MAX = 64 * 1024, IDLE_MS = 200, DRAIN_MS = 2000 };
 
-static struct arena *names;
-static const char *dir = ""; /* <state>/console */
 static unsigned serial;
 
 /* ---- the socket ---- */
@@ -37,23 +35,6 @@ struct console_socket {
 	struct sockaddr_un at;
 	int listener;
 };
-
-int consoles_open(const char *state, struct err *e)
-{
-	auto_dir DIR *d = NULL;
-	struct dirent *f;
-
-	arena_free(names);
-	names = arena_new();
-	dir = arena_printf(names, "%s/console", state);
-	if (mkdir(dir, 0700) < 0 && errno != EEXIST)
-		return err_os(e, ERR_INTERNAL, "make %s", dir);
-	d = opendir(dir);
-	while (d && (f = readdir(d))) /* what a crash left: nobody waits there */
-		if (f->d_name[0] != '.')
-			unlinkat(dirfd(d), f->d_name, 0);
-	return 0;
-}
 
 int console_take(struct console_socket *s, struct err *e)
 {
@@ -77,12 +58,19 @@ struct console_socket *console_listen(struct err *e)
 {
 	auto_free struct console_socket *s = new_zero(struct console_socket);
 	auto_fd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	char dir[sizeof(s->at.sun_path)];
 
 	s->at.sun_family = AF_UNIX;
+	snprintf(dir, sizeof(dir), "%s/console", sandboxes_config()->state);
+	if (mkdir(dir, 0700) < 0 && errno != EEXIST) {
+		err_os(e, ERR_INTERNAL, "make %s", dir);
+		return NULL;
+	}
 	if (snprintf(s->at.sun_path, sizeof(s->at.sun_path), "%s/%u", dir, ++serial) >= (int)sizeof(s->at.sun_path)) {
 		err_set(e, ERR_INTERNAL, "console socket below %s: the path is too long", dir);
 		return NULL;
 	}
+	unlink(s->at.sun_path); /* of a daemon that died */
 	if (fd < 0 || bind(fd, (struct sockaddr *)&s->at, sizeof(s->at)) < 0 || listen(fd, 1) < 0) {
 		err_os(e, ERR_INTERNAL, "console socket %s", s->at.sun_path);
 		return NULL;

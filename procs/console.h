@@ -10,8 +10,7 @@
 
 /* Where a runtime sends one master to. It has sent it by the time that it exits with 0, so nothing is watched here. */
 struct console_socket;
-int consoles_open(const char *state, struct err *e);
-struct console_socket *console_listen(struct err *e); /* at a fresh short path below <state>; NULL: INTERNAL */
+struct console_socket *console_listen(struct err *e); /* at a short path, <state>/console/N; NULL: INTERNAL */
 const char *console_socket_path(const struct console_socket *s);
 int console_take(struct console_socket *s, struct err *e); /* the master, owned by the caller; INTERNAL: none was sent */
 void console_unlisten(struct console_socket *s); /* the path is gone; NULL is fine */
