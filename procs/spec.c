@@ -97,9 +97,12 @@ static size_t find_env(const json_t *env, const char *word, size_t name)
 	size_t i;
 	json_t *v;
 
-	json_array_foreach(env, i, v)
-		if (strncmp(json_string_value(v), word, name) == 0 && json_string_value(v)[name] == '=')
+	json_array_foreach(env, i, v) {
+		const char *old = json_is_string(v) ? json_string_value(v) : "";
+
+		if (strncmp(old, word, name) == 0 && old[name] == '=')
 			break;
+	}
 	return i;
 }
 
@@ -281,12 +284,16 @@ int spec_make(const struct spec_input *in, json_t **out, struct err *e)
 
 json_t *spec_exec_process(const struct container *c, const json_t *config, const struct strings *cmd, bool tty)
 {
-	json_t *p = own_must(json_deep_copy(json_object_get(config, "process")));
+	auto_json json_t *p = json_deep_copy(json_object_get(config, "process"));
+	auto_json json_t *args = spec_strs(cmd);
 	json_t *env = json_object_get(p, "env");
+	struct err e;
 
-	spec_put(p, "args", spec_strs(cmd));
+	if (!json_is_array(env) || check_text(args, "command", &e) < 0)
+		return NULL;
+	spec_put(p, "args", json_incref(args));
 	spec_put(p, "terminal", json_boolean(tty));
 	if (tty && !c->config.tty && find_env(env, "TERM", 4) == json_array_size(env))
 		spec_add(env, spec_str("TERM=xterm"));
-	return p;
+	return take_ptr(&p);
 }

@@ -32,11 +32,12 @@ struct spec_input {
 
 /* Everything checked and resolved; a new reference in *out. Errors:
  *   INVALID_ARGUMENT  names the field that contradicts itself or cannot be had (unknown capability, missing user, ...)
- *   UNKNOWN           with the reason RROUnsupported or ImageVolumeMountFailed: the kubelet matches them under that code
+ *   UNKNOWN           with the reason RROUnsupported or ImageVolumeMountFailed: so does the kubelet match them
  *   INTERNAL          the machine: a host path that cannot be made, a namespace that is gone */
 int spec_make(const struct spec_input *in, json_t **out, struct err *e);
 
-/* The `process` object of an exec in a container: another command and terminal, all else as in its config.json. */
+/* The `process` object of an exec in a container: another command and terminal, all else as in its config.json.
+ * NULL: cmd is not UTF-8, or config is no config.json of ours. */
 json_t *spec_exec_process(const struct container *c, const json_t *config, const struct strings *cmd, bool tty);
 
 #endif

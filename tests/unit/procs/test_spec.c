@@ -169,6 +169,21 @@ static void an_exec_is_the_container_with_another_command(void)
 	spec_pod_close(&p);
 }
 
+static void no_exec_of_what_cannot_be_written(void)
+{
+	const char *words[] = { "\xff" };
+	struct strings cmd = { words, 1 };
+	struct spec_pod p;
+
+	spec_pod_open(&p, "{}");
+	ok(spec_pod_make(&p));
+	ok(spec_exec_process(&p.container, p.config, &cmd, false) == NULL);
+	words[0] = "ls";
+	json_object_del(p.config, "process");
+	ok(spec_exec_process(&p.container, p.config, &cmd, false) == NULL);
+	spec_pod_close(&p);
+}
+
 int main(void)
 {
 	command_and_args();
@@ -181,5 +196,6 @@ int main(void)
 	namespaces();
 	the_rest_of_the_frame();
 	an_exec_is_the_container_with_another_command();
+	no_exec_of_what_cannot_be_written();
 	return tap_end();
 }
