@@ -13,6 +13,7 @@ void child_request_put(struct buf *b, const struct child_spec *s, const int *the
 	put_str(b, s->cwd ? s->cwd : "/");
 	put_str(b, s->keep_id);
 	put_str(b, s->pidfile);
+	put_str(b, s->hide_path);
 	put_u32(b, nfds);
 	for (uint32_t i = 0; i < nfds; i++)
 		put_u32(b, (uint32_t)theirs[i]);
@@ -47,6 +48,7 @@ static int get(struct child_request *r, const struct imsg *m)
 	r->cwd = get_str(&g);
 	r->keep_id = get_str(&g);
 	r->pidfile = get_str(&g);
+	r->hide_path = get_str(&g);
 	r->nfds = get_u32(&g);
 	if (r->nfds > IMSG_FDS_MAX)
 		return -1;

@@ -29,7 +29,7 @@ enum { CHILD_FD_MAX = 1023 }; /* highest number an fd may be given in a child */
 struct child_request {
 	const char **argv, **envp; /* vectors owned, strings inside the message */
 	const char **join_tasks;   /* owned; may be NULL */
-	const char *cwd, *keep_id, *pidfile;
+	const char *cwd, *keep_id, *pidfile, *hide_path;
 	uint32_t nfds, nenter;
 	int theirs[IMSG_FDS_MAX];
 	const int *fds;   /* inside the message, nfds of them */
