@@ -298,7 +298,7 @@ static void follow_state(struct config *c)
 	c->runtimes.state = c->state;
 }
 
-int config_parse(struct config *c, const char *text, size_t len, const char *path, struct err *e)
+int config_read(struct config *c, const char *text, size_t len, const char *path, struct err *e)
 {
 	struct reading r = { c, NULL, path, e };
 	yaml_parser_t parser;
@@ -332,7 +332,7 @@ int config_load(struct config *c, const char *path, struct err *e)
 	ssize_t n;
 
 	if (!path)
-		return config_parse(c, "", 0, "defaults", e);
+		return config_read(c, "", 0, "defaults", e);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return err_os(e, ERR_INVALID_ARGUMENT, "read %s", path);
@@ -342,7 +342,7 @@ int config_load(struct config *c, const char *path, struct err *e)
 	n = read(fd, text, (size_t)st.st_size);
 	if (n < 0)
 		return err_os(e, ERR_INVALID_ARGUMENT, "read %s", path);
-	return config_parse(c, text, (size_t)n, path, e);
+	return config_read(c, text, (size_t)n, path, e);
 }
 
 void config_free(struct config *c)

@@ -33,7 +33,7 @@ struct config {
 
 /* Defaults, then the file over them; path NULL: defaults alone. INVALID_ARGUMENT with path, line and what is wrong. */
 int config_load(struct config *c, const char *path, struct err *e);
-int config_parse(struct config *c, const char *text, size_t len, const char *path, struct err *e);
+int config_read(struct config *c, const char *text, size_t len, const char *path, struct err *e);
 void config_free(struct config *c);
 
 /* All of it as JSON, for Status' verbose info. In the arena. */

@@ -3,6 +3,7 @@
 #include "handlers/create_flow.h"
 #include "handlers/remove_flow.h"
 #include "handlers/rpc.h"
+#include "procs/reopen.h"
 #include "procs/start.h"
 #include "procs/stop.h"
 #include "reactor/own.h"
@@ -188,7 +189,7 @@ void rpc_reopen_container_log(struct rpc *r, const void *request)
 
 	if (!c)
 		return;
-	if (start_reopen_log(c, &e) < 0)
+	if (reopen_log(c, &e) < 0)
 		return rpc_fail(r, &e);
 	rpc_reply(r, &out);
 }

@@ -15,7 +15,4 @@ struct start *start_start(struct container *c, start_done *done, void *arg);
 /* Recovery: c is RUNNING by its record. Takes up its log and exit watch again, or sets it EXITED by the keeper's record, 255/Unknown without one. */
 void start_adopt(struct container *c);
 
-/* ReopenContainerLog: FAILED_PRECONDITION when c is not RUNNING or has no log; else as log_pump_reopen(). */
-int start_reopen_log(struct container *c, struct err *e);
-
 #endif

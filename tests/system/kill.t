@@ -1,0 +1,50 @@
+# kill.t - crispd dies at any time and a running container notices nothing: its log, its exit code, its later exec.
+
+. "$(dirname "$0")/../lib/crisp.sh"
+
+crisp_config
+cni_config
+crisp_start || exit 1
+$CRICTL pull "$REGISTRY/busybox:latest" >/dev/null
+pod=$($CRICTL runp "$(pod_json p)")
+kill_crispd() { local old; old=$(crispd_pid); kill -9 "$old"; until_ok 10 back_after "$old"; }
+back_after() { [ -n "$(crispd_pid)" ] && [ "$(crispd_pid)" != "$1" ] && $CRICTL version && $CRICTL pods -q; }
+
+ctr=$($CRICTL create "$pod" "$(ctr_json long 'i=0; while [ $i -lt 20000 ]; do echo line $i; i=$((i+1)); done; echo waiting; until [ -e /tmp/go ]; do sleep 0.05; done; exit 42')" "$T/p.pod.json")
+$CRICTL start "$ctr" >/dev/null
+pid=$($CRICTL inspect "$ctr" | jq -r .info.pid)
+for i in 1 2 3 4 5; do ok "killed $i: it is back" kill_crispd; done
+is 'the container is still running' "$(state_of "$ctr")" CONTAINER_RUNNING
+is 'the same process' "$($CRICTL inspect "$ctr" | jq -r .info.pid)" "$pid"
+is 'the pod is ready' "$($CRICTL pods --id "$pod" -o json | jq -r '.items[0].state')" SANDBOX_READY
+like 'the pod has its address' "$($CRICTL inspectp "$pod" | jq -r .status.network.ip)" '^10\.200\.'
+ok 'the log goes on' until_ok 30 grep -q 'F waiting' "$T/logs/long.log"
+is 'no line is lost, doubled or torn' "$(log_text long | grep -v waiting | sha256sum)" "$(seq 0 19999 | sed 's/^/line /' | sha256sum)"
+is 'exec works' "$($CRICTL exec -s "$ctr" echo still here)" 'still here'
+
+kill -9 "$(crispd_pid)"
+nsenter -t "$pid" -m -r touch /tmp/go 2>/dev/null || touch "/proc/$pid/root/tmp/go"
+ok 'it ended while crispd was being killed' until_ok 20 exited "$ctr"
+is 'its exit code is kept' "$(exit_of "$ctr")" 42
+
+job=$($CRICTL create "$pod" "$(ctr_json late 'echo late')" "$T/p.pod.json")
+ok 'a created one survives as well' kill_crispd
+ok 'and starts' $CRICTL start "$job"
+ok 'and ends' until_ok 10 exited "$job"
+is 'with its log' "$(log_text late)" late
+
+# The keeper dies: crispd runs on, a new keeper takes over.
+slow=$($CRICTL create "$pod" "$(ctr_json slow 'until [ -e /tmp/go ]; do sleep 0.05; done; echo done; exit 9')" "$T/p.pod.json")
+$CRICTL start "$slow" >/dev/null
+pid=$($CRICTL inspect "$slow" | jq -r .info.pid)
+keeper=$(ps -o ppid= -p "$(crispd_pid)" | tr -d ' ')
+before=$(crispd_pid)
+kill -9 "$keeper"
+ok 'lists are answered without a keeper' $CRICTL ps -a
+ok 'a new keeper comes and spawns' until_ok 20 $CRICTL exec -s "$slow" echo hello
+is 'crispd ran on' "$(crispd_pid)" "$before"
+touch "/proc/$pid/root/tmp/go"
+ok 'the container ends' until_ok 20 exited "$slow"
+like 'its exit code is known, or honestly not' "$(exit_of "$slow")" '^(9|255)$'
+is 'its log is whole' "$(log_text slow)" 'done'
+crisp_clean

@@ -1,0 +1,106 @@
+/* test_config.c - the configuration file: defaults, keys, and errors that name file and line. */
+#include <string.h>
+
+#include "handlers/config.h"
+#include "reactor/json.h"
+#include "tests/tap.h"
+
+static struct config c;
+static struct err e;
+
+static int parse(const char *text)
+{
+	if (c.arena)
+		config_free(&c);
+	return config_read(&c, text, strlen(text), "test.yaml", &e);
+}
+
+static void defaults_are_complete(void)
+{
+	ok(parse("") == 0);
+	is_str(c.root, "/var/lib/crisp");
+	is_str(c.state, "/run/crisp");
+	is_str(c.netns_dir, "/run/netns");
+	ok(c.listen.n == 1);
+	is_str(c.listen.at[0], "unix:///run/crisp/crisp.sock");
+	is_str(c.http, "unix:///run/crisp/http.sock");
+	ok(c.runtimes.n == 2 && c.images_max_layer_bytes == 32ull << 30);
+	is_str(c.runtimes.default_name, "runc");
+	is_str(c.runtimes.state, "/run/crisp");
+	ok(config_load(&c, NULL, &e) == 0);
+}
+
+static void every_key_of_the_design_is_taken(void)
+{
+	ok(parse("root: /r\nstate: /s\nnetns_dir: /n\nlisten: [unix:///a, 'tcp://127.0.0.1:7']\nhttp: tcp://127.0.0.1:8\n"
+		 "stream: {address: 127.0.0.1, port: 9, tls_cert: /c, tls_key: /k}\ncgroup: {driver: cgroupfs, root: /g}\n"
+		 "cni: {bin_dirs: [/b1, /b2], conf_dir: /conf}\nregistry: {config_path: /certs}\n"
+		 "images: {max_layer_bytes: 10MiB, min_free: 3%, pinned: [a, b]}\nruntime: {default: fast}\n"
+		 "runtimes:\n  fast: {type: oci, path: /usr/bin/crun}\nlog: {level: debug}\n") == 0);
+	is_str(c.state, "/s");
+	ok(c.listen.n == 2 && c.cni.bin_dirs.n == 2 && c.images_pinned.n == 2 && c.stream_port == 9);
+	ok(c.images_max_layer_bytes == 10 << 20 && c.log_level == LOG_LEVEL_DEBUG && c.runtimes.n == 1);
+	is_str(c.runtimes.handlers[0].path, "/usr/bin/crun");
+	is_str(c.http, "tcp://127.0.0.1:8");
+}
+
+static void sockets_follow_the_state_directory(void)
+{
+	ok(parse("state: /elsewhere\n") == 0);
+	is_str(c.listen.at[0], "unix:///elsewhere/crisp.sock");
+	is_str(c.http, "unix:///elsewhere/http.sock");
+}
+
+static void refused(const char *text, const char *why)
+{
+	ok(parse(text) < 0 && e.code == ERR_INVALID_ARGUMENT);
+	is_str(e.msg, why);
+}
+
+static void faults_name_file_and_line(void)
+{
+	refused("root: /r\nrooot: /x\n", "test.yaml:2: unknown key rooot");
+	refused("log:\n  level: debug\n  colour: red\n", "test.yaml:3: unknown key colour");
+	refused("log: {level: loud}\n", "test.yaml:1: debug, info, warn or error is expected, not loud");
+	refused("root: relative\n", "test.yaml:1: an absolute path is expected for root");
+	refused("images: {max_layer_bytes: many}\n", "test.yaml:1: no size (32GiB, 500MB, 4096): many");
+	refused("images: {max_layer_bytes: -1}\n", "test.yaml:1: no size (32GiB, 500MB, 4096): -1");
+	refused("images: {max_layer_bytes: 99999999TiB}\n", "test.yaml:1: no size (32GiB, 500MB, 4096): 99999999TiB");
+	refused("stream: {port: 70000}\n", "test.yaml:1: no port: 70000");
+	refused("root: /a\nroot: /b\n", "test.yaml:2: given twice: root");
+	refused("listen: unix:///a\n", "test.yaml:1: a list is expected");
+	refused("root: [a]\n", "test.yaml:1: one word is expected for root");
+	refused("cni: yes\n", "test.yaml:1: a map is expected cni");
+	refused("runtime: {default: kata}\n", "test.yaml: runtime.default kata is not among the runtimes");
+	refused("runtimes:\n  x: {type: oci, path: bin/x}\n", "test.yaml:2: path must be absolute, of runtime x");
+	refused("runtimes:\n  x: {type: vm, path: /x}\n", "test.yaml:2: the only type of a runtime is oci, not vm");
+	refused("cgroup: {driver: systemd}\n", "test.yaml: cgroup.driver systemd: only cgroupfs is supported");
+	ok(parse("a: [b\n") < 0 && strncmp(e.msg, "test.yaml:2: ", 13) == 0);
+	ok(parse("- 1\n- 2\n") < 0);
+	ok(config_load(&c, "/nonexistent/x.yaml", &e) < 0 && strstr(e.msg, "/nonexistent/x.yaml"));
+}
+
+static void verbose_text_is_json(void)
+{
+	struct arena *a = arena_new();
+	auto_json json_t *j = NULL;
+	char *text;
+
+	ok(parse("state: /s\n") == 0);
+	text = config_text(&c, a);
+	j = json_parse(text, strlen(text), "text", &e);
+	is_str(json_get_str(a, j, "stateDir"), "/s");
+	ok(json_is_object(json_object_get(json_object_get(j, "runtimes"), "runc")));
+	arena_free(a);
+}
+
+int main(void)
+{
+	defaults_are_complete();
+	every_key_of_the_design_is_taken();
+	sockets_follow_the_state_directory();
+	faults_name_file_and_line();
+	verbose_text_is_json();
+	config_free(&c);
+	return tap_end();
+}
