@@ -467,15 +467,27 @@ struct fetch *fetch_start(const struct fetch_spec *spec, fetch_done *done, void 
 	return f;
 }
 
-void fetch_cancel(struct fetch *f)
+static void leave(struct fetch *f, bool keep)
 {
 	struct machine *m = f->m;
 
 	waiter_free(f);
 	if (!list_empty(&m->waiters) || m->sm.now == DONE || m->sm.now == FAILED)
 		return;
+	if (!keep)
+		drop_partial(m);
 	machine_stop(m);
 	machine_free(m);
+}
+
+void fetch_cancel(struct fetch *f)
+{
+	leave(f, true);
+}
+
+void fetch_discard(struct fetch *f)
+{
+	leave(f, false);
 }
 
 uint64_t fetch_bytes(const struct fetch *f)

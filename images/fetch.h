@@ -35,6 +35,9 @@ struct fetch *fetch_start(const struct fetch_spec *spec, fetch_done *done, void 
 /* The transfer ends when this was its last waiter; what has come is kept. */
 void fetch_cancel(struct fetch *f);
 
+/* The same, but nothing is kept when this was the last waiter: the image is of no use. */
+void fetch_discard(struct fetch *f);
+
 uint64_t fetch_bytes(const struct fetch *f); /* compressed bytes that are here */
 
 /* Removes partial files that nobody fetches and that were not written for so long. */

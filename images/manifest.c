@@ -171,7 +171,12 @@ static int index_choose(struct manifest *m, const json_t *j, struct arena *a, st
 	if (!best)
 		return err_set(e, ERR_NOT_FOUND, "the image has no variant for linux/%s (it has %s)", ours[0].arch,
 			platforms_text(list, a));
-	return descriptor_from(&m->chosen, best, "index entry", a, e);
+	if (descriptor_from(&m->chosen, best, "index entry", a, e) < 0)
+		return -1;
+	if (m->chosen.size_bytes > MANIFEST_MAX_BYTES)
+		return err_set(e, ERR_INVALID_ARGUMENT, "the manifest has %" PRIu64 " bytes; %d are allowed", m->chosen.size_bytes,
+			MANIFEST_MAX_BYTES);
+	return 0;
 }
 
 /* Docker's and OCI's names of one thing; "foreign" and "nondistributable" layers are ordinary ones with urls. */

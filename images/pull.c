@@ -1,0 +1,115 @@
+/* pull.c - see pull.h. The waiters; the machine they share is pull_job.c's. */
+#include "images/pull.h"
+
+#include <string.h>
+
+#include "images/digest.h"
+#include "images/pull_job.h"
+#include "reactor/arena.h"
+#include "reactor/list.h"
+#include "reactor/own.h"
+
+struct pull {
+	struct link link; /* of pull_job.waiters */
+	struct pull_job *job;
+	pull_done *done;
+	void *arg;
+};
+
+static struct link jobs; /* of struct pull_job.link */
+
+static const char *or_empty(const char *s)
+{
+	return s ? s : "";
+}
+
+/* Who asks for what; the secrets as their digest. */
+static char *key_of(const char *ref, const struct registry_auth *auth, struct arena *a)
+{
+	char digest[DIGEST_SIZE] = "";
+	const char *secret;
+
+	if (auth) {
+		secret = arena_printf(a, "%s\n%s\n%s\n%s\n%s\n%s", or_empty(auth->username), or_empty(auth->password),
+			or_empty(auth->auth), or_empty(auth->server_address), or_empty(auth->identity_token),
+			or_empty(auth->registry_token));
+		digest_of(secret, strlen(secret), digest);
+	}
+	return arena_printf(a, "%s\n%s", ref, digest);
+}
+
+static struct pull_job *job_find(const char *key)
+{
+	list_each(it, &jobs) {
+		struct pull_job *j = container_of(it, struct pull_job, link);
+
+		if (strcmp(j->key, key) == 0)
+			return j;
+	}
+	return NULL;
+}
+
+struct pull *pull_start(const char *ref, const struct registry_auth *auth, pull_done *done, void *arg)
+{
+	struct arena *a = arena_new();
+	const char *key = key_of(ref, auth, a);
+	struct pull *p = new_zero(struct pull);
+
+	if (!jobs.next)
+		list_init(&jobs);
+	p->job = job_find(key);
+	if (!p->job) {
+		p->job = pull_job_start(key, ref, auth);
+		list_push(&jobs, &p->job->link);
+	}
+	p->done = done;
+	p->arg = arg;
+	list_push(&p->job->waiters, &p->link);
+	arena_free(a);
+	return p;
+}
+
+void pull_cancel(struct pull *p)
+{
+	struct pull_job *j = p->job;
+
+	list_drop(&p->link);
+	free(p);
+	if (list_empty(&j->waiters) && !j->ended)
+		pull_job_free(j);
+}
+
+/* The job is off the list before anyone is told: a new pull of the same reference begins anew. One `done` may cancel
+ * other waiters. */
+void pull_job_ended(struct pull_job *j, const struct err *e, const char *id)
+{
+	j->ended = true;
+	list_drop(&j->link);
+	while (!list_empty(&j->waiters)) {
+		struct pull *p = container_of(list_first(&j->waiters), struct pull, link);
+		pull_done *done = p->done;
+		void *arg = p->arg;
+
+		list_drop(&p->link);
+		free(p);
+		done(arg, e, id);
+	}
+	pull_job_free(j);
+}
+
+bool pull_busy(void)
+{
+	return jobs.next && !list_empty(&jobs);
+}
+
+void pull_each(void (*fn)(void *arg, const struct pull_progress *p), void *arg)
+{
+	struct pull_progress p;
+
+	if (!jobs.next)
+		return;
+	list_each(it, &jobs) {
+		pull_job_progress(container_of(it, struct pull_job, link), &p);
+		fn(arg, &p);
+	}
+}
