@@ -1,4 +1,4 @@
-/* grpc.c - see grpc.h. Listeners and connections; what happens on a stream stands in grpc_call.c, bytes in grpc_session.c.
+/* grpc.c - see grpc.h. Listeners and connections; streams are in grpc_call.c, bytes in grpc_session.c.
  *
  * Waits on: the listening fds, or a timer while the process is out of fds; the connections wait in grpc_session.c. */
 #include "reactor/grpc.h"
@@ -19,7 +19,7 @@ enum {
 	STREAM_WINDOW = 1 << 20,    /* a client may be this far ahead of us on one call */
 	CONN_WINDOW = 4 << 20,      /* and on all calls together */
 	CONN_OUT_MAX = 32 << 20,    /* answers waiting for a slow reader, beyond which its next requests wait too */
-	/* A client that gives up resets every stream it has open, twice over after a reconnect of its own. A flood goes on. */
+	/* A client that gives up resets every stream it has open, and may do so twice in a row. A flood goes on. */
 	RESET_BURST = 2 * GRPC_STREAMS_MAX,
 	RESET_PER_S = 1000,
 	/* One read may bring 3855 PINGs of 17 bytes, all answered after it: nghttp2's 1000 would end honest peers. */
@@ -68,8 +68,8 @@ static int on_begin_headers(nghttp2_session *h2, const nghttp2_frame *f, void *a
 	return 0;
 }
 
-static int on_header(nghttp2_session *h2, const nghttp2_frame *f, const uint8_t *name, size_t name_len, const uint8_t *value,
-		     size_t len, uint8_t flags, void *arg)
+static int on_header(nghttp2_session *h2, const nghttp2_frame *f, const uint8_t *name, size_t name_len,
+		     const uint8_t *value, size_t len, uint8_t flags, void *arg)
 {
 	struct grpc_call *c = call_of(h2, f->hd.stream_id);
 
@@ -317,9 +317,9 @@ void grpc_server_drain(struct grpc_server *s, void (*drained)(void *arg), void *
 		listener_close(container_of(list_first(&s->listeners), struct listener, link));
 	list_each(l, &s->conns) {
 		struct grpc_session *session = &container_of(l, struct grpc_conn, link)->session;
+		int32_t last = nghttp2_session_get_last_proc_stream_id(session->h2);
 
-		grpc_must(nghttp2_submit_goaway(session->h2, NGHTTP2_FLAG_NONE,
-						nghttp2_session_get_last_proc_stream_id(session->h2), NGHTTP2_NO_ERROR, NULL, 0));
+		grpc_must(nghttp2_submit_goaway(session->h2, NGHTTP2_FLAG_NONE, last, NGHTTP2_NO_ERROR, NULL, 0));
 		grpc_session_touch(session);
 	}
 	look_drained(s);

@@ -17,46 +17,52 @@ enum { GRPC_MESSAGE_MAX = 16 << 20, GRPC_STREAMS_MAX = 4096 };
 struct grpc_server;
 struct grpc_call; /* one call; gone once its answer was handed over (reply, fail, finish) or on_gone ran */
 
-/* Called once per call, when the request message is complete. path is "/package.Service/Method"; msg is borrowed for
- * the call. The callee answers now or later; it never returns without someone who will. */
+/* Called once per call, when the request message is complete. path is "/package.Service/Method" and lives as long as
+ * the call, msg until fn returns. The callee answers now or later; it never returns without someone who will. Without
+ * an on_gone the call stays valid until it is answered, even after its connection: the answer goes nowhere then. */
 typedef void grpc_fn(void *arg, struct grpc_call *c, const char *path, const uint8_t *msg, size_t len);
 
 struct grpc_server *grpc_server_new(grpc_fn *fn, void *arg);
 
 /* "unix:///path" (0660 root:root, parent made 0755; taken over only from a dead owner: a live one is UNAVAILABLE
- * with its pid) or "tcp://127.0.0.1:port" (any loopback address; others are INVALID_ARGUMENT; port 0 takes a free one). */
+ * with its pid) or "tcp://127.0.0.1:port" (any loopback address, others are INVALID_ARGUMENT; port 0: a free one). */
 int grpc_server_listen(struct grpc_server *s, const char *address, struct err *e);
 int grpc_server_port(const struct grpc_server *s); /* of the last tcp listener, 0: none */
 
 /* Stops listening, unlinks the socket files, sends GOAWAY; streams in flight go on. drained runs when none is left
  * (once, never inside the call). */
 void grpc_server_drain(struct grpc_server *s, void (*drained)(void *arg), void *arg);
-void grpc_server_free(struct grpc_server *s); /* closes what is left; on_gone runs for calls still open */
+
+/* Closes what is left; on_gone runs for calls still open. Not from inside grpc_fn, on_gone or on_space. */
+void grpc_server_free(struct grpc_server *s);
 
 /* ---- answering ---- */
 
-/* The one message of a unary call and status OK. The bytes are copied. A message over 16 MiB becomes RESOURCE_EXHAUSTED. */
+/* The one message of a unary call and status OK. The bytes are copied. Over 16 MiB it becomes RESOURCE_EXHAUSTED. */
 void grpc_reply(struct grpc_call *c, const uint8_t *msg, size_t len);
 
 /* Trailers-only error (or the end of a stream that already sent something). e->reason comes first in the message;
  * the message is percent-encoded. */
 void grpc_fail(struct grpc_call *c, const struct err *e);
 
-/* A server stream: sends one message; queued behind flow control without bound: ask grpc_queued() and wait for on_space. */
+/* A server stream: sends one message; queued behind flow control without bound: ask grpc_queued(), wait for on_space.
+ * After a message over 16 MiB nothing more is sent, and the end of the stream is RESOURCE_EXHAUSTED. */
 void grpc_send(struct grpc_call *c, const uint8_t *msg, size_t len);
-size_t grpc_queued(const struct grpc_call *c);               /* bytes not yet taken by the peer's window */
-void grpc_on_space(struct grpc_call *c, void (*fn)(void *arg)); /* once, when grpc_queued() fell to 0; arg is that of on_gone */
-void grpc_finish(struct grpc_call *c);                       /* status OK after all queued messages */
+size_t grpc_queued(const struct grpc_call *c); /* bytes not yet taken by the peer's window */
+void grpc_finish(struct grpc_call *c);         /* status OK after all queued messages */
 
-/* fn runs at most once, when the client reset the stream, its deadline passed or its connection ended before the answer;
- * never after an answer, never inside this call. The call is gone when it runs. */
+/* fn runs once, when grpc_queued() fell to 0 (soon, if it is 0), never inside this call; arg is that of on_gone. */
+void grpc_on_space(struct grpc_call *c, void (*fn)(void *arg));
+
+/* fn runs at most once, when the client reset the stream, its deadline passed or its connection ended before the
+ * answer; never after an answer, never inside this call. The call is gone when it runs. */
 void grpc_on_gone(struct grpc_call *c, void (*fn)(void *arg), void *arg);
 
 int64_t grpc_deadline_ms(const struct grpc_call *c); /* time left by grpc-timeout; INT64_MAX: none */
 const char *grpc_path(const struct grpc_call *c);
 
 struct grpc_stats {
-	uint64_t connections, calls_open;
+	uint64_t connections, calls_open; /* now; a call is open until the peer has its whole answer */
 };
 struct grpc_stats grpc_server_stats(const struct grpc_server *s);
 

@@ -67,7 +67,8 @@ static void free_if_let_go(struct grpc_call *c)
 static void detach(struct grpc_call *c)
 {
 	drop_request(c);
-	c->conn->out_bytes -= c->out.len;
+	if (c->sm.now == ANSWERED)
+		c->conn->out_bytes -= c->out.len;
 	buf_free(&c->out);
 	list_drop(&c->link);
 	if (list_linked(&c->turn))
@@ -163,7 +164,8 @@ static ssize_t on_out(nghttp2_session *h2, int32_t stream, uint8_t *at, size_t r
 	if (n) {
 		memcpy(at, c->out.at, n);
 		buf_consume(&c->out, n);
-		c->conn->out_bytes -= n;
+		if (c->sm.now == ANSWERED)
+			c->conn->out_bytes -= n;
 	}
 	if (c->out.len)
 		return (ssize_t)n;
@@ -207,7 +209,6 @@ static void out_message(struct grpc_call *c, const uint8_t *msg, size_t len)
 	if (len)
 		memcpy(at + GRPC_PREFIX, msg, len);
 	buf_added(&c->out, GRPC_PREFIX + len);
-	c->conn->out_bytes += GRPC_PREFIX + len;
 }
 
 /* Something was added to a response that runs: messages, or its end. */
@@ -241,6 +242,7 @@ static void answered(struct grpc_call *c)
 	timer_clear(&c->timer);
 	if (list_linked(&c->turn))
 		list_drop(&c->turn);
+	c->conn->out_bytes += c->out.len;
 	sm_move(&c->sm, ANSWERED);
 }
 
@@ -361,7 +363,7 @@ void grpc_call_data(struct grpc_call *c, const uint8_t *p, size_t len)
 			refuse(c, "200", no_field, ERR_INTERNAL, "more than one request message in a unary call");
 		break;
 	case GRPC_READ_COMPRESSED:
-		/* compression.md, test case 6: the flag without a grpc-encoding is a broken message, not a compressed one. */
+		/* compression.md, test case 6: the flag without a grpc-encoding is a broken message. */
 		refuse(c, "200", no_field, ERR_INTERNAL, "compressed flag set, but no grpc-encoding named");
 		break;
 	case GRPC_READ_BAD_FLAG:
@@ -372,7 +374,8 @@ void grpc_call_data(struct grpc_call *c, const uint8_t *p, size_t len)
 		break;
 	case GRPC_READ_MORE:
 		if (c->conn->in_bytes > CONN_IN_MAX)
-			refuse(c, "200", no_field, ERR_RESOURCE_EXHAUSTED, "64 MiB of requests wait on this connection");
+			refuse(c, "200", no_field, ERR_RESOURCE_EXHAUSTED,
+			       "64 MiB of requests wait on this connection");
 		break;
 	}
 }
@@ -383,7 +386,7 @@ void grpc_call_request_end(struct grpc_call *c)
 		return;
 	if (!c->has_message)
 		return refuse(c, "200", no_field, ERR_INTERNAL,
-			      grpc_reader_is_between(&c->in) ? "no request message" : "the request message is cut short");
+			      grpc_reader_is_between(&c->in) ? "no request message" : "the request message is cut");
 	sm_move(&c->sm, READY);
 	list_push(&c->conn->ready, &c->turn);
 }

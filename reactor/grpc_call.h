@@ -1,6 +1,6 @@
 /* grpc_call.h - one stream of a server's connection: the request as it comes in, the answer as it goes out.
  *
- * Private to grpc.c and grpc_call.c: the first owns connections and feeds this one with frames, the second owns the calls. */
+ * Private to grpc.c, which owns connections and feeds the calls with frames, and grpc_call.c, which owns the calls. */
 #ifndef REACTOR_GRPC_CALL_H
 #define REACTOR_GRPC_CALL_H
 
@@ -17,7 +17,7 @@ struct grpc_conn {
 	struct link ready;  /* of struct grpc_call.turn: requests that are complete, in order */
 	struct link spaced; /* of struct grpc_call.turn: whose on_space is due */
 	size_t in_bytes;    /* of requests kept */
-	size_t out_bytes;   /* of answers not yet taken by nghttp2 */
+	size_t out_bytes;   /* of complete answers not yet taken by nghttp2; streams have grpc_queued() */
 };
 
 struct grpc_call {
@@ -25,7 +25,7 @@ struct grpc_call {
 	struct grpc_conn *conn;  /* NULL: the stream is closed */
 	struct link link, turn;
 	int32_t stream;
-	bool held;               /* the user has it: handed over by grpc_fn, neither answered nor told that it is gone */
+	bool held;               /* by the user: he has it from grpc_fn and has neither answered nor heard it is gone */
 	char *path;
 	struct {
 		bool post, grpc, bad_timeout, encoded; /* what the header fields said */
@@ -46,7 +46,7 @@ struct grpc_call {
 };
 
 struct grpc_call *grpc_call_new(struct grpc_conn *conn, int32_t stream);
-void grpc_call_header(struct grpc_call *c, const uint8_t *name, size_t name_len, const uint8_t *value, size_t value_len);
+void grpc_call_header(struct grpc_call *c, const uint8_t *name, size_t name_len, const uint8_t *value, size_t len);
 void grpc_call_headers_end(struct grpc_call *c); /* all header fields are there */
 void grpc_call_data(struct grpc_call *c, const uint8_t *p, size_t len);
 void grpc_call_request_end(struct grpc_call *c); /* END_STREAM came: the call is ready or was refused */

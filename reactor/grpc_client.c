@@ -4,16 +4,16 @@
  *                |                                                     freed once its stream is closed
  *                +--cancel--> DONE                                      nothing runs
  *
- * A client has one current connection and any number that end: after GOAWAY the old one serves its calls out while new calls
- * connect anew. Waits on: frames (FLYING), the deadline (FLYING), the next turn (a connection that could not be opened). */
+ * A client has one current connection and any number that end: after GOAWAY the old one serves its calls out while new
+ * calls connect anew. Waits on, all in FLYING: frames, the deadline, the next turn (nobody could be connected to). */
 #include "reactor/grpc_client.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 
 #include "reactor/grpc.h"
 #include "reactor/grpc_frame.h"
@@ -186,8 +186,8 @@ static int number(const uint8_t *v, size_t len)
 	return n;
 }
 
-static int on_header(nghttp2_session *h2, const nghttp2_frame *f, const uint8_t *name, size_t name_len, const uint8_t *v,
-		     size_t len, uint8_t flags, void *arg)
+static int on_header(nghttp2_session *h2, const nghttp2_frame *f, const uint8_t *name, size_t name_len,
+		     const uint8_t *v, size_t len, uint8_t flags, void *arg)
 {
 	struct grpc_request *r = request_of(h2, f->hd.stream_id);
 	int n;
@@ -249,7 +249,7 @@ static int on_frame(nghttp2_session *h2, const nghttp2_frame *f, void *arg)
 
 	if (f->hd.type == NGHTTP2_GOAWAY)
 		conn_retire(arg);
-	if (r && (f->hd.flags & NGHTTP2_FLAG_END_STREAM) && (f->hd.type == NGHTTP2_HEADERS || f->hd.type == NGHTTP2_DATA)) {
+	if (r && f->hd.type <= NGHTTP2_HEADERS && (f->hd.flags & NGHTTP2_FLAG_END_STREAM)) { /* DATA is 0, HEADERS 1 */
 		/* An answer before our request was out: the rest of it is not wanted. */
 		if (!nghttp2_session_get_stream_local_close(h2, f->hd.stream_id))
 			reset_stream(r, NGHTTP2_NO_ERROR);
@@ -391,7 +391,7 @@ void grpc_client_free(struct grpc_client *c)
 		}
 		list_drop(&conn->link);
 		conn->client = NULL;
-		conn->session.peer = "grpc server"; /* the address goes now, the connection maybe at the end of its pump */
+		conn->session.peer = "grpc server"; /* the address goes now, the connection maybe later */
 		if (conn->session.h2)
 			grpc_session_close(&conn->session, ERR_CANCELLED, "the client was freed");
 	}
@@ -438,8 +438,8 @@ static void submit(struct grpc_request *r, const char *path, int64_t timeout_ms)
 	grpc_session_touch(&r->conn->session);
 }
 
-struct grpc_request *grpc_request(struct grpc_client *c, const char *path, const uint8_t *msg, size_t len, int64_t timeout_ms,
-				  const struct grpc_handlers *h)
+struct grpc_request *grpc_request(struct grpc_client *c, const char *path, const uint8_t *msg, size_t len,
+				  int64_t timeout_ms, const struct grpc_handlers *h)
 {
 	struct grpc_request *r = new_zero(struct grpc_request);
 	uint8_t *at = buf_room(&r->out, GRPC_PREFIX + len);

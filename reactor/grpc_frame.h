@@ -41,7 +41,7 @@ void grpc_reader_free(struct grpc_reader *r);
 /* Appends text with everything outside printable ASCII, '%' and leading and trailing spaces as %XX. */
 void grpc_percent_encode(struct buf *out, const char *text);
 
-/* Writes at most size - 1 bytes and a NUL; broken escapes stay as they are. Bytes below ' ' become '?': errors are one line. */
+/* Writes at most size - 1 bytes and a NUL; broken escapes stay, bytes below ' ' become '?': errors are one line. */
 void grpc_percent_decode(char *out, size_t size, const uint8_t *text, size_t len);
 
 /* "20S" -> 20000. Milliseconds, rounded up; -1: not 1-8 digits and one of H M S m u n. */

@@ -3,7 +3,7 @@
  *   fd readable --> receive --> turn --> transmit --> turn --> settle --> watch, or closed
  *   end of turn ----------------^
  *
- * Waits on: the fd (readable always; writable while connecting or while the socket is full), and the end of the turn. */
+ * Waits on: the fd (readable always; writable while connecting or the socket is full), and the end of the turn. */
 #include "reactor/grpc_session.h"
 
 #include <assert.h>
@@ -218,7 +218,7 @@ static void settle(struct grpc_session *s)
 		s->owner->closed(s, &s->why);
 		return;
 	}
-	/* Answers to small frames (PING, refused streams) have no flow control: a peer that sends without reading is left alone. */
+	/* Answers to small frames (PING, refused streams) have no flow control: who only sends is not read any more. */
 	drowned = s->queue_max && s->out.len && nghttp2_session_get_outbound_queue_size(s->h2) > s->queue_max;
 	fd_watch_set(&s->watch, s->fd, (drowned ? 0 : FD_READ) | (s->out.len ? FD_WRITE : 0), on_fd);
 	if (s->again)

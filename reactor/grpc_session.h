@@ -1,8 +1,8 @@
-/* grpc_session.h - one HTTP/2 connection on the loop: an fd, an nghttp2 session, and as few syscalls between them as can be.
+/* grpc_session.h - one HTTP/2 connection on the loop: an fd, an nghttp2 session, and few syscalls between them.
  *
- * One read a callback; what the frames in it caused leaves in one write at the end of the same callback. What is submitted
- * at other times (an operation ended, a timer) leaves at the end of the turn, all of it in one write. nghttp2 serializes only as
- * much as the socket takes: the rest waits in the streams, where it can be counted and cancelled. */
+ * One read a callback; what the frames in it caused leaves in one write at the end of the same callback. What is
+ * submitted at other times (an operation ended, a timer) leaves at the end of the turn, all of it in one write. nghttp2
+ * serializes only as much as the socket takes: the rest waits in the streams, where it can be counted and cancelled. */
 #ifndef REACTOR_GRPC_SESSION_H
 #define REACTOR_GRPC_SESSION_H
 
@@ -21,7 +21,7 @@ struct grpc_session;
 struct grpc_session_owner {
 	/* Frames came in or went out. */
 	void (*turn)(struct grpc_session *s);
-	/* The connection ended: fd and nghttp2 session are gone, without a word to its streams. The owner may free itself. */
+	/* The connection ended: fd and nghttp2 session are gone, without a word to its streams. May free it. */
 	void (*closed)(struct grpc_session *s, const struct err *why);
 };
 
@@ -34,7 +34,7 @@ struct grpc_session { /* embedded in its owner; all private but h2 */
 	bool pumping;        /* inside pump(): whoever wants to write only says so */
 	bool again;          /* there is more to do than fits this turn */
 	bool doomed;         /* closes at the end of the pump */
-	size_t queue_max;    /* frames for a peer that does not read, beyond which we stop reading too; 0: without end */
+	size_t queue_max;    /* frames for a peer that does not read, beyond which it is not read; 0: no end */
 	struct fd_watch watch;
 	struct buf out;      /* serialized, not yet taken by the socket */
 	struct link dirty;   /* in the list of sessions that write at the end of the turn */

@@ -1,6 +1,6 @@
 /* listen.c - see listen.h.
  *
- * A unix socket file outlives its process. Connecting to it tells a live owner (its pid is in SO_PEERCRED) from a dead one. */
+ * A unix socket file outlives its process: connecting tells a live owner (its pid: SO_PEERCRED) from a dead one. */
 #include "reactor/listen.h"
 
 #include <arpa/inet.h>
@@ -31,8 +31,8 @@ static int parse_unix(const char *path, struct listen_address *out, struct err *
 	if (path[0] != '/')
 		return err_set(e, ERR_INVALID_ARGUMENT, "address unix://%.200s: the path is not absolute", path);
 	if (len >= sizeof(un->sun_path))
-		return err_set(e, ERR_INVALID_ARGUMENT, "address unix://%.200s: the path is longer than %zu bytes", path,
-			       sizeof(un->sun_path) - 1);
+		return err_set(e, ERR_INVALID_ARGUMENT, "address unix://%.200s: the path is longer than %zu bytes",
+			       path, sizeof(un->sun_path) - 1);
 	un->sun_family = AF_UNIX;
 	memcpy(un->sun_path, path, len + 1);
 	out->len = sizeof(*un);
@@ -58,7 +58,7 @@ static int parse_tcp(const char *text, struct listen_address *out, struct err *e
 	size_t len = colon ? (size_t)(colon - text) : 0;
 
 	if (port < 0 || len == 0 || len >= sizeof(host))
-		return err_set(e, ERR_INVALID_ARGUMENT, "address tcp://%.200s: not of the form tcp://address:port", text);
+		return err_set(e, ERR_INVALID_ARGUMENT, "address tcp://%.200s: not of the form tcp://IP:port", text);
 	memcpy(host, text, len);
 	host[len] = '\0';
 	if (host[0] == '[' && host[len - 1] == ']') {
@@ -130,7 +130,8 @@ static int take_over(const struct sockaddr_un *un, struct err *e)
 	if (connect(fd, (const struct sockaddr *)un, sizeof(*un)) == 0) {
 		if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &owner, &len) < 0)
 			return err_os(e, ERR_INTERNAL, "owner of %s", un->sun_path);
-		return err_set(e, ERR_UNAVAILABLE, "listen on %s: pid %d listens there already", un->sun_path, (int)owner.pid);
+		return err_set(e, ERR_UNAVAILABLE, "listen on %s: pid %d listens there already", un->sun_path,
+			       (int)owner.pid);
 	}
 	if (errno == EAGAIN) /* its backlog is full: it lives */
 		return err_set(e, ERR_UNAVAILABLE, "listen on %s: another process listens there already", un->sun_path);
@@ -150,7 +151,7 @@ static int open_unix(const struct listen_address *to, struct err *e)
 		return err_os(e, ERR_INTERNAL, "socket");
 	if (make_parents(un->sun_path, e) < 0 || take_over(un, e) < 0)
 		return -1;
-	/* The file takes the socket's own mode, less the umask: it is never more open than 0660, not even for a moment. */
+	/* The file takes the socket's own mode, less the umask: it is never more open than 0660. */
 	if (fchmod(fd, 0660) < 0 || bind(fd, (const struct sockaddr *)un, to->len) < 0 || chmod(un->sun_path, 0660) < 0)
 		return err_os(e, ERR_INTERNAL, "bind %s", un->sun_path);
 	if (geteuid() == 0 && lchown(un->sun_path, 0, 0) < 0)
@@ -191,8 +192,8 @@ int listen_open(const char *address, int *port, struct err *e)
 	return to.sa.ss_family == AF_UNIX ? open_unix(&to, e) : open_tcp(address, &to, port, e);
 }
 
-/* SIOCUNIXFILE (Linux 4.17, CAP_NET_ADMIN) opens the file that the socket is bound to, by O_PATH. Without the right to ask,
- * the file stays: whoever listens next takes it over. */
+/* SIOCUNIXFILE (Linux 4.17, CAP_NET_ADMIN) opens the file that the socket is bound to, by O_PATH. Without the right to
+ * ask, the file stays: whoever listens next takes it over. */
 static bool is_bound_to(int fd, const char *path)
 {
 	auto_fd int file = ioctl(fd, SIOCUNIXFILE);

@@ -8,9 +8,10 @@
 
 #include "reactor/err.h"
 
-/* A non-blocking listening fd. unix: mode 0660, owner root:root, missing parents made 0755; a socket file is taken over only
- * when nobody answers on it: a live owner is UNAVAILABLE and named by pid; a file that is no socket is INVALID_ARGUMENT.
- * tcp: loopback addresses only, else INVALID_ARGUMENT; port 0 takes a free one, told in *port (may be NULL). */
+/* A non-blocking listening fd. unix: mode 0660, owner root:root, missing parents made 0755; a socket file is taken over
+ * only when nobody answers on it: a live owner is UNAVAILABLE and named by pid; a file that is no socket is
+ * INVALID_ARGUMENT. tcp: loopback addresses only, else INVALID_ARGUMENT; port 0 takes a free one.
+ * *port (may be NULL) is set for tcp. */
 int listen_open(const char *address, int *port, struct err *e);
 
 /* Unlinks a unix address's file if `fd` still is the socket bound to it; then closes fd. */

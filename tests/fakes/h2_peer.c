@@ -23,8 +23,8 @@ static int number(const uint8_t *v, size_t len)
 	return atoi(text);
 }
 
-static int on_header(nghttp2_session *h2, const nghttp2_frame *f, const uint8_t *name, size_t name_len, const uint8_t *v,
-		     size_t len, uint8_t flags, void *arg)
+static int on_header(nghttp2_session *h2, const nghttp2_frame *f, const uint8_t *name, size_t name_len,
+		     const uint8_t *v, size_t len, uint8_t flags, void *arg)
 {
 	struct h2_answer *a = &((struct h2_peer *)arg)->answer;
 	const char *key = (const char *)name;
@@ -168,7 +168,8 @@ static size_t set_field(nghttp2_nv *nv, size_t n, const char *field)
 	return i == n ? n + 1 : n;
 }
 
-int32_t h2_peer_ask(struct h2_peer *p, const char *path, const char *const *fields, const void *body, size_t len, bool end)
+int32_t h2_peer_ask(struct h2_peer *p, const char *path, const char *const *fields, const void *body, size_t len,
+		    bool end)
 {
 	static const char *const defaults[] = { ":method: POST", ":scheme: http", ":authority: localhost",
 						"content-type: application/grpc", "te: trailers" };

@@ -1,4 +1,4 @@
-/* h2_peer.h - an HTTP/2 client that does as it is told: any headers, any bytes, any window, and it reads only when asked. */
+/* h2_peer.h - an HTTP/2 client that does as it is told: any headers, bytes, window, and it reads only when asked. */
 #ifndef TESTS_FAKES_H2_PEER_H
 #define TESTS_FAKES_H2_PEER_H
 
@@ -35,8 +35,10 @@ void h2_peer_open(struct h2_peer *p, const char *path, int32_t window);
 void h2_peer_close(struct h2_peer *p);
 void h2_peer_allow(struct h2_peer *p, int32_t bytes);
 
-/* Extra header fields as "name: value" strings, ended by NULL; one with a default's name replaces it, an empty value drops it. */
-int32_t h2_peer_ask(struct h2_peer *p, const char *path, const char *const *fields, const void *body, size_t len, bool end);
+/* Extra header fields as "name: value" strings, ended by NULL; one with a default's name replaces it, an empty value
+ * drops it. */
+int32_t h2_peer_ask(struct h2_peer *p, const char *path, const char *const *fields, const void *body, size_t len,
+		    bool end);
 
 bool h2_peer_write(struct h2_peer *p); /* what the socket takes; false: there is more */
 void h2_peer_read(struct h2_peer *p);  /* what is there */

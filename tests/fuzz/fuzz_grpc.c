@@ -1,5 +1,5 @@
-/* fuzz_grpc.c - whatever a peer writes to the server's socket. The first byte says how: bit 0 sends a preface and an empty
- * SETTINGS frame before the rest, bit 1 drains the server in the middle, bit 2 hangs up without reading. */
+/* fuzz_grpc.c - whatever a peer writes to the server's socket. The first byte says how: bit 0 sends a preface and an
+ * empty SETTINGS frame before the rest, bit 1 drains the server in the middle, bit 2 hangs up without reading. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>

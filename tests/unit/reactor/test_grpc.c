@@ -88,7 +88,8 @@ static void on_done(void *arg, const struct err *e)
 	buf_free(&r->last);
 }
 
-static struct grpc_request *call(struct grpc_client *c, const char *path, const void *msg, size_t len, int64_t ms, struct result *r)
+static struct grpc_request *call(struct grpc_client *c, const char *path, const void *msg, size_t len, int64_t ms,
+				 struct result *r)
 {
 	struct grpc_handlers h = { on_message, on_done, r };
 

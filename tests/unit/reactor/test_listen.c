@@ -136,8 +136,9 @@ static void addresses_have_two_forms(void)
 	ok(listen_parse("tcp://192.0.2.1:443", &to, &e) == 0);
 	ok(ntohs(((struct sockaddr_in *)&to.sa)->sin_port) == 443);
 	ok(is_bad("") && is_bad("/run/s.sock") && is_bad("unix://run/s.sock") && is_bad("http://127.0.0.1:80"));
-	ok(is_bad("tcp://127.0.0.1") && is_bad("tcp://127.0.0.1:") && is_bad("tcp://127.0.0.1:65536") && is_bad("tcp://:80"));
-	ok(is_bad("tcp://127.0.0.1:-1") && is_bad("tcp://127.0.0.1:80x") && is_bad("tcp://localhost:80") && is_bad("tcp://[::1:80"));
+	ok(is_bad("tcp://127.0.0.1") && is_bad("tcp://127.0.0.1:") && is_bad("tcp://127.0.0.1:65536"));
+	ok(is_bad("tcp://127.0.0.1:-1") && is_bad("tcp://127.0.0.1:80x") && is_bad("tcp://:80"));
+	ok(is_bad("tcp://localhost:80") && is_bad("tcp://[::1:80"));
 	memset(long_path + 8, 'x', 110);
 	ok(is_bad(long_path));
 }
