@@ -13,11 +13,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "procs/keeper_hide.h"
 #include "reactor/own.h"
 
 enum { OOM_LOWERED = -999, EXIT_NOT_STARTED = 127 };
@@ -25,6 +27,7 @@ enum { OOM_LOWERED = -999, EXIT_NOT_STARTED = 127 };
 static struct rlimit nofile_at_start;
 static int oom_at_start, oom_now;
 static int devnull = -1;
+static pid_t keeper_pid;
 
 static int oom_read(void)
 {
@@ -47,6 +50,7 @@ int spawn_open(struct err *e)
 {
 	struct rlimit raised;
 
+	keeper_pid = getpid();
 	umask(022);
 	signal(SIGPIPE, SIG_IGN);
 	devnull = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -97,6 +101,8 @@ static void adjust_oom(int wanted)
 
 static void join(const struct child_request *r, int fail_fd)
 {
+	const char *step;
+
 	for (const char **t = r->join_tasks; t && *t; t++) {
 		auto_fd int fd = open(*t, O_WRONLY | O_CLOEXEC);
 
@@ -108,6 +114,8 @@ static void join(const struct child_request *r, int fail_fd)
 			fail(fail_fd, "setns", NULL);
 	if ((r->unshare & ~(uint32_t)CLONE_NEWPID) && unshare((int)(r->unshare & ~(uint32_t)CLONE_NEWPID)) < 0)
 		fail(fail_fd, "unshare", NULL);
+	if (r->hide_path && hide_mount(r->hide_path, &step) < 0)
+		fail(fail_fd, step, r->hide_path);
 }
 
 /* Out of the way of the numbers that the child will use. */
@@ -154,6 +162,12 @@ static int arrange_fds(const struct child_request *r, int fail_fd)
 static _Noreturn void be_born(const struct child_request *r, bool daemon, int fail_fd)
 {
 	setsid();
+	/* Who waits for it is told that it is lost when we die: then it must not go on. Its own children are not hit. */
+	if (!daemon && (!r->keep_id || r->pidfile)) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (!(r->unshare & CLONE_NEWPID) && getppid() != keeper_pid)
+			_exit(EXIT_NOT_STARTED); /* we died before the line above */
+	}
 	adjust_oom(r->oom_score_adj ? r->oom_score_adj : daemon ? oom_now : oom_at_start);
 	join(r, fail_fd);
 	if (chdir(r->cwd) < 0)

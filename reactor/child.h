@@ -64,7 +64,7 @@ struct child_result {
 };
 
 /* `e` is NULL when the child ran to its end, whatever its status. Else r has only what was collected and e is:
- *   UNAVAILABLE        the keeper is gone or refuses
+ *   UNAVAILABLE        the keeper is gone; what it was running for us is killed with it
  *   DEADLINE_EXCEEDED  timeout_ms
  *   INTERNAL           it could not be started (the message names path, step and errno), or exited 0 with no usable pidfile */
 typedef void child_done(void *arg, const struct err *e, struct child_result *r);
