@@ -1,0 +1,49 @@
+/* layer.h - the real crisp-unpack, run on bytes in a directory of its own, for tests. Needs root. */
+#ifndef TESTS_LAYER_H
+#define TESTS_LAYER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+#include "reactor/buf.h"
+
+#define TAR "application/vnd.oci.image.layer.v1.tar"
+
+extern char layer_root[128];   /* "" when we may not run it: the test says so and ends */
+extern char layer_answer[4096]; /* the last run's line, "" when there was none */
+extern char layer_noise[4096];  /* its stderr */
+extern int layer_status;        /* as waitpid(2) */
+
+/* Lies for the next layer_run(), then back to the truth. */
+struct layer_lies {
+	const char *digest, *diff_id, *parents, *min_free;
+	int64_t size;       /* what the manifest says, 0: the truth */
+	uint64_t max_bytes; /* 0: 1 GiB */
+	size_t kept;        /* that many bytes come from a blob kept earlier */
+	size_t cut;         /* that many bytes at the end never come */
+};
+extern struct layer_lies layer_lie;
+
+bool layer_open(void); /* false: no root */
+void layer_close(void);
+
+/* A layer of these bytes named `name`: blob as it is sent, tar as it is plain. True: it answered "ok". */
+bool layer_run(const char *name, const char *media_type, const struct buf *blob, const struct buf *tar);
+bool layer_tar(const char *name, struct buf *tar); /* plain; frees tar */
+bool layer_job(const char *const *argv);           /* any other job; argv without the program */
+
+bool layer_says(const char *text);                 /* the answer holds it */
+bool layer_left_nothing(const char *name);         /* in ingest/ */
+
+/* <root>/ingest/<name>/fs/<path> */
+const char *layer_path(const char *name, const char *path);
+struct stat layer_stat(const char *name, const char *path); /* lstat; zero when it is not there */
+bool layer_has(const char *name, const char *path);
+const char *layer_text(const char *name, const char *path); /* at most 4095 bytes */
+const char *layer_link(const char *name, const char *path);
+bool layer_is_whiteout(const char *name, const char *path);
+const char *layer_xattr(const char *name, const char *path, const char *xattr); /* "" when not there */
+void layer_place(const char *name, bool finished); /* to layers/, as the daemon does */
+
+#endif
