@@ -1,12 +1,15 @@
 /* sandbox_down.c - see sandbox_down.h.
  *
- *   PAUSE --dead--> NETWORK --given back--> REST (namespaces, files, cgroup: at once) --> DOWN
- *                      |
- *                      +--DEL failed--> FAILED (the rest stays: a later DEL may need the namespace)
+ *   PAUSE --dead--> NETWORK --given back----------------------> REST (namespaces, files, cgroup: at once) --> DOWN
+ *                      |                                          ^
+ *                      +--DEL failed, ADD never ended--> LEASE ---+
+ *                      |                                   |
+ *                      +--DEL failed----> FAILED <---------+  (the rest stays: a later DEL may need the namespace)
  *
- * Each step is passed over when `made` does not name it. Waits on: the pause's death (PAUSE), CNI (NETWORK).
- * A DEL that fails for a sandbox whose ADD never came to an end is only logged once the sandbox is listed: what is
- * broken in this way could otherwise never be removed. */
+ * Each step is passed over when `made` does not name it. Waits on: the pause's death (PAUSE), CNI (NETWORK, LEASE).
+ * A plugin that was killed half way leaves what its own DEL can stumble over for ever (bridge: an address, but no iptables chain).
+ * So where no ADD ever came to its end, LEASE runs DEL again without the namespace, for what is kept outside of it. When that
+ * fails too it is only logged once the sandbox is listed: what is broken in this way could otherwise never be removed. */
 #include "procs/sandbox_down.h"
 
 #include <linux/magic.h>
@@ -25,12 +28,13 @@
 #include "reactor/own.h"
 #include "reactor/sm.h"
 
-enum down_state { BEGIN, PAUSE, NETWORK, REST, DOWN, FAILED };
+enum down_state { BEGIN, PAUSE, NETWORK, LEASE, REST, DOWN, FAILED };
 
 static const struct sm_state down_states[] = {
 	[BEGIN]   = { "BEGIN",   TO(PAUSE) },
 	[PAUSE]   = { "PAUSE",   TO(NETWORK) },
-	[NETWORK] = { "NETWORK", TO(REST) | TO(FAILED) },
+	[NETWORK] = { "NETWORK", TO(REST) | TO(LEASE) | TO(FAILED) },
+	[LEASE]   = { "LEASE",   TO(REST) | TO(FAILED) },
 	[REST]    = { "REST",    TO(DOWN) },
 	[DOWN]    = { "DOWN",    0 },
 	[FAILED]  = { "FAILED",  0 },
@@ -82,35 +86,48 @@ static void rest_step(struct sandbox_down *d)
 	report(d);
 }
 
+static void on_deleted(void *arg, const struct err *e, const struct cni_result *r);
+
+static void delete_network(struct sandbox_down *d, const char *netns_path)
+{
+	struct sandbox *s = d->s;
+
+	cni_del(&(struct cni_sandbox){ .id = s->id, .name = s->config.name, .namespace_ = s->config.namespace_, .uid = s->config.uid,
+		.netns_path = netns_path, .ports = s->config.ports.at, .nports = s->config.ports.n,
+		.annotations = &s->config.annotations, .cgroup = s->config.cgroup_parent, .dns = &s->config.dns,
+		.conf = s->cni_conf, .result = s->cni_result }, on_deleted, d);
+}
+
 static void on_deleted(void *arg, const struct err *e, const struct cni_result *r)
 {
 	struct sandbox_down *d = arg;
 	struct sandbox *s = d->s;
+	bool never_up = !s->cni_result[0];
 
 	(void)r;
-	if (e && (s->hidden || s->cni_result[0])) {
+	if (e)
+		log_warn("sandbox_network sandbox=%.12s state=%s error=%s", s->id, d->sm.states[d->sm.now].name, log_quote(e->msg));
+	if (e && never_up && d->sm.now == NETWORK) {
+		sm_move(&d->sm, LEASE);
+		return delete_network(d, "");
+	}
+	if (e && (!never_up || s->hidden)) {
 		d->err = *e;
 		err_wrap(&d->err, "give back the network of sandbox %.12s", s->id);
 		sm_move(&d->sm, FAILED);
 		return report(d);
 	}
-	if (e)
-		log_warn("sandbox_network sandbox=%.12s set_up=never error=%s", s->id, log_quote(e->msg));
 	s->made &= ~(uint32_t)MADE_NETWORK;
 	rest_step(d);
 }
 
 static void network_step(struct sandbox_down *d)
 {
-	struct sandbox *s = d->s;
-
 	sm_move(&d->sm, NETWORK);
-	if (!(s->made & MADE_NETWORK))
-		return rest_step(d);
-	cni_del(&(struct cni_sandbox){ .id = s->id, .name = s->config.name, .namespace_ = s->config.namespace_, .uid = s->config.uid,
-		.netns_path = s->netns_path, .ports = s->config.ports.at, .nports = s->config.ports.n,
-		.annotations = &s->config.annotations, .cgroup = s->config.cgroup_parent, .dns = &s->config.dns,
-		.conf = s->cni_conf, .result = s->cni_result }, on_deleted, d);
+	if (d->s->made & MADE_NETWORK)
+		delete_network(d, d->s->netns_path);
+	else
+		rest_step(d);
 }
 
 static void on_pause_dead(void *arg)

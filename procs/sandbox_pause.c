@@ -82,6 +82,7 @@ static void watch(struct sandbox *s)
 	struct pause *p = new_zero(struct pause);
 	char id[72];
 
+	unwatch(s);
 	p->sandbox = s;
 	map_put(&watched, s->id, p);
 	keeper_watch_exit(&p->exit, keep_id(s, id), on_death);

@@ -210,6 +210,7 @@ static struct cni_op *asked_for(const struct cni_sandbox *s, const char *verb)
 	traced(verb);
 	snprintf(net_world.conf, sizeof(net_world.conf), "%s", s->conf);
 	snprintf(net_world.result, sizeof(net_world.result), "%s", s->result);
+	snprintf(net_world.netns, sizeof(net_world.netns), "%s", s->netns_path);
 	return (struct cni_op *)&asked;
 }
 

@@ -132,6 +132,10 @@ static void a_network_that_never_was_cannot_hold_it(void)
 	sandbox_set_str(s, &s->cni_result, "");
 	sandbox_down_start(s, record, &r);
 	turns();
+	is_str(net_world.netns, "/proc/self/ns/net");
+	net_world_answers("del", ERR_INTERNAL, false);
+	is_str(net_trace, "del del"); /* what it left outside of the namespace */
+	is_str(net_world.netns, "");
 	net_world_answers("del", ERR_INTERNAL, false);
 	ok(r.calls == 1 && r.e.code == ERR_OK && s->made == 0);
 	sandbox_free(s);

@@ -1,0 +1,434 @@
+/* test_sandbox_real.c - sandboxes through a real keeper and the reference CNI plugins, in a network and mount namespace of their own.
+ * Needs root, bridge, host-local and portmap; without them the plan is skipped. Whatever is made must be gone afterwards. */
+#include <net/if.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include "procs/cgroup.h"
+#include "procs/cni.h"
+#include "procs/sandbox_down.h"
+#include "procs/sandbox_up.h"
+#include "procs/spec.h"
+#include "reactor/record.h"
+#pragma GCC diagnostic ignored "-Wunused-function" /* not every story needs every tool */
+#include "tests/unit/procs/keeper_run.h"
+
+static const char bin_dir[] = "/usr/lib/cni";
+static struct arena *arena;
+static char pause_program[4200];
+static const char *bin_dirs[2];
+static struct cni_config cni;
+static struct sandboxes_config table;
+static struct sandbox_up_config up_cfg;
+static struct sandbox_config config;
+
+static const char *in_dir(const char *name)
+{
+	return arena_printf(arena, "%s/%s", shared->dir, name);
+}
+
+static void put(const char *path, const char *text, mode_t mode)
+{
+	auto_file FILE *f = fopen(path, "we");
+
+	fputs(text, f);
+	fchmod(fileno(f), mode);
+}
+
+static int entries(const char *dir)
+{
+	auto_dir DIR *d = opendir(dir);
+	struct dirent *f;
+	int n = 0;
+
+	while (d && (f = readdir(d)))
+		n += f->d_name[0] != '.';
+	return n;
+}
+
+static void blank(void)
+{
+	auto_json json_t *nothing = json_object();
+	struct err e;
+
+	fields_from_json(sandbox_config_fields, &config, nothing, arena, &e);
+	config.name = "web";
+	config.namespace_ = "ns";
+	config.uid = "u1";
+	config.hostname = "web-0";
+	config.security.ns.pid = NS_CONTAINER;
+}
+
+/* crispd as far as sandboxes need it. */
+static void be_crispd_with_sandboxes(void)
+{
+	struct err e;
+
+	be_crispd();
+	arena = arena_new();
+	bin_dirs[0] = in_dir("bin");
+	bin_dirs[1] = bin_dir;
+	cni = (struct cni_config){ .bin_dirs = { bin_dirs, 2 }, .conf_dir = in_dir("net.d") };
+	table = (struct sandboxes_config){ .root = in_dir("root"), .state = in_dir("state"), .netns_dir = in_dir("netns") };
+	up_cfg = (struct sandbox_up_config){ .pause_path = pause_program, .node_name = "node-1", .resolv_conf = "/etc/resolv.conf" };
+	ok(cgroup_open(&(struct cgroup_config){ .root = arena_printf(arena, "/crisp-test-%d", (int)shared->pids[3]), .driver = "cgroupfs" }, &e) == 0);
+	sandboxes_open(&table);
+	sandbox_up_open(&up_cfg);
+	ok(sandboxes_load(&e) == 0);
+	blank();
+}
+
+static bool over;
+static struct err last;
+
+static void on_over(void *arg, const struct err *e)
+{
+	(void)arg;
+	last.code = ERR_OK;
+	if (e)
+		last = *e;
+	over = true;
+	loop_stop();
+}
+
+static void on_changed(void *arg)
+{
+	(void)arg;
+}
+
+static void with_conflist(const char *plugins)
+{
+	put(in_dir("net.d/10-test.conflist"), arena_printf(arena, "{\"cniVersion\":\"1.0.0\",\"name\":\"test\",\"plugins\":[%s]}", plugins), 0644);
+	cni_open(&cni, on_changed, NULL);
+}
+
+static const char *bridge(void)
+{
+	return arena_printf(arena, "{\"type\":\"bridge\",\"bridge\":\"crisptest0\",\"isGateway\":true,\"ipMasq\":true,\"ipam\":"
+				   "{\"type\":\"host-local\",\"dataDir\":\"%s\",\"ranges\":[[{\"subnet\":\"10.77.0.0/24\"}]],"
+				   "\"routes\":[{\"dst\":\"0.0.0.0/0\"}]}}", in_dir("ipam"));
+}
+
+static struct sandbox *up(void)
+{
+	struct sandbox *s = sandbox_new(&config);
+
+	over = false;
+	sandbox_up_start(s, on_over, NULL);
+	wait_for(&over);
+	if (last.code != ERR_OK)
+		printf("# %s\n", last.msg);
+	return s;
+}
+
+static void down(struct sandbox *s)
+{
+	over = false;
+	sandbox_down_start(s, on_over, NULL);
+	wait_for(&over);
+	if (last.code != ERR_OK)
+		printf("# %s\n", last.msg);
+}
+
+/* "stdout" of a program in the sandbox's network and UTS namespaces. */
+static const char *inside(const struct sandbox *s, const char *const *argv)
+{
+	static struct outcome o;
+	int fds[] = { keeper_held(arena_printf(arena, "sandbox/%s/net", s->id)), keeper_held(arena_printf(arena, "sandbox/%s/uts", s->id)) };
+
+	o = run(&(struct child_spec){ .argv = argv, .enter = fds, .nenter = 2, .stdout_max = sizeof(o.out) - 1 });
+	return o.out;
+}
+
+static const char *outside(const char *const *argv)
+{
+	static struct outcome o;
+
+	o = run(&(struct child_spec){ .argv = argv, .stdout_max = sizeof(o.out) - 1 });
+	return o.out;
+}
+
+#define ARGV(...) ((const char *const[]){ __VA_ARGS__, NULL })
+
+static bool path_goes(const char *path)
+{
+	for (int i = 0; i < 100000 && access(path, F_OK) == 0; i++)
+		loop_turn();
+	return access(path, F_OK) < 0;
+}
+
+/* The files of leases are the addresses; the others are host-local's own two. */
+static int leases(void)
+{
+	auto_dir DIR *d = opendir(in_dir("ipam/test"));
+	struct dirent *f;
+	int n = 0;
+
+	while (d && (f = readdir(d)))
+		n += strncmp(f->d_name, "10.", 3) == 0;
+	return n;
+}
+
+static void nothing_of_ours_is_left(void)
+{
+	ok(entries(in_dir("root/sandboxes")) == 0 && entries(in_dir("state/sandboxes")) == 0);
+	ok(leases() == 0);
+	ok(entries(in_dir("netns")) == 0);
+	for (int i = 0; i < 1000 && strstr(outside(ARGV("/sbin/ip", "-o", "link")), "veth"); i++)
+		loop_turn(); /* the kernel takes namespaces down in batches, later */
+	ok(!strstr(outside(ARGV("/sbin/ip", "-o", "link")), "veth"));
+}
+
+static void nothing_is_left(void)
+{
+	nothing_of_ours_is_left();
+	ok(!strstr(outside(ARGV("/usr/sbin/iptables", "-t", "nat", "-S")), "10.77.0."));
+}
+
+static void end(void)
+{
+	printf("# lives: %d\n", shared->lives);
+	cgroup_close();
+	story_over();
+}
+
+/* ---- the stories ---- */
+
+static void story_pod(void)
+{
+	struct sandbox *s;
+	struct spec_namespaces ns;
+	struct err e;
+	char netns[400];
+
+	config.security.ns.pid = NS_POD;
+	with_conflist(arena_printf(arena, "%s,{\"type\":\"portmap\",\"capabilities\":{\"portMappings\":true}}", bridge()));
+	s = up();
+	ok(last.code == ERR_OK && s->state == SANDBOX_READY && s->ips.n == 1);
+	is_str(s->ips.at[0], "10.77.0.2");
+	ok(strstr(inside(s, ARGV("/sbin/ip", "-o", "addr")), "inet 10.77.0.2/24") != NULL);
+	ok(strstr(inside(s, ARGV("/sbin/ip", "-o", "addr")), "inet 127.0.0.1/8") != NULL);
+	is_str(inside(s, ARGV("/bin/hostname")), "web-0\n");
+	is_str(inside(s, ARGV("/sbin/sysctl", "-n", "net.ipv4.ip_unprivileged_port_start")), "0\n");
+	ok(leases() == 1);
+	ok(sandbox_namespaces(s, arena, &ns, &e) == 0 && access(ns.ipc, F_OK) == 0 && access(ns.pid, F_OK) == 0);
+	ok(kill(s->pause_pid, 0) == 0);
+	ok(entries(arena_printf(arena, "/proc/%d/root/", (int)s->pause_pid)) == 0);
+	ok(sandbox_adopt(s));
+	snprintf(netns, sizeof(netns), "%s", s->netns_path);
+	down(s);
+	ok(last.code == ERR_OK && s->made == 0 && s->pause_pid == 0);
+	ok(path_goes(netns));
+	down(s);
+	ok(last.code == ERR_OK);
+	sandbox_free(s);
+	nothing_is_left();
+	end();
+}
+
+static void story_host_port(void)
+{
+	struct port_mapping port = { PROTOCOL_TCP, 80, 8080, "" };
+	struct sandbox *s;
+	char netns[400];
+
+	config.ports.at = &port;
+	config.ports.n = 1;
+	with_conflist(arena_printf(arena, "%s,{\"type\":\"portmap\",\"capabilities\":{\"portMappings\":true}}", bridge()));
+	s = up();
+	ok(last.code == ERR_OK);
+	ok(strstr(outside(ARGV("/bin/sh", "-c", "iptables -t nat -S | grep DNAT")), "10.77.0.") != NULL);
+	snprintf(netns, sizeof(netns), "%s", s->netns_path);
+	down(s);
+	ok(last.code == ERR_OK && path_goes(netns));
+	sandbox_free(s);
+	nothing_is_left();
+	end();
+}
+
+/* A second plugin that answers as the script says: the bridge's work must be undone. */
+static void fails(const char *script, const char *why)
+{
+	struct sandbox *s;
+	char netns[400];
+
+	put(in_dir("bin/odd"), arena_printf(arena, "#!/bin/sh\n[ $CNI_COMMAND = DEL ] && exit 0\n%s\n", script), 0755);
+	s = up();
+	ok(last.code == ERR_INTERNAL && strstr(last.msg, "CNI ADD by plugin odd: ") == last.msg && strstr(last.msg, why));
+	ok(s->hidden && s->made == 0);
+	snprintf(netns, sizeof(netns), "%s", s->netns_path);
+	ok(path_goes(netns));
+	sandbox_free(s);
+	nothing_is_left();
+}
+
+static void story_odd_plugins(void)
+{
+	put(in_dir("bin/odd"), "", 0755);
+	with_conflist(arena_printf(arena, "%s,{\"type\":\"odd\"}", bridge()));
+	fails("echo '{\"cniVersion\":\"1.0.0\",\"code\":11,\"msg\":\"come back later\"}'; exit 1", "code 11: come back later");
+	fails("echo '<html>'; exit 0", "its result: line 1");
+	fails("echo oops >&2; exit 3", "exit status 3: oops");
+	fails("kill -9 $$", "killed by signal 9");
+	fails("exit 0", "it printed no result");
+	fails("yes | head -c 2000000", "printed more than 1048576 bytes");
+	unlink(in_dir("bin/odd"));
+	end();
+}
+
+static void story_gone_plugin(void)
+{
+	struct sandbox *s;
+	const char *why;
+
+	with_conflist("{\"type\":\"nowhere-to-be-found\"}");
+	ok(!cni_ready(&why) && strstr(why, "nowhere-to-be-found is not in "));
+	s = up();
+	ok(last.code == ERR_INTERNAL && strstr(last.msg, "CNI plugin nowhere-to-be-found is not in "));
+	/* What cannot be added cannot be deleted either: it stays in sight until it is stopped. */
+	ok(!s->hidden);
+	down(s);
+	ok(last.code == ERR_OK && s->made == 0);
+	ok(path_goes(s->netns_path));
+	sandbox_free(s);
+	nothing_is_left();
+	end();
+}
+
+static void kill_self(void)
+{
+	shared_save();
+	kill(getpid(), SIGKILL);
+}
+
+static void on_one(void *arg, struct sandbox *s)
+{
+	*(struct sandbox **)arg = s;
+}
+
+/* crispd is killed with a pod up; the next life takes it over as it is. */
+static void story_killed_with_a_pod(void)
+{
+	struct sandbox *s = NULL;
+	char netns[400];
+
+	config.security.ns.pid = NS_POD;
+	with_conflist(bridge());
+	if (shared->lives == 1) {
+		s = up();
+		ok(last.code == ERR_OK);
+		kill_self();
+	}
+	sandbox_each(on_one, &s);
+	ok(s && s->state == SANDBOX_READY && s->ips.n == 1);
+	ok(sandbox_adopt(s));
+	kill(s->pause_pid, SIGKILL);
+	for (int i = 0; i < 1000000 && s->state == SANDBOX_READY; i++)
+		loop_turn();
+	ok(s->state == SANDBOX_NOTREADY);
+	snprintf(netns, sizeof(netns), "%s", s->netns_path);
+	down(s);
+	ok(last.code == ERR_OK && path_goes(netns));
+	sandbox_free(s);
+	nothing_is_left();
+	end();
+}
+
+/* crispd is killed one turn later into the making of a pod in each life; the next life undoes what the record says. The keeper
+ * kills the plugin with its crispd, so an iptables chain that it was about to use may stay: no DEL of it ever looks for that. */
+static void story_killed_half_way(void)
+{
+	struct sandbox *s = NULL;
+
+	with_conflist(bridge());
+	sandbox_each_hidden(on_one, &s);
+	if (!s)
+		sandbox_each(on_one, &s);
+	if (s) {
+		char netns[400];
+
+		snprintf(netns, sizeof(netns), "%s", s->netns_path);
+		down(s);
+		ok(last.code == ERR_OK && path_goes(netns));
+		sandbox_free(s);
+		nothing_of_ours_is_left();
+	}
+	if (shared->told < 0)
+		end();
+	shared->told++;
+	over = false;
+	sandbox_up_start(sandbox_new(&config), on_over, NULL);
+	for (int i = 0; i < shared->told && !over; i++)
+		ev_run(EV_DEFAULT, EVRUN_ONCE);
+	if (over)
+		shared->told = -1; /* it was up before the turns were over */
+	kill_self();
+}
+
+static const struct {
+	const char *name;
+	void (*run)(void);
+} stories[] = {
+	{ "pod", story_pod }, { "host_port", story_host_port }, { "odd_plugins", story_odd_plugins }, { "gone_plugin", story_gone_plugin },
+	{ "killed_with_a_pod", story_killed_with_a_pod }, { "killed_half_way", story_killed_half_way },
+};
+
+static bool possible(void)
+{
+	for (const char *const *p = ARGV("bridge", "host-local", "portmap"); *p; p++) {
+		char path[64];
+
+		snprintf(path, sizeof(path), "%s/%s", bin_dir, *p);
+		if (access(path, X_OK) < 0)
+			return false;
+	}
+	return geteuid() == 0 && unshare(CLONE_NEWNET | CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+	       mount("tmpfs", "/run", "tmpfs", 0, "mode=0755") == 0; /* iptables' lock, and nobody's bus */
+}
+
+static void world_with_directories(void)
+{
+	world_make();
+	arena = arena_new();
+	shared->pids[3] = getpid();
+	for (const char *const *d = ARGV("bin", "net.d", "root", "state", "netns", "ipam"); *d; d++)
+		mkdir(in_dir(*d), 0755);
+}
+
+static void world_with_directories_remove(void)
+{
+	unlink(in_dir("net.d/10-test.conflist"));
+	unlink(in_dir("ipam/test/last_reserved_ip.0"));
+	unlink(in_dir("ipam/test/lock"));
+	rmdir(in_dir("ipam/test"));
+	rmdir(in_dir("root/sandboxes"));
+	rmdir(in_dir("state/sandboxes"));
+	for (const char *const *d = ARGV("bin", "net.d", "root", "state", "netns", "ipam"); *d; d++)
+		ok(rmdir(in_dir(*d)) == 0);
+	world_remove();
+	arena_free(arena);
+}
+
+int main(void)
+{
+	world_open();
+	snprintf(pause_program, sizeof(pause_program), "%.*s/../../../crisp-pause", (int)(strrchr(self, '/') - self), self);
+	if (getenv(KEEPER_FD_ENV)) {
+		be_crispd_with_sandboxes();
+		for (size_t i = 0; i < sizeof(stories) / sizeof(stories[0]); i++)
+			if (strcmp(stories[i].name, shared->story) == 0)
+				stories[i].run();
+		return 1;
+	}
+	if (!possible()) {
+		printf("1..0 # SKIP needs root and the reference CNI plugins\n");
+		return 0;
+	}
+	world_with_directories();
+	for (size_t i = 0; i < sizeof(stories) / sizeof(stories[0]); i++)
+		play(stories[i].name, true);
+	world_with_directories_remove();
+	return tap_end();
+}
