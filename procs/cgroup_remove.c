@@ -49,9 +49,17 @@ static int remove_tree(const char *dir, int depth)
 	return rmdir(dir) == 0 || errno == ENOENT ? 0 : -1;
 }
 
+/* A cgroup2 mounted beside v1 is none of ours, but runc makes the whole path there too and removes its last element only. */
+static int remove_in_hybrid(const char *path)
+{
+	struct hierarchy beside = { .mount = cgroup_hybrid() };
+
+	return beside.mount ? remove_tree(cgroup_file(&beside, path, "").s, DEPTH_MAX) : 0;
+}
+
 static int try(const struct removal *r)
 {
-	int left = 0;
+	int left = remove_in_hybrid(r->path);
 
 	for (size_t i = 0; i < nhierarchies; i++)
 		left |= remove_tree(cgroup_file(&hierarchies[i], r->path, "").s, DEPTH_MAX);
@@ -130,4 +138,6 @@ void cgroup_close(void)
 	}
 	for (size_t i = 0; i < nhierarchies; i++)
 		rmdir(cgroup_file(&hierarchies[i], cgroup_root(), "").s); /* not empty: pods live on */
+	if (cgroup_hybrid())
+		rmdir(cgroup_file(&(struct hierarchy){ .mount = cgroup_hybrid() }, cgroup_root(), "").s);
 }

@@ -8,7 +8,7 @@ crisp_start || exit 1
 
 like 'version' "$($CRICTL version)" 'RuntimeName:  crisp'
 like 'status is ready' "$($CRICTL info | jq -c '[.status.conditions[] | [.type, .status]]')" '\["RuntimeReady",true\],\["NetworkReady",true\]'
-is 'handlers' "$($CRICTL info | jq -r '[.runtimeHandlers[].name // ""] | sort | join(",")')" ',crun,runc'
+is 'handlers' "$($CRICTL info | jq -r '[.runtimeHandlers[] | .name // "(default)"] | sort | join(",")')" '(default),crun,runc'
 
 ok 'pull' $CRICTL pull "$REGISTRY/busybox:latest"
 ok 'pull again' $CRICTL pull "$REGISTRY/busybox:latest"
@@ -34,7 +34,7 @@ walk() { # HANDLER
 	like "$h: ps" "$($CRICTL ps)" "c-$h +1 "
 	ok "$h: the log comes" until_ok 10 grep -q 'and more' "$T/logs/c-$h.log"
 	is "$h: log" "$($CRICTL logs "$ctr" 2>/dev/null | head -2 | tr '\n' ' ')" 'out yes and more '
-	like "$h: log format" "$(head -1 "$T/logs/c-$h.log")" '^[0-9-]{10}T[0-9:]{8}\.[0-9]+Z stdout F out$'
+	like "$h: log format" "$(cat "$T/logs/c-$h.log")" '^[0-9-]{10}T[0-9:]{8}\.[0-9]+Z stdout F out$'
 	like "$h: stderr" "$(cat "$T/logs/c-$h.log")" ' stderr F err$'
 	is "$h: execsync" "$($CRICTL exec -s "$ctr" echo from inside)" 'from inside'
 	out=$($CRICTL exec -s "$ctr" sh -c 'exit 3' 2>&1)
@@ -48,7 +48,7 @@ walk() { # HANDLER
 	is "$h: reason" "$($CRICTL inspect "$ctr" | jq -r .status.reason)" Error
 	ok "$h: stop again" $CRICTL stop "$ctr"
 	notok "$h: it cannot start again" $CRICTL start "$ctr"
-	ok "$h: rm" $CRICTL rm "$ctr"
+	ok "$h: rm" $CRICTL rm --keep-logs "$ctr"
 	ok "$h: stopp" $CRICTL stopp "$pod"
 	is "$h: not ready" "$($CRICTL pods --id "$pod" -o json | jq -r '.items[0].state')" SANDBOX_NOTREADY
 	ok "$h: stopp again" $CRICTL stopp "$pod"
