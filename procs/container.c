@@ -285,6 +285,7 @@ static void age(struct container *c)
 	c->reason = "Unknown";
 	c->message = "the machine was restarted";
 	c->finished_at_ns = loop_real_ns();
+	save_or_log(c);
 }
 
 static bool is_id(const char *name)
@@ -310,9 +311,9 @@ static int load_one(void *arg, const char *name, const json_t *j, struct err *e)
 		entry_free(n);
 		return -1;
 	}
+	insert(n, s);
 	if (strcmp(n->c.boot_id, sandbox_boot_id()) != 0)
 		age(&n->c);
-	insert(n, s);
 	return 0;
 }
 
