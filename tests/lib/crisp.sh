@@ -6,6 +6,7 @@ set -u
 . "$(dirname "${BASH_SOURCE[0]}")/tap.sh"
 T=$(mktemp -d "$WORK/$(basename "$0" .t).XXXXXX")
 CRICTL="$TOOLS/crictl --config $T/crictl.yaml"
+CGROUP=/crisp-test-$(basename "$WORK")-$(basename "$T")
 KEEPER=
 
 # crisp_config [LINE...]: the config file; lines are added to it.
@@ -15,7 +16,7 @@ crisp_config() {
 	root: $T/root
 	state: $T/state
 	netns_dir: $T/netns
-	cgroup: {driver: cgroupfs, root: /crisp-test-$(basename "$T")}
+	cgroup: {driver: cgroupfs, root: $CGROUP}
 	cni: {bin_dirs: [/opt/cni/bin, /usr/lib/cni], conf_dir: $T/cni}
 	registry: {config_path: $T/certs.d}
 	log: {level: ${LEVEL:-debug}}
@@ -66,7 +67,7 @@ crisp_clean() {
 	exit $rc
 }
 leftover_processes() { ps -eo pid,args | grep -F "$T/" | grep -vE 'grep|prove|/bin/(ba)?sh|\.t$' | head -5; }
-leftover_cgroups() { find /sys/fs/cgroup -depth -type d -path "*crisp-test-$(basename "$T")/*" 2>/dev/null; }
+leftover_cgroups() { find /sys/fs/cgroup -depth -type d -path "*$CGROUP/*" 2>/dev/null; }
 no_cgroups() { [ -z "$(leftover_cgroups)" ]; }
 
 # pod_json NAME [EXTRA]: a sandbox config, EXTRA being further members. pid 1 is CONTAINER.
