@@ -41,7 +41,7 @@ bool layer_of_this_boot(const struct layer *l)
 
 static const char *path_of(const char *dir)
 {
-	static char path[PATH_MAX + NAME_MAX];
+	static char path[PATH_MAX + NAME_MAX + 8];
 
 	snprintf(path, sizeof(path), "%s/%s", layers_dir, dir);
 	return path;
@@ -92,10 +92,18 @@ static int drop_unknown(struct err *e)
 	return 0;
 }
 
+static void forget(struct layer *l)
+{
+	list_drop(&l->link);
+	arena_free(l->arena);
+}
+
 int layer_open(const char *root, struct err *e)
 {
 	if (!layers.next)
 		list_init(&layers);
+	list_each(it, &layers)
+		forget(container_of(it, struct layer, link));
 	snprintf(layers_dir, sizeof(layers_dir), "%s/layers", root);
 	snprintf(records_dir, sizeof(records_dir), "%s/layer-records", root);
 	read_boot_id();
@@ -171,8 +179,7 @@ void layer_remove(struct layer *l)
 	log_debug("layer_remove dir=%s diff_id=%.19s", l->dir, l->diff_id);
 	record_remove(records_dir, l->dir);
 	gc_discard(path_of(l->dir));
-	list_drop(&l->link);
-	arena_free(l->arena);
+	forget(l);
 }
 
 void layer_each(void (*fn)(void *arg, struct layer *l), void *arg)

@@ -25,7 +25,8 @@ struct layer {
 	struct arena *arena;
 };
 
-/* Makes the directories, reads the records; directories without a record, and records without a directory, go. INTERNAL. */
+/* Makes the directories, reads the records; directories without a record, and records without a directory, go. What was known
+ * before is forgotten. INTERNAL. */
 int layer_open(const char *root, struct err *e);
 
 /* For a layer in this place of an image: self-contained with this diff_id, or made for this chain. NULL: we have none. */

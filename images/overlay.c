@@ -51,7 +51,7 @@ static int set(int fs, unsigned cmd, const char *key, const char *value)
 static int fs_fail(int fs, struct err *e, const char *what)
 {
 	int saved = errno;
-	char line[300], last[300] = "";
+	char line[300], last[320] = "";
 	ssize_t n;
 
 	while ((n = read(fs, line, sizeof(line) - 1)) > 0) {
@@ -220,10 +220,10 @@ static int make_dirs(const char *const *dirs, size_t n, struct err *e)
 /* Removes what probe() made: one file and the directories overlayfs puts into work. */
 static void clean(const char *scratch, struct arena *a)
 {
-	static const char *const left[] = { "fs/probe", "work/work/incompat/volatile", "work/work/incompat", "work/work", "work/index",
-		"work", "fs", "mnt", "." };
+	static const char *const left[] = { "fs/probe", "work/work/incompat/volatile/dirty", "work/work/incompat/volatile",
+		"work/work/incompat", "work/work", "work/index", "work", "fs", "mnt" };
 
-	for (size_t i = 0; i < sizeof(left) / sizeof(*left) - 1; i++)
+	for (size_t i = 0; i < sizeof(left) / sizeof(*left); i++)
 		remove(arena_printf(a, "%s/%s", scratch, left[i]));
 	rmdir(scratch);
 }

@@ -92,10 +92,24 @@ static int on_record(void *arg, const char *name, const json_t *j, struct err *e
 	return rc;
 }
 
+static void measure_drop(struct snapshot *s);
+
+static void forget_all(void)
+{
+	for (struct map_slot *m = map_next(&snapshots, NULL); m; m = map_next(&snapshots, m)) {
+		struct snapshot *s = m->value;
+
+		measure_drop(s);
+		arena_free(s->arena);
+	}
+	map_free(&snapshots);
+}
+
 int snapshot_open(const char *root, struct err *e)
 {
 	if (!measuring.next)
 		list_init(&measuring);
+	forget_all();
 	snprintf(dir, sizeof(dir), "%s/snapshots", root);
 	if (overlay_open(root, e) < 0)
 		return -1;
@@ -114,7 +128,7 @@ bool snapshot_exists(const char *id)
 /* The upper directory is the container's "/": it takes mode and owner from the image's topmost one. */
 static int make_dirs(const struct snapshot *s, struct err *e)
 {
-	char top[PATH_MAX + NAME_MAX];
+	char top[PATH_MAX + NAME_MAX + 16];
 	struct stat st = { .st_mode = 0755 };
 
 	if (s->layers.n > 0) {
@@ -151,6 +165,7 @@ int snapshot_prepare(const char *id, const struct strings *layers, struct err *e
  * upper part is whole as long as the machine runs, and nobody mounts it after a power cut. */
 static void forget_volatile(const char *id)
 {
+	unlink(path_of(id, "/work/work/incompat/volatile/dirty"));
 	rmdir(path_of(id, "/work/work/incompat/volatile"));
 	rmdir(path_of(id, "/work/work/incompat"));
 }
@@ -166,7 +181,7 @@ static bool is_mounted(const char *target)
 int snapshot_mount(const char *id, const char *target, struct err *e)
 {
 	struct snapshot *s = map_get(&snapshots, id);
-	char upper[PATH_MAX + NAME_MAX];
+	char upper[PATH_MAX + NAME_MAX + 16];
 
 	if (!s)
 		return err_set(e, ERR_INTERNAL, "snapshot %.128s does not exist", id);

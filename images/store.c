@@ -296,10 +296,18 @@ static void settle_tags(void)
 	arena_free(a);
 }
 
+static void forget_all(void)
+{
+	for (struct map_slot *s = map_next(&images, NULL); s; s = map_next(&images, s))
+		arena_free(((struct image *)s->value)->arena);
+	map_free(&images);
+}
+
 int store_open(const struct images_config *cfg, struct err *e)
 {
 	static struct unpack_config unpacking;
 
+	forget_all();
 	config = cfg;
 	if (strlen(cfg->root) > PATH_MAX - 200)
 		return err_set(e, ERR_INTERNAL, "the path %.100s.. is too long", cfg->root);

@@ -43,7 +43,8 @@ struct images_config {
 	struct strings pinned;    /* references that GC must not take: glob patterns */
 };
 
-/* Makes the directories, reads every record; unreadable ones are set aside. INTERNAL when root is unusable. */
+/* Makes the directories, reads every record; unreadable ones are set aside. What was known before is forgotten. INTERNAL when
+ * root is unusable. */
 int store_open(const struct images_config *cfg, struct err *e);
 bool store_is_open(void);
 const struct images_config *store_config(void);

@@ -1,0 +1,295 @@
+/* test_snapshot.c - container root file systems, mounted for real in a mount namespace of the test's own, both ways. */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "images/gc.h"
+#include "images/overlay.h"
+#include "images/snapshot.h"
+#include "images/store.h"
+#include "reactor/arena.h"
+#include "reactor/loop.h"
+#include "reactor/own.h"
+#include "tests/fakes/clock.h"
+#include "tests/fakes/unpack.h"
+#include "tests/tap.h"
+
+static char root[PATH_MAX];
+static struct arena *arena;
+static struct err fault;
+static const char *target;
+
+static const char *below(const char *path)
+{
+	return arena_printf(arena, "%s/%s", root, path);
+}
+
+static void put(const char *path, const char *text)
+{
+	FILE *f = own_must(fopen(path, "w"));
+
+	fputs(text, f);
+	fclose(f);
+}
+
+static const char *content(const char *path)
+{
+	char text[64] = "";
+	FILE *f = fopen(path, "r");
+
+	if (!f || !fgets(text, sizeof(text), f))
+		snprintf(text, sizeof(text), "(nothing)");
+	if (f)
+		fclose(f);
+	return arena_strdup(arena, text);
+}
+
+static bool exists(const char *path)
+{
+	return access(path, F_OK) == 0;
+}
+
+/* n layers; each has a file of its own and writes its name into `top`. */
+static struct strings layers(size_t n)
+{
+	struct strings s = { arena_zalloc(arena, n * sizeof(*s.at)), n };
+
+	for (size_t i = 0; i < n; i++) {
+		s.at[i] = arena_printf(arena, "12345678-%011zu", i); /* 20 bytes: the longest name */
+		mkdir(below(arena_printf(arena, "layers/%s", s.at[i])), 0755);
+		put(below(arena_printf(arena, "layers/%s/own%zu", s.at[i], i)), "x");
+		put(below(arena_printf(arena, "layers/%s/top", s.at[i])), s.at[i]);
+	}
+	return s;
+}
+
+static const char *in_target(const char *name)
+{
+	return arena_printf(arena, "%s/%s", target, name);
+}
+
+static int prepare_and_mount(const char *id, size_t n)
+{
+	struct strings s = layers(n);
+
+	return snapshot_prepare(id, &s, &fault) < 0 ? -1 : snapshot_mount(id, target, &fault);
+}
+
+static void unmounted_and_removed(const char *id)
+{
+	ok(snapshot_unmount(target, &fault) == 0);
+	snapshot_remove(id);
+	ok(!snapshot_exists(id) && !exists(below(arena_printf(arena, "snapshots/%s", id))) &&
+		!exists(below(arena_printf(arena, "snapshots/%s.json", id))));
+}
+
+static void the_layers_show_and_writes_go_up(void)
+{
+	ok(prepare_and_mount("c1", 3) == 0);
+	is_str(content(in_target("top")), "12345678-00000000002");
+	ok(exists(in_target("own0")) && exists(in_target("own2")));
+	put(in_target("top"), "mine");
+	put(in_target("new"), "y");
+	ok(unlink(in_target("own0")) == 0);
+	is_str(content(below("snapshots/c1/fs/new")), "y");
+	is_str(content(below("layers/12345678-00000000002/top")), "12345678-00000000002");
+	ok(exists(below("layers/12345678-00000000000/own0")));
+	ok(snapshot_unmount(target, &fault) == 0);
+	ok(snapshot_mount("c1", target, &fault) == 0); /* volatile, and still mountable again */
+	is_str(content(in_target("top")), "mine");
+	ok(!exists(in_target("own0")));
+	unmounted_and_removed("c1");
+}
+
+static void one_layer_and_none(void)
+{
+	ok(prepare_and_mount("c2", 1) == 0);
+	is_str(content(in_target("top")), "12345678-00000000000");
+	unmounted_and_removed("c2");
+	ok(prepare_and_mount("c3", 0) == 0);
+	put(in_target("new"), "y");
+	is_str(content(in_target("new")), "y");
+	unmounted_and_removed("c3");
+}
+
+static void as_many_as_docker_makes(void)
+{
+	ok(prepare_and_mount("c4", 127) == 0);
+	is_str(content(in_target("top")), "12345678-00000000126");
+	ok(exists(in_target("own0")) && exists(in_target("own63")) && exists(in_target("own126")));
+	unmounted_and_removed("c4");
+}
+
+static void mistakes_are_told(void)
+{
+	struct strings none = { 0 }, lost = { (const char *[]){ "nowhere" }, 1 };
+
+	ok(snapshot_prepare("../x", &none, &fault) < 0 && fault.code == ERR_INVALID_ARGUMENT);
+	ok(snapshot_prepare("", &none, &fault) < 0);
+	ok(snapshot_prepare("lost", &lost, &fault) < 0 && strstr(fault.msg, "nowhere") && !snapshot_exists("lost"));
+	ok(snapshot_mount("unknown", target, &fault) < 0 && fault.code == ERR_INTERNAL);
+	ok(prepare_and_mount("c5", 1) == 0);
+	ok(snapshot_prepare("c5", &none, &fault) < 0 && fault.code == ERR_ALREADY_EXISTS);
+	ok(snapshot_mount("c5", target, &fault) < 0 && strstr(fault.msg, "is a mount already"));
+	unmounted_and_removed("c5");
+	ok(snapshot_unmount(target, &fault) == 0 && snapshot_unmount(below("nothing"), &fault) == 0);
+	snapshot_remove("unknown");
+	ok(snapshot_prepare("c6", &none, &fault) == 0 && snapshot_mount("c6", below("nothing"), &fault) < 0);
+	ok(strstr(fault.msg, "mount snapshot c6: "));
+	snapshot_remove("c6");
+}
+
+static void an_image_volume(void)
+{
+	struct strings s = layers(3), one = layers(1), none = { 0 };
+
+	ok(snapshot_mount_readonly(&s, target, &fault) == 0);
+	is_str(content(in_target("top")), "12345678-00000000002");
+	ok(open(in_target("new"), O_CREAT | O_WRONLY, 0600) < 0 && errno == EROFS);
+	ok(snapshot_mount_readonly(&s, target, &fault) < 0);
+	ok(snapshot_unmount(target, &fault) == 0);
+	ok(snapshot_mount_readonly(&one, target, &fault) == 0);
+	is_str(content(in_target("top")), "12345678-00000000000");
+	ok(open(in_target("top"), O_WRONLY) < 0 && errno == EROFS);
+	ok(snapshot_unmount(target, &fault) == 0);
+	ok(snapshot_mount_readonly(&none, target, &fault) == 0 && !exists(in_target("top")));
+	ok(snapshot_unmount(target, &fault) == 0);
+}
+
+static void the_root_directory_is_the_images(void)
+{
+	struct strings s = layers(2);
+	struct stat st;
+
+	chmod(below("layers/12345678-00000000001"), 0711);
+	ok(chown(below("layers/12345678-00000000001"), 12, 34) == 0);
+	ok(prepare_and_mount("c7", 2) == 0 && s.n == 2);
+	ok(stat(target, &st) == 0 && (st.st_mode & 07777) == 0711 && st.st_uid == 12 && st.st_gid == 34);
+	unmounted_and_removed("c7");
+}
+
+static void usage_is_measured_at_most_every_ten_seconds(void)
+{
+	struct strings none = { 0 };
+	uint64_t bytes, inodes;
+	int64_t at;
+
+	ok(snapshot_prepare("u1", &none, &fault) == 0 && snapshot_prepare("u2", &none, &fault) == 0);
+	snapshot_usage("u1", &bytes, &inodes, &at);
+	ok(bytes == 0 && at == 0);
+	snapshot_usage("u2", &bytes, &inodes, &at);
+	snapshot_remove("u1"); /* while it is measured: the next one is */
+	clock_run();
+	snapshot_usage("u2", &bytes, &inodes, &at);
+	ok(bytes == 4096 && inodes == 7 && at > 0);
+	clock_advance(9000);
+	snapshot_usage("u2", &bytes, &inodes, &at);
+	ok(at == loop_real_ns() - INT64_C(9000000000));
+	clock_advance(1000);
+	snapshot_usage("u2", &bytes, &inodes, &at);
+	clock_run();
+	snapshot_usage("u2", &bytes, &inodes, &at);
+	ok(at == loop_real_ns());
+	snapshot_usage("nobody", &bytes, &inodes, &at);
+	ok(bytes == 0 && at == 0);
+	snapshot_remove("u2");
+}
+
+static void count(void *arg, const char *id)
+{
+	(void)id;
+	++*(int *)arg;
+}
+
+static void after_a_restart(void)
+{
+	struct strings s = layers(2);
+	int n = 0;
+
+	ok(snapshot_prepare("r1", &s, &fault) == 0 && snapshot_prepare("r2", &s, &fault) == 0);
+	ok(system(arena_printf(arena, "rm -rf %s", below("snapshots/r2"))) == 0);
+	ok(snapshot_open(root, &fault) == 0);
+	snapshot_each(count, &n);
+	ok(n == 1 && snapshot_exists("r1") && !snapshot_exists("r2"));
+	ok(snapshot_uses_layer(s.at[0]) && !snapshot_uses_layer("other"));
+	ok(snapshot_mount("r1", target, &fault) == 0);
+	unmounted_and_removed("r1");
+	ok(!snapshot_uses_layer(s.at[0]));
+}
+
+static void more_than_a_page_holds(void)
+{
+	overlay_force(OVERLAY_MOUNT);
+	ok(prepare_and_mount("c8", 250) < 0 && strstr(fault.msg, "do not fit into the one page"));
+	snapshot_remove("c8");
+	overlay_force(OVERLAY_FSOPEN);
+	ok(prepare_and_mount("c9", 499) == 0);
+	is_str(content(in_target("top")), "12345678-00000000498");
+	unmounted_and_removed("c9");
+}
+
+static void both_ways(void (*story)(void))
+{
+	enum overlay_way found = overlay_way();
+
+	story();
+	overlay_force(OVERLAY_MOUNT);
+	story();
+	overlay_force(found);
+}
+
+/* The test's own mounts, gone with it. */
+static bool own_world(void)
+{
+	snprintf(root, sizeof(root), "/tmp/test_snapshot.XXXXXX");
+	if (geteuid() != 0 || unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		return false;
+	return mkdtemp(root) && mount("tmpfs", root, "tmpfs", 0, NULL) == 0;
+}
+
+static void opened(void)
+{
+	struct images_config *cfg = arena_zalloc(arena, sizeof(*cfg));
+
+	*cfg = (struct images_config){ .root = root, .registry_config_path = "", .min_free = "0" };
+	ok(store_open(cfg, &fault) == 0);
+	ok(snapshot_open(root, &fault) == 0);
+	ok(snapshot_is_open() && !exists(below("overlay-probe")));
+	target = below("mnt");
+	mkdir(target, 0755);
+}
+
+int main(void)
+{
+	char world[PATH_MAX];
+
+	if (!own_world()) {
+		printf("1..0 # SKIP needs root and a mount namespace\n");
+		return 0;
+	}
+	arena = arena_new();
+	snprintf(world, sizeof(world), "%s", root);
+	snprintf(root + strlen(root), sizeof(root) - strlen(root), "/%0200d", 0);
+	mkdir(root, 0755);
+	opened();
+	both_ways(the_layers_show_and_writes_go_up);
+	both_ways(one_layer_and_none);
+	both_ways(as_many_as_docker_makes);
+	both_ways(an_image_volume);
+	mistakes_are_told();
+	the_root_directory_is_the_images();
+	usage_is_measured_at_most_every_ten_seconds();
+	after_a_restart();
+	if (overlay_way() == OVERLAY_FSOPEN)
+		more_than_a_page_holds();
+	umount2(world, MNT_DETACH);
+	ok(rmdir(world) == 0);
+	arena_free(arena);
+	return tap_end();
+}

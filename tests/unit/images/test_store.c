@@ -1,0 +1,327 @@
+/* test_store.c - images and the names they have, on disk and over restarts; what is removed and when. */
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "images/content.h"
+#include "images/digest.h"
+#include "images/fetch.h"
+#include "images/gc.h"
+#include "images/layer.h"
+#include "images/pull.h"
+#include "images/snapshot.h"
+#include "images/store.h"
+#include "reactor/arena.h"
+#include "reactor/own.h"
+#include "tests/fakes/clock.h"
+#include "tests/fakes/unpack.h"
+#include "tests/tap.h"
+
+#define ID1 "sha256:1111111111111111111111111111111111111111111111111111111111111111"
+#define ID2 "sha256:1112222222222222222222222222222222222222222222222222222222222222"
+#define D1 "sha256:aaaa111111111111111111111111111111111111111111111111111111111111"
+#define D2 "sha256:aaaa222222222222222222222222222222222222222222222222222222222222"
+#define NAME "reg.example/app"
+
+static char root[] = "/tmp/test_store.XXXXXX";
+static const char *pins[] = { "*/pause:*" };
+static struct images_config cfg = { .registry_config_path = "", .min_free = "0", .pinned = { pins, 1 } };
+static struct arena *arena;
+static struct err fault;
+
+/* Snapshots, as gc sees them. */
+static bool snapshots_open = true;
+static struct strings in_snapshot;
+
+bool snapshot_is_open(void)
+{
+	return snapshots_open;
+}
+
+void snapshot_each_layers(void (*fn)(void *arg, const struct strings *layers), void *arg)
+{
+	fn(arg, &in_snapshot);
+}
+
+static bool exists(const char *dir, const char *name)
+{
+	return access(arena_printf(arena, "%s/%s/%s", root, dir, name), F_OK) == 0;
+}
+
+static struct layer *add_layer(const char *dir, const char *diff_id)
+{
+	mkdir(arena_printf(arena, "%s/layers/%s", root, dir), 0755);
+	return layer_add(&(struct layer){ .dir = dir, .diff_id = diff_id, .chain_id = "", .bytes = 100, .inodes = 3, .boot_id = "" }, &fault);
+}
+
+static int add(const char *id, const char *tag, const char *digest, const char *layer)
+{
+	const char *tags[] = { tag }, *digests[] = { digest }, *layers[] = { layer }, *blobs[] = { id };
+	struct image img = { .id = id, .tags = { tags, tag != NULL }, .digests = { digests, 1 }, .layers = { layers, layer != NULL },
+		.blobs = { blobs, 1 }, .size_bytes = 7, .config = { .working_dir = "/w", .user = "", .stop_signal = "" } };
+
+	clock_advance(1000);
+	return store_add(&img, &fault);
+}
+
+/* A new daemon on the same root. */
+static void reopened(void)
+{
+	ok(store_open(&cfg, &fault) == 0);
+}
+
+static const char *id_of(const char *ref)
+{
+	const struct image *img = store_find(ref);
+
+	return img ? img->id : "none";
+}
+
+static void an_empty_store(void)
+{
+	struct images_usage u;
+
+	ok(store_open(&cfg, &fault) == 0);
+	ok(store_find("busybox") == NULL && store_remove("busybox", &fault) == 0);
+	store_usage(&u);
+	is_str(u.mountpoint, root);
+	ok(u.used_bytes == 0 && u.inodes_used == 0 && u.at_ns > 0);
+}
+
+static void found_by_any_name(void)
+{
+	ok(add_layer("l1", D1) != NULL);
+	ok(add(ID1, NAME ":v1", NAME "@" D1, "l1") == 0);
+	is_str(id_of(ID1), ID1);
+	is_str(id_of(ID1 + 7), ID1);
+	is_str(id_of("1111"), ID1);
+	is_str(id_of("sha256:1111"), ID1);
+	is_str(id_of(NAME ":v1"), ID1);
+	is_str(id_of(NAME "@" D1), ID1);
+	is_str(id_of(NAME ":other@" D1), ID1);
+	is_str(id_of(NAME), "none"); /* :latest */
+	is_str(id_of("11"), "none");
+	is_str(id_of("sha256:2"), "none");
+	is_str(id_of(NAME ":v1@" D2), "none");
+	is_str(id_of(""), "none");
+}
+
+static void short_names(void)
+{
+	ok(add_layer("l2", D2) != NULL);
+	ok(add(ID2, "docker.io/library/cafe:latest", "docker.io/library/cafe@" D2, "l2") == 0);
+	is_str(id_of("cafe"), ID2);
+	is_str(id_of("cafe:latest"), ID2);
+	is_str(id_of("docker.io/cafe"), ID2);
+	is_str(id_of("111"), "none"); /* both begin so */
+	ok(store_remove("111", &fault) < 0 && fault.code == ERR_INVALID_ARGUMENT);
+}
+
+static void a_tag_moves(void)
+{
+	const struct image *old;
+
+	ok(add(ID2, NAME ":v1", NAME "@" D2, "l2") == 0);
+	is_str(id_of(NAME ":v1"), ID2);
+	old = store_find(ID1);
+	ok(old && old->tags.n == 0 && old->digests.n == 1);
+	ok(store_find(ID2)->tags.n == 2 && store_find(ID2)->digests.n == 2);
+}
+
+static void pinned(void)
+{
+	ok(!store_find(ID2)->pinned);
+	ok(add(ID2, "reg.example/pause:3", NAME "@" D2, "l2") == 0);
+	ok(store_find(ID2)->pinned);
+}
+
+/* What a new daemon reads is what the old one knew. */
+static void after_a_restart(void)
+{
+	reopened();
+	is_str(id_of(NAME ":v1"), ID2);
+	ok(store_find(ID1) && store_find(ID1)->tags.n == 0);
+	ok(store_find(ID2)->pinned && store_find(ID2)->size_bytes == 7);
+	is_str(store_find(ID2)->config.working_dir, "/w");
+	is_str(store_find(ID2)->layers.at[0], "l2");
+}
+
+static void removed_with_its_layers(void)
+{
+	struct images_usage u;
+
+	store_usage(&u);
+	ok(u.used_bytes == 200 && u.inodes_used == 6);
+	ok(store_remove(ID1, &fault) == 0);
+	is_str(id_of(ID1), "none");
+	ok(exists("layers", "l1"));
+	clock_run();
+	ok(!exists("layers", "l1") && !exists("layer-records", "l1.json") && exists("layers", "l2"));
+	store_usage(&u);
+	ok(u.used_bytes == 100);
+}
+
+static void a_snapshot_holds_its_layers(void)
+{
+	static const char *used[] = { "l2" };
+
+	in_snapshot = (struct strings){ used, 1 };
+	ok(store_remove(NAME ":v1", &fault) == 0);
+	clock_run();
+	ok(store_find(ID2) == NULL && exists("layers", "l2"));
+	in_snapshot = (struct strings){ 0 };
+	gc_soon();
+	clock_run();
+	ok(!exists("layers", "l2"));
+}
+
+static void a_pulls_layers_wait_an_hour(void)
+{
+	struct layer *l = add_layer("l3", D1);
+
+	layer_hold(l);
+	gc_soon();
+	clock_advance(2 * 3600 * 1000);
+	ok(exists("layers", "l3"));
+	layer_release(l);
+	gc_soon();
+	clock_run();
+	ok(!exists("layers", "l3"));
+	add_layer("l3", D1);
+	clock_advance(3000 * 1000);
+	ok(exists("layers", "l3"));
+	clock_advance(1800 * 1000);
+	ok(!exists("layers", "l3"));
+}
+
+static void half_things_go_at_the_start(void)
+{
+	FILE *f;
+
+	mkdir(arena_printf(arena, "%s/layers/stray", root), 0755);
+	add_layer("l4", D1);
+	rmdir(arena_printf(arena, "%s/layers/l4", root));
+	add_layer("l5", D2);
+	f = fopen(arena_printf(arena, "%s/layer-records/l5.json", root), "w");
+	fputs("{\"version\":1,\"dir\":\"l5\",\"diff_id\":\"" D2 "\",\"chain_id\":\"\",\"boot_id\":\"another\"}", f);
+	fclose(f);
+	mkdir(arena_printf(arena, "%s/gone/old", root), 0755);
+	f = fopen(arena_printf(arena, "%s/images/bad.json", root), "w");
+	fputs("{", f);
+	fclose(f);
+	reopened();
+	clock_run();
+	ok(!exists("layers", "stray") && !exists("layer-records", "l4.json") && !exists("layers", "l5") && !exists("gone", "old"));
+	ok(exists("images", "bad.json.corrupt"));
+}
+
+static void an_image_without_its_layer_is_set_aside(void)
+{
+	add_layer("l6", D1);
+	ok(add(ID1, NAME ":v6", NAME "@" D1, "l6") == 0);
+	rmdir(arena_printf(arena, "%s/layers/l6", root));
+	reopened();
+	is_str(id_of(NAME ":v6"), "none");
+	ok(exists("images", "1111111111111111111111111111111111111111111111111111111111111111.json.corrupt"));
+}
+
+static void killed_while_a_tag_moved(void)
+{
+	auto_free char *record = NULL;
+	size_t n = 0;
+	FILE *f;
+	const char *path = arena_printf(arena, "%s/images/%s.json", root, ID1 + 7);
+
+	add_layer("l7", D1);
+	ok(add(ID1, NAME ":v7", NAME "@" D1, "l7") == 0);
+	f = fopen(path, "r");
+	ok(getdelim(&record, &n, EOF, f) > 0);
+	fclose(f);
+	ok(add(ID2, NAME ":v7", NAME "@" D2, "l7") == 0);
+	f = fopen(path, "w"); /* the second step did not happen */
+	fputs(record, f);
+	fclose(f);
+	reopened();
+	is_str(id_of(NAME ":v7"), ID2);
+	ok(store_find(ID1)->tags.n == 0);
+}
+
+static void blobs_are_verified(void)
+{
+	char digest[DIGEST_SIZE];
+	size_t len;
+
+	digest_of("hello", 5, digest);
+	ok(content_put(digest, "hello", 5, &fault) == 0 && content_put(digest, "hello", 5, &fault) == 0);
+	is_str(content_get(digest, arena, &len), "hello");
+	ok(len == 5 && content_bytes() == 5);
+	ok(truncate(arena_printf(arena, "%s/blobs/%s", root, digest + 7), 0) == 0);
+	ok(content_get(digest, arena, &len) == NULL && !exists("blobs", digest + 7));
+	ok(content_get(ID1, arena, &len) == NULL);
+	ok(content_put(digest, "hello", 5, &fault) == 0);
+	gc_soon();
+	clock_run();
+	ok(!exists("blobs", digest + 7)); /* in no image */
+}
+
+static void partial_files_of_old(void)
+{
+	struct stat st;
+	FILE *f = fopen(arena_printf(arena, "%s/partial/%s", root, ID1 + 7), "w");
+
+	fclose(f);
+	ok(stat(arena_printf(arena, "%s/partial/%s", root, ID1 + 7), &st) == 0);
+	/* The clock of the test stands in 2023: this file is from its future. */
+	fetch_sweep_partials(3600);
+	ok(exists("partial", ID1 + 7));
+	fetch_sweep_partials(-INT32_MAX);
+	ok(!exists("partial", ID1 + 7));
+}
+
+static void nothing_goes_before_all_is_read(void)
+{
+	snapshots_open = false;
+	add_layer("l8", D2);
+	layer_by_dir("l8")->kept = false;
+	gc_soon();
+	clock_run();
+	ok(exists("layers", "l8"));
+	snapshots_open = true;
+	gc_soon();
+	clock_run();
+	ok(!exists("layers", "l8"));
+}
+
+static void a_root_that_cannot_be(void)
+{
+	struct images_config bad = cfg;
+
+	bad.root = "/proc/nothing/here";
+	ok(store_open(&bad, &fault) < 0 && fault.code == ERR_INTERNAL && strstr(fault.msg, "/proc/nothing/here"));
+	ok(store_open(&cfg, &fault) == 0);
+}
+
+int main(void)
+{
+	arena = arena_new();
+	cfg.root = mkdtemp(root);
+	an_empty_store();
+	found_by_any_name();
+	short_names();
+	a_tag_moves();
+	pinned();
+	after_a_restart();
+	removed_with_its_layers();
+	a_snapshot_holds_its_layers();
+	a_pulls_layers_wait_an_hour();
+	half_things_go_at_the_start();
+	an_image_without_its_layer_is_set_aside();
+	killed_while_a_tag_moved();
+	blobs_are_verified();
+	partial_files_of_old();
+	nothing_goes_before_all_is_read();
+	a_root_that_cannot_be();
+	ok(system(arena_printf(arena, "rm -rf %s", root)) == 0);
+	arena_free(arena);
+	return tap_end();
+}
