@@ -243,6 +243,18 @@ static void on_wake(struct timer *t)
 	}
 }
 
+/* What a program said may be cut inside a character or be no UTF-8 at all, and a client refuses a whole status for that. */
+static const char *utf8_only(struct arena *a, const char *s)
+{
+	auto_json json_t *valid = json_string(s);
+	char *copy = arena_strdup(a, s);
+
+	for (char *at = copy; !valid && *at; at++)
+		if ((unsigned char)*at >= 0x80)
+			*at = '?';
+	return copy;
+}
+
 void container_set_exited(struct container *c, int32_t exit_code, const char *reason, const char *message, int64_t at_ns)
 {
 	c->state = CONTAINER_EXITED;
@@ -250,7 +262,7 @@ void container_set_exited(struct container *c, int32_t exit_code, const char *re
 	c->starting = false;
 	c->exit_code = exit_code;
 	c->reason = arena_strdup(c->arena, reason);
-	c->message = arena_strdup(c->arena, message);
+	c->message = utf8_only(c->arena, message);
 	c->finished_at_ns = at_ns;
 	save_or_log(c);
 	log_info("container_exited container=%.12s sandbox=%.12s exit_code=%d reason=%s", c->id, c->sandbox->id, (int)exit_code,

@@ -165,6 +165,18 @@ static void waiters_hear_once_and_not_at_once(void)
 	container_free(c);
 }
 
+static void a_message_is_utf8_in_the_end(void)
+{
+	struct container *c = make("u", 0, "");
+
+	container_set_exited(c, 128, "StartError", "caf\xc3\xa9 is fine", 5);
+	is_str(c->message, "caf\xc3\xa9 is fine");
+	container_set_exited(c, 128, "StartError", "cut caf\xc3", 5);
+	is_str(c->message, "cut caf?");
+	world_settle();
+	container_free(c);
+}
+
 /* ---- restarts: a child process writes the records, this one reads them ---- */
 
 static void written_by_another(void (*writes)(void))
@@ -257,6 +269,7 @@ int main(void)
 	found_by_unique_prefix_and_listed_by_age();
 	two_with_one_prefix();
 	waiters_hear_once_and_not_at_once();
+	a_message_is_utf8_in_the_end();
 	records_survive();
 	return tap_end();
 }
