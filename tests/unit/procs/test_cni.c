@@ -294,6 +294,26 @@ static void chains_wait_for_a_place(void)
 	end();
 }
 
+static void a_slow_chain_gives_its_place_away(void)
+{
+	struct cni_sandbox s = pod();
+	struct result r[5] = { 0 };
+
+	begin("{\"cniVersion\":\"1.0.0\",\"name\":\"n\",\"plugins\":[{\"type\":\"bridge\"}]}");
+	for (int i = 0; i < 5; i++)
+		cni_add(&s, record, &r[i]);
+	ok(net_children_n == 4);
+	for (int i = 0; i < 100 && net_children_n == 4; i++)
+		ev_run(EV_DEFAULT, EVRUN_ONCE); /* the timers of the four */
+	ok(net_children_n == 5 && net_children_live() == 5);
+	for (int i = 0; i < 5; i++)
+		net_child_exits(i, 0, IP_RESULT, "", false);
+	turns();
+	for (int i = 0; i < 5; i++)
+		ok(r[i].calls == 1 && r[i].e.code == ERR_OK);
+	end();
+}
+
 static void cancel_in_each_state_is_silent(void)
 {
 	struct cni_sandbox s = pod();
@@ -412,6 +432,7 @@ int main(void)
 	a_missing_program_is_an_error_of_the_next_turn();
 	untellable_metadata_runs_nothing();
 	chains_wait_for_a_place();
+	a_slow_chain_gives_its_place_away();
 	cancel_in_each_state_is_silent();
 	a_configuration_may_come_later();
 	a_missing_plugin_is_why_there_is_no_network();
