@@ -3,7 +3,7 @@
  *   PREPARE ---log, stdio, console---> RUN ---pid---> STARTED (life.c has it from here)
  *      |                                |
  *      |                                +---error---> UNDO ---runtime deleted it, or could not---> FAILED
- *      +---error-------------------------------------------------------------------------------------^
+ *      +---error------------------------+---no usable program, so nothing to undo------------------^
  *
  *   FAILED records EXITED 128 StartError. `starting` is on disk before RUN: after a crash the keeper's word decides (start_adopt).
  * Waits on: the runtime (RUN, UNDO), one turn of the loop (FAILED from PREPARE). */
@@ -31,7 +31,7 @@ enum { EXIT_CODE_START_ERROR = 128 };
 enum start_state { PREPARE, RUN, UNDO, STARTED, FAILED };
 static const struct sm_state start_states[] = {
 	[PREPARE] = { "PREPARE", TO(RUN) | TO(FAILED) },
-	[RUN]     = { "RUN",     TO(STARTED) | TO(UNDO) },
+	[RUN]     = { "RUN",     TO(STARTED) | TO(UNDO) | TO(FAILED) },
 	[UNDO]    = { "UNDO",    TO(FAILED) },
 	[STARTED] = { "STARTED", 0 },
 	[FAILED]  = { "FAILED",  0 },
@@ -133,7 +133,10 @@ static void on_ran(void *arg, const struct err *e, struct child_result *r)
 
 	if (e) {
 		s->err = *e;
-		return undo(s);
+		if (e->code != ERR_FAILED_PRECONDITION)
+			return undo(s);
+		c->in_runtime = false;
+		return fail(s);
 	}
 	if (s->console && take_console(s) < 0)
 		return undo(s);

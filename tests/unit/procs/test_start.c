@@ -129,6 +129,20 @@ static void the_runtime_refuses(void)
 	ok(fake_pumps == 0 && fake_holds == 0 && strstr(fake_calls, "rmdir"));
 }
 
+static void the_program_is_missing(void)
+{
+	struct container *c = fake_container();
+	struct result r = { 0 };
+
+	start_start(c, record, &r);
+	fake_runtime_fail(ERR_FAILED_PRECONDITION, "runtime handler runc: /usr/sbin/runc: No such file or directory");
+	ok(r.calls == 0);
+	world_settle();
+	ok(r.calls == 1 && r.err.code == ERR_FAILED_PRECONDITION && c->state == CONTAINER_EXITED);
+	ok(!c->in_runtime); /* so that it can be removed without the program */
+	is_str(fake_calls, "run rmdir ");
+}
+
 static void the_keeper_is_away(void)
 {
 	struct container *c = fake_container();
@@ -337,6 +351,7 @@ int main(void)
 	oom();
 	a_child_killed_for_memory_is_not_the_container();
 	the_runtime_refuses();
+	the_program_is_missing();
 	the_keeper_is_away();
 	the_log_cannot_be_opened();
 	not_created_or_not_ready();
