@@ -24,6 +24,7 @@
 
 #include "procs/keeper_crispd.h"
 #include "procs/keeper_hold.h"
+#include "procs/keeper_ns_request.h"
 #include "procs/keeper_proto.h"
 #include "procs/keeper_spawn.h"
 #include "reactor/list.h"
@@ -40,12 +41,6 @@ static const struct ns_kind {
 	{ "net", "/proc/self/ns/net", CLONE_NEWNET, KEEPER_NS_NET },
 	{ "ipc", "/proc/self/ns/ipc", CLONE_NEWIPC, KEEPER_NS_IPC },
 	{ "uts", "/proc/self/ns/uts", CLONE_NEWUTS, KEEPER_NS_UTS },
-};
-
-struct request { /* strings inside the message; sysctls owned */
-	const char *id, *path, *hostname;
-	uint32_t bits;
-	const char **sysctls; /* key, value, key, value, ... */
 };
 
 struct op {
@@ -67,7 +62,7 @@ static struct link ops = { &ops, &ops }; /* of struct op.link */
 /* ---- in the child ---- */
 
 struct making {
-	const struct request *r;
+	const struct ns_make *r;
 	int fd;
 };
 
@@ -108,23 +103,12 @@ static void lo_up(int fd)
 		fail(fd, ERR_INTERNAL, "bring lo up", "");
 }
 
-/* sysctl(8): the first separator of a key says which of '.' and '/' separates; the other one is then part of a name. */
-static void sysctl_path(char *out, size_t size, const char *key)
-{
-	bool dots = key[strcspn(key, "./")] == '.';
-	int n = snprintf(out, size, "/proc/sys/");
-
-	for (; *key && (size_t)n < size - 1; key++)
-		out[n++] = !dots ? *key : *key == '.' ? '/' : *key == '/' ? '.' : *key;
-	out[n] = '\0';
-}
-
 static void set_sysctl(int report_fd, const char *key, const char *value)
 {
 	char path[256];
 	auto_fd int fd = -1;
 
-	sysctl_path(path, sizeof(path), key);
+	ns_sysctl_path(path, sizeof(path), key);
 	fd = open(path, O_WRONLY | O_CLOEXEC);
 	if (fd < 0 || write(fd, value, strlen(value)) != (ssize_t)strlen(value))
 		fail(report_fd, ERR_INVALID_ARGUMENT, "sysctl", key);
@@ -133,7 +117,7 @@ static void set_sysctl(int report_fd, const char *key, const char *value)
 static void make(void *arg)
 {
 	const struct making *m = arg;
-	const struct request *r = m->r;
+	const struct ns_make *r = m->r;
 	int fds[NS_KINDS], n = 0, flags = 0;
 
 	for (int i = 0; i < NS_KINDS; i++)
@@ -266,53 +250,7 @@ static void on_report(struct fd_watch *w, int events)
 	op_free(op);
 }
 
-/* Only what belongs to a namespace that is made here: anything else would change the host. */
-static bool sysctl_belongs(const char *key, uint32_t bits)
-{
-	static const struct {
-		const char *prefix;
-		uint32_t bit;
-	} owners[] = {
-		{ "net/", KEEPER_NS_NET }, { "kernel/shm", KEEPER_NS_IPC }, { "kernel/msg", KEEPER_NS_IPC },
-		{ "kernel/sem", KEEPER_NS_IPC }, { "fs/mqueue/", KEEPER_NS_IPC },
-	};
-	char path[256];
-
-	if (strlen(key) > 200)
-		return false;
-	sysctl_path(path, sizeof(path), key);
-	if (strstr(path, "/../") || strstr(path, "//"))
-		return false;
-	for (size_t i = 0; i < sizeof(owners) / sizeof(owners[0]); i++)
-		if (bits & owners[i].bit &&
-		    strncmp(path + strlen("/proc/sys/"), owners[i].prefix, strlen(owners[i].prefix)) == 0)
-			return true;
-	return false;
-}
-
-static int request_get(struct request *r, const struct imsg *m, struct err *e)
-{
-	struct get g = get_from(m);
-
-	*r = (struct request){ .id = get_str(&g) };
-	r->bits = get_u32(&g);
-	r->path = get_str(&g);
-	r->hostname = get_str(&g);
-	r->sysctls = get_strv(&g);
-	if (g.bad || g.at != g.end || !r->id || strlen(r->id) > 128 || !r->bits || r->bits >= 1u << NS_KINDS ||
-	    (r->path && (r->path[0] != '/' || !(r->bits & KEEPER_NS_NET) || strlen(r->path) > 250)) ||
-	    (r->hostname && !(r->bits & KEEPER_NS_UTS)))
-		return err_set(e, ERR_INVALID_ARGUMENT, "malformed request for namespaces");
-	for (const char **s = r->sysctls; s && s[0]; s += 2) {
-		if (!s[1])
-			return err_set(e, ERR_INVALID_ARGUMENT, "sysctl %s has no value", s[0]);
-		if (!sysctl_belongs(s[0], r->bits))
-			return err_set(e, ERR_INVALID_ARGUMENT, "sysctl %s belongs to no namespace of its own here", s[0]);
-	}
-	return 0;
-}
-
-static int start(const struct request *r, uint64_t tag, struct err *e)
+static int start(const struct ns_make *r, uint64_t tag, struct err *e)
 {
 	auto_fd int theirs = -1, ours = -1;
 	struct op *op;
@@ -342,12 +280,12 @@ static int start(const struct request *r, uint64_t tag, struct err *e)
 
 void ns_make(struct imsg *m)
 {
-	struct request r;
+	struct ns_make r;
 	struct err e;
 
-	if (request_get(&r, m, &e) < 0 || start(&r, m->tag, &e) < 0)
+	if (ns_request_get(&r, m, &e) < 0 || start(&r, m->tag, &e) < 0)
 		tell_done(m->tag, e.code, e.msg);
-	free(r.sysctls);
+	ns_request_free(&r);
 }
 
 void ns_cancel_all(void)

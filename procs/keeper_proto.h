@@ -34,7 +34,7 @@ enum keeper_message {
 
 enum { KEEPER_VERSION = 1 };
 
-enum keeper_ns { KEEPER_NS_NET = 1, KEEPER_NS_IPC = 2, KEEPER_NS_UTS = 4 };
+enum keeper_ns { KEEPER_NS_NET = 1, KEEPER_NS_IPC = 2, KEEPER_NS_UTS = 4, KEEPER_NS_END = 8 };
 
 #define KEEPER_NOT_HELD UINT32_MAX
 #define KEEPER_FD_ENV "CRISP_KEEPER_FD" /* crispd's end of the channel */

@@ -1,2 +1,3 @@
-# The keeper's tests run the real keeper, which stands two rooms up from them.
+# The keeper's tests run the real keeper, which stands beside the archives of the rooms.
 $(BUILD)/tests/unit/procs/test_keeper $(BUILD)/tests/unit/procs/test_keeper_crash: | $(BUILD)/crisp-keeper
+$(BUILD)/tests/fuzz/fuzz_keeper: $(BUILD)/procs/keeper_ns_request.o

@@ -319,7 +319,7 @@ static void usage_and_state(void)
 	pid_t pid = fork();
 
 	if (pid == 0) {
-		close(STDERR_FILENO);
+		dup2(open("/dev/null", O_WRONLY | O_CLOEXEC), STDERR_FILENO);
 		execl(keeper_program, keeper_program, "--nonsense", NULL);
 		_exit(99);
 	}
