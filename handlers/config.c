@@ -320,8 +320,10 @@ int config_read(struct config *c, const char *text, size_t len, const char *path
 		yaml_document_delete(&doc);
 	}
 	yaml_parser_delete(&parser);
+	if (failed)
+		return failed;
 	follow_state(c);
-	return failed ? failed : check(c, path, e);
+	return check(c, path, e);
 }
 
 int config_load(struct config *c, const char *path, struct err *e)

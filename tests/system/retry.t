@@ -8,9 +8,9 @@ crisp_start || exit 1
 $CRICTL pull "$REGISTRY/busybox:latest" >/dev/null
 pod_json p >/dev/null
 
-for i in 1 2 3 4 5; do $CRICTL runp "$T/p.pod.json" >"$T/run.$i" 2>&1 & pids="${pids-} $!"; done
+for i in 1 2 3 4 5; do $CRICTL runp "$T/p.pod.json" >"$T/run.$i" 2>"$T/run.$i.err" & pids="${pids-} $!"; done
 for p in $pids; do wait "$p"; done
-is 'five calls at once make one sandbox' "$(cat "$T"/run.* | sort -u | wc -l)" 1
+is 'five calls at once make one sandbox' "$(cat "$T"/run.[1-5] | sort -u | wc -l)" 1
 is 'that is listed once' "$($CRICTL pods -q | wc -l)" 1
 pod=$($CRICTL pods -q --no-trunc)
 is 'a later call gets it too' "$($CRICTL runp "$T/p.pod.json")" "$pod"
