@@ -148,7 +148,9 @@ static void machine_stop(struct machine *m)
 	if (list_linked(&m->wish))
 		list_drop(&m->wish);
 	list_drop(&m->link);
-	if (m->fd >= 0)
+	if (m->fd >= 0 && m->have == 0)
+		drop_partial(m);
+	else if (m->fd >= 0)
 		close(take_fd(&m->fd));
 	drop_unpack(m);
 }

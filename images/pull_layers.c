@@ -29,8 +29,12 @@ static void settled(struct pull_layer *l, struct layer *have)
 	l->have = have;
 	layer_hold(have);
 	l->job->fresh |= have->kept;
-	if (l->raw)
-		layer_release(take_ptr(&l->raw));
+	if (!l->raw)
+		return;
+	/* What was made from it is what images need. */
+	l->raw->kept = false;
+	layer_release(take_ptr(&l->raw));
+	gc_soon();
 }
 
 static void on_fetched(void *arg, const struct err *e, struct layer *made)
@@ -127,6 +131,13 @@ void pull_layers_start(struct pull_job *j)
 	timer_set(&j->timer, 0, on_step);
 }
 
+/* What came for this place goes with the pull, unless an image or another pull has it. */
+static void disown(struct layer *l)
+{
+	if (l && l->holds == 0)
+		l->kept = false;
+}
+
 void pull_layers_stop(struct pull_job *j, bool keep)
 {
 	for (size_t i = 0; i < j->manifest.nlayers; i++) {
@@ -136,14 +147,13 @@ void pull_layers_stop(struct pull_job *j, bool keep)
 			(keep ? fetch_cancel : fetch_discard)(take_ptr(&l->fetch));
 		if (l->merge)
 			unpack_task_cancel(take_ptr(&l->merge));
-		for (int k = 0; k < 2; k++) {
-			struct layer *held = k ? l->raw : l->have;
-
-			if (!held)
-				continue;
-			layer_release(held);
-			held->kept = held->kept && keep;
-		}
-		l->raw = l->have = NULL;
+		if (l->have)
+			layer_release(take_ptr(&l->have));
+		if (l->raw)
+			layer_release(take_ptr(&l->raw));
+	}
+	for (size_t i = 0; !keep && i < j->manifest.nlayers; i++) {
+		disown(layer_find(j->layers[i].diff_id, j->layers[i].chain_id));
+		disown(layer_find_unfinished(j->layers[i].diff_id));
 	}
 }
