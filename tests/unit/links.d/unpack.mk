@@ -1,4 +1,6 @@
 # The unpacker's tests run the real program on layers made in memory; the driver's test plays the keeper.
-unpack.tests := $(addprefix $(BUILD)/tests/unit/images/test_unpack_,layer stream hostile parents tree)
+unpack.tests := $(addprefix $(BUILD)/tests/unit/images/test_unpack_,layer stream hostile parents sparse confine tree)
 $(unpack.tests): $(BUILD)/tests/fakes/layer.o $(BUILD)/tests/fakes/pack.o | $(BUILD)/crisp-unpack
 $(BUILD)/tests/unit/images/test_unpack: $(BUILD)/tests/fakes/child.o
+# This one calls the confinement itself.
+$(BUILD)/tests/unit/images/test_unpack_confine: $(BUILD)/images/unpack_confine.o
