@@ -21,6 +21,7 @@ int fake_unpack_running, fake_unpack_most, fake_unpack_started, fake_unpack_merg
 const char *fake_unpack_root;
 
 struct unpack {
+	struct link link; /* of `running` */
 	char digest[DIGEST_SIZE], diff_id[DIGEST_SIZE];
 	uint64_t size;
 	bool lowest;
@@ -41,7 +42,7 @@ struct unpack_task {
 	void *arg;
 };
 
-static struct unpack *waiting; /* for space; one is enough */
+static struct link running = { &running, &running }; /* of struct unpack.link */
 static unsigned serial;
 
 void unpack_open(const struct unpack_config *cfg)
@@ -69,8 +70,7 @@ static void make_layer(const char *name, const void *p, size_t n)
 
 static void unpack_free(struct unpack *u)
 {
-	if (waiting == u)
-		waiting = NULL;
+	list_drop(&u->link);
 	timer_clear(&u->timer);
 	buf_free(&u->got);
 	free(u);
@@ -123,6 +123,7 @@ struct unpack *unpack_start(const struct unpack_spec *spec, unpack_done *done, v
 	u->arg = arg;
 	while (spec->blob_fd >= 0 && (n = pread(spec->blob_fd, block, sizeof(block), (off_t)u->got.len)) > 0)
 		buf_append(&u->got, block, (size_t)n);
+	list_push(&running, &u->link);
 	fake_unpack_started++;
 	if (++fake_unpack_running > fake_unpack_most)
 		fake_unpack_most = fake_unpack_running;
@@ -141,16 +142,18 @@ void unpack_on_space(struct unpack *u, void (*fn)(void *arg), void *arg)
 {
 	u->space = fn;
 	u->space_arg = arg;
-	waiting = u;
 }
 
 void fake_unpack_space(void)
 {
-	struct unpack *u = take_ptr(&waiting);
-
 	fake_unpack_full = false;
-	if (u)
-		u->space(u->space_arg);
+	list_each(it, &running) {
+		struct unpack *u = container_of(it, struct unpack, link);
+		void (*space)(void *arg) = take_ptr(&u->space);
+
+		if (space)
+			space(u->space_arg);
+	}
 }
 
 void unpack_finish(struct unpack *u)
