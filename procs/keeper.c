@@ -4,8 +4,8 @@
  *   AWAY ---a new keeper listens---> RETURN ---END---> HERE          RETURN ---channel ends---> AWAY
  *   HELLO ---channel ends---> AWAY (ready with UNAVAILABLE)
  *
- * Waits on: the keeper's messages; in AWAY one timer, as connecting to <state>/keeper.sock is how a new keeper is found.
- * The tables of this file are the truth while the keeper is away: all of them are handed over in RETURN. */
+ * Waits on: the keeper's messages; in AWAY one timer, as connecting to <state>/keeper.sock is how a new keeper is
+ * found. The tables of this file are the truth while the keeper is away: all of them are handed over in RETURN. */
 #include "procs/keeper.h"
 
 #include <errno.h>
@@ -272,7 +272,8 @@ static void on_tell(struct timer *t)
 	}
 }
 
-void keeper_watch_exit(struct exit_watch *w, const char *id, void (*fn)(struct exit_watch *w, const struct exit_record *r))
+void keeper_watch_exit(struct exit_watch *w, const char *id,
+                       void (*fn)(struct exit_watch *w, const struct exit_record *r))
 {
 	const struct kept_entry *k = map_get(&keeper.kept_by_id, id);
 

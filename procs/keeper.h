@@ -58,7 +58,8 @@ struct exit_watch {
 };
 
 /* fn runs once when the kept process of that id has ended (soon, when it has already), never inside this call. */
-void keeper_watch_exit(struct exit_watch *w, const char *id, void (*fn)(struct exit_watch *w, const struct exit_record *r));
+void keeper_watch_exit(struct exit_watch *w, const char *id,
+                       void (*fn)(struct exit_watch *w, const struct exit_record *r));
 void keeper_unwatch_exit(struct exit_watch *w); /* harmless when not set */
 
 /* The keeper may drop the exit record (or the watch). Called once our own record of the exit is on disk. */
@@ -94,7 +95,8 @@ struct ns_op *keeper_namespaces(const struct ns_request *r, ns_done *done, void 
 void keeper_namespaces_cancel(struct ns_op *op); /* what was made is undone */
 
 /* Unbinds and unlinks a pinned netns path in the host's mount namespace and drops the held fds; missing is fine.
- * Asynchronous; no answer is awaited (recovery removes what a crash of ours leaves; while the keeper is away it waits for the next). */
+ * Asynchronous; no answer is awaited (recovery removes what a crash of ours leaves; while the keeper is away it waits
+ * for the next). */
 void keeper_namespaces_drop(const char *id, const char *netns_path);
 
 #endif

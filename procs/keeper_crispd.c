@@ -5,8 +5,8 @@
  *     +---10 s without it: killed (the lock becomes free)
  *   FIND, RUN, PAUSE ---SIGTERM---> END ---ended, or killed after 5 s---> OVER
  *
- * Which crispd lives is told by a lock: <state>/crispd.lock is flocked before crispd is born and the locked file travels to it
- * with the welcome, so the lock is free exactly when no crispd is alive, whoever started it.
+ * Which crispd lives is told by a lock: <state>/crispd.lock is flocked before crispd is born and the locked file
+ * travels to it with the welcome, so the lock is free exactly when no crispd is alive, whoever started it.
  * Waits on: the channel and the reaper (RUN; for a survivor, whose parent we are not, its pidfd) and one timer. */
 #include "procs/keeper_crispd.h"
 
@@ -131,9 +131,10 @@ static void on_end_of_crispd(void)
 	ns_cancel_all();
 	if (crispd.sm.now == END)
 		return over(0);
-	log_warn("crispd end status=%s lived_ms=%lld", log_quote(crispd.survivor ? "unknown" : child_status_text(status)),
-		 (long long)lived_ms);
-	if (!crispd.survivor && WIFEXITED(status) && (WEXITSTATUS(status) == EXIT_CONFIG || WEXITSTATUS(status) == EXIT_USAGE))
+	log_warn("crispd end status=%s lived_ms=%lld",
+	         log_quote(crispd.survivor ? "unknown" : child_status_text(status)), (long long)lived_ms);
+	if (!crispd.survivor && WIFEXITED(status) &&
+	    (WEXITSTATUS(status) == EXIT_CONFIG || WEXITSTATUS(status) == EXIT_USAGE))
 		return over(WEXITSTATUS(status));
 	if (lived_ms >= LIFE_THAT_COUNTS_MS)
 		crispd.backoff_ms = 0;
@@ -213,8 +214,8 @@ static void welcome(void)
 	tell(KEEPER_END, 0, NULL, NULL, 0);
 }
 
-/* An OCI runtime that the crispd before had started may still bring a process to be kept: a welcome that came before that
- * would not name it. */
+/* An OCI runtime that the crispd before had started may still bring a process to be kept: a welcome that came before
+ * that would not name it. */
 static void on_welcome(struct timer *t)
 {
 	if (jobs_any_orphan() && ms_since(crispd.asked_ns) < ORPHANS_PATIENCE_MS) {
@@ -339,7 +340,8 @@ static pid_t execute(int channel, int *birth_fd, struct err *e)
 	auto_free const char **env = crispd_env();
 	int fds[] = { channel, STDOUT_FILENO, STDERR_FILENO };
 	struct child_request r = {
-		.argv = argv, .envp = env, .cwd = "/", .nfds = 3, .fds = fds, .theirs = { 3, STDOUT_FILENO, STDERR_FILENO }, .cgroup_fd = -1,
+		.argv = argv, .envp = env, .cwd = "/", .cgroup_fd = -1,
+		.nfds = 3, .fds = fds, .theirs = { 3, STDOUT_FILENO, STDERR_FILENO },
 	};
 
 	return spawn(&r, true, birth_fd, e);
@@ -436,7 +438,8 @@ static void on_connection(struct fd_watch *w, int events)
 	socklen_t len = sizeof(peer);
 
 	(void)events;
-	if (fd < 0 || crispd.sm.now != FIND || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0 || peer.uid != geteuid())
+	if (fd < 0 || crispd.sm.now != FIND || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0 ||
+	    peer.uid != geteuid())
 		return;
 	crispd.pidfd = (int)syscall(SYS_pidfd_open, peer.pid, 0);
 	if (crispd.pidfd < 0)
@@ -457,12 +460,13 @@ static int listen_for_survivors(struct err *e)
 	size_t len = strlen(crispd.cfg->state) + 1 + strlen(KEEPER_SOCKET);
 
 	if (len >= sizeof(sa.sun_path))
-		return err_set(e, ERR_INVALID_ARGUMENT, "state directory %s: its name is too long for a socket in it", crispd.cfg->state);
+		return err_set(e, ERR_INVALID_ARGUMENT, "state directory %s: its name is too long for a socket in it",
+		               crispd.cfg->state);
 	memcpy(sa.sun_path, state_path(KEEPER_SOCKET), len + 1);
 	crispd.listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	unlink(sa.sun_path); /* ours by the lock on the directory */
-	if (crispd.listener < 0 || bind(crispd.listener, (struct sockaddr *)&sa, sizeof(sa)) < 0 || chmod(sa.sun_path, 0600) < 0 ||
-	    listen(crispd.listener, 8) < 0)
+	if (crispd.listener < 0 || bind(crispd.listener, (struct sockaddr *)&sa, sizeof(sa)) < 0 ||
+	    chmod(sa.sun_path, 0600) < 0 || listen(crispd.listener, 8) < 0)
 		return err_os(e, ERR_INTERNAL, "listen on %s", sa.sun_path);
 	fd_watch_set(&crispd.listener_watch, crispd.listener, FD_READ, on_connection);
 	return 0;

@@ -1,9 +1,9 @@
 /* keeper_hide.c - see keeper_hide.h.
  *
- * The copy of the mount is made private and covered, not unmounted: an unmount propagates by the mount above it, which is shared
- * on most hosts and stays so; a mount on top propagates by the mount under it, which is the private one. Every other mount keeps
- * its peers, so that the runtime's own rshared and rslave binds work as in the host's namespace.
- * mount_namespaces(7); Documentation/filesystems/sharedsubtree.rst, 5d and 5e. */
+ * The copy of the mount is made private and covered, not unmounted: an unmount propagates by the mount above it, which
+ * is shared on most hosts and stays so; a mount on top propagates by the mount under it, which is the private one.
+ * Every other mount keeps its peers, so that the runtime's own rshared and rslave binds work as in the host's
+ * namespace. mount_namespaces(7); Documentation/filesystems/sharedsubtree.rst, 5d and 5e. */
 #include "procs/keeper_hide.h"
 
 #include <sched.h>

@@ -92,8 +92,8 @@ static pid_t read_pidfile(const char *path, struct err *e)
 	return (pid_t)pid;
 }
 
-/* A runtime exited with 0: its container's process is ours by now (subreaper), or was and has been reaped since the runtime's
- * birth. Anything else that lives under that pid is watched by pidfd. */
+/* A runtime exited with 0: its container's process is ours by now (subreaper), or was and has been reaped since the
+ * runtime's birth. Anything else that lives under that pid is watched by pidfd. */
 static int keep_from_pidfile(const struct job *j, pid_t *pid, bool *alive, struct err *e)
 {
 	siginfo_t info;

@@ -5,8 +5,8 @@
  *   (taken over from a keeper that died)          |  ^
  *                                      not reaped +--+ every 10 ms, 1 s at most, then ENDED(-1)
  *
- * Who is not the parent learns an exit status by PIDFD_GET_INFO alone (Linux 6.15), after the parent's reap; an older kernel
- * answers ENOTTY, or gives no PIDFD_INFO_EXIT, and the status is lost. */
+ * Who is not the parent learns an exit status by PIDFD_GET_INFO alone (Linux 6.15), after the parent's reap; an older
+ * kernel answers ENOTTY, or gives no PIDFD_INFO_EXIT, and the status is lost. */
 #include "procs/keeper_kept.h"
 
 #include <errno.h>

@@ -6,8 +6,8 @@
  *                                          crispd, containers
  * Usage: crisp-keeper [--config FILE] [--crispd PATH] [--state DIR] [--log LEVEL]
  * Without --state the directory is asked of `crispd --config FILE --print state`.
- * Exit: 0 after SIGTERM; 64 usage; 78 crispd refuses its configuration; 1 the state directory has another keeper, or no keeper
- * can work here. */
+ * Exit: 0 after SIGTERM; 64 usage; 78 crispd refuses its configuration; 1 the state directory has another keeper, or no
+ * keeper can work here. */
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -70,7 +70,7 @@ static int watch_keeper(pid_t keeper, const sigset_t *set)
 	return status;
 }
 
-/* Returns in the keeper; the parent never returns. What outlives a keeper becomes a child of the parent, which reaps it. */
+/* Returns in the keeper; the parent never returns. It reaps what outlives a keeper. */
 static void under_parent(void)
 {
 	sigset_t set, before;
@@ -183,7 +183,8 @@ static int lock_state(const char *state, struct err *e)
 		if (i == LOCK_TRIES) {
 			n = (int)pread(fd, text, sizeof(text) - 1, 0);
 			text[n > 0 ? strcspn(text, "\n") : 0] = '\0';
-			return err_set(e, ERR_UNAVAILABLE, "state directory %s belongs to the keeper with pid %s", state, text);
+			return err_set(e, ERR_UNAVAILABLE, "state directory %s belongs to the keeper with pid %s",
+			               state, text);
 		}
 		sleep_ms(LOCK_TURN_MS);
 	}
@@ -195,7 +196,8 @@ static int lock_state(const char *state, struct err *e)
 
 static void usage(void)
 {
-	dprintf(STDERR_FILENO, "usage: crisp-keeper [--config FILE] [--crispd PATH] [--state DIR] [--log debug|info|warn|error]\n");
+	dprintf(STDERR_FILENO,
+	        "usage: crisp-keeper [--config FILE] [--crispd PATH] [--state DIR] [--log debug|info|warn|error]\n");
 	exit(EXIT_USAGE);
 }
 

@@ -3,9 +3,9 @@
  *   MAKING ---report with fds---> held, DONE told
  *     +---report of a failure, child gone, crispd dead---> unpinned, DONE told
  *
- * Waits on: one message of the child. The child itself calls unshare(2): clone3(CLONE_NEWNET) would make the network namespace
- * in the keeper's own time (210 us, 14 ms and more while others are torn down).
- * The keeper makes the file of the pin (O_EXCL), so that it knows whose it is and can undo it whatever became of the child. */
+ * Waits on: one message of the child. The child itself calls unshare(2): clone3(CLONE_NEWNET) would make the network
+ * namespace in the keeper's own time (210 us, 14 ms and more while others are torn down). The keeper makes the file of
+ * the pin (O_EXCL), so that it knows whose it is and can undo it whatever became of the child. */
 #include "procs/keeper_ns.h"
 
 #include <arpa/inet.h>
@@ -123,7 +123,8 @@ static void make(void *arg)
 	for (int i = 0; i < NS_KINDS; i++)
 		flags |= r->bits & kinds[i].bit ? kinds[i].flag : 0;
 	if (unshare(flags) < 0)
-		fail(m->fd, errno == ENOSPC || errno == ENOMEM ? ERR_RESOURCE_EXHAUSTED : ERR_INTERNAL, "make namespaces", "");
+		fail(m->fd, errno == ENOSPC || errno == ENOMEM ? ERR_RESOURCE_EXHAUSTED : ERR_INTERNAL,
+		     "make namespaces", "");
 	if (r->bits & KEEPER_NS_NET)
 		lo_up(m->fd);
 	if (r->hostname && sethostname(r->hostname, strlen(r->hostname)) < 0)
@@ -210,7 +211,9 @@ static int read_report(int fd, struct report *r, int fds[NS_KINDS])
 		char space[CMSG_SPACE(NS_KINDS * sizeof(int))];
 	} control;
 	struct iovec iov = { r, sizeof(*r) };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control) };
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control),
+	};
 	struct cmsghdr *c;
 	size_t n;
 

@@ -59,7 +59,8 @@ int ns_request_get(struct ns_make *r, const struct imsg *m, struct err *e)
 		if (!s[1])
 			return err_set(e, ERR_INVALID_ARGUMENT, "sysctl %s has no value", s[0]);
 		if (!sysctl_belongs(s[0], r->bits))
-			return err_set(e, ERR_INVALID_ARGUMENT, "sysctl %s belongs to no namespace of its own here", s[0]);
+			return err_set(e, ERR_INVALID_ARGUMENT, "sysctl %s belongs to no namespace of its own here",
+			               s[0]);
 	}
 	return 0;
 }

@@ -14,7 +14,8 @@ struct ns_make { /* strings inside the message */
 	const char **sysctls; /* owned; key, value, key, value, ... */
 };
 
-/* INVALID_ARGUMENT when it is malformed, or names a sysctl that would not stay inside the namespaces made. To be freed either way. */
+/* INVALID_ARGUMENT when it is malformed, or names a sysctl that would not stay inside the namespaces made. To be freed
+ * either way. */
 int ns_request_get(struct ns_make *r, const struct imsg *m, struct err *e);
 void ns_request_free(struct ns_make *r);
 

@@ -18,14 +18,14 @@ enum keeper_message {
 	KEEPER_RELEASE,     /* str name */
 	KEEPER_RELEASE_ALL, /* str prefix */
 	KEEPER_FORGET,      /* str id */
-	KEEPER_NS_MAKE,     /* tag: of the operation; str id, u32 of enum keeper_ns, str netns_path, str hostname (both may be NULL),
-	                       strv of sysctls: key, value, key, value, ... */
+	KEEPER_NS_MAKE,     /* tag: of the operation; str id, u32 of enum keeper_ns, str netns_path or NULL,
+	                       str hostname or NULL, strv of sysctls: key, value, key, value, ... */
 	KEEPER_NS_DROP,     /* str netns_path */
 	/* from both */
 	KEEPER_KEPT, /* str id, u32 pid, u32 ended, u32 status, u64 at_ns; a pidfd while it is alive */
 	KEEPER_END,  /* no body: the list is complete */
 	/* from the keeper */
-	KEEPER_WELCOME, /* u32 KEEPER_VERSION, u32 pid of the keeper, str state directory; the lock to be held for life */
+	KEEPER_WELCOME, /* u32 KEEPER_VERSION, u32 pid of the keeper, str state directory; a lock to hold for life */
 	KEEPER_HELD,    /* str name, u32 number of the fd in the keeper; the fd */
 	KEEPER_HELD_AT, /* tag: of the hold; u32 number of the fd in the keeper, KEEPER_NOT_HELD when it could not */
 	KEEPER_EXITED,  /* as KEEPER_KEPT, ended */

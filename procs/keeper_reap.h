@@ -1,4 +1,4 @@
-/* keeper_reap.h - every child of the keeper, born here or adopted as subreaper, is reaped here and handed to who waits. */
+/* keeper_reap.h - every child of the keeper, born here or adopted, is reaped here and handed to who waits. */
 #ifndef PROCS_KEEPER_REAP_H
 #define PROCS_KEEPER_REAP_H
 

@@ -1,7 +1,7 @@
 /* keeper_spawn.c - see keeper_spawn.h.
  *
- * The keeper is small and has one thread: clone3(2) without CLONE_VM costs 35 us, and between it and execve(2) the child
- * may use all of libc. Whatever may wait (cgroup files, setns, unshare, execve itself) happens in the child. */
+ * The keeper is small and has one thread: clone3(2) without CLONE_VM costs 35 us, and between it and execve(2) the
+ * child may use all of libc. Whatever may wait (cgroup files, setns, unshare, execve itself) happens in the child. */
 #include "procs/keeper_spawn.h"
 
 #include <errno.h>
@@ -71,8 +71,8 @@ static _Noreturn void fail(int fd, const char *step, const char *what)
 {
 	const char *name = strerrorname_np(errno);
 	char text[BIRTH_TEXT_MAX];
-	int n = snprintf(text, sizeof(text), "%s%s%s: %s (%s)", step, what ? " " : "", what ? what : "", strerror(errno),
-			 name ? name : "?");
+	int n = snprintf(text, sizeof(text), "%s%s%s: %s (%s)", step, what ? " " : "", what ? what : "",
+	                 strerror(errno), name ? name : "?");
 
 	if (n >= (int)sizeof(text))
 		n = sizeof(text) - 1;
@@ -162,7 +162,7 @@ static int arrange_fds(const struct child_request *r, int fail_fd)
 static _Noreturn void be_born(const struct child_request *r, bool daemon, int fail_fd)
 {
 	setsid();
-	/* Who waits for it is told that it is lost when we die: then it must not go on. Its own children are not hit. */
+	/* Who waits for it is told that it is lost when we die: then it must not go on. Its own children may. */
 	if (!daemon && (!r->keep_id || r->pidfile)) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		if (!(r->unshare & CLONE_NEWPID) && getppid() != keeper_pid)
@@ -195,8 +195,9 @@ static pid_t clone_child(uint64_t flags, int cgroup_fd)
 
 static pid_t not_born(const char *what, struct err *e)
 {
-	return err_os(e, errno == EAGAIN || errno == ENOMEM || errno == ENOSPC || errno == EMFILE ? ERR_RESOURCE_EXHAUSTED :
-		      ERR_INTERNAL, "%s", what);
+	bool limit = errno == EAGAIN || errno == ENOMEM || errno == ENOSPC || errno == EMFILE;
+
+	return err_os(e, limit ? ERR_RESOURCE_EXHAUSTED : ERR_INTERNAL, "%s", what);
 }
 
 pid_t spawn(const struct child_request *r, bool daemon, int *fail_fd, struct err *e)

@@ -10,12 +10,12 @@
 
 enum { BIRTH_TEXT_MAX = 512 };
 
-/* Raises RLIMIT_NOFILE to its hard limit, lowers our OOM score where that is allowed and remembers both for the children;
- * umask 022. */
+/* Raises RLIMIT_NOFILE to its hard limit, lowers our OOM score where that is allowed and remembers both for the
+ * children; umask 022. */
 int spawn_open(struct err *e);
 
-/* A child that executes r. *fail_fd reads at its end when the program runs, or gives the text of what failed in the child,
- * which then exits with 127. `daemon`: it keeps our limits and OOM score. -1: INTERNAL or RESOURCE_EXHAUSTED. */
+/* A child that executes r. *fail_fd reads at its end when the program runs, or gives the text of what failed in the
+ * child, which then exits with 127. `daemon`: it keeps our limits and OOM score. -1: INTERNAL or RESOURCE_EXHAUSTED. */
 pid_t spawn(const struct child_request *r, bool daemon, int *fail_fd, struct err *e);
 
 /* A child that runs fn(arg) and leaves by _exit(). It has all our fds, no signal handler and no blocked signal. */

@@ -3,8 +3,8 @@
  *   ASKED ---NS_DONE, or the keeper died---> done          (refused before it was asked: done next turn)
  *     +---cancelled---> UNWANTED ---NS_DONE---> dropped again
  *
- * Waits on: the keeper's answer. Pins that a dead keeper may have left, or that are given up while it is away, are dropped
- * through the next one. */
+ * Waits on: the keeper's answer. Pins that a dead keeper may have left, or that are given up while it is away, are
+ * dropped through the next one. */
 #include "procs/namespaces.h"
 
 #include <stdio.h>

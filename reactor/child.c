@@ -5,7 +5,7 @@
  *     +---timeout---> KILLED ---exited---> DRAIN      KILLED ---5 s---> DONE
  *     +---started (kept), failed, keeper gone---> DONE
  *
- * Waits on: the keeper's answer (SENT, KILLED), the pipes, one timer (all states). DONE lasts until `done` was called. */
+ * Waits on: the keeper's answer (SENT, KILLED), the pipes, one timer (all states). DONE: until `done` was called. */
 #include "reactor/child.h"
 
 #include <errno.h>
@@ -339,7 +339,8 @@ static void on_answer(struct child *c, struct imsg *m)
 		const char *text = get_str(&g);
 
 		if (!c->failed)
-			err_set(&c->why, (enum err_code)first, "start %s: %s", c->path, text ? text : "no reason given");
+			err_set(&c->why, (enum err_code)first, "start %s: %s", c->path,
+			        text ? text : "no reason given");
 		c->failed = true;
 		return report(c);
 	}

@@ -3,7 +3,7 @@
  * This process never forks: a request travels over the keeper's channel (child_host), the keeper forks, executes and
  * reaps, and the exit comes back as a message. Nothing here blocks.
  * Children are leaders of a session of their own; they inherit the fds named here, an empty signal mask, default
- * signal actions, the rlimits the keeper was started with, umask 022, and nothing else. fds 0-2 not named are /dev/null. */
+ * signal actions, the rlimits the keeper was started with, umask 022, and nothing else. fds 0-2 not named: /dev/null. */
 #ifndef REACTOR_CHILD_H
 #define REACTOR_CHILD_H
 
@@ -31,7 +31,7 @@ struct child_spec {
 	/* Conveniences on top of fds; the numbers used must not be in fds. */
 	const void *stdin_data; /* becomes fd 0 as a sealed memfd read from its start */
 	size_t stdin_len;
-	size_t stdout_max; /* > 0: fd 1 is a pipe, its first stdout_max bytes are collected, the rest is read and dropped */
+	size_t stdout_max; /* > 0: fd 1 is a pipe, its first stdout_max bytes are collected, the rest dropped */
 	size_t stderr_max; /* the same for fd 2 */
 
 	int64_t timeout_ms; /* 0: none. After it the child's process group gets SIGKILL and done() DEADLINE_EXCEEDED */
@@ -42,14 +42,15 @@ struct child_spec {
 	const int *enter;              /* namespace fds for setns(2); argv[0] and cwd are looked up inside */
 	size_t nenter;
 	unsigned unshare;              /* CLONE_NEW* for the child; CLONE_NEWPID makes the child pid 1 of a new one */
-	const char *hide_path;         /* NULL, or a mount point that the child must not see: it gets a mount namespace of its own, where this
-					* mount alone is made private and then covered by an empty tmpfs (writable, mode 755). Not unmounted: an
-					* unmount propagates by the mount above it, a mount on top by the mount itself: only this stays inside. */
+	/* NULL, or a mount point that the child must not see: it gets a mount namespace of its own, where this mount alone
+	 * is made private and then covered by an empty tmpfs (writable, mode 755). Not unmounted: an unmount propagates by
+	 * the mount above it, a mount on top by the mount itself: only this stays inside. */
+	const char *hide_path;
 	int oom_score_adj;             /* 0: as inherited; clamped to what the keeper may set */
 
 	/* Keeping: the keeper watches a process under `keep_id` until keeper_forget(), over our death and restart.
-	 * pidfile NULL: the child itself; `done` then runs when it was started, not when it ends: no output is collected.
-	 * pidfile set: the process whose pid the child wrote there before it exited with 0 (an OCI runtime's --pid-file). */
+	 * pidfile NULL: the child itself; `done` then runs when it was started, not when it ends; no output is kept.
+	 * pidfile set: the process whose pid the child wrote there before it exited with 0 (--pid-file of a runtime). */
 	const char *keep_id;
 	const char *pidfile;
 };
@@ -66,7 +67,7 @@ struct child_result {
 /* `e` is NULL when the child ran to its end, whatever its status. Else r has only what was collected and e is:
  *   UNAVAILABLE        the keeper is gone; what it was running for us is killed with it
  *   DEADLINE_EXCEEDED  timeout_ms
- *   INTERNAL           it could not be started (the message names path, step and errno), or exited 0 with no usable pidfile */
+ *   INTERNAL           it could not be started (the message names path, step and errno), or exited 0 with a bad pidfile */
 typedef void child_done(void *arg, const struct err *e, struct child_result *r);
 
 /* All of spec is copied. `done` runs exactly once, never inside this call: at the exit and after both pipes are at

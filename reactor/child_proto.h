@@ -18,14 +18,14 @@ enum child_message {
 	CHILD_KILL,      /* no body: SIGKILL to the process group of that child; harmless when it has ended */
 	/* from the keeper: one of these ends the exchange */
 	CHILD_STARTED, /* u32 pid; a pidfd: a kept child without a pidfile runs its program */
-	CHILD_EXITED,  /* u32 status, u32 pid (of the process kept, else of the child); a pidfd when it is kept and alive */
+	CHILD_EXITED,  /* u32 status, u32 pid (of the process kept, else of the child); a pidfd of one kept and alive */
 	CHILD_FAILED,  /* u32 enum err_code, str message */
 	CHILD_MESSAGES_END = 16, /* types from here on belong to others */
 };
 
 enum { CHILD_FD_MAX = 1023 }; /* highest number an fd may be given in a child */
 
-/* The wire's view of struct child_spec. fds[0..nfds) get the numbers theirs[]; cgroup_fd and enter[] are for the birth. */
+/* The wire's view of struct child_spec. fds[0..nfds) get the numbers theirs[]; cgroup_fd, enter[]: for the birth. */
 struct child_request {
 	const char **argv, **envp; /* vectors owned, strings inside the message */
 	const char **join_tasks;   /* owned; may be NULL */
@@ -39,7 +39,7 @@ struct child_request {
 	int32_t oom_score_adj;
 };
 
-/* The body for a spec; theirs[] has the numbers of the nfds fds that are sent first; cgroup and enter fds follow them. */
+/* The body for a spec; theirs[] has the numbers of the nfds fds sent first; cgroup and enter fds follow. */
 void child_request_put(struct buf *b, const struct child_spec *s, const int *theirs, uint32_t nfds);
 
 /* Reads a CHILD_SPAWN; fds stay m's. INVALID_ARGUMENT when it is malformed or its fds are not those it names. */

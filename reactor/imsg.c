@@ -1,7 +1,7 @@
 /* imsg.c - see imsg.h.
  *
- * A message leaves by one sendmsg(2) when nothing waits before it; else it is copied, its fds are duplicated, and it goes
- * out when the socket takes more. unix(7): a SEQPACKET packet arrives whole or not at all, with its fds. */
+ * A message leaves by one sendmsg(2) when nothing waits before it; else it is copied, its fds are duplicated, and it
+ * goes out when the socket takes more. unix(7): a SEQPACKET packet arrives whole or not at all, with its fds. */
 #include "reactor/imsg.h"
 
 #include <assert.h>
@@ -123,7 +123,8 @@ static ssize_t send_packet(int fd, const struct head *head, const void *body, co
 	return sendmsg(fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
-static int enqueue(struct imsg_chan *c, const struct head *head, const void *body, const int *fds, int nfds, struct err *e)
+static int enqueue(struct imsg_chan *c, const struct head *head, const void *body, const int *fds, int nfds,
+                   struct err *e)
 {
 	struct packet *p = own_must(malloc(sizeof(*p) + head->len));
 
@@ -144,14 +145,15 @@ static int enqueue(struct imsg_chan *c, const struct head *head, const void *bod
 	return 0;
 }
 
-int imsg_send(struct imsg_chan *c, uint32_t type, uint64_t tag, const struct buf *body, const int *fds, int nfds, struct err *e)
+int imsg_send(struct imsg_chan *c, uint32_t type, uint64_t tag, const struct buf *body, const int *fds, int nfds,
+              struct err *e)
 {
 	size_t len = body ? body->len : 0;
 	struct head head = { type, (uint32_t)len, tag };
 
 	if (len > IMSG_BODY_MAX || nfds > IMSG_FDS_MAX)
-		return err_set(e, ERR_RESOURCE_EXHAUSTED, "message of %zu bytes and %d fds is over %d bytes or %d fds", len, nfds,
-			       IMSG_BODY_MAX, IMSG_FDS_MAX);
+		return err_set(e, ERR_RESOURCE_EXHAUSTED, "message of %zu bytes and %d fds is over %d bytes or %d fds",
+		               len, nfds, IMSG_BODY_MAX, IMSG_FDS_MAX);
 	if (c->lost)
 		return err_set(e, ERR_UNAVAILABLE, "the peer is gone");
 	if (!list_empty(&c->queue))
@@ -199,8 +201,9 @@ static void close_fds(struct imsg *m)
 			close(m->fds[i]);
 }
 
-/* 1: a message is in m; 0: none is there; -1: the peer is gone or sent what is no message. Where this process is out of fds
- * the kernel drops those that do not fit: m->nfds is smaller than the sender meant, which the receiver's count shows. */
+/* 1: a message is in m; 0: none is there; -1: the peer is gone or sent what is no message. Where this process is out of
+ * fds the kernel drops those that do not fit: m->nfds is smaller than the sender meant, which the receiver's count
+ * shows. */
 static int receive(int fd, struct imsg *m)
 {
 	union {
@@ -208,14 +211,17 @@ static int receive(int fd, struct imsg *m)
 		char space[CMSG_SPACE(IMSG_FDS_MAX * sizeof(int))];
 	} control;
 	struct iovec iov = { &packet_in, sizeof(packet_in) };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control) };
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control),
+	};
 	ssize_t n = recvmsg(fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR ? 0 : -1;
 	m->nfds = 0;
 	take_fds(m, &msg);
-	if ((size_t)n < sizeof(struct head) || msg.msg_flags & MSG_TRUNC || packet_in.head.len != (size_t)n - sizeof(struct head)) {
+	if ((size_t)n < sizeof(struct head) || msg.msg_flags & MSG_TRUNC ||
+	    packet_in.head.len != (size_t)n - sizeof(struct head)) {
 		close_fds(m);
 		return -1;
 	}

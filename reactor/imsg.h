@@ -19,14 +19,15 @@ struct imsg {
 	uint64_t tag;        /* joins a reply to its request; 0: an event */
 	const uint8_t *body; /* borrowed for the call */
 	size_t len;
-	int fds[IMSG_FDS_MAX]; /* received: owned by the receiver, who sets those it keeps to -1; the rest are closed after the call */
+	int fds[IMSG_FDS_MAX]; /* the receiver sets those it keeps to -1; the rest are closed after the call */
 	int nfds;
 };
 
 struct imsg_chan;
 
 typedef void imsg_fn(void *arg, struct imsg *m);
-typedef void imsg_gone_fn(void *arg); /* peer closed or sent rubbish; the channel is still there and only good for imsg_close() */
+/* The peer closed or sent rubbish; the channel is still there and only good for imsg_close(). */
+typedef void imsg_gone_fn(void *arg);
 
 /* Takes fd (non-blocking is set here). Callbacks never run inside imsg_*() calls. */
 struct imsg_chan *imsg_open(int fd, imsg_fn *fn, imsg_gone_fn *gone, void *arg);
@@ -34,7 +35,8 @@ void imsg_close(struct imsg_chan *c); /* unsent messages are dropped */
 
 /* Sends or queues; fds are duplicated when queued, so the caller's stay the caller's. Messages arrive in order.
  * RESOURCE_EXHAUSTED when body or fds are over the limits; UNAVAILABLE when the peer is gone. */
-int imsg_send(struct imsg_chan *c, uint32_t type, uint64_t tag, const struct buf *body, const int *fds, int nfds, struct err *e);
+int imsg_send(struct imsg_chan *c, uint32_t type, uint64_t tag, const struct buf *body, const int *fds, int nfds,
+              struct err *e);
 bool imsg_idle(const struct imsg_chan *c); /* nothing queued */
 
 /* Body fields. put_str(NULL) is legal and comes back as NULL. */

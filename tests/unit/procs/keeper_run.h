@@ -1,7 +1,7 @@
 /* keeper_run.h - a real keeper for a test: the test's own program runs again as crispd, and as the children.
  *
- * play("story") starts crisp-keeper on a fresh state directory; the crispd it starts runs the story of that name and counts on
- * in the same TAP stream, which a shared page carries from process to process, kill -9 included. */
+ * play("story") starts crisp-keeper on a fresh state directory; the crispd it starts runs the story of that name and
+ * counts on in the same TAP stream, which a shared page carries from process to process, kill -9 included. */
 #ifndef TESTS_KEEPER_RUN_H
 #define TESTS_KEEPER_RUN_H
 
@@ -295,7 +295,8 @@ static inline void world_open(void)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (readlink("/proc/self/exe", self, sizeof(self) - 1) < 0)
 		abort();
-	snprintf(keeper_program, sizeof(keeper_program), "%.*s/../../../crisp-keeper", (int)(strrchr(self, '/') - self), self);
+	snprintf(keeper_program, sizeof(keeper_program), "%.*s/../../../crisp-keeper", (int)(strrchr(self, '/') - self),
+	         self);
 }
 
 static inline void world_make(void)

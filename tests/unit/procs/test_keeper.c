@@ -80,7 +80,8 @@ static void write_pid_to(const char *path, pid_t pid)
 	fprintf(f, "%d", pid);
 }
 
-/* As an OCI runtime: leaves a process behind. "live": for ever; "dead": it ended, and was reaped by another, before we exit. */
+/* As an OCI runtime: leaves a process behind. "live": for ever; "dead": it ended, and was reaped by another, before we
+ * exit. */
 static void role_detach(char **argv)
 {
 	const char *pidfile = argv[3], *how = argv[4];
@@ -162,7 +163,8 @@ static void fds_come_by_number(void)
 
 	is_str(o.out, "0= 1= 2= 3=B 4=C 9=A ");
 	/* The numbers that the keeper received them as, the other way round. */
-	o = run(&(struct child_spec){ .argv = ROLE("fds"), .nfds = 3, .fds = (struct child_fd[]){ { a, 20 }, { b, 19 }, { c, 18 } } });
+	o = run(&(struct child_spec){
+	        .argv = ROLE("fds"), .nfds = 3, .fds = (struct child_fd[]){{a, 20}, {b, 19}, {c, 18}}});
 	is_str(o.out, "0= 1= 2= 18=C 19=B 20=A ");
 }
 
@@ -184,7 +186,7 @@ static void born_clean(void)
 
 static void input_and_output(void)
 {
-	struct outcome o = run(&(struct child_spec){ .argv = ROLE("cat"), .stdin_data = "to and fro", .stdin_len = 10 });
+	struct outcome o = run(&(struct child_spec){.argv = ROLE("cat"), .stdin_data = "to and fro", .stdin_len = 10});
 
 	is_str(o.out, "to and fro");
 	o = run(&(struct child_spec){ .argv = ROLE("flood"), .stdout_max = 25, .stderr_max = 12 });
@@ -232,7 +234,7 @@ static void what_cannot_start_says_why(void)
 	is_str(o.text, "start /nowhere/program: execve: No such file or directory (ENOENT)");
 	o = run(&(struct child_spec){ .argv = ROLE("fds"), .cwd = "/nowhere" });
 	ok(o.code == ERR_INTERNAL && strstr(o.text, "chdir /nowhere: No such file or directory"));
-	o = run(&(struct child_spec){ .argv = ROLE("fds"), .join_tasks = (const char *const[]){ "/nowhere/tasks", NULL } });
+	o = run(&(struct child_spec){.argv = ROLE("fds"), .join_tasks = (const char *const[]){"/nowhere/tasks", NULL}});
 	ok(o.code == ERR_INTERNAL && strstr(o.text, "join /nowhere/tasks: No such file or directory"));
 	o = run(&(struct child_spec){ .argv = (const char *const[]){ "relative", NULL } });
 	ok(o.code == ERR_INVALID_ARGUMENT);
@@ -251,17 +253,19 @@ static int oom_score(void)
 static void joins_before_it_runs(void)
 {
 	char tasks[] = "/tmp/crisp-tasks-XXXXXX";
-	auto_fd int fd = mkstemp(tasks);
+	int fd = mkstemp(tasks);
 	struct outcome o = run(&(struct child_spec){ .argv = ROLE("pid"), .unshare = CLONE_NEWPID,
 						     .join_tasks = (const char *const[]){ tasks, NULL } });
 
 	is_str(o.out, "1");
 	ok(file_has(tasks, "0"));
 	unlink(tasks);
+	close(fd);
 	/* The keeper lowers its own score where it may; a child has the one from before, or what it was given. */
 	o = run(&(struct child_spec){ .argv = (const char *const[]){ "/bin/cat", "/proc/self/oom_score_adj", NULL } });
 	ok(atoi(o.out) == shared->told);
-	o = run(&(struct child_spec){ .argv = (const char *const[]){ "/bin/cat", "/proc/self/oom_score_adj", NULL }, .oom_score_adj = 321 });
+	o = run(&(struct child_spec){.argv = (const char *const[]){"/bin/cat", "/proc/self/oom_score_adj", NULL},
+	                             .oom_score_adj = 321});
 	is_str(o.out, "321\n");
 }
 
@@ -280,7 +284,8 @@ static void on_one_of_many(void *arg, const struct err *e, struct child_result *
 
 static void many_at_once(void)
 {
-	struct child_spec s = { .argv = ROLE("cat"), .stdin_data = "many", .stdin_len = 4, .stdout_max = 100, .stderr_max = 100 };
+	struct child_spec s = {
+	        .argv = ROLE("cat"), .stdin_data = "many", .stdin_len = 4, .stdout_max = 100, .stderr_max = 100};
 	bool all = false;
 
 	in_parallel = 200;
@@ -323,7 +328,8 @@ static const char *pidfile(void)
 static void kept_by_pidfile(void)
 {
 	const char *file = pidfile();
-	struct outcome o = run(&(struct child_spec){ .argv = ROLE("detach", file, "live"), .keep_id = "live", .pidfile = file });
+	struct outcome o =
+	        run(&(struct child_spec){.argv = ROLE("detach", file, "live"), .keep_id = "live", .pidfile = file});
 	const struct kept *k = keeper_kept("live");
 	struct exit_record r;
 
@@ -343,7 +349,8 @@ static void kept_by_pidfile(void)
 static void dead_before_the_pidfile_is_read(void)
 {
 	const char *file = pidfile();
-	struct outcome o = run(&(struct child_spec){ .argv = ROLE("detach", file, "dead"), .keep_id = "dead", .pidfile = file });
+	struct outcome o =
+	        run(&(struct child_spec){.argv = ROLE("detach", file, "dead"), .keep_id = "dead", .pidfile = file});
 	struct exit_record r = exit_of("dead");
 
 	ok(o.code == ERR_OK && o.status == 0 && o.pidfd == -1);
@@ -472,8 +479,10 @@ static void story_namespaces(void)
 {
 	char path[160], dir[128];
 	struct pair sysctls[] = { { "net.ipv4.ip_unprivileged_port_start", "1" }, { "kernel.shm_rmid_forced", "1" } };
-	struct ns_request r = { .id = "s1", .net = true, .ipc = true, .uts = true, .hostname = "inside", .netns_path = path,
-				.sysctls = { sysctls, 2 } };
+	struct ns_request r = {
+		.id = "s1", .net = true, .ipc = true, .uts = true, .hostname = "inside", .netns_path = path,
+		.sysctls = { sysctls, 2 },
+	};
 	int before = count_fds(getppid()), ours = count_fds(getpid());
 	struct ns_outcome o;
 	struct outcome c;
@@ -482,10 +491,12 @@ static void story_namespaces(void)
 	snprintf(path, sizeof(path), "%s/crisp-s1", dir);
 	o = make_ns(&r);
 	ok(o.code == ERR_OK && mounted(path));
-	ok(keeper_held("sandbox/s1/net") >= 0 && keeper_held("sandbox/s1/ipc") >= 0 && keeper_held("sandbox/s1/uts") >= 0);
-	c = run(&(struct child_spec){
-		.argv = ROLE("inside", "/proc/sys/net/ipv4/ip_unprivileged_port_start"), .nenter = 3,
-		.enter = (int[]){ keeper_held("sandbox/s1/net"), keeper_held("sandbox/s1/ipc"), keeper_held("sandbox/s1/uts") } });
+	ok(keeper_held("sandbox/s1/net") >= 0 && keeper_held("sandbox/s1/ipc") >= 0 &&
+	   keeper_held("sandbox/s1/uts") >= 0);
+	c = run(&(struct child_spec){.argv = ROLE("inside", "/proc/sys/net/ipv4/ip_unprivileged_port_start"),
+	                             .nenter = 3,
+	                             .enter = (int[]){keeper_held("sandbox/s1/net"), keeper_held("sandbox/s1/ipc"),
+	                                              keeper_held("sandbox/s1/uts")}});
 	is_str(c.out, "inside lo=up 1");
 	ok(make_ns(&r).code == ERR_INTERNAL && mounted(path)); /* there is one already, and it stays */
 	keeper_namespaces_drop("s1", path);

@@ -16,7 +16,7 @@ static const char *pidfile(const char *name)
 	return path;
 }
 
-/* "wait": until it is killed; "detach FILE": leaves a waiting process behind, as an OCI runtime, once crispd is dead. */
+/* "wait": until it is killed; "detach FILE": leaves a waiting process behind, as an OCI runtime, once crispd died. */
 static int be_child(char **argv)
 {
 	if (strcmp(argv[2], "exit") == 0)
@@ -56,7 +56,8 @@ static bool held_has(const char *name, const char *text)
 {
 	char got[64] = "";
 
-	return keeper_held(name) >= 0 && pread(keeper_held(name), got, sizeof(got) - 1, 0) > 0 && strcmp(got, text) == 0;
+	return keeper_held(name) >= 0 && pread(keeper_held(name), got, sizeof(got) - 1, 0) > 0 &&
+	       strcmp(got, text) == 0;
 }
 
 static void on_nothing(void *arg, const struct err *e, struct child_result *r)
@@ -88,7 +89,8 @@ static void crispd_before_death(void)
 	ok(WEXITSTATUS(exit_of("ended").status) == 3);
 	/* A child of no further use to anyone, and a runtime that has not exited yet. */
 	ok(pipe2(unkept, O_CLOEXEC) == 0 && pipe2(go, O_CLOEXEC) == 0);
-	child_start(&(struct child_spec){ .argv = ROLE("wait"), .nfds = 1, .fds = &(struct child_fd){ unkept[1], 3 } }, on_nothing, NULL);
+	child_start(&(struct child_spec){.argv = ROLE("wait"), .nfds = 1, .fds = &(struct child_fd){unkept[1], 3}},
+	            on_nothing, NULL);
 	child_start(&(struct child_spec){ .argv = ROLE("detach", file), .keep_id = "late", .pidfile = file, .nfds = 1,
 					  .fds = &(struct child_fd){ go[0], 3 } }, on_nothing, NULL);
 	keeper_hold("probe", unkept[0]);
@@ -138,7 +140,8 @@ static void keeper_dies(void)
 	shared->pids[0] = keep("survivor").pid;
 	keep("gap");
 	ok(pipe2(alone, O_CLOEXEC) == 0);
-	child_start(&(struct child_spec){ .argv = ROLE("wait"), .nfds = 1, .fds = &(struct child_fd){ alone[1], 3 } }, on_outcome, &o);
+	child_start(&(struct child_spec){.argv = ROLE("wait"), .nfds = 1, .fds = &(struct child_fd){alone[1], 3}},
+	            on_outcome, &o);
 	close(alone[1]);
 	run(&(struct child_spec){ .argv = ROLE("exit", "0") });
 	shared_save();
