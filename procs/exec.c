@@ -308,37 +308,3 @@ void exec_cancel(struct exec *x)
 	timer_clear(&x->timer);
 	sm_move(&x->sm, DOOMED);
 }
-
-/* ---- recovery ---- */
-
-struct orphans {
-	struct arena *arena;
-	struct strings ids;
-};
-
-static void kill_orphan(void *arg, const struct kept *k)
-{
-	struct orphans *o = arg;
-	const char **more;
-
-	if (strncmp(k->id, "exec/", 5) != 0)
-		return;
-	if (!k->ended)
-		exec_kill_tree(k->pid);
-	more = arena_zalloc(o->arena, (o->ids.n + 1) * sizeof(*more));
-	for (size_t i = 0; i < o->ids.n; i++)
-		more[i] = o->ids.at[i];
-	more[o->ids.n++] = arena_strdup(o->arena, k->id);
-	o->ids.at = more;
-}
-
-/* Forgotten after the walk: the table may not change under it. */
-void execs_adopt(void)
-{
-	struct orphans o = { .arena = arena_new() };
-
-	keeper_each_kept(kill_orphan, &o);
-	for (size_t i = 0; i < o.ids.n; i++)
-		keeper_forget(o.ids.at[i]);
-	arena_free(o.arena);
-}

@@ -25,10 +25,7 @@ typedef void exec_done(void *arg, const struct err *e, const struct exec_result 
 struct exec *exec_sync(struct container *c, const struct strings *cmd, int64_t timeout_ms, exec_done *done, void *arg);
 void exec_cancel(struct exec *x); /* kills the process tree; done never runs */
 
-/* Recovery: those whom the dead daemon ran are nobody's: killed and forgotten. */
-void execs_adopt(void);
-
-/* SIGKILL to pid and all its descendants, parents stopped first so that none escapes. */
+/* Also what recovery does to an exec that the dead daemon ran (kept as "exec/…"). SIGKILL to pid and all its descendants, parents stopped first so that none escapes. */
 void exec_kill_tree(pid_t pid);
 
 #endif

@@ -245,20 +245,6 @@ static void cancel_in_each_state(void)
 	ok(r.calls == 0);
 }
 
-static void those_of_the_dead_daemon_are_killed(void)
-{
-	pid_t pid = sleeper();
-
-	c = fake_container();
-	fake_keep("exec/abc", pid, -1);
-	fake_keep("exec/def", 0, -1);
-	fake_exit("exec/def", 0);
-	fake_keep(c->id, 0, -1);
-	execs_adopt();
-	ok(waitpid(pid, NULL, 0) == pid);
-	ok(fake_forgotten("exec/abc") && fake_forgotten("exec/def") && !fake_forgotten(c->id));
-}
-
 /* sh starts a child, which starts a grandchild; the pipe ends when all of them are gone. */
 static void the_whole_tree_dies(void)
 {
@@ -298,7 +284,6 @@ int main(void)
 	timeout_kills_the_tree();
 	timeout_while_the_runtime_works();
 	cancel_in_each_state();
-	those_of_the_dead_daemon_are_killed();
 	the_whole_tree_dies();
 	return tap_end();
 }
