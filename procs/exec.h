@@ -25,7 +25,8 @@ typedef void exec_done(void *arg, const struct err *e, const struct exec_result 
 struct exec *exec_sync(struct container *c, const struct strings *cmd, int64_t timeout_ms, exec_done *done, void *arg);
 void exec_cancel(struct exec *x); /* kills the process tree; done never runs */
 
-/* Also what recovery does to an exec that the dead daemon ran (kept as "exec/…"). SIGKILL to pid and all its descendants, parents stopped first so that none escapes. */
+/* SIGKILL to pid and all its descendants, parents stopped first so that none escapes. Recovery does it to the execs that a
+ * dead daemon ran, which the keeper keeps as "exec/<id>". */
 void exec_kill_tree(pid_t pid);
 
 #endif
