@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "images/digest.h"
@@ -237,7 +238,7 @@ static void on_start_failed(struct timer *t)
 	fail(u, &e);
 }
 
-static void start_child(struct unpack *u, const struct unpack_spec *s, int read_end)
+static void start_child(struct unpack *u, const struct unpack_spec *s, int read_end, const struct stat *blob)
 {
 	struct unpacker c;
 
@@ -254,6 +255,7 @@ static void start_child(struct unpack *u, const struct unpack_spec *s, int read_
 	c.fds[c.spec.nfds++] = (struct child_fd){ read_end, STDIN_FILENO };
 	if (s->blob_fd >= 0) {
 		unpacker_add_number(&c, "blob-fd", BLOB_FD);
+		unpacker_add_number(&c, "blob-bytes", (uint64_t)blob->st_size);
 		c.fds[c.spec.nfds++] = (struct child_fd){ s->blob_fd, BLOB_FD };
 	}
 	c.spec.unshare = CLONE_NEWNET;
@@ -264,6 +266,7 @@ struct unpack *unpack_start(const struct unpack_spec *spec, unpack_done *done, v
 {
 	struct unpack *u = new_zero(struct unpack);
 	auto_fd int read_end = -1;
+	struct stat blob = { 0 };
 	int ends[2];
 
 	u->arena = arena_new();
@@ -273,8 +276,8 @@ struct unpack *unpack_start(const struct unpack_spec *spec, unpack_done *done, v
 	u->done = done;
 	u->arg = arg;
 	unpack_new_name(spec->diff_id, u->name);
-	if (pipe2(ends, O_CLOEXEC) < 0) {
-		err_os(&u->start_error, ERR_INTERNAL, "pipe");
+	if ((spec->blob_fd >= 0 && fstat(spec->blob_fd, &blob) < 0) || pipe2(ends, O_CLOEXEC) < 0) {
+		err_os(&u->start_error, ERR_INTERNAL, "open the unpacker's input");
 		timer_set(&u->soon, 0, on_start_failed);
 		return u;
 	}
@@ -282,7 +285,7 @@ struct unpack *unpack_start(const struct unpack_spec *spec, unpack_done *done, v
 	u->pipe = ends[1];
 	fcntl(u->pipe, F_SETFL, O_NONBLOCK);
 	fcntl(u->pipe, F_SETPIPE_SZ, PIPE_BYTES); /* fewer turns; where it is refused, the 64 KiB there are do */
-	start_child(u, spec, read_end);
+	start_child(u, spec, read_end, &blob);
 	return u;
 }
 

@@ -39,7 +39,8 @@ struct unpack_spec {
 	const char *media_type;     /* OCI or Docker; must agree with the bytes: gzip, zstd or plain */
 	const char *const *parents; /* directory names below <root>/layers, all in place, lowest first, NULL-terminated
 	                               (none at all: the lowest layer); or NULL while they are not known */
-	int blob_fd;                /* >= 0: the first part of the blob, kept for a resume: read before what is fed; -1: none */
+	int blob_fd;                /* >= 0: what it holds now is the blob's first part, read before what is fed (it may
+	                               grow meanwhile); -1: none */
 };
 
 struct unpack_result {

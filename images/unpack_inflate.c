@@ -45,7 +45,7 @@ struct inflate *inflate_open(const struct inflate_spec *spec)
 
 	memset(z, 0, sizeof(*z));
 	z->spec = *spec;
-	input_open(&z->input, spec->blob_fd, spec->pipe_fd, spec->size_bytes);
+	input_open(&z->input, &spec->source);
 	z->out = own_must(malloc(PLAIN_BYTES));
 	return z;
 }
@@ -238,15 +238,14 @@ static int fill(struct inflate *z, struct err *e)
 {
 	z->pos = z->len = 0;
 	while (z->len < PLAIN_BYTES) {
-		size_t had_out = z->len, had_in = z->input.pos;
+		size_t had_out = z->len, had_in;
 		ssize_t n = 1;
 
-		if (z->input.pos == z->input.len) {
-			had_in = 0;
+		if (z->input.pos == z->input.len)
 			n = input_more(&z->input, e);
-			if (n < 0)
-				return -1;
-		}
+		if (n < 0)
+			return -1;
+		had_in = z->input.pos;
 		if (n == 0 && !is_inside(z)) {
 			z->end = true;
 			return 0;

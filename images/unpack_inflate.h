@@ -9,15 +9,15 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "images/unpack_input.h"
 #include "reactor/err.h"
 
 struct inflate;
 
 struct inflate_spec {
-	int blob_fd, pipe_fd; /* borrowed; blob_fd -1: none */
+	struct input_spec source;
 	const char *media_type;
 	const char *digest, *diff_id; /* as compressed, as plain */
-	uint64_t size_bytes;          /* compressed */
 	uint64_t max_bytes;           /* plain */
 };
 

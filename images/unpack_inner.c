@@ -92,9 +92,9 @@ static void inside(const struct inner_spec *s, int out, pid_t parent)
 		_exit(1);
 	report_open(&report);
 	root = confine_enter(s->dir_fd, s->path, &e);
-	if (root >= 0 && settle_fds(out, root, stream.blob_fd, &e) == 0) {
+	if (root >= 0 && settle_fds(out, root, stream.source.blob_fd, &e) == 0) {
 		out = 1;
-		stream.blob_fd = stream.blob_fd < 0 ? -1 : BLOB_FD;
+		stream.source.blob_fd = stream.source.blob_fd < 0 ? -1 : BLOB_FD;
 		/* Before the filter: libcrypto opens and maps what it needs with its first hash. */
 		z = inflate_open(&stream);
 		r = confine_seal(stream.max_bytes, &e);

@@ -10,9 +10,9 @@
 
 enum { INPUT_BYTES = 256 << 10 }; /* a quarter of the pipe: the daemon refills while we inflate */
 
-void input_open(struct input *in, int blob_fd, int pipe_fd, uint64_t size_bytes)
+void input_open(struct input *in, const struct input_spec *spec)
 {
-	*in = (struct input){ .blob_fd = blob_fd, .pipe_fd = pipe_fd, .size_bytes = size_bytes };
+	*in = (struct input){ .spec = *spec };
 	in->buf = own_must(malloc(INPUT_BYTES));
 	in->sha = digest_new();
 }
@@ -22,19 +22,22 @@ void input_close(struct input *in)
 	if (in->sha)
 		digest_free(in->sha);
 	free(in->buf);
-	*in = (struct input){ .blob_fd = -1, .pipe_fd = -1 };
+	*in = (struct input){ .end = true };
 }
 
 static ssize_t read_once(struct input *in, void *to, size_t room)
 {
-	if (in->blob_fd >= 0) {
-		ssize_t n = pread(in->blob_fd, to, room, (off_t)in->total);
+	uint64_t kept = in->spec.blob_fd >= 0 && in->total < in->spec.blob_bytes ? in->spec.blob_bytes - in->total : 0;
+	ssize_t n;
 
-		if (n != 0)
-			return n;
-		in->blob_fd = -1;
+	if (kept == 0)
+		return read(in->spec.pipe_fd, to, room);
+	n = pread(in->spec.blob_fd, to, room < kept ? room : kept, (off_t)in->total);
+	if (n == 0) {
+		errno = ENODATA; /* somebody cut the file: what the pipe brings does not follow */
+		return -1;
 	}
-	return read(in->pipe_fd, to, room);
+	return n;
 }
 
 ssize_t input_more(struct input *in, struct err *e)
@@ -57,9 +60,9 @@ ssize_t input_more(struct input *in, struct err *e)
 	digest_update(in->sha, in->buf + in->len, (size_t)n);
 	in->total += (uint64_t)n;
 	in->len += (size_t)n;
-	if (in->total > in->size_bytes)
+	if (in->total > in->spec.size_bytes)
 		return err_set(e, ERR_DATA_LOSS, "the blob is longer than the %" PRIu64 " bytes its manifest says",
-			       in->size_bytes);
+			       in->spec.size_bytes);
 	return n;
 }
 
@@ -74,9 +77,9 @@ int input_verify(struct input *in, const char *digest, struct err *e)
 	} while (n > 0);
 	if (n < 0)
 		return -1;
-	if (in->total < in->size_bytes)
+	if (in->total < in->spec.size_bytes)
 		return err_set(e, ERR_DATA_LOSS, "the blob ends after %" PRIu64 " of %" PRIu64 " bytes", in->total,
-			       in->size_bytes);
+			       in->spec.size_bytes);
 	digest_final(take_ptr(&in->sha), got);
 	if (strcmp(got, digest) != 0)
 		return err_set(e, ERR_DATA_LOSS, "the blob's digest is %.19s.., its manifest says %.19s..", got, digest);

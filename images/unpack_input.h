@@ -11,9 +11,14 @@
 #include "images/digest.h"
 #include "reactor/err.h"
 
-struct input {
+struct input_spec {
 	int blob_fd, pipe_fd; /* borrowed; blob_fd -1: none. It is read with pread(2): its offset is the daemon's */
-	uint64_t size_bytes;  /* what the descriptor says */
+	uint64_t blob_bytes;  /* of it; the daemon may be appending to the file what it feeds into the pipe */
+	uint64_t size_bytes;  /* of the whole, as the descriptor says */
+};
+
+struct input {
+	struct input_spec spec;
 	uint64_t total;       /* bytes read so far */
 	uint8_t *buf;
 	size_t pos, len;      /* buf[pos..len) is unread */
@@ -21,7 +26,7 @@ struct input {
 	struct digest_state *sha;
 };
 
-void input_open(struct input *in, int blob_fd, int pipe_fd, uint64_t size_bytes);
+void input_open(struct input *in, const struct input_spec *spec);
 void input_close(struct input *in);
 
 /* More unread bytes behind those there are: how many, 0 at the end, -1. DATA_LOSS when more come than size_bytes; INTERNAL. */

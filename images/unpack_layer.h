@@ -17,8 +17,8 @@ struct layer_spec {
 	const char *min_free;
 	/* untar only */
 	const char *digest, *diff_id, *media_type;
-	uint64_t size_bytes, max_bytes;
-	int blob_fd; /* -1: none; the blob, or the rest of it, comes on fd 0 */
+	uint64_t size_bytes, max_bytes, blob_bytes;
+	int blob_fd; /* -1: none, else its first blob_bytes bytes come before what is on fd 0 */
 };
 
 struct layer_result {

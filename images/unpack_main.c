@@ -1,7 +1,7 @@
 /* unpack_main.c - crisp-unpack: one job, then the end. Started by the keeper for the daemon (unpack.c).
  *
- *     layer  ROOT NAME --digest=D --diff-id=D --size=N --media-type=T --max-bytes=N --min-free=S [--blob-fd=N]
- *            [--parents=A:B:..]           the blob on fd 0
+ *     layer  ROOT NAME --digest=D --diff-id=D --size=N --media-type=T --max-bytes=N --min-free=S
+ *            [--blob-fd=N --blob-bytes=N] [--parents=A:B:..]   the blob, or what follows those bytes of it, on fd 0
  *     merge  ROOT NAME --from=DIR --parents=A:B:.. --min-free=S
  *     usage  PATH
  *     sync   ROOT
@@ -133,7 +133,7 @@ static int parse_options(int argc, char **argv, struct options *o)
 		{ "size", required_argument, NULL, 's' }, { "media-type", required_argument, NULL, 't' },
 		{ "max-bytes", required_argument, NULL, 'm' }, { "min-free", required_argument, NULL, 'f' },
 		{ "blob-fd", required_argument, NULL, 'b' }, { "parents", required_argument, NULL, 'p' },
-		{ "from", required_argument, NULL, 'F' }, { 0 },
+		{ "blob-bytes", required_argument, NULL, 'B' }, { "from", required_argument, NULL, 'F' }, { 0 },
 	};
 	struct layer_spec *l = &o->layer;
 	uint64_t fd;
@@ -150,6 +150,7 @@ static int parse_options(int argc, char **argv, struct options *o)
 		case 'F': l->from = optarg; break;
 		case 's': r = parse_number(optarg, &l->size_bytes); break;
 		case 'm': r = parse_number(optarg, &l->max_bytes); break;
+		case 'B': r = parse_number(optarg, &l->blob_bytes); break;
 		case 'b':
 			r = parse_number(optarg, &fd) < 0 || fd > INT32_MAX ? -1 : 0;
 			l->blob_fd = (int)fd;

@@ -91,7 +91,7 @@ bool layer_job(const char *const *argv)
 
 bool layer_run(const char *name, const char *media_type, const struct buf *blob, const struct buf *tar)
 {
-	char digest[DIGEST_SIZE], diff_id[DIGEST_SIZE], size[32], max[32], parents[1024] = "";
+	char digest[DIGEST_SIZE], diff_id[DIGEST_SIZE], size[32], max[32], part[64], parents[1024] = "";
 	const struct layer_lies l = layer_lie;
 	const char *argv[32] = { "layer", layer_root, name, "--digest", l.digest ? l.digest : digest, "--diff-id",
 		l.diff_id ? l.diff_id : diff_id, "--size", size, "--media-type", media_type, "--max-bytes", max,
@@ -106,8 +106,10 @@ bool layer_run(const char *name, const char *media_type, const struct buf *blob,
 	if (l.parents)
 		argv[n++] = parents;
 	if (l.kept) {
+		snprintf(part, sizeof(part), "--blob-bytes=%zu", l.kept);
 		argv[n++] = "--blob-fd=9";
-		kept = memory_with(blob->at, l.kept);
+		argv[n++] = part;
+		kept = memory_with(blob->at, blob->len); /* more of it is there by now */
 	}
 	in = memory_with(blob->at + l.kept, blob->len - l.kept - l.cut);
 	layer_lie = (struct layer_lies){ 0 };

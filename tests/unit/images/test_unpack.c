@@ -120,15 +120,17 @@ static void it_asks_for_a_confined_child(void)
 	struct unpack *u;
 
 	afresh();
-	s.blob_fd = 0;
+	s.blob_fd = open(path_of("", "blob", ""), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	ok(write(s.blob_fd, "first", 5) == 5);
 	s.parents = parents;
 	u = unpack_start(&s, on_done, NULL);
 	ok(fake_child_has(last(), "/usr/libexec/crisp/crisp-unpack layer "));
 	ok(fake_child_has(last(), "--digest=" DIGEST " --diff-id=" DIFF_ID " --size=77 --media-type=" ));
-	ok(fake_child_has(last(), "--max-bytes=1073741824 --min-free=5% --parents=aa:bb --blob-fd=3 "));
+	ok(fake_child_has(last(), "--max-bytes=1073741824 --min-free=5% --parents=aa:bb --blob-fd=3 --blob-bytes=5 "));
 	ok(strlen(name_of(last())) < UNPACK_NAME_SIZE && strncmp(name_of(last()), "abcdef01-", 9) == 0);
 	ok(last()->fds[0] >= 0 && last()->fds[3] >= 0 && (last()->unshare & CLONE_NEWNET));
 	unpack_cancel(u);
+	close(s.blob_fd);
 	s.blob_fd = -1;
 	s.parents = lowest;
 	u = unpack_start(&s, on_done, NULL);

@@ -137,6 +137,12 @@ static void a_cut_stream_is_data_loss(void)
 		layer_lie.cut = cut;
 		lost += !layer_run("cut", TAR, &t, &t) && layer_says("error DATA_LOSS the blob ends after");
 	}
+	for (size_t left = 1; left < 6; left++, runs += 2) {
+		layer_lie.cut = gz.len - left;
+		lost += !layer_run("cut", TAR "+gzip", &gz, &t) && layer_says("error DATA_LOSS the blob ends after");
+		layer_lie.cut = zst.len - left;
+		lost += !layer_run("cut", TAR "+zstd", &zst, &t) && layer_says("error DATA_LOSS the blob ends after");
+	}
 	ok(lost == runs && runs > 20);
 	ok(layer_left_nothing("cut"));
 	buf_free(&t);
