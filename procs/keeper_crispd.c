@@ -127,6 +127,8 @@ static void on_end_of_crispd(void)
 
 	crispd.welcomed = false;
 	timer_clear(&crispd.welcome);
+	if (crispd.lock >= 0)
+		close(take_fd(&crispd.lock)); /* it never asked for it */
 	jobs_orphan();
 	ns_cancel_all();
 	if (crispd.sm.now == END)

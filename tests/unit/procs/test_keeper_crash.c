@@ -7,6 +7,8 @@
 
 #include "tests/unit/procs/keeper_run.h"
 
+enum { MANY = 1500 };
+
 static const char *pidfile(const char *name)
 {
 	static char path[96];
@@ -75,6 +77,23 @@ static void die(void)
 
 /* ---- crispd dies ---- */
 
+static void hold_many(void)
+{
+	auto_fd int fd = memfd_with("one of many");
+	char name[32];
+
+	for (int i = 0; i < MANY; i++) {
+		snprintf(name, sizeof(name), "many/%d", i);
+		keeper_hold(name, fd);
+	}
+}
+
+static void count_held(void *arg, const char *name, int fd)
+{
+	(void)name;
+	*(int *)arg += fcntl(fd, F_GETFD) == FD_CLOEXEC;
+}
+
 static void crispd_before_death(void)
 {
 	static int unkept[2], go[2];
@@ -82,6 +101,7 @@ static void crispd_before_death(void)
 	struct outcome o;
 
 	hold_text("c/one/log", "intent");
+	hold_many();
 	shared->pids[0] = keep("alive").pid;
 	o = run(&(struct child_spec){ .argv = ROLE("exit", "3"), .keep_id = "ended" });
 	if (o.pidfd >= 0)
@@ -101,8 +121,12 @@ static void crispd_before_death(void)
 static void crispd_after_death(void)
 {
 	const struct kept *k = keeper_kept("alive");
+	int many = 0;
 
 	ok(held_has("c/one/log", "intent"));
+	keeper_each_held("many/", count_held, &many);
+	ok(many == MANY);
+	keeper_release_all("many/");
 	ok(k && !k->ended && k->pid == shared->pids[0] && k->pidfd >= 0);
 	ok(keeper_kept("ended") && keeper_kept("ended")->ended);
 	ok(WEXITSTATUS(exit_of("ended").status) == 3);
@@ -205,6 +229,7 @@ static void story_idle(void)
 	_exit(0);
 }
 
+/* The first life ends before a word was said (main), the second after the welcome. */
 static void crash_twice(void)
 {
 	shared_save();
@@ -349,6 +374,15 @@ static void usage_and_state(void)
 	ok(keeper_verdict(pid) == STORY_OVER && shared->lives == 3);
 }
 
+static void die_early(void)
+{
+	shared_open(getenv("CRISP_TEST_SHARED"));
+	if (strcmp(shared->story, "crash") == 0 && shared->lives == 0) {
+		shared->lives++;
+		_exit(1);
+	}
+}
+
 static int be_asked(void)
 {
 	const char *answer = getenv("CRISP_TEST_PRINT");
@@ -367,6 +401,7 @@ int main(int argc, char **argv)
 	if (argc > 2 && strcmp(argv[1], "--print") == 0)
 		return be_asked();
 	if (getenv(KEEPER_FD_ENV)) {
+		die_early();
 		be_crispd();
 		ok(ready_code == ERR_OK && keeper_here());
 		if (strcmp(shared->story, "crispd dies") == 0)
