@@ -166,6 +166,11 @@ struct sandbox *sandbox_find(const char *id)
 	return found;
 }
 
+bool sandbox_known(const char *id)
+{
+	return map_get(&by_id, id) != NULL;
+}
+
 struct sandbox *sandbox_named(const char *name, const char *namespace_, const char *uid, uint32_t attempt)
 {
 	list_each(l, &order) {

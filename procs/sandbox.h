@@ -55,6 +55,7 @@ struct sandbox *sandbox_new(const struct sandbox_config *config);
 void sandbox_free(struct sandbox *s); /* takes it from the table and removes its record; its lane is idle, it has no containers */
 
 struct sandbox *sandbox_find(const char *id);   /* whole id or unique prefix; NULL: unknown (hidden ones are not found) */
+bool sandbox_known(const char *id);             /* whole id, hidden ones too */
 struct sandbox *sandbox_named(const char *name, const char *namespace_, const char *uid, uint32_t attempt); /* hidden ones too */
 void sandbox_each(void (*fn)(void *arg, struct sandbox *s), void *arg); /* without hidden ones, oldest first; fn may free s */
 void sandbox_each_hidden(void (*fn)(void *arg, struct sandbox *s), void *arg); /* for recovery: what a crash left half made */

@@ -6,9 +6,10 @@
 #include <string.h>
 
 #include "procs/cni_args.h"
+#include "procs/sandbox_sysctl.h"
 #include "reactor/json.h"
 
-enum { HOSTNAME_MAX = 64, SYSCTL_MAX = 200 };
+enum { HOSTNAME_MAX = 64 };
 
 static int check_namespaces(const struct ns_options *ns, struct err *e)
 {
@@ -68,48 +69,6 @@ static int check_ports(const struct sandbox_config *c, struct err *e)
 	return 0;
 }
 
-/* sysctl(8): the first separator says which of "." and "/" separates. `out` gets the name with dots. */
-static bool dotted(const char *name, char out[SYSCTL_MAX])
-{
-	bool swap = name[strcspn(name, "./")] == '/';
-	size_t i;
-
-	for (i = 0; name[i] && i < SYSCTL_MAX - 1; i++) {
-		out[i] = swap && name[i] == '/' ? '.' : swap && name[i] == '.' ? '/' : name[i];
-		if ((unsigned char)out[i] <= ' ')
-			return false;
-	}
-	out[i] = '\0';
-	/* After the swap a "/" stands for a dot inside a name; an empty part or a leading separator would climb. */
-	return i > 0 && !name[i] && !strstr(out, "..") && !strstr(out, "//") && out[0] != '.' && out[0] != '/' && out[i - 1] != '.' &&
-	       strchr(out, '.');
-}
-
-static bool is_ipc(const char *name)
-{
-	return strncmp(name, "kernel.shm", 10) == 0 || strncmp(name, "kernel.msg", 10) == 0 || strcmp(name, "kernel.sem") == 0 ||
-	       strncmp(name, "fs.mqueue.", 10) == 0;
-}
-
-static int check_sysctl(const struct sandbox_config *c, const struct pair *p, struct err *e)
-{
-	const struct ns_options *ns = &c->security.ns;
-	char name[SYSCTL_MAX];
-	bool net, ipc;
-
-	if (!dotted(p->key, name))
-		return err_set(e, ERR_INVALID_ARGUMENT, "sysctl \"%.100s\" is no valid name", p->key);
-	net = strncmp(name, "net.", 4) == 0;
-	ipc = is_ipc(name);
-	if (!net && !ipc)
-		return err_set(e, ERR_INVALID_ARGUMENT, "sysctl %.100s belongs to no namespace: it would change the node", name);
-	if (net && ns->network == NS_NODE)
-		return err_set(e, ERR_INVALID_ARGUMENT, "sysctl %.100s with the network of the node: it would change the node", name);
-	if (ipc && ns->ipc == NS_NODE)
-		return err_set(e, ERR_INVALID_ARGUMENT, "sysctl %.100s with the IPC of the node: it would change the node", name);
-	return 0;
-}
-
 static bool has_control(const char *s)
 {
 	for (; *s; s++)
@@ -147,39 +106,12 @@ int sandbox_check(const struct sandbox_config *c, struct err *e)
 		return -1;
 	if (strlen(c->hostname) > HOSTNAME_MAX || has_control(c->hostname))
 		return err_set(e, ERR_INVALID_ARGUMENT, "hostname: \"%.80s\" is longer than %d bytes or no name", c->hostname, HOSTNAME_MAX);
-	for (size_t i = 0; i < c->sysctls.n; i++)
-		if (check_sysctl(c, &c->sysctls.at[i], e) < 0)
-			return -1;
+	if (sandbox_sysctls_check(c, e) < 0)
+		return -1;
 	if (check_dns("servers", &c->dns.servers, e) < 0 || check_dns("searches", &c->dns.searches, e) < 0 ||
 	    check_dns("options", &c->dns.options, e) < 0)
 		return -1;
 	if (strstr(c->cgroup_parent, ".."))
 		return err_set(e, ERR_INVALID_ARGUMENT, "cgroup_parent: \"%.200s\" climbs", c->cgroup_parent);
 	return ns->network == NS_NODE ? 0 : check_network(c, e);
-}
-
-static bool asked_for(const struct pairs *sysctls, const char *name)
-{
-	char given[SYSCTL_MAX];
-
-	for (size_t i = 0; i < sysctls->n; i++)
-		if (dotted(sysctls->at[i].key, given) && strcmp(given, name) == 0)
-			return true;
-	return false;
-}
-
-struct pairs sandbox_sysctls(const struct sandbox_config *c, struct arena *a)
-{
-	static const struct pair defaults[] = {
-		{ "net.ipv4.ip_unprivileged_port_start", "0" },
-		{ "net.ipv4.ping_group_range", "0 2147483647" },
-	};
-	struct pairs all = { arena_zalloc(a, (c->sysctls.n + 2) * sizeof(*all.at)), 0 };
-
-	for (size_t i = 0; i < 2 && c->security.ns.network != NS_NODE; i++)
-		if (!asked_for(&c->sysctls, defaults[i].key))
-			all.at[all.n++] = defaults[i];
-	for (size_t i = 0; i < c->sysctls.n; i++)
-		all.at[all.n++] = c->sysctls.at[i];
-	return all;
 }

@@ -9,8 +9,4 @@
 /* INVALID_ARGUMENT names the member that contradicts itself or the others; UNIMPLEMENTED: a user namespace. */
 int sandbox_check(const struct sandbox_config *c, struct err *e);
 
-/* The sysctls to be set: those asked for, and containerd's defaults for a network of its own: ports below 1024 and ping for
- * every user. Array in the arena, strings borrowed. */
-struct pairs sandbox_sysctls(const struct sandbox_config *c, struct arena *a);
-
 #endif

@@ -22,6 +22,7 @@
 #include "procs/sandbox_down.h"
 #include "procs/sandbox_files.h"
 #include "procs/sandbox_pause.h"
+#include "procs/sandbox_sysctl.h"
 #include "reactor/log.h"
 #include "reactor/loop.h"
 #include "reactor/own.h"
@@ -154,6 +155,8 @@ static void on_added(void *arg, const struct err *e, const struct cni_result *r)
 	for (size_t i = 0; i < r->ips.n; i++)
 		s->ips.at[i] = arena_strdup(s->arena, r->ips.at[i]);
 	sandbox_set_str(s, &s->cni_result, r->text);
+	if (sandbox_sysctls_late(&s->config, s->netns_path, &up->err) < 0)
+		return undo(up);
 	pause_step(up);
 }
 

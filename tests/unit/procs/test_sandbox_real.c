@@ -9,6 +9,7 @@
 #include "procs/cgroup.h"
 #include "procs/cni.h"
 #include "procs/sandbox_down.h"
+#include "procs/sandbox_sweep.h"
 #include "procs/sandbox_up.h"
 #include "procs/spec.h"
 #include "reactor/record.h"
@@ -204,6 +205,7 @@ static void story_pod(void)
 	char netns[400];
 
 	config.security.ns.pid = NS_POD;
+	config.sysctls = (struct pairs){ (struct pair[]){ { "net/ipv4/conf/eth0/arp_filter", "1" }, { "kernel.shmmni", "77" } }, 2 };
 	with_conflist(arena_printf(arena, "%s,{\"type\":\"portmap\",\"capabilities\":{\"portMappings\":true}}", bridge()));
 	s = up();
 	ok(last.code == ERR_OK && s->state == SANDBOX_READY && s->ips.n == 1);
@@ -212,6 +214,8 @@ static void story_pod(void)
 	ok(strstr(inside(s, ARGV("/sbin/ip", "-o", "addr")), "inet 127.0.0.1/8") != NULL);
 	is_str(inside(s, ARGV("/bin/hostname")), "web-0\n");
 	is_str(inside(s, ARGV("/sbin/sysctl", "-n", "net.ipv4.ip_unprivileged_port_start")), "0\n");
+	is_str(inside(s, ARGV("/sbin/sysctl", "-n", "net.ipv4.conf.eth0.arp_filter")), "1\n");
+	ok(access("/proc/sys/net/ipv4/conf/crisptest0", F_OK) == 0); /* and we are back outside */
 	ok(leases() == 1);
 	ok(sandbox_namespaces(s, arena, &ns, &e) == 0 && access(ns.ipc, F_OK) == 0 && access(ns.pid, F_OK) == 0);
 	ok(kill(s->pause_pid, 0) == 0);
@@ -297,6 +301,25 @@ static void story_gone_plugin(void)
 	end();
 }
 
+static void story_refused_sysctl(void)
+{
+	struct pair bad[] = { { "net.ipv4.conf.eth0.no_such_thing", "1" } };
+	struct sandbox *s;
+
+	config.sysctls = (struct pairs){ bad, 1 };
+	with_conflist(bridge());
+	s = up();
+	ok(last.code == ERR_INVALID_ARGUMENT && strstr(last.msg, "sysctl net.ipv4.conf.eth0.no_such_thing"));
+	ok(s->hidden && path_goes(s->netns_path));
+	sandbox_free(s);
+	bad[0].key = "net.core.no_such_thing";
+	s = up();
+	ok(last.code == ERR_INVALID_ARGUMENT && strstr(last.msg, "net.core.no_such_thing"));
+	sandbox_free(s);
+	nothing_is_left();
+	end();
+}
+
 static void kill_self(void)
 {
 	shared_save();
@@ -336,6 +359,47 @@ static void story_killed_with_a_pod(void)
 	end();
 }
 
+static void on_tick(struct timer *t)
+{
+	(void)t;
+}
+
+/* The record of a pod became unreadable while crispd was away: what the keeper and the disk still have of it goes. */
+static void story_lost_record(void)
+{
+	struct sandbox *s = NULL;
+	struct timer tick = { 0 };
+	char path[400];
+
+	with_conflist(bridge());
+	if (shared->lives == 1) {
+		s = up();
+		put(arena_printf(arena, "%s/%s.json", in_dir("root/sandboxes"), s->id), "{", 0600);
+		put(in_dir("root/id"), s->id, 0600);
+		kill_self();
+	}
+	sandbox_each(on_one, &s);
+	ok(s == NULL && entries(in_dir("netns")) == 1 && entries(in_dir("state/sandboxes")) == 1);
+	sandboxes_sweep();
+	for (int i = 0; i < 1000 && entries(in_dir("netns")); i++) {
+		timer_set(&tick, 5, on_tick);
+		ev_run(EV_DEFAULT, EVRUN_ONCE);
+	}
+	timer_clear(&tick);
+	ok(entries(in_dir("netns")) == 0 && entries(in_dir("state/sandboxes")) == 0 && leases() == 0);
+	snprintf(path, sizeof(path), "%s/", in_dir("root/sandboxes"));
+	{
+		auto_file FILE *f = fopen(in_dir("root/id"), "re");
+		char id[ID_SIZE] = "";
+
+		ok(fgets(id, sizeof(id), f) != NULL);
+		ok(unlink(arena_printf(arena, "%s%s.json.corrupt", path, id)) == 0); /* set aside, and reported */
+		cgroup_remove(arena_printf(arena, "/crisp-test-%d/%s", (int)shared->pids[3], id));
+		unlink(in_dir("root/id"));
+	}
+	end();
+}
+
 /* crispd is killed one turn later into the making of a pod in each life; the next life undoes what the record says. The keeper
  * kills the plugin with its crispd, so an iptables chain that it was about to use may stay: no DEL of it ever looks for that. */
 static void story_killed_half_way(void)
@@ -372,7 +436,9 @@ static const struct {
 	void (*run)(void);
 } stories[] = {
 	{ "pod", story_pod }, { "host_port", story_host_port }, { "odd_plugins", story_odd_plugins }, { "gone_plugin", story_gone_plugin },
+	{ "refused_sysctl", story_refused_sysctl },
 	{ "killed_with_a_pod", story_killed_with_a_pod }, { "killed_half_way", story_killed_half_way },
+	{ "lost_record", story_lost_record },
 };
 
 static bool possible(void)

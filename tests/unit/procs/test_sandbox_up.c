@@ -106,15 +106,24 @@ static void hostname_and_sysctls_of_the_pod_win(void)
 {
 	struct result r;
 	struct sandbox *s;
-	struct pair asked[] = { { "net/ipv4/ping_group_range", "1 1" } };
+	struct pair asked[] = { { "net/ipv4/ping_group_range", "1 1" }, { "net.ipv4.conf.all.rp_filter", "1" }, { "net.ipv4.conf.eth0.rp_filter", "1" } };
 
 	blank();
 	config.hostname = "web-0";
-	config.sysctls = (struct pairs){ asked, 1 };
+	config.sysctls = (struct pairs){ asked, 3 };
 	s = begin(&r);
 	sandbox_up_start(s, record, &r);
 	is_str(net_world.hostname, "web-0");
-	is_str(net_world.sysctls, "net.ipv4.ip_unprivileged_port_start=0;net/ipv4/ping_group_range=1 1;");
+	is_str(net_world.sysctls, "net.ipv4.ip_unprivileged_port_start=0;net/ipv4/ping_group_range=1 1;net.ipv4.conf.all.rp_filter=1;");
+	net_world_answers("namespaces", ERR_OK, false);
+	net_world_answers("add", ERR_OK, false); /* now eth0's would be set, but here is no such namespace */
+	turns();
+	net_world_answers("del", ERR_OK, false);
+	ok(r.calls == 1 && r.e.code == ERR_INTERNAL && strstr(r.e.msg, "enter the network namespace"));
+	sandbox_free(s);
+
+	s = begin(&r);
+	sandbox_up_start(s, record, &r);
 	net_world_answers("namespaces", ERR_INVALID_ARGUMENT, false);
 	turns();
 	ok(r.calls == 1 && r.e.code == ERR_INVALID_ARGUMENT);

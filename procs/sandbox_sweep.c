@@ -1,0 +1,106 @@
+/* sandbox_sweep.c - see sandbox_sweep.h. netns_dir is not searched: other runtimes, and other instances of this one, pin there too. */
+#include "procs/sandbox_sweep.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "procs/cni.h"
+#include "procs/keeper.h"
+#include "procs/sandbox.h"
+#include "procs/sandbox_files.h"
+#include "reactor/log.h"
+#include "reactor/own.h"
+
+enum { IDS_MAX = 4096 };
+
+struct orphans {
+	struct arena *arena;
+	const char *at[IDS_MAX];
+	size_t n;
+};
+
+struct orphan {
+	char id[ID_SIZE], netns_path[512];
+};
+
+static void note(struct orphans *o, const char *id, size_t len)
+{
+	const char *copy = arena_strndup(o->arena, id, len);
+
+	if (len != ID_SIZE - 1 || sandbox_known(copy) || o->n == IDS_MAX)
+		return;
+	for (size_t i = 0; i < len; i++)
+		if (!isxdigit((unsigned char)copy[i]))
+			return;
+	if (o->n == 0 || strcmp(o->at[o->n - 1], copy) != 0)
+		o->at[o->n++] = copy;
+}
+
+/* "sandbox/<id>/net" */
+static void on_held(void *arg, const char *name, int fd)
+{
+	const char *id = name + strlen("sandbox/");
+
+	(void)fd;
+	note(arg, id, strcspn(id, "/"));
+}
+
+static void on_deleted(void *arg, const struct err *e, const struct cni_result *r)
+{
+	struct orphan *n = arg;
+
+	(void)r;
+	if (e)
+		log_warn("orphan_network sandbox=%.12s error=%s", n->id, log_quote(e->msg));
+	keeper_namespaces_drop(n->id, n->netns_path);
+	free(n);
+}
+
+/* The id and the pin are all that is known: enough for a DEL by today's configuration to give an address back. */
+static void sweep_namespaces(struct orphans *o)
+{
+	static const struct pairs no_annotations;
+	static const struct dns_config no_dns;
+
+	keeper_each_held("sandbox/", on_held, o);
+	for (size_t i = 0; i < o->n; i++) {
+		struct orphan *n = new_zero(struct orphan);
+
+		log_warn("orphan namespaces=%.12s", o->at[i]);
+		snprintf(n->id, sizeof(n->id), "%s", o->at[i]);
+		snprintf(n->netns_path, sizeof(n->netns_path), "%s/crisp-%s", sandboxes_config()->netns_dir, n->id);
+		cni_del(&(struct cni_sandbox){ .id = n->id, .name = "", .namespace_ = "", .uid = "", .netns_path = n->netns_path,
+			.annotations = &no_annotations, .cgroup = "", .dns = &no_dns, .conf = "", .result = "" }, on_deleted, n);
+	}
+}
+
+static void sweep_files(struct orphans *o)
+{
+	const char *dir = arena_printf(o->arena, "%s/sandboxes", sandboxes_config()->state);
+	auto_dir DIR *d = opendir(dir);
+	struct dirent *entry;
+
+	while (d && (entry = readdir(d)))
+		note(o, entry->d_name, strlen(entry->d_name));
+	for (size_t i = 0; i < o->n; i++) {
+		struct sandbox gone = { .dir = arena_printf(o->arena, "%s/%s", dir, o->at[i]) };
+
+		log_warn("orphan sandbox_files=%.12s", o->at[i]);
+		sandbox_files_remove(&gone);
+	}
+}
+
+void sandboxes_sweep(void)
+{
+	struct orphans *o = new_zero(struct orphans);
+
+	o->arena = arena_new();
+	sweep_namespaces(o);
+	o->n = 0;
+	sweep_files(o);
+	arena_free(o->arena);
+	free(o);
+}

@@ -1,0 +1,146 @@
+/* sandbox_sysctl.c - see sandbox_sysctl.h. */
+#include "procs/sandbox_sysctl.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "reactor/own.h"
+
+enum { SYSCTL_MAX = 200 };
+
+/* sysctl(8): the first separator says which of "." and "/" separates. `out` gets the name with dots. */
+static bool dotted(const char *name, char out[SYSCTL_MAX])
+{
+	bool swap = name[strcspn(name, "./")] == '/';
+	size_t i;
+
+	for (i = 0; name[i] && i < SYSCTL_MAX - 1; i++) {
+		out[i] = swap && name[i] == '/' ? '.' : swap && name[i] == '.' ? '/' : name[i];
+		if ((unsigned char)out[i] <= ' ')
+			return false;
+	}
+	out[i] = '\0';
+	/* After the swap a "/" stands for a dot inside a name; an empty part or a leading separator would climb. */
+	return i > 0 && !name[i] && !strstr(out, "..") && !strstr(out, "//") && out[0] != '.' && out[0] != '/' && out[i - 1] != '.' &&
+	       strchr(out, '.');
+}
+
+static bool is_ipc(const char *name)
+{
+	return strncmp(name, "kernel.shm", 10) == 0 || strncmp(name, "kernel.msg", 10) == 0 || strcmp(name, "kernel.sem") == 0 ||
+	       strncmp(name, "fs.mqueue.", 10) == 0;
+}
+
+static int check_sysctl(const struct sandbox_config *c, const struct pair *p, struct err *e)
+{
+	const struct ns_options *ns = &c->security.ns;
+	char name[SYSCTL_MAX];
+	bool net, ipc;
+
+	if (!dotted(p->key, name))
+		return err_set(e, ERR_INVALID_ARGUMENT, "sysctl \"%.100s\" is no valid name", p->key);
+	net = strncmp(name, "net.", 4) == 0;
+	ipc = is_ipc(name);
+	if (!net && !ipc)
+		return err_set(e, ERR_INVALID_ARGUMENT, "sysctl %.100s belongs to no namespace: it would change the node", name);
+	if (net && ns->network == NS_NODE)
+		return err_set(e, ERR_INVALID_ARGUMENT, "sysctl %.100s with the network of the node: it would change the node", name);
+	if (ipc && ns->ipc == NS_NODE)
+		return err_set(e, ERR_INVALID_ARGUMENT, "sysctl %.100s with the IPC of the node: it would change the node", name);
+	return 0;
+}
+
+int sandbox_sysctls_check(const struct sandbox_config *c, struct err *e)
+{
+	for (size_t i = 0; i < c->sysctls.n; i++)
+		if (check_sysctl(c, &c->sysctls.at[i], e) < 0)
+			return -1;
+	return 0;
+}
+
+/* net.<family>.conf.<interface>.* and neigh, but not those that are there with every namespace. */
+static bool is_late(const struct pair *p)
+{
+	static const char *const always[] = { "all.", "default.", "lo." };
+	char name[SYSCTL_MAX];
+	const char *conf, *neigh, *at;
+
+	if (!dotted(p->key, name))
+		return false;
+	conf = strstr(name, ".conf.");
+	neigh = strstr(name, ".neigh.");
+	at = conf ? conf + strlen(".conf.") : neigh ? neigh + strlen(".neigh.") : NULL;
+	if (!at)
+		return false;
+	for (size_t i = 0; i < sizeof(always) / sizeof(always[0]); i++)
+		if (strncmp(at, always[i], strlen(always[i])) == 0)
+			return false;
+	return true;
+}
+
+static bool asked_for(const struct pairs *sysctls, const char *name)
+{
+	char given[SYSCTL_MAX];
+
+	for (size_t i = 0; i < sysctls->n; i++)
+		if (dotted(sysctls->at[i].key, given) && strcmp(given, name) == 0)
+			return true;
+	return false;
+}
+
+struct pairs sandbox_sysctls(const struct sandbox_config *c, struct arena *a)
+{
+	static const struct pair defaults[] = {
+		{ "net.ipv4.ip_unprivileged_port_start", "0" },
+		{ "net.ipv4.ping_group_range", "0 2147483647" },
+	};
+	struct pairs all = { arena_zalloc(a, (c->sysctls.n + 2) * sizeof(*all.at)), 0 };
+
+	for (size_t i = 0; i < 2 && c->security.ns.network != NS_NODE; i++)
+		if (!asked_for(&c->sysctls, defaults[i].key))
+			all.at[all.n++] = defaults[i];
+	for (size_t i = 0; i < c->sysctls.n; i++)
+		if (!is_late(&c->sysctls.at[i]))
+			all.at[all.n++] = c->sysctls.at[i];
+	return all;
+}
+
+static int set(const struct pair *p, struct err *e)
+{
+	char path[SYSCTL_MAX + 16] = "/proc/sys/", *at = path + 10;
+	auto_fd int fd = -1;
+
+	dotted(p->key, at);
+	for (; *at; at++)
+		*at = *at == '.' ? '/' : *at == '/' ? '.' : *at;
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || write(fd, p->value, strlen(p->value)) != (ssize_t)strlen(p->value))
+		return err_os(e, ERR_INVALID_ARGUMENT, "sysctl %.100s", p->key);
+	return 0;
+}
+
+int sandbox_sysctls_late(const struct sandbox_config *c, const char *netns_path, struct err *e)
+{
+	auto_fd int ours = -1, theirs = -1;
+	int ret = 0;
+
+	for (size_t i = 0; i < c->sysctls.n && ret == 0; i++) {
+		if (!is_late(&c->sysctls.at[i]))
+			continue;
+		if (ours < 0) {
+			ours = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+			theirs = open(netns_path, O_RDONLY | O_CLOEXEC);
+			if (ours < 0 || theirs < 0 || setns(theirs, CLONE_NEWNET) < 0)
+				return err_os(e, ERR_INTERNAL, "enter the network namespace %s", netns_path);
+		}
+		ret = set(&c->sysctls.at[i], e);
+	}
+	/* Staying there would be worse than any crash. */
+	if (ours >= 0 && setns(ours, CLONE_NEWNET) < 0)
+		abort();
+	return ret;
+}
