@@ -30,7 +30,6 @@ struct pidfd_info_6_15 {
 	uint64_t mask, cgroupid;
 	uint32_t pid, tgid, ppid, ruid, rgid, euid, egid, suid, sgid, fsuid, fsgid;
 	int32_t exit_code;
-	uint32_t coredump_mask, pad;
 };
 #define PIDFD_GET_INFO_6_15 _IOWR(0xff, 11, struct pidfd_info_6_15)
 #define PIDFD_INFO_EXIT_6_15 (1ull << 3)
