@@ -114,6 +114,8 @@ static void on_deleted(void *arg, const struct err *e, const struct cni_result *
 	if (e && (!never_up || s->hidden)) {
 		d->err = *e;
 		err_wrap(&d->err, "give back the network of sandbox %.12s", s->id);
+		s->hidden = false; /* whoever asked for it can see it and stop it again */
+		save(s);
 		sm_move(&d->sm, FAILED);
 		return report(d);
 	}

@@ -1,5 +1,6 @@
 /* sandbox_down.h - StopPodSandbox below its containers (the caller stopped those): network, pause, namespaces, files, cgroup.
- * Idempotent: does what `made` says is left. A CNI DEL that fails is an error and stays to be retried. */
+ * Idempotent: does what `made` says is left. A CNI DEL that fails is an error and stays to be retried; a hidden sandbox becomes
+ * listed by it. Only where no ADD ever came to its end, and the sandbox is listed already, such an error is logged and passed over. */
 #ifndef PROCS_SANDBOX_DOWN_H
 #define PROCS_SANDBOX_DOWN_H
 

@@ -70,16 +70,10 @@ static void report(struct sandbox_up *up)
 static void on_undone(void *arg, const struct err *e)
 {
 	struct sandbox_up *up = arg;
-	struct sandbox *s = up->s;
-	struct err mine;
 
 	sm_move(&up->sm, FAILED);
-	if (e) {
-		log_error("sandbox_undo sandbox=%.12s error=%s", s->id, log_quote(e->msg));
-		s->hidden = false; /* listed, so that whoever asked for it can stop it again */
-		if (sandbox_save(s, &mine) < 0)
-			log_error("sandbox_record sandbox=%.12s error=%s", s->id, log_quote(mine.msg));
-	}
+	if (e)
+		log_error("sandbox_undo sandbox=%.12s error=%s", up->s->id, log_quote(e->msg));
 	report(up);
 }
 
