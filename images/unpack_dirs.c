@@ -192,6 +192,7 @@ void dirs_time(struct dirs *d, const char *path, const struct timespec *mtime)
 		d->times = own_must(realloc(d->times, d->room_times * sizeof(*d->times)));
 	}
 	d->times[d->ntimes++] = (struct dir_time){ arena_strdup(d->arena, path), *mtime };
+	d->text_bytes += strlen(path) + 1;
 }
 
 void dirs_finish(struct dirs *d)

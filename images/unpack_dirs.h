@@ -9,6 +9,7 @@
 #include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <time.h>
 
 #include "images/unpack_report.h"
@@ -23,6 +24,7 @@ struct dirs {
 	char path[PATH_MAX];   /* canonical, free of symlinks */
 	bool setgid;           /* new entries take its group */
 	uint64_t made;         /* how many directories were invented */
+	uint64_t text_bytes;   /* what the names in `times` take */
 	struct dir_time {
 		const char *path;
 		struct timespec mtime;

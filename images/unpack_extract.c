@@ -53,6 +53,9 @@ static int account(struct extract *x, uint64_t bytes, uint64_t inodes, struct er
 	x->unchecked_inodes += inodes;
 	if (x->out->inodes > EXTRACT_INODES_MAX)
 		return err_set(e, ERR_RESOURCE_EXHAUSTED, "more than %d files in one layer", EXTRACT_INODES_MAX);
+	if (x->dirs.text_bytes + x->spec.report->text_bytes > EXTRACT_NAMES_MAX)
+		return err_set(e, ERR_RESOURCE_EXHAUSTED, "directory and link names of more than %d bytes in one layer",
+			       EXTRACT_NAMES_MAX);
 	if (x->unchecked_bytes < SPACE_EVERY_BYTES && x->unchecked_inodes < SPACE_EVERY_INODES)
 		return 0;
 	x->unchecked_bytes = x->unchecked_inodes = 0;
@@ -273,7 +276,7 @@ static int extract_dir(struct extract *x, struct err *e)
 	report_named(x->spec.report, x->path);
 	if (set_dir_attributes(x, x->path, e) < 0)
 		return -1;
-	return was == KEPT_DIR ? 0 : account(x, BLOCK_BYTES, 1, e);
+	return account(x, was == KEPT_DIR ? 0 : BLOCK_BYTES, was != KEPT_DIR, e);
 }
 
 /* 1: made; 0: the layer does not have the target. */
@@ -333,7 +336,7 @@ static int extract_whiteout(struct extract *x, const char *hidden, struct err *e
 		report_opaque(x->spec.report, path);
 		report_named(x->spec.report, path); /* nothing is left below to take attributes from */
 	}
-	return 0;
+	return account(x, 0, 0, e);
 }
 
 /* ---- one entry ---- */

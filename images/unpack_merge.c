@@ -234,14 +234,23 @@ static void add_dir(struct clone *c, const char *path)
 	c->dirs[c->n++] = arena_strdup(c->arena, path);
 }
 
-static int clone_name(struct clone *c, int from, int to, const char *dir, const char *name, struct err *e)
+static bool is_dir(int dir, const struct dirent *n)
 {
-	char path[PATH_MAX];
 	struct stat st;
 
-	if (fstatat(from, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || path_join(path, dir, name) < 0)
+	if (n->d_type != DT_UNKNOWN)
+		return n->d_type == DT_DIR;
+	return fstatat(dir, n->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
+}
+
+static int clone_name(struct clone *c, int from, int to, const char *dir, const struct dirent *n, struct err *e)
+{
+	const char *name = n->d_name;
+	char path[PATH_MAX];
+
+	if (path_join(path, dir, name) < 0)
 		return err_os(e, ERR_INTERNAL, "clone %s", log_quote(name));
-	if (!S_ISDIR(st.st_mode))
+	if (!is_dir(from, n))
 		return linkat(from, name, to, name, 0) < 0 ? err_os(e, ERR_INTERNAL, "link %s", log_quote(path)) : 0;
 	add_dir(c, path);
 	return mkdirat(to, name, 0700) < 0 ? err_os(e, ERR_INTERNAL, "make directory %s", log_quote(path)) : 0;
@@ -256,7 +265,7 @@ static int clone_dir(struct clone *c, const char *dir, struct err *e)
 	if (!d || to < 0)
 		return err_os(e, ERR_INTERNAL, "clone %s", log_quote(dir));
 	while ((errno = 0, n = readdir(d)))
-		if (!is_dots(n->d_name) && clone_name(c, dirfd(d), to, dir, n->d_name, e) < 0)
+		if (!is_dots(n->d_name) && clone_name(c, dirfd(d), to, dir, n, e) < 0)
 			return -1;
 	return errno ? err_os(e, ERR_INTERNAL, "read %s", log_quote(dir)) : 0;
 }

@@ -2,7 +2,6 @@
 #include "images/unpack_report.h"
 
 #include <limits.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,8 +10,10 @@
 
 static void set_add(struct report *r, struct map *set, const char *path)
 {
-	if (!map_get(set, path))
-		map_put(set, arena_strdup(r->arena, path), r);
+	if (map_get(set, path))
+		return;
+	map_put(set, arena_strdup(r->arena, path), r);
+	r->text_bytes += strlen(path) + 1;
 }
 
 void report_open(struct report *r)
@@ -55,6 +56,7 @@ void report_link(struct report *r, const char *path, const char *target)
 		r->links = own_must(realloc(r->links, r->room_links * sizeof(*r->links)));
 	}
 	r->links[r->nlinks++] = (struct report_link){ arena_strdup(r->arena, path), arena_strdup(r->arena, target) };
+	r->text_bytes += strlen(path) + strlen(target) + 2;
 	map_put(&r->link_at, r->links[r->nlinks - 1].path, (void *)(uintptr_t)r->nlinks);
 }
 

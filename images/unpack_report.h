@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "reactor/arena.h"
 #include "reactor/buf.h"
@@ -24,6 +25,7 @@ struct report {
 	struct map link_at;       /* path -> its struct report_link's index + 1 */
 	struct report_link *links; /* hard links whose target the layer lacks, in the tar's order */
 	size_t nlinks, room_links;
+	uint64_t text_bytes;      /* what the names take, so that a limit can be set on them */
 	bool opaque_root;         /* overlayfs does not look at the root's own mark: each name below is hidden by itself */
 };
 

@@ -123,21 +123,65 @@ static void floods(void)
 		PACK(&t, name, .type = '3', .major = 8);
 	}
 	ok(refused(&t, "error RESOURCE_EXHAUSTED more than 4096 device nodes in one layer"));
-	pack_pax(&t, "GNU.sparse.major", "1", -1);
-	pack_pax(&t, "GNU.sparse.minor", "0", -1);
-	pack_pax(&t, "GNU.sparse.realsize", "1000000000000000", -1);
-	PACK(&t, "hole", .data = "0\n", .size = 0);
-	buf_consume(&t, 0);
-	ok(refused(&t, "error INVALID_ARGUMENT")); /* "0\n" and data that does not fill a block */
-	{
-		char map[512] = "1\n1000000000000000\n0\n";
+}
 
+/* Sparse files whose maps lie; the last one is honest, and a petabyte. */
+static void sparse_files_that_are_none(void)
+{
+	static const struct {
+		const char *map, *size, *answer;
+	} lies[] = {
+		{ "0\n", "10", "" },
+		{ "1\n5\n6\n", "10", "error INVALID_ARGUMENT tar: \"hole\": bad sparse map" },
+		{ "2\n5\n0\n4\n0\n", "10", "error INVALID_ARGUMENT tar: \"hole\": bad sparse map" },
+		{ "1\n0\n5\n", "10", "a sparse map that is not as long as the data" },
+		{ "1\n18446744073709551615\n1\n", "10", "bad sparse map" },
+		{ "99999999\n", "10", "too many pieces in a sparse file" },
+		{ "x\n", "10", "bad sparse map" },
+		{ "", "10", "bad sparse map" },
+		{ "1\n1000000000000000\n0\n", "1000000000000000", "error RESOURCE_EXHAUSTED \"hole\": larger than images" },
+	};
+	struct buf t = { 0 };
+	char map[512];
+
+	for (size_t i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {
+		memset(map, 0, sizeof(map));
+		strcpy(map, lies[i].map);
 		pack_pax(&t, "GNU.sparse.major", "1", -1);
 		pack_pax(&t, "GNU.sparse.minor", "0", -1);
-		pack_pax(&t, "GNU.sparse.realsize", "1000000000000000", -1);
+		pack_pax(&t, "GNU.sparse.realsize", lies[i].size, -1);
 		PACK(&t, "hole", .data = map, .size = sizeof(map));
+		if (*lies[i].answer) {
+			ok(refused(&t, lies[i].answer));
+			continue;
+		}
+		pack_end(&t);
+		ok(layer_tar("hole", &t) && layer_stat("hole", "hole").st_size == 10);
 	}
-	ok(refused(&t, "error RESOURCE_EXHAUSTED \"hole\": larger than images.max_layer_bytes"));
+}
+
+static void names_without_end(void)
+{
+	char name[4096] = "", dir[4096];
+	struct buf t = { 0 }, gz = { 0 };
+	size_t n = 0;
+
+	while (n < 3900) {
+		memset(name + n, 'n', 200);
+		n += 201;
+		name[n - 1] = '/';
+	}
+	for (int i = 0; i < 34000; i++) {
+		snprintf(dir, sizeof(dir), "%.*s%d/", (int)n, name, i);
+		PACK(&t, dir, .type = '5');
+	}
+	pack_end(&t);
+	pack_gzip(&gz, &t);
+	ok(!layer_run("names", TAR "+gzip", &gz, &t));
+	ok(layer_says("error RESOURCE_EXHAUSTED directory and link names of more than"));
+	ok(layer_left_nothing("names"));
+	buf_free(&t);
+	buf_free(&gz);
 }
 
 static void broken_tars(void)
@@ -200,6 +244,8 @@ int main(void)
 	whiteouts_of_nothing();
 	marks_of_overlayfs();
 	floods();
+	sparse_files_that_are_none();
+	names_without_end();
 	broken_tars();
 	a_message_is_one_line();
 	layer_close();
