@@ -57,17 +57,17 @@ static void on_discarded(void *arg)
 
 /* ---- containers ---- */
 
+/* One of this boot is adopted in any state: a crash may have come between its start and the record, or between its exit
+ * and the runtime's `delete`. */
 static void recover_container(void *arg, struct container *c)
 {
 	struct recovery *r = arg;
 	bool this_boot = strcmp(c->boot_id, r->boot_id) == 0;
 
-	if (c->state == CONTAINER_EXITED)
-		return;
-	if (this_boot && c->state == CONTAINER_RUNNING) {
+	if (this_boot && access(c->bundle, F_OK) == 0) {
 		start_adopt(c);
-		r->adopted++;
-	} else if (!this_boot || access(c->bundle, F_OK) < 0) {
+		r->adopted += c->state == CONTAINER_RUNNING;
+	} else if (c->state != CONTAINER_EXITED) {
 		container_set_exited(c, 255, "Unknown", this_boot ? "its bundle is gone" : "the machine was restarted", loop_real_ns());
 		r->lost++;
 	}
