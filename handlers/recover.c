@@ -19,6 +19,7 @@
 #include "procs/keeper.h"
 #include "procs/sandbox.h"
 #include "procs/sandbox_down.h"
+#include "procs/sandbox_sweep.h"
 #include "procs/start.h"
 #include "reactor/log.h"
 #include "reactor/loop.h"
@@ -215,6 +216,7 @@ int recover_start(const char *state, void (*done)(void *arg), void *arg, struct 
 	keeper_each_kept(drop_kept, NULL);
 	snapshot_each(drop_snapshot, (void *)state);
 	drop_bundles(state);
+	sandboxes_sweep();
 	sandbox_each_hidden(discard_hidden, r);
 	one_done(r);
 	return 0;
