@@ -1,0 +1,68 @@
+/* cri_call.c - see cri_call.h. */
+#include "bench/cri_call.h"
+
+#include <stdbool.h>
+
+#include "reactor/loop.h"
+
+enum { PATIENCE_MS = 60000 };
+
+struct call {
+	const struct cri_method *method;
+	struct arena *arena; /* the caller's; this struct lives in it too */
+	uint8_t *answer;
+	size_t answer_len;
+	bool answered;
+	int64_t begun_ns;
+	cri_done *done;
+	void *arg;
+};
+
+static void *from_arena(void *arena, size_t n)
+{
+	return arena_zalloc(arena, n);
+}
+
+static void to_arena(void *arena, void *p)
+{
+	(void)arena;
+	(void)p; /* goes with the arena */
+}
+
+static void on_message(void *arg, const uint8_t *msg, size_t len)
+{
+	struct call *call = arg;
+
+	call->answered = true;
+	call->answer = len ? arena_memdup(call->arena, msg, len) : NULL;
+	call->answer_len = len;
+}
+
+static void on_done(void *arg, const struct err *e)
+{
+	struct call *call = arg;
+	int64_t took_ns = loop_mono_ns() - call->begun_ns;
+	ProtobufCAllocator allocator = { from_arena, to_arena, call->arena };
+	void *response = NULL;
+	struct err bad;
+
+	if (!e && call->answered)
+		response = protobuf_c_message_unpack(call->method->output, &allocator, call->answer_len, call->answer);
+	if (!e && !response) {
+		err_set(&bad, ERR_INTERNAL, "%s: the answer is no %s", call->method->path, call->method->output->short_name);
+		e = &bad;
+	}
+	call->done(call->arg, e, response, took_ns);
+}
+
+void cri_call(struct grpc_client *c, const struct cri_method *m, const void *request, struct arena *arena, cri_done *done,
+	      void *arg)
+{
+	size_t len = protobuf_c_message_get_packed_size(request);
+	uint8_t *bytes = arena_zalloc(arena, len + 1);
+	struct call *call = arena_zalloc(arena, sizeof(*call));
+
+	protobuf_c_message_pack(request, bytes);
+	*call = (struct call){ .method = m, .arena = arena, .begun_ns = loop_mono_ns(), .done = done, .arg = arg };
+	grpc_request(c, m->path, bytes, len, PATIENCE_MS, &(struct grpc_handlers){ on_message, on_done, call });
+}

@@ -1,0 +1,119 @@
+/* endpoint.c - see endpoint.h. */
+#include "bench/endpoint.h"
+
+#include <string.h>
+
+#include "api.pb-c.h"
+#include "bench/cri_call.h"
+#include "reactor/list.h"
+#include "reactor/loop.h"
+
+enum { AGAIN_MS = 50, PATIENCE_MS = 30000 };
+
+int endpoint_open(struct endpoint *ep, struct arena *arena, const char *text, struct err *e)
+{
+	const char *equals = strchr(text, '='), *at = equals ? strchr(equals, '@') : NULL;
+
+	if (!at || equals == text)
+		return err_set(e, ERR_INVALID_ARGUMENT, "%s is not NAME=HANDLER@ADDRESS", text);
+	ep->name = arena_strndup(arena, text, (size_t)(equals - text));
+	ep->pods.runtime_handler = arena_strndup(arena, equals + 1, (size_t)(at - equals - 1));
+	ep->client = grpc_client_new(at + 1, e);
+	return ep->client ? 0 : -1;
+}
+
+void endpoint_close(struct endpoint *ep)
+{
+	grpc_client_free(ep->client);
+	ep->client = NULL;
+}
+
+struct preparation {
+	struct endpoint *ep;
+	struct arena *arena;
+	struct timer again;
+	int64_t end_ns;
+	bool failed;
+	struct err e;
+};
+
+static void end(struct preparation *p, const struct err *e)
+{
+	p->failed = e != NULL;
+	if (e)
+		p->e = *e;
+	loop_stop();
+}
+
+static void on_pulled(void *arg, const struct err *e, const void *response, int64_t took_ns)
+{
+	(void)response;
+	(void)took_ns;
+	end(arg, e);
+}
+
+static void pull(struct preparation *p)
+{
+	static const struct cri_method method = { "/runtime.v1.ImageService/PullImage", &runtime__v1__pull_image_response__descriptor };
+	Runtime__V1__ImageSpec image = RUNTIME__V1__IMAGE_SPEC__INIT;
+	Runtime__V1__PullImageRequest r = RUNTIME__V1__PULL_IMAGE_REQUEST__INIT;
+
+	image.image = (char *)p->ep->pods.image;
+	r.image = &image;
+	cri_call(p->ep->client, &method, &r, p->arena, on_pulled, p);
+}
+
+static void ask(struct timer *again);
+
+/* The first condition that is not met, with its words; NULL when all are. */
+static const char *not_ready(struct arena *a, const Runtime__V1__StatusResponse *r)
+{
+	size_t n = r->status ? r->status->n_conditions : 0;
+
+	if (!n)
+		return "no conditions";
+	for (size_t i = 0; i < n; i++) {
+		const Runtime__V1__RuntimeCondition *c = r->status->conditions[i];
+
+		if (!c->status)
+			return arena_printf(a, "%s is false: %s %s", c->type, c->reason, c->message);
+	}
+	return NULL;
+}
+
+static void on_status(void *arg, const struct err *e, const void *response, int64_t took_ns)
+{
+	struct preparation *p = arg;
+	const char *why = e ? e->msg : not_ready(p->arena, response);
+	struct err late;
+
+	(void)took_ns;
+	if (!why)
+		return pull(p);
+	if (loop_mono_ns() < p->end_ns)
+		return timer_set(&p->again, AGAIN_MS, ask);
+	err_set(&late, ERR_DEADLINE_EXCEEDED, "not ready after %d s: %s", PATIENCE_MS / 1000, why);
+	end(p, &late);
+}
+
+static void ask(struct timer *again)
+{
+	static const struct cri_method method = { "/runtime.v1.RuntimeService/Status", &runtime__v1__status_response__descriptor };
+	struct preparation *p = container_of(again, struct preparation, again);
+	Runtime__V1__StatusRequest r = RUNTIME__V1__STATUS_REQUEST__INIT;
+
+	cri_call(p->ep->client, &method, &r, p->arena, on_status, p);
+}
+
+int endpoint_prepare(struct endpoint *ep, struct err *e)
+{
+	struct preparation p = { .ep = ep, .arena = arena_new(), .end_ns = loop_mono_ns() + PATIENCE_MS * 1000000LL };
+
+	ask(&p.again);
+	loop_run();
+	arena_free(p.arena);
+	if (!p.failed)
+		return 0;
+	*e = p.e;
+	return err_wrap(e, "%s", ep->name);
+}

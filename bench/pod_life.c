@@ -1,0 +1,294 @@
+/* pod_life.c - see pod_life.h.
+ *
+ *   RUN --> CREATE --> START --> UP
+ *    |         |         |       |
+ *    +---------+---------+-------+--> STOP --> STOP_POD --> REMOVE --> REMOVE_POD --> DOWN
+ *
+ * Waits on: the answer of the RPC that the state is named after; in UP, and where a way up failed, on pod_down(). Going down,
+ * a call whose id was never given is left out and an error does not end the walk.
+ *
+ * Spec: CRI v1 api.proto. */
+#include "bench/pod_life.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "api.pb-c.h"
+#include "bench/cri_call.h"
+#include "reactor/list.h"
+#include "reactor/loop.h"
+#include "reactor/own.h"
+#include "reactor/sm.h"
+
+enum { UP = POD_RPC_COUNT, DOWN };
+
+/* A state for each RPC, under the RPC's number. */
+static const struct sm_state states[] = {
+	[POD_RPC_RUN] = { "RUN", TO(POD_RPC_CREATE) | TO(POD_RPC_STOP) },
+	[POD_RPC_CREATE] = { "CREATE", TO(POD_RPC_START) | TO(POD_RPC_STOP) },
+	[POD_RPC_START] = { "START", TO(UP) | TO(POD_RPC_STOP) },
+	[UP] = { "UP", TO(POD_RPC_STOP) },
+	[POD_RPC_STOP] = { "STOP", TO(POD_RPC_STOP_POD) },
+	[POD_RPC_STOP_POD] = { "STOP_POD", TO(POD_RPC_REMOVE) },
+	[POD_RPC_REMOVE] = { "REMOVE", TO(POD_RPC_REMOVE_POD) },
+	[POD_RPC_REMOVE_POD] = { "REMOVE_POD", TO(DOWN) },
+	[DOWN] = { "DOWN", 0 },
+};
+
+struct pod {
+	struct sm sm;
+	struct timer down_timer; /* the way down begins in a turn of its own: it may have nothing to ask for */
+	struct arena *arena;
+	struct grpc_client *client;
+	const struct pod_spec *spec;
+	const char *name;
+	char *pod_id, *container_id; /* NULL until the server gave them */
+	int64_t took_ns[POD_RPC_COUNT];
+	bool failed;
+	struct err first; /* of the way under way */
+	pod_done *done;
+	void *arg;
+};
+
+static const struct cri_method methods[] = {
+#define X(id, column, method, stem) \
+	[POD_RPC_##id] = { "/runtime.v1.RuntimeService/" #method, &runtime__v1__##stem##_response__descriptor },
+	POD_RPCS(X)
+#undef X
+};
+
+const char *pod_rpc_name(enum pod_rpc rpc)
+{
+	static const char *const names[] = {
+#define X(id, column, method, stem) column,
+		POD_RPCS(X)
+#undef X
+	};
+
+	return names[rpc];
+}
+
+static void step(struct pod *p);
+
+static void on_answer(void *arg, const struct err *e, const void *response, int64_t took_ns)
+{
+	struct pod *p = arg;
+
+	p->took_ns[p->sm.now] = took_ns;
+	if (e && !p->failed) {
+		p->failed = true;
+		p->first = *e;
+		err_wrap(&p->first, "%s of %s", pod_rpc_name((enum pod_rpc)p->sm.now), p->name);
+	}
+	if (!e && p->sm.now == POD_RPC_RUN)
+		p->pod_id = arena_strdup(p->arena, ((const Runtime__V1__RunPodSandboxResponse *)response)->pod_sandbox_id);
+	if (!e && p->sm.now == POD_RPC_CREATE)
+		p->container_id = arena_strdup(p->arena, ((const Runtime__V1__CreateContainerResponse *)response)->container_id);
+	if (e && p->sm.now < POD_UP_RPCS)
+		return p->done(p->arg, p, &p->first); /* stays where it failed */
+	sm_move(&p->sm, p->sm.now == POD_RPC_START ? UP : p->sm.now == POD_RPC_REMOVE_POD ? DOWN : p->sm.now + 1);
+	step(p);
+}
+
+static void call(struct pod *p, const void *request)
+{
+	cri_call(p->client, &methods[p->sm.now], request, p->arena, on_answer, p);
+}
+
+/* ---- requests ---- */
+
+/* The messages of a pod's configuration, which RunPodSandbox and CreateContainer both carry. */
+struct pod_config {
+	Runtime__V1__PodSandboxMetadata metadata;
+	Runtime__V1__NamespaceOption namespaces;
+	Runtime__V1__SecurityProfile unconfined;
+	Runtime__V1__LinuxSandboxSecurityContext security;
+	Runtime__V1__LinuxPodSandboxConfig platform;
+	Runtime__V1__PodSandboxConfig top;
+};
+
+static struct pod_config *pod_config(struct pod *p)
+{
+	struct pod_config *c = arena_zalloc(p->arena, sizeof(*c));
+
+	runtime__v1__pod_sandbox_metadata__init(&c->metadata);
+	c->metadata.name = (char *)p->name;
+	c->metadata.uid = arena_printf(p->arena, "%s-uid", p->name);
+	c->metadata.namespace_ = "bench";
+	runtime__v1__namespace_option__init(&c->namespaces);
+	c->namespaces.pid = RUNTIME__V1__NAMESPACE_MODE__CONTAINER;
+	runtime__v1__security_profile__init(&c->unconfined);
+	c->unconfined.profile_type = RUNTIME__V1__SECURITY_PROFILE__PROFILE_TYPE__Unconfined;
+	runtime__v1__linux_sandbox_security_context__init(&c->security);
+	c->security.namespace_options = &c->namespaces;
+	c->security.seccomp = &c->unconfined;
+	runtime__v1__linux_pod_sandbox_config__init(&c->platform);
+	c->platform.cgroup_parent = (char *)p->spec->cgroup_parent;
+	c->platform.security_context = &c->security;
+	runtime__v1__pod_sandbox_config__init(&c->top);
+	c->top.metadata = &c->metadata;
+	c->top.hostname = (char *)p->name;
+	c->top.log_directory = (char *)p->spec->log_dir;
+	c->top.linux = &c->platform;
+	return c;
+}
+
+static void run_pod(struct pod *p)
+{
+	Runtime__V1__RunPodSandboxRequest r = RUNTIME__V1__RUN_POD_SANDBOX_REQUEST__INIT;
+
+	r.config = &pod_config(p)->top;
+	r.runtime_handler = (char *)p->spec->runtime_handler;
+	call(p, &r);
+}
+
+static void create(struct pod *p)
+{
+	struct pod_config *pod = pod_config(p);
+	char *command[] = { "sleep", "1000000" };
+	Runtime__V1__ContainerMetadata metadata = RUNTIME__V1__CONTAINER_METADATA__INIT;
+	Runtime__V1__ImageSpec image = RUNTIME__V1__IMAGE_SPEC__INIT;
+	Runtime__V1__LinuxContainerSecurityContext security = RUNTIME__V1__LINUX_CONTAINER_SECURITY_CONTEXT__INIT;
+	Runtime__V1__LinuxContainerConfig platform = RUNTIME__V1__LINUX_CONTAINER_CONFIG__INIT;
+	Runtime__V1__ContainerConfig config = RUNTIME__V1__CONTAINER_CONFIG__INIT;
+	Runtime__V1__CreateContainerRequest r = RUNTIME__V1__CREATE_CONTAINER_REQUEST__INIT;
+
+	metadata.name = "main";
+	image.image = (char *)p->spec->image;
+	security.namespace_options = &pod->namespaces;
+	security.seccomp = &pod->unconfined;
+	platform.security_context = &security;
+	config.metadata = &metadata;
+	config.image = &image;
+	config.n_command = 2;
+	config.command = command;
+	config.log_path = arena_printf(p->arena, "%s.log", p->name);
+	config.linux = &platform;
+	r.pod_sandbox_id = p->pod_id;
+	r.config = &config;
+	r.sandbox_config = &pod->top;
+	call(p, &r);
+}
+
+static void start(struct pod *p)
+{
+	Runtime__V1__StartContainerRequest r = RUNTIME__V1__START_CONTAINER_REQUEST__INIT;
+
+	r.container_id = p->container_id;
+	call(p, &r);
+}
+
+static void stop(struct pod *p)
+{
+	Runtime__V1__StopContainerRequest r = RUNTIME__V1__STOP_CONTAINER_REQUEST__INIT;
+
+	r.container_id = p->container_id;
+	call(p, &r);
+}
+
+static void stop_pod(struct pod *p)
+{
+	Runtime__V1__StopPodSandboxRequest r = RUNTIME__V1__STOP_POD_SANDBOX_REQUEST__INIT;
+
+	r.pod_sandbox_id = p->pod_id;
+	call(p, &r);
+}
+
+static void remove_container(struct pod *p)
+{
+	Runtime__V1__RemoveContainerRequest r = RUNTIME__V1__REMOVE_CONTAINER_REQUEST__INIT;
+
+	r.container_id = p->container_id;
+	call(p, &r);
+}
+
+static void remove_pod(struct pod *p)
+{
+	Runtime__V1__RemovePodSandboxRequest r = RUNTIME__V1__REMOVE_POD_SANDBOX_REQUEST__INIT;
+
+	r.pod_sandbox_id = p->pod_id;
+	call(p, &r);
+}
+
+static void step(struct pod *p)
+{
+	for (;;) {
+		switch (p->sm.now) {
+		case POD_RPC_RUN:
+			return run_pod(p);
+		case POD_RPC_CREATE:
+			return create(p);
+		case POD_RPC_START:
+			return start(p);
+		case POD_RPC_STOP:
+			if (p->container_id)
+				return stop(p);
+			sm_move(&p->sm, POD_RPC_STOP_POD);
+			continue;
+		case POD_RPC_STOP_POD:
+			if (p->pod_id)
+				return stop_pod(p);
+			sm_move(&p->sm, POD_RPC_REMOVE);
+			continue;
+		case POD_RPC_REMOVE:
+			if (p->container_id)
+				return remove_container(p);
+			sm_move(&p->sm, POD_RPC_REMOVE_POD);
+			continue;
+		case POD_RPC_REMOVE_POD:
+			if (p->pod_id)
+				return remove_pod(p);
+			sm_move(&p->sm, DOWN);
+			continue;
+		default: /* UP, DOWN */
+			return p->done(p->arg, p, p->failed ? &p->first : NULL);
+		}
+	}
+}
+
+/* ---- the life ---- */
+
+struct pod *pod_up(struct grpc_client *c, const struct pod_spec *spec, const char *name, pod_done *done, void *arg)
+{
+	struct pod *p = new_zero(struct pod);
+
+	p->arena = arena_new();
+	p->name = arena_strdup(p->arena, name);
+	p->sm = (struct sm){ states, "pod", p->name, POD_RPC_RUN };
+	p->client = c;
+	p->spec = spec;
+	p->done = done;
+	p->arg = arg;
+	step(p);
+	return p;
+}
+
+static void on_down(struct timer *t)
+{
+	step(container_of(t, struct pod, down_timer));
+}
+
+void pod_down(struct pod *p, pod_done *done, void *arg)
+{
+	p->done = done;
+	p->arg = arg;
+	p->failed = false;
+	sm_move(&p->sm, POD_RPC_STOP);
+	timer_set(&p->down_timer, 0, on_down);
+}
+
+void pod_free(struct pod *p)
+{
+	arena_free(p->arena);
+	free(p);
+}
+
+int64_t pod_rpc_ns(const struct pod *p, enum pod_rpc rpc)
+{
+	return p->took_ns[rpc];
+}
+
+const char *pod_name(const struct pod *p)
+{
+	return p->name;
+}
