@@ -63,7 +63,7 @@ struct unpack; /* opaque; gone once `done` ran or unpack_cancel() returned */
  * All name the cause and, where there is one, the entry. r is NULL with an error; nothing is left on disk then. */
 typedef void unpack_done(void *arg, const struct err *e, const struct unpack_result *r);
 
-/* All of spec is copied; blob_fd is borrowed for the call. `done` may run before all is fed: the rest is not wanted then. */
+/* All of spec is copied; blob_fd is borrowed for the call. `done` may run before all is fed: it wants no more then. */
 struct unpack *unpack_start(const struct unpack_spec *spec, unpack_done *done, void *arg);
 
 /* The next n bytes of the blob. true: all taken; false: none taken, wait for unpack_on_space(). */

@@ -1,10 +1,10 @@
 /* unpack_confine.h - what the halves of the program may do.
  *
- * The inner half reads what strangers wrote. It sees one directory, through a mount of its own that nothing else shares:
- * devices on it cannot be opened, nothing runs setuid, and as the mount hangs in no tree not even an open directory leads
- * above it. No network (the daemon asks for a new namespace), six capabilities that act on files, 40-odd system calls.
- * CAP_SYS_ADMIN, which overlayfs's trusted.* marks need, is not among them: the inner half reports opaque directories,
- * and the outer one, which parses nothing but that report, sets them when the stream is over. */
+ * The inner half reads what strangers wrote. It sees one directory, through a mount of its own that nothing else has:
+ * devices on it cannot be opened, nothing runs setuid, and as the mount hangs in no tree not even an open directory
+ * leads above it. No network (the daemon asks for a new namespace), six capabilities that act on files, 40-odd system
+ * calls. CAP_SYS_ADMIN, which overlayfs's trusted.* marks need, is not among them: the inner half reports opaque
+ * directories, and the outer one, which parses nothing but that report, sets them when the stream is over. */
 #ifndef IMAGES_UNPACK_CONFINE_H
 #define IMAGES_UNPACK_CONFINE_H
 

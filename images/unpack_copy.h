@@ -11,7 +11,8 @@
  * directories. INTERNAL. */
 int copy_attributes(int from, int to, bool with_overlay, struct err *e);
 
-/* `name` in from_dir, which is no directory and looks like *st, becomes the new `name` in to_dir. INTERNAL; RESOURCE_EXHAUSTED. */
+/* `name` in from_dir, which is no directory and looks like *st, becomes the new `name` in to_dir.
+ * RESOURCE_EXHAUSTED: the disk is full; INTERNAL. */
 int copy_object(int from_dir, const char *name, const struct stat *st, int to_dir, struct err *e);
 
 #endif

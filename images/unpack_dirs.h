@@ -1,8 +1,8 @@
 /* unpack_dirs.h - the directories of the layer being written: finding the one an entry goes to, and their times.
  *
- * The rule for a symlink above an entry is containerd's (continuity fs.RootPath): one that this layer brought is followed,
- * inside the layer's root; a directory that is not there is made. Links of lower layers are not known here: overlayfs
- * shows the made directory in their place, as it does under containerd and Docker. */
+ * The rule for a symlink above an entry is containerd's (continuity fs.RootPath): one that this layer brought is
+ * followed, inside the layer's root; a directory that is not there is made. Links of lower layers are not known here:
+ * overlayfs shows the made directory in their place, as it does under containerd and Docker. */
 #ifndef IMAGES_UNPACK_DIRS_H
 #define IMAGES_UNPACK_DIRS_H
 

@@ -1,7 +1,7 @@
 /* unpack_extract.h - tar entries into files of one directory.
  *
  * Later entries win over earlier ones of the same name, except that a directory's entry only changes a directory's
- * attributes. Of the extended attributes "user.*" and security.capability are set; trusted.overlay.* is refused, and the
+ * attributes. Of the extended attributes "user.*" and security.capability are set; trusted.overlay.* is refused; the
  * others, which mean something on the host they come from only (SELinux labels, IMA, ACLs), are left out and counted.
  * Spec: OCI image-spec layer.md "Applying Changesets". */
 #ifndef IMAGES_UNPACK_EXTRACT_H
@@ -29,7 +29,7 @@ struct extracted {
 	uint64_t xattrs_left_out;
 };
 
-/* All of t's entries. INVALID_ARGUMENT, RESOURCE_EXHAUSTED, INTERNAL with the entry's name, or what the tar reader said. */
+/* All of t's entries. INVALID_ARGUMENT, RESOURCE_EXHAUSTED, INTERNAL, with the entry's name. */
 int extract_all(const struct extract_spec *spec, struct tar *t, struct extracted *out, struct err *e);
 
 #endif

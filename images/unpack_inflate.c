@@ -16,11 +16,11 @@
 
 enum { PLAIN_BYTES = 256 << 10 }; /* fits L2, and is a write(2) of its own; a multiple of tar's 512 */
 enum { MAGIC_BYTES = 4 };
-/* Windows up to 8 MiB are what a decoder must support (RFC 8878 3.1.1.1.2); zstd's own limit without --long is 128 MiB. */
+/* A decoder must take windows of 8 MiB (RFC 8878 3.1.1.1.2); zstd's own limit without --long is 128 MiB. */
 enum { ZSTD_WINDOW_LOG_MAX = 27 };
 
 enum format { FORMAT_UNKNOWN, FORMAT_PLAIN, FORMAT_GZIP, FORMAT_ZSTD };
-enum member { MEMBER_NONE, MEMBER_OPEN, MEMBER_PADDING }; /* gzip: between members, in one, in the zeros behind the last */
+enum member { MEMBER_NONE, MEMBER_OPEN, MEMBER_PADDING }; /* gzip: between members, in one, in zeros behind the last */
 
 struct inflate {
 	struct inflate_spec spec;

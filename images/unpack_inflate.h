@@ -26,7 +26,7 @@ struct inflate *inflate_open(const struct inflate_spec *spec);
 void inflate_close(struct inflate *z);
 
 /* The plain bytes that come next: *p and how many, 0 at the end, -1. Only when all were skipped is more inflated.
- * INVALID_ARGUMENT (damaged, another format than the media type), RESOURCE_EXHAUSTED (max_bytes), DATA_LOSS, INTERNAL. */
+ * INVALID_ARGUMENT (damaged, or not what the media type says), RESOURCE_EXHAUSTED (max_bytes), DATA_LOSS, INTERNAL. */
 ssize_t inflate_peek(struct inflate *z, const uint8_t **p, struct err *e);
 void inflate_skip(struct inflate *z, size_t n); /* n <= what inflate_peek() returned */
 

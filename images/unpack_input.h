@@ -29,10 +29,10 @@ struct input {
 void input_open(struct input *in, const struct input_spec *spec);
 void input_close(struct input *in);
 
-/* More unread bytes behind those there are: how many, 0 at the end, -1. DATA_LOSS when more come than size_bytes; INTERNAL. */
+/* More unread bytes behind those there are: how many, 0 at the end, -1. DATA_LOSS: the blob is too long; INTERNAL. */
 ssize_t input_more(struct input *in, struct err *e);
 
-/* Reads what is left. DATA_LOSS when the blob is shorter than size_bytes or is not `digest`. Ends the hash: call once. */
+/* Reads what is left. DATA_LOSS: the blob is shorter than size_bytes, or is not `digest`. Ends the hash: call once. */
 int input_verify(struct input *in, const char *digest, struct err *e);
 
 #endif

@@ -19,7 +19,7 @@ const char *path_base(const char *path);                  /* behind the last sla
 void path_dir(const char *path, char out[PATH_MAX]);      /* before it; "" when there is none */
 int path_join(char out[PATH_MAX], const char *dir, const char *name); /* -1, ENAMETOOLONG */
 
-/* openat2(2) below `root`, which is a directory: no symlink is followed, no mount entered. -1, errno. "" is root itself. */
+/* openat2(2) below `root`, a directory: no symlink is followed, no mount entered. -1, errno. "" is root itself. */
 int path_open(int root, const char *path, int flags);
 
 /* The directory that holds `path`; *base is its name in there. -1, errno. */

@@ -1,8 +1,8 @@
 /* unpack_tar.h - the entries of a tar stream, one after the other.
  *
  * Formats: V7, ustar, pax, GNU (long names, base-256 numbers, old sparse), star's prefix; sparse by pax 0.0, 0.1, 1.0.
- * Names are bytes and stay so: libarchive 3.6 puts names from pax headers into Unicode NFC in a UTF-8 locale, so that two
- * files of one layer become one, and in the C locale it reports each name beyond ASCII as it reports damage.
+ * Names are bytes and stay so: libarchive 3.6 puts names from pax headers into Unicode NFC in a UTF-8 locale, so that
+ * two files of one layer become one, and in the C locale it reports each name beyond ASCII as it reports damage.
  * What other readers skip is skipped: pax global headers (as Go's archive/tar, and so containerd), bodies of links.
  * Specs: POSIX.1-2017 pax "ustar Interchange Format", "pax Header Block"; GNU tar manual, "Tar Internals". */
 #ifndef IMAGES_UNPACK_TAR_H

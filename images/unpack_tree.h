@@ -1,7 +1,8 @@
 /* unpack_tree.h - whole directory trees of any depth: removing, measuring.
  *
- * One directory is open at a time and nothing recurses, so no depth is too deep. Links are not followed, other mounts not
- * entered, and the way up is checked by inode number: a tree that is moved meanwhile ends the walk, it does not lead it out. */
+ * One directory is open at a time and nothing recurses, so no depth is too deep. Links are not followed, other mounts
+ * not entered, and the way up is checked by inode number: a tree that is moved meanwhile ends the walk and does not
+ * lead it out. */
 #ifndef IMAGES_UNPACK_TREE_H
 #define IMAGES_UNPACK_TREE_H
 
@@ -9,7 +10,7 @@
 
 #include "reactor/err.h"
 
-/* Removes `name` in dir_fd, whatever it is; not there is success. Immutable and append-only flags are taken off where we may.
+/* Removes `name` in dir_fd, whatever it is; not there is success. Takes immutable and append-only flags off if we may.
  * Goes on behind what it cannot remove; INTERNAL then names the first such and how many there were. */
 int tree_remove(int dir_fd, const char *name, struct err *e);
 

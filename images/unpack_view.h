@@ -20,7 +20,7 @@ struct view_hit {
 	struct stat st;
 };
 
-/* The object itself, not where it points to, is at `path` (canonical). 1 and *hit, 0 when nothing is seen there, -1 with errno. */
+/* What is at `path` (canonical), itself and not where it points to. 1 and *hit; 0: nothing is seen there; -1, errno. */
 int view_look(const struct view *v, const char *path, struct view_hit *hit);
 
 /* The same, following symlinks above the last component inside the view. Links that go round in circles: 0. */

@@ -1,4 +1,4 @@
-/* The daemon's end of the unpacker: feeding, the answers, and what is left when things go wrong. The child is played. */
+/* The daemon's end of the unpacker: feeding, the answers, what is left when things go wrong. The child is played. */
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
