@@ -14,17 +14,12 @@
  * which its unpacker reads first. When the registry fails one waiter's credentials, the next waiter's are tried. */
 #include "images/fetch.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "images/digest.h"
-#include "images/gc.h"
+#include "images/partial.h"
 #include "images/store.h"
 #include "images/unpack.h"
 #include "reactor/arena.h"
@@ -57,9 +52,10 @@ struct machine {
 	struct registry *from; /* held */
 	struct registry_get *get;
 	struct unpack *unpack; /* has one of `places` */
-	int fd;                /* the partial file, -1: not open */
-	uint64_t have;         /* bytes in it */
-	bool resumed;          /* some of them are from an earlier try */
+	struct partial partial;
+	uint64_t have;         /* bytes that came; all of them are in the partial file, or with the unpacker */
+	bool held_off;         /* the registry waits until there is an unpacker */
+	bool resumed;          /* some bytes are from an earlier try */
 	bool again;            /* that try was damaged: this one is from scratch */
 	struct err trouble;    /* of our disk, told in the next turn */
 	struct timer timer;
@@ -77,17 +73,8 @@ struct fetch {
 static struct link machines; /* of struct machine.link */
 static struct link wishes;   /* of struct machine.wish, in order */
 static int places = 1;       /* unpackers that may still be started */
-static char partial_dir[PATH_MAX];
 
-static const char *partial_path(const char *digest)
-{
-	static char path[PATH_MAX + DIGEST_SIZE];
-
-	snprintf(path, sizeof(path), "%s/%s", partial_dir, digest_hex(digest));
-	return path;
-}
-
-int fetch_open(const char *root, struct err *e)
+int fetch_open(const struct images_config *cfg, struct err *e)
 {
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 
@@ -96,10 +83,7 @@ int fetch_open(const char *root, struct err *e)
 		list_init(&wishes);
 		places = cpus > 1 ? (int)cpus : 1;
 	}
-	snprintf(partial_dir, sizeof(partial_dir), "%s/partial", root);
-	if (mkdir(partial_dir, 0700) < 0 && errno != EEXIST)
-		return err_os(e, ERR_INTERNAL, "make %s", partial_dir);
-	return 0;
+	return partial_open_dir(cfg->root, cfg->min_free, e);
 }
 
 static struct machine *machine_find(const char *digest)
@@ -132,14 +116,6 @@ static void drop_get(struct machine *m)
 		registry_cancel(take_ptr(&m->get));
 }
 
-static void drop_partial(struct machine *m)
-{
-	if (m->fd >= 0)
-		close(take_fd(&m->fd));
-	unlink(partial_path(m->blob.digest));
-	m->have = 0;
-}
-
 /* Everything but the waiters. */
 static void machine_stop(struct machine *m)
 {
@@ -148,10 +124,7 @@ static void machine_stop(struct machine *m)
 	if (list_linked(&m->wish))
 		list_drop(&m->wish);
 	list_drop(&m->link);
-	if (m->fd >= 0 && m->have == 0)
-		drop_partial(m);
-	else if (m->fd >= 0)
-		close(take_fd(&m->fd));
+	partial_close(&m->partial, m->blob.digest);
 	drop_unpack(m);
 }
 
@@ -184,7 +157,7 @@ static void tell(struct machine *m, const struct err *e, struct layer *l)
 static void finish(struct machine *m, struct layer *l)
 {
 	sm_move(&m->sm, DONE);
-	drop_partial(m);
+	partial_drop(&m->partial, m->blob.digest);
 	machine_stop(m);
 	tell(m, NULL, l);
 	machine_free(m);
@@ -196,7 +169,7 @@ static void fail(struct machine *m, const struct err *e)
 
 	/* What a later try cannot use. */
 	if (e->code == ERR_DATA_LOSS || e->code == ERR_INVALID_ARGUMENT || e->code == ERR_RESOURCE_EXHAUSTED)
-		drop_partial(m);
+		partial_drop(&m->partial, m->blob.digest);
 	sm_move(&m->sm, FAILED);
 	machine_stop(m);
 	err_wrap(&copy, "layer %.19s", m->blob.digest);
@@ -296,7 +269,6 @@ static void on_space(void *arg)
 static bool on_data(void *arg, const void *p, size_t n)
 {
 	struct machine *m = arg;
-	const char *at = p;
 
 	if (timer_is_set(&m->timer))
 		return true;
@@ -304,21 +276,16 @@ static bool on_data(void *arg, const void *p, size_t n)
 		err_set(&m->trouble, ERR_DATA_LOSS, "the blob is longer than the %" PRIu64 " bytes its manifest says", m->blob.size_bytes);
 		return trouble(m);
 	}
+	if (!m->unpack && m->partial.slow) {
+		m->held_off = true;
+		return false;
+	}
 	if (m->unpack && !unpack_feed(m->unpack, p, n)) {
 		unpack_on_space(m->unpack, on_space, m);
 		return false;
 	}
-	for (size_t left = n; left > 0;) {
-		ssize_t put = write(m->fd, at, left);
-
-		if (put < 0) {
-			err_os(&m->trouble, errno == ENOSPC || errno == EDQUOT ? ERR_RESOURCE_EXHAUSTED : ERR_INTERNAL, "write %s",
-				partial_path(m->blob.digest));
-			return trouble(m);
-		}
-		at += put;
-		left -= (size_t)put;
-	}
+	if (partial_append(&m->partial, p, n, &m->trouble) < 0)
+		return trouble(m);
 	m->have += n;
 	return true;
 }
@@ -358,7 +325,7 @@ static void on_unpacked(void *arg, const struct err *e, const struct unpack_resu
 	if (e && e->code == ERR_DATA_LOSS && m->resumed && !m->again) {
 		log_info("fetch_again layer=%.19s error=%s", m->blob.digest, log_quote(e->msg));
 		drop_get(m);
-		drop_partial(m);
+		partial_drop(&m->partial, m->blob.digest);
 		m->again = true;
 		sm_move(&m->sm, START);
 		timer_set(&m->timer, 0, begin);
@@ -377,7 +344,7 @@ static void attach(struct machine *m)
 	static const char *const none[] = { NULL };
 	struct unpack_spec spec = {
 		.digest = m->blob.digest, .diff_id = m->diff_id, .size_bytes = m->blob.size_bytes, .media_type = m->blob.media_type,
-		.parents = m->lowest ? none : NULL, .blob_fd = m->have ? m->fd : -1,
+		.parents = m->lowest ? none : NULL, .blob_fd = m->have ? m->partial.fd : -1,
 	};
 
 	places--;
@@ -385,8 +352,12 @@ static void attach(struct machine *m)
 	if (m->have == m->blob.size_bytes) {
 		sm_move(&m->sm, UNPACK);
 		unpack_finish(m->unpack);
-	} else {
-		sm_move(&m->sm, STREAM);
+		return;
+	}
+	sm_move(&m->sm, STREAM);
+	if (m->held_off) {
+		m->held_off = false;
+		on_space(m);
 	}
 }
 
@@ -403,31 +374,15 @@ static void grant(void)
 
 /* ---- start ---- */
 
-static int open_partial(struct machine *m, struct err *e)
-{
-	const char *path = partial_path(m->blob.digest);
-	struct stat st;
-
-	m->fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | (m->again ? O_TRUNC : 0), 0600);
-	if (m->fd < 0 || fstat(m->fd, &st) < 0)
-		return err_os(e, ERR_INTERNAL, "open %s", path);
-	if ((uint64_t)st.st_size > m->blob.size_bytes) {
-		if (ftruncate(m->fd, 0) < 0)
-			return err_os(e, ERR_INTERNAL, "truncate %s", path);
-		st.st_size = 0;
-	}
-	m->have = (uint64_t)st.st_size;
-	m->resumed = m->have > 0;
-	return 0;
-}
-
 static void begin(struct timer *t)
 {
 	struct machine *m = container_of(t, struct machine, timer);
 	struct err e;
 
-	if (open_partial(m, &e) < 0)
+	if (partial_open(&m->partial, m->blob.digest, m->blob.size_bytes, m->again, &e) < 0)
 		return fail(m, &e);
+	m->have = m->partial.bytes;
+	m->resumed = m->have > 0;
 	if (m->have < m->blob.size_bytes) {
 		sm_move(&m->sm, LOAD);
 		load(m);
@@ -443,7 +398,7 @@ static struct machine *machine_new(const struct fetch_spec *spec)
 	struct arena *a = arena_new();
 	struct machine *m = arena_zalloc(a, sizeof(*m));
 
-	*m = (struct machine){ .fd = -1, .lowest = spec->lowest, .from = registry_hold(spec->from), .arena = a };
+	*m = (struct machine){ .partial.fd = -1, .lowest = spec->lowest, .from = registry_hold(spec->from), .arena = a };
 	m->blob = (struct descriptor){ arena_strdup(a, spec->blob->media_type), arena_strdup(a, spec->blob->digest),
 		spec->blob->size_bytes, { arena_zalloc(a, spec->blob->urls.n * sizeof(char *)), spec->blob->urls.n } };
 	for (size_t i = 0; i < m->blob.urls.n; i++)
@@ -477,7 +432,7 @@ static void leave(struct fetch *f, bool keep)
 	if (!list_empty(&m->waiters) || m->sm.now == DONE || m->sm.now == FAILED)
 		return;
 	if (!keep)
-		drop_partial(m);
+		partial_drop(&m->partial, m->blob.digest);
 	machine_stop(m);
 	machine_free(m);
 }
@@ -497,18 +452,13 @@ uint64_t fetch_bytes(const struct fetch *f)
 	return f->m->have;
 }
 
+static void sweep(const char *digest)
+{
+	if (!machine_find(digest))
+		partial_drop(NULL, digest);
+}
+
 void fetch_sweep_partials(int64_t max_age_s)
 {
-	auto_dir DIR *d = opendir(partial_dir);
-	int64_t now_s = loop_real_ns() / 1000000000;
-	char digest[DIGEST_SIZE];
-	struct stat st;
-
-	for (struct dirent *f = d ? readdir(d) : NULL; f; f = readdir(d)) {
-		if (*f->d_name == '.' || fstatat(dirfd(d), f->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-			continue;
-		snprintf(digest, sizeof(digest), "sha256:%.64s", f->d_name);
-		if (!machine_find(digest) && now_s - st.st_mtime >= max_age_s)
-			unlinkat(dirfd(d), f->d_name, 0);
-	}
+	partial_each_old(max_age_s, sweep);
 }

@@ -13,8 +13,10 @@
 #include "images/registry.h"
 #include "reactor/err.h"
 
-/* Makes the directory. root is borrowed for ever. INTERNAL. */
-int fetch_open(const char *root, struct err *e);
+struct images_config;
+
+/* Makes the directory. cfg is borrowed for ever. INTERNAL. */
+int fetch_open(const struct images_config *cfg, struct err *e);
 
 struct fetch_spec {
 	struct registry *from;

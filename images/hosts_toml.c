@@ -273,8 +273,8 @@ static int read_file(const char *path, struct buf *b, struct err *e)
 	return n == 0 ? 1 : err_set(e, ERR_INTERNAL, "%s: larger than %d bytes", path, FILE_MAX);
 }
 
-/* Docker's layout: any *.crt is a CA, x.cert belongs to x.key. */
-static int certificate_files(struct host *h, const char *dir, struct arena *a, struct err *e)
+/* Docker's layout: any *.crt is a CA, x.cert belongs to x.key. With either, a loopback registry speaks TLS, too. */
+static int certificate_files(struct host *h, const char *dir, const char *domain, struct arena *a, struct err *e)
 {
 	auto_dir DIR *d = opendir(dir);
 
@@ -294,6 +294,8 @@ static int certificate_files(struct host *h, const char *dir, struct arena *a, s
 			h->client_key = arena_printf(a, "%s/%.*s.key", dir, (int)(dot - f->d_name), f->d_name);
 		}
 	}
+	if ((h->ca_file || h->client_cert) && strncmp(h->url, "http://", 7) == 0)
+		h->url = arena_printf(a, "https://%s/v2", domain);
 	return 0;
 }
 
@@ -325,7 +327,7 @@ int hosts_load(struct hosts *out, const char *config_path, const char *domain, s
 	else if (rc == 0) {
 		*out = (struct hosts){ arena_zalloc(a, sizeof(*out->at)), 1 };
 		*out->at = (struct host){ .url = default_url(domain, a), .pull = true, .resolve = true };
-		rc = dir ? certificate_files(out->at, dir, a, e) : 0;
+		rc = dir ? certificate_files(out->at, dir, domain, a, e) : 0;
 	}
 	buf_free(&text);
 	return rc;

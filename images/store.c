@@ -317,7 +317,7 @@ int store_open(const struct images_config *cfg, struct err *e)
 	unpack_open(&unpacking);
 	snprintf(records_dir, sizeof(records_dir), "%s/images", cfg->root);
 	if (gc_open(cfg->root, e) < 0 || content_open(cfg->root, e) < 0 || layer_open(cfg->root, e) < 0 ||
-	    fetch_open(cfg->root, e) < 0 || record_each(records_dir, IMAGE_VERSION, on_record, NULL, e) < 0)
+	    fetch_open(cfg, e) < 0 || record_each(records_dir, IMAGE_VERSION, on_record, NULL, e) < 0)
 		return err_wrap(e, "image store");
 	settle_tags();
 	is_open = true;

@@ -8,4 +8,6 @@ void clock_run(void);              /* all that is due now, and what that makes d
 void clock_advance(int64_t ms);    /* in order, stopping at each timer */
 int clock_waiting(void);           /* timers that are set */
 
+extern int64_t clock_step_ms;      /* how far each look at the clock moves it */
+
 #endif

@@ -256,6 +256,77 @@ static void the_disk_refuses(struct registry *s)
 	ok(fake_unpack_running == 0 && fake_http_open() == 0);
 }
 
+/* A write that takes 30 ms: what came before it is kept, what comes after goes to the unpacker only. */
+static void a_slow_disk(struct registry *s)
+{
+	struct result r;
+	struct fetch *f;
+
+	fresh_registry();
+	fake_http_piece = 4;
+	clock_step_ms = 30;
+	trouble = "blobs";
+	wrong = (struct fake_answer){ .status = 200, .body = "onto a slow disk", .len = 16, .cut = 12 };
+	wrong_times = 1;
+	f = begin(s, "onto a slow disk", &r);
+	clock_advance(400);
+	ok(fetch_bytes(f) == 12);
+	fetch_cancel(f);
+	clock_step_ms = 0;
+	fake_http_serve(serve);
+	begin(s, "onto a slow disk", &r);
+	clock_run();
+	ok(in_place(&r, "onto a slow disk") && fake_http_count("bytes=4-") == 1);
+}
+
+/* Without an unpacker, and with nowhere to put it, the registry waits. */
+static void a_slow_disk_and_no_unpacker(struct registry *s)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	struct result first[64], r;
+	struct fetch *f;
+
+	if (cpus > 64)
+		return;
+	fresh_registry();
+	fake_http_piece = 4;
+	fake_unpack_full = true;
+	for (long i = 0; i < cpus; i++)
+		begin(s, arena_printf(arena, "busy layer %ld", i), &first[i]);
+	clock_run();
+	clock_step_ms = 30;
+	f = begin(s, "the one that waits", &r);
+	clock_advance(3000);
+	ok(fetch_bytes(f) == 4 && r.calls == 0);
+	clock_step_ms = 0;
+	fake_unpack_space();
+	clock_advance(3000);
+	ok(in_place(&r, "the one that waits") && fake_http_count("bytes=") == 0);
+	for (long i = 0; i < cpus; i++)
+		ok(in_place(&first[i], arena_printf(arena, "busy layer %ld", i)));
+}
+
+static void too_little_space(struct registry *s)
+{
+	struct result r;
+
+	fresh_registry();
+	cfg.min_free = "1000000TiB";
+	ok(fetch_open(&cfg, &fault) == 0);
+	begin(s, "no room", &r);
+	clock_run();
+	ok(r.calls == 1 && r.code == ERR_RESOURCE_EXHAUSTED && strstr(r.msg, "images.min_free") && fake_http_asked() == 0);
+	cfg.min_free = "a lot";
+	ok(fetch_open(&cfg, &fault) < 0 && strstr(fault.msg, "is not a size"));
+	cfg.min_free = "1%";
+	ok(fetch_open(&cfg, &fault) == 0);
+	begin(s, "some room", &r);
+	clock_run();
+	ok(in_place(&r, "some room"));
+	cfg.min_free = "0";
+	ok(fetch_open(&cfg, &fault) == 0);
+}
+
 int main(void)
 {
 	struct registry *s;
@@ -273,6 +344,9 @@ int main(void)
 	the_next_ones_credentials(s);
 	cancelled(s);
 	a_registry_that_stays_away(s);
+	a_slow_disk(s);
+	a_slow_disk_and_no_unpacker(s);
+	too_little_space(s);
 	the_disk_refuses(s);
 	registry_release(s);
 	ok(system(arena_printf(arena, "rm -rf %s", root)) == 0);

@@ -167,6 +167,9 @@ static void docker_certificates(const char *root)
 	is_str(hosts.at[0].url, "https://c.example/v2");
 	is_str(hosts.at[0].ca_file, arena_printf(arena, "%s/ca.crt", dir));
 	is_str(hosts.at[0].client_key, arena_printf(arena, "%s/me.key", dir));
+	put(arena_printf(arena, "%s/127.0.0.1:5000", root), "ca.crt", "x");
+	ok(hosts_load(&hosts, root, "127.0.0.1:5000", arena, &fault) == 0);
+	is_str(hosts.at[0].url, "https://127.0.0.1:5000/v2");
 	put(dir, "other.crt", "x");
 	ok(hosts_load(&hosts, root, "c.example", arena, &fault) < 0 && strstr(fault.msg, "more than one .crt"));
 }
