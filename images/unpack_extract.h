@@ -15,7 +15,7 @@
 #include "reactor/err.h"
 
 enum { EXTRACT_INODES_MAX = 10 << 20, EXTRACT_DEVICES_MAX = 4096 };
-enum { EXTRACT_NAMES_MAX = 128 << 20 }; /* bytes of directory names remembered to the end */
+enum { EXTRACT_NAMES_MAX = 64 << 20 }; /* bytes of directory names remembered to the end */
 
 struct extract_spec {
 	int root;                /* borrowed, the layer's directory */

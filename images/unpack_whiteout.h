@@ -13,7 +13,7 @@ enum whiteout {
 	WHITEOUT_SKIP,   /* aufs's own files (".wh..wh.plnk"), which old images carry */
 };
 
-/* path is canonical; *hidden points into it. INVALID_ARGUMENT: a whiteout of nothing, "." or "..", or with entries inside. */
+/* path is canonical; *hidden points into it. INVALID_ARGUMENT: a whiteout of nothing or ".", or with entries inside. */
 int whiteout_of(const char *path, enum whiteout *kind, const char **hidden, struct err *e);
 
 #endif

@@ -164,7 +164,7 @@ static void sparse_files_that_are_none(void)
 static void names_without_end(void)
 {
 	char name[4096] = "", dir[4096];
-	struct buf t = { 0 }, gz = { 0 };
+	struct buf t = { 0 };
 	size_t n = 0;
 
 	while (n < 3900) {
@@ -172,17 +172,11 @@ static void names_without_end(void)
 		n += 201;
 		name[n - 1] = '/';
 	}
-	for (int i = 0; i < 34000; i++) {
+	for (int i = 0; i < 18000; i++) {
 		snprintf(dir, sizeof(dir), "%.*s%d", (int)n, name, i);
 		PACK(&t, "h", .type = '1', .link = dir);
 	}
-	pack_end(&t);
-	pack_gzip(&gz, &t);
-	ok(!layer_run("names", TAR "+gzip", &gz, &t));
-	ok(layer_says("error RESOURCE_EXHAUSTED directory and link names of more than"));
-	ok(layer_left_nothing("names"));
-	buf_free(&t);
-	buf_free(&gz);
+	ok(refused(&t, "error RESOURCE_EXHAUSTED directory and link names of more than"));
 }
 
 static void broken_tars(void)
