@@ -1,5 +1,5 @@
-/* content.c - see content.h. Blobs are a few KiB, 8 MiB at most (CONFIG_MAX_BYTES): written in place by the daemon, never synced
- * here; the syncfs before an image's record covers them. */
+/* content.c - see content.h. Blobs are a few KiB, 8 MiB at most (CONFIG_MAX_BYTES): written in place by the daemon,
+ * never synced here; the syncfs before an image's record covers them. */
 #include "images/content.h"
 
 #include <errno.h>

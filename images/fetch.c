@@ -10,8 +10,9 @@
  *
  * Waits on: the registry (LOAD, STREAM), a free place among the unpackers (LOAD, WAIT), the unpacker (STREAM, UNPACK).
  *
- * Downloads do not wait for a CPU: there are as many unpackers as CPUs, and a layer without one only goes to its partial file,
- * which its unpacker reads first. When the registry fails one waiter's credentials, the next waiter's are tried. */
+ * Downloads do not wait for a CPU: there are as many unpackers as CPUs, and a layer without one only goes to its
+ * partial file, which its unpacker reads first. When the registry fails one waiter's credentials, the next waiter's are
+ * tried. */
 #include "images/fetch.h"
 
 #include <inttypes.h>
@@ -241,7 +242,8 @@ static void on_get_done(void *arg, const struct err *e)
 		return on_get_failed(m, e);
 	if (m->have == m->blob.size_bytes)
 		return all_here(m);
-	err_set(&short_of, ERR_DATA_LOSS, "the blob ends after %" PRIu64 " of %" PRIu64 " bytes", m->have, m->blob.size_bytes);
+	err_set(&short_of, ERR_DATA_LOSS, "the blob ends after %" PRIu64 " of %" PRIu64 " bytes", m->have,
+	        m->blob.size_bytes);
 	fail(m, &short_of);
 }
 
@@ -273,7 +275,8 @@ static bool on_data(void *arg, const void *p, size_t n)
 	if (timer_is_set(&m->timer))
 		return true;
 	if (n > m->blob.size_bytes - m->have) {
-		err_set(&m->trouble, ERR_DATA_LOSS, "the blob is longer than the %" PRIu64 " bytes its manifest says", m->blob.size_bytes);
+		err_set(&m->trouble, ERR_DATA_LOSS, "the blob is longer than the %" PRIu64 " bytes its manifest says",
+		        m->blob.size_bytes);
 		return trouble(m);
 	}
 	if (!m->unpack && m->partial.slow) {
@@ -343,8 +346,12 @@ static void attach(struct machine *m)
 {
 	static const char *const none[] = { NULL };
 	struct unpack_spec spec = {
-		.digest = m->blob.digest, .diff_id = m->diff_id, .size_bytes = m->blob.size_bytes, .media_type = m->blob.media_type,
-		.parents = m->lowest ? none : NULL, .blob_fd = m->have ? m->partial.fd : -1,
+		.digest = m->blob.digest,
+		.diff_id = m->diff_id,
+		.size_bytes = m->blob.size_bytes,
+		.media_type = m->blob.media_type,
+		.parents = m->lowest ? none : NULL,
+		.blob_fd = m->have ? m->partial.fd : -1,
 	};
 
 	places--;
@@ -398,7 +405,9 @@ static struct machine *machine_new(const struct fetch_spec *spec)
 	struct arena *a = arena_new();
 	struct machine *m = arena_zalloc(a, sizeof(*m));
 
-	*m = (struct machine){ .partial.fd = -1, .lowest = spec->lowest, .from = registry_hold(spec->from), .arena = a };
+	*m = (struct machine){
+		.partial.fd = -1, .lowest = spec->lowest, .from = registry_hold(spec->from), .arena = a
+	};
 	m->blob = (struct descriptor){ arena_strdup(a, spec->blob->media_type), arena_strdup(a, spec->blob->digest),
 		spec->blob->size_bytes, { arena_zalloc(a, spec->blob->urls.n * sizeof(char *)), spec->blob->urls.n } };
 	for (size_t i = 0; i < m->blob.urls.n; i++)

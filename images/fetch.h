@@ -1,7 +1,7 @@
 /* fetch.h - one layer: from the registry through the unpacker into a directory; resumed, verified, shared.
  *
- * One machine per blob, whoever waits for it. The compressed bytes are also appended to <root>/partial/<hex>, so that a transfer
- * that was cancelled, or killed with us, goes on where it ended; the file goes when the layer is in place. */
+ * One machine per blob, whoever waits for it. The compressed bytes are also appended to <root>/partial/<hex>, so that a
+ * transfer that was cancelled, or killed with us, goes on where it ended; the file goes when the layer is in place. */
 #ifndef IMAGES_FETCH_H
 #define IMAGES_FETCH_H
 

@@ -1,4 +1,5 @@
-/* gc.h - removes what nobody refers to: layers in no image and no snapshot, blobs of no image, partial downloads of old. */
+/* gc.h - removes what nobody refers to: layers in no image and no snapshot, blobs of no image, partial downloads of
+ * old. */
 #ifndef IMAGES_GC_H
 #define IMAGES_GC_H
 

@@ -30,10 +30,12 @@ struct reading {
 
 static int bad(struct reading *r, const char *host, const char *key, const char *cause)
 {
-	return err_set(r->e, ERR_INTERNAL, "%s: %s%s%s%s: %s", r->file, *host ? "host " : "", host, *host ? ": " : "", key, cause);
+	return err_set(r->e, ERR_INTERNAL, "%s: %s%s%s%s: %s", r->file, *host ? "host " : "", host, *host ? ": " : "",
+	        key, cause);
 }
 
-/* The domain without a file: what everyone expects of it. docker.io is the one registry that lives under another name. */
+/* The domain without a file: what everyone expects of it. docker.io is the one registry that lives under another name.
+ */
 static const char *default_url(const char *domain, struct arena *a)
 {
 	size_t n = strlen(domain);
@@ -48,7 +50,8 @@ static const char *default_url(const char *domain, struct arena *a)
 /* "mirror", "https://mirror/", "http://mirror/path/v2" -> the API's root. NULL: no URL that we can use. */
 static const char *api_root(const char *text, bool override_path, struct arena *a)
 {
-	const char *scheme = strncmp(text, "http://", 7) == 0 ? "http" : "https", *sep = strstr(text, "://"), *rest, *path;
+	const char *scheme = strncmp(text, "http://", 7) == 0 ? "http" : "https", *sep = strstr(text, "://"), *rest,
+	           *path;
 	size_t n, host;
 
 	if (sep && strncmp(text, "http://", 7) != 0 && strncmp(text, "https://", 8) != 0)
@@ -235,8 +238,8 @@ static int read_table(struct reading *r, struct host *h, const char *name, const
 	return 0;
 }
 
-int hosts_toml_parse(struct hosts *out, const char *text, size_t len, const char *dir, const char *domain, struct arena *a,
-		     struct err *e)
+int hosts_toml_parse(struct hosts *out, const char *text, size_t len, const char *dir, const char *domain,
+        struct arena *a, struct err *e)
 {
 	struct reading r = { arena_printf(a, "%s/hosts.toml", dir), dir, domain, a, e };
 	auto_json json_t *j = toml_parse(text, len, r.file, e);
@@ -285,7 +288,8 @@ static int certificate_files(struct host *h, const char *dir, const char *domain
 
 		if (dot && strcmp(dot, ".crt") == 0) {
 			if (h->ca_file)
-				return err_set(e, ERR_INTERNAL, "%s: more than one .crt file: put all certificates into one", dir);
+				return err_set(e, ERR_INTERNAL,
+				        "%s: more than one .crt file: put all certificates into one", dir);
 			h->ca_file = arena_printf(a, "%s/%s", dir, f->d_name);
 		} else if (dot && strcmp(dot, ".cert") == 0) {
 			if (h->client_cert)
@@ -303,8 +307,11 @@ static int certificate_files(struct host *h, const char *dir, const char *domain
 static const char *host_dir(const char *config_path, const char *domain, struct arena *a)
 {
 	const char *colon = strrchr(domain, ':');
-	const char *names[] = { colon && colon > domain && colon[1] && colon[strspn(colon + 1, "0123456789") + 1] == '\0' ?
-			arena_printf(a, "%.*s_%s_", (int)(colon - domain), domain, colon + 1) : domain, domain, "_default" };
+	const char *names[] = { colon && colon > domain && colon[1] &&
+		                                colon[strspn(colon + 1, "0123456789") + 1] == '\0'
+		                        ? arena_printf(a, "%.*s_%s_", (int)(colon - domain), domain, colon + 1)
+		                        : domain,
+		domain, "_default" };
 	struct stat st;
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {

@@ -1,8 +1,8 @@
 /* hosts_toml.h - which hosts serve a registry's images, in the order to ask: containerd's certs.d directories.
  *
- * <dir>/<host>_<port>_, <dir>/<host>:<port>, <dir>/<host>, <dir>/_default: the first that exists counts; in it hosts.toml, or the
- * certificate files that Docker looks for (*.crt; *.cert with *.key). Read anew for each pull.
- * Spec: containerd docs/hosts.md. Unlike containerd, a file that we do not understand is an error, never passed over. */
+ * <dir>/<host>_<port>_, <dir>/<host>:<port>, <dir>/<host>, <dir>/_default: the first that exists counts; in it
+ * hosts.toml, or the certificate files that Docker looks for (*.crt; *.cert with *.key). Read anew for each pull. Spec:
+ * containerd docs/hosts.md. Unlike containerd, a file that we do not understand is an error, never passed over. */
 #ifndef IMAGES_HOSTS_TOML_H
 #define IMAGES_HOSTS_TOML_H
 
@@ -34,8 +34,8 @@ struct hosts {
 int hosts_load(struct hosts *out, const char *config_path, const char *domain, struct arena *a, struct err *e);
 
 /* The file's text alone; `dir` is where relative paths in it begin. */
-int hosts_toml_parse(struct hosts *out, const char *text, size_t len, const char *dir, const char *domain, struct arena *a,
-		     struct err *e);
+int hosts_toml_parse(struct hosts *out, const char *text, size_t len, const char *dir, const char *domain,
+        struct arena *a, struct err *e);
 
 /* "localhost", 127.0.0.0/8, [::1], with or without a port: plain http is what such a registry speaks. */
 bool domain_is_loopback(const char *domain);

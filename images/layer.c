@@ -18,8 +18,14 @@
 enum { LAYER_VERSION = 1 };
 
 static const struct field layer_fields[] = {
-	F_STR(struct layer, dir), F_STR(struct layer, diff_id), F_STR(struct layer, chain_id), F_U64(struct layer, bytes),
-	F_U64(struct layer, inodes), F_BOOL(struct layer, unfinished), F_STR(struct layer, boot_id), F_END,
+	F_STR(struct layer, dir),
+	F_STR(struct layer, diff_id),
+	F_STR(struct layer, chain_id),
+	F_U64(struct layer, bytes),
+	F_U64(struct layer, inodes),
+	F_BOOL(struct layer, unfinished),
+	F_STR(struct layer, boot_id),
+	F_END,
 };
 
 static struct link layers; /* of struct layer.link */
@@ -120,7 +126,8 @@ struct layer *layer_find(const char *diff_id, const char *chain_id)
 	list_each(it, &layers) {
 		struct layer *l = container_of(it, struct layer, link);
 
-		if (!l->unfinished && (*l->chain_id ? strcmp(l->chain_id, chain_id) == 0 : strcmp(l->diff_id, diff_id) == 0))
+		if (!l->unfinished &&
+		        (*l->chain_id ? strcmp(l->chain_id, chain_id) == 0 : strcmp(l->diff_id, diff_id) == 0))
 			return l;
 	}
 	return NULL;

@@ -1,7 +1,7 @@
 /* layer.h - the layer directories we have: <root>/layers/<dir>, each with a record in <root>/layer-records/<dir>.json.
  *
- * A directory that is there is complete: it was renamed into place. Its bytes are on the disk for sure only once an image's
- * record names it (one sync per image); so a layer of another boot that no image names is not trusted. */
+ * A directory that is there is complete: it was renamed into place. Its bytes are on the disk for sure only once an
+ * image's record names it (one sync per image); so a layer of another boot that no image names is not trusted. */
 #ifndef IMAGES_LAYER_H
 #define IMAGES_LAYER_H
 
@@ -25,11 +25,12 @@ struct layer {
 	struct arena *arena;
 };
 
-/* Makes the directories, reads the records; directories without a record, and records without a directory, go. What was known
- * before is forgotten. INTERNAL. */
+/* Makes the directories, reads the records; directories without a record, and records without a directory, go. What was
+ * known before is forgotten. INTERNAL. */
 int layer_open(const char *root, struct err *e);
 
-/* For a layer in this place of an image: self-contained with this diff_id, or made for this chain. NULL: we have none. */
+/* For a layer in this place of an image: self-contained with this diff_id, or made for this chain. NULL: we have none.
+ */
 struct layer *layer_find(const char *diff_id, const char *chain_id);
 struct layer *layer_find_unfinished(const char *diff_id);
 struct layer *layer_by_dir(const char *dir);

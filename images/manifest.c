@@ -14,9 +14,15 @@
 const char manifest_accept[] = OCI "index.v1+json, " OCI "manifest.v1+json, " DOCKER "list.v2+json, " DOCKER "v2+json";
 
 const struct field image_config_fields[] = {
-	F_STRINGS(struct image_config, env), F_STRINGS(struct image_config, entrypoint), F_STRINGS(struct image_config, cmd),
-	F_STR(struct image_config, working_dir), F_STR(struct image_config, user), F_STR(struct image_config, stop_signal),
-	F_PAIRS(struct image_config, labels), F_STRINGS(struct image_config, volumes), F_END,
+	F_STRINGS(struct image_config, env),
+	F_STRINGS(struct image_config, entrypoint),
+	F_STRINGS(struct image_config, cmd),
+	F_STR(struct image_config, working_dir),
+	F_STR(struct image_config, user),
+	F_STR(struct image_config, stop_signal),
+	F_PAIRS(struct image_config, labels),
+	F_STRINGS(struct image_config, volumes),
+	F_END,
 };
 
 enum kind { KIND_NONE, KIND_INDEX, KIND_MANIFEST, KIND_SCHEMA1 };
@@ -52,19 +58,23 @@ static const char *str(const json_t *j, const char *key)
  * refused: two readers could see two images in it (GHSA-xmmx-7jpf-fx42). */
 static int kind_of(const json_t *j, const char *content_type, enum kind *kind, struct err *e)
 {
-	bool index = json_object_get(j, "manifests"), manifest = json_object_get(j, "layers") || json_object_get(j, "config");
+	bool index = json_object_get(j, "manifests"),
+	     manifest = json_object_get(j, "layers") || json_object_get(j, "config");
 	enum kind said = kind_of_type(str(j, "mediaType")), header = kind_of_type(content_type);
 
 	if (!json_is_object(j))
 		return err_set(e, ERR_INVALID_ARGUMENT, "the manifest is no JSON object");
-	if (said == KIND_SCHEMA1 || header == KIND_SCHEMA1 || json_integer_value(json_object_get(j, "schemaVersion")) == 1)
-		return err_set(e, ERR_INVALID_ARGUMENT, "the manifest is of Docker's schema 1, which is not supported: push the image again");
+	if (said == KIND_SCHEMA1 || header == KIND_SCHEMA1 ||
+	        json_integer_value(json_object_get(j, "schemaVersion")) == 1)
+		return err_set(e, ERR_INVALID_ARGUMENT,
+		        "the manifest is of Docker's schema 1, which is not supported: push the image again");
 	if (json_integer_value(json_object_get(j, "schemaVersion")) != 2)
 		return err_set(e, ERR_INVALID_ARGUMENT, "the manifest has no schemaVersion 2");
 	if (index && manifest)
 		return err_set(e, ERR_INVALID_ARGUMENT, "the manifest is index and image manifest at once");
 	if (*str(j, "mediaType") && said == KIND_NONE)
-		return err_set(e, ERR_INVALID_ARGUMENT, "the manifest has the unknown type \"%.120s\"", str(j, "mediaType"));
+		return err_set(
+		        e, ERR_INVALID_ARGUMENT, "the manifest has the unknown type \"%.120s\"", str(j, "mediaType"));
 	*kind = said ? said : header ? header : index ? KIND_INDEX : KIND_MANIFEST;
 	if ((*kind == KIND_INDEX && manifest) || (*kind == KIND_MANIFEST && index))
 		return err_set(e, ERR_INVALID_ARGUMENT, "the manifest's type and content disagree");
@@ -86,7 +96,8 @@ static int descriptor_from(struct descriptor *d, const json_t *j, const char *wh
 {
 	const json_t *size = json_object_get(j, "size");
 
-	*d = (struct descriptor){ .media_type = json_get_str(a, j, "mediaType"), .digest = json_get_str(a, j, "digest") };
+	*d = (struct descriptor){ .media_type = json_get_str(a, j, "mediaType"),
+		.digest = json_get_str(a, j, "digest") };
 	if (!digest_valid(d->digest))
 		return err_set(e, ERR_INVALID_ARGUMENT, "%s: \"%.100s\" is no sha256 digest", what, d->digest);
 	if (!json_is_integer(size) || json_integer_value(size) < 0)
@@ -96,7 +107,8 @@ static int descriptor_from(struct descriptor *d, const json_t *j, const char *wh
 	return 0;
 }
 
-/* What this machine runs, best first. Variants as containerd/platforms normalises them: "" of arm64 is v8, v1 of amd64 is "". */
+/* What this machine runs, best first. Variants as containerd/platforms normalises them: "" of arm64 is v8, v1 of amd64
+ * is "". */
 static const struct platform {
 	const char *arch, *variant;
 } ours[] = {
@@ -129,7 +141,8 @@ static size_t platform_rank(const json_t *entry)
 	if (strcmp(str(p, "os"), "linux") != 0)
 		return OURS + 1;
 	for (i = 0; i < OURS; i++)
-		if (strcmp(str(p, "architecture"), ours[i].arch) == 0 && strcmp(str(p, "variant"), ours[i].variant) == 0)
+		if (strcmp(str(p, "architecture"), ours[i].arch) == 0 &&
+		        strcmp(str(p, "variant"), ours[i].variant) == 0)
 			return i;
 	return OURS + 1;
 }
@@ -146,8 +159,8 @@ static const char *platforms_text(const json_t *list, struct arena *a)
 
 		if (strlen(text) > 200 || strcmp(str(p, "os"), "unknown") == 0)
 			continue;
-		text = arena_printf(a, "%s%s%.20s/%.20s%s%.20s", text, *text ? ", " : "", str(p, "os"), str(p, "architecture"),
-			*str(p, "variant") ? "/" : "", str(p, "variant"));
+		text = arena_printf(a, "%s%s%.20s/%.20s%s%.20s", text, *text ? ", " : "", str(p, "os"),
+		        str(p, "architecture"), *str(p, "variant") ? "/" : "", str(p, "variant"));
 	}
 	return *text ? text : "nothing";
 }
@@ -174,8 +187,8 @@ static int index_choose(struct manifest *m, const json_t *j, struct arena *a, st
 	if (descriptor_from(&m->chosen, best, "index entry", a, e) < 0)
 		return -1;
 	if (m->chosen.size_bytes > MANIFEST_MAX_BYTES)
-		return err_set(e, ERR_INVALID_ARGUMENT, "the manifest has %" PRIu64 " bytes; %d are allowed", m->chosen.size_bytes,
-			MANIFEST_MAX_BYTES);
+		return err_set(e, ERR_INVALID_ARGUMENT, "the manifest has %" PRIu64 " bytes; %d are allowed",
+		        m->chosen.size_bytes, MANIFEST_MAX_BYTES);
 	return 0;
 }
 
@@ -183,10 +196,16 @@ static int index_choose(struct manifest *m, const json_t *j, struct arena *a, st
 static bool layer_type_known(const char *type)
 {
 	static const char *const types[] = {
-		OCI "layer.v1.tar", OCI "layer.v1.tar+gzip", OCI "layer.v1.tar+zstd",
-		OCI "layer.nondistributable.v1.tar", OCI "layer.nondistributable.v1.tar+gzip", OCI "layer.nondistributable.v1.tar+zstd",
-		"application/vnd.docker.image.rootfs.diff.tar", "application/vnd.docker.image.rootfs.diff.tar.gzip",
-		"application/vnd.docker.image.rootfs.diff.tar.zstd", "application/vnd.docker.image.rootfs.foreign.diff.tar",
+		OCI "layer.v1.tar",
+		OCI "layer.v1.tar+gzip",
+		OCI "layer.v1.tar+zstd",
+		OCI "layer.nondistributable.v1.tar",
+		OCI "layer.nondistributable.v1.tar+gzip",
+		OCI "layer.nondistributable.v1.tar+zstd",
+		"application/vnd.docker.image.rootfs.diff.tar",
+		"application/vnd.docker.image.rootfs.diff.tar.gzip",
+		"application/vnd.docker.image.rootfs.diff.tar.zstd",
+		"application/vnd.docker.image.rootfs.foreign.diff.tar",
 		"application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
 	};
 
@@ -198,7 +217,8 @@ static bool layer_type_known(const char *type)
 
 static bool config_type_known(const char *type)
 {
-	return strcmp(type, OCI "config.v1+json") == 0 || strcmp(type, "application/vnd.docker.container.image.v1+json") == 0;
+	return strcmp(type, OCI "config.v1+json") == 0 ||
+	       strcmp(type, "application/vnd.docker.container.image.v1+json") == 0;
 }
 
 static int layers_from(struct manifest *m, const json_t *list, struct arena *a, struct err *e)
@@ -207,8 +227,10 @@ static int layers_from(struct manifest *m, const json_t *list, struct arena *a, 
 	size_t i;
 
 	if (!json_is_array(list) || json_array_size(list) > LAYERS_MAX)
-		return err_set(e, ERR_INVALID_ARGUMENT, json_is_array(list) ? "the image has %zu layers; overlayfs takes %d" :
-			"the manifest has no layers", json_array_size(list), LAYERS_MAX);
+		return err_set(e, ERR_INVALID_ARGUMENT,
+		        json_is_array(list) ? "the image has %zu layers; overlayfs takes %d"
+		                            : "the manifest has no layers",
+		        json_array_size(list), LAYERS_MAX);
 	m->layers = arena_zalloc(a, json_array_size(list) * sizeof(*m->layers));
 	json_array_foreach(list, i, entry) {
 		struct descriptor *d = &m->layers[m->nlayers++];
@@ -216,13 +238,15 @@ static int layers_from(struct manifest *m, const json_t *list, struct arena *a, 
 		if (descriptor_from(d, entry, "layer", a, e) < 0)
 			return err_wrap(e, "layer %zu", i);
 		if (!layer_type_known(d->media_type))
-			return err_set(e, ERR_INVALID_ARGUMENT, "layer %zu has the unknown type \"%.120s\"%s", i, d->media_type,
-				strstr(d->media_type, "+encrypted") ? " (encrypted images are not supported)" : "");
+			return err_set(e, ERR_INVALID_ARGUMENT, "layer %zu has the unknown type \"%.120s\"%s", i,
+			        d->media_type,
+			        strstr(d->media_type, "+encrypted") ? " (encrypted images are not supported)" : "");
 	}
 	return 0;
 }
 
-int manifest_parse(struct manifest *m, const char *text, size_t len, const char *content_type, struct arena *a, struct err *e)
+int manifest_parse(
+        struct manifest *m, const char *text, size_t len, const char *content_type, struct arena *a, struct err *e)
 {
 	auto_json json_t *j = json_parse(text, len, "the manifest", e);
 	enum kind kind = KIND_NONE;
@@ -239,10 +263,11 @@ int manifest_parse(struct manifest *m, const char *text, size_t len, const char 
 	if (descriptor_from(&m->config, json_object_get(j, "config"), "config", a, e) < 0)
 		return -1;
 	if (!config_type_known(m->config.media_type))
-		return err_set(e, ERR_INVALID_ARGUMENT, "not a container image: its config has the type \"%.120s\"", m->config.media_type);
+		return err_set(e, ERR_INVALID_ARGUMENT, "not a container image: its config has the type \"%.120s\"",
+		        m->config.media_type);
 	if (m->config.size_bytes > CONFIG_MAX_BYTES)
-		return err_set(e, ERR_INVALID_ARGUMENT, "the image config has %" PRIu64 " bytes; %d are allowed", m->config.size_bytes,
-			CONFIG_MAX_BYTES);
+		return err_set(e, ERR_INVALID_ARGUMENT, "the image config has %" PRIu64 " bytes; %d are allowed",
+		        m->config.size_bytes, CONFIG_MAX_BYTES);
 	return layers_from(m, json_object_get(j, "layers"), a, e);
 }
 
@@ -255,7 +280,8 @@ static int diff_ids_from(struct strings *out, const json_t *j, struct arena *a, 
 		return err_set(e, ERR_INVALID_ARGUMENT, "the image config has malformed rootfs.diff_ids");
 	for (size_t i = 0; i < out->n; i++)
 		if (!digest_valid(out->at[i]))
-			return err_set(e, ERR_INVALID_ARGUMENT, "the image config has the diff_id \"%.100s\", which is no sha256 digest", out->at[i]);
+			return err_set(e, ERR_INVALID_ARGUMENT,
+			        "the image config has the diff_id \"%.100s\", which is no sha256 digest", out->at[i]);
 	return 0;
 }
 
@@ -267,7 +293,8 @@ static void pairs_from(struct pairs *out, const json_t *j, struct arena *a)
 	*out = (struct pairs){ arena_zalloc(a, json_object_size(j) * sizeof(*out->at)), 0 };
 	json_object_foreach((json_t *)j, key, v)
 		if (json_is_string(v))
-			out->at[out->n++] = (struct pair){ arena_strdup(a, key), arena_strdup(a, json_string_value(v)) };
+			out->at[out->n++] =
+			        (struct pair){ arena_strdup(a, key), arena_strdup(a, json_string_value(v)) };
 }
 
 /* Volumes are a set, written as an object of empty objects. */
@@ -281,7 +308,8 @@ static void keys_from(struct strings *out, const json_t *j, struct arena *a)
 		out->at[out->n++] = arena_strdup(a, key);
 }
 
-int config_parse(struct image_config *c, struct strings *diff_ids, const char *text, size_t len, struct arena *a, struct err *e)
+int config_parse(
+        struct image_config *c, struct strings *diff_ids, const char *text, size_t len, struct arena *a, struct err *e)
 {
 	auto_json json_t *j = json_parse(text, len, "the image config", e);
 	const json_t *run = json_object_get(j, "config");

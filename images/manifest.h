@@ -1,6 +1,7 @@
 /* manifest.h - what a registry says an image is: index, manifest, config. All of it is bytes from outside.
  *
- * Specs: OCI image-spec, image-index.md, manifest.md, config.md; Docker "Image Manifest V 2, Schema 2" and its manifest list. */
+ * Specs: OCI image-spec, image-index.md, manifest.md, config.md; Docker "Image Manifest V 2, Schema 2" and its manifest
+ * list. */
 #ifndef IMAGES_MANIFEST_H
 #define IMAGES_MANIFEST_H
 
@@ -38,14 +39,18 @@ struct manifest {
 
 /* content_type is the header's value or "". Errors, with the cause:
  *   NOT_FOUND         an index without an entry for this machine; the message lists what there is
- *   INVALID_ARGUMENT  not JSON, schema 1, not an image (an artifact), a layer type we do not know, a bad digest or size */
-int manifest_parse(struct manifest *m, const char *text, size_t len, const char *content_type, struct arena *a, struct err *e);
+ *   INVALID_ARGUMENT  not JSON, schema 1, not an image (an artifact), a layer type we do not know, a bad digest or size
+ */
+int manifest_parse(
+        struct manifest *m, const char *text, size_t len, const char *content_type, struct arena *a, struct err *e);
 
-/* The config blob: diff_ids of the layers, lowest first, and what a container needs. INVALID_ARGUMENT, with the cause. */
-int config_parse(struct image_config *c, struct strings *diff_ids, const char *text, size_t len, struct arena *a, struct err *e);
+/* The config blob: diff_ids of the layers, lowest first, and what a container needs. INVALID_ARGUMENT, with the cause.
+ */
+int config_parse(
+        struct image_config *c, struct strings *diff_ids, const char *text, size_t len, struct arena *a, struct err *e);
 
-/* OCI image-spec, config.md "Layer ChainID": sha256 of parent's chain id, a space and the diff_id; of the lowest, its diff_id.
- * parent NULL: lowest. */
+/* OCI image-spec, config.md "Layer ChainID": sha256 of parent's chain id, a space and the diff_id; of the lowest, its
+ * diff_id. parent NULL: lowest. */
 const char *chain_id(const char *parent, const char *diff_id, struct arena *a);
 
 /* Members of image_config, for records. */

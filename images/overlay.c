@@ -1,7 +1,8 @@
 /* overlay.c - see overlay.h.
  *
  * fsconfig(2) takes strings of 255 bytes at most, and mount(2) a page of options: both get names relative to the layers
- * directory, which is the working directory for the length of the call. The daemon has one thread and uses no other relative path. */
+ * directory, which is the working directory for the length of the call. The daemon has one thread and uses no other
+ * relative path. */
 #include "images/overlay.h"
 
 #include <errno.h>
@@ -131,7 +132,9 @@ static int mount_by_mount(const struct strings *layers, const char *upper, const
 	for (size_t i = 0; i < OPTIONS; i++)
 		buf_printf(&b, ",%s=%s", options[i][0], options[i][1]);
 	if (b.len >= PAGE)
-		rc = err_set(e, ERR_INTERNAL, "mount overlay: %zu layers do not fit into the one page that mount(2) has for options", layers->n);
+		rc = err_set(e, ERR_INTERNAL,
+		        "mount overlay: %zu layers do not fit into the one page that mount(2) has for options",
+		        layers->n);
 	else if (mount("overlay", target, "overlay", upper ? 0 : MS_RDONLY, buf_str(&b)) < 0)
 		rc = err_os(e, ERR_INTERNAL, "mount overlay of %zu layers at %s", layers->n, target);
 	buf_free(&b);
@@ -220,8 +223,8 @@ static int make_dirs(const char *const *dirs, size_t n, struct err *e)
 /* Removes what probe() made: one file and the directories overlayfs puts into work. */
 static void clean(const char *scratch, struct arena *a)
 {
-	static const char *const left[] = { "fs/probe", "work/work/incompat/volatile/dirty", "work/work/incompat/volatile",
-		"work/work/incompat", "work/work", "work/index", "work", "fs", "mnt" };
+	static const char *const left[] = { "fs/probe", "work/work/incompat/volatile/dirty",
+		"work/work/incompat/volatile", "work/work/incompat", "work/work", "work/index", "work", "fs", "mnt" };
 
 	for (size_t i = 0; i < sizeof(left) / sizeof(*left); i++)
 		remove(arena_printf(a, "%s/%s", scratch, left[i]));
@@ -232,8 +235,9 @@ int overlay_open(const char *root_dir, struct err *e)
 {
 	struct arena *a = arena_new();
 	const char *scratch = arena_printf(a, "%s/overlay-probe", root_dir);
-	const char *dirs[] = { root_dir, arena_printf(a, "%s/layers", root_dir), arena_printf(a, "%s/empty", root_dir), scratch,
-		arena_printf(a, "%s/fs", scratch), arena_printf(a, "%s/work", scratch), arena_printf(a, "%s/mnt", scratch) };
+	const char *dirs[] = { root_dir, arena_printf(a, "%s/layers", root_dir), arena_printf(a, "%s/empty", root_dir),
+		scratch, arena_printf(a, "%s/fs", scratch), arena_printf(a, "%s/work", scratch),
+		arena_printf(a, "%s/mnt", scratch) };
 	struct err why;
 	int rc;
 

@@ -9,11 +9,12 @@
 #include "reactor/err.h"
 #include "reactor/fields.h"
 
-/* How overlays are mounted: by fsopen with one lowerdir+ a layer (kernel 6.5), or by mount(2), whose options end at one page. */
+/* How overlays are mounted: by fsopen with one lowerdir+ a layer (kernel 6.5), or by mount(2), whose options end at one
+ * page. */
 enum overlay_way { OVERLAY_FSOPEN, OVERLAY_MOUNT };
 
-/* Finds the way by a whole mount in a scratch directory below root, which is borrowed for ever. FAILED_PRECONDITION names
- * what the kernel or the file system lacks. */
+/* Finds the way by a whole mount in a scratch directory below root, which is borrowed for ever. FAILED_PRECONDITION
+ * names what the kernel or the file system lacks. */
 int overlay_open(const char *root, struct err *e);
 enum overlay_way overlay_way(void);
 void overlay_force(enum overlay_way way); /* for tests of both ways */

@@ -1,7 +1,7 @@
 /* partial.h - the beginnings of blobs that are on their way: <root>/partial/<hex>, kept for a resume.
  *
- * Written by the daemon in pieces of a read, into the page cache. A disk so slow that the kernel makes writers wait would hold
- * up the loop: after one slow write no more is kept of that blob. What is there stays good for a resume. */
+ * Written by the daemon in pieces of a read, into the page cache. A disk so slow that the kernel makes writers wait
+ * would hold up the loop: after one slow write no more is kept of that blob. What is there stays good for a resume. */
 #ifndef IMAGES_PARTIAL_H
 #define IMAGES_PARTIAL_H
 
@@ -20,8 +20,8 @@ struct partial {
 	bool slow;      /* takes no more */
 };
 
-/* The file of this blob; longer than `size` it is of no use and emptied, as with `anew`. RESOURCE_EXHAUSTED: the rest of the
- * blob would leave less than min_free; INTERNAL. */
+/* The file of this blob; longer than `size` it is of no use and emptied, as with `anew`. RESOURCE_EXHAUSTED: the rest
+ * of the blob would leave less than min_free; INTERNAL. */
 int partial_open(struct partial *p, const char *digest, uint64_t size, bool anew, struct err *e);
 
 /* Appends, unless it is slow. RESOURCE_EXHAUSTED: the disk is full; INTERNAL. */

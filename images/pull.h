@@ -10,8 +10,8 @@
 
 #include "reactor/err.h"
 
-/* Empty strings where absent. Order of use: username, identity_token, registry_token, auth (as containerd). Ignored when
- * server_address names another host than the image's. */
+/* Empty strings where absent. Order of use: username, identity_token, registry_token, auth (as containerd). Ignored
+ * when server_address names another host than the image's. */
 struct registry_auth {
 	const char *username, *password, *auth, *server_address, *identity_token, *registry_token;
 };

@@ -50,9 +50,10 @@ static const struct registry_auth *auth_copy(const struct registry_auth *auth, s
 
 	if (!auth)
 		return NULL;
-	*copy = (struct registry_auth){ arena_strdup(a, or_empty(auth->username)), arena_strdup(a, or_empty(auth->password)),
-		arena_strdup(a, or_empty(auth->auth)), arena_strdup(a, or_empty(auth->server_address)),
-		arena_strdup(a, or_empty(auth->identity_token)), arena_strdup(a, or_empty(auth->registry_token)) };
+	*copy = (struct registry_auth){ arena_strdup(a, or_empty(auth->username)),
+		arena_strdup(a, or_empty(auth->password)), arena_strdup(a, or_empty(auth->auth)),
+		arena_strdup(a, or_empty(auth->server_address)), arena_strdup(a, or_empty(auth->identity_token)),
+		arena_strdup(a, or_empty(auth->registry_token)) };
 	return copy;
 }
 
@@ -118,8 +119,8 @@ static struct strings one(const char *s, struct arena *a)
 	return out;
 }
 
-/* A layer may stand in an image twice; overlayfs takes each directory once. Only its uppermost place can be seen: whatever
- * it adds or hides there, it had added or hidden below. */
+/* A layer may stand in an image twice; overlayfs takes each directory once. Only its uppermost place can be seen:
+ * whatever it adds or hides there, it had added or hidden below. */
 static struct strings layer_dirs(struct pull_job *j)
 {
 	struct strings out = { arena_zalloc(j->arena, (j->manifest.nlayers + 1) * sizeof(*out.at)), 0 };
@@ -137,7 +138,9 @@ static struct strings layer_dirs(struct pull_job *j)
 
 static void record(struct pull_job *j)
 {
-	struct image img = { .id = j->manifest.config.digest, .config = j->config, .layers = layer_dirs(j), .blobs = j->blobs };
+	struct image img = {
+		.id = j->manifest.config.digest, .config = j->config, .layers = layer_dirs(j), .blobs = j->blobs
+	};
 	struct err e;
 
 	img.tags = one(*j->ref.digest ? NULL : ref_tagged(&j->ref, j->arena), j->arena);
@@ -189,8 +192,8 @@ static bool on_data(void *arg, const void *p, size_t n)
 	if (timer_is_set(&j->timer))
 		return true;
 	if (j->body.len + n > max) {
-		err_set(&j->trouble, j->wanted.size_bytes ? ERR_DATA_LOSS : ERR_INVALID_ARGUMENT, "the %s has more than %zu bytes",
-			j->sm.now == CONFIG ? "image config" : "manifest", max);
+		err_set(&j->trouble, j->wanted.size_bytes ? ERR_DATA_LOSS : ERR_INVALID_ARGUMENT,
+		        "the %s has more than %zu bytes", j->sm.now == CONFIG ? "image config" : "manifest", max);
 		timer_set(&j->timer, 0, on_trouble);
 		return true;
 	}
@@ -242,11 +245,14 @@ static int verify(struct pull_job *j, const char *what, char digest[DIGEST_SIZE]
 {
 	digest_of(j->body.at, j->body.len, digest);
 	if (j->wanted.size_bytes && j->wanted.size_bytes != j->body.len)
-		return err_set(e, ERR_DATA_LOSS, "the %s has %zu bytes instead of %" PRIu64, what, j->body.len, j->wanted.size_bytes);
+		return err_set(e, ERR_DATA_LOSS, "the %s has %zu bytes instead of %" PRIu64, what, j->body.len,
+		        j->wanted.size_bytes);
 	if (*j->wanted.digest && strcmp(j->wanted.digest, digest) != 0)
-		return err_set(e, ERR_DATA_LOSS, "the %s has the digest %.19s instead of %.19s", what, digest, j->wanted.digest);
+		return err_set(e, ERR_DATA_LOSS, "the %s has the digest %.19s instead of %.19s", what, digest,
+		        j->wanted.digest);
 	if (digest_valid(j->served_digest) && strcmp(j->served_digest, digest) != 0)
-		return err_set(e, ERR_DATA_LOSS, "the %s has the digest %.19s, the registry says %.19s", what, digest, j->served_digest);
+		return err_set(e, ERR_DATA_LOSS, "the %s has the digest %.19s, the registry says %.19s", what, digest,
+		        j->served_digest);
 	return 0;
 }
 
@@ -300,11 +306,12 @@ static void on_config(struct pull_job *j)
 	struct err e;
 
 	if (verify(j, "image config", digest, &e) < 0 ||
-	    config_parse(&j->config, &j->diff_ids, buf_str(&j->body), j->body.len, j->arena, &e) < 0 || keep_blob(j, digest, &e) < 0)
+	        config_parse(&j->config, &j->diff_ids, buf_str(&j->body), j->body.len, j->arena, &e) < 0 ||
+	        keep_blob(j, digest, &e) < 0)
 		return pull_job_fail(j, &e);
 	if (j->diff_ids.n != j->manifest.nlayers) {
-		err_set(&e, ERR_INVALID_ARGUMENT, "the manifest has %zu layers, the image config has %zu diff_ids", j->manifest.nlayers,
-			j->diff_ids.n);
+		err_set(&e, ERR_INVALID_ARGUMENT, "the manifest has %zu layers, the image config has %zu diff_ids",
+		        j->manifest.nlayers, j->diff_ids.n);
 		return pull_job_fail(j, &e);
 	}
 	buf_free(&j->body);
@@ -367,8 +374,9 @@ static void on_start(struct timer *t)
 		return get_manifest(j);
 	j->content_type = j->served_digest = "";
 	sm_move(&j->sm, RESOLVE);
-	j->get = registry_start(j->registry, &(struct registry_request){ "HEAD", "manifests", *j->ref.digest ? j->ref.digest :
-		j->ref.tag, 0, NULL }, &ev);
+	j->get = registry_start(j->registry,
+	        &(struct registry_request){ "HEAD", "manifests", *j->ref.digest ? j->ref.digest : j->ref.tag, 0, NULL },
+	        &ev);
 }
 
 struct pull_job *pull_job_start(const char *key, const char *ref, const struct registry_auth *auth)
@@ -376,7 +384,9 @@ struct pull_job *pull_job_start(const char *key, const char *ref, const struct r
 	struct arena *a = arena_new();
 	struct pull_job *j = arena_zalloc(a, sizeof(*j));
 
-	*j = (struct pull_job){ .arena = a, .key = arena_strdup(a, key), .text = arena_strdup(a, ref), .auth = auth_copy(auth, a) };
+	*j = (struct pull_job){
+		.arena = a, .key = arena_strdup(a, key), .text = arena_strdup(a, ref), .auth = auth_copy(auth, a)
+	};
 	j->sm = (struct sm){ pull_states, "pull", j->text, START };
 	j->blobs.at = arena_zalloc(a, BLOBS_MAX * sizeof(*j->blobs.at));
 	list_init(&j->waiters);
@@ -395,6 +405,8 @@ void pull_job_progress(const struct pull_job *j, struct pull_progress *out)
 
 		out->bytes_total += j->manifest.layers[i].size_bytes;
 		out->layers_done += l->have != NULL;
-		out->bytes_done += l->fetch ? fetch_bytes(l->fetch) : l->have || l->raw ? j->manifest.layers[i].size_bytes : 0;
+		out->bytes_done += l->fetch            ? fetch_bytes(l->fetch)
+		                   : l->have || l->raw ? j->manifest.layers[i].size_bytes
+		                                       : 0;
 	}
 }

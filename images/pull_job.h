@@ -61,7 +61,8 @@ void pull_job_progress(const struct pull_job *j, struct pull_progress *out);
 /* Implemented by pull.c: tells all waiters and frees the job. */
 void pull_job_ended(struct pull_job *j, const struct err *e, const char *id);
 
-/* Implemented by pull_layers.c: brings every layer into place; then pull_layers_ready() or pull_job_fail() runs, never inside. */
+/* Implemented by pull_layers.c: brings every layer into place; then pull_layers_ready() or pull_job_fail() runs, never
+ * inside. */
 void pull_layers_start(struct pull_job *j);
 void pull_layers_stop(struct pull_job *j, bool keep); /* keep: for the next try */
 void pull_layers_ready(struct pull_job *j);

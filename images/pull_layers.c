@@ -3,8 +3,8 @@
  *   missing --fetch--> have                        (a self-contained one, or the lowest)
  *   missing --fetch--> raw --those below are here, merge--> have
  *
- * Up to DOWNLOADS fetches run at once; other pulls may run the same ones (fetch.h) or bring the layer meanwhile, so before
- * each step the table of layers is asked first. */
+ * Up to DOWNLOADS fetches run at once; other pulls may run the same ones (fetch.h) or bring the layer meanwhile, so
+ * before each step the table of layers is asked first. */
 #include "images/pull_job.h"
 
 #include <string.h>
@@ -48,8 +48,8 @@ static void on_fetched(void *arg, const struct err *e, struct layer *made)
 	timer_set(&l->job->timer, 0, on_step);
 }
 
-/* The lowest layer may take what is missing from nowhere, so it is finished at once; but made as a raw one for a place higher
- * up it comes unfinished, and the second try finds it so. */
+/* The lowest layer may take what is missing from nowhere, so it is finished at once; but made as a raw one for a place
+ * higher up it comes unfinished, and the second try finds it so. */
 static bool fetch(struct pull_job *j, size_t i)
 {
 	struct pull_layer *l = &j->layers[i];
@@ -75,7 +75,11 @@ static void on_merged(void *arg, const struct err *e, const struct unpack_result
 	l->merge = NULL;
 	if (e)
 		return pull_job_fail(j, e);
-	spec = (struct layer){ .dir = r->dir, .diff_id = l->diff_id, .chain_id = l->chain_id, .bytes = r->bytes, .inodes = r->inodes,
+	spec = (struct layer){ .dir = r->dir,
+		.diff_id = l->diff_id,
+		.chain_id = l->chain_id,
+		.bytes = r->bytes,
+		.inodes = r->inodes,
 		.boot_id = "" };
 	made = layer_add(&spec, &why);
 	if (!made)

@@ -1,4 +1,5 @@
-/* ref.c - see ref.h. One pass from the right for digest and tag, one from the left for the domain, as distribution does it. */
+/* ref.c - see ref.h. One pass from the right for digest and tag, one from the left for the domain, as distribution does
+ * it. */
 #include "images/ref.h"
 
 #include <stdbool.h>
@@ -128,10 +129,13 @@ static void split_domain(struct ref *r, const char *name, struct arena *a)
 static int check(const struct ref *r, const char *text, struct err *e)
 {
 	if (!domain_valid(r->domain))
-		return err_set(e, ERR_INVALID_ARGUMENT, "image reference \"%.300s\": \"%.100s\" is no host", text, r->domain);
+		return err_set(
+		        e, ERR_INVALID_ARGUMENT, "image reference \"%.300s\": \"%.100s\" is no host", text, r->domain);
 	if (!repository_valid(r->repository))
-		return err_set(e, ERR_INVALID_ARGUMENT, "image reference \"%.300s\": the repository name \"%.260s\" is malformed%s",
-			text, r->repository, strpbrk(r->repository, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") ? " (it must be lower case)" : "");
+		return err_set(e, ERR_INVALID_ARGUMENT,
+		        "image reference \"%.300s\": the repository name \"%.260s\" is malformed%s", text,
+		        r->repository,
+		        strpbrk(r->repository, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") ? " (it must be lower case)" : "");
 	if (strlen(r->domain) + 1 + strlen(r->repository) > NAME_MAX_LEN)
 		return err_set(e, ERR_INVALID_ARGUMENT, "image reference \"%.300s\": the name is longer than %d bytes",
 			text, NAME_MAX_LEN);
@@ -148,7 +152,8 @@ static int cut_tag(struct ref *r, char *name, const char *text, struct err *e)
 	*colon = '\0';
 	r->tag = colon + 1;
 	if (strlen(r->tag) > TAG_MAX_LEN || !tag_valid(r->tag))
-		return err_set(e, ERR_INVALID_ARGUMENT, "image reference \"%.300s\": the tag \"%.150s\" is malformed", text, r->tag);
+		return err_set(e, ERR_INVALID_ARGUMENT, "image reference \"%.300s\": the tag \"%.150s\" is malformed",
+		        text, r->tag);
 	return 0;
 }
 
@@ -163,11 +168,13 @@ int ref_parse(struct ref *r, const char *text, struct arena *a, struct err *e)
 		*at = '\0';
 		r->digest = at + 1;
 		if (!digest_valid(r->digest))
-			return err_set(e, ERR_INVALID_ARGUMENT, "image reference \"%.300s\": \"%.100s\" is no sha256 digest%s", text,
-				r->digest, strncmp(r->digest, "sha512:", 7) == 0 ? " (sha512 is not supported)" : "");
+			return err_set(e, ERR_INVALID_ARGUMENT,
+			        "image reference \"%.300s\": \"%.100s\" is no sha256 digest%s", text, r->digest,
+			        strncmp(r->digest, "sha512:", 7) == 0 ? " (sha512 is not supported)" : "");
 	}
 	if (strlen(name) == DIGEST_HEX && strspn(name, "0123456789abcdef") == DIGEST_HEX)
-		return err_set(e, ERR_INVALID_ARGUMENT, "image reference \"%.300s\": 64 hex digits are an image id, not a name", text);
+		return err_set(e, ERR_INVALID_ARGUMENT,
+		        "image reference \"%.300s\": 64 hex digits are an image id, not a name", text);
 	if (cut_tag(r, name, text, e) < 0)
 		return -1;
 	if (!*r->tag && !*r->digest)

@@ -1,7 +1,8 @@
 /* ref.h - image references: what users write, made whole.
  *
- * "busybox" -> docker.io/library/busybox:latest; "host:5000/a/b@sha256:.." keeps its digest; with name:tag@digest both are
- * kept and the digest decides. Spec: distribution reference grammar (github.com/distribution/reference, regexp.go). */
+ * "busybox" -> docker.io/library/busybox:latest; "host:5000/a/b@sha256:.." keeps its digest; with name:tag@digest both
+ * are kept and the digest decides. Spec: distribution reference grammar (github.com/distribution/reference, regexp.go).
+ */
 #ifndef IMAGES_REF_H
 #define IMAGES_REF_H
 

@@ -9,8 +9,8 @@
  *                          FAILED  <------------- else
  *
  * Waits on: the transfer (ASK, BODY), the token server (TOKEN), one timer (START, BACKOFF).
- * A round asks each host once. A host that gave a definite answer (401, 403, 404..) is not asked again. Rounds are counted
- * anew whenever PROGRESS_BYTES more have come. */
+ * A round asks each host once. A host that gave a definite answer (401, 403, 404..) is not asked again. Rounds are
+ * counted anew whenever PROGRESS_BYTES more have come. */
 #include "images/registry.h"
 
 #include <inttypes.h>
@@ -52,8 +52,8 @@ int registry_new(struct registry **out, const struct ref *ref, const struct regi
 	struct registry *r = arena_zalloc(a, sizeof(*r));
 
 	*r = (struct registry){ .users = 1, .arena = a };
-	r->ref = (struct ref){ arena_strdup(a, ref->domain), arena_strdup(a, ref->repository), arena_strdup(a, ref->tag),
-		arena_strdup(a, ref->digest) };
+	r->ref = (struct ref){ arena_strdup(a, ref->domain), arena_strdup(a, ref->repository),
+		arena_strdup(a, ref->tag), arena_strdup(a, ref->digest) };
 	if (credentials_from(&r->credentials, auth, ref->domain, a, e) < 0 ||
 	    hosts_load(&r->hosts, store_config()->registry_config_path, ref->domain, a, e) < 0) {
 		arena_free(a);
@@ -197,8 +197,8 @@ static void back_off(struct registry_get *g)
 	int64_t ms = g->wait_ms > 0 ? g->wait_ms : (int64_t)BACKOFF_MS << g->rounds;
 
 	g->rounds++;
-	log_info("registry_retry host=%s name=%.19s round=%d wait_ms=%" PRId64 " error=%s", g->r->ref.domain, g->q.name, g->rounds,
-		ms, log_quote(g->last.msg));
+	log_info("registry_retry host=%s name=%.19s round=%d wait_ms=%" PRId64 " error=%s", g->r->ref.domain, g->q.name,
+	        g->rounds, ms, log_quote(g->last.msg));
 	sm_move(&g->sm, BACKOFF);
 	timer_set(&g->timer, ms, on_start);
 }
@@ -227,7 +227,8 @@ static void next_host(struct registry_get *g, const struct err *e, bool retry)
 		g->rounds = 0;
 	}
 	if (g->host + 1 < hosts_and_urls(g))
-		log_info("registry_next_host url=%s error=%s", log_quote(url_no_query(g->url, g->arena)), log_quote(e->msg));
+		log_info("registry_next_host url=%s error=%s", log_quote(url_no_query(g->url, g->arena)),
+		        log_quote(e->msg));
 	if (!choose_host(g, g->host + 1))
 		return end_of_round(g);
 	ask(g);
@@ -300,7 +301,8 @@ static void redirect(struct registry_get *g)
 	if (!to)
 		return give_up_host(g, ERR_INTERNAL, "a redirect to nowhere", false);
 	if (++g->redirects > REDIRECTS)
-		return give_up_host(g, ERR_INTERNAL, arena_printf(g->arena, "more than %d redirects", REDIRECTS), false);
+		return give_up_host(
+		        g, ERR_INTERNAL, arena_printf(g->arena, "more than %d redirects", REDIRECTS), false);
 	if (url_is_https(g->url) && !url_is_https(to) && !domain_is_loopback(url_host(to, g->arena)))
 		return give_up_host(g, ERR_INTERNAL, arena_printf(g->arena, "a redirect from https to plain http (%s)",
 			url_host(to, g->arena)), false);
@@ -313,8 +315,11 @@ static void redirect(struct registry_get *g)
 static void settle(struct registry_get *g)
 {
 	int status = g->reply.status;
-	enum err_code code = status == 404 ? ERR_NOT_FOUND : status == 403 ? ERR_PERMISSION_DENIED :
-		status == 416 ? ERR_DATA_LOSS : status == 429 || status == 408 || status >= 500 ? ERR_UNAVAILABLE : ERR_INTERNAL;
+	enum err_code code = status == 404                                     ? ERR_NOT_FOUND
+	                     : status == 403                                   ? ERR_PERMISSION_DENIED
+	                     : status == 416                                   ? ERR_DATA_LOSS
+	                     : status == 429 || status == 408 || status >= 500 ? ERR_UNAVAILABLE
+	                                                                       : ERR_INTERNAL;
 
 	if (status == 401)
 		return unauthorized(g);
@@ -443,14 +448,17 @@ static void on_start(struct timer *t)
 	ask(g);
 }
 
-struct registry_get *registry_start(struct registry *r, const struct registry_request *q, const struct registry_events *ev)
+struct registry_get *registry_start(
+        struct registry *r, const struct registry_request *q, const struct registry_events *ev)
 {
 	struct arena *a = arena_new();
 	struct registry_get *g = arena_zalloc(a, sizeof(*g));
 
-	*g = (struct registry_get){ .sm = { get_states, "get", "", START }, .r = registry_hold(r), .ev = *ev, .arena = a };
-	g->q = (struct registry_request){ arena_strdup(a, q->method), arena_strdup(a, q->kind), arena_strdup(a, q->name), q->offset,
-		NULL };
+	*g = (struct registry_get){
+		.sm = { get_states, "get", "", START }, .r = registry_hold(r), .ev = *ev, .arena = a
+	};
+	g->q = (struct registry_request){ arena_strdup(a, q->method), arena_strdup(a, q->kind),
+		arena_strdup(a, q->name), q->offset, NULL };
 	g->sm.id = strncmp(g->q.name, "sha256:", 7) == 0 ? g->q.name + 7 : g->q.name;
 	if (q->urls && q->urls->n) {
 		struct strings *urls = arena_zalloc(a, sizeof(*urls));
@@ -461,7 +469,8 @@ struct registry_get *registry_start(struct registry *r, const struct registry_re
 				urls->at[urls->n++] = arena_strdup(a, q->urls->at[i]);
 		g->q.urls = urls;
 	}
-	err_set(&g->last, ERR_INTERNAL, "no host of %s may be asked for this (capabilities in hosts.toml)", r->ref.domain);
+	err_set(&g->last, ERR_INTERNAL, "no host of %s may be asked for this (capabilities in hosts.toml)",
+	        r->ref.domain);
 	timer_set(&g->timer, 0, on_start);
 	return g;
 }

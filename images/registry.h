@@ -1,7 +1,8 @@
 /* registry.h - one resource of a repository, from whichever of its hosts has it.
  *
- * Mirrors in order, then the server; credentials on demand; redirects; retries with back-off; a body that breaks off goes on
- * where it ended. Specs: OCI distribution-spec "Pull"; Docker Registry HTTP API V2; containerd docs/hosts.md. */
+ * Mirrors in order, then the server; credentials on demand; redirects; retries with back-off; a body that breaks off
+ * goes on where it ended. Specs: OCI distribution-spec "Pull"; Docker Registry HTTP API V2; containerd docs/hosts.md.
+ */
 #ifndef IMAGES_REGISTRY_H
 #define IMAGES_REGISTRY_H
 
@@ -14,7 +15,8 @@
 #include "reactor/err.h"
 #include "reactor/fields.h"
 
-/* A repository with its hosts and the credentials for them. Counted: a pull and the layers it began hold it together. */
+/* A repository with its hosts and the credentials for them. Counted: a pull and the layers it began hold it together.
+ */
 struct registry;
 int registry_new(struct registry **out, const struct ref *ref, const struct registry_auth *auth, struct err *e);
 struct registry *registry_hold(struct registry *r);
@@ -39,16 +41,18 @@ struct registry_events {
 	 *
 	 * A manifest's bytes begin, at its first one: after a retry once more. Not for blobs. May be NULL. */
 	void (*head)(void *arg, const struct registry_answer *answer);
-	/* The next bytes: a blob's from `offset` on without a gap, over retries. true: all taken; false: none taken, pause. */
+	/* The next bytes: a blob's from `offset` on without a gap, over retries. true: all taken; false: none taken,
+	 * pause. */
 	bool (*data)(void *arg, const void *p, size_t n);
-	/* e NULL: complete. Else as pull.h says: NOT_FOUND, UNAUTHENTICATED, PERMISSION_DENIED, UNAVAILABLE; DATA_LOSS: the
-	 * registry has no bytes at `offset`; INTERNAL: any other answer. */
+	/* e NULL: complete. Else as pull.h says: NOT_FOUND, UNAUTHENTICATED, PERMISSION_DENIED, UNAVAILABLE; DATA_LOSS:
+	 * the registry has no bytes at `offset`; INTERNAL: any other answer. */
 	void (*done)(void *arg, const struct err *e);
 	void *arg;
 };
 
 /* All of q is copied. Nothing runs inside registry_start(). */
-struct registry_get *registry_start(struct registry *r, const struct registry_request *q, const struct registry_events *ev);
+struct registry_get *registry_start(
+        struct registry *r, const struct registry_request *q, const struct registry_events *ev);
 void registry_resume(struct registry_get *g); /* after data() said false */
 void registry_cancel(struct registry_get *g);
 

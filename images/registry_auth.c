@@ -51,7 +51,8 @@ static int decode_auth(struct credentials *c, const char *text, struct arena *a,
 		plain[len] = '\0';
 	colon = len < 0 ? NULL : strchr(plain, ':');
 	if (!colon)
-		return err_set(e, ERR_INVALID_ARGUMENT, "the registry credentials' auth is not base64 of user:password");
+		return err_set(
+		        e, ERR_INVALID_ARGUMENT, "the registry credentials' auth is not base64 of user:password");
 	*colon = '\0';
 	c->user = plain;
 	c->password = colon + 1;
@@ -63,7 +64,8 @@ static const char *or_empty(const char *s)
 	return s ? s : "";
 }
 
-int credentials_from(struct credentials *c, const struct registry_auth *auth, const char *domain, struct arena *a, struct err *e)
+int credentials_from(
+        struct credentials *c, const struct registry_auth *auth, const char *domain, struct arena *a, struct err *e)
 {
 	*c = (struct credentials){ "", "", "", "" };
 	if (!auth || (*or_empty(auth->server_address) && !same_registry(auth->server_address, domain, a)))
@@ -365,13 +367,15 @@ static void build_request(struct token_get *t, const struct challenge *c, const 
 		t->request.url = t->realm;
 		t->request.body = query;
 		t->request.body_len = strlen(query);
-		t->request.headers = (const char *const *)one_header("Content-Type: application/x-www-form-urlencoded", a);
+		t->request.headers =
+		        (const char *const *)one_header("Content-Type: application/x-www-form-urlencoded", a);
 		return;
 	}
 	t->request.method = "GET";
 	if (*who->user) {
 		query = arena_printf(a, "%s&account=%s", query, url_escape(who->user, a));
-		t->request.headers = (const char *const *)one_header(arena_printf(a, "Authorization: %s", basic_authorization(who, a)), a);
+		t->request.headers = (const char *const *)one_header(
+		        arena_printf(a, "Authorization: %s", basic_authorization(who, a)), a);
 	}
 	t->request.url = arena_printf(a, "%s%c%s", t->realm, strchr(t->realm, '?') ? '&' : '?', query);
 }

@@ -1,7 +1,8 @@
 /* registry_auth.h - proving to a registry who we are.
  *
- * A 401 carries challenges; Basic is answered with user and password, Bearer with a token from the server that the challenge
- * names. Specs: RFC 7235; distribution "Token Authentication Specification" and "OAuth2 Token Authentication". */
+ * A 401 carries challenges; Basic is answered with user and password, Bearer with a token from the server that the
+ * challenge names. Specs: RFC 7235; distribution "Token Authentication Specification" and "OAuth2 Token
+ * Authentication". */
 #ifndef IMAGES_REGISTRY_AUTH_H
 #define IMAGES_REGISTRY_AUTH_H
 
@@ -19,8 +20,10 @@ struct credentials {
 	const char *bearer;        /* sent to the registry as it is */
 };
 
-/* auth may be NULL. Nothing for another server than `domain`. INVALID_ARGUMENT: `auth` is not base64 of user:password. */
-int credentials_from(struct credentials *c, const struct registry_auth *auth, const char *domain, struct arena *a, struct err *e);
+/* auth may be NULL. Nothing for another server than `domain`. INVALID_ARGUMENT: `auth` is not base64 of user:password.
+ */
+int credentials_from(
+        struct credentials *c, const struct registry_auth *auth, const char *domain, struct arena *a, struct err *e);
 
 char *basic_authorization(const struct credentials *c, struct arena *a); /* "Basic ..." */
 

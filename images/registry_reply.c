@@ -1,4 +1,5 @@
-/* registry_reply.c - see registry_reply.h. Errors: distribution-spec "Error Codes", {"errors": [{"code", "message"}]}. */
+/* registry_reply.c - see registry_reply.h. Errors: distribution-spec "Error Codes", {"errors": [{"code", "message"}]}.
+ */
 #include "images/registry_reply.h"
 
 #include <stdlib.h>
@@ -105,8 +106,10 @@ const char *reply_text(struct reply *r, struct arena *a)
 	code = json_get_str(a, first, "code");
 	message = json_get_str(a, first, "message");
 	if (*code || *message)
-		return arena_printf(a, "status %d: %s%s%s", r->status, clean(code, a), *code && *message ? ": " : "", clean(message, a));
+		return arena_printf(a, "status %d: %s%s%s", r->status, clean(code, a), *code && *message ? ": " : "",
+		        clean(message, a));
 	if (strncasecmp(r->content_type, "text/plain", 10) == 0 && *body)
-		return arena_printf(a, "status %d: %s", r->status, clean(arena_strndup(a, body, strcspn(body, "\r\n")), a));
+		return arena_printf(
+		        a, "status %d: %s", r->status, clean(arena_strndup(a, body, strcspn(body, "\r\n")), a));
 	return arena_printf(a, "status %d", r->status);
 }

@@ -1,8 +1,9 @@
 /* snapshot.c - see snapshot.h. The table of writable parts; the mounts are overlay.c's.
  *
- * A snapshot is its record <root>/snapshots/<id>.json and its directory <root>/snapshots/<id>. The record comes first and goes
- * last, so nothing on disk is without one; a record without a directory is dropped at start-up.
- * Usage is measured by one child at a time, in the order asked for: a stats call for 1000 containers must not start 1000 children. */
+ * A snapshot is its record <root>/snapshots/<id>.json and its directory <root>/snapshots/<id>. The record comes first
+ * and goes last, so nothing on disk is without one; a record without a directory is dropped at start-up. Usage is
+ * measured by one child at a time, in the order asked for: a stats call for 1000 containers must not start 1000
+ * children. */
 #include "images/snapshot.h"
 
 #include <errno.h>
@@ -137,9 +138,11 @@ static int make_dirs(const struct snapshot *s, struct err *e)
 			return err_os(e, ERR_INTERNAL, "layer %s", s->layers.at[s->layers.n - 1]);
 	}
 	/* 0711: a container's root user in a user namespace must pass through. */
-	if (mkdir(path_of(s->id, ""), 0711) < 0 || mkdir(path_of(s->id, "/work"), 0711) < 0 || mkdir(path_of(s->id, "/fs"), 0755) < 0)
+	if (mkdir(path_of(s->id, ""), 0711) < 0 || mkdir(path_of(s->id, "/work"), 0711) < 0 ||
+	        mkdir(path_of(s->id, "/fs"), 0755) < 0)
 		return err_os(e, ERR_INTERNAL, "make snapshot %s", s->id);
-	if (chown(path_of(s->id, "/fs"), st.st_uid, st.st_gid) < 0 || chmod(path_of(s->id, "/fs"), st.st_mode & 07777) < 0)
+	if (chown(path_of(s->id, "/fs"), st.st_uid, st.st_gid) < 0 ||
+	        chmod(path_of(s->id, "/fs"), st.st_mode & 07777) < 0)
 		return err_os(e, ERR_INTERNAL, "make snapshot %s", s->id);
 	return 0;
 }

@@ -1,9 +1,9 @@
 /* snapshot.h - a container's root file system: an image's layers below, a writable directory on top, overlayfs between.
  *
  * <root>/snapshots/<id>/{fs,work} is the upper part; mounted at a path the caller names, in our mount namespace.
- * Overlay options: fsopen with lowerdir+ where the kernel takes it (6.5), else mount(2) with paths relative to the layers directory;
- * which one is probed once by a whole mount at start-up. Mounted `volatile`: nothing of it is needed after a power cut.
- * While a snapshot exists its layers stay, whatever happens to the image. */
+ * Overlay options: fsopen with lowerdir+ where the kernel takes it (6.5), else mount(2) with paths relative to the
+ * layers directory; which one is probed once by a whole mount at start-up. Mounted `volatile`: nothing of it is needed
+ * after a power cut. While a snapshot exists its layers stay, whatever happens to the image. */
 #ifndef IMAGES_SNAPSHOT_H
 #define IMAGES_SNAPSHOT_H
 
@@ -13,7 +13,8 @@
 #include "reactor/err.h"
 #include "reactor/fields.h"
 
-/* Probes overlay below `root`. FAILED_PRECONDITION names what the kernel or file system lacks. Also re-reads the snapshots that exist. */
+/* Probes overlay below `root`. FAILED_PRECONDITION names what the kernel or file system lacks. Also re-reads the
+ * snapshots that exist. */
 int snapshot_open(const char *root, struct err *e);
 bool snapshot_is_open(void);
 
@@ -35,7 +36,8 @@ void snapshot_each(void (*fn)(void *arg, const char *id), void *arg);
 bool snapshot_uses_layer(const char *layer); /* some snapshot does: gc must leave it */
 void snapshot_each_layers(void (*fn)(void *arg, const struct strings *layers), void *arg);
 
-/* Bytes and inodes of the upper part, as measured by a child at most 10 s ago or 0 when never. Asks for a new measure. */
+/* Bytes and inodes of the upper part, as measured by a child at most 10 s ago or 0 when never. Asks for a new measure.
+ */
 void snapshot_usage(const char *id, uint64_t *bytes, uint64_t *inodes, int64_t *at_ns);
 
 #endif

@@ -1,7 +1,7 @@
 /* store.c - see store.h.
  *
- * A tag moves in two steps: first the record of the image that has it now, then that of the one that had it. Killed between
- * them, both records name it; at the next start the image pulled last keeps it. */
+ * A tag moves in two steps: first the record of the image that has it now, then that of the one that had it. Killed
+ * between them, both records name it; at the next start the image pulled last keeps it. */
 #include "images/store.h"
 
 #include <errno.h>
@@ -28,9 +28,15 @@
 enum { IMAGE_VERSION = 1, PREFIX_MIN = 3 };
 
 static const struct field image_fields[] = {
-	F_STR(struct image, id), F_STRINGS(struct image, tags), F_STRINGS(struct image, digests), F_U64(struct image, size_bytes),
-	F_I64(struct image, pulled_at_ns), F_STRUCT(struct image, config, image_config_fields), F_STRINGS(struct image, layers),
-	F_STRINGS(struct image, blobs), F_END,
+	F_STR(struct image, id),
+	F_STRINGS(struct image, tags),
+	F_STRINGS(struct image, digests),
+	F_U64(struct image, size_bytes),
+	F_I64(struct image, pulled_at_ns),
+	F_STRUCT(struct image, config, image_config_fields),
+	F_STRINGS(struct image, layers),
+	F_STRINGS(struct image, blobs),
+	F_END,
 };
 
 static const struct images_config *config;
@@ -193,7 +199,8 @@ static struct image *find_name(const char *text)
 	return found;
 }
 
-/* An id in full, a name, the beginning of an id, in this order: an image called "cafe" wins over an id that begins so. */
+/* An id in full, a name, the beginning of an id, in this order: an image called "cafe" wins over an id that begins so.
+ */
 static int find(const char *ref, struct image **found)
 {
 	if (strncmp(ref, "sha256:", 7) == 0)
@@ -244,7 +251,9 @@ static void count_layer(void *arg, struct layer *l)
 
 void store_usage(struct images_usage *out)
 {
-	*out = (struct images_usage){ .mountpoint = config->root, .used_bytes = content_bytes(), .at_ns = loop_real_ns() };
+	*out = (struct images_usage){
+		.mountpoint = config->root, .used_bytes = content_bytes(), .at_ns = loop_real_ns()
+	};
 	layer_each(count_layer, out);
 }
 
@@ -263,7 +272,8 @@ static int on_record(void *arg, const char *name, const json_t *j, struct err *e
 		if (l)
 			l->kept = false;
 		else
-			rc = err_set(e, ERR_INTERNAL, "image %.12s: its layer %.40s is not there", name, img.layers.at[i]);
+			rc = err_set(
+			        e, ERR_INTERNAL, "image %.12s: its layer %.40s is not there", name, img.layers.at[i]);
 	}
 	if (rc == 0)
 		replace(&img);

@@ -43,14 +43,15 @@ struct images_config {
 	struct strings pinned;    /* references that GC must not take: glob patterns */
 };
 
-/* Makes the directories, reads every record; unreadable ones are set aside. What was known before is forgotten. INTERNAL when
- * root is unusable. */
+/* Makes the directories, reads every record; unreadable ones are set aside. What was known before is forgotten.
+ * INTERNAL when root is unusable. */
 int store_open(const struct images_config *cfg, struct err *e);
 bool store_is_open(void);
 const struct images_config *store_config(void);
 
 /* Adds what a pull made, or its names to the image that has this id already; borrows nothing. Of `img` only id, tags,
- * digests, size_bytes, config, layers and blobs are read. A tag that another image had moves here. INTERNAL: the record. */
+ * digests, size_bytes, config, layers and blobs are read. A tag that another image had moves here. INTERNAL: the
+ * record. */
 int store_add(const struct image *img, struct err *e);
 
 /* By id (with or without "sha256:", or a unique prefix of it of at least 3 digits), tag, name (":latest" implied) or
@@ -58,8 +59,8 @@ int store_add(const struct image *img, struct err *e);
 const struct image *store_find(const char *ref);
 void store_each(void (*fn)(void *arg, const struct image *img), void *arg);
 
-/* Removes the image that `ref` names with all its tags and digests; unknown is success, an id prefix that fits several is
- * INVALID_ARGUMENT. Layers go later, in a child. */
+/* Removes the image that `ref` names with all its tags and digests; unknown is success, an id prefix that fits several
+ * is INVALID_ARGUMENT. Layers go later, in a child. */
 int store_remove(const char *ref, struct err *e);
 
 /* ImageFsInfo: the directory all is in, and what layers, manifests and configs use: as the unpacker counted them. */

@@ -39,7 +39,8 @@ char *url_no_query(const char *url, struct arena *a)
 {
 	const char *at = authority(url), *path = at + authority_len(at);
 
-	return arena_printf(a, "%.*s://%s%.*s", (int)(at - 3 - url), url, url_host(url, a), (int)strcspn(path, "?#"), path);
+	return arena_printf(
+	        a, "%.*s://%s%.*s", (int)(at - 3 - url), url, url_host(url, a), (int)strcspn(path, "?#"), path);
 }
 
 /* Host and port with the scheme's default port left out, in lower case. */
@@ -87,7 +88,8 @@ char *url_resolve(const char *base, const char *location, struct arena *a)
 	if (is_ours(location))
 		return authority_len(authority(location)) ? arena_strdup(a, location) : NULL;
 	if (strncmp(location, "//", 2) == 0)
-		return authority_len(location + 2) ? arena_printf(a, "%.*s:%s", (int)(at - 3 - base), base, location) : NULL;
+		return authority_len(location + 2) ? arena_printf(a, "%.*s:%s", (int)(at - 3 - base), base, location)
+		                                   : NULL;
 	if (*location == '/')
 		return arena_printf(a, "%.*s%s", (int)(path - base), base, location);
 	if (strcspn(location, ":") < strcspn(location, "/?#"))

@@ -92,7 +92,8 @@ static inline const char *put_manifest(const char *tag, const char *text, const 
 	return digest;
 }
 
-/* An image of these layers (NULL-terminated); its manifest's digest. The fake unpacker's diff_id is the blob's digest. */
+/* An image of these layers (NULL-terminated); its manifest's digest. The fake unpacker's diff_id is the blob's digest.
+ */
 static inline const char *put_image(const char *tag, const char *const *layers)
 {
 	const char *config = "", *list = "", *text, *d;
@@ -101,14 +102,18 @@ static inline const char *put_image(const char *tag, const char *const *layers)
 		d = digest_text(layers[i], strlen(layers[i]));
 		put_blob(arena_printf(arena, "blobs/%s", d), layers[i], "application/octet-stream");
 		config = arena_printf(arena, "%s%s\"%s\"", config, i ? "," : "", d);
-		list = arena_printf(arena, "%s%s{\"mediaType\":\"" OCI "layer.v1.tar\",\"digest\":\"%s\",\"size\":%zu}", list,
-			i ? "," : "", d, strlen(layers[i]));
+		list = arena_printf(arena, "%s%s{\"mediaType\":\"" OCI "layer.v1.tar\",\"digest\":\"%s\",\"size\":%zu}",
+		        list, i ? "," : "", d, strlen(layers[i]));
 	}
-	text = arena_printf(arena, "{\"os\":\"linux\",\"config\":{\"Cmd\":[\"%s\"]},\"rootfs\":{\"diff_ids\":[%s]}}", tag ? tag : "-", config);
+	text = arena_printf(arena, "{\"os\":\"linux\",\"config\":{\"Cmd\":[\"%s\"]},\"rootfs\":{\"diff_ids\":[%s]}}",
+	        tag ? tag : "-", config);
 	d = digest_text(text, strlen(text));
 	put_blob(arena_printf(arena, "blobs/%s", d), text, "application/octet-stream");
-	text = arena_printf(arena, "{\"schemaVersion\":2,\"config\":{\"mediaType\":\"" OCI "config.v1+json\",\"digest\":\"%s\",\"size\":%zu},"
-		"\"layers\":[%s]}", d, strlen(text), list);
+	text = arena_printf(arena,
+	        "{\"schemaVersion\":2,\"config\":{\"mediaType\":\"" OCI
+	        "config.v1+json\",\"digest\":\"%s\",\"size\":%zu},"
+	        "\"layers\":[%s]}",
+	        d, strlen(text), list);
 	return put_manifest(tag, text, OCI "manifest.v1+json");
 }
 
@@ -130,7 +135,9 @@ static inline void serve(const struct http_request *q, struct fake_answer *out)
 			b = &blobs[i];
 	}
 	if (!b) {
-		*out = (struct fake_answer){ .status = 404, .body = "{\"errors\":[{\"code\":\"MANIFEST_UNKNOWN\"}]}", .len = 41 };
+		*out = (struct fake_answer){
+			.status = 404, .body = "{\"errors\":[{\"code\":\"MANIFEST_UNKNOWN\"}]}", .len = 41
+		};
 		return;
 	}
 	fake_http_blob(q, out, b->data, b->len);

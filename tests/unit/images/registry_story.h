@@ -1,4 +1,5 @@
-/* registry_story.h - what the stories about registries share: a result that collects, one get from start to end, short answers. */
+/* registry_story.h - what the stories about registries share: a result that collects, one get from start to end, short
+ * answers. */
 #ifndef TESTS_REGISTRY_STORY_H
 #define TESTS_REGISTRY_STORY_H
 
@@ -64,7 +65,8 @@ static struct registry *registry(const char *image, const struct registry_auth *
 	return r;
 }
 
-static inline void begin(struct result *out, const char *image, const struct registry_auth *auth, const char *kind, const char *name)
+static inline void begin(
+        struct result *out, const char *image, const struct registry_auth *auth, const char *kind, const char *name)
 {
 	struct registry *r = registry(image, auth);
 	struct registry_events ev = { on_head, on_data, on_done, out };

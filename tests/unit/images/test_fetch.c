@@ -1,4 +1,5 @@
-/* test_fetch.c - single layers: resumed, shared, with more downloads than unpackers, and when the disk or the registry fails. */
+/* test_fetch.c - single layers: resumed, shared, with more downloads than unpackers, and when the disk or the registry
+ * fails. */
 #include "images/fetch.h"
 #include "tests/unit/images/pull_story.h"
 
@@ -97,7 +98,8 @@ static void the_unpacker_sets_the_pace(struct registry *s)
 
 static void more_downloads_than_unpackers(struct registry *s)
 {
-	static const char *const layers[] = { "layer 0", "layer 1", "layer 2", "layer 3", "layer 4", "layer 5", "layer 6", "layer 7" };
+	static const char *const layers[] = { "layer 0", "layer 1", "layer 2", "layer 3", "layer 4", "layer 5",
+		"layer 6", "layer 7" };
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	struct result r[8];
 	struct stat st;
@@ -315,7 +317,8 @@ static void too_little_space(struct registry *s)
 	ok(fetch_open(&cfg, &fault) == 0);
 	begin(s, "no room", &r);
 	clock_run();
-	ok(r.calls == 1 && r.code == ERR_RESOURCE_EXHAUSTED && strstr(r.msg, "images.min_free") && fake_http_asked() == 0);
+	ok(r.calls == 1 && r.code == ERR_RESOURCE_EXHAUSTED && strstr(r.msg, "images.min_free") &&
+	        fake_http_asked() == 0);
 	cfg.min_free = "a lot";
 	ok(fetch_open(&cfg, &fault) < 0 && strstr(fault.msg, "is not a size"));
 	cfg.min_free = "1%";

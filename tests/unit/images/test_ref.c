@@ -37,9 +37,41 @@ static const struct {
 };
 
 static const char *const refused[] = {
-	"", ":", "@", ":tag", "@" SHA, "/", "a/", "/a", "a//b", "A", "Busybox", "busybox:", "busybox:-x", "busybox:a b",
-	"busybox@sha256:123", "busybox@sha512:e3", "busybox@" SHA "0", "busybox:x@", "a..b/c", "-a.b/c", "a.-b/c", "a.b:/c", "a.b:x/c",
-	"x/_a", "x/a_", "x/a___b", "x/a..b", "x/a._b", "x/a/../b", "x/a b", "x/a\n", "[::1/a", "[]/a", "http://host/a", "a:b:c",
+	"",
+	":",
+	"@",
+	":tag",
+	"@" SHA,
+	"/",
+	"a/",
+	"/a",
+	"a//b",
+	"A",
+	"Busybox",
+	"busybox:",
+	"busybox:-x",
+	"busybox:a b",
+	"busybox@sha256:123",
+	"busybox@sha512:e3",
+	"busybox@" SHA "0",
+	"busybox:x@",
+	"a..b/c",
+	"-a.b/c",
+	"a.-b/c",
+	"a.b:/c",
+	"a.b:x/c",
+	"x/_a",
+	"x/a_",
+	"x/a___b",
+	"x/a..b",
+	"x/a._b",
+	"x/a/../b",
+	"x/a b",
+	"x/a\n",
+	"[::1/a",
+	"[]/a",
+	"http://host/a",
+	"a:b:c",
 	"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
 };
 
@@ -80,7 +112,8 @@ static void the_message_says_why(struct arena *a)
 	struct err e;
 
 	ref_parse(&r, "Busybox", a, &e);
-	is_str(e.msg, "image reference \"Busybox\": the repository name \"library/Busybox\" is malformed (it must be lower case)");
+	is_str(e.msg, "image reference \"Busybox\": the repository name \"library/Busybox\" is malformed (it must be "
+	              "lower case)");
 	ref_parse(&r, "a@sha512:00", a, &e);
 	ok(strstr(e.msg, "sha512 is not supported"));
 }

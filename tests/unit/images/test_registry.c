@@ -1,4 +1,5 @@
-/* test_registry.c - one resource from a registry's hosts: credentials, redirects, retries, mirrors. No socket, no sleep. */
+/* test_registry.c - one resource from a registry's hosts: credentials, redirects, retries, mirrors. No socket, no
+ * sleep. */
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -101,7 +102,8 @@ static struct result answered(int status, const char *header, const char *body)
 
 static void errors_have_names(void)
 {
-	struct result r = answered(404, NULL, "{\"errors\":[{\"code\":\"MANIFEST_UNKNOWN\",\"message\":\"manifest unknown\"}]}");
+	struct result r =
+	        answered(404, NULL, "{\"errors\":[{\"code\":\"MANIFEST_UNKNOWN\",\"message\":\"manifest unknown\"}]}");
 
 	ok(r.code == ERR_NOT_FOUND && fake_http_asked() == 1);
 	is_str(r.msg, "GET https://reg.example/v2/a/manifests/v1: status 404: MANIFEST_UNKNOWN: manifest unknown");
@@ -268,7 +270,8 @@ static void mirrors(void)
 	struct result r;
 
 	cfg.registry_config_path = certs;
-	hosts_toml("up.example", "[host.\"https://mirror.example\"]\ncapabilities = [\"pull\", \"resolve\"]\n[host.\"https://mirror.example\".header]\nx-a = \"1\"");
+	hosts_toml("up.example", "[host.\"https://mirror.example\"]\ncapabilities = [\"pull\", "
+	                         "\"resolve\"]\n[host.\"https://mirror.example\".header]\nx-a = \"1\"");
 	mirror_status = 200;
 	fake_http_serve(serve_mirrored);
 	r = get("up.example/a:v1", NULL, "manifests", "v1");

@@ -51,14 +51,22 @@ static bool exists(const char *dir, const char *name)
 static struct layer *add_layer(const char *dir, const char *diff_id)
 {
 	mkdir(arena_printf(arena, "%s/layers/%s", root, dir), 0755);
-	return layer_add(&(struct layer){ .dir = dir, .diff_id = diff_id, .chain_id = "", .bytes = 100, .inodes = 3, .boot_id = "" }, &fault);
+	return layer_add(
+	        &(struct layer){
+	                .dir = dir, .diff_id = diff_id, .chain_id = "", .bytes = 100, .inodes = 3, .boot_id = "" },
+	        &fault);
 }
 
 static int add(const char *id, const char *tag, const char *digest, const char *layer)
 {
 	const char *tags[] = { tag }, *digests[] = { digest }, *layers[] = { layer }, *blobs[] = { id };
-	struct image img = { .id = id, .tags = { tags, tag != NULL }, .digests = { digests, 1 }, .layers = { layers, layer != NULL },
-		.blobs = { blobs, 1 }, .size_bytes = 7, .config = { .working_dir = "/w", .user = "", .stop_signal = "" } };
+	struct image img = { .id = id,
+		.tags = { tags, tag != NULL },
+		.digests = { digests, 1 },
+		.layers = { layers, layer != NULL },
+		.blobs = { blobs, 1 },
+		.size_bytes = 7,
+		.config = { .working_dir = "/w", .user = "", .stop_signal = "" } };
 
 	clock_advance(1000);
 	return store_add(&img, &fault);
@@ -211,7 +219,8 @@ static void half_things_go_at_the_start(void)
 	fclose(f);
 	reopened();
 	clock_run();
-	ok(!exists("layers", "stray") && !exists("layer-records", "l4.json") && !exists("layers", "l5") && !exists("gone", "old"));
+	ok(!exists("layers", "stray") && !exists("layer-records", "l4.json") && !exists("layers", "l5") &&
+	        !exists("gone", "old"));
 	ok(exists("images", "bad.json.corrupt"));
 }
 
