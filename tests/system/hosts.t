@@ -1,0 +1,114 @@
+# hosts.t - which host serves an image, and what it wants to know: https with a private CA, Basic, Bearer tokens, mirrors by hosts.toml.
+
+. "$(dirname "$0")/../lib/crisp.sh"
+. "$ROOT/tests/lib/registry.sh"
+. "$ROOT/tests/lib/rpc.sh"
+. "$ROOT/tests/lib/rude.sh"
+
+crisp_config
+crisp_start || exit 1
+rude_start "$T/rude" || exit 1
+pull() { rpc PullImage "image {image: '$1'} ${2-}"; }
+good() { pull "$2" "${3-}"; is "$1" "$code $message" 'OK '; }
+bad() { pull "$2" "${4-}"; is "$1: the code" "$code" "$3"; }
+auth() { echo "auth {username: '$1' password: '$2'}"; }
+hosts_toml() { mkdir -p "$T/certs.d/$1"; cat >"$T/certs.d/$1/hosts.toml"; }
+plain=$REGISTRY
+
+# A registry with a private CA and htpasswd.
+openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=test-ca -keyout "$T/ca.key" -out "$T/ca.crt" 2>/dev/null
+openssl req -newkey rsa:2048 -nodes -subj /CN=localhost -keyout "$T/tls.key" -out "$T/tls.csr" 2>/dev/null
+openssl x509 -req -in "$T/tls.csr" -CA "$T/ca.crt" -CAkey "$T/ca.key" -CAcreateserial -days 2 -out "$T/tls.crt" \
+	-extfile <(echo 'subjectAltName=DNS:localhost,IP:127.0.0.1') 2>/dev/null
+htpasswd -Bbn user secret >"$T/htpasswd" 2>/dev/null
+registry_start "$T/secure" "  tls: {certificate: $T/tls.crt, key: $T/tls.key}" "auth: {htpasswd: {realm: test, path: $T/htpasswd}}" || exit 1
+secure=$REGISTRY_PID host=$REGISTRY
+"$IMAGE" --registry "$host" --user user:secret --ca "$T/ca.crt" "$ROOT/tests/images/busybox.json" >/dev/null || exit 1
+url=https://$host
+# What is tried for some seconds goes in the background and is looked at below.
+later() { $CRICTL pull "$2" >"$T/$1.out" 2>&1 & eval "later_$1=$!"; }
+was() { # NAME WORDS CODE CAUSE
+	local pid=later_$1
+	if wait "${!pid}"; then fail "$2"; else like "$2" "$(cat "$T/$1.out")" "code = $3 desc = .*$4"; fi
+}
+later nowhere does-not-exist.invalid/a
+hosts_toml unknown.test <<<"server = \"$url\""
+later unknown unknown.test/busybox
+hosts_toml "$host" <<<"server = \"$url\"
+ca = \"../../ca.crt\""
+bad 'a private CA, and no password' "$host/busybox" UNAUTHENTICATED
+like 'says so' "$message" 'status 401'
+bad 'a wrong password' "$host/busybox" UNAUTHENTICATED "$(auth user wrong)"
+unlike 'the password is not in the message' "$message" wrong
+good 'the right one' "$host/busybox" "$(auth user secret)"
+good 'base64 as in a docker config' "$host/busybox:1" "auth {auth: '$(printf user:secret | base64)'}"
+bad 'not for those who know it not, though the image is here' "$host/busybox" UNAUTHENTICATED
+bad 'credentials for another server are not sent' "$host/busybox:1" UNAUTHENTICATED "auth {username: 'user' password: 'secret' server_address: 'other.test'}"
+bad 'what is no base64' "$host/busybox" INVALID_ARGUMENT "auth {auth: '%%%'}"
+hosts_toml "$host" <<<"server = \"$url\"
+[host.\"$url\"]
+  skip_verify = true"
+good 'by skip_verify too' "$host/busybox:1" "$(auth user secret)"
+unlike 'no password is in the log' "$(cat "$T/crisp.log")" 'secret'
+hosts_toml "$host" <<<"server = \"$url\"
+[host.\"$url\"]
+  ca = \"../../ca.crt\""
+bad 'the server among its hosts' "$host/busybox" UNAUTHENTICATED
+is 'is asked once, as its table says' "$(grep -c "registry_retry host=$host " "$T/crisp.log")" 0
+was unknown 'a CA that nobody knows' Unavailable 'certificate'
+was nowhere 'a host that does not exist' Unavailable 'RegistryUnavailable.*Could not resolve host: does-not-exist.invalid|resolve'
+kill "$secure"; wait "$secure" 2>/dev/null
+
+# A token server.
+bad 'a token is needed' "$RUDE/bearer/a" UNAUTHENTICATED
+bad 'a wrong password for it' "$RUDE/bearer/a" UNAUTHENTICATED "$(auth user wrong)"
+good 'the right one' "$RUDE/bearer/a" "$(auth user secret)"
+is 'one token serves manifest, config and layer' "$(grep -c ' token - .* 200$' "$RUDE_DIR/log")" 1
+good 'a token that the client brings' "$RUDE/bearer/b" "auth {registry_token: 'token-for-bearer/b'}"
+
+# Mirrors.
+hosts_toml mirrored.test <<-T
+	server = "http://$plain"
+	[host."http://$RUDE"]
+	  capabilities = ["pull", "resolve"]
+T
+good 'what the mirror has' mirrored.test/good/m
+like 'comes from the mirror' "$(grep -c ' good/m ' "$RUDE_DIR/log")" '^[1-9]'
+good 'what it has not' mirrored.test/busybox:1
+good 'a mirror with status 500' mirrored.test/busybox:latest
+is 'the image bears the name that was asked for' "$($CRICTL inspecti mirrored.test/busybox:1 | jq -r '.status.repoTags | sort | .[]' | grep -c '^mirrored.test/busybox:')" 2
+bad 'what neither has' mirrored.test/none NOT_FOUND
+hosts_toml fails.test <<-T
+	server = "http://$plain"
+	[host."http://$RUDE/v2/status500"]
+	  capabilities = ["pull", "resolve"]
+	  override_path = true
+	[host."http://127.0.0.1:1"]
+	  capabilities = ["pull", "resolve"]
+T
+good 'a mirror with status 500, one that is not there, then the server' fails.test/busybox
+is 'the first was asked' "$(grep -c 'status500/busybox manifests .* 500$' "$RUDE_DIR/log")" 1
+ip link add crispsilent type bridge && ip addr add 10.99.0.1/24 dev crispsilent && ip link set crispsilent up &&
+	ip neigh add 10.99.0.9 lladdr 02:00:00:00:00:09 dev crispsilent nud permanent
+hosts_toml silent.test <<-T
+	server = "http://$plain"
+	[host."http://10.99.0.9:5000"]
+	  capabilities = ["pull", "resolve"]
+	  dial_timeout = "300ms"
+T
+begun=$(date +%s%N)
+good 'a mirror that never answers' silent.test/busybox
+ok 'is given its dial_timeout' test $((($(date +%s%N) - begun) / 1000000)) -lt 5000
+ip link del crispsilent
+hosts_toml _default <<<"server = \"http://$plain\""
+good 'any other host by _default' anything.test/busybox
+rm -r "$T/certs.d/_default"
+hosts_toml broken.test <<<$'server = "http://x"\n[host."http://y"\n'
+bad 'a hosts.toml that is broken' broken.test/a INTERNAL
+like 'is named with its line' "$message" 'certs.d/broken.test/hosts.toml:2'
+hosts_toml strange.test <<<$'server = "http://x"\nserve = 1\n'
+bad 'a key that nobody knows' strange.test/a INTERNAL
+like 'is named' "$message" 'strange.test/hosts.toml:?2?.*serve'
+
+rude_stop
+crisp_clean
