@@ -77,8 +77,8 @@ void rpc_container_status(struct rpc *r, const void *request)
 {
 	const Runtime__V1__ContainerStatusRequest *in = request;
 	Runtime__V1__ContainerStatusResponse out = RUNTIME__V1__CONTAINER_STATUS_RESPONSE__INIT;
-	struct container *c = rpc_container(r, in->container_id);
 	struct arena *a = rpc_arena(r);
+	struct container *c = rpc_container(r, in->container_id); /* NULL: r is gone */
 
 	if (!c)
 		return;

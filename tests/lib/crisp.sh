@@ -61,7 +61,7 @@ crisp_clean() {
 	if [ "$tap_bad" != 0 ]; then
 		grep -E ' (warn|error) |Sanitizer' "$T/crisp.log" | tail -${SHOW:-15} | sed 's/^/# log: /'
 	fi
-	unlike 'no sanitizer spoke' "$(cat "$T/crisp.log")" 'Sanitizer|runtime error:'
+	is 'no sanitizer spoke' "$(grep -A16 -E 'Sanitizer|runtime error:' "$T/crisp.log")" ''
 	tap_end; local rc=$?
 	[ -n "${KEEP-}" ] || rm -rf "$T"
 	exit $rc
