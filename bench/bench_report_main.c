@@ -71,14 +71,15 @@ static void print_conditions(const json_t *line)
 	json_t *value;
 
 	json_object_foreach((json_t *)line, key, value) {
-		auto_free char *text = json_is_string(value) ? NULL : json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(3));
+		auto_free char *text =
+			json_is_string(value) ? NULL : json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(3));
 
 		if (strcmp(key, "kind") != 0)
 			printf("%-11s %s\n", key, text ? text : json_string_value(value));
 	}
 }
 
-/* The endpoint that a ratio is against: another server with the same OCI runtime, "containerd-runc" for "crisp-runc". */
+/* What a ratio is against: the other server with the same OCI runtime, "containerd-runc" for "crisp-runc". */
 static struct series *peer_of(const struct series *s)
 {
 	const char *runtime = strrchr(s->endpoint, '-');
@@ -134,7 +135,8 @@ static void print_pods(void)
 		if (!first)
 			continue;
 		print_distribution(mode, UP, "pod up: RunPodSandbox + CreateContainer + StartContainer");
-		print_distribution(mode, DOWN, "pod down: StopContainer(0) + StopPodSandbox + RemoveContainer + RemovePodSandbox");
+		print_distribution(mode, DOWN,
+				   "pod down: StopContainer(0) + StopPodSandbox + RemoveContainer + RemovePodSandbox");
 		print_rpcs(mode);
 	}
 }
@@ -155,10 +157,11 @@ static void print_loop(const char *before, const char *after)
 	static const char *const clocks[] = { "cpu", "wall" };
 	double waited = exposition_value(after, "crisp_loop_runqueue_wait_seconds_total") -
 			exposition_value(before, "crisp_loop_runqueue_wait_seconds_total");
-	double used = exposition_value(after, "process_cpu_seconds_total") - exposition_value(before, "process_cpu_seconds_total");
+	double used = exposition_value(after, "process_cpu_seconds_total") -
+		      exposition_value(before, "process_cpu_seconds_total");
 
-	printf("\nthe loop's callbacks while the pods came and went\n%-18s %9s %8s %8s %8s %8s\n", "ms, not above", "n", "p50", "p99",
-	       "p99.9", "max");
+	printf("\nthe loop's callbacks while the pods came and went\n%-18s %9s %8s %8s %8s %8s\n", "ms, not above", "n",
+	       "p50", "p99", "p99.9", "max");
 	for (size_t i = 0; i < 2; i++) {
 		const char *name = arena_printf(arena, "crisp_loop_callback_%s_seconds", clocks[i]);
 		struct histogram h, earlier;
@@ -170,10 +173,11 @@ static void print_loop(const char *before, const char *after)
 		}
 		histogram_subtract(&h, &earlier);
 		printf("%-18s %9llu %8.3f %8.3f %8.3f %8.3f\n", clocks[i], (unsigned long long)histogram_count(&h),
-		       histogram_quantile(&h, 0.5) * 1e3, histogram_quantile(&h, 0.99) * 1e3, histogram_quantile(&h, 0.999) * 1e3,
-		       h.max * 1e3);
+		       histogram_quantile(&h, 0.5) * 1e3, histogram_quantile(&h, 0.99) * 1e3,
+		       histogram_quantile(&h, 0.999) * 1e3, h.max * 1e3);
 	}
-	printf("crispd used %.2f s of CPU and was runnable without one for %.2f s; max is since its start\n", used, waited);
+	printf("crispd used %.2f s of CPU and was runnable without one for %.2f s; max is since its start\n", used,
+	       waited);
 }
 
 /* ---- input ---- */
@@ -196,6 +200,13 @@ static char *read_whole(const char *path)
 	return whole;
 }
 
+static void print_error(const json_t *line)
+{
+	errors++;
+	printf("FAILED %s %s: %s\n", json_get_str(arena, line, "endpoint"), json_get_str(arena, line, "mode"),
+	       json_get_str(arena, line, "message"));
+}
+
 static int take_line(const char *text, size_t len, json_t *memory)
 {
 	struct err e;
@@ -214,8 +225,7 @@ static int take_line(const char *text, size_t len, json_t *memory)
 	else if (strcmp(kind, "memory") == 0)
 		json_array_append(memory, line);
 	else if (strcmp(kind, "error") == 0)
-		printf("FAILED %s %s: %s\n", json_get_str(arena, line, "endpoint"), json_get_str(arena, line, "mode"),
-		       json_get_str(arena, line, "message")), errors++;
+		print_error(line);
 	return 0;
 }
 
@@ -237,7 +247,8 @@ static int report(const char *path)
 	}
 	print_pods();
 	if (json_array_size(memory))
-		printf("\nmemory of the daemons, shims included\n%-18s %5s %8s %8s %10s\n", "MiB", "pods", "USS", "PSS", "processes");
+		printf("\nmemory of the daemons, shims included\n%-18s %5s %8s %8s %10s\n", "MiB", "pods", "USS", "PSS",
+		       "processes");
 	json_array_foreach(memory, i, line)
 		print_memory(line);
 	if (json_array_size(memory))

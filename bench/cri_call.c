@@ -49,14 +49,15 @@ static void on_done(void *arg, const struct err *e)
 	if (!e && call->answered)
 		response = protobuf_c_message_unpack(call->method->output, &allocator, call->answer_len, call->answer);
 	if (!e && !response) {
-		err_set(&bad, ERR_INTERNAL, "%s: the answer is no %s", call->method->path, call->method->output->short_name);
+		err_set(&bad, ERR_INTERNAL, "%s: the answer is no %s", call->method->path,
+			call->method->output->short_name);
 		e = &bad;
 	}
 	call->done(call->arg, e, response, took_ns);
 }
 
-void cri_call(struct grpc_client *c, const struct cri_method *m, const void *request, struct arena *arena, cri_done *done,
-	      void *arg)
+void cri_call(struct grpc_client *c, const struct cri_method *m, const void *request, struct arena *arena,
+	      cri_done *done, void *arg)
 {
 	size_t len = protobuf_c_message_get_packed_size(request);
 	uint8_t *bytes = arena_zalloc(arena, len + 1);

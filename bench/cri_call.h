@@ -15,13 +15,13 @@ struct cri_method {
 	const ProtobufCMessageDescriptor *output;
 };
 
-/* response is NULL exactly when e is not; it lives in the arena of the call. took_ns: from the request's first byte handed
- * to the connection to the answer's end, without packing and unpacking. */
+/* response is NULL exactly when e is not; it lives in the arena of the call. took_ns: from the request's first byte
+ * handed to the connection to the answer's end, without packing and unpacking. */
 typedef void cri_done(void *arg, const struct err *e, const void *response, int64_t took_ns);
 
-/* `request` is packed at once; the arena must outlive the call. `done` exactly once, never inside this call, which cannot be
- * cancelled: a benchmark waits for what it began, or ends. Errors: the server's, and those of grpc_client.h. */
-void cri_call(struct grpc_client *c, const struct cri_method *m, const void *request, struct arena *arena, cri_done *done,
-	      void *arg);
+/* `request` is packed at once; the arena must outlive the call. `done` exactly once, never inside this call, which
+ * cannot be cancelled: a benchmark waits for what it began. Errors: the server's, and those of grpc_client.h. */
+void cri_call(struct grpc_client *c, const struct cri_method *m, const void *request, struct arena *arena,
+	      cri_done *done, void *arg);
 
 #endif

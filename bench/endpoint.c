@@ -54,7 +54,8 @@ static void on_pulled(void *arg, const struct err *e, const void *response, int6
 
 static void pull(struct preparation *p)
 {
-	static const struct cri_method method = { "/runtime.v1.ImageService/PullImage", &runtime__v1__pull_image_response__descriptor };
+	static const struct cri_method method = { "/runtime.v1.ImageService/PullImage",
+						  &runtime__v1__pull_image_response__descriptor };
 	Runtime__V1__ImageSpec image = RUNTIME__V1__IMAGE_SPEC__INIT;
 	Runtime__V1__PullImageRequest r = RUNTIME__V1__PULL_IMAGE_REQUEST__INIT;
 
@@ -98,7 +99,8 @@ static void on_status(void *arg, const struct err *e, const void *response, int6
 
 static void ask(struct timer *again)
 {
-	static const struct cri_method method = { "/runtime.v1.RuntimeService/Status", &runtime__v1__status_response__descriptor };
+	static const struct cri_method method = { "/runtime.v1.RuntimeService/Status",
+						  &runtime__v1__status_response__descriptor };
 	struct preparation *p = container_of(again, struct preparation, again);
 	Runtime__V1__StatusRequest r = RUNTIME__V1__STATUS_REQUEST__INIT;
 

@@ -12,13 +12,13 @@ struct endpoint {
 	struct pod_spec pods;
 };
 
-/* From NAME=HANDLER@ADDRESS: "crisp-crun=crun@unix:///run/crisp/crisp.sock". HANDLER may be empty. The strings live in the
- * arena, the client until endpoint_close(). INVALID_ARGUMENT: not of that form, or an address grpc_client refuses. */
+/* From NAME=HANDLER@ADDRESS: "crisp-crun=crun@unix:///run/crisp/crisp.sock". HANDLER may be empty. The strings live in
+ * the arena, the client until endpoint_close(). INVALID_ARGUMENT: not of that form, or a bad address. */
 int endpoint_open(struct endpoint *ep, struct arena *arena, const char *text, struct err *e);
 void endpoint_close(struct endpoint *ep);
 
-/* Runs the loop until the server reports RuntimeReady and NetworkReady, then pulls the image, so that no pull is measured.
- * Errors: DEADLINE_EXCEEDED with the last reason after 30 s; the pull's own. */
+/* Runs the loop until the server reports RuntimeReady and NetworkReady, then pulls the image, so that no pull is
+ * measured. Errors: DEADLINE_EXCEEDED with the last reason after 30 s; the pull's own. */
 int endpoint_prepare(struct endpoint *ep, struct err *e);
 
 #endif

@@ -26,8 +26,8 @@ double exposition_value(const char *page, const char *name);
 void histogram_subtract(struct histogram *later, const struct histogram *earlier);
 uint64_t histogram_count(const struct histogram *h);
 
-/* The bound of the bucket that the quantile falls into: the true value is not above it. In the open bucket, or where the
- * maximum is lower, the maximum. */
+/* The bound of the bucket that the quantile falls into: the true value is not above it. In the open bucket, or where
+ * the maximum is lower, the maximum. */
 double histogram_quantile(const struct histogram *h, double q);
 
 #endif

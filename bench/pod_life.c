@@ -4,8 +4,8 @@
  *    |         |         |       |
  *    +---------+---------+-------+--> STOP --> STOP_POD --> REMOVE --> REMOVE_POD --> DOWN
  *
- * Waits on: the answer of the RPC that the state is named after; in UP, and where a way up failed, on pod_down(). Going down,
- * a call whose id was never given is left out and an error does not end the walk.
+ * Waits on: the answer of the RPC that the state is named after; in UP, and where a way up failed, on pod_down(). Going
+ * down, a call whose id was never given is left out and an error does not end the walk.
  *
  * Spec: CRI v1 api.proto. */
 #include "bench/pod_life.h"
@@ -81,9 +81,11 @@ static void on_answer(void *arg, const struct err *e, const void *response, int6
 		err_wrap(&p->first, "%s of %s", pod_rpc_name((enum pod_rpc)p->sm.now), p->name);
 	}
 	if (!e && p->sm.now == POD_RPC_RUN)
-		p->pod_id = arena_strdup(p->arena, ((const Runtime__V1__RunPodSandboxResponse *)response)->pod_sandbox_id);
+		p->pod_id =
+			arena_strdup(p->arena, ((const Runtime__V1__RunPodSandboxResponse *)response)->pod_sandbox_id);
 	if (!e && p->sm.now == POD_RPC_CREATE)
-		p->container_id = arena_strdup(p->arena, ((const Runtime__V1__CreateContainerResponse *)response)->container_id);
+		p->container_id =
+			arena_strdup(p->arena, ((const Runtime__V1__CreateContainerResponse *)response)->container_id);
 	if (e && p->sm.now < POD_UP_RPCS)
 		return p->done(p->arg, p, &p->first); /* stays where it failed */
 	sm_move(&p->sm, p->sm.now == POD_RPC_START ? UP : p->sm.now == POD_RPC_REMOVE_POD ? DOWN : p->sm.now + 1);

@@ -1,8 +1,8 @@
 /* pod_life.h - one pod with one container, brought up and taken down through CRI, each RPC timed.
  *
  * The order of the calls is the kubelet's. The container is the image's `sleep` in a pod whose containers have process
- * namespaces of their own (pid: CONTAINER), seccomp unconfined and a log file: what the kubelet asks for when the pod says
- * nothing else. */
+ * namespaces of their own (pid: CONTAINER), seccomp unconfined and a log file: what the kubelet asks for when the pod
+ * says nothing else. */
 #ifndef BENCH_POD_LIFE_H
 #define BENCH_POD_LIFE_H
 
@@ -42,8 +42,8 @@ struct pod;
 /* e is NULL, or the first error of the RPCs asked for. */
 typedef void pod_done(void *arg, struct pod *p, const struct err *e);
 
-/* RunPodSandbox, CreateContainer, StartContainer. `done` exactly once, never inside this call; the pod is to be freed after
- * pod_down() is done, however it went. `name` is unique among the pods of a server. */
+/* RunPodSandbox, CreateContainer, StartContainer. `done` exactly once, never inside this call; the pod is to be freed
+ * after pod_down() is done, however it went. `name` is unique among the pods of a server. */
 struct pod *pod_up(struct grpc_client *c, const struct pod_spec *spec, const char *name, pod_done *done, void *arg);
 
 /* StopContainer with no grace, StopPodSandbox, RemoveContainer, RemovePodSandbox, of what there is: a pod that came up

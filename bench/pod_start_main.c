@@ -2,9 +2,9 @@
  *
  *   pod-start --image REF --log-dir DIR [OPTION...] NAME=HANDLER@ADDRESS...
  *
- * A round gives every endpoint a block of single pods with a pause after every step (what a node sees), then one burst of pods
- * at once; the order of the endpoints turns from round to round, so that what drifts on the machine meets all alike.
- * One JSON line a pod goes to --out: each RPC, the sum of the three up and of the four down, in milliseconds.
+ * A round gives every endpoint a block of single pods with a pause after every step (what a node sees), then one burst
+ * of pods at once; the order of the endpoints turns from round to round, so that what drifts on the machine meets all
+ * alike. One JSON line a pod goes to --out: each RPC, the sum of the three up and of the four down, in milliseconds.
  * Exit codes: 0, 1 a pod failed (the line says how), 64 usage. */
 #include <getopt.h>
 #include <stdio.h>
@@ -28,7 +28,7 @@ static const char usage[] =
 	"  --width N             pods at once in a round's burst, 10; 0: no burst\n"
 	"  --pause-ms N          after every step, and up to 10 ms more so that no rhythm is hit, 20\n"
 	"  --out FILE            JSON lines are added to it; default standard output\n"
-	"  --hold N              no measurement: brings N pods up, says \"up\", waits for the end of standard input, takes them down\n";
+	"  --hold N              no measurement: N pods come up, \"up\" is said, they go when standard input ends\n";
 
 static struct {
 	struct arena *arena;
@@ -54,8 +54,8 @@ static void print_error(const struct endpoint *ep, const char *mode, const struc
 {
 	errors++;
 	fprintf(stderr, "pod-start: %s: %s: %s\n", ep->name, err_name(e->code), e->msg);
-	print_line(json_pack("{ss, ss, ss, ss, ss}", "kind", "error", "endpoint", ep->name, "mode", mode, "code", err_name(e->code),
-			     "message", e->msg));
+	print_line(json_pack("{ss, ss, ss, ss, ss}", "kind", "error", "endpoint", ep->name, "mode", mode, "code",
+			     err_name(e->code), "message", e->msg));
 }
 
 static json_t *ms(int64_t ns)
@@ -207,7 +207,7 @@ static void hold(void)
 
 /* ---- start ---- */
 
-static int number(const char *option, const char *text, long max, long *out)
+static int read_number(const char *option, const char *text, long max, long *out)
 {
 	char *end;
 
@@ -218,35 +218,47 @@ static int number(const char *option, const char *text, long max, long *out)
 	return -1;
 }
 
+static int open_output(const char *path)
+{
+	run.out = fopen(path, "ae");
+	if (!run.out)
+		perror(path);
+	return run.out ? 0 : -1;
+}
+
 static int read_options(int argc, char **argv)
 {
+	enum { IMAGE, LOG_DIR, CGROUP_PARENT, OUT, NUMBERS };
 	static const struct option options[] = {
-		{ "image", 1, NULL, 'i' }, { "log-dir", 1, NULL, 'l' }, { "cgroup-parent", 1, NULL, 'c' },
-		{ "rounds", 1, NULL, 'r' }, { "spaced", 1, NULL, 's' }, { "width", 1, NULL, 'w' },
-		{ "pause-ms", 1, NULL, 'p' }, { "hold", 1, NULL, 'h' }, { "out", 1, NULL, 'o' }, { 0 },
+		{ "image", 1, NULL, IMAGE },       { "log-dir", 1, NULL, LOG_DIR },    { "cgroup-parent", 1, NULL, CGROUP_PARENT },
+		{ "out", 1, NULL, OUT },           { "rounds", 1, NULL, NUMBERS },     { "spaced", 1, NULL, NUMBERS + 1 },
+		{ "width", 1, NULL, NUMBERS + 2 }, { "pause-ms", 1, NULL, NUMBERS + 3 }, { "hold", 1, NULL, NUMBERS + 4 },
+		{ 0 },
 	};
-	int c, at = 0, bad = 0;
+	static const struct {
+		const char *name;
+		long *value, max;
+	} numbers[] = {
+		{ "rounds", &run.rounds, 100000 },    { "spaced", &run.spaced, 100000 }, { "width", &run.width, WIDTH_MAX },
+		{ "pause-ms", &run.pause_ms, 60000 }, { "hold", &run.hold, WIDTH_MAX },
+	};
+	int c;
 
-	while ((c = getopt_long(argc, argv, "", options, &at)) != -1) {
-		switch (c) {
-		case 'i': run.pods.image = optarg; break;
-		case 'l': run.pods.log_dir = optarg; break;
-		case 'c': run.pods.cgroup_parent = optarg; break;
-		case 'r': bad |= number("rounds", optarg, 100000, &run.rounds); break;
-		case 's': bad |= number("spaced", optarg, 100000, &run.spaced); break;
-		case 'w': bad |= number("width", optarg, WIDTH_MAX, &run.width); break;
-		case 'p': bad |= number("pause-ms", optarg, 60000, &run.pause_ms); break;
-		case 'h': bad |= number("hold", optarg, WIDTH_MAX, &run.hold); break;
-		case 'o':
-			run.out = fopen(optarg, "ae");
-			if (!run.out)
-				perror(optarg);
-			bad |= run.out ? 0 : -1;
-			break;
-		default: return -1;
-		}
+	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (c == '?')
+			return -1;
+		if (c == IMAGE)
+			run.pods.image = optarg;
+		else if (c == LOG_DIR)
+			run.pods.log_dir = optarg;
+		else if (c == CGROUP_PARENT)
+			run.pods.cgroup_parent = optarg;
+		else if ((c == OUT ? open_output(optarg)
+				   : read_number(numbers[c - NUMBERS].name, optarg, numbers[c - NUMBERS].max,
+						 numbers[c - NUMBERS].value)) < 0)
+			return -1;
 	}
-	return bad || !run.pods.image || !run.pods.log_dir || optind == argc || argc - optind > ENDPOINTS ? -1 : 0;
+	return !run.pods.image || !run.pods.log_dir || optind == argc || argc - optind > ENDPOINTS ? -1 : 0;
 }
 
 static int open_endpoints(char **texts, struct err *e)
