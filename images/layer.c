@@ -68,7 +68,6 @@ static struct layer *entry_new(const struct layer *spec)
 
 static int on_record(void *arg, const char *name, const json_t *j, struct err *e)
 {
-	auto_free char *path = NULL;
 	struct arena *a = arena_new();
 	struct layer spec = { 0 };
 	struct stat st;
