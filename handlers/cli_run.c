@@ -148,6 +148,7 @@ static void on_looked(void *arg, const struct err *e, const void *response)
 	if (!status->image)
 		return go_on(r, PULL);
 	r->image_ref = arena_strdup(r->cli->arena, status->image->id);
+	cli_run_times_end_of(&r->times, CLI_RUN_PULL);
 	go_on(r, POD);
 }
 
@@ -241,7 +242,7 @@ static void on_started(void *arg, const struct err *e, const void *response)
 		r->start_err = *e;
 	cli_run_times_end_of(&r->times, CLI_RUN_START);
 	step(r, RUN);
-	if (r->signals)
+	if (r->signals || r->deaf)
 		send_stop(r);
 }
 

@@ -1,0 +1,131 @@
+# cli.t - crisp, the command line: run, the listings, and crictl's walk step by step over tcp.
+
+. "$(dirname "$0")/../lib/crisp.sh"
+
+port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+crisp_config "listen: [\"unix://$T/state/crisp.sock\", \"tcp://127.0.0.1:$port\"]"
+cni_config
+crisp_start || exit 1
+export CRISP_ADDRESS=unix://$T/state/crisp.sock TMPDIR=$T
+CRISP=$BUILD/crisp
+I=$REGISTRY/busybox:latest
+no_log_dirs() { [ -z "$(ls -d "$T"/crisp-run.* 2>/dev/null)" ]; }
+nothing_left() { is "$1: no pod is left" "$($CRISP pods --json | jq -c .items)" '[]'; ok "$1: no log directory is left" no_log_dirs; }
+rc_of() { "$@" >/dev/null 2>&1; echo $?; }
+
+# ---- run: the way of a first-time user ----
+is 'run' "$($CRISP run "$I" echo hello 2>"$T/err")" hello
+like 'run told of the pull' "$(cat "$T/err")" "^crisp: pulled $I in [0-9.]+ s\$"
+is 'run again pulls nothing' "$($CRISP run "$I" echo hello 2>&1)" hello
+is 'run --pull always' "$($CRISP run --pull always "$I" true 2>&1 | grep -c pulled)" 1
+is 'stderr is stderr' "$($CRISP run "$I" sh -c 'echo out; echo err >&2' 2>/dev/null)" out
+is 'both streams in order' "$($CRISP run "$I" sh -c 'echo 1; sleep 0.2; echo 2 >&2; sleep 0.2; echo 3' 2>&1 | tr '\n' ' ')" '1 2 3 '
+is 'no newline is added' "$($CRISP run "$I" sh -c 'printf abc' | od -An -c | tr -d ' ')" abc
+is 'exit code' "$(rc_of $CRISP run "$I" sh -c 'exit 7')" 7
+is 'environment' "$(MINE=2 $CRISP run -e A='x=1 y' --env MINE "$I" sh -c 'echo "$A|$MINE|$FROM_IMAGE"')" 'x=1 y|2|yes'
+is 'name is hostname' "$($CRISP run --name my-pod "$I" hostname)" my-pod
+like 'an address of its own' "$($CRISP run "$I" ip -4 -o addr show dev eth0)" 'inet 10\.200\.'
+is 'the node'\''s network' "$($CRISP run --host-network "$I" cat /proc/net/dev | md5sum | cut -c1-4 | wc -c)" 5
+ok 'no eth0 there' $CRISP run --host-network "$I" sh -c '! ip addr show dev eth0'
+for h in runc crun; do is "run --runtime $h" "$($CRISP run --runtime $h "$I" echo $h)" $h; done
+is 'seccomp is on' "$($CRISP run "$I" sh -c 'grep Seccomp: /proc/self/status | tr -dc 0-9')" 2
+n=20000; is 'every byte of much output' "$($CRISP run "$I" sh -c "i=0; while [ \$i -lt $n ]; do echo line \$i; i=\$((i+1)); done" | md5sum)" "$(i=0; while [ $i -lt $n ]; do echo line $i; i=$((i+1)); done | md5sum)"
+is 'a long line' "$($CRISP run "$I" sh -c 'dd if=/dev/zero bs=100000 count=1 2>/dev/null | tr "\0" x; echo' | wc -c)" 100001
+nothing_left run
+
+$CRISP run -v "$I" echo x >/dev/null 2>"$T/times"
+is 'the time of each stage' "$(sed 's/^crisp: //; s/ *[0-9.]* ms$//' "$T/times" | tr '\n' ',')" 'pull,pod,create,start,first byte,run,remove,total,'
+$CRISP --json run -v "$I" echo x >/dev/null 2>"$T/times"
+is 'the same as JSON' "$(jq -c '[.pod_ms, .first_byte_ms, .total_ms] | map(. > 0)' "$T/times")" '[true,true,true]'
+
+# ---- run: what goes wrong ----
+out=$($CRISP run "$REGISTRY/nothing:1" 2>&1); is 'an image that does not exist: 125' $? 125
+like 'its message' "$out" "^crisp: pull $REGISTRY/nothing:1: NOT_FOUND: "
+is 'a command that does not exist' "$(rc_of $CRISP run "$I" /no/such)" 125
+is 'an unknown runtime' "$(rc_of $CRISP run --runtime none "$I" true)" 125
+is 'an unknown option' "$(rc_of $CRISP run --no-such "$I" true)" 125
+is 'no operand' "$(rc_of $CRISP run)" 125
+out=$($CRISP run --pull never "$REGISTRY/other:1" 2>&1); is 'not here and not to be pulled' $? 125
+is 'a closed output ends the container' "$( ($CRISP run "$I" sh -c 'i=0; while [ $i -lt 1000000 ]; do echo y; i=$((i+1)); done' 2>/dev/null; echo $? >"$T/rc") | head -1)" y
+is 'which was killed' "$(cat "$T/rc")" 137
+is 'nobody there' "$(rc_of $CRISP --address "unix://$T/none.sock" run "$I" true)" 125
+like 'and says so' "$($CRISP --address "unix://$T/none.sock" ps 2>&1)" '^crisp: ps: UNAVAILABLE: .*connect: No such file'
+nothing_left 'after failures'
+
+# ---- run: signals ----
+$CRISP run --name int "$I" sh -c 'trap "echo bye; exit 5" TERM; echo up; while :; do sleep 0.1; done' >"$T/out" 2>"$T/err" & p=$!
+until_ok 10 grep -q up "$T/out"; kill -INT $p; wait $p
+is 'the first signal stops it in peace' "$?" 5
+is 'with its last words' "$(tail -1 "$T/out")" bye
+$CRISP run --name deaf "$I" sh -c 'trap "" TERM; echo up; while :; do sleep 0.1; done' >"$T/out" 2>"$T/err" & p=$!
+until_ok 10 grep -q up "$T/out"; kill -TERM $p; sleep 0.3; begun=$(date +%s%N); kill -TERM $p; wait $p
+is 'the second kills it' "$?" 137
+ok 'at once' test $((($(date +%s%N) - begun) / 1000000)) -lt 5000
+nothing_left 'after signals'
+
+# ---- run: the daemon dies meanwhile ----
+$CRISP run "$I" sh -c 'i=0; while [ $i -lt 30 ]; do echo $i; i=$((i+1)); sleep 0.1; done; exit 9' >"$T/out" 2>"$T/err" & p=$!
+until_ok 10 grep -q 5 "$T/out"; kill -9 "$(crispd_pid)"; wait $p
+is 'kill -9 of crispd costs run nothing: exit code' "$?" 9
+is 'nor a line' "$(tr '\n' ' ' <"$T/out")" "$(seq -s ' ' 0 29) "
+until_ok 10 crisp_ready
+nothing_left 'after the crash'
+
+# ---- run --keep, then the listings and single objects ----
+$CRISP run --keep --name kept "$I" sh -c 'echo kept words; echo other >&2' >/dev/null 2>"$T/err"
+like 'kept' "$(cat "$T/err")" '^crisp: kept pod [0-9a-f]+, container [0-9a-f]+, log '
+is 'ps shows nothing that ended' "$($CRISP ps | wc -l)" 1
+like 'ps -a does' "$($CRISP ps -a)" "^[0-9a-f]{12} +kept +kept +exited +[0-9]+s +$I +10\.200\."
+like 'pods' "$($CRISP pods)" '^[0-9a-f]{12} +kept +default +ready +[0-9]+s +'
+like 'images' "$($CRISP images)" "^$I +[0-9a-f]{12} +[0-9.]+ [kM]B\$"
+is 'columns are aligned' "$($CRISP images | awk '{print index($0, $2)}' | sort -u | wc -l)" 1
+is 'logs, by name' "$($CRISP logs kept 2>/dev/null)" 'kept words'
+is 'logs have stderr' "$($CRISP logs kept 2>&1 >/dev/null)" other
+id=$($CRISP ps -a --json | jq -r '.containers[0].id')
+is 'inspect, by the start of the id' "$($CRISP inspect "${id:0:6}" | jq -r .status.metadata.name)" kept
+is 'inspect of a pod' "$($CRISP inspect "$($CRISP pods --json | jq -r '.items[0].id')" | jq -r .status.state)" SANDBOX_READY
+is 'inspect of an image' "$($CRISP inspect "$I" | jq -r '.image.repoTags[0]')" "$I"
+is 'inspect of nothing' "$(rc_of $CRISP inspect nothing)" 1
+is 'rm of a ready pod needs -f' "$(rc_of $CRISP rm "$($CRISP pods --json | jq -r '.items[0].id')")" 1
+ok 'rm of a container' $CRISP rm kept
+ok 'rm -f of its pod' $CRISP rm -f kept
+is 'rm of nothing' "$(rc_of $CRISP rm kept)" 1
+rm -rf "$T"/crisp-run.*
+like 'version' "$($CRISP version)" '^runtime +crisp [0-9.]+'
+like 'info' "$($CRISP info)" '^condition +NetworkReady yes'
+is 'info --json' "$($CRISP info --json | jq -r '.status.conditions | length')" 2
+is 'an unknown command' "$(rc_of $CRISP walk)" 64
+for c in run exec logs ps pods images pull rm rmi inspect info version runp create start stop stopp rmp; do
+	like "help of $c" "$($CRISP $c --help)" "^usage: crisp $c"
+done
+
+# ---- the walk over tcp, with crictl's files ----
+export CRISP_ADDRESS=tcp://127.0.0.1:$port
+walk() { # HANDLER
+	local h=${1:-default} pod ctr
+	like "tcp $h: pull" "$($CRISP pull "$I" 2>/dev/null)" '^sha256:[0-9a-f]{64}$'
+	pod=$($CRISP runp ${1:+--runtime "$1"} "$(pod_json "p-$h")") || { fail "tcp $h: runp" "$pod"; return; }
+	ctr=$($CRISP create "$pod" "$(ctr_json "c-$h" 'echo out; trap "exit 7" TERM; while :; do sleep 0.1; done' '"envs":[{"key":"MORE","value":"more"}]')" "$T/p-$h.pod.json") || { fail "tcp $h: create" "$ctr"; return; }
+	ok "tcp $h: start" $CRISP start "$ctr"
+	like "tcp $h: ps" "$($CRISP ps)" "^${ctr:0:12} +p-$h +c-$h +running "
+	ok "tcp $h: the log comes" until_ok 10 grep -q out "$T/logs/c-$h.log"
+	is "tcp $h: exec" "$($CRISP exec "c-$h" sh -c 'echo $MORE; exit 3'; echo $?)" "more
+3"
+	$CRISP logs -f "c-$h" >"$T/followed" & local p=$!
+	ok "tcp $h: stop" $CRISP stop "c-$h"
+	wait $p; is "tcp $h: logs -f ended with it" "$(cat "$T/followed")" out
+	is "tcp $h: exit code" "$($CRISP inspect "$ctr" | jq .status.exitCode)" 7
+	ok "tcp $h: rm" $CRISP rm "$ctr"
+	ok "tcp $h: stopp" $CRISP stopp "$pod"
+	like "tcp $h: not ready" "$($CRISP pods)" "^${pod:0:12} .* not ready "
+	ok "tcp $h: rmp" $CRISP rmp "$pod"
+}
+walk
+walk crun
+bad=$(pod_json bad '"hostnme":"x"')
+like 'a member that does not exist is named' "$($CRISP runp "$bad" 2>&1)" '^crisp: runp .*: INVALID_ARGUMENT: hostnme: no such member of PodSandboxConfig$'
+like 'run over tcp' "$($CRISP run "$I" echo over tcp)" '^over tcp$'
+ok 'rmi' $CRISP rmi "$I"
+is 'no image' "$($CRISP images --json | jq -c .images)" '[]'
+
+crisp_clean
