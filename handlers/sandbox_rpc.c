@@ -19,38 +19,39 @@ void rpc_run_pod_sandbox(struct rpc *r, const void *request)
 	sandbox_flow_run(r, &config);
 }
 
+/* The sandbox to be stopped or removed; NULL and the rpc was answered: an unknown one is gone already, which is success. */
+static struct sandbox *still_there(struct rpc *r, const char *id, const void *success)
+{
+	struct sandbox *s = *id ? sandbox_find(id) : NULL;
+	struct err e;
+
+	if (!*id) {
+		err_set(&e, ERR_INVALID_ARGUMENT, "pod_sandbox_id is empty");
+		rpc_fail(r, &e);
+	} else if (!s) {
+		rpc_reply(r, success);
+	}
+	return s;
+}
+
 void rpc_stop_pod_sandbox(struct rpc *r, const void *request)
 {
 	const Runtime__V1__StopPodSandboxRequest *in = request;
 	Runtime__V1__StopPodSandboxResponse out = RUNTIME__V1__STOP_POD_SANDBOX_RESPONSE__INIT;
-	struct sandbox *s = sandbox_find(in->pod_sandbox_id);
-	struct err e;
+	struct sandbox *s = still_there(r, in->pod_sandbox_id, &out);
 
-	if (!*in->pod_sandbox_id) {
-		err_set(&e, ERR_INVALID_ARGUMENT, "pod_sandbox_id is empty");
-		return rpc_fail(r, &e);
-	}
 	if (s)
 		sandbox_flow_stop(r, s);
-	else
-		rpc_reply(r, &out);
 }
 
 void rpc_remove_pod_sandbox(struct rpc *r, const void *request)
 {
 	const Runtime__V1__RemovePodSandboxRequest *in = request;
 	Runtime__V1__RemovePodSandboxResponse out = RUNTIME__V1__REMOVE_POD_SANDBOX_RESPONSE__INIT;
-	struct sandbox *s = sandbox_find(in->pod_sandbox_id);
-	struct err e;
+	struct sandbox *s = still_there(r, in->pod_sandbox_id, &out);
 
-	if (!*in->pod_sandbox_id) {
-		err_set(&e, ERR_INVALID_ARGUMENT, "pod_sandbox_id is empty");
-		return rpc_fail(r, &e);
-	}
 	if (s)
 		sandbox_flow_remove(r, s);
-	else
-		rpc_reply(r, &out);
 }
 
 static Runtime__V1__PodSandboxNetworkStatus *network_of(const struct sandbox *s, struct arena *a)
