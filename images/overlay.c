@@ -220,12 +220,13 @@ static int make_dirs(const char *const *dirs, size_t n, struct err *e)
 	return 0;
 }
 
-/* Removes what probe() made: one file and the directories overlayfs puts into work. */
+/* Removes what probe() made: a mount if it was killed in between, one file and the directories overlayfs puts into work. */
 static void clean(const char *scratch, struct arena *a)
 {
 	static const char *const left[] = { "fs/probe", "work/work/incompat/volatile/dirty",
 		"work/work/incompat/volatile", "work/work/incompat", "work/work", "work/index", "work", "fs", "mnt" };
 
+	umount2(arena_printf(a, "%s/mnt", scratch), MNT_DETACH);
 	for (size_t i = 0; i < sizeof(left) / sizeof(*left); i++)
 		remove(arena_printf(a, "%s/%s", scratch, left[i]));
 	rmdir(scratch);

@@ -15,7 +15,7 @@
 #include "reactor/arena.h"
 #include "reactor/own.h"
 
-enum { DOWNLOADS = 6, TRIES = 2 };
+enum { DOWNLOADS = 6, TRIES = 4 };
 
 static void step(struct pull_job *j);
 

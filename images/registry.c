@@ -8,7 +8,7 @@
  *     +--back-off over---- BACKOFF <------------- worth another round, and rounds are left
  *                          FAILED  <------------- else
  *
- * Waits on: the transfer (ASK, BODY), the token server (TOKEN), one timer (START, BACKOFF).
+ * Waits on: the transfer (ASK, BODY), the token server (TOKEN), one timer (START, BACKOFF; ASK: an error without end).
  * A round asks each host once. A host that gave a definite answer (401, 403, 404..) is not asked again. Rounds are
  * counted anew whenever PROGRESS_BYTES more have come. */
 #include "images/registry.h"
@@ -250,11 +250,21 @@ static void give_up_host(struct registry_get *g, enum err_code code, const char 
 
 /* ---- 401 ---- */
 
+static const char *whose_fault(const struct registry_get *g)
+{
+	const struct credentials *who = &g->r->credentials;
+	bool anonymous = !*who->user && !*who->refresh_token && !*who->bearer;
+
+	return anonymous ? "no credentials were given" : "the credentials are refused";
+}
+
 static void on_token(void *arg, const struct err *e, const char *token)
 {
 	struct registry_get *g = arg;
 
 	g->token = NULL;
+	if (e && e->code == ERR_UNAUTHENTICATED)
+		return give_up_host(g, e->code, arena_printf(g->arena, "%s (%s)", e->msg, whose_fault(g)), false);
 	if (e)
 		return give_up_host(g, e->code, e->msg, e->code == ERR_UNAVAILABLE);
 	g->r->authorization[g->host] = arena_printf(g->r->arena, "Bearer %s", token);
@@ -275,7 +285,6 @@ static void ask_token(struct registry_get *g, struct challenge *c)
 static void unauthorized(struct registry_get *g)
 {
 	const struct credentials *who = &g->r->credentials;
-	bool anonymous = !*who->user && !*who->refresh_token && !*who->bearer;
 	struct challenge c;
 
 	challenge_parse(&c, g->reply.challenge, g->arena);
@@ -288,8 +297,8 @@ static void unauthorized(struct registry_get *g)
 	/* A signed URL that ran out: the host gives a new one. */
 	if (g->away)
 		return give_up_host(g, ERR_UNAUTHENTICATED, reply_text(&g->reply, g->arena), true);
-	give_up_host(g, ERR_UNAUTHENTICATED, arena_printf(g->arena, "%s (%s)", reply_text(&g->reply, g->arena),
-		anonymous ? "no credentials were given" : "the credentials are refused"), false);
+	give_up_host(g, ERR_UNAUTHENTICATED,
+	        arena_printf(g->arena, "%s (%s)", reply_text(&g->reply, g->arena), whose_fault(g)), false);
 }
 
 /* ---- answers ---- */
@@ -361,18 +370,39 @@ static void on_head(void *arg, struct http *h, int status)
 		g->ev.head(g->ev.arg, &answer);
 }
 
+static void answered(struct registry_get *g);
+
+/* The body of an error that does not end: what came of it is enough. */
+static void on_flood(struct timer *t)
+{
+	struct registry_get *g = container_of(t, struct registry_get, timer);
+
+	http_cancel(take_ptr(&g->http));
+	answered(g);
+}
+
 static bool on_data(void *arg, const void *p, size_t n)
 {
 	struct registry_get *g = arg;
 	size_t drop = g->skip < n ? (size_t)g->skip : n;
 
-	if (g->sm.now != BODY)
-		return reply_body(&g->reply, p, n);
+	if (g->sm.now != BODY) {
+		if (!reply_body(&g->reply, p, n) && !timer_is_set(&g->timer))
+			timer_set(&g->timer, 0, on_flood);
+		return true;
+	}
 	if (drop < n && !g->ev.data(g->ev.arg, (const char *)p + drop, n - drop))
 		return false;
 	g->skip -= drop;
 	g->got += n - drop;
 	return true;
+}
+
+static void answered(struct registry_get *g)
+{
+	if (g->reply.refused)
+		return give_up_host(g, ERR_INVALID_ARGUMENT, g->reply.refused, false);
+	settle(g);
 }
 
 static void on_done(void *arg, const struct err *e)
@@ -381,6 +411,7 @@ static void on_done(void *arg, const struct err *e)
 	struct err copy;
 
 	g->http = NULL;
+	timer_clear(&g->timer);
 	if (e) {
 		answer_error(g, &copy, ERR_UNAVAILABLE, e->msg);
 		if (g->sm.now == ASK && g->host < g->r->hosts.n && g->r->hosts.n > 1)
@@ -388,10 +419,8 @@ static void on_done(void *arg, const struct err *e)
 		next_host(g, &copy, true);
 	} else if (g->sm.now == BODY) {
 		finish(g, NULL);
-	} else if (g->reply.refused) {
-		give_up_host(g, ERR_INVALID_ARGUMENT, g->reply.refused, false);
 	} else {
-		settle(g);
+		answered(g);
 	}
 }
 

@@ -283,12 +283,21 @@ static void on_head(void *arg, struct http *h, int status)
 	t->status = status;
 }
 
+static void on_flood(struct timer *timer)
+{
+	struct token_get *t = container_of(timer, struct token_get, timer);
+
+	fail(t, ERR_INTERNAL, "its answer does not end");
+}
+
 static bool on_data(void *arg, const void *p, size_t n)
 {
 	struct token_get *t = arg;
 
-	if (t->answer.len <= ANSWER_MAX) /* one byte over tells on_done() */
+	if (t->answer.len <= ANSWER_MAX) /* one byte over tells read_answer() */
 		buf_append(&t->answer, p, n);
+	if (t->answer.len > ANSWER_MAX && !timer_is_set(&t->timer))
+		timer_set(&t->timer, 0, on_flood);
 	return true;
 }
 
@@ -315,13 +324,14 @@ static void on_done(void *arg, const struct err *e)
 	char text[40];
 
 	t->http = NULL;
+	timer_clear(&t->timer);
 	snprintf(text, sizeof(text), "status %d", t->status);
 	if (e)
 		fail(t, ERR_UNAVAILABLE, e->msg);
 	else if (t->status == 200)
 		read_answer(t);
 	else if (t->status == 400 || t->status == 401 || t->status == 403)
-		fail(t, ERR_UNAUTHENTICATED, arena_printf(t->arena, "it refuses the credentials (%s)", text));
+		fail(t, ERR_UNAUTHENTICATED, text);
 	else
 		fail(t, t->status == 429 || t->status >= 500 ? ERR_UNAVAILABLE : ERR_INTERNAL, text);
 }

@@ -11,7 +11,7 @@
 #include "reactor/json.h"
 #include "reactor/loop.h"
 
-enum { BODY_MAX = 8 << 10, WAIT_MAX_MS = 60 * 1000 };
+enum { BODY_MAX = 8 << 10, FLOOD = 1 << 20, WAIT_MAX_MS = 60 * 1000 };
 
 int64_t retry_after_ms(const char *value, int64_t now_s)
 {
@@ -65,7 +65,8 @@ bool reply_body(struct reply *r, const void *p, size_t n)
 {
 	if (r->body.len < BODY_MAX)
 		buf_append(&r->body, p, n < BODY_MAX ? n : BODY_MAX);
-	return true;
+	r->body_bytes += n;
+	return r->body_bytes < FLOOD;
 }
 
 bool reply_refuse(struct reply *r, const char *why)

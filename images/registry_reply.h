@@ -17,11 +17,12 @@ struct reply {
 	int64_t retry_after_ms; /* 0: not given; at most a minute */
 	const char *refused;    /* a success that is of no use; static */
 	struct buf body;        /* of errors, its beginning */
+	uint64_t body_bytes;    /* all that came of it */
 	struct arena *arena;
 };
 
 void reply_head(struct reply *r, const struct http *h, int status);
-bool reply_body(struct reply *r, const void *p, size_t n); /* always true */
+bool reply_body(struct reply *r, const void *p, size_t n); /* false: more than an error needs */
 bool reply_refuse(struct reply *r, const char *why);       /* always false */
 void reply_free(struct reply *r); /* leaves it empty and usable */
 

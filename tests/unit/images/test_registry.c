@@ -119,6 +119,20 @@ static void errors_have_names(void)
 	ok(r.code == ERR_INVALID_ARGUMENT && strstr(r.msg, "not the whole manifest"));
 }
 
+static void errors_without_end(void)
+{
+	static char flood[2 << 20];
+	struct result r;
+
+	memset(flood, 'x', sizeof(flood));
+	always = (struct fake_answer){ .status = 404, .body = flood, .len = sizeof(flood) };
+	fake_http_piece = 1 << 16;
+	fake_http_serve(serve_always);
+	r = get("reg.example/a:v1", NULL, "manifests", "v1");
+	fake_http_piece = 0;
+	ok(r.calls == 1 && r.code == ERR_NOT_FOUND && fake_http_open() == 0);
+}
+
 static void five_tries_of_what_may_pass(void)
 {
 	struct result r = answered(503, NULL, "");
@@ -401,6 +415,7 @@ int main(void)
 	a_redirect_takes_no_credentials_along();
 	signatures_are_not_told();
 	errors_have_names();
+	errors_without_end();
 	five_tries_of_what_may_pass();
 	retry_after_is_kept();
 	a_broken_blob_goes_on_where_it_ended();

@@ -82,6 +82,41 @@ static void refused_credentials(void)
 	ok(r.code == ERR_INTERNAL && strstr(r.msg, "token server auth.example: its answer has no token"));
 }
 
+static char endless[1 << 20];
+
+static void serve_endless_tokens(const struct http_request *q, struct fake_answer *out)
+{
+	serve_tokens(q, out);
+	if (strncmp(q->url, "https://auth.example/", 21) == 0)
+		*out = (struct fake_answer){ .status = 200, .body = endless, .len = sizeof(endless) };
+}
+
+static void serve_closed_token_server(const struct http_request *q, struct fake_answer *out)
+{
+	serve_tokens(q, out);
+	if (strncmp(q->url, "https://auth.example/", 21) == 0)
+		text(out, 401, NULL, "");
+}
+
+static void token_servers_that_fail(void)
+{
+	struct registry_auth auth = { .username = "q", .password = "r" };
+	struct result r;
+
+	memset(endless, ' ', sizeof(endless));
+	fake_http_piece = 1 << 14;
+	fake_http_serve(serve_endless_tokens);
+	r = get("reg.example/a/b:v1", &auth, "manifests", "v1");
+	fake_http_piece = 0;
+	ok(r.calls == 1 && r.code == ERR_INTERNAL && strstr(r.msg, "auth.example: its answer does not end"));
+	fake_http_serve(serve_closed_token_server);
+	r = get("reg.example/a/b:v1", &auth, "manifests", "v1");
+	ok(r.code == ERR_UNAUTHENTICATED && strstr(r.msg, "token server auth.example: status 401 (the credentials are refused)"));
+	r = get("reg.example/a/b:v1", &(struct registry_auth){ 0 }, "manifests", "v1");
+	ok(r.code == ERR_UNAUTHENTICATED && strstr(r.msg, "(no credentials were given)"));
+	ok(fake_http_open() == 0);
+}
+
 static void serve_basic(const struct http_request *q, struct fake_answer *out)
 {
 	if (strcmp(fake_header(q, "Authorization"), "Basic bWU6cHc=") == 0)
@@ -187,6 +222,7 @@ int main(void)
 	a_token_serves_until_it_expires();
 	a_refresh_token_is_posted();
 	refused_credentials();
+	token_servers_that_fail();
 	basic();
 	credentials_for_another_server_stay_here();
 	a_registry_token_goes_as_it_is();
