@@ -4,7 +4,7 @@
 
 #include "api.pb-c.h"
 #include "handlers/convert.h"
-#include "handlers/rpc.h"
+#include "handlers/listing.h"
 #include "images/pull.h"
 #include "images/store.h"
 #include "procs/oci_runtime.h"
@@ -48,43 +48,37 @@ static Runtime__V1__Image *image_of(const struct image *img, struct arena *a)
 	return out;
 }
 
-struct listing {
-	const struct image *only; /* NULL: all */
-	Runtime__V1__ListImagesResponse *out;
-	struct arena *arena;
-};
-
-static void count_one(void *arg, const struct image *img)
+static void collect_one(void *arg, const struct image *img)
 {
-	(void)img;
-	++*(size_t *)arg;
+	listing_add(arg, img->id);
 }
 
-static void list_one(void *arg, const struct image *img)
+static void collect(struct listing *l)
 {
-	struct listing *l = arg;
-
-	if (!l->only || l->only == img)
-		l->out->images[l->out->n_images++] = image_of(img, l->arena);
+	store_each(collect_one, l);
 }
+
+/* The filter is a look-up, as ImageStatus does it: an id, a prefix, a tag or a name. The Stream's request is the List's. */
+static void *item(const void *request, const char *id, struct arena *a)
+{
+	const Runtime__V1__ListImagesRequest *in = request;
+	const char *filter = in->filter && in->filter->image ? in->filter->image->image : "";
+	const struct image *img = store_find(id);
+
+	return img && (!*filter || store_find(filter) == img) ? image_of(img, a) : NULL;
+}
+
+static const struct listing_kind kind = { collect, item, NULL };
+_Static_assert(offsetof(Runtime__V1__StreamImagesRequest, filter) == offsetof(Runtime__V1__ListImagesRequest, filter), "one layout");
 
 void rpc_list_images(struct rpc *r, const void *request)
 {
-	const Runtime__V1__ListImagesRequest *in = request;
-	Runtime__V1__ListImagesResponse out = RUNTIME__V1__LIST_IMAGES_RESPONSE__INIT;
-	struct listing l = { NULL, &out, rpc_arena(r) };
-	const char *filter = in->filter && in->filter->image ? in->filter->image->image : "";
-	size_t n = 0;
+	listing_reply(r, request, &kind);
+}
 
-	if (*filter) {
-		l.only = store_find(filter);
-		if (!l.only)
-			return rpc_reply(r, &out);
-	}
-	store_each(count_one, &n);
-	out.images = arena_zalloc(l.arena, n * sizeof(*out.images));
-	store_each(list_one, &l);
-	rpc_reply(r, &out);
+void rpc_stream_images(struct rpc *r, const void *request)
+{
+	listing_stream(r, request, &kind);
 }
 
 static int named(struct rpc *r, const Runtime__V1__ImageSpec *spec)

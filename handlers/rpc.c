@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "api.pb-c.h"
+#include "containerd.pb-c.h"
 #include "reactor/list.h"
 #include "reactor/log.h"
 #include "reactor/loop.h"
@@ -25,6 +26,8 @@ struct rpc {
 	int64_t begun_ns;
 	void (*gone)(void *arg);
 	void *gone_arg;
+	void (*space)(void *arg); /* of a stream */
+	void *space_arg;
 	struct link of_all;
 	struct link waiting; /* in an operation's list */
 };
@@ -34,8 +37,11 @@ static struct rpc_method methods[] = {
 	{ &runtime__v1__##service##_descriptor_, NULL, handler, "/runtime.v1." #service "/" #method },
 #define runtime__v1__RuntimeService_descriptor_ runtime__v1__runtime_service__descriptor
 #define runtime__v1__ImageService_descriptor_ runtime__v1__image_service__descriptor
+#define CONTAINERD(package, service, method, handler) \
+	{ &containerd__##service##__descriptor, NULL, handler, "/containerd.services." package "/" #method },
 #include "handlers/services.def"
 #undef RPC
+#undef CONTAINERD
 };
 
 static struct map by_path;
@@ -104,6 +110,59 @@ void rpc_fail(struct rpc *r, const struct err *e)
 		grpc_fail(r->call, e);
 	rpc_free(r);
 }
+
+/* ---- streams ---- */
+
+void rpc_send(struct rpc *r, const void *message)
+{
+	size_t n = protobuf_c_message_get_packed_size(message);
+	auto_free uint8_t *bytes = own_must(malloc(n ? n : 1));
+
+	assert(((const ProtobufCMessage *)message)->descriptor == r->method->descriptor->output);
+	protobuf_c_message_pack(message, bytes);
+	rpc_send_packed(r, bytes, n);
+}
+
+void rpc_send_packed(struct rpc *r, const uint8_t *bytes, size_t n)
+{
+	if (r->call)
+		grpc_send(r->call, bytes, n);
+}
+
+size_t rpc_queued(const struct rpc *r)
+{
+	return r->call ? grpc_queued(r->call) : 0;
+}
+
+static void on_space(void *arg)
+{
+	struct rpc *r = arg;
+
+	r->space(r->space_arg);
+}
+
+void rpc_on_space(struct rpc *r, void (*fn)(void *arg), void *arg)
+{
+	r->space = fn;
+	r->space_arg = arg;
+	if (r->call)
+		grpc_on_space(r->call, on_space);
+}
+
+void rpc_finish(struct rpc *r)
+{
+	count(r, NULL);
+	if (r->call)
+		grpc_finish(r->call);
+	rpc_free(r);
+}
+
+const ProtobufCMessageDescriptor *rpc_output(const struct rpc *r)
+{
+	return r->method->descriptor->output;
+}
+
+/* ---- a client that leaves ---- */
 
 static void on_client_gone(void *arg)
 {

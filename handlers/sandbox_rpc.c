@@ -3,9 +3,22 @@
 
 #include "handlers/convert.h"
 #include "handlers/filter.h"
-#include "handlers/rpc.h"
+#include "handlers/listing.h"
 #include "handlers/sandbox_flow.h"
+#include "handlers/status.h"
 #include "reactor/json.h"
+
+struct sandbox *rpc_sandbox(struct rpc *r, const char *id)
+{
+	struct sandbox *s = *id ? sandbox_find(id) : NULL;
+	struct err e;
+
+	if (!s) {
+		err_set(&e, *id ? ERR_NOT_FOUND : ERR_INVALID_ARGUMENT, "sandbox \"%.100s\" does not exist", id);
+		rpc_fail(r, &e);
+	}
+	return s;
+}
 
 void rpc_run_pod_sandbox(struct rpc *r, const void *request)
 {
@@ -54,49 +67,6 @@ void rpc_remove_pod_sandbox(struct rpc *r, const void *request)
 		sandbox_flow_remove(r, s);
 }
 
-static Runtime__V1__PodSandboxNetworkStatus *network_of(const struct sandbox *s, struct arena *a)
-{
-	Runtime__V1__PodSandboxNetworkStatus *out =
-		NEW_MESSAGE(a, Runtime__V1__PodSandboxNetworkStatus, runtime__v1__pod_sandbox_network_status__init);
-
-	/* Addresses of a stopped sandbox may already belong to another one. */
-	if (!s->ips.n || s->state != SANDBOX_READY)
-		return out;
-	out->ip = (char *)s->ips.at[0];
-	out->n_additional_ips = s->ips.n - 1;
-	out->additional_ips = arena_zalloc(a, (s->ips.n - 1) * sizeof(*out->additional_ips));
-	for (size_t i = 1; i < s->ips.n; i++) {
-		Runtime__V1__PodIP *ip = NEW_MESSAGE(a, Runtime__V1__PodIP, runtime__v1__pod_ip__init);
-
-		ip->ip = (char *)s->ips.at[i];
-		out->additional_ips[i - 1] = ip;
-	}
-	return out;
-}
-
-static Runtime__V1__PodSandboxStatus *status_of(const struct sandbox *s, struct arena *a)
-{
-	Runtime__V1__PodSandboxStatus *out = NEW_MESSAGE(a, Runtime__V1__PodSandboxStatus, runtime__v1__pod_sandbox_status__init);
-	Runtime__V1__LinuxPodSandboxStatus *linux =
-		NEW_MESSAGE(a, Runtime__V1__LinuxPodSandboxStatus, runtime__v1__linux_pod_sandbox_status__init);
-	Runtime__V1__Namespace *ns = NEW_MESSAGE(a, Runtime__V1__Namespace, runtime__v1__namespace__init);
-
-	out->id = (char *)s->id;
-	out->metadata = convert_sandbox_metadata(&s->config, a);
-	out->state = (Runtime__V1__PodSandboxState)s->state;
-	out->created_at = s->created_at_ns;
-	out->network = network_of(s, a);
-	ns->options = convert_ns_options(&s->config.security.ns, a);
-	linux->namespaces = ns;
-	out->linux = linux;
-	out->n_labels = s->config.labels.n;
-	out->labels = convert_map(&s->config.labels, &runtime__v1__pod_sandbox_status__labels_entry__descriptor, a);
-	out->n_annotations = s->config.annotations.n;
-	out->annotations = convert_map(&s->config.annotations, &runtime__v1__pod_sandbox_status__annotations_entry__descriptor, a);
-	out->runtime_handler = (char *)s->config.runtime_handler;
-	return out;
-}
-
 /* One key "info", as other runtimes do, whose value crictl and tools read as JSON. */
 static struct pairs info_of(const struct sandbox *s, struct arena *a)
 {
@@ -115,16 +85,12 @@ void rpc_pod_sandbox_status(struct rpc *r, const void *request)
 {
 	const Runtime__V1__PodSandboxStatusRequest *in = request;
 	Runtime__V1__PodSandboxStatusResponse out = RUNTIME__V1__POD_SANDBOX_STATUS_RESPONSE__INIT;
-	const struct sandbox *s = *in->pod_sandbox_id ? sandbox_find(in->pod_sandbox_id) : NULL;
+	const struct sandbox *s = rpc_sandbox(r, in->pod_sandbox_id);
 	struct arena *a = rpc_arena(r);
-	struct err e;
 
-	if (!s) {
-		err_set(&e, *in->pod_sandbox_id ? ERR_NOT_FOUND : ERR_INVALID_ARGUMENT, "sandbox \"%.100s\" does not exist",
-			in->pod_sandbox_id);
-		return rpc_fail(r, &e);
-	}
-	out.status = status_of(s, a);
+	if (!s)
+		return;
+	out.status = status_sandbox(s, a);
 	if (in->verbose) {
 		struct pairs info = info_of(s, a);
 
@@ -134,21 +100,22 @@ void rpc_pod_sandbox_status(struct rpc *r, const void *request)
 	rpc_reply(r, &out);
 }
 
-struct listing {
-	const Runtime__V1__PodSandboxFilter *filter;
-	Runtime__V1__ListPodSandboxResponse *out;
-	struct arena *arena;
-};
+/* ---- lists ---- */
 
-static void list_one(void *arg, struct sandbox *s)
+static void collect_one(void *arg, struct sandbox *s)
 {
-	struct listing *l = arg;
-	struct arena *a = l->arena;
-	Runtime__V1__PodSandbox *item;
+	listing_add(arg, s->id);
+}
 
-	if (!filter_sandbox(l->filter, s))
-		return;
-	item = NEW_MESSAGE(a, Runtime__V1__PodSandbox, runtime__v1__pod_sandbox__init);
+static void collect(struct listing *l)
+{
+	sandbox_each(collect_one, l);
+}
+
+static Runtime__V1__PodSandbox *item_of(struct sandbox *s, struct arena *a)
+{
+	Runtime__V1__PodSandbox *item = NEW_MESSAGE(a, Runtime__V1__PodSandbox, runtime__v1__pod_sandbox__init);
+
 	item->id = s->id;
 	item->metadata = convert_sandbox_metadata(&s->config, a);
 	item->state = (Runtime__V1__PodSandboxState)s->state;
@@ -158,24 +125,28 @@ static void list_one(void *arg, struct sandbox *s)
 	item->n_annotations = s->config.annotations.n;
 	item->annotations = convert_map(&s->config.annotations, &runtime__v1__pod_sandbox__annotations_entry__descriptor, a);
 	item->runtime_handler = (char *)s->config.runtime_handler;
-	l->out->items[l->out->n_items++] = item;
+	return item;
 }
 
-static void count_one(void *arg, struct sandbox *s)
+/* The Stream's request has the List's one field under the same number and name: the generated structs are the same. */
+static void *item(const void *request, const char *id, struct arena *a)
 {
-	(void)s;
-	++*(size_t *)arg;
+	const Runtime__V1__ListPodSandboxRequest *in = request;
+	struct sandbox *s = sandbox_find(id);
+
+	return s && filter_sandbox(in->filter, s) ? item_of(s, a) : NULL;
 }
+
+static const struct listing_kind kind = { collect, item, NULL };
+_Static_assert(offsetof(Runtime__V1__StreamPodSandboxesRequest, filter) == offsetof(Runtime__V1__ListPodSandboxRequest, filter),
+	       "one layout");
 
 void rpc_list_pod_sandbox(struct rpc *r, const void *request)
 {
-	const Runtime__V1__ListPodSandboxRequest *in = request;
-	Runtime__V1__ListPodSandboxResponse out = RUNTIME__V1__LIST_POD_SANDBOX_RESPONSE__INIT;
-	struct listing l = { in->filter, &out, rpc_arena(r) };
-	size_t n = 0;
+	listing_reply(r, request, &kind);
+}
 
-	sandbox_each(count_one, &n);
-	out.items = arena_zalloc(l.arena, n * sizeof(*out.items));
-	sandbox_each(list_one, &l);
-	rpc_reply(r, &out);
+void rpc_stream_pod_sandboxes(struct rpc *r, const void *request)
+{
+	listing_stream(r, request, &kind);
 }
