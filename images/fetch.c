@@ -8,7 +8,8 @@
  *     |                                    |
  *     +--damaged, and old bytes were used--+      any error --> FAILED
  *
- * Waits on: the registry (LOAD, STREAM), a free place among the unpackers (LOAD, WAIT), the unpacker (STREAM, UNPACK).
+ * Waits on: the registry, and now and then the next turn (LOAD, STREAM), a free place among the unpackers (LOAD, WAIT),
+ * the unpacker (STREAM, UNPACK).
  *
  * Downloads do not wait for a CPU: there are as many unpackers as CPUs, and a layer without one only goes to its
  * partial file, which its unpacker reads first. When the registry fails one waiter's credentials, the next waiter's are
@@ -42,6 +43,8 @@ static const struct sm_state fetch_states[] = {
 	[FAILED] = { "FAILED", 0 },
 };
 
+enum { BURST_BYTES = 512 << 10 };
+
 struct machine {
 	struct sm sm;
 	struct link link;    /* of `machines` */
@@ -60,6 +63,8 @@ struct machine {
 	bool again;            /* that try was damaged: this one is from scratch */
 	struct err trouble;    /* of our disk, told in the next turn */
 	struct timer timer;
+	size_t burst;          /* bytes since the loop last turned to others */
+	struct timer breath;
 	struct arena *arena;
 };
 
@@ -121,6 +126,7 @@ static void drop_get(struct machine *m)
 static void machine_stop(struct machine *m)
 {
 	timer_clear(&m->timer);
+	timer_clear(&m->breath);
 	drop_get(m);
 	if (list_linked(&m->wish))
 		list_drop(&m->wish);
@@ -268,12 +274,32 @@ static void on_space(void *arg)
 		registry_resume(m->get);
 }
 
+static void on_breath(struct timer *t)
+{
+	struct machine *m = container_of(t, struct machine, breath);
+
+	on_space(m);
+}
+
+/* libcurl empties a socket before it returns, up to 100 reads: from a near registry that was 11 ms in one callback. */
+static bool out_of_breath(struct machine *m, size_t n)
+{
+	m->burst += n;
+	if (m->burst <= BURST_BYTES)
+		return false;
+	m->burst = 0;
+	timer_set(&m->breath, 0, on_breath);
+	return true;
+}
+
 static bool on_data(void *arg, const void *p, size_t n)
 {
 	struct machine *m = arg;
 
 	if (timer_is_set(&m->timer))
 		return true;
+	if (out_of_breath(m, n))
+		return false;
 	if (n > m->blob.size_bytes - m->have) {
 		err_set(&m->trouble, ERR_DATA_LOSS, "the blob is longer than the %" PRIu64 " bytes its manifest says",
 		        m->blob.size_bytes);
