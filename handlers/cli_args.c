@@ -1,4 +1,5 @@
-/* cli_args.c - see cli_args.h. Own code because getopt_long(3) takes abbreviations, which break when an option is added. */
+/* cli_args.c - see cli_args.h. Own code because getopt_long(3) takes abbreviations, which break when an option is
+ * added. */
 #include "handlers/cli_args.h"
 
 #include <string.h>
@@ -61,8 +62,8 @@ static int parse_letters(struct parsing *p, const char *letters)
 	return 0;
 }
 
-int cli_args_parse(struct cli_args *out, const struct cli_option *first, const struct cli_option *second, bool tail, char **argv,
-		   struct arena *a, struct err *e)
+int cli_args_parse(struct cli_args *out, const struct cli_option *first, const struct cli_option *second, bool tail,
+                   char **argv, struct arena *a, struct err *e)
 {
 	struct parsing p = { { first, second }, out, argv, e };
 	bool operands_only = false;

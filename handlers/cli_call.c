@@ -34,7 +34,8 @@ static struct method find_method(const char *name)
 	};
 
 	for (size_t i = 0; i < 2; i++) {
-		const ProtobufCMethodDescriptor *d = protobuf_c_service_descriptor_get_method_by_name(services[i], name);
+		const ProtobufCMethodDescriptor *d =
+			protobuf_c_service_descriptor_get_method_by_name(services[i], name);
 
 		if (d)
 			return (struct method){ services[i]->name, d };
@@ -87,8 +88,8 @@ static void on_done(void *arg, const struct err *e)
 	free(call);
 }
 
-static struct cli_call *start(struct cli *c, const char *name, const void *request, struct arena *arena, cli_call_done *done,
-			      void *arg)
+static struct cli_call *start(struct cli *c, const char *name, const void *request, struct arena *arena,
+                              cli_call_done *done, void *arg)
 {
 	struct method m = find_method(name);
 	struct cli_call *call = new_zero(struct cli_call);
@@ -151,8 +152,8 @@ void *cli_call(struct cli *c, const char *method, const void *request, struct er
 	return w.response;
 }
 
-void **cli_call_all(struct cli *c, const char *method, void *request, size_t n, void (*set)(void *request, void *arg, size_t i),
-		    void *arg)
+void **cli_call_all(struct cli *c, const char *method, void *request, size_t n,
+                    void (*set)(void *request, void *arg, size_t i), void *arg)
 {
 	struct waiting *w = arena_zalloc(c->arena, n * sizeof(*w));
 	void **responses = arena_zalloc(c->arena, n * sizeof(*responses));

@@ -24,7 +24,8 @@ struct cli {
 
 struct cli_call; /* gone once `done` ran or cli_call_cancel() returned */
 
-/* The response is borrowed for the call; NULL exactly when e is not. Errors are the server's, and those of grpc_client.h. */
+/* The response is borrowed for the call; NULL exactly when e is not. Errors are the server's, and those of
+ * grpc_client.h. */
 typedef void cli_call_done(void *arg, const struct err *e, const void *response);
 
 /* `request` is the method's request message; it is packed at once. `done` never runs inside this call. */
@@ -36,8 +37,8 @@ void cli_call_cancel(struct cli_call *call);
 void *cli_call(struct cli *c, const char *method, const void *request, struct err *e);
 
 /* The same request message for many ids at once; `set` fills the i-th in. Responses by index, NULL where it failed. */
-void **cli_call_all(struct cli *c, const char *method, void *request, size_t n, void (*set)(void *request, void *arg, size_t i),
-		    void *arg);
+void **cli_call_all(struct cli *c, const char *method, void *request, size_t n,
+                    void (*set)(void *request, void *arg, size_t i), void *arg);
 
 /* Prints `crisp: WHAT: CODE: message` on stderr; returns c->failure. */
 int cli_fail(const struct cli *c, const struct err *e, const char *fmt, ...) __attribute__((format(printf, 3, 4)));

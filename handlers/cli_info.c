@@ -17,14 +17,19 @@ static int version(struct cli *c, const struct cli_args *args)
 		return cli_fail(c, &e, "version of %s", c->address);
 	if (c->json)
 		return cli_print(v), 0;
-	printf("client    crisp %s\nruntime   %s %s\nCRI       %s\naddress   %s\n", CRISP_VERSION, v->runtime_name, v->runtime_version,
-	       v->runtime_api_version, c->address);
+	printf("client    crisp %s\nruntime   %s %s\nCRI       %s\naddress   %s\n", CRISP_VERSION, v->runtime_name,
+	       v->runtime_version, v->runtime_api_version, c->address);
 	return 0;
 }
 
 const struct cli_command cli_version = {
-	.name = "version", .operands = "", .summary = "show the versions of this program and of the runtime", .run = version,
-	.more = "`crisp --version` asks nobody.\n\nExample:\n  crisp version --json\n",
+	.name = "version",
+	.operands = "",
+	.summary = "show the versions of this program and of the runtime",
+	.run = version,
+	.more = "`crisp --version` asks nobody.\n\n"
+		"Example:\n"
+		"  crisp version --json\n",
 };
 
 static int info(struct cli *c, const struct cli_args *args)
@@ -47,8 +52,8 @@ static int info(struct cli *c, const struct cli_args *args)
 	for (size_t i = 0; s->status && i < s->status->n_conditions; i++) {
 		const Runtime__V1__RuntimeCondition *one = s->status->conditions[i];
 
-		printf("condition  %s %s%s%s%s%s\n", one->type, one->status ? "yes" : "no", *one->reason ? " " : "", one->reason,
-		       *one->message ? ": " : "", one->message);
+		printf("condition  %s %s%s%s%s%s\n", one->type, one->status ? "yes" : "no", *one->reason ? " " : "",
+		       one->reason, *one->message ? ": " : "", one->message);
 	}
 	for (size_t i = 0; i < s->n_runtime_handlers; i++)
 		printf("runtime    %s\n", *s->runtime_handlers[i]->name ? s->runtime_handlers[i]->name : "(default)");
@@ -56,6 +61,12 @@ static int info(struct cli *c, const struct cli_args *args)
 }
 
 const struct cli_command cli_info = {
-	.name = "info", .operands = "", .summary = "show the runtime's conditions and handlers", .run = info,
-	.more = "Exits with 1 when a condition is not met. With --json the configuration is there, too.\n\nExample:\n  crisp info\n",
+	.name = "info",
+	.operands = "",
+	.summary = "show the runtime's conditions and handlers",
+	.run = info,
+	.more = "Exits with 1 when a condition is not met. With --json the configuration is\n"
+		"there, too.\n\n"
+		"Example:\n"
+		"  crisp info\n",
 };

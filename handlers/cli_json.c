@@ -92,7 +92,8 @@ static int read_message(struct reading *r, const struct place *at, const Protobu
 
 /* A number or its text; `min` and `max` are the type's. Unsigned 64 bits above INT64_MAX come as text only: jansson's
  * integers are signed. */
-static int read_signed(struct reading *r, const struct place *at, const json_t *j, int64_t min, int64_t max, int64_t *out)
+static int read_signed(struct reading *r, const struct place *at, const json_t *j, int64_t min, int64_t max,
+                       int64_t *out)
 {
 	const char *text = json_string_value(j);
 	char *end;
@@ -124,7 +125,8 @@ static int read_unsigned(struct reading *r, const struct place *at, const json_t
 	return 0;
 }
 
-static int read_enum(struct reading *r, const struct place *at, const ProtobufCEnumDescriptor *d, const json_t *j, int32_t *out)
+static int read_enum(struct reading *r, const struct place *at, const ProtobufCEnumDescriptor *d, const json_t *j,
+                     int32_t *out)
 {
 	const char *text = json_string_value(j);
 	const ProtobufCEnumValue *v = text ? protobuf_c_enum_descriptor_get_value_by_name(d, text) : NULL;
@@ -197,7 +199,8 @@ static int read_real(struct reading *r, const struct place *at, const json_t *j,
 }
 
 /* One value of the field's type, at `to`. */
-static int read_value(struct reading *r, const struct place *at, const ProtobufCFieldDescriptor *f, const json_t *j, void *to)
+static int read_value(struct reading *r, const struct place *at, const ProtobufCFieldDescriptor *f, const json_t *j,
+                      void *to)
 {
 	uint64_t u = 0;
 	int64_t i = 0;
@@ -261,8 +264,8 @@ static size_t value_size(const ProtobufCFieldDescriptor *f)
 	}
 }
 
-static int read_map(struct reading *r, const struct place *at, const ProtobufCFieldDescriptor *f, const json_t *j, size_t *n,
-		    void **items)
+static int read_map(struct reading *r, const struct place *at, const ProtobufCFieldDescriptor *f, const json_t *j,
+                    size_t *n, void **items)
 {
 	const ProtobufCMessageDescriptor *d = f->descriptor;
 	ProtobufCMessage **entries;
@@ -285,8 +288,8 @@ static int read_map(struct reading *r, const struct place *at, const ProtobufCFi
 	return 0;
 }
 
-static int read_list(struct reading *r, const struct place *at, const ProtobufCFieldDescriptor *f, const json_t *j, size_t *n,
-		     void **items)
+static int read_list(struct reading *r, const struct place *at, const ProtobufCFieldDescriptor *f, const json_t *j,
+                     size_t *n, void **items)
 {
 	size_t size = value_size(f), i;
 	json_t *value;
@@ -461,7 +464,9 @@ json_t *cli_json_write(const ProtobufCMessage *m)
 	for (unsigned i = 0; i < m->descriptor->n_fields; i++) {
 		const ProtobufCFieldDescriptor *f = &m->descriptor->fields[i];
 		const void *at = (const char *)m + f->offset;
-		size_t n = f->label == PROTOBUF_C_LABEL_REPEATED ? *(const size_t *)((const char *)m + f->quantifier_offset) : 0;
+		size_t n = f->label == PROTOBUF_C_LABEL_REPEATED
+		                   ? *(const size_t *)((const char *)m + f->quantifier_offset)
+		                   : 0;
 		json_t *value;
 
 		assert(strlen(f->name) < sizeof(name));

@@ -27,14 +27,16 @@ static const char *pod_name(const Runtime__V1__PodSandbox *p)
 /* Newest first, as people look for what they just made. */
 static int newer_container(const void *a, const void *b)
 {
-	int64_t x = (*(Runtime__V1__Container *const *)a)->created_at, y = (*(Runtime__V1__Container *const *)b)->created_at;
+	int64_t x = (*(Runtime__V1__Container *const *)a)->created_at,
+		y = (*(Runtime__V1__Container *const *)b)->created_at;
 
 	return (x < y) - (x > y);
 }
 
 static int newer_pod(const void *a, const void *b)
 {
-	int64_t x = (*(Runtime__V1__PodSandbox *const *)a)->created_at, y = (*(Runtime__V1__PodSandbox *const *)b)->created_at;
+	int64_t x = (*(Runtime__V1__PodSandbox *const *)a)->created_at,
+		y = (*(Runtime__V1__PodSandbox *const *)b)->created_at;
 
 	return (x < y) - (x > y);
 }
@@ -70,8 +72,8 @@ static const char *pod_ip(const struct pods *p, size_t i)
 	return s && s->status && s->status->network ? s->status->network->ip : "";
 }
 
-static void container_row(struct cli *c, struct cli_table *t, const Runtime__V1__Container *one, const struct pods *pods,
-			  const Runtime__V1__ListImagesResponse *images)
+static void container_row(struct cli *c, struct cli_table *t, const Runtime__V1__Container *one,
+                          const struct pods *pods, const Runtime__V1__ListImagesResponse *images)
 {
 	const char *pod = cli_table_id(c->arena, one->pod_sandbox_id), *ip = "", *image;
 
@@ -124,7 +126,9 @@ static const struct cli_option ps_options[] = {
 
 const struct cli_command cli_ps = {
 	.name = "ps", .operands = "", .summary = "list containers", .options = ps_options, .run = ps,
-	.more = "Examples:\n  crisp ps\n  crisp ps -a --json | jq -r '.containers[].id'\n",
+	.more = "Examples:\n"
+		"  crisp ps\n"
+		"  crisp ps -a --json | jq -r '.containers[].id'\n",
 };
 
 static int pods_list(struct cli *c, const struct cli_args *args)
@@ -152,7 +156,9 @@ static int pods_list(struct cli *c, const struct cli_args *args)
 
 const struct cli_command cli_pods = {
 	.name = "pods", .operands = "", .summary = "list pods", .run = pods_list,
-	.more = "Examples:\n  crisp pods\n  crisp pods --json\n",
+	.more = "Examples:\n"
+		"  crisp pods\n"
+		"  crisp pods --json\n",
 };
 
 static int images(struct cli *c, const struct cli_args *args)
@@ -184,5 +190,7 @@ static int images(struct cli *c, const struct cli_args *args)
 
 const struct cli_command cli_images = {
 	.name = "images", .operands = "", .summary = "list images", .run = images,
-	.more = "Examples:\n  crisp images\n  crisp images --json | jq -r '.images[].repoTags[]'\n",
+	.more = "Examples:\n"
+		"  crisp images\n"
+		"  crisp images --json | jq -r '.images[].repoTags[]'\n",
 };

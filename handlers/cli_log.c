@@ -3,8 +3,8 @@
  *   FOLLOW --cli_log_finish()--> DRAIN --end of the file, all handed on--> DONE
  *
  * Waits on: inotify of the directory (FOLLOW), our stdout or stderr while it is full (FOLLOW, DRAIN), the next turn.
- * The daemon may cut back what it wrote last and write the same bytes again (its log protocol after a crash): the place where
- * we are in the file stays right, because its lines keep their length. */
+ * The daemon may cut back what it wrote last and write the same bytes again (its log protocol after a crash): the place
+ * where we are in the file stays right, because its lines keep their length. */
 #include "handlers/cli_log.h"
 
 #include <errno.h>
@@ -191,7 +191,8 @@ static void finish(struct cli_log *l)
 {
 	sm_move(&l->sm, DONE);
 	if (l->strange)
-		fprintf(stderr, "crisp: %zu lines of %s are not in the CRI log format and were left out\n", l->strange, l->path);
+		fprintf(stderr, "crisp: %zu lines of %s are not in the CRI log format and were left out\n", l->strange,
+		        l->path);
 	l->done(l->events.arg, l->err.code == ERR_OK ? NULL : &l->err);
 }
 
@@ -243,7 +244,8 @@ struct cli_log *cli_log_start(const char *path, const struct cli_log_events *eve
 	if (slash)
 		*slash = '\0';
 	l->inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-	if (l->inotify < 0 || inotify_add_watch(l->inotify, slash ? l->dir : ".", IN_MODIFY | IN_CREATE | IN_MOVED_TO) < 0) {
+	if (l->inotify < 0 ||
+	    inotify_add_watch(l->inotify, slash ? l->dir : ".", IN_MODIFY | IN_CREATE | IN_MOVED_TO) < 0) {
 		err_os(e, ERR_INTERNAL, "watch the directory of %s", path);
 		cli_log_free(l);
 		return NULL;

@@ -112,8 +112,16 @@ static const struct cli_option logs_options[] = {
 };
 
 const struct cli_command cli_logs = {
-	.name = "logs", .operands = "CONTAINER", .summary = "print what a container has written", .options = logs_options,
-	.least = 1, .most = 1, .run = logs,
-	.more = "stdout goes to stdout and stderr to stderr, in the order in which they were written. The log file must be readable\n"
-		"here. Rotated files are not looked for.\n\nExamples:\n  crisp logs web\n  crisp logs -f 3fa85f6457c7 2>/dev/null\n",
+	.name = "logs",
+	.operands = "CONTAINER",
+	.summary = "print what a container has written",
+	.options = logs_options,
+	.least = 1,
+	.most = 1,
+	.run = logs,
+	.more = "stdout goes to stdout and stderr to stderr, in the order in which they were\n"
+		"written. The log file must be readable here. Rotated files are not looked for.\n\n"
+		"Examples:\n"
+		"  crisp logs web\n"
+		"  crisp logs -f 3fa85f6457c7 2>/dev/null\n",
 };

@@ -1,6 +1,8 @@
-/* cli_main.c - crisp: the command line. Finds the command, its options and the runtime's address; the rest is in cli_*.c.
+/* cli_main.c - crisp: the command line. Finds the command, its options and the runtime's address; the rest is in
+ * cli_*.c.
  *
- * Exit codes: 0; 1 a failure; 64 usage. run and exec: what the container's process gave, and 125 for all that is ours. */
+ * Exit codes: 0; 1 a failure; 64 usage. run and exec: what the container's process gave, and 125 for all that is ours.
+ */
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,8 +16,8 @@
 #define DEFAULT_ADDRESS "unix:///run/crisp/crisp.sock"
 
 static const struct cli_command *const commands[] = {
-	&cli_run, &cli_exec, &cli_logs, &cli_ps, &cli_pods, &cli_images, &cli_pull, &cli_rm, &cli_rmi, &cli_inspect, &cli_info,
-	&cli_version, &cli_runp, &cli_create, &cli_start, &cli_stop, &cli_stopp, &cli_rmp,
+	&cli_run,     &cli_exec, &cli_logs,    &cli_ps,   &cli_pods,   &cli_images, &cli_pull, &cli_rm,    &cli_rmi,
+	&cli_inspect, &cli_info, &cli_version, &cli_runp, &cli_create, &cli_start,  &cli_stop, &cli_stopp, &cli_rmp,
 };
 
 enum { COMMANDS = sizeof(commands) / sizeof(*commands) };
@@ -28,7 +30,10 @@ static const struct cli_option globals[] = {
 	{ 0 },
 };
 
-static const struct cli_option version_option[] = { { "version", 0, NULL, "print the version of this program" }, { 0 } };
+static const struct cli_option version_option[] = {
+	{ "version", 0, NULL, "print the version of this program" },
+	{ 0 },
+};
 
 static const struct cli_command *find(const char *name)
 {
@@ -46,8 +51,8 @@ static void help(FILE *to)
 	fputs("\nOptions, before or after the command:\n", to);
 	cli_args_help(globals, to);
 	cli_args_help(version_option, to);
-	fputs("\nThe address is taken from --address, $CRISP_ADDRESS, $CONTAINER_RUNTIME_ENDPOINT, or is\n" DEFAULT_ADDRESS ".\n"
-	      "`crisp COMMAND --help` tells more; so does crisp(1).\n", to);
+	fputs("\nThe address is taken from --address, $CRISP_ADDRESS, $CONTAINER_RUNTIME_ENDPOINT, or is\n"
+	      DEFAULT_ADDRESS ".\n`crisp COMMAND --help` tells more; so does crisp(1).\n", to);
 }
 
 static void help_command(const struct cli_command *cmd, FILE *to)
@@ -66,8 +71,8 @@ static void help_command(const struct cli_command *cmd, FILE *to)
 
 static int bad_usage(const struct cli_command *cmd, const char *what)
 {
-	fprintf(stderr, "crisp%s%s: %s\nTry `crisp%s%s --help`.\n", cmd ? " " : "", cmd ? cmd->name : "", what, cmd ? " " : "",
-		cmd ? cmd->name : "");
+	fprintf(stderr, "crisp%s%s: %s\nTry `crisp%s%s --help`.\n", cmd ? " " : "", cmd ? cmd->name : "", what,
+	        cmd ? " " : "", cmd ? cmd->name : "");
 	return cmd && cmd->failure ? cmd->failure : EX_USAGE;
 }
 
@@ -93,7 +98,8 @@ static const char *global(const struct cli_args *before, const struct cli_args *
 	return value ? value : cli_args_value(before, name);
 }
 
-static int settle(struct cli *c, const struct cli_command *cmd, const struct cli_args *before, const struct cli_args *behind)
+static int settle(struct cli *c, const struct cli_command *cmd, const struct cli_args *before,
+                  const struct cli_args *behind)
 {
 	const char *timeout = global(before, behind, "timeout");
 	double seconds = 0;

@@ -73,7 +73,8 @@ static void *image_status(struct cli *c, const char *word, struct err *e)
 
 static int inspect(struct cli *c, const struct cli_args *args)
 {
-	static void *(*const kinds[])(struct cli *, const char *, struct err *) = { container_status, pod_status, image_status };
+	static void *(*const kinds[])(struct cli *, const char *, struct err *) = { container_status, pod_status,
+		                                                                    image_status };
 	struct err e;
 
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
@@ -89,10 +90,17 @@ static int inspect(struct cli *c, const struct cli_args *args)
 }
 
 const struct cli_command cli_inspect = {
-	.name = "inspect", .operands = "CONTAINER|POD|IMAGE", .summary = "show all that is known of one object, as JSON",
-	.least = 1, .most = 1, .run = inspect,
-	.more = "The word is an id, the start of one, or a name; containers are looked for first, then pods, then images.\n\n"
-		"Examples:\n  crisp inspect web-1f3a\n  crisp inspect 3fa85f6457c7 | jq .status.state\n",
+	.name = "inspect",
+	.operands = "CONTAINER|POD|IMAGE",
+	.summary = "show all that is known of one object, as JSON",
+	.least = 1,
+	.most = 1,
+	.run = inspect,
+	.more = "The word is an id, the start of one, or a name; containers are looked for first,\n"
+		"then pods, then images.\n\n"
+		"Examples:\n"
+		"  crisp inspect web-1f3a\n"
+		"  crisp inspect 3fa85f6457c7 | jq .status.state\n",
 };
 
 static int exec_(struct cli *c, const struct cli_args *args)
@@ -120,11 +128,20 @@ static int exec_(struct cli *c, const struct cli_args *args)
 }
 
 const struct cli_command cli_exec = {
-	.name = "exec", .operands = "CONTAINER COMMAND [ARGUMENT...]", .summary = "run a command in a container",
-	.least = 2, .most = -1, .tail = true, .failure = 125, .run = exec_,
-	.more = "The output is shown when the command has ended; the exit code is the command's, 125 when it could not be run.\n"
-		"--timeout ends the command, too. There is no terminal and no input.\n\n"
-		"Examples:\n  crisp exec web cat /etc/hosts\n  crisp exec 3fa85f sh -c 'ps | wc -l'\n",
+	.name = "exec",
+	.operands = "CONTAINER COMMAND [ARGUMENT...]",
+	.summary = "run a command in a container",
+	.least = 2,
+	.most = -1,
+	.tail = true,
+	.failure = 125,
+	.run = exec_,
+	.more = "The output is shown when the command has ended; the exit code is the command's,\n"
+		"125 when it could not be run. --timeout ends the command, too. There is no\n"
+		"terminal and no input.\n\n"
+		"Examples:\n"
+		"  crisp exec web cat /etc/hosts\n"
+		"  crisp exec 3fa85f sh -c 'ps | wc -l'\n",
 };
 
 /* ---- rm ---- */
@@ -150,7 +167,8 @@ static int remove_pod(struct cli *c, const Runtime__V1__PodSandbox *found, bool 
 	bool ready = found->state == RUNTIME__V1__POD_SANDBOX_STATE__SANDBOX_READY;
 
 	if (ready && !force)
-		return err_set(e, ERR_FAILED_PRECONDITION, "the pod is ready; `crisp rm -f` stops it with all its containers");
+		return err_set(e, ERR_FAILED_PRECONDITION,
+		               "the pod is ready; `crisp rm -f` stops it with all its containers");
 	stop.pod_sandbox_id = request.pod_sandbox_id = found->id;
 	if (ready && !cli_call(c, "StopPodSandbox", &stop, e))
 		return -1;
@@ -196,7 +214,9 @@ const struct cli_command cli_rm = {
 	.name = "rm", .operands = "CONTAINER|POD...", .summary = "remove containers and pods", .options = rm_options,
 	.least = 1, .most = -1, .run = rm,
 	.more = "A pod goes with all its containers. Logs stay.\n\n"
-		"Examples:\n  crisp rm web-1f3a\n  crisp rm -f $(crisp pods --json | jq -r '.items[].id')\n",
+		"Examples:\n"
+		"  crisp rm web-1f3a\n"
+		"  crisp rm -f $(crisp pods --json | jq -r '.items[].id')\n",
 };
 
 static int rmi(struct cli *c, const struct cli_args *args)
@@ -220,6 +240,14 @@ static int rmi(struct cli *c, const struct cli_args *args)
 }
 
 const struct cli_command cli_rmi = {
-	.name = "rmi", .operands = "IMAGE...", .summary = "remove images", .least = 1, .most = -1, .run = rmi,
-	.more = "An image goes with all its names.\n\nExamples:\n  crisp rmi registry.example/app:1\n  crisp rmi 4f53cda18c2b\n",
+	.name = "rmi",
+	.operands = "IMAGE...",
+	.summary = "remove images",
+	.least = 1,
+	.most = -1,
+	.run = rmi,
+	.more = "An image goes with all its names.\n\n"
+		"Examples:\n"
+		"  crisp rmi registry.example/app:1\n"
+		"  crisp rmi 4f53cda18c2b\n",
 };

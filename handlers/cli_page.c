@@ -54,7 +54,8 @@ static void fail(struct cli_page *p, enum err_code code, const char *why)
 	finish(p, &e, NULL);
 }
 
-/* The connection is closed behind the answer, so that its end is the body's; a chunked one is no JSON and told as such. */
+/* The connection is closed behind the answer, so that its end is the body's; a chunked one is no JSON and told as such.
+ */
 static void parse(struct cli_page *p)
 {
 	const char *text = buf_str(&p->in), *body = strstr(text, "\r\n\r\n");

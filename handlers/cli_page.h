@@ -9,7 +9,8 @@
 
 struct cli_page; /* gone once `done` ran or cli_page_cancel() returned */
 
-/* j is borrowed for the call. UNAVAILABLE: nobody answers there; INTERNAL: something else than a JSON page of at most 1 MiB. */
+/* j is borrowed for the call. UNAVAILABLE: nobody answers there; INTERNAL: something else than a JSON page of at most 1
+ * MiB. */
 typedef void cli_page_done(void *arg, const struct err *e, const json_t *j);
 
 /* `done` never runs inside this call. */

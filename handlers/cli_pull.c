@@ -47,8 +47,9 @@ static void draw(const struct cli_pull *p)
 
 	fprintf(stderr, "\r\033[K%s pull %s  %.1f s", spinner[p->turns % 4], p->image, seconds);
 	if (p->bytes_total)
-		fprintf(stderr, "  %s of %s  %s/s  %d of %d layers", cli_table_size(a, p->bytes_done), cli_table_size(a, p->bytes_total),
-			cli_table_size(a, (uint64_t)p->rate), p->layers_done, p->layers);
+		fprintf(stderr, "  %s of %s  %s/s  %d of %d layers", cli_table_size(a, p->bytes_done),
+		        cli_table_size(a, p->bytes_total), cli_table_size(a, (uint64_t)p->rate), p->layers_done,
+		        p->layers);
 	fflush(stderr);
 	arena_free(a);
 }
@@ -111,7 +112,8 @@ static void on_draw(struct timer *t)
 /* The http socket has its place beside the CRI socket. */
 static const char *find_page_socket(struct cli *c)
 {
-	const char *path = strncmp(c->address, "unix://", 7) == 0 ? c->address + 7 : NULL, *slash = path ? strrchr(path, '/') : NULL;
+	const char *path = strncmp(c->address, "unix://", 7) == 0 ? c->address + 7 : NULL,
+		   *slash = path ? strrchr(path, '/') : NULL;
 
 	return slash ? arena_printf(c->arena, "%.*s/http.sock", (int)(slash - path), path) : NULL;
 }
@@ -219,8 +221,16 @@ static const struct cli_option pull_options[] = {
 };
 
 const struct cli_command cli_pull = {
-	.name = "pull", .operands = "IMAGE", .summary = "bring an image", .options = pull_options, .least = 1, .most = 1, .run = pull,
-	.more = "Prints the image's id. Progress is shown on a terminal. When the command is interrupted the transfer stops and what\n"
-		"has come is kept for the next try.\n\nExamples:\n  crisp pull busybox\n"
+	.name = "pull",
+	.operands = "IMAGE",
+	.summary = "bring an image",
+	.options = pull_options,
+	.least = 1,
+	.most = 1,
+	.run = pull,
+	.more = "Prints the image's id. Progress is shown on a terminal. When the command is\n"
+		"interrupted the transfer stops and what has come is kept for the next try.\n\n"
+		"Examples:\n"
+		"  crisp pull busybox\n"
 		"  crisp pull --creds ci:secret registry.example/app@sha256:4f53cda18c2b...\n",
 };

@@ -1,4 +1,5 @@
-/* cli_pull.h - pulls one image and tells how it goes on stderr: a line that moves on a terminal, one line at the end elsewhere. */
+/* cli_pull.h - pulls one image and tells how it goes on stderr: a line that moves on a terminal, one line at the end
+ * elsewhere. */
 #ifndef HANDLERS_CLI_PULL_H
 #define HANDLERS_CLI_PULL_H
 

@@ -5,12 +5,13 @@
  *     +------ here -----|--------+ |      +----------+-- failed, signal ------+
  *                       +----------+--failed, signal--> DONE               --keep: RUN --exited--> DRAIN
  *
- * Waits on: the state's one call; in RUN that is ContainerStatus, asked 20 ms after the last time and then ever more seldom down
- * to 4 a second, and anew from 20 ms when the log grows. The log is copied on the side from CREATE on; DRAIN waits for the rest.
- * Signals: the first makes RUN call StopContainer with 10 s of grace, the second with 0, the third gives up. LOOK and PULL end at
- * once; POD, CREATE and START end their call, which the daemon would do anyway, and then go to STOP.
- * A daemon that was there and is not (UNAVAILABLE) is waited for: it may be restarted while containers run. All calls may be
- * repeated. */
+ * Waits on: the state's one call; in RUN that is ContainerStatus, asked 20 ms after the last time and then ever more
+ * seldom down to 4 a second, and anew from 20 ms when the log grows. The log is copied on the side from START on;
+ * DRAIN waits for the rest.
+ * Signals: the first makes RUN call StopContainer with 10 s of grace, the second with 0, the third gives up. LOOK and
+ * PULL end at once; POD, CREATE and START end their call, which the daemon would do anyway, and then go to STOP.
+ * A daemon that was there and is not (UNAVAILABLE) is waited for: it may be restarted while containers run. All calls
+ * may be repeated. */
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,7 +54,7 @@ struct run {
 	struct cli_call *call;  /* the state's */
 	struct cli_call *stop;  /* StopContainer, beside RUN */
 	struct cli_pull *pull;
-	struct cli_log *log;    /* from CREATE on */
+	struct cli_log *log;    /* from START on */
 	struct timer timer;     /* RUN: the next poll; else: the next try */
 	struct timer stop_timer;
 	struct signal_watch on_int, on_term, on_hup;
@@ -256,7 +257,8 @@ static void start(struct run *r)
 	struct err e;
 
 	if (!r->log)
-		r->log = cli_log_start(arena_printf(r->cli->arena, "%s/%s.log", r->config.log_dir, r->config.name), &events, &e);
+		r->log = cli_log_start(arena_printf(r->cli->arena, "%s/%s.log", r->config.log_dir, r->config.name),
+		                       &events, &e);
 	if (!r->log)
 		return fail(r, "follow the log of", &e);
 	cli_run_times_starting(&r->times);
@@ -506,18 +508,28 @@ static int run(struct cli *c, const struct cli_args *args)
 	loop_run();
 	clean(&r);
 	if (r.config.keep && r.container_id)
-		fprintf(stderr, "crisp: kept pod %s, container %s, log %s/%s.log\n", r.pod_id, r.container_id, r.config.log_dir,
-			r.config.name);
+		fprintf(stderr, "crisp: kept pod %s, container %s, log %s/%s.log\n", r.pod_id, r.container_id,
+		        r.config.log_dir, r.config.name);
 	if (r.config.verbose)
 		cli_run_times_print(&r.times, c->json);
 	return r.exit_code;
 }
 
 const struct cli_command cli_run = {
-	.name = "run", .operands = "IMAGE [COMMAND [ARGUMENT...]]", .summary = "run a container of its own pod and follow its output",
-	.options = cli_run_options, .least = 1, .most = -1, .tail = true, .failure = 125, .run = run,
-	.more = "Pulls the image when it is not here, makes a pod and a container, copies its output to ours, and ends with its exit\n"
-		"code; pod, container and log are removed. 125 is a failure of crisp itself. Ctrl-C stops the container with 10\n"
-		"seconds of grace, a second one kills it, a third one leaves everything as it is.\n\n"
-		"Examples:\n  crisp run busybox echo hello\n  crisp run -v --runtime crun -e GREETING=hi busybox sh -c 'echo $GREETING'\n",
+	.name = "run",
+	.operands = "IMAGE [COMMAND [ARGUMENT...]]",
+	.summary = "run a container of its own pod and follow its output",
+	.options = cli_run_options,
+	.least = 1,
+	.most = -1,
+	.tail = true,
+	.failure = 125,
+	.run = run,
+	.more = "Pulls the image when it is not here, makes a pod and a container, copies its\n"
+		"output to ours, and ends with its exit code; pod, container and log are removed.\n"
+		"125 is a failure of crisp itself. Ctrl-C stops the container with 10 seconds of\n"
+		"grace, a second one kills it, a third one leaves everything as it is.\n\n"
+		"Examples:\n"
+		"  crisp run busybox echo hello\n"
+		"  crisp run -v --runtime crun -e GREETING=hi busybox sh -c 'echo $GREETING'\n",
 };

@@ -1,4 +1,5 @@
-/* cli_run_config.c - see cli_run_config.h. The confinement is what the kubelet asks for, with the default seccomp profile. */
+/* cli_run_config.c - see cli_run_config.h. The confinement is what the kubelet asks for, with the default seccomp
+ * profile. */
 #include "handlers/cli_run_config.h"
 
 #include <errno.h>
@@ -159,7 +160,8 @@ static Runtime__V1__SecurityProfile *default_profile(struct arena *a)
 
 Runtime__V1__PodSandboxConfig *cli_run_config_pod(const struct cli_run_config *cfg, struct arena *a)
 {
-	Runtime__V1__PodSandboxConfig *pod = NEW(a, Runtime__V1__PodSandboxConfig, runtime__v1__pod_sandbox_config__init);
+	Runtime__V1__PodSandboxConfig *pod =
+		NEW(a, Runtime__V1__PodSandboxConfig, runtime__v1__pod_sandbox_config__init);
 	const char *unique = strrchr(cfg->log_dir, '/') + 1;
 
 	pod->metadata = NEW(a, Runtime__V1__PodSandboxMetadata, runtime__v1__pod_sandbox_metadata__init);
@@ -195,11 +197,22 @@ static Runtime__V1__LinuxContainerConfig *confinement(const struct cli_run_confi
 {
 	/* kubernetes, pkg/securitycontext: what a container sees of /proc when its spec says procMount: Default. */
 	static const char *const masked[] = {
-		"/proc/asound", "/proc/acpi", "/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/timer_list", "/proc/timer_stats",
-		"/proc/sched_debug", "/proc/scsi", "/sys/firmware", "/sys/devices/virtual/powercap",
+		"/proc/asound",
+		"/proc/acpi",
+		"/proc/kcore",
+		"/proc/keys",
+		"/proc/latency_stats",
+		"/proc/timer_list",
+		"/proc/timer_stats",
+		"/proc/sched_debug",
+		"/proc/scsi",
+		"/sys/firmware",
+		"/sys/devices/virtual/powercap",
 	};
-	static const char *const readonly[] = { "/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger" };
-	Runtime__V1__LinuxContainerConfig *linux = NEW(a, Runtime__V1__LinuxContainerConfig, runtime__v1__linux_container_config__init);
+	static const char *const readonly[] = { "/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys",
+		                                "/proc/sysrq-trigger" };
+	Runtime__V1__LinuxContainerConfig *linux =
+		NEW(a, Runtime__V1__LinuxContainerConfig, runtime__v1__linux_container_config__init);
 	Runtime__V1__LinuxContainerSecurityContext *s =
 		NEW(a, Runtime__V1__LinuxContainerSecurityContext, runtime__v1__linux_container_security_context__init);
 
@@ -213,7 +226,8 @@ static Runtime__V1__LinuxContainerConfig *confinement(const struct cli_run_confi
 	return linux;
 }
 
-Runtime__V1__ContainerConfig *cli_run_config_container(const struct cli_run_config *cfg, const char *image_ref, struct arena *a)
+Runtime__V1__ContainerConfig *cli_run_config_container(const struct cli_run_config *cfg, const char *image_ref,
+                                                       struct arena *a)
 {
 	Runtime__V1__ContainerConfig *c = NEW(a, Runtime__V1__ContainerConfig, runtime__v1__container_config__init);
 

@@ -21,13 +21,15 @@ struct cli_run_config {
 
 extern const struct cli_option cli_run_options[];
 
-/* Makes the log directory. INVALID_ARGUMENT: an option's value; INTERNAL: the directory. Strings live in the arena or in argv. */
+/* Makes the log directory. INVALID_ARGUMENT: an option's value; INTERNAL: the directory. Strings live in the arena or
+ * in argv. */
 int cli_run_config_read(struct cli_run_config *out, const struct cli_args *args, struct arena *a, struct err *e);
 
 /* Removes a log directory that is ours. */
 void cli_run_config_free(const struct cli_run_config *cfg);
 
 Runtime__V1__PodSandboxConfig *cli_run_config_pod(const struct cli_run_config *cfg, struct arena *a);
-Runtime__V1__ContainerConfig *cli_run_config_container(const struct cli_run_config *cfg, const char *image_ref, struct arena *a);
+Runtime__V1__ContainerConfig *cli_run_config_container(const struct cli_run_config *cfg, const char *image_ref,
+                                                       struct arena *a);
 
 #endif

@@ -5,7 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* In order. FIRST_BYTE overlaps START and RUN: from the call that starts the container to the first byte of its log here. */
+/* In order. FIRST_BYTE overlaps START and RUN: from the call that starts the container to the first byte of its log
+ * here. */
 #define CLI_RUN_STAGES(X) \
 	X(PULL, "pull") X(POD, "pod") X(CREATE, "create") X(START, "start") X(FIRST_BYTE, "first byte") X(RUN, "run") \
 	X(REMOVE, "remove")

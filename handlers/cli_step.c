@@ -66,9 +66,17 @@ static const struct cli_option runp_options[] = {
 };
 
 const struct cli_command cli_runp = {
-	.name = "runp", .operands = "POD.json", .summary = "make a pod", .options = runp_options, .least = 1, .most = 1, .run = runp,
-	.more = "The file is a PodSandboxConfig as crictl takes it; - is standard input. Prints the pod's id.\n\n"
-		"Example:\n  crisp runp pod.json\n",
+	.name = "runp",
+	.operands = "POD.json",
+	.summary = "make a pod",
+	.options = runp_options,
+	.least = 1,
+	.most = 1,
+	.run = runp,
+	.more = "The file is a PodSandboxConfig as crictl takes it; - is standard input. Prints\n"
+		"the pod's id.\n\n"
+		"Example:\n"
+		"  crisp runp pod.json\n",
 };
 
 static int create(struct cli *c, const struct cli_args *args)
@@ -96,10 +104,16 @@ static int create(struct cli *c, const struct cli_args *args)
 }
 
 const struct cli_command cli_create = {
-	.name = "create", .operands = "POD CONTAINER.json POD.json", .summary = "make a container in a pod",
-	.least = 3, .most = 3, .run = create,
-	.more = "The files are a ContainerConfig and the PodSandboxConfig that the pod was made from. Prints the container's id.\n\n"
-		"Example:\n  crisp create web ctr.json pod.json\n",
+	.name = "create",
+	.operands = "POD CONTAINER.json POD.json",
+	.summary = "make a container in a pod",
+	.least = 3,
+	.most = 3,
+	.run = create,
+	.more = "The files are a ContainerConfig and the PodSandboxConfig that the pod was made\n"
+		"from. Prints the container's id.\n\n"
+		"Example:\n"
+		"  crisp create web ctr.json pod.json\n",
 };
 
 /* ---- calls that need an id only ---- */
@@ -138,8 +152,14 @@ static int start(struct cli *c, const struct cli_args *args)
 }
 
 const struct cli_command cli_start = {
-	.name = "start", .operands = "CONTAINER...", .summary = "start containers that were created", .least = 1, .most = -1, .run = start,
-	.more = "Example:\n  crisp start 3fa85f6457c7\n",
+	.name = "start",
+	.operands = "CONTAINER...",
+	.summary = "start containers that were created",
+	.least = 1,
+	.most = -1,
+	.run = start,
+	.more = "Example:\n"
+		"  crisp start 3fa85f6457c7\n",
 };
 
 static int stop_one(struct cli *c, const struct cli_args *args, const char *word, struct err *e)
@@ -172,7 +192,9 @@ static const struct cli_option stop_options[] = {
 const struct cli_command cli_stop = {
 	.name = "stop", .operands = "CONTAINER...", .summary = "stop containers", .options = stop_options,
 	.least = 1, .most = -1, .run = stop,
-	.more = "Examples:\n  crisp stop web\n  crisp stop --grace 0 web\n",
+	.more = "Examples:\n"
+		"  crisp stop web\n"
+		"  crisp stop --grace 0 web\n",
 };
 
 static int stopp_one(struct cli *c, const struct cli_args *args, const char *word, struct err *e)
@@ -193,8 +215,14 @@ static int stopp(struct cli *c, const struct cli_args *args)
 }
 
 const struct cli_command cli_stopp = {
-	.name = "stopp", .operands = "POD...", .summary = "stop pods with all their containers", .least = 1, .most = -1, .run = stopp,
-	.more = "Example:\n  crisp stopp web\n",
+	.name = "stopp",
+	.operands = "POD...",
+	.summary = "stop pods with all their containers",
+	.least = 1,
+	.most = -1,
+	.run = stopp,
+	.more = "Example:\n"
+		"  crisp stopp web\n",
 };
 
 static int rmp_one(struct cli *c, const struct cli_args *args, const char *word, struct err *e)
@@ -215,6 +243,13 @@ static int rmp(struct cli *c, const struct cli_args *args)
 }
 
 const struct cli_command cli_rmp = {
-	.name = "rmp", .operands = "POD...", .summary = "remove pods with all their containers", .least = 1, .most = -1, .run = rmp,
-	.more = "Pods that are ready are stopped first. Logs stay.\n\nExample:\n  crisp rmp web\n",
+	.name = "rmp",
+	.operands = "POD...",
+	.summary = "remove pods with all their containers",
+	.least = 1,
+	.most = -1,
+	.run = rmp,
+	.more = "Pods that are ready are stopped first. Logs stay.\n\n"
+		"Example:\n"
+		"  crisp rmp web\n",
 };

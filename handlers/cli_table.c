@@ -106,9 +106,11 @@ void cli_table_print(const struct cli_table *t, FILE *to)
 		const struct row *r = container_of(l, struct row, link);
 
 		for (size_t i = 0; i < t->columns; i++) {
-			bool last = i + 1 == t->columns, colour = colours && r != head && strcmp(head->cells[i], "STATE") == 0;
+			bool last = i + 1 == t->columns,
+			     colour = colours && r != head && strcmp(head->cells[i], "STATE") == 0;
 
-			fprintf(to, "%s%s%s", colour ? colour_of(r->cells[i]) : "", r->cells[i], colour ? "\033[0m" : "");
+			fprintf(to, "%s%s%s", colour ? colour_of(r->cells[i]) : "", r->cells[i],
+			        colour ? "\033[0m" : "");
 			fprintf(to, "%*s", last ? 0 : (int)(t->width[i] - text_width(r->cells[i]) + GAP), "");
 		}
 		fputc('\n', to);

@@ -36,8 +36,10 @@ static Runtime__V1__ContainerConfig *container(const char *text)
 
 static void a_pod_file_of_crictl(void)
 {
-	Runtime__V1__PodSandboxConfig *p = pod("{\"metadata\":{\"name\":\"a\",\"uid\":\"u\",\"namespace\":\"n\",\"attempt\":1},"
-		"\"log_directory\":\"/tmp\",\"labels\":{\"k\":\"v\",\"k2\":\"\"},\"port_mappings\":[{\"container_port\":80,\"protocol\":1}],"
+	Runtime__V1__PodSandboxConfig *p = pod(
+		"{\"metadata\":{\"name\":\"a\",\"uid\":\"u\",\"namespace\":\"n\",\"attempt\":1},"
+		"\"log_directory\":\"/"
+	        "tmp\",\"labels\":{\"k\":\"v\",\"k2\":\"\"},\"port_mappings\":[{\"container_port\":80,\"protocol\":1}],"
 		"\"linux\":{\"security_context\":{\"namespace_options\":{\"pid\":1,\"network\":2}}}}");
 
 	ok(p != NULL);
@@ -57,9 +59,12 @@ static void a_pod_file_of_crictl(void)
 
 static void names_as_protojson_writes_them(void)
 {
-	Runtime__V1__PodSandboxConfig *p = pod("{\"logDirectory\":\"/l\",\"linux\":{\"securityContext\":{\"namespaceOptions\":"
-		"{\"pid\":\"CONTAINER\"},\"runAsUser\":5,\"runAsGroup\":{\"value\":\"6\"},\"supplementalGroups\":[1,\"2\"]}}}");
-	Runtime__V1__ContainerConfig *c = container("{\"CDI_devices\":[{\"name\":\"x\"}],\"stop_signal\":\"SIGNAL_SIGTERM\"}");
+	Runtime__V1__PodSandboxConfig *p =
+		pod("{\"logDirectory\":\"/l\",\"linux\":{\"securityContext\":{\"namespaceOptions\":"
+	            "{\"pid\":\"CONTAINER\"},\"runAsUser\":5,\"runAsGroup\":{\"value\":\"6\"},\"supplementalGroups\":["
+	            "1,\"2\"]}}}");
+	Runtime__V1__ContainerConfig *c =
+		container("{\"CDI_devices\":[{\"name\":\"x\"}],\"stop_signal\":\"SIGNAL_SIGTERM\"}");
 
 	ok(p != NULL);
 	is_str(p->log_directory, "/l");
@@ -74,7 +79,8 @@ static void names_as_protojson_writes_them(void)
 
 static void absent_null_and_empty_differ(void)
 {
-	Runtime__V1__ContainerConfig *c = container("{\"linux\":{\"security_context\":null,\"resources\":{}},\"args\":[]}");
+	Runtime__V1__ContainerConfig *c =
+		container("{\"linux\":{\"security_context\":null,\"resources\":{}},\"args\":[]}");
 
 	ok(c && c->linux && !c->linux->security_context);
 	ok(c->linux->resources && c->linux->resources->cpu_shares == 0);
@@ -83,8 +89,10 @@ static void absent_null_and_empty_differ(void)
 
 static void bytes_are_text_or_base64(void)
 {
-	Runtime__V1__ContainerConfig *c = container("{\"envs\":[{\"key\":\"A\",\"value\":\"caf\\u00e9\"},"
-		"{\"key\":\"B\",\"value\":{\"base64\":\"/wCA\"}},{\"key\":\"C\",\"value\":{\"base64\":\"/w==\"}},{\"key\":\"D\"}]}");
+	Runtime__V1__ContainerConfig *c =
+		container("{\"envs\":[{\"key\":\"A\",\"value\":\"caf\\u00e9\"},"
+	                  "{\"key\":\"B\",\"value\":{\"base64\":\"/wCA\"}},{\"key\":\"C\",\"value\":{\"base64\":\"/"
+	                  "w==\"}},{\"key\":\"D\"}]}");
 
 	ok(c && c->n_envs == 4);
 	ok(c->envs[0]->value.len == 5 && memcmp(c->envs[0]->value.data, "caf\xc3\xa9", 5) == 0);
@@ -98,9 +106,12 @@ static void bytes_are_text_or_base64(void)
 
 static void faults_name_the_place(void)
 {
-	static const struct { const char *text, *message; } cases[] = {
-		{ "{\"linux\":{\"securty_context\":{}}}", "linux.securty_context: no such member of LinuxPodSandboxConfig" },
-		{ "{\"port_mappings\":[{},{\"host_port\":\"x\"}]}", "port_mappings[1].host_port: an integer is expected" },
+	static const struct { const char *text, *message;
+	} cases[] = {
+		{ "{\"linux\":{\"securty_context\":{}}}",
+		  "linux.securty_context: no such member of LinuxPodSandboxConfig" },
+		{ "{\"port_mappings\":[{},{\"host_port\":\"x\"}]}",
+		  "port_mappings[1].host_port: an integer is expected" },
 		{ "{\"port_mappings\":{}}", "port_mappings: a list is expected" },
 		{ "{\"labels\":[]}", "labels: an object is expected" },
 		{ "{\"labels\":{\"k\":1}}", "labels.k: text is expected" },
@@ -108,9 +119,11 @@ static void faults_name_the_place(void)
 		{ "{\"metadata\":{\"attempt\":4294967296}}", "metadata.attempt: 4294967296 is out of range" },
 		{ "{\"linux\":{\"security_context\":{\"namespace_options\":{\"pid\":\"HOST\"}}}}",
 		  "linux.security_context.namespace_options.pid: HOST is no NamespaceMode" },
-		{ "{\"linux\":{\"security_context\":{\"privileged\":1}}}", "linux.security_context.privileged: true or false is expected" },
+		{ "{\"linux\":{\"security_context\":{\"privileged\":1}}}",
+		  "linux.security_context.privileged: true or false is expected" },
 		{ "{\"metadata\":3}", "metadata: an object is expected" },
-		{ "{\"dns_config\":{\"servers\":[\"a\"]},\"dnsConfig\":{\"servers\":{}}}", "dnsConfig.servers: a list is expected" },
+		{ "{\"dns_config\":{\"servers\":[\"a\"]},\"dnsConfig\":{\"servers\":{}}}",
+		  "dnsConfig.servers: a list is expected" },
 		{ "[]", "an object is expected" },
 	};
 
@@ -128,11 +141,15 @@ static void faults_name_the_place(void)
 
 static void what_is_written_can_be_read(void)
 {
-	Runtime__V1__ContainerStatusResponse *r = from(&runtime__v1__container_status_response__descriptor,
-		"{\"status\":{\"id\":\"c\",\"state\":\"CONTAINER_EXITED\",\"exit_code\":-1,\"created_at\":\"9223372036854775807\","
-		"\"labels\":{\"a\":\"b\"},\"mounts\":[{\"uidMappings\":[{\"length\":4294967295}],\"readonly\":true}]},\"info\":{\"info\":\"{}\"}}");
+	Runtime__V1__ContainerStatusResponse *r =
+		from(&runtime__v1__container_status_response__descriptor,
+	             "{\"status\":{\"id\":\"c\",\"state\":\"CONTAINER_EXITED\",\"exit_code\":-1,\"created_at\":"
+	             "\"9223372036854775807\","
+	             "\"labels\":{\"a\":\"b\"},\"mounts\":[{\"uidMappings\":[{\"length\":4294967295}],\"readonly\":"
+	             "true}]},\"info\":{\"info\":\"{}\"}}");
 	const char *text;
-	Runtime__V1__PsiData *psi = from(&runtime__v1__psi_data__descriptor, "{\"Total\":\"18446744073709551615\",\"Avg10\":0.25}");
+	Runtime__V1__PsiData *psi =
+		from(&runtime__v1__psi_data__descriptor, "{\"Total\":\"18446744073709551615\",\"Avg10\":0.25}");
 
 	ok(r != NULL);
 	text = to_text(r);
