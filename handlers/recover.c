@@ -14,6 +14,7 @@
 #include "handlers/sandbox_flow.h"
 #include "images/snapshot.h"
 #include "images/unpack.h"
+#include "procs/cgroup.h"
 #include "procs/container.h"
 #include "procs/exec.h"
 #include "procs/keeper.h"
@@ -217,6 +218,7 @@ int recover_start(const char *state, void (*done)(void *arg), void *arg, struct 
 	snapshot_each(drop_snapshot, (void *)state);
 	drop_bundles(state);
 	sandboxes_sweep();
+	cgroup_sweep(sandbox_known);
 	sandbox_each_hidden(discard_hidden, r);
 	one_done(r);
 	return 0;

@@ -39,6 +39,10 @@ void cgroup_close(void); /* one last try at what is still to be removed, and at 
 
 /* SIGKILL to every process in it and below. Passes over the tree are repeated until one finds nobody new (at most 16): whoever
  * is forked meanwhile is found by the next pass, so only a fork bomb without a pids limit outruns it. Death itself is not awaited. */
+
+/* Recovery: removes the pod cgroups right below our root whose name, an id, `known` denies: their record went before they did. */
+void cgroup_sweep(bool (*known)(const char *id));
+
 void cgroup_kill(const char *path);
 
 /* Files that a child of the keeper joins by (child_spec.join_tasks); NULL-terminated, in the arena. v2: NULL, see cgroup_dirfd. */

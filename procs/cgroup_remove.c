@@ -118,12 +118,41 @@ void cgroup_remove(const char *path)
 
 	if (!*path || strcmp(path, "/") == 0)
 		return;
+	list_each(it, &queue)
+		if (strcmp(container_of(it, struct removal, link)->path, path) == 0)
+			return;
 	r = own_must(calloc(1, sizeof(*r) + strlen(path) + 1));
 	memcpy(r->path, path, strlen(path) + 1);
 	r->pause_ms = FIRST_PAUSE_MS;
 	r->due_ns = loop_mono_ns();
 	list_push(&queue, &r->link);
 	arm();
+}
+
+static bool is_id(const char *name)
+{
+	return strlen(name) == 64 && strspn(name, "0123456789abcdef") == 64;
+}
+
+static void sweep_in(const struct hierarchy *h, bool (*known)(const char *id))
+{
+	auto_dir DIR *d = opendir(cgroup_file(h, cgroup_root(), "").s);
+	struct dirent *sub;
+	char path[CGROUP_PATH_MAX];
+
+	while (d && (sub = readdir(d))) {
+		if (!is_id(sub->d_name) || known(sub->d_name) ||
+		    snprintf(path, sizeof(path), "%s/%s", cgroup_root(), sub->d_name) >= (int)sizeof(path))
+			continue;
+		log_warn("orphan cgroup=%.12s", sub->d_name);
+		cgroup_remove(path);
+	}
+}
+
+void cgroup_sweep(bool (*known)(const char *id))
+{
+	for (size_t i = 0; i < nhierarchies; i++)
+		sweep_in(&hierarchies[i], known);
 }
 
 void cgroup_close(void)
