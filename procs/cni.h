@@ -26,7 +26,8 @@ void cni_close(void); /* no operation may be under way */
  * no configuration, a broken one, a plugin program that is missing, or (cniVersion 1.1) a plugin whose STATUS fails. */
 bool cni_ready(const char **why);
 
-/* The text of today's conflist, to be recorded before ADD begins; borrowed until the next turn. NULL with FAILED_PRECONDITION. */
+/* The text of today's conflist, to be recorded before ADD begins; borrowed until the next turn. NULL with FAILED_PRECONDITION:
+ * there is none, or the program of one of its plugins is missing. */
 const char *cni_conf_now(struct err *e);
 
 struct cni_sandbox { /* strings borrowed for the call */

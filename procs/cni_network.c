@@ -161,11 +161,30 @@ static struct arena *fresh_arena(void)
 	return net.arena;
 }
 
+static int all_programs_here(struct arena *a, struct err *e)
+{
+	json_t *plugin;
+	size_t i;
+
+	json_array_foreach(cni_conf_plugins(net.list), i, plugin)
+		if (!cni_plugin_path(a, cni_plugin_type(plugin), &net.cfg->bin_dirs, e))
+			return -1;
+	return 0;
+}
+
+/* A program that is missing is found here and not by ADD: it could not undo a half-made network by DEL either. */
 const char *cni_conf_now(struct err *e)
 {
 	const json_t *list = cni_network_now(e);
+	struct arena *a = fresh_arena();
 
-	return list ? json_text(fresh_arena(), list) : NULL;
+	if (!list)
+		return NULL;
+	if (all_programs_here(a, e) < 0) {
+		e->code = ERR_FAILED_PRECONDITION;
+		return NULL;
+	}
+	return json_text(a, list);
 }
 
 bool cni_ready(const char **why)
@@ -173,14 +192,9 @@ bool cni_ready(const char **why)
 	struct arena *a = fresh_arena();
 	const struct err *fault = net.list ? net.unfit ? &net.status : NULL : &net.fault;
 	struct err missing;
-	json_t *plugin;
-	size_t i;
 
-	json_array_foreach(cni_conf_plugins(net.list), i, plugin) {
-		if (fault || cni_plugin_path(a, cni_plugin_type(plugin), &net.cfg->bin_dirs, &missing))
-			continue;
+	if (!fault && all_programs_here(a, &missing) < 0)
 		fault = &missing;
-	}
 	*why = fault ? arena_strdup(a, fault->msg) : "";
 	return !fault;
 }
