@@ -238,6 +238,24 @@ static int read_table(struct reading *r, struct host *h, const char *name, const
 	return 0;
 }
 
+/* Many files name the server among its own mirrors: that table says how to talk to it, and asking once is enough. */
+static bool among_hosts(const struct hosts *mirrors, struct host *server)
+{
+	for (size_t i = 0; i < mirrors->n; i++) {
+		const struct host *h = &mirrors->at[i];
+		struct host same = *h;
+
+		if (strcmp(h->url, server->url) != 0)
+			continue;
+		if (h->pull >= server->pull && h->resolve >= server->resolve)
+			return true;
+		same.pull = server->pull;
+		same.resolve = server->resolve;
+		*server = same;
+	}
+	return false;
+}
+
 int hosts_toml_parse(struct hosts *out, const char *text, size_t len, const char *dir, const char *domain,
         struct arena *a, struct err *e)
 {
@@ -258,7 +276,11 @@ int hosts_toml_parse(struct hosts *out, const char *text, size_t len, const char
 		if (read_table(&r, &out->at[out->n++], name, table) < 0)
 			return -1;
 	}
-	return read_table(&r, &out->at[out->n++], "", j);
+	if (read_table(&r, &out->at[out->n], "", j) < 0)
+		return -1;
+	if (!among_hosts(out, &out->at[out->n]))
+		out->n++;
+	return 0;
 }
 
 /* <dir>/hosts.toml whole. 1: read, 0: no such file. */

@@ -2,7 +2,8 @@
  *
  * <dir>/<host>_<port>_, <dir>/<host>:<port>, <dir>/<host>, <dir>/_default: the first that exists counts; in it
  * hosts.toml, or the certificate files that Docker looks for (*.crt; *.cert with *.key). Read anew for each pull. Spec:
- * containerd docs/hosts.md. Unlike containerd, a file that we do not understand is an error, never passed over. */
+ * containerd docs/hosts.md. Unlike containerd, a file that we do not understand is an error, never passed over;
+ * and a server that is named among its own hosts is asked once, as its table there says. */
 #ifndef IMAGES_HOSTS_TOML_H
 #define IMAGES_HOSTS_TOML_H
 

@@ -63,6 +63,15 @@ static void no_server_means_the_registry_itself(void)
 	ok(parse("") == 0 && hosts.n == 1);
 }
 
+static void the_server_among_its_hosts(void)
+{
+	ok(parse("server = \"https://a.example\"\n[host.\"https://a.example\"]\nca = \"/ca\"\n") == 0 && hosts.n == 1);
+	is_str(hosts.at[0].ca_file, "/ca");
+	ok(parse("server = \"https://a.example\"\n[host.\"https://a.example\"]\nca = \"/ca\"\ncapabilities = [\"pull\"]") == 0);
+	ok(hosts.n == 2 && !hosts.at[0].resolve && hosts.at[1].resolve);
+	is_str(hosts.at[1].ca_file, "/ca");
+}
+
 static void every_key(void)
 {
 	ok(parse("[host.\"https://m.example/p/\"]\ncapabilities = [\n \"pull\", # not tags\n]\nca = \"ca.pem\"\n"
@@ -186,6 +195,7 @@ int main(void)
 	without_a_file();
 	mirrors_first_then_the_server();
 	no_server_means_the_registry_itself();
+	the_server_among_its_hosts();
 	every_key();
 	other_spellings();
 	faults_name_their_line();
