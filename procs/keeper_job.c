@@ -33,6 +33,7 @@ struct job {
 	struct fd_watch birth_watch;
 	char *keep_id, *pidfile; /* owned; NULL when not asked for */
 	uint64_t strays_mark;
+	bool finish; /* outlives the crispd that asked */
 };
 
 static struct link all = { &all, &all }; /* of struct job.link */
@@ -178,6 +179,7 @@ static void job_new(const struct child_request *r, uint64_t tag, pid_t pid, int 
 	j->birth_fd = birth_fd;
 	j->keep_id = r->keep_id ? own_must(strdup(r->keep_id)) : NULL;
 	j->pidfile = r->pidfile ? own_must(strdup(r->pidfile)) : NULL;
+	j->finish = r->finish || r->pidfile;
 	if (j->pidfile)
 		j->strays_mark = strays_listen();
 	offspring_add(&j->child, pid, on_ended);
@@ -222,7 +224,7 @@ void jobs_orphan(void)
 		struct job *j = container_of(it, struct job, link);
 
 		j->tag = 0;
-		if (!j->pidfile)
+		if (!j->finish)
 			spawn_kill_group(j->child.pid);
 	}
 }

@@ -9,8 +9,8 @@
 void job_spawn(struct imsg *m);
 void job_kill(uint64_t tag);
 
-/* crispd is dead: nobody waits for the children. They are killed, but for those that bring a process to be kept: half
- * an OCI runtime leaves more behind than a whole one. */
+/* crispd is dead: nobody waits for the children. They are killed, but for those that may finish and those that bring
+ * a process to be kept: half an OCI runtime or CNI plugin leaves more behind than a whole one. */
 void jobs_orphan(void);
 bool jobs_any_orphan(void); /* one of those still runs */
 void jobs_kill_orphans(void);

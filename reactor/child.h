@@ -46,6 +46,7 @@ struct child_spec {
 	 * is made private and then covered by an empty tmpfs (writable, mode 755). Not unmounted: an unmount propagates by
 	 * the mount above it, a mount on top by the mount itself: only this stays inside. */
 	const char *hide_path;
+	bool finish;                   /* when this daemon dies: it may end by itself (for 5 s), since half of its work is worse than all */
 	int oom_score_adj;             /* 0: as inherited; clamped to what the keeper may set */
 
 	/* Keeping: the keeper watches a process under `keep_id` until keeper_forget(), over our death and restart.

@@ -20,6 +20,7 @@ void child_request_put(struct buf *b, const struct child_spec *s, const int *the
 	put_u32(b, s->join_cgroup_fd > 0);
 	put_u32(b, (uint32_t)s->nenter);
 	put_u32(b, s->unshare);
+	put_u32(b, s->finish);
 	put_u32(b, (uint32_t)s->oom_score_adj);
 }
 
@@ -57,6 +58,7 @@ static int get(struct child_request *r, const struct imsg *m)
 	cgroup = get_u32(&g);
 	r->nenter = get_u32(&g);
 	r->unshare = get_u32(&g);
+	r->finish = get_u32(&g) != 0;
 	r->oom_score_adj = (int32_t)get_u32(&g);
 	if (g.bad || g.at != g.end || cgroup > 1 || r->nenter > IMSG_FDS_MAX ||
 	    (uint32_t)m->nfds != r->nfds + cgroup + r->nenter)

@@ -36,6 +36,7 @@ struct child_request {
 	const int *enter; /* inside the message, nenter of them */
 	int cgroup_fd;    /* -1: none */
 	uint32_t unshare;
+	bool finish;
 	int32_t oom_score_adj;
 };
 
