@@ -62,6 +62,7 @@ struct container {
 	struct log_pump *log;     /* while it runs and until it is drained; made by start, closed by life */
 	struct life *life;        /* while it runs and until the runtime has deleted it; life.c's */
 	struct stopping *stopping; /* stop.c's */
+	struct cpu_sample cpu;
 };
 
 struct container_wait {

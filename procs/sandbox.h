@@ -24,6 +24,13 @@ enum sandbox_made {
 	MADE_CGROUP = 1, MADE_NAMESPACES = 2, MADE_NETWORK = 4, MADE_FILES = 8, MADE_PAUSE = 16,
 };
 
+/* The last reading of a cpu counter, and the rate since the one before: stats.c's; zeroed at first. */
+struct cpu_sample {
+	int64_t at_ns; /* monotonic */
+	uint64_t cpu_ns, nano_cores;
+	bool known;
+};
+
 struct sandbox {
 	char id[ID_SIZE];
 	struct sandbox_config config;
@@ -42,6 +49,7 @@ struct sandbox {
 	struct arena *arena;      /* owns the strings above */
 	struct lane lane;         /* Run, Stop, Remove, and CreateContainer in it take turns */
 	struct link containers;   /* of struct container.of_sandbox */
+	struct cpu_sample cpu;
 };
 
 struct sandboxes_config {

@@ -1,0 +1,47 @@
+/* stats.h - what containers and pods use now: read from their cgroups and network namespaces when someone asks.
+ *
+ * Nothing is sampled in the background. Numbers mean what the kubelet takes them for (CRI v1 ContainerStats): working set is
+ * usage without inactive file pages, RSS is anonymous memory, swap is what is swapped out. */
+#ifndef PROCS_STATS_H
+#define PROCS_STATS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "procs/sandbox.h"
+#include "procs/stats_text.h"
+#include "reactor/err.h"
+
+struct usage {
+	int64_t at_ns; /* CLOCK_REALTIME */
+	bool cpu, memory; /* the controller was there */
+	uint64_t cpu_ns;
+	uint64_t memory_bytes, working_set_bytes, rss_bytes, page_faults, major_page_faults;
+	uint64_t memory_limit; /* the tightest of its own and its parents' on v1, its own on v2; UINT64_MAX: none */
+	uint64_t swap_bytes, swap_limit; /* of swap alone; UINT64_MAX: none */
+	struct pressure cpu_pressure, memory_pressure, io_pressure; /* v2 */
+};
+
+/* What only metrics need. */
+struct usage_more {
+	uint64_t user_ns, system_ns, periods, throttled_periods, throttled_ns;
+	uint64_t cache_bytes, mapped_file_bytes, active_file_bytes, inactive_file_bytes, kernel_bytes, max_bytes, limit_hits;
+	uint64_t oom_kills, tasks, tasks_max; /* tasks: threads; tasks_max 0: no limit */
+	struct io_devices io;
+};
+
+/* `more` may be NULL and saves half of the files then. false: there is no such cgroup. */
+bool stats_read(const char *cgroup, struct usage *out, struct usage_more *more);
+
+/* For usage_nano_cores: the rate between two readings, remembered with the object. Readings less than half a second apart share
+ * a rate. false: there is no earlier one yet. */
+bool stats_rate(struct cpu_sample *s, int64_t mono_ns, uint64_t cpu_ns, uint64_t *nano_cores);
+
+/* The interfaces in the network namespace pinned at netns_path but lo, at most max: the number, -1 with an error. The loop thread
+ * enters the namespace for the one open(2): 1 us each way; that also works for a pod that has no process. */
+int stats_net(const char *netns_path, struct net_usage *out, size_t max, struct err *e);
+
+/* Of a process of ours to see: open files and sockets among them. false: it is gone, or has more than 4096 files. */
+bool stats_files(int pid, uint64_t *files, uint64_t *sockets);
+
+#endif
