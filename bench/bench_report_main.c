@@ -152,14 +152,14 @@ static void print_memory(const json_t *line)
 	putchar('\n');
 }
 
+static double grown(const char *before, const char *after, const char *name)
+{
+	return exposition_value(after, name) - exposition_value(before, name);
+}
+
 static void print_loop(const char *before, const char *after)
 {
 	static const char *const clocks[] = { "cpu", "wall" };
-	double waited = exposition_value(after, "crisp_loop_runqueue_wait_seconds_total") -
-			exposition_value(before, "crisp_loop_runqueue_wait_seconds_total");
-	double used = exposition_value(after, "process_cpu_seconds_total") -
-		      exposition_value(before, "process_cpu_seconds_total");
-
 	printf("\nthe loop's callbacks while the pods came and went\n%-18s %9s %8s %8s %8s %8s\n", "ms, not above", "n",
 	       "p50", "p99", "p99.9", "max");
 	for (size_t i = 0; i < 2; i++) {
@@ -176,8 +176,12 @@ static void print_loop(const char *before, const char *after)
 		       histogram_quantile(&h, 0.5) * 1e3, histogram_quantile(&h, 0.99) * 1e3,
 		       histogram_quantile(&h, 0.999) * 1e3, h.max * 1e3);
 	}
-	printf("crispd used %.2f s of CPU and was runnable without one for %.2f s; max is since its start\n", used,
-	       waited);
+	puts("max is since the start of crispd");
+	printf("crispd used %.2f s of CPU and was runnable without one for %.2f s\n",
+	       grown(before, after, "process_cpu_seconds_total"),
+	       grown(before, after, "crisp_loop_runqueue_wait_seconds_total"));
+	printf("it slept %.0f times in %.0f turns of the loop\n", grown(before, after, "voluntary_switches_total"),
+	       grown(before, after, "crisp_loop_turns_total"));
 }
 
 /* ---- input ---- */

@@ -36,7 +36,8 @@ node_start() {
 	for d in /run/containerd /var/lib/cni /run/netns; do mount -t tmpfs -o mode=755 tmpfs $d || die "mount over $d"; done
 	. "$ROOT/tests/lib/registry.sh"
 	registry_start "$WORK/registry" || exit 1
-	mkdir -p "$CNI" "$WORK/logs"
+	mkdir -p "$CNI" "$WORK/logs" "$WORK/run"
+	mount -t tmpfs -o mode=755 tmpfs "$WORK/run" || die "mount over $WORK/run" # what a node has in /run
 	cat >"$CNI/10-bench.conflist" <<-J
 	{"cniVersion":"1.0.0","name":"bench","plugins":[
 	 {"type":"bridge","bridge":"bench0","isGateway":true,"ipMasq":true,"hairpinMode":true,
@@ -61,8 +62,8 @@ crisp_start() {
 	mkdir -p "$d/certs.d"
 	cat >"$d/config.yaml" <<-Y
 	root: $d/root
-	state: $d/state
-	netns_dir: $d/netns
+	state: $WORK/run/crisp
+	netns_dir: $WORK/run/netns
 	cgroup: {driver: cgroupfs, root: $CGROUP}
 	cni: {bin_dirs: [/usr/lib/cni], conf_dir: $CNI}
 	registry: {config_path: $d/certs.d}
@@ -70,17 +71,17 @@ crisp_start() {
 	runtimes:
 	  runc: {type: oci, path: /usr/sbin/runc}
 	  crun: {type: oci, path: /usr/bin/crun}
-	log: {level: info}
+	log: {level: ${LEVEL:-info}}
 	Y
 	# As under a service manager: without one, the keeper has a parent loop above it.
 	INVOCATION_ID=bench "$BUILD/crisp-keeper" --config "$d/config.yaml" >"$d/log" 2>&1 &
 	KEEPER=$!
-	wait_for "$d/state/crisp.sock" || { tail -20 "$d/log" >&2; die "crisp did not start"; }
+	wait_for "$WORK/run/crisp/crisp.sock" || { tail -20 "$d/log" >&2; die "crisp did not start"; }
 	CRISPD=$(pgrep -P "$KEEPER" -x crispd) || die "no crispd below the keeper"
-	CRISP=unix://$d/state/crisp.sock
+	CRISP=unix://$WORK/run/crisp/crisp.sock
 }
 
-# containerd_start NAME [hide]: Debian's containerd; its address is unix://$WORK/NAME/sock, its pid is in PEER_PID.
+# containerd_start NAME [hide]: Debian's containerd; its address is unix://$WORK/run/NAME.sock, its pid is in PEER_PID.
 # restrict_oom_score_adj: it works without CAP_SYS_RESOURCE, which a container of a test farm may lack.
 # hide: without the cgroup2 of a hybrid host in its sight, which Debian's crun refuses; the mount goes in a namespace of its own.
 containerd_start() {
@@ -89,9 +90,9 @@ containerd_start() {
 	cat >"$d/config.toml" <<-T
 	version = 2
 	root = "$d/root"
-	state = "$d/state"
+	state = "$WORK/run/$1"
 	[grpc]
-	  address = "$d/sock"
+	  address = "$WORK/run/$1.sock"
 	[plugins."io.containerd.internal.v1.opt"]
 	  path = "$d/opt"
 	[$cri]
@@ -121,7 +122,7 @@ containerd_start() {
 		containerd --config "$d/config.toml" >"$d/log" 2>&1 &
 	fi
 	PEER_PID=$!
-	wait_for "$d/sock" || { tail -20 "$d/log" >&2; die "containerd did not start"; }
+	wait_for "$WORK/run/$1.sock" || { tail -20 "$d/log" >&2; die "containerd did not start"; }
 }
 
 # node_stop: ends the servers; their pods are gone already.

@@ -44,7 +44,7 @@ static unsigned pods_begun, errors;
 
 static void print_line(json_t *line)
 {
-	json_dumpf(line, run.out, JSON_COMPACT);
+	json_dumpf(line, run.out, JSON_COMPACT | JSON_REAL_PRECISION(7));
 	fputc('\n', run.out);
 	fflush(run.out);
 	json_decref(line);
@@ -230,21 +230,26 @@ static int read_options(int argc, char **argv)
 {
 	enum { IMAGE, LOG_DIR, CGROUP_PARENT, OUT, NUMBERS };
 	static const struct option options[] = {
-		{ "image", 1, NULL, IMAGE },       { "log-dir", 1, NULL, LOG_DIR },    { "cgroup-parent", 1, NULL, CGROUP_PARENT },
-		{ "out", 1, NULL, OUT },           { "rounds", 1, NULL, NUMBERS },     { "spaced", 1, NULL, NUMBERS + 1 },
-		{ "width", 1, NULL, NUMBERS + 2 }, { "pause-ms", 1, NULL, NUMBERS + 3 }, { "hold", 1, NULL, NUMBERS + 4 },
+		{ "image", 1, NULL, IMAGE },
+		{ "log-dir", 1, NULL, LOG_DIR },
+		{ "cgroup-parent", 1, NULL, CGROUP_PARENT },
+		{ "out", 1, NULL, OUT },
+		{ "rounds", 1, NULL, NUMBERS },
+		{ "spaced", 1, NULL, NUMBERS + 1 },
+		{ "width", 1, NULL, NUMBERS + 2 },
+		{ "pause-ms", 1, NULL, NUMBERS + 3 },
+		{ "hold", 1, NULL, NUMBERS + 4 },
 		{ 0 },
 	};
 	static const struct {
-		const char *name;
 		long *value, max;
-	} numbers[] = {
-		{ "rounds", &run.rounds, 100000 },    { "spaced", &run.spaced, 100000 }, { "width", &run.width, WIDTH_MAX },
-		{ "pause-ms", &run.pause_ms, 60000 }, { "hold", &run.hold, WIDTH_MAX },
+	} numbers[] = { /* in the order of the options */
+		{ &run.rounds, 100000 },  { &run.spaced, 100000 }, { &run.width, WIDTH_MAX },
+		{ &run.pause_ms, 60000 }, { &run.hold, WIDTH_MAX },
 	};
-	int c;
+	int c, at = 0;
 
-	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "", options, &at)) != -1) {
 		if (c == '?')
 			return -1;
 		if (c == IMAGE)
@@ -253,9 +258,10 @@ static int read_options(int argc, char **argv)
 			run.pods.log_dir = optarg;
 		else if (c == CGROUP_PARENT)
 			run.pods.cgroup_parent = optarg;
-		else if ((c == OUT ? open_output(optarg)
-				   : read_number(numbers[c - NUMBERS].name, optarg, numbers[c - NUMBERS].max,
-						 numbers[c - NUMBERS].value)) < 0)
+		else if (c == OUT && open_output(optarg) < 0)
+			return -1;
+		else if (c >= NUMBERS && read_number(options[at].name, optarg, numbers[c - NUMBERS].max,
+						     numbers[c - NUMBERS].value) < 0)
 			return -1;
 	}
 	return !run.pods.image || !run.pods.log_dir || optind == argc || argc - optind > ENDPOINTS ? -1 : 0;
