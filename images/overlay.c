@@ -143,12 +143,13 @@ static int mount_by_mount(const struct strings *layers, const char *upper, const
 
 static int mount_way(const struct strings *layers, const char *upper, const char *target, struct err *e)
 {
+	auto_fd int back = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	int rc;
 
-	if (chdir(layers_dir) < 0)
+	if (back < 0 || chdir(layers_dir) < 0)
 		return err_os(e, ERR_INTERNAL, "enter %s", layers_dir);
 	rc = (way == OVERLAY_FSOPEN ? mount_by_fsopen : mount_by_mount)(layers, upper, target, e);
-	if (chdir("/") < 0)
+	if (fchdir(back) < 0)
 		abort(); /* cannot be */
 	return rc;
 }

@@ -109,7 +109,7 @@ const char *reply_text(struct reply *r, struct arena *a)
 	if (*code || *message)
 		return arena_printf(a, "status %d: %s%s%s", r->status, clean(code, a), *code && *message ? ": " : "",
 		        clean(message, a));
-	if (strncasecmp(r->content_type, "text/plain", 10) == 0 && *body)
+	if ((!*r->content_type || strncasecmp(r->content_type, "text/plain", 10) == 0) && *body)
 		return arena_printf(
 		        a, "status %d: %s", r->status, clean(arena_strndup(a, body, strcspn(body, "\r\n")), a));
 	return arena_printf(a, "status %d", r->status);
