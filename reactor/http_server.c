@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "reactor/h2o_loop.h"
+#include "reactor/http_reply.h"
 #include "reactor/list.h"
 #include "reactor/listen.h"
 #include "reactor/log.h"
@@ -44,6 +45,8 @@ struct http_server {
 	h2o_accept_ctx_t accept;
 	bool context_ready;
 	struct map pages;      /* of struct page, by path */
+	http_ask_fn *asked;    /* for every other path; NULL: 404 */
+	void *asked_arg;
 	struct link listeners; /* of struct listener.link */
 	int port;
 	size_t connections;
@@ -57,24 +60,9 @@ struct pages_handler {
 	struct http_server *server;
 };
 
-static void add_header(h2o_req_t *req, const h2o_token_t *name, const char *value)
+void http_add_header(h2o_req_t *req, const h2o_token_t *name, const char *value)
 {
 	h2o_add_header(&req->pool, &req->res.headers, name, NULL, value, strlen(value));
-}
-
-/* h2o's own h2o_send_inline() would send the body of a HEAD too. */
-static void respond(h2o_req_t *req, int status, const char *reason, const char *type, const struct buf *body)
-{
-	static h2o_generator_t no_more = { NULL, NULL };
-	h2o_iovec_t out = h2o_strdup(&req->pool, (const char *)body->at, body->len);
-	bool head = h2o_memis(req->method.base, req->method.len, H2O_STRLIT("HEAD"));
-
-	req->res.status = status;
-	req->res.reason = reason;
-	req->res.content_length = body->len;
-	add_header(req, H2O_TOKEN_CONTENT_TYPE, h2o_strdup(&req->pool, type, SIZE_MAX).base);
-	h2o_start_response(req, &no_more);
-	h2o_send(req, &out, head || !body->len ? 0 : 1, H2O_SEND_STATE_FINAL);
 }
 
 static const char *reason_of(int status)
@@ -82,6 +70,10 @@ static const char *reason_of(int status)
 	switch (status) {
 	case 200:
 		return "OK";
+	case 400:
+		return "Bad Request";
+	case 403:
+		return "Forbidden";
 	case 404:
 		return "Not Found";
 	case 405:
@@ -91,6 +83,21 @@ static const char *reason_of(int status)
 	default:
 		return status < 400 ? "OK" : "Error";
 	}
+}
+
+/* h2o's own h2o_send_inline() would send the body of a HEAD too. */
+void http_reply(h2o_req_t *req, int status, const char *type, const struct buf *body)
+{
+	static h2o_generator_t no_more = { NULL, NULL };
+	h2o_iovec_t out = h2o_strdup(&req->pool, (const char *)body->at, body->len);
+	bool head = h2o_memis(req->method.base, req->method.len, H2O_STRLIT("HEAD"));
+
+	req->res.status = status;
+	req->res.reason = reason_of(status);
+	req->res.content_length = body->len;
+	http_add_header(req, H2O_TOKEN_CONTENT_TYPE, h2o_strdup(&req->pool, type, SIZE_MAX).base);
+	h2o_start_response(req, &no_more);
+	h2o_send(req, &out, head || !body->len ? 0 : 1, H2O_SEND_STATE_FINAL);
 }
 
 static int on_request(h2o_handler_t *handler, h2o_req_t *req)
@@ -103,6 +110,10 @@ static int on_request(h2o_handler_t *handler, h2o_req_t *req)
 	struct buf body = { 0 };
 	int status;
 
+	if (!page && s->asked) {
+		http_ask(req, path, s->asked, s->asked_arg);
+		return 0;
+	}
 	if (!page) {
 		status = 404;
 		buf_puts(&body, "no such page\n");
@@ -110,11 +121,11 @@ static int on_request(h2o_handler_t *handler, h2o_req_t *req)
 		   !h2o_memis(req->method.base, req->method.len, H2O_STRLIT("HEAD"))) {
 		status = 405;
 		buf_puts(&body, "GET or HEAD only\n");
-		add_header(req, H2O_TOKEN_ALLOW, "GET, HEAD");
+		http_add_header(req, H2O_TOKEN_ALLOW, "GET, HEAD");
 	} else {
 		status = page->fn(page->arg, path, &body, &type);
 	}
-	respond(req, status, reason_of(status), type, &body);
+	http_reply(req, status, type, &body);
 	buf_free(&body);
 	return 0;
 }
@@ -162,6 +173,12 @@ void http_server_page(struct http_server *s, const char *path, http_page *fn, vo
 	strcpy(p->path, path);
 	assert(!map_get(&s->pages, path));
 	map_put(&s->pages, p->path, p);
+}
+
+void http_server_asks(struct http_server *s, http_ask_fn *fn, void *arg)
+{
+	s->asked = fn;
+	s->asked_arg = arg;
 }
 
 static void destroy(struct http_server *s)
@@ -233,7 +250,7 @@ static void on_listener_ready(struct fd_watch *w, int events)
 	}
 }
 
-int http_server_listen(struct http_server *s, const char *address, struct err *e)
+static int listen_at(struct http_server *s, const char *address, int (*open_it)(const char *, int *, struct err *), struct err *e)
 {
 	auto_fd int fd = -1;
 	struct listener *l;
@@ -241,7 +258,7 @@ int http_server_listen(struct http_server *s, const char *address, struct err *e
 
 	if (!context(s, e))
 		return err_wrap(e, "listen on %s", address);
-	fd = listen_open(address, &port, e);
+	fd = open_it(address, &port, e);
 	if (fd < 0)
 		return -1;
 	if (port)
@@ -253,6 +270,16 @@ int http_server_listen(struct http_server *s, const char *address, struct err *e
 	list_push(&s->listeners, &l->link);
 	fd_watch_set(&l->watch, l->fd, FD_READ, on_listener_ready);
 	return 0;
+}
+
+int http_server_listen(struct http_server *s, const char *address, struct err *e)
+{
+	return listen_at(s, address, listen_open, e);
+}
+
+int http_server_listen_anywhere(struct http_server *s, const char *address, struct err *e)
+{
+	return listen_at(s, address, listen_open_anywhere, e);
 }
 
 int http_server_port(const struct http_server *s)

@@ -167,8 +167,6 @@ static int open_tcp(const char *address, const struct listen_address *to, int *p
 	struct listen_address bound = { .len = sizeof(bound.sa) };
 	int on = 1;
 
-	if (!is_loopback(to))
-		return err_set(e, ERR_INVALID_ARGUMENT, "listen on %s: not a loopback address", address);
 	if (fd < 0)
 		return err_os(e, ERR_INTERNAL, "socket for %s", address);
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
@@ -184,6 +182,17 @@ static int open_tcp(const char *address, const struct listen_address *to, int *p
 }
 
 int listen_open(const char *address, int *port, struct err *e)
+{
+	struct listen_address to;
+
+	if (listen_parse(address, &to, e) < 0)
+		return -1;
+	if (to.sa.ss_family != AF_UNIX && !is_loopback(&to))
+		return err_set(e, ERR_INVALID_ARGUMENT, "listen on %s: not a loopback address", address);
+	return listen_open_anywhere(address, port, e);
+}
+
+int listen_open_anywhere(const char *address, int *port, struct err *e)
 {
 	struct listen_address to;
 

@@ -13,6 +13,7 @@
  * INVALID_ARGUMENT. tcp: loopback addresses only, else INVALID_ARGUMENT; port 0 takes a free one.
  * *port (may be NULL) is set for tcp. */
 int listen_open(const char *address, int *port, struct err *e);
+int listen_open_anywhere(const char *address, int *port, struct err *e); /* tcp: any address of this host */
 
 /* Unlinks a unix address's file if `fd` still is the socket bound to it; then closes fd. */
 void listen_close(int fd, const char *address);

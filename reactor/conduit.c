@@ -1,0 +1,253 @@
+/* conduit.c - see conduit.h.
+ *
+ *   OPEN ---peer closed, error, idle---> GONE
+ *    |                                    |
+ *    +---finish---> FLUSH ---all sent---> LINGER (our half is shut; what still comes is dropped)
+ *    |                |                     |
+ *    |                +---error, 10 s-------+---peer closed, 10 s---> CLOSED ---next turn---> freed
+ *    +---close---------------------------------------------------------^
+ *
+ * LINGER is there because close(2) on a socket with unread bytes resets it, and a reset takes from the peer what it has not read.
+ * Waits on: the socket (OPEN, FLUSH, LINGER), one timer (OPEN: idle; FLUSH, LINGER: the limit; GONE, CLOSED: a turn of its own). */
+#include "reactor/conduit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "reactor/buf.h"
+#include "reactor/list.h"
+#include "reactor/loop.h"
+#include "reactor/own.h"
+#include "reactor/sm.h"
+
+enum { FINISH_MS = 10000 };
+
+enum conduit_state { OPEN, GONE, FLUSH, LINGER, CLOSED };
+static const struct sm_state conduit_states[] = {
+	[OPEN]   = { "OPEN",   TO(GONE) | TO(FLUSH) | TO(CLOSED) },
+	[GONE]   = { "GONE",   TO(CLOSED) },
+	[FLUSH]  = { "FLUSH",  TO(LINGER) | TO(CLOSED) },
+	[LINGER] = { "LINGER", TO(CLOSED) },
+	[CLOSED] = { "CLOSED", 0 },
+};
+
+struct conduit {
+	struct sm sm;
+	int fd;
+	struct fd_watch watch;
+	struct timer timer;
+	struct timer early_timer;
+	struct buf early, out;
+	bool paused, full;
+	int64_t idle_ms, moved_ns; /* idle_ms 0: for ever */
+	const struct conduit_events *events;
+	void *arg;
+};
+
+static void on_ready(struct fd_watch *w, int events);
+
+static void watch(struct conduit *c)
+{
+	bool reads = c->sm.now == LINGER || (c->sm.now == OPEN && c->events && !c->paused && !c->early.len);
+
+	fd_watch_set(&c->watch, c->fd, (reads ? FD_READ : 0) | (c->out.len ? FD_WRITE : 0), on_ready);
+}
+
+struct conduit *conduit_new(int fd, const void *early, size_t n)
+{
+	struct conduit *c = new_zero(struct conduit);
+
+	c->sm = (struct sm){ conduit_states, "conduit", "", OPEN };
+	c->fd = fd;
+	fcntl(fd, F_SETFL, O_RDWR | O_NONBLOCK);
+	buf_append(&c->early, early, n);
+	c->moved_ns = loop_mono_ns();
+	return c;
+}
+
+/* ---- the end ---- */
+
+static void on_freed(struct timer *t)
+{
+	struct conduit *c = container_of(t, struct conduit, timer);
+
+	buf_free(&c->early);
+	buf_free(&c->out);
+	free(c);
+}
+
+void conduit_close(struct conduit *c)
+{
+	sm_move(&c->sm, CLOSED);
+	fd_watch_clear(&c->watch);
+	timer_clear(&c->early_timer);
+	close(c->fd);
+	/* Our caller may be a callback of ours. */
+	timer_set(&c->timer, 0, on_freed);
+}
+
+static void on_limit(struct timer *t)
+{
+	conduit_close(container_of(t, struct conduit, timer));
+}
+
+static void linger(struct conduit *c)
+{
+	sm_move(&c->sm, LINGER);
+	shutdown(c->fd, SHUT_WR);
+	watch(c);
+}
+
+void conduit_finish(struct conduit *c)
+{
+	if (c->sm.now != OPEN)
+		return conduit_close(c);
+	sm_move(&c->sm, FLUSH);
+	timer_clear(&c->early_timer);
+	timer_set(&c->timer, FINISH_MS, on_limit);
+	if (c->out.len)
+		watch(c);
+	else
+		linger(c);
+}
+
+static void on_gone(struct timer *t)
+{
+	struct conduit *c = container_of(t, struct conduit, timer);
+
+	c->events->gone(c->arg);
+}
+
+static void gone(struct conduit *c)
+{
+	if (c->sm.now != OPEN)
+		return conduit_close(c);
+	sm_move(&c->sm, GONE);
+	fd_watch_clear(&c->watch);
+	timer_clear(&c->early_timer);
+	timer_set(&c->timer, 0, on_gone);
+}
+
+/* ---- idleness ---- */
+
+static void on_maybe_idle(struct timer *t)
+{
+	struct conduit *c = container_of(t, struct conduit, timer);
+	int64_t rest_ms = c->idle_ms - (loop_mono_ns() - c->moved_ns) / 1000000;
+
+	if (rest_ms <= 0)
+		return gone(c);
+	timer_set(&c->timer, rest_ms, on_maybe_idle);
+}
+
+void conduit_idle_after(struct conduit *c, int64_t ms)
+{
+	c->idle_ms = ms;
+	if (c->sm.now == OPEN)
+		timer_set(&c->timer, ms, on_maybe_idle);
+}
+
+/* ---- out ---- */
+
+static void write_some(struct conduit *c)
+{
+	ssize_t n = buf_write(&c->out, c->fd);
+
+	if (n > 0)
+		c->moved_ns = loop_mono_ns();
+	if (n < 0 && errno != EAGAIN && errno != EINTR)
+		return gone(c);
+	if (!c->out.len && c->sm.now == FLUSH)
+		return linger(c);
+	watch(c);
+}
+
+void conduit_send(struct conduit *c, const void *p, size_t n)
+{
+	bool waits = c->out.len > 0;
+
+	if (c->sm.now != OPEN || !n)
+		return;
+	buf_append(&c->out, p, n);
+	if (!waits)
+		write_some(c);
+	c->full = c->full || c->out.len >= CONDUIT_HIGH;
+}
+
+bool conduit_has_room(const struct conduit *c)
+{
+	return !c->full;
+}
+
+static void tell_room(struct conduit *c)
+{
+	if (!c->full || c->out.len > CONDUIT_LOW)
+		return;
+	c->full = false;
+	if (c->events)
+		c->events->room(c->arg);
+}
+
+/* ---- in ---- */
+
+static void read_some(struct conduit *c)
+{
+	static uint8_t piece[CONDUIT_READ];
+	ssize_t n = read(c->fd, piece, sizeof(piece));
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0)
+		return gone(c);
+	c->moved_ns = loop_mono_ns();
+	if (c->sm.now == OPEN)
+		c->events->data(c->arg, piece, (size_t)n);
+}
+
+static void on_ready(struct fd_watch *w, int events)
+{
+	struct conduit *c = container_of(w, struct conduit, watch);
+
+	if (events & FD_WRITE && c->out.len) {
+		write_some(c);
+		if (c->sm.now == OPEN)
+			tell_room(c);
+	}
+	if (events & FD_READ && (c->sm.now == LINGER || (c->sm.now == OPEN && !c->paused)))
+		read_some(c);
+}
+
+static void on_early(struct timer *t)
+{
+	struct conduit *c = container_of(t, struct conduit, early_timer);
+	struct buf early = c->early;
+
+	if (c->paused)
+		return;
+	c->early = (struct buf){ 0 };
+	watch(c);
+	c->events->data(c->arg, early.at, early.len);
+	buf_free(&early);
+}
+
+void conduit_pause(struct conduit *c, bool paused)
+{
+	if (c->paused == paused || c->sm.now != OPEN)
+		return;
+	c->paused = paused;
+	if (!paused && c->early.len)
+		timer_set(&c->early_timer, 0, on_early);
+	watch(c);
+}
+
+void conduit_listen(struct conduit *c, const struct conduit_events *events, void *arg)
+{
+	c->events = events;
+	c->arg = arg;
+	if (c->early.len)
+		timer_set(&c->early_timer, 0, on_early);
+	watch(c);
+}

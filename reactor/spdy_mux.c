@@ -1,0 +1,388 @@
+/* spdy_mux.c - see spdy_mux.h. A stream lives until both its halves are closed:
+ *
+ *   OPEN ---peer's FIN---> PEER_CLOSED ---our FIN, nothing waits---> gone
+ *     |                                                              ^
+ *     +---our FIN, nothing waits---> WE_CLOSED ---peer's FIN---------+---RST_STREAM of either side: from anywhere */
+#include "reactor/spdy_mux.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "reactor/list.h"
+#include "reactor/own.h"
+
+enum { BUCKETS = 64 };
+
+struct stream {
+	struct link link; /* in its bucket */
+	uint32_t id;
+	bool peer_closed, we_closed, fin_waits;
+	struct buf waiting; /* no room in a window */
+	int64_t window;     /* bytes that we may send; below 0 after the peer made it smaller */
+	size_t taken;       /* bytes of the peer's that the user has done with, not yet told to the peer */
+};
+
+struct spdy_mux {
+	const struct spdy_mux_events *events;
+	void *arg;
+	struct spdy_reader *reader;
+	struct spdy_writer *writer;
+	struct buf out;
+	struct link buckets[BUCKETS]; /* of struct stream.link */
+	size_t streams;
+	uint32_t last_id;
+	int64_t initial_window, window; /* of a new stream; of the connection */
+	size_t taken;
+	bool flow, gone_away, stopped;
+	struct err fault; /* of the frame just read */
+};
+
+struct spdy_mux *spdy_mux_new(const struct spdy_mux_events *events, void *arg)
+{
+	struct spdy_mux *m = new_zero(struct spdy_mux);
+
+	m->events = events;
+	m->arg = arg;
+	m->reader = spdy_reader_new();
+	m->writer = spdy_writer_new();
+	m->initial_window = m->window = SPDY_WINDOW;
+	for (int i = 0; i < BUCKETS; i++)
+		list_init(&m->buckets[i]);
+	return m;
+}
+
+static struct link *bucket_of(const struct spdy_mux *m, uint32_t id)
+{
+	return (struct link *)&m->buckets[id / 2 % BUCKETS]; /* a client's ids are odd */
+}
+
+static struct stream *find(const struct spdy_mux *m, uint32_t id)
+{
+	struct link *bucket = bucket_of(m, id);
+
+	list_each(l, bucket)
+		if (container_of(l, struct stream, link)->id == id)
+			return container_of(l, struct stream, link);
+	return NULL;
+}
+
+static void stream_free(struct spdy_mux *m, struct stream *s)
+{
+	list_drop(&s->link);
+	m->streams--;
+	buf_free(&s->waiting);
+	free(s);
+}
+
+void spdy_mux_free(struct spdy_mux *m)
+{
+	if (!m)
+		return;
+	for (int i = 0; i < BUCKETS; i++)
+		while (!list_empty(&m->buckets[i]))
+			stream_free(m, container_of(list_first(&m->buckets[i]), struct stream, link));
+	spdy_reader_free(m->reader);
+	spdy_writer_free(m->writer);
+	buf_free(&m->out);
+	free(m);
+}
+
+void spdy_mux_stop(struct spdy_mux *m)
+{
+	m->stopped = true;
+	spdy_reader_stop(m->reader);
+}
+
+static void flush(struct spdy_mux *m)
+{
+	if (m->out.len)
+		m->events->send(m->arg, m->out.at, m->out.len);
+	buf_free(&m->out);
+}
+
+static void end_if_closed(struct spdy_mux *m, struct stream *s)
+{
+	if (s->peer_closed && s->we_closed)
+		stream_free(m, s);
+}
+
+/* ---- out ---- */
+
+static size_t may_send(const struct spdy_mux *m, const struct stream *s, size_t n)
+{
+	int64_t room = s->window < m->window ? s->window : m->window;
+
+	if (!m->flow)
+		return n;
+	if (room <= 0)
+		return 0;
+	return (size_t)room < n ? (size_t)room : n;
+}
+
+static void put_data(struct spdy_mux *m, struct stream *s, const uint8_t *p, size_t n)
+{
+	s->window -= (int64_t)n;
+	m->window -= (int64_t)n;
+	while (n) {
+		size_t piece = n < SPDY_DATA_MAX ? n : SPDY_DATA_MAX;
+
+		spdy_put_data(&m->out, s->id, false, p, piece);
+		p += piece;
+		n -= piece;
+	}
+}
+
+static void put_fin(struct spdy_mux *m, struct stream *s)
+{
+	s->fin_waits = false;
+	s->we_closed = true;
+	spdy_put_data(&m->out, s->id, true, NULL, 0);
+	end_if_closed(m, s);
+}
+
+void spdy_mux_write(struct spdy_mux *m, uint32_t stream, const void *p, size_t n)
+{
+	struct stream *s = find(m, stream);
+	size_t now;
+
+	if (!s || s->we_closed || s->fin_waits)
+		return;
+	now = s->waiting.len ? 0 : may_send(m, s, n);
+	put_data(m, s, p, now);
+	buf_append(&s->waiting, (const uint8_t *)p + now, n - now);
+	flush(m);
+}
+
+void spdy_mux_fin(struct spdy_mux *m, uint32_t stream)
+{
+	struct stream *s = find(m, stream);
+
+	if (!s || s->we_closed || s->fin_waits)
+		return;
+	if (s->waiting.len)
+		s->fin_waits = true;
+	else
+		put_fin(m, s);
+	flush(m);
+}
+
+void spdy_mux_reset(struct spdy_mux *m, uint32_t stream, enum spdy_status status)
+{
+	struct stream *s = find(m, stream);
+
+	if (!s)
+		return;
+	spdy_put_reset(&m->out, stream, status);
+	stream_free(m, s);
+	flush(m);
+}
+
+size_t spdy_mux_waiting(const struct spdy_mux *m, uint32_t stream)
+{
+	const struct stream *s = find(m, stream);
+
+	return s ? s->waiting.len : 0;
+}
+
+void spdy_mux_goaway(struct spdy_mux *m)
+{
+	if (m->gone_away)
+		return;
+	m->gone_away = true;
+	spdy_put_goaway(&m->out, m->last_id, 0);
+	flush(m);
+}
+
+/* Half a window at a time: fewer frames, and the peer never runs dry. */
+void spdy_mux_taken(struct spdy_mux *m, uint32_t stream, size_t n)
+{
+	struct stream *s = find(m, stream);
+
+	m->taken += n;
+	if (m->taken >= SPDY_WINDOW / 2) {
+		spdy_put_window_update(&m->out, 0, (uint32_t)m->taken);
+		m->taken = 0;
+	}
+	if (s && !s->peer_closed) {
+		s->taken += n;
+		if (s->taken >= SPDY_WINDOW / 2) {
+			spdy_put_window_update(&m->out, stream, (uint32_t)s->taken);
+			s->taken = 0;
+		}
+	}
+	flush(m);
+}
+
+/* ---- in ---- */
+
+static int broken(struct spdy_mux *m, const char *what)
+{
+	spdy_put_goaway(&m->out, m->last_id, SPDY_PROTOCOL_ERROR);
+	m->gone_away = true;
+	spdy_mux_stop(m);
+	return err_set(&m->fault, ERR_INVALID_ARGUMENT, "spdy: %s", what);
+}
+
+static void on_syn_stream(struct spdy_mux *m, const struct spdy_frame *f)
+{
+	static const struct pairs none = { 0 };
+	struct stream *s;
+
+	if (f->stream % 2 == 0 || f->stream <= m->last_id) {
+		broken(m, "a stream id that is even, or not above the last one");
+		return;
+	}
+	m->last_id = f->stream;
+	if (m->gone_away || m->streams >= SPDY_STREAMS_MAX)
+		return spdy_put_reset(&m->out, f->stream, SPDY_REFUSED_STREAM);
+	s = new_zero(struct stream);
+	s->id = f->stream;
+	s->window = m->initial_window;
+	s->peer_closed = f->fin;
+	list_push(bucket_of(m, s->id), &s->link);
+	m->streams++;
+	spdy_put_headers(m->writer, &m->out, SPDY_SYN_REPLY, s->id, false, &none);
+	m->events->open(m->arg, f->stream, &f->headers);
+	if (f->fin && !m->stopped && find(m, f->stream))
+		m->events->fin(m->arg, f->stream);
+}
+
+/* The id is used again after each event: the user may have ended the stream in it. */
+static void on_data(struct spdy_mux *m, const struct spdy_frame *f)
+{
+	struct stream *s = find(m, f->stream);
+
+	if (!s || s->peer_closed) {
+		/* Of a stream that we have reset: it counts against the connection all the same. */
+		spdy_mux_taken(m, f->stream, f->len);
+		if (!s && f->stream > m->last_id)
+			broken(m, "data on a stream that was never opened");
+		return;
+	}
+	s->peer_closed = f->fin;
+	if (f->len)
+		m->events->data(m->arg, f->stream, f->data, f->len);
+	if (!f->fin || m->stopped)
+		return;
+	if (find(m, f->stream))
+		m->events->fin(m->arg, f->stream);
+	s = find(m, f->stream);
+	if (s)
+		end_if_closed(m, s);
+}
+
+static void on_reset(struct spdy_mux *m, uint32_t id)
+{
+	struct stream *s = find(m, id);
+
+	if (!s)
+		return;
+	stream_free(m, s);
+	m->events->reset(m->arg, id);
+}
+
+/* What waits goes out as far as the windows allow; false: nothing could. */
+static bool let_go(struct spdy_mux *m, struct stream *s)
+{
+	size_t n = may_send(m, s, s->waiting.len);
+
+	if (!n)
+		return false;
+	put_data(m, s, s->waiting.at, n);
+	buf_consume(&s->waiting, n);
+	if (s->waiting.len)
+		return true;
+	if (s->fin_waits)
+		put_fin(m, s);
+	else
+		m->events->room(m->arg, s->id);
+	return true;
+}
+
+static bool let_one_go(struct spdy_mux *m, struct link *bucket)
+{
+	list_each(l, bucket)
+		if (let_go(m, container_of(l, struct stream, link)))
+			return true;
+	return false;
+}
+
+/* From the start of the bucket after each one: the user may have ended any of them. */
+static void let_all_go(struct spdy_mux *m)
+{
+	for (int i = 0; i < BUCKETS; i++)
+		while (!m->stopped && let_one_go(m, &m->buckets[i]))
+			;
+}
+
+static void on_window_update(struct spdy_mux *m, const struct spdy_frame *f)
+{
+	struct stream *s = f->stream ? find(m, f->stream) : NULL;
+	int64_t *window = f->stream ? s ? &s->window : NULL : &m->window;
+
+	if (!window)
+		return;
+	/* Before the first one all that was sent is taken off both windows already. */
+	m->flow = true;
+	if (!f->value || *window + f->value > INT32_MAX) {
+		broken(m, "a window that is over 2^31 - 1, or an update by 0");
+		return;
+	}
+	*window += f->value;
+	let_all_go(m);
+}
+
+static void on_settings(struct spdy_mux *m, uint32_t initial_window)
+{
+	int64_t more = (int64_t)(initial_window & INT32_MAX) - m->initial_window;
+
+	m->flow = true;
+	if (!initial_window)
+		return;
+	m->initial_window += more;
+	for (int i = 0; i < BUCKETS; i++)
+		list_each(l, &m->buckets[i])
+			container_of(l, struct stream, link)->window += more;
+	let_all_go(m);
+}
+
+static void on_frame(void *arg, const struct spdy_frame *f)
+{
+	struct spdy_mux *m = arg;
+
+	switch (f->type) {
+	case SPDY_SYN_STREAM:
+		return on_syn_stream(m, f);
+	case SPDY_DATA:
+		return on_data(m, f);
+	case SPDY_RST_STREAM:
+		return on_reset(m, f->stream);
+	case SPDY_WINDOW_UPDATE:
+		return on_window_update(m, f);
+	case SPDY_SETTINGS:
+		return on_settings(m, f->value);
+	case SPDY_PING:
+		if (f->value % 2) /* even ones would be answers to ours */
+			spdy_put_ping(&m->out, f->value);
+		return;
+	case SPDY_GOAWAY:     /* it opens no more streams; those that are open go on */
+	case SPDY_SYN_REPLY:  /* we open none */
+	case SPDY_HEADERS:
+		return;
+	}
+}
+
+int spdy_mux_read(struct spdy_mux *m, const uint8_t *p, size_t n, struct err *e)
+{
+	int rc;
+
+	m->fault.code = ERR_OK;
+	rc = spdy_read(m->reader, p, n, on_frame, m, &m->fault);
+	if (rc < 0 && !m->stopped)
+		spdy_put_goaway(&m->out, m->last_id, SPDY_PROTOCOL_ERROR);
+	flush(m);
+	if (m->fault.code == ERR_OK)
+		return 0;
+	*e = m->fault;
+	return -1;
+}

@@ -1,0 +1,187 @@
+/* spdy_zlib.c - see spdy_zlib.h.
+ *
+ * A block is a 32-bit count and, for each header, name and value with a 32-bit length before them. All blocks of a direction
+ * are one deflate stream, flushed after each block. */
+#include "reactor/spdy_zlib.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "reactor/own.h"
+#include "reactor/spdy.h"
+
+enum { DICTIONARY_SIZE = 1423, DICTIONARY_ADLER = (int)0xe3c6a7c2u };
+
+static void put32(uint8_t *at, uint32_t v)
+{
+	for (int i = 0; i < 4; i++)
+		at[i] = (uint8_t)(v >> (24 - 8 * i));
+}
+
+static uint32_t get32(const uint8_t *at)
+{
+	return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+}
+
+/* Words stand there with their lengths, as they would in a block; then one text without. */
+static const char *const words[] = {
+	"options", "head", "post", "put", "delete", "trace", "accept", "accept-charset", "accept-encoding", "accept-language",
+	"accept-ranges", "age", "allow", "authorization", "cache-control", "connection", "content-base", "content-encoding",
+	"content-language", "content-length", "content-location", "content-md5", "content-range", "content-type", "date", "etag",
+	"expect", "expires", "from", "host", "if-match", "if-modified-since", "if-none-match", "if-range", "if-unmodified-since",
+	"last-modified", "location", "max-forwards", "pragma", "proxy-authenticate", "proxy-authorization", "range", "referer",
+	"retry-after", "server", "te", "trailer", "transfer-encoding", "upgrade", "user-agent", "vary", "via", "warning",
+	"www-authenticate", "method", "get", "status", "200 OK", "version", "HTTP/1.1", "url", "public", "set-cookie",
+	"keep-alive", "origin",
+};
+static const char text[] =
+	"100101201202205206300302303304305306307402405406407408409410411412413414415416417502504505"
+	"203 Non-Authoritative Information204 No Content301 Moved Permanently400 Bad Request401 Unauthorized403 Forbidden"
+	"404 Not Found500 Internal Server Error501 Not Implemented503 Service Unavailable"
+	"Jan Feb Mar Apr May Jun Jul Aug Sept Oct Nov Dec 00:00:00 Mon, Tue, Wed, Thu, Fri, Sat, Sun, GMT"
+	"chunked,text/html,image/png,image/jpg,image/gif,application/xml,application/xhtml+xml,text/plain,text/javascript,public"
+	"privatemax-age=gzip,deflate,sdchcharset=utf-8charset=iso-8859-1,utf-,*,enq=0.";
+
+const Bytef *spdy_dictionary(size_t *len)
+{
+	static uint8_t dictionary[DICTIONARY_SIZE];
+	uint8_t *at = dictionary;
+
+	*len = DICTIONARY_SIZE;
+	if (dictionary[3])
+		return dictionary;
+	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
+		size_t n = strlen(words[i]);
+
+		put32(at, (uint32_t)n);
+		memcpy(at + 4, words[i], n);
+		at += 4 + n;
+	}
+	assert((size_t)(dictionary + DICTIONARY_SIZE - at) == sizeof(text) - 1);
+	memcpy(at, text, sizeof(text) - 1);
+	assert(adler32(adler32(0, NULL, 0), dictionary, DICTIONARY_SIZE) == (uLong)(uint32_t)DICTIONARY_ADLER);
+	return dictionary;
+}
+
+/* All that p inflates to, at most SPDY_CONTROL_MAX bytes, NUL-terminated. */
+static uint8_t *inflate_block(z_stream *z, const uint8_t *p, size_t n, struct arena *a, size_t *len, struct err *e)
+{
+	auto_free uint8_t *plain = own_must(malloc(SPDY_CONTROL_MAX));
+	size_t dict_len;
+	const Bytef *dict = spdy_dictionary(&dict_len);
+	int rc = Z_OK;
+
+	z->next_in = (Bytef *)p;
+	z->avail_in = (uInt)n;
+	z->next_out = plain;
+	z->avail_out = SPDY_CONTROL_MAX;
+	while (z->avail_in && rc == Z_OK) {
+		rc = inflate(z, Z_SYNC_FLUSH);
+		if (rc == Z_NEED_DICT)
+			rc = inflateSetDictionary(z, dict, (uInt)dict_len);
+	}
+	*len = SPDY_CONTROL_MAX - z->avail_out;
+	if (!z->avail_out || (rc != Z_OK && rc != Z_BUF_ERROR)) {
+		err_set(e, ERR_INVALID_ARGUMENT, "spdy: a header block %s", z->avail_out ? "is not deflated" : "is too long");
+		return NULL;
+	}
+	return arena_memdup(a, plain, *len);
+}
+
+struct cursor {
+	const uint8_t *at;
+	size_t left;
+};
+
+static int take32(struct cursor *c, uint32_t *out)
+{
+	if (c->left < 4)
+		return -1;
+	*out = get32(c->at);
+	c->at += 4;
+	c->left -= 4;
+	return 0;
+}
+
+/* NULs inside a value separate several of them; the first one is all that a reader of ours looks at. */
+static const char *take_string(struct cursor *c, struct arena *a)
+{
+	const char *s;
+	uint32_t n;
+
+	if (take32(c, &n) < 0 || n > c->left)
+		return NULL;
+	s = arena_strndup(a, (const char *)c->at, n);
+	c->at += n;
+	c->left -= n;
+	return s;
+}
+
+static bool is_name(const char *s)
+{
+	if (!*s)
+		return false;
+	for (; *s; s++)
+		if ((*s >= 'A' && *s <= 'Z') || (unsigned char)*s <= ' ' || (unsigned char)*s >= 127)
+			return false;
+	return true;
+}
+
+int spdy_inflate(z_stream *z, const uint8_t *p, size_t n, struct arena *a, struct pairs *out, struct err *e)
+{
+	struct cursor c = { 0 };
+	uint32_t count;
+
+	*out = (struct pairs){ 0 };
+	c.at = inflate_block(z, p, n, a, &c.left, e);
+	if (!c.at)
+		return -1;
+	if (take32(&c, &count) < 0 || count > SPDY_HEADERS_MAX)
+		return err_set(e, ERR_INVALID_ARGUMENT, "spdy: a header block without a count, or of too many headers");
+	out->at = arena_zalloc(a, (count + 1) * sizeof(*out->at));
+	for (; out->n < count; out->n++) {
+		struct pair *h = &out->at[out->n];
+
+		h->key = take_string(&c, a);
+		h->value = h->key ? take_string(&c, a) : NULL;
+		if (!h->value || !is_name(h->key))
+			return err_set(e, ERR_INVALID_ARGUMENT, "spdy: a header block is cut short or has a name that is none");
+		if (pairs_get(out, h->key))
+			return err_set(e, ERR_INVALID_ARGUMENT, "spdy: a header is there twice");
+	}
+	return 0;
+}
+
+static void put_string(struct buf *to, const char *s)
+{
+	uint8_t len[4];
+
+	put32(len, (uint32_t)strlen(s));
+	buf_append(to, len, 4);
+	buf_puts(to, s);
+}
+
+void spdy_deflate(z_stream *z, const struct pairs *headers, struct buf *out)
+{
+	struct buf plain = { 0 };
+	uint8_t count[4];
+	uLong bound;
+	int rc;
+
+	put32(count, (uint32_t)headers->n);
+	buf_append(&plain, count, 4);
+	for (size_t i = 0; i < headers->n; i++) {
+		put_string(&plain, headers->at[i].key);
+		put_string(&plain, headers->at[i].value);
+	}
+	bound = deflateBound(z, plain.len) + 16; /* and the marker of the flush */
+	z->next_in = plain.at;
+	z->avail_in = (uInt)plain.len;
+	z->next_out = buf_room(out, bound);
+	z->avail_out = (uInt)bound;
+	rc = deflate(z, Z_SYNC_FLUSH);
+	assert(rc == Z_OK && !z->avail_in && z->avail_out);
+	buf_added(out, bound - z->avail_out);
+	buf_free(&plain);
+}
