@@ -195,6 +195,7 @@ static void on_signal(struct signal_watch *w)
 	if (!grpc || timer_is_set(&drain_timer))
 		return loop_stop();
 	timer_set(&drain_timer, DRAIN_MS, on_drain_timeout);
+	events_rpc_close();
 	grpc_server_drain(grpc, on_drained, NULL);
 }
 

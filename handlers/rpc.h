@@ -84,6 +84,7 @@ rpc_handler rpc_container_stats, rpc_list_container_stats, rpc_stream_container_
 rpc_handler rpc_list_metric_descriptors, rpc_list_pod_sandbox_metrics, rpc_stream_pod_sandbox_metrics;
 /* events_rpc.c */
 rpc_handler rpc_get_container_events;
+void events_rpc_close(void); /* ends every client's stream with OK: a stream that never ends by itself must not hold up a drain */
 /* update_rpc.c */
 rpc_handler rpc_update_container_resources, rpc_update_pod_sandbox_resources;
 /* containerd_rpc.c */

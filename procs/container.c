@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "procs/events.h"
 #include "procs/oci_runtime.h"
 #include "reactor/log.h"
 #include "reactor/map.h"
@@ -147,10 +148,17 @@ static void save_or_log(struct container *c)
 		log_error("container_record container=%.12s error=%s", c->id, log_quote(e.msg));
 }
 
+static void tell(enum event_kind kind, struct container *c)
+{
+	if (c->listed)
+		events_tell(kind, c->sandbox, c);
+}
+
 void container_list_it(struct container *c)
 {
 	c->listed = true;
 	save_or_log(c);
+	tell(EVENT_CREATED, c);
 }
 
 static void entry_free(struct entry *n)
@@ -170,6 +178,7 @@ void container_free(struct container *c)
 	map_drop(&by_id, c->id);
 	list_drop(&c->of_sandbox);
 	list_drop(&n->link);
+	tell(EVENT_DELETED, c);
 	entry_free(n);
 }
 
@@ -221,6 +230,7 @@ void container_set_running(struct container *c, pid_t pid)
 	c->started_at_ns = loop_real_ns();
 	save_or_log(c);
 	log_info("container_running container=%.12s sandbox=%.12s pid=%d", c->id, c->sandbox->id, (int)pid);
+	tell(EVENT_STARTED, c);
 }
 
 /* The waiters move to a list of our own first: one that runs may free the container. */
@@ -267,6 +277,7 @@ void container_set_exited(struct container *c, int32_t exit_code, const char *re
 	save_or_log(c);
 	log_info("container_exited container=%.12s sandbox=%.12s exit_code=%d reason=%s", c->id, c->sandbox->id, (int)exit_code,
 		 c->reason);
+	tell(EVENT_STOPPED, c);
 	timer_set(&c->wake, 0, on_wake);
 }
 

@@ -8,6 +8,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "procs/events.h"
 #include "reactor/log.h"
 #include "reactor/loop.h"
 #include "reactor/map.h"
@@ -142,6 +143,8 @@ void sandbox_free(struct sandbox *s)
 	record_remove(records, s->id);
 	map_drop(&by_id, s->id);
 	list_drop(&n->link);
+	if (!s->hidden)
+		events_tell(EVENT_DELETED, s, NULL);
 	entry_free(n);
 }
 
@@ -222,6 +225,8 @@ void sandbox_set_state(struct sandbox *s, enum sandbox_state state)
 	s->state = state;
 	if (sandbox_save(s, &e) < 0)
 		log_error("sandbox_record sandbox=%.12s error=%s", s->id, log_quote(e.msg));
+	if (!s->hidden)
+		events_tell(state == SANDBOX_READY ? EVENT_STARTED : EVENT_STOPPED, s, NULL);
 }
 
 void sandbox_set_str(struct sandbox *s, const char **field, const char *value)

@@ -18,6 +18,7 @@
 
 #include "procs/cgroup.h"
 #include "procs/cni.h"
+#include "procs/events.h"
 #include "procs/keeper.h"
 #include "procs/sandbox_down.h"
 #include "procs/sandbox_files.h"
@@ -111,10 +112,13 @@ static void finish(struct sandbox_up *up)
 	sm_move(&up->sm, UP);
 	s->state = SANDBOX_READY;
 	s->hidden = false;
-	if (sandbox_save(s, &up->err) == 0)
-		return report(up);
-	s->hidden = true;
-	undo(up);
+	if (sandbox_save(s, &up->err) < 0) {
+		s->hidden = true;
+		return undo(up);
+	}
+	events_tell(EVENT_CREATED, s, NULL);
+	events_tell(EVENT_STARTED, s, NULL);
+	report(up);
 }
 
 static void on_pause(void *arg, const struct err *e)
