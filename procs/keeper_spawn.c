@@ -87,7 +87,9 @@ static void reset_signals(void)
 {
 	sigset_t none;
 
-	signal(SIGPIPE, SIG_DFL);
+	/* Whoever started the keeper may have ignored some: a shell does so for SIGINT and SIGQUIT of what it puts behind it. */
+	for (int sig = 1; sig < NSIG; sig++)
+		signal(sig, SIG_DFL); /* SIGKILL and SIGSTOP refuse, and that is all right */
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }

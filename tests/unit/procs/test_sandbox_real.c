@@ -290,9 +290,8 @@ static void story_gone_plugin(void)
 	with_conflist("{\"type\":\"nowhere-to-be-found\"}");
 	ok(!cni_ready(&why) && strstr(why, "nowhere-to-be-found is not in "));
 	s = up();
-	ok(last.code == ERR_INTERNAL && strstr(last.msg, "CNI plugin nowhere-to-be-found is not in "));
-	/* What cannot be added cannot be deleted either: it stays in sight until it is stopped. */
-	ok(!s->hidden);
+	ok(last.code == ERR_FAILED_PRECONDITION && strstr(last.msg, "CNI plugin nowhere-to-be-found is not in "));
+	ok(s->hidden); /* nothing was begun that would have to be undone */
 	down(s);
 	ok(last.code == ERR_OK && s->made == 0);
 	ok(path_goes(s->netns_path));
