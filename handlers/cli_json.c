@@ -365,7 +365,8 @@ ProtobufCMessage *cli_json_read(const ProtobufCMessageDescriptor *d, const json_
 static json_t *write_bytes(const ProtobufCBinaryData *b)
 {
 	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	json_t *text = json_stringn(b->len ? (const char *)b->data : "", b->len); /* NULL when not UTF-8 */
+	bool nul = b->len && memchr(b->data, 0, b->len); /* which json_parse() refuses */
+	json_t *text = nul ? NULL : json_stringn(b->len ? (const char *)b->data : "", b->len); /* NULL when not UTF-8 */
 	auto_free char *coded = NULL;
 	char *to;
 

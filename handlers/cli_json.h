@@ -3,8 +3,8 @@
  * Read: what crictl's files and ProtoJSON write. Names are snake_case as in api.proto or lowerCamelCase; enums are
  * names or numbers; 64-bit numbers may be strings; {"value": 5} of a wrapper message may be plain 5; null is absent.
  * Written: ProtoJSON with all scalars, lowerCamelCase, enums by name, 64-bit numbers as strings; unset messages are
- * left out. `bytes` (environment values, output of an exec) are text where they are UTF-8 and {"base64": "..."} where
- * not, both ways: ProtoJSON would have base64 always, crictl's files have text. */
+ * left out. `bytes` (environment values, output of an exec) are text where they are UTF-8 without NUL, otherwise
+ * {"base64": "..."}, both ways: ProtoJSON would have base64 always, crictl's files have text. */
 #ifndef HANDLERS_CLI_JSON_H
 #define HANDLERS_CLI_JSON_H
 

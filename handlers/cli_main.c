@@ -3,6 +3,7 @@
  *
  * Exit codes: 0; 1 a failure; 64 usage. run and exec: what the container's process gave, and 125 for all that is ours.
  */
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -141,7 +142,8 @@ static int run_command(struct cli *c, const struct cli_args *before, char **argv
 	rc = cmd->run(c, &args);
 	grpc_client_free(c->client);
 	if (fflush(stdout) == EOF || ferror(stdout)) {
-		fputs("crisp: write standard output: failed\n", stderr);
+		if (errno != EPIPE) /* a reader that has enough is no news */
+			fprintf(stderr, "crisp: write standard output: %s\n", strerror(errno));
 		rc = rc ? rc : c->failure;
 	}
 	return rc;

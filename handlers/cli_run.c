@@ -65,6 +65,7 @@ struct run {
 	struct err start_err;   /* of the second */
 	int signals, signum;
 	bool deaf;              /* our output is closed: the container is killed */
+	bool kept;            /* --keep, and there was something */
 	int exit_code;
 };
 
@@ -80,6 +81,13 @@ static void end(struct run *r)
 	loop_stop();
 }
 
+/* From RUN. */
+static void leave(struct run *r)
+{
+	r->kept = r->config.keep;
+	step(r, r->kept ? DRAIN : STOP);
+}
+
 /* Prints, and goes the way that leaves nothing behind. */
 static void fail(struct run *r, const char *what, const struct err *e)
 {
@@ -88,7 +96,7 @@ static void fail(struct run *r, const char *what, const struct err *e)
 	switch (r->sm.now) {
 	case CREATE:
 	case START: return step(r, STOP);
-	case RUN: return step(r, r->config.keep ? DRAIN : STOP);
+	case RUN: return leave(r);
 	case STOP: return step(r, REMOVE);
 	case REMOVE: return step(r, DRAIN);
 	default: return end(r);
@@ -293,7 +301,7 @@ static void exited(struct run *r, const Runtime__V1__ContainerStatus *s)
 	cli_run_times_end_of(&r->times, CLI_RUN_RUN);
 	if (*s->reason && strcmp(s->reason, "Completed") != 0 && strcmp(s->reason, "Error") != 0)
 		fprintf(stderr, "crisp: %s: %s%s%s\n", r->config.image, s->reason, *s->message ? ": " : "", s->message);
-	step(r, r->config.keep ? DRAIN : STOP);
+	leave(r);
 }
 
 static void on_status(void *arg, const struct err *e, const void *response)
@@ -494,7 +502,8 @@ static void clean(struct run *r)
 		cli_pull_cancel(r->pull);
 	if (r->log)
 		cli_log_free(r->log);
-	cli_run_config_free(&r->config);
+	if (!r->kept)
+		cli_run_config_free(&r->config);
 }
 
 static int run(struct cli *c, const struct cli_args *args)
@@ -507,7 +516,7 @@ static int run(struct cli *c, const struct cli_args *args)
 	begin(&r);
 	loop_run();
 	clean(&r);
-	if (r.config.keep && r.container_id)
+	if (r.kept)
 		fprintf(stderr, "crisp: kept pod %s, container %s, log %s/%s.log\n", r.pod_id, r.container_id,
 		        r.config.log_dir, r.config.name);
 	if (r.config.verbose)

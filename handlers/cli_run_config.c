@@ -130,7 +130,7 @@ int cli_run_config_read(struct cli_run_config *out, const struct cli_args *args,
 
 void cli_run_config_free(const struct cli_run_config *cfg)
 {
-	auto_dir DIR *dir = cfg->log_dir_ours && !cfg->keep ? opendir(cfg->log_dir) : NULL;
+	auto_dir DIR *dir = cfg->log_dir_ours ? opendir(cfg->log_dir) : NULL;
 	struct dirent *d;
 
 	if (!dir)

@@ -74,6 +74,8 @@ nothing_left 'after the crash'
 # ---- run --keep, then the listings and single objects ----
 $CRISP run --keep --name kept "$I" sh -c 'echo kept words; echo other >&2' >/dev/null 2>"$T/err"
 like 'kept' "$(cat "$T/err")" '^crisp: kept pod [0-9a-f]+, container [0-9a-f]+, log '
+is 'a failure keeps nothing' "$(rc_of $CRISP run --keep "$I" /no/such; ls -d "$T"/crisp-run.* | wc -l)" "125
+1"
 is 'ps shows nothing that ended' "$($CRISP ps | wc -l)" 1
 like 'ps -a does' "$($CRISP ps -a)" "^[0-9a-f]{12} +kept +kept +exited +[0-9]+s +$I +10\.200\."
 like 'pods' "$($CRISP pods)" '^[0-9a-f]{12} +kept +default +ready +[0-9]+s +'

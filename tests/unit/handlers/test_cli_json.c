@@ -102,6 +102,8 @@ static void bytes_are_text_or_base64(void)
 	is_str(to_text(c->envs[0]), "{\"key\":\"A\",\"value\":\"caf\xc3\xa9\"}");
 	is_str(to_text(c->envs[1]), "{\"key\":\"B\",\"value\":{\"base64\":\"/wCA\"}}");
 	is_str(to_text(c->envs[2]), "{\"key\":\"C\",\"value\":{\"base64\":\"/w==\"}}");
+	c = container("{\"envs\":[{\"value\":{\"base64\":\"YQBi\"}}]}");
+	is_str(to_text(c->envs[0]), "{\"key\":\"\",\"value\":{\"base64\":\"YQBi\"}}");
 }
 
 static void faults_name_the_place(void)
