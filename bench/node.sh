@@ -16,6 +16,7 @@ node_enter() {
 	WORK=$(mktemp -d "${TMPDIR:-/tmp}/crisp-bench.XXXXXX"); export WORK
 	# Paths that containerd and libcni have no option for: mounted over inside.
 	for d in /run/containerd /var/lib/cni /run/netns; do [ -d $d ] || { mkdir -p $d; made="$made $d"; }; done
+	trap : INT # the run ends, the clearing up below does not
 	CRISP_INSIDE=yes timeout "${LIMIT_S:-900}" unshare --net --mount --pid --fork --kill-child --mount-proc --propagation private \
 		bash "$@" || rc=$?
 	[ -z "$made" ] || rmdir --ignore-fail-on-non-empty $made
