@@ -11,7 +11,7 @@
  * Signals: the first makes RUN call StopContainer with 10 s of grace, the second with 0, the third gives up. LOOK and
  * PULL end at once; POD, CREATE and START end their call, which the daemon would do anyway, and then go to STOP.
  * A daemon that was there and is not (UNAVAILABLE) is waited for: it may be restarted while containers run. All calls
- * may be repeated. */
+ * but PULL may be repeated. */
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -176,9 +176,7 @@ static void on_pulled(void *arg, const struct err *e, const char *image_ref)
 	struct run *r = arg;
 
 	r->pull = NULL;
-	if (repeat(r, e))
-		return;
-	if (e)
+	if (e) /* not repeated: UNAVAILABLE is a registry's trouble, too */
 		return fail(r, "pull", e);
 	r->image_ref = image_ref;
 	cli_run_times_end_of(&r->times, CLI_RUN_PULL);

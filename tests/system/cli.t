@@ -45,6 +45,8 @@ is 'a command that does not exist' "$(rc_of $CRISP run "$I" /no/such)" 125
 is 'an unknown runtime' "$(rc_of $CRISP run --runtime none "$I" true)" 125
 is 'an unknown option' "$(rc_of $CRISP run --no-such "$I" true)" 125
 is 'no operand' "$(rc_of $CRISP run)" 125
+begun=$(date +%s); is 'a registry that is away' "$(rc_of $CRISP run 127.0.0.1:1/x:1 true)" 125
+ok 'is told soon' test $(($(date +%s) - begun)) -lt 20
 out=$($CRISP run --pull never "$REGISTRY/other:1" 2>&1); is 'not here and not to be pulled' $? 125
 is 'a closed output ends the container' "$( ($CRISP run "$I" sh -c 'i=0; while [ $i -lt 1000000 ]; do echo y; i=$((i+1)); done' 2>/dev/null; echo $? >"$T/rc") | head -1)" y
 is 'which was killed' "$(cat "$T/rc")" 137
@@ -101,12 +103,25 @@ for c in run exec logs ps pods images pull rm rmi inspect info version runp crea
 	like "help of $c" "$($CRISP $c --help)" "^usage: crisp $c"
 done
 
+# ---- the manual says what there is ----
+for k in $(sed -n 's/^\tKEY("\([a-z_]*\)", "\([a-z_]*\)".*/\1.\2/p' "$ROOT/handlers/config.c"); do
+	ok "crisp-config(5) has ${k#.}" grep -qE "^\.BR (.*\", \" )?${k#.}[ ,]" "$ROOT/docs/crisp-config.5"
+	ok "config.yaml has ${k#*.}" grep -qE "^# *${k#*.}:" "$ROOT/packaging/config.yaml"
+done
+sed -E 's/^#([a-z]|  )/\1/' "$ROOT/packaging/config.yaml" >"$T/defaults.yaml"
+is 'config.yaml, uncommented, is a configuration' "$($BUILD/crispd --config "$T/defaults.yaml" --print state)" /run/crisp
+for o in $(for c in run exec logs ps pull rm stop runp; do $CRISP $c --help; done | grep -oE '^ +(-., )? *--[a-z-]+' | grep -oE '[a-z-]{3,}$' | sed 's/^--//' | sort -u); do
+	ok "crisp(1) has --$o" grep -qF -- "\-\-$(echo "$o" | sed 's/-/\\-/g')" "$ROOT/docs/crisp.1"
+done
+
 # ---- the walk over tcp, with crictl's files ----
 export CRISP_ADDRESS=tcp://127.0.0.1:$port
 walk() { # HANDLER
 	local h=${1:-default} pod ctr
 	like "tcp $h: pull" "$($CRISP pull "$I" 2>/dev/null)" '^sha256:[0-9a-f]{64}$'
 	pod=$($CRISP runp ${1:+--runtime "$1"} "$(pod_json "p-$h")") || { fail "tcp $h: runp" "$pod"; return; }
+	is "tcp $h: inspect of the pod" "$($CRISP inspect "$pod" | jq -r .status.state)" SANDBOX_READY
+	like "tcp $h: images" "$($CRISP images)" "^$I "
 	ctr=$($CRISP create "$pod" "$(ctr_json "c-$h" 'echo out; trap "exit 7" TERM; while :; do sleep 0.1; done' '"envs":[{"key":"MORE","value":"more"}]')" "$T/p-$h.pod.json") || { fail "tcp $h: create" "$ctr"; return; }
 	ok "tcp $h: start" $CRISP start "$ctr"
 	like "tcp $h: ps" "$($CRISP ps)" "^${ctr:0:12} +p-$h +c-$h +running "
