@@ -48,7 +48,7 @@ static int parse_min_free(const char *text, struct err *e)
 			free_bytes = (uint64_t)n << 10 * i;
 			return 0;
 		}
-	return err_set(e, ERR_INTERNAL, "images.min_free: %s is not a size", log_quote(text));
+	return err_set(e, ERR_INVALID_ARGUMENT, "images.min_free: %s is not a size", log_quote(text));
 }
 
 int partial_open_dir(const char *root, const char *min_free, struct err *e)

@@ -12,7 +12,8 @@
 
 #include "reactor/err.h"
 
-/* Makes the directory. root is borrowed for ever; min_free: "5%" or bytes with a unit. INTERNAL. */
+/* Makes the directory. root is borrowed for ever; min_free: "5%" or bytes with a unit; INVALID_ARGUMENT: neither.
+ * INTERNAL. */
 int partial_open_dir(const char *root, const char *min_free, struct err *e);
 
 struct partial {
