@@ -17,13 +17,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "procs/exec_file.h"
 #include "procs/keeper.h"
 #include "procs/oci_runtime.h"
-#include "procs/spec.h"
 #include "reactor/buf.h"
 #include "reactor/child.h"
 #include "reactor/log.h"
@@ -31,7 +30,7 @@
 #include "reactor/own.h"
 #include "reactor/sm.h"
 
-enum { FLUSH_MS = 200, KILL_PATIENCE_MS = 2000, READ_MAX = 64 * 1024, CONFIG_MAX = 8 << 20 };
+enum { FLUSH_MS = 200, KILL_PATIENCE_MS = 2000, READ_MAX = 64 * 1024 };
 
 enum exec_state { SPAWN, RUN, FLUSH, KILL, DOOMED, DONE };
 static const struct sm_state exec_states[] = {
@@ -54,7 +53,7 @@ struct exec {
 	char id[ID_SIZE];
 	char keep_id[sizeof(((struct exit_watch *)0)->id)]; /* "exec/<id>" */
 	struct arena *arena;
-	const char *process, *pidfile; /* <bundle>/exec-<id>.json, .pid */
+	struct exec_file file;
 	struct stream out, err;
 	struct timer timer;  /* the caller's timeout; then FLUSH and KILL */
 	struct exit_watch watch;
@@ -81,10 +80,7 @@ static void exec_free(struct exec *x)
 	stream_close(&x->err);
 	buf_free(&x->out.got);
 	buf_free(&x->err.got);
-	if (x->process) {
-		unlink(x->process);
-		unlink(x->pidfile);
-	}
+	exec_file_remove(&x->file);
 	arena_free(x->arena);
 	free(x);
 }
@@ -221,46 +217,6 @@ static void on_spawned(void *arg, const struct err *e, struct child_result *r)
 
 /* ---- the way in ---- */
 
-static json_t *read_config(const char *bundle, struct arena *a, struct err *e)
-{
-	const char *path = arena_printf(a, "%s/config.json", bundle);
-	auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
-	auto_free char *text = NULL;
-	struct stat st;
-	ssize_t n;
-
-	if (fd < 0 || fstat(fd, &st) < 0) {
-		err_os(e, ERR_INTERNAL, "open %s", path);
-		return NULL;
-	}
-	text = st.st_size < CONFIG_MAX ? own_must(malloc((size_t)st.st_size + 1)) : NULL;
-	n = text ? read(fd, text, (size_t)st.st_size) : -1;
-	if (n != st.st_size) {
-		err_set(e, ERR_INTERNAL, "read %s: %lld bytes", path, (long long)st.st_size);
-		return NULL;
-	}
-	return json_parse(text, (size_t)n, path, e);
-}
-
-static int write_process(struct exec *x, const struct container *c, const struct strings *cmd, struct err *e)
-{
-	auto_json json_t *config = read_config(c->bundle, x->arena, e);
-	auto_json json_t *process = config ? spec_exec_process(c, config, cmd, false) : NULL;
-	auto_free char *text = process ? own_must(json_dumps(process, JSON_COMPACT)) : NULL;
-	auto_fd int fd = -1;
-
-	if (!config)
-		return -1;
-	if (!process)
-		return err_set(e, ERR_INVALID_ARGUMENT, "exec: the command is not valid UTF-8");
-	x->process = arena_printf(x->arena, "%s/exec-%s.json", c->bundle, x->id);
-	x->pidfile = arena_printf(x->arena, "%s/exec-%s.pid", c->bundle, x->id);
-	fd = open(x->process, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text))
-		return err_os(e, ERR_INTERNAL, "write %s", x->process);
-	return 0;
-}
-
 static int spawn(struct exec *x, const struct container *c, const struct strings *cmd, struct err *e)
 {
 	const struct runtime_handler *h = runtime_find(c->runtime);
@@ -272,11 +228,12 @@ static int spawn(struct exec *x, const struct container *c, const struct strings
 		return err_set(e, ERR_INVALID_ARGUMENT, "exec: the command is empty");
 	if (!h)
 		return err_set(e, ERR_FAILED_PRECONDITION, "exec: runtime handler %s is not configured any more", c->runtime);
-	if (open_pipe(&x->out, &out, e) < 0 || open_pipe(&x->err, &err, e) < 0 || write_process(x, c, cmd, e) < 0)
+	if (open_pipe(&x->out, &out, e) < 0 || open_pipe(&x->err, &err, e) < 0 ||
+	    exec_file_write(&x->file, x->arena, c, x->id, cmd, false, e) < 0)
 		return -1;
 	fd_watch_set(&x->out.watch, x->out.fd, FD_READ, on_out);
 	fd_watch_set(&x->err.watch, x->err.fd, FD_READ, on_err);
-	oci_exec(h, c->id, x->process, x->pidfile, x->keep_id, &(struct oci_stdio){ -1, out, err, NULL }, on_spawned, x);
+	oci_exec(h, c->id, x->file.process, x->file.pidfile, x->keep_id, &(struct oci_stdio){ -1, out, err, NULL }, on_spawned, x);
 	return 0;
 }
 

@@ -3,6 +3,7 @@
  *        +--readable--> LOOK: whole lines there? move them -----------------+
  *        |                 |only a piece of a line      |log cannot be written
  *   WATCHING <--moved------+--> LINGER (10 ms, then it goes as P)           |
+ *        ^                 +--a reader is paused--> PARKED                  |
  *        ^                                                                  |
  *        +---1 ms of rest when lines come one by one <----------------------+--> HELD: kept in memory, again in 1 s
  *
@@ -27,7 +28,7 @@
 #include "reactor/metric.h"
 #include "reactor/own.h"
 
-enum { LINGER_MS = 10, REST_MS = 1, AGAIN_MS = 1000, DRAIN_MS = 2000, READERS_MAX = 16, SMALL_BYTES = 4096 };
+enum { LINGER_MS = 10, REST_MS = 1, AGAIN_MS = 1000, DRAIN_MS = 2000, SMALL_BYTES = 4096 };
 
 struct stream {
 	struct log_pump *pump;
@@ -38,6 +39,7 @@ struct stream {
 	struct buf held;       /* bytes that the log refused */
 	int64_t moved_ns;      /* of the last move */
 	bool ended;            /* end of file was seen, and nobody opened the FIFO since */
+	bool parked;           /* until no reader is paused */
 };
 
 struct log_pump {
@@ -164,15 +166,33 @@ static bool should_rest(struct stream *s, size_t n)
 	return often && n < SMALL_BYTES && !s->pump->drained;
 }
 
+static bool is_paused(const struct log_pump *p)
+{
+	for (const struct log_reader *r = p->readers; r; r = r->next)
+		if (r->paused)
+			return !p->drained;
+	return false;
+}
+
+static void park(struct stream *s)
+{
+	s->parked = true;
+	fd_watch_clear(&s->watch);
+	timer_clear(&s->timer);
+}
+
 static void look(struct stream *s, bool flush)
 {
 	struct log_pump *p = s->pump;
 	struct log_stage_target target = { p->id, p->log_fd, s->is_stderr };
 	const char *bytes;
-	ssize_t there = log_stage_peek(s->fd, &bytes);
+	ssize_t there;
 	size_t n;
 	struct err e;
 
+	if (is_paused(p))
+		return park(s);
+	there = log_stage_peek(s->fd, &bytes);
 	if (there == 0)
 		return at_end(s);
 	if (there < 0) /* EAGAIN: a reader of its own pipe sees no other error */
@@ -278,13 +298,24 @@ int log_pump_writer(struct log_pump *p, bool is_stderr, struct err *e)
 
 void log_pump_listen(struct log_pump *p, struct log_reader *r)
 {
-	int n = 0;
-
-	for (struct log_reader *it = p->readers; it; it = it->next)
-		n++;
-	assert(n < READERS_MAX);
+	r->paused = false;
 	r->next = p->readers;
 	p->readers = r;
+}
+
+static void unpark(struct log_pump *p)
+{
+	for (int i = 0; i < 2; i++)
+		if (p->streams[i].parked && !is_paused(p)) {
+			p->streams[i].parked = false;
+			wait_ms(&p->streams[i], 0, on_rested);
+		}
+}
+
+void log_pump_pause(struct log_pump *p, struct log_reader *r, bool paused)
+{
+	r->paused = paused;
+	unpark(p);
 }
 
 void log_pump_unlisten(struct log_pump *p, struct log_reader *r)
@@ -292,7 +323,7 @@ void log_pump_unlisten(struct log_pump *p, struct log_reader *r)
 	for (struct log_reader **at = &p->readers; *at; at = &(*at)->next)
 		if (*at == r) {
 			*at = r->next;
-			return;
+			return unpark(p);
 		}
 }
 

@@ -25,13 +25,16 @@ struct log_pump *log_pump_open(const char *id, const char *dir, const char *log_
 /* The container's ends, O_RDWR: for the runtime's fd 1 and 2; closed by the caller after the spawn. */
 int log_pump_writer(struct log_pump *p, bool is_stderr, struct err *e);
 
-/* Bytes as they come, for attach; before they are formatted. At most 16 readers. */
+/* Bytes as they come, for attach; before they are formatted. */
 struct log_reader {
 	void (*fn)(struct log_reader *r, bool is_stderr, const void *p, size_t n);
 	struct log_reader *next; /* private */
+	bool paused;             /* private */
 };
 void log_pump_listen(struct log_pump *p, struct log_reader *r);
 void log_pump_unlisten(struct log_pump *p, struct log_reader *r);
+/* While any reader is paused nothing is moved, so the container waits for room in its FIFO; draining does not care. */
+void log_pump_pause(struct log_pump *p, struct log_reader *r, bool paused);
 
 /* ReopenContainerLog: open-or-create the same path, switch, close the old one. An error changes and creates nothing. */
 int log_pump_reopen(struct log_pump *p, struct err *e);

@@ -67,6 +67,12 @@ void log_pump_unlisten(struct log_pump *p, struct log_reader *r)
 	(void)r;
 }
 
+void log_pump_pause(struct log_pump *p, struct log_reader *r, bool paused)
+{
+	(void)p;
+	r->paused = paused;
+}
+
 int log_pump_reopen(struct log_pump *p, struct err *e)
 {
 	(void)p;

@@ -1,0 +1,224 @@
+/* attach.c - see attach.h.
+ *
+ *   OPEN ---container exited, its log is drained---> ENDED ---next turn---> reported
+ *    |---end of input, not stdin_once---------------^
+ *    |---paused for 10 s----------------------------^
+ *
+ * Waits on: the container's exit, its log pump, its stdin when that is full, a timer. */
+#include "procs/attach.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "procs/console.h"
+#include "procs/feed.h"
+#include "procs/keeper.h"
+#include "procs/log_pump.h"
+#include "reactor/log.h"
+#include "reactor/own.h"
+
+enum { PATIENCE_MS = 10000 };
+
+struct attach {
+	struct stdio stdio;
+	struct container *container; /* NULL: ended */
+	struct stdio_want want;
+	struct container_wait exit;
+	struct log_reader reader;
+	bool reading;
+	struct feed feed;
+	int in; /* of our own; -1: the container has none, or it was not asked for */
+	struct timer timer;
+	struct err fault;
+};
+
+static struct attach *of(struct stdio *s)
+{
+	return container_of(s, struct attach, stdio);
+}
+
+static void stop_reading(struct attach *a)
+{
+	/* A pump that was closed meanwhile has no readers any more. */
+	if (a->reading && a->container && a->container->log)
+		log_pump_unlisten(a->container->log, &a->reader);
+	a->reading = false;
+}
+
+static void attach_free(struct attach *a)
+{
+	timer_clear(&a->timer);
+	container_unwait(&a->exit);
+	stop_reading(a);
+	feed_close(&a->feed);
+	if (a->in >= 0)
+		close(a->in);
+	free(a);
+}
+
+static void on_report(struct timer *t)
+{
+	struct attach *a = container_of(t, struct attach, timer);
+	const struct stdio_events *events = a->stdio.events;
+	void *arg = a->stdio.arg;
+	struct err fault = a->fault;
+
+	attach_free(a);
+	events->ended(arg, fault.code == ERR_OK ? NULL : &fault, 0);
+}
+
+static void end(struct attach *a)
+{
+	stop_reading(a);
+	container_unwait(&a->exit);
+	a->container = NULL;
+	timer_set(&a->timer, 0, on_report);
+}
+
+static void on_exited(struct container_wait *w)
+{
+	end(container_of(w, struct attach, exit));
+}
+
+static void on_output(struct log_reader *r, bool is_stderr, const void *p, size_t n)
+{
+	struct attach *a = container_of(r, struct attach, reader);
+
+	if (is_stderr ? a->want.err : a->want.out)
+		a->stdio.events->output(a->stdio.arg, is_stderr, p, n);
+}
+
+/* ---- what the client says ---- */
+
+/* The keeper's copy and ours are all there is beside a->in: the process reads its end of file. */
+static void close_stdin(struct attach *a)
+{
+	struct arena *m = arena_new();
+
+	keeper_release(arena_printf(m, "container/%s/stdin", a->container->id));
+	arena_free(m);
+	if (a->in >= 0)
+		close(take_fd(&a->in));
+}
+
+static bool ends_with_its_input(const struct attach *a)
+{
+	return a->container->config.stdin_once && !a->container->config.tty;
+}
+
+static void on_taken(struct feed *f, size_t n)
+{
+	struct attach *a = container_of(f, struct attach, feed);
+
+	if (a->stdio.events)
+		a->stdio.events->taken(a->stdio.arg, n);
+}
+
+static void on_fed(struct feed *f)
+{
+	struct attach *a = container_of(f, struct attach, feed);
+
+	if (!a->container)
+		return;
+	if (ends_with_its_input(a))
+		close_stdin(a);
+	else
+		end(a);
+}
+
+static void input(struct stdio *s, const void *p, size_t n)
+{
+	feed_write(&of(s)->feed, p, n);
+}
+
+static void input_end(struct stdio *s)
+{
+	feed_end(&of(s)->feed);
+}
+
+static void resize(struct stdio *s, uint16_t width, uint16_t height)
+{
+	struct attach *a = of(s);
+	struct winsize size = { .ws_row = height, .ws_col = width };
+	int master = a->container ? console_held(a->container->id) : -1;
+
+	if (master >= 0)
+		ioctl(master, TIOCSWINSZ, &size);
+}
+
+static void on_patience_over(struct timer *t)
+{
+	struct attach *a = container_of(t, struct attach, timer);
+
+	err_set(&a->fault, ERR_RESOURCE_EXHAUSTED, "attach: the client took no output for %d s", PATIENCE_MS / 1000);
+	end(a);
+}
+
+static void pause_it(struct stdio *s, bool paused)
+{
+	struct attach *a = of(s);
+
+	if (!a->container)
+		return;
+	if (a->reading && a->container->log)
+		log_pump_pause(a->container->log, &a->reader, paused);
+	if (paused)
+		timer_set(&a->timer, PATIENCE_MS, on_patience_over);
+	else
+		timer_clear(&a->timer);
+}
+
+static void leave(struct stdio *s)
+{
+	struct attach *a = of(s);
+
+	if (a->container && a->want.in && ends_with_its_input(a))
+		close_stdin(a);
+	attach_free(a);
+}
+
+static const struct stdio_ops ops = { input, input_end, resize, pause_it, leave };
+
+/* ---- the way in ---- */
+
+/* A copy of what the keeper holds: it may be released while we write. */
+static int open_stdin(const struct container *c)
+{
+	struct arena *m = arena_new();
+	int held = c->config.tty ? console_held(c->id) : keeper_held(arena_printf(m, "container/%s/stdin", c->id));
+
+	arena_free(m);
+	return held < 0 ? -1 : fcntl(held, F_DUPFD_CLOEXEC, 3);
+}
+
+struct stdio *attach_start(struct container *c, const struct stdio_want *want, const struct stdio_events *events, void *arg)
+{
+	struct attach *a = new_zero(struct attach);
+
+	a->stdio = (struct stdio){ &ops, events, arg };
+	a->want = *want;
+	a->in = -1;
+	feed_init(&a->feed, on_taken, on_fed);
+	if (c->state != CONTAINER_RUNNING) {
+		err_set(&a->fault, ERR_FAILED_PRECONDITION, "attach: container %.12s is not running", c->id);
+		feed_drop(&a->feed);
+		end(a);
+		return &a->stdio;
+	}
+	a->container = c;
+	container_wait(c, &a->exit, on_exited);
+	if (want->in)
+		a->in = open_stdin(c);
+	if (a->in >= 0)
+		feed_open(&a->feed, a->in);
+	else
+		feed_drop(&a->feed);
+	a->reader.fn = on_output;
+	a->reading = c->log && (want->out || want->err);
+	if (a->reading)
+		log_pump_listen(c->log, &a->reader);
+	return &a->stdio;
+}

@@ -1,0 +1,371 @@
+/* exec_stream.c - see exec_stream.h.
+ *
+ *   SPAWN ---pid, and the terminal's master---> RUN ---exit record---> FLUSH ---outputs at their end, or silent for 200 ms---> DONE
+ *     |                                          |                       +---no client---> DONE
+ *     |                                          +---no terminal came: killed, the error told---> RUN without a client
+ *     +---error---> DONE
+ *
+ * Nothing of the container is touched after SPAWN: it may be gone before its exec is.
+ * Waits on: the runtime (SPAWN), the keeper's exit record (RUN), both outputs unless paused and the input (RUN, FLUSH), a timer. */
+#include "procs/exec_stream.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/wait.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "procs/console.h"
+#include "procs/exec.h"
+#include "procs/exec_file.h"
+#include "procs/feed.h"
+#include "procs/keeper.h"
+#include "procs/oci_runtime.h"
+#include "reactor/child.h"
+#include "reactor/log.h"
+#include "reactor/loop.h"
+#include "reactor/own.h"
+#include "reactor/sm.h"
+
+enum { QUIET_MS = 200, READ_MAX = 32 * 1024 };
+
+enum exec_stream_state { SPAWN, RUN, FLUSH, DONE };
+static const struct sm_state exec_stream_states[] = {
+	[SPAWN] = { "SPAWN", TO(RUN) | TO(DONE) },
+	[RUN]   = { "RUN",   TO(FLUSH) },
+	[FLUSH] = { "FLUSH", TO(DONE) },
+	[DONE]  = { "DONE",  0 },
+};
+
+struct output {
+	int fd; /* -1: not asked for, or at its end */
+	struct fd_watch watch;
+};
+
+struct exec_stream {
+	struct stdio stdio;
+	struct sm sm;
+	char id[ID_SIZE];
+	char keep_id[sizeof(((struct exit_watch *)0)->id)]; /* "exec/<id>" */
+	struct arena *arena;
+	struct exec_file file;
+	struct console_socket *console; /* NULL: no tty */
+	int master;                     /* of the tty; both outputs' fd is -1 or this */
+	int in;                         /* write end of its stdin; -1: none, or closed */
+	struct output out, err;
+	struct feed feed;
+	bool paused;
+	struct winsize size; /* asked for before there was a terminal */
+	struct timer timer;  /* SPAWN: the error's turn; FLUSH: silence */
+	struct exit_watch watch;
+	int32_t exit_code;
+	struct err fault;
+};
+
+static void on_out(struct fd_watch *w, int events);
+static void on_err(struct fd_watch *w, int events);
+static void on_quiet(struct timer *t);
+
+static struct exec_stream *of(struct stdio *s)
+{
+	return container_of(s, struct exec_stream, stdio);
+}
+
+static void close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(take_fd(fd));
+}
+
+static void output_close(struct exec_stream *x, struct output *o)
+{
+	fd_watch_clear(&o->watch);
+	if (o->fd != x->master)
+		close_fd(&o->fd);
+	o->fd = -1;
+}
+
+static void exec_stream_free(struct exec_stream *x)
+{
+	timer_clear(&x->timer);
+	keeper_unwatch_exit(&x->watch);
+	keeper_forget(x->keep_id);
+	feed_close(&x->feed);
+	output_close(x, &x->out);
+	output_close(x, &x->err);
+	close_fd(&x->in);
+	close_fd(&x->master);
+	console_unlisten(x->console);
+	exec_file_remove(&x->file);
+	arena_free(x->arena);
+	free(x);
+}
+
+static void report(struct exec_stream *x)
+{
+	const struct stdio_events *events = x->stdio.events;
+
+	x->stdio.events = NULL;
+	if (events)
+		events->ended(x->stdio.arg, x->fault.code == ERR_OK ? NULL : &x->fault, x->exit_code);
+}
+
+static void finish(struct exec_stream *x)
+{
+	sm_move(&x->sm, DONE);
+	report(x);
+	exec_stream_free(x);
+}
+
+/* ---- output ---- */
+
+/* All that the client can be given was, or nobody is there to take it. */
+static void check_flushed(struct exec_stream *x)
+{
+	if (x->sm.now != FLUSH)
+		return;
+	if (!x->stdio.events || (x->out.fd < 0 && x->err.fd < 0))
+		timer_set(&x->timer, 0, on_quiet);
+	else if (x->paused)
+		timer_clear(&x->timer);
+	else
+		timer_set(&x->timer, QUIET_MS, on_quiet);
+}
+
+static void watch_outputs(struct exec_stream *x)
+{
+	if (x->out.fd >= 0)
+		fd_watch_set(&x->out.watch, x->out.fd, x->paused ? 0 : FD_READ, on_out);
+	if (x->err.fd >= 0)
+		fd_watch_set(&x->err.watch, x->err.fd, x->paused ? 0 : FD_READ, on_err);
+	check_flushed(x);
+}
+
+static void on_quiet(struct timer *t)
+{
+	finish(container_of(t, struct exec_stream, timer));
+}
+
+static void read_output(struct exec_stream *x, struct output *o, bool is_stderr)
+{
+	static char bytes[READ_MAX];
+	ssize_t n = read(o->fd, bytes, sizeof(bytes));
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0) /* EIO of a terminal: nobody has its other side open */
+		output_close(x, o);
+	else if (x->stdio.events)
+		x->stdio.events->output(x->stdio.arg, is_stderr, bytes, (size_t)n);
+	check_flushed(x);
+}
+
+static void on_out(struct fd_watch *w, int events)
+{
+	struct exec_stream *x = container_of(w, struct exec_stream, out.watch);
+
+	(void)events;
+	read_output(x, &x->out, false);
+}
+
+static void on_err(struct fd_watch *w, int events)
+{
+	struct exec_stream *x = container_of(w, struct exec_stream, err.watch);
+
+	(void)events;
+	read_output(x, &x->err, true);
+}
+
+/* ---- what the client says ---- */
+
+static void on_taken(struct feed *f, size_t n)
+{
+	struct exec_stream *x = container_of(f, struct exec_stream, feed);
+
+	if (x->stdio.events)
+		x->stdio.events->taken(x->stdio.arg, n);
+}
+
+/* A terminal has no end of file but the character for it, and that only while it gathers lines. */
+static void on_fed(struct feed *f)
+{
+	struct exec_stream *x = container_of(f, struct exec_stream, feed);
+	struct termios t;
+
+	close_fd(&x->in);
+	if (x->master >= 0 && tcgetattr(x->master, &t) == 0 && t.c_lflag & ICANON && write(x->master, &t.c_cc[VEOF], 1) < 0)
+		log_debug("exec id=%.12s end_of_input=refused", x->id);
+}
+
+static void input(struct stdio *s, const void *p, size_t n)
+{
+	feed_write(&of(s)->feed, p, n);
+}
+
+static void input_end(struct stdio *s)
+{
+	feed_end(&of(s)->feed);
+}
+
+static void resize(struct stdio *s, uint16_t width, uint16_t height)
+{
+	struct exec_stream *x = of(s);
+
+	x->size = (struct winsize){ .ws_row = height, .ws_col = width };
+	if (x->master >= 0)
+		ioctl(x->master, TIOCSWINSZ, &x->size);
+}
+
+static void pause_it(struct stdio *s, bool paused)
+{
+	struct exec_stream *x = of(s);
+
+	x->paused = paused;
+	watch_outputs(x);
+}
+
+static void leave(struct stdio *s)
+{
+	struct exec_stream *x = of(s);
+
+	x->stdio.events = NULL;
+	x->paused = false;
+	feed_drop(&x->feed);
+	feed_end(&x->feed);
+	if (x->master >= 0) {
+		output_close(x, &x->out);
+		close_fd(&x->master);
+	}
+	watch_outputs(x);
+}
+
+static const struct stdio_ops ops = { input, input_end, resize, pause_it, leave };
+
+/* ---- the process ---- */
+
+static void on_exit_record(struct exit_watch *w, const struct exit_record *r)
+{
+	struct exec_stream *x = container_of(w, struct exec_stream, watch);
+
+	x->exit_code = WIFSIGNALED(r->status) ? 128 + WTERMSIG(r->status) : WEXITSTATUS(r->status);
+	if (r->status == -1)
+		err_set(&x->fault, ERR_INTERNAL, "exec: its exit status is lost: the keeper had died");
+	sm_move(&x->sm, FLUSH);
+	feed_drop(&x->feed);
+	check_flushed(x);
+}
+
+static void terminal_ready(struct exec_stream *x)
+{
+	x->out.fd = x->master;
+	fcntl(x->master, F_SETFL, O_RDWR | O_NONBLOCK);
+	if (x->size.ws_col || x->size.ws_row)
+		ioctl(x->master, TIOCSWINSZ, &x->size);
+	feed_open(&x->feed, x->master);
+	watch_outputs(x);
+}
+
+static void on_spawned(void *arg, const struct err *e, struct child_result *r)
+{
+	struct exec_stream *x = arg;
+
+	if (e) {
+		x->fault = *e;
+		return finish(x);
+	}
+	sm_move(&x->sm, RUN);
+	keeper_watch_exit(&x->watch, x->keep_id, on_exit_record);
+	if (!x->console)
+		return;
+	x->master = console_take(x->console, &x->fault);
+	if (x->master < 0) {
+		exec_kill_tree(r->pid);
+		return report(x);
+	}
+	if (x->stdio.events)
+		terminal_ready(x);
+	else
+		close_fd(&x->master);
+}
+
+/* ---- the way in ---- */
+
+/* ours is non-blocking: the ends of a pipe are two open files. */
+static int open_pipe(int *ours, int *theirs, bool we_write, struct err *e)
+{
+	int ends[2];
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return err_os(e, ERR_RESOURCE_EXHAUSTED, "exec: pipe");
+	*ours = ends[we_write];
+	*theirs = ends[!we_write];
+	fcntl(*ours, F_SETFL, O_NONBLOCK);
+	return 0;
+}
+
+static int open_streams(struct exec_stream *x, const struct stdio_want *want, struct oci_stdio *io, struct err *e)
+{
+	if (want->tty) {
+		x->console = console_listen(e);
+		if (!x->console)
+			return -1;
+		io->console_socket = console_socket_path(x->console);
+		return 0;
+	}
+	if ((want->in && open_pipe(&x->in, &io->in, true, e) < 0) || (want->out && open_pipe(&x->out.fd, &io->out, false, e) < 0) ||
+	    (want->err && open_pipe(&x->err.fd, &io->err, false, e) < 0))
+		return -1;
+	if (x->in >= 0)
+		feed_open(&x->feed, x->in);
+	watch_outputs(x);
+	return 0;
+}
+
+static int spawn(struct exec_stream *x, const struct container *c, const struct strings *cmd, const struct stdio_want *want,
+		 struct oci_stdio *io, struct err *e)
+{
+	const struct runtime_handler *h = runtime_find(c->runtime);
+
+	if (c->state != CONTAINER_RUNNING)
+		return err_set(e, ERR_FAILED_PRECONDITION, "exec: container %.12s is not running", c->id);
+	if (!cmd->n)
+		return err_set(e, ERR_INVALID_ARGUMENT, "exec: the command is empty");
+	if (!h)
+		return err_set(e, ERR_FAILED_PRECONDITION, "exec: runtime handler %s is not configured any more", c->runtime);
+	if (open_streams(x, want, io, e) < 0 || exec_file_write(&x->file, x->arena, c, x->id, cmd, want->tty, e) < 0)
+		return -1;
+	oci_exec(h, c->id, x->file.process, x->file.pidfile, x->keep_id, io, on_spawned, x);
+	return 0;
+}
+
+static void on_refused(struct timer *t)
+{
+	finish(container_of(t, struct exec_stream, timer));
+}
+
+struct stdio *exec_stream_start(struct container *c, const struct strings *cmd, const struct stdio_want *want,
+				const struct stdio_events *events, void *arg)
+{
+	struct exec_stream *x = new_zero(struct exec_stream);
+	struct oci_stdio io = { -1, -1, -1, NULL };
+
+	x->stdio = (struct stdio){ &ops, events, arg };
+	id_random(x->id);
+	snprintf(x->keep_id, sizeof(x->keep_id), "exec/%s", x->id);
+	x->sm = (struct sm){ exec_stream_states, "exec_stream", x->id, SPAWN };
+	x->arena = arena_new();
+	x->master = x->in = x->out.fd = x->err.fd = -1;
+	feed_init(&x->feed, on_taken, on_fed);
+	if (!want->in)
+		feed_drop(&x->feed);
+	if (spawn(x, c, cmd, want, &io, &x->fault) < 0)
+		timer_set(&x->timer, 0, on_refused);
+	close_fd(&io.in);
+	close_fd(&io.out);
+	close_fd(&io.err);
+	return &x->stdio;
+}
