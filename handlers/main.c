@@ -5,10 +5,12 @@
  * Order: keeper (all it holds comes back) -> images -> procs -> recovery -> sockets -> READY. SIGTERM drains the CRI
  * connections and ends; containers and their keeper go on. Exit codes: 0, 1 a failure at start, 64 usage, 78 configuration. */
 #include <errno.h>
+#include <fcntl.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sysexits.h>
@@ -76,6 +78,27 @@ static int make_directories(struct err *e)
 	}
 	if (mkdir(config.root, 0711) < 0 && errno != EEXIST)
 		return err_os(e, ERR_INTERNAL, "make %s", config.root);
+	return 0;
+}
+
+/* Two crispds over one root would ruin each other's records. The lock lives as long as this process: nothing closes it. */
+static int lock_root(struct err *e)
+{
+	const char *path = arena_printf(config.arena, "%s/lock", config.root);
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	char pid[16] = "";
+
+	if (fd < 0)
+		return err_os(e, ERR_INTERNAL, "open %s", path);
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		ssize_t n = pread(fd, pid, sizeof(pid) - 1, 0);
+
+		pid[n > 0 ? strcspn(pid, "\n") : 0] = '\0';
+		close(fd);
+		return err_set(e, ERR_UNAVAILABLE, "root %s belongs to the crispd with pid %s", config.root, pid);
+	}
+	if (ftruncate(fd, 0) < 0 || dprintf(fd, "%d\n", getpid()) < 0)
+		return err_os(e, ERR_INTERNAL, "write %s", path);
 	return 0;
 }
 
@@ -159,7 +182,7 @@ static void on_keeper_ready(void *arg, const struct err *failure)
 	(void)arg;
 	if (failure)
 		return die(failure);
-	if (make_directories(&e) < 0 || open_images(&e) < 0 || open_procs(&e) < 0 || listen_all(&e) < 0 ||
+	if (make_directories(&e) < 0 || lock_root(&e) < 0 || open_images(&e) < 0 || open_procs(&e) < 0 || listen_all(&e) < 0 ||
 	    recover_start(config.state, on_recovered, NULL, &e) < 0)
 		die(&e);
 }
