@@ -1,0 +1,85 @@
+# config.t - configuration files that are wrong: exit 78, the file, the line and the word; nothing is made.
+
+. "$(dirname "$0")/../lib/crisp.sh"
+
+crisp_config
+cp "$T/config.yaml" "$T/good.yaml"
+start() { timeout 10 "$BUILD/crisp-keeper" --config "$T/config.yaml" >"$T/out" 2>&1; rc=$?; }
+refused() { # WORDS LINE... PATTERN: lines are added to the good file
+	local words=$1 want=${!#}
+	cp "$T/good.yaml" "$T/config.yaml"
+	shift
+	while [ $# -gt 1 ]; do printf '%s\n' "$1" >>"$T/config.yaml"; shift; done
+	start
+	is "$words: exit" "$rc" 78
+	like "$words: the words" "$(cat "$T/out")" "$T/config.yaml:?.*$want"
+}
+lines=$(wc -l <"$T/good.yaml")
+refused 'an unknown key' 'colour: red' ":$((lines + 1)): unknown key colour"
+refused 'an unknown key in a section' 'stream: {addres: 127.0.0.1}' ":$((lines + 1)): unknown key addres"
+refused 'an unknown key of a runtime' 'runtimes:' '  a: {type: oci, path: /bin/true, speed: 9}' ":$((lines + 2)): unknown key speed"
+refused 'a key given twice' "root: $T/other" ":$((lines + 1)): given twice: root"
+refused 'a relative path' 'http: 5' 'images: {max_layer_bytes: 5XB}' ":$((lines + 2)): no size.*5XB"
+refused 'a port that is none' 'stream: {port: 70000}' ":$((lines + 1)): no port: 70000"
+refused 'a word where a list is expected' 'listen: unix:///run/x' ":$((lines + 1)): a list is expected"
+refused 'a list where a word is expected' 'http: [a]' ":$((lines + 1)): one word is expected for http"
+refused 'a default runtime that is not there' 'runtime: {default: swift}' 'swift'
+refused 'a runtime of an unknown type' 'runtimes:' '  a: {type: wasm, path: /bin/true}' ":$((lines + 2)): .*oci, not wasm"
+refused 'YAML that is none' 'images: {a: [' ":$((lines + 1))|:$((lines + 2))"
+refused 'a cgroup driver that nobody knows' 'cgroup2: x' 'unknown key cgroup2'
+sed "s|^root: .*|root: var/lib/crisp|" "$T/good.yaml" >"$T/relative.yaml"
+cp "$T/relative.yaml" "$T/good.bak"; cp "$T/relative.yaml" "$T/config.yaml"
+start
+is 'a relative root: exit' "$rc" 78
+like 'a relative root: the words' "$(cat "$T/out")" "$T/config.yaml:1: an absolute path is expected for root"
+
+rm "$T/config.yaml"
+start
+is 'a file that is not there: exit' "$rc" 78
+like 'a file that is not there: the words' "$(cat "$T/out")" "$T/config.yaml.*No such file"
+mkdir "$T/config.yaml"
+start
+is 'a directory: exit' "$rc" 78
+like 'a directory: the words' "$(cat "$T/out")" "$T/config.yaml: no regular file"
+rmdir "$T/config.yaml"
+head -c 3000 /dev/urandom >"$T/config.yaml"
+start
+is 'noise: exit' "$rc" 78
+like 'noise: the words' "$(cat "$T/out")" "$T/config.yaml"
+: >"$T/nothing"
+out=$("$BUILD/crispd" --print state --config "$T/nothing" 2>&1)
+is 'an empty file is all defaults' "$out" /run/crisp
+is 'nothing was made' "$(ls -d "$T/root" "$T/state" 2>/dev/null)" ''
+
+for p in crisp-keeper crispd; do
+	"$BUILD/$p" --speed >"$T/out" 2>&1
+	is "$p: an unknown option" $? 64
+	like "$p: says how" "$(cat "$T/out")" 'usage:'
+done
+"$BUILD/crispd" --config "$T/good.yaml" >"$T/out" 2>&1
+is 'crispd without a keeper' $? 64
+like 'says who starts it' "$(cat "$T/out")" 'crisp-keeper'
+
+# What only the part that uses it understands.
+wrong() { # WORDS LINE PATTERN
+	{ cat "$T/good.yaml"; echo "$2"; } >"$T/config.yaml"
+	start
+	is "$1: exit" "$rc" 78
+	like "$1: the words" "$(grep start_failed "$T/out")" "$3"
+}
+wrong 'min_free of words' 'images: {min_free: plenty}' 'images.min_free: .*plenty'
+wrong 'min_free of more than all' 'images: {min_free: 150%}' 'images.min_free: .*150%'
+wrong 'a listener of an unknown kind' 'listen: [udp://127.0.0.1:1]' 'listen: .*udp://127.0.0.1:1'
+wrong 'a listener for the world' 'listen: [tcp://0.0.0.0:1234]' 'listen: .*tcp://0.0.0.0:1234'
+
+# Places that cannot be used.
+cp "$T/good.yaml" "$T/config.yaml"
+: >"$T/file"
+sed -i "s|^state: .*|state: $T/file/state|" "$T/config.yaml"
+start
+is 'a state directory that cannot be made: exit' "$rc" 1
+like 'a state directory that cannot be made: the words' "$(cat "$T/out")" "$T/file/state.*Not a directory"
+
+cp "$T/good.yaml" "$T/config.yaml"
+if crisp_start; then pass 'a good one starts'; else fail 'a good one starts'; fi
+crisp_clean

@@ -1,0 +1,112 @@
+# records.t - what is found on the disk at the start: records that are damaged, half-made things, records of another boot.
+
+. "$(dirname "$0")/../lib/crisp.sh"
+
+crisp_config
+mkdir -p "$T/bin" "$T/cni"
+sed -i "s|bin_dirs: \[|bin_dirs: [$T/bin, |" "$T/config.yaml"
+cp "$ROOT/tests/lib/cni_fake" "$T/bin/cni_fake"
+echo "{\"cniVersion\":\"1.0.0\",\"name\":\"fake\",\"plugins\":[{\"type\":\"cni_fake\",\"label\":\"a\",\"mode\":\"ok\",\"log\":\"$T/calls\",\"ip\":\"10.8.0.5/24\"}]}" \
+	>"$T/cni/10-fake.conflist"
+crisp_start || exit 1
+pull() { $CRICTL pull "$REGISTRY/busybox:latest" >/dev/null; }
+pull
+mkpod() { $CRICTL runp "$(pod_json "$1")"; }
+mkctr() { # POD NAME SCRIPT
+	local c; c=$($CRICTL create "$1" "$(ctr_json "$2" "$3")" "$T/${4:-p}.pod.json") && { [ "${5-}" = created ] || $CRICTL start "$c" >/dev/null; } && echo "$c"
+}
+sleeper='while :; do sleep 0.1; done'
+until_exited() { until_ok 10 exited "$1"; }
+again() { # WORDS: crisp starts again
+	if crisp_start; then pass "$1: crisp starts"; else fail "$1: crisp starts"; fi
+}
+
+# Damaged records: each kind of damage on one of each kind of object, beside good ones.
+pod=$(mkpod p)
+good=$(mkctr "$pod" good "$sleeper")
+pid=$($CRICTL inspect "$good" | jq -r .info.pid)
+declare -A victims
+n=0
+for damage in empty half noise version rights; do
+	n=$((n + 1))
+	victims[pod-$damage]=$(mkpod "v$n")
+	victims[ctr-$damage]=$(mkctr "$pod" "v$n" x p created)
+done
+image=$(basename "$(ls "$T"/root/images/*.json)")
+# Stopped first, so that it writes nothing more.
+old=$(crispd_pid)
+kill -STOP "$old"
+restarted() { kill -9 "$old"; until_ok 10 back; }
+back() { [ -n "$(crispd_pid)" ] && [ "$(crispd_pid)" != "$old" ] && $CRICTL pods -q; }
+record() { case $1 in pod-*) echo "$T/root/sandboxes/${victims[$1]}.json" ;; *) echo "$T/root/containers/${victims[$1]}.json" ;; esac; }
+harm() { # RECORD HOW
+	case $2 in
+	empty) : >"$1" ;;
+	half) truncate -s "$(($(stat -c %s "$1") / 2))" "$1" ;;
+	noise) head -c 500 /dev/urandom >"$1" ;;
+	version) jq -c '.version = 999' "$1" >"$1.x" && mv "$1.x" "$1" ;;
+	rights) rm "$1"; mkdir "$1" ;;
+	esac
+}
+for v in "${!victims[@]}"; do harm "$(record "$v")" "${v#*-}"; done
+harm "$T/root/images/$image" half
+echo '{"a": 1' >"$T/root/sandboxes/stray.json"
+echo hello >"$T/root/containers/README"
+ok 'crisp starts with damaged records' restarted
+is 'the good container runs' "$(state_of "$good") $($CRICTL inspect "$good" | jq -r .info.pid)" "CONTAINER_RUNNING $pid"
+is 'the good pod is ready' "$($CRICTL inspectp "$pod" | jq -r .status.state)" SANDBOX_READY
+is 'only the good ones are listed' "$($CRICTL ps -aq --no-trunc) $($CRICTL pods -q --no-trunc)" "$good $pod"
+for v in "${!victims[@]}"; do
+	f=$(record "$v")
+	ok "$v: is set aside" test -e "$f.corrupt" -a ! -e "$f"
+	like "$v: is reported" "$(cat "$T/crisp.log")" " (warn|error) .*(${f}|$(basename "$f" .json | cut -c1-12))"
+done
+ok 'the image: is set aside' test -e "$T/root/images/$image.corrupt"
+is 'no image is listed' "$($CRICTL images -q)" ''
+ok 'it is pulled again' pull
+ok 'a container of it runs' until_exited "$(mkctr "$pod" again 'echo back')"
+is 'as it should' "$(log_text again)" back
+is 'what is no record is left alone' "$(cat "$T/root/containers/README")" hello
+rm "$T/root/containers/README"
+find "$T/root" -name '*.corrupt' -exec rm -r {} +
+old=$(crispd_pid)
+ok 'crisp starts without them' restarted
+ok 'what the lost pods had is gone' until_ok 10 sh -c "[ \"\$(ls $T/netns)\" = crisp-$pod ]"
+is 'their cgroups too' "$(leftover_cgroups | grep -v "$pod" | head -3)" ''
+$CRICTL rmp -f "$pod" >/dev/null 2>&1
+
+# A reboot: no process, no mount, no state directory, another boot id in the records.
+pod=$(mkpod r)
+run=$(mkctr "$pod" run "$sleeper" r)
+new=$(mkctr "$pod" new x r created)
+ended=$(mkctr "$pod" ended 'exit 3' r)
+until_exited "$ended"
+stopped=$(mkpod s)
+$CRICTL stopp "$stopped" >/dev/null
+pid=$($CRICTL inspect "$run" | jq -r .info.pid)
+crisp_stop
+kill -9 "$pid"
+grep -F " $T/" /proc/self/mountinfo | awk '{ print $5 }' | tac | xargs -r -n1 umount -l
+rm -rf "$T/state" "$T/netns"
+for f in "$T"/root/sandboxes/*.json "$T"/root/containers/*.json; do
+	sed -i "s/$(cat /proc/sys/kernel/random/boot_id)/01234567-89ab-cdef-0123-456789abcdef/g" "$f"
+done
+: >"$T/calls"
+again 'a reboot'
+is 'the pod is not ready' "$($CRICTL inspectp "$pod" | jq -r .status.state)" SANDBOX_NOTREADY
+is 'it has no address' "$($CRICTL inspectp "$pod" | jq -r '.status.network.ip // ""')" ''
+what() { $CRICTL inspect "$1" | jq -r '[.status.state, .status.exitCode, .status.reason] | join(" ")'; }
+is 'what ran has exited' "$(what "$run")" 'CONTAINER_EXITED 255 Unknown'
+like 'it says why' "$($CRICTL inspect "$run" | jq -r .status.message)" 'restarted'
+is 'it has ended' "$($CRICTL inspect "$run" | jq -r '.status.finishedAt > "2000"')" true
+like 'what was created too' "$(what "$new")" 'CONTAINER_EXITED 255 '
+is 'what had ended before is as it was' "$(what "$ended")" 'CONTAINER_EXITED 3 Error'
+is 'the network was given back, once, before anything else' "$(cat "$T/calls")" "DEL a $pod"
+notok 'no container is made in it' $CRICTL create "$pod" "$(ctr_json late x)" "$T/r.pod.json"
+like 'because it is not ready' "$out" 'FailedPrecondition|not ready'
+next=$($CRICTL runp "$(pod_json r2)")
+like 'the next pod is made' "$next" '^[0-9a-f]{64}$'
+for p in "$pod" "$stopped" "$next"; do ok 'it goes' $CRICTL rmp -f "$p"; done
+is 'no container is left' "$($CRICTL ps -aq)" ''
+ok 'the image is still here' $CRICTL inspecti "$REGISTRY/busybox"
+crisp_clean
