@@ -1,0 +1,278 @@
+/* portfwd.c - see portfwd.h.
+ *
+ *   V4 ---refused, no route---> V6 ---refused, no route, 30 s---> OVER
+ *    |                          |
+ *    +---connected--------------+---> OPEN ---both halves closed, error, 10 min half-closed and silent---> OVER
+ *
+ * Waits on: the socket; a timer (V4, V6: 30 s for each; OPEN, half-closed: 10 min; OVER: a turn of its own). */
+#include "procs/portfwd.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "procs/feed.h"
+#include "reactor/list.h"
+#include "reactor/loop.h"
+#include "reactor/own.h"
+#include "reactor/sm.h"
+
+enum { CONNECT_MS = 30000, HALF_CLOSED_MS = 600000, READ_MAX = 32 * 1024 };
+
+enum portfwd_state { V4, V6, OPEN, OVER };
+static const struct sm_state portfwd_states[] = {
+	[V4]   = { "V4",   TO(V6) | TO(OPEN) | TO(OVER) },
+	[V6]   = { "V6",   TO(OPEN) | TO(OVER) },
+	[OPEN] = { "OPEN", TO(OVER) },
+	[OVER] = { "OVER", 0 },
+};
+
+struct portfwd {
+	struct sm sm;
+	int fd[2]; /* V4, V6: made together, the one that is not used is -1 once it is OPEN */
+	int now;   /* index of fd */
+	uint16_t port;
+	struct fd_watch watch;
+	struct timer timer;
+	struct feed feed;
+	bool paused, we_ended, port_ended;
+	struct err fault;
+	const struct portfwd_events *events;
+	void *arg;
+};
+
+static void on_ready(struct fd_watch *w, int events);
+
+static void on_over(struct timer *t)
+{
+	struct portfwd *f = container_of(t, struct portfwd, timer);
+
+	f->events->over(f->arg, f->fault.code == ERR_OK ? NULL : &f->fault);
+}
+
+static void over(struct portfwd *f)
+{
+	sm_move(&f->sm, OVER);
+	fd_watch_clear(&f->watch);
+	feed_drop(&f->feed);
+	timer_set(&f->timer, 0, on_over);
+}
+
+void portfwd_close(struct portfwd *f)
+{
+	fd_watch_clear(&f->watch);
+	timer_clear(&f->timer);
+	feed_close(&f->feed);
+	for (int i = 0; i < 2; i++)
+		if (f->fd[i] >= 0)
+			close(f->fd[i]);
+	free(f);
+}
+
+/* ---- connected ---- */
+
+static void on_silent(struct timer *t)
+{
+	over(container_of(t, struct portfwd, timer));
+}
+
+static void half_closed(struct portfwd *f)
+{
+	if (f->we_ended && f->port_ended)
+		return over(f);
+	if (f->we_ended || f->port_ended)
+		timer_set(&f->timer, HALF_CLOSED_MS, on_silent);
+}
+
+static void watch(struct portfwd *f)
+{
+	if (f->sm.now == OPEN)
+		fd_watch_set(&f->watch, f->fd[f->now], f->paused || f->port_ended ? 0 : FD_READ, on_ready);
+}
+
+static void on_taken(struct feed *feed, size_t n)
+{
+	struct portfwd *f = container_of(feed, struct portfwd, feed);
+
+	f->events->taken(f->arg, n);
+}
+
+static void on_fed(struct feed *feed)
+{
+	struct portfwd *f = container_of(feed, struct portfwd, feed);
+
+	if (f->sm.now != OPEN)
+		return;
+	shutdown(f->fd[f->now], SHUT_WR);
+	f->we_ended = true;
+	half_closed(f);
+}
+
+static void read_some(struct portfwd *f)
+{
+	static char bytes[READ_MAX];
+	ssize_t n = read(f->fd[f->now], bytes, sizeof(bytes));
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n < 0)
+		return over(f);
+	if (n == 0) {
+		f->port_ended = true;
+		f->events->eof(f->arg);
+		watch(f);
+	} else {
+		f->events->data(f->arg, bytes, (size_t)n);
+	}
+	half_closed(f);
+}
+
+void portfwd_write(struct portfwd *f, const void *p, size_t n)
+{
+	feed_write(&f->feed, p, n);
+}
+
+void portfwd_end(struct portfwd *f)
+{
+	feed_end(&f->feed);
+}
+
+void portfwd_pause(struct portfwd *f, bool paused)
+{
+	f->paused = paused;
+	watch(f);
+}
+
+/* ---- connecting ---- */
+
+static void connect_now(struct portfwd *f);
+
+static void on_connect_timeout(struct timer *t);
+
+/* The text is what a user of port-forward reads. */
+static void refused(struct portfwd *f, int error)
+{
+	const char *at = f->now == 0 ? "127.0.0.1" : "[::1]";
+	struct err first = f->fault;
+
+	errno = error;
+	err_os(&f->fault, ERR_UNAVAILABLE, "connect to %s:%u", at, f->port);
+	if (f->now == 0) {
+		sm_move(&f->sm, V6);
+		f->now = 1;
+		return connect_now(f);
+	}
+	err_set(&f->fault, ERR_UNAVAILABLE, "%s; connect to %s:%u: %s", first.msg, at, f->port, strerror(error));
+	over(f);
+}
+
+static void connected(struct portfwd *f)
+{
+	int other = !f->now;
+
+	sm_move(&f->sm, OPEN);
+	f->fault = (struct err){ 0 };
+	timer_clear(&f->timer);
+	if (f->fd[other] >= 0)
+		close(take_fd(&f->fd[other]));
+	watch(f);
+	feed_open(&f->feed, f->fd[f->now]);
+}
+
+static void on_connect_timeout(struct timer *t)
+{
+	struct portfwd *f = container_of(t, struct portfwd, timer);
+
+	fd_watch_clear(&f->watch);
+	refused(f, ETIMEDOUT);
+}
+
+static void on_ready(struct fd_watch *w, int events)
+{
+	struct portfwd *f = container_of(w, struct portfwd, watch);
+	socklen_t len = sizeof(int);
+	int error = 0;
+
+	(void)events;
+	if (f->sm.now == OPEN)
+		return read_some(f);
+	fd_watch_clear(&f->watch);
+	getsockopt(f->fd[f->now], SOL_SOCKET, SO_ERROR, &error, &len);
+	if (error)
+		refused(f, error);
+	else
+		connected(f);
+}
+
+static void connect_now(struct portfwd *f)
+{
+	struct sockaddr_in v4 = { .sin_family = AF_INET, .sin_port = htons(f->port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6, .sin6_port = htons(f->port), .sin6_addr = IN6ADDR_LOOPBACK_INIT };
+	int fd = f->fd[f->now], rc;
+
+	if (fd < 0) /* a kernel or namespace without that family */
+		return refused(f, EAFNOSUPPORT);
+	rc = f->now == 0 ? connect(fd, (struct sockaddr *)&v4, sizeof(v4)) : connect(fd, (struct sockaddr *)&v6, sizeof(v6));
+	if (rc < 0 && errno != EINPROGRESS)
+		return refused(f, errno);
+	timer_set(&f->timer, CONNECT_MS, on_connect_timeout);
+	fd_watch_set(&f->watch, fd, FD_WRITE, on_ready);
+}
+
+static int tcp_socket(int family)
+{
+	int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), on = 1;
+
+	if (fd >= 0)
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	return fd;
+}
+
+/* In another namespace than our own nothing of the daemon may run on: when there is no way back it ends, and is started again. */
+static int make_sockets(struct portfwd *f, int netns, struct err *e)
+{
+	static int home = -1;
+
+	if (home < 0)
+		home = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+	if (home < 0 || (netns >= 0 && setns(netns, CLONE_NEWNET) < 0))
+		return err_os(e, ERR_UNAVAILABLE, "enter the network namespace");
+	f->fd[0] = tcp_socket(AF_INET);
+	f->fd[1] = tcp_socket(AF_INET6);
+	if (netns >= 0 && setns(home, CLONE_NEWNET) < 0)
+		abort();
+	return 0;
+}
+
+static void on_start(struct timer *t)
+{
+	struct portfwd *f = container_of(t, struct portfwd, timer);
+
+	if (f->fault.code != ERR_OK)
+		over(f);
+	else
+		connect_now(f);
+}
+
+struct portfwd *portfwd_start(int netns, uint16_t port, const struct portfwd_events *events, void *arg)
+{
+	struct portfwd *f = new_zero(struct portfwd);
+
+	f->sm = (struct sm){ portfwd_states, "portfwd", "", V4 };
+	f->fd[0] = f->fd[1] = -1;
+	f->port = port;
+	f->events = events;
+	f->arg = arg;
+	feed_init(&f->feed, on_taken, on_fed);
+	make_sockets(f, netns, &f->fault);
+	/* A refusal by connect(2) itself may come at once. */
+	timer_set(&f->timer, 0, on_start);
+	return f;
+}
