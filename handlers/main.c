@@ -81,7 +81,7 @@ static int make_directories(struct err *e)
 	return 0;
 }
 
-/* Two crispds over one root would ruin each other's records. The lock lives as long as this process: nothing closes it. */
+/* Two crispds over one root would ruin each other's records. Nothing closes the lock: it lives as long as we do. */
 static int lock_root(struct err *e)
 {
 	const char *path = arena_printf(config.arena, "%s/lock", config.root);
@@ -182,8 +182,8 @@ static void on_keeper_ready(void *arg, const struct err *failure)
 	(void)arg;
 	if (failure)
 		return die(failure);
-	if (make_directories(&e) < 0 || lock_root(&e) < 0 || open_images(&e) < 0 || open_procs(&e) < 0 || listen_all(&e) < 0 ||
-	    recover_start(config.state, on_recovered, NULL, &e) < 0)
+	if (make_directories(&e) < 0 || lock_root(&e) < 0 || open_images(&e) < 0 || open_procs(&e) < 0 ||
+	    listen_all(&e) < 0 || recover_start(config.state, on_recovered, NULL, &e) < 0)
 		die(&e);
 }
 
