@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "procs/bundle.h"
 #include "procs/sandbox_down.h"
 #include "procs/stop_signal.h"
 #include "reactor/log.h"
@@ -90,38 +91,6 @@ static int choose_stop_signal(struct container *c, struct err *e)
 		       : err_set(e, ERR_INVALID_ARGUMENT, "the image's StopSignal \"%s\" is not a signal", image);
 }
 
-static int write_whole(const char *path, const char *text, size_t len, struct err *e)
-{
-	auto_fd int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-
-	if (fd < 0)
-		return err_os(e, ERR_INTERNAL, "write %s", path);
-	while (len > 0) {
-		ssize_t n = write(fd, text, len);
-
-		if (n < 0)
-			return err_os(e, ERR_INTERNAL, "write %s", path);
-		text += n;
-		len -= (size_t)n;
-	}
-	return 0;
-}
-
-static int write_config(const struct container *c, const json_t *config, struct err *e)
-{
-	struct arena *a = arena_new();
-	const char *path = arena_printf(a, "%s/config.json", c->bundle), *tmp = arena_printf(a, "%s.tmp", path);
-	auto_free char *text = own_must(json_dumps(config, JSON_COMPACT));
-	int r = write_whole(tmp, text, strlen(text), e);
-
-	if (r == 0 && rename(tmp, path) < 0)
-		r = err_os(e, ERR_INTERNAL, "write %s", path);
-	if (r < 0)
-		unlink(tmp);
-	arena_free(a);
-	return r;
-}
-
 int create_config(struct container *c, const struct spec_image_volume *volumes, size_t n_volumes, const char *node_name,
 		  struct err *e)
 {
@@ -135,7 +104,7 @@ int create_config(struct container *c, const struct spec_image_volume *volumes, 
 		return -1;
 	if (sandbox_namespaces(c->sandbox, c->arena, &in.namespaces, e) < 0 || choose_pid(c, &in.namespaces, e) < 0)
 		return -1;
-	if (spec_make(&in, &config, e) < 0 || write_config(c, config, e) < 0)
+	if (spec_make(&in, &config, e) < 0 || bundle_write_config(c->bundle, config, e) < 0)
 		return -1;
 	return container_save(c, e);
 }

@@ -200,6 +200,9 @@ static int make_local(struct sandbox_up *up)
 	s->made |= MADE_CGROUP;
 	if (cgroup_make(s->cgroup, &up->err) < 0)
 		return -1;
+	/* Below a parent of its own choice the caller sets the pod's limits itself, and changes them when it likes. */
+	if (!*s->config.cgroup_parent && s->config.resources.set && cgroup_limit(s->cgroup, &s->config.resources, &up->err) < 0)
+		return -1;
 	s->made |= MADE_FILES;
 	return sandbox_files_make(s, &(struct sandbox_files){ .hostname = hostname_of(s), .hosts = "/etc/hosts",
 		.resolv_conf = cfg.resolv_conf }, &up->err);

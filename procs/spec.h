@@ -36,6 +36,9 @@ struct spec_input {
  *   INTERNAL          the machine: a host path that cannot be made, a namespace that is gone */
 int spec_make(const struct spec_input *in, json_t **out, struct err *e);
 
+/* linux.resources without devices, as config.json has it: what an OCI runtime's `update` takes. A new reference, or NULL. */
+json_t *spec_limits(const struct resources *r, struct err *e);
+
 /* The `process` object of an exec in a container: another command and terminal, all else as in its config.json.
  * NULL: cmd is not UTF-8, or config is no config.json of ours. */
 json_t *spec_exec_process(const struct container *c, const json_t *config, const struct strings *cmd, bool tty);

@@ -80,6 +80,19 @@ static void oom_score_adj(struct spec *s, const struct resources *r)
 	spec_put(s->process, "oomScoreAdj", json_integer(want));
 }
 
+json_t *spec_limits(const struct resources *r, struct err *e)
+{
+	struct spec s = { .host = spec_host(), .resources = own_must(json_object()) };
+
+	cpu(&s, r);
+	memory(&s, r);
+	hugepages(&s, r);
+	if (unified(&s, r, e) == 0)
+		return s.resources;
+	json_decref(s.resources);
+	return NULL;
+}
+
 int spec_resources(struct spec *s, struct err *e)
 {
 	const struct resources *r = &s->c->config.resources;

@@ -25,6 +25,7 @@ char fake_calls[1024];
 int64_t fake_oom_kills;
 char fake_exec_keep_id[80];
 int fake_exec_out = -1;
+char fake_update[512];
 
 static struct {
 	bool pending;
@@ -110,6 +111,14 @@ struct oci_op *oci_delete(const struct runtime_handler *h, const char *id, oci_d
 	(void)h;
 	(void)id;
 	return begin("delete", "", done, arg);
+}
+
+struct oci_op *oci_update(const struct runtime_handler *h, const char *id, const char *resources_json, oci_done *done, void *arg)
+{
+	(void)h;
+	(void)id;
+	snprintf(fake_update, sizeof(fake_update), "%s", resources_json);
+	return begin("update", "", done, arg);
 }
 
 int64_t cgroup_oom_kills(const char *path)

@@ -1,0 +1,4 @@
+# Numbers are read from files that a test wrote; an update meets a runtime that does as it is told.
+$(BUILD)/tests/unit/procs/test_update: $(run.fakes)
+$(BUILD)/tests/unit/procs/test_stats: $(BUILD)/tests/fakes/world.o
+$(BUILD)/tests/unit/procs/test_events: $(BUILD)/tests/fakes/world.o
