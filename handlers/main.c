@@ -3,7 +3,8 @@
  *   crispd --config FILE    started by crisp-keeper, which passes its end of the channel as fd $CRISP_KEEPER_FD
  *
  * Order: keeper (all it holds comes back) -> images -> procs -> recovery -> sockets -> READY. SIGTERM drains the CRI
- * connections and ends; containers and their keeper go on. Exit codes: 0, 1 a failure at start, 64 usage, 78 configuration. */
+ * connections and ends; containers and their keeper go on. SIGHUP does the same when the configuration file is good: the
+ * keeper starts the next crispd with it. Exit codes: 0, 1 a failure at start, 64 usage, 78 configuration. */
 #include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
@@ -40,7 +41,8 @@ enum { DRAIN_MS = 2000, SETTLE_MS = 1000 };
 static struct config config;
 static struct grpc_server *grpc;
 static struct http_server *http;
-static struct signal_watch on_term, on_int;
+static struct signal_watch on_term, on_int, on_hup;
+static const char *config_file; /* NULL: defaults alone */
 static struct timer drain_timer, settle_timer;
 static char node_name[256];
 static int exit_code;
@@ -222,6 +224,21 @@ static void on_signal(struct signal_watch *w)
 	grpc_server_drain(grpc, on_drained, NULL);
 }
 
+/* A new configuration is a new crispd: containers do not notice. A file that is no good changes nothing. */
+static void on_reload(struct signal_watch *w)
+{
+	struct config next;
+	struct err e;
+
+	if (config_load(&next, config_file, &e) < 0)
+		log_error("reload_refused error=%s", log_quote(e.msg));
+	else if (strcmp(next.state, config.state) != 0 || strcmp(next.root, config.root) != 0)
+		log_error("reload_refused error=\"root and state are where everything is: stop crisp-keeper to change them\"");
+	else
+		on_signal(w);
+	config_free(&next);
+}
+
 static int usage(void)
 {
 	fputs("usage: crispd [--config FILE] [--print state | --version]\n"
@@ -289,6 +306,8 @@ int main(int argc, char **argv)
 	gethostname(node_name, sizeof(node_name) - 1);
 	signal_watch_set(&on_term, SIGTERM, on_signal);
 	signal_watch_set(&on_int, SIGINT, on_signal);
+	config_file = file;
+	signal_watch_set(&on_hup, SIGHUP, on_reload);
 	config_rpc_open(&config);
 	keeper_open((int)strtol(channel, NULL, 10), &events);
 	loop_run();

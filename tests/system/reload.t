@@ -1,0 +1,33 @@
+# reload.t - SIGHUP at the keeper: a good configuration is taken by a new crispd under running containers, a bad one changes nothing.
+
+. "$(dirname "$0")/../lib/crisp.sh"
+
+crisp_config
+cni_config
+crisp_start || exit 1
+$CRICTL pull "$REGISTRY/busybox:latest" >/dev/null
+pod=$($CRICTL runp "$(pod_json p)" 2>/dev/null)
+ctr=$($CRICTL create "$pod" "$(ctr_json c 'while :; do echo tick; sleep 0.1; done')" "$T/p.pod.json")
+$CRICTL start "$ctr" >/dev/null
+before=$(crispd_pid)
+
+cp "$T/config.yaml" "$T/good.yaml"
+echo 'nonsense: 1' >>"$T/config.yaml"
+kill -HUP "$KEEPER"
+ok 'a bad file is refused, by line' until_ok 10 grep -q 'reload_refused.*config.yaml:[0-9]*: unknown key nonsense' "$T/crisp.log"
+is 'and the same crispd goes on' "$(crispd_pid)" "$before"
+sed "s|^state: .*|state: $T/elsewhere|" "$T/good.yaml" >"$T/config.yaml"
+kill -HUP "$KEEPER"
+ok 'another state directory is refused' until_ok 10 grep -q 'reload_refused.*root and state' "$T/crisp.log"
+is 'the same crispd still' "$(crispd_pid)" "$before"
+
+{ cat "$T/good.yaml"; echo 'runtime: {default: crun}'; } >"$T/config.yaml"
+kill -HUP "$KEEPER"
+renewed() { [ -n "$(crispd_pid)" ] && [ "$(crispd_pid)" != "$before" ] && $CRICTL pods -q; }
+ok 'a good one is taken by a new crispd' until_ok 10 renewed
+is 'the container did not notice' "$(state_of "$ctr")" CONTAINER_RUNNING
+pod2=$($CRICTL runp "$(pod_json q)" 2>/dev/null)
+ctr2=$($CRICTL create "$pod2" "$(ctr_json d 'sleep 100')" "$T/q.pod.json")
+$CRICTL start "$ctr2" >/dev/null
+is 'and the new default runs' "$($CRICTL inspect "$ctr2" | jq -r .info.runtime)" crun
+crisp_clean
