@@ -85,8 +85,8 @@ void rpc_pod_sandbox_status(struct rpc *r, const void *request)
 {
 	const Runtime__V1__PodSandboxStatusRequest *in = request;
 	Runtime__V1__PodSandboxStatusResponse out = RUNTIME__V1__POD_SANDBOX_STATUS_RESPONSE__INIT;
-	const struct sandbox *s = rpc_sandbox(r, in->pod_sandbox_id);
 	struct arena *a = rpc_arena(r);
+	const struct sandbox *s = rpc_sandbox(r, in->pod_sandbox_id); /* NULL: r is gone */
 
 	if (!s)
 		return;

@@ -156,8 +156,8 @@ void rpc_container_stats(struct rpc *r, const void *request)
 {
 	const Runtime__V1__ContainerStatsRequest *in = request;
 	Runtime__V1__ContainerStatsResponse out = RUNTIME__V1__CONTAINER_STATS_RESPONSE__INIT;
-	struct container *c = rpc_container(r, in->container_id);
 	struct arena *a = rpc_arena(r);
+	struct container *c = rpc_container(r, in->container_id); /* NULL: r is gone */
 
 	if (!c)
 		return;
