@@ -136,7 +136,7 @@ static int make(struct container *c, const struct image *img, struct err *e)
 		return -1;
 	}
 	n = mount_volumes(c, volumes, e);
-	if (n < 0 || create_config(c, volumes, (size_t)n, node_name, e) < 0) {
+	if (n < 0 || create_config(c, volumes, (size_t)n, node_name, e) < 0 || container_list_it(c, e) < 0) {
 		create_flow_unmount(NULL, c);
 		create_undo(c);
 		return -1;
@@ -165,7 +165,6 @@ struct container *create_flow(struct sandbox *s, const struct container_config *
 		container_free(c);
 		return NULL;
 	}
-	container_list_it(c);
 	log_info("container_created container=%.12s sandbox=%.12s name=%s image=%.19s", c->id, s->id, log_quote(config->name),
 		 c->image.id);
 	return c;

@@ -154,11 +154,15 @@ static void tell(enum event_kind kind, struct container *c)
 		events_tell(kind, c->sandbox, c);
 }
 
-void container_list_it(struct container *c)
+int container_list_it(struct container *c, struct err *e)
 {
 	c->listed = true;
-	save_or_log(c);
+	if (container_save(c, e) < 0) {
+		c->listed = false;
+		return -1;
+	}
 	tell(EVENT_CREATED, c);
+	return 0;
 }
 
 static void entry_free(struct entry *n)

@@ -74,7 +74,7 @@ void containers_open(const char *root, const char *state);
 
 /* A new one in state CREATED, not listed until container_list_it(): fresh id, copies of config. In its sandbox's list. Not saved yet. */
 struct container *container_new(struct sandbox *s, const struct container_config *config, const struct container_image *image);
-void container_list_it(struct container *c); /* CreateContainer succeeded */
+int container_list_it(struct container *c, struct err *e); /* the last step of CreateContainer: saved and listed, or neither */
 void container_free(struct container *c); /* out of the table and its sandbox; record removed; no waiters left */
 
 struct container *container_find(const char *id); /* whole id or unique prefix; unlisted ones are not found */

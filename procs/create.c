@@ -104,9 +104,7 @@ int create_config(struct container *c, const struct spec_image_volume *volumes, 
 		return -1;
 	if (sandbox_namespaces(c->sandbox, c->arena, &in.namespaces, e) < 0 || choose_pid(c, &in.namespaces, e) < 0)
 		return -1;
-	if (spec_make(&in, &config, e) < 0 || bundle_write_config(c->bundle, config, e) < 0)
-		return -1;
-	return container_save(c, e);
+	return spec_make(&in, &config, e) < 0 ? -1 : bundle_write_config(c->bundle, config, e);
 }
 
 /* Directories that mounts stood on, empty by now; one that still carries its mount is busy and stays. */

@@ -9,7 +9,7 @@
 
 /* <bundle>/rootfs, made before the snapshot is mounted there. */
 int create_bundle(struct container *c, struct err *e);
-/* Writes <bundle>/config.json and the record. Errors: those of spec_make(). */
+/* Writes <bundle>/config.json; the record follows with container_list_it(). Errors: those of spec_make(). */
 int create_config(struct container *c, const struct spec_image_volume *volumes, size_t n_volumes, const char *node_name,
 		  struct err *e);
 void create_undo(struct container *c); /* removes the bundle (its rootfs is unmounted by then) */

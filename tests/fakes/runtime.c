@@ -21,6 +21,8 @@
 #include "tests/fakes/keeper.h"
 #include "tests/fakes/world.h"
 
+static struct err unlisted; /* of listings that cannot fail here */
+
 char fake_calls[1024];
 int64_t fake_oom_kills;
 char fake_exec_keep_id[80];
@@ -216,7 +218,7 @@ struct container *fake_container(void)
 	log_open("test", LOG_LEVEL_ERROR);
 	c = container_new(ready_sandbox(), &config, &image);
 	mkdir(c->bundle, 0700);
-	container_list_it(c);
+	container_list_it(c, &unlisted);
 	return c;
 }
 

@@ -11,6 +11,8 @@
 #include "tests/fakes/world.h"
 #include "tests/tap.h"
 
+static struct err unlisted; /* of listings that cannot fail here */
+
 static struct sandbox *pod;
 static char root[300], state[300];
 
@@ -84,7 +86,7 @@ static void a_new_one(void)
 	ok(container_find(c->id) == NULL);         /* not listed yet */
 	ok(container_named(pod, "c1", 2) == c);    /* but its name is taken */
 	ok(container_named(pod, "c1", 3) == NULL);
-	container_list_it(c);
+	container_list_it(c, &unlisted);
 	ok(container_find(c->id) == c);
 	container_free(c);
 	is_str(make("c2", 0, "")->log_path, "");
@@ -101,8 +103,8 @@ static void found_by_unique_prefix_and_listed_by_age(void)
 	struct container *a = make("a", 0, ""), *b = make("b", 0, ""), *hidden = make("h", 0, "");
 	char names[8] = "", prefix[ID_SIZE];
 
-	container_list_it(b);
-	container_list_it(a);
+	container_list_it(b, &unlisted);
+	container_list_it(a, &unlisted);
 	container_each(collect, names);
 	is_str(names, "ab");
 	snprintf(prefix, sizeof(prefix), "%.12s", b->id);
@@ -123,7 +125,7 @@ static void two_with_one_prefix(void)
 
 	for (size_t i = 0; i < 17; i++) { /* 16 hex digits: at least two share the first */
 		made[i] = make("x", (uint32_t)i, "");
-		container_list_it(made[i]);
+		container_list_it(made[i], &unlisted);
 	}
 	for (size_t i = 0; i < 17; i++)
 		for (size_t j = 0; j < i; j++)
@@ -200,7 +202,7 @@ static void write_records(void)
 	c->config.envs.n = 1;
 	c->stop_signal = 3;
 	sandbox_save(pod, &e);
-	container_list_it(c);
+	container_list_it(c, &unlisted);
 	container_set_running(c, 4711);
 	c = make("unlisted", 0, "");
 	container_save(c, &e);

@@ -17,6 +17,8 @@
 #pragma GCC diagnostic ignored "-Wunused-function" /* not every story needs every tool */
 #include "tests/unit/procs/keeper_run.h"
 
+static struct err unlisted; /* of listings that cannot fail here */
+
 static const char busybox[] = "/bin/busybox";
 static const struct runtime_handler handlers[] = { { "runc", "oci", "/usr/sbin/runc" }, { "crun", "oci", "/usr/bin/crun" } };
 static struct arena *arena;
@@ -160,7 +162,7 @@ static struct container *make(const char *name, const char *script)
 		abort();
 	if (create_config(c, NULL, 0, "node", &e) < 0)
 		printf("# %s\n", e.msg);
-	container_list_it(c);
+	container_list_it(c, &unlisted);
 	return c;
 }
 
