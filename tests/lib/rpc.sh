@@ -7,17 +7,21 @@ GRPC_CODES=(OK CANCELLED UNKNOWN INVALID_ARGUMENT DEADLINE_EXCEEDED NOT_FOUND AL
 # rpc_post PATH FILE: FILE is the body, gRPC's five-byte prefix included. Sets $code (a name; "none" without a status), $message.
 rpc_post() {
 	local head
-	head=$(curl -s --noproxy '*' --max-time 20 --http2-prior-knowledge --unix-socket "$T/state/crisp.sock" -X POST -D - -o "$T/rpc.body" \
+	head=$(curl -s --noproxy '*' --max-time $((20 * ${SLOW:-1})) --http2-prior-knowledge --unix-socket "$T/state/crisp.sock" -X POST -D - -o "$T/rpc.body" \
 		-H 'content-type: application/grpc' -H 'te: trailers' --data-binary "@$2" \
 		"http://localhost$1" | tr -d '\r')
 	code=$(awk -F': ' 'tolower($1) == "grpc-status" { print $2 }' <<<"$head")
 	code=${code:+${GRPC_CODES[$code]}} code=${code:-none}
 	message=$(sed -n 's/^grpc-message: //Ip' <<<"$head")
 }
+# rpc_framed FILE: FILE with the prefix before it, in $T/rpc.framed.
+rpc_framed() {
+	{ printf '\0'; printf '%b' "$(printf '\\x%02x' $(($(stat -c %s "$1") >> 24)) $(($(stat -c %s "$1") >> 16 & 255)) \
+		$(($(stat -c %s "$1") >> 8 & 255)) $(($(stat -c %s "$1") & 255)))"; cat "$1"; } >"$T/rpc.framed"
+}
 # rpc_bytes METHOD FILE: FILE is the message.
 rpc_bytes() {
-	{ printf '\0'; printf '%b' "$(printf '\\x%02x' $(($(stat -c %s "$2") >> 24)) $(($(stat -c %s "$2") >> 16 & 255)) \
-		$(($(stat -c %s "$2") >> 8 & 255)) $(($(stat -c %s "$2") & 255)))"; cat "$2"; } >"$T/rpc.framed"
+	rpc_framed "$2"
 	rpc_post "$(rpc_path "$1")" "$T/rpc.framed"
 }
 # rpc METHOD [TEXT]: TEXT is the request in protobuf's text format. The answer, as text, is in $answer.
