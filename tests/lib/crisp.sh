@@ -22,7 +22,7 @@ crisp_config() {
 	log: {level: ${LEVEL:-debug}}
 	Y
 	printf '%s\n' "$@" >>"$T/config.yaml"
-	printf 'runtime-endpoint: unix://%s/state/crisp.sock\nimage-endpoint: unix://%s/state/crisp.sock\ntimeout: 30\n' "$T" "$T" >"$T/crictl.yaml"
+	printf 'runtime-endpoint: unix://%s/state/crisp.sock\nimage-endpoint: unix://%s/state/crisp.sock\ntimeout: %s\n' "$T" "$T" $((30 * ${SLOW:-1})) >"$T/crictl.yaml"
 }
 
 # cni_config [NAME]: bridge with masquerade and port mapping.

@@ -13,7 +13,7 @@ registry_start() {
 		} >"$dir/config.yml"
 		docker-registry serve "$dir/config.yml" >"$dir/log" 2>&1 &
 		REGISTRY_PID=$!
-		for _ in $(seq 200); do
+		for _ in $(seq $((200 * ${SLOW:-1}))); do
 			(exec 3<>"/dev/tcp/${REGISTRY%:*}/${REGISTRY#*:}") 2>/dev/null && return 0
 			kill -0 "$REGISTRY_PID" 2>/dev/null || break
 			sleep 0.05

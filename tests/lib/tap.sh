@@ -23,9 +23,10 @@ want: $3"; fi; }
 unlike() { if printf '%s\n' "$2" | grep -qE -- "$3"; then fail "$1" "got: $2
 not wanted: $3"; else pass "$1"; fi; }
 
-# until_ok SECONDS COMMAND...: tries again every 20 ms until it succeeds; the only place where tests poll.
+# until_ok SECONDS COMMAND...: tries again every 20 ms until it succeeds; the only place where tests poll. SLOW multiplies the
+# seconds: an emulated machine needs more of them.
 until_ok() {
-	local end=$(($(date +%s%N) + $1 * 1000000000)); shift
+	local end=$(($(date +%s%N) + $1 * ${SLOW:-1} * 1000000000)); shift
 	until "$@" >/dev/null 2>&1; do
 		[ "$(date +%s%N)" -lt "$end" ] || return 1
 		sleep 0.02

@@ -1,0 +1,131 @@
+# service.t - crisp as a systemd service on a cgroup v2 host: what restarts, crashes and stops do to containers, and to their limits.
+
+. "$(dirname "$0")/../lib/tap.sh"
+. "$(dirname "$0")/../lib/registry.sh"
+WORK=$(mktemp -d); T=$WORK
+CRICTL="$TOOLS/crictl --runtime-endpoint unix:///run/crisp/crisp.sock --timeout ${SLOW:-1}0s"
+registry_start "$WORK/registry" || exit 1
+"$ROOT/tests/images/image" --registry "$REGISTRY" "$ROOT/tests/images/busybox.json" >/dev/null
+mkdir -p /etc/cni/net.d
+cat >/etc/cni/net.d/10-crisp.conflist <<'J'
+{"cniVersion":"1.0.0","name":"crisp","plugins":[
+ {"type":"bridge","bridge":"cni0","isGateway":true,"ipMasq":true,
+  "ipam":{"type":"host-local","ranges":[[{"subnet":"10.201.0.0/16"}]],"routes":[{"dst":"0.0.0.0/0"}]}}]}
+J
+
+pod_json() {
+	printf '{"metadata":{"name":"%s","uid":"%s-uid","namespace":"default","attempt":1},"log_directory":"%s","linux":{%s"security_context":{"namespace_options":{"pid":1}}}}\n' \
+		"$1" "$1" "$T" "${2-}" >"$T/$1.pod.json"
+	echo "$T/$1.pod.json"
+}
+ctr_json() { # NAME SCRIPT [LINUX]
+	jq -n --arg n "$1" --arg s "$2" --arg i "$REGISTRY/busybox:latest" --argjson l "{${3-}}" \
+		'{metadata:{name:$n,attempt:1},image:{image:$i},command:["sh","-c",$s],log_path:($n + ".log"),linux:$l}' >"$T/$1.ctr.json"
+	echo "$T/$1.ctr.json"
+}
+state_of() { $CRICTL inspect "$1" | jq -r .status.state; }
+pid_of() { $CRICTL inspect "$1" | jq -r .info.pid; }
+is_state() { [ "$(state_of "$1")" = "$2" ]; }
+main_pid() { systemctl show -p MainPID --value crisp; }
+crispd_pid() { pgrep -x crispd | head -1; }
+answers() { $CRICTL version && $CRICTL pods -q; }
+another() { [ -n "$($1)" ] && [ "$($1)" != 0 ] && [ "$($1)" != "$2" ] && answers; }
+cgroup_of() { sed 's/^0:://' "/proc/$1/cgroup"; }
+lives() { is "$1: the container runs on" "$(state_of "$ctr") $(pid_of "$ctr")" "CONTAINER_RUNNING $pid"
+	is "$1: exec" "$($CRICTL exec -s "$ctr" echo hello)" hello; }
+
+ok 'systemctl start returns when it is ready' systemctl start crisp
+ok 'so it answers' answers
+is 'active' "$(systemctl is-active crisp)" active
+is 'the main process is the keeper' "$(cat "/proc/$(main_pid)/comm")" crisp-keeper
+is 'no parent loop in between' "$(ps -o ppid= -p "$(main_pid)" | tr -d ' ')" 1
+is 'crispd is its child' "$(ps -o ppid= -p "$(crispd_pid)" | tr -d ' ')" "$(main_pid)"
+is 'both are in the unit'\''s cgroup' "$(cgroup_of "$(main_pid)") $(cgroup_of "$(crispd_pid)")" '/system.slice/crisp.service /system.slice/crisp.service'
+is 'crispd has the unit'\''s limit of open files' "$(awk '/open files/ {print $4, $5}' "/proc/$(crispd_pid)/limits")" '1048576 1048576'
+
+ok 'pull' $CRICTL pull "$REGISTRY/busybox:latest"
+pod=$($CRICTL runp "$(pod_json p)") && pass 'runp' || fail 'runp' "$pod"
+ctr=$($CRICTL create "$pod" "$(ctr_json long 'i=0; while [ $i -lt 3000 ]; do echo line $i; i=$((i+1)); [ $((i % 50)) != 0 ] || sleep 0.2; done; echo all; until [ -e /tmp/go ]; do sleep 0.1; done; exit 42' '"resources":{"memory_limit_in_bytes":67108864,"cpu_quota":50000,"cpu_period":100000,"cpu_shares":512}')" "$T/p.pod.json")
+ok 'start' $CRICTL start "$ctr"
+pid=$(pid_of "$ctr")
+cg=/sys/fs/cgroup$(cgroup_of "$pid")
+is 'its cgroup is below ours, not the unit'\''s' "$(cgroup_of "$pid")" "/crisp/$pod/$ctr"
+is 'memory.max' "$(cat "$cg/memory.max")" 67108864
+is 'cpu.max' "$(cat "$cg/cpu.max")" '50000 100000'
+is 'cpu.weight of 512 shares' "$(cat "$cg/cpu.weight")" 20
+is 'the pod has every controller' "$(tr ' ' '\n' <"/sys/fs/cgroup/crisp/$pod/cgroup.controllers" | sort)" "$(tr ' ' '\n' </sys/fs/cgroup/cgroup.controllers | sort)"
+is 'no process is in the pod'\''s own group' "$(cat "/sys/fs/cgroup/crisp/$pod/cgroup.procs")" ''
+is 'it sees its own cgroup as the root' "$($CRICTL exec -s "$ctr" cat /proc/self/cgroup)" '0::/'
+like 'and as the mounted one, read-only' "$($CRICTL exec -s "$ctr" grep ' /sys/fs/cgroup ' /proc/self/mounts)" '^cgroup2? /sys/fs/cgroup cgroup2 ro,'
+is 'its processes are those of the file' "$($CRICTL exec -s "$ctr" cat /sys/fs/cgroup/memory.max)" 67108864
+is 'oom_score_adj is not the daemon'\''s' "$(cat "/proc/$pid/oom_score_adj")" 0
+is 'no signal is ignored' "$(awk '/^SigIgn/ {print $2}' "/proc/$pid/status")" 0000000000000000
+is 'AppArmor confines it' "$(cat "/proc/$pid/attr/current" | tr -d '\0')" "$(cat "/proc/$pid/attr/apparmor/current" | tr -d '\0')"
+notok 'a forbidden device is out of reach of an exec' $CRICTL exec -s "$ctr" sh -c 'mknod /tmp/mem c 1 1 && dd if=/tmp/mem of=/tmp/x bs=1 count=1'
+like 'by the device policy' "$($CRICTL exec -s "$ctr" sh -c 'mknod /tmp/mem2 c 1 1; dd if=/tmp/mem2 of=/tmp/x bs=1 count=1' 2>&1)" 'not permitted'
+ok 'update' $CRICTL update --memory 134217728 --cpu-quota 80000 "$ctr"
+is 'memory.max is the new one' "$(cat "$cg/memory.max") $(cat "$cg/cpu.max")" '134217728 80000 100000'
+
+old=$(crispd_pid)
+kill -9 "$old"
+ok 'crispd killed: it is back' until_ok 10 another crispd_pid "$old"
+is 'by the same keeper' "$(ps -o ppid= -p "$(crispd_pid)" | tr -d ' ')" "$(main_pid)"
+lives 'crispd killed'
+
+old=$(main_pid) before=$(crispd_pid)
+kill -9 "$old"
+ok 'keeper killed: systemd starts another' until_ok 10 another main_pid "$old"
+ok 'it spawns' until_ok 10 $CRICTL exec -s "$ctr" true
+is 'crispd ran on' "$(crispd_pid)" "$before"
+lives 'keeper killed'
+
+old=$(main_pid)
+ok 'restart' systemctl restart crisp
+ok 'restart: it answers' answers
+lives 'restart'
+old=$(crispd_pid)
+kill -9 "$(main_pid)" "$old"
+ok 'both killed: back' until_ok 10 another crispd_pid "$old"
+lives 'both killed'
+ok 'systemd itself is executed anew' systemctl daemon-reexec
+lives 'daemon-reexec'
+
+ok 'stop' systemctl stop crisp
+is 'stop: both are gone' "$(pgrep -x 'crispd|crisp-keeper')" ''
+ok 'stop: the container runs on' test -d "/proc/$pid"
+is 'stop: in its cgroup' "$(cgroup_of "$pid")" "/crisp/$pod/$ctr"
+ok 'start again' systemctl start crisp
+lives 'start again'
+like 'the pod has its address' "$($CRICTL inspectp "$pod" | jq -r .status.network.ip)" '^10\.201\.'
+ok 'the log goes on to its end' until_ok 60 grep -q 'F all' "$T/long.log"
+is 'no line is lost, doubled or torn' "$(cut -d' ' -f4- "$T/long.log" | grep -v all | sha256sum)" "$(seq 0 2999 | sed 's/^/line /' | sha256sum)"
+
+ok 'stop with a container that ends meanwhile' systemctl stop crisp
+touch "/proc/$pid/root/tmp/go"
+until_ok 10 test ! -d "/proc/$pid"
+ok 'start after it' systemctl start crisp
+ok 'it has exited' until_ok 10 is_state "$ctr" CONTAINER_EXITED
+is 'honestly: nobody kept its exit code (kernel 6.1)' "$($CRICTL inspect "$ctr" | jq -r '.status | "\(.exitCode) \(.reason)"')" '255 Unknown'
+
+hog=$($CRICTL create "$pod" "$(ctr_json hog 'x=a; while :; do x=$x$x; done' '"resources":{"memory_limit_in_bytes":20971520}')" "$T/p.pod.json")
+ok 'a hog starts' $CRICTL start "$hog"
+ok 'and ends' until_ok 30 is_state "$hog" CONTAINER_EXITED
+is 'killed for its memory' "$($CRICTL inspect "$hog" | jq -r '.status | "\(.exitCode) \(.reason)"')" '137 OOMKilled'
+for h in runc crun; do
+	p=$($CRICTL runp --runtime $h "$(pod_json "p-$h" '"cgroup_parent":"/kubepods.slice/kubepods-burstable.slice/pod-'$h'",')")
+	c=$($CRICTL create "$p" "$(ctr_json "c-$h" 'cat /proc/self/cgroup; sleep 1000')" "$T/p-$h.pod.json")
+	ok "$h: below the kubelet's parent" $CRICTL start "$c"
+	is "$h: its cgroup" "$(cgroup_of "$(pid_of "$c")")" "/kubepods.slice/kubepods-burstable.slice/pod-$h/$p/$c"
+	$CRICTL stopp "$p" >/dev/null 2>&1; $CRICTL rmp -f "$p" >/dev/null 2>&1
+	ok "$h: its groups go" until_ok 10 test ! -e "/sys/fs/cgroup/kubepods.slice/kubepods-burstable.slice/pod-$h/$p"
+done
+
+$CRICTL stopp "$pod" >/dev/null 2>&1; $CRICTL rmp -f "$pod" >/dev/null 2>&1
+is 'no pod' "$($CRICTL pods -q)" ''
+ok 'its cgroup goes' until_ok 10 test ! -e "/sys/fs/cgroup/crisp/$pod"
+ok 'stop at last' systemctl stop crisp
+is 'no mount is left' "$(grep -E ' /(run|var/lib)/crisp|/run/netns/' /proc/self/mountinfo)" ''
+is 'no process is left in the unit' "$(cat /sys/fs/cgroup/system.slice/crisp.service/cgroup.procs 2>/dev/null)" ''
+[ "$tap_bad" = 0 ] || { systemctl status --no-pager crisp; journalctl -u crisp --no-pager -o cat | grep -E ' (warn|error) |systemd' | tail -40; } | sed 's/^/# /'
+registry_stop
+tap_end
