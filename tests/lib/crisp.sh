@@ -51,6 +51,7 @@ crisp_clean() {
 	for p in $($CRICTL pods -q 2>/dev/null); do $CRICTL stopp "$p" >/dev/null 2>&1; $CRICTL rmp -f "$p" >/dev/null 2>&1; done
 	until_ok 10 no_cgroups
 	crisp_stop
+	until_ok 5 no_processes # a child that removes a tree ends by itself
 	is 'no process is left' "$(leftover_processes)" ''
 	is 'no mount is left' "$(grep -F " $T/" /proc/self/mountinfo | awk '{print $5}')" ''
 	is 'no network namespace is left' "$(ls "$T/netns" 2>/dev/null)" ''
@@ -68,6 +69,7 @@ crisp_clean() {
 }
 leftover_processes() { ps -eo pid,args | grep -F "$T/" | grep -vE 'grep|prove|/bin/(ba)?sh|\.t$' | head -5; }
 leftover_cgroups() { find /sys/fs/cgroup -depth -type d -path "*$CGROUP/*" 2>/dev/null; }
+no_processes() { [ -z "$(leftover_processes)" ]; }
 no_cgroups() { [ -z "$(leftover_cgroups)" ]; }
 
 # pod_json NAME [EXTRA]: a sandbox config, EXTRA being further members. pid 1 is CONTAINER.
