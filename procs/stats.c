@@ -14,7 +14,7 @@
 #include "reactor/loop.h"
 #include "reactor/own.h"
 
-enum { TEXT_MAX = 16384, FILES_MAX = 4096, HALF_A_SECOND_NS = 500000000 };
+enum { TEXT_MAX = 16384, HALF_A_SECOND_NS = 500000000 };
 
 /* v1 says "no limit" by the largest number that is a multiple of the page size. */
 #define V1_UNLIMITED (UINT64_C(1) << 62)
@@ -245,7 +245,7 @@ int stats_net(const char *netns_path, struct net_usage *out, size_t max, struct 
 
 /* ---- open files ---- */
 
-bool stats_files(int pid, uint64_t *files, uint64_t *sockets)
+bool stats_files(int pid, struct open_files *sum)
 {
 	char path[32], target[8];
 	auto_dir DIR *d = NULL;
@@ -253,14 +253,15 @@ bool stats_files(int pid, uint64_t *files, uint64_t *sockets)
 
 	snprintf(path, sizeof(path), "/proc/%d/fd", pid);
 	d = opendir(path);
-	*files = *sockets = 0;
 	while (d && (entry = readdir(d))) {
 		if (entry->d_name[0] == '.')
 			continue;
-		if (++*files > FILES_MAX)
+		if (!sum->left)
 			return false;
+		sum->left--;
+		sum->files++;
 		if (readlinkat(dirfd(d), entry->d_name, target, sizeof(target)) == sizeof(target) && memcmp(target, "socket:[", 8) == 0)
-			++*sockets;
+			sum->sockets++;
 	}
-	return d != NULL;
+	return true;
 }

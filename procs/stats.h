@@ -41,7 +41,11 @@ bool stats_rate(struct cpu_sample *s, int64_t mono_ns, uint64_t cpu_ns, uint64_t
  * enters the namespace for the one open(2): 1 us each way; that also works for a pod that has no process. */
 int stats_net(const char *netns_path, struct net_usage *out, size_t max, struct err *e);
 
-/* Of a process of ours to see: open files and sockets among them. false: it is gone, or has more than 4096 files. */
-bool stats_files(int pid, uint64_t *files, uint64_t *sockets);
+/* Adds the open files of a process, and the sockets among them; one that is gone has none. false: there were more than `left`. */
+struct open_files {
+	uint64_t files, sockets;
+	size_t left; /* that may still be looked at: a look costs 1 us */
+};
+bool stats_files(int pid, struct open_files *sum);
 
 #endif
