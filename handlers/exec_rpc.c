@@ -1,6 +1,9 @@
-/* exec_rpc.c - commands in running containers. Spec: CRI v1 RuntimeService.ExecSync. */
+/* exec_rpc.c - commands in running containers, and the URLs of the streaming server.
+ *
+ * Spec: CRI v1 RuntimeService.ExecSync, Exec, Attach, PortForward. */
 #include "api.pb-c.h"
 #include "handlers/rpc.h"
+#include "handlers/stream.h"
 #include "procs/exec.h"
 #include "reactor/own.h"
 
@@ -59,4 +62,102 @@ void rpc_exec_sync(struct rpc *r, const void *request)
 	call->rpc = r;
 	call->exec = exec_sync(c, &cmd, in->timeout * 1000, on_exec_done, call);
 	rpc_on_gone(r, on_client_gone, call);
+}
+
+/* ---- URLs ---- */
+
+/* Output of a terminal is one stream; without any stream there is nothing to do. */
+static bool check_want(struct rpc *r, const struct stdio_want *want)
+{
+	struct err e;
+
+	if ((want->in || want->out || want->err) && !(want->tty && want->err))
+		return true;
+	err_set(&e, ERR_INVALID_ARGUMENT, want->tty && want->err ? "tty and stderr do not go together" : "none of stdin, stdout and stderr is asked for");
+	rpc_fail(r, &e);
+	return false;
+}
+
+static bool check_running(struct rpc *r, const struct container *c)
+{
+	struct err e;
+
+	if (c->state == CONTAINER_RUNNING)
+		return true;
+	err_set(&e, ERR_FAILED_PRECONDITION, "container %.12s is not running", c->id);
+	rpc_fail(r, &e);
+	return false;
+}
+
+/* The three responses have one shape: a message with a url. */
+static void reply_url(struct rpc *r, const struct stream_request *request, void *response, char **url)
+{
+	struct err e;
+
+	*url = (char *)stream_url(request, rpc_arena(r), &e);
+	if (*url)
+		rpc_reply(r, response);
+	else
+		rpc_fail(r, &e);
+}
+
+void rpc_exec(struct rpc *r, const void *request)
+{
+	Runtime__V1__ExecResponse out = RUNTIME__V1__EXEC_RESPONSE__INIT;
+	const Runtime__V1__ExecRequest *in = request;
+	struct stream_request wanted = {
+		.kind = STREAM_EXEC, .cmd = { (const char **)in->cmd, in->n_cmd }, .want = { in->stdin, in->stdout, in->stderr, in->tty },
+	};
+	struct container *c = rpc_container(r, in->container_id);
+	struct err e;
+
+	if (!c || !check_want(r, &wanted.want))
+		return;
+	if (!in->n_cmd) {
+		err_set(&e, ERR_INVALID_ARGUMENT, "cmd is empty");
+		return rpc_fail(r, &e);
+	}
+	if (!check_running(r, c))
+		return;
+	wanted.id = c->id;
+	reply_url(r, &wanted, &out, &out.url);
+}
+
+void rpc_attach(struct rpc *r, const void *request)
+{
+	Runtime__V1__AttachResponse out = RUNTIME__V1__ATTACH_RESPONSE__INIT;
+	const Runtime__V1__AttachRequest *in = request;
+	struct stream_request wanted = { .kind = STREAM_ATTACH, .want = { in->stdin, in->stdout, in->stderr, in->tty } };
+	struct container *c = rpc_container(r, in->container_id);
+
+	if (!c || !check_want(r, &wanted.want) || !check_running(r, c))
+		return;
+	wanted.id = c->id;
+	reply_url(r, &wanted, &out, &out.url);
+}
+
+void rpc_port_forward(struct rpc *r, const void *request)
+{
+	Runtime__V1__PortForwardResponse out = RUNTIME__V1__PORT_FORWARD_RESPONSE__INIT;
+	const Runtime__V1__PortForwardRequest *in = request;
+	struct stream_request wanted = { .kind = STREAM_PORT_FORWARD };
+	const struct sandbox *s = rpc_sandbox(r, in->pod_sandbox_id);
+	struct err e;
+
+	if (!s)
+		return;
+	if (s->state != SANDBOX_READY) {
+		err_set(&e, ERR_FAILED_PRECONDITION, "sandbox %.12s is not ready", s->id);
+		return rpc_fail(r, &e);
+	}
+	wanted.id = s->id;
+	wanted.ports.at = arena_zalloc(rpc_arena(r), (in->n_port + 1) * sizeof(*wanted.ports.at));
+	for (; wanted.ports.n < in->n_port; wanted.ports.n++) {
+		if (in->port[wanted.ports.n] < 1 || in->port[wanted.ports.n] > 65535) {
+			err_set(&e, ERR_INVALID_ARGUMENT, "port %d is not in 1..65535", in->port[wanted.ports.n]);
+			return rpc_fail(r, &e);
+		}
+		wanted.ports.at[wanted.ports.n] = in->port[wanted.ports.n];
+	}
+	reply_url(r, &wanted, &out, &out.url);
 }

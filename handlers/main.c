@@ -23,6 +23,7 @@
 #include "handlers/pages.h"
 #include "handlers/recover.h"
 #include "handlers/rpc.h"
+#include "handlers/stream.h"
 #include "images/pull.h"
 #include "images/snapshot.h"
 #include "images/store.h"
@@ -148,6 +149,10 @@ static int open_procs(struct err *e)
 
 static int listen_all(struct err *e)
 {
+	struct stream_config stream = { config.stream_address, config.stream_port, config.stream_tls_cert, config.stream_tls_key };
+
+	if (stream_open(&stream, e) < 0)
+		return -1;
 	http_client_warm();
 	grpc = grpc_server_new(rpc_open(), NULL);
 	for (size_t i = 0; i < config.listen.n; i++) {
@@ -311,6 +316,7 @@ int main(int argc, char **argv)
 	config_rpc_open(&config);
 	keeper_open((int)strtol(channel, NULL, 10), &events);
 	loop_run();
+	stream_close();
 	if (http)
 		http_server_free(http);
 	if (grpc)

@@ -74,7 +74,7 @@ struct container *rpc_container(struct rpc *r, const char *id);
 /* container_list_rpc.c */
 rpc_handler rpc_list_containers, rpc_stream_containers, rpc_container_status;
 /* exec_rpc.c */
-rpc_handler rpc_exec_sync;
+rpc_handler rpc_exec_sync, rpc_exec, rpc_attach, rpc_port_forward;
 /* image_rpc.c */
 rpc_handler rpc_list_images, rpc_stream_images, rpc_image_status, rpc_pull_image, rpc_remove_image, rpc_image_fs_info;
 /* stats_rpc.c */

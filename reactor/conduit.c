@@ -156,8 +156,11 @@ static void write_some(struct conduit *c)
 {
 	ssize_t n = buf_write(&c->out, c->fd);
 
-	if (n > 0)
+	if (n > 0) {
 		c->moved_ns = loop_mono_ns();
+		if (c->sm.now == FLUSH)
+			timer_set(&c->timer, FINISH_MS, on_limit);
+	}
 	if (n < 0 && errno != EAGAIN && errno != EINTR)
 		return gone(c);
 	if (!c->out.len && c->sm.now == FLUSH)

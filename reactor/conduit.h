@@ -30,7 +30,7 @@ void conduit_pause(struct conduit *c, bool paused); /* what was paused does not 
 void conduit_idle_after(struct conduit *c, int64_t ms); /* `gone` when for so long no byte went either way */
 
 /* Both let go of it: no event follows. */
-void conduit_finish(struct conduit *c); /* sends what is queued, shuts our half, waits for the peer to close; 10 s for it all */
+void conduit_finish(struct conduit *c); /* sends what is queued, shuts our half, waits for the peer to close; 10 s without progress end it */
 void conduit_close(struct conduit *c);
 
 #endif

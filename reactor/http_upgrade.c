@@ -61,7 +61,9 @@ bool http_list_has(const char *list, const char *word)
 
 bool http_ask_upgrades_to(struct http_ask *a, const char *protocol)
 {
-	return http_list_has(http_ask_header(a, "connection"), "upgrade") && http_list_has(http_ask_header(a, "upgrade"), protocol);
+	const h2o_iovec_t *asked = &a->req->upgrade; /* h2o keeps it apart from the headers, with Connection looked at */
+
+	return asked->base && http_list_has(h2o_strdup(&a->req->pool, asked->base, asked->len).base, protocol);
 }
 
 static void add_headers(h2o_req_t *req, const struct pairs *headers)

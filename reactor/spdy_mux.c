@@ -285,6 +285,7 @@ static void on_reset(struct spdy_mux *m, uint32_t id)
 static bool let_go(struct spdy_mux *m, struct stream *s)
 {
 	size_t n = may_send(m, s, s->waiting.len);
+	uint32_t id = s->id;
 
 	if (!n)
 		return false;
@@ -294,8 +295,7 @@ static bool let_go(struct spdy_mux *m, struct stream *s)
 		return true;
 	if (s->fin_waits)
 		put_fin(m, s);
-	else
-		m->events->room(m->arg, s->id);
+	m->events->room(m->arg, id);
 	return true;
 }
 
