@@ -33,6 +33,12 @@ struct ns_options {
 	struct id_mappings uids, gids;
 };
 
+/* The pod has a user namespace of its own; checked ones have one mapping each, which begins at the container's id 0. */
+static inline bool ns_has_user(const struct ns_options *ns)
+{
+	return ns->has_userns && ns->userns_mode == NS_POD;
+}
+
 struct profile {
 	bool set; /* absent is not the same as RuntimeDefault */
 	int32_t type; /* enum profile_type */

@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "procs/config.h"
 #include "reactor/err.h"
 #include "reactor/fields.h"
 #include "reactor/list.h"
@@ -81,13 +82,14 @@ void keeper_each_kept(void (*fn)(void *arg, const struct kept *k), void *arg);
 struct ns_request {
 	const char *id;         /* sandbox id: the fds are held as sandbox/<id>/net, ipc, uts, user */
 	bool net, ipc, uts;
+	const struct id_mappings *uids, *gids; /* both: a user namespace too, which owns the others; both NULL: none */
 	const char *netns_path; /* net: bound there in the host's mount namespace; an existing path is an error */
 	const char *hostname;   /* uts: set there, "" leaves it */
 	struct pairs sysctls;   /* "net.*" in net, "kernel.shm*", "kernel.msg*", "kernel.sem", "fs.mqueue.*" in ipc */
 };
 
 /* Makes them in a child of the keeper, brings lo up, sets hostname and sysctls, pins them. On failure nothing is left.
- * `done` runs exactly once, never inside the call. INVALID_ARGUMENT names a sysctl that the kernel refused;
+ * `done` runs exactly once, never inside the call. INVALID_ARGUMENT names a sysctl or mapping that the kernel refused;
  * RESOURCE_EXHAUSTED: the kernel's namespace limits; else INTERNAL or UNAVAILABLE. */
 typedef void ns_done(void *arg, const struct err *e);
 struct ns_op;

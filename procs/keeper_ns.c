@@ -3,20 +3,16 @@
  *   MAKING ---report with fds---> held, DONE told
  *     +---report of a failure, child gone, crispd dead---> unpinned, DONE told
  *
- * Waits on: one message of the child. The child itself calls unshare(2): clone3(CLONE_NEWNET) would make the network
- * namespace in the keeper's own time (210 us, 14 ms and more while others are torn down). The keeper makes the file of
- * the pin (O_EXCL), so that it knows whose it is and can undo it whatever became of the child. */
+ * Waits on: one message of the child. The child itself (keeper_ns_child.c) calls unshare(2): clone3(CLONE_NEWNET) would
+ * make the network namespace in the keeper's own time (210 us, 14 ms and more while others are torn down). The keeper
+ * makes the file of the pin (O_EXCL), so that it knows whose it is and can undo it whatever became of the child. */
 #include "procs/keeper_ns.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <net/if.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -24,6 +20,7 @@
 
 #include "procs/keeper_crispd.h"
 #include "procs/keeper_hold.h"
+#include "procs/keeper_ns_child.h"
 #include "procs/keeper_ns_request.h"
 #include "procs/keeper_proto.h"
 #include "procs/keeper_spawn.h"
@@ -31,17 +28,7 @@
 #include "reactor/loop.h"
 #include "reactor/own.h"
 
-enum { NS_KINDS = 3, DROP_BATCH = 50, DROP_TURN_MS = 20 };
-
-static const struct ns_kind {
-	const char *name, *proc;
-	int flag;
-	uint32_t bit;
-} kinds[NS_KINDS] = {
-	{ "net", "/proc/self/ns/net", CLONE_NEWNET, KEEPER_NS_NET },
-	{ "ipc", "/proc/self/ns/ipc", CLONE_NEWIPC, KEEPER_NS_IPC },
-	{ "uts", "/proc/self/ns/uts", CLONE_NEWUTS, KEEPER_NS_UTS },
-};
+enum { DROP_BATCH = 50, DROP_TURN_MS = 20 };
 
 struct op {
 	struct link link; /* in `ops` */
@@ -52,92 +39,7 @@ struct op {
 	char *id, *path; /* owned; path NULL: no pin */
 };
 
-struct report {
-	enum err_code code;
-	char text[480];
-};
-
 static struct link ops = { &ops, &ops }; /* of struct op.link */
-
-/* ---- in the child ---- */
-
-struct making {
-	const struct ns_make *r;
-	int fd;
-};
-
-static _Noreturn void send_report(int fd, const struct report *report, const int *fds, int nfds)
-{
-	union {
-		struct cmsghdr head;
-		char space[CMSG_SPACE(NS_KINDS * sizeof(int))];
-	} control = { 0 };
-	struct iovec iov = { (void *)report, sizeof(*report) };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
-
-	if (nfds) {
-		msg.msg_control = &control;
-		msg.msg_controllen = CMSG_SPACE((size_t)nfds * sizeof(int));
-		control.head.cmsg_level = SOL_SOCKET;
-		control.head.cmsg_type = SCM_RIGHTS;
-		control.head.cmsg_len = CMSG_LEN((size_t)nfds * sizeof(int));
-		memcpy(CMSG_DATA(&control.head), fds, (size_t)nfds * sizeof(int));
-	}
-	_exit(sendmsg(fd, &msg, MSG_NOSIGNAL) < 0);
-}
-
-static _Noreturn void fail(int fd, enum err_code code, const char *step, const char *what)
-{
-	struct report r = { .code = code };
-
-	snprintf(r.text, sizeof(r.text), "%s%s%s: %s", step, what[0] ? " " : "", what, strerror(errno));
-	send_report(fd, &r, NULL, 0);
-}
-
-static void lo_up(int fd)
-{
-	struct ifreq req = { .ifr_name = "lo", .ifr_flags = IFF_UP };
-	auto_fd int s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-	if (s < 0 || ioctl(s, SIOCSIFFLAGS, &req) < 0)
-		fail(fd, ERR_INTERNAL, "bring lo up", "");
-}
-
-static void set_sysctl(int report_fd, const char *key, const char *value)
-{
-	char path[256];
-	auto_fd int fd = -1;
-
-	ns_sysctl_path(path, sizeof(path), key);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0 || write(fd, value, strlen(value)) != (ssize_t)strlen(value))
-		fail(report_fd, ERR_INVALID_ARGUMENT, "sysctl", key);
-}
-
-static void make(void *arg)
-{
-	const struct making *m = arg;
-	const struct ns_make *r = m->r;
-	int fds[NS_KINDS], n = 0, flags = 0;
-
-	for (int i = 0; i < NS_KINDS; i++)
-		flags |= r->bits & kinds[i].bit ? kinds[i].flag : 0;
-	if (unshare(flags) < 0)
-		fail(m->fd, errno == ENOSPC || errno == ENOMEM ? ERR_RESOURCE_EXHAUSTED : ERR_INTERNAL,
-		     "make namespaces", "");
-	if (r->bits & KEEPER_NS_NET)
-		lo_up(m->fd);
-	if (r->hostname && sethostname(r->hostname, strlen(r->hostname)) < 0)
-		fail(m->fd, ERR_INVALID_ARGUMENT, "set hostname", r->hostname);
-	for (const char **s = r->sysctls; s && s[0] && s[1]; s += 2)
-		set_sysctl(m->fd, s[0], s[1]);
-	if (r->path && mount("/proc/self/ns/net", r->path, NULL, MS_BIND, NULL) < 0)
-		fail(m->fd, ERR_INTERNAL, "pin the network namespace at", r->path);
-	for (int i = 0; i < NS_KINDS; i++)
-		if (r->bits & kinds[i].bit && (fds[n++] = open(kinds[i].proc, O_RDONLY | O_CLOEXEC)) < 0)
-			fail(m->fd, ERR_INTERNAL, "open", kinds[i].proc);
-	send_report(m->fd, &(struct report){ .code = ERR_OK }, fds, n);
-}
 
 /* ---- pins ---- */
 
@@ -204,7 +106,7 @@ static void hold_one(const struct op *op, const char *kind, int fd)
 }
 
 /* The number of fds that came with the report; -1: the child died without one. */
-static int read_report(int fd, struct report *r, int fds[NS_KINDS])
+static int read_report(int fd, struct ns_report *r, int fds[NS_KINDS])
 {
 	union {
 		struct cmsghdr head;
@@ -230,7 +132,7 @@ static int read_report(int fd, struct report *r, int fds[NS_KINDS])
 static void on_report(struct fd_watch *w, int events)
 {
 	struct op *op = container_of(w, struct op, watch);
-	struct report r = { .code = ERR_INTERNAL, .text = "the child that makes namespaces died" };
+	struct ns_report r = { .code = ERR_INTERNAL, .text = "the child that makes namespaces died" };
 	int fds[NS_KINDS], n = read_report(op->fd, &r, fds), at = 0;
 
 	(void)events;
@@ -240,8 +142,8 @@ static void on_report(struct fd_watch *w, int events)
 	}
 	if (r.code == ERR_OK && op->tag) {
 		for (int i = 0; i < NS_KINDS; i++)
-			if (op->bits & kinds[i].bit)
-				hold_one(op, kinds[i].name, fds[at++]);
+			if (op->bits & ns_kinds[i].bit)
+				hold_one(op, ns_kinds[i].name, fds[at++]);
 	} else {
 		for (int i = 0; i < n; i++)
 			close(fds[i]);
@@ -265,7 +167,7 @@ static int start(const struct ns_make *r, uint64_t tag, struct err *e)
 	theirs = ends[1];
 	if (r->path && pin_file(r->path, e) < 0)
 		return -1;
-	if (spawn_fn(make, &(struct making){ r, theirs }, e) < 0) {
+	if (spawn_fn(ns_child, &(struct ns_making){ r, theirs }, e) < 0) {
 		if (r->path)
 			unlink(r->path);
 		return -1;

@@ -1,4 +1,4 @@
-/* keeper_ns.h - net, ipc and uts namespaces for crispd, made by a child, pinned, and held by name. */
+/* keeper_ns.h - user, net, ipc and uts namespaces for crispd, made by a child, pinned, and held by name. */
 #ifndef PROCS_KEEPER_NS_H
 #define PROCS_KEEPER_NS_H
 

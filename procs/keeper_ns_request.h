@@ -12,6 +12,7 @@ struct ns_make { /* strings inside the message */
 	const char *id, *path, *hostname; /* path, hostname: may be NULL */
 	uint32_t bits;        /* of enum keeper_ns */
 	const char **sysctls; /* owned; key, value, key, value, ... */
+	const char *uid_map, *gid_map; /* NULL without KEEPER_NS_USER */
 };
 
 /* INVALID_ARGUMENT when it is malformed, or names a sysctl that would not stay inside the namespaces made. To be freed

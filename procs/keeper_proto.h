@@ -19,7 +19,8 @@ enum keeper_message {
 	KEEPER_RELEASE_ALL, /* str prefix */
 	KEEPER_FORGET,      /* str id */
 	KEEPER_NS_MAKE,     /* tag: of the operation; str id, u32 of enum keeper_ns, str netns_path or NULL,
-	                       str hostname or NULL, strv of sysctls: key, value, key, value, ... */
+	                       str hostname or NULL, strv of sysctls: key, value, key, value, ..., str uid_map and
+	                       str gid_map as the kernel wants them (user_namespaces(7)), NULL without KEEPER_NS_USER */
 	KEEPER_NS_DROP,     /* str netns_path */
 	/* from both */
 	KEEPER_KEPT, /* str id, u32 pid, u32 ended, u32 status, u64 at_ns; a pidfd while it is alive */
@@ -32,9 +33,9 @@ enum keeper_message {
 	KEEPER_NS_DONE, /* tag: of the operation; u32 enum err_code, str message; on OK its HELDs came before */
 };
 
-enum { KEEPER_VERSION = 1 };
+enum { KEEPER_VERSION = 2 };
 
-enum keeper_ns { KEEPER_NS_NET = 1, KEEPER_NS_IPC = 2, KEEPER_NS_UTS = 4, KEEPER_NS_END = 8 };
+enum keeper_ns { KEEPER_NS_NET = 1, KEEPER_NS_IPC = 2, KEEPER_NS_UTS = 4, KEEPER_NS_USER = 8, KEEPER_NS_END = 16 };
 
 #define KEEPER_NOT_HELD UINT32_MAX
 #define KEEPER_FD_ENV "CRISP_KEEPER_FD" /* crispd's end of the channel */

@@ -6,13 +6,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <linux/close_range.h>
+#include <linux/nsfs.h>
 #include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -101,6 +104,17 @@ static void adjust_oom(int wanted)
 		(void)oom_write(oom_at_start);
 }
 
+/* setns(2) into a user namespace gives all capabilities in it, and execve(2) takes them from who is not its root. */
+static void enter(int ns, int fail_fd)
+{
+	if (setns(ns, 0) < 0)
+		fail(fail_fd, "setns", NULL);
+	if (ioctl(ns, NS_GET_NSTYPE) != CLONE_NEWUSER)
+		return;
+	if (setgroups(0, NULL) < 0 || setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
+		fail(fail_fd, "become root of a user namespace", NULL);
+}
+
 static void join(const struct child_request *r, int fail_fd)
 {
 	const char *step;
@@ -112,8 +126,7 @@ static void join(const struct child_request *r, int fail_fd)
 			fail(fail_fd, "join", *t);
 	}
 	for (uint32_t i = 0; i < r->nenter; i++)
-		if (setns(r->enter[i], 0) < 0)
-			fail(fail_fd, "setns", NULL);
+		enter(r->enter[i], fail_fd);
 	if ((r->unshare & ~(uint32_t)CLONE_NEWPID) && unshare((int)(r->unshare & ~(uint32_t)CLONE_NEWPID)) < 0)
 		fail(fail_fd, "unshare", NULL);
 	if (r->hide_path && hide_mount(r->hide_path, &step) < 0)

@@ -76,6 +76,17 @@ static void put_sysctls(struct buf *b, const struct pairs *p)
 	put_strv(b, v);
 }
 
+/* "0 100000 65536\n": inside, outside, length. */
+static void put_map(struct buf *b, const struct id_mappings *m)
+{
+	struct buf text = { 0 };
+
+	for (size_t i = 0; m && i < m->n; i++)
+		buf_printf(&text, "%u %u %u\n", m->at[i].container_id, m->at[i].host_id, m->at[i].length);
+	put_str(b, m ? buf_str(&text) : NULL);
+	buf_free(&text);
+}
+
 static int ask(const struct ns_op *op, const struct ns_request *r, struct err *e)
 {
 	struct imsg_chan *chan = child_host_chan();
@@ -85,10 +96,13 @@ static int ask(const struct ns_op *op, const struct ns_request *r, struct err *e
 	if (!chan)
 		return err_set(e, ERR_UNAVAILABLE, "make namespaces: the keeper is away");
 	put_str(&b, r->id);
-	put_u32(&b, (r->net ? KEEPER_NS_NET : 0u) | (r->ipc ? KEEPER_NS_IPC : 0u) | (r->uts ? KEEPER_NS_UTS : 0u));
+	put_u32(&b, (r->net ? KEEPER_NS_NET : 0u) | (r->ipc ? KEEPER_NS_IPC : 0u) | (r->uts ? KEEPER_NS_UTS : 0u) |
+			(r->uids ? KEEPER_NS_USER : 0u));
 	put_str(&b, op->path);
 	put_str(&b, r->uts && r->hostname && r->hostname[0] ? r->hostname : NULL);
 	put_sysctls(&b, &r->sysctls);
+	put_map(&b, r->uids);
+	put_map(&b, r->gids);
 	rc = imsg_send(chan, KEEPER_NS_MAKE, op->tag, &b, NULL, 0, e);
 	buf_free(&b);
 	return rc;

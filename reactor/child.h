@@ -39,7 +39,9 @@ struct child_spec {
 	/* Before exec, in this order, after oom_score_adj. */
 	const char *const *join_tasks; /* NULL or cgroup v1 `tasks` files, each gets "0" written */
 	int join_cgroup_fd;            /* > 0: cgroup v2 directory, entered at birth by CLONE_INTO_CGROUP */
-	const int *enter;              /* namespace fds for setns(2); argv[0] and cwd are looked up inside */
+	/* Namespace fds for setns(2), in this order; argv[0] and cwd are looked up inside. With a user namespace, which comes
+	 * last, the child becomes its root; CLONE_NEWPID below is then not the child's to ask for: it would belong to ours. */
+	const int *enter;
 	size_t nenter;
 	unsigned unshare;              /* CLONE_NEW* for the child; CLONE_NEWPID makes the child pid 1 of a new one */
 	/* NULL, or a mount point that the child must not see: it gets a mount namespace of its own, where this mount alone

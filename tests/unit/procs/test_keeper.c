@@ -118,7 +118,7 @@ static void role_detach(char **argv)
 static void role_inside(char **argv)
 {
 	struct ifreq lo = { .ifr_name = "lo" };
-	char name[65], value[32] = "";
+	char name[65], value[64] = "";
 	auto_fd int s = socket(AF_INET, SOCK_DGRAM, 0), fd = open(argv[3], O_RDONLY);
 
 	gethostname(name, sizeof(name));
@@ -126,6 +126,13 @@ static void role_inside(char **argv)
 	if (fd < 0 || read(fd, value, sizeof(value) - 1) < 0)
 		strcpy(value, "?");
 	printf("%s lo=%s %.*s", name, lo.ifr_flags & IFF_UP ? "up" : "down", (int)strcspn(value, "\n"), value);
+}
+
+static void role_outside(void)
+{
+	int rc = sethostname("mine", 4);
+
+	printf("%u:%u rename: %s", getuid(), getgid(), rc < 0 ? strerror(errno) : "done");
 }
 
 static int be_child(char **argv)
@@ -144,6 +151,8 @@ static int be_child(char **argv)
 		role_tree();
 	else if (strcmp(role, "detach") == 0)
 		role_detach(argv);
+	else if (strcmp(role, "outside") == 0)
+		role_outside();
 	else if (strcmp(role, "inside") == 0)
 		role_inside(argv);
 	else if (strcmp(role, "pid") == 0)
@@ -475,6 +484,43 @@ static void settle(const char *path)
 		run(&(struct child_spec){ .argv = ROLE("exit", "0") });
 }
 
+/* A user namespace that owns the others: who enters it is its root, and may do in them what root may. */
+static void with_a_user_namespace(const char *path)
+{
+	struct id_mapping map = { .host_id = 70000, .container_id = 0, .length = 1000 };
+	struct id_mappings maps = { &map, 1 };
+	struct pair sysctls[] = { { "net.ipv4.ip_unprivileged_port_start", "1" }, { "kernel.shm_rmid_forced", "1" } };
+	struct ns_request r = {
+		.id = "s2", .net = true, .ipc = true, .uts = true, .uids = &maps, .gids = &maps, .hostname = "owned",
+		.netns_path = path, .sysctls = { sysctls, 2 },
+	};
+	struct ns_outcome o = make_ns(&r);
+	struct outcome c;
+
+	is_str(o.text, "");
+	ok(mounted(path) && keeper_held("sandbox/s2/user") >= 0);
+	c = run(&(struct child_spec){ .argv = ROLE("inside", "/proc/self/uid_map"), .nenter = 4,
+		.enter = (int[]){ keeper_held("sandbox/s2/net"), keeper_held("sandbox/s2/ipc"),
+			keeper_held("sandbox/s2/uts"), keeper_held("sandbox/s2/user") } });
+	is_str(c.out, "owned lo=up          0      70000       1000");
+	c = run(&(struct child_spec){ .argv = ROLE("outside"), .nenter = 1,
+		.enter = (int[]){ keeper_held("sandbox/s2/user") } });
+	is_str(c.out, "0:0 rename: Operation not permitted"); /* the host's hostname is not theirs */
+	keeper_namespaces_drop("s2", path);
+	settle(path);
+	ok(!mounted(path) && keeper_held("sandbox/s2/user") == -1);
+
+	sysctls[0].key = "net.ipv4.no_such_thing";
+	o = make_ns(&r);
+	ok(o.code == ERR_INVALID_ARGUMENT && strstr(o.text, "net.ipv4.no_such_thing"));
+	map.container_id = 5; /* nobody could be its root */
+	ok(make_ns(&r).code == ERR_INVALID_ARGUMENT);
+	map = (struct id_mapping){ .host_id = 1, .container_id = 0, .length = 0 };
+	o = make_ns(&r);
+	ok(o.code == ERR_INVALID_ARGUMENT && strstr(o.text, "uid_map"));
+	ok(!mounted(path) && access(path, F_OK) < 0 && keeper_held("sandbox/s2/user") == -1);
+}
+
 static void story_namespaces(void)
 {
 	char path[160], dir[128];
@@ -519,6 +565,7 @@ static void story_namespaces(void)
 		run(&(struct child_spec){ .argv = ROLE("exit", "0") });
 	settle(path);
 	ok(!o.done && !mounted(path) && access(path, F_OK) < 0);
+	with_a_user_namespace(path);
 	rmdir(dir);
 	ok(comes_to_fds(getppid(), before) && count_fds(getpid()) == ours);
 }
