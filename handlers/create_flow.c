@@ -10,6 +10,8 @@
 #include "images/store.h"
 #include "procs/create.h"
 #include "procs/oci_runtime.h"
+#include "procs/sandbox_down.h"
+#include "procs/volume.h"
 #include "reactor/log.h"
 
 static const char *node_name = "";
@@ -59,25 +61,20 @@ static int rootfs_path(char *path, size_t size, const struct container *c)
 	return snprintf(path, size, "%s/rootfs", c->bundle);
 }
 
-static char *volume_path(struct container *c, size_t i)
-{
-	return arena_printf(c->arena, "%s/volumes/%zu", c->bundle, i);
-}
-
-static int mount_rootfs(struct container *c, const struct image *img, struct err *e)
+static int mount_rootfs(struct container *c, const struct image *img, int userns, struct err *e)
 {
 	char path[512];
 
 	if (snapshot_prepare(c->id, &img->layers, e) < 0)
 		return -1;
 	rootfs_path(path, sizeof(path), c);
-	if (snapshot_mount(c->id, path, e) == 0)
+	if (snapshot_mount(c->id, userns, path, e) == 0)
 		return 0;
 	snapshot_remove(c->id);
 	return -1;
 }
 
-static int mount_volume(struct container *c, size_t i, struct spec_image_volume *out, struct err *e)
+static int mount_image(struct container *c, size_t i, int userns, struct err *e)
 {
 	const struct image *img = need_image(c->config.mounts.at[i].image, e);
 	const char *path = volume_path(c, i);
@@ -86,26 +83,30 @@ static int mount_volume(struct container *c, size_t i, struct spec_image_volume 
 		e->reason = "ImageVolumeMountFailed";
 		return -1;
 	}
-	if (mkdir(arena_printf(c->arena, "%s/volumes", c->bundle), 0700) < 0 && errno != EEXIST)
-		return err_os(e, ERR_INTERNAL, "make %s/volumes", c->bundle);
+	if (volume_make_parent(c, e) < 0)
+		return -1;
 	if (mkdir(path, 0700) < 0)
 		return err_os(e, ERR_INTERNAL, "make %s", path);
-	if (snapshot_mount_readonly(&img->layers, path, e) < 0) {
+	if (snapshot_mount_readonly(&img->layers, userns, path, e) < 0) {
 		e->reason = "ImageVolumeMountFailed";
 		return err_wrap(e, "image volume %s", c->config.mounts.at[i].container_path);
 	}
-	*out = (struct spec_image_volume){ i, path };
 	return 0;
 }
 
 /* The number mounted, or -1; unmounting is create_flow_unmount()'s. */
-static int mount_volumes(struct container *c, struct spec_image_volume *out, struct err *e)
+static int mount_volumes(struct container *c, int userns, struct spec_image_volume *out, struct err *e)
 {
 	int n = 0;
 
-	for (size_t i = 0; i < c->config.mounts.n; i++)
-		if (*c->config.mounts.at[i].image && mount_volume(c, i, &out[n++], e) < 0)
+	for (size_t i = 0; i < c->config.mounts.n; i++) {
+		const struct mount_config *m = &c->config.mounts.at[i];
+
+		if (volume_is_shifted(m) ? volume_mount(c, i, userns, e) < 0 : *m->image && mount_image(c, i, userns, e) < 0)
 			return -1;
+		if (volume_is_shifted(m) || *m->image)
+			out[n++] = (struct spec_image_volume){ i, volume_path(c, i) };
+	}
 	return n;
 }
 
@@ -116,8 +117,8 @@ void create_flow_unmount(void *arg, struct container *c)
 
 	(void)arg;
 	for (size_t i = 0; i < c->config.mounts.n; i++)
-		if (*c->config.mounts.at[i].image && snapshot_unmount(volume_path(c, i), &e) < 0)
-			log_warn("volume_unmount container=%.12s error=%s", c->id, log_quote(e.msg));
+		if (*c->config.mounts.at[i].image || volume_is_shifted(&c->config.mounts.at[i]))
+			volume_unmount(c, i);
 	rootfs_path(path, sizeof(path), c);
 	if (snapshot_unmount(path, &e) < 0)
 		log_warn("rootfs_unmount container=%.12s error=%s", c->id, log_quote(e.msg));
@@ -127,15 +128,17 @@ void create_flow_unmount(void *arg, struct container *c)
 static int make(struct container *c, const struct image *img, struct err *e)
 {
 	struct spec_image_volume *volumes = arena_zalloc(c->arena, c->config.mounts.n * sizeof(*volumes));
-	int n;
+	int n, userns = sandbox_userns(c->sandbox);
 
+	if (userns < 0 && ns_has_user(&c->sandbox->config.security.ns))
+		return err_set(e, ERR_INTERNAL, "the user namespace of sandbox %.12s is gone", c->sandbox->id);
 	if (create_bundle(c, e) < 0)
 		return -1;
-	if (mount_rootfs(c, img, e) < 0) {
+	if (mount_rootfs(c, img, userns, e) < 0) {
 		create_undo(c);
 		return -1;
 	}
-	n = mount_volumes(c, volumes, e);
+	n = mount_volumes(c, userns, volumes, e);
 	if (n < 0 || create_config(c, volumes, (size_t)n, node_name, e) < 0 || container_list_it(c, e) < 0) {
 		create_flow_unmount(NULL, c);
 		create_undo(c);

@@ -2,7 +2,11 @@
  *
  * fsconfig(2) takes strings of 255 bytes at most, and mount(2) a page of options: both get names relative to the layers
  * directory, which is the working directory for the length of the call. The daemon has one thread and uses no other
- * relative path. */
+ * relative path.
+ *
+ * Owners are shifted by an idmapped mount of the layers directory (one, however many layers; overlayfs takes such lower
+ * directories from 5.19). It stands at <root>/shifted for the length of the call: overlayfs keeps clones of its own, and
+ * before 6.15 it takes no directory of a mount that is not attached. ".." leads out of it to the same names as ever. */
 #include "images/overlay.h"
 
 #include <errno.h>
@@ -22,7 +26,7 @@
 enum { PAGE = 4096 };
 
 static const char *root;
-static char layers_dir[PATH_MAX];
+static char layers_dir[PATH_MAX], shifted_dir[PATH_MAX];
 static enum overlay_way way;
 
 /* What we want of every overlay, whatever the kernel's defaults are: no xattrs in the upper part that another kernel or
@@ -141,16 +145,58 @@ static int mount_by_mount(const struct strings *layers, const char *upper, const
 	return rc;
 }
 
-static int mount_way(const struct strings *layers, const char *upper, const char *target, struct err *e)
+/* upper/fs is the container's "/": it is owned as the topmost layer is from here. */
+static int own_upper(const struct strings *layers, const char *upper, struct err *e)
+{
+	struct arena *a = arena_new();
+	const char *top = layers->n ? layers->at[layers->n - 1] : ".", *fs = arena_printf(a, "%s/fs", upper);
+	struct stat st;
+	int rc = stat(top, &st) < 0 || chown(fs, st.st_uid, st.st_gid) < 0 ? err_os(e, ERR_INTERNAL, "own %s", fs) : 0;
+
+	arena_free(a);
+	return rc;
+}
+
+static int mount_from(const char *dir, const struct strings *layers, const char *upper, const char *target, struct err *e)
 {
 	auto_fd int back = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	int rc;
+	int rc = 0;
 
-	if (back < 0 || chdir(layers_dir) < 0)
-		return err_os(e, ERR_INTERNAL, "enter %s", layers_dir);
-	rc = (way == OVERLAY_FSOPEN ? mount_by_fsopen : mount_by_mount)(layers, upper, target, e);
+	if (back < 0 || chdir(dir) < 0)
+		return err_os(e, ERR_INTERNAL, "enter %s", dir);
+	if (dir == shifted_dir && upper)
+		rc = own_upper(layers, upper, e);
+	if (rc == 0)
+		rc = (way == OVERLAY_FSOPEN ? mount_by_fsopen : mount_by_mount)(layers, upper, target, e);
 	if (fchdir(back) < 0)
 		abort(); /* cannot be */
+	return rc;
+}
+
+static int attach_shifted(const char *dir, int userns, unsigned attrs, const char *target, struct err *e)
+{
+	struct mount_attr attr = {
+		.attr_set = attrs | MOUNT_ATTR_IDMAP, .propagation = MS_PRIVATE, .userns_fd = (uint64_t)userns,
+	};
+	auto_fd int mnt = open_tree(AT_FDCWD, dir, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+
+	if (mnt < 0)
+		return err_os(e, ERR_INTERNAL, "bind %s", dir);
+	if (mount_setattr(mnt, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
+		return err_os(e, ERR_INTERNAL, "shift the owners of %s into a user namespace", dir);
+	return move_to(mnt, target, e);
+}
+
+static int mount_way(const struct strings *layers, const char *upper, int userns, const char *target, struct err *e)
+{
+	int rc;
+
+	if (userns < 0)
+		return mount_from(layers_dir, layers, upper, target, e);
+	if (attach_shifted(layers_dir, userns, 0, shifted_dir, e) < 0)
+		return -1;
+	rc = mount_from(shifted_dir, layers, upper, target, e);
+	umount2(shifted_dir, MNT_DETACH);
 	return rc;
 }
 
@@ -162,10 +208,10 @@ static const char *relative(const char *path, struct arena *a)
 	return strncmp(path, root, n) == 0 && path[n] == '/' ? arena_printf(a, "..%s", path + n) : path;
 }
 
-int overlay_mount(const struct strings *layers, const char *upper, const char *target, struct err *e)
+int overlay_mount(const struct strings *layers, const char *upper, int userns, const char *target, struct err *e)
 {
 	struct arena *a = arena_new();
-	int rc = mount_way(layers, relative(upper, a), target, e);
+	int rc = mount_way(layers, relative(upper, a), userns, target, e);
 
 	arena_free(a);
 	return rc;
@@ -183,18 +229,18 @@ static int bind_readonly(const char *dir, const char *target, struct err *e)
 	return move_to(mnt, target, e);
 }
 
-int overlay_mount_readonly(const struct strings *layers, const char *target, struct err *e)
+int overlay_mount_readonly(const struct strings *layers, int userns, const char *target, struct err *e)
 {
 	char dir[PATH_MAX + NAME_MAX];
 
 	if (layers->n > 1)
-		return mount_way(layers, NULL, target, e);
+		return mount_way(layers, NULL, userns, target, e);
 	snprintf(dir, sizeof(dir), "%s/%s", layers_dir, layers->n ? layers->at[0] : no_layers);
-	return bind_readonly(dir, target, e);
+	return userns < 0 ? bind_readonly(dir, target, e) : attach_shifted(dir, userns, MOUNT_ATTR_RDONLY, target, e);
 }
 
 /* One whole overlay with an upper part, and a file made in it. */
-static int probe(const char *scratch, enum overlay_way which, struct err *e)
+static int probe(const char *scratch, enum overlay_way which, int userns, struct err *e)
 {
 	struct strings none = { 0 };
 	struct arena *a = arena_new();
@@ -203,7 +249,7 @@ static int probe(const char *scratch, enum overlay_way which, struct err *e)
 	int rc;
 
 	way = which;
-	rc = overlay_mount(&none, scratch, target, e);
+	rc = overlay_mount(&none, scratch, userns, target, e);
 	if (rc == 0) {
 		fd = open(arena_printf(a, "%s/probe", target), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 		rc = fd < 0 ? err_os(e, ERR_INTERNAL, "write to an overlay below %s", root) : 0;
@@ -233,33 +279,65 @@ static void clean(const char *scratch, struct arena *a)
 	rmdir(scratch);
 }
 
+static const char *make_scratch(struct arena *a, struct err *e)
+{
+	const char *scratch = arena_printf(a, "%s/overlay-probe", root);
+	const char *dirs[] = { scratch, arena_printf(a, "%s/fs", scratch), arena_printf(a, "%s/work", scratch),
+		arena_printf(a, "%s/mnt", scratch) };
+
+	clean(scratch, a);
+	return make_dirs(dirs, sizeof(dirs) / sizeof(*dirs), e) < 0 ? NULL : scratch;
+}
+
+static int find_way(struct arena *a, struct err *e)
+{
+	const char *scratch = make_scratch(a, e);
+	struct err why;
+	int rc;
+
+	if (!scratch)
+		return -1;
+	rc = probe(scratch, OVERLAY_FSOPEN, -1, &why);
+	if (rc < 0) {
+		log_info("overlay_probe way=fsopen error=%s", log_quote(why.msg));
+		if (!make_scratch(a, e))
+			return -1;
+		rc = probe(scratch, OVERLAY_MOUNT, -1, e);
+	}
+	clean(scratch, a);
+	if (rc == 0)
+		return 0;
+	e->code = ERR_FAILED_PRECONDITION;
+	return err_wrap(e, "no overlay below %s", root);
+}
+
 int overlay_open(const char *root_dir, struct err *e)
 {
 	struct arena *a = arena_new();
-	const char *scratch = arena_printf(a, "%s/overlay-probe", root_dir);
-	const char *dirs[] = { root_dir, arena_printf(a, "%s/layers", root_dir), arena_printf(a, "%s/empty", root_dir),
-		scratch, arena_printf(a, "%s/fs", scratch), arena_printf(a, "%s/work", scratch),
-		arena_printf(a, "%s/mnt", scratch) };
-	struct err why;
+	const char *dirs[] = { root_dir, layers_dir, shifted_dir, arena_printf(a, "%s/empty", root_dir) };
 	int rc;
 
 	root = root_dir;
 	snprintf(layers_dir, sizeof(layers_dir), "%s/layers", root);
-	clean(scratch, a);
+	snprintf(shifted_dir, sizeof(shifted_dir), "%s/shifted", root);
+	umount2(shifted_dir, MNT_DETACH | UMOUNT_NOFOLLOW); /* left if we were killed in between */
 	rc = make_dirs(dirs, sizeof(dirs) / sizeof(*dirs), e);
-	if (rc == 0 && probe(scratch, OVERLAY_FSOPEN, &why) < 0) {
-		log_info("overlay_probe way=fsopen error=%s", log_quote(why.msg));
-		clean(scratch, a);
-		make_dirs(dirs, sizeof(dirs) / sizeof(*dirs), e);
-		rc = probe(scratch, OVERLAY_MOUNT, e);
-		if (rc < 0) {
-			e->code = ERR_FAILED_PRECONDITION;
-			err_wrap(e, "no overlay below %s", root);
-		}
-	}
+	if (rc == 0)
+		rc = find_way(a, e);
 	if (rc == 0)
 		log_info("overlay_probe way=%s", way == OVERLAY_FSOPEN ? "fsopen" : "mount");
-	clean(scratch, a);
+	arena_free(a);
+	return rc;
+}
+
+int overlay_probe_userns(int userns, struct err *e)
+{
+	struct arena *a = arena_new();
+	const char *scratch = make_scratch(a, e);
+	int rc = scratch ? probe(scratch, way, userns, e) : -1;
+
+	if (scratch)
+		clean(scratch, a);
 	arena_free(a);
 	return rc;
 }

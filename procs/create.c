@@ -19,13 +19,6 @@
 #include "reactor/log.h"
 #include "reactor/own.h"
 
-static bool has_userns(const struct container *c)
-{
-	const struct ns_options *ns = &c->sandbox->config.security.ns;
-
-	return ns->has_userns && ns->userns_mode == NS_POD;
-}
-
 static int make_dir(const char *path, mode_t mode, struct err *e)
 {
 	/* chmod: the mode must not depend on our umask */
@@ -37,7 +30,7 @@ static int make_dir(const char *path, mode_t mode, struct err *e)
 int create_bundle(struct container *c, struct err *e)
 {
 	const char *parent = arena_strndup(c->arena, c->bundle, (size_t)(strrchr(c->bundle, '/') - c->bundle));
-	mode_t mode = has_userns(c) ? 0711 : 0700;
+	mode_t mode = ns_has_user(&c->sandbox->config.security.ns) ? 0711 : 0700;
 
 	if (mkdir(parent, 0711) < 0 && errno != EEXIST)
 		return err_os(e, ERR_INTERNAL, "bundle directory %s", parent);
@@ -107,7 +100,7 @@ int create_config(struct container *c, const struct spec_image_volume *volumes, 
 	return spec_make(&in, &config, e) < 0 ? -1 : bundle_write_config(c->bundle, config, e);
 }
 
-/* Directories that mounts stood on, empty by now; one that still carries its mount is busy and stays. */
+/* Directories and files that mounts stood on, empty by now; one that still carries its mount is busy and stays. */
 static void remove_mount_points(int bundle, const char *name)
 {
 	int fd = openat(bundle, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -115,7 +108,7 @@ static void remove_mount_points(int bundle, const char *name)
 	struct dirent *entry;
 
 	while (list && (entry = readdir(list)) != NULL)
-		if (entry->d_name[0] != '.')
+		if (entry->d_name[0] != '.' && unlinkat(dirfd(list), entry->d_name, 0) < 0)
 			unlinkat(dirfd(list), entry->d_name, AT_REMOVEDIR);
 }
 

@@ -2,8 +2,11 @@
  *
  * The containers of the pod see it in their /proc, so /proc/1/root, /proc/1/cwd and /proc/1/exe must lead to nothing of the
  * host, whatever capabilities they were given. It is started as root in a mount namespace of its own:
+ *   launch PIDFILE (in a pod's user namespace, which has to own the other two): makes the PID and the mount namespace, writes
+ *               the pid of what then begins with the first run into PIDFILE, which is there already, and ends
  *   first run:  binds its own program read-only over itself and executes that, so that /proc/1/exe cannot be opened for writing
  *   second run: makes an empty tmpfs its root, detaches the host's tree, becomes 65535:65535 without capabilities, waits
+ *   nothing:    ends at once, with success: what a runtime is tried out with
  * No libc: a page of code, no relocations, no heap. Raw system calls of x86_64 and aarch64. */
 #include <linux/capability.h>
 #include <linux/mount.h>
@@ -13,6 +16,7 @@
 #include <asm/unistd.h>
 
 enum { NOBODY = 65535, FAILED = 70, DETACH = 2 /* MNT_DETACH */ };
+enum { NEW_PID = 0x20000000, NEW_MOUNTS = 0x20000, NO_SUCH_ID = -22 /* EINVAL */ };
 
 #if defined(__x86_64__)
 static long call(long nr, long a, long b, long c, long d, long e)
@@ -71,6 +75,33 @@ static void run_again_read_only(char **argv)
 	must(call(__NR_execve, (long)argv[0], (long)again, (long)nothing, 0, 0));
 }
 
+static void put_pid(const char *path, long pid)
+{
+	char text[16], *at = text + sizeof(text);
+	long fd = call(__NR_openat, -100 /* AT_FDCWD */, (long)path, 1 /* O_WRONLY */, 0, 0), len;
+
+	must(fd);
+	for (; pid > 0; pid /= 10)
+		*--at = (char)('0' + pid % 10);
+	len = text + sizeof(text) - at;
+	if (call(__NR_write, fd, (long)at, len, 0, 0) != len)
+		quit(FAILED);
+}
+
+/* Returns in the child, which is pid 1. */
+static void launch(const char *pidfile)
+{
+	long pid;
+
+	must(call(__NR_unshare, NEW_PID | NEW_MOUNTS, 0, 0, 0, 0));
+	pid = call(__NR_clone, SIGCHLD, 0, 0, 0, 0);
+	must(pid);
+	if (pid == 0)
+		return;
+	put_pid(pidfile, pid);
+	quit(0);
+}
+
 static void leave_the_host(void)
 {
 	must(mount("none", "/proc", "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0555"));
@@ -80,14 +111,23 @@ static void leave_the_host(void)
 	must(call(__NR_chdir, (long)"/", 0, 0, 0, 0));
 }
 
+/* A pod's user namespace may be too small to have it: then it stays that one's root, which is nobody outside. */
+static void become_nobody(long how)
+{
+	long ret = call(how, NOBODY, NOBODY, NOBODY, 0, 0);
+
+	if (ret != NO_SUCH_ID)
+		must(ret);
+}
+
 static void drop_rights(void)
 {
 	struct __user_cap_header_struct head = { _LINUX_CAPABILITY_VERSION_3, 0 };
 	struct __user_cap_data_struct none[2] = { { 0, 0, 0 }, { 0, 0, 0 } };
 
 	must(call(__NR_setgroups, 0, 0, 0, 0, 0));
-	must(call(__NR_setresgid, NOBODY, NOBODY, NOBODY, 0, 0));
-	must(call(__NR_setresuid, NOBODY, NOBODY, NOBODY, 0, 0));
+	become_nobody(__NR_setresgid);
+	become_nobody(__NR_setresuid);
 	must(call(__NR_capset, (long)&head, (long)none, 0, 0, 0));
 	must(call(__NR_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
 	must(call(__NR_prctl, PR_SET_DUMPABLE, 0, 0, 0, 0));
@@ -117,7 +157,11 @@ __attribute__((used, noreturn)) void pause_main(long *stack)
 
 	if (stack[0] < 1)
 		quit(FAILED);
-	if (stack[0] == 1)
+	if (stack[0] == 2 && argv[1][0] == 'n')
+		quit(0);
+	if (stack[0] == 3)
+		launch(argv[2]);
+	if (stack[0] != 2)
 		run_again_read_only(argv);
 	leave_the_host();
 	drop_rights();

@@ -32,6 +32,9 @@ static int check_mapping(const char *what, const struct id_mappings *m, struct e
 		return err_set(e, ERR_INVALID_ARGUMENT, "userns_options.%s: %zu mappings, exactly one is possible", what, m->n);
 	if (m->at[0].length == 0 || m->at[0].container_id != 0)
 		return err_set(e, ERR_INVALID_ARGUMENT, "userns_options.%s: it must map at least one id, from container id 0 on", what);
+	if (m->at[0].length > UINT32_MAX - m->at[0].host_id)
+		return err_set(e, ERR_INVALID_ARGUMENT, "userns_options.%s: %u ids from %u on are more than there are", what,
+			       m->at[0].length, m->at[0].host_id);
 	return 0;
 }
 
@@ -46,9 +49,11 @@ static int check_userns(const struct ns_options *ns, struct err *e)
 	}
 	if (ns->userns_mode != NS_POD)
 		return err_set(e, ERR_INVALID_ARGUMENT, "userns_options.mode: %d is neither POD nor NODE", (int)ns->userns_mode);
-	if (check_mapping("uids", &ns->uids, e) < 0 || check_mapping("gids", &ns->gids, e) < 0)
-		return -1;
-	return err_set(e, ERR_UNIMPLEMENTED, "user namespaces are not supported yet: leave userns_options out or use mode NODE");
+	/* proc and mqueue can be mounted only by who owns the PID and the IPC namespace that they show. */
+	if (ns->ipc == NS_NODE || ns->pid == NS_NODE)
+		return err_set(e, ERR_INVALID_ARGUMENT, "userns_options: mode POD with the %s namespace of the node",
+			       ns->ipc == NS_NODE ? "IPC" : "PID");
+	return check_mapping("uids", &ns->uids, e) < 0 ? -1 : check_mapping("gids", &ns->gids, e);
 }
 
 static int check_ports(const struct sandbox_config *c, struct err *e)

@@ -195,7 +195,9 @@ int sandbox_namespaces(const struct sandbox *s, struct arena *a, struct spec_nam
 	}
 	if (ns->ipc != NS_NODE)
 		out->ipc = held_path(s, "ipc", a, e);
-	if (!out->uts || !out->ipc)
+	if (ns_has_user(ns))
+		out->user = held_path(s, "user", a, e);
+	if (!out->uts || !out->ipc || !out->user)
 		return -1;
 	if (!sandbox_has_pause(s))
 		return 0;
@@ -203,6 +205,14 @@ int sandbox_namespaces(const struct sandbox *s, struct arena *a, struct spec_nam
 		return err_set(e, ERR_INTERNAL, "the pause of sandbox %.12s is dead, and its PID namespace with it", s->id);
 	out->pid = arena_printf(a, "/proc/%d/ns/pid", (int)s->pause_pid);
 	return 0;
+}
+
+int sandbox_userns(const struct sandbox *s)
+{
+	char name[ID_SIZE + 16];
+
+	snprintf(name, sizeof(name), "sandbox/%s/user", s->id);
+	return ns_has_user(&s->config.security.ns) ? keeper_held(name) : -1;
 }
 
 static bool shm_mounted(const struct sandbox *s)
@@ -224,6 +234,8 @@ bool sandbox_adopt(struct sandbox *s)
 		lost = "network";
 	else if (ns->ipc != NS_NODE && (!shm_mounted(s) || keeper_held(arena_printf(a, "sandbox/%s/ipc", s->id)) < 0))
 		lost = "ipc";
+	else if (ns_has_user(ns) && sandbox_userns(s) < 0)
+		lost = "user";
 	else if (sandbox_has_pause(s) && !sandbox_pause_adopt(s))
 		lost = "pause";
 	arena_free(a);

@@ -14,7 +14,7 @@
 
 enum { PATH_SIZE = 512, COPY_MAX = 16 << 20 };
 
-static const char *const names[] = { "hostname", "hosts", "resolv.conf" };
+static const char *const names[] = { "hostname", "hosts", "resolv.conf", "pause.pid" };
 
 static const char *append(struct arena *a, const char *text, const char *word, const struct strings *values)
 {
@@ -32,14 +32,31 @@ const char *sandbox_resolv_conf(const struct dns_config *dns, struct arena *a)
 	return append(a, text, "options ", &dns->options);
 }
 
+/* The host's ids of the pod's root. */
+static uid_t root_uid(const struct sandbox *s)
+{
+	const struct ns_options *ns = &s->config.security.ns;
+
+	return ns_has_user(ns) ? ns->uids.at[0].host_id : 0;
+}
+
+static gid_t root_gid(const struct sandbox *s)
+{
+	const struct ns_options *ns = &s->config.security.ns;
+
+	return ns_has_user(ns) ? ns->gids.at[0].host_id : 0;
+}
+
 static int create(const struct sandbox *s, const char *name, struct err *e)
 {
+	bool user = ns_has_user(&s->config.security.ns);
 	char path[PATH_SIZE];
 	int fd;
 
 	snprintf(path, sizeof(path), "%s/%s", s->dir, name);
 	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
-	if (fd >= 0 && fchmod(fd, 0644) == 0) /* whatever our umask is: every user of the pod reads it */
+	/* fchmod: whatever our umask is, every user of the pod reads it */
+	if (fd >= 0 && fchmod(fd, 0644) == 0 && (!user || fchown(fd, root_uid(s), root_gid(s)) == 0))
 		return fd;
 	if (fd >= 0)
 		close(fd);
@@ -81,12 +98,13 @@ static int put_copy(const struct sandbox *s, const char *name, const char *from,
 
 static int mount_shm(const struct sandbox *s, struct err *e)
 {
-	char path[PATH_SIZE];
+	char path[PATH_SIZE], options[80];
 
 	snprintf(path, sizeof(path), "%s/shm", s->dir);
+	snprintf(options, sizeof(options), "mode=1777,size=65536k,uid=%u,gid=%u", root_uid(s), root_gid(s));
 	if (mkdir(path, 0711) < 0 && errno != EEXIST)
 		return err_os(e, ERR_INTERNAL, "make %s", path);
-	if (mount("shm", path, "tmpfs", MS_NOEXEC | MS_NOSUID | MS_NODEV, "mode=1777,size=65536k") < 0)
+	if (mount("shm", path, "tmpfs", MS_NOEXEC | MS_NOSUID | MS_NODEV, options) < 0)
 		return err_os(e, ERR_INTERNAL, "mount a tmpfs at %s", path);
 	return 0;
 }
@@ -125,6 +143,13 @@ int sandbox_files_make(const struct sandbox *s, const struct sandbox_files *f, s
 		ret = mount_shm(s, e);
 	arena_free(a);
 	return ret;
+}
+
+const char *sandbox_files_pidfile(const struct sandbox *s, struct arena *a, struct err *e)
+{
+	auto_fd int fd = create(s, "pause.pid", e);
+
+	return fd < 0 ? NULL : arena_printf(a, "%s/pause.pid", s->dir);
 }
 
 void sandbox_files_remove(const struct sandbox *s)

@@ -11,13 +11,14 @@
 
 #include "procs/cgroup.h"
 #include "procs/keeper.h"
+#include "procs/sandbox_files.h"
 #include "reactor/child.h"
 #include "reactor/log.h"
 #include "reactor/loop.h"
 #include "reactor/map.h"
 #include "reactor/own.h"
 
-enum { DEATH_MS = 2000 };
+enum { DEATH_MS = 2000, LAUNCH_MS = 10000, KINDS = 4 };
 
 struct pause {
 	struct exit_watch exit;
@@ -123,8 +124,11 @@ static void on_started(void *arg, const struct err *e, struct child_result *r)
 	struct starting *st = arg;
 	struct err mine;
 
-	if (e) {
-		mine = *e;
+	if (e || r->status != 0) {
+		if (e)
+			mine = *e;
+		else
+			err_set(&mine, ERR_INTERNAL, "%s", child_status_text(r->status));
 		err_wrap(&mine, "start the pause");
 		return report(st, &mine);
 	}
@@ -147,13 +151,13 @@ static int join(struct starting *st, struct child_spec *spec, struct err *e)
 	return spec->join_cgroup_fd < 0 ? -1 : 0;
 }
 
-static int enter(struct starting *st, int fds[3], size_t *n, struct err *e)
+static int enter(struct starting *st, int fds[KINDS], size_t *n, struct err *e)
 {
 	const struct ns_options *ns = &st->sandbox->config.security.ns;
-	const bool own[] = { ns->network != NS_NODE, ns->ipc != NS_NODE, ns->network != NS_NODE };
-	static const char *const kinds[] = { "net", "ipc", "uts" };
+	const bool own[KINDS] = { ns->network != NS_NODE, ns->ipc != NS_NODE, ns->network != NS_NODE, ns_has_user(ns) };
+	static const char *const kinds[KINDS] = { "net", "ipc", "uts", "user" };
 
-	for (int i = 0; i < 3; i++) {
+	for (int i = 0; i < KINDS; i++) {
 		int fd = own[i] ? keeper_held(arena_printf(st->arena, "sandbox/%s/%s", st->sandbox->id, kinds[i])) : -1;
 
 		if (own[i] && fd < 0)
@@ -164,12 +168,26 @@ static int enter(struct starting *st, int fds[3], size_t *n, struct err *e)
 	return 0;
 }
 
+/* The pod's user namespace has to own the PID namespace, or nobody in the pod could mount proc: so the pause makes both
+ * inside, and tells the pid that it has outside. */
+static int launch(struct starting *st, const char *argv[4], struct child_spec *spec, struct err *e)
+{
+	if (!ns_has_user(&st->sandbox->config.security.ns))
+		return 0;
+	spec->pidfile = sandbox_files_pidfile(st->sandbox, st->arena, e);
+	spec->unshare = 0;
+	spec->timeout_ms = LAUNCH_MS;
+	argv[1] = "launch";
+	argv[2] = spec->pidfile;
+	return spec->pidfile ? 0 : -1;
+}
+
 void sandbox_pause_start(struct sandbox *s, const char *program, sandbox_pause_done *done, void *arg)
 {
 	struct starting *st = new_zero(struct starting);
-	const char *argv[] = { program, NULL };
+	const char *argv[4] = { program };
 	struct child_spec spec = { .argv = argv, .unshare = CLONE_NEWPID | CLONE_NEWNS, .oom_score_adj = -998 };
-	int fds[3];
+	int fds[KINDS];
 	char id[72];
 
 	st->arena = arena_new();
@@ -178,7 +196,7 @@ void sandbox_pause_start(struct sandbox *s, const char *program, sandbox_pause_d
 	st->arg = arg;
 	spec.enter = fds;
 	spec.keep_id = keep_id(s, id);
-	if (join(st, &spec, &st->err) < 0 || enter(st, fds, &spec.nenter, &st->err) < 0)
+	if (join(st, &spec, &st->err) < 0 || enter(st, fds, &spec.nenter, &st->err) < 0 || launch(st, argv, &spec, &st->err) < 0)
 		timer_set(&st->timer, 0, on_not_started);
 	else
 		child_start(&spec, on_started, st);

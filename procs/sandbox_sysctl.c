@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -92,11 +93,17 @@ static bool asked_for(const struct pairs *sysctls, const char *name)
 	return false;
 }
 
+/* The range of groups must be mapped; GID_T_MAX in net/ipv4/sysctl_net_ipv4.c. */
+static uint32_t last_group(const struct ns_options *ns)
+{
+	return ns_has_user(ns) && ns->gids.at[0].length <= INT32_MAX ? ns->gids.at[0].length - 1 : INT32_MAX;
+}
+
 struct pairs sandbox_sysctls(const struct sandbox_config *c, struct arena *a)
 {
-	static const struct pair defaults[] = {
+	const struct pair defaults[] = {
 		{ "net.ipv4.ip_unprivileged_port_start", "0" },
-		{ "net.ipv4.ping_group_range", "0 2147483647" },
+		{ "net.ipv4.ping_group_range", arena_printf(a, "0 %u", last_group(&c->security.ns)) },
 	};
 	struct pairs all = { arena_zalloc(a, (c->sysctls.n + 2) * sizeof(*all.at)), 0 };
 

@@ -100,6 +100,11 @@ static bool own_ipc(const struct sandbox *s)
 	return s->config.security.ns.ipc != NS_NODE;
 }
 
+static bool own_any(const struct sandbox *s)
+{
+	return own_net(s) || own_ipc(s) || ns_has_user(&s->config.security.ns);
+}
+
 static const char *hostname_of(const struct sandbox *s)
 {
 	return s->config.hostname[0] ? s->config.hostname : cfg.node_name;
@@ -211,12 +216,15 @@ static int make_local(struct sandbox_up *up)
 static void namespaces_step(struct sandbox_up *up)
 {
 	struct sandbox *s = up->s;
+	const struct ns_options *ns = &s->config.security.ns;
+	bool user = ns_has_user(ns);
 	struct ns_op *op = NULL;
 
 	sm_move(&up->sm, NAMESPACES);
-	if (own_net(s) || own_ipc(s)) {
+	if (own_any(s)) {
 		s->made |= MADE_NAMESPACES;
 		op = keeper_namespaces(&(struct ns_request){ .id = s->id, .net = own_net(s), .ipc = own_ipc(s), .uts = own_net(s),
+			.uids = user ? &ns->uids : NULL, .gids = user ? &ns->gids : NULL,
 			.netns_path = s->netns_path, .hostname = own_net(s) ? hostname_of(s) : "",
 			.sysctls = sandbox_sysctls(&s->config, up->arena) }, on_namespaces, up);
 	}
@@ -243,7 +251,7 @@ static int intend(struct sandbox_up *up)
 	if (own_net(s))
 		s->netns_path = arena_printf(s->arena, "%s/crisp-%s", sandboxes_config()->netns_dir, s->id);
 	s->cgroup = arena_strdup(s->arena, cgroup_pod_path(up->arena, s->config.cgroup_parent, s->id));
-	s->made = MADE_CGROUP | MADE_FILES | (own_net(s) || own_ipc(s) ? MADE_NAMESPACES : 0) | (own_net(s) ? MADE_NETWORK : 0) |
+	s->made = MADE_CGROUP | MADE_FILES | (own_any(s) ? MADE_NAMESPACES : 0) | (own_net(s) ? MADE_NETWORK : 0) |
 		  (sandbox_has_pause(s) ? MADE_PAUSE : 0);
 	ret = sandbox_save(s, &up->err);
 	s->made = 0;

@@ -15,10 +15,10 @@ struct spec_namespaces {
 	const char *pid; /* "new", "" (host) or a path */
 };
 
-/* An image volume: the mount_config's index and the directory it was mounted at. */
+/* A mount that was made beforehand, an image volume or an idmapped one (volume.h): the mount_config's index and where. */
 struct spec_image_volume {
 	size_t mount_index;
-	const char *host_dir;
+	const char *host_dir; /* or file */
 };
 
 struct spec_input {

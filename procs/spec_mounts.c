@@ -12,6 +12,7 @@
 #include "procs/oci_runtime.h"
 #include "procs/spec_mount_host.h"
 #include "procs/spec_part.h"
+#include "procs/volume.h"
 
 struct entry {
 	const char *to;
@@ -186,38 +187,26 @@ static int bind_options(const struct mount_config *m, json_t *options, struct er
 	return 0;
 }
 
-static int id_maps(struct spec *s, const struct mount_config *m, json_t *mount, struct err *e)
-{
-	const struct runtime_handler *h = runtime_find(s->c->runtime);
-	struct runtime_features f = { 0 };
-
-	if (m->uids.n == 0 && m->gids.n == 0)
-		return 0;
-	if (h)
-		runtime_features(h, &f);
-	if (!f.user_namespaces) /* an older runtime would ignore the mappings without a word */
-		return err_set(e, ERR_INVALID_ARGUMENT, "mount %s: runtime handler \"%s\" has no idmapped mounts",
-			       m->container_path, s->c->runtime);
-	spec_put(mount, "uidMappings", spec_id_mappings(&m->uids));
-	spec_put(mount, "gidMappings", spec_id_mappings(&m->gids));
-	return 0;
-}
-
 static const char *source_of(struct spec *s, size_t nth, struct err *e)
 {
 	const struct mount_config *m = &s->c->config.mounts.at[nth];
+	const char *made = NULL;
 
-	if (m->image[0] == '\0')
-		return mount_host_path(s->a, m->host_path, e);
-	if (m->host_path[0]) {
+	for (size_t i = 0; i < s->in->n_image_volumes; i++)
+		if (s->in->image_volumes[i].mount_index == nth)
+			made = s->in->image_volumes[i].host_dir;
+	if (m->image[0] && m->host_path[0]) {
 		err_set(e, ERR_INVALID_ARGUMENT, "both image and host_path are set");
 		return NULL;
 	}
-	for (size_t i = 0; i < s->in->n_image_volumes; i++)
-		if (s->in->image_volumes[i].mount_index == nth)
-			return mount_inside(s->a, s->in->image_volumes[i].host_dir, m->image_sub_path, e);
-	err_set(e, ERR_INTERNAL, "image \"%s\" was not mounted", m->image);
-	return NULL;
+	if (!made && (m->image[0] || volume_is_shifted(m))) {
+		err_set(e, ERR_INTERNAL, "%s \"%s\" was not mounted", m->image[0] ? "image" : "volume",
+			m->image[0] ? m->image : m->host_path);
+		return NULL;
+	}
+	if (!made)
+		return mount_host_path(s->a, m->host_path, e);
+	return m->image[0] ? mount_inside(s->a, made, m->image_sub_path, e) : made;
 }
 
 static int add_asked(struct entries *all, size_t nth, struct err *e)
@@ -241,10 +230,9 @@ static int add_asked(struct entries *all, size_t nth, struct err *e)
 			  "options", options);
 	add_entry(all, to, mount);
 	spec_add(options, spec_str("rbind"));
-	if (propagation(all, m, source, options, e) < 0 || read_only(s, m, options, e) < 0 ||
-	    bind_options(m, options, e) < 0)
+	if (propagation(all, m, source, options, e) < 0 || read_only(s, m, options, e) < 0)
 		return -1;
-	return id_maps(s, m, mount, e);
+	return bind_options(m, options, e);
 }
 
 int spec_mounts(struct spec *s, struct err *e)

@@ -185,6 +185,39 @@ static int open_streams(struct start *s, struct oci_stdio *io)
 	return c->config.stdin_ ? open_stdin(c, &io->in, &s->err) : 0;
 }
 
+static uint32_t outside(const struct id_mappings *m, int64_t id)
+{
+	return m->at[0].host_id + (id < m->at[0].length ? (uint32_t)id : 0);
+}
+
+static int dup_cloexec(int fd)
+{
+	return fcntl(fd, F_DUPFD_CLOEXEC, 3);
+}
+
+/* In a user namespace the process could not open /dev/stdout again while the FIFOs are ours. And /dev/null must not be what
+ * it is started with, terminal or not: crun 1.8.1 gives the host's node, which the container has too, to the container's root. */
+static int own_streams(const struct container *c, struct oci_stdio *io, struct err *e)
+{
+	const struct ns_options *ns = &c->sandbox->config.security.ns;
+	int ends[2];
+
+	if (!ns_has_user(ns))
+		return 0;
+	if (io->in < 0) {
+		if (pipe2(ends, O_CLOEXEC) < 0)
+			return err_os(e, ERR_INTERNAL, "stdin pipe");
+		close(ends[1]);
+		io->in = ends[0];
+	}
+	if (io->console_socket && ((io->out = dup_cloexec(io->in)) < 0 || (io->err = dup_cloexec(io->in)) < 0))
+		return err_os(e, ERR_INTERNAL, "stdin pipe");
+	for (const int *fd = (const int[]){ io->in, io->out, io->err, -2 }; *fd != -2; fd++)
+		if (*fd >= 0 && fchown(*fd, outside(&ns->uids, c->uid), outside(&ns->gids, c->gid)) < 0)
+			return err_os(e, ERR_INTERNAL, "give the stdio to the container");
+	return 0;
+}
+
 static void close_streams(const struct oci_stdio *io)
 {
 	const int fds[] = { io->in, io->out, io->err };
@@ -219,7 +252,7 @@ static void prepare_and_run(struct start *s)
 		return fail(s);
 	}
 	c->starting = c->in_runtime = true;
-	if (container_save(c, &s->err) < 0 || open_streams(s, &io) < 0) {
+	if (container_save(c, &s->err) < 0 || open_streams(s, &io) < 0 || own_streams(c, &io, &s->err) < 0) {
 		c->in_runtime = false;
 		close_streams(&io);
 		return fail(s);

@@ -5,6 +5,7 @@
 set -u
 . "$(dirname "${BASH_SOURCE[0]}")/tap.sh"
 T=$(mktemp -d "$WORK/$(basename "$0" .t).XXXXXX")
+chmod 711 "$WORK" "$T" # the root of a user namespace passes through, to bundles and snapshots
 CRICTL="$TOOLS/crictl --config $T/crictl.yaml"
 CGROUP=/crisp-test-$(basename "$WORK")-$(basename "$T")
 KEEPER=

@@ -7,6 +7,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "images/gc.h"
@@ -78,7 +79,7 @@ static int prepare_and_mount(const char *id, size_t n)
 {
 	struct strings s = layers(n);
 
-	return snapshot_prepare(id, &s, &fault) < 0 ? -1 : snapshot_mount(id, target, &fault);
+	return snapshot_prepare(id, &s, &fault) < 0 ? -1 : snapshot_mount(id, -1, target, &fault);
 }
 
 static void unmounted_and_removed(const char *id)
@@ -101,10 +102,74 @@ static void the_layers_show_and_writes_go_up(void)
 	is_str(content(below("layers/12345678-00000000002/top")), "12345678-00000000002");
 	ok(exists(below("layers/12345678-00000000000/own0")));
 	ok(snapshot_unmount(target, &fault) == 0);
-	ok(snapshot_mount("c1", target, &fault) == 0); /* volatile, and still mountable again */
+	ok(snapshot_mount("c1", -1, target, &fault) == 0); /* volatile, and still mountable again */
 	is_str(content(in_target("top")), "mine");
 	ok(!exists(in_target("own0")));
 	unmounted_and_removed("c1");
+}
+
+/* A user namespace with 0 as 70000, of a child that waits for the end of its stdin. */
+static int make_userns(pid_t *pid)
+{
+	int ends[2], go[2], fd;
+	char c;
+
+	if (pipe(ends) < 0 || pipe(go) < 0)
+		return -1;
+	*pid = fork();
+	if (*pid == 0) {
+		close(ends[1]);
+		if (unshare(CLONE_NEWUSER) < 0 || write(go[1], "", 1) != 1)
+			_exit(1);
+		_exit(read(ends[0], &c, 1) != 0);
+	}
+	close(ends[0]);
+	ok(read(go[0], &c, 1) == 1);
+	put(arena_printf(arena, "/proc/%d/uid_map", (int)*pid), "0 70000 1000");
+	put(arena_printf(arena, "/proc/%d/gid_map", (int)*pid), "0 80000 1000");
+	fd = open(arena_printf(arena, "/proc/%d/ns/user", (int)*pid), O_RDONLY);
+	close(ends[1]);
+	close(go[0]);
+	close(go[1]);
+	waitpid(*pid, NULL, 0);
+	return fd;
+}
+
+static bool owned(const char *path, uid_t uid, gid_t gid)
+{
+	struct stat st;
+
+	return lstat(path, &st) == 0 && st.st_uid == uid && st.st_gid == gid;
+}
+
+static void owners_are_shifted_for_a_user_namespace(void)
+{
+	struct strings s = layers(3), one = layers(1), none = { 0 };
+	pid_t pid;
+	int userns = make_userns(&pid);
+
+	ok(snapshot_probe_userns(userns, &fault) == 0);
+	ok(chown(below("layers/12345678-00000000001/own1"), 7, 8) == 0);
+	ok(chown(below("layers/12345678-00000000000/own0"), 5000, 5000) == 0);
+	ok(snapshot_prepare("u1", &s, &fault) == 0 && snapshot_mount("u1", userns, target, &fault) == 0);
+	ok(owned(target, 70000, 80000) && owned(in_target("top"), 70000, 80000) && owned(in_target("own1"), 70007, 80008));
+	ok(owned(in_target("own0"), 65534, 65534)); /* an id that the namespace does not have */
+	put(in_target("top"), "copied up");
+	ok(owned(in_target("top"), 70000, 80000) && owned(below("snapshots/u1/fs/top"), 70000, 80000));
+	ok(owned(below("layers/12345678-00000000002/top"), 0, 0));
+	unmounted_and_removed("u1");
+	ok(snapshot_prepare("u2", &none, &fault) == 0 && snapshot_mount("u2", userns, target, &fault) == 0);
+	ok(owned(target, 70000, 80000));
+	unmounted_and_removed("u2");
+	ok(snapshot_mount_readonly(&one, userns, target, &fault) == 0 && owned(in_target("top"), 70000, 80000));
+	ok(open(in_target("new"), O_WRONLY | O_CREAT, 0600) < 0 && errno == EROFS);
+	ok(snapshot_unmount(target, &fault) == 0);
+	ok(snapshot_mount_readonly(&s, userns, target, &fault) == 0 && owned(in_target("own1"), 70007, 80008));
+	ok(snapshot_unmount(target, &fault) == 0);
+	close(userns);
+	userns = open("/proc/self/ns/user", O_RDONLY); /* no namespace to shift into */
+	ok(snapshot_probe_userns(userns, &fault) < 0 && fault.code == ERR_INTERNAL);
+	close(userns);
 }
 
 static void one_layer_and_none(void)
@@ -133,14 +198,14 @@ static void mistakes_are_told(void)
 	ok(snapshot_prepare("../x", &none, &fault) < 0 && fault.code == ERR_INVALID_ARGUMENT);
 	ok(snapshot_prepare("", &none, &fault) < 0);
 	ok(snapshot_prepare("lost", &lost, &fault) < 0 && strstr(fault.msg, "nowhere") && !snapshot_exists("lost"));
-	ok(snapshot_mount("unknown", target, &fault) < 0 && fault.code == ERR_INTERNAL);
+	ok(snapshot_mount("unknown", -1, target, &fault) < 0 && fault.code == ERR_INTERNAL);
 	ok(prepare_and_mount("c5", 1) == 0);
 	ok(snapshot_prepare("c5", &none, &fault) < 0 && fault.code == ERR_ALREADY_EXISTS);
-	ok(snapshot_mount("c5", target, &fault) < 0 && strstr(fault.msg, "is a mount already"));
+	ok(snapshot_mount("c5", -1, target, &fault) < 0 && strstr(fault.msg, "is a mount already"));
 	unmounted_and_removed("c5");
 	ok(snapshot_unmount(target, &fault) == 0 && snapshot_unmount(below("nothing"), &fault) == 0);
 	snapshot_remove("unknown");
-	ok(snapshot_prepare("c6", &none, &fault) == 0 && snapshot_mount("c6", below("nothing"), &fault) < 0);
+	ok(snapshot_prepare("c6", &none, &fault) == 0 && snapshot_mount("c6", -1, below("nothing"), &fault) < 0);
 	ok(strstr(fault.msg, "mount snapshot c6: "));
 	snapshot_remove("c6");
 }
@@ -149,16 +214,16 @@ static void an_image_volume(void)
 {
 	struct strings s = layers(3), one = layers(1), none = { 0 };
 
-	ok(snapshot_mount_readonly(&s, target, &fault) == 0);
+	ok(snapshot_mount_readonly(&s, -1, target, &fault) == 0);
 	is_str(content(in_target("top")), "12345678-00000000002");
 	ok(open(in_target("new"), O_CREAT | O_WRONLY, 0600) < 0 && errno == EROFS);
-	ok(snapshot_mount_readonly(&s, target, &fault) < 0);
+	ok(snapshot_mount_readonly(&s, -1, target, &fault) < 0);
 	ok(snapshot_unmount(target, &fault) == 0);
-	ok(snapshot_mount_readonly(&one, target, &fault) == 0);
+	ok(snapshot_mount_readonly(&one, -1, target, &fault) == 0);
 	is_str(content(in_target("top")), "12345678-00000000000");
 	ok(open(in_target("top"), O_WRONLY) < 0 && errno == EROFS);
 	ok(snapshot_unmount(target, &fault) == 0);
-	ok(snapshot_mount_readonly(&none, target, &fault) == 0 && !exists(in_target("top")));
+	ok(snapshot_mount_readonly(&none, -1, target, &fault) == 0 && !exists(in_target("top")));
 	ok(snapshot_unmount(target, &fault) == 0);
 }
 
@@ -218,7 +283,7 @@ static void after_a_restart(void)
 	snapshot_each(count, &n);
 	ok(n == 1 && snapshot_exists("r1") && !snapshot_exists("r2"));
 	ok(snapshot_uses_layer(s.at[0]) && !snapshot_uses_layer("other"));
-	ok(snapshot_mount("r1", target, &fault) == 0);
+	ok(snapshot_mount("r1", -1, target, &fault) == 0);
 	unmounted_and_removed("r1");
 	ok(!snapshot_uses_layer(s.at[0]));
 }
@@ -279,6 +344,7 @@ int main(void)
 	mkdir(root, 0755);
 	opened();
 	both_ways(the_layers_show_and_writes_go_up);
+	both_ways(owners_are_shifted_for_a_user_namespace);
 	both_ways(one_layer_and_none);
 	both_ways(as_many_as_docker_makes);
 	both_ways(an_image_volume);

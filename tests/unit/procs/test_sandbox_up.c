@@ -353,7 +353,14 @@ static void contradictions_are_refused_by_name(void)
 	refused("userns_options.uids: 0 mappings", ERR_INVALID_ARGUMENT);
 	config.security.ns.has_userns = true;
 	config.security.ns.uids = config.security.ns.gids = (struct id_mappings){ &map, 1 };
-	refused("user namespaces are not supported yet", ERR_UNIMPLEMENTED);
+	ok(sandbox_check(&config, &e) == 0);
+	map.host_id = UINT32_MAX - 1;
+	refused("userns_options.uids: 65536 ids from 4294967294 on", ERR_INVALID_ARGUMENT);
+	map.host_id = 100000;
+	config.security.ns.has_userns = true;
+	config.security.ns.uids = config.security.ns.gids = (struct id_mappings){ &map, 1 };
+	config.security.ns.pid = NS_NODE;
+	refused("mode POD with the PID namespace of the node", ERR_INVALID_ARGUMENT);
 	config.security.ns.has_userns = true;
 	config.security.ns.userns_mode = NS_NODE;
 	ok(sandbox_check(&config, &e) == 0);

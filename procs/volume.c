@@ -1,0 +1,105 @@
+/* volume.c - see volume.h. */
+#include "procs/volume.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "procs/spec_mount_host.h"
+#include "reactor/log.h"
+#include "reactor/own.h"
+
+bool volume_is_shifted(const struct mount_config *m)
+{
+	return m->uids.n || m->gids.n;
+}
+
+const char *volume_path(struct container *c, size_t nth)
+{
+	return arena_printf(c->arena, "%s/volumes/%zu", c->bundle, nth);
+}
+
+int volume_make_parent(struct container *c, struct err *e)
+{
+	const char *path = arena_printf(c->arena, "%s/volumes", c->bundle);
+
+	if (mkdir(path, 0711) < 0 && errno != EEXIST)
+		return err_os(e, ERR_INTERNAL, "make %s", path);
+	return 0;
+}
+
+static bool same(const struct id_mappings *x, const struct id_mappings *y)
+{
+	return x->n == y->n && (x->n == 0 || memcmp(x->at, y->at, x->n * sizeof(*x->at)) == 0);
+}
+
+static int check(const struct container *c, const struct mount_config *m, int userns, struct err *e)
+{
+	const struct ns_options *pod = &c->sandbox->config.security.ns;
+
+	if (userns < 0)
+		return err_set(e, ERR_INVALID_ARGUMENT, "id mappings, and the pod has no user namespace");
+	if (!same(&m->uids, &pod->uids) || !same(&m->gids, &pod->gids))
+		return err_set(e, ERR_INVALID_ARGUMENT, "id mappings that are not the pod's");
+	if (m->image[0])
+		return err_set(e, ERR_INVALID_ARGUMENT, "id mappings of an image: its owners are shifted without");
+	if (m->propagation == PROPAGATION_BIDIRECTIONAL)
+		return err_set(e, ERR_INVALID_ARGUMENT,
+			       "id mappings with bidirectional propagation: a user namespace mounts nothing on the host");
+	return 0;
+}
+
+/* A mount point of the source's kind. */
+static int make_point(const char *source, const char *target, struct err *e)
+{
+	auto_fd int fd = -1;
+	struct stat st;
+
+	if (stat(source, &st) < 0)
+		return err_os(e, ERR_INTERNAL, "%s", source);
+	if (S_ISDIR(st.st_mode) ? mkdir(target, 0700) < 0 : (fd = open(target, O_CREAT | O_EXCL | O_CLOEXEC, 0600)) < 0)
+		return err_os(e, ERR_INTERNAL, "make %s", target);
+	return 0;
+}
+
+/* Mounts below the source are copied with it but not shifted, as the runtimes do it ("idmap", not "ridmap"). None of the
+ * copies stays a peer of its original: unmounting the tree would unmount there too. */
+static int copy_mount(const char *source, int userns, bool slave, const char *target, struct err *e)
+{
+	struct mount_attr apart = { .propagation = slave ? MS_SLAVE : MS_PRIVATE };
+	struct mount_attr shift = { .attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t)userns };
+	auto_fd int mnt = open_tree(AT_FDCWD, source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+
+	if (mnt < 0)
+		return err_os(e, ERR_INTERNAL, "copy the mount of %s", source);
+	if (mount_setattr(mnt, "", AT_EMPTY_PATH | AT_RECURSIVE, &apart, sizeof(apart)) < 0)
+		return err_os(e, ERR_INTERNAL, "take the mount of %s from its peers", source);
+	if (mount_setattr(mnt, "", AT_EMPTY_PATH, &shift, sizeof(shift)) < 0)
+		return err_os(e, ERR_INTERNAL, "%s: its file system has no idmapped mounts on this kernel", source);
+	if (move_mount(mnt, "", AT_FDCWD, target, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+		return err_os(e, ERR_INTERNAL, "mount at %s", target);
+	return 0;
+}
+
+int volume_mount(struct container *c, size_t nth, int userns, struct err *e)
+{
+	const struct mount_config *m = &c->config.mounts.at[nth];
+	const char *source, *target = volume_path(c, nth);
+
+	if (check(c, m, userns, e) < 0 || !(source = mount_host_path(c->arena, m->host_path, e)) ||
+	    volume_make_parent(c, e) < 0 || make_point(source, target, e) < 0 ||
+	    copy_mount(source, userns, m->propagation == PROPAGATION_HOST_TO_CONTAINER, target, e) < 0)
+		return err_wrap(e, "mount %s", m->container_path);
+	return 0;
+}
+
+void volume_unmount(struct container *c, size_t nth)
+{
+	const char *path = volume_path(c, nth);
+
+	if (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 && errno != EINVAL && errno != ENOENT)
+		log_warn("volume_unmount container=%.12s path=%s error=%s", c->id, path, log_quote(strerror(errno)));
+}
