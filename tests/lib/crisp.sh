@@ -4,7 +4,8 @@
 
 set -u
 . "$(dirname "${BASH_SOURCE[0]}")/tap.sh"
-T=$(mktemp -d "$WORK/$(basename "$0" .t).XXXXXX")
+# Without a directory of its own a test would work, and clean up, at the root of the machine.
+T=$(mktemp -d "${WORK:?}/$(basename "$0" .t).XXXXXX") && [ -d "$T" ] || { echo 'Bail out! no work directory'; exit 1; }
 chmod 711 "$WORK" "$T" # the root of a user namespace passes through, to bundles and snapshots
 CRICTL="$TOOLS/crictl --config $T/crictl.yaml"
 CGROUP=/crisp-test-$(basename "$WORK")-$(basename "$T")
