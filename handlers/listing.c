@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "reactor/buf.h"
 #include "reactor/list.h"
 #include "reactor/loop.h"
 #include "reactor/own.h"
@@ -24,9 +25,8 @@ struct listing {
 	struct timer timer;
 	char **ids; /* owned, and each of them */
 	size_t n_ids, next;
-	ProtobufCMessage **items; /* of the message being filled; owned, what they point at is the arena's */
-	size_t n_items, bytes;
-	struct arena *batch; /* NULL: a List, whose items live as long as the rpc */
+	struct buf out; /* the message being filled, encoded: objects may go before it is sent */
+	size_t n_items;
 };
 
 static void run(struct listing *l);
@@ -37,8 +37,7 @@ static void listing_free(struct listing *l)
 	for (size_t i = 0; i < l->n_ids; i++)
 		free(l->ids[i]);
 	free(l->ids);
-	free(l->items);
-	arena_free(l->batch);
+	buf_free(&l->out);
 	free(l);
 }
 
@@ -50,27 +49,12 @@ void listing_add(struct listing *l, const char *id)
 	l->ids[l->n_ids++] = own_must(strdup(id));
 }
 
-/* The response with its one field set to the items. */
-static void *message(struct listing *l)
-{
-	const ProtobufCMessageDescriptor *type = rpc_output(l->rpc);
-	const ProtobufCFieldDescriptor *field = &type->fields[0];
-	char *m = arena_zalloc(l->batch ? l->batch : rpc_arena(l->rpc), type->sizeof_message);
-
-	assert(type->n_fields == 1 && field->label == PROTOBUF_C_LABEL_REPEATED && field->type == PROTOBUF_C_TYPE_MESSAGE);
-	protobuf_c_message_init(type, m);
-	*(size_t *)(m + field->quantifier_offset) = l->n_items;
-	*(ProtobufCMessage ***)(m + field->offset) = l->items;
-	return m;
-}
-
 static void send_batch(struct listing *l)
 {
 	if (l->n_items)
-		rpc_send(l->rpc, message(l));
-	l->n_items = l->bytes = 0;
-	arena_free(l->batch);
-	l->batch = arena_new();
+		rpc_send_packed(l->rpc, l->out.at, l->out.len);
+	l->n_items = 0;
+	buf_consume(&l->out, l->out.len);
 }
 
 static void finish(struct listing *l)
@@ -81,22 +65,40 @@ static void finish(struct listing *l)
 		send_batch(l);
 		rpc_finish(r);
 	} else {
-		rpc_reply(r, message(l));
+		rpc_reply_packed(r, l->out.at, l->out.len);
 	}
 	listing_free(l);
 }
 
+/* One more element of the response's only field. protobuf.dev, Encoding: the key, wire type 2, the length, the message. */
+static void encode(struct listing *l, const ProtobufCMessage *item)
+{
+	const ProtobufCFieldDescriptor *field = &rpc_output(l->rpc)->fields[0];
+	size_t size = protobuf_c_message_get_packed_size(item);
+	uint8_t *at = buf_room(&l->out, 16 + size), *end = at;
+
+	assert(field->label == PROTOBUF_C_LABEL_REPEATED && field->descriptor == item->descriptor && field->id < 16);
+	*end++ = (uint8_t)(field->id << 3 | 2);
+	for (size_t n = size; ; n >>= 7) {
+		*end++ = (uint8_t)(n < 0x80 ? n : n | 0x80);
+		if (n < 0x80)
+			break;
+	}
+	protobuf_c_message_pack(item, end);
+	buf_added(&l->out, (size_t)(end - at) + size);
+	l->n_items++;
+}
+
 static void take_one(struct listing *l)
 {
-	struct arena *a = l->batch ? l->batch : rpc_arena(l->rpc);
+	struct arena *a = arena_new();
 	ProtobufCMessage *item = l->kind->item(l->request, l->ids[l->next++], a);
 
-	if (!item)
-		return;
-	if (!l->stream && l->bytes > SHRINK_BYTES && l->kind->shrink)
+	if (item && !l->stream && l->out.len > SHRINK_BYTES && l->kind->shrink)
 		l->kind->shrink(item);
-	l->bytes += protobuf_c_message_get_packed_size(item);
-	l->items[l->n_items++] = item;
+	if (item)
+		encode(l, item);
+	arena_free(a);
 }
 
 static void on_turn(struct timer *t)
@@ -115,7 +117,7 @@ static void run(struct listing *l)
 
 	while (l->next < l->n_ids) {
 		take_one(l);
-		if (l->stream && (l->n_items >= BATCH_ITEMS || l->bytes >= BATCH_BYTES)) {
+		if (l->stream && (l->n_items >= BATCH_ITEMS || l->out.len >= BATCH_BYTES)) {
 			send_batch(l);
 			return rpc_on_space(l->rpc, on_space, l);
 		}
@@ -143,9 +145,7 @@ static void start(struct rpc *r, const void *request, const struct listing_kind 
 	l->request = request;
 	l->kind = kind;
 	l->stream = stream;
-	l->batch = stream ? arena_new() : NULL;
 	kind->collect(l);
-	l->items = own_must(calloc(l->n_ids + 1, sizeof(*l->items)));
 	rpc_on_gone(r, on_client_gone, l);
 	run(l);
 }

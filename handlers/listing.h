@@ -13,7 +13,8 @@ struct listing;
 struct listing_kind {
 	void (*collect)(struct listing *l); /* calls listing_add() for every object, in order */
 
-	/* The item of one object, in the arena. NULL: it is gone, or the request's filter does not let it pass. */
+	/* The item of one object, in the arena, sharing what it likes with the object: it is encoded at once. NULL: it is gone, or
+	 * the request's filter does not let it pass. */
 	void *(*item)(const void *request, const char *id, struct arena *a);
 
 	/* NULL, or leaves out what clients can do without: used for the items of a List beyond half of what a message may have. */

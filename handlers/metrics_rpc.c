@@ -69,7 +69,7 @@ void rpc_list_metric_descriptors(struct rpc *r, const void *request)
 
 struct sink {
 	struct arena *arena;
-	char *base[BASE]; /* label values */
+	char **base; /* BASE label values, in the arena */
 	Runtime__V1__Metric **at;
 	size_t n, room;
 };
@@ -88,7 +88,7 @@ static void put_labelled(struct sink *k, enum family_id id, uint64_t value, cons
 		m->label_values = k->base;
 	} else {
 		m->label_values = arena_zalloc(k->arena, (BASE + EXTRA_MAX) * sizeof(*m->label_values));
-		memcpy(m->label_values, k->base, sizeof(k->base));
+		memcpy(m->label_values, k->base, BASE * sizeof(*k->base));
 		for (m->n_label_values = BASE; m->n_label_values < BASE + EXTRA_MAX && extra[m->n_label_values - BASE]; m->n_label_values++)
 			m->label_values[m->n_label_values] = (char *)extra[m->n_label_values - BASE];
 	}
@@ -228,8 +228,8 @@ static Runtime__V1__ContainerMetrics *container_metrics(const struct container *
 {
 	Runtime__V1__ContainerMetrics *out;
 	const struct sandbox_config *pod = &c->sandbox->config;
-	struct sink k = { .arena = a, .base = { (char *)c->config.name, (char *)c->id, (char *)c->image.name, (char *)pod->namespace_,
-						(char *)pod->name } };
+	const char *const labels[BASE] = { c->config.name, c->id, c->image.name, pod->namespace_, pod->name };
+	struct sink k = { .arena = a, .base = arena_memdup(a, labels, sizeof(labels)) };
 	struct usage_more m;
 	struct usage u;
 
@@ -298,7 +298,7 @@ static void *item(const void *request, const char *id, struct arena *a)
 	(void)request;
 	if (!s || s->state != SANDBOX_READY)
 		return NULL;
-	memcpy(k.base, (char *[BASE]){ "", (char *)s->id, "", (char *)s->config.namespace_, (char *)s->config.name }, sizeof(k.base));
+	k.base = arena_memdup(a, (const char *const[BASE]){ "", s->id, "", s->config.namespace_, s->config.name }, BASE * sizeof(*k.base));
 	put_network(&k, s);
 	out = NEW_MESSAGE(a, Runtime__V1__PodSandboxMetrics, runtime__v1__pod_sandbox_metrics__init);
 	out->pod_sandbox_id = (char *)s->id;

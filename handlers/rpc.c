@@ -90,6 +90,14 @@ static void count(struct rpc *r, const struct err *e)
 		 (long long)took_ns / 1000, log_quote(e->msg));
 }
 
+void rpc_reply_packed(struct rpc *r, const uint8_t *bytes, size_t n)
+{
+	count(r, NULL);
+	if (r->call)
+		grpc_reply(r->call, bytes, n);
+	rpc_free(r);
+}
+
 void rpc_reply(struct rpc *r, const void *message)
 {
 	size_t n = protobuf_c_message_get_packed_size(message);
@@ -97,10 +105,7 @@ void rpc_reply(struct rpc *r, const void *message)
 
 	assert(((const ProtobufCMessage *)message)->descriptor == r->method->descriptor->output);
 	protobuf_c_message_pack(message, bytes);
-	count(r, NULL);
-	if (r->call)
-		grpc_reply(r->call, bytes, n);
-	rpc_free(r);
+	rpc_reply_packed(r, bytes, n);
 }
 
 void rpc_fail(struct rpc *r, const struct err *e)

@@ -32,6 +32,7 @@ void rpc_serve(void);
 
 /* message: of the method's output type. */
 void rpc_reply(struct rpc *r, const void *message);
+void rpc_reply_packed(struct rpc *r, const uint8_t *bytes, size_t n); /* encoded already */
 void rpc_fail(struct rpc *r, const struct err *e);
 
 /* A server stream: any number of messages, then rpc_finish() (status OK) or rpc_fail(). What the reader has not taken is queued
