@@ -3,7 +3,8 @@
 . "$(dirname "$0")/../lib/tap.sh"
 . "$(dirname "$0")/../lib/registry.sh"
 WORK=$(mktemp -d); T=$WORK
-CRICTL="$TOOLS/crictl --runtime-endpoint unix:///run/crisp/crisp.sock --timeout ${SLOW:-1}0s"
+CRICTL="$TOOLS/crictl --config $T/crictl.yaml"
+printf 'runtime-endpoint: unix:///run/crisp/crisp.sock\nimage-endpoint: unix:///run/crisp/crisp.sock\ntimeout: %s\n' $((30 * ${SLOW:-1})) >"$T/crictl.yaml"
 registry_start "$WORK/registry" || exit 1
 "$ROOT/tests/images/image" --registry "$REGISTRY" "$ROOT/tests/images/busybox.json" >/dev/null
 mkdir -p /etc/cni/net.d
@@ -56,7 +57,7 @@ is 'cpu.weight of 512 shares' "$(cat "$cg/cpu.weight")" 20
 is 'the pod has every controller' "$(tr ' ' '\n' <"/sys/fs/cgroup/crisp/$pod/cgroup.controllers" | sort)" "$(tr ' ' '\n' </sys/fs/cgroup/cgroup.controllers | sort)"
 is 'no process is in the pod'\''s own group' "$(cat "/sys/fs/cgroup/crisp/$pod/cgroup.procs")" ''
 is 'it sees its own cgroup as the root' "$($CRICTL exec -s "$ctr" cat /proc/self/cgroup)" '0::/'
-like 'and as the mounted one, read-only' "$($CRICTL exec -s "$ctr" grep ' /sys/fs/cgroup ' /proc/self/mounts)" '^cgroup2? /sys/fs/cgroup cgroup2 ro,'
+like 'and as the mounted one, read-only' "$($CRICTL exec -s "$ctr" cat /proc/self/mounts)" '^cgroup2? /sys/fs/cgroup cgroup2 ro,'
 is 'its processes are those of the file' "$($CRICTL exec -s "$ctr" cat /sys/fs/cgroup/memory.max)" 67108864
 is 'oom_score_adj is not the daemon'\''s' "$(cat "/proc/$pid/oom_score_adj")" 0
 is 'no signal is ignored' "$(awk '/^SigIgn/ {print $2}' "/proc/$pid/status")" 0000000000000000
@@ -91,7 +92,7 @@ ok 'systemd itself is executed anew' systemctl daemon-reexec
 lives 'daemon-reexec'
 
 ok 'stop' systemctl stop crisp
-is 'stop: both are gone' "$(pgrep -x 'crispd|crisp-keeper')" ''
+is 'stop: both are gone' "$(pgrep -x 'crispd|crisp-keepe?r?')" ''
 ok 'stop: the container runs on' test -d "/proc/$pid"
 is 'stop: in its cgroup' "$(cgroup_of "$pid")" "/crisp/$pod/$ctr"
 ok 'start again' systemctl start crisp
@@ -107,7 +108,12 @@ ok 'start after it' systemctl start crisp
 ok 'it has exited' until_ok 10 is_state "$ctr" CONTAINER_EXITED
 is 'honestly: nobody kept its exit code (kernel 6.1)' "$($CRICTL inspect "$ctr" | jq -r '.status | "\(.exitCode) \(.reason)"')" '255 Unknown'
 
-hog=$($CRICTL create "$pod" "$(ctr_json hog 'x=a; while :; do x=$x$x; done' '"resources":{"memory_limit_in_bytes":20971520}')" "$T/p.pod.json")
+is 'its pod, of which nothing lived, is not ready' "$($CRICTL pods --id "$pod" -o json | jq -r '.items[0].state')" SANDBOX_NOTREADY
+$CRICTL stopp "$pod" >/dev/null 2>&1; ok 'it is removed' $CRICTL rmp -f "$pod"
+ok 'its cgroup goes' until_ok 10 test ! -e "/sys/fs/cgroup/crisp/$pod"
+
+pod=$($CRICTL runp "$(pod_json q)")
+hog=$($CRICTL create "$pod" "$(ctr_json hog 'x=a; while :; do x=$x$x; done' '"resources":{"memory_limit_in_bytes":20971520}')" "$T/q.pod.json")
 ok 'a hog starts' $CRICTL start "$hog"
 ok 'and ends' until_ok 30 is_state "$hog" CONTAINER_EXITED
 is 'killed for its memory' "$($CRICTL inspect "$hog" | jq -r '.status | "\(.exitCode) \(.reason)"')" '137 OOMKilled'
