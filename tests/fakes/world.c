@@ -210,6 +210,11 @@ void world_advance(int64_t ms)
 	now_ns = until_ns;
 }
 
+void world_spend(int64_t ms)
+{
+	now_ns += ms * 1000000;
+}
+
 void world_until(const int *flag, int64_t limit_ms)
 {
 	for (int64_t waited = 0; !*flag && waited < limit_ms; waited += 10) {

@@ -7,6 +7,9 @@
 /* Runs what is due within the next ms milliseconds, in order, and what the fds have to say; 0: only what is due now. */
 void world_advance(int64_t ms);
 
+/* Time passes inside a callback: nothing runs for it now. */
+void world_spend(int64_t ms);
+
 /* Turns without moving the clock until nothing is due and no fd is ready (at most 1000 turns). */
 void world_settle(void);
 
