@@ -92,7 +92,7 @@ ok 'systemd itself is executed anew' systemctl daemon-reexec
 lives 'daemon-reexec'
 
 ok 'stop' systemctl stop crisp
-is 'stop: both are gone' "$(pgrep -x 'crispd|crisp-keepe?r?')" ''
+is 'stop: both are gone' "$(pgrep -x crispd; pgrep -x crisp-keeper)" ''
 ok 'stop: the container runs on' test -d "/proc/$pid"
 is 'stop: in its cgroup' "$(cgroup_of "$pid")" "/crisp/$pod/$ctr"
 ok 'start again' systemctl start crisp
