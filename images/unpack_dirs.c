@@ -48,8 +48,8 @@ bool is_whiteout_at(int fd, const char *name)
 
 static int blocked(const struct resolve *r, const char *name, struct err *e)
 {
-	return err_set(e, ERR_INVALID_ARGUMENT, "%s%s%s is not a directory, but there are entries inside it", log_quote(r->at),
-		       *r->at ? " / " : "", log_quote(name));
+	return err_set(e, ERR_INVALID_ARGUMENT, "%s%s%s is not a directory, but there are entries inside it",
+		       *r->at ? log_quote(r->at) : "", *r->at ? " / " : "", log_quote(name));
 }
 
 static int go_to(struct resolve *r, const char *path, struct err *e)
