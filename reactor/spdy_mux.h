@@ -1,7 +1,7 @@
 /* spdy_mux.h - the streams of one SPDY/3.1 connection, server side: opened by the peer, named by their ids.
  *
- * Bytes in by spdy_mux_read(), bytes out by the `send` of its events; no sockets. Flow control: the Go client of the kubelet's
- * world (moby/spdystream) sends no WINDOW_UPDATE and looks at none, so windows bind us only once the peer has shown, by SETTINGS or
+ * Bytes in by spdy_mux_read(), bytes out by the `send` of its events; no sockets. Flow control: the common Go client
+ * (moby/spdystream) sends no WINDOW_UPDATE and looks at none, so windows bind us only once the peer has shown, by SETTINGS or
  * WINDOW_UPDATE, that it keeps them; WINDOW_UPDATEs are sent to everybody. What a window holds back waits here.
  * Spec: SPDY Protocol - Draft 3.1, sections 2.3 (streams), 2.6.8 (flow control). */
 #ifndef REACTOR_SPDY_MUX_H

@@ -19,7 +19,7 @@ static struct {
 
 static void collect(struct listing *l)
 {
-	char id[16];
+	char id[24];
 
 	for (size_t i = 0; i < world.n; i++) {
 		snprintf(id, sizeof(id), "%zu", i);
