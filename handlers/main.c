@@ -31,6 +31,7 @@
 #include "procs/container.h"
 #include "procs/keeper.h"
 #include "procs/log_pump.h"
+#include "procs/oci_userns.h"
 #include "procs/sandbox_up.h"
 #include "reactor/http_client.h"
 #include "reactor/loop.h"
@@ -179,6 +180,7 @@ static void on_recovered(void *arg)
 	rpc_serve();
 	keeper_ready();
 	timer_set(&settle_timer, SETTLE_MS, on_settled);
+	userns_trials_open(&(struct userns_config){ config.state, program("crisp-pause"), snapshot_probe_userns });
 	log_info("ready version=%s", CRISP_VERSION);
 }
 
@@ -316,6 +318,7 @@ int main(int argc, char **argv)
 	config_rpc_open(&config);
 	keeper_open((int)strtol(channel, NULL, 10), &events);
 	loop_run();
+	userns_trials_close();
 	stream_close();
 	if (http)
 		http_server_free(http);

@@ -1,4 +1,4 @@
-/* oci_program.h - what oci_runtime.c (handlers, probe) and oci_ops.c (operations) share; private to these two.
+/* oci_program.h - what oci_runtime.c (handlers, probe), oci_ops.c (operations) and oci_userns.c (trials) share; theirs alone.
  *
  * A program is probed by `--version` and `features` before its first operation, and again when its file changes. */
 #ifndef PROCS_OCI_PROGRAM_H
@@ -21,6 +21,8 @@ struct program {
 	struct child *child;     /* of the probe */
 	bool is_crun;
 	struct runtime_features features;
+	struct userns_trial *trial; /* under way */
+	bool userns_tried;       /* features.user_namespaces is the answer */
 	struct err fault;        /* of the last probe that failed, code OK: none */
 	struct link waiting;     /* of struct program_wait.link */
 	struct timer timer;      /* the waiters' turn */
@@ -39,6 +41,9 @@ bool program_probed(const struct program *p);
 
 /* fn runs once, when the probe has ended: e NULL, or FAILED_PRECONDITION or UNAVAILABLE. Never inside the call. */
 void program_probe(struct program *p, struct program_wait *w, void (*fn)(struct program_wait *w, const struct err *e));
+
+/* Tries it in a user namespace when that is wanted and was not done yet. The program is probed. */
+void userns_try(struct program *p);
 
 struct arena;
 /* The last message of level error, fatal or panic in a JSON log, as one line of at most 500 bytes, in the arena; "" without one. */

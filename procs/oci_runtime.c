@@ -174,19 +174,16 @@ static void on_features(void *arg, const struct err *e, struct child_result *r)
 	struct program *p = arg;
 	struct err fault;
 	auto_json json_t *j = NULL;
-	const json_t *idmap;
 
 	p->child = NULL;
 	if (!e && r->status == 0)
 		j = json_parse(r->out, r->out_len, "features", &fault);
-	if (j) {
-		idmap = json_object_get(json_object_get(json_object_get(j, "linux"), "mountExtensions"), "idmap");
+	if (j)
 		p->features.recursive_read_only = has_string(json_object_get(j, "mountOptions"), "rro");
-		p->features.user_namespaces = json_is_true(json_object_get(idmap, "enabled"));
-	}
-	log_info("runtime_handler name=%s crun=%d recursive_read_only=%d user_namespaces=%d", p->handler.name, p->is_crun,
-		 p->features.recursive_read_only, p->features.user_namespaces);
+	log_info("runtime_handler name=%s crun=%d recursive_read_only=%d", p->handler.name, p->is_crun, p->features.recursive_read_only);
 	probe_over(p, PROBE_DONE);
+	p->userns_tried = false;
+	userns_try(p);
 }
 
 static void spawn_probe(struct program *p, enum probe state, const char *arg, child_done *done)
@@ -258,5 +255,7 @@ void runtime_features(const struct runtime_handler *h, struct runtime_features *
 	/* Asked for by Status before the first container: the probe starts now, the next Status has it. */
 	if (program_usable(p, &e) == 0 && p->probe == PROBE_NONE)
 		spawn_probe(p, PROBE_VERSION, "--version", on_version);
+	else if (p->probe == PROBE_DONE)
+		userns_try(p);
 	*out = p->features;
 }

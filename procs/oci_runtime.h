@@ -34,7 +34,8 @@ const struct runtime_handler *runtime_find(const char *name);
 void runtime_each(void (*fn)(void *arg, const struct runtime_handler *h, bool usable, const char *why_not), void *arg);
 
 struct runtime_features {
-	bool recursive_read_only, user_namespaces;
+	bool recursive_read_only;
+	bool user_namespaces; /* it was tried (oci_userns.h) */
 };
 void runtime_features(const struct runtime_handler *h, struct runtime_features *out);
 
@@ -63,6 +64,9 @@ struct oci_op *oci_delete(const struct runtime_handler *h, const char *id, oci_d
 
 /* `update --resources -`. */
 struct oci_op *oci_update(const struct runtime_handler *h, const char *id, const char *resources_json, oci_done *done, void *arg);
+
+/* `run` in the foreground, for a container that ends by itself at once: done when it has, and INTERNAL unless it exited with 0. */
+struct oci_op *oci_try(const struct runtime_handler *h, const char *id, const char *bundle, oci_done *done, void *arg);
 
 void oci_cancel(struct oci_op *op); /* kills the program's process group; done never runs; oci_delete() afterwards cleans up */
 

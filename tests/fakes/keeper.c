@@ -192,21 +192,58 @@ void fake_keeper_reset(void)
 	fake_forgets = 0;
 }
 
+struct ns_op {
+	char id[64];
+	bool user;
+	ns_done *done;
+	void *arg;
+};
+
+static struct ns_op asked[4]; /* done NULL: free */
+
 struct ns_op *keeper_namespaces(const struct ns_request *r, ns_done *done, void *arg)
 {
-	(void)r;
-	(void)done;
-	(void)arg;
-	return NULL;
+	struct ns_op *op = asked;
+
+	while (op->done)
+		op++;
+	assert(op < asked + 4);
+	*op = (struct ns_op){ .user = r->uids, .done = done, .arg = arg };
+	snprintf(op->id, sizeof(op->id), "%s", r->id);
+	return op;
+}
+
+void fake_namespaces(enum err_code code)
+{
+	static const char *const kinds[] = { "net", "ipc", "uts", "user" };
+	struct ns_op *op = asked, o;
+	char name[128];
+	struct err e;
+
+	while (op < asked + 4 && !op->done)
+		op++;
+	assert(op < asked + 4);
+	o = *op;
+	op->done = NULL;
+	for (int i = 0; i < (o.user ? 4 : 3) && code == ERR_OK; i++) {
+		snprintf(name, sizeof(name), "sandbox/%s/%s", o.id, kinds[i]);
+		keeper_hold(name, STDIN_FILENO);
+	}
+	if (code != ERR_OK)
+		err_set(&e, code, "no namespaces");
+	o.done(o.arg, code == ERR_OK ? NULL : &e);
 }
 
 void keeper_namespaces_cancel(struct ns_op *op)
 {
-	(void)op;
+	op->done = NULL;
 }
 
 void keeper_namespaces_drop(const char *id, const char *netns_path)
 {
-	(void)id;
+	char prefix[128];
+
 	(void)netns_path;
+	snprintf(prefix, sizeof(prefix), "sandbox/%s/", id);
+	keeper_release_all(prefix);
 }
