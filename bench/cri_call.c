@@ -5,7 +5,12 @@
 
 #include "reactor/loop.h"
 
-enum { PATIENCE_MS = 60000 };
+static int64_t timeout_ms = 60000;
+
+void cri_timeout(int64_t ms)
+{
+	timeout_ms = ms;
+}
 
 struct call {
 	const struct cri_method *method;
@@ -65,5 +70,38 @@ void cri_call(struct grpc_client *c, const struct cri_method *m, const void *req
 
 	protobuf_c_message_pack(request, bytes);
 	*call = (struct call){ .method = m, .arena = arena, .begun_ns = loop_mono_ns(), .done = done, .arg = arg };
-	grpc_request(c, m->path, bytes, len, PATIENCE_MS, &(struct grpc_handlers){ on_message, on_done, call });
+	grpc_request(c, m->path, bytes, len, timeout_ms, &(struct grpc_handlers){ on_message, on_done, call });
+}
+
+struct asking {
+	bool answered;
+	const void *response;
+	int64_t took_ns;
+	struct err e;
+};
+
+static void on_asked(void *arg, const struct err *e, const void *response, int64_t took_ns)
+{
+	struct asking *a = arg;
+
+	*a = (struct asking){ .answered = true, .response = response, .took_ns = took_ns };
+	if (e)
+		a->e = *e;
+	loop_stop();
+}
+
+const void *cri_ask(struct grpc_client *c, const struct cri_method *m, const void *request, struct arena *arena,
+		    int64_t *took_ns, struct err *e)
+{
+	struct asking *a = arena_zalloc(arena, sizeof(*a));
+
+	cri_call(c, m, request, arena, on_asked, a);
+	loop_run();
+	if (!a->answered)
+		err_set(e, ERR_CANCELLED, "%s: interrupted", m->path);
+	else if (!a->response)
+		*e = a->e;
+	if (took_ns)
+		*took_ns = a->took_ns;
+	return a->response;
 }

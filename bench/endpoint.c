@@ -8,7 +8,7 @@
 #include "reactor/list.h"
 #include "reactor/loop.h"
 
-enum { AGAIN_MS = 50, PATIENCE_MS = 30000 };
+enum { AGAIN_MS = 50 };
 
 int endpoint_open(struct endpoint *ep, struct arena *arena, const char *text, struct err *e)
 {
@@ -18,7 +18,8 @@ int endpoint_open(struct endpoint *ep, struct arena *arena, const char *text, st
 		return err_set(e, ERR_INVALID_ARGUMENT, "%s is not NAME=HANDLER@ADDRESS", text);
 	ep->name = arena_strndup(arena, text, (size_t)(equals - text));
 	ep->pods.runtime_handler = arena_strndup(arena, equals + 1, (size_t)(at - equals - 1));
-	ep->client = grpc_client_new(at + 1, e);
+	ep->address = arena_strdup(arena, at + 1);
+	ep->client = grpc_client_new(ep->address, e);
 	return ep->client ? 0 : -1;
 }
 
@@ -28,17 +29,26 @@ void endpoint_close(struct endpoint *ep)
 	ep->client = NULL;
 }
 
+void endpoint_abandon(struct endpoint *ep)
+{
+	struct err e;
+
+	endpoint_close(ep);
+	ep->client = grpc_client_new(ep->address, &e); /* it was a good address before */
+}
+
 struct preparation {
 	struct endpoint *ep;
 	struct arena *arena;
 	struct timer again;
-	int64_t end_ns;
-	bool failed;
+	int64_t patience_ms, end_ns;
+	bool ended, failed;
 	struct err e;
 };
 
 static void end(struct preparation *p, const struct err *e)
 {
+	p->ended = true;
 	p->failed = e != NULL;
 	if (e)
 		p->e = *e;
@@ -66,6 +76,12 @@ static void pull(struct preparation *p)
 
 static void ask(struct timer *again);
 
+/* The two conditions that CRI knows; what else a server reports is between it and its operator. */
+static bool counts(const char *type)
+{
+	return strcmp(type, "RuntimeReady") == 0 || strcmp(type, "NetworkReady") == 0;
+}
+
 /* The first condition that is not met, with its words; NULL when all are. */
 static const char *not_ready(struct arena *a, const Runtime__V1__StatusResponse *r)
 {
@@ -76,7 +92,7 @@ static const char *not_ready(struct arena *a, const Runtime__V1__StatusResponse 
 	for (size_t i = 0; i < n; i++) {
 		const Runtime__V1__RuntimeCondition *c = r->status->conditions[i];
 
-		if (!c->status)
+		if (!c->status && counts(c->type))
 			return arena_printf(a, "%s is false: %s %s", c->type, c->reason, c->message);
 	}
 	return NULL;
@@ -93,7 +109,7 @@ static void on_status(void *arg, const struct err *e, const void *response, int6
 		return pull(p);
 	if (loop_mono_ns() < p->end_ns)
 		return timer_set(&p->again, AGAIN_MS, ask);
-	err_set(&late, ERR_DEADLINE_EXCEEDED, "not ready after %d s: %s", PATIENCE_MS / 1000, why);
+	err_set(&late, ERR_DEADLINE_EXCEEDED, "not ready after %.1f s: %s", (double)p->patience_ms / 1e3, why);
 	end(p, &late);
 }
 
@@ -107,15 +123,22 @@ static void ask(struct timer *again)
 	cri_call(p->ep->client, &method, &r, p->arena, on_status, p);
 }
 
-int endpoint_prepare(struct endpoint *ep, struct err *e)
+int endpoint_prepare(struct endpoint *ep, int64_t patience_ms, struct err *e)
 {
-	struct preparation p = { .ep = ep, .arena = arena_new(), .end_ns = loop_mono_ns() + PATIENCE_MS * 1000000LL };
+	struct preparation p = {
+		.ep = ep, .arena = arena_new(), .patience_ms = patience_ms,
+		.end_ns = loop_mono_ns() + patience_ms * 1000000,
+	};
 
 	ask(&p.again);
 	loop_run();
+	timer_clear(&p.again);
 	arena_free(p.arena);
-	if (!p.failed)
+	if (p.ended && !p.failed)
 		return 0;
-	*e = p.e;
+	if (p.ended)
+		*e = p.e;
+	else
+		err_set(e, ERR_CANCELLED, "interrupted");
 	return err_wrap(e, "%s", ep->name);
 }

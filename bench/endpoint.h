@@ -7,7 +7,7 @@
 #include "reactor/err.h"
 
 struct endpoint {
-	const char *name;
+	const char *name, *address;
 	struct grpc_client *client;
 	struct pod_spec pods;
 };
@@ -17,8 +17,12 @@ struct endpoint {
 int endpoint_open(struct endpoint *ep, struct arena *arena, const char *text, struct err *e);
 void endpoint_close(struct endpoint *ep);
 
+/* A new client in the place of the old one: whatever is in flight is never answered. */
+void endpoint_abandon(struct endpoint *ep);
+
 /* Runs the loop until the server reports RuntimeReady and NetworkReady, then pulls the image, so that no pull is
- * measured. Errors: DEADLINE_EXCEEDED with the last reason after 30 s; the pull's own. */
-int endpoint_prepare(struct endpoint *ep, struct err *e);
+ * measured. Errors: DEADLINE_EXCEEDED with the last reason after patience_ms; the pull's own; CANCELLED when something
+ * else stopped the loop. */
+int endpoint_prepare(struct endpoint *ep, int64_t patience_ms, struct err *e);
 
 #endif

@@ -1,4 +1,4 @@
-# node.sh - a node to measure on: namespaces of its own, a registry with two images, crisp, Debian's containerd. Sourced.
+# node.sh - a node to measure on: namespaces of its own, a registry with images, crisp; peers are in peers/*.sh. Sourced.
 #
 # Everything lives in $WORK, in cgroups under $CGROUP and in the network, mount and process namespaces that node_enter makes;
 # all servers share one CNI network, one image, one runc and one crun.
@@ -45,16 +45,29 @@ node_start() {
 	  "ipam":{"type":"host-local","dataDir":"$WORK/ipam","ranges":[[{"subnet":"10.188.0.0/16"}]],"routes":[{"dst":"0.0.0.0/0"}]}},
 	 {"type":"portmap","capabilities":{"portMappings":true}}]}
 	J
-	"$ROOT/tests/images/image" --registry "$REGISTRY" - >"$WORK/images.txt" <<-'J' || die "no images"
+	sed "s|LOG_WRITER|$BUILD/log-writer|" <<-'J' | "$ROOT/tests/images/image" --registry "$REGISTRY" - >"$WORK/images.txt" || die "no images"
 	[{"repo": "busybox", "config": {"Env": ["PATH=/bin"], "Cmd": ["sh"]}, "layers": [{"entries": [
 	   {"path": "bin", "type": "dir"}, {"path": "etc", "type": "dir"}, {"path": "dev", "type": "dir"}, {"path": "proc", "type": "dir"},
 	   {"path": "sys", "type": "dir"}, {"path": "tmp", "type": "dir", "mode": 1023},
 	   {"path": "bin/busybox", "from": "/bin/busybox", "mode": 493}, {"path": "bin/sh", "type": "symlink", "target": "busybox"},
-	   {"path": "bin/sleep", "type": "symlink", "target": "busybox"}, {"path": "etc/passwd", "data": "root:x:0:0:root:/root:/bin/sh\n"}]}]},
+	   {"path": "bin/sleep", "type": "symlink", "target": "busybox"}, {"path": "bin/true", "type": "symlink", "target": "busybox"},
+   {"path": "bin/log-writer", "from": "LOG_WRITER", "mode": 493}, {"path": "etc/passwd", "data": "root:x:0:0:root:/root:/bin/sh\n"}]}]},
 	 {"repo": "pause", "config": {"Entrypoint": ["/busybox", "sleep", "1000000"]}, "layers": [{"entries": [
 	   {"path": "busybox", "from": "/bin/busybox", "mode": 493}]}]}]
 	J
 	IMAGE=$REGISTRY/busybox:latest
+	# One runc for all: the newest there is.
+	RUNC=$ROOT/build/peers/runc; [ -x "$RUNC" ] || RUNC=/usr/sbin/runc
+}
+
+# images_to_pull: two images of four layers, of which they share two; each layer is one large file of this machine.
+images_to_pull() {
+	local files
+	mapfile -t files < <(find /usr/bin /usr/lib /usr/libexec -xdev -type f -size +5M -size -30M 2>/dev/null | sort | head -6)
+	[ ${#files[@]} = 6 ] || { say "no six files of 5 to 30 MiB below /usr to make images of"; return 1; }
+	jq -nc '[$ARGS.positional as $f | [["a", 0, 1, 2, 3], ["b", 2, 3, 4, 5]][] |
+		{repo: "layers-\(.[0])", config: {Cmd: ["/0"]}, layers: [.[1:][] | {entries: [{path: "\(.)", from: $f[.], mode: 493}]}]}]' \
+		--args "${files[@]}" | "$ROOT/tests/images/image" --registry "$REGISTRY" - >>"$WORK/images.txt"
 }
 
 # crisp_start: sets CRISP (its socket's address), KEEPER and CRISPD (pids).
@@ -70,7 +83,7 @@ crisp_start() {
 	registry: {config_path: $d/certs.d}
 	runtime: {default: runc}
 	runtimes:
-	  runc: {type: oci, path: /usr/sbin/runc}
+	  runc: {type: oci, path: $RUNC}
 	  crun: {type: oci, path: /usr/bin/crun}
 	log: {level: ${LEVEL:-info}}
 	Y
@@ -82,54 +95,10 @@ crisp_start() {
 	CRISP=unix://$WORK/run/crisp/crisp.sock
 }
 
-# containerd_start NAME [hide]: Debian's containerd; its address is unix://$WORK/run/NAME.sock, its pid is in PEER_PID.
-# restrict_oom_score_adj: it works without CAP_SYS_RESOURCE, which a container of a test farm may lack.
-# hide: without the cgroup2 of a hybrid host in its sight, which Debian's crun refuses; the mount goes in a namespace of its own.
-containerd_start() {
-	local d=$WORK/$1 cri='plugins."io.containerd.grpc.v1.cri"' enter='exec'
-	mkdir -p "$d"
-	cat >"$d/config.toml" <<-T
-	version = 2
-	root = "$d/root"
-	state = "$WORK/run/$1"
-	[grpc]
-	  address = "$WORK/run/$1.sock"
-	[plugins."io.containerd.internal.v1.opt"]
-	  path = "$d/opt"
-	[$cri]
-	  sandbox_image = "$REGISTRY/pause:latest"
-	  stream_server_address = "127.0.0.1"
-	  stream_server_port = "0"
-	  restrict_oom_score_adj = true
-	[$cri.cni]
-	  bin_dir = "/usr/lib/cni"
-	  conf_dir = "$CNI"
-	[$cri.containerd]
-	  snapshotter = "overlayfs"
-	  default_runtime_name = "runc"
-	[$cri.containerd.runtimes.runc]
-	  runtime_type = "io.containerd.runc.v2"
-	  [$cri.containerd.runtimes.runc.options]
-	    BinaryName = "/usr/sbin/runc"
-	[$cri.containerd.runtimes.crun]
-	  runtime_type = "io.containerd.runc.v2"
-	  [$cri.containerd.runtimes.crun.options]
-	    BinaryName = "/usr/bin/crun"
-	T
-	if [ "${2-}" = hide ]; then
-		unshare --mount --propagation private sh -c 'umount /sys/fs/cgroup/unified; exec "$@"' - \
-			containerd --config "$d/config.toml" >"$d/log" 2>&1 &
-	else
-		containerd --config "$d/config.toml" >"$d/log" 2>&1 &
-	fi
-	PEER_PID=$!
-	wait_for "$WORK/run/$1.sock" || { tail -20 "$d/log" >&2; die "containerd did not start"; }
-}
-
 # node_stop: ends the servers; their pods are gone already.
 node_stop() {
 	local p
-	for p in ${KEEPER-} ${PEERS-} $REGISTRY_PID; do kill "$p" 2>/dev/null && wait "$p" 2>/dev/null; done
+	for p in ${KEEPER-} ${PEERS-} $REGISTRY_PID; do kill "$p" 2>/dev/null && wait "$p" 2>/dev/null; done # PEERS: by peers/*.sh
 	true
 }
 
@@ -138,9 +107,3 @@ wait_for() { # SOCKET
 	for i in $(seq 400); do [ -S "$1" ] && return 0; sleep 0.05; done
 	return 1
 }
-
-# memory PID...: "USS PSS" of all of them together, KiB.
-memory() { awk '/^Private_(Clean|Dirty):/ { u += $2 } /^Pss:/ { p += $2 } END { print u + 0, p + 0 }' $(printf '/proc/%s/smaps_rollup ' "$@"); }
-
-# processes: how many there are in this namespace.
-processes() { local p=(/proc/[0-9]*); echo ${#p[@]}; }

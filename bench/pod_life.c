@@ -106,6 +106,7 @@ struct pod_config {
 	Runtime__V1__SecurityProfile unconfined;
 	Runtime__V1__LinuxSandboxSecurityContext security;
 	Runtime__V1__LinuxPodSandboxConfig platform;
+	Runtime__V1__PodSandboxConfig__LabelsEntry label, *labels[1];
 	Runtime__V1__PodSandboxConfig top;
 };
 
@@ -132,6 +133,14 @@ static struct pod_config *pod_config(struct pod *p)
 	c->top.hostname = (char *)p->name;
 	c->top.log_directory = (char *)p->spec->log_dir;
 	c->top.linux = &c->platform;
+	if (p->spec->run) {
+		runtime__v1__pod_sandbox_config__labels_entry__init(&c->label);
+		c->label.key = POD_LABEL;
+		c->label.value = (char *)p->spec->run;
+		c->labels[0] = &c->label;
+		c->top.labels = c->labels;
+		c->top.n_labels = 1;
+	}
 	return c;
 }
 
@@ -147,7 +156,8 @@ static void run_pod(struct pod *p)
 static void create(struct pod *p)
 {
 	struct pod_config *pod = pod_config(p);
-	char *command[] = { "sleep", "1000000" };
+	static const char *const asleep[] = { "sleep", "1000000", NULL };
+	const char *const *command = p->spec->command ? p->spec->command : asleep;
 	Runtime__V1__ContainerMetadata metadata = RUNTIME__V1__CONTAINER_METADATA__INIT;
 	Runtime__V1__ImageSpec image = RUNTIME__V1__IMAGE_SPEC__INIT;
 	Runtime__V1__LinuxContainerSecurityContext security = RUNTIME__V1__LINUX_CONTAINER_SECURITY_CONTEXT__INIT;
@@ -162,8 +172,8 @@ static void create(struct pod *p)
 	platform.security_context = &security;
 	config.metadata = &metadata;
 	config.image = &image;
-	config.n_command = 2;
-	config.command = command;
+	for (config.command = (char **)command; command[config.n_command]; config.n_command++)
+		;
 	config.log_path = arena_printf(p->arena, "%s.log", p->name);
 	config.linux = &platform;
 	r.pod_sandbox_id = p->pod_id;
@@ -281,6 +291,7 @@ void pod_down(struct pod *p, pod_done *done, void *arg)
 
 void pod_free(struct pod *p)
 {
+	timer_clear(&p->down_timer);
 	arena_free(p->arena);
 	free(p);
 }
@@ -293,4 +304,14 @@ int64_t pod_rpc_ns(const struct pod *p, enum pod_rpc rpc)
 const char *pod_name(const struct pod *p)
 {
 	return p->name;
+}
+
+const char *pod_sandbox(const struct pod *p)
+{
+	return p->pod_id;
+}
+
+const char *pod_container(const struct pod *p)
+{
+	return p->container_id;
 }

@@ -35,7 +35,10 @@ const char *pod_rpc_name(enum pod_rpc rpc); /* "run_pod" */
 struct pod_spec {
 	const char *runtime_handler; /* "" for the server's default */
 	const char *image, *log_dir, *cgroup_parent;
+	const char *run;	      /* value of the label POD_LABEL by which a sweep finds them; NULL: no label */
+	const char *const *command;   /* of the container, ended by NULL; NULL: it sleeps */
 };
+#define POD_LABEL "crisp-bench"
 
 struct pod;
 
@@ -49,9 +52,11 @@ struct pod *pod_up(struct grpc_client *c, const struct pod_spec *spec, const cha
 /* StopContainer with no grace, StopPodSandbox, RemoveContainer, RemovePodSandbox, of what there is: a pod that came up
  * half, or whose teardown fails on the way, is taken down as far as it goes. */
 void pod_down(struct pod *p, pod_done *done, void *arg);
-void pod_free(struct pod *p);
+void pod_free(struct pod *p); /* before `done` only after its client was freed, which ends its call */
 
 int64_t pod_rpc_ns(const struct pod *p, enum pod_rpc rpc); /* 0: not called */
 const char *pod_name(const struct pod *p);
+const char *pod_sandbox(const struct pod *p);	/* ids; NULL: the server gave none */
+const char *pod_container(const struct pod *p);
 
 #endif

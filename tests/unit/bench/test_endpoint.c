@@ -50,7 +50,7 @@ static void ready_at_once(void)
 	struct endpoint ep = server_endpoint();
 	struct err e;
 
-	ok(endpoint_prepare(&ep, &e) == 0);
+	ok(endpoint_prepare(&ep, 30000, &e) == 0);
 	is_str(calls, "Status PullImage ");
 	endpoint_close(&ep);
 }
@@ -61,7 +61,7 @@ static void ready_when_the_network_came(void)
 	struct err e;
 
 	unready = 2;
-	ok(endpoint_prepare(&ep, &e) == 0);
+	ok(endpoint_prepare(&ep, 30000, &e) == 0);
 	is_str(calls, "Status Status Status PullImage ");
 	endpoint_close(&ep);
 }
@@ -72,7 +72,7 @@ static void no_image(void)
 	struct err e;
 
 	failing = "PullImage";
-	ok(endpoint_prepare(&ep, &e) == -1 && e.code == ERR_INTERNAL);
+	ok(endpoint_prepare(&ep, 30000, &e) == -1 && e.code == ERR_INTERNAL);
 	is_str(e.msg, "one: no PullImage today");
 	endpoint_close(&ep);
 }

@@ -1,0 +1,46 @@
+/* log_writer_main.c - log-writer MODE LINES, inside a container: numbered lines to standard output, then sleep for ever.
+ *
+ * MODE: "bulk" writes 64 KiB at a time, "line" one line at a time. Static: the image has no libraries. */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "bench/log_line.h"
+
+enum { BULK = 65536, BEFORE_US = 500000 };
+
+static int write_all(const char *at, size_t len)
+{
+	while (len) {
+		ssize_t n = write(STDOUT_FILENO, at, len);
+
+		if (n < 0)
+			return -1;
+		at += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	static char text[BULK + LOG_LINE_BYTES + 1];
+	long lines = argc == 3 ? strtol(argv[2], NULL, 10) : 0;
+	size_t most = argc == 3 && strcmp(argv[1], "line") == 0 ? LOG_LINE_BYTES : BULK, len = 0;
+
+	if (lines <= 0)
+		return 64;
+	usleep(BEFORE_US);
+	for (long n = 0; n < lines; n++) {
+		log_line_make(text + len, n);
+		len += LOG_LINE_BYTES;
+		if (len < most && n + 1 < lines)
+			continue;
+		if (write_all(text, len) < 0)
+			return 1;
+		len = 0;
+	}
+	for (;;)
+		pause();
+}

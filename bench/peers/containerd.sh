@@ -1,0 +1,108 @@
+# containerd.sh - containerd with runc and crun as a CRI server of its own. Sourced after node.sh and node_start.
+#
+# restrict_oom_score_adj: it works without CAP_SYS_RESOURCE, which a container of a test farm may lack.
+# What runs crun runs in a mount namespace without the cgroup2 of a hybrid host, which Debian's crun refuses.
+
+peer_certs() { # a hosts.toml for the registry, which speaks plain HTTP
+	mkdir -p "$WORK/certs.d/$REGISTRY"
+	printf 'server = "http://%s"\n[host."http://%s"]\n  capabilities = ["pull", "resolve"]\n' "$REGISTRY" "$REGISTRY" >"$WORK/certs.d/$REGISTRY/hosts.toml"
+}
+
+# supervised NAME COMMAND...: COMMAND again and again until its supervisor is killed, as a service manager would. Adds to PEERS.
+supervised() {
+	local name=$1; shift
+	(
+		trap 'kill $child 2>/dev/null; wait $child; exit' TERM
+		while :; do
+			"$@" >>"$WORK/$name/log" 2>&1 &
+			child=$!
+			wait $child
+			rm -f "$WORK/run/$name.sock" # a leftover would be taken for the server
+		done
+	) &
+	PEERS="${PEERS-} $!"
+	wait_for "$WORK/run/$name.sock" || { tail -20 "$WORK/$name/log" >&2; return 1; }
+}
+
+# without_cgroup2: the words before a command that must not see it.
+without_cgroup2() {
+	if mountpoint -q /sys/fs/cgroup/unified; then
+		echo "unshare --mount --propagation private sh -c 'umount /sys/fs/cgroup/unified; exec \"\$@\"' -"
+	fi
+}
+
+containerd_runtimes() { # PREFIX
+	local r path
+	for r in runc crun; do
+		path=$RUNC; [ $r = runc ] || path=/usr/bin/crun
+		printf '[%s.runtimes.%s]\n  runtime_type = "io.containerd.runc.v2"\n  [%s.runtimes.%s.options]\n    BinaryName = "%s"\n' "$1" $r "$1" $r "$path"
+	done
+}
+
+# containerd_2_start NAME [hide]: what build/peers has.
+containerd_2_start() {
+	local d=$WORK/$1 cri='plugins."io.containerd.cri.v1.runtime"'
+	peer_certs; mkdir -p "$d"
+	{
+		cat <<-T
+		version = 3
+		root = "$d/root"
+		state = "$WORK/run/$1"
+		[grpc]
+		  address = "$WORK/run/$1.sock"
+		[plugins."io.containerd.internal.v1.opt"]
+		  path = "$d/opt"
+		[plugins."io.containerd.grpc.v1.cri"]
+		  stream_server_address = "127.0.0.1"
+		  stream_server_port = "0"
+		[plugins."io.containerd.cri.v1.images"]
+		  snapshotter = "overlayfs"
+		  [plugins."io.containerd.cri.v1.images".pinned_images]
+		    sandbox = "$REGISTRY/pause:latest"
+		  [plugins."io.containerd.cri.v1.images".registry]
+		    config_path = "$WORK/certs.d"
+		[$cri]
+		  restrict_oom_score_adj = true
+		[$cri.cni]
+		  bin_dirs = ["/usr/lib/cni"]
+		  conf_dir = "$CNI"
+		[$cri.containerd]
+		  default_runtime_name = "runc"
+		T
+		containerd_runtimes "$cri.containerd"
+	} >"$d/config.toml"
+	PATH=$ROOT/build/peers:$PATH
+	eval "supervised $1 ${2:+$(without_cgroup2)} $ROOT/build/peers/containerd --config $d/config.toml"
+}
+
+# containerd_1_start NAME [hide]: Debian's.
+containerd_1_start() {
+	local d=$WORK/$1 cri='plugins."io.containerd.grpc.v1.cri"'
+	peer_certs; mkdir -p "$d"
+	{
+		cat <<-T
+		version = 2
+		root = "$d/root"
+		state = "$WORK/run/$1"
+		[grpc]
+		  address = "$WORK/run/$1.sock"
+		[plugins."io.containerd.internal.v1.opt"]
+		  path = "$d/opt"
+		[$cri]
+		  sandbox_image = "$REGISTRY/pause:latest"
+		  stream_server_address = "127.0.0.1"
+		  stream_server_port = "0"
+		  restrict_oom_score_adj = true
+		[$cri.cni]
+		  bin_dir = "/usr/lib/cni"
+		  conf_dir = "$CNI"
+		[$cri.registry]
+		  config_path = "$WORK/certs.d"
+		[$cri.containerd]
+		  snapshotter = "overlayfs"
+		  default_runtime_name = "runc"
+		T
+		containerd_runtimes "$cri.containerd"
+	} >"$d/config.toml"
+	eval "supervised $1 ${2:+$(without_cgroup2)} env PATH=/usr/sbin:/usr/bin:/sbin:/bin /usr/bin/containerd --config $d/config.toml"
+}

@@ -1,0 +1,223 @@
+/* report_page.c - see report_page.h. */
+#include "bench/report_page.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "bench/exposition.h"
+#include "bench/plot.h"
+#include "bench/report.h"
+#include "reactor/buf.h"
+#include "reactor/own.h"
+
+static const char head[] =
+	"<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>crisp-bench</title><style>\n"
+	"body{font:15px/1.45 sans-serif;margin:2em auto;max-width:1180px;padding:0 1em;color:#222}\n"
+	"h1{font-size:1.5em}h2{font-size:1.15em;margin-top:2em;border-bottom:1px solid #ccc}\n"
+	"pre{font-size:12px;line-height:1.35;overflow-x:auto;background:#f6f6f6;padding:1em}\n"
+	"table{border-collapse:collapse}td{padding:.1em 1em .1em 0}svg{max-width:100%;height:auto}.bad{color:#b00}\n"
+	"</style></head><body>\n<h1>Pods, by crisp-bench</h1>\n";
+
+/* In the order of a start; the last of an RPC's stages stands before the first of the next. */
+static const struct stage stages[] = {
+	{ "queue", "RunPodSandbox", 0 },     { "intent", "RunPodSandbox", 0 },    { "namespaces", "RunPodSandbox", 0 },
+	{ "cni_queue", "RunPodSandbox", 0 }, { "cni_add", "RunPodSandbox", 0 },	  { "rootfs", "CreateContainer", 0 },
+	{ "spec", "CreateContainer", 0 },    { "prepare", "StartContainer", 0 },  { "runtime_queue", "StartContainer", 0 },
+	{ "runtime_run", "StartContainer", 0 }, { "first_byte", "container", 0 },
+};
+enum { STAGES = sizeof(stages) / sizeof(*stages) };
+
+static void escaped(struct buf *page, const char *text)
+{
+	for (; *text; text++) {
+		if (*text == '<' || *text == '>' || *text == '&')
+			buf_printf(page, "&#%d;", *text);
+		else
+			buf_append(page, text, 1);
+	}
+}
+
+static void conditions(const struct figures *f, struct buf *page)
+{
+	const char *key;
+	json_t *v;
+
+	buf_puts(page, "<table>\n");
+	json_object_foreach(f->conditions, key, v) {
+		auto_free char *text = json_is_string(v) ? NULL : json_dumps(v, JSON_ENCODE_ANY | JSON_REAL_PRECISION(3));
+
+		if (strcmp(key, "kind") == 0)
+			continue;
+		buf_puts(page, "<tr><td>");
+		escaped(page, key);
+		buf_puts(page, "</td><td>");
+		escaped(page, text ? text : json_string_value(v));
+		buf_puts(page, "</td></tr>\n");
+	}
+	buf_puts(page, "</table>\n");
+}
+
+static void errors(const struct figures *f, struct buf *page)
+{
+	json_t *line;
+	size_t i;
+
+	json_array_foreach(f->errors, i, line) {
+		buf_puts(page, "<p class=\"bad\">failed: ");
+		escaped(page, json_get_str(f->arena, line, "endpoint"));
+		buf_puts(page, ": ");
+		escaped(page, json_get_str(f->arena, line, "message"));
+		buf_puts(page, "</p>\n");
+	}
+}
+
+static int read_whole(const char *path, struct buf *text, struct err *e)
+{
+	auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = -1;
+
+	if (fd >= 0)
+		while ((n = buf_read(text, fd, 65536)) > 0)
+			;
+	return n < 0 ? err_os(e, ERR_INTERNAL, "%s", path) : 0;
+}
+
+static double grown(const char *before, const char *after, const char *series)
+{
+	double was = exposition_value(before, series), is = exposition_value(after, series);
+
+	return is < 0 ? 0 : is - (was < 0 ? 0 : was);
+}
+
+static int waterfall(const char *before, const char *after, struct buf *page, struct err *e)
+{
+	struct buf was = { 0 }, is = { 0 };
+	struct stage seen[STAGES];
+	size_t n = 0;
+	int rc = read_whole(before, &was, e);
+
+	if (rc == 0)
+		rc = read_whole(after, &is, e);
+	for (size_t i = 0; rc == 0 && i < STAGES; i++) {
+		char sum[96], count[96];
+		double starts;
+
+		snprintf(sum, sizeof(sum), "crisp_stage_seconds_sum{stage=\"%s\"}", stages[i].name);
+		snprintf(count, sizeof(count), "crisp_stage_seconds_count{stage=\"%s\"}", stages[i].name);
+		starts = grown(buf_str(&was), buf_str(&is), count);
+		seen[n] = stages[i];
+		if (starts > 0)
+			seen[n++].ms = grown(buf_str(&was), buf_str(&is), sum) * 1e3 / starts;
+	}
+	if (rc == 0 && n) {
+		buf_puts(page, "<h2 id=\"waterfall\">Where a pod start's time goes</h2>\n");
+		rc = plot_waterfall(seen, n, page, e);
+	}
+	buf_free(&was);
+	buf_free(&is);
+	return rc;
+}
+
+static bool first_mode(const struct figures *f, size_t at)
+{
+	for (size_t i = 0; i < at; i++)
+		if (strcmp(f->at[i].scenario, f->at[at].scenario) == 0 && strcmp(f->at[i].mode, f->at[at].mode) == 0)
+			return false;
+	return true;
+}
+
+static int peers(const struct figures *f, struct buf *page, struct err *e)
+{
+	static const struct {
+		const char *scenario, *name;
+	} shown[] = { { "pod-start", "up" }, { "pod-start", "down" }, { "churn", "lives_per_s" }, { "exec", "exec" },
+		      { "pull", "wall" },    { "restart", "serves" }, { "log", "mb_s" } };
+
+	buf_puts(page, "<h2 id=\"peers\">Side by side</h2>\n");
+	for (size_t i = 0; i < sizeof(shown) / sizeof(*shown); i++)
+		if (plot_peers(f, shown[i].scenario, shown[i].name, page, e) < 0)
+			return -1;
+	return 0;
+}
+
+static int by_pods(const struct figures *f, struct buf *page, struct err *e)
+{
+	static const char *const calls[] = { "list_pods", "list_containers", "pod_status", "container_status", "list_stats", "list_pod_stats", NULL };
+	static const char *const memory[] = { "uss_kib", "pss_kib", "node_per_pod_kib", NULL };
+	static const char *const scenarios[] = { "density", "list" };
+
+	buf_puts(page, "<h2 id=\"pods\">Latency and memory over the number of pods</h2>\n");
+	for (size_t i = 0; i < 2; i++)
+		if (plot_by_pods(f, scenarios[i], calls, "latency, median", page, e) < 0)
+			return -1;
+	return plot_by_pods(f, "density", memory, "memory of the daemons", page, e);
+}
+
+static int distributions(const struct figures *f, struct buf *page, struct err *e)
+{
+	buf_puts(page, "<h2 id=\"cdf\">Each call, cumulative</h2>\n");
+	for (size_t i = 0; i < f->n; i++) {
+		const struct figure *at = &f->at[i];
+
+		if (!first_mode(f, i) || strcmp(at->scenario, "density") == 0 || strcmp(at->scenario, "list") == 0)
+			continue;
+		buf_printf(page, "<h3>%s, %s</h3>\n", at->scenario, at->mode);
+		if (plot_cdf(f, at->scenario, at->mode, page, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int table(struct figures *f, const char *base, struct buf *page, struct err *e)
+{
+	auto_free char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+
+	if (!out)
+		return err_os(e, ERR_INTERNAL, "memory stream");
+	report_table(f, base, out);
+	fclose(out);
+	buf_puts(page, "<h2 id=\"table\">Every figure</h2>\n<pre>");
+	escaped(page, text);
+	buf_puts(page, "</pre>\n");
+	return 0;
+}
+
+static int write_page(const char *path, struct buf *page, struct err *e)
+{
+	auto_fd int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+
+	if (fd < 0)
+		return err_os(e, ERR_INTERNAL, "%s", path);
+	while (page->len)
+		if (buf_write(page, fd) < 0)
+			return err_os(e, ERR_INTERNAL, "%s", path);
+	return 0;
+}
+
+int report_page(struct figures *f, const char *base, const char *before, const char *after, const char *path, struct err *e)
+{
+	struct buf page = { 0 };
+	int rc;
+
+	buf_puts(&page, head);
+	conditions(f, &page);
+	errors(f, &page);
+	rc = peers(f, &page, e);
+	if (rc == 0 && before)
+		rc = waterfall(before, after, &page, e);
+	if (rc == 0)
+		rc = by_pods(f, &page, e);
+	if (rc == 0)
+		rc = distributions(f, &page, e);
+	if (rc == 0)
+		rc = table(f, base, &page, e);
+	buf_puts(&page, "</body></html>\n");
+	if (rc == 0)
+		rc = write_page(path, &page, e);
+	buf_free(&page);
+	return rc;
+}

@@ -1,0 +1,116 @@
+/* scenario_log.c - a container writes numbered lines; how fast they reach the log, at what CPU, and whether all do.
+ *
+ * The container runs `/bin/log-writer MODE LINES` (log_writer_main.c): "bulk" writes 64 KiB at a time, "line" one line. It waits
+ * before it begins, so that its start is not in the figures, and sleeps when it is done, so that nobody has waited for it and
+ * its own CPU is in nobody's account. The clock runs from the log's first growth to its last, seen every POLL_MS. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "bench/census.h"
+#include "bench/log_check.h"
+#include "bench/pods.h"
+#include "bench/scenarios.h"
+#include "reactor/loop.h"
+
+enum { POLL_MS = 2, QUIET_MS = 300, PATIENCE_S = 120, LINE_BYTES = 100 };
+
+struct watch {
+	const char *path;
+	int64_t begin_ns, first_ns, last_ns; /* first and last growth */
+	off_t size;
+};
+
+static void poll_log(struct watch *w)
+{
+	struct stat st;
+
+	if (stat(w->path, &st) < 0 || st.st_size == w->size)
+		return;
+	w->last_ns = loop_mono_ns();
+	if (!w->first_ns)
+		w->first_ns = w->last_ns;
+	w->size = st.st_size;
+}
+
+/* Every line has a prefix, so a log shorter than the lines themselves is not complete. */
+static bool complete(const struct watch *w, long lines)
+{
+	return w->size >= (off_t)lines * LINE_BYTES && loop_mono_ns() - w->last_ns > QUIET_MS * 1000000LL;
+}
+
+static void follow(struct watch *w, long lines)
+{
+	w->begin_ns = loop_mono_ns();
+	while (!bench_stopping() && !complete(w, lines)) {
+		int64_t since_ns = loop_mono_ns() - (w->last_ns ? w->last_ns : w->begin_ns);
+
+		if (since_ns > PATIENCE_S * 1000000000LL)
+			return; /* what is missing is counted as lost */
+		bench_sleep(POLL_MS);
+		poll_log(w);
+	}
+}
+
+static void tell(struct bench *b, struct endpoint *ep, const char *mode, long round, const struct watch *w, long lines, int64_t cpu_us)
+{
+	double mb = (double)lines * LINE_BYTES / 1e6;
+	struct log_check check;
+	struct err e;
+	json_t *line;
+
+	if (log_check(w->path, lines, &check, &e) < 0)
+		return bench_fail(b, ep, mode, &e);
+	line = bench_sample(b, ep, mode, round);
+	if (w->last_ns > w->first_ns)
+		bench_put(line, "mb_s", mb * 1e9 / (double)(w->last_ns - w->first_ns));
+	bench_put(line, "cpu_per_mb", (double)cpu_us / 1e3 / mb);
+	bench_put(line, "lost_lines_n", (double)check.lost);
+	bench_put(line, "damaged_lines_n", (double)check.damaged);
+	bench_write(b, line);
+}
+
+static void write_round(struct bench *b, struct endpoint *ep, const char *mode, long round)
+{
+	static struct census baseline, daemons;
+	const char *const command[] = { "/bin/log-writer", mode, arena_printf(b->arena, "%ld", b->megabytes * 1000000 / LINE_BYTES), NULL };
+	long lines = b->megabytes * 1000000 / LINE_BYTES;
+	struct watch w = { 0 };
+	struct pods pods;
+	pid_t server = 0;
+	int64_t cpu_us = 0;
+	struct err e;
+
+	census_take(&baseline);
+	if (census_server(ep->address, &server, &e) < 0)
+		return bench_fail(b, ep, mode, &e);
+	ep->pods.command = command;
+	pods_up(&pods, b, ep, mode, 1, 1);
+	ep->pods.command = NULL;
+	if (!bench_stopping()) {
+		w.path = arena_printf(b->arena, "%s/%s.log", b->pods.log_dir, pod_name(pods.pod[0]));
+		census_daemons(&baseline, server, command[0], command[2], &daemons);
+		cpu_us = census_cpu_us(&daemons);
+		follow(&w, lines);
+		cpu_us = census_cpu_us(&daemons) - cpu_us;
+	}
+	pods_down(&pods, 1);
+	if (!bench_stopping())
+		tell(b, ep, mode, round, &w, lines, cpu_us);
+	if (w.path)
+		unlink(w.path);
+	pods_free(&pods);
+}
+
+void scenario_log(struct bench *b)
+{
+	for (long round = 1; round <= b->rounds; round++)
+		for (size_t i = 0; i < b->endpoints && !bench_stopping(); i++) {
+			struct endpoint *ep = &b->endpoint[(i + (size_t)round) % b->endpoints];
+
+			bench_progress(b, (size_t)(round - 1) * b->endpoints + i, (size_t)b->rounds * b->endpoints, ep->name);
+			write_round(b, ep, "bulk", round);
+			write_round(b, ep, "line", round);
+		}
+}
