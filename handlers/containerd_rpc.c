@@ -1,8 +1,10 @@
-/* containerd_rpc.c - what cAdvisor inside the kubelet asks of containerd's own API, served beside CRI (kubelet --containerd=SOCKET).
+/* containerd_rpc.c - what cAdvisor inside the kubelet asks of containerd's own API, served beside CRI (kubelet
+ * --containerd=SOCKET).
  *
- * It names each cgroup by its last element, asks what container that is, and takes pod, container and image for its series from the
- * labels. Network series are the sandbox's: it reads /proc/PID/net/dev of the sandbox's task, so a sandbox without a process of its
- * own answers with a container's. Spec: containerd api/services, containers and tasks v1; wire facts in cri/containerd.proto. */
+ * It names each cgroup by its last element, asks what container that is, and takes pod, container and image for its
+ * series from the labels. Network series are the sandbox's: it reads /proc/PID/net/dev of the sandbox's task, so a
+ * sandbox without a process of its own answers with a container's. Spec: containerd api/services, containers and tasks
+ * v1; wire facts in cri/containerd.proto. */
 #include <string.h>
 
 #include "containerd.pb-c.h"

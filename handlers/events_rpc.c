@@ -1,7 +1,7 @@
 /* events_rpc.c - GetContainerEvents. Spec: CRI v1 RuntimeService.
  *
- * An event is built once and sent to every reader. One that does not read has up to 4 MiB kept for it; events beyond are lost for
- * it, counted, and logged at their beginning and end: the kubelet lists all pods now and then in any case. */
+ * An event is built once and sent to every reader. One that does not read has up to 4 MiB kept for it; events beyond
+ * are lost for it, counted, and logged when that begins and ends: the kubelet lists all pods now and then anyhow. */
 #include <stdlib.h>
 
 #include "handlers/rpc.h"

@@ -1,8 +1,8 @@
 /* listing.h - List and Stream RPCs: item by item, a few milliseconds of them in one turn of the loop.
  *
- * What there is when the call comes is listed, each object once; one that goes meanwhile is left out. A List answers with one
- * message. A Stream sends batches of some hundred KiB and waits for the reader between them. Every response type of both has one
- * repeated message field, so the kind only says which objects there are and makes one item. */
+ * What there is when the call comes is listed, each object once; one that goes meanwhile is left out. A List answers
+ * with one message. A Stream sends batches of some hundred KiB and waits for the reader between them. Every response
+ * type of both has one repeated message field, so the kind only says which objects there are and makes one item. */
 #ifndef HANDLERS_LISTING_H
 #define HANDLERS_LISTING_H
 
@@ -13,11 +13,12 @@ struct listing;
 struct listing_kind {
 	void (*collect)(struct listing *l); /* calls listing_add() for every object, in order */
 
-	/* The item of one object, in the arena, sharing what it likes with the object: it is encoded at once. NULL: it is gone, or
-	 * the request's filter does not let it pass. */
+	/* The item of one object, in the arena, sharing what it likes with the object: it is encoded at once. NULL: it
+	 * is gone, or the request's filter does not let it pass. */
 	void *(*item)(const void *request, const char *id, struct arena *a);
 
-	/* NULL, or leaves out what clients can do without: used for the items of a List beyond half of what a message may have. */
+	/* NULL, or leaves out what clients can do without: used for the items of a List beyond half of what a message
+	 * may have. */
 	void (*shrink)(void *item);
 };
 

@@ -1,7 +1,9 @@
-/* metrics_rpc.c - ListMetricDescriptors and ListPodSandboxMetrics: the families that the kubelet shows at /metrics/cadvisor.
+/* metrics_rpc.c - ListMetricDescriptors and ListPodSandboxMetrics: the families that the kubelet shows at
+ * /metrics/cadvisor.
  *
- * Asked for with the kubelet's gate PodAndContainerStatsFromCRI. A value is an integer there, so seconds are whole. The families and
- * their labels beyond the base are those of metrics_rpc.def. Spec: CRI v1; github.com/google/cadvisor docs/storage/prometheus.md. */
+ * Asked for with the kubelet's gate PodAndContainerStatsFromCRI. A value is an integer there, so seconds are whole. The
+ * families and their labels beyond the base are those of metrics_rpc.def. Spec: CRI v1; github.com/google/cadvisor
+ * docs/storage/prometheus.md. */
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -14,7 +16,8 @@
 #include "procs/stats.h"
 #include "reactor/log.h"
 
-enum { EXTRA_MAX = 4, INTERFACES_MAX = 16, PROCESSES_MAX = 256, FILES_MAX = 2048, NS_PER_S = 1000000000, US_PER_S = 1000000 };
+enum { EXTRA_MAX = 4, INTERFACES_MAX = 16, PROCESSES_MAX = 256, FILES_MAX = 2048 };
+enum { NS_PER_S = 1000000000, US_PER_S = 1000000 };
 
 enum family_id {
 #define FAMILY(name, type, help, ...) FAMILY_##name,
@@ -28,7 +31,8 @@ static const struct family {
 	Runtime__V1__MetricType type;
 	const char *extra[EXTRA_MAX]; /* label names behind the base ones; NULL ends them */
 } families[FAMILIES] = {
-#define FAMILY(name, type, help, ...) [FAMILY_##name] = { "container_" #name, help, RUNTIME__V1__METRIC_TYPE__##type, { __VA_ARGS__ } },
+#define FAMILY(name, type, help, ...) \
+	[FAMILY_##name] = { "container_" #name, help, RUNTIME__V1__METRIC_TYPE__##type, { __VA_ARGS__ } },
 #include "handlers/metrics_rpc.def"
 #undef FAMILY
 };
@@ -40,7 +44,8 @@ enum { BASE = sizeof(base_labels) / sizeof(base_labels[0]) };
 
 static Runtime__V1__MetricDescriptor *descriptor(const struct family *f, struct arena *a)
 {
-	Runtime__V1__MetricDescriptor *out = NEW_MESSAGE(a, Runtime__V1__MetricDescriptor, runtime__v1__metric_descriptor__init);
+	Runtime__V1__MetricDescriptor *out =
+		NEW_MESSAGE(a, Runtime__V1__MetricDescriptor, runtime__v1__metric_descriptor__init);
 
 	out->name = (char *)f->name;
 	out->help = (char *)f->help;
@@ -89,7 +94,8 @@ static void put_labelled(struct sink *k, enum family_id id, uint64_t value, cons
 	} else {
 		m->label_values = arena_zalloc(k->arena, (BASE + EXTRA_MAX) * sizeof(*m->label_values));
 		memcpy(m->label_values, k->base, BASE * sizeof(*k->base));
-		for (m->n_label_values = BASE; m->n_label_values < BASE + EXTRA_MAX && extra[m->n_label_values - BASE]; m->n_label_values++)
+		for (m->n_label_values = BASE; m->n_label_values < BASE + EXTRA_MAX && extra[m->n_label_values - BASE];
+		     m->n_label_values++)
 			m->label_values[m->n_label_values] = (char *)extra[m->n_label_values - BASE];
 	}
 	if (k->n == k->room) {
@@ -159,7 +165,8 @@ static void put_io(struct sink *k, const struct io_devices *io)
 	for (size_t i = 0; i < io->n; i++) {
 		const struct io_device *d = &io->at[i];
 		const char *name = device_name(d, k->arena);
-		const char *major = arena_printf(k->arena, "%u", d->major), *minor = arena_printf(k->arena, "%u", d->minor);
+		const char *major = arena_printf(k->arena, "%u", d->major),
+		           *minor = arena_printf(k->arena, "%u", d->minor);
 
 		PUT(k, fs_reads_bytes_total, d->read_bytes, name);
 		PUT(k, fs_reads_total, d->reads, name);
@@ -282,7 +289,8 @@ static void put_containers(Runtime__V1__PodSandboxMetrics *out, const struct san
 		n++;
 	out->container_metrics = arena_zalloc(a, n * sizeof(*out->container_metrics));
 	list_each(l, &s->containers) {
-		Runtime__V1__ContainerMetrics *m = container_metrics(container_of(l, struct container, of_sandbox), &files_left, a);
+		Runtime__V1__ContainerMetrics *m =
+			container_metrics(container_of(l, struct container, of_sandbox), &files_left, a);
 
 		if (m)
 			out->container_metrics[out->n_container_metrics++] = m;
@@ -298,7 +306,8 @@ static void *item(const void *request, const char *id, struct arena *a)
 	(void)request;
 	if (!s || s->state != SANDBOX_READY)
 		return NULL;
-	k.base = arena_memdup(a, (const char *const[BASE]){ "", s->id, "", s->config.namespace_, s->config.name }, BASE * sizeof(*k.base));
+	k.base = arena_memdup(a, (const char *const[BASE]){ "", s->id, "", s->config.namespace_, s->config.name },
+			      BASE * sizeof(*k.base));
 	put_network(&k, s);
 	out = NEW_MESSAGE(a, Runtime__V1__PodSandboxMetrics, runtime__v1__pod_sandbox_metrics__init);
 	out->pod_sandbox_id = (char *)s->id;

@@ -1,6 +1,6 @@
 /* stats_rpc.c - what containers and pods use. Spec: CRI v1 RuntimeService, ContainerStats and PodSandboxStats.
  *
- * Only what runs has numbers: lists leave the others out, a question for one of them answers with its attributes alone. */
+ * Only what runs has numbers: lists leave the others out, a question for one of them answers with attributes alone. */
 #include <string.h>
 
 #include "handlers/convert.h"
@@ -67,7 +67,8 @@ static Runtime__V1__MemoryUsage *memory(const struct usage *u, struct arena *a)
 	out->timestamp = u->at_ns;
 	out->working_set_bytes = number(u->working_set_bytes, a);
 	if (u->memory_limit != UINT64_MAX)
-		out->available_bytes = number(u->memory_limit > u->working_set_bytes ? u->memory_limit - u->working_set_bytes : 0, a);
+		out->available_bytes =
+			number(u->memory_limit > u->working_set_bytes ? u->memory_limit - u->working_set_bytes : 0, a);
 	out->usage_bytes = number(u->memory_bytes, a);
 	out->rss_bytes = number(u->rss_bytes, a);
 	out->page_faults = number(u->page_faults, a);
@@ -83,7 +84,8 @@ static Runtime__V1__SwapUsage *swap(const struct usage *u, struct arena *a)
 	out->timestamp = u->at_ns;
 	out->swap_usage_bytes = number(u->swap_bytes, a);
 	if (u->swap_limit != UINT64_MAX)
-		out->swap_available_bytes = number(u->swap_limit > u->swap_bytes ? u->swap_limit - u->swap_bytes : 0, a);
+		out->swap_available_bytes =
+			number(u->swap_limit > u->swap_bytes ? u->swap_limit - u->swap_bytes : 0, a);
 	return out;
 }
 
@@ -111,7 +113,8 @@ static Runtime__V1__ContainerAttributes *container_attributes(const struct conta
 	out->n_labels = c->config.labels.n;
 	out->labels = convert_map(&c->config.labels, &runtime__v1__container_attributes__labels_entry__descriptor, a);
 	out->n_annotations = c->config.annotations.n;
-	out->annotations = convert_map(&c->config.annotations, &runtime__v1__container_attributes__annotations_entry__descriptor, a);
+	out->annotations = convert_map(&c->config.annotations,
+				       &runtime__v1__container_attributes__annotations_entry__descriptor, a);
 	return out;
 }
 
@@ -212,7 +215,8 @@ static void container_shrink(void *item)
 }
 
 static const struct listing_kind container_kind = { collect_containers, container_item, container_shrink };
-_Static_assert(offsetof(Runtime__V1__StreamContainerStatsRequest, filter) == offsetof(Runtime__V1__ListContainerStatsRequest, filter),
+_Static_assert(offsetof(Runtime__V1__StreamContainerStatsRequest, filter) ==
+		       offsetof(Runtime__V1__ListContainerStatsRequest, filter),
 	       "one layout");
 
 void rpc_list_container_stats(struct rpc *r, const void *request)
@@ -237,7 +241,8 @@ static Runtime__V1__PodSandboxAttributes *sandbox_attributes(const struct sandbo
 	out->n_labels = s->config.labels.n;
 	out->labels = convert_map(&s->config.labels, &runtime__v1__pod_sandbox_attributes__labels_entry__descriptor, a);
 	out->n_annotations = s->config.annotations.n;
-	out->annotations = convert_map(&s->config.annotations, &runtime__v1__pod_sandbox_attributes__annotations_entry__descriptor, a);
+	out->annotations = convert_map(&s->config.annotations,
+				       &runtime__v1__pod_sandbox_attributes__annotations_entry__descriptor, a);
 	return out;
 }
 
@@ -254,7 +259,8 @@ static Runtime__V1__NetworkInterfaceUsage *interface(const struct net_usage *in,
 	return out;
 }
 
-/* The default interface is the one that CNI was told to make; without it, the first. hostNetwork: none, it is the node's. */
+/* The default interface is the one that CNI was told to make; without it, the first. hostNetwork: none, it is the
+ * node's. */
 static Runtime__V1__NetworkUsage *network(const struct sandbox *s, int64_t at_ns, struct arena *a)
 {
 	struct net_usage found[INTERFACES_MAX];
@@ -312,7 +318,8 @@ static void put_containers(Runtime__V1__LinuxPodSandboxStats *out, struct sandbo
 
 static Runtime__V1__PodSandboxStats *sandbox_stats(struct sandbox *s, struct arena *a)
 {
-	Runtime__V1__PodSandboxStats *out = NEW_MESSAGE(a, Runtime__V1__PodSandboxStats, runtime__v1__pod_sandbox_stats__init);
+	Runtime__V1__PodSandboxStats *out =
+		NEW_MESSAGE(a, Runtime__V1__PodSandboxStats, runtime__v1__pod_sandbox_stats__init);
 	Runtime__V1__LinuxPodSandboxStats *l =
 		NEW_MESSAGE(a, Runtime__V1__LinuxPodSandboxStats, runtime__v1__linux_pod_sandbox_stats__init);
 	struct usage u;
@@ -377,7 +384,8 @@ static void sandbox_shrink(void *item)
 }
 
 static const struct listing_kind sandbox_kind = { collect_sandboxes, sandbox_item, sandbox_shrink };
-_Static_assert(offsetof(Runtime__V1__StreamPodSandboxStatsRequest, filter) == offsetof(Runtime__V1__ListPodSandboxStatsRequest, filter),
+_Static_assert(offsetof(Runtime__V1__StreamPodSandboxStatsRequest, filter) ==
+		       offsetof(Runtime__V1__ListPodSandboxStatsRequest, filter),
 	       "one layout");
 
 void rpc_list_pod_sandbox_stats(struct rpc *r, const void *request)

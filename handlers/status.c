@@ -15,7 +15,8 @@ Runtime__V1__ImageSpec *status_image(const struct container *c, const char *imag
 	out->runtime_handler = (char *)c->config.image_runtime_handler;
 	out->image_ref = (char *)c->image.ref;
 	out->n_annotations = c->config.image_annotations.n;
-	out->annotations = convert_map(&c->config.image_annotations, &runtime__v1__image_spec__annotations_entry__descriptor, a);
+	out->annotations =
+		convert_map(&c->config.image_annotations, &runtime__v1__image_spec__annotations_entry__descriptor, a);
 	return out;
 }
 
@@ -35,7 +36,8 @@ static Runtime__V1__ContainerUser *user_of(const struct container *c, struct are
 
 Runtime__V1__ContainerStatus *status_container(struct container *c, struct arena *a)
 {
-	Runtime__V1__ContainerStatus *out = NEW_MESSAGE(a, Runtime__V1__ContainerStatus, runtime__v1__container_status__init);
+	Runtime__V1__ContainerStatus *out =
+		NEW_MESSAGE(a, Runtime__V1__ContainerStatus, runtime__v1__container_status__init);
 
 	out->id = c->id;
 	out->metadata = convert_container_metadata(&c->config, a);
@@ -52,12 +54,14 @@ Runtime__V1__ContainerStatus *status_container(struct container *c, struct arena
 	out->n_labels = c->config.labels.n;
 	out->labels = convert_map(&c->config.labels, &runtime__v1__container_status__labels_entry__descriptor, a);
 	out->n_annotations = c->config.annotations.n;
-	out->annotations = convert_map(&c->config.annotations, &runtime__v1__container_status__annotations_entry__descriptor, a);
+	out->annotations =
+		convert_map(&c->config.annotations, &runtime__v1__container_status__annotations_entry__descriptor, a);
 	out->n_mounts = c->config.mounts.n;
 	out->mounts = convert_mounts(&c->config, a);
 	out->log_path = (char *)c->log_path;
 	if (c->config.resources.set) {
-		out->resources = NEW_MESSAGE(a, Runtime__V1__ContainerResources, runtime__v1__container_resources__init);
+		out->resources =
+			NEW_MESSAGE(a, Runtime__V1__ContainerResources, runtime__v1__container_resources__init);
 		out->resources->linux = convert_resources(&c->config.resources, a);
 	}
 	out->user = user_of(c, a);
@@ -89,7 +93,8 @@ static Runtime__V1__PodSandboxNetworkStatus *network_of(const struct sandbox *s,
 
 Runtime__V1__PodSandboxStatus *status_sandbox(const struct sandbox *s, struct arena *a)
 {
-	Runtime__V1__PodSandboxStatus *out = NEW_MESSAGE(a, Runtime__V1__PodSandboxStatus, runtime__v1__pod_sandbox_status__init);
+	Runtime__V1__PodSandboxStatus *out =
+		NEW_MESSAGE(a, Runtime__V1__PodSandboxStatus, runtime__v1__pod_sandbox_status__init);
 	Runtime__V1__LinuxPodSandboxStatus *linux =
 		NEW_MESSAGE(a, Runtime__V1__LinuxPodSandboxStatus, runtime__v1__linux_pod_sandbox_status__init);
 	Runtime__V1__Namespace *ns = NEW_MESSAGE(a, Runtime__V1__Namespace, runtime__v1__namespace__init);
@@ -105,7 +110,8 @@ Runtime__V1__PodSandboxStatus *status_sandbox(const struct sandbox *s, struct ar
 	out->n_labels = s->config.labels.n;
 	out->labels = convert_map(&s->config.labels, &runtime__v1__pod_sandbox_status__labels_entry__descriptor, a);
 	out->n_annotations = s->config.annotations.n;
-	out->annotations = convert_map(&s->config.annotations, &runtime__v1__pod_sandbox_status__annotations_entry__descriptor, a);
+	out->annotations =
+		convert_map(&s->config.annotations, &runtime__v1__pod_sandbox_status__annotations_entry__descriptor, a);
 	out->runtime_handler = (char *)s->config.runtime_handler;
 	return out;
 }

@@ -41,8 +41,8 @@ void rpc_update_container_resources(struct rpc *r, const void *request)
 	update_start(c, &asked, on_updated, r);
 }
 
-/* The kubelet has resized its pod cgroup already; what it tells is noted and shown. A pod whose cgroup nobody else limits is
- * limited here. */
+/* The kubelet has resized its pod cgroup already; what it tells is noted and shown. A pod whose cgroup nobody else
+ * limits is limited here. */
 void rpc_update_pod_sandbox_resources(struct rpc *r, const void *request)
 {
 	const Runtime__V1__UpdatePodSandboxResourcesRequest *in = request;
@@ -56,7 +56,8 @@ void rpc_update_pod_sandbox_resources(struct rpc *r, const void *request)
 	if (convert_resources_in(&overhead, in->overhead, rpc_arena(r), &e) < 0 ||
 	    convert_resources_in(&resources, in->resources, rpc_arena(r), &e) < 0)
 		return rpc_fail(r, &e);
-	if (resources.set && !*s->config.cgroup_parent && s->state == SANDBOX_READY && cgroup_limit(s->cgroup, &resources, &e) < 0)
+	if (resources.set && !*s->config.cgroup_parent && s->state == SANDBOX_READY &&
+	    cgroup_limit(s->cgroup, &resources, &e) < 0)
 		return rpc_fail(r, &e);
 	if (resources.set)
 		fields_copy(resources_fields, &s->config.resources, &resources, s->arena);

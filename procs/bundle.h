@@ -5,7 +5,8 @@
 #include "reactor/err.h"
 #include "reactor/json.h"
 
-/* tmp + rename: a reader sees the old one or the new one. INVALID_ARGUMENT: a string in it is not UTF-8; INTERNAL: the disk. */
+/* tmp + rename: a reader sees the old one or the new one. INVALID_ARGUMENT: a string in it is not UTF-8; INTERNAL: the
+ * disk. */
 int bundle_write_config(const char *bundle, const json_t *config, struct err *e);
 
 /* A new reference; NULL with NOT_FOUND (there is none) or INTERNAL. */

@@ -1,6 +1,6 @@
 /* events.h - what happens to sandboxes and containers, told to whoever listens, at the moment of the change of state.
  *
- * Only what clients can see is told: neither a sandbox that is still being made nor a container that was never listed. */
+ * Only what clients can see is told: neither a sandbox that is being made nor a container that was never listed. */
 #ifndef PROCS_EVENTS_H
 #define PROCS_EVENTS_H
 

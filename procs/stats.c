@@ -1,4 +1,4 @@
-/* stats.c - see stats.h. One open, read, close a file; v1 needs three files for a container, v2 nine with the pressure. */
+/* stats.c - see stats.h. One open, read, close a file; v1 needs three files for a container, v2 nine. */
 #include "procs/stats.h"
 
 #include <dirent.h>
@@ -33,7 +33,8 @@ static bool read_number(const char *controller, const char *cgroup, const char *
 	return read_file(controller, cgroup, file, text) && stats_number(text, out);
 }
 
-static void read_flat(const char *controller, const char *cgroup, const char *file, const struct stats_want *want, size_t n)
+static void read_flat(const char *controller, const char *cgroup, const char *file, const struct stats_want *want,
+		      size_t n)
 {
 	char text[TEXT_MAX];
 
@@ -62,10 +63,15 @@ static bool memory_v1(const char *cgroup, struct usage *u, struct usage_more *m)
 {
 	uint64_t memory_limit = UINT64_MAX, memsw_limit = UINT64_MAX;
 	const struct stats_want want[] = {
-		{ "total_rss", &u->rss_bytes }, { "total_pgfault", &u->page_faults }, { "total_pgmajfault", &u->major_page_faults },
-		{ "total_swap", &u->swap_bytes }, { "total_inactive_file", &m->inactive_file_bytes },
-		{ "hierarchical_memory_limit", &memory_limit }, { "hierarchical_memsw_limit", &memsw_limit },
-		{ "total_cache", &m->cache_bytes }, { "total_mapped_file", &m->mapped_file_bytes },
+		{ "total_rss", &u->rss_bytes },
+		{ "total_pgfault", &u->page_faults },
+		{ "total_pgmajfault", &u->major_page_faults },
+		{ "total_swap", &u->swap_bytes },
+		{ "total_inactive_file", &m->inactive_file_bytes },
+		{ "hierarchical_memory_limit", &memory_limit },
+		{ "hierarchical_memsw_limit", &memsw_limit },
+		{ "total_cache", &m->cache_bytes },
+		{ "total_mapped_file", &m->mapped_file_bytes },
 		{ "total_active_file", &m->active_file_bytes },
 	};
 
@@ -81,7 +87,9 @@ static bool memory_v1(const char *cgroup, struct usage *u, struct usage_more *m)
 static void more_v1(const char *cgroup, struct usage_more *m)
 {
 	const struct stats_want cpu[] = {
-		{ "nr_periods", &m->periods }, { "nr_throttled", &m->throttled_periods }, { "throttled_time", &m->throttled_ns },
+		{ "nr_periods", &m->periods },
+		{ "nr_throttled", &m->throttled_periods },
+		{ "throttled_time", &m->throttled_ns },
 	};
 	const struct stats_want oom[] = { { "oom_kill", &m->oom_kills } };
 	char text[TEXT_MAX];
@@ -105,8 +113,12 @@ static bool cpu_v2(const char *cgroup, struct usage *u, struct usage_more *m)
 {
 	uint64_t usage_us = UINT64_MAX, user_us = 0, system_us = 0, throttled_us = 0;
 	const struct stats_want want[] = {
-		{ "usage_usec", &usage_us }, { "user_usec", &user_us }, { "system_usec", &system_us }, { "nr_periods", &m->periods },
-		{ "nr_throttled", &m->throttled_periods }, { "throttled_usec", &throttled_us },
+		{ "usage_usec", &usage_us },
+		{ "user_usec", &user_us },
+		{ "system_usec", &system_us },
+		{ "nr_periods", &m->periods },
+		{ "nr_throttled", &m->throttled_periods },
+		{ "throttled_usec", &throttled_us },
 	};
 
 	read_flat("cpu", cgroup, "cpu.stat", want, COUNT(want));
@@ -122,9 +134,14 @@ static bool cpu_v2(const char *cgroup, struct usage *u, struct usage_more *m)
 static bool memory_v2(const char *cgroup, struct usage *u, struct usage_more *m)
 {
 	const struct stats_want want[] = {
-		{ "anon", &u->rss_bytes }, { "pgfault", &u->page_faults }, { "pgmajfault", &u->major_page_faults },
-		{ "inactive_file", &m->inactive_file_bytes }, { "active_file", &m->active_file_bytes }, { "file", &m->cache_bytes },
-		{ "file_mapped", &m->mapped_file_bytes }, { "kernel", &m->kernel_bytes },
+		{ "anon", &u->rss_bytes },
+		{ "pgfault", &u->page_faults },
+		{ "pgmajfault", &u->major_page_faults },
+		{ "inactive_file", &m->inactive_file_bytes },
+		{ "active_file", &m->active_file_bytes },
+		{ "file", &m->cache_bytes },
+		{ "file_mapped", &m->mapped_file_bytes },
+		{ "kernel", &m->kernel_bytes },
 	};
 
 	if (!read_number("memory", cgroup, "memory.current", &u->memory_bytes))
@@ -260,7 +277,8 @@ bool stats_files(int pid, struct open_files *sum)
 			return false;
 		sum->left--;
 		sum->files++;
-		if (readlinkat(dirfd(d), entry->d_name, target, sizeof(target)) == sizeof(target) && memcmp(target, "socket:[", 8) == 0)
+		if (readlinkat(dirfd(d), entry->d_name, target, sizeof(target)) == sizeof(target) &&
+		    memcmp(target, "socket:[", 8) == 0)
 			sum->sockets++;
 	}
 	return true;

@@ -1,7 +1,7 @@
 /* stats.h - what containers and pods use now: read from their cgroups and network namespaces when someone asks.
  *
- * Nothing is sampled in the background. Numbers mean what the kubelet takes them for (CRI v1 ContainerStats): working set is
- * usage without inactive file pages, RSS is anonymous memory, swap is what is swapped out. */
+ * Nothing is sampled in the background. Numbers mean what the kubelet takes them for (CRI v1 ContainerStats): working
+ * set is usage without inactive file pages, RSS is anonymous memory, swap is what is swapped out. */
 #ifndef PROCS_STATS_H
 #define PROCS_STATS_H
 
@@ -25,7 +25,8 @@ struct usage {
 /* What only metrics need. */
 struct usage_more {
 	uint64_t user_ns, system_ns, periods, throttled_periods, throttled_ns;
-	uint64_t cache_bytes, mapped_file_bytes, active_file_bytes, inactive_file_bytes, kernel_bytes, max_bytes, limit_hits;
+	uint64_t cache_bytes, mapped_file_bytes, active_file_bytes, inactive_file_bytes, kernel_bytes, max_bytes,
+		limit_hits;
 	uint64_t oom_kills, tasks, tasks_max; /* tasks: threads; tasks_max 0: no limit */
 	struct io_devices io;
 };
@@ -33,15 +34,16 @@ struct usage_more {
 /* `more` may be NULL and saves half of the files then. false: there is no such cgroup. */
 bool stats_read(const char *cgroup, struct usage *out, struct usage_more *more);
 
-/* For usage_nano_cores: the rate between two readings, remembered with the object. Readings less than half a second apart share
- * a rate. false: there is no earlier one yet. */
+/* For usage_nano_cores: the rate between two readings, remembered with the object. Readings less than half a second
+ * apart share a rate. false: there is no earlier one yet. */
 bool stats_rate(struct cpu_sample *s, int64_t mono_ns, uint64_t cpu_ns, uint64_t *nano_cores);
 
-/* The interfaces in the network namespace pinned at netns_path but lo, at most max: the number, -1 with an error. The loop thread
- * enters the namespace for the one open(2): 1 us each way; that also works for a pod that has no process. */
+/* The interfaces in the network namespace pinned at netns_path but lo, at most max: the number, -1 with an error. The
+ * loop thread enters the namespace for the one open(2): 1 us each way; that also works for a pod without processes. */
 int stats_net(const char *netns_path, struct net_usage *out, size_t max, struct err *e);
 
-/* Adds the open files of a process, and the sockets among them; one that is gone has none. false: there were more than `left`. */
+/* Adds the open files of a process, and the sockets among them; one that is gone has none. false: there were more than
+ * `left`. */
 struct open_files {
 	uint64_t files, sockets;
 	size_t left; /* that may still be looked at: a look costs 1 us */

@@ -60,7 +60,8 @@ void stats_pressure(const char *text, struct pressure *out)
 		unsigned long long total;
 		char which[5];
 
-		if (sscanf(text, "%4s avg10=%lf avg60=%lf avg300=%lf total=%llu", which, &l.avg10, &l.avg60, &l.avg300, &total) != 5)
+		if (sscanf(text, "%4s avg10=%lf avg60=%lf avg300=%lf total=%llu", which, &l.avg10, &l.avg60, &l.avg300,
+			   &total) != 5)
 			continue;
 		l.total_us = total;
 		if (strcmp(which, "some") == 0)
@@ -79,7 +80,8 @@ static struct io_device *take_device(const char **at, struct io_devices *out)
 	uint64_t major, minor;
 	const char *s = *at;
 
-	if (!take_number(&s, &major) || *s++ != ':' || !take_number(&s, &minor) || *s != ' ' || major > UINT32_MAX || minor > UINT32_MAX)
+	if (!take_number(&s, &major) || *s++ != ':' || !take_number(&s, &minor) || *s != ' ' || major > UINT32_MAX ||
+	    minor > UINT32_MAX)
 		return NULL;
 	*at = s + 1;
 	for (size_t i = 0; i < out->n; i++)
@@ -119,7 +121,7 @@ void stats_io_v2(const char *text, struct io_devices *out)
 	}
 }
 
-/* "253:0 Read 4096"; then "Write", "Sync", "Async", "Discard", "Total", and a last line "Total 4096" without a device. */
+/* "253:0 Read 4096"; then "Write", "Sync", "Async", "Discard", "Total"; a last line "Total 4096" has no device. */
 void stats_io_v1(const char *text, bool operations, struct io_devices *out)
 {
 	for (; *text; text = next_line(text)) {

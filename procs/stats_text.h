@@ -1,7 +1,8 @@
 /* stats_text.h - counters as the kernel writes them: cgroup files of v1 and v2, pressure files, /proc/net/dev.
  *
- * A line that is not understood is passed over and what is missing stays as it was: kernels add lines and leave some out.
- * Specs: Documentation/admin-guide/cgroup-v1/memory.rst and blkio-controller.rst, cgroup-v2.rst, accounting/psi.rst, proc_pid_net(5). */
+ * A line that is not understood is passed over and what is missing stays as it was: kernels add lines and leave some
+ * out. Specs: Documentation/admin-guide/cgroup-v1/memory.rst and blkio-controller.rst, cgroup-v2.rst,
+ * accounting/psi.rst, proc_pid_net(5). */
 #ifndef PROCS_STATS_TEXT_H
 #define PROCS_STATS_TEXT_H
 
@@ -40,7 +41,8 @@ struct io_devices {
 	size_t n;
 };
 void stats_io_v2(const char *text, struct io_devices *out);                /* io.stat */
-void stats_io_v1(const char *text, bool operations, struct io_devices *out); /* blkio.throttle.io_serviced, or io_service_bytes */
+void stats_io_v1(const char *text, bool operations,
+		 struct io_devices *out); /* blkio.throttle.io_serviced, or io_service_bytes */
 
 struct net_usage {
 	char name[IFNAMSIZ];

@@ -60,7 +60,8 @@ static struct pairs merge_pairs(const struct pairs *into, const struct pairs *as
 	return out;
 }
 
-static void merge_hugepages(struct resources *out, const struct resources *into, const struct resources *asked, struct arena *a)
+static void merge_hugepages(struct resources *out, const struct resources *into, const struct resources *asked,
+			    struct arena *a)
 {
 	out->hugepages.n = into->hugepages.n;
 	out->hugepages.at = arena_zalloc(a, (into->hugepages.n + asked->hugepages.n) * sizeof(*out->hugepages.at));
@@ -69,7 +70,8 @@ static void merge_hugepages(struct resources *out, const struct resources *into,
 	for (size_t i = 0; i < asked->hugepages.n; i++) {
 		size_t k = 0;
 
-		while (k < out->hugepages.n && strcmp(out->hugepages.at[k].page_size, asked->hugepages.at[i].page_size) != 0)
+		while (k < out->hugepages.n &&
+		       strcmp(out->hugepages.at[k].page_size, asked->hugepages.at[i].page_size) != 0)
 			k++;
 		out->hugepages.at[k] = asked->hugepages.at[i];
 		out->hugepages.n += k == out->hugepages.n;
@@ -103,21 +105,25 @@ struct resources resources_merge(const struct resources *into, const struct reso
 static int check_cpuset(const char *name, const char *list, struct err *e)
 {
 	if (list[strspn(list, "0123456789,-")])
-		return err_set(e, ERR_INVALID_ARGUMENT, "resources.%s: %s is no list of numbers", name, log_quote(list));
+		return err_set(e, ERR_INVALID_ARGUMENT, "resources.%s: %s is no list of numbers", name,
+			       log_quote(list));
 	return 0;
 }
 
-/* What the kernel would refuse: said here, in the words of the request, before anything is changed. sched-bwc.rst: at least 1 ms
- * each, the period at most 1 s. */
+/* What the kernel would refuse: said here, in the words of the request, before anything is changed. sched-bwc.rst: at
+ * least 1 ms each, the period at most 1 s. */
 static int check(const struct resources *r, struct err *e)
 {
 	if (r->memory_swap_limit > 0 && r->memory_swap_limit < r->memory_limit)
-		return err_set(e, ERR_INVALID_ARGUMENT, "resources: memory_swap_limit_in_bytes %lld is below memory_limit_in_bytes %lld",
+		return err_set(e, ERR_INVALID_ARGUMENT,
+			       "resources: memory_swap_limit_in_bytes %lld is below memory_limit_in_bytes %lld",
 			       (long long)r->memory_swap_limit, (long long)r->memory_limit);
 	if (r->cpu_period && (r->cpu_period < 1000 || r->cpu_period > 1000000))
-		return err_set(e, ERR_INVALID_ARGUMENT, "resources.cpu_period: %lld is not in 1000..1000000", (long long)r->cpu_period);
+		return err_set(e, ERR_INVALID_ARGUMENT, "resources.cpu_period: %lld is not in 1000..1000000",
+			       (long long)r->cpu_period);
 	if (r->cpu_quota > 0 && r->cpu_quota < 1000)
-		return err_set(e, ERR_INVALID_ARGUMENT, "resources.cpu_quota: %lld is below 1000", (long long)r->cpu_quota);
+		return err_set(e, ERR_INVALID_ARGUMENT, "resources.cpu_quota: %lld is below 1000",
+			       (long long)r->cpu_quota);
 	if (check_cpuset("cpuset_cpus", r->cpuset_cpus, e) < 0)
 		return -1;
 	return check_cpuset("cpuset_mems", r->cpuset_mems, e);

@@ -1,4 +1,5 @@
-/* rpc.h - calls without a client: what was answered is kept, and the reader takes it when the test says so. Replaces handlers/rpc.o. */
+/* rpc.h - calls without a client: what was answered is kept, and the reader takes it when the test says so. Replaces
+ * handlers/rpc.o. */
 #ifndef TESTS_FAKES_RPC_H
 #define TESTS_FAKES_RPC_H
 

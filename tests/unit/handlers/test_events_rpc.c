@@ -51,7 +51,8 @@ static void all_hear_the_same(void)
 	events_tell(EVENT_STARTED, s, NULL);
 	ok(a.n == 2 && b.n == 1);
 	m = runtime__v1__container_event_response__unpack(NULL, b.messages[0].len, b.messages[0].at);
-	ok(m && m->container_event_type == RUNTIME__V1__CONTAINER_EVENT_TYPE__CONTAINER_STARTED_EVENT && m->created_at > 0);
+	ok(m && m->container_event_type == RUNTIME__V1__CONTAINER_EVENT_TYPE__CONTAINER_STARTED_EVENT &&
+	   m->created_at > 0);
 	is_str(m->container_id, s->id);
 	is_str(m->pod_sandbox_status->metadata->name, "p");
 	runtime__v1__container_event_response__free_unpacked(m, NULL);

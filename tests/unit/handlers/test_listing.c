@@ -66,8 +66,8 @@ static const char *ids(struct fake_rpc *seen)
 
 	text[0] = '\0';
 	for (size_t i = 0; i < seen->n; i++) {
-		Runtime__V1__ListContainersResponse *m =
-			runtime__v1__list_containers_response__unpack(NULL, seen->messages[i].len, seen->messages[i].at);
+		Runtime__V1__ListContainersResponse *m = runtime__v1__list_containers_response__unpack(
+			NULL, seen->messages[i].len, seen->messages[i].at);
 
 		for (size_t k = 0; m && k < m->n_containers; k++)
 			snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s ", m->containers[k]->id);

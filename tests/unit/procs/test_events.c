@@ -45,7 +45,8 @@ static struct sandbox *sandbox_of(const char *name)
 
 static struct container *container_in(struct sandbox *s)
 {
-	static const struct container_image image = { .id = "i", .ref = "r", .name = "n", .working_dir = "", .user = "", .stop_signal = "" };
+	static const struct container_image image = {
+		.id = "i", .ref = "r", .name = "n", .working_dir = "", .user = "", .stop_signal = ""};
 	struct container_config config;
 
 	fields_zero(container_config_fields, &config);

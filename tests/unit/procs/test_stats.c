@@ -1,4 +1,5 @@
-/* test_stats.c - procs/stats*.c: the kernel's texts, a cgroup v2 on paper, this machine's cgroups and network namespaces. */
+/* test_stats.c - procs/stats*.c: the kernel's texts, a cgroup v2 on paper, this machine's cgroups and network
+ * namespaces. */
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
@@ -44,7 +45,9 @@ static void pressure(void)
 {
 	struct pressure p = { 0 };
 
-	stats_pressure("some avg10=0.50 avg60=1.25 avg300=99.00 total=123456\nfull avg10=0.00 avg60=0.00 avg300=0.01 total=7\n", &p);
+	stats_pressure("some avg10=0.50 avg60=1.25 avg300=99.00 total=123456\nfull avg10=0.00 avg60=0.00 avg300=0.01 "
+		       "total=7\n",
+		       &p);
 	ok(p.set && p.some.avg10 == 0.5 && p.some.avg60 == 1.25 && p.some.avg300 == 99 && p.some.total_us == 123456);
 	ok(p.full.total_us == 7 && p.full.avg300 == 0.01);
 	p = (struct pressure){ 0 };
@@ -57,13 +60,16 @@ static void io(void)
 {
 	struct io_devices d = { .n = 0 };
 
-	stats_io_v2("253:0 rbytes=1 wbytes=2 rios=3 wios=4 dbytes=5 dios=6\n8:16 wbytes=9\nrubbish\n7:x rbytes=1\n", &d);
-	ok(d.n == 2 && d.at[0].major == 253 && d.at[0].read_bytes == 1 && d.at[0].write_bytes == 2 && d.at[0].reads == 3);
+	stats_io_v2("253:0 rbytes=1 wbytes=2 rios=3 wios=4 dbytes=5 dios=6\n8:16 wbytes=9\nrubbish\n7:x rbytes=1\n",
+		    &d);
+	ok(d.n == 2 && d.at[0].major == 253 && d.at[0].read_bytes == 1 && d.at[0].write_bytes == 2 &&
+	   d.at[0].reads == 3);
 	ok(d.at[0].writes == 4 && d.at[1].minor == 16 && d.at[1].write_bytes == 9 && d.at[1].read_bytes == 0);
 	d.n = 0;
 	stats_io_v1("8:0 Read 10\n8:0 Write 20\n8:0 Sync 30\n8:0 Total 30\n8:1 Read 1\nTotal 31\n", false, &d);
 	stats_io_v1("8:0 Read 3\n8:0 Write 4\n8:1 Read 1\nTotal 8\n", true, &d);
-	ok(d.n == 2 && d.at[0].read_bytes == 10 && d.at[0].write_bytes == 20 && d.at[0].reads == 3 && d.at[0].writes == 4);
+	ok(d.n == 2 && d.at[0].read_bytes == 10 && d.at[0].write_bytes == 20 && d.at[0].reads == 3 &&
+	   d.at[0].writes == 4);
 	ok(d.at[1].minor == 1 && d.at[1].read_bytes == 1 && d.at[1].reads == 1);
 }
 
@@ -83,13 +89,15 @@ static void net_dev(void)
 	struct net_usage u[2];
 
 	ok(stats_net_dev("Inter-|   Receive                                                |  Transmit\n"
-			 " face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed\n"
+			 " face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop "
+			 "fifo colls carrier compressed\n"
 			 "    lo: 5 5 0 0 0 0 0 0 5 5 0 0 0 0 0 0\n"
 			 "  eth0:1111 22 3 4 0 0 0 0 5555 66 7 8 0 0 0 0\n"
 			 "broken: 1 2 3\n"
 			 "averyverylongname: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\n"
 			 "  net1: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\n"
-			 "  net2: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\n", u, 2) == 2);
+			 "  net2: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\n",
+			 u, 2) == 2);
 	is_str(u[0].name, "eth0");
 	ok(u[0].rx_bytes == 1111 && u[0].rx_packets == 22 && u[0].rx_errors == 3 && u[0].rx_dropped == 4);
 	ok(u[0].tx_bytes == 5555 && u[0].tx_packets == 66 && u[0].tx_errors == 7 && u[0].tx_dropped == 8);
@@ -151,23 +159,28 @@ static void unified(void)
 
 	open_v2();
 	ok(!stats_read("/pod", &u, NULL));
-	file("cpu.stat", "usage_usec 5000\nuser_usec 3000\nsystem_usec 2000\nnr_periods 10\nnr_throttled 2\nthrottled_usec 7\n");
+	file("cpu.stat",
+	     "usage_usec 5000\nuser_usec 3000\nsystem_usec 2000\nnr_periods 10\nnr_throttled 2\nthrottled_usec 7\n");
 	ok(stats_read("/pod", &u, NULL) && u.cpu && !u.memory && u.cpu_ns == 5000000); /* a controller may be missing */
 	file("memory.current", "1000\n");
-	file("memory.stat", "anon 300\nfile 600\ninactive_file 250\nactive_file 350\nfile_mapped 40\nkernel 50\npgfault 9\npgmajfault 1\n");
+	file("memory.stat", "anon 300\nfile 600\ninactive_file 250\nactive_file 350\nfile_mapped 40\nkernel "
+			    "50\npgfault 9\npgmajfault 1\n");
 	file("memory.max", "4000\n");
 	file("memory.swap.current", "11\n");
 	file("memory.swap.max", "max\n");
 	file("memory.events", "low 0\nhigh 0\nmax 5\noom 1\noom_kill 3\n");
 	file("memory.peak", "2000\n");
-	file("memory.pressure", "some avg10=1.00 avg60=0.00 avg300=0.00 total=10\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=0\n");
+	file("memory.pressure",
+	     "some avg10=1.00 avg60=0.00 avg300=0.00 total=10\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=0\n");
 	file("pids.current", "17\n");
 	file("pids.max", "max\n");
 	file("io.stat", "8:0 rbytes=1 wbytes=2 rios=3 wios=4\n");
 	ok(stats_read("/pod", &u, &m) && u.memory_bytes == 1000 && u.working_set_bytes == 750 && u.rss_bytes == 300);
-	ok(u.memory_limit == 4000 && u.swap_bytes == 11 && u.swap_limit == UINT64_MAX && u.page_faults == 9 && u.major_page_faults == 1);
+	ok(u.memory_limit == 4000 && u.swap_bytes == 11 && u.swap_limit == UINT64_MAX && u.page_faults == 9 &&
+	   u.major_page_faults == 1);
 	ok(u.memory_pressure.set && !u.cpu_pressure.set && u.memory_pressure.some.avg10 == 1);
-	ok(m.user_ns == 3000000 && m.system_ns == 2000000 && m.periods == 10 && m.throttled_periods == 2 && m.throttled_ns == 7000);
+	ok(m.user_ns == 3000000 && m.system_ns == 2000000 && m.periods == 10 && m.throttled_periods == 2 &&
+	   m.throttled_ns == 7000);
 	ok(m.cache_bytes == 600 && m.mapped_file_bytes == 40 && m.kernel_bytes == 50 && m.max_bytes == 2000);
 	ok(m.limit_hits == 5 && m.oom_kills == 3 && m.tasks == 17 && m.tasks_max == 0 && m.io.n == 1);
 	file("memory.stat", "inactive_file 5000\n"); /* read a moment later than the usage */
@@ -234,7 +247,7 @@ static void entered_and_left(void)
 
 static void open_files(void)
 {
-	struct open_files before = { .left = 1000 }, after = { .left = 1000 }, few = { .left = 1 }, none = { .left = 1000 };
+	struct open_files before = { .left = 1000 }, after = before, few = { .left = 1 }, none = before;
 	int pair[2];
 
 	ok(stats_files(getpid(), &before) && before.files >= 3);

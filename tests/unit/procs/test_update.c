@@ -38,7 +38,8 @@ static void record(void *arg, const struct err *e)
 /* config.json as CreateContainer left it, with 100 shares and a device list. */
 static struct container *with_config(struct container *c)
 {
-	auto_json json_t *j = json_pack("{s:{s:{s:[s],s:{s:i}}}}", "linux", "resources", "devices", "deny all", "cpu", "shares", 100);
+	auto_json json_t *j =
+		json_pack("{s:{s:{s:[s],s:{s:i}}}}", "linux", "resources", "devices", "deny all", "cpu", "shares", 100);
 	struct err e;
 
 	ok(bundle_write_config(c->bundle, j, &e) == 0);
@@ -86,7 +87,8 @@ static void created_takes_them_on_paper(void)
 	ok(res.calls == 0);
 	world_settle();
 	ok(res.calls == 1 && res.err.code == ERR_OK && !*fake_calls);
-	is_str(config_of(c), "{\"cpu\":{\"shares\":100},\"devices\":[\"deny all\"],\"memory\":{\"limit\":1000,\"swap\":1000}}");
+	is_str(config_of(c),
+	       "{\"cpu\":{\"shares\":100},\"devices\":[\"deny all\"],\"memory\":{\"limit\":1000,\"swap\":1000}}");
 	ok(c->config.resources.memory_limit == 1000 && c->config.resources.cpu_shares == 100);
 	gone(c);
 }
@@ -115,7 +117,8 @@ static void running_asks_the_runtime_first(void)
 	ok(res.calls == 1 && fake_runtime_pending());
 	is_str(fake_update, "{\"cpu\":{\"shares\":200},\"memory\":{}}");
 	fake_runtime_ok(0);
-	ok(res.calls == 2 && res.err.code == ERR_INTERNAL && strstr(res.err.msg, "no") && c->config.resources.cpu_shares == 200);
+	ok(res.calls == 2 && res.err.code == ERR_INTERNAL && strstr(res.err.msg, "no") &&
+	   c->config.resources.cpu_shares == 200);
 	ok(strstr(config_of(c), "200") != NULL);
 
 	/* Its spec cannot be rewritten: the kernel has the old ones back, as far as the runtime does that. */
@@ -158,7 +161,8 @@ static void contradictions(void)
 		{ .set = true, .cpuset_cpus = "", .cpuset_mems = "", .cpu_quota = 999 },
 		{ .set = true, .cpuset_cpus = "all", .cpuset_mems = "" },
 		{ .set = true, .cpuset_cpus = "", .cpuset_mems = "\n" },
-		{ .set = true, .cpuset_cpus = "", .cpuset_mems = "", .unified = { (struct pair[]){ { "memory.high", "\xff" } }, 1 } },
+		{ .set = true, .cpuset_cpus = "", .cpuset_mems = "",
+		  .unified = { (struct pair[]){ { "memory.high", "\xff" } }, 1 } },
 	};
 	const char *before = strdup(config_of(c));
 
