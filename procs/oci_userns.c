@@ -23,6 +23,7 @@
 #include "procs/cgroup.h"
 #include "procs/keeper.h"
 #include "procs/oci_program.h"
+#include "procs/spec.h"
 #include "reactor/json.h"
 #include "reactor/log.h"
 #include "reactor/own.h"
@@ -110,7 +111,7 @@ static json_t *make_config(const struct userns_trial *t)
 		"destination", "/sys", "type", "sysfs", "source", "sysfs", "options", "nosuid", "noexec", "nodev", "ro",
 		"destination", "/sys/fs/cgroup", "type", "cgroup", "source", "cgroup", "options", "nosuid", "noexec", "nodev", "ro");
 	json_t *namespaces = json_pack("[{s:s},{s:s},{s:s,s:s},{s:s,s:s},{s:s,s:s},{s:s,s:s}]", "type", "mount", "type", "pid",
-		"type", "user", "path", path_of(t, "user"), "type", "network", "path", path_of(t, "net"),
+		"type", "user", "path", spec_user_path(t->arena, path_of(t, "user")), "type", "network", "path", path_of(t, "net"),
 		"type", "ipc", "path", path_of(t, "ipc"), "type", "uts", "path", path_of(t, "uts"));
 
 	return own_must(json_pack("{s:s, s:{s:{s:i,s:i}, s:[ss], s:s, s:[s], s:i}, s:{s:s}, s:o, s:{s:s, s:o, s:O, s:o}}",

@@ -158,6 +158,11 @@ static void add_namespace(json_t *list, const char *type, const char *path)
 		spec_add(list, json_pack("{s:s}", "type", type));
 }
 
+const char *spec_user_path(struct arena *a, const char *path)
+{
+	return strncmp(path, "/proc/", 6) == 0 ? arena_printf(a, "/.%s", path) : path;
+}
+
 /* Hostname and sysctls were set in the sandbox's namespaces; runtimes refuse both here for a joined one. */
 static int make_namespaces(struct spec *s, struct err *e)
 {
@@ -169,7 +174,7 @@ static int make_namespaces(struct spec *s, struct err *e)
 	if (s->userns) {
 		if (ns->user[0] == '\0')
 			return err_set(e, ERR_INTERNAL, "the sandbox's user namespace is not there");
-		add_namespace(list, "user", ns->user);
+		add_namespace(list, "user", spec_user_path(s->a, ns->user));
 		spec_put(s->linux_, "uidMappings", spec_id_mappings(&s->sec->ns.uids));
 		spec_put(s->linux_, "gidMappings", spec_id_mappings(&s->sec->ns.gids));
 	}

@@ -30,6 +30,10 @@ struct spec_input {
 	const char *node_name;
 };
 
+/* The path of a user namespace as runtimes are told it: runc from 1.2 on takes /proc/<N>/<anything> for the mappings of process N
+ * (libcontainer/internal/userns: its pattern ends after the number), so it must not begin that way. In the arena. */
+const char *spec_user_path(struct arena *a, const char *path);
+
 /* Everything checked and resolved; a new reference in *out. Errors:
  *   INVALID_ARGUMENT  names the field that contradicts itself or cannot be had (unknown capability, missing user, ...)
  *   UNKNOWN           with the reason RROUnsupported or ImageVolumeMountFailed: so does the kubelet match them
