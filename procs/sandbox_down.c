@@ -22,6 +22,7 @@
 #include "procs/keeper.h"
 #include "procs/sandbox_files.h"
 #include "procs/sandbox_pause.h"
+#include "procs/sandbox_regain.h"
 #include "procs/spec.h"
 #include "reactor/log.h"
 #include "reactor/loop.h"
@@ -227,18 +228,16 @@ static bool shm_mounted(const struct sandbox *s)
 bool sandbox_adopt(struct sandbox *s)
 {
 	const struct ns_options *ns = &s->config.security.ns;
-	struct arena *a = arena_new();
 	const char *lost = NULL;
 
-	if (ns->network != NS_NODE && (!netns_pinned(s) || keeper_held(arena_printf(a, "sandbox/%s/uts", s->id)) < 0))
+	if (ns->network != NS_NODE && (!netns_pinned(s) || !sandbox_regain(s, "uts")))
 		lost = "network";
-	else if (ns->ipc != NS_NODE && (!shm_mounted(s) || keeper_held(arena_printf(a, "sandbox/%s/ipc", s->id)) < 0))
+	else if (ns->ipc != NS_NODE && (!shm_mounted(s) || !sandbox_regain(s, "ipc")))
 		lost = "ipc";
-	else if (ns_has_user(ns) && sandbox_userns(s) < 0)
+	else if (ns_has_user(ns) && !sandbox_regain(s, "user"))
 		lost = "user";
 	else if (sandbox_has_pause(s) && !sandbox_pause_adopt(s))
 		lost = "pause";
-	arena_free(a);
 	if (!lost)
 		return true;
 	log_warn("sandbox_lost sandbox=%.12s what=%s", s->id, lost);

@@ -47,4 +47,18 @@ touch "/proc/$pid/root/tmp/go"
 ok 'the container ends' until_ok 20 exited "$slow"
 like 'its exit code is known, or honestly not' "$(exit_of "$slow")" '^(9|255)$'
 is 'its log is whole' "$(log_text slow)" 'done'
+
+# Both are stopped and started again, as an upgrade does it.
+over=$($CRICTL create "$pod" "$(ctr_json over 'while :; do echo tick; sleep 0.1; done')" "$T/p.pod.json")
+$CRICTL start "$over" >/dev/null
+pid=$($CRICTL inspect "$over" | jq -r .info.pid)
+pkill -TERM -f "^[^ ]*crisp-keeper --config $T/config.yaml"
+until_ok 10 sh -c "! pgrep -f '[^ ]*crispd --config $T/config.yaml'"
+ok 'the container runs without them' test -d "/proc/$pid"
+KEEPER=
+if crisp_start; then pass 'they start again'; else fail 'they start again'; fi
+is 'the container runs on' "$(state_of "$over") $($CRICTL inspect "$over" | jq -r .info.pid)" "CONTAINER_RUNNING $pid"
+is 'its pod is ready' "$($CRICTL pods --id "$pod" -o json | jq -r '.items[0].state')" SANDBOX_READY
+is 'and takes another container' "$($CRICTL start "$($CRICTL create "$pod" "$(ctr_json next 'hostname')" "$T/p.pod.json")" >/dev/null && until_ok 10 test -s "$T/logs/next.log" && log_text next)" "$(hostname)"
+is 'exec works' "$($CRICTL exec -s "$over" echo here)" here
 crisp_clean

@@ -1,0 +1,55 @@
+/* sandbox_regain.c - see sandbox_regain.h. The network namespace needs none of this: it is pinned in the file system. */
+#include "procs/sandbox_regain.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "procs/container.h"
+#include "procs/keeper.h"
+#include "reactor/log.h"
+#include "reactor/own.h"
+
+/* Its cgroup bears its id: a pid that was given to another process since does not pass. */
+static bool is_process_of(const struct container *c)
+{
+	char path[64], line[1024];
+	auto_file FILE *f = NULL;
+
+	snprintf(path, sizeof(path), "/proc/%d/cgroup", (int)c->pid);
+	f = fopen(path, "re");
+	while (f && fgets(line, sizeof(line), f))
+		if (strstr(line, c->id))
+			return true;
+	return false;
+}
+
+static bool take_from(const struct container *c, const char *which, const char *name)
+{
+	auto_fd int fd = -1;
+	char path[64];
+
+	if (c->state != CONTAINER_RUNNING || c->pid <= 0 || !is_process_of(c))
+		return false;
+	snprintf(path, sizeof(path), "/proc/%d/ns/%s", (int)c->pid, which);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	/* Between the look and the open another process may have got the pid. */
+	if (fd < 0 || !is_process_of(c))
+		return false;
+	keeper_hold(name, fd);
+	log_info("namespace_regained sandbox=%.12s which=%s container=%.12s", c->sandbox->id, which, c->id);
+	return true;
+}
+
+bool sandbox_regain(const struct sandbox *s, const char *which)
+{
+	char name[ID_SIZE + 16];
+
+	snprintf(name, sizeof(name), "sandbox/%s/%s", s->id, which);
+	if (keeper_held(name) >= 0)
+		return true;
+	list_each(it, &s->containers)
+		if (take_from(container_of(it, struct container, of_sandbox), which, name))
+			return true;
+	return false;
+}
