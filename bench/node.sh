@@ -15,7 +15,7 @@ node_enter() {
 	[ "$(id -u)" = 0 ] || die "needs root"
 	WORK=$(mktemp -d "${TMPDIR:-/tmp}/crisp-bench.XXXXXX"); export WORK
 	# Paths that containerd and libcni have no option for: mounted over inside.
-	for d in /run/containerd /var/lib/cni /run/netns; do [ -d $d ] || { mkdir -p $d; made="$made $d"; }; done
+	for d in /run/containerd /var/lib/cni /run/netns /etc/containers; do [ -d $d ] || { mkdir -p $d; made="$made $d"; }; done
 	trap : INT # the run ends, the clearing up below does not
 	CRISP_INSIDE=yes timeout "${LIMIT_S:-900}" unshare --net --mount --pid --fork --kill-child --mount-proc --propagation private \
 		bash "$@" || rc=$?
@@ -34,7 +34,7 @@ node_start() {
 	CNI=$WORK/cni
 	ip link set lo up
 	sysctl -qw net.ipv4.ip_forward=1 2>/dev/null || true
-	for d in /run/containerd /var/lib/cni /run/netns; do mount -t tmpfs -o mode=755 tmpfs $d || die "mount over $d"; done
+	for d in /run/containerd /var/lib/cni /run/netns /etc/containers; do mount -t tmpfs -o mode=755 tmpfs $d || die "mount over $d"; done
 	. "$ROOT/tests/lib/registry.sh"
 	registry_start "$WORK/registry" || exit 1
 	mkdir -p "$CNI" "$WORK/logs" "$WORK/run"

@@ -133,7 +133,7 @@ static int peers(const struct figures *f, struct buf *page, struct err *e)
 	static const struct {
 		const char *scenario, *name;
 	} shown[] = { { "pod-start", "up" }, { "pod-start", "down" }, { "churn", "lives_per_s" }, { "exec", "exec" },
-		      { "pull", "wall" },    { "restart", "serves" }, { "log", "mb_s" } };
+		      { "pull", "wall" },    { "restart", "serves" }, { "log", "throughput_mb_s" } };
 
 	buf_puts(page, "<h2 id=\"peers\">Side by side</h2>\n");
 	for (size_t i = 0; i < sizeof(shown) / sizeof(*shown); i++)

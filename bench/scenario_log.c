@@ -64,7 +64,7 @@ static void tell(struct bench *b, struct endpoint *ep, const char *mode, long ro
 		return bench_fail(b, ep, mode, &e);
 	line = bench_sample(b, ep, mode, round);
 	if (w->last_ns > w->first_ns)
-		bench_put(line, "mb_s", mb * 1e9 / (double)(w->last_ns - w->first_ns));
+		bench_put(line, "throughput_mb_s", mb * 1e9 / (double)(w->last_ns - w->first_ns));
 	bench_put(line, "cpu_per_mb", (double)cpu_us / 1e3 / mb);
 	bench_put(line, "lost_lines_n", (double)check.lost);
 	bench_put(line, "damaged_lines_n", (double)check.damaged);

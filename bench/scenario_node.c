@@ -92,7 +92,6 @@ static void weigh(struct bench *b, struct node *node, struct endpoint *ep, const
 
 	look(node);
 	census_cost(&node->daemons, &cost);
-	bench_put(line, "pods_n", (double)n);
 	bench_put(line, "uss_kib", (double)cost.uss_kib);
 	bench_put(line, "pss_kib", (double)cost.pss_kib);
 	if (!n) {
