@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "procs/keeper_notify.h"
 #include "reactor/list.h"
 #include "reactor/map.h"
 #include "reactor/own.h"
@@ -20,13 +21,14 @@ static struct link all = { &all, &all }; /* of struct held.link */
 
 static void held_free(struct held *h)
 {
+	notify_unkeep(h->name);
 	map_drop(&by_name, h->name);
 	list_drop(&h->link);
 	close(h->fd);
 	free(h);
 }
 
-void hold(const char *name, int fd)
+void hold_again(const char *name, int fd)
 {
 	size_t size = strlen(name) + 1;
 	struct held *h;
@@ -37,6 +39,12 @@ void hold(const char *name, int fd)
 	h->fd = fd;
 	map_put(&by_name, h->name, h);
 	list_push(&all, &h->link);
+}
+
+void hold(const char *name, int fd)
+{
+	hold_again(name, fd);
+	notify_keep(name, fd);
 }
 
 void hold_release(const char *name)

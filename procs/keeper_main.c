@@ -25,6 +25,8 @@
 #include <unistd.h>
 
 #include "procs/keeper_crispd.h"
+#include "procs/keeper_hold.h"
+#include "procs/keeper_notify.h"
 #include "procs/keeper_proto.h"
 #include "procs/keeper_reap.h"
 #include "procs/keeper_spawn.h"
@@ -246,6 +248,7 @@ int main(int argc, char **argv)
 	o = parse(argc, argv);
 	if (!getenv("NOTIFY_SOCKET") && !getenv("INVOCATION_ID"))
 		under_parent();
+	notify_kept(hold_again);
 	cfg = (struct crispd_config){ .path = o.crispd ? o.crispd : find_crispd(), .config = o.config };
 	if (!cfg.path || cfg.path[0] != '/') {
 		log_error("crispd is not found next to this program; --crispd takes its absolute path");

@@ -60,7 +60,7 @@ is 'it sees its own cgroup as the root' "$($CRICTL exec -s "$ctr" cat /proc/self
 like 'and as the mounted one, read-only' "$($CRICTL exec -s "$ctr" cat /proc/self/mounts)" '^cgroup2? /sys/fs/cgroup cgroup2 ro,'
 is 'its processes are those of the file' "$($CRICTL exec -s "$ctr" cat /sys/fs/cgroup/memory.max)" 67108864
 is 'oom_score_adj is not the daemon'\''s' "$(cat "/proc/$pid/oom_score_adj")" 0
-is 'no signal is ignored' "$(awk '/^SigIgn/ {print $2}' "/proc/$pid/status")" 0000000000000000
+is 'no signal is ignored' "$($CRICTL exec -s "$ctr" cat /proc/self/status | awk '/^SigIgn/ {print $2}')" 0000000000000000
 is 'AppArmor confines it' "$(cat "/proc/$pid/attr/current" | tr -d '\0')" "$(cat "/proc/$pid/attr/apparmor/current" | tr -d '\0')"
 notok 'a forbidden device is out of reach of an exec' $CRICTL exec -s "$ctr" sh -c 'mknod /tmp/mem c 1 1 && dd if=/tmp/mem of=/tmp/x bs=1 count=1'
 like 'by the device policy' "$($CRICTL exec -s "$ctr" sh -c 'mknod /tmp/mem2 c 1 1; dd if=/tmp/mem2 of=/tmp/x bs=1 count=1' 2>&1)" 'not permitted'
@@ -83,11 +83,14 @@ lives 'keeper killed'
 old=$(main_pid)
 ok 'restart' systemctl restart crisp
 ok 'restart: it answers' answers
+is 'restart: the pod is ready' "$($CRICTL pods --id "$pod" -o json | jq -r '.items[0].state')" SANDBOX_READY
 lives 'restart'
 old=$(crispd_pid)
 kill -9 "$(main_pid)" "$old"
 ok 'both killed: back' until_ok 10 another crispd_pid "$old"
 lives 'both killed'
+is 'both killed: the pod is ready' "$($CRICTL pods --id "$pod" -o json | jq -r '.items[0].state')" SANDBOX_READY
+like 'both killed: it has its address' "$($CRICTL inspectp "$pod" | jq -r .status.network.ip)" '^10\.201\.'
 ok 'systemd itself is executed anew' systemctl daemon-reexec
 lives 'daemon-reexec'
 
@@ -97,7 +100,6 @@ ok 'stop: the container runs on' test -d "/proc/$pid"
 is 'stop: in its cgroup' "$(cgroup_of "$pid")" "/crisp/$pod/$ctr"
 ok 'start again' systemctl start crisp
 lives 'start again'
-like 'the pod has its address' "$($CRICTL inspectp "$pod" | jq -r .status.network.ip)" '^10\.201\.'
 ok 'the log goes on to its end' until_ok 60 grep -q 'F all' "$T/long.log"
 is 'no line is lost, doubled or torn' "$(cut -d' ' -f4- "$T/long.log" | grep -v all | sha256sum)" "$(seq 0 2999 | sed 's/^/line /' | sha256sum)"
 
