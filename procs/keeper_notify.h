@@ -1,7 +1,7 @@
 /* keeper_notify.h - what the keeper and its service manager tell each other: sd_notify(3), sd_listen_fds(3).
  *
- * The manager keeps copies of held fds (FileDescriptorStoreMax=) while the unit restarts: namespaces, FIFOs and ptys outlive
- * a moment without either daemon. `systemctl stop` drops them (systemd before 254). All of it needs $NOTIFY_SOCKET. */
+ * The manager keeps copies of held fds (FileDescriptorStoreMax=) while the unit restarts: namespaces, FIFOs and ptys
+ * outlive a moment without either daemon. `systemctl stop` drops them (systemd before 254). It needs $NOTIFY_SOCKET. */
 #ifndef PROCS_KEEPER_NOTIFY_H
 #define PROCS_KEEPER_NOTIFY_H
 
