@@ -73,7 +73,10 @@ descriptors=$(grep -c '^descriptors' <<<"$answer")
 described=$(sed -n 's/^  name: "\(.*\)"/\1/p' <<<"$answer" | sort)
 ok 'descriptors' test "$descriptors" -ge 45
 is 'each name once' "$(uniq -d <<<"$described")" ''
-$CRICTL metricsp -o json >"$T/metrics" 2>&1 || $CRICTL metricsp >"$T/metrics" 2>&1
+like 'crictl metricsp' "$($CRICTL metricsp 2>&1)" container_memory_working_set_bytes
+like 'crictl metricdescs' "$($CRICTL metricdescs 2>&1)" container_cpu_usage_seconds_total
+like 'crictl stats' "$($CRICTL stats 2>&1)" "^${ctr:0:13} +c "
+like 'crictl statsp' "$($CRICTL statsp 2>&1)" "${pod:0:13}"
 rpc ListPodSandboxMetrics
 is 'metrics' "$code" OK
 used=$(sed -n 's/^ *name: "\(container_.*\)"/\1/p' <<<"$answer" | sort -u)

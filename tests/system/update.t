@@ -48,6 +48,9 @@ try() { # HANDLER
 	is "$h: the status too" "$(status "$ctr" '.cpuShares, .cpuQuota, .cpusetCpus')" '["512","50000","0"]'
 	is "$h: memory was left alone" "$(memory "$ctr")" $((64 * M))
 
+	ok "$h: crictl update" $CRICTL update --cpu-share 513 "$ctr"
+	is "$h: as well" "$(shares "$ctr")" "$(weight_of 513)"
+	$CRICTL update --cpu-share 512 "$ctr" >/dev/null
 	update "$ctr" memory_limit_in_bytes: $((128 * M))
 	is "$h: memory is raised" "$code $message $(memory "$ctr")" "OK  $((128 * M))"
 	is "$h: and the sum with swap" "$(both "$ctr")" $((128 * M))
