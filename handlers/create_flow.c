@@ -13,6 +13,8 @@
 #include "procs/sandbox_down.h"
 #include "procs/volume.h"
 #include "reactor/log.h"
+#include "reactor/loop.h"
+#include "reactor/metric.h"
 
 static const char *node_name = "";
 
@@ -129,6 +131,7 @@ static int make(struct container *c, const struct image *img, struct err *e)
 {
 	struct spec_image_volume *volumes = arena_zalloc(c->arena, c->config.mounts.n * sizeof(*volumes));
 	int n, userns = sandbox_userns(c->sandbox);
+	int64_t begin_ns = loop_mono_ns(), mounted_ns;
 
 	if (userns < 0 && ns_has_user(&c->sandbox->config.security.ns))
 		return err_set(e, ERR_INTERNAL, "the user namespace of sandbox %.12s is gone", c->sandbox->id);
@@ -139,11 +142,14 @@ static int make(struct container *c, const struct image *img, struct err *e)
 		return -1;
 	}
 	n = mount_volumes(c, userns, volumes, e);
+	mounted_ns = loop_mono_ns();
 	if (n < 0 || create_config(c, volumes, (size_t)n, node_name, e) < 0 || container_list_it(c, e) < 0) {
 		create_flow_unmount(NULL, c);
 		create_undo(c);
 		return -1;
 	}
+	metric_observe_ns(METRIC_stage_seconds, "rootfs", mounted_ns - begin_ns);
+	metric_observe_ns(METRIC_stage_seconds, "spec", loop_mono_ns() - mounted_ns);
 	return 0;
 }
 

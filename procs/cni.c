@@ -22,6 +22,7 @@
 #include "reactor/list.h"
 #include "reactor/log.h"
 #include "reactor/loop.h"
+#include "reactor/metric.h"
 #include "reactor/own.h"
 #include "reactor/sm.h"
 
@@ -51,6 +52,7 @@ struct cni_op {
 	size_t at; /* the plugin that runs, from 1 */
 	bool host_ports, placed;
 	struct cni_plugin *plugin;
+	int64_t since_ns; /* it waits, then runs */
 	struct timer timer; /* SLOW_MS while it has a place; then the report */
 	struct err err; /* the first one */
 	bool failed, undo_failed;
@@ -101,8 +103,19 @@ static void give_place_back(struct cni_op *op)
 		begin(container_of(next, struct cni_op, link));
 }
 
+/* How long the step took that ends now; the next one begins. */
+static void clock_step(struct cni_op *op, const char *stage)
+{
+	int64_t now_ns = loop_mono_ns();
+
+	metric_observe_ns(METRIC_stage_seconds, stage, now_ns - op->since_ns);
+	op->since_ns = now_ns;
+}
+
 static void finish(struct cni_op *op, enum cni_state to)
 {
+	if (to == DONE)
+		clock_step(op, op->verb == ADD ? "cni_add" : "cni_del");
 	sm_move(&op->sm, to);
 	timer_set(&op->timer, 0, on_report);
 	give_place_back(op);
@@ -198,6 +211,7 @@ static void begin(struct cni_op *op)
 		list_drop(&op->link);
 	running++;
 	op->placed = true;
+	clock_step(op, "cni_queue");
 	timer_set(&op->timer, SLOW_MS, on_slow);
 	sm_move(&op->sm, op->verb);
 	if (op->verb == DEL)
@@ -261,6 +275,7 @@ static struct cni_op *start(enum cni_state verb, const struct cni_sandbox *s, cn
 	op->done = done;
 	op->arg = arg;
 	op->sm = (struct sm){ cni_states, verb == ADD ? "cni_add" : "cni_del", arena_strdup(op->arena, s->id), WAITING };
+	op->since_ns = loop_mono_ns();
 	if (prepare(op, s, &op->err) < 0) {
 		sm_move(&op->sm, FAILED);
 		timer_set(&op->timer, 0, on_report);

@@ -48,6 +48,7 @@ struct log_pump {
 	int log_fd;           /* borrowed from keeper.c; -1: no file */
 	struct stream streams[2];
 	struct log_reader *readers;
+	int64_t opened_ns;    /* 0: the first byte came, or it is a recovery */
 	void (*drained)(void *arg); /* NULL: not draining */
 	void *arg;
 	struct timer drain_timer;
@@ -201,6 +202,9 @@ static void look(struct stream *s, bool flush)
 	if (n == 0)
 		return wait_ms(s, LINGER_MS, on_linger);
 	metric_add(METRIC_log_bytes_total, NULL, n);
+	if (p->opened_ns)
+		metric_observe_ns(METRIC_stage_seconds, "first_byte", loop_mono_ns() - p->opened_ns);
+	p->opened_ns = 0;
 	if (log_stage_move(s->fd, n, &target, &e) < 0) {
 		tell_readers(s, bytes, n);
 		return hold(s, bytes, n, &e);
@@ -222,6 +226,7 @@ static int open_fifo(struct log_pump *p, const char *what, struct err *e)
 	held_name(name, p, what);
 	if (keeper_held(name) >= 0)
 		return keeper_held(name);
+	p->opened_ns = loop_mono_ns();
 	snprintf(path, sizeof(path), "%s/%s", p->dir, what);
 	if (mkfifo(path, 0600) < 0 && errno != EEXIST)
 		return err_os(e, ERR_INTERNAL, "make %s", path);

@@ -16,6 +16,8 @@
 #include "reactor/arena.h"
 #include "reactor/json.h"
 #include "reactor/log.h"
+#include "reactor/loop.h"
+#include "reactor/metric.h"
 #include "reactor/own.h"
 #include "reactor/sm.h"
 
@@ -45,6 +47,7 @@ struct oci_op {
 	struct link link; /* in `queued` */
 	struct child *child;
 	struct timer timer;
+	int64_t since_ns; /* it is queued, then runs */
 	struct err err; /* meaningful when it failed */
 	oci_done *done;
 	void *arg;
@@ -55,6 +58,15 @@ static size_t busy;
 static uint64_t serial;
 
 static void fill_slots(void);
+
+/* How long the step took that ends now; the next one begins. */
+static void clock_step(struct oci_op *op, const char *stage)
+{
+	int64_t now_ns = loop_mono_ns();
+
+	metric_observe_ns(METRIC_stage_seconds, stage, now_ns - op->since_ns);
+	op->since_ns = now_ns;
+}
 
 static size_t slots(void)
 {
@@ -212,6 +224,7 @@ static void on_child(void *arg, const struct err *e, struct child_result *r)
 
 	op->child = NULL;
 	busy--;
+	clock_step(op, arena_printf(op->arena, "runtime_%s", op->sm.what));
 	sm_move(&op->sm, DONE);
 	if (e) {
 		op->err = *e;
@@ -227,6 +240,7 @@ static void launch(struct oci_op *op)
 {
 	list_drop(&op->link);
 	sm_move(&op->sm, RUNNING);
+	clock_step(op, "runtime_queue");
 	busy++;
 	op->argv[op->argc] = NULL;
 	op->spec.argv = op->argv;
@@ -247,6 +261,7 @@ static void fill_slots(void)
 static void enqueue(struct oci_op *op)
 {
 	sm_move(&op->sm, QUEUED);
+	op->since_ns = loop_mono_ns();
 	list_push(&queued, &op->link);
 	fill_slots();
 }

@@ -26,6 +26,7 @@
 #include "procs/sandbox_sysctl.h"
 #include "reactor/log.h"
 #include "reactor/loop.h"
+#include "reactor/metric.h"
 #include "reactor/own.h"
 #include "reactor/sm.h"
 
@@ -46,6 +47,7 @@ struct sandbox_up {
 	struct sandbox *s; /* borrowed: the caller holds its lane */
 	struct arena *arena;
 	struct timer timer; /* the next turn: what needs nobody, and failures at the beginning */
+	int64_t since_ns; /* the step at hand runs */
 	struct err err;
 	sandbox_up_done *done;
 	void *arg;
@@ -56,6 +58,15 @@ static struct sandbox_up_config cfg;
 void sandbox_up_open(const struct sandbox_up_config *c)
 {
 	cfg = *c;
+}
+
+/* How long the step took that ends now; the next one begins. */
+static void clock_step(struct sandbox_up *up, const char *stage)
+{
+	int64_t now_ns = loop_mono_ns();
+
+	metric_observe_ns(METRIC_stage_seconds, stage, now_ns - up->since_ns);
+	up->since_ns = now_ns;
 }
 
 static void report(struct sandbox_up *up)
@@ -185,6 +196,7 @@ static void on_namespaces(void *arg, const struct err *e)
 		up->s->made &= ~(uint32_t)MADE_NAMESPACES;
 		return fail(up, e);
 	}
+	clock_step(up, "namespaces");
 	network_step(up);
 }
 
@@ -272,7 +284,9 @@ struct sandbox_up *sandbox_up_start(struct sandbox *s, sandbox_up_done *done, vo
 	up->done = done;
 	up->arg = arg;
 	up->sm = (struct sm){ up_states, "sandbox_up", s->id, BEGIN };
+	up->since_ns = loop_mono_ns();
 	if (intend(up) == 0) {
+		clock_step(up, "intent");
 		namespaces_step(up);
 	} else {
 		sm_move(&up->sm, FAILED);

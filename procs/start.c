@@ -23,6 +23,7 @@
 #include "procs/oci_runtime.h"
 #include "reactor/child.h"
 #include "reactor/log.h"
+#include "reactor/metric.h"
 #include "reactor/own.h"
 #include "reactor/sm.h"
 
@@ -246,6 +247,7 @@ static void prepare_and_run(struct start *s)
 	struct oci_stdio io = { -1, -1, -1, NULL };
 	struct container *c = s->container;
 	const struct runtime_handler *h = runtime_find(c->runtime);
+	int64_t begin_ns = loop_mono_ns();
 
 	if (!h) {
 		err_set(&s->err, ERR_FAILED_PRECONDITION, "runtime handler %s is not configured any more", c->runtime);
@@ -258,6 +260,7 @@ static void prepare_and_run(struct start *s)
 		return fail(s);
 	}
 	sm_move(&s->sm, RUN);
+	metric_observe_ns(METRIC_stage_seconds, "prepare", loop_mono_ns() - begin_ns);
 	oci_run(h, c->id, c->bundle, &io, on_ran, s);
 	close_streams(&io);
 }

@@ -1,6 +1,8 @@
 /* lane.c - see lane.h. The head of `waiting` is next, or is the holder while `held`. */
 #include "reactor/lane.h"
 
+#include "reactor/metric.h"
+
 static void on_turn(struct timer *t)
 {
 	struct lane *l = container_of(t, struct lane, timer);
@@ -11,6 +13,7 @@ static void on_turn(struct timer *t)
 		return;
 	l->held = true;
 	p = container_of(first, struct lane_pass, link);
+	metric_observe_ns(METRIC_stage_seconds, "queue", loop_mono_ns() - p->entered_ns);
 	p->go(p);
 }
 
@@ -31,6 +34,7 @@ void lane_enter(struct lane *l, struct lane_pass *p, void (*go)(struct lane_pass
 	assert(!p->lane);
 	p->lane = l;
 	p->go = go;
+	p->entered_ns = loop_mono_ns();
 	list_push(&l->waiting, &p->link);
 	if (!l->held)
 		timer_set(&l->timer, 0, on_turn);

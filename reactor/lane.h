@@ -17,6 +17,7 @@ struct lane_pass {
 	struct link link;
 	struct lane *lane; /* NULL: neither waiting nor holding */
 	void (*go)(struct lane_pass *p);
+	int64_t entered_ns; /* private */
 };
 
 void lane_init(struct lane *l);
