@@ -25,7 +25,7 @@ static const struct stage stages[] = {
 	{ "queue", "RunPodSandbox", 0 },     { "intent", "RunPodSandbox", 0 },    { "namespaces", "RunPodSandbox", 0 },
 	{ "cni_queue", "RunPodSandbox", 0 }, { "cni_add", "RunPodSandbox", 0 },	  { "rootfs", "CreateContainer", 0 },
 	{ "spec", "CreateContainer", 0 },    { "prepare", "StartContainer", 0 },  { "runtime_queue", "StartContainer", 0 },
-	{ "runtime_run", "StartContainer", 0 }, { "first_byte", "container", 0 },
+	{ "runtime_run", "StartContainer", 0 },
 };
 enum { STAGES = sizeof(stages) / sizeof(*stages) };
 

@@ -8,6 +8,9 @@ peer_certs() { # a hosts.toml for the registry, which speaks plain HTTP
 	printf 'server = "http://%s"\n[host."http://%s"]\n  capabilities = ["pull", "resolve"]\n' "$REGISTRY" "$REGISTRY" >"$WORK/certs.d/$REGISTRY/hosts.toml"
 }
 
+# Peers of today call crun through crun_wrap.c, which makes config.json one that Debian's crun takes; about 1 ms a call.
+peer_crun() { [ -x "$WORK/crun-for-peers" ] || gcc -O2 -static -o "$WORK/crun-for-peers" "$ROOT/bench/peers/crun_wrap.c"; }
+
 # supervised NAME COMMAND...: COMMAND again and again until its supervisor is killed, as a service manager would. Adds to PEERS.
 supervised() {
 	local name=$1; shift
@@ -34,7 +37,7 @@ without_cgroup2() {
 containerd_runtimes() { # PREFIX
 	local r path
 	for r in runc crun; do
-		path=$RUNC; [ $r = runc ] || path=/usr/bin/crun
+		path=$RUNC; [ $r = runc ] || path=$WORK/crun-for-peers
 		printf '[%s.runtimes.%s]\n  runtime_type = "io.containerd.runc.v2"\n  [%s.runtimes.%s.options]\n    BinaryName = "%s"\n' "$1" $r "$1" $r "$path"
 	done
 }
@@ -42,7 +45,7 @@ containerd_runtimes() { # PREFIX
 # containerd_2_start NAME [hide]: what build/peers has.
 containerd_2_start() {
 	local d=$WORK/$1 cri='plugins."io.containerd.cri.v1.runtime"'
-	peer_certs; mkdir -p "$d"
+	peer_certs; peer_crun; mkdir -p "$d"
 	{
 		cat <<-T
 		version = 3
@@ -78,7 +81,7 @@ containerd_2_start() {
 # containerd_1_start NAME [hide]: Debian's.
 containerd_1_start() {
 	local d=$WORK/$1 cri='plugins."io.containerd.grpc.v1.cri"'
-	peer_certs; mkdir -p "$d"
+	peer_certs; peer_crun; mkdir -p "$d"
 	{
 		cat <<-T
 		version = 2

@@ -1,6 +1,5 @@
 # crio.sh - CRI-O with crun and Debian's conmon as a CRI server of its own. Sourced after containerd.sh.
 #
-# crun is called through crun-for-crio (crun_wrap.c), which makes config.json one that Debian's crun takes; about 1 ms a call.
 # /etc/containers is a tmpfs of the node's own: CRI-O has no option for what is in it.
 
 # crio_start NAME
@@ -9,7 +8,7 @@ crio_start() {
 	mkdir -p "$d" "$run"
 	echo '{"default": [{"type": "insecureAcceptAnything"}]}' >/etc/containers/policy.json
 	printf 'unqualified-search-registries = []\n[[registry]]\nlocation = "%s"\ninsecure = true\n' "$REGISTRY" >/etc/containers/registries.conf
-	gcc -O2 -static -o "$d/crun-for-crio" "$ROOT/bench/peers/crun_wrap.c" || return 1
+	peer_crun
 	cat >"$d/crio.conf" <<-T
 	[crio]
 	root = "$d/root"
@@ -35,7 +34,7 @@ crio_start() {
 	container_attach_socket_dir = "$run/attach"
 	hooks_dir = []
 	[crio.runtime.runtimes.crun]
-	runtime_path = "$d/crun-for-crio"
+	runtime_path = "$WORK/crun-for-peers"
 	runtime_type = "oci"
 	runtime_root = "$run/crun"
 	monitor_path = "/usr/bin/conmon"

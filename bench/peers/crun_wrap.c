@@ -1,4 +1,4 @@
-/* crun_wrap.c - crun for CRI-O of today: Debian's crun 1.8.1 takes ociVersion 1.0.x only, and a container of a test farm may
+/* crun_wrap.c - crun for the servers of today: Debian's crun 1.8.1 takes ociVersion 1.0.x only, and a container of a test farm may
  * not lower oom_score_adj. Rewrites both in the bundle's config.json, in place, and becomes /usr/bin/crun. */
 #include <fcntl.h>
 #include <stdio.h>
