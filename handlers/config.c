@@ -39,6 +39,7 @@ static const struct key keys[] = {
 	KEY("cgroup", "root", PATH, cgroup.root),
 	KEY("cni", "bin_dirs", LIST, cni.bin_dirs),
 	KEY("cni", "conf_dir", PATH, cni.conf_dir),
+	KEY("cdi", "spec_dirs", LIST, cdi_spec_dirs),
 	KEY("registry", "config_path", PATH, registry_config_path),
 	KEY("images", "max_layer_bytes", SIZE, images_max_layer_bytes),
 	KEY("images", "min_free", STRING, images_min_free),
@@ -264,6 +265,7 @@ static int check(const struct config *c, const char *path, struct err *e)
 static void set_defaults(struct config *c)
 {
 	static const char *const bin_dirs[] = { "/opt/cni/bin", "/usr/lib/cni" };
+	static const char *const cdi_dirs[] = { "/etc/cdi", "/var/run/cdi" };
 	static const struct runtime_handler handlers[] = {
 		{ "runc", "oci", "/usr/sbin/runc" },
 		{ "crun", "oci", "/usr/bin/crun" },
@@ -277,6 +279,7 @@ static void set_defaults(struct config *c)
 		.stream_address = "127.0.0.1", .stream_tls_cert = "", .stream_tls_key = "",
 		.cgroup = { .root = "/crisp", .driver = "cgroupfs" },
 		.cni = { .bin_dirs = { (const char **)bin_dirs, 2 }, .conf_dir = "/etc/cni/net.d" },
+		.cdi_spec_dirs = { (const char **)cdi_dirs, 2 },
 		.registry_config_path = "/etc/crisp/certs.d",
 		.images_max_layer_bytes = 32ull << 30, .images_min_free = "5%",
 		.runtimes = { .handlers = handlers, .n = 2, .default_name = "runc" },
@@ -372,11 +375,11 @@ char *config_text(const struct config *c, struct arena *a)
 				    json_pack("{s:s,s:s}", "type", c->runtimes.handlers[i].type, "path",
 					      c->runtimes.handlers[i].path));
 	/* stateDir is the name by which critest looks for it. */
-	j = json_pack("{s:s, s:s, s:s, s:s, s:o, s:s, s:{s:s, s:i}, s:{s:s, s:s}, s:{s:o, s:s}, s:{s:s}, s:{s:I, s:s, s:o}, s:{s:s}, s:O}",
+	j = json_pack("{s:s, s:s, s:s, s:s, s:o, s:s, s:{s:s, s:i}, s:{s:s, s:s}, s:{s:o, s:s}, s:{s:o}, s:{s:s}, s:{s:I, s:s, s:o}, s:{s:s}, s:O}",
 		      "root", c->root, "state", c->state, "stateDir", c->state, "netns_dir", c->netns_dir, "listen",
 		      list_json(&c->listen), "http", c->http, "stream", "address", c->stream_address, "port", (int)c->stream_port,
 		      "cgroup", "driver", c->cgroup.driver, "root", c->cgroup.root, "cni", "bin_dirs", list_json(&c->cni.bin_dirs),
-		      "conf_dir", c->cni.conf_dir, "registry", "config_path", c->registry_config_path, "images", "max_layer_bytes",
+		      "conf_dir", c->cni.conf_dir, "cdi", "spec_dirs", list_json(&c->cdi_spec_dirs), "registry", "config_path", c->registry_config_path, "images", "max_layer_bytes",
 		      (json_int_t)c->images_max_layer_bytes, "min_free", c->images_min_free, "pinned",
 		      list_json(&c->images_pinned), "runtime", "default", c->runtimes.default_name, "runtimes", runtimes);
 	return json_text(a, own_must(j));

@@ -22,6 +22,7 @@ struct config {
 	const char *stream_tls_cert, *stream_tls_key;
 	struct cgroup_config cgroup;
 	struct cni_config cni;
+	struct strings cdi_spec_dirs;
 	const char *registry_config_path;
 	uint64_t images_max_layer_bytes;
 	const char *images_min_free;

@@ -28,6 +28,7 @@
 #include "images/snapshot.h"
 #include "images/store.h"
 #include "images/unpack.h"
+#include "procs/cdi.h"
 #include "procs/container.h"
 #include "procs/keeper.h"
 #include "procs/log_pump.h"
@@ -144,6 +145,7 @@ static int open_procs(struct err *e)
 	containers_open(config.root, config.state);
 	sandbox_up_open(&up);
 	create_flow_open(node_name);
+	cdi_open(&config.cdi_spec_dirs);
 	cni_open(&config.cni, on_network_changed, NULL);
 	return log_pumps_open(e);
 }

@@ -107,7 +107,7 @@ static size_t find_env(const json_t *env, const char *word, size_t name)
 }
 
 /* A later one takes the earlier one's place; a word without "=" removes it (docker's reading of an image's Env). */
-static void set_env(const struct spec *s, json_t *env, const char *word)
+void spec_set_env(const struct spec *s, json_t *env, const char *word)
 {
 	size_t name = strcspn(word, "="), i = find_env(env, word, name);
 
@@ -128,14 +128,14 @@ static void make_env(struct spec *s)
 	json_t *env = own_must(json_array());
 
 	spec_put(s->process, "env", env);
-	set_env(s, env, DEFAULT_PATH);
+	spec_set_env(s, env, DEFAULT_PATH);
 	if (cfg->tty)
-		set_env(s, env, "TERM=xterm");
-	set_env(s, env, arena_printf(s->a, "HOSTNAME=%s", hostname[0] ? hostname : s->in->node_name));
+		spec_set_env(s, env, "TERM=xterm");
+	spec_set_env(s, env, arena_printf(s->a, "HOSTNAME=%s", hostname[0] ? hostname : s->in->node_name));
 	for (size_t i = 0; i < s->c->image.env.n; i++)
-		set_env(s, env, s->c->image.env.at[i]);
+		spec_set_env(s, env, s->c->image.env.at[i]);
 	for (size_t i = 0; i < cfg->envs.n; i++)
-		set_env(s, env, arena_printf(s->a, "%s=%s", cfg->envs.at[i].key, cfg->envs.at[i].value));
+		spec_set_env(s, env, arena_printf(s->a, "%s=%s", cfg->envs.at[i].key, cfg->envs.at[i].value));
 }
 
 static int make_cwd(struct spec *s, struct err *e)
@@ -261,9 +261,14 @@ static int fill(struct spec *s, struct err *e)
 		return err_set(e, ERR_INVALID_ARGUMENT, "privileged: the sandbox is not");
 	make_env(s);
 	make_annotations(s);
+	if (spec_cdi(s, e) < 0)
+		return -1;
+	spec_cdi_env(s);
 	if (make_args(s, e) < 0 || make_cwd(s, e) < 0 || spec_userns(s, e) < 0 || make_namespaces(s, e) < 0 ||
 	    spec_user(s, e) < 0)
 		return -1;
+	spec_cdi_groups(s);
+	spec_cdi_hooks(s);
 	if (spec_caps(s, e) < 0 || spec_confine(s, e) < 0 || spec_seccomp(s, e) < 0 || spec_resources(s, e) < 0)
 		return -1;
 	if (spec_devices(s, e) < 0 || spec_mounts(s, e) < 0)
@@ -283,6 +288,7 @@ int spec_make(const struct spec_input *in, json_t **out, struct err *e)
 		*out = s.root;
 	else
 		json_decref(s.root);
+	json_decref(s.cdi);
 	arena_free(s.a);
 	return r;
 }

@@ -112,17 +112,6 @@ static bool wants_console(const struct container_config *cfg)
 	return cfg->tty && host_dev;
 }
 
-static int no_cdi(const struct container_config *cfg, struct err *e)
-{
-	if (cfg->cdi_devices.n)
-		return err_set(e, ERR_INVALID_ARGUMENT, "device \"%s\": CDI is not supported", cfg->cdi_devices.at[0]);
-	for (size_t i = 0; i < cfg->annotations.n; i++)
-		if (strncmp(cfg->annotations.at[i].key, "cdi.k8s.io/", 11) == 0)
-			return err_set(e, ERR_INVALID_ARGUMENT, "annotation %s: CDI is not supported",
-				       cfg->annotations.at[i].key);
-	return 0;
-}
-
 static int fill(struct devices *d, struct err *e)
 {
 	const struct container_config *cfg = &d->s->c->config;
@@ -144,11 +133,10 @@ static int fill(struct devices *d, struct err *e)
 int spec_devices(struct spec *s, struct err *e)
 {
 	struct devices d = { .s = s };
-	int r = no_cdi(&s->c->config, e);
+	int r;
 
 	spec_add(s->device_rules, json_pack("{s:b,s:s}", "allow", 0, "access", "rwm"));
-	if (r == 0)
-		r = fill(&d, e);
+	r = fill(&d, e);
 	map_free(&d.seen);
-	return r;
+	return r < 0 ? -1 : spec_cdi_devices(s, e);
 }

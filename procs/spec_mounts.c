@@ -235,15 +235,60 @@ static int add_asked(struct entries *all, size_t nth, struct err *e)
 	return bind_options(m, options, e);
 }
 
+/* ---- those of CDI devices: they replace any other at their place ---- */
+
+static void take(struct entries *all, const char *path)
+{
+	for (size_t i = all->n; i-- > 0;)
+		if (strcmp(all->at[i].to, path) == 0) {
+			json_decref(all->at[i].mount);
+			all->at[i] = all->at[--all->n];
+		}
+}
+
+/* A mount without a type and without an option that says so is a bind nevertheless: it has a path of the host. */
+static bool is_bind(const json_t *options)
+{
+	const json_t *v;
+	size_t i;
+
+	json_array_foreach((json_t *)options, i, v)
+		if (strcmp(json_string_value(v), "bind") == 0 || strcmp(json_string_value(v), "rbind") == 0)
+			return true;
+	return false;
+}
+
+static void add_cdi(struct entries *all)
+{
+	struct spec *s = all->s;
+	json_t *m;
+	size_t i;
+
+	json_array_foreach(json_object_get(s->cdi, "mounts"), i, m) {
+		const char *to = spec_clean_path(s->a, json_string_value(json_object_get(m, "containerPath")));
+		const char *type = json_string_value(json_object_get(m, "type"));
+		json_t *options = json_copy(json_object_get(m, "options"));
+
+		if (!options)
+			options = json_array();
+		if (!type && !is_bind(options))
+			spec_add(options, spec_str("rbind"));
+		take(all, to);
+		add_entry(all, to, json_pack("{s:s,s:s,s:O,s:o}", "destination", to, "type", type ? type : "bind", "source",
+					     json_object_get(m, "hostPath"), "options", own_must(options)));
+	}
+}
+
 int spec_mounts(struct spec *s, struct err *e)
 {
-	size_t asked = s->c->config.mounts.n;
-	struct entries all = { .s = s, .at = arena_zalloc(s->a, (asked + 4) * sizeof(struct entry)) };
+	size_t asked = s->c->config.mounts.n, room = asked + json_array_size(json_object_get(s->cdi, "mounts")) + 4;
+	struct entries all = { .s = s, .at = arena_zalloc(s->a, room * sizeof(struct entry)) };
 	int r = 0;
 
 	for (size_t i = 0; i < asked && r == 0; i++)
 		r = add_asked(&all, i, e);
 	if (r == 0) {
+		add_cdi(&all);
 		add_defaults(&all);
 		add_sandbox_files(&all);
 		qsort(all.at, all.n, sizeof(*all.at), by_depth);

@@ -32,6 +32,7 @@ struct spec {
 	uint64_t caps;	 /* of the container, bit n: capability n */
 	bool userns;	 /* the pod has a user namespace */
 	json_t *root, *process, *linux_, *resources, *mounts, *devices, *device_rules; /* borrowed: inside root */
+	json_t *cdi; /* owned: the edits of its CDI devices; NULL: it has none */
 };
 
 int spec_user(struct spec *s, struct err *e);	 /* process.user, uid, gid and groups of the container */
@@ -41,6 +42,14 @@ int spec_seccomp(struct spec *s, struct err *e); /* after spec_caps() */
 int spec_mounts(struct spec *s, struct err *e);
 int spec_devices(struct spec *s, struct err *e);
 int spec_resources(struct spec *s, struct err *e);
+
+/* CDI devices: which ones, then each part at its time; nothing without any. */
+int spec_cdi(struct spec *s, struct err *e); /* s->cdi */
+void spec_cdi_env(struct spec *s);	     /* after process.env */
+void spec_cdi_groups(struct spec *s);	     /* after spec_user() */
+int spec_cdi_devices(struct spec *s, struct err *e);
+void spec_cdi_hooks(struct spec *s);
+void spec_set_env(const struct spec *s, json_t *env, const char *word); /* "NAME=VALUE", in the place of an earlier one */
 
 /* Pod user namespace asked for, and everything about it consistent. */
 int spec_userns(struct spec *s, struct err *e);

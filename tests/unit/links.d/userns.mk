@@ -1,3 +1,5 @@
 # A runtime in a user namespace: programs and the keeper are played.
 $(BUILD)/tests/unit/procs/test_oci_userns: $(patsubst %,$(BUILD)/tests/fakes/%.o,world program keeper)
 $(BUILD)/tests/unit/procs/test_oci_runtime: $(BUILD)/tests/fakes/keeper.o
+# CDI files in the directory of a pod that the test describes.
+$(BUILD)/tests/unit/procs/test_spec_cdi: $(BUILD)/tests/fakes/spec_pod.o

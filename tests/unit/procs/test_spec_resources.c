@@ -155,10 +155,6 @@ static void what_is_no_device(void)
 	       "INVALID_ARGUMENT: device /proc/version: not a device");
 	is_str(refused("{'devices':[{'host_path':'/dev/null','permissions':'rx'}]}"),
 	       "INVALID_ARGUMENT: device /dev/null: permissions 'rx' are not of r, w, m");
-	is_str(refused("{'cdi_devices':['vendor.com/gpu=0']}"),
-	       "INVALID_ARGUMENT: device 'vendor.com/gpu=0': CDI is not supported");
-	is_str(refused("{'annotations':[['cdi.k8s.io/x','vendor.com/gpu=0']]}"),
-	       "INVALID_ARGUMENT: annotation cdi.k8s.io/x: CDI is not supported");
 }
 
 int main(void)

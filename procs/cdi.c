@@ -1,0 +1,258 @@
+/* cdi.c - see cdi.h: which devices are asked for, in which files they are, and what they add together. */
+#include "procs/cdi.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "reactor/log.h"
+#include "reactor/own.h"
+
+#define ANNOTATION "cdi.k8s.io/"
+
+enum { FILE_MAX = 4 << 20 };
+
+static const struct strings *dirs;
+
+/* One device asked for, and the best that was found for it. */
+struct wanted {
+	const char *name; /* vendor/class=name */
+	json_t *file, *device; /* owned; NULL: not found */
+	size_t dir;
+	bool twice; /* in that directory */
+};
+
+struct search {
+	struct arena *arena;
+	struct wanted *at;
+	size_t n;
+	const char *faults; /* of files that could not be read: "; file: why" */
+};
+
+void cdi_open(const struct strings *spec_dirs)
+{
+	dirs = spec_dirs;
+}
+
+/* ---- what is asked for ---- */
+
+static bool is_word(const char *s, size_t len, const char *inner)
+{
+	if (len == 0 || !isalnum((unsigned char)s[0]) || !isalnum((unsigned char)s[len - 1]))
+		return false;
+	for (size_t i = 0; i < len; i++)
+		if (!isalnum((unsigned char)s[i]) && !strchr(inner, s[i]))
+			return false;
+	return true;
+}
+
+static bool is_device(const char *name)
+{
+	const char *slash = strchr(name, '/'), *equal = slash ? strchr(slash, '=') : NULL;
+
+	return equal && is_word(name, (size_t)(slash - name), "_-.") && is_word(slash + 1, (size_t)(equal - slash - 1), "_-.") &&
+	       is_word(equal + 1, strlen(equal + 1), "_-.:");
+}
+
+static int ask(struct strings *out, const char *name, const char *where, struct err *e)
+{
+	if (!is_device(name))
+		return err_set(e, ERR_INVALID_ARGUMENT, "%s: \"%.200s\" is no CDI device (vendor/class=name)", where, name);
+	for (size_t i = 0; i < out->n; i++)
+		if (strcmp(out->at[i], name) == 0)
+			return 0;
+	out->at[out->n++] = name;
+	return 0;
+}
+
+static size_t commas(const char *text)
+{
+	size_t n = 0;
+
+	for (; *text; text++)
+		n += *text == ',';
+	return n;
+}
+
+int cdi_asked(const struct strings *field, const struct pairs *annotations, struct strings *out, struct arena *a, struct err *e)
+{
+	size_t most = field->n;
+
+	for (size_t i = 0; i < annotations->n; i++)
+		most += 1 + commas(annotations->at[i].value);
+	*out = (struct strings){ arena_zalloc(a, most * sizeof(*out->at)), 0 };
+	for (size_t i = 0; i < field->n; i++)
+		if (ask(out, field->at[i], "CDI_devices", e) < 0)
+			return -1;
+	for (size_t i = 0; i < annotations->n; i++) {
+		const char *at = annotations->at[i].value;
+
+		if (strncmp(annotations->at[i].key, ANNOTATION, strlen(ANNOTATION)) != 0)
+			continue;
+		for (;; at++) {
+			size_t len = strcspn(at, ",");
+
+			if (ask(out, arena_strndup(a, at, len), annotations->at[i].key, e) < 0)
+				return -1;
+			at += len;
+			if (!*at)
+				break;
+		}
+	}
+	return 0;
+}
+
+/* ---- where it is ---- */
+
+static void found(struct wanted *w, json_t *file, json_t *device, size_t dir)
+{
+	if (w->device && w->dir == dir) {
+		w->twice = true;
+		return;
+	}
+	json_decref(w->file);
+	json_decref(w->device);
+	*w = (struct wanted){ .name = w->name, .file = json_incref(file), .device = json_incref(device), .dir = dir };
+}
+
+static void look_in(struct search *s, json_t *file, size_t dir)
+{
+	const char *kind = json_string_value(json_object_get(file, "kind"));
+	size_t len = strlen(kind), i;
+	json_t *d;
+
+	json_array_foreach(json_object_get(file, "devices"), i, d)
+		for (size_t k = 0; k < s->n; k++) {
+			const char *name = s->at[k].name;
+
+			if (strncmp(name, kind, len) == 0 && name[len] == '=' &&
+			    strcmp(name + len + 1, json_string_value(json_object_get(d, "name"))) == 0)
+				found(&s->at[k], file, d, dir);
+		}
+}
+
+static char *read_whole(const char *path, size_t *len, struct err *e)
+{
+	auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	auto_free char *text = NULL;
+	struct stat st;
+	ssize_t n;
+
+	if (fd < 0 || fstat(fd, &st) < 0) {
+		err_os(e, ERR_INTERNAL, "%s", path);
+		return NULL;
+	}
+	if (!S_ISREG(st.st_mode) || st.st_size > FILE_MAX) {
+		err_set(e, ERR_INTERNAL, "%s: no regular file of at most 4 MiB", path);
+		return NULL;
+	}
+	text = own_must(malloc((size_t)st.st_size + 1));
+	n = read(fd, text, (size_t)st.st_size);
+	if (n < 0) {
+		err_os(e, ERR_INTERNAL, "%s", path);
+		return NULL;
+	}
+	*len = (size_t)n;
+	return take_ptr(&text);
+}
+
+static void look_at_file(struct search *s, const char *path, size_t dir)
+{
+	auto_json json_t *file = NULL;
+	struct err e;
+	size_t len;
+	auto_free char *text = read_whole(path, &len, &e);
+
+	if (text)
+		file = cdi_parse(text, len, path, &e);
+	if (file)
+		return look_in(s, file, dir);
+	log_warn("cdi_file error=%s", log_quote(e.msg));
+	s->faults = arena_printf(s->arena, "%s; %.200s", s->faults, e.msg);
+}
+
+static void look_everywhere(struct search *s)
+{
+	for (size_t i = 0; dirs && i < dirs->n; i++) {
+		auto_dir DIR *d = opendir(dirs->at[i]);
+		struct dirent *entry;
+
+		while (d && (entry = readdir(d))) {
+			size_t len = strlen(entry->d_name);
+			const char *path = arena_printf(s->arena, "%s/%s", dirs->at[i], entry->d_name);
+
+			if (len > 5 && strcmp(entry->d_name + len - 5, ".json") == 0)
+				look_at_file(s, path, i);
+			else if (len > 5 && strcmp(entry->d_name + len - 5, ".yaml") == 0)
+				s->faults = arena_printf(s->arena, "%s; %s is not read: only .json files are", s->faults, path);
+		}
+	}
+}
+
+/* ---- what it adds ---- */
+
+static void merge(json_t *to, const json_t *from)
+{
+	static const char *const lists[] = { "env", "deviceNodes", "mounts", "hooks", "additionalGids", "netDevices" };
+	json_t *rdt = json_object_get(from, "intelRdt");
+
+	for (size_t i = 0; i < sizeof(lists) / sizeof(*lists); i++) {
+		json_t *more = json_object_get(from, lists[i]);
+
+		if (more && json_array_extend(json_object_get(to, lists[i]), more))
+			abort();
+	}
+	if (rdt && json_object_update(json_object_get(to, "intelRdt"), rdt))
+		abort();
+}
+
+/* A file's own edits once, before those of its first device. */
+static json_t *merge_all(const struct search *s)
+{
+	json_t *all = own_must(json_pack("{s:[],s:[],s:[],s:[],s:[],s:[],s:{}}", "env", "deviceNodes", "mounts", "hooks",
+					 "additionalGids", "netDevices", "intelRdt"));
+
+	for (size_t i = 0; i < s->n; i++) {
+		bool again = false;
+
+		for (size_t k = 0; k < i; k++)
+			again |= json_object_get(s->at[k].file, "devices") == json_object_get(s->at[i].file, "devices");
+		if (!again)
+			merge(all, json_object_get(s->at[i].file, "containerEdits"));
+		merge(all, json_object_get(s->at[i].device, "containerEdits"));
+	}
+	return all;
+}
+
+static int all_there(const struct search *s, struct err *e)
+{
+	const char *missing = "";
+
+	for (size_t i = 0; i < s->n; i++)
+		if (!s->at[i].device || s->at[i].twice)
+			missing = arena_printf(s->arena, "%s%s%.100s%s", missing, *missing ? ", " : "", s->at[i].name,
+					       s->at[i].twice ? " (described twice)" : "");
+	return *missing ? err_set(e, ERR_INVALID_ARGUMENT, "no such CDI device: %.400s%.400s", missing, s->faults) : 0;
+}
+
+json_t *cdi_edits(const struct strings *devices, struct err *e)
+{
+	struct search s = { .arena = arena_new(), .n = devices->n, .faults = "" };
+	json_t *out = NULL;
+
+	s.at = arena_zalloc(s.arena, devices->n * sizeof(*s.at));
+	for (size_t i = 0; i < devices->n; i++)
+		s.at[i].name = devices->at[i];
+	look_everywhere(&s);
+	if (all_there(&s, e) == 0)
+		out = merge_all(&s);
+	for (size_t i = 0; i < s.n; i++) {
+		json_decref(s.at[i].file);
+		json_decref(s.at[i].device);
+	}
+	arena_free(s.arena);
+	return out;
+}
