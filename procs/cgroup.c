@@ -267,11 +267,14 @@ static int make_one(const struct hierarchy *h, const char *parent, const char *p
 	return 0;
 }
 
-/* Every level from the top: "/a", "/a/b", … */
+/* Every level from the top: "/a", "/a/b", … Where levels need nothing beside their mkdir the last one is tried first: most
+ * parents exist, and a mkdir on cgroupfs that finds one waits for cgroup_mutex all the same. */
 static int make_in(const struct hierarchy *h, const char *path, struct err *e)
 {
 	char parent[CGROUP_PATH_MAX], level[CGROUP_PATH_MAX];
 
+	if (!h->v2 && !strstr(h->controllers, ",cpuset,") && (mkdir(cgroup_file(h, path, "").s, 0755) == 0 || errno == EEXIST))
+		return 0;
 	snprintf(parent, sizeof(parent), "/");
 	for (const char *end = path; *end;) {
 		end = strchrnul(end + 1, '/');
