@@ -20,6 +20,7 @@ struct log_pump {
 int fake_pumps, fake_pump_drain_ms;
 bool fake_pump_refuses;
 static struct log_pump *last;
+static struct log_reader *readers;
 
 int log_pumps_open(struct err *e)
 {
@@ -58,19 +59,42 @@ int log_pump_writer(struct log_pump *p, bool is_stderr, struct err *e)
 void log_pump_listen(struct log_pump *p, struct log_reader *r)
 {
 	(void)p;
-	(void)r;
+	r->paused = false;
+	r->next = readers;
+	readers = r;
 }
 
 void log_pump_unlisten(struct log_pump *p, struct log_reader *r)
 {
 	(void)p;
-	(void)r;
+	for (struct log_reader **at = &readers; *at; at = &(*at)->next)
+		if (*at == r) {
+			*at = r->next;
+			return;
+		}
 }
 
 void log_pump_pause(struct log_pump *p, struct log_reader *r, bool paused)
 {
 	(void)p;
 	r->paused = paused;
+}
+
+void fake_pump_says(bool is_stderr, const void *bytes, size_t n)
+{
+	for (struct log_reader *r = readers, *next; r; r = next) {
+		next = r->next;
+		r->fn(r, is_stderr, bytes, n);
+	}
+}
+
+int fake_pump_readers(bool paused)
+{
+	int n = 0;
+
+	for (struct log_reader *r = readers; r; r = r->next)
+		n += r->paused == paused;
+	return n;
 }
 
 int log_pump_reopen(struct log_pump *p, struct err *e)
@@ -101,5 +125,6 @@ void log_pump_close(struct log_pump *p)
 	close(p->ends[1]);
 	free(p);
 	last = NULL;
+	readers = NULL;
 	fake_pumps--;
 }

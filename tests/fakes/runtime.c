@@ -26,7 +26,8 @@ static struct err unlisted; /* of listings that cannot fail here */
 char fake_calls[1024];
 int64_t fake_oom_kills;
 char fake_exec_keep_id[80];
-int fake_exec_out = -1;
+int fake_exec_out = -1, fake_exec_in = -1, fake_exec_err = -1;
+char fake_exec_console[128];
 char fake_update[512];
 
 static struct {
@@ -105,6 +106,9 @@ struct oci_op *oci_exec(const struct runtime_handler *h, const char *id, const c
 	(void)pidfile;
 	snprintf(fake_exec_keep_id, sizeof(fake_exec_keep_id), "%s", keep_id);
 	fake_exec_out = fcntl(io->out, F_DUPFD_CLOEXEC, 3);
+	fake_exec_in = fcntl(io->in, F_DUPFD_CLOEXEC, 3);
+	fake_exec_err = fcntl(io->err, F_DUPFD_CLOEXEC, 3);
+	snprintf(fake_exec_console, sizeof(fake_exec_console), "%s", io->console_socket ? io->console_socket : "");
 	return begin("exec", keep_id, done, arg);
 }
 

@@ -13,6 +13,8 @@ extern char fake_update[512];    /* the limits of the last update */
 extern int64_t fake_oom_kills;   /* what cgroup_oom_kills() says */
 extern char fake_exec_keep_id[80];
 extern int fake_exec_out;        /* our copy of what the exec writes its stdout to; -1 once closed */
+extern int fake_exec_in, fake_exec_err; /* the same for stdin and stderr; -1: /dev/null */
+extern char fake_exec_console[128];     /* where the exec's terminal is to be sent, or "" */
 
 bool fake_runtime_pending(void);  /* an operation waits for its answer */
 void fake_runtime_ok(int pid);     /* it succeeded; run and exec: their process is kept, under a real pidfd when pid > 0 */
