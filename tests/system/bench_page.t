@@ -1,0 +1,52 @@
+#!/bin/bash
+# bench_page.t - the page of crisp-bench opens in a browser, needs nothing from elsewhere, and its plots are there.
+. "$(dirname "$0")/../lib/tap.sh"
+[ -x "$BUILD/crisp-bench" ] || { echo '1..0 # SKIP crisp-bench is not built'; exit 0; }
+command -v gnuplot >/dev/null || { echo '1..0 # SKIP no gnuplot: scripts/setup bench'; exit 0; }
+T=$(mktemp -d "$WORK/page.XXXXXX")
+
+python3 - >"$T/run.jsonl" <<'E2'
+import json, random
+r = random.Random(1)
+print(json.dumps({"kind": "conditions", "commit": "<b>&amp", "cpus": 2}))
+def sample(scenario, mode, endpoint, n, **values):
+    print(json.dumps({"kind": "sample", "scenario": scenario, "mode": mode, "endpoint": endpoint, "round": n, **values}))
+for e, k in (("crisp-runc", 1.0), ("containerd-runc", 2.5)):
+    for n in range(30):
+        sample("pod-start", "spaced", e, n, run_pod=k * r.uniform(20, 30), up=k * r.uniform(40, 60), down=k * r.uniform(60, 80))
+        sample("exec", "x10", e, n, exec=k * r.uniform(10, 20))
+    for pods in (0, 25, 50):
+        sample("density", f"{pods} pods", e, 1, uss_kib=k * (3000 + 20 * pods), pss_kib=k * (3500 + 20 * pods))
+        for n in range(5):
+            sample("density", f"{pods} pods", e, n, list_pods=k * (0.1 + pods / 100), list_stats=k * (1 + pods / 10))
+sample("pod-start", "spaced", "floor", 0, up=4.7, down=2.5)
+E2
+printf 'crisp_stage_seconds_sum{stage="namespaces"} %s\ncrisp_stage_seconds_count{stage="namespaces"} %s\n' 1 10 >"$T/before"
+printf 'crisp_stage_seconds_sum{stage="%s"} %s\ncrisp_stage_seconds_count{stage="%s"} %s\n' namespaces 3 namespaces 20 cni_add 8 cni_add 10 \
+	runtime_run 6 runtime_run 10 >"$T/after"
+ok 'report' "$BUILD/crisp-bench" report --before "$T/before" --after "$T/after" --html "$T/report.html" "$T/run.jsonl"
+is 'nothing is fetched from elsewhere' "$(grep -oE '(src|href)="?(https?:)?//[^" ]*' "$T/report.html")" ''
+is 'text is escaped' "$(grep -c '<b>&amp' "$T/report.html")" 0
+ok 'table' "$BUILD/crisp-bench" table "$T/run.jsonl"
+like 'with a ratio and its interval' "$out" 'crisp-runc .* 0\.[34][0-9] \[0\.[0-9]+ 0\.[0-9]+\]'
+ok 'a run compared with itself is the same' "$BUILD/crisp-bench" compare "$T/run.jsonl" "$T/run.jsonl"
+sed 's/"up": \([0-9]\)/"up": 1\1/' "$T/run.jsonl" >"$T/slow.jsonl"
+notok 'a slower one is worse' "$BUILD/crisp-bench" compare "$T/run.jsonl" "$T/slow.jsonl"
+like 'and named' "$out" 'pod-start +spaced +crisp-runc +up .* WORSE'
+
+if browser=$(command -v chromium); then
+	chrome() {
+		HOME=$T timeout $((60 * ${SLOW:-1})) "$browser" --headless --no-sandbox --disable-gpu --disable-dev-shm-usage --hide-scrollbars \
+			--user-data-dir="$T/profile" --window-size=1240,4200 "$@" "file://$T/report.html" 2>"$T/chrome.log"
+	}
+	chrome --dump-dom >"$T/dom.html"
+	is 'the browser sees a plot for each part' "$(grep -o '<svg' "$T/dom.html" | wc -l)" "$(grep -o '<svg' "$T/report.html" | wc -l)"
+	for part in peers waterfall pods cdf table; do like "there is a part $part" "$(cat "$T/dom.html")" "<h2 id=\"$part\""; done
+	chrome --screenshot="$T/page.png" >/dev/null
+	ok 'a screenshot is drawn' test "$(stat -c %s "$T/page.png" 2>/dev/null || echo 0)" -gt 50000
+	[ -z "${SCREENSHOT-}" ] || cp "$T/page.png" "$SCREENSHOT"
+else
+	skip 'the page in a browser' 'no chromium: scripts/setup bench'
+fi
+rm -rf "$T"
+tap_end
