@@ -336,6 +336,7 @@ int config_load(struct config *c, const char *path, struct err *e)
 	struct stat st;
 	ssize_t n;
 
+	*c = (struct config){ 0 }; /* config_free() is due even when the file cannot be read */
 	if (!path)
 		return config_read(c, "", 0, "defaults", e);
 	fd = open(path, O_RDONLY | O_CLOEXEC);

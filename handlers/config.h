@@ -32,7 +32,8 @@ struct config {
 	struct arena *arena; /* owns all of it */
 };
 
-/* Defaults, then the file over them; path NULL: defaults alone. INVALID_ARGUMENT with path, line and what is wrong. */
+/* Defaults, then the file over them; path NULL: defaults alone. INVALID_ARGUMENT with path, line and what is wrong.
+ * What was in *c before is not freed; config_free() is due after a failure too. */
 int config_load(struct config *c, const char *path, struct err *e);
 int config_read(struct config *c, const char *text, size_t len, const char *path, struct err *e);
 void config_free(struct config *c);

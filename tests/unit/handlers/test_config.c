@@ -27,6 +27,7 @@ static void defaults_are_complete(void)
 	ok(c.runtimes.n == 2 && c.images_max_layer_bytes == 32ull << 30);
 	is_str(c.runtimes.default_name, "runc");
 	is_str(c.runtimes.state, "/run/crisp");
+	config_free(&c);
 	ok(config_load(&c, NULL, &e) == 0);
 }
 
@@ -77,6 +78,7 @@ static void faults_name_file_and_line(void)
 	refused("cgroup: {driver: systemd}\n", "test.yaml: cgroup.driver systemd: only cgroupfs is supported");
 	ok(parse("a: [b\n") < 0 && strncmp(e.msg, "test.yaml:2: ", 13) == 0);
 	ok(parse("- 1\n- 2\n") < 0);
+	config_free(&c);
 	ok(config_load(&c, "/nonexistent/x.yaml", &e) < 0 && strstr(e.msg, "/nonexistent/x.yaml"));
 }
 
