@@ -28,6 +28,7 @@
 #include "images/snapshot.h"
 #include "images/store.h"
 #include "images/unpack.h"
+#include "procs/apparmor.h"
 #include "procs/cdi.h"
 #include "procs/container.h"
 #include "procs/keeper.h"
@@ -175,7 +176,7 @@ static void on_settled(struct timer *t)
 	trim_memory();
 }
 
-static void on_recovered(void *arg)
+static void on_apparmor(void *arg)
 {
 	(void)arg;
 	config_rpc_not_ready("");
@@ -184,6 +185,14 @@ static void on_recovered(void *arg)
 	timer_set(&settle_timer, SETTLE_MS, on_settled);
 	userns_trials_open(&(struct userns_config){ config.state, program("crisp-pause"), snapshot_probe_userns });
 	log_info("ready version=%s", CRISP_VERSION);
+}
+
+static void on_recovered(void *arg)
+{
+	static const struct apparmor_config as_the_kernel_has_it;
+
+	(void)arg;
+	apparmor_open(&as_the_kernel_has_it, on_apparmor, NULL); /* before the first container could want its profile */
 }
 
 static void on_keeper_ready(void *arg, const struct err *failure)
@@ -321,6 +330,7 @@ int main(int argc, char **argv)
 	keeper_open((int)strtol(channel, NULL, 10), &events);
 	loop_run();
 	userns_trials_close();
+	apparmor_close();
 	stream_close();
 	if (http)
 		http_server_free(http);

@@ -6,6 +6,7 @@
 #include <sys/prctl.h>
 #include <sys/utsname.h>
 
+#include "procs/apparmor.h"
 #include "procs/cgroup.h"
 #include "procs/spec_part.h"
 
@@ -57,8 +58,7 @@ static struct spec_host look(void)
 	h.swap_accounting =
 		access(h.cgroup_v2 ? "/proc/swaps" : "/sys/fs/cgroup/memory/memory.memsw.limit_in_bytes", F_OK) == 0;
 	h.hugetlb = hugetlb_controller(h.cgroup_v2);
-	first_word("/sys/module/apparmor/parameters/enabled", word, sizeof(word));
-	h.apparmor = word[0] == 'Y';
+	h.apparmor = apparmor_enabled();
 	h.selinux = access("/sys/fs/selinux/enforce", F_OK) == 0;
 	uname(&u);
 	h.kernel_major = (unsigned)strtoul(u.release, &end, 10);

@@ -3,22 +3,8 @@
  * Specs: CRI v1 LinuxContainerSecurityContext; kernel Documentation/admin-guide/LSM/apparmor.rst. */
 #include <string.h>
 
+#include "procs/apparmor.h"
 #include "procs/spec_part.h"
-
-/* The profile that RuntimeDefault means; loaded by the operator (packaging) or absent. */
-#define DEFAULT_APPARMOR "crisp-default"
-
-static bool apparmor_loaded(const char *name)
-{
-	auto_file FILE *f = fopen("/sys/kernel/security/apparmor/profiles", "re");
-	size_t len = strlen(name);
-	char line[512]; /* "name (enforce)" */
-
-	while (f && fgets(line, sizeof(line), f))
-		if (strncmp(line, name, len) == 0 && line[len] == ' ')
-			return true;
-	return false;
-}
 
 /* The new message wins over the old string: "", "runtime/default", "unconfined", "localhost/<name>". */
 static int apparmor_asked(const struct security *sec, struct profile *p, struct err *e)
@@ -43,7 +29,7 @@ static int apparmor_asked(const struct security *sec, struct profile *p, struct 
 
 static int apparmor(struct spec *s, struct err *e)
 {
-	const char *name = DEFAULT_APPARMOR;
+	const char *name = APPARMOR_DEFAULT;
 	struct profile p;
 
 	if (apparmor_asked(s->sec, &p, e) < 0)
@@ -54,8 +40,11 @@ static int apparmor(struct spec *s, struct err *e)
 		return p.set ? err_set(e, ERR_INVALID_ARGUMENT, "apparmor: this machine has no AppArmor") : 0;
 	if (p.set && p.type == PROFILE_LOCALHOST)
 		name = strncmp(p.localhost_ref, "localhost/", 10) == 0 ? p.localhost_ref + 10 : p.localhost_ref;
+	/* Without a word it is the default one, but on a host where nobody could load it: apparmor_open() said so. */
 	if (!apparmor_loaded(name))
-		return p.set ? err_set(e, ERR_INVALID_ARGUMENT, "apparmor: profile \"%s\" is not loaded", name) : 0;
+		return p.set || apparmor_default()
+			       ? err_set(e, ERR_INVALID_ARGUMENT, "apparmor: profile \"%s\" is not loaded", name)
+			       : 0;
 	spec_put(s->process, "apparmorProfile", spec_str(name));
 	return 0;
 }

@@ -2,6 +2,7 @@
 #include <linux/capability.h>
 #include <string.h>
 
+#include "procs/apparmor.h"
 #include "tests/fakes/spec_pod.h"
 #include "tests/tap.h"
 
@@ -264,6 +265,66 @@ static void apparmor_on_a_machine_without(void)
 	is_str(secured("{'selinux':{'level':'bad'}}", "process.selinuxLabel"), "");
 }
 
+static void nothing(void *arg)
+{
+	(void)arg;
+}
+
+static const char *apparmor_of(const char *security, bool parser, const char *loaded)
+{
+	static struct apparmor_config cfg;
+	static char out[512];
+	struct spec_pod p;
+	char config[256];
+
+	snprintf(config, sizeof(config), "{'security':%s}", security);
+	spec_pod_open(&p, config);
+	spec_pod_security(&p, "{'privileged':true}");
+	spec_pod_host.apparmor = true;
+	spec_pod_file(&p, "enabled", "N\n");
+	spec_pod_file(&p, "profiles", loaded);
+	cfg.enabled = arena_strdup(p.arena, spec_pod_path(&p, "enabled"));
+	cfg.profiles = arena_strdup(p.arena, spec_pod_path(&p, "profiles"));
+	cfg.parser = parser ? "/bin/true" : "/no/parser";
+	apparmor_open(&cfg, nothing, NULL);
+	apparmor_close();
+	spec_pod_file(&p, "enabled", "Y\n");
+	snprintf(out, sizeof(out), "%s", spec_pod_make(&p) ? spec_pod_get(&p, "process.apparmorProfile") : spec_pod_error(&p));
+	cfg = (struct apparmor_config){ 0 };
+	spec_pod_close(&p);
+	return out;
+}
+
+static void apparmor_on_a_machine_with_it(void)
+{
+	const char *both = "crisp-default (enforce)\nmine (complain)\n";
+
+	is_str(apparmor_of("{}", true, both), "'crisp-default'");
+	is_str(apparmor_of("{'apparmor':{'set':true}}", true, both), "'crisp-default'");
+	is_str(apparmor_of("{'apparmor_profile':'runtime/default'}", true, both), "'crisp-default'");
+	is_str(apparmor_of("{'apparmor':{'set':true,'type':1}}", true, both), "");
+	is_str(apparmor_of("{'apparmor':{'set':true,'type':2,'localhost_ref':'mine'}}", true, both), "'mine'");
+	is_str(apparmor_of("{'apparmor':{'set':true,'type':2,'localhost_ref':'localhost/mine'}}", true, both), "'mine'");
+	is_str(apparmor_of("{'apparmor_profile':'localhost/mine'}", true, both), "'mine'");
+	is_str(apparmor_of("{'privileged':true,'apparmor_profile':'localhost/mine'}", true, both), "");
+	is_str(apparmor_of("{'apparmor_profile':'localhost/other'}", true, both),
+	       "INVALID_ARGUMENT: apparmor: profile 'other' is not loaded");
+	/* Not loaded by its parser: nobody is unconfined by accident. Without a parser there is no default. */
+	is_str(apparmor_of("{}", true, ""), "INVALID_ARGUMENT: apparmor: profile 'crisp-default' is not loaded");
+	is_str(apparmor_of("{}", false, ""), "");
+	is_str(apparmor_of("{'apparmor':{'set':true}}", false, ""),
+	       "INVALID_ARGUMENT: apparmor: profile 'crisp-default' is not loaded");
+}
+
+static void the_path_of_a_user_namespace(void)
+{
+	struct arena *a = arena_new();
+
+	is_str(spec_user_path(a, "/proc/12/fd/3"), "/./proc/12/fd/3");
+	is_str(spec_user_path(a, "/run/pins/user"), "/run/pins/user");
+	arena_free(a);
+}
+
 static void apparmor_profile_that_is_not_loaded(void)
 {
 	struct spec_pod p;
@@ -333,5 +394,7 @@ int main(void)
 	apparmor_on_a_machine_without();
 	apparmor_profile_that_is_not_loaded();
 	a_user_namespace();
+	the_path_of_a_user_namespace();
+	apparmor_on_a_machine_with_it();
 	return tap_end();
 }
