@@ -72,7 +72,8 @@ find "$T/root" -name '*.corrupt' -exec rm -r {} +
 old=$(crispd_pid)
 ok 'crisp starts without them' restarted
 ok 'what the lost pods had is gone' until_ok 10 sh -c "[ \"\$(ls $T/netns)\" = crisp-$pod ]"
-ok 'their cgroups too' until_ok 10 no_cgroups
+only_the_pods_cgroups() { ! leftover_cgroups | grep -v "$pod"; }
+ok 'their cgroups too' until_ok 10 only_the_pods_cgroups
 $CRICTL rmp -f "$pod" >/dev/null 2>&1
 
 # A reboot: no process, no mount, no state directory, another boot id in the records.
