@@ -1,6 +1,5 @@
 /* applets.c - `ipcs -m`, `pgrep NAME` and the set-uid probe `nnp`, chosen by argv[0]: what critest's images need and Debian's
  * busybox-static has not. */
-#define _GNU_SOURCE
 #include <ctype.h>
 #include <dirent.h>
 #include <stdio.h>

@@ -2,7 +2,6 @@
  *
  * WEB_PORT (80) and WEB_ROLE (nginx, else httpd) choose what it looks like: specs read the process title, the pid file and
  * the log line of the real servers. */
-#define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <signal.h>
 #include <stdio.h>
