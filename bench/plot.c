@@ -18,7 +18,7 @@ static unsigned serial;
 static void begin(struct buf *script, int width, int height)
 {
 	buf_printf(script,
-		   "set terminal svg size %d,%d name \"p%u\" background \"#ffffff\" font \"sans,13\" dynamic\n"
+		   "set terminal svg size %d,%d name \"p%u\" background \"#ffffff\" font \"sans,13\"\n"
 		   "set encoding utf8\nset grid\nset tics nomirror\nset border 3\n",
 		   width, height, ++serial);
 	buf_puts(script, "set linetype 1 lc rgb '#0b62a4' lw 2\nset linetype 2 lc rgb '#2fa84f' lw 2\nset linetype 3 lc rgb '#d1495b' lw 2\n"
@@ -139,7 +139,7 @@ int plot_cdf(const struct figures *f, const char *scenario, const char *mode, st
 	for (size_t i = 0; i < f->n; i++)
 		if (belongs(&f->at[i], scenario, mode))
 			cdf_data(&script, &f->at[i], i);
-	buf_printf(&script, "set multiplot layout %zu,%zu\nset key bottom right\nset xrange [0:]\nset yrange [0:100]\nset xlabel 'ms'\nset format y '%%.0f%%%%'\n",
+	buf_printf(&script, "set multiplot layout %zu,%zu\nset key below\nset xrange [0:]\nset yrange [0:100]\nset xlabel 'ms'\nset format y '%%.0f%%%%'\n",
 		   rows, columns);
 	for (size_t i = 0; i < f->n; i++)
 		if (belongs(&f->at[i], scenario, mode) && first_of_name(f, i, scenario, mode))
@@ -213,7 +213,7 @@ int plot_by_pods(const struct figures *f, const char *scenario, const char *cons
 	columns = panels < 3 ? panels : 3;
 	rows = (panels + columns - 1) / columns;
 	begin(&script, (int)(columns * 380), (int)(rows * 280 + 40));
-	buf_printf(&script, "set multiplot layout %zu,%zu title '%s'\nset key top left\nset xrange [0:*]\nset xlabel 'pods'\n", rows, columns, title);
+	buf_printf(&script, "set multiplot layout %zu,%zu title '%s'\nset key below\nset xrange [0:*]\nset xlabel 'pods'\n", rows, columns, title);
 	for (size_t i = 0; names[i]; i++)
 		if (has_name(f, scenario, names[i]))
 			pods_panel(f, scenario, names[i], at++, &script);

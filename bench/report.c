@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sysexits.h>
 
+#include "bench/report_loop.h"
 #include "bench/report_page.h"
 #include "bench/significance.h"
 #include "reactor/own.h"
@@ -91,7 +92,7 @@ int report_main(int argc, char **argv)
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1 && c != '?')
 		*texts[c] = optarg;
 	if (c == '?' || optind >= argc || !before != !after || (strcmp(argv[0], "report") == 0) != (html != NULL)) {
-		fputs("usage: crisp-bench table [--base NAME] FILE...\n"
+		fputs("usage: crisp-bench table [--base NAME] [--before PAGE --after PAGE] FILE...\n"
 		      "       crisp-bench report [--base NAME] [--before PAGE --after PAGE] --html OUT FILE...\n",
 		      stderr);
 		return EX_USAGE;
@@ -106,6 +107,8 @@ int report_main(int argc, char **argv)
 		print_conditions(&f);
 		report_table(&f, base, stdout);
 		print_errors(&f);
+		if (before)
+			rc = report_loop(before, after, stdout, &e);
 	}
 	if (rc < 0)
 		fprintf(stderr, "crisp-bench: %s\n", e.msg);
