@@ -18,6 +18,7 @@
 #include "reactor/loop.h"
 #include "reactor/map.h"
 #include "reactor/own.h"
+#include "reactor/tls_server.h"
 #include "reactor/ws.h"
 
 enum { TOKEN_BYTES = 18, TOKEN_SIZE = 25, TOKEN_MS = 60000, TOKENS_MAX = 1000, IDLE_MS = 4 * 3600 * 1000 };
@@ -30,6 +31,7 @@ struct token {
 };
 
 static struct http_server *server;
+static struct tls_server *tls; /* NULL: http */
 static const char *base_url; /* http://127.0.0.1:41523 */
 static struct map by_text;   /* of struct token */
 static struct link tokens = { &tokens, &tokens }; /* of struct token.link, oldest first */
@@ -266,9 +268,15 @@ int stream_open(const struct stream_config *cfg, struct err *e)
 		a = arena_new();
 	server = http_server_new();
 	http_server_asks(server, on_ask, NULL);
+	if (*cfg->tls_cert) {
+		tls = tls_server_new(cfg->tls_cert, cfg->tls_key, e);
+		if (!tls)
+			return err_wrap(e, "stream");
+		http_server_tls(server, tls);
+	}
 	if (http_server_listen_anywhere(server, arena_printf(a, "tcp://%s%s%s:%d", left, cfg->address, right, cfg->port), e) < 0)
 		return err_wrap(e, "stream");
-	base_url = arena_printf(a, "http://%s%s%s:%d", left, cfg->address, right, http_server_port(server));
+	base_url = arena_printf(a, "%s://%s%s%s:%d", tls ? "https" : "http", left, cfg->address, right, http_server_port(server));
 	log_info("listening stream=%s", base_url);
 	return 0;
 }
@@ -277,6 +285,7 @@ void stream_close(void)
 {
 	if (server)
 		http_server_free(take_ptr(&server));
+	tls_server_free(take_ptr(&tls));
 	while (!list_empty(&tokens))
 		arena_free(token_take(container_of(list_first(&tokens), struct token, link))->arena);
 	map_free(&by_text);

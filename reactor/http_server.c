@@ -20,6 +20,7 @@
 #include "reactor/loop.h"
 #include "reactor/map.h"
 #include "reactor/own.h"
+#include "reactor/tls_server.h"
 
 /* A page takes no request body; the limit is what h2o buffers before the handler is asked at all. */
 enum { ACCEPTS_PER_TURN = 16, ACCEPT_PAUSE_MS = 100, REQUEST_BODY_MAX = 65536 };
@@ -47,6 +48,7 @@ struct http_server {
 	struct map pages;      /* of struct page, by path */
 	http_ask_fn *asked;    /* for every other path; NULL: 404 */
 	void *asked_arg;
+	struct tls_server *tls; /* NULL: plain http */
 	struct link listeners; /* of struct listener.link */
 	int port;
 	size_t connections;
@@ -181,6 +183,11 @@ void http_server_asks(struct http_server *s, http_ask_fn *fn, void *arg)
 	s->asked_arg = arg;
 }
 
+void http_server_tls(struct http_server *s, struct tls_server *tls)
+{
+	s->tls = tls;
+}
+
 static void destroy(struct http_server *s)
 {
 	timer_clear(&s->reap);
@@ -209,8 +216,14 @@ static void on_connection_close(void *arg)
 
 static void serve(struct http_server *s, int fd)
 {
-	h2o_socket_t *sock = h2o_evloop_socket_create(s->context.loop, fd, H2O_SOCKET_FLAG_IS_ACCEPTED_CONNECTION);
+	h2o_socket_t *sock;
+	struct err e;
 
+	if (s->tls)
+		fd = tls_server_wrap(s->tls, fd, &e);
+	if (fd < 0)
+		return log_warn("http accept error=%s", log_quote(e.msg));
+	sock = h2o_evloop_socket_create(s->context.loop, fd, H2O_SOCKET_FLAG_IS_ACCEPTED_CONNECTION);
 	s->connections++;
 	sock->on_close.cb = on_connection_close;
 	sock->on_close.data = s;

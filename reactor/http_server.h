@@ -18,6 +18,9 @@ void http_server_page(struct http_server *s, const char *path, http_page *fn, vo
 /* Every path that is no page, with any method, goes to fn. Before listen. */
 void http_server_asks(struct http_server *s, http_ask_fn *fn, void *arg);
 int http_server_listen(struct http_server *s, const char *address, struct err *e); /* as grpc_server_listen */
+/* https from now on; tls is borrowed for ever. */
+struct tls_server;
+void http_server_tls(struct http_server *s, struct tls_server *tls);
 int http_server_listen_anywhere(struct http_server *s, const char *address, struct err *e); /* tcp: any address of this host */
 int http_server_port(const struct http_server *s);
 void http_server_free(struct http_server *s);
