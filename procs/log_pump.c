@@ -2,7 +2,7 @@
  *
  *        +--readable--> LOOK: whole lines there? move them -----------------+
  *        |                 |only a piece of a line      |log cannot be written
- *   WATCHING <--moved------+--> LINGER (10 ms, then it goes as P)           |
+ *   WATCHING <--moved------+--> LINGER (LOOK again soon, P after 10 ms)     |
  *        ^                 +--a reader is paused--> PARKED                  |
  *        ^                                                                  |
  *        +---1 ms of rest when lines come one by one <----------------------+--> HELD: kept in memory, again in 1 s
@@ -28,7 +28,9 @@
 #include "reactor/metric.h"
 #include "reactor/own.h"
 
-enum { LINGER_MS = 10, REST_MS = 1, AGAIN_MS = 1000, DRAIN_MS = 2000, SMALL_BYTES = 4096 };
+/* A full FIFO ends in a piece of a line whose writer is at it again as soon as there is room: BUSY_NS after a move that was not
+ * small the next look is due at once, without which each 64 KiB of a bulk writer would wait for LOOK_MS. */
+enum { LINGER_MS = 10, LOOK_MS = 1, BUSY_NS = 500000, REST_MS = 1, AGAIN_MS = 1000, DRAIN_MS = 2000, SMALL_BYTES = 4096 };
 
 struct stream {
 	struct log_pump *pump;
@@ -38,6 +40,8 @@ struct stream {
 	struct timer timer;    /* LINGER, rest or AGAIN */
 	struct buf held;       /* bytes that the log refused */
 	int64_t moved_ns;      /* of the last move */
+	size_t moved;          /* bytes of it */
+	int64_t piece_ns;      /* since when only a piece of a line is there; 0: it is not so */
 	bool ended;            /* end of file was seen, and nobody opened the FIFO since */
 	bool parked;           /* until no reader is paused */
 };
@@ -125,7 +129,18 @@ static void on_again(struct timer *t)
 
 static void on_linger(struct timer *t)
 {
-	look(container_of(t, struct stream, timer), true);
+	struct stream *s = container_of(t, struct stream, timer);
+
+	look(s, loop_mono_ns() - s->piece_ns >= LINGER_MS * 1000000);
+}
+
+static void linger(struct stream *s)
+{
+	int64_t now_ns = loop_mono_ns();
+
+	if (!s->piece_ns)
+		s->piece_ns = now_ns;
+	wait_ms(s, s->moved >= SMALL_BYTES && now_ns - s->moved_ns < BUSY_NS ? 0 : LOOK_MS, on_linger);
 }
 
 static void on_rested(struct timer *t)
@@ -200,7 +215,9 @@ static void look(struct stream *s, bool flush)
 		return watch(s);
 	n = log_format_take(bytes, (size_t)there, flush || p->drained || p->log_fd < 0);
 	if (n == 0)
-		return wait_ms(s, LINGER_MS, on_linger);
+		return linger(s);
+	s->piece_ns = 0;
+	s->moved = n;
 	metric_add(METRIC_log_bytes_total, NULL, n);
 	if (p->opened_ns)
 		metric_observe_ns(METRIC_stage_seconds, "first_byte", loop_mono_ns() - p->opened_ns);
