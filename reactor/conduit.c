@@ -8,11 +8,13 @@
  *    +---close---------------------------------------------------------^
  *
  * LINGER is there because close(2) on a socket with unread bytes resets it, and a reset takes from the peer what it has not read.
- * Waits on: the socket (OPEN, FLUSH, LINGER), one timer (OPEN: idle; FLUSH, LINGER: the limit; GONE, CLOSED: a turn of its own). */
+ * Waits on: the socket (OPEN, FLUSH, LINGER); a timer (OPEN: idle; FLUSH, LINGER: the limit; GONE, CLOSED: a turn of its own);
+ * while paused another one, since a peer that left is behind the bytes that are not read. */
 #include "reactor/conduit.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -23,7 +25,7 @@
 #include "reactor/own.h"
 #include "reactor/sm.h"
 
-enum { FINISH_MS = 10000 };
+enum { FINISH_MS = 10000, LOOK_MS = 2000 };
 
 enum conduit_state { OPEN, GONE, FLUSH, LINGER, CLOSED };
 static const struct sm_state conduit_states[] = {
@@ -39,7 +41,7 @@ struct conduit {
 	int fd;
 	struct fd_watch watch;
 	struct timer timer;
-	struct timer early_timer;
+	struct timer early_timer, look_timer;
 	struct buf early, out;
 	bool paused, full;
 	int64_t idle_ms, moved_ns; /* idle_ms 0: for ever */
@@ -84,6 +86,7 @@ void conduit_close(struct conduit *c)
 	sm_move(&c->sm, CLOSED);
 	fd_watch_clear(&c->watch);
 	timer_clear(&c->early_timer);
+	timer_clear(&c->look_timer);
 	close(c->fd);
 	/* Our caller may be a callback of ours. */
 	timer_set(&c->timer, 0, on_freed);
@@ -107,6 +110,7 @@ void conduit_finish(struct conduit *c)
 		return conduit_close(c);
 	sm_move(&c->sm, FLUSH);
 	timer_clear(&c->early_timer);
+	timer_clear(&c->look_timer);
 	timer_set(&c->timer, FINISH_MS, on_limit);
 	if (c->out.len)
 		watch(c);
@@ -128,6 +132,7 @@ static void gone(struct conduit *c)
 	sm_move(&c->sm, GONE);
 	fd_watch_clear(&c->watch);
 	timer_clear(&c->early_timer);
+	timer_clear(&c->look_timer);
 	timer_set(&c->timer, 0, on_gone);
 }
 
@@ -236,11 +241,25 @@ static void on_early(struct timer *t)
 	buf_free(&early);
 }
 
+static void on_look(struct timer *t)
+{
+	struct conduit *c = container_of(t, struct conduit, look_timer);
+	struct pollfd p = { .fd = c->fd, .events = POLLRDHUP };
+
+	if (poll(&p, 1, 0) > 0)
+		return gone(c);
+	timer_set(&c->look_timer, LOOK_MS, on_look);
+}
+
 void conduit_pause(struct conduit *c, bool paused)
 {
 	if (c->paused == paused || c->sm.now != OPEN)
 		return;
 	c->paused = paused;
+	if (paused)
+		timer_set(&c->look_timer, LOOK_MS, on_look);
+	else
+		timer_clear(&c->look_timer);
 	if (!paused && c->early.len)
 		timer_set(&c->early_timer, 0, on_early);
 	watch(c);

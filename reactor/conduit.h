@@ -26,7 +26,7 @@ void conduit_listen(struct conduit *c, const struct conduit_events *events, void
 
 void conduit_send(struct conduit *c, const void *p, size_t n);
 bool conduit_has_room(const struct conduit *c); /* below CONDUIT_HIGH; false is followed by `room` */
-void conduit_pause(struct conduit *c, bool paused); /* what was paused does not hear that the peer is gone, unless by writing */
+void conduit_pause(struct conduit *c, bool paused); /* for long: it hears within 2 s that the peer is gone, and what that had sent is lost */
 void conduit_idle_after(struct conduit *c, int64_t ms); /* `gone` when for so long no byte went either way */
 
 /* Both let go of it: no event follows. */

@@ -180,6 +180,9 @@ is 'the client left' "$(field left)" true
 ok 'without a terminal the command runs on' until_ok 10 $CRICTL exec -s "$ctr" cat /tmp/survived
 command_ in,out,tty '--until here' sh -c "trap 'echo hangup >/tmp/hangup; exit' HUP; echo here; while :; do sleep 0.1; done"
 ok 'a terminal hangs up' until_ok 10 $CRICTL exec -s "$ctr" cat /tmp/hangup
+u=$(exec_url in,out sh -c 'echo here; sleep 4; cat; echo stalled >/tmp/stalled')
+timeout 2 $ROOT/tests/lib/stream_client command "$u" in,out --stdin "$T/16m" >/dev/null 2>&1
+ok 'so it is for one that reads nothing' until_ok 15 $CRICTL exec -s "$ctr" cat /tmp/stalled
 command_ in,out '--until here' sh -c 'echo here; cat; echo eof >/tmp/eof'
 ok 'stdin is at its end' until_ok 10 $CRICTL exec -s "$ctr" cat /tmp/eof
 
@@ -212,6 +215,13 @@ curl -s --http2-prior-knowledge --parallel --parallel-max 100 --unix-socket "$T/
 	--data-binary "@$T/rpc.framed" "http://host[1-999]$(rpc_path Exec)" -o "$T/answer.#1" >/dev/null
 rpc Exec "container_id: \"$ctr\" cmd: \"true\" stdout: true"
 is 'the 1001st URL that nobody fetches' "$code" RESOURCE_EXHAUSTED
+
+# What the loop spent on all that: bucket i counts callbacks below 2^i us.
+curl -s --unix-socket "$T/state/http.sock" http://localhost/metrics >"$T/metrics.txt"
+slower() { awk -v le="$1" '/^crisp_loop_callback_cpu_seconds_bucket/ { split($1, p, "\""); if (p[2] != "+Inf" && p[2] + 0 >= le && !done) { below = $2; done = 1 } }
+	/^crisp_loop_callback_cpu_seconds_count/ { all = $2 } END { printf "%.5f", (all - below) / all }' "$T/metrics.txt"; }
+ok "callbacks over 10 ms of CPU time are fewer than one of 1000 ($(slower 0.0081))" test "$(slower 0.0081)" \< 0.00100
+is 'none is over 50 ms' "$(slower 0.0327)" 0.00000
 
 # ---- port-forward, of a daemon that was killed ----
 old=$(crispd_pid)

@@ -133,6 +133,20 @@ static void paused(void)
 	end();
 }
 
+static void the_peer_leaves_while_paused(void)
+{
+	begin("");
+	ok(write(w.peer, "unread", 6) == 6);
+	conduit_pause(w.conduit, true);
+	close(w.peer);
+	w.peer = -1;
+	for (int64_t until = loop_mono_ns() + 5000000000; !w.gones && loop_mono_ns() < until;)
+		loop_turn();
+	ok(w.gones == 1 && w.bytes == 0);
+	conduit_close(w.conduit);
+	turns();
+}
+
 static void the_peer_leaves(void)
 {
 	begin("");
@@ -210,6 +224,7 @@ int main(void)
 	the_queue_is_bounded_by_asking();
 	paused();
 	the_peer_leaves();
+	the_peer_leaves_while_paused();
 	a_write_finds_it_gone();
 	finished_without_loss();
 	closed_inside_an_event();
