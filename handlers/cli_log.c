@@ -173,7 +173,7 @@ static bool open_next(struct cli_log *l)
 	return true;
 }
 
-/* false: at the end, for now. */
+/* false: all that was written so far is read. */
 static bool read_more(struct cli_log *l)
 {
 	ssize_t n = l->fd >= 0 ? buf_read(&l->in, l->fd, READ_BYTES) : 0;

@@ -40,6 +40,11 @@ struct strings convert_strings(char **in, size_t n, struct arena *a)
 	return (struct strings){ arena_memdup(a, in, n * sizeof(*in)), n };
 }
 
+struct ints convert_ints(const int64_t *in, size_t n, struct arena *a)
+{
+	return (struct ints){ arena_memdup(a, in, n * sizeof(*in)), n };
+}
+
 struct opt_i64 convert_opt(const Runtime__V1__Int64Value *in)
 {
 	return in ? (struct opt_i64){ true, in->value } : (struct opt_i64){ 0 };

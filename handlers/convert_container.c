@@ -61,9 +61,7 @@ static int security_in(struct security *out, const Runtime__V1__LinuxContainerSe
 	out->run_as_user = convert_opt(in->run_as_user);
 	out->run_as_group = convert_opt(in->run_as_group);
 	out->run_as_username = in->run_as_username;
-	out->supplemental_groups.n = in->n_supplemental_groups;
-	out->supplemental_groups.at =
-		arena_memdup(a, in->supplemental_groups, in->n_supplemental_groups * sizeof(*in->supplemental_groups));
+	out->supplemental_groups = convert_ints(in->supplemental_groups, in->n_supplemental_groups, a);
 	out->groups_policy = in->supplemental_groups_policy;
 	out->masked_paths = convert_strings(in->masked_paths, in->n_masked_paths, a);
 	out->readonly_paths = convert_strings(in->readonly_paths, in->n_readonly_paths, a);

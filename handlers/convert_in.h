@@ -5,6 +5,7 @@
 #include "handlers/convert.h"
 
 struct strings convert_strings(char **in, size_t n, struct arena *a);
+struct ints convert_ints(const int64_t *in, size_t n, struct arena *a);
 struct opt_i64 convert_opt(const Runtime__V1__Int64Value *in);
 struct profile convert_profile(const Runtime__V1__SecurityProfile *in);
 struct selinux_options convert_selinux(const Runtime__V1__SELinuxOption *in);

@@ -42,9 +42,7 @@ static int security_in(struct security *out, const Runtime__V1__LinuxSandboxSecu
 	out->readonly_rootfs = in->readonly_rootfs;
 	out->run_as_user = convert_opt(in->run_as_user);
 	out->run_as_group = convert_opt(in->run_as_group);
-	out->supplemental_groups.n = in->n_supplemental_groups;
-	out->supplemental_groups.at =
-		arena_memdup(a, in->supplemental_groups, in->n_supplemental_groups * sizeof(*in->supplemental_groups));
+	out->supplemental_groups = convert_ints(in->supplemental_groups, in->n_supplemental_groups, a);
 	out->groups_policy = in->supplemental_groups_policy;
 	out->seccomp = convert_profile(in->seccomp);
 	out->apparmor = convert_profile(in->apparmor);
