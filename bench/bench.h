@@ -1,10 +1,11 @@
 /* bench.h - what the scenarios of crisp-bench share: options, endpoints, output, and how a run ends early.
  *
- * Output is JSON lines. A sample: {"kind": "sample", "scenario", "mode", "endpoint", "round", NAME: number, ...}; a number is
- * milliseconds unless its name ends in a unit (_kib, _mb_s, _per_s, _percent, _n).
+ * Output is JSON lines. A sample: {"kind": "sample", "scenario", "mode", "endpoint", "round", NAME: number, ...}; a
+ * number is milliseconds unless its name ends in a unit (_kib, _mb_s, _per_s, _percent, _n).
  *
- * A run ends early by SIGINT, SIGTERM or an endpoint's error. Then nothing new is begun, what is under way may end within
- * GRACE_MS, and bench_sweep() removes every pod that bears the run's label, also those whose answer never came. */
+ * A run ends early by SIGINT, SIGTERM or an endpoint's error. Then nothing new is begun, what is under way may end
+ * within GRACE_MS, and bench_sweep() removes every pod that bears the run's label, also those whose answer never
+ * came. */
 #ifndef BENCH_BENCH_H
 #define BENCH_BENCH_H
 
@@ -42,7 +43,8 @@ bool bench_abandoned(void); /* and wait for nothing: the clients were replaced, 
 void bench_wait(void);
 void bench_wake(void);
 void bench_sleep(int64_t ms);
-void bench_rest(const struct bench *b); /* the pause between two steps, a little longer each time so that no rhythm is hit */
+/* the pause between two steps, a little longer each time so that no rhythm is hit */
+void bench_rest(const struct bench *b);
 
 /* Says it, writes it down and ends the run. CANCELLED is only a consequence: it is not told. */
 void bench_fail(struct bench *b, const struct endpoint *ep, const char *mode, const struct err *e);

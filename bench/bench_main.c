@@ -95,7 +95,8 @@ static int take_number(struct bench *b, int c, const char *name, const char *tex
 
 static int take_text(struct bench *b, int c, const char *text)
 {
-	const char **const texts[] = { &b->pods.image, &b->images, &b->command, &b->pods.log_dir, &b->pods.cgroup_parent };
+	const char **const texts[] = { &b->pods.image, &b->images, &b->command, &b->pods.log_dir,
+		                       &b->pods.cgroup_parent };
 
 	if (c != OUT) {
 		*texts[c] = text;

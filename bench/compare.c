@@ -10,7 +10,8 @@
 
 static const double moved = 0.03, alpha = 0.05, alpha_least = 0.001;
 
-enum verdict compare_samples(struct samples *before, struct samples *now, int larger_is_better, size_t comparisons, double *p)
+enum verdict compare_samples(struct samples *before, struct samples *now, int larger_is_better, size_t comparisons,
+                             double *p)
 {
 	double was = samples_quantile(before, 0.5), is = samples_quantile(now, 0.5);
 	double limit = fmax(alpha / (double)(comparisons ? comparisons : 1), alpha_least);
@@ -38,11 +39,12 @@ static enum verdict print_pair(struct figure *was, struct figure *is, size_t com
 	static const char *const words[] = { "", "WORSE", "better" };
 	struct interval i = significance_ratio(&is->samples, &was->samples);
 	double p, old = samples_quantile(&was->samples, 0.5), new = samples_quantile(&is->samples, 0.5);
-	enum verdict v = compare_samples(&was->samples, &is->samples, figure_larger_is_better(is->name), comparisons, &p);
+	enum verdict v =
+	        compare_samples(&was->samples, &is->samples, figure_larger_is_better(is->name), comparisons, &p);
 
-	printf("%-9s %-16s %-16s %-20s %5zu %5zu %10.3f %10.3f %-5s %5.2f [%.2f %.2f] p=%.2g %s\n", is->scenario, is->mode,
-	       is->endpoint, is->name, was->samples.n, is->samples.n, old, new, figure_unit(is->name), old > 0 ? new / old : 0, i.low,
-	       i.high, p, words[v]);
+	printf("%-9s %-16s %-16s %-20s %5zu %5zu %10.3f %10.3f %-5s %5.2f [%.2f %.2f] p=%.2g %s\n", is->scenario,
+	       is->mode, is->endpoint, is->name, was->samples.n, is->samples.n, old, new, figure_unit(is->name),
+	       old > 0 ? new / old : 0, i.low, i.high, p, words[v]);
 	return v;
 }
 
@@ -50,8 +52,8 @@ static int compare(struct figures *before, struct figures *now)
 {
 	size_t n = pairs(before, now), count[3] = { 0 };
 
-	printf("%-9s %-16s %-16s %-20s %5s %5s %10s %10s %-5s %s\n", "scenario", "mode", "endpoint", "figure", "n old", "new",
-	       "p50 old", "p50 new", "", "ratio [95 % interval]");
+	printf("%-9s %-16s %-16s %-20s %5s %5s %10s %10s %-5s %s\n", "scenario", "mode", "endpoint", "figure", "n old",
+	       "new", "p50 old", "p50 new", "", "ratio [95 % interval]");
 	for (size_t i = 0; i < now->n; i++) {
 		struct figure *is = &now->at[i];
 		struct figure *was = figures_find(before, is->scenario, is->mode, is->name, is->endpoint);
@@ -59,9 +61,11 @@ static int compare(struct figures *before, struct figures *now)
 		if (was)
 			count[print_pair(was, is, n)]++;
 		else
-			printf("%-9s %-16s %-16s %-20s only in the new run\n", is->scenario, is->mode, is->endpoint, is->name);
+			printf("%-9s %-16s %-16s %-20s only in the new run\n", is->scenario, is->mode, is->endpoint,
+			       is->name);
 	}
-	printf("%zu compared: %zu worse, %zu better, %zu within chance or 3 %%\n", n, count[WORSE], count[BETTER], count[SAME]);
+	printf("%zu compared: %zu worse, %zu better, %zu within chance or 3 %%\n", n, count[WORSE], count[BETTER],
+	       count[SAME]);
 	return count[WORSE] != 0;
 }
 

@@ -27,8 +27,8 @@ void cri_call(struct grpc_client *c, const struct cri_method *m, const void *req
 /* For the calls to come; 60 s to begin with. */
 void cri_timeout(int64_t ms);
 
-/* One call after the other: runs the loop until the answer. NULL with the error; CANCELLED when something else stopped the
- * loop, which must have freed the client. took_ns may be NULL. */
+/* One call after the other: runs the loop until the answer. NULL with the error; CANCELLED when something else stopped
+ * the loop, which must have freed the client. took_ns may be NULL. */
 const void *cri_ask(struct grpc_client *c, const struct cri_method *m, const void *request, struct arena *arena,
 		    int64_t *took_ns, struct err *e);
 

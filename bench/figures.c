@@ -53,7 +53,8 @@ bool figure_larger_is_better(const char *name)
 	return i < UNITS && units[i].larger_is_better;
 }
 
-struct figure *figures_find(const struct figures *f, const char *scenario, const char *mode, const char *name, const char *endpoint)
+struct figure *figures_find(const struct figures *f, const char *scenario, const char *mode, const char *name,
+                            const char *endpoint)
 {
 	for (size_t i = 0; i < f->n; i++) {
 		struct figure *at = &f->at[i];

@@ -1,4 +1,5 @@
-/* figures.h - the JSON lines of one or more runs, gathered: a set of samples for each (scenario, mode, name, endpoint). */
+/* figures.h - the JSON lines of one or more runs, gathered: a set of samples for each (scenario, mode, name,
+ * endpoint). */
 #ifndef BENCH_FIGURES_H
 #define BENCH_FIGURES_H
 
@@ -26,7 +27,8 @@ struct figures {
 int figures_read(struct figures *f, const char *path, struct err *e);
 void figures_free(struct figures *f);
 
-struct figure *figures_find(const struct figures *f, const char *scenario, const char *mode, const char *name, const char *endpoint);
+struct figure *figures_find(const struct figures *f, const char *scenario, const char *mode, const char *name,
+                            const char *endpoint);
 
 /* The first endpoint whose name starts with the prefix, or NULL. */
 const char *figures_endpoint(const struct figures *f, const char *prefix);

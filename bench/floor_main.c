@@ -1,11 +1,13 @@
-/* floor_main.c - floor N DIR CGROUP: what a pod start costs when nothing is around it. JSON lines as crisp-bench writes them.
+/* floor_main.c - floor N DIR CGROUP: what a pod start costs when nothing is around it. JSON lines as crisp-bench writes
+ * them.
  *
- * Each of N times: cgroups in every v1 hierarchy (or one v2 group), new mount, PID, network, IPC and UTS namespaces, an overlay,
- * a veth pair on the bridge "floor0" with address and route, proc, dev, pivot_root, no capabilities, a seccomp program as long as
- * a compiled default profile, exec of DIR/lower/bin/busybox, its first byte. Then SIGKILL, and all of it away again.
+ * Each of N times: cgroups in every v1 hierarchy (or one v2 group), new mount, PID, network, IPC and UTS namespaces, an
+ * overlay, a veth pair on the bridge "floor0" with address and route, proc, dev, pivot_root, no capabilities, a seccomp
+ * program as long as a compiled default profile, exec of DIR/lower/bin/busybox, its first byte. Then SIGKILL, and all
+ * of it away again.
  *
- * Specs: clone(2), pivot_root(2), rtnetlink(7), veth(4), seccomp(2). The caller makes DIR/lower, the bridge and CGROUP's parent.
- * Steps are strictly in order and any failure ends the program: it measures, it does not manage. */
+ * Specs: clone(2), pivot_root(2), rtnetlink(7), veth(4), seccomp(2). The caller makes DIR/lower, the bridge and
+ * CGROUP's parent. Steps are strictly in order and any failure ends the program: it measures, it does not manage. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -146,7 +148,9 @@ static void configure(unsigned host)
 	talk(nl, &m, "address");
 	set_up(nl, eth0);
 	r = begin(&m, RTM_NEWROUTE, NLM_F_CREATE, sizeof(*r));
-	*r = (struct rtmsg){ .rtm_family = AF_INET, .rtm_table = RT_TABLE_MAIN, .rtm_protocol = RTPROT_BOOT, .rtm_type = RTN_UNICAST };
+	*r = (struct rtmsg){
+		.rtm_family = AF_INET, .rtm_table = RT_TABLE_MAIN, .rtm_protocol = RTPROT_BOOT, .rtm_type = RTN_UNICAST
+	};
 	attr(&m, RTA_GATEWAY, gateway, 4);
 	talk(nl, &m, "route");
 	close(nl);
@@ -182,8 +186,8 @@ static void find_hierarchies(const char *cgroup)
 	need(f != NULL, "/proc/self/mounts");
 	for (int pass = 0; pass < 2 && !v1; pass++, rewind(f))
 		while (fgets(line, sizeof(line), f))
-			if (sscanf(line, "%*s %255s %31s", where, type) == 2 && strcmp(type, pass ? "cgroup2" : "cgroup") == 0 &&
-			    hierarchies < HIERARCHIES) {
+			if (sscanf(line, "%*s %255s %31s", where, type) == 2 &&
+			    strcmp(type, pass ? "cgroup2" : "cgroup") == 0 && hierarchies < HIERARCHIES) {
 				need(asprintf(&hierarchy[hierarchies++], "%s%s", where, cgroup) > 0, where);
 				v1 = !pass;
 			}
@@ -242,7 +246,8 @@ static void mount_root(const char *dir, unsigned n)
 	char options[1024], root[400];
 
 	snprintf(root, sizeof(root), "%s/root", dir);
-	snprintf(options, sizeof(options), "lowerdir=%s/lower,upperdir=%s/%u/upper,workdir=%s/%u/work", dir, dir, n, dir, n);
+	snprintf(options, sizeof(options), "lowerdir=%s/lower,upperdir=%s/%u/upper,workdir=%s/%u/work", dir, dir, n,
+	         dir, n);
 	need(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0, "private");
 	need(mount("overlay", root, "overlay", 0, options) == 0, "overlay");
 	need(chdir(root) == 0, root);
@@ -253,7 +258,8 @@ static void mount_root(const char *dir, unsigned n)
 	need(umount2(".", MNT_DETACH) == 0, "old root");
 }
 
-/* As many comparisons as a compiled default profile has; in the end all is allowed: what counts is the cost of loading. */
+/* As many comparisons as a compiled default profile has; in the end all is allowed: what counts is the cost of
+ * loading. */
 static void confine(void)
 {
 	static struct sock_filter code[FILTER_LENGTH];
@@ -289,7 +295,8 @@ static void container(const char *dir, unsigned n, int go, int out)
 
 static pid_t up(const char *dir, unsigned n, int nl, unsigned bridge)
 {
-	struct clone_args args = { .flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS, .exit_signal = SIGCHLD };
+	struct clone_args args = { .flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS,
+		                   .exit_signal = SIGCHLD };
 	char path[400], name[IFNAMSIZ], byte;
 	int go[2], out[2];
 	pid_t pid;
@@ -354,7 +361,8 @@ int main(int argc, char **argv)
 		begin_ms = now_ms();
 		down(argv[2], i, pid);
 		down_ms = now_ms() - begin_ms;
-		printf("{\"kind\":\"sample\",\"scenario\":\"pod-start\",\"mode\":\"spaced\",\"endpoint\":\"floor\",\"round\":%u,\"up\":%.3f,\"down\":%.3f}\n",
+		printf("{\"kind\":\"sample\",\"scenario\":\"pod-start\",\"mode\":\"spaced\",\"endpoint\":\"floor\","
+		       "\"round\":%u,\"up\":%.3f,\"down\":%.3f}\n",
 		       i, up_ms, down_ms);
 		usleep(PAUSE_MS * 1000);
 	}

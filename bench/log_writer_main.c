@@ -1,4 +1,5 @@
-/* log_writer_main.c - log-writer MODE LINES, inside a container: numbered lines to standard output, then sleep for ever.
+/* log_writer_main.c - log-writer MODE LINES, inside a container: numbered lines to standard output, then sleep for
+ * ever.
  *
  * MODE: "bulk" writes 64 KiB at a time, "line" one line at a time. Static: the image has no libraries. */
 #include <stdlib.h>

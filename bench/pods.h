@@ -28,7 +28,8 @@ void pods_free(struct pods *p);
 struct life;
 typedef void life_done(void *arg, const struct life *l); /* down; the life is gone after it */
 
-/* Up, hold_ms of rest, down. A failure ends the run; `done` runs all the same, exactly once, unless the run is abandoned. */
+/* Up, hold_ms of rest, down. A failure ends the run; `done` runs all the same, exactly once, unless the run is
+ * abandoned. */
 void life_start(struct bench *b, struct endpoint *ep, const char *mode, int64_t hold_ms, life_done *done, void *arg);
 bool life_failed(const struct life *l);
 const struct pod *life_pod(const struct life *l);

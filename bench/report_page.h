@@ -5,6 +5,7 @@
 #include "bench/figures.h"
 
 /* before, after: crispd's /metrics page around the pods, for the waterfall; both NULL: none. */
-int report_page(struct figures *f, const char *base, const char *before, const char *after, const char *path, struct err *e);
+int report_page(struct figures *f, const char *base, const char *before, const char *after, const char *path,
+                struct err *e);
 
 #endif

@@ -1,8 +1,9 @@
 /* scenario_log.c - a container writes numbered lines; how fast they reach the log, at what CPU, and whether all do.
  *
- * The container runs `/bin/log-writer MODE LINES` (log_writer_main.c): "bulk" writes 64 KiB at a time, "line" one line. It waits
- * before it begins, so that its start is not in the figures, and sleeps when it is done, so that nobody has waited for it and
- * its own CPU is in nobody's account. The clock runs from the log's first growth to its last, seen every POLL_MS. */
+ * The container runs `/bin/log-writer MODE LINES` (log_writer_main.c): "bulk" writes 64 KiB at a time, "line" one line.
+ * It waits before it begins, so that its start is not in the figures, and sleeps when it is done, so that nobody has
+ * waited for it and its own CPU is in nobody's account. The clock runs from the log's first growth to its last, seen
+ * every POLL_MS. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,7 +54,8 @@ static void follow(struct watch *w, long lines)
 	}
 }
 
-static void tell(struct bench *b, struct endpoint *ep, const char *mode, long round, const struct watch *w, long lines, int64_t cpu_us)
+static void tell(struct bench *b, struct endpoint *ep, const char *mode, long round, const struct watch *w, long lines,
+                 int64_t cpu_us)
 {
 	double mb = (double)lines * LINE_BYTES / 1e6;
 	struct log_check check;
@@ -74,7 +76,8 @@ static void tell(struct bench *b, struct endpoint *ep, const char *mode, long ro
 static void write_round(struct bench *b, struct endpoint *ep, const char *mode, long round)
 {
 	static struct census baseline, daemons;
-	const char *const command[] = { "/bin/log-writer", mode, arena_printf(b->arena, "%ld", b->megabytes * 1000000 / LINE_BYTES), NULL };
+	const char *const command[] = { "/bin/log-writer", mode,
+		                        arena_printf(b->arena, "%ld", b->megabytes * 1000000 / LINE_BYTES), NULL };
 	long lines = b->megabytes * 1000000 / LINE_BYTES;
 	struct watch w = { 0 };
 	struct pods pods;
@@ -109,7 +112,8 @@ void scenario_log(struct bench *b)
 		for (size_t i = 0; i < b->endpoints && !bench_stopping(); i++) {
 			struct endpoint *ep = &b->endpoint[(i + (size_t)round) % b->endpoints];
 
-			bench_progress(b, (size_t)(round - 1) * b->endpoints + i, (size_t)b->rounds * b->endpoints, ep->name);
+			bench_progress(b, (size_t)(round - 1) * b->endpoints + i, (size_t)b->rounds * b->endpoints,
+			               ep->name);
 			write_round(b, ep, "bulk", round);
 			write_round(b, ep, "line", round);
 		}

@@ -209,7 +209,8 @@ void scenario_churn(struct bench *b)
 		for (size_t i = 0; i < b->endpoints && !bench_stopping(); i++) {
 			struct endpoint *ep = in_turn(b, round, i);
 
-			bench_progress(b, (size_t)(round - 1) * b->endpoints + i, (size_t)b->rounds * b->endpoints, ep->name);
+			bench_progress(b, (size_t)(round - 1) * b->endpoints + i, (size_t)b->rounds * b->endpoints,
+			               ep->name);
 			churn_round(b, ep, mode, round);
 			bench_rest(b);
 		}

@@ -1,5 +1,5 @@
-/* scenario_pull.c - images from a registry, none of their layers there: one after the other, then all at once. Images of the
- * list that share layers show in the second mode whether a shared layer is fetched once. */
+/* scenario_pull.c - images from a registry, none of their layers there: one after the other, then all at once. Images
+ * of the list that share layers show in the second mode whether a shared layer is fetched once. */
 #include <string.h>
 
 #include "api.pb-c.h"
@@ -120,7 +120,8 @@ void scenario_pull(struct bench *b)
 		for (size_t i = 0; i < b->endpoints && !bench_stopping(); i++) {
 			struct endpoint *ep = &b->endpoint[(i + (size_t)round) % b->endpoints];
 
-			bench_progress(b, (size_t)(round - 1) * b->endpoints + i, (size_t)b->rounds * b->endpoints, ep->name);
+			bench_progress(b, (size_t)(round - 1) * b->endpoints + i, (size_t)b->rounds * b->endpoints,
+			               ep->name);
 			pull_round(b, ep, image, n, round);
 		}
 	}

@@ -1,5 +1,5 @@
-/* scenario_restart.c - kill -9 of a server that has pods, until it serves again. Who starts it again is its own matter: a
- * keeper, systemd, a loop in a script.
+/* scenario_restart.c - kill -9 of a server that has pods, until it serves again. Who starts it again is its own matter:
+ * a keeper, systemd, a loop in a script.
  *
  * "answers": Version is answered. "serves": all containers are listed as running. Both from the kill on. */
 #include <signal.h>
@@ -76,7 +76,8 @@ static void one_restart(struct bench *b, struct pods *pods, const char *mode, lo
 		if (answered_ns && serves(pods->ep, pods->n))
 			break;
 		if (loop_mono_ns() - begin_ns > PATIENCE_S * 1000000000LL) {
-			err_set(&e, ERR_DEADLINE_EXCEEDED, "not back with %zu containers %d s after kill -9", pods->n, PATIENCE_S);
+			err_set(&e, ERR_DEADLINE_EXCEEDED, "not back with %zu containers %d s after kill -9", pods->n,
+			        PATIENCE_S);
 			return bench_fail(b, pods->ep, mode, &e);
 		}
 		bench_sleep(AGAIN_MS);

@@ -54,7 +54,8 @@ static double u_of(const struct samples *a, const struct samples *b, double *tie
 static double exact_tail(size_t m, size_t n, double u)
 {
 	size_t top = m * n;
-	auto_free double *f = own_must(calloc((m + 1) * (top + 1), sizeof(*f))); /* row i: f(i, j, .) of the current j */
+	/* row i: f(i, j, .) of the current j */
+	auto_free double *f = own_must(calloc((m + 1) * (top + 1), sizeof(*f)));
 	double all = 0, tail = 0;
 
 	for (size_t i = 0; i <= m; i++)

@@ -4,9 +4,9 @@
 
 #include "bench/samples.h"
 
-/* Mann-Whitney U, two-sided: how probable a difference at least this large is when both sets come from one distribution.
- * Exact for two small sets (up to 20 values together) without ties, else the normal approximation, corrected for ties and
- * continuity. Says nothing (1) when a set is empty. */
+/* Mann-Whitney U, two-sided: how probable a difference at least this large is when both sets come from one
+ * distribution. Exact for two small sets (up to 20 values together) without ties, else the normal approximation,
+ * corrected for ties and continuity. Says nothing (1) when a set is empty. */
 double significance_p(const struct samples *a, const struct samples *b);
 
 struct interval {

@@ -237,8 +237,9 @@ static int read_map(struct reading *r, const char *section, yaml_node_t *n)
 			if (scalar(key) && scalar(node(r, q->key)) && strcmp(scalar(key), scalar(node(r, q->key))) == 0)
 				return fault(r, key, "given twice:", scalar(key));
 		if (k ? read_value(r, k, value) < 0
-		      : !*section && scalar(key) && is_section(scalar(key)) ? read_map(r, scalar(key), value) < 0
-									    : fault(r, key, "unknown key", scalar(key)) < 0)
+		    : !*section && scalar(key) && is_section(scalar(key))
+		            ? read_map(r, scalar(key), value) < 0
+		            : fault(r, key, "unknown key", scalar(key)) < 0)
 			return -1;
 	}
 	return 0;
@@ -254,7 +255,8 @@ static int check(const struct config *c, const char *path, struct err *e)
 		return err_set(e, ERR_INVALID_ARGUMENT, "%s: runtime.default %s is not among the runtimes", path,
 			       c->runtimes.default_name);
 	if (strcmp(c->cgroup.driver, "cgroupfs") != 0)
-		return err_set(e, ERR_INVALID_ARGUMENT, "%s: cgroup.driver %s: only cgroupfs is supported", path, c->cgroup.driver);
+		return err_set(e, ERR_INVALID_ARGUMENT, "%s: cgroup.driver %s: only cgroupfs is supported", path,
+		               c->cgroup.driver);
 	if (!c->listen.n)
 		return err_set(e, ERR_INVALID_ARGUMENT, "%s: listen names no address", path);
 	if (!*c->stream_tls_cert != !*c->stream_tls_key)
@@ -376,12 +378,15 @@ char *config_text(const struct config *c, struct arena *a)
 				    json_pack("{s:s,s:s}", "type", c->runtimes.handlers[i].type, "path",
 					      c->runtimes.handlers[i].path));
 	/* stateDir is the name by which critest looks for it. */
-	j = json_pack("{s:s, s:s, s:s, s:s, s:o, s:s, s:{s:s, s:i}, s:{s:s, s:s}, s:{s:o, s:s}, s:{s:o}, s:{s:s}, s:{s:I, s:s, s:o}, s:{s:s}, s:O}",
-		      "root", c->root, "state", c->state, "stateDir", c->state, "netns_dir", c->netns_dir, "listen",
-		      list_json(&c->listen), "http", c->http, "stream", "address", c->stream_address, "port", (int)c->stream_port,
-		      "cgroup", "driver", c->cgroup.driver, "root", c->cgroup.root, "cni", "bin_dirs", list_json(&c->cni.bin_dirs),
-		      "conf_dir", c->cni.conf_dir, "cdi", "spec_dirs", list_json(&c->cdi_spec_dirs), "registry", "config_path", c->registry_config_path, "images", "max_layer_bytes",
-		      (json_int_t)c->images_max_layer_bytes, "min_free", c->images_min_free, "pinned",
-		      list_json(&c->images_pinned), "runtime", "default", c->runtimes.default_name, "runtimes", runtimes);
+	j = json_pack("{s:s, s:s, s:s, s:s, s:o, s:s, s:{s:s, s:i}, s:{s:s, s:s}, s:{s:o, s:s}, s:{s:o}, s:{s:s}, "
+	              "s:{s:I, s:s, s:o}, s:{s:s}, s:O}",
+	              "root", c->root, "state", c->state, "stateDir", c->state, "netns_dir", c->netns_dir, "listen",
+	              list_json(&c->listen), "http", c->http, "stream", "address", c->stream_address, "port",
+	              (int)c->stream_port, "cgroup", "driver", c->cgroup.driver, "root", c->cgroup.root, "cni",
+	              "bin_dirs", list_json(&c->cni.bin_dirs), "conf_dir", c->cni.conf_dir, "cdi", "spec_dirs",
+	              list_json(&c->cdi_spec_dirs), "registry", "config_path", c->registry_config_path, "images",
+	              "max_layer_bytes", (json_int_t)c->images_max_layer_bytes, "min_free", c->images_min_free,
+	              "pinned", list_json(&c->images_pinned), "runtime", "default", c->runtimes.default_name,
+	              "runtimes", runtimes);
 	return json_text(a, own_must(j));
 }

@@ -39,7 +39,8 @@ void rpc_version(struct rpc *r, const void *request)
 static Runtime__V1__RuntimeCondition *condition(struct arena *a, const char *type, bool status, const char *reason,
 						const char *message)
 {
-	Runtime__V1__RuntimeCondition *out = NEW_MESSAGE(a, Runtime__V1__RuntimeCondition, runtime__v1__runtime_condition__init);
+	Runtime__V1__RuntimeCondition *out =
+	        NEW_MESSAGE(a, Runtime__V1__RuntimeCondition, runtime__v1__runtime_condition__init);
 
 	out->type = (char *)type;
 	out->status = status;
@@ -58,7 +59,8 @@ struct handlers {
 static void add_handler(struct handlers *h, const char *name, const struct runtime_handler *handler)
 {
 	struct runtime_features f;
-	Runtime__V1__RuntimeHandler *out = NEW_MESSAGE(h->arena, Runtime__V1__RuntimeHandler, runtime__v1__runtime_handler__init);
+	Runtime__V1__RuntimeHandler *out =
+	        NEW_MESSAGE(h->arena, Runtime__V1__RuntimeHandler, runtime__v1__runtime_handler__init);
 
 	runtime_features(handler, &f);
 	out->name = (char *)name;

@@ -52,7 +52,8 @@ struct opt_i64 convert_opt(const Runtime__V1__Int64Value *in)
 
 struct profile convert_profile(const Runtime__V1__SecurityProfile *in)
 {
-	return in ? (struct profile){ true, in->profile_type, in->localhost_ref } : (struct profile){ .localhost_ref = "" };
+	return in ? (struct profile){ true, in->profile_type, in->localhost_ref }
+	          : (struct profile){ .localhost_ref = "" };
 }
 
 struct id_mappings convert_id_mappings(Runtime__V1__IDMapping **in, size_t n, struct arena *a)

@@ -11,15 +11,19 @@ static int envs_in(struct container_config *out, const Runtime__V1__ContainerCon
 		const ProtobufCBinaryData *v = &in->envs[i]->value;
 
 		if (!*in->envs[i]->key || strchr(in->envs[i]->key, '='))
-			return err_set(e, ERR_INVALID_ARGUMENT, "envs[%zu]: \"%.100s\" is no variable name", i, in->envs[i]->key);
+			return err_set(e, ERR_INVALID_ARGUMENT, "envs[%zu]: \"%.100s\" is no variable name", i,
+			               in->envs[i]->key);
 		if (v->len && memchr(v->data, '\0', v->len))
-			return err_set(e, ERR_INVALID_ARGUMENT, "envs[%zu]: the value of %.100s holds a NUL", i, in->envs[i]->key);
-		out->envs.at[i] = (struct pair){ in->envs[i]->key, arena_strndup(a, v->len ? (char *)v->data : "", v->len) };
+			return err_set(e, ERR_INVALID_ARGUMENT, "envs[%zu]: the value of %.100s holds a NUL", i,
+			               in->envs[i]->key);
+		out->envs.at[i] =
+		        (struct pair){ in->envs[i]->key, arena_strndup(a, v->len ? (char *)v->data : "", v->len) };
 	}
 	return 0;
 }
 
-static int mounts_in(struct container_config *out, const Runtime__V1__ContainerConfig *in, struct arena *a, struct err *e)
+static int mounts_in(struct container_config *out, const Runtime__V1__ContainerConfig *in, struct arena *a,
+                     struct err *e)
 {
 	out->mounts.n = in->n_mounts;
 	out->mounts.at = arena_zalloc(a, in->n_mounts * sizeof(*out->mounts.at));
@@ -86,7 +90,8 @@ static void devices_in(struct container_config *out, const Runtime__V1__Containe
 		out->cdi_devices.at[i] = in->cdi_devices[i]->name;
 }
 
-static int identity_in(struct container_config *out, const Runtime__V1__ContainerConfig *in, struct arena *a, struct err *e)
+static int identity_in(struct container_config *out, const Runtime__V1__ContainerConfig *in, struct arena *a,
+                       struct err *e)
 {
 	if (!in)
 		return err_set(e, ERR_INVALID_ARGUMENT, "config is missing");

@@ -24,8 +24,8 @@ static int ports_in(struct sandbox_config *out, const Runtime__V1__PodSandboxCon
 		if (convert_enum(p->protocol, PROTOCOL_SCTP, "port_mappings.protocol", e) < 0)
 			return -1;
 		if (p->container_port < 0 || p->container_port > 65535 || p->host_port < 0 || p->host_port > 65535)
-			return err_set(e, ERR_INVALID_ARGUMENT, "port_mappings: %d:%d is no pair of ports", p->host_port,
-				       p->container_port);
+			return err_set(e, ERR_INVALID_ARGUMENT, "port_mappings: %d:%d is no pair of ports",
+			               p->host_port, p->container_port);
 		out->ports.at[i] = (struct port_mapping){ p->protocol, p->container_port, p->host_port, p->host_ip };
 	}
 	return 0;
@@ -61,7 +61,8 @@ static void dns_in(struct dns_config *out, const Runtime__V1__DNSConfig *in, str
 	out->options = convert_strings(in->options, in->n_options, a);
 }
 
-int convert_sandbox_config(struct sandbox_config *out, const Runtime__V1__PodSandboxConfig *in, struct arena *a, struct err *e)
+int convert_sandbox_config(struct sandbox_config *out, const Runtime__V1__PodSandboxConfig *in, struct arena *a,
+                           struct err *e)
 {
 	fields_zero(sandbox_config_fields, out);
 	if (!in)

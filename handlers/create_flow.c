@@ -29,8 +29,12 @@ static struct container_image image_of(const struct image *img, const struct con
 		.id = img->id,
 		.ref = img->digests.n ? img->digests.at[0] : img->id,
 		.name = img->tags.n ? img->tags.at[0] : config->image,
-		.env = img->config.env, .entrypoint = img->config.entrypoint, .cmd = img->config.cmd,
-		.working_dir = img->config.working_dir, .user = img->config.user, .stop_signal = img->config.stop_signal,
+		.env = img->config.env,
+		.entrypoint = img->config.entrypoint,
+		.cmd = img->config.cmd,
+		.working_dir = img->config.working_dir,
+		.user = img->config.user,
+		.stop_signal = img->config.stop_signal,
 	};
 }
 
@@ -51,8 +55,9 @@ static struct container *earlier(struct sandbox *s, const struct container_confi
 	e->code = ERR_OK;
 	if (c && (c->state != CONTAINER_CREATED || c->starting || c->removing ||
 		  !fields_equal(container_config_fields, &c->config, config))) {
-		err_set(e, ERR_ALREADY_EXISTS, "container %.100s attempt %u exists in sandbox %.12s as %.12s: remove it first",
-			config->name, config->attempt, s->id, c->id);
+		err_set(e, ERR_ALREADY_EXISTS,
+		        "container %.100s attempt %u exists in sandbox %.12s as %.12s: remove it first", config->name,
+		        config->attempt, s->id, c->id);
 		return NULL;
 	}
 	return c;
@@ -104,7 +109,8 @@ static int mount_volumes(struct container *c, int userns, struct spec_image_volu
 	for (size_t i = 0; i < c->config.mounts.n; i++) {
 		const struct mount_config *m = &c->config.mounts.at[i];
 
-		if (volume_is_shifted(m) ? volume_mount(c, i, userns, e) < 0 : *m->image && mount_image(c, i, userns, e) < 0)
+		if (volume_is_shifted(m) ? volume_mount(c, i, userns, e) < 0
+		                         : *m->image && mount_image(c, i, userns, e) < 0)
 			return -1;
 		if (volume_is_shifted(m) || *m->image)
 			out[n++] = (struct spec_image_volume){ i, volume_path(c, i) };
@@ -174,7 +180,7 @@ struct container *create_flow(struct sandbox *s, const struct container_config *
 		container_free(c);
 		return NULL;
 	}
-	log_info("container_created container=%.12s sandbox=%.12s name=%s image=%.19s", c->id, s->id, log_quote(config->name),
-		 c->image.id);
+	log_info("container_created container=%.12s sandbox=%.12s name=%s image=%.19s", c->id, s->id,
+	         log_quote(config->name), c->image.id);
 	return c;
 }

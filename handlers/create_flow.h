@@ -8,7 +8,8 @@
 
 void create_flow_open(const char *node_name);
 
-/* A new container, listed; or the one that an equal request made before and that has not started. Errors leave nothing behind:
+/* A new container, listed; or the one that an equal request made before and that has not started. Errors leave nothing
+ * behind:
  *   FAILED_PRECONDITION  the sandbox is not READY, the image (or an image volume) is not here
  *   ALREADY_EXISTS       the name and attempt belong to another container of the sandbox
  *   INVALID_ARGUMENT     what spec_make() says of the config */

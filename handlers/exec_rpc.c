@@ -55,7 +55,8 @@ void rpc_exec_sync(struct rpc *r, const void *request)
 	if (!c)
 		return;
 	if (!in->n_cmd || in->timeout < 0 || in->timeout > EXEC_SECONDS_MAX) {
-		err_set(&e, ERR_INVALID_ARGUMENT, "%s", in->n_cmd ? "timeout is negative or over a year" : "cmd is empty");
+		err_set(&e, ERR_INVALID_ARGUMENT, "%s",
+		        in->n_cmd ? "timeout is negative or over a year" : "cmd is empty");
 		return rpc_fail(r, &e);
 	}
 	call = new_zero(struct exec_call);
@@ -73,7 +74,9 @@ static bool check_want(struct rpc *r, const struct stdio_want *want)
 
 	if ((want->in || want->out || want->err) && !(want->tty && want->err))
 		return true;
-	err_set(&e, ERR_INVALID_ARGUMENT, want->tty && want->err ? "tty and stderr do not go together" : "none of stdin, stdout and stderr is asked for");
+	err_set(&e, ERR_INVALID_ARGUMENT,
+	        want->tty && want->err ? "tty and stderr do not go together"
+	                               : "none of stdin, stdout and stderr is asked for");
 	rpc_fail(r, &e);
 	return false;
 }
@@ -106,7 +109,9 @@ void rpc_exec(struct rpc *r, const void *request)
 	Runtime__V1__ExecResponse out = RUNTIME__V1__EXEC_RESPONSE__INIT;
 	const Runtime__V1__ExecRequest *in = request;
 	struct stream_request wanted = {
-		.kind = STREAM_EXEC, .cmd = { (const char **)in->cmd, in->n_cmd }, .want = { in->stdin, in->stdout, in->stderr, in->tty },
+		.kind = STREAM_EXEC,
+		.cmd = { (const char **)in->cmd, in->n_cmd },
+		.want = { in->stdin, in->stdout, in->stderr, in->tty },
 	};
 	struct container *c = rpc_container(r, in->container_id);
 	struct err e;
@@ -127,7 +132,8 @@ void rpc_attach(struct rpc *r, const void *request)
 {
 	Runtime__V1__AttachResponse out = RUNTIME__V1__ATTACH_RESPONSE__INIT;
 	const Runtime__V1__AttachRequest *in = request;
-	struct stream_request wanted = { .kind = STREAM_ATTACH, .want = { in->stdin, in->stdout, in->stderr, in->tty } };
+	struct stream_request wanted = { .kind = STREAM_ATTACH,
+		                         .want = { in->stdin, in->stdout, in->stderr, in->tty } };
 	struct container *c = rpc_container(r, in->container_id);
 
 	if (!c || !check_want(r, &wanted.want) || !check_running(r, c))

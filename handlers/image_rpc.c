@@ -12,7 +12,8 @@
 #include "reactor/log.h"
 #include "reactor/own.h"
 
-/* USER of the image config: the group is not of interest; a number is a uid, anything else a name, nothing is neither. */
+/* USER of the image config: the group is not of interest; a number is a uid, anything else a name, nothing is
+ * neither. */
 static void user_out(Runtime__V1__Image *out, const char *user, struct arena *a)
 {
 	char *name = arena_strndup(a, user, strcspn(user, ":"));
@@ -58,7 +59,8 @@ static void collect(struct listing *l)
 	store_each(collect_one, l);
 }
 
-/* The filter is a look-up, as ImageStatus does it: an id, a prefix, a tag or a name. The Stream's request is the List's. */
+/* The filter is a look-up, as ImageStatus does it: an id, a prefix, a tag or a name. The Stream's request is the
+ * List's. */
 static void *item(const void *request, const char *id, struct arena *a)
 {
 	const Runtime__V1__ListImagesRequest *in = request;
@@ -69,7 +71,8 @@ static void *item(const void *request, const char *id, struct arena *a)
 }
 
 static const struct listing_kind kind = { collect, item, NULL };
-_Static_assert(offsetof(Runtime__V1__StreamImagesRequest, filter) == offsetof(Runtime__V1__ListImagesRequest, filter), "one layout");
+_Static_assert(offsetof(Runtime__V1__StreamImagesRequest, filter) == offsetof(Runtime__V1__ListImagesRequest, filter),
+               "one layout");
 
 void rpc_list_images(struct rpc *r, const void *request)
 {
@@ -95,8 +98,8 @@ static int named(struct rpc *r, const Runtime__V1__ImageSpec *spec)
 static struct pairs info_of(const struct image *img, struct arena *a)
 {
 	struct pair *one = arena_zalloc(a, sizeof(*one));
-	auto_json json_t *config = json_pack("{s:s, s:s, s:s}", "User", img->config.user, "WorkingDir", img->config.working_dir,
-					     "StopSignal", img->config.stop_signal);
+	auto_json json_t *config = json_pack("{s:s, s:s, s:s}", "User", img->config.user, "WorkingDir",
+	                                     img->config.working_dir, "StopSignal", img->config.stop_signal);
 	const struct { const char *key; const struct strings *list; } lists[] = {
 		{ "Env", &img->config.env }, { "Entrypoint", &img->config.entrypoint }, { "Cmd", &img->config.cmd },
 	};
@@ -177,11 +180,13 @@ void rpc_pull_image(struct rpc *r, const void *request)
 	if (named(r, in->image) < 0)
 		return;
 	if (!runtime_find(in->image->runtime_handler)) {
-		err_set(&e, ERR_INVALID_ARGUMENT, "runtime handler \"%.100s\" is not configured", in->image->runtime_handler);
+		err_set(&e, ERR_INVALID_ARGUMENT, "runtime handler \"%.100s\" is not configured",
+		        in->image->runtime_handler);
 		return rpc_fail(r, &e);
 	}
 	if (a)
-		auth = (struct registry_auth){ a->username, a->password, a->auth, a->server_address, a->identity_token, a->registry_token };
+		auth = (struct registry_auth){ a->username,       a->password,       a->auth,
+			                       a->server_address, a->identity_token, a->registry_token };
 	call = new_zero(struct pull_call);
 	call->rpc = r;
 	call->pull = pull_start(in->image->image, &auth, on_pulled, call);
@@ -205,7 +210,8 @@ void rpc_image_fs_info(struct rpc *r, const void *request)
 {
 	Runtime__V1__ImageFsInfoResponse out = RUNTIME__V1__IMAGE_FS_INFO_RESPONSE__INIT;
 	struct arena *a = rpc_arena(r);
-	Runtime__V1__FilesystemUsage *fs = NEW_MESSAGE(a, Runtime__V1__FilesystemUsage, runtime__v1__filesystem_usage__init);
+	Runtime__V1__FilesystemUsage *fs =
+	        NEW_MESSAGE(a, Runtime__V1__FilesystemUsage, runtime__v1__filesystem_usage__init);
 	Runtime__V1__FilesystemUsage *one[] = { fs };
 	struct images_usage usage;
 

@@ -70,7 +70,8 @@ static void finish(struct listing *l)
 	listing_free(l);
 }
 
-/* One more element of the response's only field: its key, wire type 2, the length, the message (protobuf.dev, Encoding). */
+/* One more element of the response's only field: its key, wire type 2, the length, the message (protobuf.dev,
+ * Encoding). */
 static void encode(struct listing *l, const ProtobufCMessage *item)
 {
 	const ProtobufCFieldDescriptor *field = &rpc_output(l->rpc)->fields[0];

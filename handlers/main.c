@@ -3,8 +3,8 @@
  *   crispd --config FILE    started by crisp-keeper, which passes its end of the channel as fd $CRISP_KEEPER_FD
  *
  * Order: keeper (all it holds comes back) -> images -> procs -> recovery -> sockets -> READY. SIGTERM drains the CRI
- * connections and ends; containers and their keeper go on. SIGHUP does the same when the configuration file is good: the
- * keeper starts the next crispd with it. Exit codes: 0, 1 a failure at start, 64 usage, 78 configuration. */
+ * connections and ends; containers and their keeper go on. SIGHUP does the same when the configuration file is good:
+ * the keeper starts the next crispd with it. Exit codes: 0, 1 a failure at start, 64 usage, 78 configuration. */
 #include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
@@ -115,8 +115,12 @@ static int open_images(struct err *e)
 	static struct images_config images;
 
 	images = (struct images_config){
-		.root = config.root, .unpack_path = unpacker, .registry_config_path = config.registry_config_path,
-		.max_layer_bytes = config.images_max_layer_bytes, .min_free = config.images_min_free, .pinned = config.images_pinned,
+		.root = config.root,
+		.unpack_path = unpacker,
+		.registry_config_path = config.registry_config_path,
+		.max_layer_bytes = config.images_max_layer_bytes,
+		.min_free = config.images_min_free,
+		.pinned = config.images_pinned,
 	};
 	unpack_open(arena_memdup(config.arena, &unpack, sizeof(unpack)));
 	return snapshot_open(config.root, e) < 0 ? -1 : store_open(&images, e);
@@ -153,7 +157,8 @@ static int open_procs(struct err *e)
 
 static int listen_all(struct err *e)
 {
-	struct stream_config stream = { config.stream_address, config.stream_port, config.stream_tls_cert, config.stream_tls_key };
+	struct stream_config stream = { config.stream_address, config.stream_port, config.stream_tls_cert,
+		                        config.stream_tls_key };
 
 	if (stream_open(&stream, e) < 0)
 		return -1;
@@ -251,7 +256,8 @@ static void on_reload(struct signal_watch *w)
 	if (config_load(&next, config_file, &e) < 0)
 		log_error("reload_refused error=%s", log_quote(e.msg));
 	else if (strcmp(next.state, config.state) != 0 || strcmp(next.root, config.root) != 0)
-		log_error("reload_refused error=\"root and state are where everything is: stop crisp-keeper to change them\"");
+		log_error("reload_refused error=\"root and state are where everything is: stop crisp-keeper to change "
+		          "them\"");
 	else
 		on_signal(w);
 	config_free(&next);
@@ -290,7 +296,8 @@ static void raise_file_limit(void)
 	}
 }
 
-/* glibc raises both limits by itself at the first big message and then never gives such memory back: 19 MiB against 2. */
+/* glibc raises both limits by itself at the first big message and then never gives such memory back: 19 MiB against
+ * 2. */
 static void pin_malloc(void)
 {
 	mallopt(M_MMAP_THRESHOLD, 128 << 10);

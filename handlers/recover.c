@@ -70,7 +70,8 @@ static void recover_container(void *arg, struct container *c)
 		start_adopt(c);
 		r->adopted += c->state == CONTAINER_RUNNING;
 	} else if (c->state != CONTAINER_EXITED) {
-		container_set_exited(c, 255, "Unknown", this_boot ? "its bundle is gone" : "the machine was restarted", loop_real_ns());
+		container_set_exited(c, 255, "Unknown", this_boot ? "its bundle is gone" : "the machine was restarted",
+		                     loop_real_ns());
 		r->lost++;
 	}
 }

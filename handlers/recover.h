@@ -1,7 +1,8 @@
-/* recover.h - after a start: reads what the last run left, adopts what runs, finishes what was half done, removes what nobody owns.
+/* recover.h - after a start: reads what the last run left, adopts what runs, finishes what was half done, removes what
+ * nobody owns.
  *
- * After a reboot (another boot id) sandboxes are NOTREADY and containers EXITED 255 Unknown, and the networks of that boot
- * are given back by CNI DEL before anything new starts. */
+ * After a reboot (another boot id) sandboxes are NOTREADY and containers EXITED 255 Unknown, and the networks of that
+ * boot are given back by CNI DEL before anything new starts. */
 #ifndef HANDLERS_RECOVER_H
 #define HANDLERS_RECOVER_H
 

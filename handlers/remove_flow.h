@@ -8,7 +8,8 @@
 
 struct removal_wait {
 	struct link link;
-	void (*fn)(struct removal_wait *w, const struct err *e); /* e NULL: it is gone. Runs once, never inside the call */
+	/* e NULL: it is gone. Runs once, never inside the call */
+	void (*fn)(struct removal_wait *w, const struct err *e);
 };
 
 /* Starts the removal of c or joins the one that runs. It waits for its turn on c->lane and runs on whoever leaves. */

@@ -261,7 +261,8 @@ static void on_call(void *arg, struct grpc_call *call, const char *path, const u
 	allocator = (ProtobufCAllocator){ take_from_arena, leave_to_arena, r->arena };
 	request = protobuf_c_message_unpack(m->descriptor->input, &allocator, len, msg);
 	if (!request) {
-		err_set(&e, ERR_INVALID_ARGUMENT, "malformed request: %zu bytes are no %s", len, m->descriptor->input->short_name);
+		err_set(&e, ERR_INVALID_ARGUMENT, "malformed request: %zu bytes are no %s", len,
+		        m->descriptor->input->short_name);
 		return rpc_fail(r, &e);
 	}
 	m->fn(r, request);

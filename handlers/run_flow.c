@@ -51,8 +51,9 @@ static void on_up(void *arg, const struct err *e)
 	list_drop(&run->of_all);
 	lane_leave(&run->pass);
 	if (!e) {
-		log_info("sandbox_ready sandbox=%.12s pod=%s/%s attempt=%u ip=%s took_ms=%.1f", s->id, s->config.namespace_,
-			 s->config.name, s->config.attempt, s->ips.n ? s->ips.at[0] : "", (double)(loop_mono_ns() - run->begun_ns) / 1e6);
+		log_info("sandbox_ready sandbox=%.12s pod=%s/%s attempt=%u ip=%s took_ms=%.1f", s->id,
+		         s->config.namespace_, s->config.name, s->config.attempt, s->ips.n ? s->ips.at[0] : "",
+		         (double)(loop_mono_ns() - run->begun_ns) / 1e6);
 		reply_id(&run->waiters, s);
 	} else {
 		rpc_fail_all(&run->waiters, e);
@@ -103,7 +104,8 @@ void sandbox_flow_run(struct rpc *r, const struct sandbox_config *config)
 		return;
 	}
 	if (!runtime_find(config->runtime_handler)) {
-		err_set(&e, ERR_INVALID_ARGUMENT, "runtime handler \"%.100s\" is not configured", config->runtime_handler);
+		err_set(&e, ERR_INVALID_ARGUMENT, "runtime handler \"%.100s\" is not configured",
+		        config->runtime_handler);
 		return rpc_fail(r, &e);
 	}
 	if (sandbox_check(config, &e) < 0)

@@ -6,8 +6,8 @@
 #include "handlers/rpc.h"
 #include "procs/sandbox.h"
 
-/* Answers r with the id. A call with the metadata of a sandbox that is being made, or is READY, joins it when the configs
- * are equal; another config is ALREADY_EXISTS, and so is a NOTREADY one of that name. */
+/* Answers r with the id. A call with the metadata of a sandbox that is being made, or is READY, joins it when the
+ * configs are equal; another config is ALREADY_EXISTS, and so is a NOTREADY one of that name. */
 void sandbox_flow_run(struct rpc *r, const struct sandbox_config *config);
 
 /* Containers are stopped at once, then network and namespaces go. Joins a stop or a removal that runs. */

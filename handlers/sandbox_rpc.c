@@ -32,7 +32,8 @@ void rpc_run_pod_sandbox(struct rpc *r, const void *request)
 	sandbox_flow_run(r, &config);
 }
 
-/* The sandbox to be stopped or removed; NULL and the rpc was answered: an unknown one is gone already, which is success. */
+/* The sandbox to be stopped or removed; NULL and the rpc was answered: an unknown one is gone already, which is
+ * success. */
 static struct sandbox *still_there(struct rpc *r, const char *id, const void *success)
 {
 	struct sandbox *s = *id ? sandbox_find(id) : NULL;
@@ -72,10 +73,11 @@ static struct pairs info_of(const struct sandbox *s, struct arena *a)
 {
 	struct pair *one = arena_zalloc(a, sizeof(*one));
 	struct err ignored;
-	auto_json json_t *cni = *s->cni_result ? json_parse(s->cni_result, strlen(s->cni_result), "cni", &ignored) : NULL;
-	auto_json json_t *j = json_pack("{s:i, s:s, s:s, s:s, s:O?, s:o}", "pid", (int)s->pause_pid, "netns", s->netns_path,
-					"cgroup", s->cgroup, "dir", s->dir, "cniResult", cni, "config",
-					fields_to_json(sandbox_config_fields, &s->config));
+	auto_json json_t *cni =
+	        *s->cni_result ? json_parse(s->cni_result, strlen(s->cni_result), "cni", &ignored) : NULL;
+	auto_json json_t *j = json_pack("{s:i, s:s, s:s, s:s, s:O?, s:o}", "pid", (int)s->pause_pid, "netns",
+	                                s->netns_path, "cgroup", s->cgroup, "dir", s->dir, "cniResult", cni, "config",
+	                                fields_to_json(sandbox_config_fields, &s->config));
 
 	*one = (struct pair){ "info", json_text(a, j) };
 	return (struct pairs){ one, 1 };
@@ -123,7 +125,8 @@ static Runtime__V1__PodSandbox *item_of(struct sandbox *s, struct arena *a)
 	item->n_labels = s->config.labels.n;
 	item->labels = convert_map(&s->config.labels, &runtime__v1__pod_sandbox__labels_entry__descriptor, a);
 	item->n_annotations = s->config.annotations.n;
-	item->annotations = convert_map(&s->config.annotations, &runtime__v1__pod_sandbox__annotations_entry__descriptor, a);
+	item->annotations =
+	        convert_map(&s->config.annotations, &runtime__v1__pod_sandbox__annotations_entry__descriptor, a);
 	item->runtime_handler = (char *)s->config.runtime_handler;
 	return item;
 }
@@ -138,8 +141,9 @@ static void *item(const void *request, const char *id, struct arena *a)
 }
 
 static const struct listing_kind kind = { collect, item, NULL };
-_Static_assert(offsetof(Runtime__V1__StreamPodSandboxesRequest, filter) == offsetof(Runtime__V1__ListPodSandboxRequest, filter),
-	       "one layout");
+_Static_assert(offsetof(Runtime__V1__StreamPodSandboxesRequest, filter) ==
+                       offsetof(Runtime__V1__ListPodSandboxRequest, filter),
+               "one layout");
 
 void rpc_list_pod_sandbox(struct rpc *r, const void *request)
 {

@@ -124,12 +124,20 @@ const char *stream_url(const struct stream_request *r, struct arena *a, struct e
 /* ---- what protocol ---- */
 
 static const struct stream_protocol command_spdy[] = {
-	{ "v4.channel.k8s.io", STREAM_SPDY, 4 }, { "v3.channel.k8s.io", STREAM_SPDY, 3 }, { "v2.channel.k8s.io", STREAM_SPDY, 2 },
-	{ "channel.k8s.io", STREAM_SPDY, 1 }, { 0 },
+	{ "v4.channel.k8s.io", STREAM_SPDY, 4 },
+	{ "v3.channel.k8s.io", STREAM_SPDY, 3 },
+	{ "v2.channel.k8s.io", STREAM_SPDY, 2 },
+	{ "channel.k8s.io", STREAM_SPDY, 1 },
+	{ 0 },
 };
 static const struct stream_protocol command_ws[] = {
-	{ "v5.channel.k8s.io", STREAM_WS, 5 }, { "v4.channel.k8s.io", STREAM_WS, 4 }, { "v4.base64.channel.k8s.io", STREAM_WS_BASE64, 4 },
-	{ "channel.k8s.io", STREAM_WS, 1 }, { "base64.channel.k8s.io", STREAM_WS_BASE64, 1 }, { "", STREAM_WS, 1 }, { 0 },
+	{ "v5.channel.k8s.io", STREAM_WS, 5 },
+	{ "v4.channel.k8s.io", STREAM_WS, 4 },
+	{ "v4.base64.channel.k8s.io", STREAM_WS_BASE64, 4 },
+	{ "channel.k8s.io", STREAM_WS, 1 },
+	{ "base64.channel.k8s.io", STREAM_WS_BASE64, 1 },
+	{ "", STREAM_WS, 1 },
+	{ 0 },
 };
 static const struct stream_protocol forward_spdy[] = { { "portforward.k8s.io", STREAM_SPDY, 1 }, { 0 } };
 static const struct stream_protocol forward_ws[] = {
@@ -167,7 +175,8 @@ static void on_accepted(void *arg, struct conduit *c)
 
 	if (!c)
 		return arena_free(r->arena);
-	log_info("stream_begin verb=%s id=%.12s protocol=%s tty=%d", verbs[r->kind], r->id, a->protocol->name, r->want.tty);
+	log_info("stream_begin verb=%s id=%.12s protocol=%s tty=%d", verbs[r->kind], r->id, a->protocol->name,
+	         r->want.tty);
 	conduit_idle_after(c, IDLE_MS);
 	if (r->kind != STREAM_PORT_FORWARD)
 		command_start(r, c, a->protocol);
@@ -177,8 +186,8 @@ static void on_accepted(void *arg, struct conduit *c)
 		forward_ws_start(r, c, a->protocol);
 }
 
-static void accept_it(struct http_ask *ask, struct stream_request *r, const struct stream_protocol *p, const char *upgrade,
-		      const struct pairs *headers)
+static void accept_it(struct http_ask *ask, struct stream_request *r, const struct stream_protocol *p,
+                      const char *upgrade, const struct pairs *headers)
 {
 	struct accepted *a = new_zero(struct accepted);
 
@@ -186,7 +195,8 @@ static void accept_it(struct http_ask *ask, struct stream_request *r, const stru
 	http_ask_accept(ask, upgrade, headers, on_accepted, a);
 }
 
-static void refuse(struct http_ask *ask, struct stream_request *r, int status, const struct pairs *headers, const char *text)
+static void refuse(struct http_ask *ask, struct stream_request *r, int status, const struct pairs *headers,
+                   const char *text)
 {
 	http_ask_refuse(ask, status, headers, text);
 	arena_free(r->arena);
@@ -213,9 +223,11 @@ static void ask_spdy(struct http_ask *ask, struct stream_request *r)
 
 static void ask_websocket(struct http_ask *ask, struct stream_request *r)
 {
-	const char *key = http_ask_header(ask, "sec-websocket-key"), *version = http_ask_header(ask, "sec-websocket-version");
+	const char *key = http_ask_header(ask, "sec-websocket-key"),
+	           *version = http_ask_header(ask, "sec-websocket-version");
 	const char *asked = http_ask_header(ask, "sec-websocket-protocol");
-	const struct stream_protocol *p = choose(asked ? asked : "", r->kind == STREAM_PORT_FORWARD ? forward_ws : command_ws);
+	const struct stream_protocol *p =
+	        choose(asked ? asked : "", r->kind == STREAM_PORT_FORWARD ? forward_ws : command_ws);
 	char accept_key[WS_ACCEPT_SIZE];
 	struct pair all[2];
 	struct pairs headers = { all, 0 };
@@ -274,9 +286,12 @@ int stream_open(const struct stream_config *cfg, struct err *e)
 			return err_wrap(e, "stream");
 		http_server_tls(server, tls);
 	}
-	if (http_server_listen_anywhere(server, arena_printf(a, "tcp://%s%s%s:%d", left, cfg->address, right, cfg->port), e) < 0)
+	if (http_server_listen_anywhere(server,
+	                                arena_printf(a, "tcp://%s%s%s:%d", left, cfg->address, right, cfg->port),
+	                                e) < 0)
 		return err_wrap(e, "stream");
-	base_url = arena_printf(a, "%s://%s%s%s:%d", tls ? "https" : "http", left, cfg->address, right, http_server_port(server));
+	base_url = arena_printf(a, "%s://%s%s%s:%d", tls ? "https" : "http", left, cfg->address, right,
+	                        http_server_port(server));
 	log_info("listening stream=%s", base_url);
 	return 0;
 }

@@ -1,7 +1,7 @@
 /* stream.h - the streaming server: URLs for exec, attach and port-forward, and what answers them.
  *
- * http(s)://ADDRESS:PORT/exec|attach|portforward/TOKEN. A token is good for one request within a minute; 1000 may be waiting.
- * The connection is upgraded to SPDY/3.1 or WebSocket; one over which nothing goes for 4 h is closed.
+ * http(s)://ADDRESS:PORT/exec|attach|portforward/TOKEN. A token is good for one request within a minute; 1000 may be
+ * waiting. The connection is upgraded to SPDY/3.1 or WebSocket; one over which nothing goes for 4 h is closed.
  * Spec: CRI v1 ExecResponse.url and its like; kubelet's "remotecommand" and "portforward" protocols. */
 #ifndef HANDLERS_STREAM_H
 #define HANDLERS_STREAM_H

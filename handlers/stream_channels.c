@@ -1,4 +1,5 @@
-/* stream_channels.c - see stream_channels.h. Binary messages pass through in pieces; encoded ones are gathered, up to 1 MiB. */
+/* stream_channels.c - see stream_channels.h. Binary messages pass through in pieces; encoded ones are gathered, up to 1
+ * MiB. */
 #include "handlers/stream_channels.h"
 
 #include <openssl/evp.h>
@@ -100,7 +101,8 @@ static void on_gone(void *arg)
 	tell_gone(arg);
 }
 
-struct channels *channels_new(struct conduit *conduit, bool base64, bool closes, const struct channels_events *events, void *arg)
+struct channels *channels_new(struct conduit *conduit, bool base64, bool closes, const struct channels_events *events,
+                              void *arg)
 {
 	static const struct websocket_events of_socket = { on_piece, on_room, on_gone };
 	struct channels *c = new_zero(struct channels);

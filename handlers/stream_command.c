@@ -4,8 +4,8 @@
  *     |                                           |
  *     +---client gone---> gone                    +---client gone---> stdio_leave(), gone
  *
- * Bounds: output stops when the remote has no room; input is not taken back until the process has read it, and the remote stops
- * reading over its limit. Waits on: the remote, the stdio. */
+ * Bounds: output stops when the remote has no room; input is not taken back until the process has read it, and the
+ * remote stops reading over its limit. Waits on: the remote, the stdio. */
 #include <stdlib.h>
 
 #include "handlers/stream_remote.h"
@@ -63,9 +63,11 @@ static void on_ended(void *arg, const struct err *e, int32_t exit_code)
 	int64_t took_ms = (loop_mono_ns() - c->begun_ns) / 1000000;
 
 	if (e)
-		log_info("stream_ended verb=%s container=%.12s took_ms=%lld error=%s", verb(c), c->request->id, (long long)took_ms, log_quote(e->msg));
+		log_info("stream_ended verb=%s container=%.12s took_ms=%lld error=%s", verb(c), c->request->id,
+		         (long long)took_ms, log_quote(e->msg));
 	else
-		log_info("stream_ended verb=%s container=%.12s took_ms=%lld exit_code=%d", verb(c), c->request->id, (long long)took_ms, exit_code);
+		log_info("stream_ended verb=%s container=%.12s took_ms=%lld exit_code=%d", verb(c), c->request->id,
+		         (long long)took_ms, exit_code);
 	remote_finish(c->remote, e, exit_code);
 	command_free(c);
 }

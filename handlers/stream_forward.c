@@ -1,11 +1,12 @@
-/* stream_forward.c - port-forward over SPDY/3.1: pairs of streams, one for errors and one for data, each pair a connection.
+/* stream_forward.c - port-forward over SPDY/3.1: pairs of streams, one for errors and one for data, each pair a
+ * connection.
  *
  *   pair:  HALF ---the other stream---> LINKED ---connection over---> gone
  *            |                             |---data stream reset---^
  *            +---30 s---> reset, gone      +---nobody answers: the reason on the error stream, data reset---> gone
  *
- * The connection stays for further pairs until the client closes it. A client of the Go library keeps no windows, so a port that
- * reads nothing can only be met by not reading the client at all, once 256 KiB wait for that port.
+ * The connection stays for further pairs until the client closes it. A client of the Go library keeps no windows, so a
+ * port that reads nothing can only be met by not reading the client at all, once 256 KiB wait for that port.
  * Waits on: the wire, the pairs' connections, a timer for each half pair.
  * Spec: portforward.k8s.io of Kubernetes: headers streamType, port, requestID. */
 #include <stdlib.h>
@@ -22,7 +23,13 @@
 #include "reactor/own.h"
 #include "reactor/spdy_mux.h"
 
-enum { PAIR_MS = 30000, PAIRS_MAX = SPDY_STREAMS_MAX / 2, REQUEST_ID_MAX = 64, CLOG_HIGH = 256 * 1024, CLOG_LOW = 64 * 1024 };
+enum {
+	PAIR_MS = 30000,
+	PAIRS_MAX = SPDY_STREAMS_MAX / 2,
+	REQUEST_ID_MAX = 64,
+	CLOG_HIGH = 256 * 1024,
+	CLOG_LOW = 64 * 1024
+};
 
 struct pair_of_streams {
 	struct link link;
@@ -168,7 +175,8 @@ static void fail(struct pair_of_streams *p, const struct err *e)
 {
 	struct forward *f = p->forward;
 	struct arena *a = arena_new();
-	const char *text = arena_printf(a, "error forwarding port %u to sandbox %.12s: %s", p->port, f->request->id, e->msg);
+	const char *text =
+	        arena_printf(a, "error forwarding port %u to sandbox %.12s: %s", p->port, f->request->id, e->msg);
 
 	log_info("port_forward sandbox=%.12s port=%u error=%s", f->request->id, p->port, log_quote(e->msg));
 	spdy_mux_write(f->mux, p->error, text, strlen(text));
@@ -196,7 +204,8 @@ int forward_netns(const char *sandbox_id, struct err *e)
 	int fd;
 
 	if (!s || s->state != SANDBOX_READY) {
-		err_set(e, s ? ERR_FAILED_PRECONDITION : ERR_NOT_FOUND, "sandbox %.12s is %s", sandbox_id, s ? "not ready" : "gone");
+		err_set(e, s ? ERR_FAILED_PRECONDITION : ERR_NOT_FOUND, "sandbox %.12s is %s", sandbox_id,
+		        s ? "not ready" : "gone");
 		return FORWARD_NONE;
 	}
 	if (!*s->netns_path)
@@ -257,7 +266,8 @@ static int add_stream(struct forward *f, uint32_t stream, const struct pairs *he
 	struct pair_of_streams *p;
 	uint16_t port;
 
-	if ((!is_data && (!type || strcmp(type, "error") != 0)) || port_of(headers, &port) < 0 || request_id(headers, stream, is_data, id) < 0)
+	if ((!is_data && (!type || strcmp(type, "error") != 0)) || port_of(headers, &port) < 0 ||
+	    request_id(headers, stream, is_data, id) < 0)
 		return -1;
 	p = pair_named(f, id);
 	if (!p)
@@ -366,7 +376,8 @@ static void on_wire_data(void *arg, const uint8_t *p, size_t n)
 void forward_start(struct stream_request *r, struct conduit *c, const struct stream_protocol *protocol)
 {
 	static const struct wire_events of_wire = { on_wire_data, on_room, on_gone };
-	static const struct spdy_mux_events of_mux = { on_send, on_open, on_stream_data, on_stream_fin, on_stream_reset, on_stream_room };
+	static const struct spdy_mux_events of_mux = { on_send,       on_open,         on_stream_data,
+		                                       on_stream_fin, on_stream_reset, on_stream_room };
 	struct forward *f = new_zero(struct forward);
 
 	f->request = r;

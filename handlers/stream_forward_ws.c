@@ -1,7 +1,9 @@
-/* stream_forward_ws.c - port-forward over WebSocket channels, as old clients have it: for the i-th port of the request channel
- * 2i carries data and 2i + 1 errors; each begins with the port in two bytes, little end first. One connection for each port, at once.
+/* stream_forward_ws.c - port-forward over WebSocket channels, as old clients have it: for the i-th port of the request
+ * channel 2i carries data and 2i + 1 errors; each begins with the port in two bytes, little end first. One connection
+ * for each port, at once.
  *
- * Waits on: the channels, the ports' connections. Spec: kubelet's pkg "portforward", websocket.go: v4.channel.k8s.io. */
+ * Waits on: the channels, the ports' connections. Spec: kubelet's pkg "portforward", websocket.go:
+ * v4.channel.k8s.io. */
 #include <stdlib.h>
 #include <string.h>
 

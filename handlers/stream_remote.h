@@ -40,15 +40,25 @@ struct remote {
 	void *arg;
 };
 
-static inline void remote_output(struct remote *r, bool is_stderr, const void *p, size_t n) { r->ops->output(r, is_stderr, p, n); }
-static inline bool remote_has_room(const struct remote *r) { return r->ops->has_room(r); } /* false is followed by `room` */
+static inline void remote_output(struct remote *r, bool is_stderr, const void *p, size_t n)
+{
+	r->ops->output(r, is_stderr, p, n);
+}
+static inline bool remote_has_room(const struct remote *r)
+{
+	return r->ops->has_room(r);
+} /* false is followed by `room` */
 static inline void remote_taken(struct remote *r, size_t n) { r->ops->taken(r, n); }
 /* How it ended, after all output; no event follows, and r is gone for the caller. */
-static inline void remote_finish(struct remote *r, const struct err *e, int32_t exit_code) { r->ops->finish(r, e, exit_code); }
+static inline void remote_finish(struct remote *r, const struct err *e, int32_t exit_code)
+{
+	r->ops->finish(r, e, exit_code);
+}
 
 /* c is taken. version: of the protocol, 1 to 4 for SPDY, 1, 4 or 5 for WebSocket. */
-struct remote *remote_spdy(struct conduit *c, int version, const struct stdio_want *want, const struct remote_events *events, void *arg);
-struct remote *remote_ws(struct conduit *c, int version, bool base64, const struct stdio_want *want, const struct remote_events *events,
-			 void *arg);
+struct remote *remote_spdy(struct conduit *c, int version, const struct stdio_want *want,
+                           const struct remote_events *events, void *arg);
+struct remote *remote_ws(struct conduit *c, int version, bool base64, const struct stdio_want *want,
+                         const struct remote_events *events, void *arg);
 
 #endif

@@ -29,8 +29,10 @@ struct stream_protocol {
 
 /* Both take r and c. */
 void command_start(struct stream_request *r, struct conduit *c, const struct stream_protocol *p);
-void forward_start(struct stream_request *r, struct conduit *c, const struct stream_protocol *p);    /* STREAM_SPDY, STREAM_SPDY_IN_WS */
-void forward_ws_start(struct stream_request *r, struct conduit *c, const struct stream_protocol *p); /* STREAM_WS, STREAM_WS_BASE64 */
+/* STREAM_SPDY, STREAM_SPDY_IN_WS */
+void forward_start(struct stream_request *r, struct conduit *c, const struct stream_protocol *p);
+/* STREAM_WS, STREAM_WS_BASE64 */
+void forward_ws_start(struct stream_request *r, struct conduit *c, const struct stream_protocol *p);
 
 /* The network namespace to dial in: a borrowed fd, -1 for the host's. Or -2 with NOT_FOUND, FAILED_PRECONDITION. */
 enum { FORWARD_HOST = -1, FORWARD_NONE = -2 };

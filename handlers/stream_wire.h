@@ -18,7 +18,8 @@ struct wire_events { /* as conduit_events */
 	void (*gone)(void *arg);
 };
 
-struct wire *wire_new(struct conduit *c, bool in_websocket, const struct wire_events *events, void *arg); /* c is taken */
+/* c is taken */
+struct wire *wire_new(struct conduit *c, bool in_websocket, const struct wire_events *events, void *arg);
 void wire_send(struct wire *w, const void *p, size_t n);
 bool wire_has_room(const struct wire *w);
 void wire_pause(struct wire *w, bool paused);

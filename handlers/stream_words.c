@@ -16,8 +16,9 @@ static json_t *exit_status(int32_t exit_code)
 		return json_pack("{s:{}, s:s}", "metadata", "status", "Success");
 	snprintf(number, sizeof(number), "%d", exit_code);
 	snprintf(message, sizeof(message), "command terminated with non-zero exit code: %d", exit_code);
-	return json_pack("{s:{}, s:s, s:s, s:s, s:{s:[{s:s, s:s}]}}", "metadata", "status", "Failure", "reason", "NonZeroExitCode", "message",
-			 message, "details", "causes", "reason", "ExitCode", "message", number);
+	return json_pack("{s:{}, s:s, s:s, s:s, s:{s:[{s:s, s:s}]}}", "metadata", "status", "Failure", "reason",
+	                 "NonZeroExitCode", "message", message, "details", "causes", "reason", "ExitCode", "message",
+	                 number);
 }
 
 /* Words of a runtime may be cut within a character; JSON takes UTF-8 only. */
@@ -42,8 +43,8 @@ void words_status(struct buf *out, int version, const struct err *e, int32_t exi
 		else if (exit_code)
 			buf_printf(out, "command terminated with non-zero exit code: %d", exit_code);
 	} else {
-		j = e ? json_pack("{s:{}, s:s, s:s, s:s, s:i}", "metadata", "status", "Failure", "reason", "InternalError", "message", message,
-				  "code", 500)
+		j = e ? json_pack("{s:{}, s:s, s:s, s:s, s:i}", "metadata", "status", "Failure", "reason",
+		                  "InternalError", "message", message, "code", 500)
 		      : exit_status(exit_code);
 		buf_puts(out, json_text(a, j));
 	}
@@ -60,7 +61,8 @@ static void one_size(const char *text, size_t len, void (*fn)(void *arg, uint16_
 		fn(arg, (uint16_t)width, (uint16_t)height);
 }
 
-void words_resize(struct buf *in, const void *p, size_t n, void (*fn)(void *arg, uint16_t width, uint16_t height), void *arg)
+void words_resize(struct buf *in, const void *p, size_t n, void (*fn)(void *arg, uint16_t width, uint16_t height),
+                  void *arg)
 {
 	const uint8_t *end;
 

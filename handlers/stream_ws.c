@@ -129,8 +129,8 @@ static void on_ready(struct timer *t)
 	r->remote.events->ready(r->remote.arg);
 }
 
-struct remote *remote_ws(struct conduit *c, int version, bool base64, const struct stdio_want *want, const struct remote_events *events,
-			 void *arg)
+struct remote *remote_ws(struct conduit *c, int version, bool base64, const struct stdio_want *want,
+                         const struct remote_events *events, void *arg)
 {
 	static const struct remote_ops ops = { output, has_room, taken, finish };
 	static const struct channels_events of_channels = { on_data, on_closed, on_room, on_gone };

@@ -5,8 +5,9 @@
  * relative path.
  *
  * Owners are shifted by an idmapped mount of the layers directory (one, however many layers; overlayfs takes such lower
- * directories from 5.19). It stands at <root>/shifted for the length of the call: overlayfs keeps clones of its own, and
- * before 6.15 it takes no directory of a mount that is not attached. ".." leads out of it to the same names as ever. */
+ * directories from 5.19). It stands at <root>/shifted for the length of the call: overlayfs keeps clones of its own,
+ * and before 6.15 it takes no directory of a mount that is not attached. ".." leads out of it to the same names as
+ * ever. */
 #include "images/overlay.h"
 
 #include <errno.h>
@@ -157,7 +158,8 @@ static int own_upper(const struct strings *layers, const char *upper, struct err
 	return rc;
 }
 
-static int mount_from(const char *dir, const struct strings *layers, const char *upper, const char *target, struct err *e)
+static int mount_from(const char *dir, const struct strings *layers, const char *upper, const char *target,
+                      struct err *e)
 {
 	auto_fd int back = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	int rc = 0;
@@ -267,7 +269,8 @@ static int make_dirs(const char *const *dirs, size_t n, struct err *e)
 	return 0;
 }
 
-/* Removes what probe() made: a mount if it was killed in between, one file and the directories overlayfs puts into work. */
+/* Removes what probe() made: a mount if it was killed in between, one file and the directories overlayfs puts into
+ * work. */
 static void clean(const char *scratch, struct arena *a)
 {
 	static const char *const left[] = { "fs/probe", "work/work/incompat/volatile/dirty",

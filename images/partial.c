@@ -112,7 +112,8 @@ int partial_append(struct partial *p, const void *bytes, size_t n, struct err *e
 		p->bytes += (uint64_t)put;
 	}
 	took_ms = (loop_mono_ns() - begun_ns) / 1000000;
-	/* One may be our own want of CPU; throttling hits about every eighth write of 16 KiB (balance_dirty_pages()). */
+	/* One may be our own want of CPU; throttling hits about every eighth write of 16 KiB
+	 * (balance_dirty_pages()). */
 	p->strain = took_ms >= SLOW_MS ? p->strain + SLOW_WEIGHT : p->strain - (p->strain > 0);
 	p->slow = p->strain > 2 * SLOW_WEIGHT;
 	if (p->slow)

@@ -1,8 +1,8 @@
 /* partial.h - the beginnings of blobs that are on their way: <root>/partial/<hex>, kept for a resume.
  *
- * Written by the daemon in pieces of a read, into the page cache. A disk so slow that the kernel makes writers wait would
- * hold up the loop: after three slow writes in a short run no more is kept of that blob. What is there stays good for a
- * resume. */
+ * Written by the daemon in pieces of a read, into the page cache. A disk so slow that the kernel makes writers wait
+ * would hold up the loop: after three slow writes in a short run no more is kept of that blob. What is there stays good
+ * for a resume. */
 #ifndef IMAGES_PARTIAL_H
 #define IMAGES_PARTIAL_H
 

@@ -22,7 +22,8 @@ struct unpack_config {
 	const char *root;         /* <root>/ingest and <root>/layers are made by the children when missing */
 	const char *program;      /* crisp-unpack */
 	uint64_t max_layer_bytes; /* of one plain tar, and of one file in it (sparse files have sizes of their own) */
-	const char *min_free;     /* "5%", or bytes with a unit ("10GiB"): space and inodes that unpacking leaves alone */
+	/* "5%", or bytes with a unit ("10GiB"): space and inodes that unpacking leaves alone */
+	const char *min_free;
 };
 
 /* Strings are borrowed for ever. Call once, before anything else here; what an earlier life of the daemon left half
@@ -49,7 +50,8 @@ struct unpack_result {
 	uint64_t inodes;
 	bool self_contained; /* the directory may stand above any parents: file it under its diff_id */
 	bool finished;       /* false: not usable yet, unpack_merge_start() makes a directory for given parents from it.
-	                        true and not self_contained: right above spec.parents only, file it under its chain_id */
+	                        true and not self_contained: right above spec.parents only, file it under its
+	                        chain_id */
 };
 
 struct unpack; /* opaque; gone once `done` ran or unpack_cancel() returned */

@@ -230,7 +230,8 @@ static int step(struct inflate *z, struct err *e)
 
 static bool is_inside(const struct inflate *z)
 {
-	return (z->format == FORMAT_GZIP && z->member == MEMBER_OPEN) || (z->format == FORMAT_ZSTD && z->zstd_wants > 0);
+	return (z->format == FORMAT_GZIP && z->member == MEMBER_OPEN) ||
+	       (z->format == FORMAT_ZSTD && z->zstd_wants > 0);
 }
 
 /* Fills `out` to its end or the blob's: full buffers keep tar's blocks whole and the writes large. */
@@ -252,7 +253,8 @@ static int fill(struct inflate *z, struct err *e)
 		}
 		if (step(z, e) < 0)
 			return -1;
-		/* The decoders hold output back when they had no room for it: at the blob's end they are asked until dry. */
+		/* The decoders hold output back when they had no room for it: at the blob's end they are asked until
+		 * dry. */
 		if (n == 0 && z->len == had_out && z->input.pos == had_in && is_inside(z))
 			return inflate_damaged(z, e, "%s: the stream ends early", format_names[z->format]);
 	}
@@ -298,8 +300,8 @@ int inflate_verify(struct inflate *z, struct err *e)
 		plain = got;
 	}
 	if (strcmp(plain, diff_id) != 0)
-		return err_set(e, ERR_DATA_LOSS, "the layer's diff_id is %.19s.., the image's config says %.19s..", plain,
-			       diff_id);
+		return err_set(e, ERR_DATA_LOSS, "the layer's diff_id is %.19s.., the image's config says %.19s..",
+		               plain, diff_id);
 	return 0;
 }
 

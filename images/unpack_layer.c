@@ -123,9 +123,14 @@ static int untar(struct work *w, struct layer_result *out, struct err *e)
 {
 	const struct layer_spec *s = w->spec;
 	struct inner_spec inner = {
-		.dir_fd = w->dir, .path = "fs", .min_free = w->min_free,
-		.stream = { .source = { s->blob_fd, STDIN_FILENO, s->blob_bytes, s->size_bytes }, .media_type = s->media_type,
-			    .digest = s->digest, .diff_id = s->diff_id, .max_bytes = s->max_bytes },
+		.dir_fd = w->dir,
+		.path = "fs",
+		.min_free = w->min_free,
+		.stream = { .source = { s->blob_fd, STDIN_FILENO, s->blob_bytes, s->size_bytes },
+		            .media_type = s->media_type,
+		            .digest = s->digest,
+		            .diff_id = s->diff_id,
+		            .max_bytes = s->max_bytes },
 	};
 	const struct view parents = { w->parents, w->nparents };
 	struct extracted x;

@@ -108,13 +108,25 @@ static int run_remove(const struct options *o, struct layer_result *out, struct 
 }
 
 static const struct job jobs[] = {
-	{ "layer", 2, 2, run_layer, { CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_FSETID, CAP_MKNOD,
-				      CAP_SETFCAP, CAP_SYS_ADMIN, CAP_SYS_CHROOT, -1 } },
-	{ "merge", 2, 2, run_merge, { CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_FSETID, CAP_MKNOD,
-				      CAP_SETFCAP, CAP_SYS_ADMIN, -1 } },
+	{ "layer",
+	  2,
+	  2,
+	  run_layer,
+	  { CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_FSETID, CAP_MKNOD, CAP_SETFCAP,
+	    CAP_SYS_ADMIN, CAP_SYS_CHROOT, -1 } },
+	{ "merge",
+	  2,
+	  2,
+	  run_merge,
+	  { CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_FSETID, CAP_MKNOD, CAP_SETFCAP,
+	    CAP_SYS_ADMIN, -1 } },
 	{ "usage", 1, 1, run_usage, { CAP_DAC_READ_SEARCH, -1 } },
 	{ "sync", 1, 1, run_sync, { CAP_DAC_READ_SEARCH, -1 } },
-	{ "remove", 1, 1024, run_remove, { CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_LINUX_IMMUTABLE, -1 } },
+	{ "remove",
+	  1,
+	  1024,
+	  run_remove,
+	  { CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_LINUX_IMMUTABLE, -1 } },
 };
 
 static int parse_number(const char *text, uint64_t *out)
@@ -168,7 +180,8 @@ static int answer(int r, const struct layer_result *out, const struct err *e)
 	if (r < 0)
 		printf("error %s %s\n", err_name(e->code), e->msg);
 	else
-		printf("ok bytes=%" PRIu64 " inodes=%" PRIu64 " self_contained=%d finished=%d xattrs_left_out=%" PRIu64 "\n",
+		printf("ok bytes=%" PRIu64 " inodes=%" PRIu64 " self_contained=%d finished=%d xattrs_left_out=%" PRIu64
+		       "\n",
 		       out->bytes, out->inodes, out->self_contained, out->finished, out->xattrs_left_out);
 	return fflush(stdout) == 0 && r == 0 ? 0 : 1;
 }
@@ -202,6 +215,7 @@ int main(int argc, char **argv)
 			return 2;
 		return run(&jobs[i], &o);
 	}
-	fprintf(stderr, "usage: crisp-unpack layer|merge|usage|sync|remove ...; started by crispd, see unpack_main.c\n");
+	fprintf(stderr,
+	        "usage: crisp-unpack layer|merge|usage|sync|remove ...; started by crispd, see unpack_main.c\n");
 	return 2;
 }

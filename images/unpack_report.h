@@ -26,7 +26,8 @@ struct report {
 	struct report_link *links; /* hard links whose target the layer lacks, in the tar's order */
 	size_t nlinks, room_links;
 	uint64_t text_bytes;      /* what the names take, so that a limit can be set on them */
-	bool opaque_root;         /* overlayfs does not look at the root's own mark: each name below is hidden by itself */
+	/* overlayfs does not look at the root's own mark: each name below is hidden by itself */
+	bool opaque_root;
 };
 
 void report_open(struct report *r);

@@ -46,8 +46,8 @@ static int add_numbers(struct tar *t, const uint8_t *p, int pieces, struct err *
 
 		if (p[0] == 0 || p[0] == ' ')
 			break;
-		if (tar_number(p, S_NUMBER, &offset) < 0 || tar_number(p + S_NUMBER, S_NUMBER, &size) < 0 || offset < 0 ||
-		    size < 0)
+		if (tar_number(p, S_NUMBER, &offset) < 0 || tar_number(p + S_NUMBER, S_NUMBER, &size) < 0 ||
+		    offset < 0 || size < 0)
 			return tar_bad(t, e, "bad sparse map");
 		if (sparse_add(t, (uint64_t)offset, (uint64_t)size, e) < 0)
 			return -1;

@@ -290,7 +290,8 @@ static int entry_size(struct tar *t, const uint8_t *h, struct err *e)
 		size = (int64_t)t->pax.size;
 	if (size < 0 || size > INT64_MAX - TAR_BLOCK)
 		return tar_bad(t, e, "bad size");
-	/* Links, directories and devices have no body, whatever their size says: so read by Go, and so by containerd. */
+	/* Links, directories and devices have no body, whatever their size says: so read by Go, and so by
+	 * containerd. */
 	t->left = t->entry.type == TAR_FILE ? (uint64_t)size : 0;
 	t->padding = -t->left & (TAR_BLOCK - 1);
 	t->entry.size = t->left;

@@ -40,7 +40,9 @@ void unpacker_open(struct unpacker *c, struct arena *a, const char *job)
 	*c = (struct unpacker){ .arena = a };
 	unpacker_add(c, config.program);
 	unpacker_add(c, job);
-	c->spec = (struct child_spec){ .argv = c->argv, .fds = c->fds, .stdout_max = ANSWER_MAX, .stderr_max = STDERR_MAX };
+	c->spec = (struct child_spec){
+		.argv = c->argv, .fds = c->fds, .stdout_max = ANSWER_MAX, .stderr_max = STDERR_MAX
+	};
 	c->spec.enter = &our_mounts;
 	c->spec.nenter = our_mounts >= 0;
 }
@@ -99,7 +101,8 @@ static bool parse_ok(const char *p, struct unpacker_answer *out)
 {
 	uint64_t self_contained, finished;
 
-	if (!take_number(&p, "ok bytes=", INT64_MAX, &out->bytes) || !take_number(&p, " inodes=", INT64_MAX, &out->inodes) ||
+	if (!take_number(&p, "ok bytes=", INT64_MAX, &out->bytes) ||
+	    !take_number(&p, " inodes=", INT64_MAX, &out->inodes) ||
 	    !take_number(&p, " self_contained=", 1, &self_contained) || !take_number(&p, " finished=", 1, &finished) ||
 	    !take_number(&p, " xattrs_left_out=", INT64_MAX, &out->xattrs_left_out))
 		return false;
@@ -110,7 +113,8 @@ static bool parse_ok(const char *p, struct unpacker_answer *out)
 
 static bool parse_error(const char *p, struct err *e)
 {
-	static const enum err_code codes[] = { ERR_DATA_LOSS, ERR_INVALID_ARGUMENT, ERR_RESOURCE_EXHAUSTED, ERR_INTERNAL };
+	static const enum err_code codes[] = { ERR_DATA_LOSS, ERR_INVALID_ARGUMENT, ERR_RESOURCE_EXHAUSTED,
+		                               ERR_INTERNAL };
 	size_t n = strlen(p);
 
 	if (!take_word(&p, "error ") || n == 0 || p[strlen(p) - 1] != '\n')
@@ -136,7 +140,8 @@ int unpacker_answer(const struct err *failed, const struct child_result *r, stru
 		return err_wrap(e, "crisp-unpack");
 	}
 	if (r->out_len == 0)
-		return err_set(e, ERR_INTERNAL, "crisp-unpack: %s: %.300s", child_status_text(r->status), log_quote(r->err));
+		return err_set(e, ERR_INTERNAL, "crisp-unpack: %s: %.300s", child_status_text(r->status),
+		               log_quote(r->err));
 	if (r->status == 0 && parse_ok(r->out, out))
 		return 0;
 	if (r->status != 0 && parse_error(r->out, e))

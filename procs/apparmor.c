@@ -1,7 +1,8 @@
 /* apparmor.c - see apparmor.h.
  *
- * The profile needs no include file and no variable of /etc/apparmor.d, so that the parser reads all of it from its stdin. As
- * those of containerd and docker: everything, but writing what reaches past the container in /proc and /sys, and mounting. */
+ * The profile needs no include file and no variable of /etc/apparmor.d, so that the parser reads all of it from its
+ * stdin. As those of containerd and docker: everything, but writing what reaches past the container in /proc and /sys,
+ * and mounting. */
 #include "procs/apparmor.h"
 
 #include <fcntl.h>
@@ -77,7 +78,8 @@ bool apparmor_enabled(void)
 /* Lines are "name (mode)"; a name may have blanks and parentheses itself. */
 bool apparmor_loaded(const char *name)
 {
-	auto_file FILE *f = fopen(state.cfg.profiles ? state.cfg.profiles : "/sys/kernel/security/apparmor/profiles", "re");
+	auto_file FILE *f =
+	        fopen(state.cfg.profiles ? state.cfg.profiles : "/sys/kernel/security/apparmor/profiles", "re");
 	auto_free char *line = NULL;
 	size_t size = 0, len = strlen(name);
 
@@ -122,12 +124,17 @@ void apparmor_open(const struct apparmor_config *cfg, void (*done)(void *arg), v
 	state.arg = arg;
 	argv[0] = parser();
 	if (apparmor_enabled() && argv[0]) {
-		state.child = child_start(&(struct child_spec){ .argv = argv, .stdin_data = profile, .stdin_len = sizeof(profile) - 1,
-			.stderr_max = WORDS_MAX, .timeout_ms = PARSER_TIMEOUT_MS }, on_parsed, NULL);
+		state.child = child_start(&(struct child_spec){ .argv = argv,
+		                                                .stdin_data = profile,
+		                                                .stdin_len = sizeof(profile) - 1,
+		                                                .stderr_max = WORDS_MAX,
+		                                                .timeout_ms = PARSER_TIMEOUT_MS },
+		                          on_parsed, NULL);
 		return;
 	}
 	if (apparmor_enabled())
-		log_warn("apparmor reason=\"no apparmor_parser: containers that name no profile are not confined by one\"");
+		log_warn("apparmor reason=\"no apparmor_parser: containers that name no profile are not confined by "
+		         "one\"");
 	timer_set(&state.timer, 0, on_nothing_to_do);
 }
 

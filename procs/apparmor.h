@@ -16,15 +16,17 @@ struct apparmor_config { /* borrowed for ever; NULL: as the kernel and Debian ha
 	const char *parser;   /* the first of /sbin/apparmor_parser and /usr/sbin/apparmor_parser */
 };
 
-/* Loads the default profile, through the parser as a child, where the host has AppArmor and the parser; else there is none, and
- * nothing to do. `done` runs exactly once, never inside the call; a failure is logged here, and apparmor_default() tells. */
+/* Loads the default profile, through the parser as a child, where the host has AppArmor and the parser; else there is
+ * none, and nothing to do. `done` runs exactly once, never inside the call; a failure is logged here, and
+ * apparmor_default() tells. */
 void apparmor_open(const struct apparmor_config *cfg, void (*done)(void *arg), void *arg);
 void apparmor_close(void); /* `done` never runs */
 
 bool apparmor_enabled(void);             /* the kernel has it, switched on */
 bool apparmor_loaded(const char *name);  /* the kernel has this profile now, whoever loaded it */
 
-/* A container without a word about AppArmor gets the default profile; false: this host has no parser to load it with. */
+/* A container without a word about AppArmor gets the default profile; false: this host has no parser to load it
+ * with. */
 bool apparmor_default(void);
 
 #endif

@@ -194,7 +194,8 @@ static int open_stdin(const struct container *c)
 	return held < 0 ? -1 : fcntl(held, F_DUPFD_CLOEXEC, 3);
 }
 
-struct stdio *attach_start(struct container *c, const struct stdio_want *want, const struct stdio_events *events, void *arg)
+struct stdio *attach_start(struct container *c, const struct stdio_want *want, const struct stdio_events *events,
+                           void *arg)
 {
 	struct attach *a = new_zero(struct attach);
 

@@ -53,14 +53,15 @@ static bool is_device(const char *name)
 {
 	const char *slash = strchr(name, '/'), *equal = slash ? strchr(slash, '=') : NULL;
 
-	return equal && is_word(name, (size_t)(slash - name), "_-.") && is_word(slash + 1, (size_t)(equal - slash - 1), "_-.") &&
-	       is_word(equal + 1, strlen(equal + 1), "_-.:");
+	return equal && is_word(name, (size_t)(slash - name), "_-.") &&
+	       is_word(slash + 1, (size_t)(equal - slash - 1), "_-.") && is_word(equal + 1, strlen(equal + 1), "_-.:");
 }
 
 static int ask(struct strings *out, const char *name, const char *where, struct err *e)
 {
 	if (!is_device(name))
-		return err_set(e, ERR_INVALID_ARGUMENT, "%s: \"%.200s\" is no CDI device (vendor/class=name)", where, name);
+		return err_set(e, ERR_INVALID_ARGUMENT, "%s: \"%.200s\" is no CDI device (vendor/class=name)", where,
+		               name);
 	for (size_t i = 0; i < out->n; i++)
 		if (strcmp(out->at[i], name) == 0)
 			return 0;
@@ -77,7 +78,8 @@ static size_t commas(const char *text)
 	return n;
 }
 
-int cdi_asked(const struct strings *field, const struct pairs *annotations, struct strings *out, struct arena *a, struct err *e)
+int cdi_asked(const struct strings *field, const struct pairs *annotations, struct strings *out, struct arena *a,
+              struct err *e)
 {
 	size_t most = field->n;
 
@@ -187,7 +189,8 @@ static void look_everywhere(struct search *s)
 			if (len > 5 && strcmp(entry->d_name + len - 5, ".json") == 0)
 				look_at_file(s, path, i);
 			else if (len > 5 && strcmp(entry->d_name + len - 5, ".yaml") == 0)
-				s->faults = arena_printf(s->arena, "%s; %s is not read: only .json files are", s->faults, path);
+				s->faults = arena_printf(s->arena, "%s; %s is not read: only .json files are",
+				                         s->faults, path);
 		}
 	}
 }
@@ -212,8 +215,8 @@ static void merge(json_t *to, const json_t *from)
 /* A file's own edits once, before those of its first device. */
 static json_t *merge_all(const struct search *s)
 {
-	json_t *all = own_must(json_pack("{s:[],s:[],s:[],s:[],s:[],s:[],s:{}}", "env", "deviceNodes", "mounts", "hooks",
-					 "additionalGids", "netDevices", "intelRdt"));
+	json_t *all = own_must(json_pack("{s:[],s:[],s:[],s:[],s:[],s:[],s:{}}", "env", "deviceNodes", "mounts",
+	                                 "hooks", "additionalGids", "netDevices", "intelRdt"));
 
 	for (size_t i = 0; i < s->n; i++) {
 		bool again = false;

@@ -10,9 +10,11 @@ struct node {
 	int64_t major, minor, fileMode, uid, gid;
 };
 static const struct field node_fields[] = {
-	F_STR(struct node, path), F_STR(struct node, hostPath), F_STR(struct node, type), F_STR(struct node, permissions),
-	F_I64(struct node, major), F_I64(struct node, minor), F_I64(struct node, fileMode), F_I64(struct node, uid),
-	F_I64(struct node, gid), F_END,
+	F_STR(struct node, path),     F_STR(struct node, hostPath),
+	F_STR(struct node, type),     F_STR(struct node, permissions),
+	F_I64(struct node, major),    F_I64(struct node, minor),
+	F_I64(struct node, fileMode), F_I64(struct node, uid),
+	F_I64(struct node, gid),      F_END,
 };
 
 struct mount {
@@ -30,8 +32,8 @@ struct hook {
 	int64_t timeout;
 };
 static const struct field hook_fields[] = {
-	F_STR(struct hook, hookName), F_STR(struct hook, path), F_STRINGS(struct hook, args), F_STRINGS(struct hook, env),
-	F_I64(struct hook, timeout), F_END,
+	F_STR(struct hook, hookName), F_STR(struct hook, path),    F_STRINGS(struct hook, args),
+	F_STRINGS(struct hook, env),  F_I64(struct hook, timeout), F_END,
 };
 
 struct edits {
@@ -42,8 +44,12 @@ struct edits {
 	struct ints additionalGids;
 };
 static const struct field edits_fields[] = {
-	F_STRINGS(struct edits, env), F_ARRAY(struct edits, deviceNodes, node_fields), F_ARRAY(struct edits, mounts, mount_fields),
-	F_ARRAY(struct edits, hooks, hook_fields), F_INTS(struct edits, additionalGids), F_END,
+	F_STRINGS(struct edits, env),
+	F_ARRAY(struct edits, deviceNodes, node_fields),
+	F_ARRAY(struct edits, mounts, mount_fields),
+	F_ARRAY(struct edits, hooks, hook_fields),
+	F_INTS(struct edits, additionalGids),
+	F_END,
 };
 
 static int bad(struct err *e, const char *what, const char *value)
@@ -74,7 +80,8 @@ static int check_node(const struct node *n, struct err *e)
 
 static int check_hook(const struct hook *h, struct err *e)
 {
-	static const char *const names[] = { "prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop" };
+	static const char *const names[] = { "prestart",       "createRuntime", "createContainer",
+		                             "startContainer", "poststart",     "poststop" };
 	bool known = false;
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
@@ -102,13 +109,15 @@ static int check_edits(const json_t *j, struct arena *a, struct err *e)
 			return -1;
 	for (size_t i = 0; i < x.mounts.n; i++)
 		if (x.mounts.at[i].hostPath[0] == '\0' || x.mounts.at[i].containerPath[0] != '/')
-			return bad(e, "mount: no hostPath, or no absolute containerPath:", x.mounts.at[i].containerPath);
+			return bad(e,
+			           "mount: no hostPath, or no absolute containerPath:", x.mounts.at[i].containerPath);
 	for (size_t i = 0; i < x.hooks.n; i++)
 		if (check_hook(&x.hooks.at[i], e) < 0)
 			return -1;
 	for (size_t i = 0; i < x.additionalGids.n; i++)
 		if (x.additionalGids.at[i] < 0 || x.additionalGids.at[i] >= UINT32_MAX)
-			return err_set(e, ERR_INTERNAL, "additionalGids: %lld is no group", (long long)x.additionalGids.at[i]);
+			return err_set(e, ERR_INTERNAL, "additionalGids: %lld is no group",
+			               (long long)x.additionalGids.at[i]);
 	return 0;
 }
 

@@ -1,7 +1,7 @@
 /* cgroup.c - see cgroup.h. Which hierarchies there are, and making groups in all of them.
  *
- * v1: every mounted hierarchy with a controller, and name=systemd, which runc joins too. A cgroup2 mounted beside them (hybrid)
- * carries what v1 does not and is left alone. Specs: proc_pid_mountinfo(5), cgroups(7).
+ * v1: every mounted hierarchy with a controller, and name=systemd, which runc joins too. A cgroup2 mounted beside them
+ * (hybrid) carries what v1 does not and is left alone. Specs: proc_pid_mountinfo(5), cgroups(7).
  *
  * Nothing here writes cgroup.procs: moving a process from outside waits for an RCU grace period, 7-15 ms. */
 #include "procs/cgroup.h"
@@ -51,8 +51,9 @@ static void unescape(char *s)
 /* ",cpu,cpuacct," from the super options; NULL when it is of no use to us. */
 static const char *v1_controllers(char *options)
 {
-	static const char *const known[] = { "cpu", "cpuacct", "cpuset", "memory", "devices", "freezer", "blkio", "pids", "hugetlb",
-					     "net_cls", "net_prio", "perf_event", "rdma", "misc", "name=systemd" };
+	static const char *const known[] = { "cpu",      "cpuacct",    "cpuset", "memory",  "devices",
+		                             "freezer",  "blkio",      "pids",   "hugetlb", "net_cls",
+		                             "net_prio", "perf_event", "rdma",   "misc",    "name=systemd" };
 	char *text = arena_strdup(names, ","), *save = NULL;
 
 	for (char *o = strtok_r(options, ",", &save); o; o = strtok_r(NULL, ",", &save))
@@ -83,7 +84,8 @@ static void take_line(char *line, struct hierarchy *unified)
 		return;
 	if (sscanf(line, "%*d %*d %u:%u %*s %ms", &major, &minor, &mount) == 3) {
 		unescape(mount);
-		h = (struct hierarchy){ arena_strdup(names, mount), "", makedev(major, minor), strcmp(type, "cgroup2") == 0 };
+		h = (struct hierarchy){ arena_strdup(names, mount), "", makedev(major, minor),
+			                strcmp(type, "cgroup2") == 0 };
 	}
 	free(mount);
 	if (!h.mount)
@@ -113,7 +115,8 @@ int cgroup_open(const struct cgroup_config *cfg, struct err *e)
 	size_t size = 0;
 
 	if (strcmp(cfg->driver, "cgroupfs") != 0)
-		return err_set(e, ERR_INVALID_ARGUMENT, "cgroup.driver: %s is unknown (cgroupfs)", log_quote(cfg->driver));
+		return err_set(e, ERR_INVALID_ARGUMENT, "cgroup.driver: %s is unknown (cgroupfs)",
+		               log_quote(cfg->driver));
 	if (cfg->root[0] != '/' || strstr(cfg->root, ".."))
 		return err_set(e, ERR_INVALID_ARGUMENT, "cgroup.root: %s is no absolute path", log_quote(cfg->root));
 	if (!f)
@@ -233,7 +236,8 @@ static int inherit_cpuset(const struct hierarchy *h, const char *parent, const c
 	return 0;
 }
 
-/* One write a controller: the kernel takes all or none of a line, and one that is threaded or busy must not cost the others. */
+/* One write a controller: the kernel takes all or none of a line, and one that is threaded or busy must not cost the
+ * others. */
 static void enable_controllers(const struct hierarchy *h, const char *path)
 {
 	char have[1024], on[1024], word[64], *save = NULL;
@@ -267,13 +271,14 @@ static int make_one(const struct hierarchy *h, const char *parent, const char *p
 	return 0;
 }
 
-/* Every level from the top: "/a", "/a/b", … Where levels need nothing beside their mkdir the last one is tried first: most
- * parents exist, and a mkdir on cgroupfs that finds one waits for cgroup_mutex all the same. */
+/* Every level from the top: "/a", "/a/b", … Where levels need nothing beside their mkdir the last one is tried first:
+ * most parents exist, and a mkdir on cgroupfs that finds one waits for cgroup_mutex all the same. */
 static int make_in(const struct hierarchy *h, const char *path, struct err *e)
 {
 	char parent[CGROUP_PATH_MAX], level[CGROUP_PATH_MAX];
 
-	if (!h->v2 && !strstr(h->controllers, ",cpuset,") && (mkdir(cgroup_file(h, path, "").s, 0755) == 0 || errno == EEXIST))
+	if (!h->v2 && !strstr(h->controllers, ",cpuset,") &&
+	    (mkdir(cgroup_file(h, path, "").s, 0755) == 0 || errno == EEXIST))
 		return 0;
 	snprintf(parent, sizeof(parent), "/");
 	for (const char *end = path; *end;) {

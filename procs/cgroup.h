@@ -1,7 +1,8 @@
 /* cgroup.h - control groups of pods and containers, v1 (every hierarchy, hybrid too) and v2, cgroupfs driver.
  *
- * Paths are below each hierarchy: "/crisp/pod1/abc". Pod cgroups are ours; a container's own cgroup is made and limited by the
- * OCI runtime (cgroupsPath of its config.json), which so enforces the device list; we read counters, watch OOM and remove left-overs.
+ * Paths are below each hierarchy: "/crisp/pod1/abc". Pod cgroups are ours; a container's own cgroup is made and limited
+ * by the OCI runtime (cgroupsPath of its config.json), which so enforces the device list; we read counters, watch OOM
+ * and remove left-overs.
  * Specs: Documentation/admin-guide/cgroup-v1/, cgroup-v2.rst. */
 #ifndef PROCS_CGROUP_H
 #define PROCS_CGROUP_H
@@ -13,7 +14,8 @@
 #include "procs/config.h"
 #include "reactor/err.h"
 
-/* Finds what is mounted where. FAILED_PRECONDITION when no hierarchy is usable. `root` is the parent for pods that name none. */
+/* Finds what is mounted where. FAILED_PRECONDITION when no hierarchy is usable. `root` is the parent for pods that name
+ * none. */
 struct cgroup_config {
 	const char *root;   /* "/crisp" */
 	const char *driver; /* "cgroupfs" */
@@ -22,30 +24,37 @@ struct cgroup_config {
 int cgroup_open(const struct cgroup_config *cfg, struct err *e);
 bool cgroup_is_v2(void); /* unified: no v1 controller hierarchy is mounted */
 
-/* Where cgroup2 is mounted beside v1 hierarchies ("/sys/fs/cgroup/unified"); NULL: it is not. Debian's crun must not see it. */
+/* Where cgroup2 is mounted beside v1 hierarchies ("/sys/fs/cgroup/unified"); NULL: it is not. Debian's crun must not
+ * see it. */
 const char *cgroup_hybrid(void);
 
-/* The pod cgroup: parent ("" = our root; a ".slice" last element is taken literally by cgroupfs) + "/" + id. In the arena. */
+/* The pod cgroup: parent ("" = our root; a ".slice" last element is taken literally by cgroupfs) + "/" + id. In the
+ * arena. */
 char *cgroup_pod_path(struct arena *a, const char *parent, const char *id);
 
-/* In every hierarchy, parents too; v1: cpuset copied from the parent; v2: every controller enabled down to the children of path,
- * which then may not hold processes itself (cgroup-v2.rst, "No Internal Process Constraint"). A leaf may: it enables none. */
+/* In every hierarchy, parents too; v1: cpuset copied from the parent; v2: every controller enabled down to the children
+ * of path, which then may not hold processes itself (cgroup-v2.rst, "No Internal Process Constraint"). A leaf may: it
+ * enables none. */
 int cgroup_make(const char *path, struct err *e);
 int cgroup_make_leaf(const char *path, struct err *e);
-int cgroup_limit(const char *path, const struct resources *r, struct err *e); /* pod level: cpu, memory, pids where set */
+/* pod level: cpu, memory, pids where set */
+int cgroup_limit(const char *path, const struct resources *r, struct err *e);
 /* It and what is below, from the next turn on; a busy one is retried with growing pauses, never waited for. */
 void cgroup_remove(const char *path);
 void cgroup_close(void); /* one last try at what is still to be removed, and at the root when it is empty */
 
-/* SIGKILL to every process in it and below. Passes over the tree are repeated until one finds nobody new (at most 16): whoever
- * is forked meanwhile is found by the next pass, so only a fork bomb without a pids limit outruns it. Death itself is not awaited. */
+/* SIGKILL to every process in it and below. Passes over the tree are repeated until one finds nobody new (at most 16):
+ * whoever is forked meanwhile is found by the next pass, so only a fork bomb without a pids limit outruns it. Death
+ * itself is not awaited. */
 
-/* Recovery: removes the pod cgroups right below our root whose name, an id, `known` denies: their record went before they did. */
+/* Recovery: removes the pod cgroups right below our root whose name, an id, `known` denies: their record went before
+ * they did. */
 void cgroup_sweep(bool (*known)(const char *id));
 
 void cgroup_kill(const char *path);
 
-/* Files that a child of the keeper joins by (child_spec.join_tasks); NULL-terminated, in the arena. v2: NULL, see cgroup_dirfd. */
+/* Files that a child of the keeper joins by (child_spec.join_tasks); NULL-terminated, in the arena. v2: NULL, see
+ * cgroup_dirfd. */
 const char *const *cgroup_tasks(struct arena *a, const char *path);
 int cgroup_dirfd(const char *path, struct err *e); /* v2 only; owned by the caller */
 

@@ -50,7 +50,8 @@ size_t cgroup_pids(const char *path, pid_t *pids, size_t max)
 	return h ? pids_below(cgroup_file(h, path, "").s, pids, max, DEPTH_MAX) : 0;
 }
 
-/* The line of our hierarchy in /proc/<pid>/cgroup names the path: so a pid that was taken over by a stranger is left alone. */
+/* The line of our hierarchy in /proc/<pid>/cgroup names the path: so a pid that was taken over by a stranger is left
+ * alone. */
 static bool still_inside(const struct hierarchy *h, const char *path, pid_t pid)
 {
 	char file[32], line[CGROUP_PATH_MAX];
@@ -127,7 +128,8 @@ int64_t cgroup_oom_kills(const char *path)
 	const struct hierarchy *h = hierarchy_of("memory");
 	char text[1024], *at;
 
-	/* v2: memory.events counts what is below too, which in a container's group is its own. v1 (4.13): oom_kill in oom_control. */
+	/* v2: memory.events counts what is below too, which in a container's group is its own. v1 (4.13): oom_kill in
+	 * oom_control. */
 	if (!h || cgroup_read(h, path, h->v2 ? "memory.events" : "memory.oom_control", text, sizeof(text)) <= 0)
 		return -1;
 	for (at = text; at; at = strchr(at, '\n') ? strchr(at, '\n') + 1 : NULL)

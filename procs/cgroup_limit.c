@@ -39,7 +39,8 @@ static int put_memsw(const char *path, const struct resources *r, struct err *e)
 
 static int limit_memory_v1(const char *path, const struct resources *r, struct err *e)
 {
-	/* Raising: memsw first; lowering: memory first. A new group has none, so memory goes first unless it is refused. */
+	/* Raising: memsw first; lowering: memory first. A new group has none, so memory goes first unless it is
+	 * refused. */
 	if (put_number("memory", path, "memory.limit_in_bytes", r->memory_limit, e) < 0 &&
 	    (put_memsw(path, r, e) < 0 || put_number("memory", path, "memory.limit_in_bytes", r->memory_limit, e) < 0))
 		return -1;
@@ -64,7 +65,8 @@ static int limit_cpu_v2(const char *path, const struct resources *r, struct err 
 	if (!r->cpu_quota && !r->cpu_period)
 		return 0;
 	if (r->cpu_quota > 0)
-		snprintf(text, sizeof(text), "%lld %lld", (long long)r->cpu_quota, (long long)(r->cpu_period ? r->cpu_period : 100000));
+		snprintf(text, sizeof(text), "%lld %lld", (long long)r->cpu_quota,
+		         (long long)(r->cpu_period ? r->cpu_period : 100000));
 	else
 		snprintf(text, sizeof(text), "max %lld", (long long)(r->cpu_period ? r->cpu_period : 100000));
 	return put("cpu", path, "cpu.max", text, e);
@@ -83,7 +85,8 @@ static int limit_v2(const char *path, const struct resources *r, struct err *e)
 	}
 	for (size_t i = 0; i < r->unified.n; i++) {
 		if (strchr(r->unified.at[i].key, '/'))
-			return err_set(e, ERR_INVALID_ARGUMENT, "unified: %.100s is no file name", r->unified.at[i].key);
+			return err_set(e, ERR_INVALID_ARGUMENT, "unified: %.100s is no file name",
+			               r->unified.at[i].key);
 		if (put("unified", path, r->unified.at[i].key, r->unified.at[i].value, e) < 0)
 			return -1;
 	}

@@ -4,8 +4,8 @@
  *     |  ^
  *     +--+ busy (a dying process still counts): again after 10 ms, 20 ms, … 5 s
  *
- * Waits on: one timer. At most BATCH_MS of a turn is spent here: rmdir waits for cgroup_mutex, which a runtime that is moving
- * a process holds for milliseconds. */
+ * Waits on: one timer. At most BATCH_MS of a turn is spent here: rmdir waits for cgroup_mutex, which a runtime that is
+ * moving a process holds for milliseconds. */
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
@@ -49,7 +49,8 @@ static int remove_tree(const char *dir, int depth)
 	return rmdir(dir) == 0 || errno == ENOENT ? 0 : -1;
 }
 
-/* A cgroup2 mounted beside v1 is none of ours, but runc makes the whole path there too and removes its last element only. */
+/* A cgroup2 mounted beside v1 is none of ours, but runc makes the whole path there too and removes its last element
+ * only. */
 static int remove_in_hybrid(const char *path)
 {
 	struct hierarchy beside = { .mount = cgroup_hybrid() };

@@ -25,7 +25,8 @@ const char *cgroup_root(void);
 /* The one that carries the controller; v2 carries all. NULL: none. */
 const struct hierarchy *hierarchy_of(const char *controller);
 
-/* The best one to find processes in: v1 ones all hold the same, but a process may leave single ones. NULL: none is open. */
+/* The best one to find processes in: v1 ones all hold the same, but a process may leave single ones. NULL: none is
+ * open. */
 const struct hierarchy *hierarchy_of_processes(void);
 
 /* <mount><path>/<file> for the caller to open; file "" is the directory. */
@@ -34,7 +35,8 @@ struct cgroup_path {
 };
 struct cgroup_path cgroup_file(const struct hierarchy *h, const char *path, const char *file);
 
-ssize_t cgroup_read(const struct hierarchy *h, const char *path, const char *file, char *text, size_t size); /* NUL-terminated; -1 */
+/* NUL-terminated; -1 */
+ssize_t cgroup_read(const struct hierarchy *h, const char *path, const char *file, char *text, size_t size);
 int cgroup_write(const struct hierarchy *h, const char *path, const char *file, const char *text, struct err *e);
 
 #endif

@@ -26,9 +26,9 @@
 #include "reactor/own.h"
 #include "reactor/sm.h"
 
-/* Plugins meet in the kernel's rtnl and xtables locks: more of them at once make each pod slower and none earlier (10 ADDs on two
- * CPUs: median 4 at once 20 to 30 % below all at once, 1 at once twice as slow). One that takes SLOW_MS waits for something else, an
- * API server perhaps, and gives its place away while it does. */
+/* Plugins meet in the kernel's rtnl and xtables locks: more of them at once make each pod slower and none earlier (10
+ * ADDs on two CPUs: median 4 at once 20 to 30 % below all at once, 1 at once twice as slow). One that takes SLOW_MS
+ * waits for something else, an API server perhaps, and gives its place away while it does. */
 enum { PLACES = 4, SLOW_MS = 200 };
 
 enum cni_state { WAITING, ADD, UNDO, DEL, DONE, FAILED };
@@ -252,7 +252,8 @@ static int prepare(struct cni_op *op, const struct cni_sandbox *s, struct err *e
 		return -1;
 	op->call = (struct cni_plugin_call){ .list = op->list, .bin_dirs = cni_network_bin_dirs() };
 	op->call.container_id = arena_strdup(op->arena, s->id);
-	op->call.netns = arena_strdup(op->arena, op->verb == DEL && access(s->netns_path, F_OK) < 0 ? "" : s->netns_path);
+	op->call.netns =
+	        arena_strdup(op->arena, op->verb == DEL && access(s->netns_path, F_OK) < 0 ? "" : s->netns_path);
 	op->call.args = cni_args(s, op->arena, e);
 	op->capabilities = cni_capabilities(s, e);
 	/* What could not be told at ADD made it fail: DEL goes on without, so that nothing of it can stick. */
@@ -274,7 +275,8 @@ static struct cni_op *start(enum cni_state verb, const struct cni_sandbox *s, cn
 	op->verb = verb;
 	op->done = done;
 	op->arg = arg;
-	op->sm = (struct sm){ cni_states, verb == ADD ? "cni_add" : "cni_del", arena_strdup(op->arena, s->id), WAITING };
+	op->sm =
+	        (struct sm){ cni_states, verb == ADD ? "cni_add" : "cni_del", arena_strdup(op->arena, s->id), WAITING };
 	op->since_ns = loop_mono_ns();
 	if (prepare(op, s, &op->err) < 0) {
 		sm_move(&op->sm, FAILED);

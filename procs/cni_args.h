@@ -11,8 +11,9 @@
 /* "IgnoreUnknown=1;K8S_POD_NAMESPACE=…". NULL with INVALID_ARGUMENT: a name that would break the list (";"). */
 char *cni_args(const struct cni_sandbox *s, struct arena *a, struct err *e);
 
-/* A new object of all capability arguments this pod has: portMappings (those with a hostPort), dns, bandwidth, cgroupPath,
- * io.kubernetes.cri.pod-annotations. NULL with INVALID_ARGUMENT: a bandwidth annotation that is no quantity from 1k to 1P. */
+/* A new object of all capability arguments this pod has: portMappings (those with a hostPort), dns, bandwidth,
+ * cgroupPath, io.kubernetes.cri.pod-annotations. NULL with INVALID_ARGUMENT: a bandwidth annotation that is no quantity
+ * from 1k to 1P. */
 json_t *cni_capabilities(const struct cni_sandbox *s, struct err *e);
 
 bool cni_has_host_port(const struct cni_sandbox *s);

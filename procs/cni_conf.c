@@ -91,7 +91,8 @@ static int check_plugins(const json_t *plugins, const char *what, struct err *e)
 		if (!type || !type[0])
 			return err_set(e, ERR_INTERNAL, "%s: plugin %zu has no type", what, i + 1);
 		if (strchr(type, '/') || strcmp(type, ".") == 0 || strcmp(type, "..") == 0)
-			return err_set(e, ERR_INTERNAL, "%s: plugin %zu: type %.64s is no file name", what, i + 1, type);
+			return err_set(e, ERR_INTERNAL, "%s: plugin %zu: type %.64s is no file name", what, i + 1,
+			               type);
 	}
 	return 0;
 }
@@ -117,8 +118,8 @@ json_t *cni_conf_parse(const char *text, size_t len, enum cni_conf_kind kind, co
 	if (!version) {
 		const char *asked = json_string_value(json_object_get(j, "cniVersion"));
 
-		err_set(e, ERR_INTERNAL, "%s: cniVersion %.32s is not one of %s to %s", what, asked ? asked : "(none)", versions[0],
-			versions[VERSIONS - 1]);
+		err_set(e, ERR_INTERNAL, "%s: cniVersion %.32s is not one of %s to %s", what, asked ? asked : "(none)",
+		        versions[0], versions[VERSIONS - 1]);
 		return NULL;
 	}
 	list = kind == CNI_CONF_LIST ? json_incref(j) : json_pack("{s:s, s:[O]}", "name", name, "plugins", j);
@@ -208,7 +209,8 @@ const char *cni_plugin_path(struct arena *a, const char *type, const struct stri
 	return NULL;
 }
 
-char *cni_conf_stdin(struct arena *a, const json_t *list, const json_t *plugin, const json_t *capabilities, json_t *prev)
+char *cni_conf_stdin(struct arena *a, const json_t *list, const json_t *plugin, const json_t *capabilities,
+                     json_t *prev)
 {
 	auto_json json_t *conf = json_copy((json_t *)plugin);
 	auto_json json_t *runtime = json_object();

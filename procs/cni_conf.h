@@ -19,7 +19,8 @@ enum cni_conf_kind {
 	CNI_CONF_SINGLE, /* *.conf, *.json: one plugin, wrapped into a list of its name and version */
 };
 
-/* A new reference; `what` names the text in errors. NULL with INTERNAL: not JSON, no usable name, plugin type or cniVersion. */
+/* A new reference; `what` names the text in errors. NULL with INTERNAL: not JSON, no usable name, plugin type or
+ * cniVersion. */
 json_t *cni_conf_parse(const char *text, size_t len, enum cni_conf_kind kind, const char *what, struct err *e);
 
 /* The first *.conflist, *.conf or *.json of dir in the order of bytes; that one counts even when it is broken.
@@ -36,8 +37,9 @@ const char *cni_plugin_type(const json_t *plugin); /* no slash in it */
 /* The path of a plugin's program in the first directory that has it, or NULL with INTERNAL naming all of them. */
 const char *cni_plugin_path(struct arena *a, const char *type, const struct strings *bin_dirs, struct err *e);
 
-/* The text for one plugin's stdin: its own configuration with the list's name and version, prev as prevResult (NULL: none),
- * and of `capabilities` (an object) what the plugin declares as runtimeConfig. */
-char *cni_conf_stdin(struct arena *a, const json_t *list, const json_t *plugin, const json_t *capabilities, json_t *prev);
+/* The text for one plugin's stdin: its own configuration with the list's name and version, prev as prevResult (NULL:
+ * none), and of `capabilities` (an object) what the plugin declares as runtimeConfig. */
+char *cni_conf_stdin(struct arena *a, const json_t *list, const json_t *plugin, const json_t *capabilities,
+                     json_t *prev);
 
 #endif

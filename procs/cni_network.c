@@ -1,6 +1,7 @@
 /* cni_network.c - see cni_network.h and cni.h (cni_open, cni_ready).
  *
- * A conflist of cniVersion 1.1 or newer is asked by STATUS, plugin by plugin, when it was read and every STATUS_RETRY_MS while one fails:
+ * A conflist of cniVersion 1.1 or newer is asked by STATUS, plugin by plugin, when it was read and every
+ * STATUS_RETRY_MS while one fails:
  *   any change of conf_dir -> read -> ASKING --all answered well--> fit
  *                                       |  ^
  *                        a plugin fails v  | after STATUS_RETRY_MS
@@ -89,8 +90,9 @@ static void ask_again(struct timer *t)
 static void told(const char *file)
 {
 	if (net.list)
-		log_info("cni_config file=%s network=%s version=%s plugins=%zu", log_quote(file), cni_conf_name(net.list),
-			 json_string_value(json_object_get(net.list, "cniVersion")), json_array_size(cni_conf_plugins(net.list)));
+		log_info("cni_config file=%s network=%s version=%s plugins=%zu", log_quote(file),
+		         cni_conf_name(net.list), json_string_value(json_object_get(net.list, "cniVersion")),
+		         json_array_size(cni_conf_plugins(net.list)));
 	else
 		log_warn("cni_config error=%s", log_quote(net.fault.msg));
 }
@@ -105,7 +107,8 @@ static bool read_again(void)
 	bool differs;
 
 	net.list = cni_conf_load(net.cfg->conf_dir, a, &file, &net.fault);
-	differs = net.list && old ? !json_equal(net.list, old) : net.list || old || strcmp(net.fault.msg, old_fault.msg) != 0;
+	differs = net.list && old ? !json_equal(net.list, old)
+	                          : net.list || old || strcmp(net.fault.msg, old_fault.msg) != 0;
 	if (differs) {
 		told(file);
 		stop_asking();

@@ -1,4 +1,5 @@
-/* cni_plugin.c - see cni_plugin.h. Waits on the child only; a program that is not there is reported in the next turn. */
+/* cni_plugin.c - see cni_plugin.h. Waits on the child only; a program that is not there is reported in the next
+ * turn. */
 #include "procs/cni_plugin.h"
 
 #include <string.h>
@@ -89,7 +90,8 @@ static const char *const *environment(struct arena *a, const struct cni_plugin_c
 	const char **env = arena_zalloc(a, 8 * sizeof(*env));
 	size_t n = 0;
 
-	env[n++] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"; /* bridge and portmap call iptables */
+	/* bridge and portmap call iptables */
+	env[n++] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 	env[n++] = arena_printf(a, "CNI_COMMAND=%s", c->verb);
 	env[n++] = arena_printf(a, "CNI_PATH=%s", joined(a, c->bin_dirs));
 	if (!c->container_id)
@@ -117,9 +119,15 @@ struct cni_plugin *cni_plugin_start(const struct cni_plugin_call *c, cni_plugin_
 		return p;
 	}
 	input = cni_conf_stdin(p->arena, c->list, c->plugin, c->capabilities, c->prev);
-	p->child = child_start(&(struct child_spec){ .argv = argv, .envp = environment(p->arena, c), .stdin_data = input,
-		.stdin_len = strlen(input), .stdout_max = STDOUT_MAX, .stderr_max = STDERR_MAX, .timeout_ms = TIMEOUT_MS,
-		.finish = true }, on_exit_, p);
+	p->child = child_start(&(struct child_spec){ .argv = argv,
+	                                             .envp = environment(p->arena, c),
+	                                             .stdin_data = input,
+	                                             .stdin_len = strlen(input),
+	                                             .stdout_max = STDOUT_MAX,
+	                                             .stderr_max = STDERR_MAX,
+	                                             .timeout_ms = TIMEOUT_MS,
+	                                             .finish = true },
+	                       on_exit_, p);
 	return p;
 }
 

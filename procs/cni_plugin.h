@@ -1,4 +1,5 @@
-/* cni_plugin.h - one CNI plugin run once, in a child of the keeper: one verb, its configuration on stdin, its answer judged.
+/* cni_plugin.h - one CNI plugin run once, in a child of the keeper: one verb, its configuration on stdin, its answer
+ * judged.
  * Spec: CNI 1.1.0, section 2 "execution protocol". */
 #ifndef PROCS_CNI_PLUGIN_H
 #define PROCS_CNI_PLUGIN_H
@@ -18,7 +19,8 @@ struct cni_plugin_call { /* all borrowed for the call */
 	const char *container_id, *netns, *args; /* NULL: not told (STATUS) */
 };
 
-/* `result` of ADD is borrowed for the call; NULL for other verbs and failures. Errors, each naming plugin type and verb:
+/* `result` of ADD is borrowed for the call; NULL for other verbs and failures. Errors, each naming plugin type and
+ * verb:
  *   INTERNAL           no such program; its error code and msg; its exit status and words; a result that is none
  *   DEADLINE_EXCEEDED  killed after 60 s
  *   UNAVAILABLE        no keeper to run it */

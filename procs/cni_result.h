@@ -13,12 +13,14 @@
 /* A new reference to a result whose shape was checked; NULL with INTERNAL: what is wrong with it. */
 json_t *cni_result_parse(const char *text, size_t len, struct err *e);
 
-/* The addresses of interface ifname (those that name no interface are taken as its), without prefix length, in the arena.
- * The first IPv4 one comes first, the others keep their order: containerd's ip_pref "ipv4", its default. */
+/* The addresses of interface ifname (those that name no interface are taken as its), without prefix length, in the
+ * arena. The first IPv4 one comes first, the others keep their order: containerd's ip_pref "ipv4", its default. */
 struct strings cni_result_ips(const json_t *result, const char *ifname, struct arena *a);
 
-/* Fills e from what a plugin that exited otherwise than with 0 printed: `how` is its status, out its stdout (the error object
- * of the specification), err the end of its stderr, for plugins that print none. One line, bounded; always INTERNAL. */
-int cni_result_error(struct err *e, const char *how, const char *out, size_t out_len, const char *err_text, size_t err_len);
+/* Fills e from what a plugin that exited otherwise than with 0 printed: `how` is its status, out its stdout (the error
+ * object of the specification), err the end of its stderr, for plugins that print none. One line, bounded; always
+ * INTERNAL. */
+int cni_result_error(struct err *e, const char *how, const char *out, size_t out_len, const char *err_text,
+                     size_t err_len);
 
 #endif

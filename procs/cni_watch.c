@@ -1,4 +1,5 @@
-/* cni_watch.c - see cni_watch.h. A fresh inotify descriptor for every place: no stale events, no old watch to take back. */
+/* cni_watch.c - see cni_watch.h. A fresh inotify descriptor for every place: no stale events, no old watch to take
+ * back. */
 #include "procs/cni_watch.h"
 
 #include <errno.h>
@@ -112,7 +113,8 @@ static void on_events(struct fd_watch *io, int events)
 		for (const char *at = bytes; at < bytes + n; at += sizeof(*ev) + ev->len) {
 			ev = (const struct inotify_event *)at;
 			lost |= (ev->mask & LOSS) != 0;
-			ours |= !w->missing[0] || (ev->mask & IN_Q_OVERFLOW) || (ev->len && strcmp(ev->name, w->missing) == 0);
+			ours |= !w->missing[0] || (ev->mask & IN_Q_OVERFLOW) ||
+			        (ev->len && strcmp(ev->name, w->missing) == 0);
 		}
 	}
 	if (lost || (ours && w->missing[0]))

@@ -57,7 +57,8 @@ struct hugepage_limit {
 
 struct resources {
 	bool set; /* the message was present */
-	int64_t cpu_period, cpu_quota, cpu_shares, memory_limit, oom_score_adj, memory_swap_limit; /* 0: unset; bytes, microseconds */
+	/* 0: unset; bytes, microseconds */
+	int64_t cpu_period, cpu_quota, cpu_shares, memory_limit, oom_score_adj, memory_swap_limit;
 	const char *cpuset_cpus, *cpuset_mems;
 	struct { struct hugepage_limit *at; size_t n; } hugepages;
 	struct pairs unified;

@@ -38,7 +38,8 @@ static const struct field image_fields[] = {
 	F_END,
 };
 
-/* The id is the record's name and `sandbox` its owner's id; what belongs to the running process of ours is made anew. */
+/* The id is the record's name and `sandbox` its owner's id; what belongs to the running process of ours is made
+ * anew. */
 static const struct field container_fields[] = {
 	F_STRUCT(struct container, config, container_config_fields),
 	F_STRUCT(struct container, image, image_fields),
@@ -107,7 +108,8 @@ static const char *log_path(const struct container *c)
 	return *dir && *name ? arena_printf(c->arena, "%s/%s", dir, name) : "";
 }
 
-struct container *container_new(struct sandbox *s, const struct container_config *config, const struct container_image *image)
+struct container *container_new(struct sandbox *s, const struct container_config *config,
+                                const struct container_image *image)
 {
 	const struct runtime_handler *h = runtime_find(s->config.runtime_handler);
 	char id[ID_SIZE];
@@ -257,7 +259,8 @@ static void on_wake(struct timer *t)
 	}
 }
 
-/* What a program said may be cut inside a character or be no UTF-8 at all, and a client refuses a whole status for that. */
+/* What a program said may be cut inside a character or be no UTF-8 at all, and a client refuses a whole status for
+ * that. */
 static const char *utf8_only(struct arena *a, const char *s)
 {
 	auto_json json_t *valid = json_string(s);
@@ -269,7 +272,8 @@ static const char *utf8_only(struct arena *a, const char *s)
 	return copy;
 }
 
-void container_set_exited(struct container *c, int32_t exit_code, const char *reason, const char *message, int64_t at_ns)
+void container_set_exited(struct container *c, int32_t exit_code, const char *reason, const char *message,
+                          int64_t at_ns)
 {
 	c->state = CONTAINER_EXITED;
 	c->pid = 0;
@@ -279,8 +283,8 @@ void container_set_exited(struct container *c, int32_t exit_code, const char *re
 	c->message = utf8_only(c->arena, message);
 	c->finished_at_ns = at_ns;
 	save_or_log(c);
-	log_info("container_exited container=%.12s sandbox=%.12s exit_code=%d reason=%s", c->id, c->sandbox->id, (int)exit_code,
-		 c->reason);
+	log_info("container_exited container=%.12s sandbox=%.12s exit_code=%d reason=%s", c->id, c->sandbox->id,
+	         (int)exit_code, c->reason);
 	tell(EVENT_STOPPED, c);
 	timer_set(&c->wake, 0, on_wake);
 }

@@ -6,9 +6,9 @@
  *     +---timeout, cancel---> DOOMED ---pid---> KILL      DOOMED ---error---> DONE
  *     +---error---> DONE
  *
- * DOOMED: the runtime is never killed half-way, since what it had started then would be nobody's. A timeout is reported when it
- * strikes in SPAWN, and when the tree is dead in RUN. After its report or cancel the machine goes on alone until DONE.
- * Nothing of the container is touched after SPAWN: it may be gone before its exec is.
+ * DOOMED: the runtime is never killed half-way, since what it had started then would be nobody's. A timeout is reported
+ * when it strikes in SPAWN, and when the tree is dead in RUN. After its report or cancel the machine goes on alone
+ * until DONE. Nothing of the container is touched after SPAWN: it may be gone before its exec is.
  * Waits on: the runtime (SPAWN, DOOMED), the keeper's exit record and the pipes (RUN, FLUSH, KILL), one timer. */
 #include "procs/exec.h"
 
@@ -87,8 +87,11 @@ static void exec_free(struct exec *x)
 
 static void report(struct exec *x)
 {
-	struct exec_result r = { .out = x->out.got.at, .err = x->err.got.at, .out_len = x->out.got.len, .err_len = x->err.got.len,
-				 .exit_code = x->exit_code };
+	struct exec_result r = { .out = x->out.got.at,
+		                 .err = x->err.got.at,
+		                 .out_len = x->out.got.len,
+		                 .err_len = x->err.got.len,
+		                 .exit_code = x->exit_code };
 	exec_done *done = x->done;
 
 	x->done = NULL;
@@ -227,13 +230,15 @@ static int spawn(struct exec *x, const struct container *c, const struct strings
 	if (!cmd->n)
 		return err_set(e, ERR_INVALID_ARGUMENT, "exec: the command is empty");
 	if (!h)
-		return err_set(e, ERR_FAILED_PRECONDITION, "exec: runtime handler %s is not configured any more", c->runtime);
+		return err_set(e, ERR_FAILED_PRECONDITION, "exec: runtime handler %s is not configured any more",
+		               c->runtime);
 	if (open_pipe(&x->out, &out, e) < 0 || open_pipe(&x->err, &err, e) < 0 ||
 	    exec_file_write(&x->file, x->arena, c, x->id, cmd, false, e) < 0)
 		return -1;
 	fd_watch_set(&x->out.watch, x->out.fd, FD_READ, on_out);
 	fd_watch_set(&x->err.watch, x->err.fd, FD_READ, on_err);
-	oci_exec(h, c->id, x->file.process, x->file.pidfile, x->keep_id, &(struct oci_stdio){ -1, out, err, NULL }, on_spawned, x);
+	oci_exec(h, c->id, x->file.process, x->file.pidfile, x->keep_id, &(struct oci_stdio){ -1, out, err, NULL },
+	         on_spawned, x);
 	return 0;
 }
 

@@ -1,4 +1,5 @@
-/* exec_file.h - what a runtime's `exec` reads and writes beside the container's bundle: the process object and its pid. */
+/* exec_file.h - what a runtime's `exec` reads and writes beside the container's bundle: the process object and its
+ * pid. */
 #ifndef PROCS_EXEC_FILE_H
 #define PROCS_EXEC_FILE_H
 
@@ -10,8 +11,8 @@ struct exec_file { /* paths in the exec's arena; NULL: not there */
 };
 
 /* INVALID_ARGUMENT: the command is no UTF-8; INTERNAL. */
-int exec_file_write(struct exec_file *f, struct arena *a, const struct container *c, const char *exec_id, const struct strings *cmd,
-		    bool tty, struct err *e);
+int exec_file_write(struct exec_file *f, struct arena *a, const struct container *c, const char *exec_id,
+                    const struct strings *cmd, bool tty, struct err *e);
 void exec_file_remove(struct exec_file *f);
 
 #endif

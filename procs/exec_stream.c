@@ -1,12 +1,14 @@
 /* exec_stream.c - see exec_stream.h.
  *
- *   SPAWN ---pid, and the terminal's master---> RUN ---exit record---> FLUSH ---outputs at their end, or silent for 200 ms---> DONE
+ *   SPAWN ---pid, and the terminal's master---> RUN ---exit record---> FLUSH ---outputs at their end, or silent for 200
+ *   ms---> DONE
  *     |                                          |                       +---no client---> DONE
  *     |                                          +---no terminal came: killed, the error told---> RUN without a client
  *     +---error---> DONE
  *
  * Nothing of the container is touched after SPAWN: it may be gone before its exec is.
- * Waits on: the runtime (SPAWN), the keeper's exit record (RUN), both outputs unless paused and the input (RUN, FLUSH), a timer. */
+ * Waits on: the runtime (SPAWN), the keeper's exit record (RUN), both outputs unless paused and the input (RUN, FLUSH),
+ * a timer. */
 #include "procs/exec_stream.h"
 
 #include <errno.h>
@@ -197,7 +199,8 @@ static void on_fed(struct feed *f)
 	struct termios t;
 
 	close_fd(&x->in);
-	if (x->master >= 0 && tcgetattr(x->master, &t) == 0 && t.c_lflag & ICANON && write(x->master, &t.c_cc[VEOF], 1) < 0)
+	if (x->master >= 0 && tcgetattr(x->master, &t) == 0 && t.c_lflag & ICANON &&
+	    write(x->master, &t.c_cc[VEOF], 1) < 0)
 		log_debug("exec id=%.12s end_of_input=refused", x->id);
 }
 
@@ -316,7 +319,8 @@ static int open_streams(struct exec_stream *x, const struct stdio_want *want, st
 		io->console_socket = console_socket_path(x->console);
 		return 0;
 	}
-	if ((want->in && open_pipe(&x->in, &io->in, true, e) < 0) || (want->out && open_pipe(&x->out.fd, &io->out, false, e) < 0) ||
+	if ((want->in && open_pipe(&x->in, &io->in, true, e) < 0) ||
+	    (want->out && open_pipe(&x->out.fd, &io->out, false, e) < 0) ||
 	    (want->err && open_pipe(&x->err.fd, &io->err, false, e) < 0))
 		return -1;
 	if (x->in >= 0)
@@ -325,8 +329,8 @@ static int open_streams(struct exec_stream *x, const struct stdio_want *want, st
 	return 0;
 }
 
-static int spawn(struct exec_stream *x, const struct container *c, const struct strings *cmd, const struct stdio_want *want,
-		 struct oci_stdio *io, struct err *e)
+static int spawn(struct exec_stream *x, const struct container *c, const struct strings *cmd,
+                 const struct stdio_want *want, struct oci_stdio *io, struct err *e)
 {
 	const struct runtime_handler *h = runtime_find(c->runtime);
 
@@ -335,7 +339,8 @@ static int spawn(struct exec_stream *x, const struct container *c, const struct 
 	if (!cmd->n)
 		return err_set(e, ERR_INVALID_ARGUMENT, "exec: the command is empty");
 	if (!h)
-		return err_set(e, ERR_FAILED_PRECONDITION, "exec: runtime handler %s is not configured any more", c->runtime);
+		return err_set(e, ERR_FAILED_PRECONDITION, "exec: runtime handler %s is not configured any more",
+		               c->runtime);
 	if (open_streams(x, want, io, e) < 0 || exec_file_write(&x->file, x->arena, c, x->id, cmd, want->tty, e) < 0)
 		return -1;
 	oci_exec(h, c->id, x->file.process, x->file.pidfile, x->keep_id, io, on_spawned, x);

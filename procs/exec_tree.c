@@ -1,8 +1,8 @@
 /* exec_tree.c - kills a process with all its descendants.
  *
- * Every process is stopped before its children are read: a stopped one forks no more, and as it cannot wait for its children
- * their pids are not used again. Then all get SIGKILL, which a stopped process obeys. One whose parent died before is
- * somebody else's child by then and not found; it stays in the container's cgroup and dies with that.
+ * Every process is stopped before its children are read: a stopped one forks no more, and as it cannot wait for its
+ * children their pids are not used again. Then all get SIGKILL, which a stopped process obeys. One whose parent died
+ * before is somebody else's child by then and not found; it stays in the container's cgroup and dies with that.
  * /proc/<pid>/task/<tid>/children: proc_pid_task_tid_children(5), needs CONFIG_PROC_CHILDREN (Debian: set). */
 #include <dirent.h>
 #include <signal.h>

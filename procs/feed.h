@@ -1,6 +1,7 @@
 /* feed.h - bytes on their way into a pipe, a terminal or a socket whose reader takes its time.
  *
- * What could not be written waits here; its giver counts it and stops in time. When the reader is gone all is taken and dropped. */
+ * What could not be written waits here; its giver counts it and stops in time. When the reader is gone all is taken and
+ * dropped. */
 #ifndef PROCS_FEED_H
 #define PROCS_FEED_H
 
@@ -17,7 +18,8 @@ struct feed { /* embedded */
 	struct buf waiting;
 	bool ending, broken;
 	void (*taken)(struct feed *f, size_t n); /* may run inside feed_write() */
-	void (*ended)(struct feed *f);           /* once after feed_end(), when nothing waits any more; never inside a call */
+	/* once after feed_end(), when nothing waits any more; never inside a call */
+	void (*ended)(struct feed *f);
 };
 
 void feed_init(struct feed *f, void (*taken)(struct feed *f, size_t n), void (*ended)(struct feed *f));

@@ -1,12 +1,13 @@
 /* keeper_ns_child.c - see keeper_ns_child.h.
  *
- * Without a user namespace one process does it all. With one there are two, since who has entered it can neither write its
- * own mappings of more than one id nor mount the pin in the host's mount namespace:
+ * Without a user namespace one process does it all. With one there are two, since who has entered it can neither write
+ * its own mappings of more than one id nor mount the pin in the host's mount namespace:
  *
  *   outer                       inner
  *                               unshare(user)
  *   writes the mappings <-------
- *                       ------> becomes its root; the other namespaces are made, so that it owns them and their /proc/sys
+ *                       ------> becomes its root; the other namespaces are made, so that it owns them and their
+ *                       /proc/sys
  *   opens them, pins    <-------
  *   hangs up            ------> ends
  *
@@ -69,7 +70,8 @@ static _Noreturn void fail(int fd, enum err_code code, const char *step, const c
 static void enter_new(int fd, int flags)
 {
 	if (unshare(flags) < 0)
-		fail(fd, errno == ENOSPC || errno == ENOMEM ? ERR_RESOURCE_EXHAUSTED : ERR_INTERNAL, "make namespaces", "");
+		fail(fd, errno == ENOSPC || errno == ENOMEM ? ERR_RESOURCE_EXHAUSTED : ERR_INTERNAL, "make namespaces",
+		     "");
 }
 
 static void lo_up(int fd)

@@ -1,7 +1,7 @@
 /* keeper_ns_child.h - what the child of the keeper that makes namespaces does, and how it reports.
  *
- * The report is one message of struct ns_report; with code OK it carries one fd for each namespace asked for, in the order
- * of ns_kinds. */
+ * The report is one message of struct ns_report; with code OK it carries one fd for each namespace asked for, in the
+ * order of ns_kinds. */
 #ifndef PROCS_KEEPER_NS_CHILD_H
 #define PROCS_KEEPER_NS_CHILD_H
 

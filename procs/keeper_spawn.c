@@ -88,13 +88,16 @@ static _Noreturn void fail(int fd, const char *step, const char *what)
 /* clone3 reset our handlers (CLONE_CLEAR_SIGHAND); what we ignore is still ignored, what we block still blocked. */
 static void reset_signals(void)
 {
-	static const struct { unsigned long words[4]; } by_default; /* the kernel's struct sigaction, all zero: SIG_DFL */
+	/* the kernel's struct sigaction, all zero: SIG_DFL */
+	static const struct { unsigned long words[4]; } by_default;
 	sigset_t none;
 
-	/* Whoever started the keeper may have ignored some: a shell does so for SIGINT and SIGQUIT of what it puts behind it, and GNU
-	 * make was seen to for 32 and 33, which glibc keeps to itself and signal(2) therefore does not reach. */
+	/* Whoever started the keeper may have ignored some: a shell does so for SIGINT and SIGQUIT of what it puts
+	 * behind it, and GNU make was seen to for 32 and 33, which glibc keeps to itself and signal(2) therefore does
+	 * not reach. */
 	for (int sig = 1; sig < NSIG; sig++)
-		syscall(SYS_rt_sigaction, sig, &by_default, NULL, _NSIG / 8); /* SIGKILL and SIGSTOP refuse, and that is all right */
+		/* SIGKILL and SIGSTOP refuse, and that is all right */
+		syscall(SYS_rt_sigaction, sig, &by_default, NULL, _NSIG / 8);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }

@@ -2,9 +2,10 @@
  *
  *   ALIVE ---exit record---> DRAIN ---log at its end---> DELETE ---runtime done---> OVER
  *
- *   EXITED is recorded, and told, between DRAIN and DELETE. A `delete` that fails leaves c->in_runtime set: Remove tries again.
- * Waits on: the keeper's exit record, or our own pidfd when the keeper does not know the process (ALIVE); the log pump (DRAIN);
- * the runtime (DELETE). */
+ *   EXITED is recorded, and told, between DRAIN and DELETE. A `delete` that fails leaves c->in_runtime set: Remove
+ *   tries again.
+ * Waits on: the keeper's exit record, or our own pidfd when the keeper does not know the process (ALIVE); the log pump
+ * (DRAIN); the runtime (DELETE). */
 #include "procs/life.h"
 
 #include <stdlib.h>
@@ -118,7 +119,8 @@ static void delete_now(struct life *l)
 		oci_delete(h, c->id, on_deleted, l);
 		return;
 	}
-	log_warn("runtime_delete container=%.12s error=\"runtime handler %s is not configured any more\"", c->id, c->runtime);
+	log_warn("runtime_delete container=%.12s error=\"runtime handler %s is not configured any more\"", c->id,
+	         c->runtime);
 	timer_set(&l->timer, 0, on_nothing_to_delete);
 }
 
@@ -130,8 +132,10 @@ static void record_exit(const struct life *l)
 	int32_t code = WIFSIGNALED(l->status) ? 128 + WTERMSIG(l->status) : WEXITSTATUS(l->status);
 
 	if (l->status == STATUS_LOST)
-		return container_set_exited(c, EXIT_CODE_LOST, "Unknown", "its exit status is lost: the keeper had died", l->at_ns);
-	/* A child that was killed for memory while its parent lived on and ended by itself is not the container's end. */
+		return container_set_exited(c, EXIT_CODE_LOST, "Unknown",
+		                            "its exit status is lost: the keeper had died", l->at_ns);
+	/* A child that was killed for memory while its parent lived on and ended by itself is not the container's
+	 * end. */
 	c->oom_killed = l->oom && code == 128 + 9;
 	container_set_exited(c, code, c->oom_killed ? "OOMKilled" : code ? "Error" : "Completed", "", l->at_ns);
 }

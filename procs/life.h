@@ -1,7 +1,7 @@
 /* life.h - a started container, from the moment its process is known until the runtime has deleted it.
  *
- * The keeper's exit record ends it: OOM is read, the cgroup killed, the log drained, the record saved as EXITED, and only then
- * may the keeper forget; the runtime's `delete` follows in the background. */
+ * The keeper's exit record ends it: OOM is read, the cgroup killed, the log drained, the record saved as EXITED, and
+ * only then may the keeper forget; the runtime's `delete` follows in the background. */
 #ifndef PROCS_LIFE_H
 #define PROCS_LIFE_H
 

@@ -1,7 +1,8 @@
 /* log_format.h - container output as lines of the CRI log format: `<RFC3339Nano> <stdout|stderr> <P|F> <bytes>\n`.
  *
- * F ends a line, P is a piece of one: of a line over 16 KiB, or of one whose end has not come. A reader joins pieces up to
- * the next F, so every byte but the newlines is kept. Spec: kubelet's CRI log reader, pkg/kubelet/kuberuntime/logs. */
+ * F ends a line, P is a piece of one: of a line over 16 KiB, or of one whose end has not come. A reader joins pieces up
+ * to the next F, so every byte but the newlines is kept. Spec: kubelet's CRI log reader,
+ * pkg/kubelet/kuberuntime/logs. */
 #ifndef PROCS_LOG_FORMAT_H
 #define PROCS_LOG_FORMAT_H
 

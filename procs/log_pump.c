@@ -28,9 +28,17 @@
 #include "reactor/metric.h"
 #include "reactor/own.h"
 
-/* A full FIFO ends in a piece of a line whose writer is at it again as soon as there is room: BUSY_NS after a move that was not
- * small the next look is due at once, without which each 64 KiB of a bulk writer would wait for LOOK_MS. */
-enum { LINGER_MS = 10, LOOK_MS = 1, BUSY_NS = 500000, REST_MS = 1, AGAIN_MS = 1000, DRAIN_MS = 2000, SMALL_BYTES = 4096 };
+/* A full FIFO ends in a piece of a line whose writer is at it again as soon as there is room: BUSY_NS after a move that
+ * was not small the next look is due at once, without which each 64 KiB of a bulk writer would wait for LOOK_MS. */
+enum {
+	LINGER_MS = 10,
+	LOOK_MS = 1,
+	BUSY_NS = 500000,
+	REST_MS = 1,
+	AGAIN_MS = 1000,
+	DRAIN_MS = 2000,
+	SMALL_BYTES = 4096
+};
 
 struct stream {
 	struct log_pump *pump;

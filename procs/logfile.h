@@ -10,7 +10,8 @@
 /* Opens or creates path (0640, missing parents 0755) for append. The fd is the caller's. */
 int logfile_open(const char *path, struct err *e);
 
-/* The whole of it or nothing: a short or failed write is cut back to where it began. A write over 10 ms is counted and logged. */
+/* The whole of it or nothing: a short or failed write is cut back to where it began. A write over 10 ms is counted and
+ * logged. */
 int logfile_append(int fd, const void *p, size_t n, struct err *e);
 
 int64_t logfile_size(int fd); /* -1: cannot be told */

@@ -4,7 +4,8 @@
  *     |                                                        |
  *     +---------------unusable, no keeper, hangs, fails--------+---> DONE with an error
  *
- * Waits on: the program's probe (PROBE), other operations (QUEUED), the child (RUNNING), one turn of the loop (DONE from PROBE). */
+ * Waits on: the program's probe (PROBE), other operations (QUEUED), the child (RUNNING), one turn of the loop (DONE
+ * from PROBE). */
 #include <ctype.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -23,7 +24,10 @@
 
 /* A start is mostly CPU (16-30 ms): more of them at once than this finish no earlier in all, and each of them later. */
 enum { SLOTS_PER_CPU = 2 };
-enum { RUN_TIMEOUT_MS = 120000, EXEC_TIMEOUT_MS = 60000, DELETE_TIMEOUT_MS = 60000, UPDATE_TIMEOUT_MS = 30000, TRY_TIMEOUT_MS = 20000 };
+enum {
+	RUN_TIMEOUT_MS = 120000, EXEC_TIMEOUT_MS = 60000, DELETE_TIMEOUT_MS = 60000, UPDATE_TIMEOUT_MS = 30000,
+	TRY_TIMEOUT_MS = 20000,
+};
 enum { LOG_TAIL = 16 * 1024, WORDS_MAX = 500, ARGS_MAX = 20 };
 
 enum op_state { PROBE, QUEUED, RUNNING, DONE };
@@ -83,7 +87,8 @@ static void arg_add(struct oci_op *op, const char *arg)
 	op->argv[op->argc++] = arena_strdup(op->arena, arg);
 }
 
-static struct oci_op *op_new(const struct runtime_handler *h, const char *verb, const char *id, oci_done *done, void *arg)
+static struct oci_op *op_new(const struct runtime_handler *h, const char *verb, const char *id, oci_done *done,
+                             void *arg)
 {
 	struct arena *a = arena_new();
 	struct oci_op *op = arena_zalloc(a, sizeof(*op));
@@ -162,9 +167,11 @@ const char *oci_log_words(struct arena *a, const char *text, size_t len)
 		size_t n = nl ? (size_t)(nl - text) : len;
 		struct err e;
 		auto_json json_t *j = n ? json_parse(text, n, "log", &e) : NULL;
-		const char *level = json_string_value(json_object_get(j, "level")), *msg = json_string_value(json_object_get(j, "msg"));
+		const char *level = json_string_value(json_object_get(j, "level")),
+		           *msg = json_string_value(json_object_get(j, "msg"));
 
-		if (level && msg && (strcmp(level, "error") == 0 || strcmp(level, "fatal") == 0 || strcmp(level, "panic") == 0))
+		if (level && msg &&
+		    (strcmp(level, "error") == 0 || strcmp(level, "fatal") == 0 || strcmp(level, "panic") == 0))
 			words = one_line(a, msg);
 		text += n + (nl != NULL);
 		len -= n + (nl != NULL);
@@ -203,7 +210,8 @@ static void explain(struct oci_op *op, const struct child_result *r)
 
 	if (!*words && r->err_len)
 		words = stderr_words(op, r);
-	err_set(&op->err, ERR_INTERNAL, "%s %s: %s", op->program->handler.name, op->sm.what, *words ? words : child_status_text(r->status));
+	err_set(&op->err, ERR_INTERNAL, "%s %s: %s", op->program->handler.name, op->sm.what,
+	        *words ? words : child_status_text(r->status));
 }
 
 /* ---- from the queue to the end ---- */
@@ -312,7 +320,8 @@ void oci_cancel(struct oci_op *op)
 
 /* ---- the verbs ---- */
 
-struct oci_op *oci_run(const struct runtime_handler *h, const char *id, const char *bundle, const struct oci_stdio *io, oci_done *done, void *arg)
+struct oci_op *oci_run(const struct runtime_handler *h, const char *id, const char *bundle, const struct oci_stdio *io,
+                       oci_done *done, void *arg)
 {
 	struct oci_op *op = op_new(h, "run", id, done, arg);
 	const char *pidfile = arena_printf(op->arena, "%s/pid", bundle);
@@ -345,8 +354,8 @@ struct oci_op *oci_try(const struct runtime_handler *h, const char *id, const ch
 	return op_start(op);
 }
 
-struct oci_op *oci_exec(const struct runtime_handler *h, const char *id, const char *process_path, const char *pidfile, const char *keep_id,
-			const struct oci_stdio *io, oci_done *done, void *arg)
+struct oci_op *oci_exec(const struct runtime_handler *h, const char *id, const char *process_path, const char *pidfile,
+                        const char *keep_id, const struct oci_stdio *io, oci_done *done, void *arg)
 {
 	struct oci_op *op = op_new(h, "exec", id, done, arg);
 
@@ -374,7 +383,8 @@ struct oci_op *oci_delete(const struct runtime_handler *h, const char *id, oci_d
 	return op_start(op);
 }
 
-struct oci_op *oci_update(const struct runtime_handler *h, const char *id, const char *resources_json, oci_done *done, void *arg)
+struct oci_op *oci_update(const struct runtime_handler *h, const char *id, const char *resources_json, oci_done *done,
+                          void *arg)
 {
 	struct oci_op *op = op_new(h, "update", id, done, arg);
 

@@ -1,4 +1,5 @@
-/* oci_program.h - what oci_runtime.c (handlers, probe), oci_ops.c (operations) and oci_userns.c (trials) share; theirs alone.
+/* oci_program.h - what oci_runtime.c (handlers, probe), oci_ops.c (operations) and oci_userns.c (trials) share; theirs
+ * alone.
  *
  * A program is probed by `--version` and `features` before its first operation, and again when its file changes. */
 #ifndef PROCS_OCI_PROGRAM_H
@@ -35,7 +36,8 @@ struct program_wait {
 
 struct program *program_of(const struct runtime_handler *h);
 
-/* The program's file is there, executable, and the one that was probed. FAILED_PRECONDITION names what is wrong with it. */
+/* The program's file is there, executable, and the one that was probed. FAILED_PRECONDITION names what is wrong with
+ * it. */
 int program_usable(struct program *p, struct err *e);
 bool program_probed(const struct program *p);
 
@@ -46,7 +48,8 @@ void program_probe(struct program *p, struct program_wait *w, void (*fn)(struct 
 void userns_try(struct program *p);
 
 struct arena;
-/* The last message of level error, fatal or panic in a JSON log, as one line of at most 500 bytes, in the arena; "" without one. */
+/* The last message of level error, fatal or panic in a JSON log, as one line of at most 500 bytes, in the arena; ""
+ * without one. */
 const char *oci_log_words(struct arena *a, const char *text, size_t len);
 
 const char *program_log_dir(void); /* <state>/runtime/.log: one file per operation while it runs */

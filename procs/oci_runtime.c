@@ -59,10 +59,13 @@ static int program_open(struct program *p, const struct runtime_handler *h, cons
 {
 	if (strcmp(h->type, "oci") != 0)
 		return err_set(e, ERR_INVALID_ARGUMENT, "runtime handler %s: type %s is unknown", h->name, h->type);
-	if (!*h->name || strspn(h->name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") != strlen(h->name) || h->name[0] == '.')
+	if (!*h->name ||
+	    strspn(h->name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") != strlen(h->name) ||
+	    h->name[0] == '.')
 		return err_set(e, ERR_INVALID_ARGUMENT, "runtime handler %s: not a name", log_quote(h->name));
 	if (h->path[0] != '/')
-		return err_set(e, ERR_INVALID_ARGUMENT, "runtime handler %s: path %s is not absolute", h->name, h->path);
+		return err_set(e, ERR_INVALID_ARGUMENT, "runtime handler %s: path %s is not absolute", h->name,
+		               h->path);
 	p->handler.name = arena_strdup(names, h->name);
 	p->handler.type = arena_strdup(names, h->type);
 	p->handler.path = arena_strdup(names, h->path);
@@ -91,7 +94,8 @@ int runtimes_open(const struct runtimes_config *cfg, struct err *e)
 		nprograms++;
 	}
 	if (!runtime_find(""))
-		return err_set(e, ERR_INVALID_ARGUMENT, "runtime.default: no handler is named %s", log_quote(default_name));
+		return err_set(e, ERR_INVALID_ARGUMENT, "runtime.default: no handler is named %s",
+		               log_quote(default_name));
 	return 0;
 }
 
@@ -118,7 +122,8 @@ int program_usable(struct program *p, struct err *e)
 	if (stat(p->handler.path, &now) < 0 || access(p->handler.path, X_OK) < 0)
 		return err_os(e, ERR_FAILED_PRECONDITION, "runtime handler %s: %s", p->handler.name, p->handler.path);
 	if (!S_ISREG(now.st_mode))
-		return err_set(e, ERR_FAILED_PRECONDITION, "runtime handler %s: %s is no file", p->handler.name, p->handler.path);
+		return err_set(e, ERR_FAILED_PRECONDITION, "runtime handler %s: %s is no file", p->handler.name,
+		               p->handler.path);
 	if (p->probe == PROBE_DONE && !same_file(&now, &p->file))
 		p->probe = PROBE_NONE;
 	if (p->probe == PROBE_NONE)
@@ -168,7 +173,8 @@ static bool has_string(const json_t *array, const char *want)
 	return false;
 }
 
-/* Spec: OCI runtime-spec, features.md. A program without the command (it is optional) has none of what is asked for here. */
+/* Spec: OCI runtime-spec, features.md. A program without the command (it is optional) has none of what is asked for
+ * here. */
 static void on_features(void *arg, const struct err *e, struct child_result *r)
 {
 	struct program *p = arg;
@@ -180,7 +186,8 @@ static void on_features(void *arg, const struct err *e, struct child_result *r)
 		j = json_parse(r->out, r->out_len, "features", &fault);
 	if (j)
 		p->features.recursive_read_only = has_string(json_object_get(j, "mountOptions"), "rro");
-	log_info("runtime_handler name=%s crun=%d recursive_read_only=%d", p->handler.name, p->is_crun, p->features.recursive_read_only);
+	log_info("runtime_handler name=%s crun=%d recursive_read_only=%d", p->handler.name, p->is_crun,
+	         p->features.recursive_read_only);
 	probe_over(p, PROBE_DONE);
 	p->userns_tried = false;
 	userns_try(p);
@@ -212,8 +219,8 @@ static void on_version(void *arg, const struct err *e, struct child_result *r)
 		return probe_over(p, PROBE_NONE);
 	}
 	if (r->status != 0) {
-		err_set(&p->fault, ERR_FAILED_PRECONDITION, "runtime handler %s: %s --version: %s", p->handler.name, p->handler.path,
-			child_status_text(r->status));
+		err_set(&p->fault, ERR_FAILED_PRECONDITION, "runtime handler %s: %s --version: %s", p->handler.name,
+		        p->handler.path, child_status_text(r->status));
 		return probe_over(p, PROBE_NONE);
 	}
 	/* crun has no JSON for this. Before it had `features` (1.8.1: none yet) it took rro already (1.8.1: tried). */

@@ -1,9 +1,9 @@
 /* oci_runtime.h - an OCI runtime as a program: runc, crun and any other with their command line.
  *
- * Spec: OCI runtime-spec, runtime.md; the command line is runc's (opencontainers/runtime-tools docs/command-line-interface.md).
- * A handler whose program is missing is a condition, not an error at start: it may come later (checked at each use).
- * Debian's crun 1.8.1 takes ociVersion 1.0.x only and refuses hybrid cgroup hosts unless /sys/fs/cgroup/unified is out of its mount
- * namespace: probed at open by `--version`, handled here. */
+ * Spec: OCI runtime-spec, runtime.md; the command line is runc's (opencontainers/runtime-tools
+ * docs/command-line-interface.md). A handler whose program is missing is a condition, not an error at start: it may
+ * come later (checked at each use). Debian's crun 1.8.1 takes ociVersion 1.0.x only and refuses hybrid cgroup hosts
+ * unless /sys/fs/cgroup/unified is out of its mount namespace: probed at open by `--version`, handled here. */
 #ifndef PROCS_OCI_RUNTIME_H
 #define PROCS_OCI_RUNTIME_H
 
@@ -27,7 +27,8 @@ struct runtimes_config {
 	const char *state; /* <state>: runtime roots are <state>/runtime/<name> */
 };
 
-int runtimes_open(const struct runtimes_config *cfg, struct err *e); /* INVALID_ARGUMENT: default not among them, unknown type */
+/* INVALID_ARGUMENT: default not among them, unknown type */
+int runtimes_open(const struct runtimes_config *cfg, struct err *e);
 
 /* "" is the default. NULL: unknown. */
 const struct runtime_handler *runtime_find(const char *name);
@@ -42,7 +43,8 @@ void runtime_features(const struct runtime_handler *h, struct runtime_features *
 /* ---- operations: each spawns the program once. done: exactly once, never inside the call ----
  *
  * Errors: FAILED_PRECONDITION no usable program; UNAVAILABLE no keeper; DEADLINE_EXCEEDED the program hangs;
- * INTERNAL with the program's own words, one line of at most 500 bytes. Only some run at a time, the rest wait in order. */
+ * INTERNAL with the program's own words, one line of at most 500 bytes. Only some run at a time, the rest wait in
+ * order. */
 
 struct oci_op;
 typedef void oci_done(void *arg, const struct err *e, struct child_result *r);
@@ -53,21 +55,25 @@ struct oci_stdio {
 };
 
 /* `run --detach`: create and start in one. The keeper keeps the first process under keep_id (the container's id). */
-struct oci_op *oci_run(const struct runtime_handler *h, const char *id, const char *bundle, const struct oci_stdio *io, oci_done *done, void *arg);
+struct oci_op *oci_run(const struct runtime_handler *h, const char *id, const char *bundle, const struct oci_stdio *io,
+                       oci_done *done, void *arg);
 
 /* `exec --detach`: process_path is a file with the OCI `process` object. keep_id: the exec's own id. */
-struct oci_op *oci_exec(const struct runtime_handler *h, const char *id, const char *process_path, const char *pidfile, const char *keep_id,
-			const struct oci_stdio *io, oci_done *done, void *arg);
+struct oci_op *oci_exec(const struct runtime_handler *h, const char *id, const char *process_path, const char *pidfile,
+                        const char *keep_id, const struct oci_stdio *io, oci_done *done, void *arg);
 
 /* `delete --force`: kills what is left, removes its cgroup and state. A container unknown to the runtime is success. */
 struct oci_op *oci_delete(const struct runtime_handler *h, const char *id, oci_done *done, void *arg);
 
 /* `update --resources -`. */
-struct oci_op *oci_update(const struct runtime_handler *h, const char *id, const char *resources_json, oci_done *done, void *arg);
+struct oci_op *oci_update(const struct runtime_handler *h, const char *id, const char *resources_json, oci_done *done,
+                          void *arg);
 
-/* `run` in the foreground, for a container that ends by itself at once: done when it has, and INTERNAL unless it exited with 0. */
+/* `run` in the foreground, for a container that ends by itself at once: done when it has, and INTERNAL unless it exited
+ * with 0. */
 struct oci_op *oci_try(const struct runtime_handler *h, const char *id, const char *bundle, oci_done *done, void *arg);
 
-void oci_cancel(struct oci_op *op); /* kills the program's process group; done never runs; oci_delete() afterwards cleans up */
+/* kills the program's process group; done never runs; oci_delete() afterwards cleans up */
+void oci_cancel(struct oci_op *op);
 
 #endif

@@ -7,7 +7,8 @@
  *      |                 DELETE ---> DONE (it cannot)
  *      +---failed---> DONE; the keeper is away: as if never tried
  *
- * Waits on: the keeper (NAMESPACES), the runtime (RUN, DELETE). The container ends by itself, so no crash leaves a process. */
+ * Waits on: the keeper (NAMESPACES), the runtime (RUN, DELETE). The container ends by itself, so no crash leaves a
+ * process. */
 #include "procs/oci_userns.h"
 
 #include <errno.h>
@@ -104,20 +105,26 @@ static const char *path_of(const struct userns_trial *t, const char *kind)
 static json_t *make_config(const struct userns_trial *t)
 {
 	json_t *map = json_pack("[{s:i,s:i,s:i}]", "containerID", 0, "hostID", HOST_ID, "size", IDS);
-	json_t *mounts = json_pack("[{s:s,s:s,s:s,s:[sss]},{s:s,s:s,s:s,s:[s]},{s:s,s:s,s:s,s:[sss]},{s:s,s:s,s:s,s:[ssss]},{s:s,s:s,s:s,s:[ssss]}]",
-		"destination", "/proc", "type", "proc", "source", "proc", "options", "nosuid", "noexec", "nodev",
-		"destination", "/dev", "type", "tmpfs", "source", "tmpfs", "options", "nosuid",
-		"destination", "/dev/mqueue", "type", "mqueue", "source", "mqueue", "options", "nosuid", "noexec", "nodev",
-		"destination", "/sys", "type", "sysfs", "source", "sysfs", "options", "nosuid", "noexec", "nodev", "ro",
-		"destination", "/sys/fs/cgroup", "type", "cgroup", "source", "cgroup", "options", "nosuid", "noexec", "nodev", "ro");
-	json_t *namespaces = json_pack("[{s:s},{s:s},{s:s,s:s},{s:s,s:s},{s:s,s:s},{s:s,s:s}]", "type", "mount", "type", "pid",
-		"type", "user", "path", spec_user_path(t->arena, path_of(t, "user")), "type", "network", "path", path_of(t, "net"),
-		"type", "ipc", "path", path_of(t, "ipc"), "type", "uts", "path", path_of(t, "uts"));
+	json_t *mounts =
+	        json_pack("[{s:s,s:s,s:s,s:[sss]},{s:s,s:s,s:s,s:[s]},{s:s,s:s,s:s,s:[sss]},{s:s,s:s,s:s,s:[ssss]},{s:"
+	                  "s,s:s,s:s,s:[ssss]}]",
+	                  "destination", "/proc", "type", "proc", "source", "proc", "options", "nosuid", "noexec",
+	                  "nodev", "destination", "/dev", "type", "tmpfs", "source", "tmpfs", "options", "nosuid",
+	                  "destination", "/dev/mqueue", "type", "mqueue", "source", "mqueue", "options", "nosuid",
+	                  "noexec", "nodev", "destination", "/sys", "type", "sysfs", "source", "sysfs", "options",
+	                  "nosuid", "noexec", "nodev", "ro", "destination", "/sys/fs/cgroup", "type", "cgroup",
+	                  "source", "cgroup", "options", "nosuid", "noexec", "nodev", "ro");
+	json_t *namespaces = json_pack("[{s:s},{s:s},{s:s,s:s},{s:s,s:s},{s:s,s:s},{s:s,s:s}]", "type", "mount", "type",
+	                               "pid", "type", "user", "path", spec_user_path(t->arena, path_of(t, "user")),
+	                               "type", "network", "path", path_of(t, "net"), "type", "ipc", "path",
+	                               path_of(t, "ipc"), "type", "uts", "path", path_of(t, "uts"));
 
-	return own_must(json_pack("{s:s, s:{s:{s:i,s:i}, s:[ss], s:s, s:[s], s:i}, s:{s:s}, s:o, s:{s:s, s:o, s:O, s:o}}",
-		"ociVersion", "1.0.2", "process", "user", "uid", 0, "gid", 0, "args", "/program", "nothing", "cwd", "/",
-		"env", "PATH=/", "oomScoreAdj", 0, "root", "path", "rootfs", "mounts", mounts, "linux", "cgroupsPath",
-		arena_printf(t->arena, "%s/c", t->cgroup), "namespaces", namespaces, "uidMappings", map, "gidMappings", map));
+	return own_must(
+	        json_pack("{s:s, s:{s:{s:i,s:i}, s:[ss], s:s, s:[s], s:i}, s:{s:s}, s:o, s:{s:s, s:o, s:O, s:o}}",
+	                  "ociVersion", "1.0.2", "process", "user", "uid", 0, "gid", 0, "args", "/program", "nothing",
+	                  "cwd", "/", "env", "PATH=/", "oomScoreAdj", 0, "root", "path", "rootfs", "mounts", mounts,
+	                  "linux", "cgroupsPath", arena_printf(t->arena, "%s/c", t->cgroup), "namespaces", namespaces,
+	                  "uidMappings", map, "gidMappings", map));
 }
 
 static int make_bundle(struct userns_trial *t, struct err *e)
@@ -155,7 +162,8 @@ static void finish(struct userns_trial *t, bool works)
 	p->userns_tried = !away;
 	p->features.user_namespaces = works;
 	if (works)
-		log_info("runtime_userns name=%s took_ms=%.1f", p->handler.name, (double)(loop_mono_ns() - t->begun_ns) / 1e6);
+		log_info("runtime_userns name=%s took_ms=%.1f", p->handler.name,
+		         (double)(loop_mono_ns() - t->begun_ns) / 1e6);
 	else
 		log_info("runtime_userns name=%s error=%s", p->handler.name, log_quote(t->err.msg));
 	arena_free(t->arena);

@@ -1,11 +1,14 @@
 /* pause_main.c - pid 1 of a pod's shared PID namespace: reaps, ends on SIGTERM or SIGINT, has nothing to steal.
  *
- * The containers of the pod see it in their /proc, so /proc/1/root, /proc/1/cwd and /proc/1/exe must lead to nothing of the
- * host, whatever capabilities they were given. It is started as root in a mount namespace of its own:
- *   launch PIDFILE (in a pod's user namespace, which has to own the other two): makes the PID and the mount namespace, writes
+ * The containers of the pod see it in their /proc, so /proc/1/root, /proc/1/cwd and /proc/1/exe must lead to nothing of
+ * the host, whatever capabilities they were given. It is started as root in a mount namespace of its own:
+ *   launch PIDFILE (in a pod's user namespace, which has to own the other two): makes the PID and the mount namespace,
+ *   writes
  *               the pid of what then begins with the first run into PIDFILE, which is there already, and ends
- *   first run:  binds its own program read-only over itself and executes that, so that /proc/1/exe cannot be opened for writing
- *   second run: makes an empty tmpfs its root, detaches the host's tree, becomes 65535:65535 without capabilities, waits
+ *   first run:  binds its own program read-only over itself and executes that, so that /proc/1/exe cannot be opened for
+ *   writing
+ *   second run: makes an empty tmpfs its root, detaches the host's tree, becomes 65535:65535 without capabilities,
+ *   waits
  *   nothing:    ends at once, with success: what a runtime is tried out with
  * No libc: a page of code, no relocations, no heap. Raw system calls of x86_64 and aarch64. */
 #include <linux/capability.h>
@@ -25,7 +28,10 @@ static long call(long nr, long a, long b, long c, long d, long e)
 	register long r10 __asm__("r10") = d;
 	register long r8 __asm__("r8") = e;
 
-	__asm__ volatile("syscall" : "=a"(ret) : "a"(nr), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8) : "rcx", "r11", "memory");
+	__asm__ volatile("syscall"
+	                 : "=a"(ret)
+	                 : "a"(nr), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8)
+	                 : "rcx", "r11", "memory");
 	return ret;
 }
 __asm__(".globl _start\n_start:\n\tmov %rsp, %rdi\n\tand $-16, %rsp\n\tcall pause_main\n\thlt\n");
@@ -106,7 +112,8 @@ static void leave_the_host(void)
 {
 	must(mount("none", "/proc", "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0555"));
 	must(call(__NR_chdir, (long)"/proc", 0, 0, 0, 0));
-	must(call(__NR_pivot_root, (long)".", (long)".", 0, 0, 0)); /* the old root lies on top of the new one, and goes */
+	/* the old root lies on top of the new one, and goes */
+	must(call(__NR_pivot_root, (long)".", (long)".", 0, 0, 0));
 	must(call(__NR_umount2, (long)".", DETACH, 0, 0, 0));
 	must(call(__NR_chdir, (long)"/", 0, 0, 0, 0));
 }
@@ -133,7 +140,8 @@ static void drop_rights(void)
 	must(call(__NR_prctl, PR_SET_DUMPABLE, 0, 0, 0, 0));
 }
 
-/* Signals are blocked and fetched: a blocked one reaches even pid 1 from inside its namespace (kernel/signal.c, sig_ignored()). */
+/* Signals are blocked and fetched: a blocked one reaches even pid 1 from inside its namespace (kernel/signal.c,
+ * sig_ignored()). */
 static void wait_for_the_end(void)
 {
 	unsigned long all = ~0UL; /* the kernel's set is 64 bits */

@@ -213,13 +213,18 @@ static void on_ready(struct fd_watch *w, int events)
 
 static void connect_now(struct portfwd *f)
 {
-	struct sockaddr_in v4 = { .sin_family = AF_INET, .sin_port = htons(f->port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6, .sin6_port = htons(f->port), .sin6_addr = IN6ADDR_LOOPBACK_INIT };
+	struct sockaddr_in v4 = { .sin_family = AF_INET,
+		                  .sin_port = htons(f->port),
+		                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6,
+		                   .sin6_port = htons(f->port),
+		                   .sin6_addr = IN6ADDR_LOOPBACK_INIT };
 	int fd = f->fd[f->now], rc;
 
 	if (fd < 0) /* a kernel or namespace without that family */
 		return refused(f, EAFNOSUPPORT);
-	rc = f->now == 0 ? connect(fd, (struct sockaddr *)&v4, sizeof(v4)) : connect(fd, (struct sockaddr *)&v6, sizeof(v6));
+	rc = f->now == 0 ? connect(fd, (struct sockaddr *)&v4, sizeof(v4))
+	                 : connect(fd, (struct sockaddr *)&v6, sizeof(v6));
 	if (rc < 0 && errno != EINPROGRESS)
 		return refused(f, errno);
 	timer_set(&f->timer, CONNECT_MS, on_connect_timeout);
@@ -235,7 +240,8 @@ static int tcp_socket(int family)
 	return fd;
 }
 
-/* In another namespace than our own nothing of the daemon may run on: when there is no way back it ends, and is started again. */
+/* In another namespace than our own nothing of the daemon may run on: when there is no way back it ends, and is started
+ * again. */
 static int make_sockets(struct portfwd *f, int netns, struct err *e)
 {
 	static int home = -1;

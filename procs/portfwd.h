@@ -1,7 +1,8 @@
 /* portfwd.h - one connection to a port of localhost inside a network namespace.
  *
- * The loop thread steps into the namespace for one socket(2) and back (setns 1 us each way): a socket stays in the namespace it
- * was made in. 127.0.0.1 first, then ::1. Half-closes are kept; one that stays half-closed and silent for 10 min is closed. */
+ * The loop thread steps into the namespace for one socket(2) and back (setns 1 us each way): a socket stays in the
+ * namespace it was made in. 127.0.0.1 first, then ::1. Half-closes are kept; one that stays half-closed and silent for
+ * 10 min is closed. */
 #ifndef PROCS_PORTFWD_H
 #define PROCS_PORTFWD_H
 
@@ -17,9 +18,10 @@ struct portfwd; /* owned by its starter until portfwd_close() */
 struct portfwd_events {
 	void (*data)(void *arg, const void *p, size_t n);
 	void (*eof)(void *arg);                     /* the port sends nothing more */
-	void (*taken)(void *arg, size_t n);         /* n bytes of what was written are out of our memory; also inside portfwd_write() */
-	/* Both halves are closed, or without an `eof` before: it broke off. e: UNAVAILABLE, nobody answers at that port.
-	 * portfwd_close() is still to be called. */
+	/* n bytes of what was written are out of our memory; also inside portfwd_write() */
+	void (*taken)(void *arg, size_t n);
+	/* Both halves are closed, or without an `eof` before: it broke off. e: UNAVAILABLE, nobody answers at that
+	 * port. portfwd_close() is still to be called. */
 	void (*over)(void *arg, const struct err *e);
 };
 

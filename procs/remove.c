@@ -4,7 +4,8 @@
  *    |                                                                      |
  *    +-----------------------------failed-----------------------------------+---> FAILED (EXITED, still there)
  *
- * STOP and LIFE are passed at once when it does not run; DELETE when the runtime does not know it (never started, or deleted).
+ * STOP and LIFE are passed at once when it does not run; DELETE when the runtime does not know it (never started, or
+ * deleted).
  * Waits on: stop, life, the runtime; one turn of the loop (GONE from nothing). */
 #include "procs/remove.h"
 
@@ -101,7 +102,8 @@ static void delete_it(struct remove *r)
 		return;
 	}
 	if (c->in_runtime)
-		log_warn("runtime_delete container=%.12s error=\"runtime handler %s is not configured any more\"", c->id, c->runtime);
+		log_warn("runtime_delete container=%.12s error=\"runtime handler %s is not configured any more\"",
+		         c->id, c->runtime);
 	timer_set(&r->timer, 0, on_gone);
 }
 
@@ -129,7 +131,8 @@ static void on_stopped(void *arg, const struct err *e)
 		end_life(r);
 }
 
-struct remove *remove_start(struct container *c, struct lane_pass *pass, remove_unmount *unmount, remove_done *done, void *arg)
+struct remove *remove_start(struct container *c, struct lane_pass *pass, remove_unmount *unmount, remove_done *done,
+                            void *arg)
 {
 	struct remove *r = new_zero(struct remove);
 

@@ -1,5 +1,6 @@
 /* remove.h - RemoveContainer below the image: kills, deletes from the runtime, gives back cgroup, FIFOs, bundle.
- * The rootfs is unmounted and the snapshot removed by the caller's `unmount` between delete and bundle removal. Logs stay. */
+ * The rootfs is unmounted and the snapshot removed by the caller's `unmount` between delete and bundle removal. Logs
+ * stay. */
 #ifndef PROCS_REMOVE_H
 #define PROCS_REMOVE_H
 
@@ -10,7 +11,9 @@ struct remove; /* gone once `done` ran */
 typedef void remove_done(void *arg, const struct err *e); /* e NULL: c was freed */
 typedef void remove_unmount(void *arg, struct container *c);
 
-/* The caller holds c->lane through `pass`, which is left before c is freed. Runs on; there is no cancel. On an error the container is EXITED and still there. */
-struct remove *remove_start(struct container *c, struct lane_pass *pass, remove_unmount *unmount, remove_done *done, void *arg);
+/* The caller holds c->lane through `pass`, which is left before c is freed. Runs on; there is no cancel. On an error
+ * the container is EXITED and still there. */
+struct remove *remove_start(struct container *c, struct lane_pass *pass, remove_unmount *unmount, remove_done *done,
+                            void *arg);
 
 #endif

@@ -235,7 +235,8 @@ void sandbox_set_str(struct sandbox *s, const char **field, const char *value)
 		*field = arena_strdup(s->arena, value);
 }
 
-/* Of another boot: no process and no namespace of it lives, but an address may still be leased and files may lie about. */
+/* Of another boot: no process and no namespace of it lives, but an address may still be leased and files may lie
+ * about. */
 static void age(struct sandbox *s)
 {
 	s->state = SANDBOX_NOTREADY;

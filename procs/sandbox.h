@@ -1,6 +1,7 @@
 /* sandbox.h - one pod sandbox: identity, state, network; the table of them and their records.
  *
- * Only this module creates and frees them. Record: <root>/sandboxes/<id>.json; memory is the authority while running. */
+ * Only this module creates and frees them. Record: <root>/sandboxes/<id>.json; memory is the authority while
+ * running. */
 #ifndef PROCS_SANDBOX_H
 #define PROCS_SANDBOX_H
 
@@ -60,19 +61,27 @@ const struct sandboxes_config *sandboxes_config(void);
 
 /* A new hidden one with a fresh random id and a copy of config; in the table at once. */
 struct sandbox *sandbox_new(const struct sandbox_config *config);
-void sandbox_free(struct sandbox *s); /* takes it from the table and removes its record; its lane is idle, it has no containers */
+/* takes it from the table and removes its record; its lane is idle, it has no containers */
+void sandbox_free(struct sandbox *s);
 
-struct sandbox *sandbox_find(const char *id);   /* whole id or unique prefix; NULL: unknown (hidden ones are not found) */
+/* whole id or unique prefix; NULL: unknown (hidden ones are not found) */
+struct sandbox *sandbox_find(const char *id);
 bool sandbox_known(const char *id);             /* whole id, hidden ones too */
-struct sandbox *sandbox_named(const char *name, const char *namespace_, const char *uid, uint32_t attempt); /* hidden ones too */
-void sandbox_each(void (*fn)(void *arg, struct sandbox *s), void *arg); /* without hidden ones, oldest first; fn may free s */
-void sandbox_each_hidden(void (*fn)(void *arg, struct sandbox *s), void *arg); /* for recovery: what a crash left half made */
+/* hidden ones too */
+struct sandbox *sandbox_named(const char *name, const char *namespace_, const char *uid, uint32_t attempt);
+/* without hidden ones, oldest first; fn may free s */
+void sandbox_each(void (*fn)(void *arg, struct sandbox *s), void *arg);
+/* for recovery: what a crash left half made */
+void sandbox_each_hidden(void (*fn)(void *arg, struct sandbox *s), void *arg);
 
 int sandbox_save(const struct sandbox *s, struct err *e);
-void sandbox_set_state(struct sandbox *s, enum sandbox_state state); /* saves; a failure to save is logged, memory counts */
+/* saves; a failure to save is logged, memory counts */
+void sandbox_set_state(struct sandbox *s, enum sandbox_state state);
 
-/* Reads the records at start-up into the table, hidden ones included: recovery undoes those. One of another boot comes back
- * NOTREADY and without its pause; what else `made` names is given back by sandbox_down, the network by the cached result. */
+/* Reads the records at start-up into the table, hidden ones included: recovery undoes those. One of another boot comes
+ * back
+ * NOTREADY and without its pause; what else `made` names is given back by sandbox_down, the network by the cached
+ * result. */
 int sandboxes_load(struct err *e);
 
 /* Strings given to a sandbox live in its arena. */

@@ -7,9 +7,10 @@
  *                      +--DEL failed----> FAILED <---------+  (the rest stays: a later DEL may need the namespace)
  *
  * Each step is passed over when `made` does not name it. Waits on: the pause's death (PAUSE), CNI (NETWORK, LEASE).
- * A plugin that was killed half way leaves what its own DEL can stumble over for ever (bridge: an address, but no iptables chain).
- * So where no ADD ever came to its end, LEASE runs DEL again without the namespace, for what is kept outside of it. When that
- * fails too it is only logged once the sandbox is listed: what is broken in this way could otherwise never be removed. */
+ * A plugin that was killed half way leaves what its own DEL can stumble over for ever (bridge: an address, but no
+ * iptables chain). So where no ADD ever came to its end, LEASE runs DEL again without the namespace, for what is kept
+ * outside of it. When that fails too it is only logged once the sandbox is listed: what is broken in this way could
+ * otherwise never be removed. */
 #include "procs/sandbox_down.h"
 
 #include <linux/magic.h>
@@ -93,10 +94,19 @@ static void delete_network(struct sandbox_down *d, const char *netns_path)
 {
 	struct sandbox *s = d->s;
 
-	cni_del(&(struct cni_sandbox){ .id = s->id, .name = s->config.name, .namespace_ = s->config.namespace_, .uid = s->config.uid,
-		.netns_path = netns_path, .ports = s->config.ports.at, .nports = s->config.ports.n,
-		.annotations = &s->config.annotations, .cgroup = s->config.cgroup_parent, .dns = &s->config.dns,
-		.conf = s->cni_conf, .result = s->cni_result }, on_deleted, d);
+	cni_del(&(struct cni_sandbox){ .id = s->id,
+	                               .name = s->config.name,
+	                               .namespace_ = s->config.namespace_,
+	                               .uid = s->config.uid,
+	                               .netns_path = netns_path,
+	                               .ports = s->config.ports.at,
+	                               .nports = s->config.ports.n,
+	                               .annotations = &s->config.annotations,
+	                               .cgroup = s->config.cgroup_parent,
+	                               .dns = &s->config.dns,
+	                               .conf = s->cni_conf,
+	                               .result = s->cni_result },
+	        on_deleted, d);
 }
 
 static void on_deleted(void *arg, const struct err *e, const struct cni_result *r)
@@ -107,7 +117,8 @@ static void on_deleted(void *arg, const struct err *e, const struct cni_result *
 
 	(void)r;
 	if (e)
-		log_warn("sandbox_network sandbox=%.12s state=%s error=%s", s->id, d->sm.states[d->sm.now].name, log_quote(e->msg));
+		log_warn("sandbox_network sandbox=%.12s state=%s error=%s", s->id, d->sm.states[d->sm.now].name,
+		         log_quote(e->msg));
 	if (e && never_up && d->sm.now == NETWORK) {
 		sm_move(&d->sm, LEASE);
 		return delete_network(d, "");
@@ -190,7 +201,8 @@ int sandbox_namespaces(const struct sandbox *s, struct arena *a, struct spec_nam
 	*out = (struct spec_namespaces){ "", "", "", "", ns->pid == NS_NODE ? "" : "new" };
 	if (ns->network != NS_NODE) {
 		if (!netns_pinned(s))
-			return err_set(e, ERR_INTERNAL, "the network namespace of sandbox %.12s is gone from %s", s->id, s->netns_path);
+			return err_set(e, ERR_INTERNAL, "the network namespace of sandbox %.12s is gone from %s", s->id,
+			               s->netns_path);
 		out->net = arena_strdup(a, s->netns_path);
 		out->uts = held_path(s, "uts", a, e);
 	}
@@ -203,7 +215,8 @@ int sandbox_namespaces(const struct sandbox *s, struct arena *a, struct spec_nam
 	if (!sandbox_has_pause(s))
 		return 0;
 	if (!s->pause_pid)
-		return err_set(e, ERR_INTERNAL, "the pause of sandbox %.12s is dead, and its PID namespace with it", s->id);
+		return err_set(e, ERR_INTERNAL, "the pause of sandbox %.12s is dead, and its PID namespace with it",
+		               s->id);
 	out->pid = arena_printf(a, "/proc/%d/ns/pid", (int)s->pause_pid);
 	return 0;
 }

@@ -1,6 +1,7 @@
-/* sandbox_down.h - StopPodSandbox below its containers (the caller stopped those): network, pause, namespaces, files, cgroup.
- * Idempotent: does what `made` says is left. A CNI DEL that fails is an error and stays to be retried; a hidden sandbox becomes
- * listed by it. Only where no ADD ever came to its end, and the sandbox is listed already, such an error is logged and passed over. */
+/* sandbox_down.h - StopPodSandbox below its containers (the caller stopped those): network, pause, namespaces, files,
+ * cgroup. Idempotent: does what `made` says is left. A CNI DEL that fails is an error and stays to be retried; a hidden
+ * sandbox becomes listed by it. Only where no ADD ever came to its end, and the sandbox is listed already, such an
+ * error is logged and passed over. */
 #ifndef PROCS_SANDBOX_DOWN_H
 #define PROCS_SANDBOX_DOWN_H
 
@@ -13,14 +14,17 @@ typedef void sandbox_down_done(void *arg, const struct err *e);
 /* The caller holds s->lane. NOTREADY from the first moment. Runs on: no cancel. */
 struct sandbox_down *sandbox_down_start(struct sandbox *s, sandbox_down_done *done, void *arg);
 
-/* Paths for a container of s: what the runtime joins. Strings in the arena; "" for the host's. INTERNAL when a pin is gone. */
+/* Paths for a container of s: what the runtime joins. Strings in the arena; "" for the host's. INTERNAL when a pin is
+ * gone. */
 struct spec_namespaces;
 int sandbox_namespaces(const struct sandbox *s, struct arena *a, struct spec_namespaces *out, struct err *e);
 
-/* The fd of its user namespace, borrowed; -1: it has none of its own, or that one is gone (sandbox_namespaces() tells). */
+/* The fd of its user namespace, borrowed; -1: it has none of its own, or that one is gone (sandbox_namespaces()
+ * tells). */
 int sandbox_userns(const struct sandbox *s);
 
-/* Recovery: s was READY by its record in this boot: is all of it still there? false makes it NOTREADY. Watches its pause. */
+/* Recovery: s was READY by its record in this boot: is all of it still there? false makes it NOTREADY. Watches its
+ * pause. */
 bool sandbox_adopt(struct sandbox *s);
 
 #endif

@@ -1,4 +1,5 @@
-/* sandbox_pause.c - see sandbox_pause.h. One watch per running pause; a kill is another short wait for the same death. */
+/* sandbox_pause.c - see sandbox_pause.h. One watch per running pause; a kill is another short wait for the same
+ * death. */
 #include "procs/sandbox_pause.h"
 
 #include <fcntl.h>
@@ -196,7 +197,8 @@ void sandbox_pause_start(struct sandbox *s, const char *program, sandbox_pause_d
 	st->arg = arg;
 	spec.enter = fds;
 	spec.keep_id = keep_id(s, id);
-	if (join(st, &spec, &st->err) < 0 || enter(st, fds, &spec.nenter, &st->err) < 0 || launch(st, argv, &spec, &st->err) < 0)
+	if (join(st, &spec, &st->err) < 0 || enter(st, fds, &spec.nenter, &st->err) < 0 ||
+	    launch(st, argv, &spec, &st->err) < 0)
 		timer_set(&st->timer, 0, on_not_started);
 	else
 		child_start(&spec, on_started, st);

@@ -1,4 +1,5 @@
-/* sandbox_regain.c - see sandbox_regain.h. The network namespace needs none of this: it is pinned in the file system. */
+/* sandbox_regain.c - see sandbox_regain.h. The network namespace needs none of this: it is pinned in the file
+ * system. */
 #include "procs/sandbox_regain.h"
 
 #include <fcntl.h>

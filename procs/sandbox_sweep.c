@@ -1,4 +1,5 @@
-/* sandbox_sweep.c - see sandbox_sweep.h. netns_dir is not searched: other runtimes, and other instances of this one, pin there too. */
+/* sandbox_sweep.c - see sandbox_sweep.h. netns_dir is not searched: other runtimes, and other instances of this one,
+ * pin there too. */
 #include "procs/sandbox_sweep.h"
 
 #include <ctype.h>
@@ -72,8 +73,17 @@ static void sweep_namespaces(struct orphans *o)
 		log_warn("orphan namespaces=%.12s", o->at[i]);
 		snprintf(n->id, sizeof(n->id), "%s", o->at[i]);
 		snprintf(n->netns_path, sizeof(n->netns_path), "%s/crisp-%s", sandboxes_config()->netns_dir, n->id);
-		cni_del(&(struct cni_sandbox){ .id = n->id, .name = "", .namespace_ = "", .uid = "", .netns_path = n->netns_path,
-			.annotations = &no_annotations, .cgroup = "", .dns = &no_dns, .conf = "", .result = "" }, on_deleted, n);
+		cni_del(&(struct cni_sandbox){ .id = n->id,
+		                               .name = "",
+		                               .namespace_ = "",
+		                               .uid = "",
+		                               .netns_path = n->netns_path,
+		                               .annotations = &no_annotations,
+		                               .cgroup = "",
+		                               .dns = &no_dns,
+		                               .conf = "",
+		                               .result = "" },
+		        on_deleted, n);
 	}
 }
 

@@ -26,14 +26,14 @@ static bool dotted(const char *name, char out[SYSCTL_MAX])
 	}
 	out[i] = '\0';
 	/* After the swap a "/" stands for a dot inside a name; an empty part or a leading separator would climb. */
-	return i > 0 && !name[i] && !strstr(out, "..") && !strstr(out, "//") && out[0] != '.' && out[0] != '/' && out[i - 1] != '.' &&
-	       strchr(out, '.');
+	return i > 0 && !name[i] && !strstr(out, "..") && !strstr(out, "//") && out[0] != '.' && out[0] != '/' &&
+	       out[i - 1] != '.' && strchr(out, '.');
 }
 
 static bool is_ipc(const char *name)
 {
-	return strncmp(name, "kernel.shm", 10) == 0 || strncmp(name, "kernel.msg", 10) == 0 || strcmp(name, "kernel.sem") == 0 ||
-	       strncmp(name, "fs.mqueue.", 10) == 0;
+	return strncmp(name, "kernel.shm", 10) == 0 || strncmp(name, "kernel.msg", 10) == 0 ||
+	       strcmp(name, "kernel.sem") == 0 || strncmp(name, "fs.mqueue.", 10) == 0;
 }
 
 static int check_sysctl(const struct sandbox_config *c, const struct pair *p, struct err *e)
@@ -47,11 +47,14 @@ static int check_sysctl(const struct sandbox_config *c, const struct pair *p, st
 	net = strncmp(name, "net.", 4) == 0;
 	ipc = is_ipc(name);
 	if (!net && !ipc)
-		return err_set(e, ERR_INVALID_ARGUMENT, "sysctl %.100s belongs to no namespace: it would change the node", name);
+		return err_set(e, ERR_INVALID_ARGUMENT,
+		               "sysctl %.100s belongs to no namespace: it would change the node", name);
 	if (net && ns->network == NS_NODE)
-		return err_set(e, ERR_INVALID_ARGUMENT, "sysctl %.100s with the network of the node: it would change the node", name);
+		return err_set(e, ERR_INVALID_ARGUMENT,
+		               "sysctl %.100s with the network of the node: it would change the node", name);
 	if (ipc && ns->ipc == NS_NODE)
-		return err_set(e, ERR_INVALID_ARGUMENT, "sysctl %.100s with the IPC of the node: it would change the node", name);
+		return err_set(e, ERR_INVALID_ARGUMENT,
+		               "sysctl %.100s with the IPC of the node: it would change the node", name);
 	return 0;
 }
 

@@ -6,12 +6,13 @@
  *     v                                             v
  *   FAILED <--------------------------------------UNDO (sandbox_down, in reverse)
  *
- * Cgroup and files are made while the keeper makes the namespaces: they need no one else. NETWORK is passed over with the node's
- * network, PAUSE where each container has a PID namespace of its own, NAMESPACES where all of them are the node's.
+ * Cgroup and files are made while the keeper makes the namespaces: they need no one else. NETWORK is passed over with
+ * the node's network, PAUSE where each container has a PID namespace of its own, NAMESPACES where all of them are the
+ * node's.
  * Waits on: the keeper (NAMESPACES, PAUSE), CNI (NETWORK), sandbox_down (UNDO).
  *
- * The first record names everything that will be made, once, so that a crash at any point undoes it all; in memory `made` follows
- * what was begun, so that an undo without a crash does no more than it must. */
+ * The first record names everything that will be made, once, so that a crash at any point undoes it all; in memory
+ * `made` follows what was begun, so that an undo without a crash does no more than it must. */
 #include "procs/sandbox_up.h"
 
 #include <string.h>
@@ -182,10 +183,19 @@ static void network_step(struct sandbox_up *up)
 	if (!own_net(s))
 		return pause_step(up);
 	s->made |= MADE_NETWORK;
-	cni_add(&(struct cni_sandbox){ .id = s->id, .name = s->config.name, .namespace_ = s->config.namespace_, .uid = s->config.uid,
-		.netns_path = s->netns_path, .ports = s->config.ports.at, .nports = s->config.ports.n,
-		.annotations = &s->config.annotations, .cgroup = s->config.cgroup_parent, .dns = &s->config.dns,
-		.conf = s->cni_conf, .result = "" }, on_added, up);
+	cni_add(&(struct cni_sandbox){ .id = s->id,
+	                               .name = s->config.name,
+	                               .namespace_ = s->config.namespace_,
+	                               .uid = s->config.uid,
+	                               .netns_path = s->netns_path,
+	                               .ports = s->config.ports.at,
+	                               .nports = s->config.ports.n,
+	                               .annotations = &s->config.annotations,
+	                               .cgroup = s->config.cgroup_parent,
+	                               .dns = &s->config.dns,
+	                               .conf = s->cni_conf,
+	                               .result = "" },
+	        on_added, up);
 }
 
 static void on_namespaces(void *arg, const struct err *e)
@@ -218,7 +228,8 @@ static int make_local(struct sandbox_up *up)
 	if (cgroup_make(s->cgroup, &up->err) < 0)
 		return -1;
 	/* Below a parent of its own choice the caller sets the pod's limits itself, and changes them when it likes. */
-	if (!*s->config.cgroup_parent && s->config.resources.set && cgroup_limit(s->cgroup, &s->config.resources, &up->err) < 0)
+	if (!*s->config.cgroup_parent && s->config.resources.set &&
+	    cgroup_limit(s->cgroup, &s->config.resources, &up->err) < 0)
 		return -1;
 	s->made |= MADE_FILES;
 	return sandbox_files_make(s, &(struct sandbox_files){ .hostname = hostname_of(s), .hosts = "/etc/hosts",
@@ -235,10 +246,16 @@ static void namespaces_step(struct sandbox_up *up)
 	sm_move(&up->sm, NAMESPACES);
 	if (own_any(s)) {
 		s->made |= MADE_NAMESPACES;
-		op = keeper_namespaces(&(struct ns_request){ .id = s->id, .net = own_net(s), .ipc = own_ipc(s), .uts = own_net(s),
-			.uids = user ? &ns->uids : NULL, .gids = user ? &ns->gids : NULL,
-			.netns_path = s->netns_path, .hostname = own_net(s) ? hostname_of(s) : "",
-			.sysctls = sandbox_sysctls(&s->config, up->arena) }, on_namespaces, up);
+		op = keeper_namespaces(&(struct ns_request){ .id = s->id,
+		                                             .net = own_net(s),
+		                                             .ipc = own_ipc(s),
+		                                             .uts = own_net(s),
+		                                             .uids = user ? &ns->uids : NULL,
+		                                             .gids = user ? &ns->gids : NULL,
+		                                             .netns_path = s->netns_path,
+		                                             .hostname = own_net(s) ? hostname_of(s) : "",
+		                                             .sysctls = sandbox_sysctls(&s->config, up->arena) },
+		                       on_namespaces, up);
 	}
 	if (make_local(up) < 0) {
 		if (op)

@@ -17,9 +17,9 @@ void sandbox_up_open(const struct sandbox_up_config *cfg);
 struct sandbox_up; /* gone once `done` ran */
 typedef void sandbox_up_done(void *arg, const struct err *e);
 
-/* The caller holds s->lane; s->config passed sandbox_check(). On success s is READY, saved and no longer hidden. On an error
- * everything is undone and the caller frees it; when the undo of the network failed it stays, NOTREADY and listed, so that a
- * later Stop tries again. Runs on: no cancel. Errors:
+/* The caller holds s->lane; s->config passed sandbox_check(). On success s is READY, saved and no longer hidden. On an
+ * error everything is undone and the caller frees it; when the undo of the network failed it stays, NOTREADY and
+ * listed, so that a later Stop tries again. Runs on: no cancel. Errors:
  *   FAILED_PRECONDITION  there is no CNI configuration (nothing was made)
  *   INVALID_ARGUMENT     the kernel refused a sysctl or the hostname
  *   RESOURCE_EXHAUSTED   the kernel's limits on namespaces

@@ -15,7 +15,8 @@ struct spec_namespaces {
 	const char *pid; /* "new", "" (host) or a path */
 };
 
-/* A mount that was made beforehand, an image volume or an idmapped one (volume.h): the mount_config's index and where. */
+/* A mount that was made beforehand, an image volume or an idmapped one (volume.h): the mount_config's index and
+ * where. */
 struct spec_image_volume {
 	size_t mount_index;
 	const char *host_dir; /* or file */
@@ -30,8 +31,9 @@ struct spec_input {
 	const char *node_name;
 };
 
-/* The path of a user namespace as runtimes are told it: runc from 1.2 on takes /proc/<N>/<anything> for the mappings of process N
- * (libcontainer/internal/userns: its pattern ends after the number), so it must not begin that way. In the arena. */
+/* The path of a user namespace as runtimes are told it: runc from 1.2 on takes /proc/<N>/<anything> for the mappings of
+ * process N (libcontainer/internal/userns: its pattern ends after the number), so it must not begin that way. In the
+ * arena. */
 const char *spec_user_path(struct arena *a, const char *path);
 
 /* Everything checked and resolved; a new reference in *out. Errors:
@@ -40,7 +42,8 @@ const char *spec_user_path(struct arena *a, const char *path);
  *   INTERNAL          the machine: a host path that cannot be made, a namespace that is gone */
 int spec_make(const struct spec_input *in, json_t **out, struct err *e);
 
-/* linux.resources without devices, as config.json has it: what an OCI runtime's `update` takes. A new reference, or NULL. */
+/* linux.resources without devices, as config.json has it: what an OCI runtime's `update` takes. A new reference, or
+ * NULL. */
 json_t *spec_limits(const struct resources *r, struct err *e);
 
 /* The `process` object of an exec in a container: another command and terminal, all else as in its config.json.

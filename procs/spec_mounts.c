@@ -274,8 +274,9 @@ static void add_cdi(struct entries *all)
 		if (!type && !is_bind(options))
 			spec_add(options, spec_str("rbind"));
 		take(all, to);
-		add_entry(all, to, json_pack("{s:s,s:s,s:O,s:o}", "destination", to, "type", type ? type : "bind", "source",
-					     json_object_get(m, "hostPath"), "options", own_must(options)));
+		add_entry(all, to,
+		          json_pack("{s:s,s:s,s:O,s:o}", "destination", to, "type", type ? type : "bind", "source",
+		                    json_object_get(m, "hostPath"), "options", own_must(options)));
 	}
 }
 

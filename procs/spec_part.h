@@ -49,7 +49,8 @@ void spec_cdi_env(struct spec *s);	     /* after process.env */
 void spec_cdi_groups(struct spec *s);	     /* after spec_user() */
 int spec_cdi_devices(struct spec *s, struct err *e);
 void spec_cdi_hooks(struct spec *s);
-void spec_set_env(const struct spec *s, json_t *env, const char *word); /* "NAME=VALUE", in the place of an earlier one */
+/* "NAME=VALUE", in the place of an earlier one */
+void spec_set_env(const struct spec *s, json_t *env, const char *word);
 
 /* Pod user namespace asked for, and everything about it consistent. */
 int spec_userns(struct spec *s, struct err *e);

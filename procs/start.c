@@ -5,7 +5,8 @@
  *      |                                +---error---> UNDO ---runtime deleted it, or could not---> FAILED
  *      +---error------------------------+---no usable program, so nothing to undo------------------^
  *
- *   FAILED records EXITED 128 StartError. `starting` is on disk before RUN: after a crash the keeper's word decides (start_adopt).
+ *   FAILED records EXITED 128 StartError. `starting` is on disk before RUN: after a crash the keeper's word decides
+ *   (start_adopt).
  * Waits on: the runtime (RUN, UNDO), one turn of the loop (FAILED from PREPARE). */
 #include "procs/start.h"
 
@@ -147,7 +148,8 @@ static void on_ran(void *arg, const struct err *e, struct child_result *r)
 	report(s);
 }
 
-/* A pipe, whose write end we and the keeper hold: its end is EOF for the container. The read end outlives both of us. */
+/* A pipe, whose write end we and the keeper hold: its end is EOF for the container. The read end outlives both of
+ * us. */
 static int open_stdin(const struct container *c, int *out, struct err *e)
 {
 	struct arena *a;
@@ -196,8 +198,9 @@ static int dup_cloexec(int fd)
 	return fcntl(fd, F_DUPFD_CLOEXEC, 3);
 }
 
-/* In a user namespace the process could not open /dev/stdout again while the FIFOs are ours. And /dev/null must not be what
- * it is started with, terminal or not: crun 1.8.1 gives the host's node, which the container has too, to the container's root. */
+/* In a user namespace the process could not open /dev/stdout again while the FIFOs are ours. And /dev/null must not be
+ * what it is started with, terminal or not: crun 1.8.1 gives the host's node, which the container has too, to the
+ * container's root. */
 static int own_streams(const struct container *c, struct oci_stdio *io, struct err *e)
 {
 	const struct ns_options *ns = &c->sandbox->config.security.ns;
@@ -234,7 +237,8 @@ static int refuse(const struct container *c, struct err *e)
 	static const char *const names[] = { "created", "running", "exited", "unknown" };
 
 	if (c->state != CONTAINER_CREATED || c->starting)
-		return err_set(e, ERR_FAILED_PRECONDITION, "it is %s, not created", c->starting ? "starting" : names[c->state & 3]);
+		return err_set(e, ERR_FAILED_PRECONDITION, "it is %s, not created",
+		               c->starting ? "starting" : names[c->state & 3]);
 	if (c->removing)
 		return err_set(e, ERR_FAILED_PRECONDITION, "it is being removed");
 	if (c->sandbox->state != SANDBOX_READY)
@@ -306,7 +310,8 @@ void start_adopt(struct container *c)
 	}
 	if (c->state == CONTAINER_CREATED && c->starting) {
 		give_back(c);
-		container_set_exited(c, EXIT_CODE_START_ERROR, "StartError", "the daemon died while it was starting", loop_real_ns());
+		container_set_exited(c, EXIT_CODE_START_ERROR, "StartError", "the daemon died while it was starting",
+		                     loop_real_ns());
 	}
 	if (c->state == CONTAINER_EXITED && k)
 		keeper_forget(c->id);

@@ -1,5 +1,6 @@
 /* start.h - StartContainer: stdio, log, the OCI runtime, exit watch.
- * Spec: CRI v1 RuntimeService.StartContainer. A failed start leaves the container EXITED 128 StartError with the runtime's message. */
+ * Spec: CRI v1 RuntimeService.StartContainer. A failed start leaves the container EXITED 128 StartError with the
+ * runtime's message. */
 #ifndef PROCS_START_H
 #define PROCS_START_H
 
@@ -9,13 +10,14 @@
 struct start; /* gone once `done` ran */
 typedef void start_done(void *arg, const struct err *e);
 
-/* The caller holds c->lane. FAILED_PRECONDITION when not CREATED or the sandbox is not READY. There is no cancel: it runs on. */
+/* The caller holds c->lane. FAILED_PRECONDITION when not CREATED or the sandbox is not READY. There is no cancel: it
+ * runs on. */
 struct start *start_start(struct container *c, start_done *done, void *arg);
 
 /* Recovery, for every container of this boot, in any state, before anything else is done to it:
- * RUNNING: takes up its log and exit watch again, or sets it EXITED by the keeper's record, 255/Unknown without one. The daemon died
- * while it was starting: RUNNING when the keeper has its process, else EXITED 128 StartError. EXITED: the runtime's delete is
- * finished. CREATED: nothing. */
+ * RUNNING: takes up its log and exit watch again, or sets it EXITED by the keeper's record, 255/Unknown without one.
+ * The daemon died while it was starting: RUNNING when the keeper has its process, else EXITED 128 StartError. EXITED:
+ * the runtime's delete is finished. CREATED: nothing. */
 void start_adopt(struct container *c);
 
 #endif

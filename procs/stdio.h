@@ -1,5 +1,6 @@
-/* stdio.h - the standard streams of a process for a client far away: exec_stream.c gives those of a new process, attach.c those
- * that a container has. Input and output are bounded: input by the client, who counts what was `taken`, output by stdio_pause(). */
+/* stdio.h - the standard streams of a process for a client far away: exec_stream.c gives those of a new process,
+ * attach.c those that a container has. Input and output are bounded: input by the client, who counts what was `taken`,
+ * output by stdio_pause(). */
 #ifndef PROCS_STDIO_H
 #define PROCS_STDIO_H
 
@@ -39,8 +40,17 @@ struct stdio {
 
 static inline void stdio_input(struct stdio *s, const void *p, size_t n) { s->ops->input(s, p, n); }
 static inline void stdio_input_end(struct stdio *s) { s->ops->input_end(s); } /* after what was given before */
-static inline void stdio_resize(struct stdio *s, uint16_t width, uint16_t height) { s->ops->resize(s, width, height); } /* in characters */
-static inline void stdio_pause(struct stdio *s, bool paused) { s->ops->pause(s, paused); } /* output stays where it is */
-static inline void stdio_leave(struct stdio *s) { s->ops->leave(s); } /* no event follows, and s is gone for the client */
+static inline void stdio_resize(struct stdio *s, uint16_t width, uint16_t height)
+{
+	s->ops->resize(s, width, height);
+} /* in characters */
+static inline void stdio_pause(struct stdio *s, bool paused)
+{
+	s->ops->pause(s, paused);
+} /* output stays where it is */
+static inline void stdio_leave(struct stdio *s)
+{
+	s->ops->leave(s);
+} /* no event follows, and s is gone for the client */
 
 #endif

@@ -4,7 +4,8 @@
  *     |                                              |
  *     +---------------EXITED, and recorded-----------+---> DEAD
  *
- * In KILL the container's whole cgroup is killed again every second: in a shared pid namespace the children outlive its first process.
+ * In KILL the container's whole cgroup is killed again every second: in a shared pid namespace the children outlive its
+ * first process.
  * Waits on: container_wait(), one timer. */
 #include "procs/stop.h"
 
@@ -99,7 +100,8 @@ static int send_signal(struct stopping *m, int sig)
 	if (pidfd < 0 && c->life)
 		return 0;
 	if (pidfd < 0)
-		return err_set(&m->err, ERR_UNAVAILABLE, "stop container %.12s: the keeper that holds it is away", c->id);
+		return err_set(&m->err, ERR_UNAVAILABLE, "stop container %.12s: the keeper that holds it is away",
+		               c->id);
 	if (syscall(SYS_pidfd_send_signal, pidfd, sig, NULL, 0) < 0 && errno != ESRCH)
 		return err_os(&m->err, ERR_INTERNAL, "stop container %.12s: signal %d", c->id, sig);
 	return 0;
@@ -115,7 +117,8 @@ static void on_kill_again(struct timer *t)
 	struct stopping *m = container_of(t, struct stopping, timer);
 
 	if (loop_mono_ns() >= m->kill_at_ns) {
-		err_set(&m->err, ERR_DEADLINE_EXCEEDED, "stop container %.12s: alive 10 s after SIGKILL", m->container->id);
+		err_set(&m->err, ERR_DEADLINE_EXCEEDED, "stop container %.12s: alive 10 s after SIGKILL",
+		        m->container->id);
 		return finish(m, FAILED);
 	}
 	cgroup_kill(m->container->cgroup);

@@ -1,7 +1,8 @@
 /* stop.h - stops one container: its stop signal, a grace time, SIGKILL, then its whole cgroup.
  *
- * Specs: CRI v1, RuntimeService.StopContainer (idempotent, timeout 0 kills at once); OCI runtime-spec, runtime.md "Kill".
- * One machine per container: a second stop joins it and may only shorten the deadline; the soft signal is sent once. */
+ * Specs: CRI v1, RuntimeService.StopContainer (idempotent, timeout 0 kills at once); OCI runtime-spec, runtime.md
+ * "Kill". One machine per container: a second stop joins it and may only shorten the deadline; the soft signal is sent
+ * once. */
 #ifndef PROCS_STOP_H
 #define PROCS_STOP_H
 

@@ -14,13 +14,18 @@ static const struct {
 	const char *name; /* behind SIG */
 	int kernel;
 } signals[] = {
-	{ "", 0 }, { "ABRT", SIGABRT }, { "ALRM", SIGALRM }, { "BUS", SIGBUS }, { "CHLD", SIGCHLD }, { "CLD", SIGCHLD },
-	{ "CONT", SIGCONT }, { "FPE", SIGFPE }, { "HUP", SIGHUP }, { "ILL", SIGILL }, { "INT", SIGINT }, { "IO", SIGIO },
-	{ "IOT", SIGABRT }, { "KILL", SIGKILL }, { "PIPE", SIGPIPE }, { "POLL", SIGIO }, { "PROF", SIGPROF },
-	{ "PWR", SIGPWR }, { "QUIT", SIGQUIT }, { "SEGV", SIGSEGV }, { "STKFLT", SIGSTKFLT }, { "STOP", SIGSTOP },
-	{ "SYS", SIGSYS }, { "TERM", SIGTERM }, { "TRAP", SIGTRAP }, { "TSTP", SIGTSTP }, { "TTIN", SIGTTIN },
-	{ "TTOU", SIGTTOU }, { "URG", SIGURG }, { "USR1", SIGUSR1 }, { "USR2", SIGUSR2 }, { "VTALRM", SIGVTALRM },
-	{ "WINCH", SIGWINCH }, { "XCPU", SIGXCPU }, { "XFSZ", SIGXFSZ },
+	{ "", 0 },           { "ABRT", SIGABRT },     { "ALRM", SIGALRM },
+	{ "BUS", SIGBUS },   { "CHLD", SIGCHLD },     { "CLD", SIGCHLD },
+	{ "CONT", SIGCONT }, { "FPE", SIGFPE },       { "HUP", SIGHUP },
+	{ "ILL", SIGILL },   { "INT", SIGINT },       { "IO", SIGIO },
+	{ "IOT", SIGABRT },  { "KILL", SIGKILL },     { "PIPE", SIGPIPE },
+	{ "POLL", SIGIO },   { "PROF", SIGPROF },     { "PWR", SIGPWR },
+	{ "QUIT", SIGQUIT }, { "SEGV", SIGSEGV },     { "STKFLT", SIGSTKFLT },
+	{ "STOP", SIGSTOP }, { "SYS", SIGSYS },       { "TERM", SIGTERM },
+	{ "TRAP", SIGTRAP }, { "TSTP", SIGTSTP },     { "TTIN", SIGTTIN },
+	{ "TTOU", SIGTTOU }, { "URG", SIGURG },       { "USR1", SIGUSR1 },
+	{ "USR2", SIGUSR2 }, { "VTALRM", SIGVTALRM }, { "WINCH", SIGWINCH },
+	{ "XCPU", SIGXCPU }, { "XFSZ", SIGXFSZ },
 };
 
 enum { NAMED = sizeof(signals) / sizeof(*signals) };

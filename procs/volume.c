@@ -47,8 +47,9 @@ static int check(const struct container *c, const struct mount_config *m, int us
 	if (m->image[0])
 		return err_set(e, ERR_INVALID_ARGUMENT, "id mappings of an image: its owners are shifted without");
 	if (m->propagation == PROPAGATION_BIDIRECTIONAL)
-		return err_set(e, ERR_INVALID_ARGUMENT,
-			       "id mappings with bidirectional propagation: a user namespace mounts nothing on the host");
+		return err_set(
+		        e, ERR_INVALID_ARGUMENT,
+		        "id mappings with bidirectional propagation: a user namespace mounts nothing on the host");
 	return 0;
 }
 
@@ -65,8 +66,8 @@ static int make_point(const char *source, const char *target, struct err *e)
 	return 0;
 }
 
-/* Mounts below the source are copied with it but not shifted, as the runtimes do it ("idmap", not "ridmap"). None of the
- * copies stays a peer of its original: unmounting the tree would unmount there too. */
+/* Mounts below the source are copied with it but not shifted, as the runtimes do it ("idmap", not "ridmap"). None of
+ * the copies stays a peer of its original: unmounting the tree would unmount there too. */
 static int copy_mount(const char *source, int userns, bool slave, const char *target, struct err *e)
 {
 	struct mount_attr apart = { .propagation = slave ? MS_SLAVE : MS_PRIVATE };

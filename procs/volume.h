@@ -18,7 +18,8 @@ const char *volume_path(struct container *c, size_t nth);
 int volume_make_parent(struct container *c, struct err *e); /* <bundle>/volumes; there already is fine */
 
 /* Mounts a copy of the nth mount's host_path there; userns is the pod's. Errors:
- *   INVALID_ARGUMENT  mappings that are not the pod's; a propagation that a copy cannot have; what mount_host_path() says
+ *   INVALID_ARGUMENT  mappings that are not the pod's; a propagation that a copy cannot have; what mount_host_path()
+ *                     says
  *   INTERNAL          the kernel: its file system has no such mounts, and the like */
 int volume_mount(struct container *c, size_t nth, int userns, struct err *e);
 void volume_unmount(struct container *c, size_t nth); /* not mounted is fine */

@@ -3,7 +3,8 @@
  * This process never forks: a request travels over the keeper's channel (child_host), the keeper forks, executes and
  * reaps, and the exit comes back as a message. Nothing here blocks.
  * Children are leaders of a session of their own; they inherit the fds named here, an empty signal mask, default
- * signal actions, the rlimits the keeper was started with, umask 022, and nothing else. fds 0-2 not named: /dev/null. */
+ * signal actions, the rlimits the keeper was started with, umask 022, and nothing else. fds 0-2 not named:
+ * /dev/null. */
 #ifndef REACTOR_CHILD_H
 #define REACTOR_CHILD_H
 
@@ -39,21 +40,24 @@ struct child_spec {
 	/* Before exec, in this order, after oom_score_adj. */
 	const char *const *join_tasks; /* NULL or cgroup v1 `tasks` files, each gets "0" written */
 	int join_cgroup_fd;            /* > 0: cgroup v2 directory, entered at birth by CLONE_INTO_CGROUP */
-	/* Namespace fds for setns(2), in this order; argv[0] and cwd are looked up inside. With a user namespace, which comes
-	 * last, the child becomes its root; CLONE_NEWPID below is then not the child's to ask for: it would belong to ours. */
+	/* Namespace fds for setns(2), in this order; argv[0] and cwd are looked up inside. With a user namespace, which
+	 * comes last, the child becomes its root; CLONE_NEWPID below is then not the child's to ask for: it would
+	 * belong to ours. */
 	const int *enter;
 	size_t nenter;
 	unsigned unshare;              /* CLONE_NEW* for the child; CLONE_NEWPID makes the child pid 1 of a new one */
-	/* NULL, or a mount point that the child must not see: it gets a mount namespace of its own, where this mount alone
-	 * is made private and then covered by an empty tmpfs (writable, mode 755). Not unmounted: an unmount propagates by
-	 * the mount above it, a mount on top by the mount itself: only this stays inside. */
+	/* NULL, or a mount point that the child must not see: it gets a mount namespace of its own, where this mount
+	 * alone is made private and then covered by an empty tmpfs (writable, mode 755). Not unmounted: an unmount
+	 * propagates by the mount above it, a mount on top by the mount itself: only this stays inside. */
 	const char *hide_path;
-	bool finish;                   /* when this daemon dies: it may end by itself (for 5 s), since half of its work is worse than all */
+	/* when this daemon dies: it may end by itself (for 5 s), since half of its work is worse than all */
+	bool finish;
 	int oom_score_adj;             /* 0: as inherited; clamped to what the keeper may set */
 
 	/* Keeping: the keeper watches a process under `keep_id` until keeper_forget(), over our death and restart.
 	 * pidfile NULL: the child itself; `done` then runs when it was started, not when it ends; no output is kept.
-	 * pidfile set: the process whose pid the child wrote there before it exited with 0 (--pid-file of a runtime). */
+	 * pidfile set: the process whose pid the child wrote there before it exited with 0 (--pid-file of a
+	 * runtime). */
 	const char *keep_id;
 	const char *pidfile;
 };
@@ -70,7 +74,8 @@ struct child_result {
 /* `e` is NULL when the child ran to its end, whatever its status. Else r has only what was collected and e is:
  *   UNAVAILABLE        the keeper is gone; what it was running for us is killed with it
  *   DEADLINE_EXCEEDED  timeout_ms
- *   INTERNAL           it could not be started (the message names path, step and errno), or exited 0 with a bad pidfile */
+ *   INTERNAL           it could not be started (the message names path, step and errno), or exited 0 with a bad
+ *                      pidfile */
 typedef void child_done(void *arg, const struct err *e, struct child_result *r);
 
 /* All of spec is copied. `done` runs exactly once, never inside this call: at the exit and after both pipes are at

@@ -7,9 +7,10 @@
  *    |                +---error, 10 s-------+---peer closed, 10 s---> CLOSED ---next turn---> freed
  *    +---close---------------------------------------------------------^
  *
- * LINGER is there because close(2) on a socket with unread bytes resets it, and a reset takes from the peer what it has not read.
- * Waits on: the socket (OPEN, FLUSH, LINGER); a timer (OPEN: idle; FLUSH, LINGER: the limit; GONE, CLOSED: a turn of its own);
- * while paused another one, since a peer that left is behind the bytes that are not read. */
+ * LINGER is there because close(2) on a socket with unread bytes resets it, and a reset takes from the peer what it has
+ * not read.
+ * Waits on: the socket (OPEN, FLUSH, LINGER); a timer (OPEN: idle; FLUSH, LINGER: the limit; GONE, CLOSED: a turn of
+ * its own); while paused another one, since a peer that left is behind the bytes that are not read. */
 #include "reactor/conduit.h"
 
 #include <errno.h>

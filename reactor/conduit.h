@@ -1,6 +1,7 @@
 /* conduit.h - a connected stream socket as bytes both ways: what is left of an HTTP connection after its upgrade.
  *
- * Out: bytes are queued and written as the peer takes them; who asks conduit_has_room() before it makes more holds at most
+ * Out: bytes are queued and written as the peer takes them; who asks conduit_has_room() before it makes more holds at
+ * most
  * CONDUIT_HIGH and one piece. In: the socket is read piece by piece, and not at all while paused. */
 #ifndef REACTOR_CONDUIT_H
 #define REACTOR_CONDUIT_H
@@ -22,15 +23,18 @@ struct conduit_events {
 
 /* fd is taken and made non-blocking. early: bytes read from it before, which come as the first data. */
 struct conduit *conduit_new(int fd, const void *early, size_t n);
-void conduit_listen(struct conduit *c, const struct conduit_events *events, void *arg); /* once; before that nothing is read */
+/* once; before that nothing is read */
+void conduit_listen(struct conduit *c, const struct conduit_events *events, void *arg);
 
 void conduit_send(struct conduit *c, const void *p, size_t n);
 bool conduit_has_room(const struct conduit *c); /* below CONDUIT_HIGH; false is followed by `room` */
-void conduit_pause(struct conduit *c, bool paused); /* for long: it hears within 2 s that the peer is gone, and what that had sent is lost */
+/* for long: it hears within 2 s that the peer is gone, and what that had sent is lost */
+void conduit_pause(struct conduit *c, bool paused);
 void conduit_idle_after(struct conduit *c, int64_t ms); /* `gone` when for so long no byte went either way */
 
 /* Both let go of it: no event follows. */
-void conduit_finish(struct conduit *c); /* sends what is queued, shuts our half, waits for the peer to close; 10 s without progress end it */
+/* sends what is queued, shuts our half, waits for the peer to close; 10 s without progress end it */
+void conduit_finish(struct conduit *c);
 void conduit_close(struct conduit *c);
 
 #endif

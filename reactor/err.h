@@ -21,8 +21,10 @@ enum err_code {
 
 struct err {
 	enum err_code code;
-	const char *reason; /* NULL, or a static prefix that clients match ("RegistryUnavailable"): put first where it leaves */
-	char msg[1024 - sizeof(enum err_code) - sizeof(char *)]; /* one line, outermost context first; on overflow the outermost goes, never the cause */
+	/* NULL, or a static prefix that clients match ("RegistryUnavailable"): put first where it leaves */
+	const char *reason;
+	/* one line, outermost context first; on overflow the outermost goes, never the cause */
+	char msg[1024 - sizeof(enum err_code) - sizeof(char *)];
 };
 
 /* A fresh error has no reason. All three return -1, so that `return err_set(e, ...)` reads as one act. */

@@ -224,7 +224,8 @@ static int int32_in(char *p, const json_t *j, bool is_signed)
 {
 	int64_t v;
 
-	if (integer_in(&v, j) < 0 || v < (is_signed ? INT32_MIN : 0) || v > (is_signed ? INT32_MAX : (int64_t)UINT32_MAX))
+	if (integer_in(&v, j) < 0 || v < (is_signed ? INT32_MIN : 0) ||
+	    v > (is_signed ? INT32_MAX : (int64_t)UINT32_MAX))
 		return -1;
 	*(uint32_t *)p = (uint32_t)v;
 	return 0;

@@ -5,9 +5,9 @@
  *   end of our turn, h2o has --'     because nothing of it is left to wait for
  *   work queued                      when we sleep
  *
- * h2o 2.2.5 keeps its epoll fd private, so it is found by comparing /proc/self/fd around h2o_evloop_create(). Its queues
- * (_statechanged, _pending_*) are public fields. They must be empty before we sleep: epoll_ctl(2) for a changed socket is
- * only called by h2o's next turn, and what is pending signals no fd. */
+ * h2o 2.2.5 keeps its epoll fd private, so it is found by comparing /proc/self/fd around h2o_evloop_create(). Its
+ * queues (_statechanged, _pending_*) are public fields. They must be empty before we sleep: epoll_ctl(2) for a changed
+ * socket is only called by h2o's next turn, and what is pending signals no fd. */
 #include "reactor/h2o_loop.h"
 
 #include <dirent.h>

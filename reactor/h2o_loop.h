@@ -12,8 +12,8 @@
 /* The one nested loop, made at the first call. NULL with INTERNAL when there is no fd left for it. */
 h2o_evloop_t *h2o_loop_get(struct err *e);
 
-/* Brings h2o's clock up to date. To be called before h2o is touched from a callback of ours: h2o stamps timeouts with the
- * time of its last turn, which may be hours ago, and they would fire at once. */
+/* Brings h2o's clock up to date. To be called before h2o is touched from a callback of ours: h2o stamps timeouts with
+ * the time of its last turn, which may be hours ago, and they would fire at once. */
 void h2o_loop_enter(void);
 
 /* Gives the nested loop back; nothing of h2o's may be in use. */

@@ -4,14 +4,15 @@
  *     |                     |                          |                                         |
  *     +---------------------+---- end, error, stall ---+-----------------------------------------+---> ENDED
  *
- * http_cancel() inside head() or data() of any transfer, when libcurl is on the stack: DEAD, freed once libcurl returned.
+ * http_cancel() inside head() or data() of any transfer, when libcurl is on the stack: DEAD, freed once libcurl
+ * returned.
  *
  * Waits on: libcurl's sockets and its timer, and one stall timer a transfer (SENT and BODY).
  *
- * HTTP/1.1 only: in libcurl before 8.1 a paused HTTP/2 stream either holds up every other stream of its connection or is
- * buffered without bound, and layers are paused all the time (their sink is a pipe).
- * libcurl resolves names in a thread of its own; CURLOPT_QUICK_EXIT (7.87) lets go of it instead of joining it, which would
- * stop the loop until getaddrinfo(3) returns. The options of a request: http_setup.c. */
+ * HTTP/1.1 only: in libcurl before 8.1 a paused HTTP/2 stream either holds up every other stream of its connection or
+ * is buffered without bound, and layers are paused all the time (their sink is a pipe).
+ * libcurl resolves names in a thread of its own; CURLOPT_QUICK_EXIT (7.87) lets go of it instead of joining it, which
+ * would stop the loop until getaddrinfo(3) returns. The options of a request: http_setup.c. */
 #include "reactor/http_client.h"
 
 #include <curl/curl.h>
@@ -33,7 +34,8 @@ enum {
 	HOST_CONNECTIONS = 8,
 	TOTAL_CONNECTIONS = 128,
 	KEPT_CONNECTIONS = 16,
-	/* One read(2) of a body, and what a paused transfer holds. libcurl reads up to 100 times in one callback: 6 MiB, 4 ms. */
+	/* One read(2) of a body, and what a paused transfer holds. libcurl reads up to 100 times in one callback: 6
+	 * MiB, 4 ms. */
 	RECEIVE_BYTES = 64 << 10,
 };
 #define NS_PER_MS INT64_C(1000000)
@@ -114,7 +116,8 @@ static int on_curl_socket(CURL *easy, curl_socket_t fd, int what, void *arg, voi
 		s->fd = fd;
 		curl_multi_assign(client.multi, fd, s);
 	}
-	fd_watch_set(&s->watch, fd, (what & CURL_POLL_IN ? FD_READ : 0) | (what & CURL_POLL_OUT ? FD_WRITE : 0), on_socket_ready);
+	fd_watch_set(&s->watch, fd, (what & CURL_POLL_IN ? FD_READ : 0) | (what & CURL_POLL_OUT ? FD_WRITE : 0),
+	             on_socket_ready);
 	return 0;
 }
 
@@ -239,7 +242,8 @@ static void on_result(struct http *h, CURLcode rc)
 	}
 }
 
-/* Runs the ends that libcurl has to tell. A `done` may start, cancel and resume at will: libcurl is not on the stack. */
+/* Runs the ends that libcurl has to tell. A `done` may start, cancel and resume at will: libcurl is not on the
+ * stack. */
 static void settle(void)
 {
 	CURLMsg *m;

@@ -6,7 +6,8 @@
 #include "reactor/h2o_loop.h"
 #include "reactor/http_upgrade.h"
 
-void http_add_header(h2o_req_t *req, const h2o_token_t *name, const char *value); /* value lives as long as the request */
+/* value lives as long as the request */
+void http_add_header(h2o_req_t *req, const h2o_token_t *name, const char *value);
 void http_reply(h2o_req_t *req, int status, const char *type, const struct buf *body);
 
 /* Asks fn about this request; answers 500 itself should fn do neither. */

@@ -1,7 +1,8 @@
 /* http_server.c - see http_server.h.
  *
- * Listening sockets are ours and stay on libev; each accepted connection is handed to libh2o on the nested loop. HTTP/2 is
- * off: only HTTP/1.1 can be upgraded to SPDY or WebSocket, and Debian's h2o 2.2.5 has HTTP/2 faults that a client can trigger.
+ * Listening sockets are ours and stay on libev; each accepted connection is handed to libh2o on the nested loop. HTTP/2
+ * is off: only HTTP/1.1 can be upgraded to SPDY or WebSocket, and Debian's h2o 2.2.5 has HTTP/2 faults that a client
+ * can trigger.
  *
  * Waits on: the listening fds, and whatever libh2o waits on. Spec: RFC 9110, 9112. */
 #include "reactor/http_server.h"
@@ -263,7 +264,8 @@ static void on_listener_ready(struct fd_watch *w, int events)
 	}
 }
 
-static int listen_at(struct http_server *s, const char *address, int (*open_it)(const char *, int *, struct err *), struct err *e)
+static int listen_at(struct http_server *s, const char *address, int (*open_it)(const char *, int *, struct err *),
+                     struct err *e)
 {
 	auto_fd int fd = -1;
 	struct listener *l;

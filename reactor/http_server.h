@@ -21,7 +21,8 @@ int http_server_listen(struct http_server *s, const char *address, struct err *e
 /* https from now on; tls is borrowed for ever. */
 struct tls_server;
 void http_server_tls(struct http_server *s, struct tls_server *tls);
-int http_server_listen_anywhere(struct http_server *s, const char *address, struct err *e); /* tcp: any address of this host */
+/* tcp: any address of this host */
+int http_server_listen_anywhere(struct http_server *s, const char *address, struct err *e);
 int http_server_port(const struct http_server *s);
 void http_server_free(struct http_server *s);
 

@@ -53,7 +53,8 @@ void http_setup_open(void)
 		return;
 	}
 	cas.store = own_must(X509_STORE_new());
-	X509_STORE_set_flags(cas.store, X509_V_FLAG_PARTIAL_CHAIN); /* as libcurl does: an intermediate may be the anchor */
+	/* as libcurl does: an intermediate may be the anchor */
+	X509_STORE_set_flags(cas.store, X509_V_FLAG_PARTIAL_CHAIN);
 	if (X509_STORE_load_file(cas.store, v->cainfo) != 1)
 		log_warn("http_client ca_bundle=%s error=unreadable", v->cainfo);
 }

@@ -1,4 +1,5 @@
-/* http_setup.h - what a request means in libcurl's options, and where the trusted CAs come from. For http_client.c only. */
+/* http_setup.h - what a request means in libcurl's options, and where the trusted CAs come from. For http_client.c
+ * only. */
 #ifndef REACTOR_HTTP_SETUP_H
 #define REACTOR_HTTP_SETUP_H
 

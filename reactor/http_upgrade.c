@@ -1,4 +1,5 @@
-/* http_upgrade.c - see http_upgrade.h. h2o writes the 101 and hands over its socket; from there on the fd is on our loop. */
+/* http_upgrade.c - see http_upgrade.h. h2o writes the 101 and hands over its socket; from there on the fd is on our
+ * loop. */
 #include "reactor/http_upgrade.h"
 
 #include <assert.h>
@@ -38,7 +39,8 @@ const char *http_ask_header(struct http_ask *a, const char *name)
 	for (ssize_t i = -1; (i = h2o_find_header_by_str(&a->req->headers, name, strlen(name), i)) >= 0;) {
 		h2o_iovec_t one = a->req->headers.entries[i].value;
 
-		all = all.base ? h2o_concat(pool, all, h2o_iovec_init(H2O_STRLIT(", ")), one) : h2o_strdup(pool, one.base, one.len);
+		all = all.base ? h2o_concat(pool, all, h2o_iovec_init(H2O_STRLIT(", ")), one)
+		               : h2o_strdup(pool, one.base, one.len);
 	}
 	return all.base;
 }
@@ -61,7 +63,8 @@ bool http_list_has(const char *list, const char *word)
 
 bool http_ask_upgrades_to(struct http_ask *a, const char *protocol)
 {
-	const h2o_iovec_t *asked = &a->req->upgrade; /* h2o keeps it apart from the headers, with Connection looked at */
+	/* h2o keeps it apart from the headers, with Connection looked at */
+	const h2o_iovec_t *asked = &a->req->upgrade;
 
 	return asked->base && http_list_has(h2o_strdup(&a->req->pool, asked->base, asked->len).base, protocol);
 }
@@ -69,9 +72,11 @@ bool http_ask_upgrades_to(struct http_ask *a, const char *protocol)
 static void add_headers(h2o_req_t *req, const struct pairs *headers)
 {
 	for (size_t i = 0; headers && i < headers->n; i++) {
-		h2o_iovec_t name = h2o_strdup(&req->pool, headers->at[i].key, SIZE_MAX), value = h2o_strdup(&req->pool, headers->at[i].value, SIZE_MAX);
+		h2o_iovec_t name = h2o_strdup(&req->pool, headers->at[i].key, SIZE_MAX),
+		            value = h2o_strdup(&req->pool, headers->at[i].value, SIZE_MAX);
 
-		h2o_add_header_by_str(&req->pool, &req->res.headers, name.base, name.len, 1, name.base, value.base, value.len);
+		h2o_add_header_by_str(&req->pool, &req->res.headers, name.base, name.len, 1, name.base, value.base,
+		                      value.len);
 	}
 }
 
@@ -105,7 +110,8 @@ static void on_upgraded(void *arg, h2o_socket_t *sock, size_t request_size)
 	u->done(u->arg, c);
 }
 
-void http_ask_accept(struct http_ask *a, const char *protocol, const struct pairs *headers, http_accepted *done, void *arg)
+void http_ask_accept(struct http_ask *a, const char *protocol, const struct pairs *headers, http_accepted *done,
+                     void *arg)
 {
 	struct upgrade *u = new_zero(struct upgrade);
 	h2o_req_t *req = a->req;

@@ -19,7 +19,8 @@ int log_level_parse(const char *word);
 
 void log_line(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* A double-quoted copy with quotes, backslashes and control bytes escaped, cut at 512 bytes. Valid until four more calls. */
+/* A double-quoted copy with quotes, backslashes and control bytes escaped, cut at 512 bytes. Valid until four more
+ * calls. */
 const char *log_quote(const char *s);
 
 #define log_debug(...) (log_threshold <= LOG_LEVEL_DEBUG ? log_line(LOG_LEVEL_DEBUG, __VA_ARGS__) : (void)0)

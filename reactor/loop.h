@@ -23,7 +23,8 @@ int64_t timer_left_ms(struct timer *t); /* until it fires, 0 when not set */
 enum { FD_READ = EV_READ, FD_WRITE = EV_WRITE };
 
 struct fd_watch {
-	void (*fn)(struct fd_watch *w, int events); /* events: FD_READ, FD_WRITE or both; a hang-up or error shows as both */
+	/* events: FD_READ, FD_WRITE or both; a hang-up or error shows as both */
+	void (*fn)(struct fd_watch *w, int events);
 	struct ev_io ev;
 };
 
@@ -72,7 +73,8 @@ struct loop_stats {
 	struct loop_cost cpu;  /* CLOCK_THREAD_CPUTIME_ID inside callbacks */
 	struct loop_cost wall; /* CLOCK_MONOTONIC inside callbacks */
 	uint64_t turns;
-	uint64_t runqueue_wait_ns; /* time runnable but not running, from /proc/thread-self/schedstat, read at the call */
+	/* time runnable but not running, from /proc/thread-self/schedstat, read at the call */
+	uint64_t runqueue_wait_ns;
 };
 
 void loop_stats(struct loop_stats *out);

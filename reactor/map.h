@@ -20,7 +20,8 @@ void *map_get(const struct map *m, const char *key);           /* NULL: not ther
 void map_put(struct map *m, const char *key, void *value);      /* value is not NULL; replaces key and value */
 void *map_drop(struct map *m, const char *key);                 /* the value that was there, or NULL */
 
-/* In no order; the map must not change meanwhile: for (struct map_slot *s = map_next(m, NULL); s; s = map_next(m, s)) */
+/* In no order; the map must not change meanwhile: for (struct map_slot *s = map_next(m, NULL); s; s = map_next(m,
+ * s)) */
 struct map_slot *map_next(const struct map *m, const struct map_slot *s);
 
 #endif

@@ -1,7 +1,7 @@
 /* metric.h - every counter, gauge and histogram of the daemon; metrics.def is the one table of them.
  *
- * Text format: Prometheus exposition 0.0.4. Names start with crisp_, but for the process figures that every exporter has
- * (process_open_fds, ...). A family has at most one label, and is not shown before it was fed. */
+ * Text format: Prometheus exposition 0.0.4. Names start with crisp_, but for the process figures that every exporter
+ * has (process_open_fds, ...). A family has at most one label, and is not shown before it was fed. */
 #ifndef REACTOR_METRIC_H
 #define REACTOR_METRIC_H
 

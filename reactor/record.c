@@ -33,8 +33,9 @@ static int write_all(int fd, const char *text, size_t len)
 	return 0;
 }
 
-/* Over an existing file ext4's rename(2) flushes the new one first (auto_da_alloc): 217 us in the median, 165 ms seen. An exchange does
- * not (14 us), and is as atomic for whoever reads after a kill; a left-over .tmp is the old record and goes at the next start. */
+/* Over an existing file ext4's rename(2) flushes the new one first (auto_da_alloc): 217 us in the median, 165 ms seen.
+ * An exchange does not (14 us), and is as atomic for whoever reads after a kill; a left-over .tmp is the old record and
+ * goes at the next start. */
 static int put_in_place(const char *tmp, const char *path)
 {
 	if (renameat2(AT_FDCWD, tmp, AT_FDCWD, path, RENAME_EXCHANGE) < 0)

@@ -125,7 +125,8 @@ static int control_frame(struct spdy_reader *r, spdy_on_frame *fn, void *arg, st
 
 static int on_head(struct spdy_reader *r, struct err *e)
 {
-	unsigned version = (unsigned)(r->head[0] & ~CONTROL_BIT) << 8 | r->head[1], type = (unsigned)r->head[2] << 8 | r->head[3];
+	unsigned version = (unsigned)(r->head[0] & ~CONTROL_BIT) << 8 | r->head[1],
+	         type = (unsigned)r->head[2] << 8 | r->head[3];
 
 	r->have = 0;
 	r->left = get32(r->head + 4) & 0xffffff;
@@ -174,7 +175,8 @@ static void data_piece(struct spdy_reader *r, const uint8_t *p, size_t n, spdy_o
 	fn(arg, &f);
 }
 
-static size_t take_body(struct spdy_reader *r, const uint8_t *p, size_t n, spdy_on_frame *fn, void *arg, struct err *e, int *rc)
+static size_t take_body(struct spdy_reader *r, const uint8_t *p, size_t n, spdy_on_frame *fn, void *arg, struct err *e,
+                        int *rc)
 {
 	if (n > r->left)
 		n = r->left;
@@ -222,7 +224,8 @@ struct spdy_writer *spdy_writer_new(void)
 	size_t len;
 	const Bytef *dict = spdy_dictionary(&len);
 
-	/* Headers are few: 1 KiB of window and the least memory, 6 KiB in all instead of 256. zlib makes 512 bytes of window 1 KiB. */
+	/* Headers are few: 1 KiB of window and the least memory, 6 KiB in all instead of 256. zlib makes 512 bytes of
+	 * window 1 KiB. */
 	if (deflateInit2(&w->deflate, Z_BEST_SPEED, Z_DEFLATED, 11, 1, Z_DEFAULT_STRATEGY) != Z_OK ||
 	    deflateSetDictionary(&w->deflate, dict, (uInt)len) != Z_OK)
 		abort();
@@ -252,7 +255,8 @@ static void put_control(struct buf *out, enum spdy_type type, uint8_t flags, con
 	buf_append(out, body, n);
 }
 
-void spdy_put_headers(struct spdy_writer *w, struct buf *out, enum spdy_type type, uint32_t stream, bool fin, const struct pairs *headers)
+void spdy_put_headers(struct spdy_writer *w, struct buf *out, enum spdy_type type, uint32_t stream, bool fin,
+                      const struct pairs *headers)
 {
 	struct buf body = { 0 };
 	uint8_t before[10] = { 0 };

@@ -1,6 +1,7 @@
 /* spdy.h - SPDY/3.1 frames: bytes in, frames out, and the other way. Knows no streams (spdy_mux.h) and no sockets.
  *
- * Spec: SPDY Protocol - Draft 3.1, section 2. Header blocks are one zlib stream per direction with the dictionary of 2.6.10.1. */
+ * Spec: SPDY Protocol - Draft 3.1, section 2. Header blocks are one zlib stream per direction with the dictionary of
+ * 2.6.10.1. */
 #ifndef REACTOR_SPDY_H
 #define REACTOR_SPDY_H
 
@@ -21,7 +22,11 @@ enum spdy_type {
 enum { SPDY_FIN = 1 }; /* flag of SYN_STREAM, SYN_REPLY, HEADERS and the last piece of DATA */
 
 enum spdy_status {
-	SPDY_PROTOCOL_ERROR = 1, SPDY_INVALID_STREAM = 2, SPDY_REFUSED_STREAM = 3, SPDY_CANCEL = 5, SPDY_INTERNAL_ERROR = 6,
+	SPDY_PROTOCOL_ERROR = 1,
+	SPDY_INVALID_STREAM = 2,
+	SPDY_REFUSED_STREAM = 3,
+	SPDY_CANCEL = 5,
+	SPDY_INTERNAL_ERROR = 6,
 	SPDY_FLOW_CONTROL_ERROR = 7,
 };
 
@@ -34,7 +39,8 @@ struct spdy_frame {
 	enum spdy_type type;
 	bool fin;
 	uint32_t stream;           /* 0 where the frame has none */
-	uint32_t value;            /* RST_STREAM, GOAWAY: status. PING: its id. WINDOW_UPDATE: delta. SETTINGS: initial window or 0 */
+	/* RST_STREAM, GOAWAY: status. PING: its id. WINDOW_UPDATE: delta. SETTINGS: initial window or 0 */
+	uint32_t value;
 	struct pairs headers;      /* SYN_STREAM, SYN_REPLY, HEADERS: lower-case names, valid during the call */
 	const uint8_t *data;       /* DATA: one piece of the frame's payload; fin only with the last */
 	size_t len;
@@ -46,9 +52,9 @@ struct spdy_reader;
 struct spdy_reader *spdy_reader_new(void);
 void spdy_reader_free(struct spdy_reader *r); /* NULL is fine */
 
-/* Takes all of p. fn runs for each frame, and for each piece of a DATA frame; unknown control frames are skipped. fn may call
- * spdy_reader_stop(): the rest is dropped. -1 with INVALID_ARGUMENT: the peer does not speak SPDY/3.1, and nothing it sends
- * afterwards can be understood. */
+/* Takes all of p. fn runs for each frame, and for each piece of a DATA frame; unknown control frames are skipped. fn
+ * may call spdy_reader_stop(): the rest is dropped. -1 with INVALID_ARGUMENT: the peer does not speak SPDY/3.1, and
+ * nothing it sends afterwards can be understood. */
 int spdy_read(struct spdy_reader *r, const uint8_t *p, size_t n, spdy_on_frame *fn, void *arg, struct err *e);
 void spdy_reader_stop(struct spdy_reader *r);
 
@@ -59,7 +65,8 @@ struct spdy_writer *spdy_writer_new(void);
 void spdy_writer_free(struct spdy_writer *w); /* NULL is fine */
 
 /* SYN_STREAM (with no associated stream, priority 0), SYN_REPLY or HEADERS. */
-void spdy_put_headers(struct spdy_writer *w, struct buf *out, enum spdy_type type, uint32_t stream, bool fin, const struct pairs *headers);
+void spdy_put_headers(struct spdy_writer *w, struct buf *out, enum spdy_type type, uint32_t stream, bool fin,
+                      const struct pairs *headers);
 void spdy_put_data(struct buf *out, uint32_t stream, bool fin, const void *p, size_t n); /* n < 2^24 */
 void spdy_put_reset(struct buf *out, uint32_t stream, enum spdy_status status);
 void spdy_put_ping(struct buf *out, uint32_t id);

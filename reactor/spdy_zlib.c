@@ -1,7 +1,7 @@
 /* spdy_zlib.c - see spdy_zlib.h.
  *
- * A block is a 32-bit count and, for each header, name and value with a 32-bit length before them. All blocks of a direction
- * are one deflate stream, flushed after each block. */
+ * A block is a 32-bit count and, for each header, name and value with a 32-bit length before them. All blocks of a
+ * direction are one deflate stream, flushed after each block. */
 #include "reactor/spdy_zlib.h"
 
 #include <assert.h>
@@ -26,22 +26,23 @@ static uint32_t get32(const uint8_t *at)
 
 /* Words stand there with their lengths, as they would in a block; then one text without. */
 static const char *const words[] = {
-	"options", "head", "post", "put", "delete", "trace", "accept", "accept-charset", "accept-encoding", "accept-language",
-	"accept-ranges", "age", "allow", "authorization", "cache-control", "connection", "content-base", "content-encoding",
-	"content-language", "content-length", "content-location", "content-md5", "content-range", "content-type", "date", "etag",
-	"expect", "expires", "from", "host", "if-match", "if-modified-since", "if-none-match", "if-range", "if-unmodified-since",
-	"last-modified", "location", "max-forwards", "pragma", "proxy-authenticate", "proxy-authorization", "range", "referer",
-	"retry-after", "server", "te", "trailer", "transfer-encoding", "upgrade", "user-agent", "vary", "via", "warning",
+	"options", "head", "post", "put", "delete", "trace", "accept", "accept-charset", "accept-encoding",
+	"accept-language", "accept-ranges", "age", "allow", "authorization", "cache-control", "connection",
+	"content-base", "content-encoding", "content-language", "content-length", "content-location", "content-md5",
+	"content-range", "content-type", "date", "etag", "expect", "expires", "from", "host", "if-match",
+	"if-modified-since", "if-none-match", "if-range", "if-unmodified-since", "last-modified", "location",
+	"max-forwards", "pragma", "proxy-authenticate", "proxy-authorization", "range", "referer", "retry-after",
+	"server", "te", "trailer", "transfer-encoding", "upgrade", "user-agent", "vary", "via", "warning",
 	"www-authenticate", "method", "get", "status", "200 OK", "version", "HTTP/1.1", "url", "public", "set-cookie",
 	"keep-alive", "origin",
 };
 static const char text[] =
 	"100101201202205206300302303304305306307402405406407408409410411412413414415416417502504505"
-	"203 Non-Authoritative Information204 No Content301 Moved Permanently400 Bad Request401 Unauthorized403 Forbidden"
-	"404 Not Found500 Internal Server Error501 Not Implemented503 Service Unavailable"
+	"203 Non-Authoritative Information204 No Content301 Moved Permanently400 Bad Request401 Unauthorized"
+	"403 Forbidden404 Not Found500 Internal Server Error501 Not Implemented503 Service Unavailable"
 	"Jan Feb Mar Apr May Jun Jul Aug Sept Oct Nov Dec 00:00:00 Mon, Tue, Wed, Thu, Fri, Sat, Sun, GMT"
-	"chunked,text/html,image/png,image/jpg,image/gif,application/xml,application/xhtml+xml,text/plain,text/javascript,public"
-	"privatemax-age=gzip,deflate,sdchcharset=utf-8charset=iso-8859-1,utf-,*,enq=0.";
+	"chunked,text/html,image/png,image/jpg,image/gif,application/xml,application/xhtml+xml,text/plain,"
+	"text/javascript,publicprivatemax-age=gzip,deflate,sdchcharset=utf-8charset=iso-8859-1,utf-,*,enq=0.";
 
 const Bytef *spdy_dictionary(size_t *len)
 {
@@ -83,7 +84,8 @@ static uint8_t *inflate_block(z_stream *z, const uint8_t *p, size_t n, struct ar
 	}
 	*len = SPDY_CONTROL_MAX - z->avail_out;
 	if (!z->avail_out || (rc != Z_OK && rc != Z_BUF_ERROR)) {
-		err_set(e, ERR_INVALID_ARGUMENT, "spdy: a header block %s", z->avail_out ? "is not deflated" : "is too long");
+		err_set(e, ERR_INVALID_ARGUMENT, "spdy: a header block %s",
+		        z->avail_out ? "is not deflated" : "is too long");
 		return NULL;
 	}
 	return arena_memdup(a, plain, *len);
@@ -146,7 +148,8 @@ int spdy_inflate(z_stream *z, const uint8_t *p, size_t n, struct arena *a, struc
 		h->key = take_string(&c, a);
 		h->value = h->key ? take_string(&c, a) : NULL;
 		if (!h->value || !is_name(h->key))
-			return err_set(e, ERR_INVALID_ARGUMENT, "spdy: a header block is cut short or has a name that is none");
+			return err_set(e, ERR_INVALID_ARGUMENT,
+			               "spdy: a header block is cut short or has a name that is none");
 		if (pairs_get(out, h->key))
 			return err_set(e, ERR_INVALID_ARGUMENT, "spdy: a header is there twice");
 	}

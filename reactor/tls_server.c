@@ -59,9 +59,10 @@ static SSL_CTX *load(const struct tls_server *t, struct err *e)
 		abort();
 	SSL_CTX_set_min_proto_version(c, TLS1_2_VERSION);
 	SSL_CTX_set_options(c, SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE);
-	SSL_CTX_set_mode(c, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
-	if (SSL_CTX_use_certificate_chain_file(c, t->cert_path) == 1 && SSL_CTX_use_PrivateKey_file(c, t->key_path, SSL_FILETYPE_PEM) == 1 &&
-	    SSL_CTX_check_private_key(c) == 1)
+	SSL_CTX_set_mode(c, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+	                            SSL_MODE_RELEASE_BUFFERS);
+	if (SSL_CTX_use_certificate_chain_file(c, t->cert_path) == 1 &&
+	    SSL_CTX_use_PrivateKey_file(c, t->key_path, SSL_FILETYPE_PEM) == 1 && SSL_CTX_check_private_key(c) == 1)
 		return c;
 	err_set(e, ERR_INVALID_ARGUMENT, "certificate %s with key %s: %s", t->cert_path, t->key_path, why());
 	SSL_CTX_free(c);
@@ -88,7 +89,8 @@ static void reload(struct tls_server *t)
 
 	if (same(cert_at, t->cert_at) && same(key_at, t->key_at))
 		return;
-	/* Of two files one is written first: a pair that does not match is tried again when the other one changes too. */
+	/* Of two files one is written first: a pair that does not match is tried again when the other one changes
+	 * too. */
 	t->cert_at = cert_at;
 	t->key_at = key_at;
 	fresh = load(t, &e);
@@ -254,7 +256,8 @@ static void watch(struct tls_conn *c, bool more)
 {
 	bool writes = c->wants_write || (c->open && c->out.len);
 
-	fd_watch_set(&c->peer_watch, c->peer, (c->in.len || c->peer_ended ? 0 : FD_READ) | (writes ? FD_WRITE : 0), on_peer);
+	fd_watch_set(&c->peer_watch, c->peer, (c->in.len || c->peer_ended ? 0 : FD_READ) | (writes ? FD_WRITE : 0),
+	             on_peer);
 	fd_watch_set(&c->plain_watch, c->plain,
 		     c->open ? (c->out.len || c->plain_ended ? 0 : FD_READ) | (c->in.len ? FD_WRITE : 0) : 0, on_plain);
 	if (c->told_peer)

@@ -1,9 +1,9 @@
 /* trim.c - see trim.h.
  *
- * Starting costs more pages than running: relocating thirty libraries and initialising OpenSSL touch 4 MiB of clean file pages,
- * each with its neighbours (fault-around), and the kernel counts them as ours until memory is short.
- * MADV_DONTNEED drops what a mapping holds, so it is for mappings without a page of their own only: a read-only one may have
- * been written before (relocations, made read-only after), and /proc/self/smaps tells by "Anonymous". */
+ * Starting costs more pages than running: relocating thirty libraries and initialising OpenSSL touch 4 MiB of clean
+ * file pages, each with its neighbours (fault-around), and the kernel counts them as ours until memory is short.
+ * MADV_DONTNEED drops what a mapping holds, so it is for mappings without a page of their own only: a read-only one may
+ * have been written before (relocations, made read-only after), and /proc/self/smaps tells by "Anonymous". */
 #include "reactor/trim.h"
 
 #include <inttypes.h>
@@ -30,14 +30,16 @@ static bool parse_head(const char *line, struct mapping *m)
 	int path = 0;
 
 	*m = (struct mapping){ 0 };
-	if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR " %4s %*x %*x:%*x %*u %n", &m->start, &m->end, perms, &path) < 3 || !path)
+	if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR " %4s %*x %*x:%*x %*u %n", &m->start, &m->end, perms, &path) < 3 ||
+	    !path)
 		return false;
 	m->writable = perms[1] == 'w';
 	m->file = line[path] == '/';
 	return true;
 }
 
-/* Appends the mappings that may go to `out`: changing them while the kernel lists them would be asking for surprises. */
+/* Appends the mappings that may go to `out`: changing them while the kernel lists them would be asking for
+ * surprises. */
 static void list_clean(FILE *smaps, struct buf *out)
 {
 	struct mapping m = { 0 };

@@ -1,5 +1,5 @@
-/* websocket.h - a conduit that speaks WebSocket, server side: pings are answered, closing is done as it should be; what remains
- * are pieces of messages. Spec: RFC 6455, sections 5.5 (control frames) and 7 (closing). */
+/* websocket.h - a conduit that speaks WebSocket, server side: pings are answered, closing is done as it should be; what
+ * remains are pieces of messages. Spec: RFC 6455, sections 5.5 (control frames) and 7 (closing). */
 #ifndef REACTOR_WEBSOCKET_H
 #define REACTOR_WEBSOCKET_H
 

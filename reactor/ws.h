@@ -13,12 +13,19 @@
 
 enum ws_opcode { WS_CONTINUATION = 0, WS_TEXT = 1, WS_BINARY = 2, WS_CLOSE = 8, WS_PING = 9, WS_PONG = 10 };
 
-enum ws_close { WS_NORMAL = 1000, WS_GOING_AWAY = 1001, WS_PROTOCOL_ERROR = 1002, WS_BAD_DATA = 1003, WS_TOO_BIG = 1009, WS_INTERNAL = 1011 };
+enum ws_close {
+	WS_NORMAL = 1000,
+	WS_GOING_AWAY = 1001,
+	WS_PROTOCOL_ERROR = 1002,
+	WS_BAD_DATA = 1003,
+	WS_TOO_BIG = 1009,
+	WS_INTERNAL = 1011
+};
 
 enum { WS_CONTROL_MAX = 125, WS_ACCEPT_SIZE = 29 };
 
-/* Of a message of the peer's: TEXT and BINARY in pieces, of whatever sizes it came in (first and last may be the same, and a
- * piece may be empty); CLOSE, PING and PONG whole. */
+/* Of a message of the peer's: TEXT and BINARY in pieces, of whatever sizes it came in (first and last may be the same,
+ * and a piece may be empty); CLOSE, PING and PONG whole. */
 struct ws_piece {
 	enum ws_opcode opcode;
 	bool first, last;

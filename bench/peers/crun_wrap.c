@@ -1,5 +1,6 @@
-/* crun_wrap.c - crun for the servers of today: Debian's crun 1.8.1 takes ociVersion 1.0.x only, and a container of a test farm may
- * not lower oom_score_adj. Rewrites both in the bundle's config.json, in place, and becomes /usr/bin/crun. */
+/* crun_wrap.c - crun for the servers of today: Debian's crun 1.8.1 takes ociVersion 1.0.x only, and a container of a
+ * test farm may not lower oom_score_adj. Rewrites both in the bundle's config.json, in place, and becomes
+ * /usr/bin/crun. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,7 +32,8 @@ static void mend(const char *bundle)
 
 	snprintf(path, sizeof(path), "%s/config.json", bundle);
 	fd = open(path, O_RDWR);
-	if (fd < 0 || fstat(fd, &st) < 0 || !(text = calloc(1, (size_t)st.st_size + 1)) || read(fd, text, (size_t)st.st_size) != st.st_size)
+	if (fd < 0 || fstat(fd, &st) < 0 || !(text = calloc(1, (size_t)st.st_size + 1)) ||
+	    read(fd, text, (size_t)st.st_size) != st.st_size)
 		return;
 	rewrite(text, "\"ociVersion\":", ",}", "\"1.0.2\"");
 	if (strstr(text, "\"oomScoreAdj\":-"))

@@ -1,5 +1,5 @@
-/* applets.c - `ipcs -m`, `pgrep NAME` and the set-uid probe `nnp`, chosen by argv[0]: what critest's images need and Debian's
- * busybox-static has not. */
+/* applets.c - `ipcs -m`, `pgrep NAME` and the set-uid probe `nnp`, chosen by argv[0]: what critest's images need and
+ * Debian's busybox-static has not. */
 #include <ctype.h>
 #include <dirent.h>
 #include <stdio.h>
@@ -15,9 +15,11 @@ static int ipcs(void)
 	unsigned long size;
 	int id, cpid, lpid, attached, uid;
 
-	puts("------ Shared Memory Segments --------\nkey        shmid      owner      perms      bytes      nattch     status");
+	puts("------ Shared Memory Segments --------\nkey        shmid      owner      perms      bytes      nattch    "
+	     " status");
 	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, "%d %d %o %lu %d %d %d %d", (int *)&key, &id, &perm, &size, &cpid, &lpid, &attached, &uid) == 8)
+		if (sscanf(line, "%d %d %o %lu %d %d %d %d", (int *)&key, &id, &perm, &size, &cpid, &lpid, &attached,
+		           &uid) == 8)
 			printf("0x%08x %-10d %-10d %-10o %-10lu %-10d\n", key, id, uid, perm, size, attached);
 	return 0;
 }

@@ -1,7 +1,8 @@
-/* web.c - the web servers that critest's images hold: answers every request with a page, as a master and a worker process.
+/* web.c - the web servers that critest's images hold: answers every request with a page, as a master and a worker
+ * process.
  *
- * WEB_PORT (80) and WEB_ROLE (nginx, else httpd) choose what it looks like: specs read the process title, the pid file and
- * the log line of the real servers. */
+ * WEB_PORT (80) and WEB_ROLE (nginx, else httpd) choose what it looks like: specs read the process title, the pid file
+ * and the log line of the real servers. */
 #include <arpa/inet.h>
 #include <signal.h>
 #include <stdio.h>
@@ -43,7 +44,8 @@ static int open_port(int port)
 	int fd = socket(AF_INET6, SOCK_STREAM, 0), on = 1, off = 0;
 
 	if (fd >= 0 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off)) == 0 &&
-	    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0 && bind(fd, (void *)&any6, sizeof(any6)) == 0)
+	    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0 &&
+	    bind(fd, (void *)&any6, sizeof(any6)) == 0)
 		return fd;
 	if (fd >= 0)
 		close(fd);
@@ -54,8 +56,9 @@ static int open_port(int port)
 
 static void answer(int c)
 {
-	static const char page[] = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 46\r\nConnection: close\r\n\r\n"
-				   "<html><body><h1>It works!</h1></body></html>\r\n";
+	static const char page[] =
+	        "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 46\r\nConnection: close\r\n\r\n"
+	        "<html><body><h1>It works!</h1></body></html>\r\n";
 	char request[4096];
 	size_t n = 0;
 	ssize_t r;

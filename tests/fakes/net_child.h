@@ -1,4 +1,5 @@
-/* net_child.h - a keeper whose children do what the test says: it notes what was to be run, the test gives the answer. */
+/* net_child.h - a keeper whose children do what the test says: it notes what was to be run, the test gives the
+ * answer. */
 #ifndef TESTS_NET_CHILD_H
 #define TESTS_NET_CHILD_H
 

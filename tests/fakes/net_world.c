@@ -1,4 +1,5 @@
-/* net_world.c - see net_world.h. Takes the place of procs/keeper.o, cgroup*.o, cni.o, cni_network.o and sandbox_files.o. */
+/* net_world.c - see net_world.h. Takes the place of procs/keeper.o, cgroup*.o, cni.o, cni_network.o and
+ * sandbox_files.o. */
 #include "tests/fakes/net_world.h"
 
 #include <assert.h>
@@ -38,13 +39,17 @@ void net_world_reset(void)
 
 bool net_world_waits(const char *what)
 {
-	return strcmp(what, "namespaces") == 0 ? asked.ns != NULL : strcmp(what, "add") == 0 ? asked.add != NULL : asked.del != NULL;
+	return strcmp(what, "namespaces") == 0 ? asked.ns != NULL
+	       : strcmp(what, "add") == 0      ? asked.add != NULL
+	                                       : asked.del != NULL;
 }
 
 static void answer_cni(cni_done *done, void *arg, const struct err *e, bool left)
 {
 	const char *ips[] = { "10.1.2.3", "fd00::3" };
-	struct cni_result r = { .ips = { ips, e ? 0 : 2 }, .text = e ? "" : "{\"r\":1}", .conf = "{\"c\":1}", .left = left };
+	struct cni_result r = {
+		.ips = { ips, e ? 0 : 2 }, .text = e ? "" : "{\"r\":1}", .conf = "{\"c\":1}", .left = left
+	};
 
 	done(arg, e, &r);
 }
@@ -84,8 +89,8 @@ struct ns_op *keeper_namespaces(const struct ns_request *r, ns_done *done, void 
 	snprintf(net_world.netns, sizeof(net_world.netns), "%s", r->net ? r->netns_path : "");
 	snprintf(net_world.hostname, sizeof(net_world.hostname), "%s", r->uts ? r->hostname : "(node)");
 	for (size_t i = 0; i < r->sysctls.n; i++)
-		used += (size_t)snprintf(net_world.sysctls + used, sizeof(net_world.sysctls) - used, "%s=%s;", r->sysctls.at[i].key,
-					 r->sysctls.at[i].value);
+		used += (size_t)snprintf(net_world.sysctls + used, sizeof(net_world.sysctls) - used, "%s=%s;",
+		                         r->sysctls.at[i].key, r->sysctls.at[i].value);
 	return (struct ns_op *)&asked;
 }
 
@@ -127,7 +132,8 @@ const struct kept *keeper_kept(const char *id)
 	return net_world.pause_pid ? &kept : NULL;
 }
 
-void keeper_watch_exit(struct exit_watch *w, const char *id, void (*fn)(struct exit_watch *w, const struct exit_record *r))
+void keeper_watch_exit(struct exit_watch *w, const char *id,
+                       void (*fn)(struct exit_watch *w, const struct exit_record *r))
 {
 	snprintf(w->id, sizeof(w->id), "%s", id);
 	w->fn = fn;

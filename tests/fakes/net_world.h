@@ -1,4 +1,5 @@
-/* net_world.h - keeper, cgroups, CNI and files of a sandbox, as words in a trace; the test decides what answers and what fails. */
+/* net_world.h - keeper, cgroups, CNI and files of a sandbox, as words in a trace; the test decides what answers and
+ * what fails. */
 #ifndef TESTS_NET_WORLD_H
 #define TESTS_NET_WORLD_H
 
@@ -6,7 +7,8 @@
 
 #include "reactor/err.h"
 
-/* What was done, in order: "namespaces cgroup files add pause …"; undoing is "-namespaces", "-cgroup", "-files", "del", "kill". */
+/* What was done, in order: "namespaces cgroup files add pause …"; undoing is "-namespaces", "-cgroup", "-files", "del",
+ * "kill". */
 extern char net_trace[512];
 
 extern struct net_world {

@@ -89,7 +89,8 @@ const struct runtime_handler *runtime_find(const char *name)
 	return !*name || strcmp(name, "runc") == 0 ? &handler : NULL;
 }
 
-struct oci_op *oci_run(const struct runtime_handler *h, const char *id, const char *bundle, const struct oci_stdio *io, oci_done *done, void *arg)
+struct oci_op *oci_run(const struct runtime_handler *h, const char *id, const char *bundle, const struct oci_stdio *io,
+                       oci_done *done, void *arg)
 {
 	(void)h;
 	(void)bundle;
@@ -97,8 +98,8 @@ struct oci_op *oci_run(const struct runtime_handler *h, const char *id, const ch
 	return begin("run", id, done, arg);
 }
 
-struct oci_op *oci_exec(const struct runtime_handler *h, const char *id, const char *process_path, const char *pidfile, const char *keep_id,
-			const struct oci_stdio *io, oci_done *done, void *arg)
+struct oci_op *oci_exec(const struct runtime_handler *h, const char *id, const char *process_path, const char *pidfile,
+                        const char *keep_id, const struct oci_stdio *io, oci_done *done, void *arg)
 {
 	(void)h;
 	(void)id;
@@ -119,7 +120,8 @@ struct oci_op *oci_delete(const struct runtime_handler *h, const char *id, oci_d
 	return begin("delete", "", done, arg);
 }
 
-struct oci_op *oci_update(const struct runtime_handler *h, const char *id, const char *resources_json, oci_done *done, void *arg)
+struct oci_op *oci_update(const struct runtime_handler *h, const char *id, const char *resources_json, oci_done *done,
+                          void *arg)
 {
 	(void)h;
 	(void)id;
@@ -210,7 +212,9 @@ static struct sandbox *ready_sandbox(void)
 struct container *fake_container(void)
 {
 	struct container_config config;
-	struct container_image image = { .id = "sha256:1", .ref = "r", .name = "busybox", .working_dir = "", .user = "", .stop_signal = "" };
+	struct container_image image = {
+		.id = "sha256:1", .ref = "r", .name = "busybox", .working_dir = "", .user = "", .stop_signal = ""
+	};
 	struct container *c;
 
 	empty(container_config_fields, &config);

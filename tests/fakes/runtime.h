@@ -1,5 +1,5 @@
-/* runtime.h - an OCI runtime that does as the test says, and cgroups that only take notes; with them a container to try it on.
- * Replaces procs/oci_runtime.o, oci_ops.o, cgroup*.o, create.o and spec.o. */
+/* runtime.h - an OCI runtime that does as the test says, and cgroups that only take notes; with them a container to try
+ * it on. Replaces procs/oci_runtime.o, oci_ops.o, cgroup*.o, create.o and spec.o. */
 #ifndef TESTS_FAKES_RUNTIME_H
 #define TESTS_FAKES_RUNTIME_H
 
@@ -17,7 +17,8 @@ extern int fake_exec_in, fake_exec_err; /* the same for stdin and stderr; -1: /d
 extern char fake_exec_console[128];     /* where the exec's terminal is to be sent, or "" */
 
 bool fake_runtime_pending(void);  /* an operation waits for its answer */
-void fake_runtime_ok(int pid);     /* it succeeded; run and exec: their process is kept, under a real pidfd when pid > 0 */
+/* it succeeded; run and exec: their process is kept, under a real pidfd when pid > 0 */
+void fake_runtime_ok(int pid);
 void fake_runtime_fail(enum err_code code, const char *words);
 
 /* A container in state CREATED of a READY sandbox, all of it below world_dir(). */

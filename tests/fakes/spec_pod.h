@@ -30,7 +30,8 @@ const char *spec_pod_path(struct spec_pod *p, const char *path);	    /* dir/path
 bool spec_pod_make(struct spec_pod *p);
 const char *spec_pod_error(struct spec_pod *p); /* makes; "CODE: message", or "made" */
 
-/* Member of the config by a path as "process.args" or "mounts.0": compact text, keys sorted; "" when it is not there. */
+/* Member of the config by a path as "process.args" or "mounts.0": compact text, keys sorted; "" when it is not
+ * there. */
 const char *spec_pod_get(struct spec_pod *p, const char *path);
 json_t *spec_pod_json(struct arena *a, const char *text);
 

@@ -1,5 +1,6 @@
 /* fuzz_cni.c - what administrators and plugins write: conflists, results, error objects, quantities.
- * A list that is taken must survive its own normal form, since records hold that; and the stdin made of it must be JSON. */
+ * A list that is taken must survive its own normal form, since records hold that; and the stdin made of it must be
+ * JSON. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
-/* fuzz_spdy.c - whatever a peer sends on a SPDY connection, in two pieces cut where the first byte says, while its user writes,
- * ends, resets and takes by what it is told. */
+/* fuzz_spdy.c - whatever a peer sends on a SPDY connection, in two pieces cut where the first byte says, while its user
+ * writes, ends, resets and takes by what it is told. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

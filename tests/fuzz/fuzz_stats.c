@@ -29,7 +29,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	n = stats_net_dev(text, net, 3);
 	assert(n <= 3);
 	for (size_t i = 0; i < n; i++)
-		assert(strnlen(net[i].name, sizeof(net[i].name)) < sizeof(net[i].name) && strcmp(net[i].name, "lo") != 0);
+		assert(strnlen(net[i].name, sizeof(net[i].name)) < sizeof(net[i].name) &&
+		       strcmp(net[i].name, "lo") != 0);
 	free(text);
 	return 0;
 }

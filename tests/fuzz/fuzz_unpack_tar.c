@@ -62,7 +62,11 @@ static void check_report(const struct report *r)
 static void untar(int blob, const char *media_type, size_t n)
 {
 	const struct inflate_spec stream = {
-		.source = { blob, nothing, n, n }, .media_type = media_type, .digest = "", .diff_id = "", .max_bytes = 64 << 20,
+		.source = { blob, nothing, n, n },
+		.media_type = media_type,
+		.digest = "",
+		.diff_id = "",
+		.max_bytes = 64 << 20,
 	};
 	struct inflate *z = inflate_open(&stream);
 	struct extracted x;

@@ -1,4 +1,5 @@
-/* fuzz_ws.c - whatever a WebSocket client sends, in pieces as long as the first byte says; what comes out must not depend on it. */
+/* fuzz_ws.c - whatever a WebSocket client sends, in pieces as long as the first byte says; what comes out must not
+ * depend on it. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

@@ -67,7 +67,8 @@ static void the_server_among_its_hosts(void)
 {
 	ok(parse("server = \"https://a.example\"\n[host.\"https://a.example\"]\nca = \"/ca\"\n") == 0 && hosts.n == 1);
 	is_str(hosts.at[0].ca_file, "/ca");
-	ok(parse("server = \"https://a.example\"\n[host.\"https://a.example\"]\nca = \"/ca\"\ncapabilities = [\"pull\"]") == 0);
+	ok(parse("server = \"https://a.example\"\n[host.\"https://a.example\"]\nca = \"/ca\"\ncapabilities = "
+	         "[\"pull\"]") == 0);
 	ok(hosts.n == 2 && !hosts.at[0].resolve && hosts.at[1].resolve);
 	is_str(hosts.at[1].ca_file, "/ca");
 }

@@ -111,7 +111,8 @@ static void token_servers_that_fail(void)
 	ok(r.calls == 1 && r.code == ERR_INTERNAL && strstr(r.msg, "auth.example: its answer does not end"));
 	fake_http_serve(serve_closed_token_server);
 	r = get("reg.example/a/b:v1", &auth, "manifests", "v1");
-	ok(r.code == ERR_UNAUTHENTICATED && strstr(r.msg, "token server auth.example: status 401 (the credentials are refused)"));
+	ok(r.code == ERR_UNAUTHENTICATED &&
+	   strstr(r.msg, "token server auth.example: status 401 (the credentials are refused)"));
 	r = get("reg.example/a/b:v1", &(struct registry_auth){ 0 }, "manifests", "v1");
 	ok(r.code == ERR_UNAUTHENTICATED && strstr(r.msg, "(no credentials were given)"));
 	ok(fake_http_open() == 0);

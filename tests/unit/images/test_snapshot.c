@@ -152,7 +152,8 @@ static void owners_are_shifted_for_a_user_namespace(void)
 	ok(chown(below("layers/12345678-00000000001/own1"), 7, 8) == 0);
 	ok(chown(below("layers/12345678-00000000000/own0"), 5000, 5000) == 0);
 	ok(snapshot_prepare("u1", &s, &fault) == 0 && snapshot_mount("u1", userns, target, &fault) == 0);
-	ok(owned(target, 70000, 80000) && owned(in_target("top"), 70000, 80000) && owned(in_target("own1"), 70007, 80008));
+	ok(owned(target, 70000, 80000) && owned(in_target("top"), 70000, 80000) &&
+	   owned(in_target("own1"), 70007, 80008));
 	ok(owned(in_target("own0"), 65534, 65534)); /* an id that the namespace does not have */
 	put(in_target("top"), "copied up");
 	ok(owned(in_target("top"), 70000, 80000) && owned(below("snapshots/u1/fs/top"), 70000, 80000));

@@ -275,8 +275,10 @@ static void each_bad_end(void)
 		{ 0, "", "", ERR_INTERNAL, "exit status 0", true },
 		{ 0, "ok bytes=1\n", "", ERR_INTERNAL, "makes no sense", false },
 		{ 0, OK_LINE "more", "", ERR_INTERNAL, "makes no sense", false },
-		{ 0, "ok bytes=-1 inodes=1 self_contained=1 finished=1 xattrs_left_out=0\n", "", ERR_INTERNAL, "no sense", false },
-		{ 0, "ok bytes=1 inodes=1 self_contained=2 finished=1 xattrs_left_out=0\n", "", ERR_INTERNAL, "no sense", false },
+		{ 0, "ok bytes=-1 inodes=1 self_contained=1 finished=1 xattrs_left_out=0\n", "", ERR_INTERNAL,
+		  "no sense", false },
+		{ 0, "ok bytes=1 inodes=1 self_contained=2 finished=1 xattrs_left_out=0\n", "", ERR_INTERNAL,
+		  "no sense", false },
 		{ 256, OK_LINE, "", ERR_INTERNAL, "makes no sense", false },
 		{ 256, "error NOT_FOUND x\n", "", ERR_INTERNAL, "makes no sense", false },
 		{ 0, OK_LINE, "", ERR_INTERNAL, "rename", true }, /* nothing there to move */
@@ -328,7 +330,8 @@ static void removals_share_children(void)
 	}
 	ok(fake_nchildren == 0);
 	turn(2);
-	ok(fake_nchildren == 1 && fake_child_has(last(), "remove /gone/0 /gone/1 ") && fake_child_has(last(), " /gone/63 "));
+	ok(fake_nchildren == 1 && fake_child_has(last(), "remove /gone/0 /gone/1 ") &&
+	   fake_child_has(last(), " /gone/63 "));
 	ok(!strstr(last()->words, "/gone/64"));
 	turn(2);
 	ok(fake_nchildren == 1);
@@ -347,7 +350,8 @@ static void the_one_shot_jobs(void)
 
 	afresh();
 	unpack_merge_start("raw", parents, "chain", on_done, NULL);
-	ok(fake_child_has(last(), "merge ") && fake_child_has(last(), " chain --from=raw --min-free=5% --parents=p1:p2 "));
+	ok(fake_child_has(last(), "merge ") &&
+	   fake_child_has(last(), " chain --from=raw --min-free=5% --parents=p1:p2 "));
 	make_ingest("chain");
 	fake_child_exit(last(), 0, "ok bytes=5 inodes=6 self_contained=0 finished=1 xattrs_left_out=0\n", "");
 	ok(seen.calls == 1 && seen.code == ERR_OK && seen.r.finished && seen.r.bytes == 5);

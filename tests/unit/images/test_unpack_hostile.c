@@ -14,7 +14,8 @@ static bool refused(struct buf *t, const char *answer)
 	bool good;
 
 	pack_end(t);
-	good = !layer_run("bad", TAR, t, t) && layer_says(answer) && layer_left_nothing("bad") && layer_noise[0] == '\0';
+	good = !layer_run("bad", TAR, t, t) && layer_says(answer) && layer_left_nothing("bad") &&
+	       layer_noise[0] == '\0';
 	buf_free(t);
 	return good;
 }
@@ -140,7 +141,8 @@ static void sparse_files_that_are_none(void)
 		{ "99999999\n", "10", "too many pieces in a sparse file" },
 		{ "x\n", "10", "bad sparse map" },
 		{ "", "10", "bad sparse map" },
-		{ "1\n1000000000000000\n0\n", "1000000000000000", "error RESOURCE_EXHAUSTED \"hole\": larger than images" },
+		{ "1\n1000000000000000\n0\n", "1000000000000000",
+		  "error RESOURCE_EXHAUSTED \"hole\": larger than images" },
 	};
 	struct buf t = { 0 };
 	char map[512];

@@ -24,7 +24,8 @@ static void all_kinds_of_entries(void)
 	ok(layer_tar("kinds", &t));
 	ok(layer_says("self_contained=1 finished=1"));
 	st = layer_stat("kinds", "etc");
-	ok(S_ISDIR(st.st_mode) && (st.st_mode & 07777) == 0750 && st.st_uid == 3 && st.st_gid == 4 && st.st_mtime == 1000);
+	ok(S_ISDIR(st.st_mode) && (st.st_mode & 07777) == 0750 && st.st_uid == 3 && st.st_gid == 4 &&
+	   st.st_mtime == 1000);
 	st = layer_stat("kinds", "etc/passwd");
 	ok(S_ISREG(st.st_mode) && (st.st_mode & 07777) == 0600 && st.st_mtime == 1700000001);
 	is_str(layer_text("kinds", "etc/passwd"), "root:x:0:0\n");
@@ -168,7 +169,8 @@ static void whiteouts(void)
 	is_str(layer_xattr("white", "d/dir", "trusted.overlay.opaque"), "y");
 	is_str(layer_xattr("white", "d/rid", "trusted.overlay.opaque"), "y");
 	is_str(layer_xattr("white", "o", "trusted.overlay.opaque"), "y");
-	ok(layer_has("white", "o/in") && !layer_has("white", "o/.wh..wh..opq") && layer_stat("white", "o").st_mtime == 12);
+	ok(layer_has("white", "o/in") && !layer_has("white", "o/.wh..wh..opq") &&
+	   layer_stat("white", "o").st_mtime == 12);
 	ok(!layer_has("white", ".wh..wh.plnk") && !layer_has("white", ".wh..wh.aufs"));
 }
 

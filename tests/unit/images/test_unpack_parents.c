@@ -63,7 +63,8 @@ static void looks_finished(const char *name)
 	st = layer_stat(name, "usr/bin/copy");
 	ok(S_ISREG(st.st_mode) && (st.st_mode & 07777) == 04755 && st.st_uid == 9 && st.st_mtime == 333);
 	is_str(layer_text(name, "usr/bin/copy"), "tool of base");
-	ok(st.st_ino == layer_stat(name, "usr/bin/tool").st_ino && st.st_ino == layer_stat(name, "usr/bin/again").st_ino);
+	ok(st.st_ino == layer_stat(name, "usr/bin/tool").st_ino &&
+	   st.st_ino == layer_stat(name, "usr/bin/again").st_ino);
 	ok(st.st_ino == layer_stat(name, "usr/bin/third").st_ino && st.st_nlink >= 4);
 	is_str(layer_link(name, "usr/bin/sym"), "tool");
 	/* The middle layer's share, not the base's that it hides. */
@@ -86,8 +87,11 @@ static void at_once_when_the_parents_are_known(void)
 static void by_a_merge_when_they_come_later(void)
 {
 	struct buf t = leaning_layer();
-	const char *merge[] = { "merge", layer_root, "chain", "--from=raw", "--parents=base:mid", "--min-free=1MiB", NULL };
-	const char *other[] = { "merge", layer_root, "chain2", "--from=raw", "--parents=base", "--min-free=1MiB", NULL };
+	const char *merge[] = { "merge",           layer_root, "chain", "--from=raw", "--parents=base:mid",
+		                "--min-free=1MiB", NULL };
+	const char *other[] = {
+		"merge", layer_root, "chain2", "--from=raw", "--parents=base", "--min-free=1MiB", NULL
+	};
 	const char *none[] = { "merge", layer_root, "chain3", "--from=raw", "--parents=mid", "--min-free=1MiB", NULL };
 	char path[256];
 
@@ -159,8 +163,8 @@ static void overlayfs_agrees(void)
 	layer_place("top", true);
 	snprintf(path, sizeof(path), "%s/view", layer_root);
 	mkdir(path, 0755);
-	snprintf(options, sizeof(options), "lowerdir=%s/layers/top:%s/layers/mid:%s/layers/base", layer_root, layer_root,
-		 layer_root);
+	snprintf(options, sizeof(options), "lowerdir=%s/layers/top:%s/layers/mid:%s/layers/base", layer_root,
+	         layer_root, layer_root);
 	if (mount("overlay", path, "overlay", MS_RDONLY, options) < 0) {
 		printf("# no overlayfs here\n");
 		return;

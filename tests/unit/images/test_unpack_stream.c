@@ -112,7 +112,8 @@ static void wrong_digests_and_sizes(void)
 	ok(!layer_run("d4", TAR "+gzip", &gz, &t) && layer_says("error DATA_LOSS the blob is longer than"));
 	layer_lie.size = (int64_t)gz.len + 1;
 	ok(!layer_run("d5", TAR "+gzip", &gz, &t) && layer_says("error DATA_LOSS the blob ends after"));
-	ok(layer_left_nothing("d1") && layer_left_nothing("d2") && layer_left_nothing("d4") && layer_left_nothing("d5"));
+	ok(layer_left_nothing("d1") && layer_left_nothing("d2") && layer_left_nothing("d4") &&
+	   layer_left_nothing("d5"));
 	buf_free(&t);
 	buf_free(&gz);
 }
@@ -181,12 +182,14 @@ static void an_endless_member_ends_at_the_limit(void)
 	pack_gzip(&gz, &t);
 	layer_lie.max_bytes = 10 << 20;
 	ok(!layer_run("bomb", TAR "+gzip", &gz, &t));
-	ok(layer_says("error RESOURCE_EXHAUSTED the layer unpacks to more than 10485760 bytes (images.max_layer_bytes)"));
+	ok(layer_says(
+	        "error RESOURCE_EXHAUSTED the layer unpacks to more than 10485760 bytes (images.max_layer_bytes)"));
 	layer_lie.min_free = "99%";
 	ok(!layer_run("full", TAR "+gzip", &gz, &t) && layer_says("error RESOURCE_EXHAUSTED only "));
 	ok(layer_says("(images.min_free)"));
 	layer_lie.min_free = "lots";
-	ok(!layer_run("conf", TAR "+gzip", &gz, &t) && layer_says("error INTERNAL images.min_free: \"lots\" is not a size"));
+	ok(!layer_run("conf", TAR "+gzip", &gz, &t) &&
+	   layer_says("error INTERNAL images.min_free: \"lots\" is not a size"));
 	ok(layer_left_nothing("bomb") && layer_left_nothing("full") && layer_left_nothing("conf"));
 	buf_free(&t);
 	buf_free(&gz);

@@ -1,4 +1,5 @@
-/* test_apparmor.c - a kernel with AppArmor, as files in a directory; the parser is a program that does as it is told. */
+/* test_apparmor.c - a kernel with AppArmor, as files in a directory; the parser is a program that does as it is
+ * told. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>

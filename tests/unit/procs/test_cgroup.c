@@ -67,7 +67,8 @@ static void unified(void)
 	ok(open_with("1 0 0:25 / /sys/fs/cgr\\040oup rw - cgroup2 cgroup2 rw,nsdelegate\n", "/crisp") == 0);
 	ok(cgroup_is_v2() && !cgroup_hybrid() && cgroup_tasks(a, "/x") == NULL);
 	is_str(hierarchy_of("memory")->mount, "/sys/fs/cgr oup");
-	ok(open_with("1 0 0:25 / /s rw - cgroup cgroup rw,name=systemd\n2 0 0:26 / /u rw - cgroup2 cgroup2 rw\n", "/crisp") == 0);
+	ok(open_with("1 0 0:25 / /s rw - cgroup cgroup rw,name=systemd\n2 0 0:26 / /u rw - cgroup2 cgroup2 rw\n",
+	             "/crisp") == 0);
 	ok(cgroup_is_v2()); /* name=systemd alone carries no controller */
 	arena_free(a);
 }
@@ -76,7 +77,8 @@ static void nothing_usable(void)
 {
 	struct cgroup_config cfg = { "/crisp", "cgroupfs", "/nonexistent" };
 
-	ok(open_with("1 0 0:25 / / rw - ext4 /dev/x rw\nrubbish\n - \n\n", "/crisp") < 0 && e.code == ERR_FAILED_PRECONDITION);
+	ok(open_with("1 0 0:25 / / rw - ext4 /dev/x rw\nrubbish\n - \n\n", "/crisp") < 0 &&
+	   e.code == ERR_FAILED_PRECONDITION);
 	ok(cgroup_open(&cfg, &e) < 0 && e.code == ERR_FAILED_PRECONDITION);
 	ok(open_with("", "crisp") < 0 && e.code == ERR_INVALID_ARGUMENT);
 	cfg.driver = "systemd";
@@ -132,7 +134,8 @@ static pid_t member(const char *path)
 	if (pid == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		for (size_t i = 0; i < nhierarchies; i++)
-			if (cgroup_write(&hierarchies[i], path, hierarchies[i].v2 ? "cgroup.procs" : "tasks", "0", &e) < 0)
+			if (cgroup_write(&hierarchies[i], path, hierarchies[i].v2 ? "cgroup.procs" : "tasks", "0", &e) <
+			    0)
 				_exit(1);
 		if (write(ready[1], "x", 1) == 1)
 			for (;;)
@@ -171,7 +174,8 @@ static void killed_with_all_below(void)
 	pid_t outer, inner, pids[8];
 	int status;
 
-	ok(cgroup_make(below("/pod"), &e) == 0 && cgroup_make_leaf(below("/pod/c0"), &e) == 0 && cgroup_make_leaf(below("/pod/c1"), &e) == 0);
+	ok(cgroup_make(below("/pod"), &e) == 0 && cgroup_make_leaf(below("/pod/c0"), &e) == 0 &&
+	   cgroup_make_leaf(below("/pod/c1"), &e) == 0);
 	outer = member(below("/pod/c0"));
 	inner = member(below("/pod/c1"));
 	ok(cgroup_pids(below("/pod"), pids, 8) == 2 && cgroup_pids(below("/pod/c1"), pids, 8) == 1 && pids[0] == inner);
@@ -200,8 +204,13 @@ static void at_the_end_the_rest_is_tried_once_more(void)
 
 static void limits_v1(void)
 {
-	struct resources r = { .set = true, .cpu_shares = 512, .cpu_period = 100000, .cpu_quota = 50000, .memory_limit = 64 << 20,
-			       .cpuset_cpus = "0", .cpuset_mems = "" };
+	struct resources r = { .set = true,
+		               .cpu_shares = 512,
+		               .cpu_period = 100000,
+		               .cpu_quota = 50000,
+		               .memory_limit = 64 << 20,
+		               .cpuset_cpus = "0",
+		               .cpuset_mems = "" };
 	char text[256];
 
 	ok(cgroup_make(below("/pod"), &e) == 0);
@@ -223,7 +232,9 @@ static void limits_v1(void)
 /* The child eats until it is killed: the counter of its own group counts it. */
 static void oom_is_counted(void)
 {
-	struct resources r = { .set = true, .memory_limit = 8 << 20, .memory_swap_limit = 8 << 20, .cpuset_cpus = "", .cpuset_mems = "" };
+	struct resources r = {
+		.set = true, .memory_limit = 8 << 20, .memory_swap_limit = 8 << 20, .cpuset_cpus = "", .cpuset_mems = ""
+	};
 	int status;
 	pid_t pid;
 

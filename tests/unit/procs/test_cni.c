@@ -11,7 +11,9 @@
 
 #define BRIDGE_PORTMAP "{\"cniVersion\":\"1.0.0\",\"name\":\"n1\",\"plugins\":[{\"type\":\"bridge\"}," \
 	"{\"type\":\"portmap\",\"capabilities\":{\"portMappings\":true}},{\"type\":\"tuning\"}]}"
-#define IP_RESULT "{\"cniVersion\":\"1.0.0\",\"interfaces\":[{\"name\":\"eth0\"}],\"ips\":[{\"address\":\"10.1.2.3/24\",\"interface\":0}]}"
+#define IP_RESULT                                                                                                      \
+	"{\"cniVersion\":\"1.0.0\",\"interfaces\":[{\"name\":\"eth0\"}],\"ips\":[{\"address\":\"10.1.2.3/"             \
+	"24\",\"interface\":0}]}"
 #define TWO_IPS "{\"ips\":[{\"address\":\"fd00::3/64\"},{\"address\":\"10.1.2.3/24\"}]}"
 
 static char top[] = "/tmp/test-cni-XXXXXX";
@@ -109,11 +111,13 @@ static void add_runs_the_chain_without_an_idle_portmap(void)
 	cni_add(&s, record, &r);
 	ok(net_children_n == 1 && strstr(net_children[0].path, "/bridge") && strcmp(net_children[0].verb, "ADD") == 0);
 	ok(strstr(net_children[0].env, "CNI_CONTAINERID=i1\n") && strstr(net_children[0].env, "CNI_IFNAME=eth0\n"));
-	ok(strstr(net_children[0].env, "K8S_POD_NAME=web") && strstr(net_children[0].env, "CNI_PATH=") && strstr(net_children[0].env, "PATH=/usr"));
+	ok(strstr(net_children[0].env, "K8S_POD_NAME=web") && strstr(net_children[0].env, "CNI_PATH=") &&
+	   strstr(net_children[0].env, "PATH=/usr"));
 	ok(strstr(net_children[0].env, netns) && !strstr(net_children[0].input, "prevResult"));
 	net_child_exits(0, 0, TWO_IPS, "", false);
 	ok(net_children_n == 2 && strstr(net_children[1].path, "/tuning"));
-	ok(strstr(net_children[1].input, "\"prevResult\":{\"ips\"") && strstr(net_children[1].input, "\"name\":\"n1\""));
+	ok(strstr(net_children[1].input, "\"prevResult\":{\"ips\"") &&
+	   strstr(net_children[1].input, "\"name\":\"n1\""));
 	net_child_exits(1, 0, TWO_IPS, "", false);
 	ok(r.calls == 0);
 	turns();
@@ -134,7 +138,8 @@ static void a_host_port_runs_portmap(void)
 	begin(BRIDGE_PORTMAP);
 	cni_add(&s, record, &r);
 	net_child_exits(0, 0, IP_RESULT, "", false);
-	ok(strstr(net_children[1].path, "/portmap") && strstr(net_children[1].input, "\"runtimeConfig\":{\"portMappings\":[{\"containerPort\":80"));
+	ok(strstr(net_children[1].path, "/portmap") &&
+	   strstr(net_children[1].input, "\"runtimeConfig\":{\"portMappings\":[{\"containerPort\":80"));
 	net_child_exits(1, 0, IP_RESULT, "", false);
 	net_child_exits(2, 0, IP_RESULT, "", false);
 	turns();
@@ -155,7 +160,8 @@ static void del_goes_back_with_the_cached_result_and_the_old_configuration(void)
 	ok(strcmp(net_children[0].verb, "DEL") == 0 && strstr(net_children[0].path, "/tuning"));
 	ok(strstr(net_children[0].env, "CNI_NETNS=\n") && strstr(net_children[0].input, "prevResult"));
 	net_child_exits(0, 1, "{\"code\":99,\"msg\":\"busy\"}", "", false);
-	ok(net_children_n == 2 && strstr(net_children[1].path, "/bridge") && strstr(net_children[1].input, "\"name\":\"n1\""));
+	ok(net_children_n == 2 && strstr(net_children[1].path, "/bridge") &&
+	   strstr(net_children[1].input, "\"name\":\"n1\""));
 	net_child_exits(1, 0, "", "", false);
 	turns();
 	ok(r.calls == 1 && r.e.code == ERR_INTERNAL);
@@ -198,7 +204,10 @@ static void chain_breaks(void (*break_it)(int i), enum err_code code, const char
 	end();
 }
 
-static void says_no(int i) { net_child_exits(i, 1, "{\"cniVersion\":\"1.0.0\",\"code\":11,\"msg\":\"no more\"}", "", false); }
+static void says_no(int i)
+{
+	net_child_exits(i, 1, "{\"cniVersion\":\"1.0.0\",\"code\":11,\"msg\":\"no more\"}", "", false);
+}
 static void rubbish(int i) { net_child_exits(i, 0, "<html>502</html>", "", false); }
 static void dumb(int i) { net_child_exits(i, 2, "", "panic: nil map\n", false); }
 static void hangs(int i) { net_child_fails(i, ERR_DEADLINE_EXCEEDED, "killed after 60000 ms"); }
@@ -397,11 +406,13 @@ static void status_of_1_1_decides(void)
 
 	changes = 0;
 	begin("{\"cniVersion\":\"1.1.0\",\"name\":\"n\",\"plugins\":[{\"type\":\"bridge\"},{\"type\":\"tuning\"}]}");
-	ok(net_children_n == 1 && strcmp(net_children[0].verb, "STATUS") == 0 && !strstr(net_children[0].env, "CNI_NETNS"));
+	ok(net_children_n == 1 && strcmp(net_children[0].verb, "STATUS") == 0 &&
+	   !strstr(net_children[0].env, "CNI_NETNS"));
 	net_child_exits(0, 0, "", "", false);
 	net_child_exits(1, 1, "{\"code\":50,\"msg\":\"not yet\"}", "", false);
 	ok(!cni_ready(&why) && strcmp(why, "CNI STATUS by plugin tuning: code 50: not yet") == 0 && changes == 1);
-	file(conf, "10-n.conflist", "{\"cniVersion\":\"1.1.0\",\"name\":\"n2\",\"plugins\":[{\"type\":\"bridge\"}]}", 0644);
+	file(conf, "10-n.conflist", "{\"cniVersion\":\"1.1.0\",\"name\":\"n2\",\"plugins\":[{\"type\":\"bridge\"}]}",
+	     0644);
 	turns();
 	ok(net_children_n == 3 && cni_ready(&why));
 	net_child_exits(2, 0, "", "", false);

@@ -1,4 +1,5 @@
-/* test_cni_conf.c - network configurations, plugin results and capability arguments: what is taken and what is refused. */
+/* test_cni_conf.c - network configurations, plugin results and capability arguments: what is taken and what is
+ * refused. */
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -20,7 +21,9 @@ static json_t *list_of(const char *text, struct err *e)
 static void a_list_is_brought_into_one_form(void)
 {
 	struct err e;
-	auto_json json_t *list = list_of("{\"cniVersion\":\"0.4.0\",\"name\":\"n1\",\"plugins\":[{\"type\":\"bridge\"}]}", &e), *again = NULL;
+	auto_json json_t
+	        *list = list_of("{\"cniVersion\":\"0.4.0\",\"name\":\"n1\",\"plugins\":[{\"type\":\"bridge\"}]}", &e),
+	        *again = NULL;
 	const char *text;
 
 	ok(list && strcmp(cni_conf_name(list), "n1") == 0 && json_array_size(cni_conf_plugins(list)) == 1);
@@ -66,7 +69,8 @@ static void what_is_no_configuration_is_refused_by_name(void)
 	refused("{\"cniVersion\":\"1.0.0\",\"plugins\":[{\"type\":\"t\"}]}", "network name");
 	refused("{\"cniVersion\":\"1.0.0\",\"name\":\"../x\",\"plugins\":[{\"type\":\"t\"}]}", "network name");
 	refused("{\"name\":\"n\",\"plugins\":[{\"type\":\"t\"}]}", "cniVersion (none)");
-	refused("{\"cniVersion\":\"0.2.0\",\"name\":\"n\",\"plugins\":[{\"type\":\"t\"}]}", "cniVersion 0.2.0 is not one of 0.3.0 to 1.1.0");
+	refused("{\"cniVersion\":\"0.2.0\",\"name\":\"n\",\"plugins\":[{\"type\":\"t\"}]}",
+	        "cniVersion 0.2.0 is not one of 0.3.0 to 1.1.0");
 	refused("{\"cniVersion\":\"1.0.0\",\"name\":\"n\",\"plugins\":[]}", "no plugins");
 	refused("{\"cniVersion\":\"1.0.0\",\"name\":\"n\"}", "no plugins");
 	refused("{\"cniVersion\":\"1.0.0\",\"name\":\"n\",\"plugins\":[{\"type\":\"t\"},{}]}", "plugin 2 has no type");
@@ -99,7 +103,8 @@ static void the_first_file_counts_even_when_it_is_broken(void)
 	list = cni_conf_load(dir, arena, &file, &e);
 	ok(list && strcmp(cni_conf_name(list), "b") == 0 && strstr(file, "/20-b.conflist"));
 	put("10-a.conf", "rubbish");
-	ok(!cni_conf_load(dir, arena, &file, &e) && e.code == ERR_FAILED_PRECONDITION && strstr(e.msg, "10-a.conf: line 1"));
+	ok(!cni_conf_load(dir, arena, &file, &e) && e.code == ERR_FAILED_PRECONDITION &&
+	   strstr(e.msg, "10-a.conf: line 1"));
 	drop("10-a.conf");
 	ok(mkfifo(arena_printf(arena, "%s/05-pipe.json", dir), 0600) == 0);
 	ok(!cni_conf_load(dir, arena, &file, &e) && strstr(e.msg, "not a regular file"));
@@ -111,14 +116,19 @@ static void the_first_file_counts_even_when_it_is_broken(void)
 static void a_plugin_gets_the_capabilities_it_declares(void)
 {
 	struct err e;
-	auto_json json_t *list = list_of("{\"cniVersion\":\"1.0.0\",\"name\":\"n\",\"plugins\":[{\"type\":\"t\",\"name\":\"own\","
-					 "\"capabilities\":{\"dns\":true,\"mac\":true,\"portMappings\":false}}]}", &e);
-	auto_json json_t *caps = json_pack("{s:s, s:s}", "dns", "D", "portMappings", "P"), *prev = json_pack("{s:s}", "k", "v");
+	auto_json json_t *list =
+	        list_of("{\"cniVersion\":\"1.0.0\",\"name\":\"n\",\"plugins\":[{\"type\":\"t\",\"name\":\"own\","
+	                "\"capabilities\":{\"dns\":true,\"mac\":true,\"portMappings\":false}}]}",
+	                &e);
+	auto_json json_t *caps = json_pack("{s:s, s:s}", "dns", "D", "portMappings", "P"),
+	                 *prev = json_pack("{s:s}", "k", "v");
 	const json_t *plugin = json_array_get(cni_conf_plugins(list), 0);
 
 	is_str(cni_conf_stdin(arena, list, plugin, caps, prev),
-	       "{\"cniVersion\":\"1.0.0\",\"name\":\"n\",\"prevResult\":{\"k\":\"v\"},\"runtimeConfig\":{\"dns\":\"D\"},\"type\":\"t\"}");
-	is_str(cni_conf_stdin(arena, list, plugin, NULL, NULL), "{\"cniVersion\":\"1.0.0\",\"name\":\"n\",\"type\":\"t\"}");
+	       "{\"cniVersion\":\"1.0.0\",\"name\":\"n\",\"prevResult\":{\"k\":\"v\"},\"runtimeConfig\":{\"dns\":\"D\"}"
+	       ",\"type\":\"t\"}");
+	is_str(cni_conf_stdin(arena, list, plugin, NULL, NULL),
+	       "{\"cniVersion\":\"1.0.0\",\"name\":\"n\",\"type\":\"t\"}");
 	ok(json_object_get(plugin, "capabilities") != NULL); /* the list itself stays as it was */
 }
 
@@ -133,9 +143,10 @@ static struct strings ips_of(const char *text)
 
 static void addresses_of_eth0_with_ipv4_first(void)
 {
-	struct strings ips = ips_of("{\"cniVersion\":\"1.0.0\",\"interfaces\":[{\"name\":\"br0\"},{\"name\":\"eth0\",\"sandbox\":\"/n\"}],"
-				    "\"ips\":[{\"address\":\"10.9.9.9/8\",\"interface\":0},{\"address\":\"FD00:0::5/64\",\"interface\":1},"
-				    "{\"address\":\"10.1.2.3/24\",\"interface\":1},{\"address\":\"10.1.2.4/24\"}]}\n");
+	struct strings ips = ips_of(
+	        "{\"cniVersion\":\"1.0.0\",\"interfaces\":[{\"name\":\"br0\"},{\"name\":\"eth0\",\"sandbox\":\"/n\"}],"
+	        "\"ips\":[{\"address\":\"10.9.9.9/8\",\"interface\":0},{\"address\":\"FD00:0::5/64\",\"interface\":1},"
+	        "{\"address\":\"10.1.2.3/24\",\"interface\":1},{\"address\":\"10.1.2.4/24\"}]}\n");
 
 	ok(ips.n == 3);
 	is_str(ips.at[0], "10.1.2.3");
@@ -192,10 +203,12 @@ static void an_error_is_told_in_one_line(void)
 
 static void quantities_are_kubernetes_quantities(void)
 {
-	ok(cni_quantity("10M") == 10000000 && cni_quantity("1Ki") == 1024 && cni_quantity("1.5k") == 1500 && cni_quantity("7") == 7);
+	ok(cni_quantity("10M") == 10000000 && cni_quantity("1Ki") == 1024 && cni_quantity("1.5k") == 1500 &&
+	   cni_quantity("7") == 7);
 	ok(cni_quantity("1e6") == 1000000 && cni_quantity("2E3") == 2000 && cni_quantity("1E") == 1000000000000000000);
 	ok(cni_quantity("1500m") == 2 && cni_quantity("0.5") == 1 && cni_quantity("+1G") == 1000000000);
-	ok(cni_quantity("") < 0 && cni_quantity("M") < 0 && cni_quantity("-1M") < 0 && cni_quantity("1e") < 0 && cni_quantity("1x") < 0);
+	ok(cni_quantity("") < 0 && cni_quantity("M") < 0 && cni_quantity("-1M") < 0 && cni_quantity("1e") < 0 &&
+	   cni_quantity("1x") < 0);
 	ok(cni_quantity("0x10") < 0 && cni_quantity("nan") < 0 && cni_quantity("1e99") < 0 && cni_quantity("10 M") < 0);
 }
 
@@ -210,10 +223,12 @@ static void pod_facts_become_capabilities(void)
 	struct err e;
 	auto_json json_t *caps = cni_capabilities(&s, &e);
 
-	is_str(json_text(arena, caps), "{\"bandwidth\":{\"ingressBurst\":4294967295,\"ingressRate\":10000000},"
-				       "\"io.kubernetes.cri.pod-annotations\":{\"kubernetes.io/ingress-bandwidth\":\"10M\"},"
-				       "\"portMappings\":[{\"containerPort\":80,\"hostIP\":\"\",\"hostPort\":8080,\"protocol\":\"tcp\"}]}");
-	is_str(cni_args(&s, arena, &e), "IgnoreUnknown=1;K8S_POD_NAMESPACE=ns;K8S_POD_NAME=web;K8S_POD_INFRA_CONTAINER_ID=i1;K8S_POD_UID=u");
+	is_str(json_text(arena, caps),
+	       "{\"bandwidth\":{\"ingressBurst\":4294967295,\"ingressRate\":10000000},"
+	       "\"io.kubernetes.cri.pod-annotations\":{\"kubernetes.io/ingress-bandwidth\":\"10M\"},"
+	       "\"portMappings\":[{\"containerPort\":80,\"hostIP\":\"\",\"hostPort\":8080,\"protocol\":\"tcp\"}]}");
+	is_str(cni_args(&s, arena, &e),
+	       "IgnoreUnknown=1;K8S_POD_NAMESPACE=ns;K8S_POD_NAME=web;K8S_POD_INFRA_CONTAINER_ID=i1;K8S_POD_UID=u");
 	notes[0].value = "10";
 	ok(!cni_capabilities(&s, &e) && e.code == ERR_INVALID_ARGUMENT && strstr(e.msg, "ingress-bandwidth"));
 	s.name = "x;K8S_POD_NAMESPACE=kube-system";

@@ -86,7 +86,8 @@ static void output_and_exit_code(void)
 	fake_exit(fake_exec_keep_id, 3 << 8);
 	close_out();
 	world_settle();
-	ok(r.calls == 1 && r.err.code == ERR_OK && r.exit_code == 3 && r.out_len == 5 && memcmp(r.out, "hello", 5) == 0);
+	ok(r.calls == 1 && r.err.code == ERR_OK && r.exit_code == 3 && r.out_len == 5 &&
+	   memcmp(r.out, "hello", 5) == 0);
 	ok(nothing_left());
 }
 

@@ -1,4 +1,5 @@
-/* test_exec_stream.c - procs/exec_stream.c with a runtime that answers as told: pipes, terminals, slow clients, clients that leave. */
+/* test_exec_stream.c - procs/exec_stream.c with a runtime that answers as told: pipes, terminals, slow clients, clients
+ * that leave. */
 #include "procs/exec_stream.h"
 
 #include <errno.h>
@@ -18,7 +19,8 @@
 
 static const char *words[] = { "true" };
 static const struct strings cmd = { words, 1 };
-static const struct stdio_want all = { true, true, true, false }, tty = { true, true, false, true }, out_only = { .out = true };
+static const struct stdio_want all = { true, true, true, false }, tty = { true, true, false, true },
+                               out_only = { .out = true };
 static struct container *c;
 
 static struct client {
@@ -232,7 +234,9 @@ static int send_terminal(void)
 	int master = posix_openpt(O_RDWR | O_NOCTTY), slave, sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	char control[CMSG_SPACE(sizeof(int))] = "";
 	struct iovec iov = { (char *)"pty", 3 };
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control) };
+	struct msghdr m = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)
+	};
 	struct cmsghdr *h = CMSG_FIRSTHDR(&m);
 
 	grantpt(master);

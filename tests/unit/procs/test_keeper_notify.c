@@ -38,7 +38,9 @@ static bool told(void)
 		char space[CMSG_SPACE(sizeof(int))];
 	} control;
 	struct iovec iov = { text, sizeof(text) - 1 };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control) };
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)
+	};
 	ssize_t n = recvmsg(manager, &msg, MSG_CMSG_CLOEXEC);
 	struct cmsghdr *c = n < 0 ? NULL : CMSG_FIRSTHDR(&msg);
 
@@ -88,7 +90,8 @@ static void on_given(const char *name, int fd)
 {
 	size_t n = strlen(given);
 
-	snprintf(given + n, sizeof(given) - n, "%s=%d%s ", name, fd, fcntl(fd, F_GETFD) == FD_CLOEXEC ? "" : " not CLOEXEC");
+	snprintf(given + n, sizeof(given) - n, "%s=%d%s ", name, fd,
+	         fcntl(fd, F_GETFD) == FD_CLOEXEC ? "" : " not CLOEXEC");
 }
 
 static void kept_for(int pid)

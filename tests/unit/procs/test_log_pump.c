@@ -1,4 +1,5 @@
-/* test_log_pump.c - real FIFOs and a real log file, a fake keeper; the loop is turned until what is waited for is there. */
+/* test_log_pump.c - real FIFOs and a real log file, a fake keeper; the loop is turned until what is waited for is
+ * there. */
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -104,7 +105,8 @@ static void restart_takes_up_what_waits(void)
 
 	put(out, "before\n");
 	ok(log_becomes("stdout F before\n"));
-	put(out, "while away\n"); /* nobody turns the loop: this daemon is dead; its successor finds the same fds at the keeper */
+	/* nobody turns the loop: this daemon is dead; its successor finds the same fds at the keeper */
+	put(out, "while away\n");
 	again = open_pump();
 	ok(log_becomes("stdout F before\nstdout F while away\n"));
 	snprintf(renamed, sizeof(renamed), "%s.1", log_path);

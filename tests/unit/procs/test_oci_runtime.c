@@ -1,4 +1,5 @@
-/* test_oci_runtime.c - procs/oci_runtime.c and oci_ops.c: the command lines, the probe, the words of a program that fails. */
+/* test_oci_runtime.c - procs/oci_runtime.c and oci_ops.c: the command lines, the probe, the words of a program that
+ * fails. */
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -93,8 +94,10 @@ static void what_a_run_looks_like(void)
 
 	oci_run(runtime_find(""), "c1", "/b/c1", &no_stdio, record, &r);
 	ok(r.calls == 0 && program_running() == 1);
-	snprintf(want, sizeof(want), "%s --root %s/runtime/runc --log %s --log-format json run --detach --pid-file /b/c1/pid --bundle /b/c1 c1",
-		 program, state, log_of(0, log));
+	snprintf(want, sizeof(want),
+	         "%s --root %s/runtime/runc --log %s --log-format json run --detach --pid-file /b/c1/pid --bundle "
+	         "/b/c1 c1",
+	         program, state, log_of(0, log));
 	is_str(program_line(0), want);
 	is_str(program_spec(0)->keep_id, "c1");
 	is_str(program_spec(0)->pidfile, "/b/c1/pid");
@@ -108,7 +111,8 @@ static void what_an_exec_looks_like(void)
 	struct oci_stdio tty = { -1, -1, -1, "/s/console/1" };
 
 	oci_exec(runtime_find("runc"), "c1", "/b/p.json", "/b/p.pid", "exec/1", &tty, record, &r);
-	ok(strstr(program_line(0), " exec --detach --process /b/p.json --pid-file /b/p.pid --console-socket /s/console/1 c1") != NULL);
+	ok(strstr(program_line(0),
+	          " exec --detach --process /b/p.json --pid-file /b/p.pid --console-socket /s/console/1 c1") != NULL);
 	is_str(program_spec(0)->keep_id, "exec/1");
 	program_exit(0, "", "");
 	ok(r.calls == 1);
@@ -130,7 +134,8 @@ static void it_fails_in_its_own_words(void)
 	struct result r = { 0 };
 
 	oci_run(runtime_find("runc"), "c1", "/b/c1", &no_stdio, record, &r);
-	write_log("{\"level\":\"warning\",\"msg\":\"old kernel\"}\n{\"level\":\"error\",\"msg\":\"exec: \\\"nope\\\":\\nnot found\"}\n");
+	write_log("{\"level\":\"warning\",\"msg\":\"old kernel\"}\n{\"level\":\"error\",\"msg\":\"exec: "
+	          "\\\"nope\\\":\\nnot found\"}\n");
 	program_exit(256, "", "");
 	ok(r.calls == 1 && r.err.code == ERR_INTERNAL);
 	is_str(r.err.msg, "runc run: exec: \"nope\": not found");
@@ -269,7 +274,8 @@ static void features(void)
 	struct runtime_features f;
 
 	open_runtimes();
-	probed("runc", "runc version 1.2.0\n", "{\"mountOptions\":[\"ro\",\"rro\"],\"linux\":{\"mountExtensions\":{\"idmap\":{\"enabled\":true}}}}");
+	probed("runc", "runc version 1.2.0\n",
+	       "{\"mountOptions\":[\"ro\",\"rro\"],\"linux\":{\"mountExtensions\":{\"idmap\":{\"enabled\":true}}}}");
 	runtime_features(runtime_find("runc"), &f);
 	ok(f.recursive_read_only && !f.user_namespaces); /* what it says does not count: test_oci_userns.c */
 	probed("crun", "crun version 1.8.1\n", "");

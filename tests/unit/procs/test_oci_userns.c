@@ -1,4 +1,5 @@
-/* test_oci_userns.c - a runtime is tried in a user namespace before anyone is promised one. As root: it mounts a tmpfs. */
+/* test_oci_userns.c - a runtime is tried in a user namespace before anyone is promised one. As root: it mounts a
+ * tmpfs. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -106,7 +107,8 @@ static void it_works(void)
 	ok(rootfs_asked == 1 && program_running() == 1);
 	ok(strstr(program_line(0), " run --bundle ") && !strstr(program_line(0), "--detach"));
 	ok(program_spec(0)->stdin_data != NULL); /* anything but /dev/null */
-	ok(stat(below(state, "userns-trial/runc/rootfs/program"), &st) == 0 && st.st_size == 9 && (st.st_mode & 0111) == 0111);
+	ok(stat(below(state, "userns-trial/runc/rootfs/program"), &st) == 0 && st.st_size == 9 &&
+	   (st.st_mode & 0111) == 0111);
 	ok(stat(below(state, "userns-trial/runc/rootfs"), &st) == 0 && st.st_uid == 65536);
 	ok(access(below(state, "userns-trial/runc/config.json"), F_OK) == 0);
 	program_exit(0, "", "");

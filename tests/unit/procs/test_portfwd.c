@@ -64,7 +64,8 @@ static int serve(int family, uint16_t *port)
 	socklen_t len = sizeof(bound);
 	int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	if (fd < 0 || bind(fd, family == AF_INET ? (struct sockaddr *)&v4 : (struct sockaddr *)&v6, family == AF_INET ? sizeof(v4) : sizeof(v6)) < 0)
+	if (fd < 0 || bind(fd, family == AF_INET ? (struct sockaddr *)&v4 : (struct sockaddr *)&v6,
+	                   family == AF_INET ? sizeof(v4) : sizeof(v6)) < 0)
 		return -1;
 	listen(fd, 8);
 	getsockname(fd, (struct sockaddr *)&bound, &len);
@@ -148,7 +149,8 @@ static void nobody_listens(void)
 	ok(k.overs == 0);
 	turns();
 	ok(k.overs == 1 && k.fault.code == ERR_UNAVAILABLE && k.taken == 1);
-	ok(strstr(k.fault.msg, "127.0.0.1") && strstr(k.fault.msg, "[::1]") && strstr(k.fault.msg, "Connection refused"));
+	ok(strstr(k.fault.msg, "127.0.0.1") && strstr(k.fault.msg, "[::1]") &&
+	   strstr(k.fault.msg, "Connection refused"));
 	portfwd_close(f);
 }
 

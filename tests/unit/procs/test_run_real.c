@@ -1,5 +1,6 @@
 /* test_run_real.c - containers through a real keeper, a real log pump and the runtimes of this machine.
- * Needs root, a static busybox, and runc or crun; without them the plan is skipped. Whatever is made must be gone afterwards. */
+ * Needs root, a static busybox, and runc or crun; without them the plan is skipped. Whatever is made must be gone
+ * afterwards. */
 #include <ftw.h>
 #include <sys/stat.h>
 
@@ -20,7 +21,8 @@
 static struct err unlisted; /* of listings that cannot fail here */
 
 static const char busybox[] = "/bin/busybox";
-static const struct runtime_handler handlers[] = { { "runc", "oci", "/usr/sbin/runc" }, { "crun", "oci", "/usr/bin/crun" } };
+static const struct runtime_handler handlers[] = { { "runc", "oci", "/usr/sbin/runc" },
+	                                           { "crun", "oci", "/usr/bin/crun" } };
 static struct arena *arena;
 static struct sandboxes_config table;
 static struct sandbox_up_config up_cfg;
@@ -205,7 +207,8 @@ static void output_and_exit_code(void)
 	ok(start(c));
 	ok(exit_of_container(c) == 3);
 	is_str(c->reason, "Error");
-	ok(strstr(log_text("talk"), "stdout F hello\n") && strstr(log_text("talk"), "stderr F oops\n") && strstr(log_text("talk"), "stdout P half"));
+	ok(strstr(log_text("talk"), "stdout F hello\n") && strstr(log_text("talk"), "stderr F oops\n") &&
+	   strstr(log_text("talk"), "stdout P half"));
 	ok(remove_it(c));
 }
 
@@ -230,13 +233,17 @@ static void execs(void)
 	ok(start(c));
 	ok(exec_in(c, "echo out; echo err >&2; exit 7", 5000) && ran.exit_code == 7);
 	is_str(ran_out, "out\n");
-	ok(exec_in(c, "cat /proc/self/cgroup | grep -c /crisp-test-; echo $PPID", 5000) && atoi(ran_out) > 0); /* in the container's cgroup */
+	/* in the container's cgroup */
+	ok(exec_in(c, "cat /proc/self/cgroup | grep -c /crisp-test-; echo $PPID", 5000) && atoi(ran_out) > 0);
 	exec_sync(c, &(struct strings){ (const char *[]){ "/bin/nope" }, 1 }, 0, on_exec, NULL);
 	ok(!went_well() && last.code == ERR_INTERNAL && strstr(last.msg, "/bin/nope"));
 	ok(!exec_in(c, "sleep 1000 & sleep 1000 & wait", 300) && last.code == ERR_DEADLINE_EXCEEDED);
-	ok(exec_in(c, "ls -d /proc/[0-9]* | wc -l", 5000) && atoi(ran_out) <= 5); /* the container's two, and three of this */
-	ok(exec_in(c, "sleep 1000 & echo started", 5000) && ran.exit_code == 0); /* a background child keeps the pipes */
-	ok(exec_in(c, "mknod /tmp/kmsg c 1 11; cat /tmp/kmsg", 5000) && ran.exit_code != 0); /* the device list holds for execs too */
+	/* the container's two, and three of this */
+	ok(exec_in(c, "ls -d /proc/[0-9]* | wc -l", 5000) && atoi(ran_out) <= 5);
+	/* a background child keeps the pipes */
+	ok(exec_in(c, "sleep 1000 & echo started", 5000) && ran.exit_code == 0);
+	/* the device list holds for execs too */
+	ok(exec_in(c, "mknod /tmp/kmsg c 1 11; cat /tmp/kmsg", 5000) && ran.exit_code != 0);
 	ok(stop(c, 0) && c->exit_code == 137);
 	ok(!exec_in(c, "true", 0) && last.code == ERR_FAILED_PRECONDITION);
 	ok(remove_it(c));
@@ -444,7 +451,9 @@ static void story_killed(void)
 static const struct {
 	const char *name, *needs;
 	void (*run)(void);
-} stories[] = { { "runc", "/usr/sbin/runc", story_runc }, { "crun", "/usr/bin/crun", story_crun }, { "killed", "/usr/sbin/runc", story_killed } };
+} stories[] = { { "runc", "/usr/sbin/runc", story_runc },
+	        { "crun", "/usr/bin/crun", story_crun },
+	        { "killed", "/usr/sbin/runc", story_killed } };
 
 static void be_crispd_with_containers(void)
 {
@@ -456,7 +465,9 @@ static void be_crispd_with_containers(void)
 	arena = arena_new();
 	log_open("test", LOG_LEVEL_WARN);
 	cgroups.root = arena_printf(arena, "/crisp-test-%d", (int)shared->pids[3]);
-	table = (struct sandboxes_config){ .root = in_dir("root"), .state = in_dir("state"), .netns_dir = in_dir("netns") };
+	table = (struct sandboxes_config){ .root = in_dir("root"),
+		                           .state = in_dir("state"),
+		                           .netns_dir = in_dir("netns") };
 	runtimes.state = table.state;
 	ok(cgroup_open(&cgroups, &e) == 0 && runtimes_open(&runtimes, &e) == 0);
 	sandboxes_open(&table);
@@ -499,7 +510,9 @@ int main(void)
 {
 	world_open();
 	if (getenv(KEEPER_FD_ENV)) {
-		up_cfg = (struct sandbox_up_config){ .pause_path = "/nonexistent", .node_name = "node", .resolv_conf = "/etc/resolv.conf" };
+		up_cfg = (struct sandbox_up_config){ .pause_path = "/nonexistent",
+			                             .node_name = "node",
+			                             .resolv_conf = "/etc/resolv.conf" };
 		be_crispd_with_containers();
 		for (size_t i = 0; i < sizeof(stories) / sizeof(stories[0]); i++)
 			if (strcmp(stories[i].name, shared->story) == 0)

@@ -1,4 +1,5 @@
-/* test_sandbox_down.c - StopPodSandbox: in which order all is given back, what may fail, and what is still there after a restart. */
+/* test_sandbox_down.c - StopPodSandbox: in which order all is given back, what may fail, and what is still there after
+ * a restart. */
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -154,7 +155,8 @@ static void containers_are_told_where_the_namespaces_are(void)
 	is_str(ns.pid, "new");
 	is_str(ns.user, "");
 	net_world.no_pins = true;
-	ok(sandbox_namespaces(s, arena, &ns, &e) < 0 && e.code == ERR_INTERNAL && strstr(e.msg, "namespace of sandbox"));
+	ok(sandbox_namespaces(s, arena, &ns, &e) < 0 && e.code == ERR_INTERNAL &&
+	   strstr(e.msg, "namespace of sandbox"));
 	net_world.no_pins = false;
 	sandbox_set_str(s, &s->netns_path, "/etc/passwd");
 	ok(sandbox_namespaces(s, arena, &ns, &e) < 0 && strstr(e.msg, "is gone from /etc/passwd"));

@@ -1,4 +1,5 @@
-/* test_sandbox_files.c - the files of a sandbox on a real directory; as root also its tmpfs, in a mount namespace of our own. */
+/* test_sandbox_files.c - the files of a sandbox on a real directory; as root also its tmpfs, in a mount namespace of
+ * our own. */
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -88,14 +89,18 @@ static void a_node_without_them_gives_empty_ones(void)
 
 static void dns_config_wins_when_it_says_something(void)
 {
-	const char *servers[] = { "10.0.0.10", "fd00::a" }, *searches[] = { "ns.svc", "svc" }, *options[] = { "ndots:5", "edns0" };
+	const char *servers[] = { "10.0.0.10", "fd00::a" }, *searches[] = { "ns.svc", "svc" },
+	           *options[] = { "ndots:5", "edns0" };
 	struct err e;
 
 	fresh();
 	put(files.resolv_conf, "nameserver 192.0.2.1\n");
-	s.config.dns = (struct dns_config){ .set = true, .servers = { servers, 2 }, .searches = { searches, 2 }, .options = { options, 2 } };
+	s.config.dns = (struct dns_config){
+		.set = true, .servers = { servers, 2 }, .searches = { searches, 2 }, .options = { options, 2 }
+	};
 	ok(sandbox_files_make(&s, &files, &e) == 0);
-	is_str(text_of(at("resolv.conf")), "search ns.svc svc\nnameserver 10.0.0.10\nnameserver fd00::a\noptions ndots:5 edns0\n");
+	is_str(text_of(at("resolv.conf")),
+	       "search ns.svc svc\nnameserver 10.0.0.10\nnameserver fd00::a\noptions ndots:5 edns0\n");
 	sandbox_files_remove(&s);
 	s.config.dns = (struct dns_config){ .set = true };
 	ok(sandbox_files_make(&s, &files, &e) == 0);
@@ -130,7 +135,8 @@ static void what_is_no_file_is_an_error_that_names_it(void)
 
 	fresh();
 	files.resolv_conf = top;
-	ok(sandbox_files_make(&s, &files, &e) < 0 && e.code == ERR_INTERNAL && strstr(e.msg, "test-sandbox-files") && strstr(e.msg, "regular file"));
+	ok(sandbox_files_make(&s, &files, &e) < 0 && e.code == ERR_INTERNAL && strstr(e.msg, "test-sandbox-files") &&
+	   strstr(e.msg, "regular file"));
 	sandbox_files_remove(&s);
 	s.dir = "/proc/nowhere/one";
 	ok(sandbox_files_make(&s, &files, &e) < 0 && strstr(e.msg, "make /proc/nowhere"));

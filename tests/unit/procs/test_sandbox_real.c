@@ -1,5 +1,6 @@
-/* test_sandbox_real.c - sandboxes through a real keeper and the reference CNI plugins, in a network and mount namespace of their own.
- * Needs root, bridge, host-local and portmap; without them the plan is skipped. Whatever is made must be gone afterwards. */
+/* test_sandbox_real.c - sandboxes through a real keeper and the reference CNI plugins, in a network and mount namespace
+ * of their own. Needs root, bridge, host-local and portmap; without them the plan is skipped. Whatever is made must be
+ * gone afterwards. */
 #include <net/if.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
@@ -72,9 +73,15 @@ static void be_crispd_with_sandboxes(void)
 	bin_dirs[0] = in_dir("bin");
 	bin_dirs[1] = bin_dir;
 	cni = (struct cni_config){ .bin_dirs = { bin_dirs, 2 }, .conf_dir = in_dir("net.d") };
-	table = (struct sandboxes_config){ .root = in_dir("root"), .state = in_dir("state"), .netns_dir = in_dir("netns") };
-	up_cfg = (struct sandbox_up_config){ .pause_path = pause_program, .node_name = "node-1", .resolv_conf = "/etc/resolv.conf" };
-	ok(cgroup_open(&(struct cgroup_config){ .root = arena_printf(arena, "/crisp-test-%d", (int)shared->pids[3]), .driver = "cgroupfs" }, &e) == 0);
+	table = (struct sandboxes_config){ .root = in_dir("root"),
+		                           .state = in_dir("state"),
+		                           .netns_dir = in_dir("netns") };
+	up_cfg = (struct sandbox_up_config){ .pause_path = pause_program,
+		                             .node_name = "node-1",
+		                             .resolv_conf = "/etc/resolv.conf" };
+	ok(cgroup_open(&(struct cgroup_config){ .root = arena_printf(arena, "/crisp-test-%d", (int)shared->pids[3]),
+	                                        .driver = "cgroupfs" },
+	               &e) == 0);
 	sandboxes_open(&table);
 	sandbox_up_open(&up_cfg);
 	ok(sandboxes_load(&e) == 0);
@@ -101,15 +108,19 @@ static void on_changed(void *arg)
 
 static void with_conflist(const char *plugins)
 {
-	put(in_dir("net.d/10-test.conflist"), arena_printf(arena, "{\"cniVersion\":\"1.0.0\",\"name\":\"test\",\"plugins\":[%s]}", plugins), 0644);
+	put(in_dir("net.d/10-test.conflist"),
+	    arena_printf(arena, "{\"cniVersion\":\"1.0.0\",\"name\":\"test\",\"plugins\":[%s]}", plugins), 0644);
 	cni_open(&cni, on_changed, NULL);
 }
 
 static const char *bridge(void)
 {
-	return arena_printf(arena, "{\"type\":\"bridge\",\"bridge\":\"crisptest0\",\"isGateway\":true,\"ipMasq\":true,\"ipam\":"
-				   "{\"type\":\"host-local\",\"dataDir\":\"%s\",\"ranges\":[[{\"subnet\":\"10.77.0.0/24\"}]],"
-				   "\"routes\":[{\"dst\":\"0.0.0.0/0\"}]}}", in_dir("ipam"));
+	return arena_printf(
+	        arena,
+	        "{\"type\":\"bridge\",\"bridge\":\"crisptest0\",\"isGateway\":true,\"ipMasq\":true,\"ipam\":"
+	        "{\"type\":\"host-local\",\"dataDir\":\"%s\",\"ranges\":[[{\"subnet\":\"10.77.0.0/24\"}]],"
+	        "\"routes\":[{\"dst\":\"0.0.0.0/0\"}]}}",
+	        in_dir("ipam"));
 }
 
 static struct sandbox *up(void)
@@ -137,7 +148,8 @@ static void down(struct sandbox *s)
 static const char *inside(const struct sandbox *s, const char *const *argv)
 {
 	static struct outcome o;
-	int fds[] = { keeper_held(arena_printf(arena, "sandbox/%s/net", s->id)), keeper_held(arena_printf(arena, "sandbox/%s/uts", s->id)) };
+	int fds[] = { keeper_held(arena_printf(arena, "sandbox/%s/net", s->id)),
+		      keeper_held(arena_printf(arena, "sandbox/%s/uts", s->id)) };
 
 	o = run(&(struct child_spec){ .argv = argv, .enter = fds, .nenter = 2, .stdout_max = sizeof(o.out) - 1 });
 	return o.out;
@@ -205,8 +217,11 @@ static void story_pod(void)
 	char netns[400];
 
 	config.security.ns.pid = NS_POD;
-	config.sysctls = (struct pairs){ (struct pair[]){ { "net/ipv4/conf/eth0/arp_filter", "1" }, { "kernel.shmmni", "77" } }, 2 };
-	with_conflist(arena_printf(arena, "%s,{\"type\":\"portmap\",\"capabilities\":{\"portMappings\":true}}", bridge()));
+	config.sysctls =
+	        (struct pairs){ (struct pair[]){ { "net/ipv4/conf/eth0/arp_filter", "1" }, { "kernel.shmmni", "77" } },
+		                2 };
+	with_conflist(
+	        arena_printf(arena, "%s,{\"type\":\"portmap\",\"capabilities\":{\"portMappings\":true}}", bridge()));
 	s = up();
 	ok(last.code == ERR_OK && s->state == SANDBOX_READY && s->ips.n == 1);
 	is_str(s->ips.at[0], "10.77.0.2");
@@ -240,7 +255,8 @@ static void story_host_port(void)
 
 	config.ports.at = &port;
 	config.ports.n = 1;
-	with_conflist(arena_printf(arena, "%s,{\"type\":\"portmap\",\"capabilities\":{\"portMappings\":true}}", bridge()));
+	with_conflist(
+	        arena_printf(arena, "%s,{\"type\":\"portmap\",\"capabilities\":{\"portMappings\":true}}", bridge()));
 	s = up();
 	ok(last.code == ERR_OK);
 	ok(strstr(outside(ARGV("/bin/sh", "-c", "iptables -t nat -S | grep DNAT")), "10.77.0.") != NULL);
@@ -260,7 +276,8 @@ static void fails(const char *script, const char *why)
 
 	put(in_dir("bin/odd"), arena_printf(arena, "#!/bin/sh\n[ $CNI_COMMAND = DEL ] && exit 0\n%s\n", script), 0755);
 	s = up();
-	ok(last.code == ERR_INTERNAL && strstr(last.msg, "CNI ADD by plugin odd: ") == last.msg && strstr(last.msg, why));
+	ok(last.code == ERR_INTERNAL && strstr(last.msg, "CNI ADD by plugin odd: ") == last.msg &&
+	   strstr(last.msg, why));
 	ok(s->hidden && s->made == 0);
 	snprintf(netns, sizeof(netns), "%s", s->netns_path);
 	ok(path_goes(netns));
@@ -272,7 +289,8 @@ static void story_odd_plugins(void)
 {
 	put(in_dir("bin/odd"), "", 0755);
 	with_conflist(arena_printf(arena, "%s,{\"type\":\"odd\"}", bridge()));
-	fails("echo '{\"cniVersion\":\"1.0.0\",\"code\":11,\"msg\":\"come back later\"}'; exit 1", "code 11: come back later");
+	fails("echo '{\"cniVersion\":\"1.0.0\",\"code\":11,\"msg\":\"come back later\"}'; exit 1",
+	      "code 11: come back later");
 	fails("echo '<html>'; exit 0", "its result: line 1");
 	fails("echo oops >&2; exit 3", "exit status 3: oops");
 	fails("kill -9 $$", "killed by signal 9");
@@ -399,8 +417,9 @@ static void story_lost_record(void)
 	end();
 }
 
-/* crispd is killed one turn later into the making of a pod in each life; the next life undoes what the record says. The keeper
- * kills the plugin with its crispd, so an iptables chain that it was about to use may stay: no DEL of it ever looks for that. */
+/* crispd is killed one turn later into the making of a pod in each life; the next life undoes what the record says. The
+ * keeper kills the plugin with its crispd, so an iptables chain that it was about to use may stay: no DEL of it ever
+ * looks for that. */
 static void story_killed_half_way(void)
 {
 	struct sandbox *s = NULL;
@@ -434,9 +453,13 @@ static const struct {
 	const char *name;
 	void (*run)(void);
 } stories[] = {
-	{ "pod", story_pod }, { "host_port", story_host_port }, { "odd_plugins", story_odd_plugins }, { "gone_plugin", story_gone_plugin },
+	{ "pod", story_pod },
+	{ "host_port", story_host_port },
+	{ "odd_plugins", story_odd_plugins },
+	{ "gone_plugin", story_gone_plugin },
 	{ "refused_sysctl", story_refused_sysctl },
-	{ "killed_with_a_pod", story_killed_with_a_pod }, { "killed_half_way", story_killed_half_way },
+	{ "killed_with_a_pod", story_killed_with_a_pod },
+	{ "killed_half_way", story_killed_half_way },
 	{ "lost_record", story_lost_record },
 };
 
@@ -449,7 +472,8 @@ static bool possible(void)
 		if (access(path, X_OK) < 0)
 			return false;
 	}
-	return geteuid() == 0 && unshare(CLONE_NEWNET | CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+	return geteuid() == 0 && unshare(CLONE_NEWNET | CLONE_NEWNS) == 0 &&
+	       mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
 	       mount("tmpfs", "/run", "tmpfs", 0, "mode=0755") == 0; /* iptables' lock, and nobody's bus */
 }
 
@@ -479,7 +503,8 @@ static void world_with_directories_remove(void)
 int main(void)
 {
 	world_open();
-	snprintf(pause_program, sizeof(pause_program), "%.*s/../../../crisp-pause", (int)(strrchr(self, '/') - self), self);
+	snprintf(pause_program, sizeof(pause_program), "%.*s/../../../crisp-pause", (int)(strrchr(self, '/') - self),
+	         self);
 	if (getenv(KEEPER_FD_ENV)) {
 		be_crispd_with_sandboxes();
 		for (size_t i = 0; i < sizeof(stories) / sizeof(stories[0]); i++)

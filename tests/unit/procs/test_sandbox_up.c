@@ -84,7 +84,8 @@ static void a_pod_with_a_network(void)
 	s = begin(&r);
 	sandbox_up_start(s, record, &r);
 	is_str(net_trace, "namespaces cgroup files");
-	ok(made_on_disk(s) == (MADE_CGROUP | MADE_FILES | MADE_NAMESPACES | MADE_NETWORK)); /* the intent, before any of it */
+	/* the intent, before any of it */
+	ok(made_on_disk(s) == (MADE_CGROUP | MADE_FILES | MADE_NAMESPACES | MADE_NETWORK));
 	is_str(net_world.hostname, "node-1");
 	is_str(net_world.sysctls, "net.ipv4.ip_unprivileged_port_start=0;net.ipv4.ping_group_range=0 2147483647;");
 	ok(strstr(net_world.netns, "/run/netns/crisp-") == net_world.netns && strstr(net_world.netns, s->id));
@@ -106,7 +107,9 @@ static void hostname_and_sysctls_of_the_pod_win(void)
 {
 	struct result r;
 	struct sandbox *s;
-	struct pair asked[] = { { "net/ipv4/ping_group_range", "1 1" }, { "net.ipv4.conf.all.rp_filter", "1" }, { "net.ipv4.conf.eth0.rp_filter", "1" } };
+	struct pair asked[] = { { "net/ipv4/ping_group_range", "1 1" },
+		                { "net.ipv4.conf.all.rp_filter", "1" },
+		                { "net.ipv4.conf.eth0.rp_filter", "1" } };
 
 	blank();
 	config.hostname = "web-0";
@@ -114,7 +117,8 @@ static void hostname_and_sysctls_of_the_pod_win(void)
 	s = begin(&r);
 	sandbox_up_start(s, record, &r);
 	is_str(net_world.hostname, "web-0");
-	is_str(net_world.sysctls, "net.ipv4.ip_unprivileged_port_start=0;net/ipv4/ping_group_range=1 1;net.ipv4.conf.all.rp_filter=1;");
+	is_str(net_world.sysctls,
+	       "net.ipv4.ip_unprivileged_port_start=0;net/ipv4/ping_group_range=1 1;net.ipv4.conf.all.rp_filter=1;");
 	net_world_answers("namespaces", ERR_OK, false);
 	net_world_answers("add", ERR_OK, false); /* now eth0's would be set, but here is no such namespace */
 	turns();
@@ -394,10 +398,23 @@ static void contradictions_are_refused_by_name(void)
 
 static void only_sysctls_of_a_namespace_are_taken(void)
 {
-	static const char *const good[] = { "net.core.somaxconn", "net/ipv4/conf/eth0.5/forwarding", "kernel.shmmax", "kernel.msgmni",
-		"kernel.sem", "fs.mqueue.msg_max", NULL };
-	static const char *const bad[] = { "", "net", "vm.swappiness", "kernel.hostname", "net..x", "net/../kernel/core_pattern",
-		"net.ipv4.", "/net/ipv4", "net.a b", NULL };
+	static const char *const good[] = { "net.core.somaxconn",
+		                            "net/ipv4/conf/eth0.5/forwarding",
+		                            "kernel.shmmax",
+		                            "kernel.msgmni",
+		                            "kernel.sem",
+		                            "fs.mqueue.msg_max",
+		                            NULL };
+	static const char *const bad[] = { "",
+		                           "net",
+		                           "vm.swappiness",
+		                           "kernel.hostname",
+		                           "net..x",
+		                           "net/../kernel/core_pattern",
+		                           "net.ipv4.",
+		                           "/net/ipv4",
+		                           "net.a b",
+		                           NULL };
 	struct err e;
 
 	blank();
@@ -419,7 +436,9 @@ static void only_sysctls_of_a_namespace_are_taken(void)
 
 int main(void)
 {
-	static const struct sandbox_up_config cfg = { .pause_path = "/libexec/pause", .node_name = "node-1", .resolv_conf = "/etc/resolv.conf" };
+	static const struct sandbox_up_config cfg = { .pause_path = "/libexec/pause",
+		                                      .node_name = "node-1",
+		                                      .resolv_conf = "/etc/resolv.conf" };
 	struct sandboxes_config table = { .root = root, .state = "/run/x", .netns_dir = "/run/netns" };
 	struct err e;
 

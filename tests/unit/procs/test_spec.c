@@ -142,7 +142,8 @@ static void the_rest_of_the_frame(void)
 	is_str(spec_pod_get(&p, "linux.cgroupsPath"), "'/crisp/sandbox1/container1'");
 	is_str(spec_pod_get(&p, "annotations"),
 	       "{'io.kubernetes.cri.container-name':'web','io.kubernetes.cri.container-type':'container',"
-	       "'io.kubernetes.cri.image-name':'img:1','io.kubernetes.cri.sandbox-id':'sandbox1','io.kubernetes.cri.sandbox-name':'pod',"
+	       "'io.kubernetes.cri.image-name':'img:1','io.kubernetes.cri.sandbox-id':'sandbox1','io.kubernetes.cri."
+	       "sandbox-name':'pod',"
 	       "'io.kubernetes.cri.sandbox-namespace':'ns','io.kubernetes.cri.sandbox-uid':'pod-uid'}");
 	spec_pod_close(&p);
 }

@@ -34,20 +34,22 @@ static void open_pod(const char *config)
 	cdi_open(&dirs);
 }
 
-#define GPU \
-	"{'cdiVersion':'0.6.0','kind':'vendor.com/gpu','containerEdits':{'env':['ALL=1'],'additionalGids':[44,0]}," \
-	"'devices':[" \
-	"{'name':'0','containerEdits':{'env':['GPU=0'],'deviceNodes':[{'path':'/dev/gpu0','hostPath':'/dev/null'}]," \
-	"'mounts':[{'hostPath':'/lib','containerPath':'/vendor/lib','options':['ro','nosuid','bind']}," \
-	"{'hostPath':'/etc','containerPath':'/etc/hosts'}]," \
+#define GPU                                                                                                            \
+	"{'cdiVersion':'0.6.0','kind':'vendor.com/gpu','containerEdits':{'env':['ALL=1'],'additionalGids':[44,0]},"    \
+	"'devices':["                                                                                                  \
+	"{'name':'0','containerEdits':{'env':['GPU=0'],'deviceNodes':[{'path':'/dev/gpu0','hostPath':'/dev/null'}],"   \
+	"'mounts':[{'hostPath':'/lib','containerPath':'/vendor/lib','options':['ro','nosuid','bind']},"                \
+	"{'hostPath':'/etc','containerPath':'/etc/hosts'}],"                                                           \
 	"'hooks':[{'hookName':'createContainer','path':'/bin/hook','args':['hook','0'],'env':['X=y'],'timeout':3}]}}," \
-	"{'name':'1','containerEdits':{'env':['GPU=1'],'deviceNodes':[{'path':'/dev/gpu1','type':'c','major':9,'minor':8," \
+	"{'name':'1','containerEdits':{'env':['GPU=1'],'deviceNodes':[{'path':'/dev/"                                  \
+	"gpu1','type':'c','major':9,'minor':8,"                                                                        \
 	"'fileMode':384,'permissions':'r','uid':0}],'hooks':[{'hookName':'createContainer','path':'/bin/other'}]}}]}"
 
 static void two_devices_of_a_file(void)
 {
-	open_pod("{'cdi_devices':['vendor.com/gpu=0','vendor.com/gpu=1'],'annotations':[['cdi.k8s.io/x','vendor.com/gpu=0']],"
-		 "'envs':[['GPU','none']],'security':{'run_as_user':{'set':true,'value':7}}}");
+	open_pod("{'cdi_devices':['vendor.com/gpu=0','vendor.com/gpu=1'],'annotations':[['cdi.k8s.io/x','vendor.com/"
+	         "gpu=0']],"
+	         "'envs':[['GPU','none']],'security':{'run_as_user':{'set':true,'value':7}}}");
 	put("etc/gpu.json", GPU);
 	ok(spec_pod_make(&p));
 	ok(strstr(spec_pod_get(&p, "process.env"), "'GPU=1','ALL=1'") != NULL); /* each once, the last one counts */
@@ -60,8 +62,8 @@ static void two_devices_of_a_file(void)
 		  "{'access':'r','allow':true,'major':9,'minor':8,'type':'c'}") != NULL);
 	ok(strstr(spec_pod_mount(&p, "/vendor/lib"), "'options':['ro','nosuid','bind']") != NULL);
 	ok(strstr(spec_pod_mount(&p, "/etc/hosts"), "'options':['rbind'],'source':'/etc','type':'bind'") != NULL);
-	is_str(spec_pod_get(&p, "hooks"),
-	       "{'createContainer':[{'args':['hook','0'],'env':['X=y'],'path':'/bin/hook','timeout':3},{'path':'/bin/other'}]}");
+	is_str(spec_pod_get(&p, "hooks"), "{'createContainer':[{'args':['hook','0'],'env':['X=y'],'path':'/bin/"
+	                                  "hook','timeout':3},{'path':'/bin/other'}]}");
 	spec_pod_close(&p);
 }
 
@@ -119,7 +121,8 @@ static const char *refused(const char *config, const char *file)
 
 static void what_cannot_be_had_is_named(void)
 {
-	is_str(refused("{'cdi_devices':['v.com/c=d','v.com/c=e']}", NULL), "INVALID_ARGUMENT: no such CDI device: v.com/c=d, v.com/c=e");
+	is_str(refused("{'cdi_devices':['v.com/c=d','v.com/c=e']}", NULL),
+	       "INVALID_ARGUMENT: no such CDI device: v.com/c=d, v.com/c=e");
 	is_str(refused("{'cdi_devices':['gpu']}", NULL),
 	       "INVALID_ARGUMENT: CDI_devices: 'gpu' is no CDI device (vendor/class=name)");
 	is_str(refused("{'annotations':[['cdi.k8s.io/a','']]}", NULL),
@@ -140,15 +143,18 @@ static void a_file_that_is_none_is_named(void)
 	is_str(refused(ASK, "{'cdiVersion':'1','kind':'v.com/c','devices':[]}"), "x.json: no devices");
 	is_str(refused(ASK, "{'cdiVersion':'1','kind':'v.com/c','devices':[{}]}"), "x.json: devices[0] has no name");
 	is_str(refused(ASK, DEVICE("{'env':['=x']}")), "x.json: device d: no NAME=VALUE: '=x'");
-	is_str(refused(ASK, DEVICE("{'deviceNodes':[{'path':'dev'}]}")), "x.json: device d: device node: no absolute path: 'dev'");
-	is_str(refused(ASK, DEVICE("{'deviceNodes':[{'path':'/d','type':'x'}]}")), "x.json: device d: device node: type 'x'");
+	is_str(refused(ASK, DEVICE("{'deviceNodes':[{'path':'dev'}]}")),
+	       "x.json: device d: device node: no absolute path: 'dev'");
+	is_str(refused(ASK, DEVICE("{'deviceNodes':[{'path':'/d','type':'x'}]}")),
+	       "x.json: device d: device node: type 'x'");
 	is_str(refused(ASK, DEVICE("{'deviceNodes':[{'path':'/d','permissions':'x'}]}")),
 	       "x.json: device d: device node: permissions 'x'");
 	is_str(refused(ASK, DEVICE("{'deviceNodes':[{'path':'/d','major':-1}]}")),
 	       "x.json: device d: device node: a negative number, or no file mode: '/d'");
 	is_str(refused(ASK, DEVICE("{'mounts':[{'hostPath':'/x'}]}")),
 	       "x.json: device d: mount: no hostPath, or no absolute containerPath: ''");
-	is_str(refused(ASK, DEVICE("{'hooks':[{'hookName':'x','path':'/x'}]}")), "x.json: device d: hook: hookName 'x'");
+	is_str(refused(ASK, DEVICE("{'hooks':[{'hookName':'x','path':'/x'}]}")),
+	       "x.json: device d: hook: hookName 'x'");
 	is_str(refused(ASK, DEVICE("{'hooks':[{'hookName':'poststop','path':'x'}]}")),
 	       "x.json: device d: hook: no absolute path: 'x'");
 	is_str(refused(ASK, DEVICE("{'additionalGids':[-1]}")), "x.json: device d: additionalGids: -1 is no group");

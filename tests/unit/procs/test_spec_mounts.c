@@ -39,8 +39,8 @@ static void an_ordinary_container(void)
 
 	pod(&p, "{}");
 	ok(spec_pod_make(&p));
-	is_str(order(&p),
-	       "/proc /dev /dev/pts /dev/mqueue /sys /sys/fs/cgroup /etc/hostname /etc/hosts /etc/resolv.conf /dev/shm");
+	is_str(order(&p), "/proc /dev /dev/pts /dev/mqueue /sys /sys/fs/cgroup /etc/hostname /etc/hosts "
+	                  "/etc/resolv.conf /dev/shm");
 	ok(strstr(spec_pod_mount(&p, "/sys"), "'ro'") && strstr(spec_pod_mount(&p, "/sys/fs/cgroup"), "'ro'"));
 	ok(strstr(spec_pod_mount(&p, "/etc/hosts"), "'rw'") &&
 	   strstr(spec_pod_mount(&p, "/etc/hosts"), "/sandbox/hosts"));
@@ -71,8 +71,8 @@ static void cri_mounts_override_and_are_sorted_by_depth(void)
 	    "{'container_path':'/etc//hosts/','host_path':'@/h'},{'container_path':'/dev/shm','host_path':'@/s'}]}");
 	spec_pod_file(&p, "h", "");
 	ok(spec_pod_make(&p));
-	is_str(order(&p),
-	       "/proc /dev /dev/pts /dev/mqueue /sys /sys/fs/cgroup /a /etc/hosts /dev/shm /etc/hostname /etc/resolv.conf /a/b/c");
+	is_str(order(&p), "/proc /dev /dev/pts /dev/mqueue /sys /sys/fs/cgroup /a /etc/hosts /dev/shm /etc/hostname "
+	                  "/etc/resolv.conf /a/b/c");
 	is_str(spec_pod_mount(&p, "/etc/hosts"),
 	       arena_printf(p.arena,
 			    "{'destination':'/etc/hosts','options':['rbind','rprivate','rw'],"
@@ -96,8 +96,8 @@ static void the_host_path(void)
 	struct stat st;
 	struct spec_pod p;
 
-	pod(&p,
-	    "{'mounts':[{'container_path':'/a','host_path':'@/deep/er'},{'container_path':'/b','host_path':'@/link','readonly':true}]}");
+	pod(&p, "{'mounts':[{'container_path':'/a','host_path':'@/deep/er'},{'container_path':'/b','host_path':'@/"
+	        "link','readonly':true}]}");
 	ok(symlink("deep", spec_pod_path(&p, "link")) == 0);
 	ok(spec_pod_make(&p)); /* what is not there is made: a directory */
 	ok(stat(spec_pod_path(&p, "deep/er"), &st) == 0 && S_ISDIR(st.st_mode) && (st.st_mode & 07777) == 0755);
@@ -149,8 +149,8 @@ static void recursive_read_only(void)
 {
 	struct spec_pod p;
 
-	pod(&p,
-	    "{'mounts':[{'container_path':'/a','host_path':'/','readonly':true,'recursive_read_only':true,'mount_options':['nodev']}]}");
+	pod(&p, "{'mounts':[{'container_path':'/a','host_path':'/"
+	        "','readonly':true,'recursive_read_only':true,'mount_options':['nodev']}]}");
 	ok(spec_pod_make(&p));
 	ok(strstr(spec_pod_mount(&p, "/a"), "['rbind','rprivate','rro','nodev']") != NULL);
 	spec_pod_features.recursive_read_only = false;
@@ -166,8 +166,8 @@ static void idmapped_mounts(void)
 	struct spec_image_volume volume = { .mount_index = 0, .host_dir = "/bundle/volumes/0" };
 	struct spec_pod p;
 
-	pod(&p,
-	    "{'mounts':[{'container_path':'/a','host_path':'/','uids':[{'host_id':5,'length':9}],'gids':[{'host_id':6,'length':9}]}]}");
+	pod(&p, "{'mounts':[{'container_path':'/a','host_path':'/"
+	        "','uids':[{'host_id':5,'length':9}],'gids':[{'host_id':6,'length':9}]}]}");
 	is_str(spec_pod_error(&p), "INTERNAL: mount /a: volume '/' was not mounted");
 	p.in.image_volumes = &volume;
 	p.in.n_image_volumes = 1;
@@ -201,8 +201,8 @@ static void image_volumes(void)
 	struct spec_image_volume volume = { .mount_index = 1 };
 	struct spec_pod p;
 
-	pod(&p,
-	    "{'mounts':[{'container_path':'/a','host_path':'/'},{'container_path':'/v','image':'i','image_sub_path':'sub/dir'}]}");
+	pod(&p, "{'mounts':[{'container_path':'/a','host_path':'/'},{'container_path':'/"
+	        "v','image':'i','image_sub_path':'sub/dir'}]}");
 	mkdir(spec_pod_path(&p, "vol"), 0755);
 	mkdir(spec_pod_path(&p, "vol/sub"), 0755);
 	ok(symlink("../../../real", spec_pod_path(&p, "vol/sub/dir")) == 0); /* in the image: /real, not the host's */

@@ -1,4 +1,5 @@
-/* test_http_client.c - transfers against a server on the same loop: the good ones, each way to fail, cancel in each state. */
+/* test_http_client.c - transfers against a server on the same loop: the good ones, each way to fail, cancel in each
+ * state. */
 #include <netdb.h>
 #include <signal.h>
 #include <spawn.h>
@@ -227,7 +228,8 @@ static void a_post_is_sent_as_given(void)
 	ok(s.status == 200 && s.err.code == ERR_OK);
 	ok(strncmp(s.text, "POST /echo HTTP/1.1\r\n", 21) == 0);
 	ok(strstr(s.text, "\r\nAuthorization: Bearer abc\r\n") && strstr(s.text, "\r\nAccept: application/json\r\n"));
-	ok(strstr(s.text, "\r\nUser-Agent: crisp/") && !strstr(s.text, "Expect:") && !strstr(s.text, "Accept-Encoding"));
+	ok(strstr(s.text, "\r\nUser-Agent: crisp/") && !strstr(s.text, "Expect:") &&
+	   !strstr(s.text, "Accept-Encoding"));
 	ok(strstr(s.text, "\r\n\r\ngrant_type=x"));
 }
 
@@ -287,7 +289,8 @@ static void fails(struct http_request r, enum err_code code, const char *cause)
 	printf("# %s\n", s.err.msg);
 	ok(s.dones == 1 && s.err.code == code);
 	ok(strstr(s.err.msg, cause));
-	ok(strstr(s.err.msg, "127.0.0.1:") || strstr(s.err.msg, ".test") || strstr(s.err.msg, ".invalid") || code != ERR_UNAVAILABLE);
+	ok(strstr(s.err.msg, "127.0.0.1:") || strstr(s.err.msg, ".test") || strstr(s.err.msg, ".invalid") ||
+	   code != ERR_UNAVAILABLE);
 }
 
 static void path_fails(const char *path, const char *cause)
@@ -314,7 +317,8 @@ static void a_line_break_cannot_be_smuggled_in(void)
 	const char *headers[] = { "Authorization: Bearer a\r\nHost: evil", NULL };
 	int before = http_peer.requests;
 
-	fails((struct http_request){ .url = url("127.0.0.1", "/hello"), .headers = headers }, ERR_INVALID_ARGUMENT, "line break");
+	fails((struct http_request){ .url = url("127.0.0.1", "/hello"), .headers = headers }, ERR_INVALID_ARGUMENT,
+	      "line break");
 	ok(http_peer.requests == before);
 }
 
@@ -462,7 +466,8 @@ static void a_connect_timeout_does_not_wait_for_the_resolver(void)
 {
 	int64_t t0 = loop_mono_ns();
 
-	fails((struct http_request){ .url = "http://slow.test/", .connect_timeout_ms = 100 }, ERR_UNAVAILABLE, "timed out");
+	fails((struct http_request){ .url = "http://slow.test/", .connect_timeout_ms = 100 }, ERR_UNAVAILABLE,
+	      "timed out");
 	ok(loop_mono_ns() - t0 < 1000000000);
 }
 
@@ -567,7 +572,8 @@ static void a_proxy_is_used_but_not_for_loopback(void)
 	snprintf(proxy, sizeof(proxy), "http://127.0.0.1:%d", port);
 	setenv("HTTP_PROXY", proxy, 1);
 	fetch(&by_proxy, (struct http_request){ .url = "http://registry.test/hello" });
-	ok(by_proxy.status == 200 && strncmp(http_peer.last_request, "GET http://registry.test/hello HTTP/1.1", 39) == 0);
+	ok(by_proxy.status == 200 &&
+	   strncmp(http_peer.last_request, "GET http://registry.test/hello HTTP/1.1", 39) == 0);
 	setenv("HTTP_PROXY", "http://127.0.0.1:1", 1);
 	fetch(&direct, (struct http_request){ .url = url("localhost", "/hello") });
 	ok(direct.status == 200);

@@ -129,7 +129,8 @@ static const char *ask(const char *at, const char *request, size_t len)
 static const char *get(const char *method, const char *path)
 {
 	char request[512];
-	int n = snprintf(request, sizeof(request), "%s %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", method, path);
+	int n = snprintf(request, sizeof(request), "%s %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", method,
+	                 path);
 
 	return ask(address, request, (size_t)n);
 }
@@ -159,7 +160,8 @@ static void pages_and_errors(void)
 
 static void two_requests_on_one_connection(void)
 {
-	static const char both[] = "GET /hello HTTP/1.1\r\nHost: x\r\n\r\nGET /hello HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+	static const char both[] =
+	        "GET /hello HTTP/1.1\r\nHost: x\r\n\r\nGET /hello HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
 	int before = pages_served;
 	const char *r = ask(address, both, sizeof(both) - 1), *second = strstr(r + 1, "HTTP/1.1 200");
 
@@ -184,7 +186,8 @@ static void a_bad_address_is_an_error(void)
 	struct err e = { 0 };
 
 	ok(http_server_listen(s, "nonsense", &e) < 0 && e.code == ERR_INVALID_ARGUMENT);
-	ok(http_server_listen(s, address, &e) < 0 && e.code == ERR_UNAVAILABLE); /* the other server of this test lives there */
+	/* the other server of this test lives there */
+	ok(http_server_listen(s, address, &e) < 0 && e.code == ERR_UNAVAILABLE);
 	http_server_free(s);
 }
 
@@ -192,13 +195,20 @@ static void a_bad_address_is_an_error(void)
 static void hostile_requests(void)
 {
 	static const char *const requests[] = {
-		"rubbish\r\n\r\n", "GET\r\n\r\n", "GET /hello HTTP/9.9\r\n\r\n", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-		"GET /hello HTTP/1.1\r\nConnection: close, Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAA\r\n\r\n",
+		"rubbish\r\n\r\n",
+		"GET\r\n\r\n",
+		"GET /hello HTTP/9.9\r\n\r\n",
+		"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+		"GET /hello HTTP/1.1\r\nConnection: close, Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: "
+		"AAA\r\n\r\n",
 		"POST /hello HTTP/1.1\r\nConnection: close\r\nContent-Length: 99999999999\r\n\r\n",
 		"POST /hello HTTP/1.1\r\nConnection: close\r\nContent-Length: -1\r\n\r\n",
 		"POST /hello HTTP/1.1\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
-		"GET /../../etc/passwd HTTP/1.1\r\nConnection: close\r\n\r\n", "GET /%00 HTTP/1.1\r\nConnection: close\r\n\r\n",
-		"GET * HTTP/1.1\r\nConnection: close\r\n\r\n", "\r\n\r\n\r\n\r\n", "GET http://x/hello HTTP/1.1\r\nConnection: close\r\n\r\n",
+		"GET /../../etc/passwd HTTP/1.1\r\nConnection: close\r\n\r\n",
+		"GET /%00 HTTP/1.1\r\nConnection: close\r\n\r\n",
+		"GET * HTTP/1.1\r\nConnection: close\r\n\r\n",
+		"\r\n\r\n\r\n\r\n",
+		"GET http://x/hello HTTP/1.1\r\nConnection: close\r\n\r\n",
 	};
 	auto_free char *endless = own_must(malloc(1000000));
 

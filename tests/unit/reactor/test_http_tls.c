@@ -1,4 +1,5 @@
-/* test_http_tls.c - https against `openssl s_server` with a CA made for the day: who is trusted, who is not, and why. */
+/* test_http_tls.c - https against `openssl s_server` with a CA made for the day: who is trusted, who is not, and
+ * why. */
 #include <arpa/inet.h>
 #include <curl/curl.h>
 #include <fcntl.h>
@@ -78,8 +79,9 @@ static void make_ca(const char *name)
 
 	snprintf(key, sizeof(key), "%s.key", name);
 	snprintf(pem, sizeof(pem), "%s.pem", name);
-	run(S("openssl"), S("req"), S("-x509"), S("-newkey"), S("ec"), S("-pkeyopt"), S("ec_paramgen_curve:P-256"), S("-nodes"),
-	    S("-days"), S("2"), S("-subj"), S("/CN=test CA"), S("-keyout"), in_dir(key), S("-out"), in_dir(pem));
+	run(S("openssl"), S("req"), S("-x509"), S("-newkey"), S("ec"), S("-pkeyopt"), S("ec_paramgen_curve:P-256"),
+	    S("-nodes"), S("-days"), S("2"), S("-subj"), S("/CN=test CA"), S("-keyout"), in_dir(key), S("-out"),
+	    in_dir(pem));
 }
 
 static void make_cert(const char *name, const char *alt_name)
@@ -89,9 +91,10 @@ static void make_cert(const char *name, const char *alt_name)
 	snprintf(key, sizeof(key), "%s.key", name);
 	snprintf(pem, sizeof(pem), "%s.pem", name);
 	snprintf(alt, sizeof(alt), "subjectAltName=%s", alt_name);
-	run(S("openssl"), S("req"), S("-x509"), S("-CA"), in_dir("ca.pem"), S("-CAkey"), in_dir("ca.key"), S("-newkey"), S("ec"),
-	    S("-pkeyopt"), S("ec_paramgen_curve:P-256"), S("-nodes"), S("-days"), S("2"), S("-subj"), S("/CN=crisp test"),
-	    S("-addext"), alt, S("-addext"), S("basicConstraints=CA:FALSE"), S("-keyout"), in_dir(key), S("-out"), in_dir(pem));
+	run(S("openssl"), S("req"), S("-x509"), S("-CA"), in_dir("ca.pem"), S("-CAkey"), in_dir("ca.key"), S("-newkey"),
+	    S("ec"), S("-pkeyopt"), S("ec_paramgen_curve:P-256"), S("-nodes"), S("-days"), S("2"), S("-subj"),
+	    S("/CN=crisp test"), S("-addext"), alt, S("-addext"), S("basicConstraints=CA:FALSE"), S("-keyout"),
+	    in_dir(key), S("-out"), in_dir(pem));
 }
 
 struct server {
@@ -234,8 +237,12 @@ static void the_name_must_match(void)
 static void a_client_certificate(void)
 {
 	struct server srv = server_start("server", "-www", true);
-	struct http_request with = { .ca_file = in_dir("ca.pem"), .client_cert = in_dir("client.pem"), .client_key = in_dir("client.key") };
-	struct http_request broken = { .ca_file = in_dir("ca.pem"), .client_cert = in_dir("client.pem"), .client_key = in_dir("ca.key") };
+	struct http_request with = { .ca_file = in_dir("ca.pem"),
+		                     .client_cert = in_dir("client.pem"),
+		                     .client_key = in_dir("client.key") };
+	struct http_request broken = { .ca_file = in_dir("ca.pem"),
+		                       .client_cert = in_dir("client.pem"),
+		                       .client_key = in_dir("ca.key") };
 
 	ok(fetch(srv.port, with).status == 200);
 	ok(failed(fetch(srv.port, (struct http_request){ .ca_file = in_dir("ca.pem") }), "certificate required"));
@@ -282,7 +289,8 @@ static void a_handshake_that_hangs(void)
 	struct seen s = { 0 };
 	struct http *h;
 
-	ok(bind(fd, (struct sockaddr *)&sa, len) == 0 && listen(fd, 8) == 0 && getsockname(fd, (struct sockaddr *)&sa, &len) == 0);
+	ok(bind(fd, (struct sockaddr *)&sa, len) == 0 && listen(fd, 8) == 0 &&
+	   getsockname(fd, (struct sockaddr *)&sa, &len) == 0);
 	ok(failed(fetch(ntohs(sa.sin_port), (struct http_request){ .connect_timeout_ms = 150 }), "timeout"));
 	h = start(ntohs(sa.sin_port), "", (struct http_request){ 0 }, &s);
 	timer_set(&t, 50, stop_loop);

@@ -101,8 +101,9 @@ static const char *ask(int fd, const char *request)
 static void an_upgrade_and_what_came_behind_it(void)
 {
 	int fd = dial();
-	const char *answer = ask(fd, "POST /a?q HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: other, echo/1\r\n"
-				     "X-List: one\r\nX-List: two, three\r\nContent-Length: 0\r\n\r\nearly bytes");
+	const char *answer =
+	        ask(fd, "POST /a?q HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: other, echo/1\r\n"
+	                "X-List: one\r\nX-List: two, three\r\nContent-Length: 0\r\n\r\nearly bytes");
 	char heard[16] = "";
 
 	ok(strncmp(answer, "HTTP/1.1 101 ", 13) == 0 && strstr(answer, "\r\nX-Answer: yes\r\n"));
@@ -126,7 +127,8 @@ static void refusals(void)
 	int fd = dial();
 
 	ok(strncmp(ask(fd, "GET /b HTTP/1.1\r\nHost: x\r\n\r\n"), "HTTP/1.1 403 Forbidden\r\n", 24) == 0);
-	ok(strncmp(ask(fd, "GET /b HTTP/1.1\r\nHost: x\r\nUpgrade: ECHO/1\r\n\r\n"), "HTTP/1.1 403 ", 13) == 0); /* no Connection: Upgrade */
+	/* no Connection: Upgrade */
+	ok(strncmp(ask(fd, "GET /b HTTP/1.1\r\nHost: x\r\nUpgrade: ECHO/1\r\n\r\n"), "HTTP/1.1 403 ", 13) == 0);
 	close(fd);
 	fd = dial();
 	ok(strncmp(ask(fd, "GET /silent HTTP/1.1\r\nHost: x\r\n\r\n"), "HTTP/1.1 500 ", 13) == 0);
@@ -136,7 +138,8 @@ static void refusals(void)
 
 static void lists(void)
 {
-	ok(http_list_has("Upgrade", "upgrade") && http_list_has("keep-alive, Upgrade", "upgrade") && http_list_has("a,b", "b"));
+	ok(http_list_has("Upgrade", "upgrade") && http_list_has("keep-alive, Upgrade", "upgrade") &&
+	   http_list_has("a,b", "b"));
 	ok(!http_list_has("upgrades", "upgrade") && !http_list_has("", "upgrade") && !http_list_has(NULL, "upgrade"));
 }
 

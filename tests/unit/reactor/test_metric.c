@@ -156,7 +156,8 @@ static void the_reader_sees_faults(void)
 	ok(!is_valid("# HELP a x\n# TYPE a gauge\na{l=\"x\"y\"} 1\n"));
 	ok(!is_valid("# HELP a x\n# TYPE a gauge\nb 1\n"));
 	ok(!is_valid("# HELP a x\n# TYPE a gauge\n"));
-	ok(!is_valid("# HELP a x\n# TYPE a histogram\na_bucket{le=\"1\"} 2\na_bucket{le=\"+Inf\"} 1\na_sum 0\na_count 1\n"));
+	ok(!is_valid(
+	        "# HELP a x\n# TYPE a histogram\na_bucket{le=\"1\"} 2\na_bucket{le=\"+Inf\"} 1\na_sum 0\na_count 1\n"));
 }
 
 static void nothing_fed_is_nothing_shown(void)
@@ -235,9 +236,11 @@ static void the_loop_and_the_process_are_in(void)
 	loop_run();
 	m = metrics();
 	ok(is_valid(m));
-	ok(strstr(m, "crisp_loop_callback_cpu_seconds_bucket{le=\"1e-06\"} ") && strstr(m, "crisp_loop_callback_wall_seconds_max "));
+	ok(strstr(m, "crisp_loop_callback_cpu_seconds_bucket{le=\"1e-06\"} ") &&
+	   strstr(m, "crisp_loop_callback_wall_seconds_max "));
 	ok(strstr(m, "crisp_loop_turns_total ") && strstr(m, "crisp_loop_runqueue_wait_seconds_total "));
-	ok(strstr(m, "\nprocess_open_fds ") && strstr(m, "\nprocess_start_time_seconds ") && strstr(m, "\nprocess_cpu_seconds_total "));
+	ok(strstr(m, "\nprocess_open_fds ") && strstr(m, "\nprocess_start_time_seconds ") &&
+	   strstr(m, "\nprocess_cpu_seconds_total "));
 	ok(!strstr(m, "\nprocess_resident_memory_bytes 0\n") && !strstr(m, "\ncrisp_process_private_bytes 0\n"));
 }
 

@@ -28,9 +28,16 @@ struct animal {
 
 static const struct field leg_fields[] = { F_STR(struct leg, name), F_I32(struct leg, toes), F_END };
 static const struct field animal_fields[] = {
-	F_STR(struct animal, name), F_BOOL(struct animal, wild), F_I64(struct animal, born_ns), F_U64(struct animal, big),
-	F_STRINGS(struct animal, foods), F_PAIRS(struct animal, labels), F_INTS(struct animal, sizes),
-	F_STRUCT(struct animal, tail, leg_fields), F_ARRAY(struct animal, legs, leg_fields), F_END,
+	F_STR(struct animal, name),
+	F_BOOL(struct animal, wild),
+	F_I64(struct animal, born_ns),
+	F_U64(struct animal, big),
+	F_STRINGS(struct animal, foods),
+	F_PAIRS(struct animal, labels),
+	F_INTS(struct animal, sizes),
+	F_STRUCT(struct animal, tail, leg_fields),
+	F_ARRAY(struct animal, legs, leg_fields),
+	F_END,
 };
 
 static const char *foods[] = { "hay", "" };
@@ -38,7 +45,8 @@ static struct pair labels[] = { { "k", "v" }, { "k", "\xff\xfe raw" }, { "k3", "
 static int64_t sizes[] = { -1, INT64_MAX };
 static struct leg legs[] = { { "front", 2 }, { "back", INT32_MIN } };
 static const struct animal goat = {
-	"goat", true, 1234567890123456789, UINT64_MAX, { foods, 2 }, { labels, 3 }, { sizes, 2 }, { "t", 0 }, { legs, 2 },
+	"goat",        true,         1234567890123456789, UINT64_MAX,  { foods, 2 },
+	{ labels, 3 }, { sizes, 2 }, { "t", 0 },          { legs, 2 },
 };
 
 static void struct_survives_both_ways(void)
@@ -155,7 +163,9 @@ static void directory_of_records(void)
 	snprintf(cmd, sizeof(cmd), "%s/gone/deeper", dir);
 	ok(record_write(cmd, "x", 1, j, &e) < 0 && e.code == ERR_INTERNAL);
 	put(dir, "z", "");
-	for (const char *const *f = (const char *const[]){ "torn.json.corrupt", "empty.json.corrupt", "refused.json.corrupt", "z", NULL }; *f; f++) {
+	for (const char *const *f = (const char *const[]){ "torn.json.corrupt", "empty.json.corrupt",
+	                                                   "refused.json.corrupt", "z", NULL };
+	     *f; f++) {
 		snprintf(cmd, sizeof(cmd), "%s/%s", dir, *f);
 		unlink(cmd);
 	}

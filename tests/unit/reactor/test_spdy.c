@@ -23,8 +23,8 @@ static void record(void *arg, const struct spdy_frame *f)
 	h->n++;
 	h->last = *f;
 	for (size_t i = 0; i < f->headers.n; i++)
-		snprintf(h->headers + strlen(h->headers), sizeof(h->headers) - strlen(h->headers), "%s=%s ", f->headers.at[i].key,
-			 f->headers.at[i].value);
+		snprintf(h->headers + strlen(h->headers), sizeof(h->headers) - strlen(h->headers), "%s=%s ",
+		         f->headers.at[i].key, f->headers.at[i].value);
 	if (f->type == SPDY_DATA && h->len + f->len < sizeof(h->data)) {
 		memcpy(h->data + h->len, f->len ? f->data : (const uint8_t *)"", f->len);
 		h->len += f->len;
@@ -108,7 +108,8 @@ static void fin_comes_with_the_last_piece(void)
 
 static void what_it_does_not_know_is_skipped(void)
 {
-	static const uint8_t credential[] = { 0x80, 3, 0, 10, 0, 0, 0, 3, 'x', 'y', 'z', 0x80, 3, 0, 6, 0, 0, 0, 4, 0, 0, 0, 9 };
+	static const uint8_t credential[] = { 0x80, 3, 0, 10, 0, 0, 0, 3, 'x', 'y', 'z', 0x80,
+		                              3,    0, 6, 0,  0, 0, 4, 0, 0,   0,   9 };
 	struct heard h = { 0 };
 
 	ok(read_all(credential, sizeof(credential), &h) == 0);
@@ -117,7 +118,8 @@ static void what_it_does_not_know_is_skipped(void)
 
 static void settings(void)
 {
-	static const uint8_t window[] = { 0x80, 3, 0, 4, 0, 0, 0, 20, 0, 0, 0, 2, 0, 0, 0, 4, 0, 0, 0, 1, 0, 0, 0, 7, 0, 0, 0x10, 0 };
+	static const uint8_t window[] = { 0x80, 3, 0, 4, 0, 0, 0, 20, 0, 0, 0, 2, 0,    0,
+		                          0,    4, 0, 0, 0, 1, 0, 0,  0, 7, 0, 0, 0x10, 0 };
 	static const uint8_t lies[] = { 0x80, 3, 0, 4, 0, 0, 0, 4, 0xff, 0xff, 0xff, 0xff };
 	struct heard h = { 0 };
 
@@ -151,8 +153,11 @@ static void hostile_frames(void)
 		{ "a SYN_STREAM of 9 bytes", 8, { 0x80, 3, 0, 1, 0, 0, 0, 9 } },
 		{ "a PING of 3 bytes", 8, { 0x80, 3, 0, 6, 0, 0, 0, 3 } },
 		{ "a RST_STREAM of 4 bytes", 8, { 0x80, 3, 0, 3, 0, 0, 0, 4 } },
-		{ "headers that are not deflated", 24, { 0x80, 3, 0, 1, 0, 0, 0, 16, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 'G', 'E', 'T', ' ', '/', ' ' } },
-		{ "an HTTP request", 16, { 'G' | 0x80, 'E', 'T', ' ', '/', ' ', 'H', 'T', 'T', 'P', '/', '1', '.', '1', '\r', '\n' } },
+		{ "headers that are not deflated", 24, { 0x80, 3, 0, 1, 0, 0, 0,   16,  0,   0,   0,   1,
+		                                         0,    0, 0, 0, 0, 0, 'G', 'E', 'T', ' ', '/', ' ' } },
+		{ "an HTTP request",
+		  16,
+		  { 'G' | 0x80, 'E', 'T', ' ', '/', ' ', 'H', 'T', 'T', 'P', '/', '1', '.', '1', '\r', '\n' } },
 	};
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
@@ -199,13 +204,16 @@ static void hostile_headers(void)
 	is_str(h.headers, "a=bc ");
 	h.n = 0;
 	ok(read_block("\0\0", 2, &h) == -ERR_INVALID_ARGUMENT);                                        /* no count */
-	ok(read_block("\0\0\0\2\0\0\0\1a\0\0\0\1b", 14, &h) == -ERR_INVALID_ARGUMENT);                /* one is missing */
-	ok(read_block("\0\0\0\1\0\0\0\1a\xff\xff\xff\xff" "b", 14, &h) == -ERR_INVALID_ARGUMENT);     /* a length that is none */
+	/* one is missing */
+	ok(read_block("\0\0\0\2\0\0\0\1a\0\0\0\1b", 14, &h) == -ERR_INVALID_ARGUMENT);
+	/* a length that is none */
+	ok(read_block("\0\0\0\1\0\0\0\1a\xff\xff\xff\xff" "b", 14, &h) == -ERR_INVALID_ARGUMENT);
 	ok(read_block("\0\0\0\1\0\0\0\0\0\0\0\1b", 13, &h) == -ERR_INVALID_ARGUMENT);                 /* no name */
 	ok(read_block("\0\0\0\1\0\0\0\1A\0\0\0\1b", 14, &h) == -ERR_INVALID_ARGUMENT);                /* capitals */
 	ok(read_block("\0\0\0\2\0\0\0\1a\0\0\0\1b\0\0\0\1a\0\0\0\1c", 24, &h) == -ERR_INVALID_ARGUMENT); /* twice */
 	ok(read_block("\0\0\0\xff", 4, &h) == -ERR_INVALID_ARGUMENT);                                 /* too many */
-	ok(read_block(bomb, sizeof(bomb), &h) == -ERR_INVALID_ARGUMENT);                              /* too long once inflated */
+	/* too long once inflated */
+	ok(read_block(bomb, sizeof(bomb), &h) == -ERR_INVALID_ARGUMENT);
 	ok(h.n == 0);
 }
 

@@ -27,7 +27,8 @@ static void note(char *text, const char *what, uint32_t n)
 
 static void on_frame(void *arg, const struct spdy_frame *f)
 {
-	static const char *const names[] = { "data", "syn", "reply", "reset", "settings", "", "ping", "goaway", "headers", "window" };
+	static const char *const names[] = { "data", "syn",  "reply",  "reset",   "settings",
+		                             "",     "ping", "goaway", "headers", "window" };
 
 	(void)arg;
 	if (f->type == SPDY_DATA)
@@ -210,7 +211,8 @@ static void a_peer_without_windows_gets_all(void)
 
 static void a_peer_with_windows(void)
 {
-	static const uint8_t settings[] = { 0x80, 3, 0, 4, 0, 0, 0, 12, 0, 0, 0, 1, 0, 0, 0, 7, 0, 0, 0x10, 0 }; /* 4096 */
+	/* 4096 */
+	static const uint8_t settings[] = { 0x80, 3, 0, 4, 0, 0, 0, 12, 0, 0, 0, 1, 0, 0, 0, 7, 0, 0, 0x10, 0 };
 	static char big[SPDY_WINDOW];
 
 	begin();
