@@ -208,17 +208,6 @@ int cgroup_write(const struct hierarchy *h, const char *path, const char *file, 
 
 /* ---- making ---- */
 
-char *cgroup_pod_path(struct arena *a, const char *parent, const char *id)
-{
-	size_t len = strlen(*parent ? parent : root);
-
-	if (!*parent)
-		parent = root;
-	while (len && parent[len - 1] == '/')
-		len--;
-	return arena_printf(a, "%s%.*s/%s", len && *parent != '/' ? "/" : "", (int)len, parent, id);
-}
-
 /* Until both are set nothing can be put into a new v1 cpuset group: cpusets.rst, 1.4. */
 static int inherit_cpuset(const struct hierarchy *h, const char *parent, const char *path, struct err *e)
 {

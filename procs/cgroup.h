@@ -28,9 +28,16 @@ bool cgroup_is_v2(void); /* unified: no v1 controller hierarchy is mounted */
  * see it. */
 const char *cgroup_hybrid(void);
 
-/* The pod cgroup: parent ("" = our root; a ".slice" last element is taken literally by cgroupfs) + "/" + id. In the
- * arena. */
-char *cgroup_pod_path(struct arena *a, const char *parent, const char *id);
+/* ---- names (cgroup_path.c), in the arena ----
+ *
+ * With a cgroup_parent, PARENT is the pod's group: the caller's, who makes, limits and removes it. Below it are ours: a
+ * group named by the sandbox's id, by which cAdvisor knows the pod's network, and one for each container,
+ * PARENT/<container id>. Without one the pod's group is <root>/<sandbox id>, which is both; the containers are below
+ * it. So the group of the sandbox is always the one to remove with it, and a record of either kind tells which. */
+char *cgroup_pod_path(struct arena *a, const char *parent, const char *id); /* parent "": none */
+char *cgroup_own_path(struct arena *a, const char *pod, const char *id);    /* the sandbox's, pod being its pod's group */
+char *cgroup_pause_path(struct arena *a, const char *pod, const char *id);  /* a leaf: the sandbox's, or one below it */
+char *cgroup_below(struct arena *a, const char *path, const char *name);
 
 /* In every hierarchy, parents too; v1: cpuset copied from the parent; v2: every controller enabled down to the children
  * of path, which then may not hold processes itself (cgroup-v2.rst, "No Internal Process Constraint"). A leaf may: it

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "procs/cgroup.h"
 #include "procs/events.h"
 #include "procs/oci_runtime.h"
 #include "reactor/log.h"
@@ -126,7 +127,7 @@ struct container *container_new(struct sandbox *s, const struct container_config
 	/* By name: what "" means may change with the configuration, where this container lives must not. */
 	c->runtime = arena_strdup(c->arena, h ? h->name : s->config.runtime_handler);
 	c->bundle = arena_printf(c->arena, "%s/%s", bundles, c->id);
-	c->cgroup = arena_printf(c->arena, "%s/%s", s->cgroup, c->id);
+	c->cgroup = cgroup_below(c->arena, s->cgroup, c->id);
 	c->boot_id = arena_strdup(c->arena, sandbox_boot_id());
 	insert(n, s);
 	c->log_path = log_path(c);

@@ -42,7 +42,7 @@ struct sandbox {
 	const char *netns_path;   /* "" for hostNetwork */
 	const char *cni_result;   /* JSON text of the chain's last ADD; "" when there is none */
 	const char *cni_conf;     /* JSON text of the conflist that ADD used: DEL uses it too */
-	const char *cgroup;       /* path below each hierarchy: parent of its containers; "/crisp/pod…" */
+	const char *cgroup;       /* the pod's, below each hierarchy, parent of its containers': cgroup.h, names */
 	const char *boot_id;      /* of the boot it was made in */
 	const char *dir;          /* <state>/sandboxes/<id>: hostname, hosts, resolv.conf, shm */
 	int32_t pause_pid;        /* 0: none */

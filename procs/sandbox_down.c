@@ -25,6 +25,7 @@
 #include "procs/sandbox_pause.h"
 #include "procs/sandbox_regain.h"
 #include "procs/spec.h"
+#include "reactor/arena.h"
 #include "reactor/log.h"
 #include "reactor/loop.h"
 #include "reactor/own.h"
@@ -68,6 +69,14 @@ static void report(struct sandbox_down *d)
 	o.done(o.arg, o.sm.now == DOWN ? NULL : &o.err);
 }
 
+static void remove_cgroup(const struct sandbox *s)
+{
+	struct arena *a = arena_new();
+
+	cgroup_remove(cgroup_own_path(a, s->cgroup, s->id));
+	arena_free(a);
+}
+
 static void rest_step(struct sandbox_down *d)
 {
 	struct sandbox *s = d->s;
@@ -78,7 +87,7 @@ static void rest_step(struct sandbox_down *d)
 	if (s->made & MADE_FILES)
 		sandbox_files_remove(s);
 	if (s->made & MADE_CGROUP)
-		cgroup_remove(s->cgroup);
+		remove_cgroup(s);
 	if (s->made || s->ips.n) {
 		s->made = 0;
 		s->ips.n = 0; /* the address may be another pod's now */

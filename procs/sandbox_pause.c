@@ -138,10 +138,9 @@ static void on_started(void *arg, const struct err *e, struct child_result *r)
 	report(st, NULL);
 }
 
-/* A leaf below the sandbox's: on v2 a cgroup whose children have controllers holds no process itself. */
 static int join(struct starting *st, struct child_spec *spec, struct err *e)
 {
-	const char *leaf = arena_printf(st->arena, "%s/pause", st->sandbox->cgroup);
+	const char *leaf = cgroup_pause_path(st->arena, st->sandbox->cgroup, st->sandbox->id);
 
 	if (cgroup_make_leaf(leaf, e) < 0)
 		return -1;

@@ -220,16 +220,24 @@ static void on_local_failure(struct timer *t)
 	undo(container_of(t, struct sandbox_up, timer));
 }
 
-static int make_local(struct sandbox_up *up)
+/* A parent of the caller's choice is limited by the caller, and changed when it likes. */
+static int make_cgroup(struct sandbox_up *up)
 {
 	struct sandbox *s = up->s;
 
 	s->made |= MADE_CGROUP;
+	if (*s->config.cgroup_parent)
+		return cgroup_make_leaf(cgroup_own_path(up->arena, s->cgroup, s->id), &up->err);
 	if (cgroup_make(s->cgroup, &up->err) < 0)
 		return -1;
-	/* Below a parent of its own choice the caller sets the pod's limits itself, and changes them when it likes. */
-	if (!*s->config.cgroup_parent && s->config.resources.set &&
-	    cgroup_limit(s->cgroup, &s->config.resources, &up->err) < 0)
+	return s->config.resources.set ? cgroup_limit(s->cgroup, &s->config.resources, &up->err) : 0;
+}
+
+static int make_local(struct sandbox_up *up)
+{
+	struct sandbox *s = up->s;
+
+	if (make_cgroup(up) < 0)
 		return -1;
 	s->made |= MADE_FILES;
 	return sandbox_files_make(s, &(struct sandbox_files){ .hostname = hostname_of(s), .hosts = "/etc/hosts",

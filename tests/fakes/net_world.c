@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "procs/cgroup.h"
+#include "procs/cgroup_tree.h"
 #include "procs/cni.h"
 #include "procs/keeper.h"
 #include "procs/sandbox_files.h"
@@ -164,15 +165,14 @@ void net_world_pause_dies(void)
 
 /* ---- cgroups ---- */
 
-char *cgroup_pod_path(struct arena *a, const char *parent, const char *id)
+const char *cgroup_root(void)
 {
-	(void)id;
-	return arena_printf(a, "%s/one", parent[0] ? parent : "/crisp");
+	return "/crisp";
 }
 
 int cgroup_make(const char *path, struct err *e)
 {
-	(void)path;
+	snprintf(net_world.last_cgroup, sizeof(net_world.last_cgroup), "%s", path);
 	traced("cgroup");
 	return net_world.no_cgroup ? err_set(e, ERR_INTERNAL, "no cgroup") : 0;
 }
@@ -187,14 +187,14 @@ int cgroup_limit(const char *path, const struct resources *r, struct err *e)
 
 int cgroup_make_leaf(const char *path, struct err *e)
 {
-	(void)e;
-	traced(strstr(path, "/pause") ? "leaf" : "?");
-	return 0;
+	snprintf(net_world.last_cgroup, sizeof(net_world.last_cgroup), "%s", path);
+	traced(strstr(path, "/pause") ? "leaf" : "own");
+	return net_world.no_cgroup ? err_set(e, ERR_INTERNAL, "no cgroup") : 0;
 }
 
 void cgroup_remove(const char *path)
 {
-	(void)path;
+	snprintf(net_world.last_cgroup, sizeof(net_world.last_cgroup), "%s", path);
 	traced("-cgroup");
 }
 

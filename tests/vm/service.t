@@ -122,9 +122,11 @@ for h in runc crun; do
 	p=$($CRICTL runp --runtime $h "$(pod_json "p-$h" '"cgroup_parent":"/kubepods.slice/kubepods-burstable.slice/pod-'$h'",')")
 	c=$($CRICTL create "$p" "$(ctr_json "c-$h" 'cat /proc/self/cgroup; sleep 1000')" "$T/p-$h.pod.json")
 	ok "$h: below the kubelet's parent" $CRICTL start "$c"
-	is "$h: its cgroup" "$(cgroup_of "$(pid_of "$c")")" "/kubepods.slice/kubepods-burstable.slice/pod-$h/$p/$c"
+	g=/kubepods.slice/kubepods-burstable.slice/pod-$h
+	is "$h: its cgroup" "$(cgroup_of "$(pid_of "$c")")" "$g/$c"
+	ok "$h: and a group of its sandbox" test -d "/sys/fs/cgroup$g/$p"
 	$CRICTL stopp "$p" >/dev/null 2>&1; $CRICTL rmp -f "$p" >/dev/null 2>&1
-	ok "$h: its groups go" until_ok 10 test ! -e "/sys/fs/cgroup/kubepods.slice/kubepods-burstable.slice/pod-$h/$p"
+	ok "$h: both go, the parent stays" until_ok 10 rmdir "/sys/fs/cgroup$g"
 done
 
 $CRICTL stopp "$pod" >/dev/null 2>&1; $CRICTL rmp -f "$pod" >/dev/null 2>&1

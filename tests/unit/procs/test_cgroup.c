@@ -91,10 +91,19 @@ static void pod_paths(void)
 
 	open_with("1 0 0:25 / /c rw - cgroup2 cgroup2 rw\n", "/crisp");
 	is_str(cgroup_pod_path(a, "", "id"), "/crisp/id");
-	is_str(cgroup_pod_path(a, "/kubepods/burstable/podx", "id"), "/kubepods/burstable/podx/id");
-	is_str(cgroup_pod_path(a, "/test.slice/", "id"), "/test.slice/id");
-	is_str(cgroup_pod_path(a, "test.slice", "id"), "/test.slice/id");
-	is_str(cgroup_pod_path(a, "/", "id"), "/id");
+	is_str(cgroup_pod_path(a, "/kubepods/burstable/podx", "id"), "/kubepods/burstable/podx");
+	is_str(cgroup_pod_path(a, "/test.slice//", "id"), "/test.slice"); /* taken literally by this driver */
+	is_str(cgroup_pod_path(a, "test.slice", "id"), "/test.slice");
+	is_str(cgroup_pod_path(a, "/", "id"), "/");
+	is_str(cgroup_below(a, "/", "c"), "/c");
+	is_str(cgroup_below(a, "/p", "c"), "/p/c");
+	/* The sandbox's own: a leaf below a parent, and the pod's group itself where that is ours. */
+	is_str(cgroup_own_path(a, "/kubepods/podx", "id"), "/kubepods/podx/id");
+	is_str(cgroup_pause_path(a, "/kubepods/podx", "id"), "/kubepods/podx/id");
+	is_str(cgroup_own_path(a, "/", "id"), "/id");
+	is_str(cgroup_own_path(a, "/crisp/id", "id"), "/crisp/id");
+	is_str(cgroup_pause_path(a, "/crisp/id", "id"), "/crisp/id/pause");
+	is_str(cgroup_own_path(a, "/crisp/pid", "id"), "/crisp/pid/id");
 	ok(cgroup_make("/a/../../etc", &e) < 0 && e.code == ERR_INVALID_ARGUMENT);
 	ok(cgroup_make("a", &e) < 0 && cgroup_make("/a//b", &e) < 0 && cgroup_make("/a/..", &e) < 0);
 	arena_free(a);

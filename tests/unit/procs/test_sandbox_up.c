@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "procs/sandbox_pause.h"
+#include "procs/sandbox_down.h"
 #include "procs/sandbox_up.h"
 #include "reactor/loop.h"
 #include "reactor/own.h"
@@ -97,9 +98,33 @@ static void a_pod_with_a_network(void)
 	is_str(s->ips.at[0], "10.1.2.3");
 	is_str(s->cni_result, "{\"r\":1}");
 	is_str(s->cni_conf, "{\"c\":1}");
-	is_str(s->cgroup, "/crisp/one");
+	ok(strncmp(s->cgroup, "/crisp/", 7) == 0 && strcmp(s->cgroup + 7, s->id) == 0);
 	ok(made_on_disk(s) == (MADE_CGROUP | MADE_FILES | MADE_NAMESPACES | MADE_NETWORK));
 	ok(sandbox_find(s->id) == s);
+	sandbox_free(s);
+}
+
+static void a_parent_is_the_pods_group_and_the_callers(void)
+{
+	struct result r;
+	struct sandbox *s;
+
+	blank();
+	config.cgroup_parent = "/kubepods/pod1";
+	config.resources = (struct resources){ .set = true, .memory_limit = 1 };
+	s = begin(&r);
+	sandbox_up_start(s, record, &r);
+	is_str(net_trace, "namespaces own files"); /* neither made by its own name nor limited */
+	is_str(s->cgroup, "/kubepods/pod1");
+	net_world_answers("namespaces", ERR_OK, false);
+	net_world_answers("add", ERR_OK, false);
+	ok(r.calls == 1 && r.e.code == ERR_OK);
+	is_str(net_world.last_cgroup + strlen("/kubepods/pod1/"), s->id);
+	sandbox_down_start(s, record, &r);
+	turns();
+	net_world_answers("del", ERR_OK, false);
+	is_str(net_trace, "namespaces own files add del -namespaces -files -cgroup");
+	is_str(net_world.last_cgroup + strlen("/kubepods/pod1/"), s->id); /* the parent stays */
 	sandbox_free(s);
 }
 
@@ -449,6 +474,7 @@ int main(void)
 	sandbox_up_open(&cfg);
 	ok(sandboxes_load(&e) == 0);
 	a_pod_with_a_network();
+	a_parent_is_the_pods_group_and_the_callers();
 	hostname_and_sysctls_of_the_pod_win();
 	the_network_of_the_node_needs_no_cni();
 	a_shared_pid_namespace_gets_a_pause();

@@ -1,0 +1,78 @@
+# cgroup.t - where pods and containers are in the cgroup tree, with a parent of the caller's and without, and what stays of it.
+
+. "$(dirname "$0")/../lib/crisp.sh"
+
+# Of the memory hierarchy, or of v2.
+where() { sed -nE 's/^[0-9]+:([^:]*,)?memory(,[^:]*)?:|^0::(.+)/\3/p' "/proc/$1/cgroup" | grep . | head -1; }
+tree=/sys/fs/cgroup; [ -e $tree/cgroup.controllers ] || tree=$tree/memory
+info() { $CRICTL inspect "$1" | jq -r ".info.$2"; }
+groups() { find /sys/fs/cgroup -type d -path "*$1*" -name "$2*"; }
+gone() { [ -z "$(groups "$CGROUP" "$1")" ]; }
+
+crisp_config
+cni_config
+crisp_start || exit 1
+$CRICTL pull "$REGISTRY/busybox:latest" >/dev/null
+parent=$CGROUP/kubepods/burstable/pod1
+in_parent() { echo '"linux":{"cgroup_parent":"'"$parent"'","security_context":{"namespace_options":{"pid":'"$1"'}}}'; }
+
+for h in runc crun; do
+	pod=$($CRICTL runp --runtime $h "$(pod_json "parent-$h" "$(in_parent 1)")")
+	ctr=$($CRICTL create "$pod" "$(ctr_json "c-$h" 'sleep 1000')" "$T/parent-$h.pod.json")
+	ok "$h: start" $CRICTL start "$ctr"
+	is "$h: the container is right below the parent" "$(where "$(info "$ctr" pid)")" "$parent/$ctr"
+	is "$h: so says its info" "$(info "$ctr" cgroup)" "$parent/$ctr"
+	ok "$h: an exec joins it" test -n "$($CRICTL exec -s "$ctr" sh -c 'cat /proc/self/cgroup' | grep -E "/$ctr|::/\$")"
+	ok "$h: and a group of the sandbox is beside it" test -d "$tree$parent/$pod"
+	is "$h: without a process" "$(cat "$tree$parent/$pod/cgroup.procs")" ''
+	is "$h: the pod's numbers are the parent's" "$($CRICTL statsp --id "$pod" -o json | jq -r '.stats[0].linux.process.processCount.value')" \
+		"$(cat "$tree$parent/$ctr/cgroup.procs" | wc -l)"
+	other=$($CRICTL create "$pod" "$(ctr_json "d-$h" 'sleep 1000')" "$T/parent-$h.pod.json")
+	$CRICTL start "$other" >/dev/null
+	kill -9 "$(crispd_pid)"
+	ok "$h: crispd is back" until_ok 10 crisp_ready
+	is "$h: it runs on in its place" "$(where "$(info "$ctr" pid)")" "$parent/$ctr"
+	$CRICTL stop -t 0 "$other" >/dev/null; $CRICTL rm "$other" >/dev/null
+	ok "$h: a container takes its group along" until_ok 10 gone "$other"
+	ok "$h: not the sandbox's" test -d "$tree$parent/$pod"
+	$CRICTL stopp "$pod" >/dev/null
+	ok "$h: stopping takes all of ours" until_ok 10 gone "$pod"
+	ok "$h: in every hierarchy" until_ok 10 gone "$ctr"
+	$CRICTL rmp -f "$pod" >/dev/null
+	ok "$h: the parent is the caller's: it stays" test -d "$tree$parent"
+done
+
+pod=$($CRICTL runp "$(pod_json shared "$(in_parent 0)")")
+pause=$(cat "$tree$parent/$pod/cgroup.procs")
+is 'a shared PID namespace: the pause is in the sandbox'\''s group' "$(cat "/proc/$pause/comm")" crisp-pause
+ctr=$($CRICTL create "$pod" "$(ctr_json s 'sleep 1000')" "$T/shared.pod.json")
+ok 'a container beside it' $CRICTL start "$ctr"
+is 'below the parent' "$(where "$(info "$ctr" pid)")" "$parent/$ctr"
+$CRICTL stopp "$pod" >/dev/null; $CRICTL rmp -f "$pod" >/dev/null
+ok 'both go' until_ok 10 gone "$pod"
+
+# One that was begun, and whose crispd died: what the record names is all that is taken away.
+printf '#!/bin/sh\ntouch "%s/adding"; exec sleep 30\n' "$T" >"$T/slow"; chmod +x "$T/slow"
+mkdir -p "$T/bin"; cp "$T/slow" "$T/bin/bridge"
+crisp_stop
+sed -i "s|bin_dirs: \[|bin_dirs: [$T/bin, |" "$T/config.yaml"
+crisp_start
+$CRICTL runp "$(pod_json half "$(in_parent 1)")" >/dev/null 2>&1 &
+runp=$!
+ok 'one is half made' until_ok 10 test -e "$T/adding"
+half=$(basename "$(ls "$T"/root/sandboxes/*.json)" .json)
+ok 'with its group' test -d "$tree$parent/$half"
+rm -r "$T/bin"
+kill -9 "$(crispd_pid)"; kill "$runp" 2>/dev/null; wait "$runp" 2>/dev/null
+ok 'crispd is back: it is taken away' until_ok 30 gone "$half"
+ok 'the parent is not' test -d "$tree$parent"
+
+pod=$($CRICTL runp "$(pod_json own)")
+ctr=$($CRICTL create "$pod" "$(ctr_json o 'sleep 1000')" "$T/own.pod.json")
+$CRICTL start "$ctr" >/dev/null
+is 'without a parent: the pod'\''s group bears its id, the container is below' "$(where "$(info "$ctr" pid)")" "$CGROUP/$pod/$ctr"
+$CRICTL stopp "$pod" >/dev/null; $CRICTL rmp -f "$pod" >/dev/null
+ok 'all of it goes' until_ok 10 gone "$pod"
+
+find /sys/fs/cgroup -depth -type d -path "*$CGROUP/kubepods*" -exec rmdir {} +
+crisp_clean
