@@ -35,7 +35,7 @@ const char *cgroup_hybrid(void);
  * PARENT/<container id>. Without one the pod's group is <root>/<sandbox id>, which is both; the containers are below
  * it. So the group of the sandbox is always the one to remove with it, and a record of either kind tells which. */
 char *cgroup_pod_path(struct arena *a, const char *parent, const char *id); /* parent "": none */
-char *cgroup_own_path(struct arena *a, const char *pod, const char *id);    /* the sandbox's, pod being its pod's group */
+char *cgroup_own_path(struct arena *a, const char *pod, const char *id);  /* the sandbox's own, given the pod's */
 char *cgroup_pause_path(struct arena *a, const char *pod, const char *id);  /* a leaf: the sandbox's, or one below it */
 char *cgroup_below(struct arena *a, const char *path, const char *name);
 
