@@ -27,6 +27,7 @@ struct bench {
 	size_t endpoints;
 	struct pod_spec pods;
 	const char *images, *command; /* lists with commas and with blanks */
+	const char *beside; /* NAME=PROGRAM ARGUMENT..., or NULL */
 	long rounds, count, width, pause_ms, rate, seconds, n, steps, megabytes, timeout_s, ready_s;
 	FILE *out;
 };

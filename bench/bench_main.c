@@ -20,7 +20,8 @@ static const char usage[] =
 	"  churn      --width workers, each one pod's life after another, --seconds a round\n"
 	"  density    --n pods in --steps: memory, processes, calls; CPU at rest for --seconds\n"
 	"  list       --n pods in --steps: what a kubelet asks for again and again\n"
-	"  exec       --count ExecSync of --command in --n pods, one at a time and --width at once\n"
+	"  exec       --count ExecSync of --command in --n pods, one at a time and --width at once; with --beside NAME=PROGRAM,\n"
+	"             the program, a container's id and the command instead, in the pods of the first endpoint\n"
 	"  pull       --images REF,REF: cold, one by one and all at once\n"
 	"  restart    kill -9 with --n pods until it serves again; something must start it again\n"
 	"  log        --megabytes of lines, in bulk and one by one; the image has /bin/log-writer\n"
@@ -58,13 +59,14 @@ static int read_number(const char *option, const char *text, long max, long *out
 	return -1;
 }
 
-enum { IMAGE, IMAGES, COMMAND, LOG_DIR, CGROUP_PARENT, OUT, NUMBERS };
+enum { IMAGE, IMAGES, COMMAND, LOG_DIR, CGROUP_PARENT, BESIDE, OUT, NUMBERS };
 static const struct option options[] = {
 	{ "image", 1, NULL, IMAGE },
 	{ "images", 1, NULL, IMAGES },
 	{ "command", 1, NULL, COMMAND },
 	{ "log-dir", 1, NULL, LOG_DIR },
 	{ "cgroup-parent", 1, NULL, CGROUP_PARENT },
+	{ "beside", 1, NULL, BESIDE },
 	{ "out", 1, NULL, OUT },
 	{ "rounds", 1, NULL, NUMBERS },
 	{ "count", 1, NULL, NUMBERS + 1 },
@@ -95,8 +97,8 @@ static int take_number(struct bench *b, int c, const char *name, const char *tex
 
 static int take_text(struct bench *b, int c, const char *text)
 {
-	const char **const texts[] = { &b->pods.image, &b->images, &b->command, &b->pods.log_dir,
-		                       &b->pods.cgroup_parent };
+	const char **const texts[] = { &b->pods.image, &b->images, &b->command, &b->pods.log_dir, &b->pods.cgroup_parent,
+				     &b->beside };
 
 	if (c != OUT) {
 		*texts[c] = text;
@@ -121,6 +123,8 @@ static int read_options(struct bench *b, int argc, char **argv)
 	if (!b->pods.image || !b->pods.log_dir || optind == argc || argc - optind > ENDPOINTS_MAX)
 		return -1;
 	if (strcmp(b->scenario, "pull") == 0 && !*b->images)
+		return -1;
+	if (b->beside && (strcmp(b->scenario, "exec") != 0 || !strstr(b->beside, "=/")))
 		return -1;
 	/* Where a scenario divides by one of these, or starts with that many. */
 	b->rounds = b->rounds ? b->rounds : 1;

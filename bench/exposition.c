@@ -1,10 +1,24 @@
 /* exposition.c - see exposition.h. */
 #include "bench/exposition.h"
 
+#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "reactor/own.h"
+
+int exposition_read(const char *path, struct buf *text, struct err *e)
+{
+	auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = -1;
+
+	if (fd >= 0)
+		while ((n = buf_read(text, fd, 65536)) > 0)
+			;
+	return n < 0 ? err_os(e, ERR_INTERNAL, "%s", path) : 0;
+}
 
 static const char *next_line(const char *at)
 {
@@ -12,20 +26,33 @@ static const char *next_line(const char *at)
 	return at && at[1] ? at + 1 : NULL;
 }
 
-double exposition_value(const char *page, const char *name)
+double exposition_value(const char *page, const char *series)
 {
-	size_t len = strlen(name);
+	size_t len = strlen(series);
 
 	for (const char *at = page; at; at = next_line(at))
-		if (strncmp(at, name, len) == 0 && at[len] == ' ')
+		if (strncmp(at, series, len) == 0 && at[len] == ' ')
 			return strtod(at + len, NULL);
 	return -1;
 }
 
-int exposition_histogram(const char *page, const char *name, struct histogram *out)
+double exposition_grown(const char *before, const char *after, const char *series)
 {
-	char prefix[128], max[128];
-	size_t len = (size_t)snprintf(prefix, sizeof(prefix), "%s_bucket{le=\"", name);
+	return fmax(exposition_value(after, series), 0) - fmax(exposition_value(before, series), 0);
+}
+
+static double part(const char *page, const char *name, const char *which, const char *label)
+{
+	char series[160];
+
+	snprintf(series, sizeof(series), "%s_%s%s%s%s", name, which, *label ? "{" : "", label, *label ? "}" : "");
+	return fmax(exposition_value(page, series), 0);
+}
+
+int exposition_histogram(const char *page, const char *name, const char *label, struct histogram *out)
+{
+	char prefix[160];
+	size_t len = (size_t)snprintf(prefix, sizeof(prefix), "%s_bucket{%s%sle=\"", name, label, *label ? "," : "");
 	char *end;
 
 	*out = (struct histogram){ 0 };
@@ -41,8 +68,8 @@ int exposition_histogram(const char *page, const char *name, struct histogram *o
 			return -1;
 		out->below[out->n++] = strtoull(end + 3, NULL, 10);
 	}
-	snprintf(max, sizeof(max), "%s_max", name);
-	out->max = fmax(exposition_value(page, max), 0);
+	out->sum = part(page, name, "sum", label);
+	out->max = part(page, name, "max", label);
 	return out->n && isinf(out->le[out->n - 1]) ? 0 : -1;
 }
 
@@ -50,11 +77,17 @@ void histogram_subtract(struct histogram *later, const struct histogram *earlier
 {
 	for (size_t i = 0; i < later->n && i < earlier->n; i++)
 		later->below[i] -= earlier->below[i];
+	later->sum -= earlier->sum;
 }
 
 uint64_t histogram_count(const struct histogram *h)
 {
 	return h->n ? h->below[h->n - 1] : 0;
+}
+
+double histogram_mean(const struct histogram *h)
+{
+	return histogram_count(h) ? h->sum / (double)histogram_count(h) : 0;
 }
 
 double histogram_quantile(const struct histogram *h, double q)
@@ -63,6 +96,6 @@ double histogram_quantile(const struct histogram *h, double q)
 
 	for (size_t i = 0; rank && i < h->n; i++)
 		if (h->below[i] >= rank)
-			return isinf(h->le[i]) || (h->max > 0 && h->max < h->le[i]) ? h->max : h->le[i];
+			return h->max > 0 && h->max < h->le[i] ? h->max : h->le[i];
 	return 0;
 }

@@ -3,14 +3,9 @@
 #define BENCH_PLOT_H
 
 #include "bench/figures.h"
+#include "bench/stages.h"
 #include "reactor/buf.h"
 #include "reactor/err.h"
-
-/* Stages of a pod's start inside the server, from its own histograms: mean milliseconds. */
-struct stage {
-	const char *name, *rpc; /* of the RPC it belongs to */
-	double ms;
-};
 
 /* Each appends one <svg> element. Errors: FAILED_PRECONDITION no gnuplot; INTERNAL gnuplot's own words. */
 int plot_cdf(const struct figures *f, const char *scenario, const char *mode, struct buf *svg, struct err *e);
@@ -19,6 +14,7 @@ int plot_by_pods(const struct figures *f, const char *scenario, const char *cons
                  struct buf *svg, struct err *e);
 /* Median of `name` for every endpoint in each mode of the scenario, whiskers from p10 to p99. */
 int plot_peers(const struct figures *f, const char *scenario, const char *name, struct buf *svg, struct err *e);
+/* The means of those of a start, one after the other. */
 int plot_waterfall(const struct stage *stage, size_t n, struct buf *svg, struct err *e);
 
 #endif

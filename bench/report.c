@@ -9,6 +9,7 @@
 #include "bench/report_loop.h"
 #include "bench/report_page.h"
 #include "bench/significance.h"
+#include "bench/stages.h"
 #include "reactor/own.h"
 
 static bool same_group(const struct figure *a, const struct figure *b)
@@ -118,6 +119,8 @@ int report_main(int argc, char **argv)
 		report_table(&f, base, stdout);
 		print_errors(&f);
 		if (before)
+			rc = stages_print(before, after, stdout, &e);
+		if (before && rc == 0)
 			rc = report_loop(before, after, stdout, &e);
 	}
 	if (rc < 0)

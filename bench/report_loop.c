@@ -1,63 +1,41 @@
 /* report_loop.c - see report_loop.h. */
 #include "bench/report_loop.h"
 
-#include <fcntl.h>
-
 #include "bench/exposition.h"
 #include "reactor/buf.h"
-#include "reactor/own.h"
-
-static int read_whole(const char *path, struct buf *text, struct err *e)
-{
-	auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = -1;
-
-	if (fd >= 0)
-		while ((n = buf_read(text, fd, 65536)) > 0)
-			;
-	return n < 0 ? err_os(e, ERR_INTERNAL, "%s", path) : 0;
-}
-
-static double grown(const char *before, const char *after, const char *name)
-{
-	return exposition_value(after, name) - exposition_value(before, name);
-}
 
 static int print(const char *before, const char *after, FILE *out, struct err *e)
 {
 	static const char *const clocks[] = { "cpu", "wall" };
 
-	fprintf(out, "\nthe loop's callbacks while the pods came and went\n  %-18s %9s %8s %8s %8s %8s\n",
-	        "ms, not above", "n", "p50", "p99", "p99.9", "max");
+	fprintf(out, "\nthe loop's callbacks while the pods came and went\n  %-18s %9s %8s %8s %8s %8s\n", "ms, not above", "n", "p50", "p99",
+		"p99.9", "max");
 	for (size_t i = 0; i < 2; i++) {
 		struct histogram h, earlier;
 		char name[64];
 
 		snprintf(name, sizeof(name), "crisp_loop_callback_%s_seconds", clocks[i]);
-		if (exposition_histogram(after, name, &h) < 0 || exposition_histogram(before, name, &earlier) < 0)
+		if (exposition_histogram(after, name, "", &h) < 0 || exposition_histogram(before, name, "", &earlier) < 0)
 			return err_set(e, ERR_INTERNAL, "%s: not on the page", name);
 		histogram_subtract(&h, &earlier);
-		fprintf(out, "  %-18s %9llu %8.3f %8.3f %8.3f %8.3f\n", clocks[i],
-		        (unsigned long long)histogram_count(&h), histogram_quantile(&h, 0.5) * 1e3,
-		        histogram_quantile(&h, 0.99) * 1e3, histogram_quantile(&h, 0.999) * 1e3, h.max * 1e3);
+		fprintf(out, "  %-18s %9llu %8.3f %8.3f %8.3f %8.3f\n", clocks[i], (unsigned long long)histogram_count(&h),
+			histogram_quantile(&h, 0.5) * 1e3, histogram_quantile(&h, 0.99) * 1e3, histogram_quantile(&h, 0.999) * 1e3,
+			h.max * 1e3);
 	}
-	fprintf(out,
-	        "  max is since the start of crispd\n  crispd used %.2f s of CPU and was runnable without one for %.2f "
-	        "s\n",
-	        grown(before, after, "process_cpu_seconds_total"),
-	        grown(before, after, "crisp_loop_runqueue_wait_seconds_total"));
-	fprintf(out, "  it slept %.0f times in %.0f turns of the loop\n",
-	        grown(before, after, "voluntary_switches_total"), grown(before, after, "crisp_loop_turns_total"));
+	fprintf(out, "  max is since the start of crispd\n  crispd used %.2f s of CPU and was runnable without one for %.2f s\n",
+		exposition_grown(before, after, "process_cpu_seconds_total"), exposition_grown(before, after, "crisp_loop_runqueue_wait_seconds_total"));
+	fprintf(out, "  it slept %.0f times in %.0f turns of the loop\n", exposition_grown(before, after, "voluntary_switches_total"),
+		exposition_grown(before, after, "crisp_loop_turns_total"));
 	return 0;
 }
 
 int report_loop(const char *before, const char *after, FILE *out, struct err *e)
 {
 	struct buf was = { 0 }, is = { 0 };
-	int rc = read_whole(before, &was, e);
+	int rc = exposition_read(before, &was, e);
 
 	if (rc == 0)
-		rc = read_whole(after, &is, e);
+		rc = exposition_read(after, &is, e);
 	if (rc == 0)
 		rc = print(buf_str(&was), buf_str(&is), out, e);
 	buf_free(&was);

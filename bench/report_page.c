@@ -6,7 +6,6 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "bench/exposition.h"
 #include "bench/plot.h"
 #include "bench/report.h"
 #include "reactor/buf.h"
@@ -19,16 +18,6 @@ static const char head[] =
 	"pre{font-size:12px;line-height:1.35;overflow-x:auto;background:#f6f6f6;padding:1em}\n"
 	"table{border-collapse:collapse}td{padding:.1em 1em .1em 0}svg{max-width:100%;height:auto}.bad{color:#b00}\n"
 	"</style></head><body>\n<h1>Pods, by crisp-bench</h1>\n";
-
-/* In the order of a start; the last of an RPC's stages stands before the first of the next. */
-static const struct stage stages[] = {
-	{ "queue", "RunPodSandbox", 0 },          { "intent", "RunPodSandbox", 0 },
-	{ "namespaces", "RunPodSandbox", 0 },     { "cni_queue", "RunPodSandbox", 0 },
-	{ "cni_add", "RunPodSandbox", 0 },        { "rootfs", "CreateContainer", 0 },
-	{ "spec", "CreateContainer", 0 },         { "prepare", "StartContainer", 0 },
-	{ "runtime_queue", "StartContainer", 0 }, { "runtime_run", "StartContainer", 0 },
-};
-enum { STAGES = sizeof(stages) / sizeof(*stages) };
 
 static void escaped(struct buf *page, const char *text)
 {
@@ -47,8 +36,7 @@ static void conditions(const struct figures *f, struct buf *page)
 
 	buf_puts(page, "<table>\n");
 	json_object_foreach(f->conditions, key, v) {
-		auto_free char *text =
-		        json_is_string(v) ? NULL : json_dumps(v, JSON_ENCODE_ANY | JSON_REAL_PRECISION(3));
+		auto_free char *text = json_is_string(v) ? NULL : json_dumps(v, JSON_ENCODE_ANY | JSON_REAL_PRECISION(3));
 
 		if (strcmp(key, "kind") == 0)
 			continue;
@@ -75,45 +63,18 @@ static void errors(const struct figures *f, struct buf *page)
 	}
 }
 
-static int read_whole(const char *path, struct buf *text, struct err *e)
-{
-	auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = -1;
-
-	if (fd >= 0)
-		while ((n = buf_read(text, fd, 65536)) > 0)
-			;
-	return n < 0 ? err_os(e, ERR_INTERNAL, "%s", path) : 0;
-}
-
-static double grown(const char *before, const char *after, const char *series)
-{
-	double was = exposition_value(before, series), is = exposition_value(after, series);
-
-	return is < 0 ? 0 : is - (was < 0 ? 0 : was);
-}
-
 static int waterfall(const char *before, const char *after, struct buf *page, struct err *e)
 {
 	struct buf was = { 0 }, is = { 0 };
-	struct stage seen[STAGES];
+	struct stage seen[STAGES_MAX];
+	int rc = exposition_read(before, &was, e);
 	size_t n = 0;
-	int rc = read_whole(before, &was, e);
 
 	if (rc == 0)
-		rc = read_whole(after, &is, e);
-	for (size_t i = 0; rc == 0 && i < STAGES; i++) {
-		char sum[96], count[96];
-		double starts;
-
-		snprintf(sum, sizeof(sum), "crisp_stage_seconds_sum{stage=\"%s\"}", stages[i].name);
-		snprintf(count, sizeof(count), "crisp_stage_seconds_count{stage=\"%s\"}", stages[i].name);
-		starts = grown(buf_str(&was), buf_str(&is), count);
-		seen[n] = stages[i];
-		if (starts > 0)
-			seen[n++].ms = grown(buf_str(&was), buf_str(&is), sum) * 1e3 / starts;
-	}
-	if (rc == 0 && n) {
+		rc = exposition_read(after, &is, e);
+	if (rc == 0)
+		n = stages_between(buf_str(&was), buf_str(&is), seen);
+	if (n) {
 		buf_puts(page, "<h2 id=\"waterfall\">Where a pod start's time goes</h2>\n");
 		rc = plot_waterfall(seen, n, page, e);
 	}
@@ -146,8 +107,7 @@ static int peers(const struct figures *f, struct buf *page, struct err *e)
 
 static int by_pods(const struct figures *f, struct buf *page, struct err *e)
 {
-	static const char *const calls[] = { "list_pods",  "list_containers", "pod_status", "container_status",
-		                             "list_stats", "list_pod_stats",  NULL };
+	static const char *const calls[] = { "list_pods", "list_containers", "pod_status", "container_status", "list_stats", "list_pod_stats", NULL };
 	static const char *const memory[] = { "uss_kib", "pss_kib", "node_per_pod_kib", NULL };
 	static const char *const scenarios[] = { "density", "list" };
 
@@ -201,8 +161,7 @@ static int write_page(const char *path, struct buf *page, struct err *e)
 	return 0;
 }
 
-int report_page(struct figures *f, const char *base, const char *before, const char *after, const char *path,
-                struct err *e)
+int report_page(struct figures *f, const char *base, const char *before, const char *after, const char *path, struct err *e)
 {
 	struct buf page = { 0 };
 	int rc;

@@ -1,8 +1,11 @@
-/* scenario_exec.c - a storm of ExecSync, as probes make it: one at a time, then --width at once. */
+/* scenario_exec.c - a storm of ExecSync, as probes make it: one at a time, then --width at once.
+ *
+ * With --beside the runtime's own exec takes its turn in the pods of the first endpoint: what no server can be faster than. */
 #include <string.h>
 
 #include "api.pb-c.h"
 #include "bench/cri_call.h"
+#include "bench/direct.h"
 #include "bench/pods.h"
 #include "bench/scenarios.h"
 #include "reactor/loop.h"
@@ -12,6 +15,9 @@ enum { WORDS_MAX = 32, EXEC_TIMEOUT_S = 30 };
 struct storm {
 	struct bench *bench;
 	struct pods *pods;
+	struct endpoint *as; /* whose samples they are */
+	const char *program[WORDS_MAX]; /* with arguments; none: it is asked for by ExecSync */
+	size_t program_words;
 	const char *mode;
 	char *word[WORDS_MAX];
 	size_t words;
@@ -27,21 +33,14 @@ struct shot {
 
 static void shoot(struct storm *s);
 
-static void on_exec(void *arg, const struct err *e, const void *response, int64_t took_ns)
+static void shot_over(struct shot *shot, const struct err *e, int64_t took_ns)
 {
-	struct shot *shot = arg;
 	struct storm *s = shot->storm;
-	const Runtime__V1__ExecSyncResponse *r = response;
-	struct err bad;
 
-	if (!e && r->exit_code) {
-		err_set(&bad, ERR_INTERNAL, "%s: exit code %d", s->bench->command, r->exit_code);
-		e = &bad;
-	}
 	if (e) {
-		bench_fail(s->bench, s->pods->ep, s->mode, e);
+		bench_fail(s->bench, s->as, s->mode, e);
 	} else if (s->counts) {
-		json_t *line = bench_sample(s->bench, s->pods->ep, s->mode, s->round);
+		json_t *line = bench_sample(s->bench, s->as, s->mode, s->round);
 
 		bench_put_ns(line, "exec", took_ns);
 		bench_write(s->bench, line);
@@ -51,13 +50,54 @@ static void on_exec(void *arg, const struct err *e, const void *response, int64_
 	shoot(s);
 }
 
-static void shoot(struct storm *s)
+static void on_exec(void *arg, const struct err *e, const void *response, int64_t took_ns)
+{
+	const Runtime__V1__ExecSyncResponse *r = response;
+	struct shot *shot = arg;
+	struct err bad;
+
+	if (!e && r->exit_code) {
+		err_set(&bad, ERR_INTERNAL, "%s: exit code %d", shot->storm->bench->command, r->exit_code);
+		e = &bad;
+	}
+	shot_over(shot, e, took_ns);
+}
+
+static void on_program(void *arg, const struct err *e, int64_t took_ns)
+{
+	shot_over(arg, e, took_ns);
+}
+
+static void ask(struct shot *shot, const char *container)
 {
 	static const struct cri_method method = { "/runtime.v1.RuntimeService/ExecSync",
 						  &runtime__v1__exec_sync_response__descriptor };
 	Runtime__V1__ExecSyncRequest r = RUNTIME__V1__EXEC_SYNC_REQUEST__INIT;
+	struct storm *s = shot->storm;
+
+	r.container_id = (char *)container;
+	r.cmd = s->word;
+	r.n_cmd = s->words;
+	r.timeout = EXEC_TIMEOUT_S;
+	cri_call(s->as->client, &method, &r, shot->arena, on_exec, shot);
+}
+
+static void run_program(struct shot *shot, const char *container)
+{
+	const char *argv[2 * WORDS_MAX + 2] = { 0 };
+	struct storm *s = shot->storm;
+
+	memcpy(argv, s->program, s->program_words * sizeof(*argv));
+	argv[s->program_words] = container;
+	memcpy(argv + s->program_words + 1, s->word, s->words * sizeof(*argv));
+	direct_start(argv, on_program, shot);
+}
+
+static void shoot(struct storm *s)
+{
 	struct arena *a;
 	struct shot *shot;
+	const char *container;
 
 	if (s->begun == s->all || bench_stopping()) {
 		if (!s->open)
@@ -67,12 +107,12 @@ static void shoot(struct storm *s)
 	a = arena_new();
 	shot = arena_zalloc(a, sizeof(*shot));
 	*shot = (struct shot){ s, a };
-	r.container_id = (char *)pod_container(s->pods->pod[s->begun++ % s->pods->n]);
-	r.cmd = s->word;
-	r.n_cmd = s->words;
-	r.timeout = EXEC_TIMEOUT_S;
+	container = pod_container(s->pods->pod[s->begun++ % s->pods->n]);
 	s->open++;
-	cri_call(s->pods->ep->client, &method, &r, a, on_exec, shot);
+	if (s->program_words)
+		run_program(shot, container);
+	else
+		ask(shot, container);
 }
 
 static void fire(struct storm *s, const char *mode, long round, size_t all, size_t width)
@@ -88,39 +128,54 @@ static void fire(struct storm *s, const char *mode, long round, size_t all, size
 		bench_wait();
 }
 
-static void split(struct storm *s, char *text)
+static size_t split(struct arena *a, const char *text, char **word)
 {
 	char *save = NULL;
+	size_t n = 0;
 
-	for (char *w = strtok_r(text, " ", &save); w && s->words < WORDS_MAX; w = strtok_r(NULL, " ", &save))
-		s->word[s->words++] = w;
+	for (char *w = strtok_r(arena_strdup(a, text), " ", &save); w && n < WORDS_MAX; w = strtok_r(NULL, " ", &save))
+		word[n++] = w;
+	return n;
+}
+
+/* NAME=PROGRAM ARGUMENT..., checked by bench_main.c. */
+static void beside(struct bench *b, struct storm *s, struct endpoint *as, const struct storm *first)
+{
+	const char *equals = strchr(b->beside, '=');
+
+	*s = *first;
+	as->name = arena_strndup(b->arena, b->beside, (size_t)(equals - b->beside));
+	s->as = as;
+	s->program_words = split(b->arena, equals + 1, (char **)s->program);
 }
 
 /* The pods of all endpoints are up at the same time, so that rounds can be taken in turns. */
 void scenario_exec(struct bench *b)
 {
 	struct pods pods[ENDPOINTS_MAX] = { 0 };
-	struct storm storm[ENDPOINTS_MAX] = { 0 };
+	struct storm storm[ENDPOINTS_MAX + 1] = { 0 };
+	struct endpoint as = { 0 };
 	const char *wide = arena_printf(b->arena, "x%ld", b->width);
-	char *words = arena_strdup(b->arena, b->command);
+	size_t storms = b->endpoints;
 
-	split(&storm[0], words);
 	for (size_t i = 0; i < b->endpoints && !bench_stopping(); i++) {
 		pods_up(&pods[i], b, &b->endpoint[i], "pods", (size_t)b->n, (size_t)b->n);
-		storm[i] = storm[0];
 		storm[i].bench = b;
 		storm[i].pods = &pods[i];
-		if (!bench_stopping())
-			fire(&storm[i], "warm", 0, 3, 1);
+		storm[i].as = &b->endpoint[i];
+		storm[i].words = split(b->arena, b->command, storm[i].word);
 	}
+	if (b->beside)
+		beside(b, &storm[storms++], &as, &storm[0]);
+	for (size_t i = 0; i < storms && !bench_stopping(); i++)
+		fire(&storm[i], "warm", 0, 3, 1);
 	for (long round = 1; round <= b->rounds; round++) {
-		for (size_t k = 0; k < b->endpoints && !bench_stopping(); k++) {
-			size_t i = (k + (size_t)round) % b->endpoints;
+		for (size_t k = 0; k < storms && !bench_stopping(); k++) {
+			struct storm *s = &storm[(k + (size_t)round) % storms];
 
-			bench_progress(b, (size_t)(round - 1) * b->endpoints + k, (size_t)b->rounds * b->endpoints,
-				       b->endpoint[i].name);
-			fire(&storm[i], "x1", round, (size_t)b->count, 1);
-			fire(&storm[i], wide, round, (size_t)b->count, (size_t)b->width);
+			bench_progress(b, (size_t)(round - 1) * storms + k, (size_t)b->rounds * storms, s->as->name);
+			fire(s, "x1", round, (size_t)b->count, 1);
+			fire(s, wide, round, (size_t)b->count, (size_t)b->width);
 			bench_rest(b);
 		}
 	}

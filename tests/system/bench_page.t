@@ -21,9 +21,12 @@ for e, k in (("crisp-runc", 1.0), ("containerd-runc", 2.5)):
             sample("density", f"{pods} pods", e, n, list_pods=k * (0.1 + pods / 100), list_stats=k * (1 + pods / 10))
 sample("pod-start", "spaced", "floor", 0, up=4.7, down=2.5)
 E2
-printf 'crisp_stage_seconds_sum{stage="namespaces"} %s\ncrisp_stage_seconds_count{stage="namespaces"} %s\n' 1 10 >"$T/before"
-printf 'crisp_stage_seconds_sum{stage="%s"} %s\ncrisp_stage_seconds_count{stage="%s"} %s\n' namespaces 3 namespaces 20 cni_add 8 cni_add 10 \
-	runtime_run 6 runtime_run 10 >"$T/after"
+stage() { # NAME SECONDS TIMES: a series of crispd's page
+	printf 'crisp_stage_seconds_bucket{stage="%s",le="1"} %s\ncrisp_stage_seconds_bucket{stage="%s",le="+Inf"} %s\ncrisp_stage_seconds_sum{stage="%s"} %s\n' \
+		"$1" "$3" "$1" "$3" "$1" "$2"
+}
+stage namespaces 1 10 >"$T/before"
+{ stage namespaces 3 20; stage cni_add 8 10; stage runtime_run 6 10; } >"$T/after"
 ok 'report' "$BUILD/crisp-bench" report --before "$T/before" --after "$T/after" --html "$T/report.html" "$T/run.jsonl"
 is 'nothing is fetched from elsewhere' "$(grep -oE '(src|href)="?(https?:)?//[^" ]*' "$T/report.html")" ''
 is 'text is escaped' "$(grep -c '<b>&amp' "$T/report.html")" 0
