@@ -31,6 +31,7 @@
 #include "procs/apparmor.h"
 #include "procs/cdi.h"
 #include "procs/container.h"
+#include "procs/seccomp_bpf.h"
 #include "procs/keeper.h"
 #include "procs/log_pump.h"
 #include "procs/oci_userns.h"
@@ -149,6 +150,7 @@ static int open_procs(struct err *e)
 	sandboxes_open(&sandboxes);
 	containers_open(config.root, config.state);
 	sandbox_up_open(&up);
+	seccomp_bpf_open(program("crisp-seccomp"));
 	create_flow_open(node_name);
 	cdi_open(&config.cdi_spec_dirs);
 	cni_open(&config.cni, on_network_changed, NULL);

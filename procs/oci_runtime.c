@@ -225,7 +225,8 @@ static void on_version(void *arg, const struct err *e, struct child_result *r)
 	}
 	/* crun has no JSON for this. Before it had `features` (1.8.1: none yet) it took rro already (1.8.1: tried). */
 	p->is_crun = sscanf(r->out, "crun version %d.%d", &major, &minor) == 2;
-	p->features = (struct runtime_features){ .recursive_read_only = p->is_crun && (major > 1 || minor >= 8) };
+	p->features = (struct runtime_features){ .recursive_read_only = p->is_crun && (major > 1 || minor >= 8),
+		.seccomp_bpf = p->is_crun && major >= 1 };
 	spawn_probe(p, PROBE_FEATURES, "features", on_features);
 }
 

@@ -37,6 +37,7 @@ void runtime_each(void (*fn)(void *arg, const struct runtime_handler *h, bool us
 struct runtime_features {
 	bool recursive_read_only;
 	bool user_namespaces; /* it was tried (oci_userns.h) */
+	bool seccomp_bpf;     /* it takes a compiled filter by the annotation run.oci.seccomp_bpf_data */
 };
 void runtime_features(const struct runtime_handler *h, struct runtime_features *out);
 

@@ -6,6 +6,8 @@
 #include <linux/capability.h>
 #include <string.h>
 
+#include "procs/seccomp_bpf.h"
+#include "procs/oci_runtime.h"
 #include "procs/spec_part.h"
 
 /* Names the kernel or libseccomp does not know are skipped by every runtime. */
@@ -209,6 +211,17 @@ static int asked(const struct security *sec, struct profile *p, struct err *e)
 	return 0;
 }
 
+/* The profile stays beside the compiled filter: a runtime that did not know the annotation would still confine. */
+static void put_filter(struct spec *s, const json_t *profile)
+{
+	struct runtime_features f;
+	const char *base64;
+
+	runtime_features(runtime_find(s->c->runtime), &f);
+	if (f.seccomp_bpf && (base64 = seccomp_bpf_base64(profile)))
+		spec_put(json_object_get(s->root, "annotations"), "run.oci.seccomp_bpf_data", spec_str(base64));
+}
+
 int spec_seccomp(struct spec *s, struct err *e)
 {
 	json_t *profile = NULL;
@@ -234,5 +247,6 @@ int spec_seccomp(struct spec *s, struct err *e)
 		return err_set(e, ERR_INVALID_ARGUMENT, "seccomp: unknown profile type %d", p.type);
 	}
 	spec_put(s->linux_, "seccomp", profile);
+	put_filter(s, profile);
 	return 0;
 }

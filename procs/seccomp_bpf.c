@@ -1,0 +1,100 @@
+/* seccomp_bpf.c - see seccomp_bpf.h.
+ *
+ *   MAKING ---exit 0---> READY        MAKING ---another exit---> NONE        MAKING ---no keeper, hangs---> forgotten
+ *
+ * Waits on: the child. At most KNOWN_MAX profiles are kept; the one that nobody asked for longest goes. */
+#include "procs/seccomp_bpf.h"
+
+#include <string.h>
+
+#include "reactor/child.h"
+#include "reactor/list.h"
+#include "reactor/log.h"
+#include "reactor/own.h"
+
+/* The kernel takes 4096 instructions of 8 bytes (BPF_MAXINSNS), in base64. */
+enum { KNOWN_MAX = 16, OUTPUT_MAX = 48 * 1024, TIMEOUT_MS = 30000 };
+
+struct filter {
+	struct link link;    /* in `known`, the one asked for last at its end */
+	char *profile;	     /* its text, keys sorted */
+	char *base64;	     /* READY */
+	struct child *child; /* MAKING */
+};
+
+static const char *program = "";
+static struct link known = { &known, &known }; /* of struct filter.link */
+
+void seccomp_bpf_open(const char *path)
+{
+	program = path;
+}
+
+static void filter_free(struct filter *f)
+{
+	list_drop(&f->link);
+	if (f->child)
+		child_cancel(f->child);
+	free(f->profile);
+	free(f->base64);
+	free(f);
+}
+
+static void on_compiled(void *arg, const struct err *e, struct child_result *r)
+{
+	struct filter *f = arg;
+
+	f->child = NULL;
+	if (e) {
+		log_warn("seccomp_filter error=%s", log_quote(e->msg));
+		return filter_free(f); /* tried again when asked again */
+	}
+	if (r->status == 0 && r->out_len && !r->out_cut)
+		f->base64 = own_must(strdup(r->out));
+	log_info("seccomp_filter made=%d base64_bytes=%zu words=%s", f->base64 != NULL, r->out_len, log_quote(r->err));
+}
+
+static struct filter *begin(char *profile)
+{
+	const char *const argv[] = { program, NULL };
+	struct filter *f = new_zero(struct filter);
+
+	f->profile = profile;
+	f->child = child_start(&(struct child_spec){ .argv = argv, .stdin_data = profile, .stdin_len = strlen(profile),
+		.stdout_max = OUTPUT_MAX, .stderr_max = 512, .timeout_ms = TIMEOUT_MS }, on_compiled, f);
+	return f;
+}
+
+static struct filter *find(const char *profile, size_t *n)
+{
+	*n = 0;
+	list_each(l, &known) {
+		struct filter *f = container_of(l, struct filter, link);
+
+		if (strcmp(f->profile, profile) == 0)
+			return f;
+		++*n;
+	}
+	return NULL;
+}
+
+const char *seccomp_bpf_base64(const json_t *profile)
+{
+	auto_free char *text = NULL;
+	struct filter *f;
+	size_t n;
+
+	if (!*program)
+		return NULL;
+	text = own_must(json_dumps(profile, JSON_COMPACT | JSON_SORT_KEYS));
+	f = find(text, &n);
+	if (f) {
+		list_drop(&f->link);
+	} else {
+		if (n == KNOWN_MAX)
+			filter_free(container_of(list_first(&known), struct filter, link));
+		f = begin(take_ptr(&text));
+	}
+	list_push(&known, &f->link);
+	return f->base64;
+}
