@@ -20,8 +20,8 @@ static const char usage[] =
 	"  churn      --width workers, each one pod's life after another, --seconds a round\n"
 	"  density    --n pods in --steps: memory, processes, calls; CPU at rest for --seconds\n"
 	"  list       --n pods in --steps: what a kubelet asks for again and again\n"
-	"  exec       --count ExecSync of --command in --n pods, one at a time and --width at once; with --beside NAME=PROGRAM,\n"
-	"             the program, a container's id and the command instead, in the pods of the first endpoint\n"
+	"  exec       --count ExecSync of --command in --n pods, one at a time and --width at once; with\n"
+	"             --beside NAME=PROGRAM also PROGRAM CONTAINER-ID COMMAND in the first endpoint's pods\n"
 	"  pull       --images REF,REF: cold, one by one and all at once\n"
 	"  restart    kill -9 with --n pods until it serves again; something must start it again\n"
 	"  log        --megabytes of lines, in bulk and one by one; the image has /bin/log-writer\n"
@@ -97,8 +97,8 @@ static int take_number(struct bench *b, int c, const char *name, const char *tex
 
 static int take_text(struct bench *b, int c, const char *text)
 {
-	const char **const texts[] = { &b->pods.image, &b->images, &b->command, &b->pods.log_dir, &b->pods.cgroup_parent,
-				     &b->beside };
+	const char **const texts[] = { &b->pods.image,         &b->images, &b->command, &b->pods.log_dir,
+				       &b->pods.cgroup_parent, &b->beside };
 
 	if (c != OUT) {
 		*texts[c] = text;

@@ -19,8 +19,8 @@ struct histogram {
 	double sum, max;                   /* of NAME_sum and NAME_max, 0 when the page has none */
 };
 
-/* Of the series with this one label (`stage="cni_add"`), or of the one without labels: "". -1: the page has none of this name, or
- * one this cannot hold. */
+/* Of the series with this one label (`stage="cni_add"`), or of the one without labels: "". -1: the page has none of
+ * this name, or one this cannot hold. */
 int exposition_histogram(const char *page, const char *name, const char *label, struct histogram *out);
 
 /* The page in a file. INTERNAL: it cannot be read. */

@@ -21,8 +21,10 @@ static void begin(struct buf *script, int width, int height)
 		   "set terminal svg size %d,%d name \"p%u\" background \"#ffffff\" font \"sans,13\"\n"
 		   "set encoding utf8\nset grid\nset tics nomirror\nset border 3\n",
 		   width, height, ++serial);
-	buf_puts(script, "set linetype 1 lc rgb '#0b62a4' lw 2\nset linetype 2 lc rgb '#2fa84f' lw 2\nset linetype 3 lc rgb '#d1495b' lw 2\n"
-			 "set linetype 4 lc rgb '#e08e0b' lw 2\nset linetype 5 lc rgb '#7d4fa8' lw 2\nset linetype 6 lc rgb '#555555' lw 2\n");
+	buf_puts(script, "set linetype 1 lc rgb '#0b62a4' lw 2\nset linetype 2 lc rgb '#2fa84f' lw 2\nset linetype 3 "
+			 "lc rgb '#d1495b' lw 2\n"
+			 "set linetype 4 lc rgb '#e08e0b' lw 2\nset linetype 5 lc rgb '#7d4fa8' lw 2\nset linetype 6 "
+			 "lc rgb '#555555' lw 2\n");
 }
 
 /* An anonymous file holding the bytes, from its beginning. */
@@ -65,7 +67,8 @@ static void read_all(int fd, struct buf *to)
 /* The script's drawing without the XML prologue. */
 static int draw(struct buf *script, struct buf *svg, struct err *e)
 {
-	auto_fd int in = memory_file("script", script->at, script->len), out = memory_file("svg", "", 0), words = memory_file("words", "", 0);
+	auto_fd int in = memory_file("script", script->at, script->len), out = memory_file("svg", "", 0),
+		    words = memory_file("words", "", 0);
 	struct buf text = { 0 };
 	const char *at;
 	int rc;
@@ -98,7 +101,8 @@ static void cdf_data(struct buf *script, struct figure *f, size_t id)
 
 static bool belongs(const struct figure *f, const char *scenario, const char *mode)
 {
-	return strcmp(f->scenario, scenario) == 0 && strcmp(f->mode, mode) == 0 && strcmp(figure_unit(f->name), "ms") == 0 && f->samples.n > 1;
+	return strcmp(f->scenario, scenario) == 0 && strcmp(f->mode, mode) == 0 &&
+	       strcmp(figure_unit(f->name), "ms") == 0 && f->samples.n > 1;
 }
 
 static bool first_of_name(const struct figures *f, size_t at, const char *scenario, const char *mode)
@@ -109,7 +113,8 @@ static bool first_of_name(const struct figures *f, size_t at, const char *scenar
 	return true;
 }
 
-static void cdf_panel(const struct figures *f, const char *scenario, const char *mode, const char *name, struct buf *script)
+static void cdf_panel(const struct figures *f, const char *scenario, const char *mode, const char *name,
+		      struct buf *script)
 {
 	bool first = true;
 
@@ -117,7 +122,8 @@ static void cdf_panel(const struct figures *f, const char *scenario, const char 
 	for (size_t i = 0; i < f->n; i++) {
 		if (!belongs(&f->at[i], scenario, mode) || strcmp(f->at[i].name, name) != 0)
 			continue;
-		buf_printf(script, "%s $d%zu using 1:2 with steps title '%s' noenhanced", first ? "" : ",", i, f->at[i].endpoint);
+		buf_printf(script, "%s $d%zu using 1:2 with steps title '%s' noenhanced", first ? "" : ",", i,
+			   f->at[i].endpoint);
 		first = false;
 	}
 	buf_puts(script, "\n");
@@ -139,7 +145,9 @@ int plot_cdf(const struct figures *f, const char *scenario, const char *mode, st
 	for (size_t i = 0; i < f->n; i++)
 		if (belongs(&f->at[i], scenario, mode))
 			cdf_data(&script, &f->at[i], i);
-	buf_printf(&script, "set multiplot layout %zu,%zu\nset key below\nset xrange [0:]\nset yrange [0:100]\nset xlabel 'ms'\nset format y '%%.0f%%%%'\n",
+	buf_printf(&script,
+		   "set multiplot layout %zu,%zu\nset key below\nset xrange [0:]\nset yrange [0:100]\nset xlabel "
+		   "'ms'\nset format y '%%.0f%%%%'\n",
 		   rows, columns);
 	for (size_t i = 0; i < f->n; i++)
 		if (belongs(&f->at[i], scenario, mode) && first_of_name(f, i, scenario, mode))
@@ -173,7 +181,8 @@ static bool first_of_endpoint(const struct figures *f, size_t at, const char *sc
 	return true;
 }
 
-static void pods_panel(const struct figures *f, const char *scenario, const char *name, size_t panel, struct buf *script)
+static void pods_panel(const struct figures *f, const char *scenario, const char *name, size_t panel,
+		       struct buf *script)
 {
 	struct buf plots = { 0 };
 
@@ -183,12 +192,14 @@ static void pods_panel(const struct figures *f, const char *scenario, const char
 		buf_printf(script, "$p%zu_%zu << EOD\n", panel, i);
 		for (size_t k = i; k < f->n; k++)
 			if (at_pods(&f->at[k], scenario, name) && strcmp(f->at[k].endpoint, f->at[i].endpoint) == 0)
-				buf_printf(script, "%ld %.6g\n", pods_of(f->at[k].mode), samples_quantile(&f->at[k].samples, 0.5));
+				buf_printf(script, "%ld %.6g\n", pods_of(f->at[k].mode),
+					   samples_quantile(&f->at[k].samples, 0.5));
 		buf_puts(script, "EOD\n");
-		buf_printf(&plots, "%s $p%zu_%zu using 1:2 with linespoints pt 7 ps 0.5 title '%s' noenhanced", plots.len ? "," : "", panel,
-			   i, f->at[i].endpoint);
+		buf_printf(&plots, "%s $p%zu_%zu using 1:2 with linespoints pt 7 ps 0.5 title '%s' noenhanced",
+			   plots.len ? "," : "", panel, i, f->at[i].endpoint);
 	}
-	buf_printf(script, "set title '%s' noenhanced\nset ylabel '%s'\nset yrange [0:*]\nplot%s\n", name, figure_unit(name), buf_str(&plots));
+	buf_printf(script, "set title '%s' noenhanced\nset ylabel '%s'\nset yrange [0:*]\nplot%s\n", name,
+		   figure_unit(name), buf_str(&plots));
 	buf_free(&plots);
 }
 
@@ -200,7 +211,8 @@ static bool has_name(const struct figures *f, const char *scenario, const char *
 	return false;
 }
 
-int plot_by_pods(const struct figures *f, const char *scenario, const char *const *names, const char *title, struct buf *svg, struct err *e)
+int plot_by_pods(const struct figures *f, const char *scenario, const char *const *names, const char *title,
+		 struct buf *svg, struct err *e)
 {
 	struct buf script = { 0 };
 	size_t panels = 0, columns, rows, at = 0;
@@ -213,7 +225,9 @@ int plot_by_pods(const struct figures *f, const char *scenario, const char *cons
 	columns = panels < 3 ? panels : 3;
 	rows = (panels + columns - 1) / columns;
 	begin(&script, (int)(columns * 380), (int)(rows * 280 + 40));
-	buf_printf(&script, "set multiplot layout %zu,%zu title '%s'\nset key below\nset xrange [0:*]\nset xlabel 'pods'\n", rows, columns, title);
+	buf_printf(&script,
+		   "set multiplot layout %zu,%zu title '%s'\nset key below\nset xrange [0:*]\nset xlabel 'pods'\n",
+		   rows, columns, title);
 	for (size_t i = 0; names[i]; i++)
 		if (has_name(f, scenario, names[i]))
 			pods_panel(f, scenario, names[i], at++, &script);
@@ -238,15 +252,21 @@ int plot_peers(const struct figures *f, const char *scenario, const char *name, 
 
 		if (strcmp(at->scenario, scenario) != 0 || strcmp(at->name, name) != 0 || !at->samples.n)
 			continue;
-		buf_printf(&script, "%zu %.6g %.6g %.6g %d\n", rows, samples_quantile(&at->samples, 0.5), samples_quantile(&at->samples, 0.1),
-			   samples_quantile(&at->samples, 0.99), strncmp(at->endpoint, "crisp", 5) == 0 ? 1 : strcmp(at->endpoint, "floor") == 0 ? 2 : 3);
+		buf_printf(&script, "%zu %.6g %.6g %.6g %d\n", rows, samples_quantile(&at->samples, 0.5),
+			   samples_quantile(&at->samples, 0.1), samples_quantile(&at->samples, 0.99),
+			   strncmp(at->endpoint, "crisp", 5) == 0 ? 1
+			   : strcmp(at->endpoint, "floor") == 0   ? 2
+								  : 3);
 		buf_printf(&tics, "%s'%s, %s' %zu", rows ? ", " : "", at->endpoint, at->mode, rows);
 		rows++;
 	}
 	buf_printf(&script,
-		   "EOD\nset terminal svg size 1140,%d\nset title '%s: %s, median; whiskers p10 to p99' noenhanced\nset xlabel '%s'\n"
-		   "unset key\nset xrange [0:*]\nset yrange [%.1f:-0.6]\nset ytics (%s) noenhanced\nset style fill solid 0.8\n"
-		   "plot $d using ($2/2):1:($2/2):(0.35):5 with boxxyerror lc variable, $d using 2:1:3:4 with xerrorbars lc rgb '#222222' pt 0\n",
+		   "EOD\nset terminal svg size 1140,%d\nset title '%s: %s, median; whiskers p10 to p99' "
+		   "noenhanced\nset xlabel '%s'\n"
+		   "unset key\nset xrange [0:*]\nset yrange [%.1f:-0.6]\nset ytics (%s) noenhanced\nset style fill "
+		   "solid 0.8\n"
+		   "plot $d using ($2/2):1:($2/2):(0.35):5 with boxxyerror lc variable, $d using 2:1:3:4 with "
+		   "xerrorbars lc rgb '#222222' pt 0\n",
 		   (int)(rows * 28 + 110), scenario, name, figure_unit(name), (double)rows - 0.4, buf_str(&tics));
 	rc = rows ? draw(&script, svg, e) : 0;
 	buf_free(&script);
@@ -276,9 +296,11 @@ int plot_waterfall(const struct stage *stage, size_t n, struct buf *svg, struct 
 		rows++;
 	}
 	buf_printf(&script,
-		   "EOD\nset terminal svg size 1140,%d\nset title 'a pod start inside crispd: mean of each stage, one after the other'\nset xlabel 'ms'\nunset key\n"
+		   "EOD\nset terminal svg size 1140,%d\nset title 'a pod start inside crispd: mean of each stage, one "
+		   "after the other'\nset xlabel 'ms'\nunset key\n"
 		   "set xrange [0:%.6g]\nset yrange [%.1f:-0.6]\nset ytics (%s) noenhanced\nset style fill solid 0.8\n"
-		   "plot $d using (($2+$3)/2):1:(($3-$2)/2):(0.35) with boxxyerror lc 1, $d using 3:1:(sprintf('  %%.2f', $4)) with labels left\n",
+		   "plot $d using (($2+$3)/2):1:(($3-$2)/2):(0.35) with boxxyerror lc 1, $d using 3:1:(sprintf('  "
+		   "%%.2f', $4)) with labels left\n",
 		   (int)(rows * 30 + 120), at * 1.12, (double)rows - 0.4, buf_str(&tics));
 	rc = rows ? draw(&script, svg, e) : 0;
 	buf_free(&script);

@@ -11,7 +11,7 @@
 int plot_cdf(const struct figures *f, const char *scenario, const char *mode, struct buf *svg, struct err *e);
 /* Median over the number of pods, from modes "N pods"; names ended by NULL, those without samples are left out. */
 int plot_by_pods(const struct figures *f, const char *scenario, const char *const *names, const char *title,
-                 struct buf *svg, struct err *e);
+		 struct buf *svg, struct err *e);
 /* Median of `name` for every endpoint in each mode of the scenario, whiskers from p10 to p99. */
 int plot_peers(const struct figures *f, const char *scenario, const char *name, struct buf *svg, struct err *e);
 /* The means of those of a start, one after the other. */

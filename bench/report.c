@@ -23,13 +23,13 @@ static void print_row(struct figures *f, struct figure *at, const char *base, FI
 	struct figure *to = base ? figures_find(f, at->scenario, at->mode, at->name, base) : NULL;
 
 	fprintf(out, "  %-18s %5zu %9.2f %9.2f %9.2f %9.2f %9.2f", at->endpoint, s->n, samples_quantile(s, 0.5),
-	        samples_quantile(s, 0.9), samples_quantile(s, 0.99), samples_quantile(s, 0.999),
-	        samples_quantile(s, 1));
+		samples_quantile(s, 0.9), samples_quantile(s, 0.99), samples_quantile(s, 0.999),
+		samples_quantile(s, 1));
 	if (to && to != at && samples_quantile(&to->samples, 0.5) > 0) {
 		struct interval i = significance_ratio(s, &to->samples);
 
 		fprintf(out, "   %5.2f [%.2f %.2f]", samples_quantile(s, 0.5) / samples_quantile(&to->samples, 0.5),
-		        i.low, i.high);
+			i.low, i.high);
 	}
 	fputc('\n', out);
 }
@@ -48,13 +48,13 @@ void report_table(struct figures *f, const char *base, FILE *out)
 			continue;
 		if (strcmp(scenario, at->scenario) != 0 || strcmp(mode, at->mode) != 0)
 			fprintf(out,
-			        "\n%s, %s\n  %-18s %5s %9s %9s %9s %9s %9s   ratio of p50 to %s [95 %% interval]\n",
-			        at->scenario, at->mode, "", "n", "p50", "p90", "p99", "p99.9", "max",
-			        base ? base : "-");
+				"\n%s, %s\n  %-18s %5s %9s %9s %9s %9s %9s   ratio of p50 to %s [95 %% interval]\n",
+				at->scenario, at->mode, "", "n", "p50", "p90", "p99", "p99.9", "max",
+				base ? base : "-");
 		scenario = at->scenario;
 		mode = at->mode;
 		fprintf(out, " %s%s%s\n", figure_title(f->arena, at->name), *figure_unit(at->name) ? ", " : "",
-		        figure_unit(at->name));
+			figure_unit(at->name));
 		for (size_t k = i; k < f->n; k++)
 			if (same_group(&f->at[k], at))
 				print_row(f, &f->at[k], base, out);
@@ -68,7 +68,7 @@ static void print_conditions(const struct figures *f)
 
 	json_object_foreach(f->conditions, key, v) {
 		auto_free char *text =
-		        json_is_string(v) ? NULL : json_dumps(v, JSON_ENCODE_ANY | JSON_REAL_PRECISION(3));
+			json_is_string(v) ? NULL : json_dumps(v, JSON_ENCODE_ANY | JSON_REAL_PRECISION(3));
 
 		if (strcmp(key, "kind") != 0)
 			printf("%-12s %s\n", key, text ? text : json_string_value(v));
@@ -90,12 +90,12 @@ int report_main(int argc, char **argv)
 {
 	enum { BASE, HTML, BEFORE, AFTER };
 	static const struct option options[] = { { "base", 1, NULL, BASE },
-		                                 { "html", 1, NULL, HTML },
-		                                 { "before", 1, NULL, BEFORE },
-		                                 { "after", 1, NULL, AFTER },
-		                                 { 0 } };
+						 { "html", 1, NULL, HTML },
+						 { "before", 1, NULL, BEFORE },
+						 { "after", 1, NULL, AFTER },
+						 { 0 } };
 	const char *base = NULL, *html = NULL, *before = NULL, *after = NULL,
-	           **const texts[] = { &base, &html, &before, &after };
+		   **const texts[] = { &base, &html, &before, &after };
 	struct figures f = { 0 };
 	struct err e;
 	int c, rc;

@@ -8,23 +8,28 @@ static int print(const char *before, const char *after, FILE *out, struct err *e
 {
 	static const char *const clocks[] = { "cpu", "wall" };
 
-	fprintf(out, "\nthe loop's callbacks while the pods came and went\n  %-18s %9s %8s %8s %8s %8s\n", "ms, not above", "n", "p50", "p99",
-		"p99.9", "max");
+	fprintf(out, "\nthe loop's callbacks while the pods came and went\n  %-18s %9s %8s %8s %8s %8s\n",
+		"ms, not above", "n", "p50", "p99", "p99.9", "max");
 	for (size_t i = 0; i < 2; i++) {
 		struct histogram h, earlier;
 		char name[64];
 
 		snprintf(name, sizeof(name), "crisp_loop_callback_%s_seconds", clocks[i]);
-		if (exposition_histogram(after, name, "", &h) < 0 || exposition_histogram(before, name, "", &earlier) < 0)
+		if (exposition_histogram(after, name, "", &h) < 0 ||
+		    exposition_histogram(before, name, "", &earlier) < 0)
 			return err_set(e, ERR_INTERNAL, "%s: not on the page", name);
 		histogram_subtract(&h, &earlier);
-		fprintf(out, "  %-18s %9llu %8.3f %8.3f %8.3f %8.3f\n", clocks[i], (unsigned long long)histogram_count(&h),
-			histogram_quantile(&h, 0.5) * 1e3, histogram_quantile(&h, 0.99) * 1e3, histogram_quantile(&h, 0.999) * 1e3,
-			h.max * 1e3);
+		fprintf(out, "  %-18s %9llu %8.3f %8.3f %8.3f %8.3f\n", clocks[i],
+			(unsigned long long)histogram_count(&h), histogram_quantile(&h, 0.5) * 1e3,
+			histogram_quantile(&h, 0.99) * 1e3, histogram_quantile(&h, 0.999) * 1e3, h.max * 1e3);
 	}
-	fprintf(out, "  max is since the start of crispd\n  crispd used %.2f s of CPU and was runnable without one for %.2f s\n",
-		exposition_grown(before, after, "process_cpu_seconds_total"), exposition_grown(before, after, "crisp_loop_runqueue_wait_seconds_total"));
-	fprintf(out, "  it slept %.0f times in %.0f turns of the loop\n", exposition_grown(before, after, "voluntary_switches_total"),
+	fprintf(out,
+		"  max is since the start of crispd\n  crispd used %.2f s of CPU and was runnable without one for %.2f "
+		"s\n",
+		exposition_grown(before, after, "process_cpu_seconds_total"),
+		exposition_grown(before, after, "crisp_loop_runqueue_wait_seconds_total"));
+	fprintf(out, "  it slept %.0f times in %.0f turns of the loop\n",
+		exposition_grown(before, after, "voluntary_switches_total"),
 		exposition_grown(before, after, "crisp_loop_turns_total"));
 	return 0;
 }

@@ -36,7 +36,8 @@ static void conditions(const struct figures *f, struct buf *page)
 
 	buf_puts(page, "<table>\n");
 	json_object_foreach(f->conditions, key, v) {
-		auto_free char *text = json_is_string(v) ? NULL : json_dumps(v, JSON_ENCODE_ANY | JSON_REAL_PRECISION(3));
+		auto_free char *text =
+			json_is_string(v) ? NULL : json_dumps(v, JSON_ENCODE_ANY | JSON_REAL_PRECISION(3));
 
 		if (strcmp(key, "kind") == 0)
 			continue;
@@ -107,7 +108,8 @@ static int peers(const struct figures *f, struct buf *page, struct err *e)
 
 static int by_pods(const struct figures *f, struct buf *page, struct err *e)
 {
-	static const char *const calls[] = { "list_pods", "list_containers", "pod_status", "container_status", "list_stats", "list_pod_stats", NULL };
+	static const char *const calls[] = { "list_pods",  "list_containers", "pod_status", "container_status",
+					     "list_stats", "list_pod_stats",  NULL };
 	static const char *const memory[] = { "uss_kib", "pss_kib", "node_per_pod_kib", NULL };
 	static const char *const scenarios[] = { "density", "list" };
 
@@ -161,7 +163,8 @@ static int write_page(const char *path, struct buf *page, struct err *e)
 	return 0;
 }
 
-int report_page(struct figures *f, const char *base, const char *before, const char *after, const char *path, struct err *e)
+int report_page(struct figures *f, const char *base, const char *before, const char *after, const char *path,
+		struct err *e)
 {
 	struct buf page = { 0 };
 	int rc;

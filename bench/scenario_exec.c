@@ -1,6 +1,7 @@
 /* scenario_exec.c - a storm of ExecSync, as probes make it: one at a time, then --width at once.
  *
- * With --beside the runtime's own exec takes its turn in the pods of the first endpoint: what no server can be faster than. */
+ * With --beside the runtime's own exec takes its turn in the pods of the first endpoint: what no server can be faster
+ * than. */
 #include <string.h>
 
 #include "api.pb-c.h"

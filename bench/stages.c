@@ -59,10 +59,13 @@ int stages_print(const char *before_path, const char *after_path, FILE *out, str
 	if (rc == 0)
 		n = stages_between(buf_str(&before), buf_str(&after), stage);
 	if (n)
-		fprintf(out, "\ncrispd's own stages while the pods came and went, ms; a quantile is not above its figure\n  %-16s %-16s %7s %9s %8s %8s %8s %8s\n",
+		fprintf(out,
+			"\ncrispd's own stages while the pods came and went, ms; a quantile is not above its figure\n  "
+			"%-16s %-16s %7s %9s %8s %8s %8s %8s\n",
 			"stage", "of", "n", "mean", "p50", "p90", "p99", "p99.9");
 	for (size_t i = 0; i < n; i++) {
-		fprintf(out, "  %-16s %-16s %7llu %9.3f", stage[i].name, stage[i].rpc, (unsigned long long)histogram_count(&stage[i].seconds),
+		fprintf(out, "  %-16s %-16s %7llu %9.3f", stage[i].name, stage[i].rpc,
+			(unsigned long long)histogram_count(&stage[i].seconds),
 			histogram_mean(&stage[i].seconds) * 1e3);
 		for (size_t q = 0; q < 4; q++)
 			fprintf(out, " %8g", histogram_quantile(&stage[i].seconds, quantiles[q]) * 1e3);

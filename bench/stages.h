@@ -1,6 +1,8 @@
-/* stages.h - how long each step of the work behind the RPCs took crispd, from its /metrics page before and after some pods.
+/* stages.h - how long each step of the work behind the RPCs took crispd, from its /metrics page before and after some
+ * pods.
  *
- * A stage is a series of crisp_stage_seconds. Histograms know bounds of buckets: a quantile is one that the true value is not above. */
+ * A stage is a series of crisp_stage_seconds. Histograms know bounds of buckets: a quantile is one that the true
+ * value is not above. */
 #ifndef BENCH_STAGES_H
 #define BENCH_STAGES_H
 

@@ -160,7 +160,7 @@ static int open_procs(struct err *e)
 static int listen_all(struct err *e)
 {
 	struct stream_config stream = { config.stream_address, config.stream_port, config.stream_tls_cert,
-		                        config.stream_tls_key };
+					config.stream_tls_key };
 
 	if (stream_open(&stream, e) < 0)
 		return -1;
@@ -259,7 +259,7 @@ static void on_reload(struct signal_watch *w)
 		log_error("reload_refused error=%s", log_quote(e.msg));
 	else if (strcmp(next.state, config.state) != 0 || strcmp(next.root, config.root) != 0)
 		log_error("reload_refused error=\"root and state are where everything is: stop crisp-keeper to change "
-		          "them\"");
+			  "them\"");
 	else
 		on_signal(w);
 	config_free(&next);

@@ -65,7 +65,7 @@ static int program_open(struct program *p, const struct runtime_handler *h, cons
 		return err_set(e, ERR_INVALID_ARGUMENT, "runtime handler %s: not a name", log_quote(h->name));
 	if (h->path[0] != '/')
 		return err_set(e, ERR_INVALID_ARGUMENT, "runtime handler %s: path %s is not absolute", h->name,
-		               h->path);
+			       h->path);
 	p->handler.name = arena_strdup(names, h->name);
 	p->handler.type = arena_strdup(names, h->type);
 	p->handler.path = arena_strdup(names, h->path);
@@ -95,7 +95,7 @@ int runtimes_open(const struct runtimes_config *cfg, struct err *e)
 	}
 	if (!runtime_find(""))
 		return err_set(e, ERR_INVALID_ARGUMENT, "runtime.default: no handler is named %s",
-		               log_quote(default_name));
+			       log_quote(default_name));
 	return 0;
 }
 
@@ -123,7 +123,7 @@ int program_usable(struct program *p, struct err *e)
 		return err_os(e, ERR_FAILED_PRECONDITION, "runtime handler %s: %s", p->handler.name, p->handler.path);
 	if (!S_ISREG(now.st_mode))
 		return err_set(e, ERR_FAILED_PRECONDITION, "runtime handler %s: %s is no file", p->handler.name,
-		               p->handler.path);
+			       p->handler.path);
 	if (p->probe == PROBE_DONE && !same_file(&now, &p->file))
 		p->probe = PROBE_NONE;
 	if (p->probe == PROBE_NONE)
@@ -187,7 +187,7 @@ static void on_features(void *arg, const struct err *e, struct child_result *r)
 	if (j)
 		p->features.recursive_read_only = has_string(json_object_get(j, "mountOptions"), "rro");
 	log_info("runtime_handler name=%s crun=%d recursive_read_only=%d", p->handler.name, p->is_crun,
-	         p->features.recursive_read_only);
+		 p->features.recursive_read_only);
 	probe_over(p, PROBE_DONE);
 	p->userns_tried = false;
 	userns_try(p);
@@ -220,7 +220,7 @@ static void on_version(void *arg, const struct err *e, struct child_result *r)
 	}
 	if (r->status != 0) {
 		err_set(&p->fault, ERR_FAILED_PRECONDITION, "runtime handler %s: %s --version: %s", p->handler.name,
-		        p->handler.path, child_status_text(r->status));
+			p->handler.path, child_status_text(r->status));
 		return probe_over(p, PROBE_NONE);
 	}
 	/* crun has no JSON for this. Before it had `features` (1.8.1: none yet) it took rro already (1.8.1: tried). */

@@ -57,18 +57,18 @@ struct oci_stdio {
 
 /* `run --detach`: create and start in one. The keeper keeps the first process under keep_id (the container's id). */
 struct oci_op *oci_run(const struct runtime_handler *h, const char *id, const char *bundle, const struct oci_stdio *io,
-                       oci_done *done, void *arg);
+		       oci_done *done, void *arg);
 
 /* `exec --detach`: process_path is a file with the OCI `process` object. keep_id: the exec's own id. */
 struct oci_op *oci_exec(const struct runtime_handler *h, const char *id, const char *process_path, const char *pidfile,
-                        const char *keep_id, const struct oci_stdio *io, oci_done *done, void *arg);
+			const char *keep_id, const struct oci_stdio *io, oci_done *done, void *arg);
 
 /* `delete --force`: kills what is left, removes its cgroup and state. A container unknown to the runtime is success. */
 struct oci_op *oci_delete(const struct runtime_handler *h, const char *id, oci_done *done, void *arg);
 
 /* `update --resources -`. */
 struct oci_op *oci_update(const struct runtime_handler *h, const char *id, const char *resources_json, oci_done *done,
-                          void *arg);
+			  void *arg);
 
 /* `run` in the foreground, for a container that ends by itself at once: done when it has, and INTERNAL unless it exited
  * with 0. */

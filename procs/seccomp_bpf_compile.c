@@ -92,18 +92,24 @@ static int comparison(const json_t *o, struct scmp_arg_cmp *out, struct err *e)
 		const char *name;
 		enum scmp_compare op;
 	} ops[] = {
-		{ "SCMP_CMP_NE", SCMP_CMP_NE }, { "SCMP_CMP_LT", SCMP_CMP_LT }, { "SCMP_CMP_LE", SCMP_CMP_LE },	{ "SCMP_CMP_EQ", SCMP_CMP_EQ },
-		{ "SCMP_CMP_GE", SCMP_CMP_GE }, { "SCMP_CMP_GT", SCMP_CMP_GT }, { "SCMP_CMP_MASKED_EQ", SCMP_CMP_MASKED_EQ },
+		{ "SCMP_CMP_NE", SCMP_CMP_NE },
+		{ "SCMP_CMP_LT", SCMP_CMP_LT },
+		{ "SCMP_CMP_LE", SCMP_CMP_LE },
+		{ "SCMP_CMP_EQ", SCMP_CMP_EQ },
+		{ "SCMP_CMP_GE", SCMP_CMP_GE },
+		{ "SCMP_CMP_GT", SCMP_CMP_GT },
+		{ "SCMP_CMP_MASKED_EQ", SCMP_CMP_MASKED_EQ },
 	};
 	json_int_t index, value, value_two;
 	const char *name;
 
-	if (text_of(o, "op", &name, e) < 0 || number_of(o, "index", -1, &index, e) < 0 || number_of(o, "value", 0, &value, e) < 0 ||
-	    number_of(o, "valueTwo", 0, &value_two, e) < 0)
+	if (text_of(o, "op", &name, e) < 0 || number_of(o, "index", -1, &index, e) < 0 ||
+	    number_of(o, "value", 0, &value, e) < 0 || number_of(o, "valueTwo", 0, &value_two, e) < 0)
 		return -1;
 	for (size_t i = 0; index >= 0 && index < ARGS_MAX && i < sizeof(ops) / sizeof(*ops); i++)
 		if (strcmp(name, ops[i].name) == 0) {
-			*out = (struct scmp_arg_cmp){ (unsigned)index, ops[i].op, (scmp_datum_t)value, (scmp_datum_t)value_two };
+			*out = (struct scmp_arg_cmp){ (unsigned)index, ops[i].op, (scmp_datum_t)value,
+						      (scmp_datum_t)value_two };
 			return 0;
 		}
 	return err_set(e, ERR_INVALID_ARGUMENT, "args: %.64s of argument %lld", name, (long long)index);
@@ -136,7 +142,8 @@ static int add_rule(struct filter *f, const json_t *rule, struct err *e)
 	size_t i;
 	json_t *v;
 
-	if (action_of(rule, "action", "errnoRet", &action, e) < 0 || comparisons(json_object_get(rule, "args"), args, &n, e) < 0)
+	if (action_of(rule, "action", "errnoRet", &action, e) < 0 ||
+	    comparisons(json_object_get(rule, "args"), args, &n, e) < 0)
 		return -1;
 	if (action == f->default_action)
 		return 0;
@@ -174,7 +181,8 @@ static int build(struct filter *f, const json_t *profile, struct err *e)
 	json_array_foreach(json_object_get(profile, "syscalls"), i, rule)
 		if (add_rule(f, rule, e) < 0)
 			return -1;
-	/* A search tree: 175 us to load against 760, and fewer steps at every system call. Libraries before 2.5 do not have it. */
+	/* A search tree: 175 us to load against 760, and fewer steps at every system call. Libraries before 2.5 do
+	 * not have it. */
 	seccomp_attr_set(f->ctx, SCMP_FLTATR_CTL_OPTIMIZE, OPTIMIZE_BY_TREE);
 	return export(f, e);
 }

@@ -1,6 +1,8 @@
-/* seccomp_bpf_main.c - crisp-seccomp: linux.seccomp of a config.json on standard input becomes BPF, in base64, on standard output.
+/* seccomp_bpf_main.c - crisp-seccomp: linux.seccomp of a config.json on standard input becomes BPF, in base64, on
+ * standard output.
  *
- * Exit codes: 0; 65 the profile is not one that can be compiled beforehand, with the reason on standard error; 71 anything else. */
+ * Exit codes: 0; 65 the profile is not one that can be compiled beforehand, with the reason on standard error; 71
+ * anything else. */
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <string.h>

@@ -78,8 +78,9 @@ static void pages_it_cannot_use(void)
 
 static void one_series_of_a_family(void)
 {
-	static const char labelled[] = "s_bucket{stage=\"a\",le=\"1\"} 1\ns_bucket{stage=\"a\",le=\"+Inf\"} 2\ns_sum{stage=\"a\"} 3\n"
-				       "s_bucket{stage=\"ab\",le=\"1\"} 7\ns_bucket{stage=\"ab\",le=\"+Inf\"} 7\ns_sum{stage=\"ab\"} 3.5\n";
+	static const char labelled[] =
+		"s_bucket{stage=\"a\",le=\"1\"} 1\ns_bucket{stage=\"a\",le=\"+Inf\"} 2\ns_sum{stage=\"a\"} 3\n"
+		"s_bucket{stage=\"ab\",le=\"1\"} 7\ns_bucket{stage=\"ab\",le=\"+Inf\"} 7\ns_sum{stage=\"ab\"} 3.5\n";
 	struct histogram h;
 
 	ok(exposition_histogram(labelled, "s", "stage=\"a\"", &h) == 0);

@@ -1,4 +1,5 @@
-/* test_seccomp_bpf.c - a profile is compiled once, by a child; until then, and when it cannot be, there is no filter. */
+/* test_seccomp_bpf.c - a profile is compiled once, by a child; until then, and when it cannot be, there is no filter.
+ * */
 #include "procs/seccomp_bpf.h"
 
 #include "reactor/own.h"

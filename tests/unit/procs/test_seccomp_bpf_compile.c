@@ -1,4 +1,5 @@
-/* test_seccomp_bpf_compile.c - compiled filters do in a process what their profile says, and profiles that say more are refused. */
+/* test_seccomp_bpf_compile.c - compiled filters do in a process what their profile says, and profiles that say more
+ * are refused. */
 #include "procs/seccomp_bpf_compile.h"
 
 #include <errno.h>
@@ -35,7 +36,8 @@ static void confine(int fd)
 
 	if (fstat(fd, &st) < 0)
 		_exit(100);
-	program = (struct sock_fprog){ (unsigned short)(st.st_size / 8), mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0) };
+	program = (struct sock_fprog){ (unsigned short)(st.st_size / 8),
+				       mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0) };
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0)
 		_exit(101);
 }
@@ -57,12 +59,15 @@ static int under(int fd, long number, long a, long b)
 static void it_does_what_the_profile_says(void)
 {
 	struct err e;
-	auto_fd int fd = compiled("{'defaultAction':'SCMP_ACT_ALLOW','architectures':['SCMP_ARCH_X86_64','SCMP_ARCH_X86'],'syscalls':["
-				  "{'names':['getppid','no_such_call'],'action':'SCMP_ACT_ERRNO'},"
-				  "{'names':['clone3'],'action':'SCMP_ACT_ERRNO','errnoRet':38},"
-				  "{'names':['personality'],'action':'SCMP_ACT_ERRNO','errnoRet':7,'args':[{'index':0,'value':8,'op':'SCMP_CMP_EQ'}]},"
-				  "{'names':['dup2'],'action':'SCMP_ACT_ERRNO','errnoRet':9,'args':[{'index':0,'value':240,'valueTwo':16,"
-				  "'op':'SCMP_CMP_MASKED_EQ'},{'index':1,'value':5,'op':'SCMP_CMP_GE'}]}]}", &e);
+	auto_fd int fd = compiled(
+		"{'defaultAction':'SCMP_ACT_ALLOW','architectures':['SCMP_ARCH_X86_64','SCMP_ARCH_X86'],'syscalls':["
+		"{'names':['getppid','no_such_call'],'action':'SCMP_ACT_ERRNO'},"
+		"{'names':['clone3'],'action':'SCMP_ACT_ERRNO','errnoRet':38},"
+		"{'names':['personality'],'action':'SCMP_ACT_ERRNO','errnoRet':7,'args':[{'index':0,'value':8,'op':'"
+		"SCMP_CMP_EQ'}]},"
+		"{'names':['dup2'],'action':'SCMP_ACT_ERRNO','errnoRet':9,'args':[{'index':0,'value':240,'valueTwo':16,"
+		"'op':'SCMP_CMP_MASKED_EQ'},{'index':1,'value':5,'op':'SCMP_CMP_GE'}]}]}",
+		&e);
 
 	ok(fd >= 0);
 	ok(under(fd, SYS_getppid, 0, 0) == EPERM);
@@ -105,14 +110,20 @@ static void what_is_not_understood_is_left_to_the_runtime(void)
 	is_str(refused("{'defaultAction':'SCMP_ACT_FLY'}"), "defaultAction: SCMP_ACT_FLY");
 	is_str(refused("{'defaultAction':'SCMP_ACT_ERRNO','defaultErrnoRet':'1'}"), "defaultErrnoRet: not an integer");
 	is_str(refused("{'defaultAction':'SCMP_ACT_ERRNO','defaultErrnoRet':70000}"), "defaultAction: SCMP_ACT_ERRNO");
-	is_str(refused("{'defaultAction':'SCMP_ACT_ALLOW','listenerPath':'/x'}"), "listenerPath: a listener needs the runtime");
-	is_str(refused("{'defaultAction':'SCMP_ACT_ALLOW','architectures':['SCMP_ARCH_Z80']}"), "architectures: SCMP_ARCH_Z80");
+	is_str(refused("{'defaultAction':'SCMP_ACT_ALLOW','listenerPath':'/x'}"),
+	       "listenerPath: a listener needs the runtime");
+	is_str(refused("{'defaultAction':'SCMP_ACT_ALLOW','architectures':['SCMP_ARCH_Z80']}"),
+	       "architectures: SCMP_ARCH_Z80");
 	is_str(refused("{'defaultAction':'SCMP_ACT_ALLOW','architectures':[7]}"), "architectures: not strings");
-	is_str(refused("{'defaultAction':'SCMP_ACT_ALLOW','syscalls':[{'names':['read'],'action':'SCMP_ACT_NOTIFY'}]}"), "action: SCMP_ACT_NOTIFY");
-	is_str(refused("{'defaultAction':'SCMP_ACT_ALLOW','syscalls':[{'names':['read'],'action':'SCMP_ACT_ERRNO','args':[{'index':6,'op':'SCMP_CMP_EQ'}]}]}"),
+	is_str(refused("{'defaultAction':'SCMP_ACT_ALLOW','syscalls':[{'names':['read'],'action':'SCMP_ACT_NOTIFY'}]}"),
+	       "action: SCMP_ACT_NOTIFY");
+	is_str(refused("{'defaultAction':'SCMP_ACT_ALLOW','syscalls':[{'names':['read'],'action':'SCMP_ACT_ERRNO','"
+		       "args':[{'index':6,'op':'SCMP_CMP_EQ'}]}]}"),
 	       "args: SCMP_CMP_EQ of argument 6");
-	is_str(refused("{'defaultAction':'SCMP_ACT_ALLOW','syscalls':[{'names':['read'],'action':'SCMP_ACT_ERRNO','args':"
-		       "[{'index':1,'op':'SCMP_CMP_EQ'},{'index':1,'op':'SCMP_CMP_NE'}]}]}"), "args: argument 1 twice");
+	is_str(refused("{'defaultAction':'SCMP_ACT_ALLOW','syscalls':[{'names':['read'],'action':'SCMP_ACT_ERRNO','"
+		       "args':"
+		       "[{'index':1,'op':'SCMP_CMP_EQ'},{'index':1,'op':'SCMP_CMP_NE'}]}]}"),
+	       "args: argument 1 twice");
 }
 
 int main(void)
