@@ -1,7 +1,6 @@
 /* exec_stream.c - see exec_stream.h.
  *
- *   SPAWN ---pid, and the terminal's master---> RUN ---exit record---> FLUSH ---outputs at their end, or silent for 200
- *   ms---> DONE
+ *   SPAWN ---pid, and the terminal's master---> RUN ---exit record---> FLUSH ---outputs' end, or 200 ms still---> DONE
  *     |                                          |                       +---no client---> DONE
  *     |                                          +---no terminal came: killed, the error told---> RUN without a client
  *     +---error---> DONE

@@ -6,8 +6,7 @@
  *   outer                       inner
  *                               unshare(user)
  *   writes the mappings <-------
- *                       ------> becomes its root; the other namespaces are made, so that it owns them and their
- *                       /proc/sys
+ *                       ------> becomes its root; makes the other namespaces, so that it owns them and their /proc/sys
  *   opens them, pins    <-------
  *   hangs up            ------> ends
  *

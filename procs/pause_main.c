@@ -2,13 +2,13 @@
  *
  * The containers of the pod see it in their /proc, so /proc/1/root, /proc/1/cwd and /proc/1/exe must lead to nothing of
  * the host, whatever capabilities they were given. It is started as root in a mount namespace of its own:
- *   launch PIDFILE (in a pod's user namespace, which has to own the other two): makes the PID and the mount namespace,
- *   writes
- *               the pid of what then begins with the first run into PIDFILE, which is there already, and ends
- *   first run:  binds its own program read-only over itself and executes that, so that /proc/1/exe cannot be opened for
- *   writing
+ *   launch PIDFILE (in a pod's user namespace, which has to own the other two): makes the PID and the mount
+ *               namespace, writes the pid of what then begins with the first run into PIDFILE, which is there already,
+ *               and ends
+ *   first run:  binds its own program read-only over itself and executes that, so that /proc/1/exe cannot be opened
+ *               for writing
  *   second run: makes an empty tmpfs its root, detaches the host's tree, becomes 65535:65535 without capabilities,
- *   waits
+ *               waits
  *   nothing:    ends at once, with success: what a runtime is tried out with
  * No libc: a page of code, no relocations, no heap. Raw system calls of x86_64 and aarch64. */
 #include <linux/capability.h>

@@ -42,6 +42,7 @@ static const struct field sandbox_fields[] = {
 	F_STR(struct sandbox, boot_id),
 	F_STR(struct sandbox, dir),
 	F_I32(struct sandbox, pause_pid),
+	F_I64(struct sandbox, pause_start_ticks),
 	F_BOOL(struct sandbox, hidden),
 	F_END,
 };

@@ -46,6 +46,7 @@ struct sandbox {
 	const char *boot_id;      /* of the boot it was made in */
 	const char *dir;          /* <state>/sandboxes/<id>: hostname, hosts, resolv.conf, shm */
 	int32_t pause_pid;        /* 0: none */
+	int64_t pause_start_ticks; /* when it began: with pid and boot id who it is (pidstat.h) */
 	bool hidden;              /* RunPodSandbox has not succeeded yet */
 	struct arena *arena;      /* owns the strings above */
 	struct lane lane;         /* Run, Stop, Remove, and CreateContainer in it take turns */

@@ -252,14 +252,15 @@ bool sandbox_adopt(struct sandbox *s)
 	const struct ns_options *ns = &s->config.security.ns;
 	const char *lost = NULL;
 
-	if (ns->network != NS_NODE && (!netns_pinned(s) || !sandbox_regain(s, "uts")))
+	/* First the pause: it is where the others are found again. */
+	if (sandbox_has_pause(s) && !sandbox_pause_adopt(s))
+		lost = "pause";
+	else if (ns->network != NS_NODE && (!netns_pinned(s) || !sandbox_regain(s, "uts")))
 		lost = "network";
 	else if (ns->ipc != NS_NODE && (!shm_mounted(s) || !sandbox_regain(s, "ipc")))
 		lost = "ipc";
 	else if (ns_has_user(ns) && !sandbox_regain(s, "user"))
 		lost = "user";
-	else if (sandbox_has_pause(s) && !sandbox_pause_adopt(s))
-		lost = "pause";
 	if (!lost)
 		return true;
 	log_warn("sandbox_lost sandbox=%.12s what=%s", s->id, lost);

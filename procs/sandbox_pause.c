@@ -1,5 +1,7 @@
-/* sandbox_pause.c - see sandbox_pause.h. One watch per running pause; a kill is another short wait for the same
- * death. */
+/* sandbox_pause.c - see sandbox_pause.h. One watch per running pause; a kill is another short wait for the same death.
+ *
+ * A pause that outlived both daemons is no child of the keeper's and unknown to it: it is found again by its pid and
+ * the time it began, and its death is told by a pidfd of our own. */
 #include "procs/sandbox_pause.h"
 
 #include <fcntl.h>
@@ -12,6 +14,7 @@
 
 #include "procs/cgroup.h"
 #include "procs/keeper.h"
+#include "procs/pidstat.h"
 #include "procs/sandbox_files.h"
 #include "reactor/child.h"
 #include "reactor/log.h"
@@ -23,6 +26,8 @@ enum { DEATH_MS = 2000, LAUNCH_MS = 10000, KINDS = 4 };
 
 struct pause {
 	struct exit_watch exit;
+	struct fd_watch own;     /* of pidfd */
+	int pidfd;               /* of one that the keeper does not know; -1 */
 	struct sandbox *sandbox; /* outlives it: sandbox_down kills the pause first */
 };
 
@@ -37,6 +42,8 @@ struct starting {
 
 struct killing {
 	struct exit_watch exit;
+	struct fd_watch own; /* of pidfd */
+	int pidfd;           /* of one that the keeper does not know; -1 */
 	struct timer timer;
 	char id[ID_SIZE];
 	void (*done)(void *arg);
@@ -60,44 +67,65 @@ static void unwatch(struct sandbox *s)
 {
 	struct pause *p = map_drop(&watched, s->id);
 
-	if (p)
-		keeper_unwatch_exit(&p->exit);
+	if (!p)
+		return;
+	keeper_unwatch_exit(&p->exit);
+	fd_watch_clear(&p->own);
+	if (p->pidfd >= 0)
+		close(p->pidfd);
 	free(p);
 }
 
-static void on_death(struct exit_watch *w, const struct exit_record *r)
+static void died(struct sandbox *s, int status)
 {
-	struct pause *p = container_of(w, struct pause, exit);
-	struct sandbox *s = p->sandbox;
 	char id[72];
 
 	log_warn("sandbox_pause_died sandbox=%.12s pid=%d status=%s", s->id, (int)s->pause_pid,
-		 log_quote(r->status < 0 ? "unknown" : child_status_text(r->status)));
+	         log_quote(status < 0 ? "unknown" : child_status_text(status)));
 	s->pause_pid = 0;
 	unwatch(s);
 	sandbox_set_state(s, SANDBOX_NOTREADY);
 	keeper_forget(keep_id(s, id));
 }
 
-static void watch(struct sandbox *s)
+static void on_death(struct exit_watch *w, const struct exit_record *r)
+{
+	died(container_of(w, struct pause, exit)->sandbox, r->status);
+}
+
+static void on_own_death(struct fd_watch *w, int events)
+{
+	(void)events;
+	died(container_of(w, struct pause, own)->sandbox, -1);
+}
+
+/* pidfd -1: the keeper knows it. Else it is taken. */
+static void watch(struct sandbox *s, int pidfd)
 {
 	struct pause *p = new_zero(struct pause);
 	char id[72];
 
 	unwatch(s);
 	p->sandbox = s;
+	p->pidfd = pidfd;
 	map_put(&watched, s->id, p);
-	keeper_watch_exit(&p->exit, keep_id(s, id), on_death);
+	if (pidfd < 0)
+		keeper_watch_exit(&p->exit, keep_id(s, id), on_death);
+	else
+		fd_watch_set(&p->own, pidfd, FD_READ, on_own_death);
 }
 
 bool sandbox_pause_adopt(struct sandbox *s)
 {
 	char id[72];
 	const struct kept *k = keeper_kept(keep_id(s, id));
+	int pidfd = k ? -1 : pidstat_open(s->pause_pid, s->pause_start_ticks);
 
-	if (!k || k->ended || k->pid != s->pause_pid)
+	if (k ? k->ended || k->pid != s->pause_pid : pidfd < 0)
 		return false;
-	watch(s);
+	if (!k)
+		log_info("sandbox_pause_regained sandbox=%.12s pid=%d", s->id, (int)s->pause_pid);
+	watch(s, pidfd);
 	return true;
 }
 
@@ -123,6 +151,7 @@ static void on_not_started(struct timer *t)
 static void on_started(void *arg, const struct err *e, struct child_result *r)
 {
 	struct starting *st = arg;
+	struct pidstat begun = { 0 };
 	struct err mine;
 
 	if (e || r->status != 0) {
@@ -134,7 +163,9 @@ static void on_started(void *arg, const struct err *e, struct child_result *r)
 		return report(st, &mine);
 	}
 	st->sandbox->pause_pid = r->pid;
-	watch(st->sandbox);
+	pidstat_read(r->pid, &begun); /* of one that is dead already the watch tells */
+	st->sandbox->pause_start_ticks = begun.start_ticks;
+	watch(st->sandbox, -1);
 	report(st, NULL);
 }
 
@@ -214,6 +245,9 @@ static void dead(struct killing *k)
 	snprintf(id, sizeof(id), "pause/%s", k->id);
 	keeper_unwatch_exit(&k->exit);
 	keeper_forget(id);
+	fd_watch_clear(&k->own);
+	if (k->pidfd >= 0)
+		close(k->pidfd);
 	timer_clear(&k->timer);
 	free(k);
 	done(arg);
@@ -223,6 +257,12 @@ static void on_killed(struct exit_watch *w, const struct exit_record *r)
 {
 	(void)r;
 	dead(container_of(w, struct killing, exit));
+}
+
+static void on_own_killed(struct fd_watch *w, int events)
+{
+	(void)events;
+	dead(container_of(w, struct killing, own));
 }
 
 static void on_patience(struct timer *t)
@@ -243,15 +283,20 @@ void sandbox_pause_kill(struct sandbox *s, void (*done)(void *arg), void *arg)
 	struct killing *k = new_zero(struct killing);
 	char id[72];
 	const struct kept *kept = keeper_kept(keep_id(s, id));
+	int pidfd = kept && !kept->ended ? kept->pidfd : -1;
 
 	unwatch(s);
+	k->pidfd = kept ? -1 : pidstat_open(s->pause_pid, s->pause_start_ticks);
 	s->pause_pid = 0;
 	snprintf(k->id, sizeof(k->id), "%s", s->id);
 	k->done = done;
 	k->arg = arg;
-	if (!kept || kept->ended || kept->pidfd < 0)
+	if (pidfd < 0 && k->pidfd < 0)
 		return timer_set(&k->timer, 0, on_none);
-	syscall(SYS_pidfd_send_signal, kept->pidfd, SIGKILL, NULL, 0);
-	keeper_watch_exit(&k->exit, id, on_killed);
+	syscall(SYS_pidfd_send_signal, kept ? pidfd : k->pidfd, SIGKILL, NULL, 0);
+	if (kept)
+		keeper_watch_exit(&k->exit, id, on_killed);
+	else
+		fd_watch_set(&k->own, k->pidfd, FD_READ, on_own_killed);
 	timer_set(&k->timer, DEATH_MS, on_patience);
 }

@@ -5,9 +5,12 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "procs/container.h"
 #include "procs/keeper.h"
+#include "procs/pidstat.h"
 #include "reactor/log.h"
 #include "reactor/own.h"
 
@@ -25,15 +28,34 @@ static bool is_process_of(const struct container *c)
 	return false;
 }
 
+static int open_namespace(pid_t pid, const char *which)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/%s", (int)pid, which);
+	return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+/* The pause lives in all of them, but no other process may have got its pid when they were opened. */
+static bool take_from_pause(const struct sandbox *s, const char *which, const char *name)
+{
+	auto_fd int pidfd = pidstat_open(s->pause_pid, s->pause_start_ticks);
+	auto_fd int fd = pidfd < 0 ? -1 : open_namespace(s->pause_pid, which);
+
+	if (fd < 0 || syscall(SYS_pidfd_send_signal, pidfd, 0, NULL, 0) < 0)
+		return false;
+	keeper_hold(name, fd);
+	log_info("namespace_regained sandbox=%.12s which=%s pause=%d", s->id, which, (int)s->pause_pid);
+	return true;
+}
+
 static bool take_from(const struct container *c, const char *which, const char *name)
 {
 	auto_fd int fd = -1;
-	char path[64];
 
 	if (c->state != CONTAINER_RUNNING || c->pid <= 0 || !is_process_of(c))
 		return false;
-	snprintf(path, sizeof(path), "/proc/%d/ns/%s", (int)c->pid, which);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
+	fd = open_namespace(c->pid, which);
 	/* Between the look and the open another process may have got the pid. */
 	if (fd < 0 || !is_process_of(c))
 		return false;
@@ -47,7 +69,7 @@ bool sandbox_regain(const struct sandbox *s, const char *which)
 	char name[ID_SIZE + 16];
 
 	snprintf(name, sizeof(name), "sandbox/%s/%s", s->id, which);
-	if (keeper_held(name) >= 0)
+	if (keeper_held(name) >= 0 || take_from_pause(s, which, name))
 		return true;
 	list_each(it, &s->containers)
 		if (take_from(container_of(it, struct container, of_sandbox), which, name))

@@ -1,4 +1,5 @@
-/* sandbox_regain.h - namespaces of a sandbox whose keeper ended, taken again from a container that lives in them. */
+/* sandbox_regain.h - namespaces of a sandbox whose keeper ended, taken again from its pause or a
+ * container, which live in them. */
 #ifndef PROCS_SANDBOX_REGAIN_H
 #define PROCS_SANDBOX_REGAIN_H
 

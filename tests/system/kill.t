@@ -52,6 +52,14 @@ is 'its log is whole' "$(log_text slow)" 'done'
 over=$($CRICTL create "$pod" "$(ctr_json over 'while :; do echo tick; sleep 0.1; done')" "$T/p.pod.json")
 $CRICTL start "$over" >/dev/null
 pid=$($CRICTL inspect "$over" | jq -r .info.pid)
+# Two pods with a shared PID namespace, one of them without any container.
+shared_pid='"linux":{"security_context":{"namespace_options":{"pid":0}}}'
+shared=$($CRICTL runp "$(pod_json shared "$shared_pid")")
+bare=$($CRICTL runp "$(pod_json bare "$shared_pid")")
+first=$($CRICTL create "$shared" "$(ctr_json first 'exec sleep 1000' "$shared_pid")" "$T/shared.pod.json")
+$CRICTL start "$first" >/dev/null
+pause_of() { $CRICTL inspectp "$1" | jq -r .info.pid; }
+pause=$(pause_of "$shared") bare_pause=$(pause_of "$bare")
 pkill -TERM -f "^[^ ]*crisp-keeper --config $T/config.yaml"
 until_ok 10 sh -c "! pgrep -f '[^ ]*crispd --config $T/config.yaml'"
 ok 'the container runs without them' test -d "/proc/$pid"
@@ -61,4 +69,23 @@ is 'the container runs on' "$(state_of "$over") $($CRICTL inspect "$over" | jq -
 is 'its pod is ready' "$($CRICTL pods --id "$pod" -o json | jq -r '.items[0].state')" SANDBOX_READY
 is 'and takes another container' "$($CRICTL start "$($CRICTL create "$pod" "$(ctr_json next 'hostname')" "$T/p.pod.json")" >/dev/null && until_ok 10 test -s "$T/logs/next.log" && log_text next)" "$(hostname)"
 is 'exec works' "$($CRICTL exec -s "$over" echo here)" here
+
+ready() { $CRICTL inspectp "$1" | jq -r .status.state; }
+is 'pods with a pause are ready' "$(ready "$shared") $(ready "$bare")" 'SANDBOX_READY SANDBOX_READY'
+is 'with the same pauses' "$(pause_of "$shared") $(pause_of "$bare")" "$pause $bare_pause"
+for p in "$shared" "$bare"; do
+	name=$([ "$p" = "$shared" ] && echo shared || echo bare)
+	c=$($CRICTL create "$p" "$(ctr_json "$name-later" 'exec sleep 2000' "$shared_pid")" "$T/$name.pod.json")
+	ok "$name: another container starts" $CRICTL start "$c"
+	like "$name: pid 1 is the pause" "$($CRICTL exec -s "$c" ps)" '^ *1 .*crisp-pause'
+	is "$name: it is in the pod's namespaces" "$(for n in pid net ipc uts; do readlink "/proc/$($CRICTL inspect "$c" | jq -r .info.pid)/ns/$n"; done)" \
+		"$(for n in pid net ipc uts; do readlink "/proc/$(pause_of "$p")/ns/$n"; done)"
+done
+like 'shared: it sees the one from before' "$($CRICTL exec -s "$first" ps)" 'sleep 2000'
+kill -9 "$bare_pause"
+not_ready() { [ "$(ready "$1")" = SANDBOX_NOTREADY ]; }
+ok 'a pause that dies is noticed' until_ok 10 not_ready "$bare"
+is 'by its pod only' "$(ready "$shared")" SANDBOX_READY
+ok 'the other goes' $CRICTL rmp -f "$shared"
+notok 'and its pause with it' kill -0 "$pause"
 crisp_clean

@@ -1,8 +1,10 @@
 /* test_sandbox_down.c - StopPodSandbox: in which order all is given back, what may fail, and what is still there after
  * a restart. */
+#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "procs/pidstat.h"
 #include "procs/sandbox_down.h"
 #include "procs/sandbox_pause.h"
 #include "procs/spec.h"
@@ -178,6 +180,58 @@ static void containers_are_told_where_the_namespaces_are(void)
 	blank();
 }
 
+static pid_t child_that_waits(void)
+{
+	pid_t pid = fork();
+
+	if (pid == 0)
+		for (;;)
+			pause();
+	return pid;
+}
+
+static void in_time(const struct sandbox *s, int32_t state)
+{
+	for (int i = 0; i < 10000 && s->state != state; i++)
+		turns();
+	ok(s->state == state);
+}
+
+/* Both daemons were away: pid and time of birth say whether a process is the pause, its pidfd when it dies. */
+static void the_keeper_forgot_the_pause(void)
+{
+	pid_t pids[] = { child_that_waits(), child_that_waits() };
+	struct result r = { 0 };
+	struct pidstat born;
+	struct sandbox *s = ready(ALL | MADE_PAUSE);
+
+	net_world.pause_pid = 0;
+	s->pause_pid = pids[0];
+	ok(pidstat_read(pids[0], &born) && born.parent == getpid() && born.session == getsid(0));
+	s->pause_start_ticks = born.start_ticks + 1; /* the pid is another's by now */
+	ok(!sandbox_adopt(s) && s->state == SANDBOX_NOTREADY);
+	s->state = SANDBOX_READY;
+	s->pause_start_ticks = born.start_ticks;
+	ok(sandbox_adopt(s) && s->state == SANDBOX_READY && s->pause_pid == pids[0]);
+	kill(pids[0], SIGKILL);
+	in_time(s, SANDBOX_NOTREADY);
+	ok(s->pause_pid == 0);
+	sandbox_free(s);
+
+	s = ready(ALL | MADE_PAUSE);
+	s->pause_pid = pids[1];
+	ok(pidstat_read(pids[1], &born));
+	s->pause_start_ticks = born.start_ticks;
+	ok(sandbox_adopt(s));
+	sandbox_down_start(s, record, &r);
+	for (int i = 0; i < 10000 && !net_world_waits("del"); i++)
+		turns();
+	ok(s->pause_pid == 0 && (!pidstat_read(pids[1], &born) || born.state == 'Z'));
+	net_world_answers("del", ERR_OK, false);
+	ok(r.calls == 1 && r.e.code == ERR_OK && s->made == 0);
+	sandbox_free(s);
+}
+
 static void what_vanished_while_we_were_away_is_not_ready(void)
 {
 	struct sandbox *s;
@@ -205,6 +259,8 @@ static void what_vanished_while_we_were_away_is_not_ready(void)
 	net_world_pause_dies();
 	ok(s->state == SANDBOX_NOTREADY);
 	sandbox_free(s);
+
+	the_keeper_forgot_the_pause();
 
 	blank(); /* an IPC namespace of its own, and its tmpfs is not mounted */
 	s = ready(ALL);

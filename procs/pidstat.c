@@ -1,0 +1,41 @@
+/* pidstat.c - see pidstat.h. */
+#include "procs/pidstat.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "reactor/own.h"
+
+bool pidstat_read(pid_t pid, struct pidstat *out)
+{
+	char path[32], text[1024];
+	auto_fd int fd = -1;
+	const char *after;
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	if (n <= 0)
+		return false;
+	text[n] = '\0';
+	/* The name, in parentheses, may hold anything, parentheses too. */
+	after = strrchr(text, ')');
+	return after && sscanf(after, ") %c %d %*d %d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %" SCNd64,
+	                       &out->state, &out->parent, &out->session, &out->start_ticks) == 4;
+}
+
+int pidstat_open(pid_t pid, int64_t start_ticks)
+{
+	auto_fd int fd = pid > 0 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
+	struct pidstat now;
+
+	/* Opened before it is looked at: what the look confirms is what the fd refers to. */
+	if (fd < 0 || !pidstat_read(pid, &now) || now.start_ticks != start_ticks || now.state == 'Z')
+		return -1;
+	return take_fd(&fd);
+}
