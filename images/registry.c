@@ -413,10 +413,10 @@ static void on_done(void *arg, const struct err *e)
 	g->http = NULL;
 	timer_clear(&g->timer);
 	if (e) {
-		answer_error(g, &copy, ERR_UNAVAILABLE, e->msg);
+		answer_error(g, &copy, e->code, e->msg);
 		if (g->sm.now == ASK && g->host < g->r->hosts.n && g->r->hosts.n > 1)
 			g->r->dead |= 1u << g->host;
-		next_host(g, &copy, true);
+		next_host(g, &copy, e->code == ERR_UNAVAILABLE);
 	} else if (g->sm.now == BODY) {
 		finish(g, NULL);
 	} else {

@@ -327,7 +327,7 @@ static void on_done(void *arg, const struct err *e)
 	timer_clear(&t->timer);
 	snprintf(text, sizeof(text), "status %d", t->status);
 	if (e)
-		fail(t, ERR_UNAVAILABLE, e->msg);
+		fail(t, e->code, e->msg);
 	else if (t->status == 200)
 		read_answer(t);
 	else if (t->status == 400 || t->status == 401 || t->status == 403)

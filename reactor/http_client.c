@@ -237,6 +237,11 @@ static void on_result(struct http *h, CURLcode rc)
 		curl_easy_getinfo(h->easy, CURLINFO_OS_ERRNO, &os);
 		err_set(&e, ERR_UNAVAILABLE, "%s: %s%s%s", h->host, why, os ? ": " : "", os ? strerror((int)os) : "");
 		return finish(h, &e);
+	case CURLE_PEER_FAILED_VERIFICATION:
+	case CURLE_SSL_ISSUER_ERROR:
+	case CURLE_SSL_CACERT_BADFILE:
+	case CURLE_SSL_CERTPROBLEM:
+		return fail(h, ERR_FAILED_PRECONDITION, why);
 	default:
 		return fail(h, ERR_UNAVAILABLE, why);
 	}

@@ -36,7 +36,9 @@ struct http_events {
 	bool (*data)(void *arg, const void *p, size_t n);
 	/* e NULL: the response is complete (whatever its status). Else, exactly one of, with host and cause in the
 	 * message:
-	 *   UNAVAILABLE        cannot resolve, connect, TLS handshake or verification failed, reset, truncated, stalled
+	 *   UNAVAILABLE        cannot resolve, connect or agree on TLS, reset, truncated, stalled: may pass by itself
+	 *   FAILED_PRECONDITION  the server's certificate does not verify; a CA, certificate or key file of ours is no use:
+	 *                      the next try would end the same way
 	 *   INVALID_ARGUMENT   the URL is not http or https, cannot be parsed; a header holds a line break */
 	void (*done)(void *arg, const struct err *e);
 	void *arg;

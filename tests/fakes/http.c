@@ -90,11 +90,12 @@ static void http_free(struct http *h)
 static void end(struct http *h, const char *trouble)
 {
 	struct http_events ev = h->ev;
+	enum err_code code = h->answer.untrusted ? ERR_FAILED_PRECONDITION : ERR_UNAVAILABLE;
 	struct err e;
 
 	http_free(h);
 	if (trouble)
-		err_set(&e, ERR_UNAVAILABLE, "%s", trouble);
+		err_set(&e, code, "%s", trouble);
 	ev.done(ev.arg, trouble ? &e : NULL);
 }
 
@@ -107,7 +108,7 @@ static void turn(struct timer *t)
 	if (h->answer.stall)
 		return;
 	if (h->answer.status == 0)
-		return end(h, "connection refused");
+		return end(h, h->answer.untrusted ? "certificate problem" : "connection refused");
 	if (!h->head_sent) {
 		h->head_sent = true;
 		timer_set(t, 0, turn);

@@ -14,6 +14,7 @@ struct fake_answer {
 	const void *body;        /* borrowed until the transfer ended */
 	size_t len;
 	size_t cut;              /* > 0: reset after so many bytes of the body */
+	bool untrusted;          /* status 0, and its certificate is the reason */
 	bool stall;              /* nothing comes until it is cancelled */
 };
 

@@ -33,7 +33,9 @@ was() { # NAME WORDS CODE CAUSE
 }
 later nowhere does-not-exist.invalid/a
 hosts_toml unknown.test <<<"server = \"$url\""
-later unknown unknown.test/busybox
+bad 'a CA that nobody knows' unknown.test/busybox FAILED_PRECONDITION
+like 'says so' "$message" 'certificate'
+is 'there is no second try' "$(grep -c 'registry_retry host=unknown.test ' "$T/crisp.log")" 0
 hosts_toml "$host" <<<"server = \"$url\"
 ca = \"../../ca.crt\""
 bad 'a private CA, and no password' "$host/busybox" UNAUTHENTICATED
@@ -55,7 +57,6 @@ hosts_toml "$host" <<<"server = \"$url\"
   ca = \"../../ca.crt\""
 bad 'the server among its hosts' "$host/busybox" UNAUTHENTICATED
 is 'is asked once, as its table says' "$(grep -c "registry_retry host=$host " "$T/crisp.log")" 0
-was unknown 'a CA that nobody knows' Unavailable 'certificate'
 was nowhere 'a host that does not exist' Unavailable 'RegistryUnavailable.*Could not resolve host: does-not-exist.invalid|resolve'
 kill "$secure"; wait "$secure" 2>/dev/null
 

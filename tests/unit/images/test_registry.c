@@ -143,6 +143,29 @@ static void five_tries_of_what_may_pass(void)
 	ok(r.code == ERR_UNAVAILABLE && fake_http_asked() == 5 && strstr(r.msg, "connection refused"));
 }
 
+/* A certificate does not get better by itself: neither the registry's nor its token server's. */
+static void serve_untrusted(const struct http_request *q, struct fake_answer *out)
+{
+	if (strstr(q->url, "token"))
+		*out = (struct fake_answer){ .untrusted = true };
+	else
+		text(out, 401, "Www-Authenticate: Bearer realm=\"https://auth.example/token\"", "");
+}
+
+static void one_try_of_what_cannot_pass(void)
+{
+	struct result r;
+
+	always = (struct fake_answer){ .untrusted = true };
+	fake_http_serve(serve_always);
+	r = get("reg.example/a:v1", NULL, "manifests", "v1");
+	ok(r.calls == 1 && r.code == ERR_FAILED_PRECONDITION && fake_http_asked() == 1);
+	ok(strstr(r.msg, "certificate problem") && !*r.reason);
+	fake_http_serve(serve_untrusted);
+	r = get("reg.example/a:v1", NULL, "manifests", "v1");
+	ok(r.calls == 1 && r.code == ERR_FAILED_PRECONDITION && fake_http_asked() == 2);
+}
+
 static void serve_busy_once(const struct http_request *q, struct fake_answer *out)
 {
 	(void)q;
@@ -417,6 +440,7 @@ int main(void)
 	errors_have_names();
 	errors_without_end();
 	five_tries_of_what_may_pass();
+	one_try_of_what_cannot_pass();
 	retry_after_is_kept();
 	a_broken_blob_goes_on_where_it_ended();
 	a_server_without_ranges_begins_anew();
