@@ -54,6 +54,7 @@ struct handlers {
 	struct arena *arena;
 	bool default_usable;
 	const char *why;
+	const char *unusable; /* what is wrong with each handler that is not the default */
 };
 
 static void add_handler(struct handlers *h, const char *name, const struct runtime_handler *handler)
@@ -82,11 +83,14 @@ static void on_handler(void *arg, const struct runtime_handler *handler, bool us
 	}
 	if (usable)
 		add_handler(h, handler->name, handler);
+	else if (strcmp(handler->name, config->runtimes.default_name) != 0)
+		h->unusable = *h->unusable ? arena_printf(h->arena, "%s; %s", h->unusable, why_not)
+		                           : arena_strdup(h->arena, why_not);
 }
 
 static void conditions(struct handlers *h, Runtime__V1__RuntimeStatus *status)
 {
-	Runtime__V1__RuntimeCondition **out = arena_zalloc(h->arena, 2 * sizeof(*out));
+	Runtime__V1__RuntimeCondition **out = arena_zalloc(h->arena, 3 * sizeof(*out));
 	const char *why = "", *runtime_why = *not_ready ? not_ready : !h->default_usable ? h->why : "";
 	bool network = cni_ready(&why);
 
@@ -94,7 +98,9 @@ static void conditions(struct handlers *h, Runtime__V1__RuntimeStatus *status)
 		runtime_why = "the keeper is away: running containers are served, new processes are not";
 	out[0] = condition(h->arena, "RuntimeReady", !*runtime_why, "RuntimeNotReady", runtime_why);
 	out[1] = condition(h->arena, "NetworkReady", network, "NetworkPluginNotReady", why);
-	status->n_conditions = 2;
+	/* The node is ready without them; the kubelet passes over conditions that it does not know, crictl shows them. */
+	out[2] = condition(h->arena, "RuntimeHandlersUsable", !*h->unusable, "RuntimeHandlerNotUsable", h->unusable);
+	status->n_conditions = 3;
 	status->conditions = out;
 }
 
@@ -102,7 +108,7 @@ void rpc_status(struct rpc *r, const void *request)
 {
 	const Runtime__V1__StatusRequest *in = request;
 	Runtime__V1__StatusResponse out = RUNTIME__V1__STATUS_RESPONSE__INIT;
-	struct handlers h = { &out, rpc_arena(r), false, "" };
+	struct handlers h = { .out = &out, .arena = rpc_arena(r), .why = "", .unusable = "" };
 
 	out.runtime_handlers = arena_zalloc(h.arena, (config->runtimes.n + 1) * sizeof(*out.runtime_handlers));
 	runtime_each(on_handler, &h);

@@ -95,6 +95,7 @@ static int join(struct rpc *r, const struct sandbox_config *config, struct sandb
 void sandbox_flow_run(struct rpc *r, const struct sandbox_config *config)
 {
 	struct sandbox *s = sandbox_named(config->name, config->namespace_, config->uid, config->attempt);
+	const struct runtime_handler *handler = runtime_find(config->runtime_handler);
 	struct run *run;
 	struct err e;
 
@@ -103,12 +104,13 @@ void sandbox_flow_run(struct rpc *r, const struct sandbox_config *config)
 			rpc_fail(r, &e);
 		return;
 	}
-	if (!runtime_find(config->runtime_handler)) {
+	if (!handler) {
 		err_set(&e, ERR_INVALID_ARGUMENT, "runtime handler \"%.100s\" is not configured",
 		        config->runtime_handler);
 		return rpc_fail(r, &e);
 	}
-	if (sandbox_check(config, &e) < 0)
+	/* A pod whose containers could never start is not made: its network and addresses would be for nothing. */
+	if (sandbox_check(config, &e) < 0 || runtime_usable(handler, &e) < 0)
 		return rpc_fail(r, &e);
 	s = sandbox_new(config);
 	run = new_zero(struct run);

@@ -240,18 +240,28 @@ void program_probe(struct program *p, struct program_wait *w, void (*fn)(struct 
 		timer_set(&p->timer, 0, on_waiters_turn);
 }
 
+int runtime_usable(const struct runtime_handler *h, struct err *e)
+{
+	struct program *p = program_of(h);
+
+	if (program_usable(p, e) < 0)
+		return -1;
+	if (p->fault.code == ERR_OK)
+		return 0;
+	*e = p->fault;
+	/* Tried again, for the next who asks: until then the fault stands. */
+	if (p->probe == PROBE_NONE)
+		spawn_probe(p, PROBE_VERSION, "--version", on_version);
+	return -1;
+}
+
 void runtime_each(void (*fn)(void *arg, const struct runtime_handler *h, bool usable, const char *why_not), void *arg)
 {
 	for (size_t i = 0; i < nprograms; i++) {
-		struct program *p = &programs[i];
 		struct err e = { 0 };
-		bool usable = program_usable(p, &e) == 0;
+		bool usable = runtime_usable(&programs[i].handler, &e) == 0;
 
-		if (usable && p->probe == PROBE_NONE && p->fault.code != ERR_OK) {
-			usable = false;
-			e = p->fault;
-		}
-		fn(arg, &p->handler, usable, usable ? "" : e.msg);
+		fn(arg, &programs[i].handler, usable, usable ? "" : e.msg);
 	}
 }
 
@@ -260,8 +270,11 @@ void runtime_features(const struct runtime_handler *h, struct runtime_features *
 	struct program *p = program_of(h);
 	struct err e;
 
+	*out = (struct runtime_features){ 0 };
+	if (runtime_usable(h, &e) < 0)
+		return;
 	/* Asked for by Status before the first container: the probe starts now, the next Status has it. */
-	if (program_usable(p, &e) == 0 && p->probe == PROBE_NONE)
+	if (p->probe == PROBE_NONE)
 		spawn_probe(p, PROBE_VERSION, "--version", on_version);
 	else if (p->probe == PROBE_DONE)
 		userns_try(p);

@@ -34,11 +34,16 @@ int runtimes_open(const struct runtimes_config *cfg, struct err *e);
 const struct runtime_handler *runtime_find(const char *name);
 void runtime_each(void (*fn)(void *arg, const struct runtime_handler *h, bool usable, const char *why_not), void *arg);
 
+/* FAILED_PRECONDITION names what is wrong with its program: it is not there, may not be executed, or failed when it was
+ * last tried. A program that was not tried yet passes. */
+int runtime_usable(const struct runtime_handler *h, struct err *e);
+
 struct runtime_features {
 	bool recursive_read_only;
 	bool user_namespaces; /* it was tried (oci_userns.h) */
 	bool seccomp_bpf;     /* it takes a compiled filter by the annotation run.oci.seccomp_bpf_data */
 };
+/* All false while the program is not usable or was not tried yet. */
 void runtime_features(const struct runtime_handler *h, struct runtime_features *out);
 
 /* ---- operations: each spawns the program once. done: exactly once, never inside the call ----

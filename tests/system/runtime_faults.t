@@ -21,6 +21,10 @@ ok 'not ready' until_ok 10 why_is "$T/rt/oci: No such file"
 is 'for this reason' "$(condition status) $(condition reason)" 'false RuntimeNotReady'
 like 'the one that is there is offered' "$(handlers)" 'runc'
 unlike 'the one that is not there is not' "$(handlers)" 'other'
+is 'what is wrong with that one is a condition of its own' "$($CRICTL info | jq -r '.status.conditions[] | select(.type == "RuntimeHandlersUsable") | [.status, .message] | map(tostring) | join(" ")')" \
+	"false runtime handler other: $T/rt/other: No such file or directory"
+notok 'no pod is made for a program that is not there' $CRICTL runp "$(pod_json early '"linux":{"security_context":{"namespace_options":{"pid":1,"network":2}}}')"
+like 'it is told so' "$out" "FailedPrecondition.*$T/rt/oci: No such file"
 ok 'a pull works' $CRICTL pull "$REGISTRY/busybox:latest"
 mode version exit
 cp "$ROOT/tests/lib/oci_fake" "$T/rt/new" && mv "$T/rt/new" "$T/rt/oci"
@@ -75,13 +79,13 @@ like 'is named' "$message" "$T/rt/oci: No such file"
 mv "$T/rt/away" "$T/rt/oci"
 ok 'the container goes' $CRICTL rm -f "$ctr"
 works 'a good one after these'
-missing() {
-	local p c
-	p=$($CRICTL runp --runtime other "$(pod_json q)") || return 0
-	c=$($CRICTL create "$p" "$(ctr_json q x)" "$T/q.pod.json") && $CRICTL start "$c" && return 1
-	$CRICTL rmp -f "$p"
-}
-like 'a handler whose program was never there' "$(missing 2>&1)" "FailedPrecondition.*$T/rt/other: No such file"
+notok 'a handler whose program was never there' $CRICTL runp --runtime other "$(pod_json q)"
+like 'is named' "$out" "FailedPrecondition.*$T/rt/other: No such file"
+is 'nothing was made' "$($CRICTL pods -q --no-trunc) $(ls "$T/netns")" "$pod crisp-$pod"
+cp "$ROOT/tests/lib/oci_fake" "$T/rt/other"
+ok 'once it is there' $CRICTL runp --runtime other "$T/q.pod.json"
+$CRICTL rmp -f "$($CRICTL pods -q --name q)" >/dev/null 2>&1
+rm "$T/rt/other"
 
 # A command that does not exist is the container's fault, not the runtime's.
 ctr=$($CRICTL create "$pod" "$(ctr_json nocmd x '"command":["/bin/not-there"]')" "$T/p.pod.json")
