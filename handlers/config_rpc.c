@@ -98,7 +98,7 @@ static void conditions(struct handlers *h, Runtime__V1__RuntimeStatus *status)
 		runtime_why = "the keeper is away: running containers are served, new processes are not";
 	out[0] = condition(h->arena, "RuntimeReady", !*runtime_why, "RuntimeNotReady", runtime_why);
 	out[1] = condition(h->arena, "NetworkReady", network, "NetworkPluginNotReady", why);
-	/* The node is ready without them; the kubelet passes over conditions that it does not know, crictl shows them. */
+	/* The node is ready without them: the kubelet passes over conditions that it does not know, crictl shows it. */
 	out[2] = condition(h->arena, "RuntimeHandlersUsable", !*h->unusable, "RuntimeHandlerNotUsable", h->unusable);
 	status->n_conditions = 3;
 	status->conditions = out;

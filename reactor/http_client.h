@@ -37,8 +37,8 @@ struct http_events {
 	/* e NULL: the response is complete (whatever its status). Else, exactly one of, with host and cause in the
 	 * message:
 	 *   UNAVAILABLE        cannot resolve, connect or agree on TLS, reset, truncated, stalled: may pass by itself
-	 *   FAILED_PRECONDITION  the server's certificate does not verify; a CA, certificate or key file of ours is no use:
-	 *                      the next try would end the same way
+	 *   FAILED_PRECONDITION the server's certificate does not verify, or a CA, certificate or key file of ours is
+	 *                      no use: the next try would end the same way
 	 *   INVALID_ARGUMENT   the URL is not http or https, cannot be parsed; a header holds a line break */
 	void (*done)(void *arg, const struct err *e);
 	void *arg;

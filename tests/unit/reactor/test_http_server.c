@@ -199,7 +199,7 @@ static void hostile_requests(void)
 		"GET\r\n\r\n",
 		"GET /hello HTTP/9.9\r\n\r\n",
 		"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-		"GET /hello HTTP/1.1\r\nConnection: close, Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: \r\n\r\n",
+		"GET /hello HTTP/1.1\r\nConnection: Upgrade, close\r\nUpgrade: h2c\r\nHTTP2-Settings: \r\n\r\n",
 		"POST /hello HTTP/1.1\r\nConnection: close\r\nContent-Length: 99999999999\r\n\r\n",
 		"POST /hello HTTP/1.1\r\nConnection: close\r\nContent-Length: -1\r\n\r\n",
 		"POST /hello HTTP/1.1\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
