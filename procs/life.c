@@ -110,13 +110,13 @@ static void on_nothing_to_delete(struct timer *t)
 	over(container_of(t, struct life, timer));
 }
 
-static void delete_now(struct life *l)
+static void delete_now(struct life *l, bool force)
 {
 	struct container *c = l->container;
 	const struct runtime_handler *h = runtime_find(c->runtime);
 
 	if (h) {
-		oci_delete(h, c->id, on_deleted, l);
+		oci_delete(h, c->id, force, on_deleted, l);
 		return;
 	}
 	log_warn("runtime_delete container=%.12s error=\"runtime handler %s is not configured any more\"", c->id,
@@ -155,7 +155,7 @@ static void on_log_over(struct timer *t)
 	keeper_release_all(arena_printf(a, "container/%s/", c->id));
 	arena_free(a);
 	sm_move(&l->sm, DELETE);
-	delete_now(l);
+	delete_now(l, false);
 }
 
 /* Closing the pump waits until its callback has returned. */
@@ -251,7 +251,7 @@ void life_begin(struct container *c)
 
 void life_finish(struct container *c)
 {
-	delete_now(life_new(c, DELETE));
+	delete_now(life_new(c, DELETE), true);
 }
 
 void life_wait(struct container *c, struct container_wait *w, void (*fn)(struct container_wait *w))

@@ -372,11 +372,12 @@ struct oci_op *oci_exec(const struct runtime_handler *h, const char *id, const c
 	return op_start(op);
 }
 
-struct oci_op *oci_delete(const struct runtime_handler *h, const char *id, oci_done *done, void *arg)
+struct oci_op *oci_delete(const struct runtime_handler *h, const char *id, bool force, oci_done *done, void *arg)
 {
 	struct oci_op *op = op_new(h, "delete", id, done, arg);
 
-	arg_add(op, "--force");
+	if (force)
+		arg_add(op, "--force");
 	arg_add(op, id);
 	op->spec.stderr_max = LOG_TAIL;
 	op->spec.timeout_ms = DELETE_TIMEOUT_MS;

@@ -193,7 +193,7 @@ static void on_ran(void *arg, const struct err *e, struct child_result *r)
 		return finish(t, true);
 	t->err = *e;
 	sm_move(&t->sm, DELETE);
-	t->op = oci_delete(&t->program->handler, t->id, on_deleted, t);
+	t->op = oci_delete(&t->program->handler, t->id, true, on_deleted, t);
 }
 
 static void run(struct userns_trial *t)

@@ -98,7 +98,7 @@ static void delete_it(struct remove *r)
 
 	sm_move(&r->sm, DELETE);
 	if (c->in_runtime && h) {
-		oci_delete(h, c->id, on_deleted, r);
+		oci_delete(h, c->id, true, on_deleted, r);
 		return;
 	}
 	if (c->in_runtime)

@@ -115,7 +115,7 @@ static void undo(struct start *s)
 	struct container *c = s->container;
 
 	sm_move(&s->sm, UNDO);
-	oci_delete(runtime_find(c->runtime), c->id, on_undone, s);
+	oci_delete(runtime_find(c->runtime), c->id, true, on_undone, s);
 }
 
 static int take_console(struct start *s)

@@ -113,11 +113,11 @@ struct oci_op *oci_exec(const struct runtime_handler *h, const char *id, const c
 	return begin("exec", keep_id, done, arg);
 }
 
-struct oci_op *oci_delete(const struct runtime_handler *h, const char *id, oci_done *done, void *arg)
+struct oci_op *oci_delete(const struct runtime_handler *h, const char *id, bool force, oci_done *done, void *arg)
 {
 	(void)h;
 	(void)id;
-	return begin("delete", "", done, arg);
+	return begin(force ? "delete --force" : "delete", "", done, arg);
 }
 
 struct oci_op *oci_update(const struct runtime_handler *h, const char *id, const char *resources_json, oci_done *done,

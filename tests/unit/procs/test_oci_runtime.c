@@ -54,7 +54,7 @@ static void probed(const char *name, const char *version, const char *features)
 {
 	struct result r = { 0 };
 
-	oci_delete(runtime_find(name), "x", record, &r);
+	oci_delete(runtime_find(name), "x", true, record, &r);
 	program_exit(0, version, "");
 	program_exit(*features ? 0 : 256, features, "");
 	world_settle();
@@ -140,11 +140,11 @@ static void it_fails_in_its_own_words(void)
 	ok(r.calls == 1 && r.err.code == ERR_INTERNAL);
 	is_str(r.err.msg, "runc run: exec: \"nope\": not found");
 
-	oci_delete(runtime_find("runc"), "c1", record, &r);
+	oci_delete(runtime_find("runc"), "c1", true, record, &r);
 	program_exit(256, "", "usage\nunknown flag: --force\n\n");
 	is_str(r.err.msg, "runc delete: unknown flag: --force");
 
-	oci_delete(runtime_find("runc"), "c1", record, &r);
+	oci_delete(runtime_find("runc"), "c1", false, record, &r);
 	program_exit(3 << 8, "", "");
 	is_str(r.err.msg, "runc delete: exit status 3");
 	ok(logs_are_gone());
@@ -180,7 +180,7 @@ static void only_some_at_a_time(void)
 	size_t slots = 2 * (size_t)sysconf(_SC_NPROCESSORS_ONLN);
 
 	for (size_t i = 0; i < slots + 3; i++)
-		oci_delete(runtime_find("runc"), "c1", record, &r);
+		oci_delete(runtime_find("runc"), "c1", true, record, &r);
 	ok(program_running() == slots);
 	program_exit(0, "", "");
 	ok(program_running() == slots && r.calls == 1);
@@ -196,10 +196,10 @@ static void cancel_in_each_state(void)
 	size_t slots = 2 * (size_t)sysconf(_SC_NPROCESSORS_ONLN);
 	int before = program_cancels;
 
-	runs = oci_delete(runtime_find("runc"), "c1", record, &r);
+	runs = oci_delete(runtime_find("runc"), "c1", true, record, &r);
 	for (size_t i = 1; i < slots; i++)
-		oci_delete(runtime_find("runc"), "c1", record, &r);
-	waits = oci_delete(runtime_find("runc"), "c1", record, &r);
+		oci_delete(runtime_find("runc"), "c1", true, record, &r);
+	waits = oci_delete(runtime_find("runc"), "c1", true, record, &r);
 	oci_cancel(waits); /* QUEUED */
 	oci_cancel(runs);  /* RUNNING */
 	ok(program_cancels == before + 1 && program_running() == slots - 1);
@@ -208,9 +208,9 @@ static void cancel_in_each_state(void)
 	ok((size_t)r.calls == slots - 1);
 
 	unlink(program);
-	oci_cancel(oci_delete(runtime_find("runc"), "c1", record, &r)); /* refused, not told yet */
+	oci_cancel(oci_delete(runtime_find("runc"), "c1", true, record, &r)); /* refused, not told yet */
 	open_runtimes();
-	oci_cancel(oci_delete(runtime_find("runc"), "c1", record, &r)); /* PROBE */
+	oci_cancel(oci_delete(runtime_find("runc"), "c1", true, record, &r)); /* PROBE */
 	ok(program_running() == 1);
 	program_exit(0, "runc version 1.1.5\n", "");
 	program_exit(256, "", "");
@@ -290,7 +290,7 @@ static void a_new_program_is_probed_again(void)
 
 	fputs("newer", f);
 	fclose(f);
-	oci_delete(runtime_find("runc"), "c1", record, &r);
+	oci_delete(runtime_find("runc"), "c1", true, record, &r);
 	ok(strstr(program_line(0), "--version") != NULL);
 	program_exit(0, "runc version 1.3\n", "");
 	program_exit(0, "{}", "");

@@ -125,6 +125,7 @@ static void a_delete_that_failed_is_tried_again(void)
 	ok(c->in_runtime);
 	begin(c, &r);
 	world_settle();
+	ok(strstr(fake_calls, "delete delete --force ") != NULL);
 	fake_runtime_fail(ERR_INTERNAL, "runc delete: busy");
 	world_settle();
 	ok(r.calls == 1 && r.code == ERR_INTERNAL && r.unmounts == 0);

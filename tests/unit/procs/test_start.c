@@ -118,7 +118,7 @@ static void the_runtime_refuses(void)
 
 	start_start(c, record, &r);
 	fake_runtime_fail(ERR_INTERNAL, "runc run: exec: \"nope\": not found");
-	is_str(fake_calls, "run delete ");
+	is_str(fake_calls, "run delete --force ");
 	ok(r.calls == 0);
 	fake_runtime_ok(0);
 	world_settle();
@@ -280,7 +280,7 @@ static void crash_while_starting(void)
 	start_adopt(c);
 	ok(c->state == CONTAINER_EXITED && c->exit_code == 128);
 	is_str(c->reason, "StartError");
-	is_str(fake_calls, "rmdir delete ");
+	is_str(fake_calls, "rmdir delete --force ");
 	fake_runtime_ok(0);
 	world_settle();
 	ok(!c->in_runtime && !c->life);
@@ -296,7 +296,7 @@ static void crash_after_the_exit_was_recorded(void)
 	fake_exit(c->id, 0);
 	start_adopt(c);
 	world_settle();
-	ok(fake_forgotten(c->id) && strstr(fake_calls, "delete"));
+	ok(fake_forgotten(c->id) && strstr(fake_calls, "delete --force"));
 	fake_runtime_ok(0);
 	world_settle();
 }
