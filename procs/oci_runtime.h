@@ -68,8 +68,9 @@ struct oci_op *oci_run(const struct runtime_handler *h, const char *id, const ch
 struct oci_op *oci_exec(const struct runtime_handler *h, const char *id, const char *process_path, const char *pidfile,
 			const char *keep_id, const struct oci_stdio *io, oci_done *done, void *arg);
 
-/* `delete`: removes its state and cgroup. With `force` it kills first what is left, and a container that the runtime does
- * not know is success; runc from 1.2 on then sleeps 100 ms, so a container whose end was seen is deleted without. */
+/* `delete`: removes its state and cgroup. With `force` it kills first what is left, and a container that the runtime
+ * does not know is success; runc from 1.2 on then sleeps 100 ms, so a container whose end was seen is deleted
+ * without. */
 struct oci_op *oci_delete(const struct runtime_handler *h, const char *id, bool force, oci_done *done, void *arg);
 
 /* `update --resources -`. */
