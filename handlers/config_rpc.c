@@ -116,6 +116,8 @@ void rpc_status(struct rpc *r, const void *request)
 	conditions(&h, out.status);
 	out.features = NEW_MESSAGE(h.arena, Runtime__V1__RuntimeFeatures, runtime__v1__runtime_features__init);
 	out.features->supplemental_groups_policy = true;
+	out.features->user_namespaces_host_network = true;
+	out.features->mount_options = true;
 	if (in->verbose) {
 		struct pair one = { "config", config_text(config, h.arena) };
 		struct pairs info = { &one, 1 };

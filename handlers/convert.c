@@ -50,11 +50,6 @@ struct opt_i64 convert_opt(const Runtime__V1__Int64Value *in)
 	return in ? (struct opt_i64){ true, in->value } : (struct opt_i64){ 0 };
 }
 
-struct profile convert_profile(const Runtime__V1__SecurityProfile *in)
-{
-	return in ? (struct profile){ true, in->profile_type, in->localhost_ref }
-	          : (struct profile){ .localhost_ref = "" };
-}
 
 struct id_mappings convert_id_mappings(Runtime__V1__IDMapping **in, size_t n, struct arena *a)
 {
@@ -69,6 +64,20 @@ int convert_enum(int value, int last, const char *what, struct err *e)
 {
 	if (value < 0 || value > last)
 		return err_set(e, ERR_INVALID_ARGUMENT, "%s: unknown value %d", what, value);
+	return 0;
+}
+
+int convert_profile(struct profile *out, const Runtime__V1__SecurityProfile *in, const char *what, struct err *e)
+{
+	*out = (struct profile){ .localhost_ref = "" };
+	if (!in)
+		return 0;
+	*out = (struct profile){ true, in->profile_type, in->localhost_ref };
+	if (convert_enum(in->profile_type, PROFILE_LOCALHOST, what, e) < 0)
+		return -1;
+	if (out->type != PROFILE_LOCALHOST && *in->localhost_ref)
+		return err_set(e, ERR_INVALID_ARGUMENT, "%s: localhost_ref goes with profile_type Localhost only",
+		               what);
 	return 0;
 }
 
@@ -222,6 +231,8 @@ static Runtime__V1__Mount *mount_out(const struct mount_config *in, struct arena
 	out->n_gidmappings = in->gids.n;
 	out->gidmappings = id_mappings_out(&in->gids, a);
 	out->image_sub_path = (char *)in->image_sub_path;
+	out->n_mount_options = in->mount_options.n;
+	out->mount_options = (char **)in->mount_options.at;
 	if (*in->image) {
 		out->image = NEW_MESSAGE(a, Runtime__V1__ImageSpec, runtime__v1__image_spec__init);
 		out->image->image = (char *)in->image;

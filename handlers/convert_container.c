@@ -69,8 +69,9 @@ static int security_in(struct security *out, const Runtime__V1__LinuxContainerSe
 	out->groups_policy = in->supplemental_groups_policy;
 	out->masked_paths = convert_strings(in->masked_paths, in->n_masked_paths, a);
 	out->readonly_paths = convert_strings(in->readonly_paths, in->n_readonly_paths, a);
-	out->seccomp = convert_profile(in->seccomp);
-	out->apparmor = convert_profile(in->apparmor);
+	if (convert_profile(&out->seccomp, in->seccomp, "seccomp", e) < 0 ||
+	    convert_profile(&out->apparmor, in->apparmor, "apparmor", e) < 0)
+		return -1;
 	out->seccomp_profile_path = in->seccomp_profile_path;
 	out->apparmor_profile = in->apparmor_profile;
 	out->selinux = convert_selinux(in->selinux_options);
@@ -88,6 +89,19 @@ static void devices_in(struct container_config *out, const Runtime__V1__Containe
 	out->cdi_devices.at = arena_zalloc(a, in->n_cdi_devices * sizeof(*out->cdi_devices.at));
 	for (size_t i = 0; i < in->n_cdi_devices; i++)
 		out->cdi_devices.at[i] = in->cdi_devices[i]->name;
+}
+
+/* Below log_directory, whose owner looks for it there. */
+static int check_log_path(const char *path, struct err *e)
+{
+	for (const char *at = path; *at; at += strspn(at, "/")) {
+		size_t n = strcspn(at, "/");
+
+		if (n == 2 && at[0] == '.' && at[1] == '.')
+			return err_set(e, ERR_INVALID_ARGUMENT, "log_path: \"%.200s\" climbs", path);
+		at += n;
+	}
+	return 0;
 }
 
 static int identity_in(struct container_config *out, const Runtime__V1__ContainerConfig *in, struct arena *a,
@@ -121,6 +135,8 @@ int convert_container_config(struct container_config *out, const Runtime__V1__Co
 	out->labels = convert_pairs(in->labels, in->n_labels, a);
 	out->annotations = convert_pairs(in->annotations, in->n_annotations, a);
 	out->log_path = in->log_path;
+	if (check_log_path(in->log_path, e) < 0)
+		return -1;
 	out->stdin_ = in->stdin;
 	out->stdin_once = in->stdin_once;
 	out->tty = in->tty;

@@ -7,7 +7,7 @@
 struct strings convert_strings(char **in, size_t n, struct arena *a);
 struct ints convert_ints(const int64_t *in, size_t n, struct arena *a);
 struct opt_i64 convert_opt(const Runtime__V1__Int64Value *in);
-struct profile convert_profile(const Runtime__V1__SecurityProfile *in);
+int convert_profile(struct profile *out, const Runtime__V1__SecurityProfile *in, const char *what, struct err *e);
 struct selinux_options convert_selinux(const Runtime__V1__SELinuxOption *in);
 struct id_mappings convert_id_mappings(Runtime__V1__IDMapping **in, size_t n, struct arena *a);
 int convert_enum(int value, int last, const char *what, struct err *e); /* 0..last is fine */

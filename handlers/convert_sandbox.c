@@ -44,8 +44,9 @@ static int security_in(struct security *out, const Runtime__V1__LinuxSandboxSecu
 	out->run_as_group = convert_opt(in->run_as_group);
 	out->supplemental_groups = convert_ints(in->supplemental_groups, in->n_supplemental_groups, a);
 	out->groups_policy = in->supplemental_groups_policy;
-	out->seccomp = convert_profile(in->seccomp);
-	out->apparmor = convert_profile(in->apparmor);
+	if (convert_profile(&out->seccomp, in->seccomp, "seccomp", e) < 0 ||
+	    convert_profile(&out->apparmor, in->apparmor, "apparmor", e) < 0)
+		return -1;
 	out->seccomp_profile_path = in->seccomp_profile_path;
 	out->selinux = convert_selinux(in->selinux_options);
 	return convert_namespaces(&out->ns, in->namespace_options, a, e);
@@ -71,6 +72,9 @@ int convert_sandbox_config(struct sandbox_config *out, const Runtime__V1__PodSan
 		return -1;
 	out->hostname = in->hostname;
 	out->log_directory = in->log_directory;
+	if (*out->log_directory && *out->log_directory != '/')
+		return err_set(e, ERR_INVALID_ARGUMENT, "log_directory: \"%.200s\" is not absolute",
+		               out->log_directory);
 	out->labels = convert_pairs(in->labels, in->n_labels, a);
 	out->annotations = convert_pairs(in->annotations, in->n_annotations, a);
 	dns_in(&out->dns, in->dns_config, a);

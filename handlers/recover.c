@@ -149,7 +149,7 @@ static void drop_kept(void *arg, const struct kept *k)
 		return;
 	log_warn("orphan process=%s pid=%d", k->id, (int)k->pid);
 	if (!k->ended && k->pid > 0)
-		exec_kill_tree(k->pid);
+		exec_kill_tree(k->pid, "");
 	keeper_forget(k->id);
 }
 

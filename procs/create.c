@@ -39,6 +39,31 @@ int create_bundle(struct container *c, struct err *e)
 	return make_dir(arena_printf(c->arena, "%s/rootfs", c->bundle), 0755, e);
 }
 
+/* Network and IPC are the sandbox's whatever is asked, and POD is what stands there when nothing was: only what no
+ * sandbox could be, or the node's where the sandbox has its own, contradicts it. */
+static int check_mode(const char *what, int32_t asked, int32_t pod, struct err *e)
+{
+	if (asked != NS_POD && asked != NS_NODE)
+		return err_set(e, ERR_INVALID_ARGUMENT, "namespace_options.%s: %d is neither POD nor NODE", what,
+		               asked);
+	if (asked == NS_NODE && pod != NS_NODE)
+		return err_set(e, ERR_INVALID_ARGUMENT, "namespace_options.%s: NODE, and the sandbox has its own",
+		               what);
+	return 0;
+}
+
+static int check_namespaces(const struct ns_options *asked, const struct ns_options *pod, struct err *e)
+{
+	if (check_mode("network", asked->network, pod->network, e) < 0 ||
+	    check_mode("ipc", asked->ipc, pod->ipc, e) < 0)
+		return -1;
+	if (asked->pid == NS_NODE && check_mode("pid", asked->pid, pod->pid, e) < 0)
+		return -1;
+	if (asked->pid != NS_TARGET && *asked->target_id)
+		return err_set(e, ERR_INVALID_ARGUMENT, "namespace_options: target_id is given, and pid is not TARGET");
+	return 0;
+}
+
 /* The pid namespace is the one that the container chooses; all others are the sandbox's. */
 static int choose_pid(struct container *c, struct spec_namespaces *ns, struct err *e)
 {
@@ -93,7 +118,8 @@ int create_config(struct container *c, const struct spec_image_volume *volumes, 
 	};
 
 	in.rootfs = arena_printf(c->arena, "%s/rootfs", c->bundle);
-	if (choose_stop_signal(c, e) < 0)
+	if (choose_stop_signal(c, e) < 0 ||
+	    check_namespaces(&c->config.security.ns, &c->sandbox->config.security.ns, e) < 0)
 		return -1;
 	if (sandbox_namespaces(c->sandbox, c->arena, &in.namespaces, e) < 0 || choose_pid(c, &in.namespaces, e) < 0)
 		return -1;

@@ -54,6 +54,7 @@ struct exec {
 	char keep_id[sizeof(((struct exit_watch *)0)->id)]; /* "exec/<id>" */
 	struct arena *arena;
 	struct exec_file file;
+	const char *cgroup; /* of the container, which may be gone before its exec is */
 	struct stream out, err;
 	struct timer timer;  /* the caller's timeout; then FLUSH and KILL */
 	struct exit_watch watch;
@@ -187,7 +188,7 @@ static void on_exit_record(struct exit_watch *w, const struct exit_record *r)
 static void kill_it(struct exec *x)
 {
 	sm_move(&x->sm, KILL);
-	exec_kill_tree(x->pid);
+	exec_kill_tree(x->pid, x->cgroup);
 	timer_set(&x->timer, KILL_PATIENCE_MS, on_timer_done);
 }
 
@@ -250,6 +251,7 @@ struct exec *exec_sync(struct container *c, const struct strings *cmd, int64_t t
 	snprintf(x->keep_id, sizeof(x->keep_id), "exec/%s", x->id);
 	x->sm = (struct sm){ exec_states, "exec", x->id, SPAWN };
 	x->arena = arena_new();
+	x->cgroup = arena_strdup(x->arena, c->cgroup);
 	x->out.fd = x->err.fd = -1;
 	x->done = done;
 	x->arg = arg;

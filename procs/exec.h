@@ -27,8 +27,9 @@ typedef void exec_done(void *arg, const struct err *e, const struct exec_result 
 struct exec *exec_sync(struct container *c, const struct strings *cmd, int64_t timeout_ms, exec_done *done, void *arg);
 void exec_cancel(struct exec *x); /* kills the process tree; done never runs */
 
-/* SIGKILL to pid and all its descendants, parents stopped first so that none escapes. Recovery does it to the execs
- * that a dead daemon ran, which the keeper keeps as "exec/<id>". */
-void exec_kill_tree(pid_t pid);
+/* SIGKILL to pid and all its descendants, parents stopped first so that none escapes; and to those in `cgroup` that are
+ * in the session which pid leads, whatever became of their parents. cgroup "": only descendants. Recovery does it to
+ * the execs that a dead daemon ran, which the keeper keeps as "exec/<id>". */
+void exec_kill_tree(pid_t pid, const char *cgroup);
 
 #endif

@@ -285,7 +285,7 @@ static void on_spawned(void *arg, const struct err *e, struct child_result *r)
 		return;
 	x->master = console_take(x->console, &x->fault);
 	if (x->master < 0) {
-		exec_kill_tree(r->pid);
+		exec_kill_tree(r->pid, ""); /* it has only begun */
 		return report(x);
 	}
 	if (x->stdio.events)

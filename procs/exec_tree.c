@@ -2,7 +2,8 @@
  *
  * Every process is stopped before its children are read: a stopped one forks no more, and as it cannot wait for its
  * children their pids are not used again. Then all get SIGKILL, which a stopped process obeys. One whose parent died
- * before is somebody else's child by then and not found; it stays in the container's cgroup and dies with that.
+ * before is somebody else's child by then: it is found in the container's cgroup by its session, of which the runtime
+ * made the exec's first process the leader. Who left that too, a daemon, stays, and dies with the container.
  * /proc/<pid>/task/<tid>/children: proc_pid_task_tid_children(5), needs CONFIG_PROC_CHILDREN (Debian: set). */
 #include <dirent.h>
 #include <signal.h>
@@ -10,7 +11,9 @@
 #include <stdlib.h>
 #include <sys/types.h>
 
+#include "procs/cgroup.h"
 #include "procs/exec.h"
+#include "procs/pidstat.h"
 #include "reactor/own.h"
 
 enum { TREE_MAX = 4096 };
@@ -52,15 +55,42 @@ static void add_children(struct tree *t, pid_t pid)
 			add_children_of_thread(t, pid, thread->d_name);
 }
 
-void exec_kill_tree(pid_t pid)
+static bool has(const struct tree *t, pid_t pid)
+{
+	for (size_t i = 0; i < t->n; i++)
+		if (t->pids[i] == pid)
+			return true;
+	return false;
+}
+
+static void add_session(struct tree *t, pid_t leader, const char *cgroup)
+{
+	static pid_t members[TREE_MAX];
+	size_t n = cgroup_pids(cgroup, members, TREE_MAX);
+	struct pidstat of;
+
+	for (size_t i = 0; i < n; i++)
+		if (pidstat_read(members[i], &of) && of.session == leader && !has(t, members[i]))
+			add_stopped(t, members[i]);
+}
+
+void exec_kill_tree(pid_t pid, const char *cgroup)
 {
 	auto_free struct tree *t = new_zero(struct tree);
+	struct pidstat first;
+	bool leads;
+	size_t done = 0;
 
 	if (pid <= 1)
 		return;
+	leads = *cgroup && pidstat_read(pid, &first) && first.session == pid;
 	add_stopped(t, pid);
-	for (size_t i = 0; i < t->n; i++)
-		add_children(t, t->pids[i]);
+	while (done < t->n) {
+		for (; done < t->n; done++)
+			add_children(t, t->pids[done]);
+		if (leads)
+			add_session(t, pid, cgroup);
+	}
 	for (size_t i = 0; i < t->n; i++)
 		kill(t->pids[i], SIGKILL);
 }

@@ -42,6 +42,9 @@ const char *spec_user_path(struct arena *a, const char *path);
  *   INTERNAL          the machine: a host path that cannot be made, a namespace that is gone */
 int spec_make(const struct spec_input *in, json_t **out, struct err *e);
 
+/* What the kernel would refuse: INVALID_ARGUMENT in the words of the request, before anything is changed. */
+int resources_check(const struct resources *r, struct err *e);
+
 /* linux.resources without devices, as config.json has it: what an OCI runtime's `update` takes. A new reference, or
  * NULL. */
 json_t *spec_limits(const struct resources *r, struct err *e);

@@ -3,8 +3,38 @@
  * No pids limit is written: crun 1.8.1 refuses 0 and CRI has no field for another. memory_swap_limit is memory + swap,
  * as in cgroup v1; the runtimes convert it for v2. Specs: CRI v1 LinuxContainerResources; OCI config-linux.md "Control
  * groups". */
+#include <string.h>
+
+#include "procs/spec.h"
 #include "procs/spec_part.h"
 #include "reactor/log.h"
+
+static int check_cpuset(const char *name, const char *list, struct err *e)
+{
+	if (list[strspn(list, "0123456789,-")])
+		return err_set(e, ERR_INVALID_ARGUMENT, "resources.%s: %s is no list of numbers", name,
+			       log_quote(list));
+	return 0;
+}
+
+/* What the kernel would refuse: said here, in the words of the request, before anything is changed. sched-bwc.rst: at
+ * least 1 ms each, the period at most 1 s. */
+int resources_check(const struct resources *r, struct err *e)
+{
+	if (r->memory_swap_limit > 0 && r->memory_swap_limit < r->memory_limit)
+		return err_set(e, ERR_INVALID_ARGUMENT,
+			       "resources: memory_swap_limit_in_bytes %lld is below memory_limit_in_bytes %lld",
+			       (long long)r->memory_swap_limit, (long long)r->memory_limit);
+	if (r->cpu_period && (r->cpu_period < 1000 || r->cpu_period > 1000000))
+		return err_set(e, ERR_INVALID_ARGUMENT, "resources.cpu_period: %lld is not in 1000..1000000",
+			       (long long)r->cpu_period);
+	if (r->cpu_quota > 0 && r->cpu_quota < 1000)
+		return err_set(e, ERR_INVALID_ARGUMENT, "resources.cpu_quota: %lld is below 1000",
+			       (long long)r->cpu_quota);
+	if (check_cpuset("cpuset_cpus", r->cpuset_cpus, e) < 0)
+		return -1;
+	return check_cpuset("cpuset_mems", r->cpuset_mems, e);
+}
 
 static void cpu(struct spec *s, const struct resources *r)
 {
@@ -36,18 +66,31 @@ static void memory(struct spec *s, const struct resources *r)
 	spec_put(s->resources, "memory", o);
 }
 
+/* "2MB", "1GB": the kernel's hugetlb files are named so. */
+static bool is_page_size(const char *s)
+{
+	size_t digits = strspn(s, "0123456789");
+
+	return digits && digits < 10 && strchr("KMG", s[digits]) && s[digits] && strcmp(s + digits + 1, "B") == 0;
+}
+
 /* The kubelet names every page size with limit 0, controller or not. */
-static void hugepages(struct spec *s, const struct resources *r)
+static int hugepages(struct spec *s, const struct resources *r, struct err *e)
 {
 	json_t *list;
 
+	for (size_t i = 0; i < r->hugepages.n; i++)
+		if (!is_page_size(r->hugepages.at[i].page_size))
+			return err_set(e, ERR_INVALID_ARGUMENT, "hugepage_limits: \"%.40s\" is no page size like 2MB",
+			               r->hugepages.at[i].page_size);
 	if (!s->host->hugetlb || r->hugepages.n == 0)
-		return;
+		return 0;
 	list = own_must(json_array());
 	for (size_t i = 0; i < r->hugepages.n; i++)
 		spec_add(list, json_pack("{s:o,s:I}", "pageSize", spec_str(r->hugepages.at[i].page_size), "limit",
 					 (json_int_t)r->hugepages.at[i].limit));
 	spec_put(s->resources, "hugepageLimits", list);
+	return 0;
 }
 
 static int unified(struct spec *s, const struct resources *r, struct err *e)
@@ -86,8 +129,7 @@ json_t *spec_limits(const struct resources *r, struct err *e)
 
 	cpu(&s, r);
 	memory(&s, r);
-	hugepages(&s, r);
-	if (unified(&s, r, e) == 0)
+	if (hugepages(&s, r, e) == 0 && unified(&s, r, e) == 0)
 		return s.resources;
 	json_decref(s.resources);
 	return NULL;
@@ -102,9 +144,10 @@ int spec_resources(struct spec *s, struct err *e)
 			       (long long)r->oom_score_adj);
 	if (r->cpu_shares < 0 || r->cpu_period < 0 || r->cpu_quota < -1)
 		return err_set(e, ERR_INVALID_ARGUMENT, "resources: negative cpu_shares, cpu_period or cpu_quota");
+	if (resources_check(r, e) < 0)
+		return -1;
 	oom_score_adj(s, r);
 	cpu(s, r);
 	memory(s, r);
-	hugepages(s, r);
-	return unified(s, r, e);
+	return hugepages(s, r, e) < 0 ? -1 : unified(s, r, e);
 }

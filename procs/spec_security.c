@@ -49,6 +49,14 @@ static int apparmor(struct spec *s, struct err *e)
 	return 0;
 }
 
+static int absolute(const char *field, const struct strings *paths, struct err *e)
+{
+	for (size_t i = 0; i < paths->n; i++)
+		if (paths->at[i][0] != '/')
+			return err_set(e, ERR_INVALID_ARGUMENT, "%s: \"%.200s\" is not absolute", field, paths->at[i]);
+	return 0;
+}
+
 int spec_confine(struct spec *s, struct err *e)
 {
 	const struct selinux_options *l = &s->sec->selinux;
@@ -58,6 +66,9 @@ int spec_confine(struct spec *s, struct err *e)
 		return -1;
 	if (s->host->selinux && (l->user[0] || l->role[0] || l->type[0] || l->level[0]))
 		return err_set(e, ERR_INVALID_ARGUMENT, "selinux_options: labels are not supported");
+	if (absolute("masked_paths", &s->sec->masked_paths, e) < 0 ||
+	    absolute("readonly_paths", &s->sec->readonly_paths, e) < 0)
+		return -1;
 	if (s->sec->privileged)
 		return 0;
 	spec_put(s->linux_, "maskedPaths", spec_strs(&s->sec->masked_paths));

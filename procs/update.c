@@ -100,35 +100,6 @@ struct resources resources_merge(const struct resources *into, const struct reso
 	return out;
 }
 
-/* ---- checking ---- */
-
-static int check_cpuset(const char *name, const char *list, struct err *e)
-{
-	if (list[strspn(list, "0123456789,-")])
-		return err_set(e, ERR_INVALID_ARGUMENT, "resources.%s: %s is no list of numbers", name,
-			       log_quote(list));
-	return 0;
-}
-
-/* What the kernel would refuse: said here, in the words of the request, before anything is changed. sched-bwc.rst: at
- * least 1 ms each, the period at most 1 s. */
-static int check(const struct resources *r, struct err *e)
-{
-	if (r->memory_swap_limit > 0 && r->memory_swap_limit < r->memory_limit)
-		return err_set(e, ERR_INVALID_ARGUMENT,
-			       "resources: memory_swap_limit_in_bytes %lld is below memory_limit_in_bytes %lld",
-			       (long long)r->memory_swap_limit, (long long)r->memory_limit);
-	if (r->cpu_period && (r->cpu_period < 1000 || r->cpu_period > 1000000))
-		return err_set(e, ERR_INVALID_ARGUMENT, "resources.cpu_period: %lld is not in 1000..1000000",
-			       (long long)r->cpu_period);
-	if (r->cpu_quota > 0 && r->cpu_quota < 1000)
-		return err_set(e, ERR_INVALID_ARGUMENT, "resources.cpu_quota: %lld is below 1000",
-			       (long long)r->cpu_quota);
-	if (check_cpuset("cpuset_cpus", r->cpuset_cpus, e) < 0)
-		return -1;
-	return check_cpuset("cpuset_mems", r->cpuset_mems, e);
-}
-
 /* ---- the end ---- */
 
 static void report(struct update *u)
@@ -265,7 +236,7 @@ static void on_turn(struct lane_pass *p)
 	const char *text;
 
 	u->limits = resources_merge(&c->config.resources, &u->asked, u->arena);
-	text = check(&u->limits, &u->err) < 0 ? NULL : limits_text(u, &u->limits, &u->err);
+	text = resources_check(&u->limits, &u->err) < 0 ? NULL : limits_text(u, &u->limits, &u->err);
 	if (!text)
 		return fail(u);
 	if (c->state != CONTAINER_RUNNING)

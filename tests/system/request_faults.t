@@ -119,7 +119,25 @@ run_refused 'a sysctl of the machine' "linux {sysctls {key: 'kernel.panic' value
 like 'is named' "$message" kernel.panic
 run_refused 'a sysctl that climbs' "linux {sysctls {key: 'net/../kernel/panic' value: '1'}}"
 run_refused 'a port that is none' "port_mappings {container_port: 80 host_port: 99999}"
+run_refused 'a protocol that nobody knows' "port_mappings {container_port: 80 protocol: 9}"
+run_refused 'a relative log directory' "log_directory: 'logs'"
+for k in network ipc; do
+	for mode in CONTAINER TARGET 7; do run_refused "$k $mode" "linux {security_context {namespace_options {$k: $mode pid: CONTAINER}}}"; done
+done
+for mode in TARGET 7; do run_refused "pid $mode" "linux {security_context {namespace_options {pid: $mode}}}"; done
+ids='{host_id: 100000 container_id: 0 length: 65536}'
+userns() { run_refused "$1" "linux {security_context {namespace_options {pid: ${3:-CONTAINER} userns_options {$2}}}}"; }
+userns 'a user namespace of the node with mappings' "mode: NODE uids $ids"
+userns 'a user namespace without mappings' 'mode: POD'
+userns 'without gids' "mode: POD uids $ids"
+userns 'of length 0' "mode: POD uids {host_id: 1 length: 0} gids $ids"
+userns 'with the PID namespace of the node' "mode: POD uids $ids gids $ids" NODE
+userns 'in mode TARGET' "mode: TARGET uids $ids gids $ids"
+run_refused 'a seccomp profile of no kind' "linux {security_context {seccomp {profile_type: 5}}}"
+run_refused 'a groups policy that nobody knows' "linux {security_context {supplemental_groups_policy: 5}}"
+run_refused 'less memory than nothing for a pod' "linux {resources {memory_limit_in_bytes: -5}}"
 is 'none of them made a pod' "$($CRICTL pods -q)" ''
+is 'nor a namespace, nor a directory' "$(ls "$T/netns" "$T/state/sandboxes" 2>/dev/null | grep -v :$ | tr -d '\n')" ''
 
 $CRICTL pull "$REGISTRY/busybox:latest" >/dev/null
 pod=$($CRICTL runp "$(pod_json p)")
@@ -142,6 +160,40 @@ like 'it is named' "$message" "$T/none.json"
 create_refused 'less memory than nothing' "linux {resources {memory_limit_in_bytes: -5}}"
 create_refused 'a device that is not there' "devices {container_path: '/dev/x' host_path: '/dev/none-such' permissions: 'rw'}"
 like 'it is named' "$message" /dev/none-such
+create_refused 'a mount with a path that is not absolute' "mounts {container_path: '/x' host_path: 'tmp'}"
+create_refused 'a mount over the root' "mounts {container_path: '/x/..' host_path: '$T'}"
+create_refused 'a mount of an unknown propagation' "mounts {container_path: '/x' host_path: '$T' propagation: 9}"
+create_refused 'a mount of an image and of a path' "mounts {container_path: '/x' host_path: '$T' image {image: '$REGISTRY/busybox:latest'}}"
+create_refused 'recursively read-only and writable' "mounts {container_path: '/x' host_path: '$T' recursive_read_only: true}"
+create_refused 'recursively read-only and propagated' \
+	"mounts {container_path: '/x' host_path: '$T' readonly: true recursive_read_only: true propagation: PROPAGATION_HOST_TO_CONTAINER}"
+create_refused 'a mount option that is none' "mounts {container_path: '/x' host_path: '$T' mount_options: 'suid'}"
+create_refused 'ids of a volume in a pod without a user namespace' "mounts {container_path: '/x' host_path: '$T' uidMappings $ids gidMappings $ids}"
+create_refused 'a user namespace that the pod has not' "linux {security_context {namespace_options {pid: CONTAINER userns_options {mode: POD uids $ids gids $ids}}}}"
+create_refused 'a log path that climbs' "log_path: '../../etc/passwd'"
+create_refused 'a working directory that is not absolute' "working_dir: 'tmp'"
+create_refused 'a masked path that is not absolute' "linux {security_context {masked_paths: 'proc/kcore'}}"
+create_refused 'a stop signal that is none' "stop_signal: 99"
+create_refused 'device permissions that are none' "devices {container_path: '/dev/x' host_path: '/dev/null' permissions: 'rwx'}"
+create_refused 'a CDI device that is no name' "CDI_devices {name: 'nothing'}"
+create_refused 'an environment variable without a name' "envs {key: '' value: 'x'}"
+create_refused 'a page size that is none' "linux {resources {hugepage_limits {page_size: 'huge' limit: 1}}}"
+create_refused 'processors in words' "linux {resources {cpuset_cpus: 'all'}}"
+create_refused 'a period that no kernel takes' "linux {resources {cpu_period: 5}}"
+create_refused 'less memory with swap than without' "linux {resources {memory_limit_in_bytes: 67108864 memory_swap_limit_in_bytes: 1048576}}"
+create_refused 'a score beyond the worst' "linux {resources {oom_score_adj: 1001}}"
+create_refused 'an AppArmor profile of no kind' "linux {security_context {apparmor {profile_type: 5}}}"
+create_refused 'a profile name for RuntimeDefault' "linux {security_context {seccomp {profile_type: RuntimeDefault localhost_ref: 'x'}}}"
+create_refused 'a negative user' "linux {security_context {run_as_user {value: -1}}}"
+create_refused 'a negative group' "linux {security_context {supplemental_groups: -7}}"
+create_refused 'a privileged container in a pod that is not' "linux {security_context {privileged: true}}"
+# The sandbox decides; what stands in a container's request by default contradicts nothing.
+for k in network ipc pid; do create_refused "the $k namespace of the node in a pod with its own" "linux {security_context {namespace_options {$k: NODE}}}"; done
+for k in network ipc; do create_refused "$k CONTAINER" "linux {security_context {namespace_options {$k: CONTAINER}}}"; done
+create_refused 'the processes of nobody' "linux {security_context {namespace_options {pid: TARGET}}}"
+create_refused 'the processes of an unknown container' "linux {security_context {namespace_options {pid: TARGET target_id: '$id'}}}"
+create_refused 'the processes of a sandbox' "linux {security_context {namespace_options {pid: TARGET target_id: '$pod'}}}"
+create_refused 'a target where none is asked for' "linux {security_context {namespace_options {pid: CONTAINER target_id: '$id'}}}"
 for c in $($CRICTL ps -aq); do $CRICTL rm -f "$c" >/dev/null 2>&1; done
 is 'none of them left a container' "$($CRICTL ps -aq)" ''
 is 'nor a snapshot' "$(ls "$T/root/snapshots" | grep -E '[0-9a-f]{8}')" ''
@@ -151,6 +203,25 @@ ctr=$($CRICTL create "$pod" "$(ctr_json c 'echo fine')" "$T/p.pod.json")
 ok 'a good container starts' $CRICTL start "$ctr"
 ok 'and ends' until_ok 10 exited "$ctr"
 is 'as it should' "$(log_text c)" fine
+
+# Ids of the wrong kind, times that are none.
+wrong() { rpc "$1" "$2"; is "$1 of ${4:-the other kind}" "$code" "$3"; }
+wrong ContainerStatus "container_id: '$pod'" NOT_FOUND
+wrong PodSandboxStatus "pod_sandbox_id: '$ctr'" NOT_FOUND
+wrong StartContainer "container_id: '$pod'" NOT_FOUND
+wrong ExecSync "container_id: '$pod' cmd: 'true'" NOT_FOUND
+wrong Exec "container_id: '$pod' cmd: 'true' stdout: true" NOT_FOUND
+wrong PortForward "pod_sandbox_id: '$ctr'" NOT_FOUND
+wrong CreateContainer "pod_sandbox_id: '$ctr' config {metadata {name: 'a'} image {image: 'x'}}" NOT_FOUND
+wrong UpdateContainerResources "container_id: '$pod' linux {cpu_shares: 2}" NOT_FOUND
+wrong StopContainer "container_id: '$pod'" OK
+wrong RemoveContainer "container_id: '$pod'" OK
+wrong StopPodSandbox "pod_sandbox_id: '$ctr'" OK
+wrong RemovePodSandbox "pod_sandbox_id: '$ctr'" OK
+wrong StopContainer "container_id: '$ctr' timeout: -1" INVALID_ARGUMENT 'a negative time'
+wrong ExecSync "container_id: '$ctr' cmd: 'true' timeout: -1" INVALID_ARGUMENT 'a negative time'
+wrong ListContainers "filter {state {state: 99}}" OK 'an unknown state'
+is 'nothing was touched by them' "$($CRICTL pods -q --no-trunc --state ready) $(state_of "$ctr")" "$pod CONTAINER_EXITED"
 rpc ExecSync "container_id: '$ctr' cmd: 'true'"
 like 'exec in one that has ended' "$code" '^FAILED_PRECONDITION$'
 crisp_clean

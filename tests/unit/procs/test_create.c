@@ -103,12 +103,11 @@ static void a_user_namespace_may_pass_through(void)
 	spec_pod_close(&p);
 }
 
-static const char *pid_namespace(struct spec_pod *p, const char *config)
+static const char *pid_namespace_now(struct spec_pod *p)
 {
 	json_t *ns;
 	size_t i;
 
-	pod(p, config);
 	if (!create(p))
 		return arena_printf(p->arena, "%s: %s", err_name(p->e.code), p->e.msg);
 	load(p);
@@ -116,6 +115,12 @@ static const char *pid_namespace(struct spec_pod *p, const char *config)
 		if (strcmp(json_string_value(json_object_get(ns, "type")), "pid") == 0)
 			return json_object_get(ns, "path") ? json_string_value(json_object_get(ns, "path")) : "new";
 	return "host";
+}
+
+static const char *pid_namespace(struct spec_pod *p, const char *config)
+{
+	pod(p, config);
+	return pid_namespace_now(p);
 }
 
 static void whose_pid_namespace(void)
@@ -126,7 +131,10 @@ static void whose_pid_namespace(void)
 	spec_pod_close(&p);
 	is_str(pid_namespace(&p, "{'security':{'ns':{'pid':1}}}"), "new");
 	spec_pod_close(&p);
-	is_str(pid_namespace(&p, "{'security':{'ns':{'pid':2}}}"), "host");
+	is_str(pid_namespace(&p, "{'security':{'ns':{'pid':2}}}"),
+	       "INVALID_ARGUMENT: namespace_options.pid: NODE, and the sandbox has its own");
+	spec_pod_security(&p, "{'ns':{'pid':2}}");
+	is_str(pid_namespace_now(&p), "host");
 	spec_pod_close(&p);
 	is_str(pid_namespace(&p, "{'security':{'ns':{'pid':7}}}"),
 	       "INVALID_ARGUMENT: namespace_options: unknown pid mode 7");

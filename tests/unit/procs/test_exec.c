@@ -267,14 +267,14 @@ static void the_whole_tree_dies(void)
 	}
 	close(ends[1]);
 	ok(read(ends[0], &byte, 1) == 1); /* the grandchildren are there */
-	exec_kill_tree(pid);
+	exec_kill_tree(pid, "");
 	ok(waitpid(pid, NULL, 0) == pid);
 	while (read(ends[0], &byte, 1) > 0)
 		;
 	ok(read(ends[0], &byte, 1) == 0);
 	close(ends[0]);
-	exec_kill_tree(pid); /* gone already: harmless */
-	exec_kill_tree(0);
+	exec_kill_tree(pid, ""); /* gone already: harmless */
+	exec_kill_tree(0, "");
 }
 
 int main(void)
