@@ -1,11 +1,11 @@
 # registry.sh - Debian's docker-registry on a free loopback port, in a directory of its own. Sourced.
 
-# registry_start DIR [YAML-LINE...]: sets REGISTRY (host:port) and REGISTRY_PID.
+# registry_start DIR [YAML-LINE...]: sets REGISTRY (host:port) and REGISTRY_PID. REGISTRY_PORT: that port and no free one.
 registry_start() {
 	local dir=$1 try; shift
 	mkdir -p "$dir"
 	for try in 1 2 3 4 5; do
-		REGISTRY=127.0.0.1:$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+		REGISTRY=127.0.0.1:${REGISTRY_PORT:-$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')}
 		{
 			printf 'version: 0.1\nlog: {level: warn, accesslog: {disabled: true}}\n'
 			printf 'storage: {filesystem: {rootdirectory: %s/data}, delete: {enabled: true}}\nhttp:\n  addr: %s\n' "$dir" "$REGISTRY"

@@ -1,0 +1,103 @@
+# node.sh - a node for a story: the runtime that $RUNTIME names, and a kubelet on it. Sourced; runs inside tests/kubelet/run.
+#
+# A manifest is manifests/NAME.yaml, its pod NAME; its annotation "until" is a jq filter over the pod that says what the story
+# waits for. What /pods says at that moment is kept for compare.t.
+
+. "$(dirname "${BASH_SOURCE[0]}")/../lib/crisp.sh"
+HERE=$ROOT/tests/kubelet
+API=https://127.0.0.1:10250
+KUBELET=
+
+say() { echo "# $*"; }
+wait_for() { until_ok 20 test -S "$1"; }
+
+# node_start [KEY: VALUE...]: lines of the kubelet's configuration. Sets SOCKET.
+node_start() {
+	mkdir -p "$KEPT" "$T/run"
+	crisp_config; cni_config
+	if [ "$RUNTIME" = crisp ]; then
+		crisp_start || exit 1
+		SOCKET=$T/state/crisp.sock
+	else
+		. "$ROOT/bench/peers/containerd.sh"
+		WORK=$T CNI=$T/cni containerd_2_start containerd || exit 1
+		SOCKET=$T/run/containerd.sock
+		printf 'runtime-endpoint: unix://%s\nimage-endpoint: unix://%s\ntimeout: 30\n' "$SOCKET" "$SOCKET" >"$T/crictl.yaml"
+		until_ok 20 $CRICTL version
+	fi
+	# The kubelet's root group must be there.
+	for g in $(awk '$3 == "cgroup" || $3 == "cgroup2" { print $2 }' /proc/self/mounts); do mkdir -p "$g$CGROUP"; done
+	printf 'nameserver 192.0.2.1\nsearch test.invalid\n' >"$T/resolv.conf"
+	kubelet_start "$@" || exit 1
+}
+
+# kubelet_start [KEY: VALUE...]: fast where a node is slow: no rate limit for events or pulls, restarts after 4 s at most.
+kubelet_start() {
+	RUNTIME=unix://$SOCKET "$ROOT/scripts/kubelet" "$T/kubelet" "cgroupRoot: $CGROUP" "resolvConf: $T/resolv.conf" \
+		'registryPullQPS: 0' 'eventRecordQPS: 0' 'makeIPTablesUtilChains: false' 'syncFrequency: 1s' 'fileCheckFrequency: 2s' \
+		'crashLoopBackOff: {maxContainerRestartPeriod: 4s}' \
+		'imageGCHighThresholdPercent: 100' 'evictionHard: {memory.available: 1Mi}' \
+		"$@" -- --hostname-override node --node-ip 198.51.100.1 --v "${V:-2}" >>"$T/kubelet.log" 2>&1 &
+	KUBELET=$!
+	until_ok 60 pods || { fail 'the kubelet answers' "$(tail -5 "$T/kubelet.log")"; return 1; }
+}
+kubelet_stop() { [ -z "$KUBELET" ] || { kill "$KUBELET"; wait "$KUBELET" 2>/dev/null; KUBELET=; }; }
+
+# pods: what the kubelet says of all of them. pod NAME FILTER: of one, by jq.
+pods() { curl -sf --noproxy '*' http://127.0.0.1:10255/pods; }
+pod() { pods | jq -r --arg name "$1-node" ".items[] | select(.metadata.name == \$name) | $2"; }
+
+# run NAME...: starts the pods. end NAME...: takes the manifests away. settled NAME...: their "until" has come.
+run() {
+	local n
+	for n; do cp "$HERE/manifests/$n.yaml" "$T/kubelet/.$n" && mv "$T/kubelet/.$n" "$T/kubelet/manifests/$n.yaml"; done
+}
+end() { for n; do rm "$T/kubelet/manifests/$n.yaml"; done; }
+settled() {
+	local n
+	waiting=" $* "
+	until_ok "${PATIENCE_S:-90}" keep
+	for n; do
+		if [[ $waiting != *" $n "* ]]; then pass "$n: $(pod "$n" '.metadata.annotations.until')"
+		else fail "$n comes to its end" "$(pod "$n" '.metadata.annotations.until, .status.phase, .status.containerStatuses')"; fi
+	done
+}
+# One look at all that have not settled yet.
+keep() {
+	local n
+	if pods >"$T/pods.json"; then
+		for n in $waiting; do
+			jq -e --arg name "$n-node" '.items[] | select(.metadata.name == $name)' "$T/pods.json" >"$T/pod.json" &&
+				jq -e "$(jq -r .metadata.annotations.until "$T/pod.json")" "$T/pod.json" >/dev/null || continue
+			mv "$T/pod.json" "$KEPT/$n.json"
+			waiting=${waiting/ $n / }
+		done
+	fi
+	[ -z "${waiting// /}" ] || { sleep 0.1; return 1; }
+}
+# ended NAME...: their sandboxes are stopped; /pods forgets a pod with its manifest, before its grace time is over.
+ended() { local n; for n; do [ -z "$($CRICTL pods -q --state ready --name "^$n-node\$")" ] || return 1; done; }
+no_process() { ! ps -eo args | grep -qxF "$1"; }
+
+# log NAME CONTAINER [QUERY], in_pod NAME CONTAINER WORD...: through the kubelet; words are split at blanks there, too.
+log() { curl -sk --noproxy '*' -m 20 "$API/containerLogs/default/$1-node/$2?${3-}"; }
+in_pod() { local n=$1 c=$2; shift 2; curl -sk -X POST -G --noproxy '*' -m 20 --data-urlencode "cmd=$*" "$API/run/default/$n-node/$c"; }
+container_id() { pod "$1" ".status.containerStatuses[] | select(.name == \"$2\").containerID" | sed 's|.*://||'; }
+
+# The kubelet stops sandboxes at once and removes them in its next round of garbage collection, which comes each minute.
+gone() { [ "$(pods | jq '.items | length')" = 0 ] && [ -z "$($CRICTL pods -q --state ready)" ]; }
+
+# node_stop: ends the pods, the kubelet and the runtime, and looks for what is left. Ends the test.
+node_stop() {
+	rm -f "$T"/kubelet/manifests/*
+	if until_ok 90 gone; then pass 'all pods go with their manifests'; else fail 'all pods go with their manifests' "$($CRICTL pods)"; fi
+	kubelet_stop
+	umount "$T/kubelet/root" # its own bind mount
+	[ "$tap_bad" = 0 ] || grep -E '^[EF][0-9]' "$T/kubelet.log" | sort -uk5 | tail -${SHOW:-10} | cut -c1-300 | sed 's/^/# kubelet: /'
+	find /sys/fs/cgroup -depth -type d -path "*$CGROUP/kubepods*" -exec rmdir {} + 2>/dev/null
+	[ "$RUNTIME" = crisp ] && crisp_clean
+	for p in $($CRICTL pods -q); do $CRICTL rmp -f "$p" >/dev/null 2>&1; done
+	for p in ${PEERS-}; do kill "$p" && wait "$p" 2>/dev/null; done
+	tap_end
+	exit
+}
