@@ -245,6 +245,36 @@ void snapshot_remove(const char *id)
 	gc_soon(); /* it may have been the last user of a removed image's layers */
 }
 
+const char *snapshot_upper(const char *id, struct arena *a)
+{
+	return arena_strdup(a, path_of(id, "/fs"));
+}
+
+const char *const *snapshot_layers(const char *id, struct arena *a)
+{
+	const struct snapshot *s = map_get(&snapshots, id);
+	const char **list = s ? arena_zalloc(a, (s->layers.n + 1) * sizeof(*list)) : NULL;
+
+	for (size_t i = 0; s && i < s->layers.n; i++)
+		list[i] = s->layers.at[i];
+	return list;
+}
+
+/* The root's mode and owner are the image's unless something else was said of it. */
+int snapshot_replace(const char *id, const char *fs, struct err *e)
+{
+	struct stat was, is;
+
+	if (stat(path_of(id, "/fs"), &was) < 0 || stat(fs, &is) < 0)
+		return err_os(e, ERR_INTERNAL, "snapshot %.128s", id);
+	if (is.st_uid == 0 && is.st_gid == 0 && (is.st_mode & 07777) == 0755 &&
+	    (chown(fs, was.st_uid, was.st_gid) < 0 || chmod(fs, was.st_mode & 07777) < 0))
+		return err_os(e, ERR_INTERNAL, "snapshot %.128s", id);
+	if (rmdir(path_of(id, "/fs")) < 0 || rename(fs, path_of(id, "/fs")) < 0)
+		return err_os(e, ERR_INTERNAL, "replace the writable part of snapshot %.128s", id);
+	return 0;
+}
+
 void snapshot_each(void (*fn)(void *arg, const char *id), void *arg)
 {
 	for (struct map_slot *m = map_next(&snapshots, NULL); m; m = map_next(&snapshots, m))

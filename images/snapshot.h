@@ -1,15 +1,17 @@
-/* snapshot.h - a container's root file system: an image's layers below, a writable directory on top, overlayfs between.
+/* snapshot.h - a container's root file system: an image's layers below, a writable directory on top, overlayfs
+ * between.
  *
  * <root>/snapshots/<id>/{fs,work} is the upper part; mounted at a path the caller names, in our mount namespace.
  * Overlay options: fsopen with lowerdir+ where the kernel takes it (6.5), else mount(2) with paths relative to the
- * layers directory; which one is probed once by a whole mount at start-up. Mounted `volatile`: nothing of it is needed
- * after a power cut. While a snapshot exists its layers stay, whatever happens to the image. */
+ * layers directory; which one is probed once by a whole mount at start-up. Mounted `volatile`: nothing of it is
+ * needed after a power cut. While a snapshot exists its layers stay, whatever happens to the image. */
 #ifndef IMAGES_SNAPSHOT_H
 #define IMAGES_SNAPSHOT_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "reactor/arena.h"
 #include "reactor/err.h"
 #include "reactor/fields.h"
 
@@ -36,12 +38,22 @@ int snapshot_probe_userns(int userns, struct err *e);
 /* Renames it away at once and removes the tree in a child; unknown is fine. The snapshot must not be mounted. */
 void snapshot_remove(const char *id);
 
+/* Its writable part as a directory, and the layers below it as a NULL-terminated list, lowest first (NULL: no such
+ * snapshot); both in the arena. */
+const char *snapshot_upper(const char *id, struct arena *a);
+const char *const *snapshot_layers(const char *id, struct arena *a);
+
+/* `fs`, a directory of the same file system, becomes the writable part of a prepared one that was never mounted.
+ * INTERNAL. */
+int snapshot_replace(const char *id, const char *fs, struct err *e);
+
 void snapshot_each(void (*fn)(void *arg, const char *id), void *arg);
 bool snapshot_uses_layer(const char *layer); /* some snapshot does: gc must leave it */
 void snapshot_each_layers(void (*fn)(void *arg, const struct strings *layers), void *arg);
 
-/* Bytes and inodes of the upper part, as measured by a child at most 10 s ago or 0 when never. Asks for a new measure.
- */
+/* Bytes and inodes of the upper part, as measured by a child at most 10 s ago or 0 when never. Asks for a new
+ * measure.
+ * */
 void snapshot_usage(const char *id, uint64_t *bytes, uint64_t *inodes, int64_t *at_ns);
 
 #endif

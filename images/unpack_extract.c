@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -359,6 +360,8 @@ static int extract_special(struct extract *x, enum whiteout kind, const char *hi
 
 static int extract_plain(struct extract *x, struct err *e)
 {
+	if (x->spec.files_only && x->n->type != TAR_FILE && x->n->type != TAR_DIR)
+		return refuse(x, e, "neither a file nor a directory");
 	report_unlink(x->spec.report, x->path);
 	switch (x->n->type) {
 	case TAR_FILE: return extract_file(x, e);
@@ -382,6 +385,8 @@ static int extract_entry(struct extract *x, struct err *e)
 		return extract_root(x, e);
 	if (whiteout_of(name, &kind, &hidden, e) < 0)
 		return -1;
+	if (kind != WHITEOUT_NONE && x->spec.files_only)
+		return refuse(x, e, "neither a file nor a directory");
 	if (kind == WHITEOUT_SKIP)
 		return 0;
 	path_dir(name, dir);
@@ -398,6 +403,31 @@ static int extract_entry(struct extract *x, struct err *e)
 	return extract_plain(x, e);
 }
 
+/* A name that the tar does not carry: as if a whiteout of it stood at the end. */
+static int hide(struct extract *x, const char *raw, struct err *e)
+{
+	struct tar_entry entry = { .type = TAR_FILE, .link = "" };
+	char path[PATH_MAX], dir[PATH_MAX], name[PATH_MAX + 8];
+
+	if (path_clean(raw, path, e) < 0)
+		return -1;
+	if (!*path)
+		return err_set(e, ERR_INVALID_ARGUMENT, "the root itself cannot be deleted");
+	path_dir(path, dir);
+	snprintf(name, sizeof(name), "%s%s.wh.%s", dir, *dir ? "/" : "", path_base(path));
+	entry.name = name;
+	x->n = &entry;
+	return extract_entry(x, e);
+}
+
+static int hide_all(struct extract *x, struct err *e)
+{
+	for (const char *p = x->spec.hidden; p && *p; p += strlen(p) + 1)
+		if (hide(x, p, e) < 0)
+			return -1;
+	return 0;
+}
+
 int extract_all(const struct extract_spec *spec, struct tar *t, struct extracted *out, struct err *e)
 {
 	struct extract *x = new_zero(struct extract);
@@ -411,6 +441,8 @@ int extract_all(const struct extract_spec *spec, struct tar *t, struct extracted
 	r = space_check(&spec->min_free, spec->root, e);
 	while (r == 0 && (r = tar_next(t, &x->n, e)) == 1)
 		r = extract_entry(x, e);
+	if (r == 0)
+		r = hide_all(x, e);
 	if (r == 0)
 		dirs_finish(&x->dirs);
 	dirs_close(&x->dirs);

@@ -7,6 +7,7 @@
 #ifndef IMAGES_UNPACK_EXTRACT_H
 #define IMAGES_UNPACK_EXTRACT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "images/unpack_report.h"
@@ -22,6 +23,10 @@ struct extract_spec {
 	uint64_t max_file_bytes; /* a sparse file's size costs no bytes of tar */
 	struct space min_free;
 	struct report *report;   /* borrowed */
+	bool files_only;         /* files and directories alone: INVALID_ARGUMENT for everything else, whiteouts too */
+	/* NUL-terminated paths, an empty one at the end, of which whiteouts are made when the tar is over. Not to be
+	 * trusted. NULL: none */
+	const char *hidden;
 };
 
 struct extracted {

@@ -107,10 +107,10 @@ static enum format format_of_bytes(const uint8_t *p, size_t n)
 static int choose_format(struct inflate *z, struct err *e)
 {
 	const char *type = z->spec.media_type;
-	enum format said = format_of_type(type), is;
+	enum format said = type ? format_of_type(type) : FORMAT_UNKNOWN, is;
 	ssize_t n = 1;
 
-	if (said == FORMAT_UNKNOWN)
+	if (type && said == FORMAT_UNKNOWN)
 		return err_set(e, ERR_INVALID_ARGUMENT, "media type %s is not a layer's", log_quote(type));
 	while (n > 0 && z->input.len - z->input.pos < MAGIC_BYTES)
 		n = input_more(&z->input, e);
@@ -118,7 +118,7 @@ static int choose_format(struct inflate *z, struct err *e)
 		return -1;
 	is = format_of_bytes(z->input.buf + z->input.pos, z->input.len - z->input.pos);
 	/* Docker's plain type was used for compressed layers too; containerd (images.DiffCompression) reads it so. */
-	if (is != said && !(said == FORMAT_PLAIN && strncmp(type, "application/vnd.docker.", 23) == 0))
+	if (type && is != said && !(said == FORMAT_PLAIN && strncmp(type, "application/vnd.docker.", 23) == 0))
 		return inflate_damaged(z, e, "media type %s, but the bytes are %s", log_quote(type), format_names[is]);
 	z->format = is;
 	if (is == FORMAT_GZIP) {
@@ -128,7 +128,7 @@ static int choose_format(struct inflate *z, struct err *e)
 		z->zstd = own_must(ZSTD_createDStream());
 		ZSTD_DCtx_setParameter(z->zstd, ZSTD_d_windowLogMax, ZSTD_WINDOW_LOG_MAX);
 	}
-	if (is != FORMAT_PLAIN)
+	if (is != FORMAT_PLAIN && z->spec.digest)
 		z->sha = digest_new();
 	return 0;
 }
@@ -295,6 +295,8 @@ int inflate_verify(struct inflate *z, struct err *e)
 
 	if (input_verify(&z->input, z->spec.digest, e) < 0)
 		return -1;
+	if (!plain)
+		return 0;
 	if (z->sha) {
 		digest_final(take_ptr(&z->sha), got);
 		plain = got;
@@ -309,6 +311,6 @@ void inflate_blame(struct inflate *z, struct err *e)
 {
 	struct err why, seen = *e;
 
-	if (z->damaged && input_verify(&z->input, z->spec.digest, &why) < 0)
+	if (z->damaged && z->spec.digest && input_verify(&z->input, z->spec.digest, &why) < 0)
 		err_set(e, why.code, "%s (%.300s)", why.msg, seen.msg);
 }

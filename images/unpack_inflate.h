@@ -16,8 +16,8 @@ struct inflate;
 
 struct inflate_spec {
 	struct input_spec source;
-	const char *media_type;
-	const char *digest, *diff_id; /* as compressed, as plain */
+	const char *media_type;       /* NULL: not said, the bytes decide */
+	const char *digest, *diff_id; /* as compressed, as plain; NULL: not known, the size alone is verified */
 	uint64_t max_bytes;           /* plain */
 };
 
@@ -30,8 +30,8 @@ void inflate_close(struct inflate *z);
 ssize_t inflate_peek(struct inflate *z, const uint8_t **p, struct err *e);
 void inflate_skip(struct inflate *z, size_t n); /* n <= what inflate_peek() returned */
 
-/* The bytes make no sense, here or to the tar reader: INVALID_ARGUMENT, and inflate_blame() will look whether they are
- * the right ones at all. Returns -1. */
+/* The bytes make no sense, here or to the tar reader: INVALID_ARGUMENT, and inflate_blame() will look whether they
+ * are the right ones at all. Returns -1. */
 int inflate_damaged(struct inflate *z, struct err *e, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 /* After inflate_peek() returned 0: DATA_LOSS unless size, digest and diff_id are the ones of the spec. Call once. */

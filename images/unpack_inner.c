@@ -66,7 +66,10 @@ static int settle_fds(int out, int root, int blob, struct err *e)
 static int untar(const struct inner_spec *s, struct inflate *z, struct extracted *out, struct report *report,
 		 struct err *e)
 {
-	struct extract_spec spec = { ROOT_FD, s->stream.max_bytes, s->min_free, report };
+	struct extract_spec spec = {
+		.root = ROOT_FD, .max_file_bytes = s->stream.max_bytes, .min_free = s->min_free, .report = report,
+		.files_only = s->files_only, .hidden = s->hidden,
+	};
 	struct tar tar;
 	int r;
 

@@ -13,6 +13,8 @@ struct inner_spec {
 	const char *path;           /* and the fresh directory below it that becomes the layer */
 	struct inflate_spec stream; /* pipe_fd is 0 */
 	struct space min_free;
+	bool files_only;            /* as struct extract_spec has them */
+	const char *hidden;
 };
 
 /* Runs it and waits. On success *out and *report (opened, empty before) are filled in. Errors of the layer as

@@ -32,7 +32,8 @@ void input_close(struct input *in);
 /* More unread bytes behind those there are: how many, 0 at the end, -1. DATA_LOSS: the blob is too long; INTERNAL. */
 ssize_t input_more(struct input *in, struct err *e);
 
-/* Reads what is left. DATA_LOSS: the blob is shorter than size_bytes, or is not `digest`. Ends the hash: call once. */
+/* Reads what is left. DATA_LOSS: the blob is shorter than size_bytes, or is not `digest` (NULL: not known). Ends the
+ * hash: call once. */
 int input_verify(struct input *in, const char *digest, struct err *e);
 
 #endif

@@ -14,13 +14,13 @@
 #include "reactor/log.h"
 #include "reactor/own.h"
 
-enum { PARENTS_MAX = 512, NEED_MAX = 256 << 20 };
+enum { NEED_MAX = 256 << 20, HIDDEN_MAX = 16 << 20 };
 
 struct work {
 	const struct layer_spec *spec;
 	int root, ingest, dir, fs; /* <root>, /ingest, /<name>, /fs */
 	struct space min_free;
-	int parents[PARENTS_MAX];
+	int parents[LAYER_PARENTS_MAX];
 	size_t nparents;
 	struct report report;
 };
@@ -35,23 +35,23 @@ static int make_dir(int at, const char *name, mode_t mode, bool may_exist, struc
 	return fd < 0 ? err_os(e, ERR_INTERNAL, "open directory %s", name) : fd;
 }
 
-static int open_parents(struct work *w, struct err *e)
+int layer_open_parents(int root, const char *list, int fds[LAYER_PARENTS_MAX], size_t *n_fds, struct err *e)
 {
 	char name[NAME_MAX + 1];
 
-	for (const char *p = w->spec->parents; p && *p;) {
+	for (const char *p = list; p && *p;) {
 		size_t n = strcspn(p, ":");
-		auto_fd int layers = path_open(w->root, "layers", O_PATH | O_DIRECTORY);
+		auto_fd int layers = path_open(root, "layers", O_PATH | O_DIRECTORY);
 		int fd;
 
-		if (n == 0 || n > NAME_MAX || memchr(p, '/', n) || w->nparents == PARENTS_MAX)
+		if (n == 0 || n > NAME_MAX || memchr(p, '/', n) || *n_fds == LAYER_PARENTS_MAX)
 			return err_set(e, ERR_INTERNAL, "bad list of parents");
 		memcpy(name, p, n);
 		name[n] = '\0';
 		fd = layers < 0 ? -1 : path_open(layers, name, O_RDONLY | O_DIRECTORY);
 		if (fd < 0)
 			return err_os(e, ERR_INTERNAL, "open layer %s", name);
-		w->parents[w->nparents++] = fd;
+		fds[(*n_fds)++] = fd;
 		p += n + (p[n] == ':');
 	}
 	return 0;
@@ -73,7 +73,7 @@ static int work_open(struct work *w, const struct layer_spec *s, struct err *e)
 	    (w->dir = make_dir(w->ingest, s->name, 0700, false, e)) < 0 ||
 	    (w->fs = make_dir(w->dir, "fs", 0755, false, e)) < 0)
 		return -1;
-	return open_parents(w, e);
+	return layer_open_parents(w->root, s->parents, w->parents, &w->nparents, e);
 }
 
 static int work_close(struct work *w, int r)
@@ -119,6 +119,22 @@ static int read_need(struct work *w, int from, struct err *e)
 	return r;
 }
 
+/* With a second NUL behind the last path. */
+static int read_hidden(int fd, struct buf *text, struct err *e)
+{
+	ssize_t n = fd < 0 ? 0 : 1;
+
+	while (n > 0 && text->len <= HIDDEN_MAX)
+		n = buf_read(text, fd, 1 << 20);
+	if (n < 0)
+		return err_os(e, ERR_INTERNAL, "read the list of deleted files");
+	if (text->len > HIDDEN_MAX)
+		return err_set(e, ERR_RESOURCE_EXHAUSTED, "the list of deleted files has more than %d bytes",
+			       HIDDEN_MAX);
+	buf_append(text, "\0", 2);
+	return 0;
+}
+
 static int untar(struct work *w, struct layer_result *out, struct err *e)
 {
 	const struct layer_spec *s = w->spec;
@@ -126,6 +142,7 @@ static int untar(struct work *w, struct layer_result *out, struct err *e)
 		.dir_fd = w->dir,
 		.path = "fs",
 		.min_free = w->min_free,
+		.files_only = s->files_only,
 		.stream = { .source = { s->blob_fd, STDIN_FILENO, s->blob_bytes, s->size_bytes },
 		            .media_type = s->media_type,
 		            .digest = s->digest,
@@ -133,12 +150,18 @@ static int untar(struct work *w, struct layer_result *out, struct err *e)
 		            .max_bytes = s->max_bytes },
 	};
 	const struct view parents = { w->parents, w->nparents };
+	struct buf hidden = { 0 };
 	struct extracted x;
+	int r = read_hidden(s->hidden_fd, &hidden, e);
 
-	if (inner_run(&inner, &x, &w->report, e) < 0 || merge_mark_opaque(w->fs, &w->report, e) < 0)
+	inner.hidden = (const char *)hidden.at;
+	if (r == 0)
+		r = inner_run(&inner, &x, &w->report, e);
+	buf_free(&hidden);
+	if (r < 0 || merge_mark_opaque(w->fs, &w->report, e) < 0)
 		return -1;
 	*out = (struct layer_result){ x.bytes, x.inodes, x.xattrs_left_out, report_self_contained(&w->report), true };
-	if (out->self_contained)
+	if (out->self_contained || s->files_only)
 		return 0;
 	if (s->parents)
 		return merge_finish(w->fs, &parents, &w->report, &w->min_free, e);

@@ -2,7 +2,11 @@
  *
  *     layer  ROOT NAME --digest=D --diff-id=D --size=N --media-type=T --max-bytes=N --min-free=S
  *            [--blob-fd=N --blob-bytes=N] [--parents=A:B:..]   the blob, or what follows those bytes of it, on fd 0
+ *     untar  ROOT NAME --size=N --max-bytes=N --min-free=S --blob-fd=N --blob-bytes=N
+ *            [--files-only] [--hidden-fd=N] [--parents=A:B:..]
  *     merge  ROOT NAME --from=DIR --parents=A:B:.. --min-free=S
+ *     diff   ROOT UPPER TO --parents=A:B:..
+ *     pack   FROM LOCATION [--log=FILE]
  *     usage  PATH
  *     sync   ROOT
  *     remove PATH...
@@ -20,6 +24,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "images/unpack_archive.h"
 #include "images/unpack_confine.h"
 #include "images/unpack_layer.h"
 #include "images/unpack_tree.h"
@@ -28,6 +33,7 @@
 
 struct options {
 	struct layer_spec layer;
+	const char *log;
 	char **words; /* what is no option */
 	int nwords;
 };
@@ -46,6 +52,26 @@ static int run_layer(const struct options *o, struct layer_result *out, struct e
 	if (!s->digest || !s->diff_id || !s->media_type || s->max_bytes == 0)
 		return err_set(e, ERR_INTERNAL, "an option is missing");
 	return layer_untar(s, out, e);
+}
+
+/* A tar of which nothing is known beforehand. */
+static int run_untar(const struct options *o, struct layer_result *out, struct err *e)
+{
+	const struct layer_spec *s = &o->layer;
+
+	if (s->blob_fd < 0 || s->max_bytes == 0 || s->digest || s->diff_id || s->media_type)
+		return err_set(e, ERR_INTERNAL, "an option is missing, or one too many");
+	return layer_untar(s, out, e);
+}
+
+static int run_diff(const struct options *o, struct layer_result *out, struct err *e)
+{
+	return archive_diff(&o->layer, o->words[1], o->words[2], out, e);
+}
+
+static int run_pack(const struct options *o, struct layer_result *out, struct err *e)
+{
+	return archive_write(o->words[0], o->words[1], o->log, out, e);
 }
 
 static int run_merge(const struct options *o, struct layer_result *out, struct err *e)
@@ -114,6 +140,14 @@ static const struct job jobs[] = {
 	  run_layer,
 	  { CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_FSETID, CAP_MKNOD, CAP_SETFCAP,
 	    CAP_SYS_ADMIN, CAP_SYS_CHROOT, -1 } },
+	{ "untar",
+	  2,
+	  2,
+	  run_untar,
+	  { CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_FSETID, CAP_MKNOD, CAP_SETFCAP,
+	    CAP_SYS_ADMIN, CAP_SYS_CHROOT, -1 } },
+	{ "diff", 3, 3, run_diff, { CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_SYS_ADMIN, -1 } },
+	{ "pack", 2, 2, run_pack, { CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, -1 } },
 	{ "merge",
 	  2,
 	  2,
@@ -138,6 +172,16 @@ static int parse_number(const char *text, uint64_t *out)
 	return errno || end == text || *end || *text == '-' ? -1 : 0;
 }
 
+static int parse_fd(const char *text, int *out)
+{
+	uint64_t fd;
+
+	if (parse_number(text, &fd) < 0 || fd > INT32_MAX)
+		return -1;
+	*out = (int)fd;
+	return 0;
+}
+
 static int parse_options(int argc, char **argv, struct options *o)
 {
 	static const struct option long_options[] = {
@@ -145,13 +189,14 @@ static int parse_options(int argc, char **argv, struct options *o)
 		{ "size", required_argument, NULL, 's' }, { "media-type", required_argument, NULL, 't' },
 		{ "max-bytes", required_argument, NULL, 'm' }, { "min-free", required_argument, NULL, 'f' },
 		{ "blob-fd", required_argument, NULL, 'b' }, { "parents", required_argument, NULL, 'p' },
-		{ "blob-bytes", required_argument, NULL, 'B' }, { "from", required_argument, NULL, 'F' }, { 0 },
+		{ "blob-bytes", required_argument, NULL, 'B' }, { "from", required_argument, NULL, 'F' },
+		{ "hidden-fd", required_argument, NULL, 'h' }, { "files-only", no_argument, NULL, 'o' },
+		{ "log", required_argument, NULL, 'l' }, { 0 },
 	};
 	struct layer_spec *l = &o->layer;
-	uint64_t fd;
 	int c, r = 0;
 
-	*o = (struct options){ .layer = { .blob_fd = -1, .min_free = "0" } };
+	*o = (struct options){ .layer = { .blob_fd = -1, .hidden_fd = -1, .min_free = "0" } };
 	while ((c = getopt_long(argc, argv, "", long_options, NULL)) != -1 && r == 0) {
 		switch (c) {
 		case 'd': l->digest = optarg; break;
@@ -163,10 +208,10 @@ static int parse_options(int argc, char **argv, struct options *o)
 		case 's': r = parse_number(optarg, &l->size_bytes); break;
 		case 'm': r = parse_number(optarg, &l->max_bytes); break;
 		case 'B': r = parse_number(optarg, &l->blob_bytes); break;
-		case 'b':
-			r = parse_number(optarg, &fd) < 0 || fd > INT32_MAX ? -1 : 0;
-			l->blob_fd = (int)fd;
-			break;
+		case 'b': r = parse_fd(optarg, &l->blob_fd); break;
+		case 'h': r = parse_fd(optarg, &l->hidden_fd); break;
+		case 'o': l->files_only = true; break;
+		case 'l': o->log = optarg; break;
 		default: r = -1;
 		}
 	}
@@ -215,7 +260,7 @@ int main(int argc, char **argv)
 			return 2;
 		return run(&jobs[i], &o);
 	}
-	fprintf(stderr,
-	        "usage: crisp-unpack layer|merge|usage|sync|remove ...; started by crispd, see unpack_main.c\n");
+	fprintf(stderr, "usage: crisp-unpack layer|untar|merge|diff|pack|usage|sync|remove ...; started by crispd, "
+			"see unpack_main.c\n");
 	return 2;
 }

@@ -1,0 +1,225 @@
+/* archive.c - see archive.h. Each job is one child; what it makes stands below <root>/ingest until it is whole. */
+#include "images/archive.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "images/snapshot.h"
+#include "images/unpack.h"
+#include "images/unpacker.h"
+#include "reactor/arena.h"
+#include "reactor/buf.h"
+#include "reactor/child.h"
+#include "reactor/list.h"
+#include "reactor/loop.h"
+#include "reactor/own.h"
+
+enum { TAR_FD = 3, HIDDEN_FD = 4 };
+
+struct archive {
+	struct arena *arena;
+	struct child *child;
+	struct timer timer;          /* a failure before there was a child */
+	char name[UNPACK_NAME_SIZE]; /* below ingest; "": nothing is made there */
+	const char *dir;             /* unpack: what it becomes */
+	const char *snapshot;        /* apply: whose writable part it becomes */
+	struct err err;
+	archive_done *done;
+	void *arg;
+};
+
+static struct archive *archive_new(archive_done *done, void *arg)
+{
+	struct arena *arena = arena_new();
+	struct archive *a = arena_zalloc(arena, sizeof(*a));
+
+	a->arena = arena;
+	a->done = done;
+	a->arg = arg;
+	return a;
+}
+
+static void drop_ingest(struct archive *a)
+{
+	if (*a->name)
+		unpack_remove_tree(unpacker_ingest(a->arena, a->name));
+}
+
+static void report(struct archive *a, const struct err *e)
+{
+	a->done(a->arg, e);
+	timer_clear(&a->timer);
+	arena_free(a->arena);
+}
+
+void archive_cancel(struct archive *a)
+{
+	timer_clear(&a->timer);
+	if (a->child)
+		child_cancel(a->child);
+	drop_ingest(a);
+	arena_free(a->arena);
+}
+
+static void on_failed_early(struct timer *t)
+{
+	struct archive *a = container_of(t, struct archive, timer);
+
+	report(a, a->err.code == ERR_OK ? NULL : &a->err);
+}
+
+/* a->err is set, or there is nothing to do. */
+static struct archive *end_early(struct archive *a)
+{
+	timer_set(&a->timer, 0, on_failed_early);
+	return a;
+}
+
+static int move_in(struct archive *a, struct err *e)
+{
+	const char *fs = arena_printf(a->arena, "%s/fs", unpacker_ingest(a->arena, a->name));
+
+	if (a->snapshot)
+		return snapshot_replace(a->snapshot, fs, e);
+	return rename(fs, a->dir) < 0 ? err_os(e, ERR_INTERNAL, "rename %s to %s", fs, a->dir) : 0;
+}
+
+static void on_end(void *arg, const struct err *failed, struct child_result *r)
+{
+	struct archive *a = arg;
+	struct unpacker_answer answer;
+	struct err e;
+	int bad = unpacker_answer(failed, r, &answer, &e);
+
+	a->child = NULL;
+	if (bad == 0 && *a->name)
+		bad = move_in(a, &e);
+	drop_ingest(a);
+	report(a, bad < 0 ? &e : NULL);
+}
+
+struct archive *archive_diff(const char *snapshot, const char *dir, archive_done *done, void *arg)
+{
+	struct archive *a = archive_new(done, arg);
+	const char *const *layers = snapshot_layers(snapshot, a->arena);
+	struct unpacker c;
+
+	if (!layers) {
+		err_set(&a->err, ERR_INTERNAL, "snapshot %.128s does not exist", snapshot);
+		return end_early(a);
+	}
+	unpacker_open(&c, a->arena, "diff");
+	unpacker_add(&c, unpacker_config()->root);
+	unpacker_add(&c, snapshot_upper(snapshot, a->arena));
+	unpacker_add(&c, arena_strdup(a->arena, dir));
+	unpacker_add_parents(&c, layers);
+	a->child = child_start(&c.spec, on_end, a);
+	return a;
+}
+
+struct archive *archive_pack(const char *dir, const char *location, const char *log, archive_done *done, void *arg)
+{
+	struct archive *a = archive_new(done, arg);
+	struct unpacker c;
+
+	unpacker_open(&c, a->arena, "pack");
+	unpacker_add(&c, arena_strdup(a->arena, dir));
+	unpacker_add(&c, arena_strdup(a->arena, location));
+	if (log)
+		unpacker_add_option(&c, "log", log);
+	a->child = child_start(&c.spec, on_end, a);
+	return a;
+}
+
+/* fd 3 is a tar of which nothing but its size is known. */
+static void untar(struct archive *a, struct unpacker *c, int tar, uint64_t size)
+{
+	unpack_new_name("sha256:ckpt", a->name);
+	unpacker_open(c, a->arena, "untar");
+	unpacker_add(c, unpacker_config()->root);
+	unpacker_add(c, a->name);
+	unpacker_add_number(c, "size", size);
+	unpacker_add_number(c, "blob-bytes", size);
+	unpacker_add_number(c, "blob-fd", TAR_FD);
+	unpacker_add_number(c, "max-bytes", unpacker_config()->max_layer_bytes);
+	unpacker_add_option(c, "min-free", unpacker_config()->min_free);
+	c->fds[c->spec.nfds++] = (struct child_fd){ tar, TAR_FD };
+}
+
+/* The archive's file, never something that an open would wait for. */
+static int open_tar(const char *path, uint64_t *size, struct err *e)
+{
+	auto_fd int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return err_os(e, ERR_FAILED_PRECONDITION, "open %.300s", path);
+	if (!S_ISREG(st.st_mode))
+		return err_set(e, ERR_FAILED_PRECONDITION, "open %.300s: not a file", path);
+	*size = (uint64_t)st.st_size;
+	return take_fd(&fd);
+}
+
+struct archive *archive_unpack(const char *location, const char *dir, archive_done *done, void *arg)
+{
+	struct archive *a = archive_new(done, arg);
+	uint64_t size;
+	auto_fd int tar = open_tar(location, &size, &a->err);
+	struct unpacker c;
+
+	if (tar < 0)
+		return end_early(a);
+	a->dir = arena_strdup(a->arena, dir);
+	untar(a, &c, tar, size);
+	unpacker_add(&c, "--files-only");
+	a->child = child_start(&c.spec, on_end, a);
+	return a;
+}
+
+/* A file without a name: the paths, a NUL behind each. */
+static int list_fd(const struct strings *paths, struct err *e)
+{
+	auto_fd int fd = memfd_create("deleted", MFD_CLOEXEC);
+	struct buf text = { 0 };
+	ssize_t n = 0;
+
+	for (size_t i = 0; i < paths->n; i++)
+		buf_append(&text, paths->at[i], strlen(paths->at[i]) + 1);
+	while (fd >= 0 && n >= 0 && text.len > 0)
+		n = buf_write(&text, fd);
+	buf_free(&text);
+	if (fd < 0 || n < 0 || lseek(fd, 0, SEEK_SET) < 0)
+		return err_os(e, ERR_INTERNAL, "list of deleted files");
+	return take_fd(&fd);
+}
+
+struct archive *archive_apply(const char *dir, const struct strings *deleted, const char *snapshot, archive_done *done,
+                              void *arg)
+{
+	struct archive *a = archive_new(done, arg);
+	const char *path = arena_printf(a->arena, "%s/rootfs-diff.tar", dir);
+	uint64_t size = 0;
+	auto_fd int tar = -1, list = -1;
+	struct unpacker c;
+
+	if (access(path, F_OK) < 0 && deleted->n == 0)
+		return end_early(a);
+	tar = access(path, F_OK) < 0 ? memfd_create("empty", MFD_CLOEXEC) : open_tar(path, &size, &a->err);
+	list = tar < 0 ? -1 : list_fd(deleted, &a->err);
+	if (list < 0) {
+		if (a->err.code == ERR_OK)
+			err_os(&a->err, ERR_INTERNAL, "memfd");
+		return end_early(a);
+	}
+	a->snapshot = arena_strdup(a->arena, snapshot);
+	untar(a, &c, tar, size);
+	unpacker_add_number(&c, "hidden-fd", HIDDEN_FD);
+	unpacker_add_parents(&c, snapshot_layers(snapshot, a->arena));
+	c.fds[c.spec.nfds++] = (struct child_fd){ list, HIDDEN_FD };
+	a->child = child_start(&c.spec, on_end, a);
+	return a;
+}
