@@ -64,6 +64,8 @@ static const struct field container_fields[] = {
 	F_BOOL(struct container, starting),
 	F_BOOL(struct container, in_runtime),
 	F_BOOL(struct container, oom_killed),
+	F_BOOL(struct container, frozen),
+	F_STR(struct container, restore),
 	F_STR(struct container, boot_id),
 	F_END,
 };
@@ -83,7 +85,7 @@ static struct entry *entry_new(const char *id)
 
 	snprintf(c->id, sizeof(c->id), "%s", id);
 	c->arena = arena_new();
-	c->reason = c->message = c->log_path = c->bundle = c->runtime = c->cgroup = c->boot_id = "";
+	c->reason = c->message = c->log_path = c->bundle = c->runtime = c->cgroup = c->boot_id = c->restore = "";
 	lane_init(&c->lane);
 	list_init(&c->exit_waiters);
 	return n;
@@ -180,7 +182,7 @@ void container_free(struct container *c)
 {
 	struct entry *n = container_of(c, struct entry, c);
 
-	assert(list_empty(&c->exit_waiters) && !c->life && !c->log && !c->stopping);
+	assert(list_empty(&c->exit_waiters) && !c->life && !c->log && !c->stopping && !c->checkpoint);
 	record_remove(records, c->id);
 	map_drop(&by_id, c->id);
 	list_drop(&c->of_sandbox);
@@ -308,7 +310,7 @@ void container_unwait(struct container_wait *w)
 /* Of another boot: neither process nor mount nor bundle of it is there. */
 static void age(struct container *c)
 {
-	c->in_runtime = c->starting = false;
+	c->in_runtime = c->starting = c->frozen = false;
 	if (c->state == CONTAINER_EXITED)
 		return;
 	c->state = CONTAINER_EXITED;

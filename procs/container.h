@@ -19,6 +19,7 @@
 struct log_pump;
 struct life;
 struct stopping;
+struct checkpoint;
 
 /* CRI numbers. */
 enum container_state { CONTAINER_CREATED = 0, CONTAINER_RUNNING = 1, CONTAINER_EXITED = 2, CONTAINER_UNKNOWN = 3 };
@@ -53,6 +54,8 @@ struct container {
 	bool starting, removing;
 	bool in_runtime;          /* the OCI runtime may know it: set before its `run`, cleared by its `delete` */
 	bool oom_killed;
+	bool frozen;              /* a checkpoint stops it for a moment: set before, cleared when it runs on */
+	const char *restore;      /* the unpacked checkpoint that its start takes up; "": none */
 	const char *boot_id;
 	struct arena *arena;
 	struct lane lane;         /* Start and Remove take turns */
@@ -62,6 +65,7 @@ struct container {
 	struct log_pump *log;     /* while it runs and until it is drained; made by start, closed by life */
 	struct life *life;        /* while it runs and until the runtime has deleted it; life.c's */
 	struct stopping *stopping; /* stop.c's */
+	struct checkpoint *checkpoint; /* checkpoint.c's */
 	struct cpu_sample cpu;
 };
 

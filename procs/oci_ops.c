@@ -26,9 +26,9 @@
 enum { SLOTS_PER_CPU = 2 };
 enum {
 	RUN_TIMEOUT_MS = 120000, EXEC_TIMEOUT_MS = 60000, DELETE_TIMEOUT_MS = 60000, UPDATE_TIMEOUT_MS = 30000,
-	TRY_TIMEOUT_MS = 20000,
+	PAUSE_TIMEOUT_MS = 30000, TRY_TIMEOUT_MS = 20000,
 };
-enum { LOG_TAIL = 16 * 1024, WORDS_MAX = 500, ARGS_MAX = 20 };
+enum { LOG_TAIL = 16 * 1024, WORDS_MAX = 500, ARGS_MAX = 24 };
 
 enum op_state { PROBE, QUEUED, RUNNING, DONE };
 static const struct sm_state op_states[] = {
@@ -48,6 +48,7 @@ struct oci_op {
 	struct child_spec spec;
 	struct child_fd fds[3]; /* ours: owned */
 	struct program_wait probe;
+	bool needs_criu, unqueued;
 	struct link link; /* in `queued` */
 	struct child *child;
 	struct timer timer;
@@ -231,7 +232,7 @@ static void on_child(void *arg, const struct err *e, struct child_result *r)
 	struct oci_op *op = arg;
 
 	op->child = NULL;
-	busy--;
+	busy -= !op->unqueued;
 	clock_step(op, arena_printf(op->arena, "runtime_%s", op->sm.what));
 	sm_move(&op->sm, DONE);
 	if (e) {
@@ -246,10 +247,11 @@ static void on_child(void *arg, const struct err *e, struct child_result *r)
 
 static void launch(struct oci_op *op)
 {
-	list_drop(&op->link);
+	if (list_linked(&op->link))
+		list_drop(&op->link);
 	sm_move(&op->sm, RUNNING);
 	clock_step(op, "runtime_queue");
-	busy++;
+	busy += !op->unqueued;
 	op->argv[op->argc] = NULL;
 	op->spec.argv = op->argv;
 	op->spec.fds = op->fds;
@@ -266,10 +268,48 @@ static void fill_slots(void)
 		launch(container_of(next, struct oci_op, link));
 }
 
+/* Where the program itself, started by us, would find it. */
+static bool has_criu(void)
+{
+	static const char *const dirs[] = { "/usr/local/sbin", "/usr/local/bin", "/usr/sbin",
+					    "/usr/bin",        "/sbin",          "/bin" };
+	char path[64];
+
+	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
+		snprintf(path, sizeof(path), "%s/criu", dirs[i]);
+		if (access(path, X_OK) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void on_failed_early(struct timer *t);
+
+static bool can_checkpoint(struct oci_op *op)
+{
+	if (!op->program->features.checkpoint)
+		err_set(&op->err, ERR_FAILED_PRECONDITION,
+			"runtime handler %s: %s was built without CRIU: use a runtime that has it, such as runc",
+			op->program->handler.name, op->program->handler.path);
+	else if (!has_criu())
+		err_set(&op->err, ERR_FAILED_PRECONDITION,
+			"runtime handler %s: checkpoints need the program criu: install the package criu",
+			op->program->handler.name);
+	else
+		return true;
+	return false;
+}
+
 static void enqueue(struct oci_op *op)
 {
+	if (op->needs_criu && !can_checkpoint(op)) {
+		timer_set(&op->timer, 0, on_failed_early);
+		return;
+	}
 	sm_move(&op->sm, QUEUED);
 	op->since_ns = loop_mono_ns();
+	if (op->unqueued)
+		return launch(op);
 	list_push(&queued, &op->link);
 	fill_slots();
 }
@@ -312,7 +352,7 @@ void oci_cancel(struct oci_op *op)
 		list_drop(&op->link);
 	if (op->child) {
 		child_cancel(op->child);
-		busy--;
+		busy -= !op->unqueued;
 		fill_slots();
 	}
 	op_free(op);
@@ -320,10 +360,8 @@ void oci_cancel(struct oci_op *op)
 
 /* ---- the verbs ---- */
 
-struct oci_op *oci_run(const struct runtime_handler *h, const char *id, const char *bundle, const struct oci_stdio *io,
-                       oci_done *done, void *arg)
+static void keep_by_pidfile(struct oci_op *op, const char *bundle)
 {
-	struct oci_op *op = op_new(h, "run", id, done, arg);
 	const char *pidfile = arena_printf(op->arena, "%s/pid", bundle);
 
 	arg_add(op, "--detach");
@@ -331,11 +369,19 @@ struct oci_op *oci_run(const struct runtime_handler *h, const char *id, const ch
 	arg_add(op, pidfile);
 	arg_add(op, "--bundle");
 	arg_add(op, bundle);
-	give_stdio(op, io);
-	arg_add(op, id);
 	op->spec.keep_id = op->sm.id;
 	op->spec.pidfile = pidfile;
 	op->spec.timeout_ms = RUN_TIMEOUT_MS;
+}
+
+struct oci_op *oci_run(const struct runtime_handler *h, const char *id, const char *bundle, const struct oci_stdio *io,
+                       oci_done *done, void *arg)
+{
+	struct oci_op *op = op_new(h, "run", id, done, arg);
+
+	keep_by_pidfile(op, bundle);
+	give_stdio(op, io);
+	arg_add(op, id);
 	return op_start(op);
 }
 
@@ -396,5 +442,73 @@ struct oci_op *oci_update(const struct runtime_handler *h, const char *id, const
 	op->spec.stdin_len = strlen(resources_json);
 	op->spec.stderr_max = LOG_TAIL;
 	op->spec.timeout_ms = UPDATE_TIMEOUT_MS;
+	return op_start(op);
+}
+
+static struct oci_op *freezer(const struct runtime_handler *h, const char *verb, const char *id, oci_done *done,
+                              void *arg)
+{
+	struct oci_op *op = op_new(h, verb, id, done, arg);
+
+	arg_add(op, id);
+	op->spec.stderr_max = LOG_TAIL;
+	op->spec.timeout_ms = PAUSE_TIMEOUT_MS;
+	return op;
+}
+
+struct oci_op *oci_pause(const struct runtime_handler *h, const char *id, oci_done *done, void *arg)
+{
+	struct oci_op *op = freezer(h, "pause", id, done, arg);
+
+	op->needs_criu = true;
+	return op_start(op);
+}
+
+struct oci_op *oci_resume(const struct runtime_handler *h, const char *id, oci_done *done, void *arg)
+{
+	return op_start(freezer(h, "resume", id, done, arg));
+}
+
+/* --file-locks: a lock that nobody outside holds comes along; without it one lock is a reason to refuse. */
+static void add_images(struct oci_op *op, const struct oci_images *images)
+{
+	const char **env = arena_zalloc(op->arena, 3 * sizeof(*env));
+
+	arg_add(op, "--file-locks");
+	arg_add(op, "--image-path");
+	arg_add(op, images->dir);
+	arg_add(op, "--work-path");
+	arg_add(op, images->work);
+	/* Not the annotation org.criu.config: CRIU 3.17 reads that file twice and inherits one fd two times over. */
+	env[0] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+	env[1] = arena_printf(op->arena, "CRIU_CONFIG_FILE=%s", images->criu_config);
+	op->spec.envp = env;
+	op->needs_criu = true;
+}
+
+struct oci_op *oci_checkpoint(const struct runtime_handler *h, const char *id, const struct oci_images *images,
+                              oci_done *done, void *arg)
+{
+	struct oci_op *op = op_new(h, "checkpoint", id, done, arg);
+
+	arg_add(op, "--leave-running");
+	add_images(op, images);
+	arg_add(op, id);
+	op->spec.stderr_max = LOG_TAIL;
+	op->spec.timeout_ms = images->timeout_ms;
+	op->spec.finish = true;
+	op->unqueued = true; /* it lasts as long as the memory is large: starts must not wait behind it */
+	return op_start(op);
+}
+
+struct oci_op *oci_restore(const struct runtime_handler *h, const char *id, const char *bundle,
+                           const struct oci_images *images, const struct oci_stdio *io, oci_done *done, void *arg)
+{
+	struct oci_op *op = op_new(h, "restore", id, done, arg);
+
+	keep_by_pidfile(op, bundle);
+	add_images(op, images);
+	give_stdio(op, io);
+	arg_add(op, id);
 	return op_start(op);
 }

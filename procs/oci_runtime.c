@@ -173,6 +173,17 @@ static bool has_string(const json_t *array, const char *want)
 	return false;
 }
 
+static void read_features(struct program *p, const json_t *j)
+{
+	const json_t *notes = json_object_get(j, "annotations");
+	const json_t *v = json_object_get(notes, "org.opencontainers.runc.checkpoint.enabled");
+	const char *checkpoint = json_string_value(v);
+
+	p->features.recursive_read_only = has_string(json_object_get(j, "mountOptions"), "rro");
+	if (checkpoint)
+		p->features.checkpoint = strcmp(checkpoint, "true") == 0;
+}
+
 /* Spec: OCI runtime-spec, features.md. A program without the command (it is optional) has none of what is asked for
  * here. */
 static void on_features(void *arg, const struct err *e, struct child_result *r)
@@ -185,9 +196,9 @@ static void on_features(void *arg, const struct err *e, struct child_result *r)
 	if (!e && r->status == 0)
 		j = json_parse(r->out, r->out_len, "features", &fault);
 	if (j)
-		p->features.recursive_read_only = has_string(json_object_get(j, "mountOptions"), "rro");
-	log_info("runtime_handler name=%s crun=%d recursive_read_only=%d", p->handler.name, p->is_crun,
-		 p->features.recursive_read_only);
+		read_features(p, j);
+	log_info("runtime_handler name=%s crun=%d recursive_read_only=%d checkpoint=%d", p->handler.name, p->is_crun,
+		 p->features.recursive_read_only, p->features.checkpoint);
 	probe_over(p, PROBE_DONE);
 	p->userns_tried = false;
 	userns_try(p);
@@ -225,8 +236,11 @@ static void on_version(void *arg, const struct err *e, struct child_result *r)
 	}
 	/* crun has no JSON for this. Before it had `features` (1.8.1: none yet) it took rro already (1.8.1: tried). */
 	p->is_crun = sscanf(r->out, "crun version %d.%d", &major, &minor) == 2;
-	p->features = (struct runtime_features){ .recursive_read_only = p->is_crun && (major > 1 || minor >= 8),
-		.seccomp_bpf = p->is_crun && major >= 1 };
+	p->features = (struct runtime_features){
+		.recursive_read_only = p->is_crun && (major > 1 || minor >= 8), .seccomp_bpf = p->is_crun && major >= 1,
+		/* crun lists what it was built with; a runc before `features` always has it. */
+		.checkpoint = p->is_crun ? strstr(r->out, "+CRIU") != NULL : strncmp(r->out, "runc version", 12) == 0,
+	};
 	spawn_probe(p, PROBE_FEATURES, "features", on_features);
 }
 

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "reactor/err.h"
 
@@ -34,14 +35,15 @@ int runtimes_open(const struct runtimes_config *cfg, struct err *e);
 const struct runtime_handler *runtime_find(const char *name);
 void runtime_each(void (*fn)(void *arg, const struct runtime_handler *h, bool usable, const char *why_not), void *arg);
 
-/* FAILED_PRECONDITION names what is wrong with its program: it is not there, may not be executed, or failed when it was
- * last tried. A program that was not tried yet passes. */
+/* FAILED_PRECONDITION names what is wrong with its program: it is not there, may not be executed, or failed when it
+ * was last tried. A program that was not tried yet passes. */
 int runtime_usable(const struct runtime_handler *h, struct err *e);
 
 struct runtime_features {
 	bool recursive_read_only;
 	bool user_namespaces; /* it was tried (oci_userns.h) */
 	bool seccomp_bpf;     /* it takes a compiled filter by the annotation run.oci.seccomp_bpf_data */
+	bool checkpoint;      /* the program says that it was built with it; CRIU is another matter */
 };
 /* All false while the program is not usable or was not tried yet. */
 void runtime_features(const struct runtime_handler *h, struct runtime_features *out);
@@ -77,8 +79,29 @@ struct oci_op *oci_delete(const struct runtime_handler *h, const char *id, bool 
 struct oci_op *oci_update(const struct runtime_handler *h, const char *id, const char *resources_json, oci_done *done,
 			  void *arg);
 
-/* `run` in the foreground, for a container that ends by itself at once: done when it has, and INTERNAL unless it exited
- * with 0. */
+/* The three that make a checkpoint, and the one that takes it up. `pause` and `checkpoint` are FAILED_PRECONDITION,
+ * with what to install, when the program was built without checkpoints or there is no criu where it would look.
+ * criu_config: a file of CRIU options for this call, on top of the machine's own. A `checkpoint` may be cancelled:
+ * what CRIU put into the processes takes itself out again when CRIU is gone (4 of 4 kills in the midst of memory
+ * pages). One that outlives this daemon has 5 s to end. It waits for nobody and nobody for it: the queue is for
+ * milliseconds. */
+struct oci_op *oci_pause(const struct runtime_handler *h, const char *id, oci_done *done, void *arg);
+struct oci_op *oci_resume(const struct runtime_handler *h, const char *id, oci_done *done, void *arg);
+
+struct oci_images {
+	const char *dir;         /* CRIU's images */
+	const char *work;        /* its logs; made when missing */
+	const char *criu_config;
+	int64_t timeout_ms;
+};
+struct oci_op *oci_checkpoint(const struct runtime_handler *h, const char *id, const struct oci_images *images,
+			      oci_done *done, void *arg);
+/* Else as oci_run(). */
+struct oci_op *oci_restore(const struct runtime_handler *h, const char *id, const char *bundle,
+			   const struct oci_images *images, const struct oci_stdio *io, oci_done *done, void *arg);
+
+/* `run` in the foreground, for a container that ends by itself at once: done when it has, and INTERNAL unless it
+ * exited with 0. */
 struct oci_op *oci_try(const struct runtime_handler *h, const char *id, const char *bundle, oci_done *done, void *arg);
 
 /* kills the program's process group; done never runs; oci_delete() afterwards cleans up */

@@ -17,7 +17,9 @@
 #include <unistd.h>
 
 #include "procs/cgroup.h"
+#include "procs/checkpoint.h"
 #include "procs/console.h"
+#include "procs/criu.h"
 #include "procs/keeper.h"
 #include "procs/life.h"
 #include "procs/log_pump.h"
@@ -246,6 +248,37 @@ static int refuse(const struct container *c, struct err *e)
 	return 0;
 }
 
+static void on_restored(void *arg, const struct err *e, struct child_result *r)
+{
+	struct start *s = arg;
+	struct container *c = s->container;
+	struct arena *a = arena_new();
+	const char *words = e ? criu_words(arena_printf(a, "%s/restore.log", c->bundle), a) : "";
+	struct err why;
+
+	if (*words && e->code == ERR_INTERNAL) {
+		err_set(&why, ERR_INTERNAL, "CRIU could not restore it: %s", words);
+		e = &why;
+	}
+	on_ran(s, e, r);
+	arena_free(a);
+}
+
+/* The processes of a checkpoint in place of the first one of the image. */
+static void restore(struct start *s, const struct runtime_handler *h, const struct oci_stdio *io)
+{
+	struct container *c = s->container;
+	struct arena *a = arena_new();
+	struct oci_images images = {
+		.dir = arena_printf(a, "%s/checkpoint", c->restore),
+		.work = c->bundle,
+		.criu_config = criu_config_path(c, a),
+	};
+
+	oci_restore(h, c->id, c->bundle, &images, io, on_restored, s);
+	arena_free(a);
+}
+
 static void prepare_and_run(struct start *s)
 {
 	struct oci_stdio io = { -1, -1, -1, NULL };
@@ -265,7 +298,10 @@ static void prepare_and_run(struct start *s)
 	}
 	sm_move(&s->sm, RUN);
 	metric_observe_ns(METRIC_stage_seconds, "prepare", loop_mono_ns() - begin_ns);
-	oci_run(h, c->id, c->bundle, &io, on_ran, s);
+	if (*c->restore)
+		restore(s, h, &io);
+	else
+		oci_run(h, c->id, c->bundle, &io, on_ran, s);
 	close_streams(&io);
 }
 
@@ -295,6 +331,7 @@ static void adopt_running(struct container *c)
 	if (!c->log)
 		log_error("container_log container=%.12s error=%s", c->id, log_quote(e.msg));
 	life_begin(c);
+	checkpoint_adopt(c);
 }
 
 void start_adopt(struct container *c)

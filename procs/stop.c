@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "procs/cgroup.h"
+#include "procs/checkpoint.h"
 #include "procs/container.h"
 #include "procs/life.h"
 #include "reactor/log.h"
@@ -199,6 +200,7 @@ struct stop *stop_start(struct container *c, int64_t grace_ms, stop_done *done, 
 		timer_set(&s->timer, 0, on_nothing_to_stop);
 		return s;
 	}
+	checkpoint_yield(c);
 	if (c->stopping)
 		shorten(c->stopping, grace_ms);
 	else

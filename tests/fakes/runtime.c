@@ -29,6 +29,7 @@ char fake_exec_keep_id[80];
 int fake_exec_out = -1, fake_exec_in = -1, fake_exec_err = -1;
 char fake_exec_console[128];
 char fake_update[512];
+char fake_images[512];
 
 static struct {
 	bool pending;
@@ -127,6 +128,46 @@ struct oci_op *oci_update(const struct runtime_handler *h, const char *id, const
 	(void)id;
 	snprintf(fake_update, sizeof(fake_update), "%s", resources_json);
 	return begin("update", "", done, arg);
+}
+
+struct oci_op *oci_pause(const struct runtime_handler *h, const char *id, oci_done *done, void *arg)
+{
+	(void)h;
+	(void)id;
+	return begin("pause", "", done, arg);
+}
+
+struct oci_op *oci_resume(const struct runtime_handler *h, const char *id, oci_done *done, void *arg)
+{
+	(void)h;
+	(void)id;
+	return begin("resume", "", done, arg);
+}
+
+struct oci_op *oci_checkpoint(const struct runtime_handler *h, const char *id, const struct oci_images *images,
+			      oci_done *done, void *arg)
+{
+	(void)h;
+	(void)id;
+	snprintf(fake_images, sizeof(fake_images), "%s", images->dir);
+	return begin("checkpoint", "", done, arg);
+}
+
+struct oci_op *oci_restore(const struct runtime_handler *h, const char *id, const char *bundle,
+			   const struct oci_images *images, const struct oci_stdio *io, oci_done *done, void *arg)
+{
+	(void)h;
+	(void)bundle;
+	(void)io;
+	snprintf(fake_images, sizeof(fake_images), "%s", images->dir);
+	return begin("restore", id, done, arg);
+}
+
+void oci_cancel(struct oci_op *cancelled)
+{
+	assert(cancelled == (struct oci_op *)&op && op.pending);
+	note("cancel");
+	op.pending = false;
 }
 
 int64_t cgroup_oom_kills(const char *path)

@@ -8,8 +8,10 @@
 
 #include "procs/container.h"
 
-extern char fake_calls[1024];    /* "run delete exec update kill rmdir undo unmount ", in their order */
+/* "run delete exec update kill rmdir undo unmount pause checkpoint resume restore cancel ", in their order */
+extern char fake_calls[1024];
 extern char fake_update[512];    /* the limits of the last update */
+extern char fake_images[512];    /* where the last checkpoint or restore has CRIU's images */
 extern int64_t fake_oom_kills;   /* what cgroup_oom_kills() says */
 extern char fake_exec_keep_id[80];
 extern int fake_exec_out;        /* our copy of what the exec writes its stdout to; -1 once closed */

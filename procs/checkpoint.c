@@ -1,0 +1,329 @@
+/* checkpoint.c - see checkpoint.h.
+ *
+ *   FREEZE ---frozen---> DUMP ---dumped---> HELD ---the caller has copied---> THAW ---runs on---> OVER
+ *      |                   |                  |
+ *      +-----failed--------+                  +---to be stopped---> EARLY ---the caller has copied---> OVER (ABORTED)
+ *      |  to be stopped    |
+ *      |                   +---> UNDO ---runs on, or could not---> OVER (failed)
+ *      +---nothing was frozen----------------------------------------^
+ *
+ * `frozen` is on disk before FREEZE: after a crash checkpoint_adopt() thaws. Waits on: the runtime (FREEZE, DUMP,
+ * THAW, UNDO, EARLY), the caller (HELD, EARLY), one turn of the loop (OVER from nothing). */
+#include "procs/checkpoint.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "procs/criu.h"
+#include "procs/oci_runtime.h"
+#include "reactor/child.h"
+#include "reactor/log.h"
+#include "reactor/own.h"
+#include "reactor/sm.h"
+
+enum { LATE_MS = 6000 }; /* a CRIU of the daemon that died is gone after 5 s */
+
+enum checkpoint_state { FREEZE, DUMP, HELD, THAW, EARLY, UNDO, OVER };
+static const struct sm_state checkpoint_states[] = {
+	[FREEZE] = { "FREEZE", TO(DUMP) | TO(UNDO) | TO(OVER) },
+	[DUMP] = { "DUMP", TO(HELD) | TO(UNDO) },
+	[HELD] = { "HELD", TO(THAW) | TO(EARLY) },
+	[THAW] = { "THAW", TO(OVER) },
+	[EARLY] = { "EARLY", TO(OVER) },
+	[UNDO] = { "UNDO", TO(OVER) },
+	[OVER] = { "OVER", 0 },
+};
+
+struct checkpoint {
+	struct sm sm;
+	struct container *container;
+	struct arena *arena;
+	const char *dir;
+	int64_t deadline_ns; /* loop_mono_ns() */
+	struct oci_op *op;   /* under way, else NULL */
+	struct timer timer;
+	struct err err;
+	checkpoint_done *dumped, *thawed;
+	void *arg, *thawed_arg;
+};
+
+static void over(struct checkpoint *k)
+{
+	checkpoint_done *done = k->thawed ? k->thawed : k->dumped;
+	void *arg = k->thawed ? k->thawed_arg : k->arg;
+	struct err e = k->err;
+
+	sm_move(&k->sm, OVER);
+	k->container->checkpoint = NULL;
+	timer_clear(&k->timer);
+	arena_free(k->arena);
+	done(arg, e.code == ERR_OK ? NULL : &e);
+}
+
+static void on_over(struct timer *t)
+{
+	over(container_of(t, struct checkpoint, timer));
+}
+
+/* ---- thawing ---- */
+
+static void runs_on(struct container *c)
+{
+	struct err e;
+
+	c->frozen = false;
+	if (container_save(c, &e) < 0)
+		log_error("container_record container=%.12s error=%s", c->id, log_quote(e.msg));
+}
+
+static struct oci_op *resume(struct container *c, oci_done *done, void *arg)
+{
+	const struct runtime_handler *h = runtime_find(c->runtime);
+
+	return h ? oci_resume(h, c->id, done, arg) : NULL;
+}
+
+/* A container that ended meanwhile has nothing to thaw. */
+static void on_thawed(void *arg, const struct err *e, struct child_result *r)
+{
+	struct checkpoint *k = arg;
+
+	(void)r;
+	k->op = NULL;
+	if (e && k->container->state == CONTAINER_RUNNING) {
+		k->err = *e;
+		err_wrap(&k->err, "it may still be frozen");
+	} else {
+		runs_on(k->container);
+	}
+	over(k);
+}
+
+/* A CRIU that was killed has left it running: that this fails then is no news. */
+static void on_undone(void *arg, const struct err *e, struct child_result *r)
+{
+	struct checkpoint *k = arg;
+
+	(void)r;
+	k->op = NULL;
+	if (e)
+		log_info("thaw container=%.12s error=%s", k->container->id, log_quote(e->msg));
+	runs_on(k->container);
+	over(k);
+}
+
+static void on_thawed_early(void *arg, const struct err *e, struct child_result *r)
+{
+	struct checkpoint *k = arg;
+
+	(void)r;
+	k->op = NULL;
+	if (e)
+		log_warn("thaw container=%.12s error=%s", k->container->id, log_quote(e->msg));
+	runs_on(k->container);
+	if (k->thawed)
+		over(k);
+}
+
+static void undo(struct checkpoint *k)
+{
+	sm_move(&k->sm, UNDO);
+	k->op = resume(k->container, on_undone, k);
+	if (!k->op)
+		over(k);
+}
+
+void checkpoint_thaw(struct checkpoint *k, checkpoint_done *thawed, void *arg)
+{
+	assert(!k->thawed && (k->sm.now == HELD || k->sm.now == EARLY));
+	k->thawed = thawed;
+	k->thawed_arg = arg;
+	if (k->sm.now == HELD) {
+		sm_move(&k->sm, THAW);
+		k->op = resume(k->container, on_thawed, k);
+	} else {
+		err_set(&k->err, ERR_ABORTED, "container %.12s is being stopped", k->container->id);
+		if (!k->op)
+			timer_set(&k->timer, 0, on_over);
+	}
+}
+
+void checkpoint_yield(struct container *c)
+{
+	struct checkpoint *k = c->checkpoint;
+
+	if (!k || (k->sm.now != FREEZE && k->sm.now != DUMP && k->sm.now != HELD))
+		return;
+	log_info("checkpoint_yields container=%.12s", c->id);
+	if (k->sm.now == HELD) {
+		sm_move(&k->sm, EARLY);
+		k->op = resume(c, on_thawed_early, k);
+		return;
+	}
+	err_set(&k->err, ERR_ABORTED, "container %.12s is being stopped", c->id);
+	if (k->op)
+		oci_cancel(take_ptr(&k->op));
+	if (k->sm.now == FREEZE || k->sm.now == DUMP)
+		undo(k);
+}
+
+/* ---- the way down ---- */
+
+static void on_dumped(void *arg, const struct err *e, struct child_result *r)
+{
+	struct checkpoint *k = arg;
+	const char *log = arena_printf(k->arena, "%s/dump.log", k->dir), *words;
+
+	(void)r;
+	k->op = NULL;
+	if (!e) {
+		sm_move(&k->sm, HELD);
+		return k->dumped(k->arg, NULL);
+	}
+	k->err = *e;
+	words = criu_words(log, k->arena);
+	if (e->code == ERR_INTERNAL && *words)
+		err_set(&k->err, ERR_INTERNAL, "CRIU could not dump it: %s", words);
+	undo(k);
+}
+
+static void dump(struct checkpoint *k)
+{
+	struct container *c = k->container;
+	struct oci_images images = {
+		.dir = arena_printf(k->arena, "%s/checkpoint", k->dir),
+		.work = k->dir,
+		.criu_config = criu_config_path(c, k->arena),
+		.timeout_ms = (k->deadline_ns - loop_mono_ns()) / 1000000,
+	};
+
+	sm_move(&k->sm, DUMP);
+	if (images.timeout_ms <= 0) {
+		err_set(&k->err, ERR_DEADLINE_EXCEEDED, "not dumped in time");
+		return undo(k);
+	}
+	k->op = oci_checkpoint(runtime_find(c->runtime), c->id, &images, on_dumped, k);
+}
+
+static void on_frozen(void *arg, const struct err *e, struct child_result *r)
+{
+	struct checkpoint *k = arg;
+
+	(void)r;
+	k->op = NULL;
+	if (!e)
+		return dump(k);
+	k->err = *e;
+	if (e->code != ERR_FAILED_PRECONDITION)
+		return undo(k);
+	runs_on(k->container);
+	over(k);
+}
+
+static int refuse(const struct container *c, struct err *e)
+{
+	if (c->state != CONTAINER_RUNNING)
+		return err_set(e, ERR_FAILED_PRECONDITION, "container %.12s is not running", c->id);
+	if (c->stopping || c->removing)
+		return err_set(e, ERR_ABORTED, "container %.12s is being stopped", c->id);
+	if (ns_has_user(&c->sandbox->config.security.ns))
+		return err_set(e, ERR_FAILED_PRECONDITION,
+		               "container %.12s is in a user namespace: CRIU cannot take that up again", c->id);
+	if (!runtime_find(c->runtime))
+		return err_set(e, ERR_FAILED_PRECONDITION, "runtime handler %s is not configured any more", c->runtime);
+	return 0;
+}
+
+/* The directory for CRIU's images is ours to make: a runtime would make it with whatever mode it likes. */
+static int prepare(struct checkpoint *k, struct err *e)
+{
+	struct container *c = k->container;
+	const char *images = arena_printf(k->arena, "%s/checkpoint", k->dir);
+
+	if (mkdir(images, 0700) < 0)
+		return err_os(e, ERR_INTERNAL, "make %s", images);
+	if (criu_write_external(c, e) < 0)
+		return -1;
+	c->frozen = true;
+	if (container_save(c, e) == 0)
+		return 0;
+	c->frozen = false;
+	return -1;
+}
+
+struct checkpoint *checkpoint_start(struct container *c, const char *dir, int64_t timeout_ms, checkpoint_done *dumped,
+                                    void *arg)
+{
+	struct arena *a = arena_new();
+	struct checkpoint *k = arena_zalloc(a, sizeof(*k));
+
+	assert(!c->checkpoint && timeout_ms > 0);
+	k->sm = (struct sm){ checkpoint_states, "checkpoint", c->id, FREEZE };
+	k->container = c;
+	k->arena = a;
+	k->dir = arena_strdup(a, dir);
+	k->deadline_ns = loop_mono_ns() + timeout_ms * 1000000;
+	k->dumped = dumped;
+	k->arg = arg;
+	c->checkpoint = k;
+	if (refuse(c, &k->err) < 0 || prepare(k, &k->err) < 0)
+		timer_set(&k->timer, 0, on_over);
+	else
+		k->op = oci_pause(runtime_find(c->runtime), c->id, on_frozen, k);
+	return k;
+}
+
+/* ---- recovery ---- */
+
+struct mending {
+	char id[ID_SIZE];
+	struct timer timer;
+	bool late;
+};
+
+static void on_late(struct timer *t);
+
+static void on_mended(void *arg, const struct err *e, struct child_result *r)
+{
+	struct mending *m = arg;
+	struct container *c = container_find(m->id);
+
+	(void)r;
+	if (c && (!e || m->late)) /* at the second time it is not frozen any more: no failure */
+		runs_on(c);
+	log_info("thaw container=%.12s late=%d error=%s", m->id, m->late, e ? log_quote(e->msg) : "\"\"");
+	if (!c || m->late)
+		free(m);
+	else
+		timer_set(&m->timer, LATE_MS, on_late);
+}
+
+static void mend(struct mending *m)
+{
+	struct container *c = container_find(m->id);
+
+	if (!c || c->state != CONTAINER_RUNNING || c->checkpoint || !resume(c, on_mended, m))
+		free(m);
+}
+
+static void on_late(struct timer *t)
+{
+	struct mending *m = container_of(t, struct mending, timer);
+
+	m->late = true;
+	mend(m);
+}
+
+/* Twice: a CRIU of the daemon that died may still be at work, and would leave the container as it found it, frozen. */
+void checkpoint_adopt(struct container *c)
+{
+	struct mending *m;
+
+	if (!c->frozen)
+		return;
+	m = new_zero(struct mending);
+	memcpy(m->id, c->id, sizeof(m->id));
+	mend(m);
+}

@@ -1,0 +1,152 @@
+/* criu.c - see criu.h. */
+#include "procs/criu.h"
+
+#include <ctype.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "reactor/own.h"
+
+enum { LOG_MAX = 1 << 20, WORDS_MAX = 400 };
+
+/* ---- what CRIU says ---- */
+
+static void append_words(char *words, const char *line, size_t n)
+{
+	size_t used = strlen(words);
+
+	if (used > 0 && used + 2 < WORDS_MAX)
+		used += (size_t)snprintf(words + used, WORDS_MAX - used, "; ");
+	snprintf(words + used, WORDS_MAX - used, "%.*s", (int)n, line);
+}
+
+/* Lines look like "(00.047874) Error (criu/mount.c:815): mnt: …"; the first ones are the cause. */
+const char *criu_words(const char *log, struct arena *a)
+{
+	static const char mark[] = "Error (";
+	auto_fd int fd = open(log, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	auto_free char *text = fd < 0 ? NULL : own_must(calloc(1, LOG_MAX + 1));
+	ssize_t n = fd < 0 ? 0 : read(fd, text, LOG_MAX);
+	char *words = arena_zalloc(a, WORDS_MAX);
+
+	for (char *at = n > 0 ? text : NULL; at && (at = strstr(at, mark)); at += strcspn(at, "\n")) {
+		const char *what = strstr(at, "): ");
+		size_t len = strcspn(at, "\n");
+
+		if (what && what < at + len)
+			append_words(words, what + 3, len - (size_t)(what + 3 - at));
+	}
+	for (char *at = words; *at; at++)
+		if (iscntrl((unsigned char)*at) || (unsigned char)*at >= 0x80)
+			*at = ' ';
+	return words;
+}
+
+/* ---- the streams ---- */
+
+/* The mount by which a process of it has opened the file; 0: it has not. */
+static unsigned long mount_of(pid_t pid, int fd, const struct stat *want)
+{
+	char path[64], line[128];
+	unsigned long id = 0;
+	struct stat st;
+	auto_file FILE *f = NULL;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)pid, fd);
+	if (stat(path, &st) < 0 || st.st_dev != want->st_dev || st.st_ino != want->st_ino)
+		return 0;
+	snprintf(path, sizeof(path), "/proc/%d/fdinfo/%d", (int)pid, fd);
+	f = fopen(path, "re");
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "mnt_id: %lu", &id) == 1)
+			return id;
+	return 0;
+}
+
+/* One that its first process has turned away from may be open in others all the same: by the mount that we see it
+ * through. */
+static void add_stream(const struct container *c, json_t *streams, int fd)
+{
+	struct arena *a = arena_new();
+	const char *path = arena_printf(a, "%s/%s", c->bundle, fd == 1 ? "stdout" : "stderr"),
+	           *key = arena_printf(a, "%d", fd);
+	struct statx x;
+	struct stat st;
+
+	if (stat(path, &st) == 0 && statx(AT_FDCWD, path, 0, STATX_MNT_ID, &x) == 0) {
+		unsigned long mount = mount_of(c->pid, fd, &st);
+
+		json_object_set_new(streams, key,
+		                    json_string(arena_printf(a, "file[%lx:%llx]",
+		                                             mount ? mount : (unsigned long)x.stx_mnt_id,
+		                                             (unsigned long long)st.st_ino)));
+	}
+	arena_free(a);
+}
+
+json_t *criu_streams(const struct container *c)
+{
+	json_t *streams = own_must(json_object());
+
+	if (c->config.tty)
+		return streams;
+	add_stream(c, streams, 1);
+	add_stream(c, streams, 2);
+	return streams;
+}
+
+const char *criu_config_path(const struct container *c, struct arena *a)
+{
+	return arena_printf(a, "%s/criu.conf", c->bundle);
+}
+
+static int write_config(const struct container *c, const char *text, struct err *e)
+{
+	struct arena *a = arena_new();
+	const char *path = criu_config_path(c, a);
+	auto_fd int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	size_t n = strlen(text);
+	int r = fd < 0 || write(fd, text, n) != (ssize_t)n ? err_os(e, ERR_INTERNAL, "write %s", path) : 0;
+
+	arena_free(a);
+	return r;
+}
+
+int criu_write_external(const struct container *c, struct err *e)
+{
+	auto_json json_t *streams = criu_streams(c);
+	char text[256] = "";
+	const char *key;
+	json_t *v;
+
+	json_object_foreach (streams, key, v)
+		snprintf(text + strlen(text), sizeof(text) - strlen(text), "external %s\n", json_string_value(v));
+	return write_config(c, text, e);
+}
+
+int criu_write_inherit(const struct container *c, const json_t *streams, struct err *e)
+{
+	char text[256] = "";
+
+	for (int fd = 1; fd <= 2; fd++) {
+		const json_t *v = json_object_get(streams, fd == 1 ? "1" : "2");
+		const char *s = json_string_value(v);
+		unsigned long mount;
+		unsigned long long inode;
+		int end = 0;
+
+		if (!v)
+			continue;
+		/* Written anew from the numbers: a line of CRIU's configuration must not come from outside. */
+		if (!s || sscanf(s, "file[%lx:%llx]%n", &mount, &inode, &end) != 2 || end == 0 || s[end])
+			return err_set(e, ERR_INVALID_ARGUMENT,
+			               "the checkpoint's streams are not a list of external files");
+		snprintf(text + strlen(text), sizeof(text) - strlen(text), "inherit-fd fd[%d]:file[%lx:%llx]\n", fd,
+		         mount, inode);
+	}
+	return write_config(c, text, e);
+}
