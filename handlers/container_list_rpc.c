@@ -54,7 +54,7 @@ static Runtime__V1__Container *item_of(struct container *c, struct arena *a)
 	item->id = c->id;
 	item->pod_sandbox_id = c->sandbox->id;
 	item->metadata = convert_container_metadata(&c->config, a);
-	item->image = status_image(c, c->config.image, a);
+	item->image = status_image(c, *c->restore ? c->image.name : c->config.image, a);
 	item->image_ref = (char *)c->image.ref;
 	item->image_id = (char *)c->image.id;
 	item->state = (Runtime__V1__ContainerState)c->state;

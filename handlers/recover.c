@@ -11,6 +11,7 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
+#include "handlers/checkpoint_stage.h"
 #include "handlers/sandbox_flow.h"
 #include "images/snapshot.h"
 #include "images/unpack.h"
@@ -218,6 +219,7 @@ int recover_start(const char *state, void (*done)(void *arg), void *arg, struct 
 	keeper_each_kept(drop_kept, NULL);
 	snapshot_each(drop_snapshot, (void *)state);
 	drop_bundles(state);
+	checkpoint_stages_sweep();
 	sandboxes_sweep();
 	cgroup_sweep(sandbox_known);
 	sandbox_each_hidden(discard_hidden, r);

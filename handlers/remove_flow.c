@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "handlers/create_flow.h"
+#include "procs/checkpoint.h"
 #include "procs/remove.h"
 #include "reactor/log.h"
 #include "reactor/own.h"
@@ -73,6 +74,7 @@ void remove_flow(struct container *c, struct removal_wait *w)
 		r->container = c;
 		memcpy(r->id, c->id, sizeof(r->id));
 		c->removing = true;
+		checkpoint_yield(c);
 		list_push(&all, &r->of_all);
 		lane_enter(&c->lane, &r->pass, on_turn);
 	}

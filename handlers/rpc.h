@@ -92,6 +92,8 @@ rpc_handler rpc_get_container_events;
 void events_rpc_close(void);
 /* update_rpc.c */
 rpc_handler rpc_update_container_resources, rpc_update_pod_sandbox_resources;
+/* checkpoint_rpc.c */
+rpc_handler rpc_checkpoint_container;
 /* containerd_rpc.c */
 rpc_handler rpc_containerd_version, rpc_containerd_container, rpc_containerd_task;
 

@@ -1,0 +1,239 @@
+/* checkpoint_flow.c - see checkpoint_flow.h.
+ *
+ *   LANE ---turn---> DUMP ---frozen, dumped---> DIFF ---copied---> THAW ---runs on---> PACK ---there---> DONE
+ *     |                |                          |                 |                    |
+ *     |                |                          +--failed, late--->                    |
+ *     +-----failed-----+--------------------------------------------+---failed, late-----+---> FAILED
+ *
+ * What was made on the way is in one directory, which goes in a child. The lane is left when the container runs on.
+ * Waits on: the lane, procs/checkpoint.c (DUMP, THAW), a child (DIFF, PACK), one timer (all; DUMP and THAW end by
+ * themselves). */
+#include "handlers/checkpoint_flow.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "handlers/checkpoint_dump.h"
+#include "handlers/checkpoint_stage.h"
+#include "images/archive.h"
+#include "procs/checkpoint.h"
+#include "reactor/log.h"
+#include "reactor/loop.h"
+#include "reactor/own.h"
+#include "reactor/sm.h"
+
+enum { DEFAULT_TIMEOUT_MS = 600000 };
+
+enum flow_state { LANE, DUMP, DIFF, THAW, PACK, DONE, FAILED };
+static const struct sm_state flow_states[] = {
+	[LANE] = { "LANE", TO(DUMP) | TO(FAILED) },
+	[DUMP] = { "DUMP", TO(DIFF) | TO(FAILED) },
+	[DIFF] = { "DIFF", TO(THAW) },
+	[THAW] = { "THAW", TO(PACK) | TO(FAILED) },
+	[PACK] = { "PACK", TO(DONE) | TO(FAILED) },
+	[DONE] = { "DONE", 0 },
+	[FAILED] = { "FAILED", 0 },
+};
+
+struct flow {
+	struct sm sm;
+	struct arena *arena;
+	struct container *container; /* while we hold its lane */
+	struct lane_pass pass;
+	struct checkpoint *checkpoint;
+	struct archive *job;
+	struct timer timer;
+	const char *id, *location, *stage, *log_path;
+	int64_t begun_ns, frozen_ns, deadline_ns;
+	struct err err;
+	checkpoint_flow_done *done;
+	void *arg;
+};
+
+static void finish(struct flow *f, enum flow_state to)
+{
+	checkpoint_flow_done *done = f->done;
+	void *arg = f->arg;
+	struct err e = f->err;
+
+	sm_move(&f->sm, to);
+	if (to == DONE)
+		log_info("container_checkpointed container=%.12s location=%s frozen_ms=%.1f took_ms=%.1f", f->id,
+		         log_quote(f->location), (double)f->frozen_ns / 1e6,
+		         (double)(loop_mono_ns() - f->begun_ns) / 1e6);
+	lane_leave(&f->pass);
+	timer_clear(&f->timer);
+	checkpoint_stage_drop(f->stage);
+	arena_free(f->arena);
+	if (to == FAILED)
+		err_wrap(&e, "checkpoint");
+	done(arg, to == FAILED ? &e : NULL);
+}
+
+static void fail_with(struct flow *f, const struct err *e)
+{
+	f->err = *e;
+	finish(f, FAILED);
+}
+
+static int64_t left_ms(const struct flow *f)
+{
+	int64_t left = (f->deadline_ns - loop_mono_ns()) / 1000000;
+
+	return left > 0 ? left : 1;
+}
+
+/* ---- after it runs on ---- */
+
+static void on_packed(void *arg, const struct err *e)
+{
+	struct flow *f = arg;
+
+	f->job = NULL;
+	if (e)
+		fail_with(f, e);
+	else
+		finish(f, DONE);
+}
+
+static void on_thawed(void *arg, const struct err *e)
+{
+	struct flow *f = arg;
+
+	f->checkpoint = NULL;
+	f->frozen_ns = loop_mono_ns() - f->frozen_ns;
+	if (e && f->err.code == ERR_OK)
+		f->err = *e;
+	else if (e)
+		log_error("thaw container=%.12s error=%s", f->id, log_quote(e->msg));
+	if (f->err.code != ERR_OK)
+		return finish(f, FAILED);
+	sm_move(&f->sm, PACK);
+	lane_leave(&f->pass);
+	f->container = NULL;
+	f->job = archive_pack(f->stage, f->location, *f->log_path ? f->log_path : NULL, on_packed, f);
+}
+
+/* ---- while it is frozen ---- */
+
+static void thaw(struct flow *f)
+{
+	sm_move(&f->sm, THAW);
+	checkpoint_thaw(f->checkpoint, on_thawed, f);
+}
+
+static void on_copied(void *arg, const struct err *e)
+{
+	struct flow *f = arg;
+
+	f->job = NULL;
+	if (e)
+		f->err = *e;
+	thaw(f);
+}
+
+static void on_dumped(void *arg, const struct err *e)
+{
+	struct flow *f = arg;
+
+	if (e) {
+		f->checkpoint = NULL;
+		return fail_with(f, e);
+	}
+	sm_move(&f->sm, DIFF);
+	f->job = archive_diff(f->id, f->stage, on_copied, f);
+}
+
+/* ---- the beginning ---- */
+
+static void on_late(struct timer *t)
+{
+	struct flow *f = container_of(t, struct flow, timer);
+
+	if (f->sm.now == DUMP ||
+	    f->sm.now == THAW) /* the first is ended by its own clock, the other must not be ended */
+		return;
+	err_set(&f->err, ERR_DEADLINE_EXCEEDED, "not ready in time");
+	if (f->job)
+		archive_cancel(take_ptr(&f->job));
+	if (f->sm.now == DIFF)
+		thaw(f);
+	else
+		finish(f, FAILED);
+}
+
+static int prepare(struct flow *f, struct err *e)
+{
+	const struct container *c = f->container;
+
+	if (c->state != CONTAINER_RUNNING)
+		return err_set(e, ERR_FAILED_PRECONDITION, "container %.12s is not running", c->id);
+	f->stage = checkpoint_stage_new(c->id, true, f->arena, e);
+	if (!f->stage) {
+		f->stage = "";
+		return -1;
+	}
+	return checkpoint_dump_write(c, f->stage, e);
+}
+
+static void on_turn(struct lane_pass *p)
+{
+	struct flow *f = container_of(p, struct flow, pass);
+	struct err e;
+
+	if (prepare(f, &e) < 0)
+		return fail_with(f, &e);
+	sm_move(&f->sm, DUMP);
+	f->frozen_ns = loop_mono_ns();
+	f->checkpoint = checkpoint_start(f->container, f->stage, left_ms(f), on_dumped, f);
+}
+
+static void on_refused(struct timer *t)
+{
+	finish(container_of(t, struct flow, timer), FAILED);
+}
+
+static int check_location(const char *location, struct arena *a, struct err *e)
+{
+	const char *slash = strrchr(location, '/');
+	struct stat st;
+
+	if (location[0] != '/' || !slash[1] || strcmp(slash, "/.") == 0 || strcmp(slash, "/..") == 0)
+		return err_set(e, ERR_INVALID_ARGUMENT, "location \"%.300s\" is not the absolute path of a file",
+		               location);
+	if (stat(location, &st) == 0 && !S_ISREG(st.st_mode))
+		return err_set(e, ERR_INVALID_ARGUMENT, "location %.300s is there and is no file", location);
+	if (stat(slash == location ? "/" : arena_strndup(a, location, (size_t)(slash - location)), &st) < 0 ||
+	    !S_ISDIR(st.st_mode))
+		return err_set(e, ERR_INVALID_ARGUMENT, "location %.300s: there is no such directory", location);
+	return 0;
+}
+
+void checkpoint_flow(struct container *c, const char *location, int64_t timeout_ms, checkpoint_flow_done *done,
+                     void *arg)
+{
+	struct arena *a = arena_new();
+	struct flow *f = arena_zalloc(a, sizeof(*f));
+
+	f->arena = a;
+	f->container = c;
+	f->id = arena_strdup(a, c->id);
+	f->location = arena_strdup(a, location);
+	f->log_path = arena_strdup(a, c->log_path);
+	f->stage = "";
+	f->sm = (struct sm){ flow_states, "checkpoint_flow", f->id, LANE };
+	f->begun_ns = loop_mono_ns();
+	f->deadline_ns = f->begun_ns + (timeout_ms ? timeout_ms : DEFAULT_TIMEOUT_MS) * 1000000;
+	f->done = done;
+	f->arg = arg;
+	if (check_location(location, a, &f->err) < 0)
+		return timer_set(&f->timer, 0, on_refused);
+	if (c->state != CONTAINER_RUNNING || c->removing) {
+		err_set(&f->err, ERR_FAILED_PRECONDITION, "container %.12s is not running", c->id);
+		return timer_set(&f->timer, 0, on_refused);
+	}
+	timer_set(&f->timer, left_ms(f), on_late);
+	lane_enter(&c->lane, &f->pass, on_turn);
+}
