@@ -100,12 +100,18 @@ void rpc_reply_packed(struct rpc *r, const uint8_t *bytes, size_t n)
 
 void rpc_reply(struct rpc *r, const void *message)
 {
-	size_t n = protobuf_c_message_get_packed_size(message);
-	uint8_t *bytes = arena_zalloc(r->arena, n ? n : 1);
+	uint8_t *at;
 
 	assert(((const ProtobufCMessage *)message)->descriptor == r->method->descriptor->output);
-	protobuf_c_message_pack(message, bytes);
-	rpc_reply_packed(r, bytes, n);
+	count(r, NULL);
+	if (r->call) {
+		/* Into its place: the output of an ExecSync may have 16 MiB, and a copy of that takes milliseconds. */
+		at = grpc_reply_room(r->call, protobuf_c_message_get_packed_size(message));
+		if (at)
+			protobuf_c_message_pack(message, at);
+		grpc_reply_filled(r->call);
+	}
+	rpc_free(r);
 }
 
 void rpc_fail(struct rpc *r, const struct err *e)

@@ -28,7 +28,7 @@ struct exec *exec_sync(struct container *c, const struct strings *cmd, int64_t t
 void exec_cancel(struct exec *x); /* kills the process tree; done never runs */
 
 /* SIGKILL to pid and all its descendants, parents stopped first so that none escapes; and to those in `cgroup` that are
- * in the session which pid leads, whatever became of their parents. cgroup "": only descendants. Recovery does it to
+ * in its session, whatever became of their parents. cgroup "": only descendants. Recovery does it to
  * the execs that a dead daemon ran, which the keeper keeps as "exec/<id>". */
 void exec_kill_tree(pid_t pid, const char *cgroup);
 

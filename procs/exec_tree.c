@@ -2,8 +2,9 @@
  *
  * Every process is stopped before its children are read: a stopped one forks no more, and as it cannot wait for its
  * children their pids are not used again. Then all get SIGKILL, which a stopped process obeys. One whose parent died
- * before is somebody else's child by then: it is found in the container's cgroup by its session, of which the runtime
- * made the exec's first process the leader. Who left that too, a daemon, stays, and dies with the container.
+ * before is somebody else's child by then: it is found in the container's cgroup by its session, which is the exec's
+ * own (runc makes its first process the leader of one, crun leaves it in the one that the keeper gave crun). Who left
+ * that too, a daemon, stays, and dies with the container.
  * /proc/<pid>/task/<tid>/children: proc_pid_task_tid_children(5), needs CONFIG_PROC_CHILDREN (Debian: set). */
 #include <dirent.h>
 #include <signal.h>
@@ -63,33 +64,32 @@ static bool has(const struct tree *t, pid_t pid)
 	return false;
 }
 
-static void add_session(struct tree *t, pid_t leader, const char *cgroup)
+static void add_session(struct tree *t, pid_t session, const char *cgroup)
 {
 	static pid_t members[TREE_MAX];
 	size_t n = cgroup_pids(cgroup, members, TREE_MAX);
 	struct pidstat of;
 
 	for (size_t i = 0; i < n; i++)
-		if (pidstat_read(members[i], &of) && of.session == leader && !has(t, members[i]))
+		if (pidstat_read(members[i], &of) && of.session == session && !has(t, members[i]))
 			add_stopped(t, members[i]);
 }
 
 void exec_kill_tree(pid_t pid, const char *cgroup)
 {
 	auto_free struct tree *t = new_zero(struct tree);
-	struct pidstat first;
-	bool leads;
+	struct pidstat first = { 0 };
 	size_t done = 0;
 
 	if (pid <= 1)
 		return;
-	leads = *cgroup && pidstat_read(pid, &first) && first.session == pid;
+	pidstat_read(pid, &first);
 	add_stopped(t, pid);
 	while (done < t->n) {
 		for (; done < t->n; done++)
 			add_children(t, t->pids[done]);
-		if (leads)
-			add_session(t, pid, cgroup);
+		if (*cgroup && first.session > 0)
+			add_session(t, first.session, cgroup);
 	}
 	for (size_t i = 0; i < t->n; i++)
 		kill(t->pids[i], SIGKILL);

@@ -41,6 +41,11 @@ void grpc_server_free(struct grpc_server *s);
 /* The one message of a unary call and status OK. The bytes are copied. Over 16 MiB it becomes RESOURCE_EXHAUSTED. */
 void grpc_reply(struct grpc_call *c, const uint8_t *msg, size_t len);
 
+/* The same without a copy: the place where the message of len bytes is to be written, in this turn, before
+ * grpc_reply_filled(). NULL: nobody wants it, or it is over 16 MiB; grpc_reply_filled() then ends the call as well. */
+uint8_t *grpc_reply_room(struct grpc_call *c, size_t len);
+void grpc_reply_filled(struct grpc_call *c);
+
 /* Trailers-only error (or the end of a stream that already sent something). e->reason comes first in the message;
  * the message is percent-encoded. */
 void grpc_fail(struct grpc_call *c, const struct err *e);

@@ -201,14 +201,13 @@ static void trailers_only(struct grpc_call *c, const char http_status[4], nghttp
 	grpc_must(nghttp2_submit_response(c->conn->session.h2, c->stream, nv, n, NULL));
 }
 
-static void out_message(struct grpc_call *c, const uint8_t *msg, size_t len)
+static uint8_t *out_room(struct grpc_call *c, size_t len)
 {
 	uint8_t *at = buf_room(&c->out, GRPC_PREFIX + len);
 
 	grpc_prefix_write(at, (uint32_t)len);
-	if (len)
-		memcpy(at + GRPC_PREFIX, msg, len);
 	buf_added(&c->out, GRPC_PREFIX + len);
+	return at + GRPC_PREFIX;
 }
 
 /* Something was added to a response that runs: messages, or its end. */
@@ -431,12 +430,27 @@ void grpc_reply(struct grpc_call *c, const uint8_t *msg, size_t len)
 	grpc_finish(c);
 }
 
+/* After a message that was too big the stream has a status already: nothing may follow it. */
+uint8_t *grpc_reply_room(struct grpc_call *c, size_t len)
+{
+	return c->sm.now != RUN || c->status != ERR_OK || too_big(c, len) ? NULL : out_room(c, len);
+}
+
+void grpc_reply_filled(struct grpc_call *c)
+{
+	if (c->sm.now == RUN && c->out.len)
+		resume(c);
+	grpc_finish(c);
+}
+
 void grpc_send(struct grpc_call *c, const uint8_t *msg, size_t len)
 {
-	/* After a message that was too big the stream has a status already: nothing may follow it. */
-	if (c->sm.now != RUN || c->status != ERR_OK || too_big(c, len))
+	uint8_t *at = grpc_reply_room(c, len);
+
+	if (!at)
 		return;
-	out_message(c, msg, len);
+	if (len)
+		memcpy(at, msg, len);
 	resume(c);
 }
 

@@ -33,3 +33,20 @@ rpc() {
 	answer=$(tail -c +6 "$T/rpc.body" | protoc -I"${CRI%/*}" --decode="runtime.v1.${types#* }" "$CRI" 2>/dev/null)
 }
 rpc_path() { awk -v m="$1" '$1 == "service" { s = $2 } $1 == "rpc" && index($2, m "(") == 1 { print "/runtime.v1." s "/" m; exit }' "$CRI"; }
+
+# What the loop has spent on its callbacks so far, from /metrics. loop_over US: the part of them, "0.00012", that took US
+# microseconds of CPU time (a power of two) or more. loop_told: wall time and run-queue wait, as comments.
+loop_metrics() { curl -s --unix-socket "$T/state/http.sock" http://localhost/metrics >"$T/metrics.txt"; }
+loop_over() {
+	loop_metrics
+	awk -v us="$1" '/^crisp_loop_callback_cpu_seconds_bucket/ { split($1, p, "\""); if (p[2] != "+Inf" && p[2] * 1e6 + 0.5 >= us && !done) { below = $2; done = 1 } }
+		/^crisp_loop_callback_cpu_seconds_count/ { all = $2 } END { printf "%.5f", all ? (all - below) / all : 1 }' "$T/metrics.txt"
+}
+# loop_is_quick WORDS: p99.9 at most 10 ms of CPU time, none over 50 ms; told by the buckets below both.
+loop_is_quick() {
+	local over; over=$(loop_over 8192)
+	ok "$1: callbacks over 8 ms of CPU time are fewer than one of 1000 ($over)" test "$over" \< 0.00100
+	is "$1: none is over 33 ms" "$(loop_over 32768)" 0.00000
+	echo "# callbacks: $(awk '/^crisp_loop_callback_cpu_seconds_count/ { print $2 }' "$T/metrics.txt"), p99.9 of wall time below $(awk '/^crisp_loop_callback_wall_seconds_bucket/ { split($1, p, "\""); le[++n] = p[2]; c[n] = $2 }
+		END { for (i = 1; i <= n; i++) if (c[i] >= 0.999 * c[n]) { print le[i]; exit } }' "$T/metrics.txt") s, waited for a CPU $(awk '/^crisp_loop_runqueue_wait_seconds/ { print $2; exit }' "$T/metrics.txt") s"
+}
