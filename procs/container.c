@@ -285,6 +285,9 @@ void container_set_exited(struct container *c, int32_t exit_code, const char *re
 	c->reason = arena_strdup(c->arena, reason);
 	c->message = utf8_only(c->arena, message);
 	c->finished_at_ns = at_ns;
+	/* It ended before its runtime had told that it began. */
+	if (c->started_at_ns > at_ns)
+		c->started_at_ns = at_ns;
 	save_or_log(c);
 	log_info("container_exited container=%.12s sandbox=%.12s exit_code=%d reason=%s", c->id, c->sandbox->id,
 	         (int)exit_code, c->reason);
