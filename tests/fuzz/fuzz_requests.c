@@ -1,0 +1,50 @@
+/* fuzz_requests.c - any bytes as the request of any RPC: the first byte chooses which. What is taken is packed again and
+ * read once more, to the same bytes. */
+#include <assert.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api.pb-c.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static const ProtobufCMethodDescriptor *method(size_t n)
+{
+	const ProtobufCServiceDescriptor *runtime = &runtime__v1__runtime_service__descriptor;
+	const ProtobufCServiceDescriptor *image = &runtime__v1__image_service__descriptor;
+
+	n %= runtime->n_methods + image->n_methods;
+	return n < runtime->n_methods ? &runtime->methods[n] : &image->methods[n - runtime->n_methods];
+}
+
+static uint8_t *pack(const ProtobufCMessage *m, size_t *n)
+{
+	uint8_t *bytes;
+
+	*n = protobuf_c_message_get_packed_size(m);
+	bytes = malloc(*n + 1);
+	assert(bytes && protobuf_c_message_pack(m, bytes) == *n);
+	return bytes;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	const ProtobufCMessageDescriptor *type = method(size ? data[0] : 0)->input;
+	ProtobufCMessage *first, *second;
+	uint8_t *one, *two;
+	size_t n, again;
+
+	if (size < 1 || !(first = protobuf_c_message_unpack(type, NULL, size - 1, data + 1)))
+		return 0;
+	one = pack(first, &n);
+	second = protobuf_c_message_unpack(type, NULL, n, one);
+	assert(second);
+	two = pack(second, &again);
+	assert(n == again && memcmp(one, two, n) == 0);
+	free(one);
+	free(two);
+	protobuf_c_message_free_unpacked(first, NULL);
+	protobuf_c_message_free_unpacked(second, NULL);
+	return 0;
+}
