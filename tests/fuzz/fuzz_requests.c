@@ -1,5 +1,5 @@
-/* fuzz_requests.c - any bytes as the request of any RPC: the first byte chooses which. What is taken is packed again and
- * read once more, to the same bytes. */
+/* fuzz_requests.c - any bytes as the request of any RPC: the first byte chooses which. What is taken is packed again
+ * and read once more, to the same bytes. */
 #include <assert.h>
 #include <stdint.h>
 #include <stdlib.h>
