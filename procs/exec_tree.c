@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/types.h>
+#include <unistd.h>
 
 #include "procs/cgroup.h"
 #include "procs/exec.h"
@@ -88,7 +89,7 @@ void exec_kill_tree(pid_t pid, const char *cgroup)
 	while (done < t->n) {
 		for (; done < t->n; done++)
 			add_children(t, t->pids[done]);
-		if (*cgroup && first.session > 0)
+		if (*cgroup && first.session > 0 && first.session != getsid(0)) /* never our own */
 			add_session(t, first.session, cgroup);
 	}
 	for (size_t i = 0; i < t->n; i++)
