@@ -1,7 +1,9 @@
 /* container_rpc.c - the RPCs that change containers. Spec: CRI v1 RuntimeService. */
+#include "handlers/checkpoint_stage.h"
 #include "handlers/convert.h"
 #include "handlers/create_flow.h"
 #include "handlers/remove_flow.h"
+#include "handlers/restore_flow.h"
 #include "handlers/rpc.h"
 #include "procs/reopen.h"
 #include "procs/start.h"
@@ -38,6 +40,8 @@ void rpc_create_container(struct rpc *r, const void *request)
 	}
 	if (convert_container_config(&config, in->config, rpc_arena(r), &e) < 0)
 		return rpc_fail(r, &e);
+	if (restore_wanted(&config) || restore_under_way(s, &config))
+		return restore_flow(r, s, &config);
 	c = create_flow(s, &config, &e);
 	if (!c)
 		return rpc_fail(r, &e);
@@ -67,6 +71,8 @@ static void on_started(void *arg, const struct err *e)
 	Runtime__V1__StartContainerResponse out = RUNTIME__V1__START_CONTAINER_RESPONSE__INIT;
 	struct turn *t = arg;
 
+	if (t->container->state != CONTAINER_CREATED)
+		checkpoint_stage_drop(t->container->restore);
 	lane_leave(&t->pass);
 	if (e)
 		rpc_fail(t->rpc, e);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "handlers/checkpoint_stage.h"
 #include "images/snapshot.h"
 #include "images/store.h"
 #include "procs/create.h"
@@ -23,7 +24,7 @@ void create_flow_open(const char *name)
 	node_name = name;
 }
 
-static struct container_image image_of(const struct image *img, const struct container_config *config)
+struct container_image create_flow_image(const struct image *img, const struct container_config *config)
 {
 	return (struct container_image){
 		.id = img->id,
@@ -47,8 +48,7 @@ static const struct image *need_image(const char *ref, struct err *e)
 	return img;
 }
 
-/* NULL with e->code OK: there is none of that name yet. */
-static struct container *earlier(struct sandbox *s, const struct container_config *config, struct err *e)
+struct container *create_flow_earlier(struct sandbox *s, const struct container_config *config, struct err *e)
 {
 	struct container *c = container_named(s, config->name, config->attempt);
 
@@ -66,19 +66,6 @@ static struct container *earlier(struct sandbox *s, const struct container_confi
 static int rootfs_path(char *path, size_t size, const struct container *c)
 {
 	return snprintf(path, size, "%s/rootfs", c->bundle);
-}
-
-static int mount_rootfs(struct container *c, const struct image *img, int userns, struct err *e)
-{
-	char path[512];
-
-	if (snapshot_prepare(c->id, &img->layers, e) < 0)
-		return -1;
-	rootfs_path(path, sizeof(path), c);
-	if (snapshot_mount(c->id, userns, path, e) == 0)
-		return 0;
-	snapshot_remove(c->id);
-	return -1;
 }
 
 static int mount_image(struct container *c, size_t i, int userns, struct err *e)
@@ -131,39 +118,61 @@ void create_flow_unmount(void *arg, struct container *c)
 	if (snapshot_unmount(path, &e) < 0)
 		log_warn("rootfs_unmount container=%.12s error=%s", c->id, log_quote(e.msg));
 	snapshot_remove(c->id);
+	checkpoint_stage_drop(c->restore);
 }
 
-static int make(struct container *c, const struct image *img, struct err *e)
+int create_flow_prepare(struct container *c, const struct image *img, struct err *e)
+{
+	if (sandbox_userns(c->sandbox) < 0 && ns_has_user(&c->sandbox->config.security.ns))
+		return err_set(e, ERR_INTERNAL, "the user namespace of sandbox %.12s is gone", c->sandbox->id);
+	if (create_bundle(c, e) < 0)
+		return -1;
+	if (snapshot_prepare(c->id, &img->layers, e) == 0)
+		return 0;
+	create_undo(c);
+	return -1;
+}
+
+int create_flow_finish(struct container *c, struct err *e)
 {
 	struct spec_image_volume *volumes = arena_zalloc(c->arena, c->config.mounts.n * sizeof(*volumes));
 	int n, userns = sandbox_userns(c->sandbox);
 	int64_t begin_ns = loop_mono_ns(), mounted_ns;
+	char path[512];
 
-	if (userns < 0 && ns_has_user(&c->sandbox->config.security.ns))
-		return err_set(e, ERR_INTERNAL, "the user namespace of sandbox %.12s is gone", c->sandbox->id);
-	if (create_bundle(c, e) < 0)
+	rootfs_path(path, sizeof(path), c);
+	if (snapshot_mount(c->id, userns, path, e) < 0)
 		return -1;
-	if (mount_rootfs(c, img, userns, e) < 0) {
-		create_undo(c);
-		return -1;
-	}
 	n = mount_volumes(c, userns, volumes, e);
 	mounted_ns = loop_mono_ns();
-	if (n < 0 || create_config(c, volumes, (size_t)n, node_name, e) < 0 || container_list_it(c, e) < 0) {
-		create_flow_unmount(NULL, c);
-		create_undo(c);
+	if (n < 0 || create_config(c, volumes, (size_t)n, node_name, e) < 0)
 		return -1;
-	}
 	metric_observe_ns(METRIC_stage_seconds, "rootfs", mounted_ns - begin_ns);
 	metric_observe_ns(METRIC_stage_seconds, "spec", loop_mono_ns() - mounted_ns);
 	return 0;
+}
+
+void create_flow_undo(struct container *c)
+{
+	create_flow_unmount(NULL, c);
+	create_undo(c);
+}
+
+static int make(struct container *c, const struct image *img, struct err *e)
+{
+	if (create_flow_prepare(c, img, e) < 0)
+		return -1;
+	if (create_flow_finish(c, e) == 0 && container_list_it(c, e) == 0)
+		return 0;
+	create_flow_undo(c);
+	return -1;
 }
 
 struct container *create_flow(struct sandbox *s, const struct container_config *config, struct err *e)
 {
 	const struct image *img;
 	struct container_image image;
-	struct container *c = earlier(s, config, e);
+	struct container *c = create_flow_earlier(s, config, e);
 
 	if (c || e->code != ERR_OK)
 		return c;
@@ -174,7 +183,7 @@ struct container *create_flow(struct sandbox *s, const struct container_config *
 	img = need_image(config->image, e);
 	if (!img)
 		return NULL;
-	image = image_of(img, config);
+	image = create_flow_image(img, config);
 	c = container_new(s, config, &image);
 	if (make(c, img, e) < 0) {
 		container_free(c);

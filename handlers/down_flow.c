@@ -12,6 +12,7 @@
 #include "api.pb-c.h"
 #include "handlers/remove_flow.h"
 #include "handlers/sandbox_flow.h"
+#include "procs/checkpoint.h"
 #include "procs/sandbox_down.h"
 #include "procs/stop.h"
 #include "reactor/log.h"
@@ -145,6 +146,7 @@ static void containers_out(struct down *d)
 			l->removal.fn = on_removed;
 			remove_flow(l->container, &l->removal);
 		} else {
+			checkpoint_yield(l->container);
 			lane_enter(&l->container->lane, &l->pass, on_container_turn);
 		}
 	}

@@ -10,7 +10,7 @@
 works() { criu check >"$T/criu.txt" 2>&1; }
 why_not() { grep -m1 Error "$T/criu.txt" | sed 's/.*): //'; }
 
-crisp_config
+crisp_config 'images: {max_layer_bytes: 256MiB}'
 cni_config
 crisp_start || exit 1
 $CRICTL pull "$REGISTRY/busybox:latest" >/dev/null
@@ -75,6 +75,89 @@ if ! crun --version | grep -q +CRIU; then
 	is 'one that has ended' "$code" FAILED_PRECONDITION
 fi
 
+# ---- archives from outside: making a container of one needs no criu either
+pod=$($CRICTL runp "$(pod_json p-strange)")
+W=$T/strange
+fresh() { # what is little but right
+	rm -rf "$W" && mkdir -p "$W/checkpoint" && : >"$W/checkpoint/inventory.img"
+	jq -n --arg i "$REGISTRY/busybox:latest" '{id:"x",name:"x",rootfsImageName:$i}' >"$W/config.dump"
+	echo '{"process":{"terminal":false,"args":["/bin/x"]},"mounts":[]}' >"$W/spec.dump"
+}
+create() { # [EXTRA]: of $A/s.tar, or of what EXTRA names
+	jq -n --arg i "$A/s.tar" --argjson x "{${1-}}" \
+		'{metadata:{name:"strange",attempt:1},image:{image:$i},log_path:"strange.log",linux:{}} * $x' >"$T/strange.ctr.json"
+	made=$($CRICTL create "$pod" "$T/strange.ctr.json" "$T/p-strange.pod.json" 2>&1 | grep -v level=warning)
+	code=$(sed -nE 's/.*rpc error: code = ([A-Za-z]+) .*/\1/p' <<<"$made" | head -1)
+}
+refused() { # WORDS CODE PATTERN [EXTRA]: the directory as an archive, or $A/s.tar as it is
+	[ ! -d "$W" ] || tar -C "$W" -cf "$A/s.tar" .
+	create "${4-}"
+	is "$1" "$code" "$2"
+	like "$1: it says why" "$made" "$3"
+	is "$1: nothing is left" "$($CRICTL ps -aq -p "$pod" | wc -l) $(ls "$T/root/snapshots" "$T/state/containers" | grep -c .)" "$left_before"
+}
+left_before="0 $(ls "$T/root/snapshots" "$T/state/containers" | grep -c .)"
+fresh
+tar -C "$W" -cf "$A/s.tar" .
+create
+like 'a small archive is a container' "$made" '^[0-9a-f]{64}$'
+first_made=$made
+create
+is 'asked for again it is the same' "$made" "$first_made"
+ok 'it goes without having run' $CRICTL rm "$made"
+ok 'with all of it' until_ok 5 no_stages
+gzip -k "$A/s.tar"
+create "\"image\":{\"image\":\"$A/s.tar.gz\"}"
+like 'a compressed one too' "$made" '^[0-9a-f]{64}$'
+$CRICTL rm "$made" >/dev/null
+rm -rf "$W" "$A/s.tar"
+refused 'no such file' FailedPrecondition 'No such file'
+refused 'a directory' FailedPrecondition 'not a file' "\"image\":{\"image\":\"$A\"}"
+head -c 5000 /dev/urandom >"$A/s.tar"
+refused 'noise' InvalidArgument 'tar'
+fresh; tar -C "$W" -cf - . | head -c 1500 >"$A/s.tar"; rm -rf "$W"
+refused 'a cut archive' InvalidArgument 'the archive ends'
+fresh; tar -C "$W" -P --transform 's,^./spec.dump,../../../spec.dump,' -cf "$A/s.tar" .; rm -rf "$W"
+refused 'a name that leads out' InvalidArgument 'leads out'
+fresh; rm -r "$W/checkpoint"; ln -s /etc "$W/checkpoint"
+refused 'a symbolic link' InvalidArgument 'neither a file nor a directory'
+fresh; ln "$W/spec.dump" "$W/again"
+refused 'a hard link' InvalidArgument 'neither a file nor a directory'
+fresh; mknod "$W/dump.log" c 1 3
+refused 'a device' InvalidArgument 'neither a file nor a directory'
+fresh; truncate -s 300M "$W/checkpoint/pages-1.img"; tar -C "$W" -S -cf "$A/s.tar" .; rm -rf "$W"
+refused 'too large a file' ResourceExhausted 'max_layer_bytes'
+fresh; rm "$W/config.dump"
+refused 'no config.dump' InvalidArgument 'config.dump is missing'
+fresh; echo '{"id":' >"$W/config.dump"
+refused 'no JSON' InvalidArgument 'config.dump'
+fresh; echo '[1]' >"$W/spec.dump"
+refused 'JSON of another kind' InvalidArgument 'spec.dump is not an object'
+fresh; head -c 5000000 /dev/zero | tr '\0' ' ' >"$W/spec.dump"
+refused 'a long one' InvalidArgument 'spec.dump: not a file of at most'
+fresh; rm "$W/checkpoint/inventory.img"
+refused 'no images' InvalidArgument 'no CRIU images'
+fresh; jq '.rootfsImageName = "localhost/none:1"' "$W/config.dump" >"$W/c" && mv "$W/c" "$W/config.dump"
+refused 'an image that is not here' FailedPrecondition 'localhost/none:1.* is not here: pull it first'
+fresh; echo '{"streams":{"1":"file[1:2]\nexec-cmd"}}' >"$W/crisp.dump"
+refused 'options for CRIU in the names of streams' InvalidArgument 'not a list of external files'
+fresh; echo '["/etc/../../../x"]' >"$W/deleted.files"
+refused 'a deleted file that leads out' InvalidArgument 'leads out'
+fresh; echo '[5]' >"$W/deleted.files"
+refused 'a deleted number' InvalidArgument 'deleted.files'
+fresh; mkdir "$W/d" && echo x >"$W/d/x" && tar -C "$W/d" -P --transform 's,^./x,../x,' -cf "$W/rootfs-diff.tar" ./x && rm -r "$W/d"
+refused 'a changed file that leads out' InvalidArgument 'leads out'
+fresh; jq '.mounts = [{"type":"bind","source":"/etc","destination":"/outside"}]' "$W/spec.dump" >"$W/c" && mv "$W/c" "$W/spec.dump"
+refused 'a mount that the request has not' InvalidArgument 'made with a mount at /outside'
+fresh
+refused 'a mount that the checkpoint had not' InvalidArgument 'made without a mount at /more' \
+	"\"mounts\":[{\"host_path\":\"$T/logs\",\"container_path\":\"/more\"}]"
+refused 'another terminal' InvalidArgument 'without a terminal' '"tty":true'
+rm -f "$A"/s.tar*
+ok 'nothing is left below root' until_ok 5 no_stages
+is 'nor where a layer is unpacked' "$(ls "$T/root/ingest")" ''
+$CRICTL stopp "$pod" >/dev/null; $CRICTL rmp "$pod" >/dev/null
+
 # ---- what does
 if ! works; then
 	skip 'checkpoint and restore' "criu does not work here: $(why_not)"
@@ -100,4 +183,38 @@ is 'of which container' "$(tar -xOf "$A/one.tar" status.dump | jq -r '.id + " " 
 ok 'exec works afterwards' $CRICTL exec -s "$ctr" true
 
 ok 'once more over the same file' $CRICTL checkpoint --export="$A/one.tar" "$ctr"
+at=$(tar -xOf "$A/one.tar" rootfs-diff.tar | tar -xO data/count)
+is 'logs are whole over it' "$(log_text one | awk '$2 != NR' | head -1)" ''
+
+# restored NAME ARCHIVE HANDLER [EXTRA]: a new pod and a container from the archive; pod, new
+restored() {
+	pod=$($CRICTL runp --runtime "$3" "$(pod_json "p-$1")")
+	ctr_json "$1" unused "\"image\":{\"image\":\"$2\"}${4:+,$4}" >/dev/null
+	out=$($CRICTL create "$pod" "$T/$1.ctr.json" "$T/p-$1.pod.json" 2>&1)
+	new=$(tail -1 <<<"$out")
+}
+restored two "$A/one.tar" runc
+like 'a container is made of the archive' "$new" '^[0-9a-f]{64}$'
+is 'it is not running yet' "$(state_of "$new")" CONTAINER_CREATED
+is 'of the same image' "$($CRICTL inspect "$new" | jq -r .status.imageId)" "$($CRICTL inspect "$ctr" | jq -r .status.imageId)"
+ok 'it starts' $CRICTL start "$new"
+ok 'its log flows' until_ok 10 counted two "$at"
+first=$(log_text two | head -1 | tr -dc 0-9)
+is 'from where it was' "$((first >= at && first <= at + 2))" 1
+is 'in order' "$(log_text two | awk -v n="$first" '$2 != n + NR - 1' | head -1)" ''
+is 'it runs' "$(state_of "$new")" CONTAINER_RUNNING
+is 'its files are there' "$($CRICTL exec -s "$new" cat /data/deep/file)" first
+is 'what it had deleted is not' "$($CRICTL exec -s "$new" sh -c '[ -e /etc/passwd ] || echo gone')" gone
+ok 'nothing of it is left below root' until_ok 5 no_stages
+is 'it is in a cgroup of its own' "$($CRICTL inspect "$new" | jq -r '.info.pid as $p | .info.cgroup' | xargs basename)" "$new"
+like 'and its process is in it' "$(cat "/proc/$($CRICTL inspect "$new" | jq .info.pid)/cgroup")" "$new"
+is "in its own pod's network" "$(stat -Lc %i "/proc/$($CRICTL inspect "$new" | jq .info.pid)/ns/net")" "$(stat -Lc %i "$T/netns/crisp-$pod")"
+ok 'a checkpoint of it' $CRICTL checkpoint --export="$A/two.tar" "$new"
+is 'says that it was restored' "$(tar -xOf "$A/two.tar" config.dump | jq .restored)" true
+kill -9 "$(crispd_pid)"
+ok 'crispd is back' until_ok 10 crisp_ready
+ok 'it counts on' until_ok 10 counted two "$(last two)"
+ok 'it stops' $CRICTL stop -t 0 "$new"
+is 'as killed' "$(exit_of "$new")" 137
+ok 'and goes' $CRICTL rm "$new"
 crisp_clean

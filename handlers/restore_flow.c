@@ -1,0 +1,317 @@
+/* restore_flow.c - see restore_flow.h.
+ *
+ *   UNPACK ---unpacked, read---> APPLY ---the writable part is as it was---> DONE, all waiters get the id
+ *     |                            |
+ *     |                            +---failed---> UNDO ---container and snapshot are gone---> FAILED
+ *     +---failed------------------------------------------------------------------------------^
+ *
+ * The container begins with APPLY and holds its own lane until the end, so whoever wants to remove it waits.
+ * Waits on: a child (UNPACK, APPLY), the lane's first turn (APPLY), the removal (UNDO). */
+#include "handlers/restore_flow.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "api.pb-c.h"
+#include "handlers/checkpoint_dump.h"
+#include "handlers/checkpoint_stage.h"
+#include "handlers/create_flow.h"
+#include "handlers/remove_flow.h"
+#include "images/archive.h"
+#include "images/store.h"
+#include "procs/bundle.h"
+#include "procs/criu.h"
+#include "reactor/log.h"
+#include "reactor/own.h"
+#include "reactor/sm.h"
+
+enum restore_state { UNPACK, APPLY, UNDO, DONE, FAILED };
+static const struct sm_state restore_states[] = {
+	[UNPACK] = { "UNPACK", TO(APPLY) | TO(UNDO) | TO(FAILED) },
+	[APPLY] = { "APPLY", TO(DONE) | TO(UNDO) },
+	[UNDO] = { "UNDO", TO(FAILED) },
+	[DONE] = { "DONE", 0 },
+	[FAILED] = { "FAILED", 0 },
+};
+
+struct restore {
+	struct sm sm;
+	struct link of_all;
+	struct link waiters; /* of rpc_link() */
+	struct arena *arena;
+	const char *sandbox; /* id */
+	struct container_config config;
+	const char *stage;
+	struct checkpoint_dump dump;
+	struct container *container; /* NULL in UNPACK */
+	struct lane_pass pass;
+	struct removal_wait removal;
+	struct err err;
+};
+
+static struct link all = { &all, &all };
+
+static void reply_id(struct link *waiters, const struct container *c)
+{
+	Runtime__V1__CreateContainerResponse out = RUNTIME__V1__CREATE_CONTAINER_RESPONSE__INIT;
+
+	out.container_id = (char *)c->id;
+	rpc_reply_all(waiters, &out);
+}
+
+static void restore_free(struct restore *m)
+{
+	list_drop(&m->of_all);
+	checkpoint_dump_free(&m->dump);
+	arena_free(m->arena);
+}
+
+static void failed(struct restore *m)
+{
+	sm_move(&m->sm, FAILED);
+	checkpoint_stage_drop(m->stage);
+	err_wrap(&m->err, "restore from %.200s", m->config.image);
+	rpc_fail_all(&m->waiters, &m->err);
+	restore_free(m);
+}
+
+static void on_removed(struct removal_wait *w, const struct err *e)
+{
+	struct restore *m = container_of(w, struct restore, removal);
+
+	if (e)
+		log_warn("restore_undo sandbox=%.12s error=%s", m->sandbox, log_quote(e->msg));
+	failed(m);
+}
+
+/* Somebody may wait for the container's lane already: it goes as any other does, behind them. */
+static void fail(struct restore *m, const struct err *e)
+{
+	m->err = *e;
+	if (!m->container)
+		return failed(m);
+	sm_move(&m->sm, UNDO);
+	m->removal.fn = on_removed;
+	remove_flow(m->container, &m->removal);
+	lane_leave(&m->pass);
+}
+
+/* ---- what was checkpointed, and what is asked for ---- */
+
+static const struct image *base_image(const struct checkpoint_dump *d, struct err *e)
+{
+	const char *const names[] = { d->image_ref, d->image_name, d->image };
+	const struct image *img = NULL;
+
+	for (size_t i = 0; i < 3 && !img; i++)
+		img = *names[i] ? store_find(names[i]) : NULL;
+	if (!img)
+		err_set(e, ERR_FAILED_PRECONDITION, "its image %.200s (%.200s) is not here: pull it first",
+		        d->image_name, d->image_ref);
+	return img;
+}
+
+static bool has_mount(const json_t *spec, const char *destination)
+{
+	const json_t *mounts = json_object_get(spec, "mounts");
+	size_t i;
+	json_t *m;
+
+	json_array_foreach ((json_t *)mounts, i, m) {
+		const char *d = json_string_value(json_object_get(m, "destination"));
+
+		if (d && strcmp(d, destination) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* CRIU mounts what was mounted, from where the new config.json says: one that is missing there fails it late and
+ * badly, one that was not there before would be left out in silence. */
+static int check_mounts(const struct restore *m, struct err *e)
+{
+	auto_json json_t *now = bundle_read_config(m->container->bundle, e);
+	const json_t *mounts = json_object_get(m->dump.spec, "mounts");
+	size_t i;
+	json_t *v;
+
+	if (!now)
+		return -1;
+	json_array_foreach ((json_t *)mounts, i, v) {
+		const char *type = json_string_value(json_object_get(v, "type"));
+		const char *to = json_string_value(json_object_get(v, "destination"));
+
+		if (type && to && strcmp(type, "bind") == 0 && !has_mount(now, to))
+			return err_set(e, ERR_INVALID_ARGUMENT, "it was made with a mount at %.200s: ask for one", to);
+	}
+	for (i = 0; i < m->config.mounts.n; i++)
+		if (!has_mount(m->dump.spec, m->config.mounts.at[i].container_path))
+			return err_set(e, ERR_INVALID_ARGUMENT, "it was made without a mount at %.200s",
+			               m->config.mounts.at[i].container_path);
+	return 0;
+}
+
+static int check_dump(const struct restore *m, const struct sandbox *s, struct err *e)
+{
+	const char *inventory = arena_printf(m->arena, "%s/checkpoint/inventory.img", m->stage);
+
+	if (access(inventory, R_OK) < 0)
+		return err_set(e, ERR_INVALID_ARGUMENT, "checkpoint/inventory.img is missing: no CRIU images");
+	if (m->dump.terminal != m->config.tty)
+		return err_set(e, ERR_INVALID_ARGUMENT, "it was made %s a terminal, tty must be %s",
+		               m->dump.terminal ? "with" : "without", m->dump.terminal ? "true" : "false");
+	if (!s || s->state != SANDBOX_READY)
+		return err_set(e, ERR_FAILED_PRECONDITION, "sandbox %.12s is not ready", m->sandbox);
+	return 0;
+}
+
+/* ---- from the files to a container ---- */
+
+static int finish(struct restore *m, struct err *e)
+{
+	struct container *c = m->container;
+
+	if (c->sandbox->state != SANDBOX_READY)
+		return err_set(e, ERR_FAILED_PRECONDITION, "sandbox %.12s is not ready", m->sandbox);
+	if (create_flow_finish(c, e) < 0 || check_mounts(m, e) < 0 || criu_write_inherit(c, m->dump.streams, e) < 0)
+		return -1;
+	return container_list_it(c, e);
+}
+
+static void on_applied(void *arg, const struct err *failed)
+{
+	struct restore *m = arg;
+	struct container *c = m->container;
+	struct err e;
+
+	if (failed)
+		e = *failed;
+	if (failed || finish(m, &e) < 0)
+		return fail(m, &e);
+	sm_move(&m->sm, DONE);
+	log_info("container_created container=%.12s sandbox=%.12s name=%s image=%.19s checkpoint=%s", c->id, m->sandbox,
+	         log_quote(c->config.name), c->image.id, log_quote(m->config.image));
+	lane_leave(&m->pass);
+	reply_id(&m->waiters, c);
+	restore_free(m);
+}
+
+static void on_turn(struct lane_pass *p)
+{
+	struct restore *m = container_of(p, struct restore, pass);
+
+	archive_apply(m->stage, &m->dump.deleted, m->container->id, on_applied, m);
+}
+
+static void on_unpacked(void *arg, const struct err *failed)
+{
+	struct restore *m = arg;
+	struct sandbox *s = sandbox_find(m->sandbox);
+	struct container_image image;
+	const struct image *img;
+	struct err e;
+
+	if (failed)
+		return fail(m, failed);
+	if (checkpoint_dump_read(&m->dump, m->stage, m->arena, &e) < 0 || check_dump(m, s, &e) < 0 ||
+	    !(img = base_image(&m->dump, &e)))
+		return fail(m, &e);
+	image = create_flow_image(img, &m->config);
+	if (m->config.command.n + m->config.args.n + image.entrypoint.n + image.cmd.n == 0)
+		image.entrypoint = m->dump.args; /* nothing is executed, but it must be said */
+	m->container = container_new(s, &m->config, &image);
+	m->container->restore = arena_strdup(m->container->arena, m->stage);
+	if (create_flow_prepare(m->container, img, &e) < 0)
+		return fail(m, &e);
+	sm_move(&m->sm, APPLY);
+	lane_enter(&m->container->lane, &m->pass, on_turn);
+}
+
+/* ---- the beginning ---- */
+
+bool restore_wanted(const struct container_config *config)
+{
+	return config->image[0] == '/'; /* no reference of an image begins so */
+}
+
+static struct restore *find(const struct sandbox *s, const struct container_config *config)
+{
+	list_each (l, &all) {
+		struct restore *m = container_of(l, struct restore, of_all);
+
+		if (strcmp(m->sandbox, s->id) == 0 && m->config.attempt == config->attempt &&
+		    strcmp(m->config.name, config->name) == 0)
+			return m;
+	}
+	return NULL;
+}
+
+bool restore_under_way(const struct sandbox *s, const struct container_config *config)
+{
+	return find(s, config) != NULL;
+}
+
+static int join(struct rpc *r, struct restore *m, const struct container_config *config, struct err *e)
+{
+	if (!fields_equal(container_config_fields, &m->config, config))
+		return err_set(e, ERR_ALREADY_EXISTS,
+		               "container %.100s attempt %u is being restored with another config", config->name,
+		               config->attempt);
+	list_push(&m->waiters, rpc_link(r));
+	return 0;
+}
+
+static int refuse(const struct sandbox *s, struct err *e)
+{
+	if (s->state != SANDBOX_READY)
+		return err_set(e, ERR_FAILED_PRECONDITION, "sandbox %.12s is not ready", s->id);
+	if (ns_has_user(&s->config.security.ns))
+		return err_set(e, ERR_FAILED_PRECONDITION,
+		               "sandbox %.12s has a user namespace: CRIU cannot restore into one", s->id);
+	return 0;
+}
+
+static int begin(struct rpc *r, const struct sandbox *s, const struct container_config *config, struct err *e)
+{
+	struct arena *a = arena_new();
+	struct restore *m = arena_zalloc(a, sizeof(*m));
+
+	m->arena = a;
+	m->sandbox = arena_strdup(a, s->id);
+	m->sm = (struct sm){ restore_states, "restore", m->sandbox, UNPACK };
+	fields_copy(container_config_fields, &m->config, config, a);
+	m->stage = checkpoint_stage_new(s->id, false, a, e);
+	if (!m->stage) {
+		arena_free(a);
+		return -1;
+	}
+	list_init(&m->waiters);
+	list_push(&m->waiters, rpc_link(r));
+	list_push(&all, &m->of_all);
+	archive_unpack(m->config.image, m->stage, on_unpacked, m);
+	return 0;
+}
+
+void restore_flow(struct rpc *r, struct sandbox *s, const struct container_config *config)
+{
+	struct restore *m = find(s, config);
+	struct container *c;
+	struct err e = { 0 };
+
+	if (m) {
+		if (join(r, m, config, &e) < 0)
+			rpc_fail(r, &e);
+		return;
+	}
+	c = create_flow_earlier(s, config, &e);
+	if (c) {
+		struct link one;
+
+		list_init(&one);
+		list_push(&one, rpc_link(r));
+		return reply_id(&one, c);
+	}
+	if (e.code != ERR_OK || refuse(s, &e) < 0 || begin(r, s, config, &e) < 0)
+		rpc_fail(r, &e);
+}
