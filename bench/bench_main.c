@@ -27,6 +27,7 @@ static const char usage[] =
 	"  log        --megabytes of lines, in bulk and one by one; the image has /bin/log-writer\n"
 	"options:\n"
 	"  --cgroup-parent PATH  of every pod\n"
+	"  --seccomp-default     containers with the profile RuntimeDefault; else unconfined\n"
 	"  --pause-ms N          between two steps, and up to 10 ms more\n"
 	"  --timeout-s N         for a call, 60\n"
 	"  --ready-s N           for a server to become ready, 30\n"
@@ -59,7 +60,7 @@ static int read_number(const char *option, const char *text, long max, long *out
 	return -1;
 }
 
-enum { IMAGE, IMAGES, COMMAND, LOG_DIR, CGROUP_PARENT, BESIDE, OUT, NUMBERS };
+enum { IMAGE, IMAGES, COMMAND, LOG_DIR, CGROUP_PARENT, BESIDE, OUT, SECCOMP_DEFAULT, NUMBERS };
 static const struct option options[] = {
 	{ "image", 1, NULL, IMAGE },
 	{ "images", 1, NULL, IMAGES },
@@ -68,6 +69,7 @@ static const struct option options[] = {
 	{ "cgroup-parent", 1, NULL, CGROUP_PARENT },
 	{ "beside", 1, NULL, BESIDE },
 	{ "out", 1, NULL, OUT },
+	{ "seccomp-default", 0, NULL, SECCOMP_DEFAULT },
 	{ "rounds", 1, NULL, NUMBERS },
 	{ "count", 1, NULL, NUMBERS + 1 },
 	{ "width", 1, NULL, NUMBERS + 2 },
@@ -100,6 +102,10 @@ static int take_text(struct bench *b, int c, const char *text)
 	const char **const texts[] = { &b->pods.image,         &b->images, &b->command, &b->pods.log_dir,
 				       &b->pods.cgroup_parent, &b->beside };
 
+	if (c == SECCOMP_DEFAULT) {
+		b->pods.seccomp_default = true;
+		return 0;
+	}
 	if (c != OUT) {
 		*texts[c] = text;
 		return 0;

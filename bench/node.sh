@@ -95,6 +95,13 @@ crisp_start() {
 	CRISP=unix://$WORK/run/crisp/crisp.sock
 }
 
+# metrics: crispd's own page, and how often it gave up the CPU by itself: more often than the loop turned means that it slept
+# in some call other than epoll_wait.
+metrics() {
+	curl -sS --unix-socket "$WORK/run/crisp/http.sock" http://crisp/metrics
+	awk '/^voluntary_ctxt_switches/ { print "voluntary_switches_total", $2 }' "/proc/$CRISPD/status"
+}
+
 # node_stop: ends the servers; their pods are gone already.
 node_stop() {
 	local p

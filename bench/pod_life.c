@@ -10,7 +10,6 @@
  * Spec: CRI v1 api.proto. */
 #include "bench/pod_life.h"
 
-#include <stdbool.h>
 #include <stdio.h>
 
 #include "api.pb-c.h"
@@ -103,7 +102,7 @@ static void call(struct pod *p, const void *request)
 struct pod_config {
 	Runtime__V1__PodSandboxMetadata metadata;
 	Runtime__V1__NamespaceOption namespaces;
-	Runtime__V1__SecurityProfile unconfined;
+	Runtime__V1__SecurityProfile seccomp;
 	Runtime__V1__LinuxSandboxSecurityContext security;
 	Runtime__V1__LinuxPodSandboxConfig platform;
 	Runtime__V1__PodSandboxConfig__LabelsEntry label, *labels[1];
@@ -120,11 +119,12 @@ static struct pod_config *pod_config(struct pod *p)
 	c->metadata.namespace_ = "bench";
 	runtime__v1__namespace_option__init(&c->namespaces);
 	c->namespaces.pid = RUNTIME__V1__NAMESPACE_MODE__CONTAINER;
-	runtime__v1__security_profile__init(&c->unconfined);
-	c->unconfined.profile_type = RUNTIME__V1__SECURITY_PROFILE__PROFILE_TYPE__Unconfined;
+	runtime__v1__security_profile__init(&c->seccomp); /* RuntimeDefault */
+	if (!p->spec->seccomp_default)
+		c->seccomp.profile_type = RUNTIME__V1__SECURITY_PROFILE__PROFILE_TYPE__Unconfined;
 	runtime__v1__linux_sandbox_security_context__init(&c->security);
 	c->security.namespace_options = &c->namespaces;
-	c->security.seccomp = &c->unconfined;
+	c->security.seccomp = &c->seccomp;
 	runtime__v1__linux_pod_sandbox_config__init(&c->platform);
 	c->platform.cgroup_parent = (char *)p->spec->cgroup_parent;
 	c->platform.security_context = &c->security;
@@ -168,7 +168,7 @@ static void create(struct pod *p)
 	metadata.name = "main";
 	image.image = (char *)p->spec->image;
 	security.namespace_options = &pod->namespaces;
-	security.seccomp = &pod->unconfined;
+	security.seccomp = &pod->seccomp;
 	platform.security_context = &security;
 	config.metadata = &metadata;
 	config.image = &image;

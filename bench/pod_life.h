@@ -2,10 +2,11 @@
  *
  * The order of the calls is the kubelet's. The container is the image's `sleep` in a pod whose containers have process
  * namespaces of their own (pid: CONTAINER), seccomp unconfined and a log file: what the kubelet asks for when the pod
- * says nothing else. */
+ * says nothing else. With seccomp_default it asks for RuntimeDefault, as a kubelet with seccompDefault does. */
 #ifndef BENCH_POD_LIFE_H
 #define BENCH_POD_LIFE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "reactor/err.h"
@@ -37,6 +38,7 @@ struct pod_spec {
 	const char *image, *log_dir, *cgroup_parent;
 	const char *run;	      /* value of the label POD_LABEL by which a sweep finds them; NULL: no label */
 	const char *const *command;   /* of the container, ended by NULL; NULL: it sleeps */
+	bool seccomp_default;
 };
 #define POD_LABEL "crisp-bench"
 

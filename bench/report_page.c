@@ -113,11 +113,19 @@ static int by_pods(const struct figures *f, struct buf *page, struct err *e)
 	static const char *const memory[] = { "uss_kib", "pss_kib", "node_per_pod_kib", NULL };
 	static const char *const scenarios[] = { "density", "list" };
 
-	buf_puts(page, "<h2 id=\"pods\">Latency and memory over the number of pods</h2>\n");
-	for (size_t i = 0; i < 2; i++)
-		if (plot_by_pods(f, scenarios[i], calls, "latency, median", page, e) < 0)
-			return -1;
-	return plot_by_pods(f, "density", memory, "memory of the daemons", page, e);
+	struct buf plots = { 0 };
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < 2; i++)
+		rc = plot_by_pods(f, scenarios[i], calls, "latency, median", &plots, e);
+	if (rc == 0)
+		rc = plot_by_pods(f, "density", memory, "memory of the daemons", &plots, e);
+	if (plots.len) {
+		buf_puts(page, "<h2 id=\"pods\">Latency and memory over the number of pods</h2>\n");
+		buf_append(page, plots.at, plots.len);
+	}
+	buf_free(&plots);
+	return rc;
 }
 
 static int distributions(const struct figures *f, struct buf *page, struct err *e)
@@ -135,20 +143,24 @@ static int distributions(const struct figures *f, struct buf *page, struct err *
 	return 0;
 }
 
-static int table(struct figures *f, const char *base, struct buf *page, struct err *e)
+static int table(struct figures *f, const char *base, const char *before, const char *after, struct buf *page,
+		 struct err *e)
 {
 	auto_free char *text = NULL;
 	size_t len;
 	FILE *out = open_memstream(&text, &len);
+	int rc = 0;
 
 	if (!out)
 		return err_os(e, ERR_INTERNAL, "memory stream");
 	report_table(f, base, out);
+	if (before)
+		rc = stages_print(before, after, out, e);
 	fclose(out);
 	buf_puts(page, "<h2 id=\"table\">Every figure</h2>\n<pre>");
 	escaped(page, text);
 	buf_puts(page, "</pre>\n");
-	return 0;
+	return rc;
 }
 
 static int write_page(const char *path, struct buf *page, struct err *e)
@@ -180,7 +192,7 @@ int report_page(struct figures *f, const char *base, const char *before, const c
 	if (rc == 0)
 		rc = distributions(f, &page, e);
 	if (rc == 0)
-		rc = table(f, base, &page, e);
+		rc = table(f, base, before, after, &page, e);
 	buf_puts(&page, "</body></html>\n");
 	if (rc == 0)
 		rc = write_page(path, &page, e);

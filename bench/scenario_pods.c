@@ -47,10 +47,11 @@ static void warm_up(struct bench *b)
 
 static void closed_loop(struct bench *b)
 {
-	char at_once[32];
+	const char *kind = b->pods.seccomp_default ? ", seccomp" : "";
+	const char *spaced = arena_printf(b->arena, "spaced%s", kind);
+	const char *at_once = arena_printf(b->arena, "x%ld%s", b->width, kind);
 	size_t done = 0, all = (size_t)b->rounds * b->endpoints * (size_t)(b->count + (b->width > 0));
 
-	snprintf(at_once, sizeof(at_once), "x%ld", b->width);
 	warm_up(b);
 	for (long round = 1; round <= b->rounds; round++) {
 		for (long n = 0; n < b->count; n++)
@@ -58,7 +59,7 @@ static void closed_loop(struct bench *b)
 				struct endpoint *ep = in_turn(b, round + n, i);
 
 				bench_progress(b, done++, all, ep->name);
-				together(b, ep, "spaced", round, 1);
+				together(b, ep, spaced, round, 1);
 			}
 		for (size_t i = 0; b->width && i < b->endpoints; i++) {
 			struct endpoint *ep = in_turn(b, round, i);
