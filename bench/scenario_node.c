@@ -163,6 +163,9 @@ void scenario_density(struct bench *b)
 		census_take(&node.baseline);
 		if (census_server(ep->address, &node.server, &e) < 0)
 			return bench_fail(b, ep, "0 pods", &e);
+		bench_sleep(SETTLE_MS); /* the pull's child and memory go */
+		if (bench_stopping())
+			return;
 		weigh(b, &node, ep, "0 pods", 0);
 		grow(b, ep, &node);
 		bench_sleep(SETTLE_MS);
