@@ -8,7 +8,9 @@
  *        +---1 ms of rest when lines come one by one <----------------------+--> HELD: kept in memory, again in 1 s
  *
  * A piece waits in the FIFO, not here, so it is safe. While the log's disk is full up to 64 KiB a stream are in memory;
- * the container blocks on its pipe and nothing is lost unless we die in that time. */
+ * the container blocks on its pipe and nothing is lost unless we die in that time.
+ *
+ * The FIFO of a bulk writer is made larger, so that it writes on while we move, and while a piece lingers. */
 #include "procs/log_pump.h"
 
 #include <errno.h>
@@ -28,8 +30,8 @@
 #include "reactor/metric.h"
 #include "reactor/own.h"
 
-/* A full FIFO ends in a piece of a line whose writer is at it again as soon as there is room: BUSY_NS after a move that
- * was not small the next look is due at once, without which each 64 KiB of a bulk writer would wait for LOOK_MS. */
+/* The piece of a line at the end of a FIFO that is small has a writer who waits for room and is at it again soon: for
+ * BUSY_NS after a move that was not small the next look is due at once, or each 64 KiB would wait for LOOK_MS. */
 enum {
 	LINGER_MS = 10,
 	LOOK_MS = 1,
@@ -37,7 +39,10 @@ enum {
 	REST_MS = 1,
 	AGAIN_MS = 1000,
 	DRAIN_MS = 2000,
-	SMALL_BYTES = 4096
+	SMALL_BYTES = 4096,
+	BULK_BYTES = LOG_CHUNK / 2,     /* one move of that many: a bulk writer */
+	BULK_FIFO_BYTES = 1024 * 1024,  /* what an unprivileged user may have too: /proc/sys/fs/pipe-max-size */
+	TURN_CHUNKS = 4                 /* of LOG_CHUNK bytes, for one stream in one turn of the loop */
 };
 
 struct stream {
@@ -52,6 +57,7 @@ struct stream {
 	int64_t piece_ns;      /* since when only a piece of a line is there; 0: it is not so */
 	bool ended;            /* end of file was seen, and nobody opened the FIFO since */
 	bool parked;           /* until no reader is paused */
+	enum { NORMAL, LARGE, FIXED } fifo; /* FIXED: it cannot be made larger */
 };
 
 struct log_pump {
@@ -148,7 +154,8 @@ static void linger(struct stream *s)
 
 	if (!s->piece_ns)
 		s->piece_ns = now_ns;
-	wait_ms(s, s->moved >= SMALL_BYTES && now_ns - s->moved_ns < BUSY_NS ? 0 : LOOK_MS, on_linger);
+	wait_ms(s, s->fifo != LARGE && s->moved >= SMALL_BYTES && now_ns - s->moved_ns < BUSY_NS ? 0 : LOOK_MS,
+		on_linger);
 }
 
 static void on_rested(struct timer *t)
@@ -205,7 +212,26 @@ static void park(struct stream *s)
 	timer_clear(&s->timer);
 }
 
-static void look(struct stream *s, bool flush)
+static void make_room(struct stream *s)
+{
+	if (s->fifo == NORMAL)
+		s->fifo = fcntl(s->fd, F_SETPIPE_SZ, BULK_FIFO_BYTES) < 0 ? FIXED : LARGE;
+}
+
+static void count_move(struct stream *s, size_t n)
+{
+	struct log_pump *p = s->pump;
+
+	s->piece_ns = 0;
+	s->moved = n;
+	metric_add(METRIC_log_bytes_total, NULL, n);
+	if (p->opened_ns)
+		metric_observe_ns(METRIC_stage_seconds, "first_byte", loop_mono_ns() - p->opened_ns);
+	p->opened_ns = 0;
+}
+
+/* Once round the drawing. True: it stays at LOOK, there may be more. */
+static bool move(struct stream *s, bool flush)
 {
 	struct log_pump *p = s->pump;
 	struct log_stage_target target = { p->id, p->log_fd, s->is_stderr };
@@ -215,30 +241,34 @@ static void look(struct stream *s, bool flush)
 	struct err e;
 
 	if (is_paused(p))
-		return park(s);
+		return park(s), false;
 	there = log_stage_peek(s->fd, &bytes);
 	if (there == 0)
-		return at_end(s);
+		return at_end(s), false;
 	if (there < 0) /* EAGAIN: a reader of its own pipe sees no other error */
-		return watch(s);
+		return watch(s), false;
 	n = log_format_take(bytes, (size_t)there, flush || p->drained || p->log_fd < 0);
 	if (n == 0)
-		return linger(s);
-	s->piece_ns = 0;
-	s->moved = n;
-	metric_add(METRIC_log_bytes_total, NULL, n);
-	if (p->opened_ns)
-		metric_observe_ns(METRIC_stage_seconds, "first_byte", loop_mono_ns() - p->opened_ns);
-	p->opened_ns = 0;
+		return linger(s), false;
+	count_move(s, n);
 	if (log_stage_move(s->fd, n, &target, &e) < 0) {
 		tell_readers(s, bytes, n);
-		return hold(s, bytes, n, &e);
+		return hold(s, bytes, n, &e), false;
 	}
 	tell_readers(s, bytes, n);
+	if (n >= BULK_BYTES)
+		make_room(s);
 	if (should_rest(s, n))
-		wait_ms(s, REST_MS, on_rested);
-	else
-		watch(s);
+		return wait_ms(s, REST_MS, on_rested), false;
+	return true;
+}
+
+static void look(struct stream *s, bool flush)
+{
+	for (int i = 0; i < TURN_CHUNKS; i++)
+		if (!move(s, flush))
+			return;
+	watch(s);
 }
 
 /* ---- opening and closing ---- */
