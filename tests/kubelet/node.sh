@@ -93,7 +93,7 @@ node_stop() {
 	if until_ok 90 gone; then pass 'all pods go with their manifests'; else fail 'all pods go with their manifests' "$($CRICTL pods)"; fi
 	kubelet_stop
 	umount "$T/kubelet/root" # its own bind mount
-	[ "$tap_bad" = 0 ] || grep -E '^[EF][0-9]' "$T/kubelet.log" | sort -uk5 | tail -${SHOW:-10} | cut -c1-300 | sed 's/^/# kubelet: /'
+	[ "$tap_bad" = 0 ] || grep -E '^[EF][0-9].*(runtime|pod_workers|file)' "$T/kubelet.log" | tail -${SHOW:-5} | cut -c1-300 | sed 's/^/# kubelet: /'
 	find /sys/fs/cgroup -depth -type d -path "*$CGROUP/kubepods*" -exec rmdir {} + 2>/dev/null
 	[ "$RUNTIME" = crisp ] && crisp_clean
 	for p in $($CRICTL pods -q); do $CRICTL rmp -f "$p" >/dev/null 2>&1; done
