@@ -35,6 +35,7 @@
 #include "procs/keeper.h"
 #include "procs/log_pump.h"
 #include "procs/oci_userns.h"
+#include "procs/sandbox_task.h"
 #include "procs/sandbox_up.h"
 #include "reactor/http_client.h"
 #include "reactor/loop.h"
@@ -150,6 +151,7 @@ static int open_procs(struct err *e)
 	sandboxes_open(&sandboxes);
 	containers_open(config.root, config.state);
 	sandbox_up_open(&up);
+	sandbox_task_watch();
 	seccomp_bpf_open(program("crisp-seccomp"));
 	create_flow_open(node_name);
 	cdi_open(&config.cdi_spec_dirs);

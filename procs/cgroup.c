@@ -298,6 +298,19 @@ int cgroup_make_leaf(const char *path, struct err *e)
 	return 0;
 }
 
+int cgroup_renew(const char *path, struct err *e)
+{
+	if (check_path(path, e) < 0)
+		return -1;
+	for (size_t i = 0; i < nhierarchies; i++) {
+		struct cgroup_path p = cgroup_file(&hierarchies[i], path, "");
+
+		if (rmdir(p.s) < 0 && errno != ENOENT)
+			return err_os(e, ERR_INTERNAL, "remove cgroup %s", p.s);
+	}
+	return cgroup_make_leaf(path, e);
+}
+
 int cgroup_make(const char *path, struct err *e)
 {
 	if (cgroup_make_leaf(path, e) < 0)

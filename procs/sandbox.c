@@ -131,6 +131,7 @@ struct sandbox *sandbox_new(const struct sandbox_config *config)
 
 static void entry_free(struct entry *n)
 {
+	timer_clear(&n->s.task_timer);
 	lane_close(&n->s.lane);
 	arena_free(n->s.arena);
 	free(n);
@@ -170,9 +171,14 @@ struct sandbox *sandbox_find(const char *id)
 	return found;
 }
 
+struct sandbox *sandbox_by_id(const char *id)
+{
+	return map_get(&by_id, id);
+}
+
 bool sandbox_known(const char *id)
 {
-	return map_get(&by_id, id) != NULL;
+	return sandbox_by_id(id) != NULL;
 }
 
 struct sandbox *sandbox_named(const char *name, const char *namespace_, const char *uid, uint32_t attempt)

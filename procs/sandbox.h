@@ -14,6 +14,7 @@
 #include "reactor/err.h"
 #include "reactor/lane.h"
 #include "reactor/list.h"
+#include "reactor/loop.h"
 
 enum { ID_SIZE = 65 }; /* 64 hex digits and NUL */
 
@@ -52,6 +53,9 @@ struct sandbox {
 	struct lane lane;         /* Run, Stop, Remove, and CreateContainer in it take turns */
 	struct link containers;   /* of struct container.of_sandbox */
 	struct cpu_sample cpu;
+	/* sandbox_task.c's: as which its group was last made, 0: as none yet, or by an earlier crispd. */
+	int32_t task_pid;
+	struct timer task_timer;
 };
 
 struct sandboxes_config {
@@ -67,6 +71,7 @@ void sandbox_free(struct sandbox *s);
 
 /* whole id or unique prefix; NULL: unknown (hidden ones are not found) */
 struct sandbox *sandbox_find(const char *id);
+struct sandbox *sandbox_by_id(const char *id); /* whole id, hidden ones too; NULL: unknown */
 bool sandbox_known(const char *id);             /* whole id, hidden ones too */
 /* hidden ones too */
 struct sandbox *sandbox_named(const char *name, const char *namespace_, const char *uid, uint32_t attempt);

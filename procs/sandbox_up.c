@@ -220,14 +220,15 @@ static void on_local_failure(struct timer *t)
 	undo(container_of(t, struct sandbox_up, timer));
 }
 
-/* A parent of the caller's choice is limited by the caller, and changed when it likes. */
+/* A parent of the caller's choice is made and limited by the caller, and changed when it likes; our own group in it
+ * comes with its first process: sandbox_task.h. */
 static int make_cgroup(struct sandbox_up *up)
 {
 	struct sandbox *s = up->s;
 
 	s->made |= MADE_CGROUP;
 	if (*s->config.cgroup_parent)
-		return cgroup_make_leaf(cgroup_own_path(up->arena, s->cgroup, s->id), &up->err);
+		return 0;
 	if (cgroup_make(s->cgroup, &up->err) < 0)
 		return -1;
 	return s->config.resources.set ? cgroup_limit(s->cgroup, &s->config.resources, &up->err) : 0;

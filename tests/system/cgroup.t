@@ -23,18 +23,26 @@ for h in runc crun; do
 	is "$h: the container is right below the parent" "$(where "$(info "$ctr" pid)")" "$parent/$ctr"
 	is "$h: so says its info" "$(info "$ctr" cgroup)" "$parent/$ctr"
 	ok "$h: an exec joins it" test -n "$($CRICTL exec -s "$ctr" sh -c 'cat /proc/self/cgroup' | grep -E "/$ctr|::/\$")"
-	ok "$h: and a group of the sandbox is beside it" test -d "$tree$parent/$pod"
+	ok "$h: and a group of the sandbox is beside it" until_ok 5 test -d "$tree$parent/$pod"
 	is "$h: without a process" "$(cat "$tree$parent/$pod/cgroup.procs")" ''
 	is "$h: the pod's numbers are the parent's" "$($CRICTL statsp --id "$pod" -o json | jq -r '.stats[0].linux.process.processCount.value')" \
 		"$(cat "$tree$parent/$ctr/cgroup.procs" | wc -l)"
 	other=$($CRICTL create "$pod" "$(ctr_json "d-$h" 'sleep 1000')" "$T/parent-$h.pod.json")
+	group=$(stat -c %i "$tree$parent/$pod")
 	$CRICTL start "$other" >/dev/null
+	is "$h: another container leaves that as it is" "$(stat -c %i "$tree$parent/$pod")" "$group"
 	kill -9 "$(crispd_pid)"
 	ok "$h: crispd is back" until_ok 10 crisp_ready
 	is "$h: it runs on in its place" "$(where "$(info "$ctr" pid)")" "$parent/$ctr"
 	$CRICTL stop -t 0 "$other" >/dev/null; $CRICTL rm "$other" >/dev/null
 	ok "$h: a container takes its group along" until_ok 10 gone "$other"
 	ok "$h: not the sandbox's" test -d "$tree$parent/$pod"
+	other=$($CRICTL create "$pod" "$(ctr_json e-$h 'sleep 1000')" "$T/parent-$h.pod.json")
+	$CRICTL start "$other" >/dev/null
+	group=$(stat -c %i "$tree$parent/$pod")
+	$CRICTL stop -t 0 "$ctr" >/dev/null
+	renewed() { [ "$(stat -c %i "$tree$parent/$pod")" != "$group" ]; }
+	ok "$h: the one by which it is known ends: it is made anew, for the other" until_ok 5 renewed
 	$CRICTL stopp "$pod" >/dev/null
 	ok "$h: stopping takes all of ours" until_ok 10 gone "$pod"
 	ok "$h: in every hierarchy" until_ok 10 gone "$ctr"
@@ -61,10 +69,10 @@ $CRICTL runp "$(pod_json half "$(in_parent 1)")" >/dev/null 2>&1 &
 runp=$!
 ok 'one is half made' until_ok 10 test -e "$T/adding"
 half=$(basename "$(ls "$T"/root/sandboxes/*.json)" .json)
-ok 'with its group' test -d "$tree$parent/$half"
 rm -r "$T/bin"
 kill -9 "$(crispd_pid)"; kill "$runp" 2>/dev/null; wait "$runp" 2>/dev/null
-ok 'crispd is back: it is taken away' until_ok 30 gone "$half"
+ok 'crispd is back: it is taken away' until_ok 30 test ! -e "$T/root/sandboxes/$half.json"
+ok 'with its group' gone "$half"
 ok 'the parent is not' test -d "$tree$parent"
 
 pod=$($CRICTL runp "$(pod_json own)")

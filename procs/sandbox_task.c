@@ -1,0 +1,58 @@
+/* sandbox_task.c - see sandbox_task.h. */
+#include "procs/sandbox_task.h"
+
+#include "procs/cgroup.h"
+#include "procs/container.h"
+#include "procs/events.h"
+#include "reactor/arena.h"
+#include "reactor/log.h"
+
+int32_t sandbox_task_pid(const struct sandbox *s)
+{
+	if (s->pause_pid)
+		return s->pause_pid;
+	list_each(l, &s->containers) {
+		const struct container *c = container_of(l, struct container, of_sandbox);
+
+		if (c->state == CONTAINER_RUNNING)
+			return c->pid;
+	}
+	return 0;
+}
+
+/* With a pause the group is its own and holds it; without a parent of the kubelet's it is the one of all containers. */
+static bool has_empty_group(const struct sandbox *s)
+{
+	return *s->config.cgroup_parent && !s->pause_pid && s->state == SANDBOX_READY;
+}
+
+static void on_due(struct timer *t)
+{
+	struct sandbox *s = container_of(t, struct sandbox, task_timer);
+	int32_t pid = sandbox_task_pid(s);
+	struct arena *a;
+	struct err e;
+
+	if (!has_empty_group(s) || !pid || pid == s->task_pid)
+		return;
+	a = arena_new();
+	if (cgroup_renew(cgroup_own_path(a, s->cgroup, s->id), &e) < 0)
+		log_warn("sandbox_group sandbox=%.12s error=%s", s->id, log_quote(e.msg));
+	else
+		s->task_pid = pid;
+	arena_free(a);
+}
+
+static void on_event(struct event_listener *l, const struct event *e)
+{
+	(void)l;
+	if (e->container && (e->kind == EVENT_STARTED || e->kind == EVENT_STOPPED))
+		timer_set(&e->sandbox->task_timer, 0, on_due);
+}
+
+void sandbox_task_watch(void)
+{
+	static struct event_listener listener;
+
+	events_listen(&listener, on_event);
+}
