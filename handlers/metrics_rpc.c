@@ -124,6 +124,8 @@ static void put_cpu(struct sink *k, const struct usage *u, const struct usage_mo
 	PUT(k, cpu_cfs_periods_total, m->periods, NULL);
 	PUT(k, cpu_cfs_throttled_periods_total, m->throttled_periods, NULL);
 	PUT(k, cpu_cfs_throttled_seconds_total, m->throttled_ns / NS_PER_S, NULL);
+	PUT(k, cpu_cfs_burst_periods_total, m->burst_periods, NULL);
+	PUT(k, cpu_cfs_burst_seconds_total, m->burst_ns / NS_PER_S, NULL);
 }
 
 static void put_memory(struct sink *k, const struct usage *u, const struct usage_more *m)

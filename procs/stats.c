@@ -90,6 +90,8 @@ static void more_v1(const char *cgroup, struct usage_more *m)
 		{ "nr_periods", &m->periods },
 		{ "nr_throttled", &m->throttled_periods },
 		{ "throttled_time", &m->throttled_ns },
+		{ "nr_bursts", &m->burst_periods },
+		{ "burst_time", &m->burst_ns },
 	};
 	const struct stats_want oom[] = { { "oom_kill", &m->oom_kills } };
 	char text[TEXT_MAX];
@@ -111,7 +113,7 @@ static void more_v1(const char *cgroup, struct usage_more *m)
 
 static bool cpu_v2(const char *cgroup, struct usage *u, struct usage_more *m)
 {
-	uint64_t usage_us = UINT64_MAX, user_us = 0, system_us = 0, throttled_us = 0;
+	uint64_t usage_us = UINT64_MAX, user_us = 0, system_us = 0, throttled_us = 0, burst_us = 0;
 	const struct stats_want want[] = {
 		{ "usage_usec", &usage_us },
 		{ "user_usec", &user_us },
@@ -119,6 +121,8 @@ static bool cpu_v2(const char *cgroup, struct usage *u, struct usage_more *m)
 		{ "nr_periods", &m->periods },
 		{ "nr_throttled", &m->throttled_periods },
 		{ "throttled_usec", &throttled_us },
+		{ "nr_bursts", &m->burst_periods },
+		{ "burst_usec", &burst_us },
 	};
 
 	read_flat("cpu", cgroup, "cpu.stat", want, COUNT(want));
@@ -128,6 +132,7 @@ static bool cpu_v2(const char *cgroup, struct usage *u, struct usage_more *m)
 	m->user_ns = user_us * 1000;
 	m->system_ns = system_us * 1000;
 	m->throttled_ns = throttled_us * 1000;
+	m->burst_ns = burst_us * 1000;
 	return true;
 }
 

@@ -24,7 +24,7 @@ struct usage {
 
 /* What only metrics need. */
 struct usage_more {
-	uint64_t user_ns, system_ns, periods, throttled_periods, throttled_ns;
+	uint64_t user_ns, system_ns, periods, throttled_periods, throttled_ns, burst_periods, burst_ns;
 	uint64_t cache_bytes, mapped_file_bytes, active_file_bytes, inactive_file_bytes, kernel_bytes, max_bytes,
 		limit_hits;
 	uint64_t oom_kills, tasks, tasks_max; /* tasks: threads; tasks_max 0: no limit */

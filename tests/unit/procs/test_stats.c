@@ -160,7 +160,7 @@ static void unified(void)
 	open_v2();
 	ok(!stats_read("/pod", &u, NULL));
 	file("cpu.stat",
-	     "usage_usec 5000\nuser_usec 3000\nsystem_usec 2000\nnr_periods 10\nnr_throttled 2\nthrottled_usec 7\n");
+	     "usage_usec 5000\nuser_usec 3000\nsystem_usec 2000\nnr_periods 10\nnr_throttled 2\nthrottled_usec 7\nnr_bursts 4\nburst_usec 6\n");
 	ok(stats_read("/pod", &u, NULL) && u.cpu && !u.memory && u.cpu_ns == 5000000); /* a controller may be missing */
 	file("memory.current", "1000\n");
 	file("memory.stat", "anon 300\nfile 600\ninactive_file 250\nactive_file 350\nfile_mapped 40\nkernel "
@@ -180,7 +180,7 @@ static void unified(void)
 	   u.major_page_faults == 1);
 	ok(u.memory_pressure.set && !u.cpu_pressure.set && u.memory_pressure.some.avg10 == 1);
 	ok(m.user_ns == 3000000 && m.system_ns == 2000000 && m.periods == 10 && m.throttled_periods == 2 &&
-	   m.throttled_ns == 7000);
+	   m.throttled_ns == 7000 && m.burst_periods == 4 && m.burst_ns == 6000);
 	ok(m.cache_bytes == 600 && m.mapped_file_bytes == 40 && m.kernel_bytes == 50 && m.max_bytes == 2000);
 	ok(m.limit_hits == 5 && m.oom_kills == 3 && m.tasks == 17 && m.tasks_max == 0 && m.io.n == 1);
 	file("memory.stat", "inactive_file 5000\n"); /* read a moment later than the usage */
