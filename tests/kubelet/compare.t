@@ -22,4 +22,17 @@ for f in "$KEPT"/crisp/*.json; do
 done
 [ ! -e "$KEPT/crisp/cadvisor" ] || same 'series of cAdvisor' cadvisor "$here/series"
 [ ! -e "$KEPT/crisp/summary.json" ] || same 'figures of the summary' summary.json jq -S -f "$here/summary.jq"
+
+# By CRI there is no label "name"; and these families are not there, which in the kubelet's cAdvisor are constants: its reader
+# of the load of each group is not on, and no runtime of CRI has its health.
+families() { "$here/series" --families "$1" | sed 's/,name,/,/' | grep -vE "^container_($2) "; }
+constants='cpu_load_average_10s|cpu_load_d_average_10s|tasks_state|health_state'
+if [ -e "$KEPT/crisp/cri" ] && [ -e "$KEPT/crisp/cadvisor" ]; then
+	is 'the same families by CRI as by cAdvisor' "$(families "$KEPT/crisp/cri" none)" "$(families "$KEPT/crisp/cadvisor" "$constants")"
+fi
+# containerd has the default interface among the others too, against api.proto, and 0 for what nothing limits.
+cri_summary() {
+	jq -S -f "$here/summary.jq" "$1" | jq 'map(del(.interfaces) | .containers[].has -= ["swap.swapAvailableBytes", "memory.availableBytes"])'
+}
+[ ! -e "$KEPT/crisp/cri-summary.json" ] || same 'figures of the summary by CRI' cri-summary.json cri_summary
 tap_end
