@@ -44,7 +44,7 @@ char *cgroup_below(struct arena *a, const char *path, const char *name);
  * enables none. */
 int cgroup_make(const char *path, struct err *e);
 int cgroup_make_leaf(const char *path, struct err *e);
-/* A leaf without processes: removed where it is and made again, which whoever watches the tree takes for another one. */
+/* A leaf without processes: removed where it is and made again, which a watcher of the tree takes for another one. */
 int cgroup_renew(const char *path, struct err *e);
 /* pod level: cpu, memory, pids where set */
 int cgroup_limit(const char *path, const struct resources *r, struct err *e);

@@ -1,4 +1,4 @@
-/* test_sandbox_task.c - procs/sandbox_task.c: when a sandbox's own group comes, and when another one takes its place. */
+/* test_sandbox_task.c - procs/sandbox_task.c: when a sandbox's own group comes, and when another takes its place. */
 #include "procs/sandbox_task.h"
 
 #include <fcntl.h>

@@ -160,7 +160,8 @@ static void unified(void)
 	open_v2();
 	ok(!stats_read("/pod", &u, NULL));
 	file("cpu.stat",
-	     "usage_usec 5000\nuser_usec 3000\nsystem_usec 2000\nnr_periods 10\nnr_throttled 2\nthrottled_usec 7\nnr_bursts 4\nburst_usec 6\n");
+	     "usage_usec 5000\nuser_usec 3000\nsystem_usec 2000\nnr_periods 10\nnr_throttled 2\nthrottled_usec 7\n"
+	     "nr_bursts 4\nburst_usec 6\n");
 	ok(stats_read("/pod", &u, NULL) && u.cpu && !u.memory && u.cpu_ns == 5000000); /* a controller may be missing */
 	file("memory.current", "1000\n");
 	file("memory.stat", "anon 300\nfile 600\ninactive_file 250\nactive_file 350\nfile_mapped 40\nkernel "
