@@ -230,9 +230,17 @@ static void on_unpacked(void *arg, const struct err *failed)
 
 /* ---- the beginning ---- */
 
+/* No reference of an image begins so. */
+static bool is_path(const char *image)
+{
+	return image[0] == '/';
+}
+
 bool restore_wanted(const struct container_config *config)
 {
-	return config->image[0] == '/'; /* no reference of an image begins so */
+	const struct image *img = store_find(config->image);
+
+	return is_path(config->image) || (img && *img->config.checkpoint);
 }
 
 static struct restore *find(const struct sandbox *s, const struct container_config *config)
@@ -289,7 +297,10 @@ static int begin(struct rpc *r, const struct sandbox *s, const struct container_
 	list_init(&m->waiters);
 	list_push(&m->waiters, rpc_link(r));
 	list_push(&all, &m->of_all);
-	archive_unpack(m->config.image, m->stage, on_unpacked, m);
+	if (is_path(m->config.image))
+		archive_unpack(m->config.image, m->stage, on_unpacked, m);
+	else
+		archive_take(&store_find(m->config.image)->layers, m->stage, on_unpacked, m);
 	return 0;
 }
 

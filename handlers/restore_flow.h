@@ -1,4 +1,5 @@
-/* restore_flow.h - CreateContainer from a checkpoint: image.image is the absolute path of an archive.
+/* restore_flow.h - CreateContainer from a checkpoint: image.image is the absolute path of an archive, or an image
+ * made of one (by its annotation, images/manifest.h).
  *
  * Name, labels, annotations, mounts, limits and security are the request's, as everywhere; the root file system is
  * that of the checkpoint's image, which must be here, with the changes that the archive has; StartContainer then

@@ -180,6 +180,24 @@ struct archive *archive_unpack(const char *location, const char *dir, archive_do
 	return a;
 }
 
+struct archive *archive_take(const struct strings *layers, const char *dir, archive_done *done, void *arg)
+{
+	struct archive *a = archive_new(done, arg);
+	const char **list = arena_zalloc(a->arena, (layers->n + 1) * sizeof(*list));
+	struct unpacker c;
+
+	for (size_t i = 0; i < layers->n; i++)
+		list[i] = layers->at[i];
+	a->dir = arena_strdup(a->arena, dir);
+	unpack_new_name("sha256:ckpt", a->name);
+	unpacker_open(&c, a->arena, "take");
+	unpacker_add(&c, unpacker_config()->root);
+	unpacker_add(&c, a->name);
+	unpacker_add_parents(&c, list);
+	a->child = child_start(&c.spec, on_end, a);
+	return a;
+}
+
 /* A file without a name: the paths, a NUL behind each. */
 static int list_fd(const struct strings *paths, struct err *e)
 {

@@ -30,6 +30,9 @@ struct archive *archive_pack(const char *dir, const char *location, const char *
  * FAILED_PRECONDITION (it cannot be opened, is no file), INTERNAL, UNAVAILABLE. */
 struct archive *archive_unpack(const char *location, const char *dir, archive_done *done, void *arg);
 
+/* The same from an image that was made of an archive; layers: directory names, lowest first. Errors as above. */
+struct archive *archive_take(const struct strings *layers, const char *dir, archive_done *done, void *arg);
+
 /* The other way round: dir/rootfs-diff.tar, if there is one, becomes the writable part of a prepared snapshot that
  * was never mounted, and the paths of `deleted` disappear from it. Errors as above. */
 struct archive *archive_apply(const char *dir, const struct strings *deleted, const char *snapshot, archive_done *done,

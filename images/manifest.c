@@ -22,6 +22,7 @@ const struct field image_config_fields[] = {
 	F_STR(struct image_config, stop_signal),
 	F_PAIRS(struct image_config, labels),
 	F_STRINGS(struct image_config, volumes),
+	F_STR(struct image_config, checkpoint),
 	F_END,
 };
 
@@ -245,6 +246,15 @@ static int layers_from(struct manifest *m, const json_t *list, struct arena *a, 
 	return 0;
 }
 
+/* The first is checkpointctl's, the other what CRI-O took before. */
+static const char *checkpoint_of(const json_t *j, struct arena *a)
+{
+	const json_t *notes = json_object_get(j, "annotations");
+	const char *name = json_get_str(a, notes, "org.criu.checkpoint.container.name");
+
+	return *name ? name : json_get_str(a, notes, "io.kubernetes.cri-o.annotations.checkpoint.name");
+}
+
 int manifest_parse(
         struct manifest *m, const char *text, size_t len, const char *content_type, struct arena *a, struct err *e)
 {
@@ -258,6 +268,7 @@ int manifest_parse(
 	}
 	if (kind_of(j, content_type, &kind, e) < 0)
 		return -1;
+	m->checkpoint = checkpoint_of(j, a);
 	if (kind == KIND_INDEX)
 		return index_choose(m, j, a, e);
 	if (descriptor_from(&m->config, json_object_get(j, "config"), "config", a, e) < 0)
@@ -325,6 +336,7 @@ int config_parse(
 	c->working_dir = json_get_str(a, run, "WorkingDir");
 	c->user = json_get_str(a, run, "User");
 	c->stop_signal = json_get_str(a, run, "StopSignal");
+	c->checkpoint = "";
 	strings_from(&c->env, json_object_get(run, "Env"), a);
 	strings_from(&c->entrypoint, json_object_get(run, "Entrypoint"), a);
 	strings_from(&c->cmd, json_object_get(run, "Cmd"), a);

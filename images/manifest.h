@@ -35,6 +35,7 @@ struct manifest {
 	struct descriptor config;  /* manifest */
 	struct descriptor *layers; /* manifest; lowest first */
 	size_t nlayers;
+	const char *checkpoint;    /* the annotation of an image of a checkpoint (CRI-O, containerd); or "" */
 };
 
 /* content_type is the header's value or "". Errors, with the cause:

@@ -263,6 +263,13 @@ static int keep_blob(struct pull_job *j, const char *digest, struct err *e)
 	return content_put(digest, j->body.at, j->body.len, e);
 }
 
+/* An index or a manifest may say it. */
+static void note_checkpoint(struct pull_job *j)
+{
+	if (*j->manifest.checkpoint)
+		j->checkpoint = j->manifest.checkpoint;
+}
+
 static void on_manifest(struct pull_job *j)
 {
 	char digest[DIGEST_SIZE];
@@ -275,6 +282,7 @@ static void on_manifest(struct pull_job *j)
 	if (!j->top_digest)
 		j->top_digest = arena_strdup(j->arena, digest);
 	if (j->manifest.is_index) {
+		note_checkpoint(j);
 		if (++j->depth > DEPTH_MAX - 1) {
 			err_set(&e, ERR_INVALID_ARGUMENT, "index in index, more than %d deep", DEPTH_MAX);
 			return pull_job_fail(j, &e);
@@ -283,6 +291,7 @@ static void on_manifest(struct pull_job *j)
 		sm_move(&j->sm, MANIFEST);
 		return get(j, "manifests");
 	}
+	note_checkpoint(j);
 	j->manifest_bytes = j->body.len;
 	j->wanted = j->manifest.config;
 	sm_move(&j->sm, CONFIG);
@@ -314,6 +323,8 @@ static void on_config(struct pull_job *j)
 		        j->manifest.nlayers, j->diff_ids.n);
 		return pull_job_fail(j, &e);
 	}
+	if (j->checkpoint)
+		j->config.checkpoint = j->checkpoint;
 	buf_free(&j->body);
 	build_layers(j);
 	sm_move(&j->sm, LAYERS);

@@ -46,6 +46,7 @@ struct pull_job {
 	int depth;                   /* of index in index */
 	uint64_t manifest_bytes;
 	struct strings blobs;        /* what content.h keeps of it; room for BLOBS_MAX */
+	const char *checkpoint; /* NULL: none of its manifests says that it is one */
 	struct manifest manifest;
 	struct image_config config;
 	struct strings diff_ids;

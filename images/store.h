@@ -18,6 +18,7 @@ struct image_config {
 	const char *working_dir, *user, *stop_signal;
 	struct pairs labels;
 	struct strings volumes;
+	const char *checkpoint; /* of the manifest: it holds the checkpoint of a container of this name; "": an image */
 };
 
 struct image {
@@ -59,8 +60,8 @@ int store_add(const struct image *img, struct err *e);
 const struct image *store_find(const char *ref);
 void store_each(void (*fn)(void *arg, const struct image *img), void *arg);
 
-/* Removes the image that `ref` names with all its tags and digests; unknown is success, an id prefix that fits several
- * is INVALID_ARGUMENT. Layers go later, in a child. */
+/* Removes the image that `ref` names with all its tags and digests; unknown is success, an id prefix that fits
+ * several is INVALID_ARGUMENT. Layers go later, in a child. */
 int store_remove(const char *ref, struct err *e);
 
 /* ImageFsInfo: the directory all is in, and what layers, manifests and configs use: as the unpacker counted them. */

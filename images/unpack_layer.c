@@ -1,8 +1,10 @@
 /* unpack_layer.c - see unpack_layer.h. The outer half: it makes and finishes directories and never sees the stream. */
 #include "images/unpack_layer.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -188,6 +190,71 @@ static int merge(struct work *w, struct layer_result *out, struct err *e)
 		return -1;
 	*out = (struct layer_result){ usage.bytes, usage.inodes, 0, false, true };
 	return 0;
+}
+
+/* ---- an image of a checkpoint ---- */
+
+static int take_file(struct work *w, const char *path, size_t *layer, struct layer_result *out, struct err *e)
+{
+	const struct view view = { w->parents, w->nparents };
+	struct view_hit hit;
+	int r = view_look(&view, path, &hit);
+
+	if (r < 0)
+		return err_os(e, ERR_INTERNAL, "look for %.200s", path);
+	if (r == 0 || (layer && hit.layer != *layer))
+		return 0;
+	if (!S_ISREG(hit.st.st_mode))
+		return err_set(e, ERR_INVALID_ARGUMENT, "%.200s: not a file", path);
+	if (linkat(w->parents[hit.layer], path, w->fs, path, 0) < 0)
+		return err_os(e, ERR_INTERNAL, "link %.200s", path);
+	out->inodes++;
+	out->bytes += (uint64_t)hit.st.st_size;
+	return 0;
+}
+
+/* What is below checkpoint/ in one layer, where no higher one has it too. */
+static int take_images(struct work *w, size_t layer, struct layer_result *out, struct err *e)
+{
+	auto_fd int fd = path_open(w->parents[layer], "checkpoint", O_RDONLY | O_DIRECTORY);
+	auto_dir DIR *list = fd < 0 ? NULL : fdopendir(fd);
+	char path[NAME_MAX + 16];
+	struct dirent *n;
+
+	if (!list)
+		return 0;
+	fd = -1; /* the list's */
+	while ((errno = 0, n = readdir(list))) {
+		snprintf(path, sizeof(path), "checkpoint/%s", n->d_name);
+		if (strcmp(n->d_name, ".") == 0 || strcmp(n->d_name, "..") == 0)
+			continue;
+		if (take_file(w, path, &layer, out, e) < 0)
+			return -1;
+	}
+	return errno ? err_os(e, ERR_INTERNAL, "list checkpoint") : 0;
+}
+
+static int take(struct work *w, struct layer_result *out, struct err *e)
+{
+	static const char *const names[] = { "config.dump", "spec.dump", "crisp.dump", "deleted.files",
+		                             "rootfs-diff.tar" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (take_file(w, names[i], NULL, out, e) < 0)
+			return -1;
+	if (mkdirat(w->fs, "checkpoint", 0700) < 0)
+		return err_os(e, ERR_INTERNAL, "make directory checkpoint");
+	for (size_t i = 0; i < w->nparents; i++)
+		if (take_images(w, i, out, e) < 0)
+			return -1;
+	return 0;
+}
+
+int layer_take(const struct layer_spec *s, struct layer_result *out, struct err *e)
+{
+	struct work w;
+
+	return work_close(&w, work_open(&w, s, e) < 0 ? -1 : take(&w, out, e));
 }
 
 int layer_untar(const struct layer_spec *s, struct layer_result *out, struct err *e)

@@ -32,6 +32,10 @@ struct layer_result {
 int layer_untar(const struct layer_spec *s, struct layer_result *out, struct err *e);
 int layer_merge(const struct layer_spec *s, struct layer_result *out, struct err *e);
 
+/* The files of a checkpoint (config.dump .., checkpoint/) that the layers `parents` show together, as hard links: of
+ * an image that was made of an archive. INVALID_ARGUMENT: one of them is no file. */
+int layer_take(const struct layer_spec *s, struct layer_result *out, struct err *e);
+
 enum { LAYER_PARENTS_MAX = 512 };
 
 /* Opens <root>/layers/NAME for each name of `list`, colons between: fds[0..*n), the caller's to close. INTERNAL. */

@@ -5,6 +5,7 @@
  *     untar  ROOT NAME --size=N --max-bytes=N --min-free=S --blob-fd=N --blob-bytes=N
  *            [--files-only] [--hidden-fd=N] [--parents=A:B:..]
  *     merge  ROOT NAME --from=DIR --parents=A:B:.. --min-free=S
+ *     take   ROOT NAME --parents=A:B:..
  *     diff   ROOT UPPER TO --parents=A:B:..
  *     pack   FROM LOCATION [--log=FILE]
  *     usage  PATH
@@ -62,6 +63,11 @@ static int run_untar(const struct options *o, struct layer_result *out, struct e
 	if (s->blob_fd < 0 || s->max_bytes == 0 || s->digest || s->diff_id || s->media_type)
 		return err_set(e, ERR_INTERNAL, "an option is missing, or one too many");
 	return layer_untar(s, out, e);
+}
+
+static int run_take(const struct options *o, struct layer_result *out, struct err *e)
+{
+	return layer_take(&o->layer, out, e);
 }
 
 static int run_diff(const struct options *o, struct layer_result *out, struct err *e)
@@ -146,6 +152,7 @@ static const struct job jobs[] = {
 	  run_untar,
 	  { CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_FSETID, CAP_MKNOD, CAP_SETFCAP,
 	    CAP_SYS_ADMIN, CAP_SYS_CHROOT, -1 } },
+	{ "take", 2, 2, run_take, { CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_SYS_ADMIN, -1 } },
 	{ "diff", 3, 3, run_diff, { CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_SYS_ADMIN, -1 } },
 	{ "pack", 2, 2, run_pack, { CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, -1 } },
 	{ "merge",
@@ -260,7 +267,7 @@ int main(int argc, char **argv)
 			return 2;
 		return run(&jobs[i], &o);
 	}
-	fprintf(stderr, "usage: crisp-unpack layer|untar|merge|diff|pack|usage|sync|remove ...; started by crispd, "
-			"see unpack_main.c\n");
+	fprintf(stderr, "usage: crisp-unpack layer|untar|merge|take|diff|pack|usage|sync|remove ...; "
+			"started by crispd, see unpack_main.c\n");
 	return 2;
 }

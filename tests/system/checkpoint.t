@@ -217,4 +217,59 @@ ok 'it counts on' until_ok 10 counted two "$(last two)"
 ok 'it stops' $CRICTL stop -t 0 "$new"
 is 'as killed' "$(exit_of "$new")" 137
 ok 'and goes' $CRICTL rm "$new"
+
+# ---- an image that was made of the archive
+cat >"$T/image.json" <<J
+[{"repo": "checkpoint", "tags": ["one"], "layers": [{"tar": "$A/one.tar"}], "config": {},
+  "annotations": {"org.criu.checkpoint.container.name": "one"}}]
+J
+$IMAGE --registry "$REGISTRY" "$T/image.json" >/dev/null
+ok 'an image of it is pulled' $CRICTL pull "$REGISTRY/checkpoint:one"
+restored three "$REGISTRY/checkpoint:one" runc
+like 'and a container made of it' "$new" '^[0-9a-f]{64}$'
+ok 'the image may go meanwhile' $CRICTL rmi "$REGISTRY/checkpoint:one"
+ok 'it starts' $CRICTL start "$new"
+ok 'and counts' until_ok 10 counted three "$at"
+first=$(log_text three | head -1 | tr -dc 0-9)
+is 'from where it was' "$((first >= at && first <= at + 2))" 1
+is 'with its files' "$($CRICTL exec -s "$new" cat /data/deep/file)" first
+is 'of the image below' "$($CRICTL inspect "$new" | jq -r .status.image.image)" "$REGISTRY/busybox:latest"
+
+# ---- who stops comes first, a client that leaves changes nothing
+big='i=0; x=$(dd if=/dev/zero bs=1000000 count=60 2>/dev/null | tr "\0" a); while true; do i=$((i+1)); echo n $i; sleep 0.05; done'
+start big runc "$big"
+until_ok 20 counted big 3
+before=$(last big)
+checkpoint "$ctr" "$A/late.tar" 'timeout: 1' & wait_for=$!
+until_ok 5 grep -q "sm checkpoint=${ctr:0:12} from=FREEZE to=DUMP" "$T/crisp.log"
+ok 'a stop in the midst of it' $CRICTL stop -t 0 "$ctr"
+wait "$wait_for"
+is 'is as quick as ever' "$(exit_of "$ctr")" 137
+notok 'and there is no archive' test -e "$A/late.tar"
+is 'nor half of one' "$(ls -A "$A" | tr '\n' ' ')" 'one.tar two.tar '
+ok 'nothing below root' until_ok 5 no_stages
+
+# ---- a crash in the midst of it
+start crash runc "$big"
+until_ok 20 counted crash 3
+checkpoint "$ctr" "$A/late.tar" & wait_for=$!
+until_ok 5 grep -q "sm checkpoint=${ctr:0:12} from=FREEZE to=DUMP" "$T/crisp.log"
+kill -9 "$(crispd_pid)"
+wait "$wait_for"
+ok 'crispd is back' until_ok 10 crisp_ready
+before=$(last crash)
+ok 'the container runs on' until_ok 20 counted crash "$((before + 5))"
+notok 'there is no archive' test -e "$A/late.tar"
+ok 'nothing is left below root' until_ok 5 no_stages
+ok 'the next checkpoint works' until_ok 20 $CRICTL checkpoint --export="$A/crash.tar" "$ctr"
+
+# ---- a terminal
+start term runc "$counter" '"tty":true'
+until_ok 10 counted term 5
+if ok 'of a terminal' $CRICTL checkpoint --export="$A/term.tar" "$ctr"; then
+	at=$(tar -xOf "$A/term.tar" rootfs-diff.tar | tar -xO data/count)
+	restored term2 "$A/term.tar" runc '"tty":true'
+	ok 'it starts' $CRICTL start "$new"
+	ok 'and counts on' until_ok 10 counted term2 "$at"
+fi
 crisp_clean

@@ -4,3 +4,5 @@ $(unpack.tests): $(BUILD)/tests/fakes/layer.o $(BUILD)/tests/fakes/pack.o | $(BU
 $(BUILD)/tests/unit/images/test_unpack: $(BUILD)/tests/fakes/child.o
 # This one calls the confinement itself.
 $(BUILD)/tests/unit/images/test_unpack_confine: $(BUILD)/images/unpack_confine.o
+# What the writer of tars writes, the reader reads.
+$(BUILD)/tests/unit/images/test_unpack_tarout: $(patsubst %,$(BUILD)/images/unpack_%.o,tarout tar pax sparse inflate input)
