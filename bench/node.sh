@@ -17,7 +17,7 @@ node_enter() {
 	# Paths that containerd and libcni have no option for: mounted over inside.
 	for d in /run/containerd /var/lib/cni /run/netns /etc/containers; do [ -d $d ] || { mkdir -p $d; made="$made $d"; }; done
 	trap : INT # the run ends, the clearing up below does not
-	CRISP_INSIDE=yes timeout "${LIMIT_S:-900}" unshare --net --mount --pid --fork --kill-child --mount-proc --propagation private \
+	CRISP_INSIDE=yes timeout "${LIMIT_S:-1500}" unshare --net --mount --pid --fork --kill-child --mount-proc --propagation private \
 		bash "$@" || rc=$?
 	[ -z "$made" ] || rmdir --ignore-fail-on-non-empty $made
 	# The parent of all the pods is ours: nobody else may remove it.
