@@ -2,14 +2,11 @@
 
 . "$(dirname "$0")/node.sh"
 
-metrics() { curl -s --noproxy '*' -m 20 http://127.0.0.1:10255/metrics/cadvisor >"$T/metrics"; }
-has() { metrics; grep -qE "^$1\{.*pod=\"$2-node\"" "$T/metrics" || { sleep 0.5; return 1; }; }
-
 PODS='first ports hostnet limits'
 node_start 'featureGates: {PodAndContainerStatsFromCRI: true}'
 run $PODS
 settled $PODS
-ok 'cpu of a container' until_ok 60 has container_cpu_usage_seconds_total limits
+ok 'cpu of a container' until_ok 60 has container_cpu_usage_seconds_total limits main
 ok 'network of a pod' until_ok 60 has container_network_receive_bytes_total ports
 cp "$T/metrics" "$KEPT/cri"
 # A rate needs two looks, and the size of a writable layer is measured once somebody has asked.

@@ -2,11 +2,7 @@
 
 . "$(dirname "$0")/node.sh"
 
-metrics() { curl -s --noproxy '*' -m 20 http://127.0.0.1:10255/metrics/cadvisor >"$T/metrics"; }
 summary() { curl -s --noproxy '*' -m 20 http://127.0.0.1:10255/stats/summary >"$T/summary.json"; }
-# series FAMILY POD [CONTAINER]: the last line of that kind; its time is the last word, in ms.
-series() { grep -E "^$1\{.*container=\"${3-}\".*pod=\"$2-node\"" "$T/metrics" | tail -1; }
-has() { metrics; [ -n "$(series "$@")" ] || { sleep 0.5; return 1; }; }
 newer() { metrics; [ "$(series container_network_receive_bytes_total "$1" | awk '{print $NF}')" -gt "$2" ] || { sleep 0.5; return 1; }; }
 
 PODS='first talks ports hostnet shared limits inits'
@@ -14,10 +10,10 @@ node_start
 run $PODS
 settled $PODS
 for p in first talks ports shared limits inits; do
-	ok "$p: network series" until_ok 30 has container_network_receive_bytes_total $p
+	ok "$p: network series" until_ok 60 has container_network_receive_bytes_total $p
 done
 for pc in first/main talks/main talks/echoes talks/listens ports/web hostnet/web shared/first shared/second limits/main inits/main inits/sidecar; do
-	ok "$pc: series" until_ok 30 has container_cpu_usage_seconds_total ${pc/\// }
+	ok "$pc: series" until_ok 60 has container_cpu_usage_seconds_total ${pc/\// }
 done
 like 'with the image' "$(series container_memory_working_set_bytes first main)" 'image="127.0.0.1:5000/busybox:1"'
 

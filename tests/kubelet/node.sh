@@ -84,6 +84,12 @@ log() { curl -sk --noproxy '*' -m 20 "$API/containerLogs/default/$1-node/$2?${3-
 in_pod() { local n=$1 c=$2; shift 2; curl -sk -X POST -G --noproxy '*' -m 20 --data-urlencode "cmd=$*" "$API/run/default/$n-node/$c"; }
 container_id() { pod "$1" ".status.containerStatuses[] | select(.name == \"$2\").containerID" | sed 's|.*://||'; }
 
+# metrics: cAdvisor's page, in $T/metrics. series FAMILY POD [CONTAINER]: the last line of that kind in it; its last word is its
+# time in ms. has: there is one now.
+metrics() { curl -s --noproxy '*' -m 20 http://127.0.0.1:10255/metrics/cadvisor >"$T/metrics"; }
+series() { grep -E "^$1\{.*container=\"${3-}\".*pod=\"$2-node\"" "$T/metrics" | tail -1; }
+has() { metrics; [ -n "$(series "$@")" ] || { sleep 0.5; return 1; }; }
+
 # The kubelet stops sandboxes at once and removes them in its next round of garbage collection, which comes each minute.
 gone() { [ "$(pods | jq '.items | length')" = 0 ] && [ -z "$($CRICTL pods -q --state ready)" ]; }
 

@@ -28,7 +28,8 @@ for what in 'the runtime is killed' 'the kubelet is restarted' 'both'; do
 	words=$((${words-0} + 1))
 	ok "$what: its log goes on" until_ok 10 said $words
 done
-run once
-settled once
+run once limits
+settled once limits
 is 'a new pod runs' "$(log once main)" 'done'
+ok 'cAdvisor has its network' until_ok 60 has container_network_receive_bytes_total limits
 node_stop
