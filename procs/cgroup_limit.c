@@ -56,11 +56,16 @@ static int limit_v1(const char *path, const struct resources *r, struct err *e)
 	return limit_memory_v1(path, r, e);
 }
 
+int64_t cgroup_weight(int64_t cpu_shares)
+{
+	return 1 + (cpu_shares - 2) * 9999 / 262142;
+}
+
 static int limit_cpu_v2(const char *path, const struct resources *r, struct err *e)
 {
 	char text[64];
 
-	if (r->cpu_shares && put_number("cpu", path, "cpu.weight", 1 + (r->cpu_shares - 2) * 9999 / 262142, e) < 0)
+	if (r->cpu_shares && put_number("cpu", path, "cpu.weight", cgroup_weight(r->cpu_shares), e) < 0)
 		return -1;
 	if (!r->cpu_quota && !r->cpu_period)
 		return 0;
