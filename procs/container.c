@@ -66,6 +66,7 @@ static const struct field container_fields[] = {
 	F_BOOL(struct container, oom_killed),
 	F_BOOL(struct container, frozen),
 	F_STR(struct container, restore),
+	F_I64(struct container, oom_floor),
 	F_STR(struct container, boot_id),
 	F_END,
 };
@@ -129,7 +130,7 @@ struct container *container_new(struct sandbox *s, const struct container_config
 	/* By name: what "" means may change with the configuration, where this container lives must not. */
 	c->runtime = arena_strdup(c->arena, h ? h->name : s->config.runtime_handler);
 	c->bundle = arena_printf(c->arena, "%s/%s", bundles, c->id);
-	c->cgroup = cgroup_below(c->arena, s->cgroup, c->id);
+	c->cgroup = cgroup_container_path(c->arena, s->cgroup, c->id);
 	c->boot_id = arena_strdup(c->arena, sandbox_boot_id());
 	insert(n, s);
 	c->log_path = log_path(c);

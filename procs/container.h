@@ -56,6 +56,7 @@ struct container {
 	bool oom_killed;
 	bool frozen;              /* a checkpoint stops it for a moment: set before, cleared when it runs on */
 	const char *restore;      /* the unpacked checkpoint that its start takes up; "": none */
+	int64_t oom_floor;        /* oom.c's */
 	const char *boot_id;
 	struct arena *arena;
 	struct lane lane;         /* Start and Remove take turns */

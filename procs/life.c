@@ -19,6 +19,7 @@
 #include "procs/keeper.h"
 #include "procs/log_pump.h"
 #include "procs/oci_runtime.h"
+#include "procs/oom.h"
 #include "reactor/log.h"
 #include "reactor/own.h"
 #include "reactor/sm.h"
@@ -185,7 +186,7 @@ static void ended(struct life *l, int status, int64_t at_ns)
 	fd_watch_clear(&l->own_watch);
 	l->status = status;
 	l->at_ns = at_ns;
-	l->oom = cgroup_oom_kills(c->cgroup) > 0;
+	l->oom = oom_happened(c);
 	/* In a shared pid namespace its children live on, and so may one that entered by exec. */
 	cgroup_kill(c->cgroup);
 	if (l->console)

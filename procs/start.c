@@ -24,6 +24,7 @@
 #include "procs/life.h"
 #include "procs/log_pump.h"
 #include "procs/oci_runtime.h"
+#include "procs/oom.h"
 #include "reactor/child.h"
 #include "reactor/log.h"
 #include "reactor/metric.h"
@@ -290,6 +291,7 @@ static void prepare_and_run(struct start *s)
 		err_set(&s->err, ERR_FAILED_PRECONDITION, "runtime handler %s is not configured any more", c->runtime);
 		return fail(s);
 	}
+	oom_begin(c);
 	c->starting = c->in_runtime = true;
 	if (container_save(c, &s->err) < 0 || open_streams(s, &io) < 0 || own_streams(c, &io, &s->err) < 0) {
 		c->in_runtime = false;
@@ -301,7 +303,7 @@ static void prepare_and_run(struct start *s)
 	if (*c->restore)
 		restore(s, h, &io);
 	else
-		oci_run(h, c->id, c->bundle, &io, on_ran, s);
+		oci_run(h, c->id, c->bundle, c->cgroup, &io, on_ran, s);
 	close_streams(&io);
 }
 

@@ -5,3 +5,4 @@ $(patsubst %,$(BUILD)/tests/unit/procs/test_%,start stop remove exec checkpoint)
 $(BUILD)/tests/unit/procs/test_oci_runtime: $(BUILD)/tests/fakes/world.o $(BUILD)/tests/fakes/program.o
 $(BUILD)/tests/unit/procs/test_container: $(BUILD)/tests/fakes/world.o
 $(BUILD)/tests/unit/procs/test_run_real: | $(BUILD)/crisp-keeper
+$(BUILD)/tests/unit/procs/test_oom: $(BUILD)/tests/fakes/world.o

@@ -1,0 +1,69 @@
+/* oom.c - see oom.h.
+ *
+ * Counts of a pod of three, of which A and B live: pod 5 = A 1 + B 0 + 4 that were before. When B has ended and its group
+ * is gone, with pod 6: 6 - A 1 - floor 4 = 1 is B's; and from now on A's floor is one higher.
+ * Two that end in one moment can both be unreadable: each is given one kill then, not all of them. */
+#include "procs/oom.h"
+
+#include "procs/cgroup.h"
+#include "reactor/log.h"
+
+/* Of all others that run; *dying: how many of them have no group to read. */
+static int64_t counted_by_others(const struct container *c, size_t *dying)
+{
+	int64_t sum = 0;
+
+	*dying = 0;
+	list_each(it, &c->sandbox->containers) {
+		const struct container *other = container_of(it, struct container, of_sandbox);
+		int64_t n = other != c && other->state == CONTAINER_RUNNING ? cgroup_oom_kills(other->cgroup) : 0;
+
+		*dying += n < 0;
+		sum += n > 0 ? n : 0;
+	}
+	return sum;
+}
+
+static int64_t unexplained(const struct container *c, size_t *dying)
+{
+	int64_t pod = cgroup_oom_kills(c->sandbox->cgroup), others = counted_by_others(c, dying);
+
+	return pod > others ? pod - others : 0;
+}
+
+void oom_begin(struct container *c)
+{
+	size_t dying;
+
+	c->oom_floor = unexplained(c, &dying);
+}
+
+static void raise_floors(const struct container *c, int64_t by)
+{
+	struct err e;
+
+	list_each(it, &c->sandbox->containers) {
+		struct container *other = container_of(it, struct container, of_sandbox);
+
+		if (other == c || other->state != CONTAINER_RUNNING)
+			continue;
+		other->oom_floor += by;
+		if (container_save(other, &e) < 0)
+			log_error("container_record container=%.12s error=%s", other->id, log_quote(e.msg));
+	}
+}
+
+bool oom_happened(struct container *c)
+{
+	int64_t n = cgroup_oom_kills(c->cgroup);
+	size_t dying;
+
+	if (n < 0) {
+		n = unexplained(c, &dying) - c->oom_floor;
+		if (n > 1 && dying)
+			n = 1;
+	}
+	if (n > 0)
+		raise_floors(c, n);
+	return n > 0;
+}
