@@ -254,8 +254,9 @@ static int check(const struct config *c, const char *path, struct err *e)
 	if (!found)
 		return err_set(e, ERR_INVALID_ARGUMENT, "%s: runtime.default %s is not among the runtimes", path,
 			       c->runtimes.default_name);
-	if (strcmp(c->cgroup.driver, "cgroupfs") != 0)
-		return err_set(e, ERR_INVALID_ARGUMENT, "%s: cgroup.driver %s: only cgroupfs is supported", path,
+	if (strcmp(c->cgroup.driver, "cgroupfs") != 0 && strcmp(c->cgroup.driver, "systemd") != 0 &&
+	    strcmp(c->cgroup.driver, "auto") != 0)
+		return err_set(e, ERR_INVALID_ARGUMENT, "%s: cgroup.driver %s: it is cgroupfs, systemd or auto", path,
 		               c->cgroup.driver);
 	if (!c->listen.n)
 		return err_set(e, ERR_INVALID_ARGUMENT, "%s: listen names no address", path);

@@ -6,6 +6,7 @@
 #include "api.pb-c.h"
 #include "handlers/convert.h"
 #include "handlers/rpc.h"
+#include "procs/cgroup.h"
 #include "procs/cni.h"
 #include "procs/keeper.h"
 #include "procs/oci_runtime.h"
@@ -134,7 +135,8 @@ void rpc_runtime_config(struct rpc *r, const void *request)
 	Runtime__V1__LinuxRuntimeConfiguration linux_ = RUNTIME__V1__LINUX_RUNTIME_CONFIGURATION__INIT;
 
 	(void)request;
-	linux_.cgroup_driver = RUNTIME__V1__CGROUP_DRIVER__CGROUPFS;
+	linux_.cgroup_driver =
+	        cgroup_systemd() ? RUNTIME__V1__CGROUP_DRIVER__SYSTEMD : RUNTIME__V1__CGROUP_DRIVER__CGROUPFS;
 	out.linux = &linux_;
 	rpc_reply(r, &out);
 }

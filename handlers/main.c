@@ -30,6 +30,7 @@
 #include "images/unpack.h"
 #include "procs/apparmor.h"
 #include "procs/cdi.h"
+#include "procs/cgroup.h"
 #include "procs/container.h"
 #include "procs/seccomp_bpf.h"
 #include "procs/keeper.h"
@@ -37,6 +38,7 @@
 #include "procs/oci_userns.h"
 #include "procs/sandbox_task.h"
 #include "procs/sandbox_up.h"
+#include "procs/units.h"
 #include "reactor/http_client.h"
 #include "reactor/loop.h"
 #include "reactor/own.h"
@@ -204,15 +206,34 @@ static void on_recovered(void *arg)
 	apparmor_open(&as_the_kernel_has_it, on_apparmor, NULL); /* before the first container could want its profile */
 }
 
-static void on_keeper_ready(void *arg, const struct err *failure)
+static int recover(struct err *e)
+{
+	return recover_start(config.state, on_recovered, NULL, e);
+}
+
+static void on_units(void *arg, const struct err *failure)
 {
 	struct err e;
 
 	(void)arg;
 	if (failure)
 		return die(failure);
+	if (recover(&e) < 0)
+		die(&e);
+}
+
+static void on_keeper_ready(void *arg, const struct err *failure)
+{
+	static const struct units_config the_system_bus;
+	struct err e;
+
+	(void)arg;
+	if (failure)
+		return die(failure);
 	if (make_directories(&e) < 0 || lock_root(&e) < 0 || open_images(&e) < 0 || open_procs(&e) < 0 ||
-	    listen_all(&e) < 0 || recover_start(config.state, on_recovered, NULL, &e) < 0)
+	    listen_all(&e) < 0)
+		return die(&e);
+	if ((cgroup_systemd() ? units_open(&the_system_bus, on_units, NULL, &e) : recover(&e)) < 0)
 		die(&e);
 }
 
@@ -349,5 +370,6 @@ int main(int argc, char **argv)
 		grpc_server_free(grpc);
 	http_client_close();
 	cgroup_close();
+	units_close();
 	return exit_code;
 }

@@ -1,8 +1,10 @@
 /* update_rpc.c - new limits for containers and pods. Spec: CRI v1 RuntimeService. */
+#include <string.h>
+
 #include "handlers/convert.h"
 #include "handlers/convert_in.h"
 #include "handlers/rpc.h"
-#include "procs/cgroup.h"
+#include "procs/cgroup_pod.h"
 #include "procs/update.h"
 
 static void on_updated(void *arg, const struct err *e)
@@ -41,29 +43,60 @@ void rpc_update_container_resources(struct rpc *r, const void *request)
 	update_start(c, &asked, on_updated, r);
 }
 
+/* ---- pods ---- */
+
+struct pod_update {
+	struct rpc *rpc;
+	char id[ID_SIZE];
+	struct resources overhead, resources; /* the request's */
+};
+
+static void note(struct pod_update *u)
+{
+	Runtime__V1__UpdatePodSandboxResourcesResponse out = RUNTIME__V1__UPDATE_POD_SANDBOX_RESOURCES_RESPONSE__INIT;
+	struct sandbox *s = rpc_sandbox(u->rpc, u->id); /* NULL: it went meanwhile */
+	struct err e;
+
+	if (!s)
+		return;
+	if (u->resources.set)
+		fields_copy(resources_fields, &s->config.resources, &u->resources, s->arena);
+	if (u->overhead.set)
+		fields_copy(resources_fields, &s->config.overhead, &u->overhead, s->arena);
+	if (sandbox_save(s, &e) < 0)
+		return rpc_fail(u->rpc, &e);
+	rpc_reply(u->rpc, &out);
+}
+
+static void on_limited(void *arg, const struct err *e)
+{
+	struct pod_update *u = arg;
+
+	if (e)
+		rpc_fail(u->rpc, e);
+	else
+		note(u);
+}
+
 /* The kubelet has resized its pod cgroup already; what it tells is noted and shown. A pod whose cgroup nobody else
  * limits is limited here. */
 void rpc_update_pod_sandbox_resources(struct rpc *r, const void *request)
 {
 	const Runtime__V1__UpdatePodSandboxResourcesRequest *in = request;
-	Runtime__V1__UpdatePodSandboxResourcesResponse out = RUNTIME__V1__UPDATE_POD_SANDBOX_RESOURCES_RESPONSE__INIT;
 	struct sandbox *s = rpc_sandbox(r, in->pod_sandbox_id);
-	struct resources overhead = { 0 }, resources = { 0 };
+	struct pod_update *u;
 	struct err e;
 
 	if (!s)
 		return;
-	if (convert_resources_in(&overhead, in->overhead, rpc_arena(r), &e) < 0 ||
-	    convert_resources_in(&resources, in->resources, rpc_arena(r), &e) < 0)
+	u = arena_zalloc(rpc_arena(r), sizeof(*u));
+	u->rpc = r;
+	memcpy(u->id, s->id, sizeof(u->id));
+	if (convert_resources_in(&u->overhead, in->overhead, rpc_arena(r), &e) < 0 ||
+	    convert_resources_in(&u->resources, in->resources, rpc_arena(r), &e) < 0)
 		return rpc_fail(r, &e);
-	if (resources.set && !*s->config.cgroup_parent && s->state == SANDBOX_READY &&
-	    cgroup_limit(s->cgroup, &resources, &e) < 0)
-		return rpc_fail(r, &e);
-	if (resources.set)
-		fields_copy(resources_fields, &s->config.resources, &resources, s->arena);
-	if (overhead.set)
-		fields_copy(resources_fields, &s->config.overhead, &overhead, s->arena);
-	if (sandbox_save(s, &e) < 0)
-		return rpc_fail(r, &e);
-	rpc_reply(r, &out);
+	if (u->resources.set && !*s->config.cgroup_parent && s->state == SANDBOX_READY)
+		cgroup_pod_limit(s->cgroup, &u->resources, on_limited, u);
+	else
+		note(u);
 }

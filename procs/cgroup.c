@@ -27,6 +27,7 @@ size_t nhierarchies;
 static struct arena *names;
 static const char *root = "/crisp";
 static const char *hybrid; /* NULL: no cgroup2 beside v1 */
+static bool systemd;
 
 /* ---- finding them ---- */
 
@@ -106,24 +107,15 @@ static bool has_v1_controller(void)
 	return false;
 }
 
-int cgroup_open(const struct cgroup_config *cfg, struct err *e)
+static int find_hierarchies(const char *path, struct err *e)
 {
-	const char *path = cfg->mountinfo ? cfg->mountinfo : "/proc/self/mountinfo";
 	auto_file FILE *f = fopen(path, "re");
 	auto_free char *line = NULL;
 	struct hierarchy unified = { 0 };
 	size_t size = 0;
 
-	if (strcmp(cfg->driver, "cgroupfs") != 0)
-		return err_set(e, ERR_INVALID_ARGUMENT, "cgroup.driver: %s is unknown (cgroupfs)",
-		               log_quote(cfg->driver));
-	if (cfg->root[0] != '/' || strstr(cfg->root, ".."))
-		return err_set(e, ERR_INVALID_ARGUMENT, "cgroup.root: %s is no absolute path", log_quote(cfg->root));
 	if (!f)
 		return err_os(e, ERR_FAILED_PRECONDITION, "open %s", path);
-	arena_free(names);
-	names = arena_new();
-	root = arena_strdup(names, cfg->root);
 	nhierarchies = 0;
 	hybrid = NULL;
 	while (getline(&line, &size, f) >= 0)
@@ -137,6 +129,36 @@ int cgroup_open(const struct cgroup_config *cfg, struct err *e)
 		return err_set(e, ERR_FAILED_PRECONDITION, "no cgroup hierarchy is mounted");
 	add(&unified);
 	return 0;
+}
+
+static int choose_driver(const char *driver, struct err *e)
+{
+	systemd = strcmp(driver, "systemd") == 0;
+	if (strcmp(driver, "auto") == 0)
+		systemd = cgroup_is_v2() && access("/run/systemd/system", F_OK) == 0; /* sd_booted(3) */
+	else if (!systemd && strcmp(driver, "cgroupfs") != 0)
+		return err_set(e, ERR_INVALID_ARGUMENT, "cgroup.driver: %s is unknown (cgroupfs, systemd, auto)",
+		               log_quote(driver));
+	if (systemd && !cgroup_is_v2())
+		return err_set(e, ERR_INVALID_ARGUMENT, "cgroup.driver: systemd needs cgroup v2, here is v1");
+	return cgroup_check_root(e);
+}
+
+int cgroup_open(const struct cgroup_config *cfg, struct err *e)
+{
+	if (cfg->root[0] != '/' || strstr(cfg->root, ".."))
+		return err_set(e, ERR_INVALID_ARGUMENT, "cgroup.root: %s is no absolute path", log_quote(cfg->root));
+	arena_free(names);
+	names = arena_new();
+	root = arena_strdup(names, cfg->root);
+	if (find_hierarchies(cfg->mountinfo ? cfg->mountinfo : "/proc/self/mountinfo", e) < 0)
+		return -1;
+	return choose_driver(cfg->driver, e);
+}
+
+bool cgroup_systemd(void)
+{
+	return systemd;
 }
 
 bool cgroup_is_v2(void)

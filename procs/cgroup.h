@@ -1,4 +1,4 @@
-/* cgroup.h - control groups of pods and containers, v1 (every hierarchy, hybrid too) and v2, cgroupfs driver.
+/* cgroup.h - control groups of pods and containers, v1 (every hierarchy, hybrid too) and v2.
  *
  * Paths are below each hierarchy: "/crisp/pod1/abc". Pod cgroups are ours; a container's own cgroup is made and limited
  * by the OCI runtime (cgroupsPath of its config.json), which so enforces the device list; we read counters, watch OOM
@@ -18,11 +18,12 @@
  * none. */
 struct cgroup_config {
 	const char *root;   /* "/crisp" */
-	const char *driver; /* "cgroupfs" */
+	const char *driver; /* "cgroupfs"; "systemd", on v2 only; "auto": systemd where that runs the machine, and v2 */
 	const char *mountinfo; /* NULL: /proc/self/mountinfo */
 };
 int cgroup_open(const struct cgroup_config *cfg, struct err *e);
-bool cgroup_is_v2(void); /* unified: no v1 controller hierarchy is mounted */
+bool cgroup_systemd(void); /* the driver is systemd */
+bool cgroup_is_v2(void);   /* unified: no v1 controller hierarchy is mounted */
 
 /* Where cgroup2 is mounted beside v1 hierarchies ("/sys/fs/cgroup/unified"); NULL: it is not. Debian's crun must not
  * see it. */
@@ -33,11 +34,21 @@ const char *cgroup_hybrid(void);
  * With a cgroup_parent, PARENT is the pod's group: the caller's, who makes, limits and removes it. Below it are ours: a
  * group named by the sandbox's id, by which cAdvisor knows the pod's network, and one for each container,
  * PARENT/<container id>. Without one the pod's group is <root>/<sandbox id>, which is both; the containers are below
- * it. So the group of the sandbox is always the one to remove with it, and a record of either kind tells which. */
+ * it. So the group of the sandbox is always the one to remove with it, and a record of either kind tells which.
+ *
+ * Under systemd groups are units, found by the last element: PARENT is a slice, a container PARENT/crisp-<id>.scope,
+ * and the sandbox's group a slice below PARENT with its id at the end, or the pause's scope. */
+int cgroup_check_parent(const char *parent, struct err *e); /* INVALID_ARGUMENT: this driver cannot use it */
 char *cgroup_pod_path(struct arena *a, const char *parent, const char *id); /* parent "": none */
 char *cgroup_own_path(struct arena *a, const char *pod, const char *id);  /* the sandbox's own, given the pod's */
 char *cgroup_pause_path(struct arena *a, const char *pod, const char *id);  /* a leaf: the sandbox's, or one below it */
+char *cgroup_container_path(struct arena *a, const char *pod, const char *id);
 char *cgroup_below(struct arena *a, const char *path, const char *name);
+
+/* What the OCI runtime is told (cgroupsPath): the path, or SLICE:crisp:ID of a scope, which it makes itself then. */
+char *cgroup_runtime_path(struct arena *a, const char *path);
+bool cgroup_is_scope(const char *path);
+const char *cgroup_unit(const char *path); /* systemd's name of it, within path; NULL: a mere directory */
 
 /* In every hierarchy, parents too; v1: cpuset copied from the parent; v2: every controller enabled down to the children
  * of path, which then may not hold processes itself (cgroup-v2.rst, "No Internal Process Constraint"). A leaf may: it
@@ -48,6 +59,7 @@ int cgroup_make_leaf(const char *path, struct err *e);
 int cgroup_renew(const char *path, struct err *e);
 /* pod level: cpu, memory, pids where set */
 int cgroup_limit(const char *path, const struct resources *r, struct err *e);
+int64_t cgroup_weight(int64_t cpu_shares); /* v2's cpu.weight */
 /* It and what is below, from the next turn on; a busy one is retried with growing pauses, never waited for. */
 void cgroup_remove(const char *path);
 void cgroup_close(void); /* one last try at what is still to be removed, and at the root when it is empty */

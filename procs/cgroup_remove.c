@@ -1,11 +1,13 @@
 /* cgroup_remove.c - gives cgroups back, bottom-up, and comes again for those that are still busy.
  *
- *   queued ---gone in every hierarchy---> dropped
- *     |  ^
- *     +--+ busy (a dying process still counts): again after 10 ms, 20 ms, … 5 s
+ *   queued ---a unit: systemd stops it---> stopping ---stopped---> queued
+ *     |  ^                                    |
+ *     |  +--- not stopped: again later -------+
+ *     |  +--- busy (a dying process still counts): again after 10 ms, 20 ms, … 5 s
+ *     +---gone in every hierarchy---> dropped
  *
- * Waits on: one timer. At most BATCH_MS of a turn is spent here: rmdir waits for cgroup_mutex, which a runtime that is
- * moving a process holds for milliseconds. */
+ * Waits on: one timer, and systemd. At most BATCH_MS of a turn is spent here: rmdir waits for cgroup_mutex, which a
+ * runtime that is moving a process holds for milliseconds. */
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
@@ -15,6 +17,8 @@
 
 #include "procs/cgroup.h"
 #include "procs/cgroup_tree.h"
+#include "procs/units.h"
+#include "reactor/arena.h"
 #include "reactor/list.h"
 #include "reactor/log.h"
 #include "reactor/loop.h"
@@ -24,8 +28,10 @@ enum { BATCH_MS = 2, FIRST_PAUSE_MS = 10, LAST_PAUSE_MS = 5000, DEPTH_MAX = 32 }
 
 struct removal {
 	struct link link; /* in `queue` */
-	int64_t due_ns;   /* loop_mono_ns() */
+	int64_t due_ns;   /* loop_mono_ns(); INT64_MAX: systemd is at it */
 	int64_t pause_ms;
+	struct unit_op *stopping;
+	bool stopped;     /* or never was a unit */
 	char path[];
 };
 
@@ -69,6 +75,8 @@ static int try(const struct removal *r)
 
 static void drop(struct removal *r)
 {
+	if (r->stopping)
+		unit_cancel(r->stopping);
 	list_drop(&r->link);
 	free(r);
 }
@@ -89,6 +97,41 @@ static void arm(void)
 		timer_set(&timer, due > now ? (due - now + 999999) / 1000000 : 0, on_timer);
 }
 
+static void later(struct removal *r)
+{
+	r->due_ns = loop_mono_ns() + r->pause_ms * 1000000;
+	r->pause_ms = r->pause_ms * 2 < LAST_PAUSE_MS ? r->pause_ms * 2 : LAST_PAUSE_MS;
+}
+
+static void on_stopped(void *arg, const struct err *e)
+{
+	struct removal *r = arg;
+
+	r->stopping = NULL;
+	r->stopped = !e;
+	if (e) {
+		log_warn("cgroup_unit path=%s error=%s", r->path, log_quote(e->msg));
+		later(r);
+	} else {
+		r->due_ns = loop_mono_ns();
+	}
+	arm();
+}
+
+static void attempt(struct removal *r)
+{
+	if (!r->stopped) {
+		r->due_ns = INT64_MAX;
+		r->stopping = unit_stop(cgroup_unit(r->path), on_stopped, r);
+	} else if (try(r) == 0) {
+		drop(r);
+	} else {
+		if (r->pause_ms >= LAST_PAUSE_MS)
+			log_warn("cgroup_busy path=%s", r->path);
+		later(r);
+	}
+}
+
 static void on_timer(struct timer *t)
 {
 	int64_t now = loop_mono_ns(), until = now + (int64_t)BATCH_MS * 1000000;
@@ -99,14 +142,7 @@ static void on_timer(struct timer *t)
 
 		if (r->due_ns > now)
 			continue;
-		if (try(r) == 0) {
-			drop(r);
-		} else {
-			if (r->pause_ms >= LAST_PAUSE_MS)
-				log_warn("cgroup_busy path=%s", r->path);
-			r->due_ns = loop_mono_ns() + r->pause_ms * 1000000;
-			r->pause_ms = r->pause_ms * 2 < LAST_PAUSE_MS ? r->pause_ms * 2 : LAST_PAUSE_MS;
-		}
+		attempt(r);
 		if (loop_mono_ns() >= until)
 			break;
 	}
@@ -126,28 +162,26 @@ void cgroup_remove(const char *path)
 	memcpy(r->path, path, strlen(path) + 1);
 	r->pause_ms = FIRST_PAUSE_MS;
 	r->due_ns = loop_mono_ns();
+	r->stopped = !cgroup_unit(path);
 	list_push(&queue, &r->link);
 	arm();
 }
 
-static bool is_id(const char *name)
-{
-	return strlen(name) == 64 && strspn(name, "0123456789abcdef") == 64;
-}
-
 static void sweep_in(const struct hierarchy *h, bool (*known)(const char *id))
 {
-	auto_dir DIR *d = opendir(cgroup_file(h, cgroup_root(), "").s);
+	struct arena *a = arena_new();
+	const char *root = cgroup_root_path(a);
+	auto_dir DIR *d = opendir(cgroup_file(h, root, "").s);
 	struct dirent *sub;
-	char path[CGROUP_PATH_MAX];
+	char id[65];
 
 	while (d && (sub = readdir(d))) {
-		if (!is_id(sub->d_name) || known(sub->d_name) ||
-		    snprintf(path, sizeof(path), "%s/%s", cgroup_root(), sub->d_name) >= (int)sizeof(path))
+		if (!cgroup_id_of(sub->d_name, id) || known(id))
 			continue;
-		log_warn("orphan cgroup=%.12s", sub->d_name);
-		cgroup_remove(path);
+		log_warn("orphan cgroup=%.12s", id);
+		cgroup_remove(cgroup_below(a, root, sub->d_name));
 	}
+	arena_free(a);
 }
 
 void cgroup_sweep(bool (*known)(const char *id))
@@ -162,10 +196,12 @@ void cgroup_close(void)
 	list_each(it, &queue) {
 		struct removal *r = container_of(it, struct removal, link);
 
-		if (try(r) < 0)
+		if (r->stopped && try(r) < 0)
 			log_warn("cgroup_left path=%s", r->path);
 		drop(r);
 	}
+	if (cgroup_systemd())
+		return; /* an empty slice is systemd's to keep */
 	for (size_t i = 0; i < nhierarchies; i++)
 		rmdir(cgroup_file(&hierarchies[i], cgroup_root(), "").s); /* not empty: pods live on */
 	if (cgroup_hybrid())

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "reactor/arena.h"
 #include "reactor/err.h"
 
 struct hierarchy {
@@ -20,7 +21,10 @@ enum { HIERARCHIES_MAX = 32, CGROUP_PATH_MAX = 4096 };
 extern struct hierarchy hierarchies[HIERARCHIES_MAX]; /* those in use: all v1 ones, or the one of v2 */
 extern size_t nhierarchies;
 
-const char *cgroup_root(void);
+const char *cgroup_root(void); /* as configured */
+char *cgroup_root_path(struct arena *a);
+int cgroup_check_root(struct err *e);
+bool cgroup_id_of(const char *name, char id[65]); /* of a directory right below the root's; false: no pod's */
 
 /* The one that carries the controller; v2 carries all. NULL: none. */
 const struct hierarchy *hierarchy_of(const char *controller);

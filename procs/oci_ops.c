@@ -28,7 +28,7 @@ enum {
 	RUN_TIMEOUT_MS = 120000, EXEC_TIMEOUT_MS = 60000, DELETE_TIMEOUT_MS = 60000, UPDATE_TIMEOUT_MS = 30000,
 	PAUSE_TIMEOUT_MS = 30000, TRY_TIMEOUT_MS = 20000,
 };
-enum { LOG_TAIL = 16 * 1024, WORDS_MAX = 500, ARGS_MAX = 24 };
+enum { LOG_TAIL = 16 * 1024, WORDS_MAX = 500, ARGS_MAX = 26 };
 
 enum op_state { PROBE, QUEUED, RUNNING, DONE };
 static const struct sm_state op_states[] = {
@@ -88,8 +88,9 @@ static void arg_add(struct oci_op *op, const char *arg)
 	op->argv[op->argc++] = arena_strdup(op->arena, arg);
 }
 
-static struct oci_op *op_new(const struct runtime_handler *h, const char *verb, const char *id, oci_done *done,
-                             void *arg)
+/* scope: the runtime makes its group through systemd. Only what makes a group needs to be told; its state keeps it. */
+static struct oci_op *op_of_group(const struct runtime_handler *h, const char *verb, const char *id, bool scope,
+                                  oci_done *done, void *arg)
 {
 	struct arena *a = arena_new();
 	struct oci_op *op = arena_zalloc(a, sizeof(*op));
@@ -107,8 +108,16 @@ static struct oci_op *op_new(const struct runtime_handler *h, const char *verb, 
 	arg_add(op, op->log);
 	arg_add(op, "--log-format");
 	arg_add(op, "json");
+	if (scope)
+		arg_add(op, "--systemd-cgroup");
 	arg_add(op, verb);
 	return op;
+}
+
+static struct oci_op *op_new(const struct runtime_handler *h, const char *verb, const char *id, oci_done *done,
+                             void *arg)
+{
+	return op_of_group(h, verb, id, false, done, arg);
 }
 
 static void op_free(struct oci_op *op)
@@ -374,10 +383,10 @@ static void keep_by_pidfile(struct oci_op *op, const char *bundle)
 	op->spec.timeout_ms = RUN_TIMEOUT_MS;
 }
 
-struct oci_op *oci_run(const struct runtime_handler *h, const char *id, const char *bundle, const struct oci_stdio *io,
-                       oci_done *done, void *arg)
+struct oci_op *oci_run(const struct runtime_handler *h, const char *id, const char *bundle, const char *cgroup,
+                       const struct oci_stdio *io, oci_done *done, void *arg)
 {
-	struct oci_op *op = op_new(h, "run", id, done, arg);
+	struct oci_op *op = op_of_group(h, "run", id, cgroup_is_scope(cgroup), done, arg);
 
 	keep_by_pidfile(op, bundle);
 	give_stdio(op, io);
@@ -385,9 +394,10 @@ struct oci_op *oci_run(const struct runtime_handler *h, const char *id, const ch
 	return op_start(op);
 }
 
-struct oci_op *oci_try(const struct runtime_handler *h, const char *id, const char *bundle, oci_done *done, void *arg)
+struct oci_op *oci_try(const struct runtime_handler *h, const char *id, const char *bundle, const char *cgroup,
+                       oci_done *done, void *arg)
 {
-	struct oci_op *op = op_new(h, "run", id, done, arg);
+	struct oci_op *op = op_of_group(h, "run", id, cgroup_is_scope(cgroup), done, arg);
 
 	arg_add(op, "--bundle");
 	arg_add(op, bundle);
@@ -501,10 +511,10 @@ struct oci_op *oci_checkpoint(const struct runtime_handler *h, const char *id, c
 	return op_start(op);
 }
 
-struct oci_op *oci_restore(const struct runtime_handler *h, const char *id, const char *bundle,
+struct oci_op *oci_restore(const struct runtime_handler *h, const char *id, const char *bundle, const char *cgroup,
                            const struct oci_images *images, const struct oci_stdio *io, oci_done *done, void *arg)
 {
-	struct oci_op *op = op_new(h, "restore", id, done, arg);
+	struct oci_op *op = op_of_group(h, "restore", id, cgroup_is_scope(cgroup), done, arg);
 
 	keep_by_pidfile(op, bundle);
 	add_images(op, images);

@@ -62,9 +62,10 @@ struct oci_stdio {
 	const char *console_socket; /* NULL, or where the runtime sends the pty's master (process.terminal is true) */
 };
 
-/* `run --detach`: create and start in one. The keeper keeps the first process under keep_id (the container's id). */
-struct oci_op *oci_run(const struct runtime_handler *h, const char *id, const char *bundle, const struct oci_stdio *io,
-		       oci_done *done, void *arg);
+/* `run --detach`: create and start in one. The keeper keeps the first process under the container's id. cgroup: its
+ * path, as config.json says it, too. */
+struct oci_op *oci_run(const struct runtime_handler *h, const char *id, const char *bundle, const char *cgroup,
+                       const struct oci_stdio *io, oci_done *done, void *arg);
 
 /* `exec --detach`: process_path is a file with the OCI `process` object. keep_id: the exec's own id. */
 struct oci_op *oci_exec(const struct runtime_handler *h, const char *id, const char *process_path, const char *pidfile,
@@ -97,12 +98,13 @@ struct oci_images {
 struct oci_op *oci_checkpoint(const struct runtime_handler *h, const char *id, const struct oci_images *images,
 			      oci_done *done, void *arg);
 /* Else as oci_run(). */
-struct oci_op *oci_restore(const struct runtime_handler *h, const char *id, const char *bundle,
+struct oci_op *oci_restore(const struct runtime_handler *h, const char *id, const char *bundle, const char *cgroup,
 			   const struct oci_images *images, const struct oci_stdio *io, oci_done *done, void *arg);
 
 /* `run` in the foreground, for a container that ends by itself at once: done when it has, and INTERNAL unless it
  * exited with 0. */
-struct oci_op *oci_try(const struct runtime_handler *h, const char *id, const char *bundle, oci_done *done, void *arg);
+struct oci_op *oci_try(const struct runtime_handler *h, const char *id, const char *bundle, const char *cgroup,
+		       oci_done *done, void *arg);
 
 /* kills the program's process group; done never runs; oci_delete() afterwards cleans up */
 void oci_cancel(struct oci_op *op);

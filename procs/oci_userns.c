@@ -45,7 +45,7 @@ struct userns_trial {
 	struct sm sm;
 	struct arena *arena;
 	struct program *program;
-	const char *id, *bundle, *cgroup;
+	const char *id, *bundle, *pod, *cgroup; /* the last two: groups as a pod and its container have them */
 	struct ns_op *namespaces;
 	struct oci_op *op;
 	bool again;
@@ -123,7 +123,7 @@ static json_t *make_config(const struct userns_trial *t)
 	        json_pack("{s:s, s:{s:{s:i,s:i}, s:[ss], s:s, s:[s], s:i}, s:{s:s}, s:o, s:{s:s, s:o, s:O, s:o}}",
 	                  "ociVersion", "1.0.2", "process", "user", "uid", 0, "gid", 0, "args", "/program", "nothing",
 	                  "cwd", "/", "env", "PATH=/", "oomScoreAdj", 0, "root", "path", "rootfs", "mounts", mounts,
-	                  "linux", "cgroupsPath", arena_printf(t->arena, "%s/c", t->cgroup), "namespaces", namespaces,
+	                  "linux", "cgroupsPath", cgroup_runtime_path(t->arena, t->cgroup), "namespaces", namespaces,
 	                  "uidMappings", map, "gidMappings", map));
 }
 
@@ -131,7 +131,7 @@ static int make_bundle(struct userns_trial *t, struct err *e)
 {
 	auto_json json_t *config = make_config(t);
 
-	if (make_dirs(t, e) < 0 || make_rootfs(t, e) < 0 || cgroup_make(t->cgroup, e) < 0)
+	if (make_dirs(t, e) < 0 || make_rootfs(t, e) < 0 || (!cgroup_unit(t->pod) && cgroup_make(t->pod, e) < 0))
 		return -1;
 	return bundle_write_config(t->bundle, config, e);
 }
@@ -145,7 +145,7 @@ static void remove_all(const struct userns_trial *t)
 	unlink(arena_printf(t->arena, "%s/config.json", t->bundle));
 	rmdir(t->bundle);
 	rmdir(arena_printf(t->arena, "%s/userns-trial", cfg.state)); /* the last of them */
-	cgroup_remove(t->cgroup);
+	cgroup_remove(t->pod);
 	keeper_namespaces_drop(t->id, NULL);
 }
 
@@ -199,7 +199,7 @@ static void on_ran(void *arg, const struct err *e, struct child_result *r)
 static void run(struct userns_trial *t)
 {
 	sm_move(&t->sm, RUN);
-	t->op = oci_try(&t->program->handler, t->id, t->bundle, on_ran, t);
+	t->op = oci_try(&t->program->handler, t->id, t->bundle, t->cgroup, on_ran, t);
 }
 
 static void on_namespaces(void *arg, const struct err *e)
@@ -235,7 +235,8 @@ void userns_try(struct program *p)
 	t->id = arena_printf(a, "userns-trial-%s", p->handler.name);
 	t->sm = (struct sm){ trial_states, "userns_trial", p->handler.name, NAMESPACES };
 	t->bundle = arena_printf(a, "%s/userns-trial/%s", cfg.state, p->handler.name);
-	t->cgroup = cgroup_pod_path(a, "", t->id);
+	t->pod = cgroup_pod_path(a, "", t->id);
+	t->cgroup = cgroup_container_path(a, t->pod, t->id);
 	t->begun_ns = loop_mono_ns();
 	t->namespaces = keeper_namespaces(&(struct ns_request){ .id = t->id, .net = true, .ipc = true, .uts = true,
 		.uids = &maps, .gids = &maps }, on_namespaces, t);

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "procs/cgroup.h"
 #include "procs/cni_args.h"
 #include "procs/sandbox_sysctl.h"
 #include "reactor/json.h"
@@ -133,7 +134,7 @@ int sandbox_check(const struct sandbox_config *c, struct err *e)
 	if (check_dns("servers", &c->dns.servers, e) < 0 || check_dns("searches", &c->dns.searches, e) < 0 ||
 	    check_dns("options", &c->dns.options, e) < 0)
 		return -1;
-	if (strstr(c->cgroup_parent, ".."))
-		return err_set(e, ERR_INVALID_ARGUMENT, "cgroup_parent: \"%.200s\" climbs", c->cgroup_parent);
+	if (cgroup_check_parent(c->cgroup_parent, e) < 0)
+		return -1;
 	return ns->network == NS_NODE ? 0 : check_network(c, e);
 }

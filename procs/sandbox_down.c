@@ -18,7 +18,7 @@
 #include <string.h>
 #include <sys/vfs.h>
 
-#include "procs/cgroup.h"
+#include "procs/cgroup_pod.h"
 #include "procs/cni.h"
 #include "procs/keeper.h"
 #include "procs/sandbox_files.h"
@@ -69,14 +69,6 @@ static void report(struct sandbox_down *d)
 	o.done(o.arg, o.sm.now == DOWN ? NULL : &o.err);
 }
 
-static void remove_cgroup(const struct sandbox *s)
-{
-	struct arena *a = arena_new();
-
-	cgroup_remove(cgroup_own_path(a, s->cgroup, s->id));
-	arena_free(a);
-}
-
 static void rest_step(struct sandbox_down *d)
 {
 	struct sandbox *s = d->s;
@@ -87,7 +79,7 @@ static void rest_step(struct sandbox_down *d)
 	if (s->made & MADE_FILES)
 		sandbox_files_remove(s);
 	if (s->made & MADE_CGROUP)
-		remove_cgroup(s);
+		cgroup_pod_remove(s);
 	if (s->made || s->ips.n) {
 		s->made = 0;
 		s->ips.n = 0; /* the address may be another pod's now */

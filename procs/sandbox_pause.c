@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "procs/cgroup.h"
+#include "procs/cgroup_pod.h"
 #include "procs/keeper.h"
 #include "procs/pidstat.h"
 #include "procs/sandbox_files.h"
@@ -148,6 +149,19 @@ static void on_not_started(struct timer *t)
 	report(st, &e);
 }
 
+/* Should it fail, the pause is the sandbox's already and goes with it. */
+static void on_adopted(void *arg, const struct err *e)
+{
+	struct starting *st = arg;
+	struct err died;
+
+	if (!e && !st->sandbox->pause_pid) {
+		err_set(&died, ERR_INTERNAL, "the pause of sandbox %.12s died at once", st->sandbox->id);
+		e = &died;
+	}
+	report(st, e);
+}
+
 static void on_started(void *arg, const struct err *e, struct child_result *r)
 {
 	struct starting *st = arg;
@@ -166,13 +180,15 @@ static void on_started(void *arg, const struct err *e, struct child_result *r)
 	pidstat_read(r->pid, &begun); /* of one that is dead already the watch tells */
 	st->sandbox->pause_start_ticks = begun.start_ticks;
 	watch(st->sandbox, -1);
-	report(st, NULL);
+	cgroup_pod_adopt(st->sandbox, r->pid, on_adopted, st);
 }
 
 static int join(struct starting *st, struct child_spec *spec, struct err *e)
 {
 	const char *leaf = cgroup_pause_path(st->arena, st->sandbox->cgroup, st->sandbox->id);
 
+	if (cgroup_unit(leaf))
+		return 0; /* a scope is put around a process that runs */
 	if (cgroup_make_leaf(leaf, e) < 0)
 		return -1;
 	spec->join_tasks = cgroup_tasks(st->arena, leaf);

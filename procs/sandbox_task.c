@@ -1,10 +1,9 @@
 /* sandbox_task.c - see sandbox_task.h. */
 #include "procs/sandbox_task.h"
 
-#include "procs/cgroup.h"
+#include "procs/cgroup_pod.h"
 #include "procs/container.h"
 #include "procs/events.h"
-#include "reactor/arena.h"
 #include "reactor/log.h"
 
 int32_t sandbox_task_pid(const struct sandbox *s)
@@ -30,17 +29,14 @@ static void on_due(struct timer *t)
 {
 	struct sandbox *s = container_of(t, struct sandbox, task_timer);
 	int32_t pid = sandbox_task_pid(s);
-	struct arena *a;
 	struct err e;
 
 	if (!has_empty_group(s) || !pid || pid == s->task_pid)
 		return;
-	a = arena_new();
-	if (cgroup_renew(cgroup_own_path(a, s->cgroup, s->id), &e) < 0)
+	if (cgroup_pod_renew(s, &e) < 0)
 		log_warn("sandbox_group sandbox=%.12s error=%s", s->id, log_quote(e.msg));
 	else
 		s->task_pid = pid;
-	arena_free(a);
 }
 
 static void on_event(struct event_listener *l, const struct event *e)

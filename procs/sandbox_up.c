@@ -6,10 +6,9 @@
  *     v                                             v
  *   FAILED <--------------------------------------UNDO (sandbox_down, in reverse)
  *
- * Cgroup and files are made while the keeper makes the namespaces: they need no one else. NETWORK is passed over with
- * the node's network, PAUSE where each container has a PID namespace of its own, NAMESPACES where all of them are the
- * node's.
- * Waits on: the keeper (NAMESPACES, PAUSE), CNI (NETWORK), sandbox_down (UNDO).
+ * Groups and files are made while the keeper makes the namespaces. NETWORK is passed over with the node's network,
+ * PAUSE where each container has a PID namespace of its own.
+ * Waits on: the keeper (NAMESPACES, PAUSE), cgroup_pod (NAMESPACES), CNI (NETWORK), sandbox_down (UNDO).
  *
  * The first record names everything that will be made, once, so that a crash at any point undoes it all; in memory
  * `made` follows what was begun, so that an undo without a crash does no more than it must. */
@@ -18,6 +17,7 @@
 #include <string.h>
 
 #include "procs/cgroup.h"
+#include "procs/cgroup_pod.h"
 #include "procs/cni.h"
 #include "procs/events.h"
 #include "procs/keeper.h"
@@ -47,7 +47,10 @@ struct sandbox_up {
 	struct sm sm;
 	struct sandbox *s; /* borrowed: the caller holds its lane */
 	struct arena *arena;
-	struct timer timer; /* the next turn: what needs nobody, and failures at the beginning */
+	struct ns_op *namespaces;     /* under way */
+	struct cgroup_pod_op *groups; /* under way */
+	int making;         /* of the two */
+	struct timer timer; /* the next turn: failures at the beginning */
 	int64_t since_ns; /* the step at hand runs */
 	struct err err;
 	sandbox_up_done *done;
@@ -198,51 +201,52 @@ static void network_step(struct sandbox_up *up)
 	        on_added, up);
 }
 
-static void on_namespaces(void *arg, const struct err *e)
+/* Both are there: the namespaces, if there are any, and the groups. */
+static void one_made(struct sandbox_up *up)
 {
-	struct sandbox_up *up = arg;
-
-	if (e) {
-		up->s->made &= ~(uint32_t)MADE_NAMESPACES;
-		return fail(up, e);
-	}
+	if (--up->making)
+		return;
 	clock_step(up, "namespaces");
 	network_step(up);
 }
 
-static void on_no_namespaces(struct timer *t)
+static void on_namespaces(void *arg, const struct err *e)
 {
-	network_step(container_of(t, struct sandbox_up, timer));
+	struct sandbox_up *up = arg;
+
+	up->namespaces = NULL;
+	if (!e)
+		return one_made(up);
+	up->s->made &= ~(uint32_t)MADE_NAMESPACES;
+	if (up->groups)
+		cgroup_pod_cancel(take_ptr(&up->groups));
+	fail(up, e);
 }
 
-static void on_local_failure(struct timer *t)
+static void give_up_namespaces(struct sandbox_up *up)
 {
-	undo(container_of(t, struct sandbox_up, timer));
+	if (!up->namespaces)
+		return;
+	keeper_namespaces_cancel(take_ptr(&up->namespaces));
+	up->s->made &= ~(uint32_t)MADE_NAMESPACES;
 }
 
-/* A parent of the caller's choice is made and limited by the caller, and changed when it likes; our own group in it
- * comes with its first process: sandbox_task.h. */
-static int make_cgroup(struct sandbox_up *up)
+static void on_groups(void *arg, const struct err *e)
 {
-	struct sandbox *s = up->s;
+	struct sandbox_up *up = arg;
 
-	s->made |= MADE_CGROUP;
-	if (*s->config.cgroup_parent)
-		return 0;
-	if (cgroup_make(s->cgroup, &up->err) < 0)
-		return -1;
-	return s->config.resources.set ? cgroup_limit(s->cgroup, &s->config.resources, &up->err) : 0;
+	up->groups = NULL;
+	if (!e)
+		return one_made(up);
+	give_up_namespaces(up);
+	fail(up, e);
 }
 
-static int make_local(struct sandbox_up *up)
+static void on_no_files(struct timer *t)
 {
-	struct sandbox *s = up->s;
+	struct sandbox_up *up = container_of(t, struct sandbox_up, timer);
 
-	if (make_cgroup(up) < 0)
-		return -1;
-	s->made |= MADE_FILES;
-	return sandbox_files_make(s, &(struct sandbox_files){ .hostname = hostname_of(s), .hosts = "/etc/hosts",
-		.resolv_conf = cfg.resolv_conf }, &up->err);
+	undo(up);
 }
 
 static void namespaces_step(struct sandbox_up *up)
@@ -250,30 +254,30 @@ static void namespaces_step(struct sandbox_up *up)
 	struct sandbox *s = up->s;
 	const struct ns_options *ns = &s->config.security.ns;
 	bool user = ns_has_user(ns);
-	struct ns_op *op = NULL;
+	struct ns_request r = { .id = s->id,
+		                .net = own_net(s),
+		                .ipc = own_ipc(s),
+		                .uts = own_net(s),
+		                .uids = user ? &ns->uids : NULL,
+		                .gids = user ? &ns->gids : NULL,
+		                .netns_path = s->netns_path,
+		                .hostname = own_net(s) ? hostname_of(s) : "",
+		                .sysctls = sandbox_sysctls(&s->config, up->arena) };
 
 	sm_move(&up->sm, NAMESPACES);
+	up->making = 1 + own_any(s);
 	if (own_any(s)) {
 		s->made |= MADE_NAMESPACES;
-		op = keeper_namespaces(&(struct ns_request){ .id = s->id,
-		                                             .net = own_net(s),
-		                                             .ipc = own_ipc(s),
-		                                             .uts = own_net(s),
-		                                             .uids = user ? &ns->uids : NULL,
-		                                             .gids = user ? &ns->gids : NULL,
-		                                             .netns_path = s->netns_path,
-		                                             .hostname = own_net(s) ? hostname_of(s) : "",
-		                                             .sysctls = sandbox_sysctls(&s->config, up->arena) },
-		                       on_namespaces, up);
+		up->namespaces = keeper_namespaces(&r, on_namespaces, up);
 	}
-	if (make_local(up) < 0) {
-		if (op)
-			keeper_namespaces_cancel(op);
-		s->made &= ~(uint32_t)MADE_NAMESPACES;
-		timer_set(&up->timer, 0, on_local_failure);
-	} else if (!op) {
-		timer_set(&up->timer, 0, on_no_namespaces);
-	}
+	s->made |= MADE_CGROUP | MADE_FILES;
+	up->groups = cgroup_pod_make(s, on_groups, up);
+	if (sandbox_files_make(s, &(struct sandbox_files){ .hostname = hostname_of(s), .hosts = "/etc/hosts",
+		                       .resolv_conf = cfg.resolv_conf }, &up->err) == 0)
+		return;
+	give_up_namespaces(up);
+	cgroup_pod_cancel(take_ptr(&up->groups));
+	timer_set(&up->timer, 0, on_no_files);
 }
 
 /* The record of the intent: all that may be made, and with which conflist. */

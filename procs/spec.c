@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "procs/cgroup.h"
 #include "procs/spec_part.h"
 #include "reactor/log.h"
 
@@ -252,7 +253,7 @@ static void frame(struct spec *s)
 	s->device_rules = put_new(s->resources, "devices", json_array());
 	spec_put(s->root, "root", json_pack("{s:s,s:b}", "path", "rootfs", "readonly", s->sec->readonly_rootfs));
 	spec_put(s->process, "terminal", json_boolean(s->c->config.tty));
-	spec_put(s->linux_, "cgroupsPath", spec_str(s->c->cgroup));
+	spec_put(s->linux_, "cgroupsPath", spec_str(cgroup_runtime_path(s->a, s->c->cgroup)));
 }
 
 static int fill(struct spec *s, struct err *e)

@@ -276,7 +276,7 @@ static void restore(struct start *s, const struct runtime_handler *h, const stru
 		.criu_config = criu_config_path(c, a),
 	};
 
-	oci_restore(h, c->id, c->bundle, &images, io, on_restored, s);
+	oci_restore(h, c->id, c->bundle, c->cgroup, &images, io, on_restored, s);
 	arena_free(a);
 }
 

@@ -1,5 +1,5 @@
-/* net_world.c - see net_world.h. Takes the place of procs/keeper.o, cgroup*.o, cni.o, cni_network.o and
- * sandbox_files.o. */
+/* net_world.c - see net_world.h. Takes the place of procs/keeper.o, cgroup.o, cgroup_limit.o, cgroup_remove.o,
+ * units.o, cni.o, cni_network.o and sandbox_files.o. */
 #include "tests/fakes/net_world.h"
 
 #include <assert.h>
@@ -11,6 +11,7 @@
 #include "procs/cni.h"
 #include "procs/keeper.h"
 #include "procs/sandbox_files.h"
+#include "procs/units.h"
 
 char net_trace[512];
 struct net_world net_world;
@@ -20,7 +21,8 @@ static struct kept kept;
 static struct {
 	ns_done *ns;
 	cni_done *add, *del;
-	void *ns_arg, *add_arg, *del_arg;
+	unit_done *unit;
+	void *ns_arg, *add_arg, *del_arg, *unit_arg;
 } asked;
 
 static void traced(const char *word)
@@ -41,6 +43,7 @@ void net_world_reset(void)
 bool net_world_waits(const char *what)
 {
 	return strcmp(what, "namespaces") == 0 ? asked.ns != NULL
+	       : strcmp(what, "unit") == 0     ? asked.unit != NULL
 	       : strcmp(what, "add") == 0      ? asked.add != NULL
 	                                       : asked.del != NULL;
 }
@@ -67,6 +70,12 @@ void net_world_answers(const char *what, enum err_code code, bool left)
 
 		asked.ns = NULL;
 		return ns(asked.ns_arg, failed);
+	}
+	if (strcmp(what, "unit") == 0) {
+		unit_done *unit = asked.unit;
+
+		asked.unit = NULL;
+		return unit(asked.unit_arg, failed);
 	}
 	if (strcmp(what, "add") == 0) {
 		done = asked.add;
@@ -214,6 +223,47 @@ int cgroup_dirfd(const char *path, struct err *e)
 {
 	(void)path;
 	return err_set(e, ERR_INTERNAL, "no such cgroup");
+}
+
+bool cgroup_systemd(void)
+{
+	return net_world.systemd;
+}
+
+/* ---- systemd ---- */
+
+static struct unit_op *asked_unit(const char *word, const char *name, unit_done *done, void *arg)
+{
+	snprintf(net_world.last_cgroup, sizeof(net_world.last_cgroup), "%s", name);
+	traced(word);
+	asked.unit = done;
+	asked.unit_arg = arg;
+	return (struct unit_op *)&asked.unit;
+}
+
+struct unit_op *unit_slice(const char *name, const struct resources *limits, unit_done *done, void *arg)
+{
+	return asked_unit(limits ? "slice+limits" : "slice", name, done, arg);
+}
+
+struct unit_op *unit_limit(const char *name, const struct resources *limits, unit_done *done, void *arg)
+{
+	(void)limits;
+	return asked_unit("limit", name, done, arg);
+}
+
+struct unit_op *unit_scope(const char *name, const char *slice, pid_t pid, unit_done *done, void *arg)
+{
+	(void)pid;
+	snprintf(net_world.slice, sizeof(net_world.slice), "%s", slice);
+	return asked_unit("scope", name, done, arg);
+}
+
+void unit_cancel(struct unit_op *op)
+{
+	(void)op;
+	asked.unit = NULL;
+	traced("-unit");
 }
 
 /* ---- network ---- */

@@ -90,11 +90,12 @@ const struct runtime_handler *runtime_find(const char *name)
 	return !*name || strcmp(name, "runc") == 0 ? &handler : NULL;
 }
 
-struct oci_op *oci_run(const struct runtime_handler *h, const char *id, const char *bundle, const struct oci_stdio *io,
-                       oci_done *done, void *arg)
+struct oci_op *oci_run(const struct runtime_handler *h, const char *id, const char *bundle, const char *cgroup,
+                       const struct oci_stdio *io, oci_done *done, void *arg)
 {
 	(void)h;
 	(void)bundle;
+	(void)cgroup;
 	(void)io;
 	return begin("run", id, done, arg);
 }
@@ -153,9 +154,10 @@ struct oci_op *oci_checkpoint(const struct runtime_handler *h, const char *id, c
 	return begin("checkpoint", "", done, arg);
 }
 
-struct oci_op *oci_restore(const struct runtime_handler *h, const char *id, const char *bundle,
+struct oci_op *oci_restore(const struct runtime_handler *h, const char *id, const char *bundle, const char *cgroup,
 			   const struct oci_images *images, const struct oci_stdio *io, oci_done *done, void *arg)
 {
+	(void)cgroup;
 	(void)h;
 	(void)bundle;
 	(void)io;

@@ -9,6 +9,8 @@ T=$(mktemp -d "${WORK:?}/$(basename "$0" .t).XXXXXX") && [ -d "$T" ] || { echo '
 chmod 711 "$WORK" "$T" # the root of a user namespace passes through, to bundles and snapshots
 CRICTL="$TOOLS/crictl --config $T/crictl.yaml"
 CGROUP=/crisp-test-$(basename "$WORK")-$(basename "$T")
+# CGROUP_DRIVER=systemd: groups are units, the root is a slice without a parent.
+[ "${CGROUP_DRIVER:=cgroupfs}" != systemd ] || CGROUP=/$(echo "$CGROUP" | tr -dc 'a-zA-Z0-9').slice
 KEEPER=
 
 # crisp_config [LINE...]: the config file; lines are added to it.
@@ -18,7 +20,7 @@ crisp_config() {
 	root: $T/root
 	state: $T/state
 	netns_dir: $T/netns
-	cgroup: {driver: cgroupfs, root: $CGROUP}
+	cgroup: {driver: $CGROUP_DRIVER, root: $CGROUP}
 	cni: {bin_dirs: [/opt/cni/bin, /usr/lib/cni], conf_dir: $T/cni}
 	registry: {config_path: $T/certs.d}
 	log: {level: ${LEVEL:-debug}}
@@ -60,6 +62,10 @@ crisp_clean() {
 	is 'no mount is left' "$(grep -F " $T/" /proc/self/mountinfo | awk '{print $5}')" ''
 	is 'no network namespace is left' "$(ls "$T/netns" 2>/dev/null)" ''
 	is 'no cgroup is left' "$(leftover_cgroups)" ''
+	if [ $CGROUP_DRIVER = systemd ]; then
+		is 'no unit is left' "$(systemctl list-units --all --plain --no-legend 'crisp-*.scope' "${CGROUP:1:-6}-*" 2>&1)" ''
+		systemctl stop "${CGROUP#/}"
+	fi
 	is 'no address is left leased' "$(find "$T/ipam" -name '[0-9]*.[0-9]*' 2>/dev/null)" ''
 	is 'no bundle or sandbox directory is left' "$(ls "$T/state/containers" "$T/state/sandboxes" 2>/dev/null | grep -v :$ | tr -d '\n')" ''
 	is 'no snapshot and no record is left' "$(ls "$T/root/snapshots" "$T/root/containers" "$T/root/sandboxes" 2>/dev/null | grep -E '[0-9a-f]{8}')" ''

@@ -2,46 +2,61 @@
 
 . "$(dirname "$0")/../lib/crisp.sh"
 
-# Of the memory hierarchy, or of v2.
-where() { sed -nE 's/^[0-9]+:([^:]*,)?memory(,[^:]*)?:|^0::(.+)/\3/p' "/proc/$1/cgroup" | grep . | head -1; }
+# Of the memory hierarchy, or of v2; crun puts a scope's processes one lower.
+where() { sed -nE 's/^[0-9]+:([^:]*,)?memory(,[^:]*)?:|^0::(.+)/\3/p' "/proc/$1/cgroup" | grep . | head -1 | sed 's|\.scope/container$|.scope|'; }
 tree=/sys/fs/cgroup; [ -e $tree/cgroup.controllers ] || tree=$tree/memory
 info() { $CRICTL inspect "$1" | jq -r ".info.$2"; }
-groups() { find /sys/fs/cgroup -type d -path "*$1*" -name "$2*"; }
+groups() { find /sys/fs/cgroup -type d -path "*$1*" -name "*$2*"; }
+members() { cat "$1/cgroup.procs" "$1"/*/cgroup.procs 2>/dev/null; }
 gone() { [ -z "$(groups "$CGROUP" "$1")" ]; }
 
 crisp_config
 cni_config
 crisp_start || exit 1
 $CRICTL pull "$REGISTRY/busybox:latest" >/dev/null
-parent=$CGROUP/kubepods/burstable/pod1
+# The names below a parent: of a container's group, of a sandbox's, of its pause's; and of a pod's without a parent.
+if [ $CGROUP_DRIVER = systemd ]; then
+	name=${CGROUP:1:-6} # without slash and .slice
+	parent=$CGROUP/$name-kube.slice/$name-kube-pod1.slice
+	of_ctr() { echo "$parent/crisp-$1.scope"; }
+	of_pod() { echo "$parent/$name-kube-pod1-$1.slice"; }
+	of_pause() { of_ctr "$1"; }
+	alone() { echo "$CGROUP/$name-$1.slice/crisp-$2.scope"; }
+else
+	parent=$CGROUP/kubepods/burstable/pod1
+	of_ctr() { echo "$parent/$1"; }
+	of_pod() { echo "$parent/$1"; }
+	of_pause() { echo "$parent/$1"; }
+	alone() { echo "$CGROUP/$1/$2"; }
+fi
 in_parent() { echo '"linux":{"cgroup_parent":"'"$parent"'","security_context":{"namespace_options":{"pid":'"$1"'}}}'; }
 
 for h in runc crun; do
 	pod=$($CRICTL runp --runtime $h "$(pod_json "parent-$h" "$(in_parent 1)")")
 	ctr=$($CRICTL create "$pod" "$(ctr_json "c-$h" 'sleep 1000')" "$T/parent-$h.pod.json")
 	ok "$h: start" $CRICTL start "$ctr"
-	is "$h: the container is right below the parent" "$(where "$(info "$ctr" pid)")" "$parent/$ctr"
-	is "$h: so says its info" "$(info "$ctr" cgroup)" "$parent/$ctr"
+	is "$h: the container is right below the parent" "$(where "$(info "$ctr" pid)")" "$(of_ctr "$ctr")"
+	is "$h: so says its info" "$(info "$ctr" cgroup)" "$(of_ctr "$ctr")"
 	ok "$h: an exec joins it" test -n "$($CRICTL exec -s "$ctr" sh -c 'cat /proc/self/cgroup' | grep -E "/$ctr|::/\$")"
-	ok "$h: and a group of the sandbox is beside it" until_ok 5 test -d "$tree$parent/$pod"
-	is "$h: without a process" "$(cat "$tree$parent/$pod/cgroup.procs")" ''
+	ok "$h: and a group of the sandbox is beside it" until_ok 5 test -d "$tree$(of_pod "$pod")"
+	is "$h: without a process" "$(cat "$tree$(of_pod "$pod")/cgroup.procs")" ''
 	is "$h: the pod's numbers are the parent's" "$($CRICTL statsp --id "$pod" -o json | jq -r '.stats[0].linux.process.processCount.value')" \
-		"$(cat "$tree$parent/$ctr/cgroup.procs" | wc -l)"
+		"$(members "$tree$(of_ctr "$ctr")" | wc -l)"
 	other=$($CRICTL create "$pod" "$(ctr_json "d-$h" 'sleep 1000')" "$T/parent-$h.pod.json")
-	group=$(stat -c %i "$tree$parent/$pod")
+	group=$(stat -c %i "$tree$(of_pod "$pod")")
 	$CRICTL start "$other" >/dev/null
-	is "$h: another container leaves that as it is" "$(stat -c %i "$tree$parent/$pod")" "$group"
+	is "$h: another container leaves that as it is" "$(stat -c %i "$tree$(of_pod "$pod")")" "$group"
 	kill -9 "$(crispd_pid)"
 	ok "$h: crispd is back" until_ok 10 crisp_ready
-	is "$h: it runs on in its place" "$(where "$(info "$ctr" pid)")" "$parent/$ctr"
+	is "$h: it runs on in its place" "$(where "$(info "$ctr" pid)")" "$(of_ctr "$ctr")"
 	$CRICTL stop -t 0 "$other" >/dev/null; $CRICTL rm "$other" >/dev/null
 	ok "$h: a container takes its group along" until_ok 10 gone "$other"
-	ok "$h: not the sandbox's" test -d "$tree$parent/$pod"
+	ok "$h: not the sandbox's" test -d "$tree$(of_pod "$pod")"
 	other=$($CRICTL create "$pod" "$(ctr_json e-$h 'sleep 1000')" "$T/parent-$h.pod.json")
 	$CRICTL start "$other" >/dev/null
-	group=$(stat -c %i "$tree$parent/$pod")
+	group=$(stat -c %i "$tree$(of_pod "$pod")")
 	$CRICTL stop -t 0 "$ctr" >/dev/null
-	renewed() { [ "$(stat -c %i "$tree$parent/$pod")" != "$group" ]; }
+	renewed() { [ "$(stat -c %i "$tree$(of_pod "$pod")")" != "$group" ]; }
 	ok "$h: the one by which it is known ends: it is made anew, for the other" until_ok 5 renewed
 	$CRICTL stopp "$pod" >/dev/null
 	ok "$h: stopping takes all of ours" until_ok 10 gone "$pod"
@@ -51,11 +66,11 @@ for h in runc crun; do
 done
 
 pod=$($CRICTL runp "$(pod_json shared "$(in_parent 0)")")
-pause=$(cat "$tree$parent/$pod/cgroup.procs")
+pause=$(cat "$tree$(of_pause "$pod")/cgroup.procs")
 is 'a shared PID namespace: the pause is in the sandbox'\''s group' "$(cat "/proc/$pause/comm")" crisp-pause
 ctr=$($CRICTL create "$pod" "$(ctr_json s 'sleep 1000')" "$T/shared.pod.json")
 ok 'a container beside it' $CRICTL start "$ctr"
-is 'below the parent' "$(where "$(info "$ctr" pid)")" "$parent/$ctr"
+is 'below the parent' "$(where "$(info "$ctr" pid)")" "$(of_ctr "$ctr")"
 $CRICTL stopp "$pod" >/dev/null; $CRICTL rmp -f "$pod" >/dev/null
 ok 'both go' until_ok 10 gone "$pod"
 
@@ -78,9 +93,26 @@ ok 'the parent is not' test -d "$tree$parent"
 pod=$($CRICTL runp "$(pod_json own)")
 ctr=$($CRICTL create "$pod" "$(ctr_json o 'sleep 1000')" "$T/own.pod.json")
 $CRICTL start "$ctr" >/dev/null
-is 'without a parent: the pod'\''s group bears its id, the container is below' "$(where "$(info "$ctr" pid)")" "$CGROUP/$pod/$ctr"
+is 'without a parent: the pod'\''s group bears its id, the container is below' "$(where "$(info "$ctr" pid)")" "$(alone "$pod" "$ctr")"
 $CRICTL stopp "$pod" >/dev/null; $CRICTL rmp -f "$pod" >/dev/null
 ok 'all of it goes' until_ok 10 gone "$pod"
 
-find /sys/fs/cgroup -depth -type d -path "*$CGROUP/kubepods*" -exec rmdir {} +
+# A kill for memory is seen though systemd takes the group, and its counter, away at once.
+pod=$($CRICTL runp "$(pod_json hogs "$(in_parent 1)")")
+for n in 1 2 3; do
+	ctr=$($CRICTL create "$pod" "$(ctr_json "hog-$n" 'x=a; while :; do x=$x$x; done' '"linux":{"resources":{"memory_limit_in_bytes":20971520}}')" "$T/hogs.pod.json")
+	$CRICTL start "$ctr" >/dev/null
+	ok "hog $n ends" until_ok 30 exited "$ctr"
+	is "hog $n was killed for its memory" "$($CRICTL inspect "$ctr" | jq -r '.status | "\(.exitCode) \(.reason)"')" '137 OOMKilled'
+done
+ctr=$($CRICTL create "$pod" "$(ctr_json calm 'sleep 1000' '"linux":{"resources":{"memory_limit_in_bytes":20971520}}')" "$T/hogs.pod.json")
+$CRICTL start "$ctr" >/dev/null; $CRICTL stop -t 0 "$ctr" >/dev/null
+is 'one that was killed beside them was not' "$($CRICTL inspect "$ctr" | jq -r '.status | "\(.exitCode) \(.reason)"')" '137 Error'
+$CRICTL stopp "$pod" >/dev/null; $CRICTL rmp -f "$pod" >/dev/null
+
+if [ $CGROUP_DRIVER = systemd ]; then
+	ok 'the parent is given back' systemctl stop "$name-kube.slice"
+else
+	find /sys/fs/cgroup -depth -type d -path "*$CGROUP/kubepods*" -exec rmdir {} +
+fi
 crisp_clean

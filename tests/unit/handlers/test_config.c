@@ -77,7 +77,7 @@ static void faults_name_file_and_line(void)
 	refused("runtime: {default: kata}\n", "test.yaml: runtime.default kata is not among the runtimes");
 	refused("runtimes:\n  x: {type: oci, path: bin/x}\n", "test.yaml:2: path must be absolute, of runtime x");
 	refused("runtimes:\n  x: {type: vm, path: /x}\n", "test.yaml:2: the only type of a runtime is oci, not vm");
-	refused("cgroup: {driver: systemd}\n", "test.yaml: cgroup.driver systemd: only cgroupfs is supported");
+	refused("cgroup: {driver: cgroup2}\n", "test.yaml: cgroup.driver cgroup2: it is cgroupfs, systemd or auto");
 	ok(parse("a: [b\n") < 0 && strncmp(e.msg, "test.yaml:2: ", 13) == 0);
 	ok(parse("- 1\n- 2\n") < 0);
 	config_free(&c);

@@ -17,20 +17,23 @@
 
 static struct err e;
 
-/* mountinfo as the text says; NULL: this machine's. */
-static int open_with(const char *text, const char *root)
+static const char *mountinfo_of(const char *text)
 {
-	struct cgroup_config cfg = { root, "cgroupfs", NULL };
-	char path[300];
+	static char path[300];
 	FILE *f;
 
 	snprintf(path, sizeof(path), "%s/mountinfo", world_dir());
-	if (text) {
-		f = fopen(path, "we");
-		fputs(text, f);
-		fclose(f);
-		cfg.mountinfo = path;
-	}
+	f = fopen(path, "we");
+	fputs(text, f);
+	fclose(f);
+	return path;
+}
+
+/* mountinfo as the text says; NULL: this machine's. */
+static int open_with(const char *text, const char *root)
+{
+	struct cgroup_config cfg = { root, "cgroupfs", text ? mountinfo_of(text) : NULL };
+
 	return cgroup_open(&cfg, &e);
 }
 
@@ -82,6 +85,12 @@ static void nothing_usable(void)
 	ok(cgroup_open(&cfg, &e) < 0 && e.code == ERR_FAILED_PRECONDITION);
 	ok(open_with("", "crisp") < 0 && e.code == ERR_INVALID_ARGUMENT);
 	cfg.driver = "systemd";
+	ok(cgroup_open(&cfg, &e) < 0 && e.code == ERR_FAILED_PRECONDITION);
+	cfg.mountinfo = mountinfo_of("1 0 0:26 / /c rw - cgroup cgroup rw,memory\n");
+	ok(cgroup_open(&cfg, &e) < 0 && e.code == ERR_INVALID_ARGUMENT && strstr(e.msg, "needs cgroup v2"));
+	cfg.driver = "auto";
+	ok(cgroup_open(&cfg, &e) == 0 && !cgroup_systemd());
+	cfg.driver = "cgroups";
 	ok(cgroup_open(&cfg, &e) < 0 && e.code == ERR_INVALID_ARGUMENT);
 }
 
@@ -107,6 +116,60 @@ static void pod_paths(void)
 	ok(cgroup_make("/a/../../etc", &e) < 0 && e.code == ERR_INVALID_ARGUMENT);
 	ok(cgroup_make("a", &e) < 0 && cgroup_make("/a//b", &e) < 0 && cgroup_make("/a/..", &e) < 0);
 	arena_free(a);
+}
+
+static int open_systemd(const char *root)
+{
+	struct cgroup_config cfg = { root, "systemd", mountinfo_of("1 0 0:25 / /c rw - cgroup2 cgroup2 rw\n") };
+
+	return cgroup_open(&cfg, &e);
+}
+
+#define HEX64 "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+static void systemds_names(void)
+{
+	static const char kube[] = "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-podx_y.slice";
+	struct arena *a = arena_new();
+	char id[65];
+
+	ok(open_systemd("/crisp") == 0 && cgroup_systemd());
+	is_str(cgroup_pod_path(a, "", "id"), "/crisp.slice/crisp-id.slice");
+	is_str(cgroup_pod_path(a, kube, "id"), kube);
+	is_str(cgroup_pod_path(a, "kubepods-burstable-podx_y.slice", "id"), kube); /* the last one counts */
+	is_str(cgroup_pod_path(a, "/test.slice/", "id"), "/test.slice");
+	is_str(cgroup_container_path(a, "/a.slice", "c"), "/a.slice/crisp-c.scope");
+	is_str(cgroup_container_path(a, "/crisp/old", "c"), "/crisp/old/c"); /* of a pod that cgroupfs made */
+	is_str(cgroup_own_path(a, "/k.slice/k-p.slice", "id"), "/k.slice/k-p.slice/k-p-id.slice");
+	is_str(cgroup_own_path(a, "/crisp.slice/crisp-id.slice", "id"), "/crisp.slice/crisp-id.slice");
+	is_str(cgroup_pause_path(a, "/k.slice/k-p.slice", "id"), "/k.slice/k-p.slice/crisp-id.scope");
+	is_str(cgroup_unit("/k.slice/k-p.slice"), "k-p.slice");
+	ok(cgroup_unit("/crisp/id") == NULL);
+	is_str(cgroup_runtime_path(a, "/k.slice/k-p.slice/crisp-c1.scope"), "k-p.slice:crisp:c1");
+	is_str(cgroup_runtime_path(a, "/crisp-c1.scope"), "-.slice:crisp:c1");
+	is_str(cgroup_runtime_path(a, "/crisp/id/c"), "/crisp/id/c");
+	is_str(cgroup_root_path(a), "/crisp.slice");
+	ok(cgroup_id_of("crisp-" HEX64 ".slice", id) && strcmp(id, HEX64) == 0);
+	ok(!cgroup_id_of("crisp-userns-trial-runc.slice", id) && !cgroup_id_of(HEX64, id));
+	ok(open_systemd("/a/crisp-2.slice") == 0);
+	is_str(cgroup_root_path(a), "/crisp.slice/crisp-2.slice");
+	is_str(cgroup_pod_path(a, "", "id"), "/crisp.slice/crisp-2.slice/crisp-2-id.slice");
+	arena_free(a);
+}
+
+static void parents_that_systemd_cannot_have(void)
+{
+	static const char *const bad[] = { "/kubepods/podx", "/a/../b.slice", "/a-.slice", "/-a.slice", "/a--b.slice",
+		                           "/a b.slice", "/.slice", "/a.scope" };
+
+	ok(open_systemd("/crisp") == 0);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+		ok(cgroup_check_parent(bad[i], &e) < 0 && e.code == ERR_INVALID_ARGUMENT);
+	ok(cgroup_check_parent("", &e) == 0 && cgroup_check_parent("/a.slice/a-b.slice", &e) == 0);
+	ok(open_systemd("/two words") < 0 && strstr(e.msg, "cgroup.root"));
+	ok(open_with("1 0 0:26 / /c rw - cgroup cgroup rw,memory\n", "/crisp") == 0 && !cgroup_systemd());
+	ok(cgroup_check_parent("/kubepods/podx", &e) == 0);
+	ok(cgroup_id_of(HEX64, (char[65]){ 0 }) && !cgroup_id_of("x" HEX64, (char[65]){ 0 }));
 }
 
 /* ---- for real ---- */
@@ -319,6 +382,8 @@ int main(void)
 	unified();
 	nothing_usable();
 	pod_paths();
+	systemds_names();
+	parents_that_systemd_cannot_have();
 	on_v1();
 	on_v2();
 	return tap_end();

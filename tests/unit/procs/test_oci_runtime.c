@@ -92,7 +92,7 @@ static void what_a_run_looks_like(void)
 	struct result r = { 0 };
 	char want[1024], log[400];
 
-	oci_run(runtime_find(""), "c1", "/b/c1", &no_stdio, record, &r);
+	oci_run(runtime_find(""), "c1", "/b/c1", "/g/c1", &no_stdio, record, &r);
 	ok(r.calls == 0 && program_running() == 1);
 	snprintf(want, sizeof(want),
 	         "%s --root %s/runtime/runc --log %s --log-format json run --detach --pid-file /b/c1/pid --bundle "
@@ -133,7 +133,7 @@ static void it_fails_in_its_own_words(void)
 {
 	struct result r = { 0 };
 
-	oci_run(runtime_find("runc"), "c1", "/b/c1", &no_stdio, record, &r);
+	oci_run(runtime_find("runc"), "c1", "/b/c1", "/g/c1", &no_stdio, record, &r);
 	write_log("{\"level\":\"warning\",\"msg\":\"old kernel\"}\n{\"level\":\"error\",\"msg\":\"exec: "
 	          "\\\"nope\\\":\\nnot found\"}\n");
 	program_exit(256, "", "");
@@ -158,7 +158,7 @@ static void its_words_are_bounded(void)
 	memset(text, 'x', sizeof(text));
 	memcpy(text, "{\"level\":\"fatal\",\"msg\":\"", 24);
 	memcpy(text + sizeof(text) - 3, "\"}", 3);
-	oci_run(runtime_find("runc"), "c1", "/b/c1", &no_stdio, record, &r);
+	oci_run(runtime_find("runc"), "c1", "/b/c1", "/g/c1", &no_stdio, record, &r);
 	write_log(text);
 	program_exit(256, "", "");
 	ok(strlen(r.err.msg) == strlen("runc run: ") + 500);
@@ -168,7 +168,7 @@ static void the_keeper_is_away(void)
 {
 	struct result r = { 0 };
 
-	oci_run(runtime_find("runc"), "c1", "/b/c1", &no_stdio, record, &r);
+	oci_run(runtime_find("runc"), "c1", "/b/c1", "/g/c1", &no_stdio, record, &r);
 	program_error(ERR_UNAVAILABLE, "the keeper is away");
 	ok(r.calls == 1 && r.err.code == ERR_UNAVAILABLE);
 	is_str(r.err.msg, "runc run: the keeper is away");
@@ -223,7 +223,7 @@ static void no_program(void)
 	struct result r = { 0 };
 
 	unlink(program);
-	oci_run(runtime_find("runc"), "c1", "/b/c1", &no_stdio, record, &r);
+	oci_run(runtime_find("runc"), "c1", "/b/c1", "/g/c1", &no_stdio, record, &r);
 	ok(r.calls == 0);
 	world_settle();
 	ok(r.calls == 1 && r.err.code == ERR_FAILED_PRECONDITION && strstr(r.err.msg, "No such file"));
@@ -234,11 +234,11 @@ static void a_program_that_does_not_run(void)
 {
 	struct result r = { 0 };
 
-	oci_run(runtime_find("runc"), "c1", "/b/c1", &no_stdio, record, &r);
+	oci_run(runtime_find("runc"), "c1", "/b/c1", "/g/c1", &no_stdio, record, &r);
 	program_exit(1 << 8, "", "not for this machine\n");
 	world_settle();
 	ok(r.calls == 1 && r.err.code == ERR_FAILED_PRECONDITION && strstr(r.err.msg, "--version: exit status 1"));
-	oci_run(runtime_find("runc"), "c1", "/b/c1", &no_stdio, record, &r);
+	oci_run(runtime_find("runc"), "c1", "/b/c1", "/g/c1", &no_stdio, record, &r);
 	ok(strstr(program_line(0), "--version") != NULL); /* asked again */
 	program_error(ERR_UNAVAILABLE, "the keeper is away");
 	world_settle();
@@ -261,10 +261,10 @@ static void crun_must_not_see_cgroup2_beside_v1(void)
 	ok(cgroup_open(&cfg, &e) == 0);
 	probed("crun", "crun version 1.8.1\ncommit: f8a\n", "");
 	probed("runc", "runc version 1.1.5\n", "");
-	oci_run(runtime_find("crun"), "c1", "/b/c1", &no_stdio, record, &r);
+	oci_run(runtime_find("crun"), "c1", "/b/c1", "/g/c1", &no_stdio, record, &r);
 	is_str(program_spec(0)->hide_path, "/c/unified");
 	program_exit(0, "", "");
-	oci_run(runtime_find("runc"), "c1", "/b/c1", &no_stdio, record, &r);
+	oci_run(runtime_find("runc"), "c1", "/b/c1", "/g/c1", &no_stdio, record, &r);
 	ok(program_spec(0)->hide_path == NULL);
 	program_exit(0, "", "");
 }

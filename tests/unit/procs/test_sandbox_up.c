@@ -60,6 +60,13 @@ static struct sandbox *begin(struct result *r)
 	return s;
 }
 
+/* Groups made by files are told of a turn later. */
+static void start(struct sandbox *s, struct result *r)
+{
+	sandbox_up_start(s, record, r);
+	turns();
+}
+
 static bool on_disk(const struct sandbox *s)
 {
 	struct err e;
@@ -83,7 +90,7 @@ static void a_pod_with_a_network(void)
 
 	blank();
 	s = begin(&r);
-	sandbox_up_start(s, record, &r);
+	start(s, &r);
 	is_str(net_trace, "namespaces cgroup files");
 	/* the intent, before any of it */
 	ok(made_on_disk(s) == (MADE_CGROUP | MADE_FILES | MADE_NAMESPACES | MADE_NETWORK));
@@ -113,7 +120,7 @@ static void a_parent_is_the_pods_group_and_the_callers(void)
 	config.cgroup_parent = "/kubepods/pod1";
 	config.resources = (struct resources){ .set = true, .memory_limit = 1 };
 	s = begin(&r);
-	sandbox_up_start(s, record, &r);
+	start(s, &r);
 	is_str(net_trace, "namespaces files"); /* neither made nor limited */
 	is_str(s->cgroup, "/kubepods/pod1");
 	net_world_answers("namespaces", ERR_OK, false);
@@ -124,6 +131,80 @@ static void a_parent_is_the_pods_group_and_the_callers(void)
 	net_world_answers("del", ERR_OK, false);
 	is_str(net_trace, "namespaces files add del -namespaces -files -cgroup");
 	is_str(net_world.last_cgroup + strlen("/kubepods/pod1/"), s->id); /* the parent stays */
+	sandbox_free(s);
+}
+
+/* ---- systemd's units ---- */
+
+static void a_slice_is_waited_for(void)
+{
+	struct result r;
+	struct sandbox *s;
+	char want[128];
+
+	blank();
+	config.resources = (struct resources){ .set = true, .cpuset_cpus = "", .cpuset_mems = "" };
+	s = begin(&r);
+	net_world.systemd = true;
+	start(s, &r);
+	is_str(net_trace, "namespaces slice+limits files");
+	snprintf(want, sizeof(want), "/crisp.slice/crisp-%s.slice", s->id);
+	is_str(s->cgroup, want);
+	is_str(net_world.last_cgroup, strrchr(want, '/') + 1);
+	net_world_answers("namespaces", ERR_OK, false);
+	ok(!net_world_waits("add"));
+	net_world_answers("unit", ERR_OK, false);
+	turns();
+	ok(net_world_waits("add"));
+	net_world_answers("add", ERR_OK, false);
+	ok(r.calls == 1 && r.e.code == ERR_OK);
+	sandbox_free(s);
+
+	s = begin(&r);
+	net_world.systemd = true;
+	start(s, &r);
+	net_world_answers("unit", ERR_UNAVAILABLE, false);
+	turns();
+	ok(r.calls == 1 && r.e.code == ERR_UNAVAILABLE && s->made == 0);
+	is_str(net_trace, "namespaces slice+limits files cancel -files -cgroup");
+	sandbox_free(s);
+
+	s = begin(&r);
+	net_world.systemd = true;
+	start(s, &r);
+	net_world_answers("namespaces", ERR_INTERNAL, false);
+	turns();
+	ok(r.calls == 1 && r.e.code == ERR_INTERNAL && s->made == 0 && !net_world_waits("unit"));
+	is_str(net_trace, "namespaces slice+limits files -unit -files -cgroup");
+	sandbox_free(s);
+}
+
+static void below_a_parent_a_pause_gets_a_scope(void)
+{
+	struct result r;
+	struct sandbox *s;
+	char want[128];
+
+	blank();
+	config.cgroup_parent = "/kubepods.slice/kubepods-pod1.slice";
+	config.security.ns.pid = NS_POD;
+	s = begin(&r);
+	net_world.systemd = true;
+	start(s, &r);
+	is_str(net_trace, "namespaces files");
+	net_world_answers("namespaces", ERR_OK, false);
+	net_world_answers("add", ERR_OK, false);
+	net_world.pause_pid = 77;
+	net_child_starts(0, 77);
+	is_str(net_trace, "namespaces files add scope");
+	snprintf(want, sizeof(want), "crisp-%s.scope", s->id);
+	is_str(net_world.last_cgroup, want);
+	is_str(net_world.slice, "kubepods-pod1.slice");
+	ok(r.calls == 0);
+	net_world_answers("unit", ERR_OK, false);
+	turns();
+	ok(r.calls == 1 && r.e.code == ERR_OK && s->pause_pid == 77);
+	net_world_pause_dies();
 	sandbox_free(s);
 }
 
@@ -139,7 +220,7 @@ static void hostname_and_sysctls_of_the_pod_win(void)
 	config.hostname = "web-0";
 	config.sysctls = (struct pairs){ asked, 3 };
 	s = begin(&r);
-	sandbox_up_start(s, record, &r);
+	start(s, &r);
 	is_str(net_world.hostname, "web-0");
 	is_str(net_world.sysctls,
 	       "net.ipv4.ip_unprivileged_port_start=0;net/ipv4/ping_group_range=1 1;net.ipv4.conf.all.rp_filter=1;");
@@ -151,7 +232,7 @@ static void hostname_and_sysctls_of_the_pod_win(void)
 	sandbox_free(s);
 
 	s = begin(&r);
-	sandbox_up_start(s, record, &r);
+	start(s, &r);
 	net_world_answers("namespaces", ERR_INVALID_ARGUMENT, false);
 	turns();
 	ok(r.calls == 1 && r.e.code == ERR_INVALID_ARGUMENT);
@@ -167,7 +248,7 @@ static void the_network_of_the_node_needs_no_cni(void)
 	config.security.ns.network = NS_NODE;
 	s = begin(&r);
 	net_world.no_conf = true;
-	sandbox_up_start(s, record, &r);
+	start(s, &r);
 	is_str(net_world.hostname, "(node)");
 	is_str(net_world.sysctls, "");
 	net_world_answers("namespaces", ERR_OK, false); /* ipc */
@@ -193,7 +274,7 @@ static void a_shared_pid_namespace_gets_a_pause(void)
 	blank();
 	config.security.ns.pid = NS_POD;
 	s = begin(&r);
-	sandbox_up_start(s, record, &r);
+	start(s, &r);
 	net_world_answers("namespaces", ERR_OK, false);
 	net_world_answers("add", ERR_OK, false);
 	ok(r.calls == 0 && net_children_n == 1 && strcmp(net_children[0].path, "/libexec/pause") == 0);
@@ -201,6 +282,7 @@ static void a_shared_pid_namespace_gets_a_pause(void)
 	is_str(net_trace, "namespaces cgroup files add leaf");
 	net_world.pause_pid = 77;
 	net_child_starts(0, 77);
+	turns();
 	ok(r.calls == 1 && r.e.code == ERR_OK && s->pause_pid == 77 && s->state == SANDBOX_READY);
 	net_world_pause_dies();
 	ok(s->state == SANDBOX_NOTREADY && s->pause_pid == 0);
@@ -242,28 +324,28 @@ static void each_failure_is_undone(void)
 	blank();
 	s = begin(&r);
 	net_world.no_cgroup = true;
-	sandbox_up_start(s, record, &r);
-	undone(s, &r, ERR_INTERNAL, "namespaces cgroup cancel -cgroup");
-
-	s = begin(&r);
-	net_world.no_files = true;
-	sandbox_up_start(s, record, &r);
+	start(s, &r);
 	undone(s, &r, ERR_INTERNAL, "namespaces cgroup files cancel -files -cgroup");
 
 	s = begin(&r);
-	sandbox_up_start(s, record, &r);
+	net_world.no_files = true;
+	start(s, &r);
+	undone(s, &r, ERR_INTERNAL, "namespaces cgroup files cancel -files -cgroup");
+
+	s = begin(&r);
+	start(s, &r);
 	net_world_answers("namespaces", ERR_RESOURCE_EXHAUSTED, false);
 	undone(s, &r, ERR_RESOURCE_EXHAUSTED, "namespaces cgroup files -files -cgroup");
 
 	s = begin(&r);
-	sandbox_up_start(s, record, &r);
+	start(s, &r);
 	net_world_answers("namespaces", ERR_OK, false);
 	net_world_answers("add", ERR_DEADLINE_EXCEEDED, false);
 	undone(s, &r, ERR_DEADLINE_EXCEEDED, "namespaces cgroup files add -namespaces -files -cgroup");
 
 	config.security.ns.pid = NS_POD;
 	s = begin(&r);
-	sandbox_up_start(s, record, &r);
+	start(s, &r);
 	net_world_answers("namespaces", ERR_OK, false);
 	net_world_answers("add", ERR_OK, false);
 	net_child_fails(0, ERR_UNAVAILABLE, "the keeper is away");
@@ -282,7 +364,7 @@ static void a_cgroup_that_cannot_be_joined_is_undone(void)
 	config.security.ns.pid = NS_POD;
 	s = begin(&r);
 	net_world.cgroup_v2 = true;
-	sandbox_up_start(s, record, &r);
+	start(s, &r);
 	net_world_answers("namespaces", ERR_OK, false);
 	net_world_answers("add", ERR_OK, false);
 	turns();
@@ -298,7 +380,7 @@ static void a_network_that_cannot_be_undone_stays_in_sight(void)
 
 	blank();
 	s = begin(&r);
-	sandbox_up_start(s, record, &r);
+	start(s, &r);
 	net_world_answers("namespaces", ERR_OK, false);
 	net_world_answers("add", ERR_INTERNAL, true);
 	turns();
@@ -321,7 +403,7 @@ static void a_record_that_cannot_be_written_is_a_failure(void)
 	blank();
 	s = begin(&r);
 	sandboxes_open(&gone);
-	sandbox_up_start(s, record, &r);
+	start(s, &r);
 	turns();
 	ok(r.calls == 1 && r.e.code == ERR_INTERNAL && strstr(r.e.msg, "save sandbox "));
 	is_str(net_trace, "");
@@ -329,7 +411,7 @@ static void a_record_that_cannot_be_written_is_a_failure(void)
 	sandbox_free(s);
 
 	s = begin(&r);
-	sandbox_up_start(s, record, &r);
+	start(s, &r);
 	net_world_answers("namespaces", ERR_OK, false);
 	sandboxes_open(&gone);
 	net_world_answers("add", ERR_OK, false);
@@ -474,6 +556,8 @@ int main(void)
 	ok(sandboxes_load(&e) == 0);
 	a_pod_with_a_network();
 	a_parent_is_the_pods_group_and_the_callers();
+	a_slice_is_waited_for();
+	below_a_parent_a_pause_gets_a_scope();
 	hostname_and_sysctls_of_the_pod_win();
 	the_network_of_the_node_needs_no_cni();
 	a_shared_pid_namespace_gets_a_pause();
