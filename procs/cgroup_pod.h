@@ -6,7 +6,7 @@
 #include "reactor/err.h"
 
 /* done: exactly once, never inside the call. Errors: INTERNAL with what the kernel or systemd said; UNAVAILABLE the bus
- * is away; INVALID_ARGUMENT a limit that is none. The sandbox and limits that are handed over must outlive the operation. */
+ * is away; INVALID_ARGUMENT a limit that is none. What is handed over must outlive the operation. */
 struct cgroup_pod_op;
 typedef void cgroup_pod_done(void *arg, const struct err *e);
 
@@ -15,7 +15,7 @@ typedef void cgroup_pod_done(void *arg, const struct err *e);
 struct cgroup_pod_op *cgroup_pod_make(const struct sandbox *s, cgroup_pod_done *done, void *arg);
 struct cgroup_pod_op *cgroup_pod_limit(const char *cgroup, const struct resources *r, cgroup_pod_done *done, void *arg);
 
-/* Under systemd: the pause, which runs, gets a scope. Under cgroupfs it has joined its group itself (sandbox_pause.c). */
+/* Under systemd: the pause, which runs, gets a scope. Under cgroupfs it has joined its group itself. */
 struct cgroup_pod_op *cgroup_pod_adopt(const struct sandbox *s, pid_t pause, cgroup_pod_done *done, void *arg);
 
 /* The sandbox's own group below a parent, without processes: removed where it is and made again, which a watcher of

@@ -1,7 +1,7 @@
 /* oom.c - see oom.h.
  *
- * Counts of a pod of three, of which A and B live: pod 5 = A 1 + B 0 + 4 that were before. When B has ended and its group
- * is gone, with pod 6: 6 - A 1 - floor 4 = 1 is B's; and from now on A's floor is one higher.
+ * Counts of a pod of which A and B live: pod 5 = A 1 + B 0 + 4 that were before. When B has ended and its group is
+ * gone, with pod 6: 6 - A 1 - floor 4 = 1 is B's; and from now on A's floor is one higher.
  * Two that end in one moment can both be unreadable: each is given one kill then, not all of them. */
 #include "procs/oom.h"
 

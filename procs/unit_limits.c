@@ -90,8 +90,9 @@ static void put_bytes(sd_bus_message *m, const char *name, int64_t v)
 static void put_unified(sd_bus_message *m, const struct pair *p)
 {
 	static const struct { const char *file, *property; } known[] = {
-		{ "memory.min", "MemoryMin" },   { "memory.low", "MemoryLow" },          { "memory.high", "MemoryHigh" },
-		{ "memory.max", "MemoryMax" },   { "memory.swap.max", "MemorySwapMax" }, { "pids.max", "TasksMax" },
+		{ "memory.min", "MemoryMin" },   { "memory.low", "MemoryLow" },
+		{ "memory.high", "MemoryHigh" }, { "memory.max", "MemoryMax" },
+		{ "pids.max", "TasksMax" },      { "memory.swap.max", "MemorySwapMax" },
 		{ "cpu.weight", "CPUWeight" },
 	};
 	char *end;

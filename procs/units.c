@@ -193,7 +193,8 @@ static void put_str(sd_bus_message *m, const char *name, const char *v)
 /* A group's own counters, for statistics. Without dependencies by default a unit does not hold up a shutdown. */
 static void put_common(sd_bus_message *m, const char *description)
 {
-	static const char *const accounting[] = { "CPUAccounting", "MemoryAccounting", "IOAccounting", "TasksAccounting" };
+	static const char *const accounting[] = { "CPUAccounting", "MemoryAccounting", "IOAccounting",
+		                                  "TasksAccounting" };
 
 	put_str(m, "Description", description);
 	put_bool(m, "DefaultDependencies", false);
@@ -310,7 +311,8 @@ static void on_greeted(void *arg, const struct err *e, sd_bus_message *reply)
 	(void)reply;
 	greeting = NULL;
 	if (e)
-		err_set(&mine, ERR_FAILED_PRECONDITION, "cgroup.driver systemd: no systemd at %s: %s", bus_address(bus), e->msg);
+		err_set(&mine, ERR_FAILED_PRECONDITION, "cgroup.driver systemd: no systemd at %s: %s", bus_address(bus),
+		        e->msg);
 	on_ready(ready_arg, e ? &mine : NULL);
 }
 

@@ -1,7 +1,8 @@
 /* units.h - systemd's slices and scopes of ours, by its bus: made, limited, stopped. For the cgroup driver systemd.
  *
- * Containers' scopes are made and stopped by the OCI runtimes themselves; here are the slices of sandboxes, the scope of
- * a pause, and what is left over. Specs: org.freedesktop.systemd1(5), systemd.resource-control(5), systemd.slice(5). */
+ * Containers' scopes are made and stopped by the OCI runtimes themselves; here are the slices of sandboxes, the scope
+ * of a pause, and what is left over.
+ * Specs: org.freedesktop.systemd1(5), systemd.resource-control(5), systemd.slice(5). */
 #ifndef PROCS_UNITS_H
 #define PROCS_UNITS_H
 
@@ -23,8 +24,8 @@ typedef void unit_done(void *arg, const struct err *e);
 int units_open(const struct units_config *cfg, unit_done *ready, void *arg, struct err *e);
 void units_close(void); /* what was asked for is asked for; nobody is told */
 
-/* done: exactly once, never inside the call, when systemd has done it. Errors: UNAVAILABLE the bus is away or went away;
- * INTERNAL with systemd's words, or the result of its job; DEADLINE_EXCEEDED. Names and limits are copied. */
+/* done: exactly once, never inside the call, when systemd has done it. Errors: UNAVAILABLE the bus is away or went
+ * away; INTERNAL with systemd's words, or the result of its job; DEADLINE_EXCEEDED. Names and limits are copied. */
 struct unit_op;
 
 /* One that exists already is success. Its parents are in its name. limits: NULL, or what of them systemd knows. */

@@ -1,5 +1,5 @@
-/* bus.c - see bus.h. sd-bus tells its fd, the events it waits for and its next deadline; after whatever may have changed
- * them they are set anew.
+/* bus.c - see bus.h. sd-bus tells its fd, the events it waits for and its next deadline; after whatever may have
+ * changed them they are set anew.
  *
  *   UP ---lost---> AWAY ---pause over, connected---> UP
  *                   |  ^

@@ -36,7 +36,8 @@ struct bus_call;
  * tells which. UNAVAILABLE, DEADLINE_EXCEEDED: reply is NULL. Exactly once, never inside bus_call(). */
 typedef void bus_done(void *arg, const struct err *e, sd_bus_message *reply);
 
-struct bus_call *bus_call(struct bus *b, sd_bus_message *m, int64_t timeout_ms, bus_done *done, void *arg); /* takes m */
+/* Takes m. */
+struct bus_call *bus_call(struct bus *b, sd_bus_message *m, int64_t timeout_ms, bus_done *done, void *arg);
 void bus_cancel(struct bus_call *c); /* `done` never runs; the peer may act all the same */
 
 typedef void bus_signal(void *arg, sd_bus_message *m);
