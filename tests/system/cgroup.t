@@ -88,6 +88,7 @@ rm -r "$T/bin"
 kill -9 "$(crispd_pid)"; kill "$runp" 2>/dev/null; wait "$runp" 2>/dev/null
 ok 'crispd is back: it is taken away' until_ok 30 test ! -e "$T/root/sandboxes/$half.json"
 ok 'with its group' gone "$half"
+until_ok 20 crisp_ready
 ok 'the parent is not' test -d "$tree$parent"
 
 pod=$($CRICTL runp "$(pod_json own)")
