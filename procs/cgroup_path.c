@@ -53,12 +53,16 @@ static char *expand(struct arena *a, const char *slice)
 	return arena_printf(a, "%s/%s", path, slice);
 }
 
-/* "a-b.slice" and "c" -> "a-b-c.slice" */
+/* "a-b.slice" and "c-d" -> "a-b-c_d.slice": one level lower, not two. */
 static char *slice_below(struct arena *a, const char *slice, const char *name)
 {
+	char *flat = arena_strdup(a, name);
+
+	for (char *dash = strchr(flat, '-'); dash; dash = strchr(dash, '-'))
+		*dash = '_';
 	if (strcmp(slice, "-.slice") == 0 || strcmp(slice, "/") == 0)
-		return arena_printf(a, "%s.slice", name);
-	return arena_printf(a, "%.*s-%s.slice", (int)(strlen(slice) - strlen(".slice")), slice, name);
+		return arena_printf(a, "%s.slice", flat);
+	return arena_printf(a, "%.*s-%s.slice", (int)(strlen(slice) - strlen(".slice")), slice, flat);
 }
 
 /* The last element is all that counts, as for the kubelet and other runtimes: "/a/b.slice" is b.slice. */

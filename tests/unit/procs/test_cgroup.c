@@ -143,6 +143,7 @@ static void systemds_names(void)
 	is_str(cgroup_own_path(a, "/k.slice/k-p.slice", "id"), "/k.slice/k-p.slice/k-p-id.slice");
 	is_str(cgroup_own_path(a, "/crisp.slice/crisp-id.slice", "id"), "/crisp.slice/crisp-id.slice");
 	is_str(cgroup_pause_path(a, "/k.slice/k-p.slice", "id"), "/k.slice/k-p.slice/crisp-id.scope");
+	is_str(cgroup_pod_path(a, "", "userns-trial-x"), "/crisp.slice/crisp-userns_trial_x.slice");
 	is_str(cgroup_unit("/k.slice/k-p.slice"), "k-p.slice");
 	ok(cgroup_unit("/crisp/id") == NULL);
 	is_str(cgroup_runtime_path(a, "/k.slice/k-p.slice/crisp-c1.scope"), "k-p.slice:crisp:c1");
