@@ -186,6 +186,14 @@ int cgroup_make(const char *path, struct err *e)
 	return net_world.no_cgroup ? err_set(e, ERR_INTERNAL, "no cgroup") : 0;
 }
 
+int cgroup_renew(const char *path, struct err *e)
+{
+	(void)e;
+	snprintf(net_world.last_cgroup, sizeof(net_world.last_cgroup), "%s", path);
+	traced("own");
+	return 0;
+}
+
 int cgroup_limit(const char *path, const struct resources *r, struct err *e)
 {
 	(void)path;
@@ -257,6 +265,11 @@ struct unit_op *unit_scope(const char *name, const char *slice, pid_t pid, unit_
 	(void)pid;
 	snprintf(net_world.slice, sizeof(net_world.slice), "%s", slice);
 	return asked_unit("scope", name, done, arg);
+}
+
+struct unit_op *unit_stop(const char *name, unit_done *done, void *arg)
+{
+	return asked_unit("stop", name, done, arg);
 }
 
 void unit_cancel(struct unit_op *op)
