@@ -124,7 +124,7 @@ for h in runc crun; do
 	ok "$h: below the kubelet's parent" $CRICTL start "$c"
 	g=/kubepods.slice/kubepods-burstable.slice/pod-$h
 	is "$h: its cgroup" "$(cgroup_of "$(pid_of "$c")")" "$g/$c"
-	ok "$h: and a group of its sandbox" test -d "/sys/fs/cgroup$g/$p"
+	ok "$h: and a group of its sandbox" until_ok 5 test -d "/sys/fs/cgroup$g/$p"
 	$CRICTL stopp "$p" >/dev/null 2>&1; $CRICTL rmp -f "$p" >/dev/null 2>&1
 	ok "$h: both go, the parent stays" until_ok 10 rmdir "/sys/fs/cgroup$g"
 done
