@@ -27,6 +27,16 @@ refused 'a default runtime that is not there' 'runtime: {default: swift}' 'swift
 refused 'a runtime of an unknown type' 'runtimes:' '  a: {type: wasm, path: /bin/true}' ":$((lines + 2)): .*oci, not wasm"
 refused 'YAML that is none' 'images: {a: [' ":$((lines + 1))|:$((lines + 2))"
 refused 'a cgroup driver that nobody knows' 'cgroup2: x' 'unknown key cgroup2'
+sed 's|driver: [a-z]*|driver: systemd|; s|\(root: /\).*}|\1crisptest}|' "$T/good.yaml" >"$T/config.yaml"
+if [ -e /sys/fs/cgroup/cgroup.controllers ]; then
+	DBUS_SYSTEM_BUS_ADDRESS=unix:path=$T/nobus start
+	like 'the systemd driver without its bus: the words' "$(cat "$T/out")" "start_failed.*cgroup.driver systemd: the bus unix:path=$T/nobus: No such file"
+else
+	start
+	is 'the systemd driver on cgroup v1: exit' "$rc" 78
+	like 'the systemd driver on cgroup v1: the words' "$(cat "$T/out")" 'start_failed.*systemd needs cgroup v2'
+fi
+rm -rf "$T/root" "$T/state" "$T/netns"
 sed "s|^root: .*|root: var/lib/crisp|" "$T/good.yaml" >"$T/relative.yaml"
 cp "$T/relative.yaml" "$T/good.bak"; cp "$T/relative.yaml" "$T/config.yaml"
 start
