@@ -18,7 +18,7 @@ A=$T/archives
 mkdir "$A"
 
 counter='mkdir -p /data/deep; echo first >/data/deep/file; rm -f /etc/passwd; i=0
-while true; do i=$((i+1)); echo $i >/data/count; echo n $i; sleep 0.05; done'
+while true; do i=$((i+1)); echo $i >>/data/count; echo n $i; sleep 0.05; done'
 start() { # NAME HANDLER SCRIPT [EXTRA]: pod, ctr
 	pod=$($CRICTL runp --runtime "$2" "$(pod_json "p-$1")")
 	ctr=$($CRICTL create "$pod" "$(ctr_json "$1" "$3" "${4-}")" "$T/p-$1.pod.json")
@@ -167,7 +167,7 @@ fi
 start one runc "$counter"
 until_ok 10 counted one 5
 ok 'crictl checkpoint' $CRICTL checkpoint --export="$A/one.tar" "$ctr"
-at=$(tar -xOf "$A/one.tar" rootfs-diff.tar | tar -xO data/count)
+at=$(tar -xOf "$A/one.tar" rootfs-diff.tar | tar -xO data/count | tail -1)
 before=$(last one)
 ok 'the container runs on' until_ok 10 counted one "$before"
 is 'the archive is for root alone' "$(stat -c '%a %u' "$A/one.tar")" '600 0'
@@ -183,7 +183,7 @@ is 'of which container' "$(tar -xOf "$A/one.tar" status.dump | jq -r '.id + " " 
 ok 'exec works afterwards' $CRICTL exec -s "$ctr" true
 
 ok 'once more over the same file' $CRICTL checkpoint --export="$A/one.tar" "$ctr"
-at=$(tar -xOf "$A/one.tar" rootfs-diff.tar | tar -xO data/count)
+at=$(tar -xOf "$A/one.tar" rootfs-diff.tar | tar -xO data/count | tail -1)
 is 'logs are whole over it' "$(log_text one | awk '$2 != NR' | head -1)" ''
 
 # restored NAME ARCHIVE HANDLER [EXTRA]: a new pod and a container from the archive; pod, new
@@ -281,9 +281,31 @@ umount /usr/sbin/criu
 start term runc "$counter" '"tty":true'
 until_ok 10 counted term 5
 if ok 'of a terminal' $CRICTL checkpoint --export="$A/term.tar" "$ctr"; then
-	at=$(tar -xOf "$A/term.tar" rootfs-diff.tar | tar -xO data/count)
+	at=$(tar -xOf "$A/term.tar" rootfs-diff.tar | tar -xO data/count | tail -1)
 	restored term2 "$A/term.tar" runc '"tty":true'
 	ok 'it starts' $CRICTL start "$new"
 	ok 'and counts on' until_ok 10 counted term2 "$at"
 fi
+
+# ---- stdin, whose pipe CRIU knows by the runtime, as it does all stdio of other engines; volumes from elsewhere
+start in runc "$counter" "\"stdin\":true,\"mounts\":[{\"host_path\":\"$T/logs\",\"container_path\":\"/vol\"}]"
+until_ok 10 counted in 5
+ok 'with stdin and a volume' $CRICTL checkpoint --export="$A/in.tar" "$ctr"
+restored in2 "$A/in.tar" runc "\"stdin\":true,\"mounts\":[{\"host_path\":\"$A\",\"container_path\":\"/vol\"}]"
+ok 'it starts' $CRICTL start "$new"
+ok 'and counts' until_ok 10 counted in2 8
+is 'with the volume of the request' "$($CRICTL exec -s "$new" ls /vol/in.tar)" /vol/in.tar
+
+# ---- a shared PID namespace
+shared='"linux":{"security_context":{"namespace_options":{"pid":0}}}'
+pod=$($CRICTL runp "$(pod_json p-shared "$shared")")
+ctr=$($CRICTL create "$pod" "$(ctr_json shared "$counter" "$shared")" "$T/p-shared.pod.json")
+$CRICTL start "$ctr" >/dev/null
+until_ok 10 counted shared 5
+ok 'in a shared PID namespace' $CRICTL checkpoint --export="$A/shared.tar" "$ctr"
+pod=$($CRICTL runp "$(pod_json p-shared2 "$shared")")
+ctr_json shared2 unused "\"image\":{\"image\":\"$A/shared.tar\"},$shared" >/dev/null
+new=$($CRICTL create "$pod" "$T/shared2.ctr.json" "$T/p-shared2.pod.json")
+ok 'it starts' $CRICTL start "$new"
+ok 'and counts' until_ok 10 counted shared2 8
 crisp_clean
