@@ -235,12 +235,25 @@ is 'from where it was' "$((first > 1 && first <= at + 2))" 1 # what nobody had r
 is 'with its files' "$($CRICTL exec -s "$new" cat /data/deep/file)" first
 is 'of the image below' "$($CRICTL inspect "$new" | jq -r .status.image.image)" "$REGISTRY/busybox:latest"
 
+# ---- images that are none
+fresh
+echo '[]' >"$W/checkpoint/descriptors.json"
+tar -C "$W" -cf "$A/bad.tar" .
+restored bad "$A/bad.tar" runc
+notok 'empty images do not start' $CRICTL start "$new"
+like 'CRIU says why' "$out" 'CRIU could not restore it: .'
+is 'it failed to start' "$($CRICTL inspect "$new" | jq -r '.status.reason + " " + (.status.exitCode | tostring)')" 'StartError 128'
+ok 'nothing is left below root' until_ok 5 no_stages
+ok 'it goes' $CRICTL rm "$new"
+rm "$A/bad.tar"
+
 # ---- in the midst of it: this criu waits until the file is gone
 cp "${CRIU:-/usr/sbin/criu}" "$T/criu.real"
 printf '#!/bin/sh\nwhile [ -e %s/hold ]; do sleep 0.05; done\nexec %s/criu.real "$@"\n' "$T" "$T" >"$T/criu.held"
 chmod 755 "$T/criu.held"
 mount --bind "$T/criu.held" /usr/sbin/criu
-dumping() { grep -q "sm checkpoint=${ctr:0:12} from=FREEZE to=DUMP" "$T/crisp.log"; }
+dumps() { grep -c "sm checkpoint=${ctr:0:12} from=FREEZE to=DUMP" "$T/crisp.log"; }
+dumping() { [ "$(dumps)" -gt "$seen" ]; }
 
 start late runc "$counter"
 until_ok 10 counted late 3
@@ -251,6 +264,7 @@ rm "$T/hold"
 before=$(last late)
 ok 'the container runs on' until_ok 10 counted late "$before"
 touch "$T/hold"
+seen=$(dumps)
 $CRICTL checkpoint --export="$A/late.tar" "$ctr" >"$T/late.txt" 2>&1 & client=$!
 ok 'while it is dumped' until_ok 10 dumping
 ok 'a stop comes first' $CRICTL stop -t 0 "$ctr"
@@ -264,6 +278,7 @@ ok 'nothing below root' until_ok 5 no_stages
 start crash runc "$counter"
 until_ok 10 counted crash 3
 touch "$T/hold"
+seen=$(dumps)
 $CRICTL checkpoint --export="$A/late.tar" "$ctr" >/dev/null 2>&1 & client=$!
 ok 'while another is dumped' until_ok 10 dumping
 before=$(last crash)

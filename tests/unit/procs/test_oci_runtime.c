@@ -313,6 +313,23 @@ static void bad_configuration(void)
 	ok(runtimes_open(&cfg, &e) < 0 && e.code == ERR_INVALID_ARGUMENT);
 }
 
+/* Debian's crun has no CRIU; a runc can be built without. The reason comes before anything is frozen. */
+static void checkpoints_need_a_program_that_has_them(void)
+{
+	struct result r = { 0 }, q = { 0 };
+
+	open_runtimes();
+	probed("crun", "crun version 1.8.1\n+SYSTEMD +SECCOMP\n", "");
+	oci_pause(runtime_find("crun"), "x", record, &r);
+	world_settle();
+	ok(r.calls == 1 && r.err.code == ERR_FAILED_PRECONDITION && strstr(r.err.msg, "was built without CRIU"));
+	probed("runc", "runc version 1.1.5\n",
+	       "{\"annotations\":{\"org.opencontainers.runc.checkpoint.enabled\":\"false\"}}");
+	oci_pause(runtime_find("runc"), "x", record, &q);
+	world_settle();
+	ok(q.calls == 1 && q.err.code == ERR_FAILED_PRECONDITION && program_running() == 0);
+}
+
 int main(void)
 {
 	open_runtimes();
@@ -331,5 +348,6 @@ int main(void)
 	features();
 	a_new_program_is_probed_again();
 	bad_configuration();
+	checkpoints_need_a_program_that_has_them();
 	return tap_end();
 }
