@@ -7,10 +7,15 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "handlers/convert.h"
 #include "handlers/listing.h"
+#include "images/snapshot.h"
+#include "images/store.h"
 #include "procs/cgroup.h"
 #include "procs/container.h"
 #include "procs/stats.h"
@@ -179,6 +184,25 @@ static void put_io(struct sink *k, const struct io_devices *io)
 	}
 }
 
+/* The writable layer, and the filesystem that all of them are on; not before it was measured (snapshot.h). */
+static void put_layer(struct sink *k, const struct container *c)
+{
+	const char *root = store_config()->root, *name;
+	uint64_t bytes, inodes;
+	struct statvfs fs;
+	struct stat st;
+	int64_t at_ns;
+
+	snapshot_usage(c->id, &bytes, &inodes, &at_ns);
+	if (!at_ns || statvfs(root, &fs) < 0 || stat(root, &st) < 0)
+		return;
+	name = device_name(&(struct io_device){ .major = major(st.st_dev), .minor = minor(st.st_dev) }, k->arena);
+	PUT(k, fs_usage_bytes, bytes, name);
+	PUT(k, fs_limit_bytes, fs.f_blocks * fs.f_frsize, name);
+	PUT(k, fs_inodes_total, fs.f_files, name);
+	PUT(k, fs_inodes_free, fs.f_ffree, name);
+}
+
 static void put_pressure(struct sink *k, const struct usage *u)
 {
 	if (u->cpu_pressure.set) {
@@ -249,6 +273,7 @@ static Runtime__V1__ContainerMetrics *container_metrics(const struct container *
 	if (u.memory)
 		put_memory(&k, &u, &m);
 	put_io(&k, &m.io);
+	put_layer(&k, c);
 	put_pressure(&k, &u);
 	put_processes(&k, c, &m, files_left);
 	put_spec(&k, c, &u);

@@ -23,12 +23,17 @@ done
 [ ! -e "$KEPT/crisp/cadvisor" ] || same 'series of cAdvisor' cadvisor "$here/series"
 [ ! -e "$KEPT/crisp/summary.json" ] || same 'figures of the summary' summary.json jq -S -f "$here/summary.jq"
 
-# By CRI there is no label "name"; and these families are not there, which in the kubelet's cAdvisor are constants: its reader
-# of the load of each group is not on, and no runtime of CRI has its health.
+# By CRI there is no label "name". What the kubelet's cAdvisor alone has are constants there: its reader of the load of groups is
+# not on, and no runtime of CRI has its health. What CRI alone has is the writable layer, which cAdvisor leaves to the summary.
 families() { "$here/series" --families "$1" | sed 's/,name,/,/' | grep -vE "^container_($2) "; }
 constants='cpu_load_average_10s|cpu_load_d_average_10s|tasks_state|health_state'
+layer='fs_usage_bytes|fs_limit_bytes|fs_inodes_total|fs_inodes_free'
 if [ -e "$KEPT/crisp/cri" ] && [ -e "$KEPT/crisp/cadvisor" ]; then
-	is 'the same families by CRI as by cAdvisor' "$(families "$KEPT/crisp/cri" none)" "$(families "$KEPT/crisp/cadvisor" "$constants")"
+	is 'the same families by CRI as by cAdvisor' "$(families "$KEPT/crisp/cri" "$layer")" "$(families "$KEPT/crisp/cadvisor" "$constants")"
+fi
+if both cri; then
+	is 'no family by CRI that containerd has is missing' \
+		"$(comm -13 <(families "$KEPT/crisp/cri" none | cut -d' ' -f1) <(families "$KEPT/containerd/cri" none | cut -d' ' -f1))" ''
 fi
 # containerd has the default interface among the others too, against api.proto, and 0 for what nothing limits.
 cri_summary() {

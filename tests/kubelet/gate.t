@@ -7,6 +7,7 @@ node_start 'featureGates: {PodAndContainerStatsFromCRI: true}'
 run $PODS
 settled $PODS
 ok 'cpu of a container' until_ok 60 has container_cpu_usage_seconds_total limits main
+ok 'files of a container' until_ok 60 has container_fs_usage_bytes limits main
 ok 'network of a pod' until_ok 60 has container_network_receive_bytes_total ports
 cp "$T/metrics" "$KEPT/cri"
 # A rate needs two looks, and the size of a writable layer is measured once somebody has asked.
