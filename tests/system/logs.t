@@ -9,33 +9,38 @@ cni_config
 crisp_start || exit 1
 $CRICTL pull "$REGISTRY/busybox:latest" >/dev/null
 pod=$($CRICTL runp "$(pod_json p)")
-N=400000
 reopen() { rpc ReopenContainerLog "container_id: \"$ctr\""; }
 # rotate NAME N: as the kubelet does it. The request is in $T/rpc.framed.
 rotate() { mv "$T/logs/$1.log" "$T/logs/$1.log.$(printf %03d "$2")" && rpc_post "$(rpc_path ReopenContainerLog)" "$T/rpc.framed"; }
 whole() { cat "$T"/logs/"$1".log.[0-9]* "$T/logs/$1.log"; }
 inode() { stat -c %i "$T/logs/$1.log"; }
 
-# Two writers, one on each stream, as fast as they can; rotated until both are done. Then once more over a kill of crispd.
+# Two writers, one on each stream, as fast as they can, until /tmp/stop is there; rotated ten times meanwhile. Then once more with
+# crispd killed in between.
+writer() { echo "awk 'BEGIN { while (i < 3000000 && (getline line < \"/tmp/stop\") < 0) for (n = 0; n < 5000; n++) print \"$1\", i++ > \"/dev/$2\"; print \"$1\", \"end\", i > \"/dev/$2\" }'"; }
 load() { # NAME KILL
-	ctr=$($CRICTL create "$pod" "$(ctr_json "$1" "awk 'BEGIN { for (i = 0; i < $N; i++) print \"err\", i > \"/dev/stderr\" }' & awk 'BEGIN { for (i = 0; i < $N; i++) print \"out\", i }'; wait")" "$T/p.pod.json")
+	ctr=$($CRICTL create "$pod" "$(ctr_json "$1" "$(writer err stderr) & $(writer out stdout); wait")" "$T/p.pod.json")
 	$CRICTL start "$ctr" >/dev/null
 	local n=0 refused=0
 	reopen # and its request is in a file
-	while ! exited "$ctr"; do
+	until_ok 20 test -s "$T/logs/$1.log"
+	while [ $((n - refused)) -lt 10 ] && [ $n -lt 200 ]; do
 		n=$((n + 1))
 		rotate "$1" $n
 		[ "$code" = OK ] || { refused=$((refused + 1)); [ -e "$T/logs/$1.log" ] || mv "$T/logs/$1.log.$(printf %03d $n)" "$T/logs/$1.log"; }
 		[ "${2-}" != kill ] || [ $n != 3 ] || kill -9 "$(crispd_pid)"
 	done
-	echo "# $1: rotated $((n - refused)) times, refused $refused times"
-	ok "$1: it was rotated under load" test $((n - refused)) -ge 3
+	ok "$1: the writers stop" until_ok 20 $CRICTL exec -s "$ctr" sh -c ': >/tmp/stop'
+	ok "$1: it ends" until_ok 60 exited "$ctr"
+	is "$1: it was rotated under load" $((n - refused)) 10
 	whole "$1" >"$T/$1.whole"
 	for s in stdout:out stderr:err; do
+		lines=$(awk -v s="${s%:*}" '$2 == s && $5 == "end" { print $6 }' "$T/$1.whole")
 		is "$1: ${s%:*}: every line, once, in order" "$(awk -v s="${s%:*}" '$2 == s { if (part) line = part; part = ""; sub(/^[^ ]* [^ ]* /, ""); tag = substr($0, 1, 1); text = text substr($0, 3); if (tag == "F") { print text; text = "" } }' "$T/$1.whole" | sha256sum)" \
-			"$(seq 0 $((N - 1)) | sed "s/^/${s#*:} /" | sha256sum)"
+			"$({ seq 0 $((lines - 1)); echo "end $lines"; } | sed "s/^/${s#*:} /" | sha256sum)"
+		echo "# $1: $lines lines on ${s%:*}, refused while crispd was away: $refused"
 	done
-	is "$1: every record is one" "$(grep -vcE '^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}\.[0-9]+(Z|[+-][0-9:]{5}) (stdout|stderr) [FP] (out|err)?( ?[0-9]+)?' "$T/$1.whole")" 0
+	is "$1: every record is one" "$(grep -vcE '^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}\.[0-9]+(Z|[+-][0-9:]{5}) (stdout|stderr) [FP] ' "$T/$1.whole")" 0
 	is "$1: times do not run backwards" "$(cut -d' ' -f1 "$T/$1.whole" | sort -c 2>&1)" ''
 }
 load rotated
