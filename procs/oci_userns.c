@@ -145,6 +145,7 @@ static void remove_all(const struct userns_trial *t)
 	unlink(arena_printf(t->arena, "%s/config.json", t->bundle));
 	rmdir(t->bundle);
 	rmdir(arena_printf(t->arena, "%s/userns-trial", cfg.state)); /* the last of them */
+	cgroup_remove(t->cgroup); /* a scope that failed is a unit of its own */
 	cgroup_remove(t->pod);
 	keeper_namespaces_drop(t->id, NULL);
 }
@@ -218,6 +219,14 @@ static void on_namespaces(void *arg, const struct err *e)
 	run(t);
 }
 
+/* Scopes have one name on the whole machine, where another crisp may be: the slice above has our root in its name. */
+static const char *group_name(const struct userns_trial *t)
+{
+	const char *slice = cgroup_unit(t->pod);
+
+	return slice ? arena_strndup(t->arena, slice, strlen(slice) - strlen(".slice")) : t->id;
+}
+
 void userns_try(struct program *p)
 {
 	static struct id_mapping map = { .host_id = HOST_ID, .container_id = 0, .length = IDS };
@@ -236,7 +245,7 @@ void userns_try(struct program *p)
 	t->sm = (struct sm){ trial_states, "userns_trial", p->handler.name, NAMESPACES };
 	t->bundle = arena_printf(a, "%s/userns-trial/%s", cfg.state, p->handler.name);
 	t->pod = cgroup_pod_path(a, "", t->id);
-	t->cgroup = cgroup_container_path(a, t->pod, t->id);
+	t->cgroup = cgroup_container_path(a, t->pod, group_name(t));
 	t->begun_ns = loop_mono_ns();
 	t->namespaces = keeper_namespaces(&(struct ns_request){ .id = t->id, .net = true, .ipc = true, .uts = true,
 		.uids = &maps, .gids = &maps }, on_namespaces, t);
