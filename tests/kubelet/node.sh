@@ -5,6 +5,7 @@
 
 . "$(dirname "${BASH_SOURCE[0]}")/../lib/crisp.sh"
 HERE=$ROOT/tests/kubelet
+CGROUP=/crisp-test-$(basename "${WORK%/*}")-$RUNTIME-$(basename "$T") # by the name of the whole run, which looks for what is left
 API=https://127.0.0.1:10250
 KUBELET=
 
