@@ -174,7 +174,8 @@ static int finish(struct restore *m, struct err *e)
 
 	if (c->sandbox->state != SANDBOX_READY)
 		return err_set(e, ERR_FAILED_PRECONDITION, "sandbox %.12s is not ready", m->sandbox);
-	if (create_flow_finish(c, e) < 0 || check_mounts(m, e) < 0 || criu_write_inherit(c, m->dump.streams, e) < 0)
+	if (create_flow_finish(c, e) < 0 || check_mounts(m, e) < 0 || criu_write_inherit(c, m->dump.streams, e) < 0 ||
+	    criu_keep_cgroup(c, e) < 0)
 		return -1;
 	return container_list_it(c, e);
 }

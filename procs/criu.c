@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "procs/bundle.h"
 #include "reactor/own.h"
 
 enum { LOG_MAX = 1 << 20, WORDS_MAX = 400 };
@@ -126,6 +127,28 @@ int criu_write_external(const struct container *c, struct err *e)
 	json_object_foreach (streams, key, v)
 		snprintf(text + strlen(text), sizeof(text) - strlen(text), "external %s\n", json_string_value(v));
 	return write_config(c, text, e);
+}
+
+/* CRIU puts processes back into the cgroup that they were in, on cgroup v2 even when the runtime names another root for
+ * them; the runtime has put CRIU itself into the right one. Only the file of this annotation outdoes its wish. */
+int criu_keep_cgroup(const struct container *c, struct err *e)
+{
+	static const char text[] = "manage-cgroups=ignore\n";
+	auto_json json_t *config = bundle_read_config(c->bundle, e);
+	json_t *notes = json_object_get(config, "annotations");
+	struct arena *a = arena_new();
+	const char *path = arena_printf(a, "%s/criu-rpc.conf", c->bundle);
+	auto_fd int fd = config ? open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600) : -1;
+	int r = -1;
+
+	if (config && (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text)))
+		err_os(e, ERR_INTERNAL, "write %s", path);
+	else if (config) {
+		json_object_set_new(notes, "org.criu.config", json_string(path));
+		r = bundle_write_config(c->bundle, config, e);
+	}
+	arena_free(a);
+	return r;
 }
 
 int criu_write_inherit(const struct container *c, const json_t *streams, struct err *e)
