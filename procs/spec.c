@@ -201,6 +201,9 @@ static void make_annotations(struct spec *s)
 	const struct sandbox_config *pod = &s->c->sandbox->config;
 	json_t *a = own_must(json_object());
 
+	/* crun would put processes and limits into a group below the scope, where nobody looks for them. */
+	if (cgroup_is_scope(s->c->cgroup))
+		json_object_set_new(a, "run.oci.systemd.subgroup", json_string(""));
 	spec_put(s->root, "annotations", a);
 	spec_put(a, "io.kubernetes.cri.container-type", spec_str("container"));
 	spec_put(a, "io.kubernetes.cri.container-name", spec_str(s->c->config.name));
