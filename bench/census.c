@@ -120,6 +120,17 @@ void census_daemons(const struct census *baseline, pid_t server, const char *con
 			out->pid[out->n++] = now.pid[i];
 }
 
+size_t census_containers(const struct census *baseline, const char *container, const char *mark)
+{
+	static struct census now;
+	size_t n = 0;
+
+	census_take(&now);
+	for (size_t i = 0; i < now.n; i++)
+		n += !has(baseline, now.pid[i]) && is_container(now.pid[i], container, mark);
+	return n;
+}
+
 static int64_t field_kib(const char *text, const char *name)
 {
 	const char *at = strstr(text, name);

@@ -28,6 +28,9 @@ int census_server(const char *address, pid_t *pid, struct err *e);
 void census_daemons(const struct census *baseline, pid_t server, const char *container, const char *mark,
                     struct census *out);
 
+/* Those of them that are up: StartContainer may be answered before the runtime's last process became the container's. */
+size_t census_containers(const struct census *baseline, const char *container, const char *mark);
+
 struct census_cost {
 	int64_t uss_kib, pss_kib;
 	int64_t cpu_us; /* used so far, by them and by the children they waited for */

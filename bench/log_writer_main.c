@@ -26,21 +26,24 @@ static int write_all(const char *at, size_t len)
 
 int main(int argc, char **argv)
 {
-	static char text[BULK + LOG_LINE_BYTES + 1];
 	long lines = argc == 3 ? strtol(argv[2], NULL, 10) : 0;
-	size_t most = argc == 3 && strcmp(argv[1], "line") == 0 ? LOG_LINE_BYTES : BULK, len = 0;
+	size_t most = argc == 3 && strcmp(argv[1], "line") == 0 ? LOG_LINE_BYTES : BULK, len, n;
+	char *text;
 
 	if (lines <= 0)
 		return 64;
+	/* All of it beforehand: making a line takes longer than moving it. */
+	len = (size_t)lines * LOG_LINE_BYTES;
+	text = malloc(len + 1);
+	if (!text)
+		return 1;
+	for (long i = 0; i < lines; i++)
+		log_line_make(text + i * LOG_LINE_BYTES, i);
 	usleep(BEFORE_US);
-	for (long n = 0; n < lines; n++) {
-		log_line_make(text + len, n);
-		len += LOG_LINE_BYTES;
-		if (len < most && n + 1 < lines)
-			continue;
-		if (write_all(text, len) < 0)
+	for (size_t at = 0; at < len; at += n) {
+		n = len - at < most ? len - at : most;
+		if (write_all(text + at, n) < 0)
 			return 1;
-		len = 0;
 	}
 	for (;;)
 		pause();

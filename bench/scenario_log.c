@@ -15,7 +15,7 @@
 #include "bench/scenarios.h"
 #include "reactor/loop.h"
 
-enum { POLL_MS = 2, QUIET_MS = 300, PATIENCE_S = 120, LINE_BYTES = 100 };
+enum { POLL_MS = 2, UP_TRIES = 1000, QUIET_MS = 300, PATIENCE_S = 120, LINE_BYTES = 100 };
 
 struct watch {
 	const char *path;
@@ -91,6 +91,8 @@ static void write_round(struct bench *b, struct endpoint *ep, const char *mode, 
 	ep->pods.command = command;
 	pods_up(&pods, b, ep, mode, 1, 1);
 	ep->pods.command = NULL;
+	for (int i = 0; i < UP_TRIES && !census_containers(&baseline, command[0], command[2]); i++)
+		bench_sleep(POLL_MS);
 	if (!bench_stopping()) {
 		w.path = arena_printf(b->arena, "%s/%s.log", b->pods.log_dir, pod_name(pods.pod[0]));
 		census_daemons(&baseline, server, command[0], command[2], &daemons);

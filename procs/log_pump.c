@@ -37,10 +37,11 @@ enum {
 	LOOK_MS = 1,
 	BUSY_NS = 500000,
 	REST_MS = 1,
+	OFTEN_MS = 5, /* between two moves: a steady writer */
 	AGAIN_MS = 1000,
 	DRAIN_MS = 2000,
 	SMALL_BYTES = 4096,
-	BULK_BYTES = LOG_CHUNK / 2,     /* one move of that many: a bulk writer */
+	BULK_BYTES = LOG_CHUNK / 2,
 	BULK_FIFO_BYTES = 1024 * 1024,  /* what an unprivileged user may have too: /proc/sys/fs/pipe-max-size */
 	TURN_CHUNKS = 4                 /* of LOG_CHUNK bytes, for one stream in one turn of the loop */
 };
@@ -187,14 +188,25 @@ static void at_end(struct stream *s)
 	check_drained(s->pump);
 }
 
-/* Small moves in quick succession: let some lines gather instead of waking for each. */
+static void make_room(struct stream *s)
+{
+	if (s->fifo == NORMAL)
+		s->fifo = fcntl(s->fd, F_SETPIPE_SZ, BULK_FIFO_BYTES) < 0 ? FIXED : LARGE;
+}
+
+/* Small moves in quick succession: let more gather instead of waking for each. In a FIFO that is large a writer is not
+ * held up by that, and only what fills a chunk is worth a move. */
 static bool should_rest(struct stream *s, size_t n)
 {
 	int64_t now_ns = loop_mono_ns();
-	bool often = now_ns - s->moved_ns < 2 * REST_MS * 1000000;
+	bool often = now_ns - s->moved_ns < OFTEN_MS * 1000000;
 
 	s->moved_ns = now_ns;
-	return often && n < SMALL_BYTES && !s->pump->drained;
+	if (!often || s->pump->drained)
+		return false;
+	if (n >= SMALL_BYTES)
+		make_room(s);
+	return n < (s->fifo == LARGE ? BULK_BYTES : SMALL_BYTES);
 }
 
 static bool is_paused(const struct log_pump *p)
@@ -210,12 +222,6 @@ static void park(struct stream *s)
 	s->parked = true;
 	fd_watch_clear(&s->watch);
 	timer_clear(&s->timer);
-}
-
-static void make_room(struct stream *s)
-{
-	if (s->fifo == NORMAL)
-		s->fifo = fcntl(s->fd, F_SETPIPE_SZ, BULK_FIFO_BYTES) < 0 ? FIXED : LARGE;
 }
 
 static void count_move(struct stream *s, size_t n)
@@ -256,8 +262,6 @@ static bool move(struct stream *s, bool flush)
 		return hold(s, bytes, n, &e), false;
 	}
 	tell_readers(s, bytes, n);
-	if (n >= BULK_BYTES)
-		make_room(s);
 	if (should_rest(s, n))
 		return wait_ms(s, REST_MS, on_rested), false;
 	return true;
