@@ -2,11 +2,12 @@
  *
  *   our child:      ALIVE ---reaped---> ENDED(status)
  *   another's:      ALIVE ---pidfd readable---> asked ---exit status---> ENDED(status)
- *   (taken over from a keeper that died)          |  ^
- *                                      not reaped +--+ every 10 ms, 1 s at most, then ENDED(-1)
+ *   (taken over from a keeper that died,   |      |  ^
+ *   or its parent is still at its end)     | not reaped +--+ every 10 ms, 1 s at most, then ENDED(-1)
+ *                                          +---its parent ended first: ours now---> reaped ---> ENDED(status)
  *
  * Who is not the parent learns an exit status by PIDFD_GET_INFO alone (Linux 6.15), after the parent's reap; an older
- * kernel answers ENOTTY, or gives no PIDFD_INFO_EXIT, and the status is lost. */
+ * kernel answers ENOTTY, or gives no PIDFD_INFO_EXIT, and the status is lost with the reap. */
 #include "procs/keeper_kept.h"
 
 #include <errno.h>
@@ -14,6 +15,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "procs/keeper_crispd.h"
@@ -99,6 +101,8 @@ static void tell_one(const struct kept *k, uint32_t type)
 static void end(struct kept *k, int status, int64_t at_ns)
 {
 	fd_watch_clear(&k->watch);
+	timer_clear(&k->timer);
+	offspring_drop(&k->child);
 	if (k->pidfd >= 0)
 		close(take_fd(&k->pidfd));
 	k->ended = true;
@@ -120,16 +124,29 @@ void kept_child(const char *id, pid_t pid)
 	tell_one(k, KEEPER_KEPT);
 }
 
+/* Another's child comes to us, the subreaper, when its parent ends before it. */
+static bool is_ours(const struct kept *k)
+{
+	siginfo_t info;
+
+	return waitid(P_PID, (id_t)k->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
+static bool is_reaped(const struct kept *k)
+{
+	return syscall(SYS_pidfd_send_signal, k->pidfd, 0, NULL, 0) < 0 && errno == ESRCH;
+}
+
 static void on_ask(struct timer *t)
 {
 	struct kept *k = container_of(t, struct kept, timer);
 	struct pidfd_info_6_15 info = { .mask = PIDFD_INFO_EXIT_6_15 };
 
-	if (ioctl(k->pidfd, PIDFD_GET_INFO_6_15, &info) < 0)
-		return end(k, STATUS_LOST, loop_real_ns());
-	if (info.mask & PIDFD_INFO_EXIT_6_15)
+	if (is_ours(k)) /* SIGCHLD is on its way */
+		return;
+	if (ioctl(k->pidfd, PIDFD_GET_INFO_6_15, &info) == 0 && info.mask & PIDFD_INFO_EXIT_6_15)
 		return end(k, info.exit_code, loop_real_ns());
-	if (++k->asked == ASK_TIMES)
+	if (is_reaped(k) || ++k->asked == ASK_TIMES)
 		return end(k, STATUS_LOST, loop_real_ns());
 	timer_set(&k->timer, ASK_AGAIN_MS, on_ask);
 }
@@ -149,6 +166,7 @@ void kept_foreign(const char *id, pid_t pid, int pidfd)
 
 	k->pidfd = pidfd;
 	fd_watch_set(&k->watch, pidfd, FD_READ, on_pidfd);
+	offspring_add(&k->child, pid, on_child_ended);
 	tell_one(k, KEEPER_KEPT);
 }
 
