@@ -290,13 +290,27 @@ static Runtime__V1__NetworkUsage *network(const struct sandbox *s, int64_t at_ns
 	return out;
 }
 
+/* Not what is in the pod's group: other pods may have the same parent. */
+static size_t count_processes(const struct sandbox *s)
+{
+	pid_t pids[PROCESSES_MAX];
+	size_t n = s->pause_pid != 0;
+
+	list_each(l, &s->containers) {
+		const struct container *c = container_of(l, struct container, of_sandbox);
+
+		if (c->state == CONTAINER_RUNNING)
+			n += cgroup_pids(c->cgroup, pids, PROCESSES_MAX);
+	}
+	return n;
+}
+
 static Runtime__V1__ProcessUsage *processes(const struct sandbox *s, int64_t at_ns, struct arena *a)
 {
 	Runtime__V1__ProcessUsage *out = NEW_MESSAGE(a, Runtime__V1__ProcessUsage, runtime__v1__process_usage__init);
-	pid_t pids[PROCESSES_MAX];
 
 	out->timestamp = at_ns;
-	out->process_count = number(cgroup_pids(s->cgroup, pids, PROCESSES_MAX), a);
+	out->process_count = number(count_processes(s), a);
 	return out;
 }
 

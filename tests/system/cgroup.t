@@ -41,8 +41,12 @@ for h in runc crun; do
 	ok "$h: an exec joins it" test -n "$($CRICTL exec -s "$ctr" sh -c 'cat /proc/self/cgroup' | grep -E "/$ctr|::/\$")"
 	ok "$h: and a group of the sandbox is beside it" until_ok 5 test -d "$tree$(of_pod "$pod")"
 	is "$h: without a process" "$(cat "$tree$(of_pod "$pod")/cgroup.procs")" ''
-	is "$h: the pod's numbers are the parent's" "$($CRICTL statsp --id "$pod" -o json | jq -r '.stats[0].linux.process.processCount.value')" \
-		"$(members "$tree$(of_ctr "$ctr")" | wc -l)"
+	processes() { $CRICTL statsp --id "$pod" -o json | jq -r '.stats[0].linux.process.processCount.value'; }
+	is "$h: the pod's processes are its containers'" "$(processes)" "$(members "$tree$(of_ctr "$ctr")" | wc -l)"
+	next=$($CRICTL runp --runtime $h "$(pod_json "next-$h" "$(in_parent 1)")")
+	$CRICTL start "$($CRICTL create "$next" "$(ctr_json "n-$h" 'sleep 1000')" "$T/next-$h.pod.json")" >/dev/null
+	is "$h: not those of another pod in the same parent" "$(processes)" "$(members "$tree$(of_ctr "$ctr")" | wc -l)"
+	$CRICTL stopp "$next" >/dev/null; $CRICTL rmp -f "$next" >/dev/null
 	other=$($CRICTL create "$pod" "$(ctr_json "d-$h" 'sleep 1000')" "$T/parent-$h.pod.json")
 	group=$(stat -c %i "$tree$(of_pod "$pod")")
 	$CRICTL start "$other" >/dev/null
