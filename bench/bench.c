@@ -114,7 +114,7 @@ void bench_fail(struct bench *b, const struct endpoint *ep, const char *mode, co
 	hide_bar();
 	fprintf(stderr, "crisp-bench: %s %s: %s: %s: %s\n", b->scenario, mode, ep->name, err_name(e->code), e->msg);
 	bench_write(b, json_pack("{ss, ss, ss, ss, ss, ss}", "kind", "error", "scenario", b->scenario, "endpoint",
-	                         ep->name, "mode", mode, "code", err_name(e->code), "message", e->msg));
+				 ep->name, "mode", mode, "code", err_name(e->code), "message", e->msg));
 	stop();
 }
 

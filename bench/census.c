@@ -58,7 +58,7 @@ static bool read_stat(pid_t pid, struct stat_line *s)
 	*end = '\0';
 	snprintf(s->comm, sizeof(s->comm), "%s", strchr(text, '(') + 1);
 	return sscanf(end + 1, " %*c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu %lu %lu", &s->parent, &s->cpu[0],
-	              &s->cpu[1], &s->cpu[2], &s->cpu[3]) == 5;
+		      &s->cpu[1], &s->cpu[2], &s->cpu[3]) == 5;
 }
 
 int census_server(const char *address, pid_t *pid, struct err *e)
@@ -99,7 +99,7 @@ static bool is_ours(pid_t pid)
 }
 
 void census_daemons(const struct census *baseline, pid_t server, const char *container, const char *mark,
-                    struct census *out)
+		    struct census *out)
 {
 	static struct census now;
 	struct stat_line s;

@@ -26,9 +26,10 @@ int census_server(const char *address, pid_t *pid, struct err *e);
 
 /* The server's own processes. `container` is the first word and `mark` the last of a container's command line. */
 void census_daemons(const struct census *baseline, pid_t server, const char *container, const char *mark,
-                    struct census *out);
+		    struct census *out);
 
-/* Those of them that are up: StartContainer may be answered before the runtime's last process became the container's. */
+/* Those of them that are up: StartContainer may be answered before the runtime's last process became the container's.
+ * */
 size_t census_containers(const struct census *baseline, const char *container, const char *mark);
 
 struct census_cost {

@@ -11,7 +11,7 @@
 static const double moved = 0.03, alpha = 0.05, alpha_least = 0.001;
 
 enum verdict compare_samples(struct samples *before, struct samples *now, int larger_is_better, size_t comparisons,
-                             double *p)
+			     double *p)
 {
 	double was = samples_quantile(before, 0.5), is = samples_quantile(now, 0.5);
 	double limit = fmax(alpha / (double)(comparisons ? comparisons : 1), alpha_least);
@@ -40,7 +40,7 @@ static enum verdict print_pair(struct figure *was, struct figure *is, size_t com
 	struct interval i = significance_ratio(&is->samples, &was->samples);
 	double p, old = samples_quantile(&was->samples, 0.5), new = samples_quantile(&is->samples, 0.5);
 	enum verdict v =
-	        compare_samples(&was->samples, &is->samples, figure_larger_is_better(is->name), comparisons, &p);
+		compare_samples(&was->samples, &is->samples, figure_larger_is_better(is->name), comparisons, &p);
 
 	printf("%-9s %-16s %-16s %-20s %5zu %5zu %10.3f %10.3f %-5s %5.2f [%.2f %.2f] p=%.2g %s\n", is->scenario,
 	       is->mode, is->endpoint, is->name, was->samples.n, is->samples.n, old, new, figure_unit(is->name),

@@ -13,7 +13,7 @@ enum verdict { SAME, WORSE, BETTER };
 
 /* Of `now` against `before`; comparisons: how many are made in all. larger_is_better as figure_larger_is_better(). */
 enum verdict compare_samples(struct samples *before, struct samples *now, int larger_is_better, size_t comparisons,
-                             double *p);
+			     double *p);
 
 /* Prints a table. 0; 1: something is worse, or a file cannot be read, which has been said. */
 int compare_files(const char *before, const char *now);

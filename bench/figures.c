@@ -54,7 +54,7 @@ bool figure_larger_is_better(const char *name)
 }
 
 struct figure *figures_find(const struct figures *f, const char *scenario, const char *mode, const char *name,
-                            const char *endpoint)
+			    const char *endpoint)
 {
 	for (size_t i = 0; i < f->n; i++) {
 		struct figure *at = &f->at[i];

@@ -28,7 +28,7 @@ int figures_read(struct figures *f, const char *path, struct err *e);
 void figures_free(struct figures *f);
 
 struct figure *figures_find(const struct figures *f, const char *scenario, const char *mode, const char *name,
-                            const char *endpoint);
+			    const char *endpoint);
 
 /* The first endpoint whose name starts with the prefix, or NULL. */
 const char *figures_endpoint(const struct figures *f, const char *prefix);

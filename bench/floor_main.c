@@ -247,7 +247,7 @@ static void mount_root(const char *dir, unsigned n)
 
 	snprintf(root, sizeof(root), "%s/root", dir);
 	snprintf(options, sizeof(options), "lowerdir=%s/lower,upperdir=%s/%u/upper,workdir=%s/%u/work", dir, dir, n,
-	         dir, n);
+		 dir, n);
 	need(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0, "private");
 	need(mount("overlay", root, "overlay", 0, options) == 0, "overlay");
 	need(chdir(root) == 0, root);
@@ -296,7 +296,7 @@ static void container(const char *dir, unsigned n, int go, int out)
 static pid_t up(const char *dir, unsigned n, int nl, unsigned bridge)
 {
 	struct clone_args args = { .flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS,
-		                   .exit_signal = SIGCHLD };
+				   .exit_signal = SIGCHLD };
 	char path[400], name[IFNAMSIZ], byte;
 	int go[2], out[2];
 	pid_t pid;

@@ -6,6 +6,6 @@
 
 /* before, after: crispd's /metrics page around the pods, for the waterfall; both NULL: none. */
 int report_page(struct figures *f, const char *base, const char *before, const char *after, const char *path,
-                struct err *e);
+		struct err *e);
 
 #endif

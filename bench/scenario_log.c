@@ -55,7 +55,7 @@ static void follow(struct watch *w, long lines)
 }
 
 static void tell(struct bench *b, struct endpoint *ep, const char *mode, long round, const struct watch *w, long lines,
-                 int64_t cpu_us)
+		 int64_t cpu_us)
 {
 	double mb = (double)lines * LINE_BYTES / 1e6;
 	struct log_check check;
@@ -77,7 +77,7 @@ static void write_round(struct bench *b, struct endpoint *ep, const char *mode, 
 {
 	static struct census baseline, daemons;
 	const char *const command[] = { "/bin/log-writer", mode,
-		                        arena_printf(b->arena, "%ld", b->megabytes * 1000000 / LINE_BYTES), NULL };
+					arena_printf(b->arena, "%ld", b->megabytes * 1000000 / LINE_BYTES), NULL };
 	long lines = b->megabytes * 1000000 / LINE_BYTES;
 	struct watch w = { 0 };
 	struct pods pods;
@@ -115,7 +115,7 @@ void scenario_log(struct bench *b)
 			struct endpoint *ep = &b->endpoint[(i + (size_t)round) % b->endpoints];
 
 			bench_progress(b, (size_t)(round - 1) * b->endpoints + i, (size_t)b->rounds * b->endpoints,
-			               ep->name);
+				       ep->name);
 			write_round(b, ep, "bulk", round);
 			write_round(b, ep, "line", round);
 		}

@@ -211,7 +211,7 @@ void scenario_churn(struct bench *b)
 			struct endpoint *ep = in_turn(b, round, i);
 
 			bench_progress(b, (size_t)(round - 1) * b->endpoints + i, (size_t)b->rounds * b->endpoints,
-			               ep->name);
+				       ep->name);
 			churn_round(b, ep, mode, round);
 			bench_rest(b);
 		}

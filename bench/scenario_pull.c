@@ -121,7 +121,7 @@ void scenario_pull(struct bench *b)
 			struct endpoint *ep = &b->endpoint[(i + (size_t)round) % b->endpoints];
 
 			bench_progress(b, (size_t)(round - 1) * b->endpoints + i, (size_t)b->rounds * b->endpoints,
-			               ep->name);
+				       ep->name);
 			pull_round(b, ep, image, n, round);
 		}
 	}

@@ -77,7 +77,7 @@ static void one_restart(struct bench *b, struct pods *pods, const char *mode, lo
 			break;
 		if (loop_mono_ns() - begin_ns > PATIENCE_S * 1000000000LL) {
 			err_set(&e, ERR_DEADLINE_EXCEEDED, "not back with %zu containers %d s after kill -9", pods->n,
-			        PATIENCE_S);
+				PATIENCE_S);
 			return bench_fail(b, pods->ep, mode, &e);
 		}
 		bench_sleep(AGAIN_MS);

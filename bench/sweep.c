@@ -8,12 +8,12 @@
 #include "bench/cri_call.h"
 
 static const Runtime__V1__ListPodSandboxResponse *list(const struct bench *b, struct endpoint *ep, struct arena *a,
-                                                       struct err *e)
+						       struct err *e)
 {
 	static const struct cri_method method = { "/runtime.v1.RuntimeService/ListPodSandbox",
 						  &runtime__v1__list_pod_sandbox_response__descriptor };
 	Runtime__V1__PodSandboxFilter__LabelSelectorEntry label =
-	        RUNTIME__V1__POD_SANDBOX_FILTER__LABEL_SELECTOR_ENTRY__INIT;
+		RUNTIME__V1__POD_SANDBOX_FILTER__LABEL_SELECTOR_ENTRY__INIT;
 	Runtime__V1__PodSandboxFilter__LabelSelectorEntry *labels[] = { &label };
 	Runtime__V1__PodSandboxFilter filter = RUNTIME__V1__POD_SANDBOX_FILTER__INIT;
 	Runtime__V1__ListPodSandboxRequest r = RUNTIME__V1__LIST_POD_SANDBOX_REQUEST__INIT;
@@ -62,7 +62,7 @@ void bench_sweep(struct bench *b)
 			err_set(&e, ERR_CANCELLED, "no time was left");
 		if (bench_abandoned() || sweep_one(b, ep, a, &e) < 0)
 			fprintf(stderr, "crisp-bench: %s: pods with the label %s=%s may be left: %s: %s\n", ep->name,
-			        POD_LABEL, b->pods.run, err_name(e.code), e.msg);
+				POD_LABEL, b->pods.run, err_name(e.code), e.msg);
 		arena_free(a);
 	}
 }

@@ -33,7 +33,7 @@ static int write_json(const char *dir, const char *name, json_t *j, struct err *
 {
 	auto_free char *text = j ? json_dumps(j, JSON_INDENT(2)) : NULL;
 	int r = text ? write_text(dir, name, text, strlen(text), e)
-	             : err_set(e, ERR_INTERNAL, "%s: text that is not UTF-8", name);
+		     : err_set(e, ERR_INTERNAL, "%s: text that is not UTF-8", name);
 
 	json_decref(j);
 	return r;
@@ -55,16 +55,16 @@ static const char *asked_image(const struct container *c)
 {
 	return *c->config.user_specified_image ? c->config.user_specified_image
 	       : *c->restore                   ? c->image.name
-	                                       : c->config.image;
+					       : c->config.image;
 }
 
 static json_t *config_dump(const struct container *c, struct arena *a)
 {
 	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:b}", "id", c->id, "name", c->config.name,
-	                 "rootfsImage", asked_image(c), "rootfsImageRef", c->image.ref, "rootfsImageName",
-	                 c->image.name, "runtime", c->runtime, "createdTime", time_text(a, c->created_at_ns),
-	                 "checkpointedTime", time_text(a, loop_real_ns()), "restoredTime",
-	                 time_text(a, *c->restore ? c->started_at_ns : 0), "restored", *c->restore != '\0');
+			 "rootfsImage", asked_image(c), "rootfsImageRef", c->image.ref, "rootfsImageName",
+			 c->image.name, "runtime", c->runtime, "createdTime", time_text(a, c->created_at_ns),
+			 "checkpointedTime", time_text(a, loop_real_ns()), "restoredTime",
+			 time_text(a, *c->restore ? c->started_at_ns : 0), "restored", *c->restore != '\0');
 }
 
 static json_t *object_of(const struct pairs *p)
@@ -80,18 +80,18 @@ static json_t *object_of(const struct pairs *p)
 static json_t *status_dump(const struct container *c)
 {
 	return json_pack("{s:s, s:{s:s, s:I}, s:i, s:I, s:I, s:{s:s, s:s}, s:s, s:s, s:s, s:o, s:o}", "id", c->id,
-	                 "metadata", "name", c->config.name, "attempt", (json_int_t)c->config.attempt, "state",
-	                 (int)c->state, "created_at", (json_int_t)c->created_at_ns, "started_at",
-	                 (json_int_t)c->started_at_ns, "image", "image", c->image.name, "user_specified_image",
-	                 asked_image(c), "image_ref", c->image.ref, "image_id", c->image.id, "log_path", c->log_path,
-	                 "labels", object_of(&c->config.labels), "annotations", object_of(&c->config.annotations));
+			 "metadata", "name", c->config.name, "attempt", (json_int_t)c->config.attempt, "state",
+			 (int)c->state, "created_at", (json_int_t)c->created_at_ns, "started_at",
+			 (json_int_t)c->started_at_ns, "image", "image", c->image.name, "user_specified_image",
+			 asked_image(c), "image_ref", c->image.ref, "image_id", c->image.id, "log_path", c->log_path,
+			 "labels", object_of(&c->config.labels), "annotations", object_of(&c->config.annotations));
 }
 
 static json_t *containerd_status(const struct container *c)
 {
 	return json_pack("{s:s, s:i, s:I, s:I, s:i, s:i, s:s, s:s}", "Version", "v1", "Pid", (int)c->pid, "CreatedAt",
-	                 (json_int_t)c->created_at_ns, "StartedAt", (json_int_t)c->started_at_ns, "FinishedAt", 0,
-	                 "ExitCode", 0, "Reason", "", "Message", "");
+			 (json_int_t)c->created_at_ns, "StartedAt", (json_int_t)c->started_at_ns, "FinishedAt", 0,
+			 "ExitCode", 0, "Reason", "", "Message", "");
 }
 
 static int write_spec(const struct container *c, const char *dir, struct arena *a, struct err *e)
@@ -106,12 +106,12 @@ int checkpoint_dump_write(const struct container *c, const char *dir, struct err
 {
 	struct arena *a = arena_new();
 	int r = write_spec(c, dir, a, e) < 0 || write_json(dir, "config.dump", config_dump(c, a), e) < 0 ||
-	                        write_json(dir, "status.dump", status_dump(c), e) < 0 ||
-	                        write_json(dir, "status", containerd_status(c), e) < 0 ||
-	                        write_json(dir, "crisp.dump",
-	                                   json_pack("{s:i, s:o}", "version", 1, "streams", criu_streams(c)), e) < 0
-	                ? -1
-	                : 0;
+				write_json(dir, "status.dump", status_dump(c), e) < 0 ||
+				write_json(dir, "status", containerd_status(c), e) < 0 ||
+				write_json(dir, "crisp.dump",
+					   json_pack("{s:i, s:o}", "version", 1, "streams", criu_streams(c)), e) < 0
+			? -1
+			: 0;
 
 	arena_free(a);
 	return r;
@@ -149,7 +149,7 @@ static json_t *read_object(const char *dir, const char *name, struct arena *a, s
 		return j;
 	if (j || e->code == ERR_OK)
 		err_set(e, ERR_INVALID_ARGUMENT,
-		        j ? "%s is not an object" : "%s is missing: not a container's checkpoint", name);
+			j ? "%s is not an object" : "%s is missing: not a container's checkpoint", name);
 	if (e->code != ERR_INVALID_ARGUMENT) /* what is no JSON came from outside as well */
 		e->code = ERR_INVALID_ARGUMENT;
 	json_decref(j);
@@ -222,9 +222,9 @@ int checkpoint_dump_read(struct checkpoint_dump *d, const char *dir, struct aren
 {
 	*d = (struct checkpoint_dump){ .image = "", .image_ref = "", .image_name = "" };
 	return read_config(d, dir, a, e) < 0 || read_spec(d, dir, a, e) < 0 || read_deleted(d, dir, a, e) < 0 ||
-	                       read_ours(d, dir, a, e) < 0
-	               ? -1
-	               : 0;
+			       read_ours(d, dir, a, e) < 0
+		       ? -1
+		       : 0;
 }
 
 void checkpoint_dump_free(struct checkpoint_dump *d)

@@ -23,7 +23,7 @@ int checkpoint_dump_write(const struct container *c, const char *dir, struct err
  * struct. */
 struct checkpoint_dump {
 	const char *image, *image_ref,
-	        *image_name; /* of the root file system, as asked, NAME@DIGEST or id, NAME:TAG; or "" */
+		*image_name; /* of the root file system, as asked, NAME@DIGEST or id, NAME:TAG; or "" */
 	json_t *spec;        /* an object */
 	json_t *streams;     /* NULL: not made by crisp */
 	bool terminal;

@@ -61,8 +61,8 @@ static void finish(struct flow *f, enum flow_state to)
 	sm_move(&f->sm, to);
 	if (to == DONE)
 		log_info("container_checkpointed container=%.12s location=%s frozen_ms=%.1f took_ms=%.1f", f->id,
-		         log_quote(f->location), (double)f->frozen_ns / 1e6,
-		         (double)(loop_mono_ns() - f->begun_ns) / 1e6);
+			 log_quote(f->location), (double)f->frozen_ns / 1e6,
+			 (double)(loop_mono_ns() - f->begun_ns) / 1e6);
 	lane_leave(&f->pass);
 	timer_clear(&f->timer);
 	checkpoint_stage_drop(f->stage);
@@ -202,7 +202,7 @@ static int check_location(const char *location, struct arena *a, struct err *e)
 
 	if (location[0] != '/' || !slash[1] || strcmp(slash, "/.") == 0 || strcmp(slash, "/..") == 0)
 		return err_set(e, ERR_INVALID_ARGUMENT, "location \"%.300s\" is not the absolute path of a file",
-		               location);
+			       location);
 	if (stat(location, &st) == 0 && !S_ISREG(st.st_mode))
 		return err_set(e, ERR_INVALID_ARGUMENT, "location %.300s is there and is no file", location);
 	if (stat(slash == location ? "/" : arena_strndup(a, location, (size_t)(slash - location)), &st) < 0 ||
@@ -212,7 +212,7 @@ static int check_location(const char *location, struct arena *a, struct err *e)
 }
 
 void checkpoint_flow(struct container *c, const char *location, int64_t timeout_ms, checkpoint_flow_done *done,
-                     void *arg)
+		     void *arg)
 {
 	struct arena *a = arena_new();
 	struct flow *f = arena_zalloc(a, sizeof(*f));

@@ -17,6 +17,6 @@ typedef void checkpoint_flow_done(void *arg, const struct err *e);
  *   FAILED_PRECONDITION, ABORTED, DEADLINE_EXCEEDED, INTERNAL   as checkpoint_start() has them
  *   RESOURCE_EXHAUSTED   the disk is full */
 void checkpoint_flow(struct container *c, const char *location, int64_t timeout_ms, checkpoint_flow_done *done,
-                     void *arg);
+		     void *arg);
 
 #endif

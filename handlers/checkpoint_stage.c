@@ -20,7 +20,7 @@ static const char *directory(struct arena *a)
 const char *checkpoint_stage_new(const char *id, bool make, struct arena *a, struct err *e)
 {
 	const char *dir = directory(a),
-	           *path = arena_printf(a, "%s/%.12s-%llx", dir, id, (unsigned long long)loop_real_ns());
+		   *path = arena_printf(a, "%s/%.12s-%llx", dir, id, (unsigned long long)loop_real_ns());
 
 	if (mkdir(dir, 0700) < 0 && errno != EEXIST) {
 		err_os(e, ERR_INTERNAL, "make %s", dir);

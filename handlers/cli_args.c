@@ -63,7 +63,7 @@ static int parse_letters(struct parsing *p, const char *letters)
 }
 
 int cli_args_parse(struct cli_args *out, const struct cli_option *first, const struct cli_option *second, bool tail,
-                   char **argv, struct arena *a, struct err *e)
+		   char **argv, struct arena *a, struct err *e)
 {
 	struct parsing p = { { first, second }, out, argv, e };
 	bool operands_only = false;

@@ -28,7 +28,7 @@ struct cli_args {
  * operand when `tail`. Options of either table (second may be NULL). Strings are borrowed from argv. INVALID_ARGUMENT:
  * an option that is in no table, a value that is missing or not wanted. */
 int cli_args_parse(struct cli_args *out, const struct cli_option *first, const struct cli_option *second, bool tail,
-                   char **argv, struct arena *a, struct err *e);
+		   char **argv, struct arena *a, struct err *e);
 
 bool cli_args_flag(const struct cli_args *args, const char *name);
 const char *cli_args_value(const struct cli_args *args, const char *name); /* the last one given; NULL: none */

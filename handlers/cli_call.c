@@ -89,7 +89,7 @@ static void on_done(void *arg, const struct err *e)
 }
 
 static struct cli_call *start(struct cli *c, const char *name, const void *request, struct arena *arena,
-                              cli_call_done *done, void *arg)
+			      cli_call_done *done, void *arg)
 {
 	struct method m = find_method(name);
 	struct cli_call *call = new_zero(struct cli_call);
@@ -153,7 +153,7 @@ void *cli_call(struct cli *c, const char *method, const void *request, struct er
 }
 
 void **cli_call_all(struct cli *c, const char *method, void *request, size_t n,
-                    void (*set)(void *request, void *arg, size_t i), void *arg)
+		    void (*set)(void *request, void *arg, size_t i), void *arg)
 {
 	struct waiting *w = arena_zalloc(c->arena, n * sizeof(*w));
 	void **responses = arena_zalloc(c->arena, n * sizeof(*responses));

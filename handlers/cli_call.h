@@ -38,7 +38,7 @@ void *cli_call(struct cli *c, const char *method, const void *request, struct er
 
 /* The same request message for many ids at once; `set` fills the i-th in. Responses by index, NULL where it failed. */
 void **cli_call_all(struct cli *c, const char *method, void *request, size_t n,
-                    void (*set)(void *request, void *arg, size_t i), void *arg);
+		    void (*set)(void *request, void *arg, size_t i), void *arg);
 
 /* Prints `crisp: WHAT: CODE: message` on stderr; returns c->failure. */
 int cli_fail(const struct cli *c, const struct err *e, const char *fmt, ...) __attribute__((format(printf, 3, 4)));

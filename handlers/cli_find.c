@@ -33,7 +33,7 @@ static void consider(struct match *m, void *object, const char *id, const char *
 		return;
 	}
 	m->ids = arena_printf(m->c->arena, "%s%s%s", m->ids ? m->ids : "", m->ids ? ", " : "",
-	                      cli_table_id(m->c->arena, id));
+			      cli_table_id(m->c->arena, id));
 }
 
 static void *decide(const struct match *m, struct err *e)
@@ -71,7 +71,7 @@ Runtime__V1__PodSandbox *cli_find_pod(struct cli *c, const char *word, struct er
 		return NULL;
 	for (size_t i = 0; i < list->n_items; i++)
 		consider(&m, list->items[i], list->items[i]->id,
-		         list->items[i]->metadata ? list->items[i]->metadata->name : "");
+			 list->items[i]->metadata ? list->items[i]->metadata->name : "");
 	return decide(&m, e);
 }
 
@@ -101,7 +101,7 @@ Runtime__V1__Image *cli_find_image(struct cli *c, const char *word, struct err *
 }
 
 const char *cli_find_image_name(const Runtime__V1__ListImagesResponse *images, const Runtime__V1__ImageSpec *spec,
-                                const char *id)
+				const char *id)
 {
 	if (spec && *spec->user_specified_image)
 		return spec->user_specified_image;

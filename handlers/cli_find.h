@@ -16,6 +16,6 @@ Runtime__V1__Image *cli_find_image(struct cli *c, const char *word, struct err *
 /* The name people know it by: user_specified_image, else the first tag of what the id stands for, else the id. images
  * may be NULL. */
 const char *cli_find_image_name(const Runtime__V1__ListImagesResponse *images, const Runtime__V1__ImageSpec *spec,
-                                const char *id);
+				const char *id);
 
 #endif

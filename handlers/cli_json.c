@@ -93,7 +93,7 @@ static int read_message(struct reading *r, const struct place *at, const Protobu
 /* A number or its text; `min` and `max` are the type's. Unsigned 64 bits above INT64_MAX come as text only: jansson's
  * integers are signed. */
 static int read_signed(struct reading *r, const struct place *at, const json_t *j, int64_t min, int64_t max,
-                       int64_t *out)
+		       int64_t *out)
 {
 	const char *text = json_string_value(j);
 	char *end;
@@ -126,7 +126,7 @@ static int read_unsigned(struct reading *r, const struct place *at, const json_t
 }
 
 static int read_enum(struct reading *r, const struct place *at, const ProtobufCEnumDescriptor *d, const json_t *j,
-                     int32_t *out)
+		     int32_t *out)
 {
 	const char *text = json_string_value(j);
 	const ProtobufCEnumValue *v = text ? protobuf_c_enum_descriptor_get_value_by_name(d, text) : NULL;
@@ -200,7 +200,7 @@ static int read_real(struct reading *r, const struct place *at, const json_t *j,
 
 /* One value of the field's type, at `to`. */
 static int read_value(struct reading *r, const struct place *at, const ProtobufCFieldDescriptor *f, const json_t *j,
-                      void *to)
+		      void *to)
 {
 	uint64_t u = 0;
 	int64_t i = 0;
@@ -265,7 +265,7 @@ static size_t value_size(const ProtobufCFieldDescriptor *f)
 }
 
 static int read_map(struct reading *r, const struct place *at, const ProtobufCFieldDescriptor *f, const json_t *j,
-                    size_t *n, void **items)
+		    size_t *n, void **items)
 {
 	const ProtobufCMessageDescriptor *d = f->descriptor;
 	ProtobufCMessage **entries;
@@ -289,7 +289,7 @@ static int read_map(struct reading *r, const struct place *at, const ProtobufCFi
 }
 
 static int read_list(struct reading *r, const struct place *at, const ProtobufCFieldDescriptor *f, const json_t *j,
-                     size_t *n, void **items)
+		     size_t *n, void **items)
 {
 	size_t size = value_size(f), i;
 	json_t *value;
@@ -466,8 +466,8 @@ json_t *cli_json_write(const ProtobufCMessage *m)
 		const ProtobufCFieldDescriptor *f = &m->descriptor->fields[i];
 		const void *at = (const char *)m + f->offset;
 		size_t n = f->label == PROTOBUF_C_LABEL_REPEATED
-		                   ? *(const size_t *)((const char *)m + f->quantifier_offset)
-		                   : 0;
+				   ? *(const size_t *)((const char *)m + f->quantifier_offset)
+				   : 0;
 		json_t *value;
 
 		assert(strlen(f->name) < sizeof(name));

@@ -73,7 +73,7 @@ static const char *pod_ip(const struct pods *p, size_t i)
 }
 
 static void container_row(struct cli *c, struct cli_table *t, const Runtime__V1__Container *one,
-                          const struct pods *pods, const Runtime__V1__ListImagesResponse *images)
+			  const struct pods *pods, const Runtime__V1__ListImagesResponse *images)
 {
 	const char *pod = cli_table_id(c->arena, one->pod_sandbox_id), *ip = "", *image;
 

@@ -192,7 +192,7 @@ static void finish(struct cli_log *l)
 	sm_move(&l->sm, DONE);
 	if (l->strange)
 		fprintf(stderr, "crisp: %zu lines of %s are not in the CRI log format and were left out\n", l->strange,
-		        l->path);
+			l->path);
 	l->done(l->events.arg, l->err.code == ERR_OK ? NULL : &l->err);
 }
 

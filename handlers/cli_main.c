@@ -73,7 +73,7 @@ static void help_command(const struct cli_command *cmd, FILE *to)
 static int bad_usage(const struct cli_command *cmd, const char *what)
 {
 	fprintf(stderr, "crisp%s%s: %s\nTry `crisp%s%s --help`.\n", cmd ? " " : "", cmd ? cmd->name : "", what,
-	        cmd ? " " : "", cmd ? cmd->name : "");
+		cmd ? " " : "", cmd ? cmd->name : "");
 	return cmd && cmd->failure ? cmd->failure : EX_USAGE;
 }
 
@@ -100,7 +100,7 @@ static const char *global(const struct cli_args *before, const struct cli_args *
 }
 
 static int settle(struct cli *c, const struct cli_command *cmd, const struct cli_args *before,
-                  const struct cli_args *behind)
+		  const struct cli_args *behind)
 {
 	const char *timeout = global(before, behind, "timeout");
 	double seconds = 0;

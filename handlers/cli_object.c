@@ -74,7 +74,7 @@ static void *image_status(struct cli *c, const char *word, struct err *e)
 static int inspect(struct cli *c, const struct cli_args *args)
 {
 	static void *(*const kinds[])(struct cli *, const char *, struct err *) = { container_status, pod_status,
-		                                                                    image_status };
+										    image_status };
 	struct err e;
 
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
@@ -168,7 +168,7 @@ static int remove_pod(struct cli *c, const Runtime__V1__PodSandbox *found, bool 
 
 	if (ready && !force)
 		return err_set(e, ERR_FAILED_PRECONDITION,
-		               "the pod is ready; `crisp rm -f` stops it with all its containers");
+			       "the pod is ready; `crisp rm -f` stops it with all its containers");
 	stop.pod_sandbox_id = request.pod_sandbox_id = found->id;
 	if (ready && !cli_call(c, "StopPodSandbox", &stop, e))
 		return -1;

@@ -48,8 +48,8 @@ static void draw(const struct cli_pull *p)
 	fprintf(stderr, "\r\033[K%s pull %s  %.1f s", spinner[p->turns % 4], p->image, seconds);
 	if (p->bytes_total)
 		fprintf(stderr, "  %s of %s  %s/s  %d of %d layers", cli_table_size(a, p->bytes_done),
-		        cli_table_size(a, p->bytes_total), cli_table_size(a, (uint64_t)p->rate), p->layers_done,
-		        p->layers);
+			cli_table_size(a, p->bytes_total), cli_table_size(a, (uint64_t)p->rate), p->layers_done,
+			p->layers);
 	fflush(stderr);
 	arena_free(a);
 }

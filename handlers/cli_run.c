@@ -264,7 +264,7 @@ static void start(struct run *r)
 
 	if (!r->log)
 		r->log = cli_log_start(arena_printf(r->cli->arena, "%s/%s.log", r->config.log_dir, r->config.name),
-		                       &events, &e);
+				       &events, &e);
 	if (!r->log)
 		return fail(r, "follow the log of", &e);
 	cli_run_times_starting(&r->times);
@@ -516,7 +516,7 @@ static int run(struct cli *c, const struct cli_args *args)
 	clean(&r);
 	if (r.kept)
 		fprintf(stderr, "crisp: kept pod %s, container %s, log %s/%s.log\n", r.pod_id, r.container_id,
-		        r.config.log_dir, r.config.name);
+			r.config.log_dir, r.config.name);
 	if (r.config.verbose)
 		cli_run_times_print(&r.times, c->json);
 	return r.exit_code;

@@ -210,7 +210,7 @@ static Runtime__V1__LinuxContainerConfig *confinement(const struct cli_run_confi
 		"/sys/devices/virtual/powercap",
 	};
 	static const char *const readonly[] = { "/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys",
-		                                "/proc/sysrq-trigger" };
+						"/proc/sysrq-trigger" };
 	Runtime__V1__LinuxContainerConfig *linux =
 		NEW(a, Runtime__V1__LinuxContainerConfig, runtime__v1__linux_container_config__init);
 	Runtime__V1__LinuxContainerSecurityContext *s =
@@ -227,7 +227,7 @@ static Runtime__V1__LinuxContainerConfig *confinement(const struct cli_run_confi
 }
 
 Runtime__V1__ContainerConfig *cli_run_config_container(const struct cli_run_config *cfg, const char *image_ref,
-                                                       struct arena *a)
+						       struct arena *a)
 {
 	Runtime__V1__ContainerConfig *c = NEW(a, Runtime__V1__ContainerConfig, runtime__v1__container_config__init);
 

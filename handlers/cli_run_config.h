@@ -30,6 +30,6 @@ void cli_run_config_free(const struct cli_run_config *cfg);
 
 Runtime__V1__PodSandboxConfig *cli_run_config_pod(const struct cli_run_config *cfg, struct arena *a);
 Runtime__V1__ContainerConfig *cli_run_config_container(const struct cli_run_config *cfg, const char *image_ref,
-                                                       struct arena *a);
+						       struct arena *a);
 
 #endif

@@ -110,7 +110,7 @@ void cli_table_print(const struct cli_table *t, FILE *to)
 			     colour = colours && r != head && strcmp(head->cells[i], "STATE") == 0;
 
 			fprintf(to, "%s%s%s", colour ? colour_of(r->cells[i]) : "", r->cells[i],
-			        colour ? "\033[0m" : "");
+				colour ? "\033[0m" : "");
 			fprintf(to, "%*s", last ? 0 : (int)(t->width[i] - text_width(r->cells[i]) + GAP), "");
 		}
 		fputc('\n', to);

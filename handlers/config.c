@@ -238,8 +238,8 @@ static int read_map(struct reading *r, const char *section, yaml_node_t *n)
 				return fault(r, key, "given twice:", scalar(key));
 		if (k ? read_value(r, k, value) < 0
 		    : !*section && scalar(key) && is_section(scalar(key))
-		            ? read_map(r, scalar(key), value) < 0
-		            : fault(r, key, "unknown key", scalar(key)) < 0)
+			    ? read_map(r, scalar(key), value) < 0
+			    : fault(r, key, "unknown key", scalar(key)) < 0)
 			return -1;
 	}
 	return 0;
@@ -257,7 +257,7 @@ static int check(const struct config *c, const char *path, struct err *e)
 	if (strcmp(c->cgroup.driver, "cgroupfs") != 0 && strcmp(c->cgroup.driver, "systemd") != 0 &&
 	    strcmp(c->cgroup.driver, "auto") != 0)
 		return err_set(e, ERR_INVALID_ARGUMENT, "%s: cgroup.driver %s: it is cgroupfs, systemd or auto", path,
-		               c->cgroup.driver);
+			       c->cgroup.driver);
 	if (!c->listen.n)
 		return err_set(e, ERR_INVALID_ARGUMENT, "%s: listen names no address", path);
 	if (!*c->stream_tls_cert != !*c->stream_tls_key)
@@ -380,14 +380,14 @@ char *config_text(const struct config *c, struct arena *a)
 					      c->runtimes.handlers[i].path));
 	/* stateDir is the name by which critest looks for it. */
 	j = json_pack("{s:s, s:s, s:s, s:s, s:o, s:s, s:{s:s, s:i}, s:{s:s, s:s}, s:{s:o, s:s}, s:{s:o}, s:{s:s}, "
-	              "s:{s:I, s:s, s:o}, s:{s:s}, s:O}",
-	              "root", c->root, "state", c->state, "stateDir", c->state, "netns_dir", c->netns_dir, "listen",
-	              list_json(&c->listen), "http", c->http, "stream", "address", c->stream_address, "port",
-	              (int)c->stream_port, "cgroup", "driver", c->cgroup.driver, "root", c->cgroup.root, "cni",
-	              "bin_dirs", list_json(&c->cni.bin_dirs), "conf_dir", c->cni.conf_dir, "cdi", "spec_dirs",
-	              list_json(&c->cdi_spec_dirs), "registry", "config_path", c->registry_config_path, "images",
-	              "max_layer_bytes", (json_int_t)c->images_max_layer_bytes, "min_free", c->images_min_free,
-	              "pinned", list_json(&c->images_pinned), "runtime", "default", c->runtimes.default_name,
-	              "runtimes", runtimes);
+		      "s:{s:I, s:s, s:o}, s:{s:s}, s:O}",
+		      "root", c->root, "state", c->state, "stateDir", c->state, "netns_dir", c->netns_dir, "listen",
+		      list_json(&c->listen), "http", c->http, "stream", "address", c->stream_address, "port",
+		      (int)c->stream_port, "cgroup", "driver", c->cgroup.driver, "root", c->cgroup.root, "cni",
+		      "bin_dirs", list_json(&c->cni.bin_dirs), "conf_dir", c->cni.conf_dir, "cdi", "spec_dirs",
+		      list_json(&c->cdi_spec_dirs), "registry", "config_path", c->registry_config_path, "images",
+		      "max_layer_bytes", (json_int_t)c->images_max_layer_bytes, "min_free", c->images_min_free,
+		      "pinned", list_json(&c->images_pinned), "runtime", "default", c->runtimes.default_name,
+		      "runtimes", runtimes);
 	return json_text(a, own_must(j));
 }

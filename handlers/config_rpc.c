@@ -41,7 +41,7 @@ static Runtime__V1__RuntimeCondition *condition(struct arena *a, const char *typ
 						const char *message)
 {
 	Runtime__V1__RuntimeCondition *out =
-	        NEW_MESSAGE(a, Runtime__V1__RuntimeCondition, runtime__v1__runtime_condition__init);
+		NEW_MESSAGE(a, Runtime__V1__RuntimeCondition, runtime__v1__runtime_condition__init);
 
 	out->type = (char *)type;
 	out->status = status;
@@ -62,7 +62,7 @@ static void add_handler(struct handlers *h, const char *name, const struct runti
 {
 	struct runtime_features f;
 	Runtime__V1__RuntimeHandler *out =
-	        NEW_MESSAGE(h->arena, Runtime__V1__RuntimeHandler, runtime__v1__runtime_handler__init);
+		NEW_MESSAGE(h->arena, Runtime__V1__RuntimeHandler, runtime__v1__runtime_handler__init);
 
 	runtime_features(handler, &f);
 	out->name = (char *)name;
@@ -86,7 +86,7 @@ static void on_handler(void *arg, const struct runtime_handler *handler, bool us
 		add_handler(h, handler->name, handler);
 	else if (strcmp(handler->name, config->runtimes.default_name) != 0)
 		h->unusable = *h->unusable ? arena_printf(h->arena, "%s; %s", h->unusable, why_not)
-		                           : arena_strdup(h->arena, why_not);
+					   : arena_strdup(h->arena, why_not);
 }
 
 static void conditions(struct handlers *h, Runtime__V1__RuntimeStatus *status)
@@ -136,7 +136,7 @@ void rpc_runtime_config(struct rpc *r, const void *request)
 
 	(void)request;
 	linux_.cgroup_driver =
-	        cgroup_systemd() ? RUNTIME__V1__CGROUP_DRIVER__SYSTEMD : RUNTIME__V1__CGROUP_DRIVER__CGROUPFS;
+		cgroup_systemd() ? RUNTIME__V1__CGROUP_DRIVER__SYSTEMD : RUNTIME__V1__CGROUP_DRIVER__CGROUPFS;
 	out.linux = &linux_;
 	rpc_reply(r, &out);
 }

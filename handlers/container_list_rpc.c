@@ -8,9 +8,9 @@
 static char *info_of(const struct container *c, struct arena *a)
 {
 	auto_json json_t *j =
-	        json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:o}", "pid", (int)c->pid, "sandboxID", c->sandbox->id,
-	                  "bundle", c->bundle, "cgroup", c->cgroup, "runtime", c->runtime, "imageID", c->image.id,
-	                  "config", fields_to_json(container_config_fields, &c->config));
+		json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:o}", "pid", (int)c->pid, "sandboxID", c->sandbox->id,
+			  "bundle", c->bundle, "cgroup", c->cgroup, "runtime", c->runtime, "imageID", c->image.id,
+			  "config", fields_to_json(container_config_fields, &c->config));
 
 	return json_text(a, j);
 }
@@ -63,7 +63,7 @@ static Runtime__V1__Container *item_of(struct container *c, struct arena *a)
 	item->labels = convert_map(&c->config.labels, &runtime__v1__container__labels_entry__descriptor, a);
 	item->n_annotations = c->config.annotations.n;
 	item->annotations =
-	        convert_map(&c->config.annotations, &runtime__v1__container__annotations_entry__descriptor, a);
+		convert_map(&c->config.annotations, &runtime__v1__container__annotations_entry__descriptor, a);
 	return item;
 }
 
@@ -78,8 +78,8 @@ static void *item(const void *request, const char *id, struct arena *a)
 
 static const struct listing_kind kind = { collect, item, NULL };
 _Static_assert(offsetof(Runtime__V1__StreamContainersRequest, filter) ==
-                       offsetof(Runtime__V1__ListContainersRequest, filter),
-               "one layout");
+		       offsetof(Runtime__V1__ListContainersRequest, filter),
+	       "one layout");
 
 void rpc_list_containers(struct rpc *r, const void *request)
 {

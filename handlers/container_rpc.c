@@ -35,7 +35,7 @@ void rpc_create_container(struct rpc *r, const void *request)
 
 	if (!s) {
 		err_set(&e, *in->pod_sandbox_id ? ERR_NOT_FOUND : ERR_INVALID_ARGUMENT,
-		        "sandbox \"%.100s\" does not exist", in->pod_sandbox_id);
+			"sandbox \"%.100s\" does not exist", in->pod_sandbox_id);
 		return rpc_fail(r, &e);
 	}
 	if (convert_container_config(&config, in->config, rpc_arena(r), &e) < 0)
@@ -136,7 +136,7 @@ void rpc_stop_container(struct rpc *r, const void *request)
 
 	if (!*in->container_id || in->timeout < 0 || in->timeout > STOP_SECONDS_MAX) {
 		err_set(&e, ERR_INVALID_ARGUMENT, "%s",
-		        *in->container_id ? "timeout is negative or over a year" : "container_id is empty");
+			*in->container_id ? "timeout is negative or over a year" : "container_id is empty");
 		return rpc_fail(r, &e);
 	}
 	if (!c)

@@ -77,7 +77,7 @@ int convert_profile(struct profile *out, const Runtime__V1__SecurityProfile *in,
 		return -1;
 	if (out->type != PROFILE_LOCALHOST && *in->localhost_ref)
 		return err_set(e, ERR_INVALID_ARGUMENT, "%s: localhost_ref goes with profile_type Localhost only",
-		               what);
+			       what);
 	return 0;
 }
 

@@ -12,7 +12,7 @@
 
 /* INVALID_ARGUMENT names what is missing, an unknown enum number or a negative number that must not be. */
 int convert_sandbox_config(struct sandbox_config *out, const Runtime__V1__PodSandboxConfig *in, struct arena *a,
-                           struct err *e);
+			   struct err *e);
 int convert_container_config(struct container_config *out, const Runtime__V1__ContainerConfig *in, struct arena *a,
 			     struct err *e);
 

@@ -12,18 +12,18 @@ static int envs_in(struct container_config *out, const Runtime__V1__ContainerCon
 
 		if (!*in->envs[i]->key || strchr(in->envs[i]->key, '='))
 			return err_set(e, ERR_INVALID_ARGUMENT, "envs[%zu]: \"%.100s\" is no variable name", i,
-			               in->envs[i]->key);
+				       in->envs[i]->key);
 		if (v->len && memchr(v->data, '\0', v->len))
 			return err_set(e, ERR_INVALID_ARGUMENT, "envs[%zu]: the value of %.100s holds a NUL", i,
-			               in->envs[i]->key);
+				       in->envs[i]->key);
 		out->envs.at[i] =
-		        (struct pair){ in->envs[i]->key, arena_strndup(a, v->len ? (char *)v->data : "", v->len) };
+			(struct pair){ in->envs[i]->key, arena_strndup(a, v->len ? (char *)v->data : "", v->len) };
 	}
 	return 0;
 }
 
 static int mounts_in(struct container_config *out, const Runtime__V1__ContainerConfig *in, struct arena *a,
-                     struct err *e)
+		     struct err *e)
 {
 	out->mounts.n = in->n_mounts;
 	out->mounts.at = arena_zalloc(a, in->n_mounts * sizeof(*out->mounts.at));
@@ -105,7 +105,7 @@ static int check_log_path(const char *path, struct err *e)
 }
 
 static int identity_in(struct container_config *out, const Runtime__V1__ContainerConfig *in, struct arena *a,
-                       struct err *e)
+		       struct err *e)
 {
 	if (!in)
 		return err_set(e, ERR_INVALID_ARGUMENT, "config is missing");

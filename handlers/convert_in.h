@@ -13,6 +13,6 @@ struct id_mappings convert_id_mappings(Runtime__V1__IDMapping **in, size_t n, st
 int convert_enum(int value, int last, const char *what, struct err *e); /* 0..last is fine */
 int convert_namespaces(struct ns_options *out, const Runtime__V1__NamespaceOption *in, struct arena *a, struct err *e);
 int convert_resources_in(struct resources *out, const Runtime__V1__LinuxContainerResources *in, struct arena *a,
-                         struct err *e);
+			 struct err *e);
 
 #endif

@@ -25,7 +25,7 @@ static int ports_in(struct sandbox_config *out, const Runtime__V1__PodSandboxCon
 			return -1;
 		if (p->container_port < 0 || p->container_port > 65535 || p->host_port < 0 || p->host_port > 65535)
 			return err_set(e, ERR_INVALID_ARGUMENT, "port_mappings: %d:%d is no pair of ports",
-			               p->host_port, p->container_port);
+				       p->host_port, p->container_port);
 		out->ports.at[i] = (struct port_mapping){ p->protocol, p->container_port, p->host_port, p->host_ip };
 	}
 	return 0;
@@ -63,7 +63,7 @@ static void dns_in(struct dns_config *out, const Runtime__V1__DNSConfig *in, str
 }
 
 int convert_sandbox_config(struct sandbox_config *out, const Runtime__V1__PodSandboxConfig *in, struct arena *a,
-                           struct err *e)
+			   struct err *e)
 {
 	fields_zero(sandbox_config_fields, out);
 	if (!in)
@@ -74,7 +74,7 @@ int convert_sandbox_config(struct sandbox_config *out, const Runtime__V1__PodSan
 	out->log_directory = in->log_directory;
 	if (*out->log_directory && *out->log_directory != '/')
 		return err_set(e, ERR_INVALID_ARGUMENT, "log_directory: \"%.200s\" is not absolute",
-		               out->log_directory);
+			       out->log_directory);
 	out->labels = convert_pairs(in->labels, in->n_labels, a);
 	out->annotations = convert_pairs(in->annotations, in->n_annotations, a);
 	dns_in(&out->dns, in->dns_config, a);

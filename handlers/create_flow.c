@@ -56,8 +56,8 @@ struct container *create_flow_earlier(struct sandbox *s, const struct container_
 	if (c && (c->state != CONTAINER_CREATED || c->starting || c->removing ||
 		  !fields_equal(container_config_fields, &c->config, config))) {
 		err_set(e, ERR_ALREADY_EXISTS,
-		        "container %.100s attempt %u exists in sandbox %.12s as %.12s: remove it first", config->name,
-		        config->attempt, s->id, c->id);
+			"container %.100s attempt %u exists in sandbox %.12s as %.12s: remove it first", config->name,
+			config->attempt, s->id, c->id);
 		return NULL;
 	}
 	return c;
@@ -97,7 +97,7 @@ static int mount_volumes(struct container *c, int userns, struct spec_image_volu
 		const struct mount_config *m = &c->config.mounts.at[i];
 
 		if (volume_is_shifted(m) ? volume_mount(c, i, userns, e) < 0
-		                         : *m->image && mount_image(c, i, userns, e) < 0)
+					 : *m->image && mount_image(c, i, userns, e) < 0)
 			return -1;
 		if (volume_is_shifted(m) || *m->image)
 			out[n++] = (struct spec_image_volume){ i, volume_path(c, i) };
@@ -190,6 +190,6 @@ struct container *create_flow(struct sandbox *s, const struct container_config *
 		return NULL;
 	}
 	log_info("container_created container=%.12s sandbox=%.12s name=%s image=%.19s", c->id, s->id,
-	         log_quote(config->name), c->image.id);
+		 log_quote(config->name), c->image.id);
 	return c;
 }

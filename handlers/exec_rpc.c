@@ -56,7 +56,7 @@ void rpc_exec_sync(struct rpc *r, const void *request)
 		return;
 	if (!in->n_cmd || in->timeout < 0 || in->timeout > EXEC_SECONDS_MAX) {
 		err_set(&e, ERR_INVALID_ARGUMENT, "%s",
-		        in->n_cmd ? "timeout is negative or over a year" : "cmd is empty");
+			in->n_cmd ? "timeout is negative or over a year" : "cmd is empty");
 		return rpc_fail(r, &e);
 	}
 	call = new_zero(struct exec_call);
@@ -75,8 +75,8 @@ static bool check_want(struct rpc *r, const struct stdio_want *want)
 	if ((want->in || want->out || want->err) && !(want->tty && want->err))
 		return true;
 	err_set(&e, ERR_INVALID_ARGUMENT,
-	        want->tty && want->err ? "tty and stderr do not go together"
-	                               : "none of stdin, stdout and stderr is asked for");
+		want->tty && want->err ? "tty and stderr do not go together"
+				       : "none of stdin, stdout and stderr is asked for");
 	rpc_fail(r, &e);
 	return false;
 }
@@ -133,7 +133,7 @@ void rpc_attach(struct rpc *r, const void *request)
 	Runtime__V1__AttachResponse out = RUNTIME__V1__ATTACH_RESPONSE__INIT;
 	const Runtime__V1__AttachRequest *in = request;
 	struct stream_request wanted = { .kind = STREAM_ATTACH,
-		                         .want = { in->stdin, in->stdout, in->stderr, in->tty } };
+					 .want = { in->stdin, in->stdout, in->stderr, in->tty } };
 	struct container *c = rpc_container(r, in->container_id);
 
 	if (!c || !check_want(r, &wanted.want) || !check_running(r, c))

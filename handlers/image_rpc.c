@@ -72,7 +72,7 @@ static void *item(const void *request, const char *id, struct arena *a)
 
 static const struct listing_kind kind = { collect, item, NULL };
 _Static_assert(offsetof(Runtime__V1__StreamImagesRequest, filter) == offsetof(Runtime__V1__ListImagesRequest, filter),
-               "one layout");
+	       "one layout");
 
 void rpc_list_images(struct rpc *r, const void *request)
 {
@@ -99,7 +99,7 @@ static struct pairs info_of(const struct image *img, struct arena *a)
 {
 	struct pair *one = arena_zalloc(a, sizeof(*one));
 	auto_json json_t *config = json_pack("{s:s, s:s, s:s}", "User", img->config.user, "WorkingDir",
-	                                     img->config.working_dir, "StopSignal", img->config.stop_signal);
+					     img->config.working_dir, "StopSignal", img->config.stop_signal);
 	const struct { const char *key; const struct strings *list; } lists[] = {
 		{ "Env", &img->config.env }, { "Entrypoint", &img->config.entrypoint }, { "Cmd", &img->config.cmd },
 	};
@@ -181,12 +181,12 @@ void rpc_pull_image(struct rpc *r, const void *request)
 		return;
 	if (!runtime_find(in->image->runtime_handler)) {
 		err_set(&e, ERR_INVALID_ARGUMENT, "runtime handler \"%.100s\" is not configured",
-		        in->image->runtime_handler);
+			in->image->runtime_handler);
 		return rpc_fail(r, &e);
 	}
 	if (a)
 		auth = (struct registry_auth){ a->username,       a->password,       a->auth,
-			                       a->server_address, a->identity_token, a->registry_token };
+					       a->server_address, a->identity_token, a->registry_token };
 	call = new_zero(struct pull_call);
 	call->rpc = r;
 	call->pull = pull_start(in->image->image, &auth, on_pulled, call);
@@ -211,7 +211,7 @@ void rpc_image_fs_info(struct rpc *r, const void *request)
 	Runtime__V1__ImageFsInfoResponse out = RUNTIME__V1__IMAGE_FS_INFO_RESPONSE__INIT;
 	struct arena *a = rpc_arena(r);
 	Runtime__V1__FilesystemUsage *fs =
-	        NEW_MESSAGE(a, Runtime__V1__FilesystemUsage, runtime__v1__filesystem_usage__init);
+		NEW_MESSAGE(a, Runtime__V1__FilesystemUsage, runtime__v1__filesystem_usage__init);
 	Runtime__V1__FilesystemUsage *one[] = { fs };
 	struct images_usage usage;
 

@@ -173,7 +173,7 @@ static void put_io(struct sink *k, const struct io_devices *io)
 		const struct io_device *d = &io->at[i];
 		const char *name = device_name(d, k->arena);
 		const char *major = arena_printf(k->arena, "%u", d->major),
-		           *minor = arena_printf(k->arena, "%u", d->minor);
+			   *minor = arena_printf(k->arena, "%u", d->minor);
 
 		PUT(k, fs_reads_bytes_total, d->read_bytes, name);
 		PUT(k, fs_reads_total, d->reads, name);

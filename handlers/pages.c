@@ -66,8 +66,8 @@ static void count_container(void *arg, struct container *c)
 static void add_pull(void *arg, const struct pull_progress *p)
 {
 	json_array_append_new(arg, json_pack("{s:s, s:s, s:i, s:i, s:I, s:I}", "ref", p->ref, "state", p->state,
-	                                     "layers", p->layers, "layers_done", p->layers_done, "bytes_total",
-	                                     (json_int_t)p->bytes_total, "bytes_done", (json_int_t)p->bytes_done));
+					     "layers", p->layers, "layers_done", p->layers_done, "bytes_total",
+					     (json_int_t)p->bytes_total, "bytes_done", (json_int_t)p->bytes_done));
 }
 
 static int page_pulls(void *arg, const char *path, struct buf *body, const char **type)
@@ -96,13 +96,13 @@ static int page_state(void *arg, const char *path, struct buf *body, const char 
 	sandbox_each(count_sandbox, sandboxes);
 	container_each(count_container, containers);
 	finish_json(body,
-	            json_pack("{s:b, s:b, s:s, s:{s:I, s:I}, s:{s:I, s:I, s:I, s:I}, s:I, s:o, s:o}", "keeper",
-	                      keeper_here(), "network", network, "network_why", why, "sandboxes", "ready",
-	                      (json_int_t)sandboxes[0], "not_ready", (json_int_t)sandboxes[1], "containers", "created",
-	                      (json_int_t)containers[0], "running", (json_int_t)containers[1], "exited",
-	                      (json_int_t)containers[2], "unknown", (json_int_t)containers[3], "connections",
-	                      (json_int_t)stats.connections, "rpcs", rpcs, "pulls", pulls),
-	            type);
+		    json_pack("{s:b, s:b, s:s, s:{s:I, s:I}, s:{s:I, s:I, s:I, s:I}, s:I, s:o, s:o}", "keeper",
+			      keeper_here(), "network", network, "network_why", why, "sandboxes", "ready",
+			      (json_int_t)sandboxes[0], "not_ready", (json_int_t)sandboxes[1], "containers", "created",
+			      (json_int_t)containers[0], "running", (json_int_t)containers[1], "exited",
+			      (json_int_t)containers[2], "unknown", (json_int_t)containers[3], "connections",
+			      (json_int_t)stats.connections, "rpcs", rpcs, "pulls", pulls),
+		    type);
 	return 200;
 }
 
@@ -114,10 +114,10 @@ static void gauges(struct buf *out)
 	container_each(count_container, containers);
 	buf_printf(out, "# HELP crisp_sandboxes pod sandboxes by state\n# TYPE crisp_sandboxes gauge\n");
 	buf_printf(out, "crisp_sandboxes{state=\"ready\"} %zu\ncrisp_sandboxes{state=\"not_ready\"} %zu\n",
-	           sandboxes[0], sandboxes[1]);
+		   sandboxes[0], sandboxes[1]);
 	buf_printf(out, "# HELP crisp_containers containers by state\n# TYPE crisp_containers gauge\n");
 	buf_printf(out, "crisp_containers{state=\"created\"} %zu\ncrisp_containers{state=\"running\"} %zu\n",
-	           containers[0], containers[1]);
+		   containers[0], containers[1]);
 	buf_printf(out, "crisp_containers{state=\"exited\"} %zu\n", containers[2]);
 }
 

@@ -72,7 +72,7 @@ static void recover_container(void *arg, struct container *c)
 		r->adopted += c->state == CONTAINER_RUNNING;
 	} else if (c->state != CONTAINER_EXITED) {
 		container_set_exited(c, 255, "Unknown", this_boot ? "its bundle is gone" : "the machine was restarted",
-		                     loop_real_ns());
+				     loop_real_ns());
 		r->lost++;
 	}
 }

@@ -108,7 +108,7 @@ static const struct image *base_image(const struct checkpoint_dump *d, struct er
 		img = *names[i] ? store_find(names[i]) : NULL;
 	if (!img)
 		err_set(e, ERR_FAILED_PRECONDITION, "its image %.200s (%.200s) is not here: pull it first",
-		        d->image_name, d->image_ref);
+			d->image_name, d->image_ref);
 	return img;
 }
 
@@ -148,7 +148,7 @@ static int check_mounts(const struct restore *m, struct err *e)
 	for (i = 0; i < m->config.mounts.n; i++)
 		if (!has_mount(m->dump.spec, m->config.mounts.at[i].container_path))
 			return err_set(e, ERR_INVALID_ARGUMENT, "it was made without a mount at %.200s",
-			               m->config.mounts.at[i].container_path);
+				       m->config.mounts.at[i].container_path);
 	return 0;
 }
 
@@ -160,7 +160,7 @@ static int check_dump(const struct restore *m, const struct sandbox *s, struct e
 		return err_set(e, ERR_INVALID_ARGUMENT, "checkpoint/inventory.img is missing: no CRIU images");
 	if (m->dump.terminal != m->config.tty)
 		return err_set(e, ERR_INVALID_ARGUMENT, "it was made %s a terminal, tty must be %s",
-		               m->dump.terminal ? "with" : "without", m->dump.terminal ? "true" : "false");
+			       m->dump.terminal ? "with" : "without", m->dump.terminal ? "true" : "false");
 	if (!s || s->state != SANDBOX_READY)
 		return err_set(e, ERR_FAILED_PRECONDITION, "sandbox %.12s is not ready", m->sandbox);
 	return 0;
@@ -192,7 +192,7 @@ static void on_applied(void *arg, const struct err *failed)
 		return fail(m, &e);
 	sm_move(&m->sm, DONE);
 	log_info("container_created container=%.12s sandbox=%.12s name=%s image=%.19s checkpoint=%s", c->id, m->sandbox,
-	         log_quote(c->config.name), c->image.id, log_quote(m->config.image));
+		 log_quote(c->config.name), c->image.id, log_quote(m->config.image));
 	lane_leave(&m->pass);
 	reply_id(&m->waiters, c);
 	restore_free(m);
@@ -265,8 +265,8 @@ static int join(struct rpc *r, struct restore *m, const struct container_config 
 {
 	if (!fields_equal(container_config_fields, &m->config, config))
 		return err_set(e, ERR_ALREADY_EXISTS,
-		               "container %.100s attempt %u is being restored with another config", config->name,
-		               config->attempt);
+			       "container %.100s attempt %u is being restored with another config", config->name,
+			       config->attempt);
 	list_push(&m->waiters, rpc_link(r));
 	return 0;
 }
@@ -277,7 +277,7 @@ static int refuse(const struct sandbox *s, struct err *e)
 		return err_set(e, ERR_FAILED_PRECONDITION, "sandbox %.12s is not ready", s->id);
 	if (ns_has_user(&s->config.security.ns))
 		return err_set(e, ERR_FAILED_PRECONDITION,
-		               "sandbox %.12s has a user namespace: CRIU cannot restore into one", s->id);
+			       "sandbox %.12s has a user namespace: CRIU cannot restore into one", s->id);
 	return 0;
 }
 

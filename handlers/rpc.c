@@ -268,7 +268,7 @@ static void on_call(void *arg, struct grpc_call *call, const char *path, const u
 	request = protobuf_c_message_unpack(m->descriptor->input, &allocator, len, msg);
 	if (!request) {
 		err_set(&e, ERR_INVALID_ARGUMENT, "malformed request: %zu bytes are no %s", len,
-		        m->descriptor->input->short_name);
+			m->descriptor->input->short_name);
 		return rpc_fail(r, &e);
 	}
 	m->fn(r, request);

@@ -65,13 +65,13 @@ void rpc_each(void (*fn)(void *arg, const char *method, int64_t age_ns), void *a
 rpc_handler rpc_version, rpc_status, rpc_runtime_config, rpc_update_runtime_config;
 /* sandbox_rpc.c */
 rpc_handler rpc_run_pod_sandbox, rpc_stop_pod_sandbox, rpc_remove_pod_sandbox, rpc_pod_sandbox_status,
-        rpc_list_pod_sandbox, rpc_stream_pod_sandboxes;
+	rpc_list_pod_sandbox, rpc_stream_pod_sandboxes;
 /* The sandbox that a request names, or NULL and the rpc was answered, as below. */
 struct sandbox;
 struct sandbox *rpc_sandbox(struct rpc *r, const char *id);
 /* container_rpc.c */
 rpc_handler rpc_create_container, rpc_start_container, rpc_stop_container, rpc_remove_container,
-        rpc_reopen_container_log;
+	rpc_reopen_container_log;
 /* The container that a request names, or NULL and the rpc was answered: NOT_FOUND, INVALID_ARGUMENT for "". */
 struct container;
 struct container *rpc_container(struct rpc *r, const char *id);
@@ -83,7 +83,7 @@ rpc_handler rpc_exec_sync, rpc_exec, rpc_attach, rpc_port_forward;
 rpc_handler rpc_list_images, rpc_stream_images, rpc_image_status, rpc_pull_image, rpc_remove_image, rpc_image_fs_info;
 /* stats_rpc.c */
 rpc_handler rpc_container_stats, rpc_list_container_stats, rpc_stream_container_stats, rpc_pod_sandbox_stats,
-        rpc_list_pod_sandbox_stats, rpc_stream_pod_sandbox_stats;
+	rpc_list_pod_sandbox_stats, rpc_stream_pod_sandbox_stats;
 /* metrics_rpc.c */
 rpc_handler rpc_list_metric_descriptors, rpc_list_pod_sandbox_metrics, rpc_stream_pod_sandbox_metrics;
 /* events_rpc.c */

@@ -52,8 +52,8 @@ static void on_up(void *arg, const struct err *e)
 	lane_leave(&run->pass);
 	if (!e) {
 		log_info("sandbox_ready sandbox=%.12s pod=%s/%s attempt=%u ip=%s took_ms=%.1f", s->id,
-		         s->config.namespace_, s->config.name, s->config.attempt, s->ips.n ? s->ips.at[0] : "",
-		         (double)(loop_mono_ns() - run->begun_ns) / 1e6);
+			 s->config.namespace_, s->config.name, s->config.attempt, s->ips.n ? s->ips.at[0] : "",
+			 (double)(loop_mono_ns() - run->begun_ns) / 1e6);
 		reply_id(&run->waiters, s);
 	} else {
 		rpc_fail_all(&run->waiters, e);
@@ -106,7 +106,7 @@ void sandbox_flow_run(struct rpc *r, const struct sandbox_config *config)
 	}
 	if (!handler) {
 		err_set(&e, ERR_INVALID_ARGUMENT, "runtime handler \"%.100s\" is not configured",
-		        config->runtime_handler);
+			config->runtime_handler);
 		return rpc_fail(r, &e);
 	}
 	/* A pod whose containers could never start is not made: its network and addresses would be for nothing. */

@@ -74,10 +74,10 @@ static struct pairs info_of(const struct sandbox *s, struct arena *a)
 	struct pair *one = arena_zalloc(a, sizeof(*one));
 	struct err ignored;
 	auto_json json_t *cni =
-	        *s->cni_result ? json_parse(s->cni_result, strlen(s->cni_result), "cni", &ignored) : NULL;
+		*s->cni_result ? json_parse(s->cni_result, strlen(s->cni_result), "cni", &ignored) : NULL;
 	auto_json json_t *j = json_pack("{s:i, s:s, s:s, s:s, s:O?, s:o}", "pid", (int)s->pause_pid, "netns",
-	                                s->netns_path, "cgroup", s->cgroup, "dir", s->dir, "cniResult", cni, "config",
-	                                fields_to_json(sandbox_config_fields, &s->config));
+					s->netns_path, "cgroup", s->cgroup, "dir", s->dir, "cniResult", cni, "config",
+					fields_to_json(sandbox_config_fields, &s->config));
 
 	*one = (struct pair){ "info", json_text(a, j) };
 	return (struct pairs){ one, 1 };
@@ -126,7 +126,7 @@ static Runtime__V1__PodSandbox *item_of(struct sandbox *s, struct arena *a)
 	item->labels = convert_map(&s->config.labels, &runtime__v1__pod_sandbox__labels_entry__descriptor, a);
 	item->n_annotations = s->config.annotations.n;
 	item->annotations =
-	        convert_map(&s->config.annotations, &runtime__v1__pod_sandbox__annotations_entry__descriptor, a);
+		convert_map(&s->config.annotations, &runtime__v1__pod_sandbox__annotations_entry__descriptor, a);
 	item->runtime_handler = (char *)s->config.runtime_handler;
 	return item;
 }
@@ -142,8 +142,8 @@ static void *item(const void *request, const char *id, struct arena *a)
 
 static const struct listing_kind kind = { collect, item, NULL };
 _Static_assert(offsetof(Runtime__V1__StreamPodSandboxesRequest, filter) ==
-                       offsetof(Runtime__V1__ListPodSandboxRequest, filter),
-               "one layout");
+		       offsetof(Runtime__V1__ListPodSandboxRequest, filter),
+	       "one layout");
 
 void rpc_list_pod_sandbox(struct rpc *r, const void *request)
 {

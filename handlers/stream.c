@@ -176,7 +176,7 @@ static void on_accepted(void *arg, struct conduit *c)
 	if (!c)
 		return arena_free(r->arena);
 	log_info("stream_begin verb=%s id=%.12s protocol=%s tty=%d", verbs[r->kind], r->id, a->protocol->name,
-	         r->want.tty);
+		 r->want.tty);
 	conduit_idle_after(c, IDLE_MS);
 	if (r->kind != STREAM_PORT_FORWARD)
 		command_start(r, c, a->protocol);
@@ -187,7 +187,7 @@ static void on_accepted(void *arg, struct conduit *c)
 }
 
 static void accept_it(struct http_ask *ask, struct stream_request *r, const struct stream_protocol *p,
-                      const char *upgrade, const struct pairs *headers)
+		      const char *upgrade, const struct pairs *headers)
 {
 	struct accepted *a = new_zero(struct accepted);
 
@@ -196,7 +196,7 @@ static void accept_it(struct http_ask *ask, struct stream_request *r, const stru
 }
 
 static void refuse(struct http_ask *ask, struct stream_request *r, int status, const struct pairs *headers,
-                   const char *text)
+		   const char *text)
 {
 	http_ask_refuse(ask, status, headers, text);
 	arena_free(r->arena);
@@ -224,10 +224,10 @@ static void ask_spdy(struct http_ask *ask, struct stream_request *r)
 static void ask_websocket(struct http_ask *ask, struct stream_request *r)
 {
 	const char *key = http_ask_header(ask, "sec-websocket-key"),
-	           *version = http_ask_header(ask, "sec-websocket-version");
+		   *version = http_ask_header(ask, "sec-websocket-version");
 	const char *asked = http_ask_header(ask, "sec-websocket-protocol");
 	const struct stream_protocol *p =
-	        choose(asked ? asked : "", r->kind == STREAM_PORT_FORWARD ? forward_ws : command_ws);
+		choose(asked ? asked : "", r->kind == STREAM_PORT_FORWARD ? forward_ws : command_ws);
 	char accept_key[WS_ACCEPT_SIZE];
 	struct pair all[2];
 	struct pairs headers = { all, 0 };
@@ -287,11 +287,11 @@ int stream_open(const struct stream_config *cfg, struct err *e)
 		http_server_tls(server, tls);
 	}
 	if (http_server_listen_anywhere(server,
-	                                arena_printf(a, "tcp://%s%s%s:%d", left, cfg->address, right, cfg->port),
-	                                e) < 0)
+					arena_printf(a, "tcp://%s%s%s:%d", left, cfg->address, right, cfg->port),
+					e) < 0)
 		return err_wrap(e, "stream");
 	base_url = arena_printf(a, "%s://%s%s%s:%d", tls ? "https" : "http", left, cfg->address, right,
-	                        http_server_port(server));
+				http_server_port(server));
 	log_info("listening stream=%s", base_url);
 	return 0;
 }

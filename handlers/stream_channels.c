@@ -102,7 +102,7 @@ static void on_gone(void *arg)
 }
 
 struct channels *channels_new(struct conduit *conduit, bool base64, bool closes, const struct channels_events *events,
-                              void *arg)
+			      void *arg)
 {
 	static const struct websocket_events of_socket = { on_piece, on_room, on_gone };
 	struct channels *c = new_zero(struct channels);

@@ -18,7 +18,7 @@ struct channels_events {
 
 /* c is taken */
 struct channels *channels_new(struct conduit *c, bool base64, bool closes, const struct channels_events *events,
-                              void *arg);
+			      void *arg);
 void channels_send(struct channels *c, unsigned channel, const void *p, size_t n);
 bool channels_have_room(const struct channels *c);
 void channels_pause(struct channels *c, bool paused);

@@ -64,10 +64,10 @@ static void on_ended(void *arg, const struct err *e, int32_t exit_code)
 
 	if (e)
 		log_info("stream_ended verb=%s container=%.12s took_ms=%lld error=%s", verb(c), c->request->id,
-		         (long long)took_ms, log_quote(e->msg));
+			 (long long)took_ms, log_quote(e->msg));
 	else
 		log_info("stream_ended verb=%s container=%.12s took_ms=%lld exit_code=%d", verb(c), c->request->id,
-		         (long long)took_ms, exit_code);
+			 (long long)took_ms, exit_code);
 	remote_finish(c->remote, e, exit_code);
 	command_free(c);
 }

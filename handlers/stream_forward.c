@@ -176,7 +176,7 @@ static void fail(struct pair_of_streams *p, const struct err *e)
 	struct forward *f = p->forward;
 	struct arena *a = arena_new();
 	const char *text =
-	        arena_printf(a, "error forwarding port %u to sandbox %.12s: %s", p->port, f->request->id, e->msg);
+		arena_printf(a, "error forwarding port %u to sandbox %.12s: %s", p->port, f->request->id, e->msg);
 
 	log_info("port_forward sandbox=%.12s port=%u error=%s", f->request->id, p->port, log_quote(e->msg));
 	spdy_mux_write(f->mux, p->error, text, strlen(text));
@@ -205,7 +205,7 @@ int forward_netns(const char *sandbox_id, struct err *e)
 
 	if (!s || s->state != SANDBOX_READY) {
 		err_set(e, s ? ERR_FAILED_PRECONDITION : ERR_NOT_FOUND, "sandbox %.12s is %s", sandbox_id,
-		        s ? "not ready" : "gone");
+			s ? "not ready" : "gone");
 		return FORWARD_NONE;
 	}
 	if (!*s->netns_path)
@@ -377,7 +377,7 @@ void forward_start(struct stream_request *r, struct conduit *c, const struct str
 {
 	static const struct wire_events of_wire = { on_wire_data, on_room, on_gone };
 	static const struct spdy_mux_events of_mux = { on_send,       on_open,         on_stream_data,
-		                                       on_stream_fin, on_stream_reset, on_stream_room };
+						       on_stream_fin, on_stream_reset, on_stream_room };
 	struct forward *f = new_zero(struct forward);
 
 	f->request = r;

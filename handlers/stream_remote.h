@@ -57,8 +57,8 @@ static inline void remote_finish(struct remote *r, const struct err *e, int32_t 
 
 /* c is taken. version: of the protocol, 1 to 4 for SPDY, 1, 4 or 5 for WebSocket. */
 struct remote *remote_spdy(struct conduit *c, int version, const struct stdio_want *want,
-                           const struct remote_events *events, void *arg);
+			   const struct remote_events *events, void *arg);
 struct remote *remote_ws(struct conduit *c, int version, bool base64, const struct stdio_want *want,
-                         const struct remote_events *events, void *arg);
+			 const struct remote_events *events, void *arg);
 
 #endif

@@ -256,12 +256,12 @@ static void taken(struct remote *remote, size_t n)
 }
 
 struct remote *remote_spdy(struct conduit *c, int version, const struct stdio_want *want,
-                           const struct remote_events *events, void *arg)
+			   const struct remote_events *events, void *arg)
 {
 	static const struct remote_ops ops = { output, has_room, taken, finish };
 	static const struct wire_events of_wire = { on_wire_data, on_wire_room, on_wire_gone };
 	static const struct spdy_mux_events of_mux = { on_send,       on_open,       on_stream_data,
-		                                       on_stream_end, on_stream_end, on_stream_room };
+						       on_stream_end, on_stream_end, on_stream_room };
 	struct spdy_remote *r = new_zero(struct spdy_remote);
 
 	r->remote = (struct remote){ &ops, events, arg };

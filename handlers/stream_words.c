@@ -17,8 +17,8 @@ static json_t *exit_status(int32_t exit_code)
 	snprintf(number, sizeof(number), "%d", exit_code);
 	snprintf(message, sizeof(message), "command terminated with non-zero exit code: %d", exit_code);
 	return json_pack("{s:{}, s:s, s:s, s:s, s:{s:[{s:s, s:s}]}}", "metadata", "status", "Failure", "reason",
-	                 "NonZeroExitCode", "message", message, "details", "causes", "reason", "ExitCode", "message",
-	                 number);
+			 "NonZeroExitCode", "message", message, "details", "causes", "reason", "ExitCode", "message",
+			 number);
 }
 
 /* Words of a runtime may be cut within a character; JSON takes UTF-8 only. */
@@ -44,7 +44,7 @@ void words_status(struct buf *out, int version, const struct err *e, int32_t exi
 			buf_printf(out, "command terminated with non-zero exit code: %d", exit_code);
 	} else {
 		j = e ? json_pack("{s:{}, s:s, s:s, s:s, s:i}", "metadata", "status", "Failure", "reason",
-		                  "InternalError", "message", message, "code", 500)
+				  "InternalError", "message", message, "code", 500)
 		      : exit_status(exit_code);
 		buf_puts(out, json_text(a, j));
 	}
@@ -62,7 +62,7 @@ static void one_size(const char *text, size_t len, void (*fn)(void *arg, uint16_
 }
 
 void words_resize(struct buf *in, const void *p, size_t n, void (*fn)(void *arg, uint16_t width, uint16_t height),
-                  void *arg)
+		  void *arg)
 {
 	const uint8_t *end;
 

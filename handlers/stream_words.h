@@ -18,6 +18,6 @@ void words_status(struct buf *out, int version, const struct err *e, int32_t exi
 /* Takes {"Width":n,"Height":n} objects out of a run of them; an unfinished one stays for more. fn is not called for
  * zeros. What is no such object is dropped. */
 void words_resize(struct buf *in, const void *p, size_t n, void (*fn)(void *arg, uint16_t width, uint16_t height),
-                  void *arg);
+		  void *arg);
 
 #endif

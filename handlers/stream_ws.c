@@ -130,7 +130,7 @@ static void on_ready(struct timer *t)
 }
 
 struct remote *remote_ws(struct conduit *c, int version, bool base64, const struct stdio_want *want,
-                         const struct remote_events *events, void *arg)
+			 const struct remote_events *events, void *arg)
 {
 	static const struct remote_ops ops = { output, has_room, taken, finish };
 	static const struct channels_events of_channels = { on_data, on_closed, on_room, on_gone };

@@ -216,7 +216,7 @@ static int list_fd(const struct strings *paths, struct err *e)
 }
 
 struct archive *archive_apply(const char *dir, const struct strings *deleted, const char *snapshot, archive_done *done,
-                              void *arg)
+			      void *arg)
 {
 	struct archive *a = archive_new(done, arg);
 	const char *path = arena_printf(a->arena, "%s/rootfs-diff.tar", dir);

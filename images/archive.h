@@ -36,6 +36,6 @@ struct archive *archive_take(const struct strings *layers, const char *dir, arch
 /* The other way round: dir/rootfs-diff.tar, if there is one, becomes the writable part of a prepared snapshot that
  * was never mounted, and the paths of `deleted` disappear from it. Errors as above. */
 struct archive *archive_apply(const char *dir, const struct strings *deleted, const char *snapshot, archive_done *done,
-                              void *arg);
+			      void *arg);
 
 #endif

@@ -249,7 +249,7 @@ static void on_get_done(void *arg, const struct err *e)
 	if (m->have == m->blob.size_bytes)
 		return all_here(m);
 	err_set(&short_of, ERR_DATA_LOSS, "the blob ends after %" PRIu64 " of %" PRIu64 " bytes", m->have,
-	        m->blob.size_bytes);
+		m->blob.size_bytes);
 	fail(m, &short_of);
 }
 
@@ -302,7 +302,7 @@ static bool on_data(void *arg, const void *p, size_t n)
 		return false;
 	if (n > m->blob.size_bytes - m->have) {
 		err_set(&m->trouble, ERR_DATA_LOSS, "the blob is longer than the %" PRIu64 " bytes its manifest says",
-		        m->blob.size_bytes);
+			m->blob.size_bytes);
 		return trouble(m);
 	}
 	if (!m->unpack && m->partial.slow) {

@@ -31,7 +31,7 @@ struct reading {
 static int bad(struct reading *r, const char *host, const char *key, const char *cause)
 {
 	return err_set(r->e, ERR_INTERNAL, "%s: %s%s%s%s: %s", r->file, *host ? "host " : "", host, *host ? ": " : "",
-	        key, cause);
+		key, cause);
 }
 
 /* The domain without a file: what everyone expects of it. docker.io is the one registry that lives under another name.
@@ -51,7 +51,7 @@ static const char *default_url(const char *domain, struct arena *a)
 static const char *api_root(const char *text, bool override_path, struct arena *a)
 {
 	const char *scheme = strncmp(text, "http://", 7) == 0 ? "http" : "https", *sep = strstr(text, "://"), *rest,
-	           *path;
+		   *path;
 	size_t n, host;
 
 	if (sep && strncmp(text, "http://", 7) != 0 && strncmp(text, "https://", 8) != 0)
@@ -257,7 +257,7 @@ static bool among_hosts(const struct hosts *mirrors, struct host *server)
 }
 
 int hosts_toml_parse(struct hosts *out, const char *text, size_t len, const char *dir, const char *domain,
-        struct arena *a, struct err *e)
+	struct arena *a, struct err *e)
 {
 	struct reading r = { arena_printf(a, "%s/hosts.toml", dir), dir, domain, a, e };
 	auto_json json_t *j = toml_parse(text, len, r.file, e);
@@ -311,7 +311,7 @@ static int certificate_files(struct host *h, const char *dir, const char *domain
 		if (dot && strcmp(dot, ".crt") == 0) {
 			if (h->ca_file)
 				return err_set(e, ERR_INTERNAL,
-				        "%s: more than one .crt file: put all certificates into one", dir);
+					"%s: more than one .crt file: put all certificates into one", dir);
 			h->ca_file = arena_printf(a, "%s/%s", dir, f->d_name);
 		} else if (dot && strcmp(dot, ".cert") == 0) {
 			if (h->client_cert)
@@ -330,9 +330,9 @@ static const char *host_dir(const char *config_path, const char *domain, struct 
 {
 	const char *colon = strrchr(domain, ':');
 	const char *names[] = { colon && colon > domain && colon[1] &&
-		                                colon[strspn(colon + 1, "0123456789") + 1] == '\0'
-		                        ? arena_printf(a, "%.*s_%s_", (int)(colon - domain), domain, colon + 1)
-		                        : domain,
+						colon[strspn(colon + 1, "0123456789") + 1] == '\0'
+					? arena_printf(a, "%.*s_%s_", (int)(colon - domain), domain, colon + 1)
+					: domain,
 		domain, "_default" };
 	struct stat st;
 

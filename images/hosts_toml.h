@@ -36,7 +36,7 @@ int hosts_load(struct hosts *out, const char *config_path, const char *domain, s
 
 /* The file's text alone; `dir` is where relative paths in it begin. */
 int hosts_toml_parse(struct hosts *out, const char *text, size_t len, const char *dir, const char *domain,
-        struct arena *a, struct err *e);
+	struct arena *a, struct err *e);
 
 /* "localhost", 127.0.0.0/8, [::1], with or without a port: plain http is what such a registry speaks. */
 bool domain_is_loopback(const char *domain);

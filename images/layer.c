@@ -126,7 +126,7 @@ struct layer *layer_find(const char *diff_id, const char *chain_id)
 		struct layer *l = container_of(it, struct layer, link);
 
 		if (!l->unfinished &&
-		        (*l->chain_id ? strcmp(l->chain_id, chain_id) == 0 : strcmp(l->diff_id, diff_id) == 0))
+			(*l->chain_id ? strcmp(l->chain_id, chain_id) == 0 : strcmp(l->diff_id, diff_id) == 0))
 			return l;
 	}
 	return NULL;

@@ -66,16 +66,16 @@ static int kind_of(const json_t *j, const char *content_type, enum kind *kind, s
 	if (!json_is_object(j))
 		return err_set(e, ERR_INVALID_ARGUMENT, "the manifest is no JSON object");
 	if (said == KIND_SCHEMA1 || header == KIND_SCHEMA1 ||
-	        json_integer_value(json_object_get(j, "schemaVersion")) == 1)
+		json_integer_value(json_object_get(j, "schemaVersion")) == 1)
 		return err_set(e, ERR_INVALID_ARGUMENT,
-		        "the manifest is of Docker's schema 1, which is not supported: push the image again");
+			"the manifest is of Docker's schema 1, which is not supported: push the image again");
 	if (json_integer_value(json_object_get(j, "schemaVersion")) != 2)
 		return err_set(e, ERR_INVALID_ARGUMENT, "the manifest has no schemaVersion 2");
 	if (index && manifest)
 		return err_set(e, ERR_INVALID_ARGUMENT, "the manifest is index and image manifest at once");
 	if (*str(j, "mediaType") && said == KIND_NONE)
 		return err_set(
-		        e, ERR_INVALID_ARGUMENT, "the manifest has the unknown type \"%.120s\"", str(j, "mediaType"));
+			e, ERR_INVALID_ARGUMENT, "the manifest has the unknown type \"%.120s\"", str(j, "mediaType"));
 	*kind = said ? said : header ? header : index ? KIND_INDEX : KIND_MANIFEST;
 	if ((*kind == KIND_INDEX && manifest) || (*kind == KIND_MANIFEST && index))
 		return err_set(e, ERR_INVALID_ARGUMENT, "the manifest's type and content disagree");
@@ -143,7 +143,7 @@ static size_t platform_rank(const json_t *entry)
 		return OURS + 1;
 	for (i = 0; i < OURS; i++)
 		if (strcmp(str(p, "architecture"), ours[i].arch) == 0 &&
-		        strcmp(str(p, "variant"), ours[i].variant) == 0)
+			strcmp(str(p, "variant"), ours[i].variant) == 0)
 			return i;
 	return OURS + 1;
 }
@@ -161,7 +161,7 @@ static const char *platforms_text(const json_t *list, struct arena *a)
 		if (strlen(text) > 200 || strcmp(str(p, "os"), "unknown") == 0)
 			continue;
 		text = arena_printf(a, "%s%s%.20s/%.20s%s%.20s", text, *text ? ", " : "", str(p, "os"),
-		        str(p, "architecture"), *str(p, "variant") ? "/" : "", str(p, "variant"));
+			str(p, "architecture"), *str(p, "variant") ? "/" : "", str(p, "variant"));
 	}
 	return *text ? text : "nothing";
 }
@@ -189,7 +189,7 @@ static int index_choose(struct manifest *m, const json_t *j, struct arena *a, st
 		return -1;
 	if (m->chosen.size_bytes > MANIFEST_MAX_BYTES)
 		return err_set(e, ERR_INVALID_ARGUMENT, "the manifest has %" PRIu64 " bytes; %d are allowed",
-		        m->chosen.size_bytes, MANIFEST_MAX_BYTES);
+			m->chosen.size_bytes, MANIFEST_MAX_BYTES);
 	return 0;
 }
 
@@ -229,9 +229,9 @@ static int layers_from(struct manifest *m, const json_t *list, struct arena *a, 
 
 	if (!json_is_array(list) || json_array_size(list) > LAYERS_MAX)
 		return err_set(e, ERR_INVALID_ARGUMENT,
-		        json_is_array(list) ? "the image has %zu layers; overlayfs takes %d"
-		                            : "the manifest has no layers",
-		        json_array_size(list), LAYERS_MAX);
+			json_is_array(list) ? "the image has %zu layers; overlayfs takes %d"
+					    : "the manifest has no layers",
+			json_array_size(list), LAYERS_MAX);
 	m->layers = arena_zalloc(a, json_array_size(list) * sizeof(*m->layers));
 	json_array_foreach(list, i, entry) {
 		struct descriptor *d = &m->layers[m->nlayers++];
@@ -240,8 +240,8 @@ static int layers_from(struct manifest *m, const json_t *list, struct arena *a, 
 			return err_wrap(e, "layer %zu", i);
 		if (!layer_type_known(d->media_type))
 			return err_set(e, ERR_INVALID_ARGUMENT, "layer %zu has the unknown type \"%.120s\"%s", i,
-			        d->media_type,
-			        strstr(d->media_type, "+encrypted") ? " (encrypted images are not supported)" : "");
+				d->media_type,
+				strstr(d->media_type, "+encrypted") ? " (encrypted images are not supported)" : "");
 	}
 	return 0;
 }
@@ -256,7 +256,7 @@ static const char *checkpoint_of(const json_t *j, struct arena *a)
 }
 
 int manifest_parse(
-        struct manifest *m, const char *text, size_t len, const char *content_type, struct arena *a, struct err *e)
+	struct manifest *m, const char *text, size_t len, const char *content_type, struct arena *a, struct err *e)
 {
 	auto_json json_t *j = json_parse(text, len, "the manifest", e);
 	enum kind kind = KIND_NONE;
@@ -275,10 +275,10 @@ int manifest_parse(
 		return -1;
 	if (!config_type_known(m->config.media_type))
 		return err_set(e, ERR_INVALID_ARGUMENT, "not a container image: its config has the type \"%.120s\"",
-		        m->config.media_type);
+			m->config.media_type);
 	if (m->config.size_bytes > CONFIG_MAX_BYTES)
 		return err_set(e, ERR_INVALID_ARGUMENT, "the image config has %" PRIu64 " bytes; %d are allowed",
-		        m->config.size_bytes, CONFIG_MAX_BYTES);
+			m->config.size_bytes, CONFIG_MAX_BYTES);
 	return layers_from(m, json_object_get(j, "layers"), a, e);
 }
 
@@ -292,7 +292,7 @@ static int diff_ids_from(struct strings *out, const json_t *j, struct arena *a, 
 	for (size_t i = 0; i < out->n; i++)
 		if (!digest_valid(out->at[i]))
 			return err_set(e, ERR_INVALID_ARGUMENT,
-			        "the image config has the diff_id \"%.100s\", which is no sha256 digest", out->at[i]);
+				"the image config has the diff_id \"%.100s\", which is no sha256 digest", out->at[i]);
 	return 0;
 }
 
@@ -305,7 +305,7 @@ static void pairs_from(struct pairs *out, const json_t *j, struct arena *a)
 	json_object_foreach((json_t *)j, key, v)
 		if (json_is_string(v))
 			out->at[out->n++] =
-			        (struct pair){ arena_strdup(a, key), arena_strdup(a, json_string_value(v)) };
+				(struct pair){ arena_strdup(a, key), arena_strdup(a, json_string_value(v)) };
 }
 
 /* Volumes are a set, written as an object of empty objects. */
@@ -320,7 +320,7 @@ static void keys_from(struct strings *out, const json_t *j, struct arena *a)
 }
 
 int config_parse(
-        struct image_config *c, struct strings *diff_ids, const char *text, size_t len, struct arena *a, struct err *e)
+	struct image_config *c, struct strings *diff_ids, const char *text, size_t len, struct arena *a, struct err *e)
 {
 	auto_json json_t *j = json_parse(text, len, "the image config", e);
 	const json_t *run = json_object_get(j, "config");

@@ -43,12 +43,12 @@ struct manifest {
  *   INVALID_ARGUMENT  not JSON, schema 1, not an image (an artifact), a layer type we do not know, a bad digest or size
  */
 int manifest_parse(
-        struct manifest *m, const char *text, size_t len, const char *content_type, struct arena *a, struct err *e);
+	struct manifest *m, const char *text, size_t len, const char *content_type, struct arena *a, struct err *e);
 
 /* The config blob: diff_ids of the layers, lowest first, and what a container needs. INVALID_ARGUMENT, with the cause.
  */
 int config_parse(
-        struct image_config *c, struct strings *diff_ids, const char *text, size_t len, struct arena *a, struct err *e);
+	struct image_config *c, struct strings *diff_ids, const char *text, size_t len, struct arena *a, struct err *e);
 
 /* OCI image-spec, config.md "Layer ChainID": sha256 of parent's chain id, a space and the diff_id; of the lowest, its
  * diff_id. parent NULL: lowest. */

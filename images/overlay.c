@@ -138,8 +138,8 @@ static int mount_by_mount(const struct strings *layers, const char *upper, const
 		buf_printf(&b, ",%s=%s", options[i][0], options[i][1]);
 	if (b.len >= PAGE)
 		rc = err_set(e, ERR_INTERNAL,
-		        "mount overlay: %zu layers do not fit into the one page that mount(2) has for options",
-		        layers->n);
+			"mount overlay: %zu layers do not fit into the one page that mount(2) has for options",
+			layers->n);
 	else if (mount("overlay", target, "overlay", upper ? 0 : MS_RDONLY, buf_str(&b)) < 0)
 		rc = err_os(e, ERR_INTERNAL, "mount overlay of %zu layers at %s", layers->n, target);
 	buf_free(&b);
@@ -159,7 +159,7 @@ static int own_upper(const struct strings *layers, const char *upper, struct err
 }
 
 static int mount_from(const char *dir, const struct strings *layers, const char *upper, const char *target,
-                      struct err *e)
+		      struct err *e)
 {
 	auto_fd int back = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	int rc = 0;

@@ -106,7 +106,7 @@ int partial_append(struct partial *p, const void *bytes, size_t n, struct err *e
 
 		if (put < 0)
 			return err_os(e, errno == ENOSPC || errno == EDQUOT ? ERR_RESOURCE_EXHAUSTED : ERR_INTERNAL,
-			        "write to %s", dir);
+				"write to %s", dir);
 		at += put;
 		left -= (size_t)put;
 		p->bytes += (uint64_t)put;
@@ -155,7 +155,7 @@ void partial_each_old(int64_t age_s, void (*fn)(const char *digest))
 	for (struct dirent *f = d ? readdir(d) : NULL; f; f = readdir(d)) {
 		snprintf(digest, sizeof(digest), "sha256:%.64s", f->d_name);
 		if (digest_valid(digest) && fstatat(dirfd(d), f->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-		        now_s - st.st_mtime >= age_s)
+			now_s - st.st_mtime >= age_s)
 			fn(digest);
 	}
 }

@@ -193,7 +193,7 @@ static bool on_data(void *arg, const void *p, size_t n)
 		return true;
 	if (j->body.len + n > max) {
 		err_set(&j->trouble, j->wanted.size_bytes ? ERR_DATA_LOSS : ERR_INVALID_ARGUMENT,
-		        "the %s has more than %zu bytes", j->sm.now == CONFIG ? "image config" : "manifest", max);
+			"the %s has more than %zu bytes", j->sm.now == CONFIG ? "image config" : "manifest", max);
 		timer_set(&j->timer, 0, on_trouble);
 		return true;
 	}
@@ -246,13 +246,13 @@ static int verify(struct pull_job *j, const char *what, char digest[DIGEST_SIZE]
 	digest_of(j->body.at, j->body.len, digest);
 	if (j->wanted.size_bytes && j->wanted.size_bytes != j->body.len)
 		return err_set(e, ERR_DATA_LOSS, "the %s has %zu bytes instead of %" PRIu64, what, j->body.len,
-		        j->wanted.size_bytes);
+			j->wanted.size_bytes);
 	if (*j->wanted.digest && strcmp(j->wanted.digest, digest) != 0)
 		return err_set(e, ERR_DATA_LOSS, "the %s has the digest %.19s instead of %.19s", what, digest,
-		        j->wanted.digest);
+			j->wanted.digest);
 	if (digest_valid(j->served_digest) && strcmp(j->served_digest, digest) != 0)
 		return err_set(e, ERR_DATA_LOSS, "the %s has the digest %.19s, the registry says %.19s", what, digest,
-		        j->served_digest);
+			j->served_digest);
 	return 0;
 }
 
@@ -315,12 +315,12 @@ static void on_config(struct pull_job *j)
 	struct err e;
 
 	if (verify(j, "image config", digest, &e) < 0 ||
-	        config_parse(&j->config, &j->diff_ids, buf_str(&j->body), j->body.len, j->arena, &e) < 0 ||
-	        keep_blob(j, digest, &e) < 0)
+		config_parse(&j->config, &j->diff_ids, buf_str(&j->body), j->body.len, j->arena, &e) < 0 ||
+		keep_blob(j, digest, &e) < 0)
 		return pull_job_fail(j, &e);
 	if (j->diff_ids.n != j->manifest.nlayers) {
 		err_set(&e, ERR_INVALID_ARGUMENT, "the manifest has %zu layers, the image config has %zu diff_ids",
-		        j->manifest.nlayers, j->diff_ids.n);
+			j->manifest.nlayers, j->diff_ids.n);
 		return pull_job_fail(j, &e);
 	}
 	if (j->checkpoint)
@@ -386,8 +386,8 @@ static void on_start(struct timer *t)
 	j->content_type = j->served_digest = "";
 	sm_move(&j->sm, RESOLVE);
 	j->get = registry_start(j->registry,
-	        &(struct registry_request){ "HEAD", "manifests", *j->ref.digest ? j->ref.digest : j->ref.tag, 0, NULL },
-	        &ev);
+		&(struct registry_request){ "HEAD", "manifests", *j->ref.digest ? j->ref.digest : j->ref.tag, 0, NULL },
+		&ev);
 }
 
 struct pull_job *pull_job_start(const char *key, const char *ref, const struct registry_auth *auth)
@@ -417,7 +417,7 @@ void pull_job_progress(const struct pull_job *j, struct pull_progress *out)
 		out->bytes_total += j->manifest.layers[i].size_bytes;
 		out->layers_done += l->have != NULL;
 		out->bytes_done += l->fetch            ? fetch_bytes(l->fetch)
-		                   : l->have || l->raw ? j->manifest.layers[i].size_bytes
-		                                       : 0;
+				   : l->have || l->raw ? j->manifest.layers[i].size_bytes
+						       : 0;
 	}
 }

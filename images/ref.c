@@ -130,12 +130,12 @@ static int check(const struct ref *r, const char *text, struct err *e)
 {
 	if (!domain_valid(r->domain))
 		return err_set(
-		        e, ERR_INVALID_ARGUMENT, "image reference \"%.300s\": \"%.100s\" is no host", text, r->domain);
+			e, ERR_INVALID_ARGUMENT, "image reference \"%.300s\": \"%.100s\" is no host", text, r->domain);
 	if (!repository_valid(r->repository))
 		return err_set(e, ERR_INVALID_ARGUMENT,
-		        "image reference \"%.300s\": the repository name \"%.260s\" is malformed%s", text,
-		        r->repository,
-		        strpbrk(r->repository, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") ? " (it must be lower case)" : "");
+			"image reference \"%.300s\": the repository name \"%.260s\" is malformed%s", text,
+			r->repository,
+			strpbrk(r->repository, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") ? " (it must be lower case)" : "");
 	if (strlen(r->domain) + 1 + strlen(r->repository) > NAME_MAX_LEN)
 		return err_set(e, ERR_INVALID_ARGUMENT, "image reference \"%.300s\": the name is longer than %d bytes",
 			text, NAME_MAX_LEN);
@@ -153,7 +153,7 @@ static int cut_tag(struct ref *r, char *name, const char *text, struct err *e)
 	r->tag = colon + 1;
 	if (strlen(r->tag) > TAG_MAX_LEN || !tag_valid(r->tag))
 		return err_set(e, ERR_INVALID_ARGUMENT, "image reference \"%.300s\": the tag \"%.150s\" is malformed",
-		        text, r->tag);
+			text, r->tag);
 	return 0;
 }
 
@@ -169,12 +169,12 @@ int ref_parse(struct ref *r, const char *text, struct arena *a, struct err *e)
 		r->digest = at + 1;
 		if (!digest_valid(r->digest))
 			return err_set(e, ERR_INVALID_ARGUMENT,
-			        "image reference \"%.300s\": \"%.100s\" is no sha256 digest%s", text, r->digest,
-			        strncmp(r->digest, "sha512:", 7) == 0 ? " (sha512 is not supported)" : "");
+				"image reference \"%.300s\": \"%.100s\" is no sha256 digest%s", text, r->digest,
+				strncmp(r->digest, "sha512:", 7) == 0 ? " (sha512 is not supported)" : "");
 	}
 	if (strlen(name) == DIGEST_HEX && strspn(name, "0123456789abcdef") == DIGEST_HEX)
 		return err_set(e, ERR_INVALID_ARGUMENT,
-		        "image reference \"%.300s\": 64 hex digits are an image id, not a name", text);
+			"image reference \"%.300s\": 64 hex digits are an image id, not a name", text);
 	if (cut_tag(r, name, text, e) < 0)
 		return -1;
 	if (!*r->tag && !*r->digest)

@@ -198,7 +198,7 @@ static void back_off(struct registry_get *g)
 
 	g->rounds++;
 	log_info("registry_retry host=%s name=%.19s round=%d wait_ms=%" PRId64 " error=%s", g->r->ref.domain, g->q.name,
-	        g->rounds, ms, log_quote(g->last.msg));
+		g->rounds, ms, log_quote(g->last.msg));
 	sm_move(&g->sm, BACKOFF);
 	timer_set(&g->timer, ms, on_start);
 }
@@ -228,7 +228,7 @@ static void next_host(struct registry_get *g, const struct err *e, bool retry)
 	}
 	if (g->host + 1 < hosts_and_urls(g))
 		log_info("registry_next_host url=%s error=%s", log_quote(url_no_query(g->url, g->arena)),
-		        log_quote(e->msg));
+			log_quote(e->msg));
 	if (!choose_host(g, g->host + 1))
 		return end_of_round(g);
 	ask(g);
@@ -298,7 +298,7 @@ static void unauthorized(struct registry_get *g)
 	if (g->away)
 		return give_up_host(g, ERR_UNAUTHENTICATED, reply_text(&g->reply, g->arena), true);
 	give_up_host(g, ERR_UNAUTHENTICATED,
-	        arena_printf(g->arena, "%s (%s)", reply_text(&g->reply, g->arena), whose_fault(g)), false);
+		arena_printf(g->arena, "%s (%s)", reply_text(&g->reply, g->arena), whose_fault(g)), false);
 }
 
 /* ---- answers ---- */
@@ -311,7 +311,7 @@ static void redirect(struct registry_get *g)
 		return give_up_host(g, ERR_INTERNAL, "a redirect to nowhere", false);
 	if (++g->redirects > REDIRECTS)
 		return give_up_host(
-		        g, ERR_INTERNAL, arena_printf(g->arena, "more than %d redirects", REDIRECTS), false);
+			g, ERR_INTERNAL, arena_printf(g->arena, "more than %d redirects", REDIRECTS), false);
 	if (url_is_https(g->url) && !url_is_https(to) && !domain_is_loopback(url_host(to, g->arena)))
 		return give_up_host(g, ERR_INTERNAL, arena_printf(g->arena, "a redirect from https to plain http (%s)",
 			url_host(to, g->arena)), false);
@@ -325,10 +325,10 @@ static void settle(struct registry_get *g)
 {
 	int status = g->reply.status;
 	enum err_code code = status == 404                                     ? ERR_NOT_FOUND
-	                     : status == 403                                   ? ERR_PERMISSION_DENIED
-	                     : status == 416                                   ? ERR_DATA_LOSS
-	                     : status == 429 || status == 408 || status >= 500 ? ERR_UNAVAILABLE
-	                                                                       : ERR_INTERNAL;
+			     : status == 403                                   ? ERR_PERMISSION_DENIED
+			     : status == 416                                   ? ERR_DATA_LOSS
+			     : status == 429 || status == 408 || status >= 500 ? ERR_UNAVAILABLE
+									       : ERR_INTERNAL;
 
 	if (status == 401)
 		return unauthorized(g);
@@ -478,7 +478,7 @@ static void on_start(struct timer *t)
 }
 
 struct registry_get *registry_start(
-        struct registry *r, const struct registry_request *q, const struct registry_events *ev)
+	struct registry *r, const struct registry_request *q, const struct registry_events *ev)
 {
 	struct arena *a = arena_new();
 	struct registry_get *g = arena_zalloc(a, sizeof(*g));
@@ -499,7 +499,7 @@ struct registry_get *registry_start(
 		g->q.urls = urls;
 	}
 	err_set(&g->last, ERR_INTERNAL, "no host of %s may be asked for this (capabilities in hosts.toml)",
-	        r->ref.domain);
+		r->ref.domain);
 	timer_set(&g->timer, 0, on_start);
 	return g;
 }

@@ -52,7 +52,7 @@ struct registry_events {
 
 /* All of q is copied. Nothing runs inside registry_start(). */
 struct registry_get *registry_start(
-        struct registry *r, const struct registry_request *q, const struct registry_events *ev);
+	struct registry *r, const struct registry_request *q, const struct registry_events *ev);
 void registry_resume(struct registry_get *g); /* after data() said false */
 void registry_cancel(struct registry_get *g);
 

@@ -52,7 +52,7 @@ static int decode_auth(struct credentials *c, const char *text, struct arena *a,
 	colon = len < 0 ? NULL : strchr(plain, ':');
 	if (!colon)
 		return err_set(
-		        e, ERR_INVALID_ARGUMENT, "the registry credentials' auth is not base64 of user:password");
+			e, ERR_INVALID_ARGUMENT, "the registry credentials' auth is not base64 of user:password");
 	*colon = '\0';
 	c->user = plain;
 	c->password = colon + 1;
@@ -65,7 +65,7 @@ static const char *or_empty(const char *s)
 }
 
 int credentials_from(
-        struct credentials *c, const struct registry_auth *auth, const char *domain, struct arena *a, struct err *e)
+	struct credentials *c, const struct registry_auth *auth, const char *domain, struct arena *a, struct err *e)
 {
 	*c = (struct credentials){ "", "", "", "" };
 	if (!auth || (*or_empty(auth->server_address) && !same_registry(auth->server_address, domain, a)))
@@ -378,14 +378,14 @@ static void build_request(struct token_get *t, const struct challenge *c, const 
 		t->request.body = query;
 		t->request.body_len = strlen(query);
 		t->request.headers =
-		        (const char *const *)one_header("Content-Type: application/x-www-form-urlencoded", a);
+			(const char *const *)one_header("Content-Type: application/x-www-form-urlencoded", a);
 		return;
 	}
 	t->request.method = "GET";
 	if (*who->user) {
 		query = arena_printf(a, "%s&account=%s", query, url_escape(who->user, a));
 		t->request.headers = (const char *const *)one_header(
-		        arena_printf(a, "Authorization: %s", basic_authorization(who, a)), a);
+			arena_printf(a, "Authorization: %s", basic_authorization(who, a)), a);
 	}
 	t->request.url = arena_printf(a, "%s%c%s", t->realm, strchr(t->realm, '?') ? '&' : '?', query);
 }

@@ -23,7 +23,7 @@ struct credentials {
 /* auth may be NULL. Nothing for another server than `domain`. INVALID_ARGUMENT: `auth` is not base64 of user:password.
  */
 int credentials_from(
-        struct credentials *c, const struct registry_auth *auth, const char *domain, struct arena *a, struct err *e);
+	struct credentials *c, const struct registry_auth *auth, const char *domain, struct arena *a, struct err *e);
 
 char *basic_authorization(const struct credentials *c, struct arena *a); /* "Basic ..." */
 

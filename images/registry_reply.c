@@ -108,9 +108,9 @@ const char *reply_text(struct reply *r, struct arena *a)
 	message = json_get_str(a, first, "message");
 	if (*code || *message)
 		return arena_printf(a, "status %d: %s%s%s", r->status, clean(code, a), *code && *message ? ": " : "",
-		        clean(message, a));
+			clean(message, a));
 	if ((!*r->content_type || strncasecmp(r->content_type, "text/plain", 10) == 0) && *body)
 		return arena_printf(
-		        a, "status %d: %s", r->status, clean(arena_strndup(a, body, strcspn(body, "\r\n")), a));
+			a, "status %d: %s", r->status, clean(arena_strndup(a, body, strcspn(body, "\r\n")), a));
 	return arena_printf(a, "status %d", r->status);
 }

@@ -139,10 +139,10 @@ static int make_dirs(const struct snapshot *s, struct err *e)
 	}
 	/* 0711: a container's root user in a user namespace must pass through. */
 	if (mkdir(path_of(s->id, ""), 0711) < 0 || mkdir(path_of(s->id, "/work"), 0711) < 0 ||
-	        mkdir(path_of(s->id, "/fs"), 0755) < 0)
+		mkdir(path_of(s->id, "/fs"), 0755) < 0)
 		return err_os(e, ERR_INTERNAL, "make snapshot %s", s->id);
 	if (chown(path_of(s->id, "/fs"), st.st_uid, st.st_gid) < 0 ||
-	        chmod(path_of(s->id, "/fs"), st.st_mode & 07777) < 0)
+		chmod(path_of(s->id, "/fs"), st.st_mode & 07777) < 0)
 		return err_os(e, ERR_INTERNAL, "make snapshot %s", s->id);
 	return 0;
 }

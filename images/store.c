@@ -273,7 +273,7 @@ static int on_record(void *arg, const char *name, const json_t *j, struct err *e
 			l->kept = false;
 		else
 			rc = err_set(
-			        e, ERR_INTERNAL, "image %.12s: its layer %.40s is not there", name, img.layers.at[i]);
+				e, ERR_INTERNAL, "image %.12s: its layer %.40s is not there", name, img.layers.at[i]);
 	}
 	if (rc == 0)
 		replace(&img);

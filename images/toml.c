@@ -272,7 +272,7 @@ static json_t *parse_value(struct toml *t, int depth)
 		return json_false();
 	}
 	if ((*t->at >= '0' && *t->at <= '9') ||
-	        ((*t->at == '-' || *t->at == '+') && t->at[1] >= '0' && t->at[1] <= '9'))
+		((*t->at == '-' || *t->at == '+') && t->at[1] >= '0' && t->at[1] <= '9'))
 		return parse_integer(t);
 	return fail(t, "a string, boolean, integer, array or inline table is expected here");
 }

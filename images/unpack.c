@@ -61,7 +61,7 @@ struct unpack {
 static int move_in(struct arena *a, const char *name, bool finished, struct err *e)
 {
 	const char *from = unpacker_ingest(a, name),
-	           *to = arena_printf(a, "%s/layers/%s", unpacker_config()->root, name);
+		   *to = arena_printf(a, "%s/layers/%s", unpacker_config()->root, name);
 
 	if (rename(finished ? arena_printf(a, "%s/fs", from) : from, to) < 0) {
 		err_os(e, ERR_INTERNAL, "rename %s to %s", from, to);

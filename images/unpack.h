@@ -39,9 +39,9 @@ struct unpack_spec {
 	uint64_t size_bytes;        /* compressed; verified */
 	const char *media_type;     /* OCI or Docker; must agree with the bytes: gzip, zstd or plain */
 	const char *const *parents; /* directory names below <root>/layers, all in place, lowest first, NULL-terminated
-	                               (none at all: the lowest layer); or NULL while they are not known */
+				       (none at all: the lowest layer); or NULL while they are not known */
 	int blob_fd;                /* >= 0: what it holds now is the blob's first part, read before what is fed (it may
-	                               grow meanwhile); -1: none */
+				       grow meanwhile); -1: none */
 };
 
 struct unpack_result {
@@ -50,8 +50,8 @@ struct unpack_result {
 	uint64_t inodes;
 	bool self_contained; /* the directory may stand above any parents: file it under its diff_id */
 	bool finished;       /* false: not usable yet, unpack_merge_start() makes a directory for given parents from it.
-	                        true and not self_contained: right above spec.parents only, file it under its
-	                        chain_id */
+				true and not self_contained: right above spec.parents only, file it under its
+				chain_id */
 };
 
 struct unpack; /* opaque; gone once `done` ran or unpack_cancel() returned */

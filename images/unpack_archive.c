@@ -68,7 +68,7 @@ static int put_first(struct tarout *p, int from, struct layer_result *out, struc
 static int put_tree(struct tarout *p, int dir, const char *dir_name, struct layer_result *out, struct err *e);
 
 static int put_name(struct tarout *p, int dir, const char *dir_name, const char *name, struct layer_result *out,
-                    struct err *e)
+		    struct err *e)
 {
 	auto_fd int fd = path_open(dir, name, O_RDONLY | O_NONBLOCK);
 	char path[2 * NAME_MAX + 2];
@@ -131,7 +131,7 @@ static int place(int dir, int tar, const char *tmp, const char *base, bool named
 
 	if (fsync(tar) < 0)
 		return err_os(e, errno == ENOSPC || errno == EDQUOT ? ERR_RESOURCE_EXHAUSTED : ERR_INTERNAL,
-		              "sync the archive");
+			      "sync the archive");
 	snprintf(self, sizeof(self), "/proc/self/fd/%d", tar);
 	if (!named && linkat(AT_FDCWD, self, dir, tmp, AT_SYMLINK_FOLLOW) < 0)
 		return err_os(e, ERR_INTERNAL, "name the archive");

@@ -13,7 +13,7 @@
  * tar: JSON cannot say it). s: root and parents, the layers below, for what an opaque directory hides. Sockets are
  * left out. INTERNAL, RESOURCE_EXHAUSTED, with the name. */
 int archive_diff(const struct layer_spec *s, const char *upper, const char *to, struct layer_result *out,
-                 struct err *e);
+		 struct err *e);
 
 /* The files of `from`, and of the directories in it, as the tar `location`, mode 0600: whole and on the disk, or not
  * there and what was there before untouched. log: NULL, or a file that becomes "container.log" in it, as long as it

@@ -137,7 +137,7 @@ static int set_filter(struct err *e)
 				     SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
 	if (r == 0) /* tree_remove() asks why something cannot be removed; it may not change the flags here */
 		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
-		                     SCMP_A1(SCMP_CMP_EQ, FS_IOC_GETFLAGS, 0));
+				     SCMP_A1(SCMP_CMP_EQ, FS_IOC_GETFLAGS, 0));
 	if (r == 0)
 		r = seccomp_load(filter);
 	if (filter)

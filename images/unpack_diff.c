@@ -64,10 +64,10 @@ static size_t utf8_length(const uint8_t *p)
 {
 	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
 	size_t n = p[0] < 0x80             ? 1
-	           : (p[0] & 0xe0) == 0xc0 ? 2
-	           : (p[0] & 0xf0) == 0xe0 ? 3
-	           : (p[0] & 0xf8) == 0xf0 ? 4
-	                                   : 0;
+		   : (p[0] & 0xe0) == 0xc0 ? 2
+		   : (p[0] & 0xf0) == 0xe0 ? 3
+		   : (p[0] & 0xf8) == 0xf0 ? 4
+					   : 0;
 	uint32_t v = n == 1 ? p[0] : n == 0 ? 0 : (uint32_t)p[0] & (0x7fu >> n);
 
 	for (size_t i = 1; i < n; i++) {
@@ -115,7 +115,7 @@ static int deleted(struct diff *d, const char *path, struct err *e)
 		return put_whiteout(d, path, e);
 	if (d->deleted.len > DELETED_MAX)
 		return err_set(e, ERR_RESOURCE_EXHAUSTED, "the list of deleted files has more than %d bytes",
-		               DELETED_MAX);
+			       DELETED_MAX);
 	put_json(&d->deleted, path);
 	return 0;
 }
@@ -176,7 +176,7 @@ static int read_xattrs(struct diff *d, int fd, struct tar_entry *n, struct err *
 			return os_fail(d, e, "read extended attribute");
 		if (n->nxattrs == XATTR_COUNT_MAX)
 			return err_set(e, ERR_RESOURCE_EXHAUSTED, "%s: too many extended attributes",
-			               log_quote(d->path));
+				       log_quote(d->path));
 		d->xattrs[n->nxattrs++] = (struct tar_xattr){ name, d->values + used, (size_t)size };
 		used += (size_t)size;
 	}
@@ -227,7 +227,7 @@ static int put_file(struct diff *d, int dir, const char *name, struct err *e)
 	r = tarout_copy(&d->tar, fd, e);
 	return r < 0   ? err_wrap(e, "%s", log_quote(d->path))
 	       : r > 0 ? err_set(e, ERR_INTERNAL, "%s: it became shorter", log_quote(d->path))
-	               : 0;
+		       : 0;
 }
 
 static int put_symlink(struct diff *d, int dir, const char *name, struct err *e)
@@ -368,7 +368,7 @@ static int write_deleted(struct diff *d, int to, struct err *e)
 }
 
 static int diff_open(struct diff *d, const struct layer_spec *s, const char *upper, int fds[LAYER_PARENTS_MAX],
-                     struct err *e)
+		     struct err *e)
 {
 	auto_fd int root = open(s->root, O_PATH | O_DIRECTORY | O_CLOEXEC);
 

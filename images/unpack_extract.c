@@ -204,7 +204,7 @@ static int extract_file(struct extract *x, struct err *e)
 		return err_set(e, ERR_RESOURCE_EXHAUSTED, "%s: larger than images.max_layer_bytes", log_quote(x->path));
 	for (int attempt = 0;; attempt++) {
 		fd = openat(x->dirs.fd, x->base, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-		            x->n->mode & 0777);
+			    x->n->mode & 0777);
 		if (fd >= 0)
 			break;
 		if (errno != EEXIST || attempt > 0)
@@ -237,7 +237,7 @@ static int extract_node(struct extract *x, struct err *e)
 		return refuse(x, e, "a symbolic link to nothing, or to a name that is too long");
 	if ((x->n->type == TAR_CHAR || x->n->type == TAR_BLOCKDEV) && ++x->devices > EXTRACT_DEVICES_MAX)
 		return err_set(e, ERR_RESOURCE_EXHAUSTED, "more than %d device nodes in one layer",
-		               EXTRACT_DEVICES_MAX);
+			       EXTRACT_DEVICES_MAX);
 	for (int attempt = 0; make_node(x) < 0; attempt++) {
 		if (errno != EEXIST || attempt > 0)
 			return os_fail(x, e, "create");

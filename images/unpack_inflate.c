@@ -303,7 +303,7 @@ int inflate_verify(struct inflate *z, struct err *e)
 	}
 	if (strcmp(plain, diff_id) != 0)
 		return err_set(e, ERR_DATA_LOSS, "the layer's diff_id is %.19s.., the image's config says %.19s..",
-		               plain, diff_id);
+			       plain, diff_id);
 	return 0;
 }
 

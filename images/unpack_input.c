@@ -83,6 +83,6 @@ int input_verify(struct input *in, const char *digest, struct err *e)
 	digest_final(take_ptr(&in->sha), got);
 	if (digest && strcmp(got, digest) != 0)
 		return err_set(e, ERR_DATA_LOSS, "the blob's digest is %.19s.., its manifest says %.19s..", got,
-		               digest);
+			       digest);
 	return 0;
 }

@@ -146,10 +146,10 @@ static int untar(struct work *w, struct layer_result *out, struct err *e)
 		.min_free = w->min_free,
 		.files_only = s->files_only,
 		.stream = { .source = { s->blob_fd, STDIN_FILENO, s->blob_bytes, s->size_bytes },
-		            .media_type = s->media_type,
-		            .digest = s->digest,
-		            .diff_id = s->diff_id,
-		            .max_bytes = s->max_bytes },
+			    .media_type = s->media_type,
+			    .digest = s->digest,
+			    .diff_id = s->diff_id,
+			    .max_bytes = s->max_bytes },
 	};
 	const struct view parents = { w->parents, w->nparents };
 	struct buf hidden = { 0 };
@@ -237,7 +237,7 @@ static int take_images(struct work *w, size_t layer, struct layer_result *out, s
 static int take(struct work *w, struct layer_result *out, struct err *e)
 {
 	static const char *const names[] = { "config.dump", "spec.dump", "crisp.dump", "deleted.files",
-		                             "rootfs-diff.tar" };
+					     "rootfs-diff.tar" };
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (take_file(w, names[i], NULL, out, e) < 0)

@@ -111,7 +111,7 @@ static int finish_link(struct merge *m, const struct report_link *l, struct err 
 		return err_os(e, ERR_INTERNAL, "look for %s in the lower layers", log_quote(l->target));
 	if (r == 0)
 		return err_set(e, ERR_INVALID_ARGUMENT, "%s: the hard link's target %s is in no layer",
-		               log_quote(l->path), log_quote(l->target));
+			       log_quote(l->path), log_quote(l->target));
 	if (S_ISDIR(hit.st.st_mode))
 		return err_set(e, ERR_INVALID_ARGUMENT, "%s: a hard link to a directory", log_quote(l->path));
 	if (hit.layer < m->parents->n && copy_up(m, &hit, e) < 0)

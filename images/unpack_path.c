@@ -27,7 +27,7 @@ int path_clean(const char *raw, char out[PATH_MAX], struct err *e)
 		} else if (n > 0 && !(n == 1 && p[0] == '.')) {
 			if (n > NAME_MAX || used + n + 2 > PATH_MAX)
 				return err_set(e, ERR_INVALID_ARGUMENT, "%.200s..: the name is too long",
-				               log_quote(raw));
+					       log_quote(raw));
 			if (used > 0)
 				out[used++] = '/';
 			memcpy(out + used, p, n);

@@ -51,7 +51,7 @@ int space_check(const struct space *s, int fd, struct err *e)
 			       (uint64_t)v.f_bavail * v.f_frsize >> 20, (uint64_t)v.f_blocks * v.f_frsize >> 20);
 	if (scarce(v.f_favail, v.f_files, s->percent))
 		return err_set(e, ERR_RESOURCE_EXHAUSTED,
-		               "only %" PRIu64 " inodes are left of %" PRIu64 " (images.min_free)",
-		               (uint64_t)v.f_favail, (uint64_t)v.f_files);
+			       "only %" PRIu64 " inodes are left of %" PRIu64 " (images.min_free)",
+			       (uint64_t)v.f_favail, (uint64_t)v.f_files);
 	return 0;
 }

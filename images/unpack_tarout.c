@@ -45,9 +45,9 @@ static int flush(struct tarout *p, struct err *e)
 	while (p->out.len > 0)
 		if (buf_write(&p->out, p->fd) < 0 && errno != EINTR)
 			return err_os(e,
-			              errno == ENOSPC || errno == EDQUOT || errno == EFBIG ? ERR_RESOURCE_EXHAUSTED
-			                                                                   : ERR_INTERNAL,
-			              "write the archive");
+				      errno == ENOSPC || errno == EDQUOT || errno == EFBIG ? ERR_RESOURCE_EXHAUSTED
+											   : ERR_INTERNAL,
+				      "write the archive");
 	return 0;
 }
 

@@ -114,7 +114,7 @@ static bool parse_ok(const char *p, struct unpacker_answer *out)
 static bool parse_error(const char *p, struct err *e)
 {
 	static const enum err_code codes[] = { ERR_DATA_LOSS, ERR_INVALID_ARGUMENT, ERR_RESOURCE_EXHAUSTED,
-		                               ERR_INTERNAL };
+					       ERR_INTERNAL };
 	size_t n = strlen(p);
 
 	if (!take_word(&p, "error ") || n == 0 || p[strlen(p) - 1] != '\n')
@@ -141,7 +141,7 @@ int unpacker_answer(const struct err *failed, const struct child_result *r, stru
 	}
 	if (r->out_len == 0)
 		return err_set(e, ERR_INTERNAL, "crisp-unpack: %s: %.300s", child_status_text(r->status),
-		               log_quote(r->err));
+			       log_quote(r->err));
 	if (r->status == 0 && parse_ok(r->out, out))
 		return 0;
 	if (r->status != 0 && parse_error(r->out, e))

@@ -40,7 +40,7 @@ char *url_no_query(const char *url, struct arena *a)
 	const char *at = authority(url), *path = at + authority_len(at);
 
 	return arena_printf(
-	        a, "%.*s://%s%.*s", (int)(at - 3 - url), url, url_host(url, a), (int)strcspn(path, "?#"), path);
+		a, "%.*s://%s%.*s", (int)(at - 3 - url), url, url_host(url, a), (int)strcspn(path, "?#"), path);
 }
 
 /* Host and port with the scheme's default port left out, in lower case. */
@@ -89,7 +89,7 @@ char *url_resolve(const char *base, const char *location, struct arena *a)
 		return authority_len(authority(location)) ? arena_strdup(a, location) : NULL;
 	if (strncmp(location, "//", 2) == 0)
 		return authority_len(location + 2) ? arena_printf(a, "%.*s:%s", (int)(at - 3 - base), base, location)
-		                                   : NULL;
+						   : NULL;
 	if (*location == '/')
 		return arena_printf(a, "%.*s%s", (int)(path - base), base, location);
 	if (strcspn(location, ":") < strcspn(location, "/?#"))

@@ -79,7 +79,7 @@ bool apparmor_enabled(void)
 bool apparmor_loaded(const char *name)
 {
 	auto_file FILE *f =
-	        fopen(state.cfg.profiles ? state.cfg.profiles : "/sys/kernel/security/apparmor/profiles", "re");
+		fopen(state.cfg.profiles ? state.cfg.profiles : "/sys/kernel/security/apparmor/profiles", "re");
 	auto_free char *line = NULL;
 	size_t size = 0, len = strlen(name);
 
@@ -125,16 +125,16 @@ void apparmor_open(const struct apparmor_config *cfg, void (*done)(void *arg), v
 	argv[0] = parser();
 	if (apparmor_enabled() && argv[0]) {
 		state.child = child_start(&(struct child_spec){ .argv = argv,
-		                                                .stdin_data = profile,
-		                                                .stdin_len = sizeof(profile) - 1,
-		                                                .stderr_max = WORDS_MAX,
-		                                                .timeout_ms = PARSER_TIMEOUT_MS },
-		                          on_parsed, NULL);
+								.stdin_data = profile,
+								.stdin_len = sizeof(profile) - 1,
+								.stderr_max = WORDS_MAX,
+								.timeout_ms = PARSER_TIMEOUT_MS },
+					  on_parsed, NULL);
 		return;
 	}
 	if (apparmor_enabled())
 		log_warn("apparmor reason=\"no apparmor_parser: containers that name no profile are not confined by "
-		         "one\"");
+			 "one\"");
 	timer_set(&state.timer, 0, on_nothing_to_do);
 }
 

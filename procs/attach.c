@@ -195,7 +195,7 @@ static int open_stdin(const struct container *c)
 }
 
 struct stdio *attach_start(struct container *c, const struct stdio_want *want, const struct stdio_events *events,
-                           void *arg)
+			   void *arg)
 {
 	struct attach *a = new_zero(struct attach);
 

@@ -13,6 +13,6 @@
 /* want->tty is the container's own and not looked at. `ended`: the container ended (e NULL), or FAILED_PRECONDITION (it
  * does not run), RESOURCE_EXHAUSTED. */
 struct stdio *attach_start(struct container *c, const struct stdio_want *want, const struct stdio_events *events,
-                           void *arg);
+			   void *arg);
 
 #endif

@@ -61,7 +61,7 @@ static int ask(struct strings *out, const char *name, const char *where, struct 
 {
 	if (!is_device(name))
 		return err_set(e, ERR_INVALID_ARGUMENT, "%s: \"%.200s\" is no CDI device (vendor/class=name)", where,
-		               name);
+			       name);
 	for (size_t i = 0; i < out->n; i++)
 		if (strcmp(out->at[i], name) == 0)
 			return 0;
@@ -79,7 +79,7 @@ static size_t commas(const char *text)
 }
 
 int cdi_asked(const struct strings *field, const struct pairs *annotations, struct strings *out, struct arena *a,
-              struct err *e)
+	      struct err *e)
 {
 	size_t most = field->n;
 
@@ -190,7 +190,7 @@ static void look_everywhere(struct search *s)
 				look_at_file(s, path, i);
 			else if (len > 5 && strcmp(entry->d_name + len - 5, ".yaml") == 0)
 				s->faults = arena_printf(s->arena, "%s; %s is not read: only .json files are",
-				                         s->faults, path);
+							 s->faults, path);
 		}
 	}
 }
@@ -216,7 +216,7 @@ static void merge(json_t *to, const json_t *from)
 static json_t *merge_all(const struct search *s)
 {
 	json_t *all = own_must(json_pack("{s:[],s:[],s:[],s:[],s:[],s:[],s:{}}", "env", "deviceNodes", "mounts",
-	                                 "hooks", "additionalGids", "netDevices", "intelRdt"));
+					 "hooks", "additionalGids", "netDevices", "intelRdt"));
 
 	for (size_t i = 0; i < s->n; i++) {
 		bool again = false;

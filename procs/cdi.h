@@ -17,7 +17,7 @@ void cdi_open(const struct strings *spec_dirs); /* borrowed for ever */
  * annotations cdi.k8s.io/..., which are lists with commas. In the arena. INVALID_ARGUMENT names what is no device
  * name. */
 int cdi_asked(const struct strings *field, const struct pairs *annotations, struct strings *out, struct arena *a,
-              struct err *e);
+	      struct err *e);
 
 /* What they add, merged in their order: an object as CDI's containerEdits, in which every member is there. A new
  * reference;

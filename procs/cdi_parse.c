@@ -81,7 +81,7 @@ static int check_node(const struct node *n, struct err *e)
 static int check_hook(const struct hook *h, struct err *e)
 {
 	static const char *const names[] = { "prestart",       "createRuntime", "createContainer",
-		                             "startContainer", "poststart",     "poststop" };
+					     "startContainer", "poststart",     "poststop" };
 	bool known = false;
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
@@ -110,14 +110,14 @@ static int check_edits(const json_t *j, struct arena *a, struct err *e)
 	for (size_t i = 0; i < x.mounts.n; i++)
 		if (x.mounts.at[i].hostPath[0] == '\0' || x.mounts.at[i].containerPath[0] != '/')
 			return bad(e,
-			           "mount: no hostPath, or no absolute containerPath:", x.mounts.at[i].containerPath);
+				   "mount: no hostPath, or no absolute containerPath:", x.mounts.at[i].containerPath);
 	for (size_t i = 0; i < x.hooks.n; i++)
 		if (check_hook(&x.hooks.at[i], e) < 0)
 			return -1;
 	for (size_t i = 0; i < x.additionalGids.n; i++)
 		if (x.additionalGids.at[i] < 0 || x.additionalGids.at[i] >= UINT32_MAX)
 			return err_set(e, ERR_INTERNAL, "additionalGids: %lld is no group",
-			               (long long)x.additionalGids.at[i]);
+				       (long long)x.additionalGids.at[i]);
 	return 0;
 }
 

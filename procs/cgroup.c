@@ -53,8 +53,8 @@ static void unescape(char *s)
 static const char *v1_controllers(char *options)
 {
 	static const char *const known[] = { "cpu",      "cpuacct",    "cpuset", "memory",  "devices",
-		                             "freezer",  "blkio",      "pids",   "hugetlb", "net_cls",
-		                             "net_prio", "perf_event", "rdma",   "misc",    "name=systemd" };
+					     "freezer",  "blkio",      "pids",   "hugetlb", "net_cls",
+					     "net_prio", "perf_event", "rdma",   "misc",    "name=systemd" };
 	char *text = arena_strdup(names, ","), *save = NULL;
 
 	for (char *o = strtok_r(options, ",", &save); o; o = strtok_r(NULL, ",", &save))
@@ -86,7 +86,7 @@ static void take_line(char *line, struct hierarchy *unified)
 	if (sscanf(line, "%*d %*d %u:%u %*s %ms", &major, &minor, &mount) == 3) {
 		unescape(mount);
 		h = (struct hierarchy){ arena_strdup(names, mount), "", makedev(major, minor),
-			                strcmp(type, "cgroup2") == 0 };
+					strcmp(type, "cgroup2") == 0 };
 	}
 	free(mount);
 	if (!h.mount)
@@ -138,7 +138,7 @@ static int choose_driver(const char *driver, struct err *e)
 		systemd = cgroup_is_v2() && access("/run/systemd/system", F_OK) == 0; /* sd_booted(3) */
 	else if (!systemd && strcmp(driver, "cgroupfs") != 0)
 		return err_set(e, ERR_INVALID_ARGUMENT, "cgroup.driver: %s is unknown (cgroupfs, systemd, auto)",
-		               log_quote(driver));
+			       log_quote(driver));
 	if (systemd && !cgroup_is_v2())
 		return err_set(e, ERR_INVALID_ARGUMENT, "cgroup.driver: systemd needs cgroup v2, here is v1");
 	return cgroup_check_root(e);

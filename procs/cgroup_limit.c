@@ -71,7 +71,7 @@ static int limit_cpu_v2(const char *path, const struct resources *r, struct err 
 		return 0;
 	if (r->cpu_quota > 0)
 		snprintf(text, sizeof(text), "%lld %lld", (long long)r->cpu_quota,
-		         (long long)(r->cpu_period ? r->cpu_period : 100000));
+			 (long long)(r->cpu_period ? r->cpu_period : 100000));
 	else
 		snprintf(text, sizeof(text), "max %lld", (long long)(r->cpu_period ? r->cpu_period : 100000));
 	return put("cpu", path, "cpu.max", text, e);
@@ -91,7 +91,7 @@ static int limit_v2(const char *path, const struct resources *r, struct err *e)
 	for (size_t i = 0; i < r->unified.n; i++) {
 		if (strchr(r->unified.at[i].key, '/'))
 			return err_set(e, ERR_INVALID_ARGUMENT, "unified: %.100s is no file name",
-			               r->unified.at[i].key);
+				       r->unified.at[i].key);
 		if (put("unified", path, r->unified.at[i].key, r->unified.at[i].value, e) < 0)
 			return -1;
 	}

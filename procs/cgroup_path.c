@@ -92,7 +92,7 @@ int cgroup_check_parent(const char *parent, struct err *e)
 	if (!*parent || !cgroup_systemd() || valid_slice(last_of(parent)))
 		return 0;
 	return err_set(e, ERR_INVALID_ARGUMENT, "cgroup_parent: %s ends in no slice's name (cgroup.driver is systemd)",
-	               log_quote(parent));
+		       log_quote(parent));
 }
 
 int cgroup_check_root(struct err *e)
@@ -102,7 +102,7 @@ int cgroup_check_root(struct err *e)
 
 	if (cgroup_systemd() && !valid_slice(root_slice(a)))
 		ret = err_set(e, ERR_INVALID_ARGUMENT, "cgroup.root: %s is no slice's name",
-		              log_quote(cgroup_root()));
+			      log_quote(cgroup_root()));
 	arena_free(a);
 	return ret;
 }
@@ -124,7 +124,7 @@ char *cgroup_runtime_path(struct arena *a, const char *path)
 		return arena_strdup(a, path);
 	pod = last_of(plain(a, pod));
 	return arena_printf(a, "%s:crisp:%.*s", *pod ? pod : "-.slice", (int)(strlen(last) - strlen("crisp-.scope")),
-	                    last + strlen("crisp-"));
+			    last + strlen("crisp-"));
 }
 
 bool cgroup_is_scope(const char *path)
@@ -160,7 +160,7 @@ static bool is_own(const char *pod, const char *id)
 
 	return strcmp(last, id) == 0 ||
 	       (ends_with(last, ".slice") && strlen(last) > strlen(id) + strlen(".slice") &&
-	        strncmp(last + strlen(last) - strlen(".slice") - strlen(id), id, strlen(id)) == 0);
+		strncmp(last + strlen(last) - strlen(".slice") - strlen(id), id, strlen(id)) == 0);
 }
 
 char *cgroup_own_path(struct arena *a, const char *pod, const char *id)

@@ -110,7 +110,7 @@ struct cgroup_pod_op *cgroup_pod_adopt(const struct sandbox *s, pid_t pause, cgr
 
 	if (scope)
 		op->unit = unit_scope(scope, strcmp(s->cgroup, "/") == 0 ? "-.slice" : cgroup_unit(s->cgroup), pause,
-		                      on_unit, op);
+				      on_unit, op);
 	else
 		over(op);
 	arena_free(a);

@@ -230,7 +230,7 @@ static int refuse(const struct container *c, struct err *e)
 		return err_set(e, ERR_ABORTED, "container %.12s is being stopped", c->id);
 	if (ns_has_user(&c->sandbox->config.security.ns))
 		return err_set(e, ERR_FAILED_PRECONDITION,
-		               "container %.12s is in a user namespace: CRIU cannot take that up again", c->id);
+			       "container %.12s is in a user namespace: CRIU cannot take that up again", c->id);
 	if (!runtime_find(c->runtime))
 		return err_set(e, ERR_FAILED_PRECONDITION, "runtime handler %s is not configured any more", c->runtime);
 	return 0;
@@ -254,7 +254,7 @@ static int prepare(struct checkpoint *k, struct err *e)
 }
 
 struct checkpoint *checkpoint_start(struct container *c, const char *dir, int64_t timeout_ms, checkpoint_done *dumped,
-                                    void *arg)
+				    void *arg)
 {
 	struct arena *a = arena_new();
 	struct checkpoint *k = arena_zalloc(a, sizeof(*k));

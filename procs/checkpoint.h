@@ -23,7 +23,7 @@ typedef void checkpoint_done(void *arg, const struct err *e);
  *   DEADLINE_EXCEEDED    not dumped after timeout_ms > 0
  *   INTERNAL             CRIU's words */
 struct checkpoint *checkpoint_start(struct container *c, const char *dir, int64_t timeout_ms, checkpoint_done *dumped,
-                                    void *arg);
+				    void *arg);
 
 /* Once, after `dumped` came without error. ABORTED: it was thawed before, since somebody wanted it stopped: what was
  * copied after `dumped` is not of one moment. INTERNAL: it could not be thawed. */

@@ -253,7 +253,7 @@ static int prepare(struct cni_op *op, const struct cni_sandbox *s, struct err *e
 	op->call = (struct cni_plugin_call){ .list = op->list, .bin_dirs = cni_network_bin_dirs() };
 	op->call.container_id = arena_strdup(op->arena, s->id);
 	op->call.netns =
-	        arena_strdup(op->arena, op->verb == DEL && access(s->netns_path, F_OK) < 0 ? "" : s->netns_path);
+		arena_strdup(op->arena, op->verb == DEL && access(s->netns_path, F_OK) < 0 ? "" : s->netns_path);
 	op->call.args = cni_args(s, op->arena, e);
 	op->capabilities = cni_capabilities(s, e);
 	/* What could not be told at ADD made it fail: DEL goes on without, so that nothing of it can stick. */
@@ -276,7 +276,7 @@ static struct cni_op *start(enum cni_state verb, const struct cni_sandbox *s, cn
 	op->done = done;
 	op->arg = arg;
 	op->sm =
-	        (struct sm){ cni_states, verb == ADD ? "cni_add" : "cni_del", arena_strdup(op->arena, s->id), WAITING };
+		(struct sm){ cni_states, verb == ADD ? "cni_add" : "cni_del", arena_strdup(op->arena, s->id), WAITING };
 	op->since_ns = loop_mono_ns();
 	if (prepare(op, s, &op->err) < 0) {
 		sm_move(&op->sm, FAILED);

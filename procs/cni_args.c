@@ -17,12 +17,12 @@ char *cni_args(const struct cni_sandbox *s, struct arena *a, struct err *e)
 	for (size_t i = 0; i < 3; i++)
 		if (strchr(values[i], ';')) {
 			err_set(e, ERR_INVALID_ARGUMENT,
-			        "pod metadata with \";\" in it cannot be told to CNI plugins: %.128s", values[i]);
+				"pod metadata with \";\" in it cannot be told to CNI plugins: %.128s", values[i]);
 			return NULL;
 		}
 	return arena_printf(
-	        a, "IgnoreUnknown=1;K8S_POD_NAMESPACE=%s;K8S_POD_NAME=%s;K8S_POD_INFRA_CONTAINER_ID=%s;K8S_POD_UID=%s",
-	        s->namespace_, s->name, s->id, s->uid);
+		a, "IgnoreUnknown=1;K8S_POD_NAMESPACE=%s;K8S_POD_NAME=%s;K8S_POD_INFRA_CONTAINER_ID=%s;K8S_POD_UID=%s",
+		s->namespace_, s->name, s->id, s->uid);
 }
 
 static double suffix_factor(const char *suffix)
@@ -84,8 +84,8 @@ static json_t *port_mappings(const struct cni_sandbox *s)
 
 		if (p->host_port > 0 && p->protocol >= PROTOCOL_TCP && p->protocol <= PROTOCOL_SCTP)
 			json_array_append_new(all, json_pack("{s:i, s:i, s:s, s:s}", "hostPort", p->host_port,
-			                                     "containerPort", p->container_port, "protocol",
-			                                     names[p->protocol], "hostIP", p->host_ip));
+							     "containerPort", p->container_port, "protocol",
+							     names[p->protocol], "hostIP", p->host_ip));
 	}
 	return all;
 }
@@ -100,7 +100,7 @@ bool cni_has_host_port(const struct cni_sandbox *s)
 
 /* One direction of the bandwidth capability; absent when there is no annotation. */
 static int add_rate(json_t *to, const struct cni_sandbox *s, const char *annotation, const char *rate,
-                    const char *burst, struct err *e)
+		    const char *burst, struct err *e)
 {
 	const char *text = pairs_get(s->annotations, annotation);
 	int64_t bits = text ? cni_quantity(text) : 0;
@@ -109,7 +109,7 @@ static int add_rate(json_t *to, const struct cni_sandbox *s, const char *annotat
 		return 0;
 	if (bits < BITS_MIN || bits > BITS_MAX)
 		return err_set(e, ERR_INVALID_ARGUMENT, "annotation %s: \"%.64s\" is no rate from 1k to 1P", annotation,
-		               text);
+			       text);
 	json_object_set_new(to, rate, json_integer(bits));
 	json_object_set_new(to, burst, json_integer(UINT32_MAX)); /* as containerd: the rate alone limits */
 	return 0;
@@ -139,8 +139,8 @@ json_t *cni_capabilities(const struct cni_sandbox *s, struct err *e)
 		json_object_set(all, "bandwidth", rates);
 	if (s->dns->set)
 		json_object_set_new(all, "dns",
-		                    json_pack("{s:o, s:o, s:o}", "servers", texts(&s->dns->servers), "searches",
-		                              texts(&s->dns->searches), "options", texts(&s->dns->options)));
+				    json_pack("{s:o, s:o, s:o}", "servers", texts(&s->dns->servers), "searches",
+					      texts(&s->dns->searches), "options", texts(&s->dns->options)));
 	if (s->cgroup[0])
 		json_object_set_new(all, "cgroupPath", json_string(s->cgroup));
 	if (json_object_size(notes))

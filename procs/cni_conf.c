@@ -92,7 +92,7 @@ static int check_plugins(const json_t *plugins, const char *what, struct err *e)
 			return err_set(e, ERR_INTERNAL, "%s: plugin %zu has no type", what, i + 1);
 		if (strchr(type, '/') || strcmp(type, ".") == 0 || strcmp(type, "..") == 0)
 			return err_set(e, ERR_INTERNAL, "%s: plugin %zu: type %.64s is no file name", what, i + 1,
-			               type);
+				       type);
 	}
 	return 0;
 }
@@ -119,7 +119,7 @@ json_t *cni_conf_parse(const char *text, size_t len, enum cni_conf_kind kind, co
 		const char *asked = json_string_value(json_object_get(j, "cniVersion"));
 
 		err_set(e, ERR_INTERNAL, "%s: cniVersion %.32s is not one of %s to %s", what, asked ? asked : "(none)",
-		        versions[0], versions[VERSIONS - 1]);
+			versions[0], versions[VERSIONS - 1]);
 		return NULL;
 	}
 	list = kind == CNI_CONF_LIST ? json_incref(j) : json_pack("{s:s, s:[O]}", "name", name, "plugins", j);
@@ -210,7 +210,7 @@ const char *cni_plugin_path(struct arena *a, const char *type, const struct stri
 }
 
 char *cni_conf_stdin(struct arena *a, const json_t *list, const json_t *plugin, const json_t *capabilities,
-                     json_t *prev)
+		     json_t *prev)
 {
 	auto_json json_t *conf = json_copy((json_t *)plugin);
 	auto_json json_t *runtime = json_object();

@@ -40,6 +40,6 @@ const char *cni_plugin_path(struct arena *a, const char *type, const struct stri
 /* The text for one plugin's stdin: its own configuration with the list's name and version, prev as prevResult (NULL:
  * none), and of `capabilities` (an object) what the plugin declares as runtimeConfig. */
 char *cni_conf_stdin(struct arena *a, const json_t *list, const json_t *plugin, const json_t *capabilities,
-                     json_t *prev);
+		     json_t *prev);
 
 #endif

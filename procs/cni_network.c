@@ -91,8 +91,8 @@ static void told(const char *file)
 {
 	if (net.list)
 		log_info("cni_config file=%s network=%s version=%s plugins=%zu", log_quote(file),
-		         cni_conf_name(net.list), json_string_value(json_object_get(net.list, "cniVersion")),
-		         json_array_size(cni_conf_plugins(net.list)));
+			 cni_conf_name(net.list), json_string_value(json_object_get(net.list, "cniVersion")),
+			 json_array_size(cni_conf_plugins(net.list)));
 	else
 		log_warn("cni_config error=%s", log_quote(net.fault.msg));
 }
@@ -108,7 +108,7 @@ static bool read_again(void)
 
 	net.list = cni_conf_load(net.cfg->conf_dir, a, &file, &net.fault);
 	differs = net.list && old ? !json_equal(net.list, old)
-	                          : net.list || old || strcmp(net.fault.msg, old_fault.msg) != 0;
+				  : net.list || old || strcmp(net.fault.msg, old_fault.msg) != 0;
 	if (differs) {
 		told(file);
 		stop_asking();

@@ -120,14 +120,14 @@ struct cni_plugin *cni_plugin_start(const struct cni_plugin_call *c, cni_plugin_
 	}
 	input = cni_conf_stdin(p->arena, c->list, c->plugin, c->capabilities, c->prev);
 	p->child = child_start(&(struct child_spec){ .argv = argv,
-	                                             .envp = environment(p->arena, c),
-	                                             .stdin_data = input,
-	                                             .stdin_len = strlen(input),
-	                                             .stdout_max = STDOUT_MAX,
-	                                             .stderr_max = STDERR_MAX,
-	                                             .timeout_ms = TIMEOUT_MS,
-	                                             .finish = true },
-	                       on_exit_, p);
+						     .envp = environment(p->arena, c),
+						     .stdin_data = input,
+						     .stdin_len = strlen(input),
+						     .stdout_max = STDOUT_MAX,
+						     .stderr_max = STDERR_MAX,
+						     .timeout_ms = TIMEOUT_MS,
+						     .finish = true },
+			       on_exit_, p);
 	return p;
 }
 

@@ -37,7 +37,7 @@ static int check_ip(const json_t *cidr, struct err *e)
 static int check_shape(const json_t *result, struct err *e)
 {
 	const json_t *ips = json_object_get(result, "ips"), *interfaces = json_object_get(result, "interfaces"), *ip,
-	             *at;
+		     *at;
 	size_t i;
 
 	if (!json_is_object(result))
@@ -52,7 +52,7 @@ static int check_shape(const json_t *result, struct err *e)
 		if (json_is_integer(at) &&
 		    (json_integer_value(at) < 0 || (size_t)json_integer_value(at) >= json_array_size(interfaces)))
 			return err_set(e, ERR_INTERNAL, "its result has an address for interface %lld of %zu",
-			               json_integer_value(at), json_array_size(interfaces));
+				       json_integer_value(at), json_array_size(interfaces));
 	}
 	for (const char *const *key = (const char *const[]){ "ip4", "ip6", NULL }; *key; key++) {
 		const json_t *old = json_object_get(result, *key);
@@ -111,7 +111,7 @@ struct strings cni_result_ips(const json_t *result, const char *ifname, struct a
 	json_array_foreach(ips, i, ip) {
 		const json_t *at = json_object_get(ip, "interface");
 		const json_t *owner =
-		        json_is_integer(at) ? json_array_get(interfaces, (size_t)json_integer_value(at)) : NULL;
+			json_is_integer(at) ? json_array_get(interfaces, (size_t)json_integer_value(at)) : NULL;
 		const char *name = json_string_value(json_object_get(owner, "name"));
 
 		if (!name || strcmp(name, ifname) == 0)
@@ -144,19 +144,19 @@ static const char *one_line(char out[SAID_MAX + 1], const char *text, size_t len
 }
 
 int cni_result_error(struct err *e, const char *how, const char *out, size_t out_len, const char *err_text,
-                     size_t err_len)
+		     size_t err_len)
 {
 	struct err ignored;
 	auto_json json_t *j = out_len ? json_parse(out, out_len, "error", &ignored) : NULL;
 	const char *msg = json_string_value(json_object_get(j, "msg")),
-	           *details = json_string_value(json_object_get(j, "details"));
+		   *details = json_string_value(json_object_get(j, "details"));
 	const json_t *code = json_object_get(j, "code");
 	char line[SAID_MAX + 1], more[SAID_MAX + 1];
 
 	if (msg && json_is_integer(code))
 		return err_set(e, ERR_INTERNAL, "code %lld: %s%s%s", json_integer_value(code),
-		               one_line(line, msg, strlen(msg)), details && details[0] ? "; " : "",
-		               details ? one_line(more, details, strlen(details)) : "");
+			       one_line(line, msg, strlen(msg)), details && details[0] ? "; " : "",
+			       details ? one_line(more, details, strlen(details)) : "");
 	if (err_len)
 		return err_set(e, ERR_INTERNAL, "%s: %s", how, one_line(line, err_text, err_len));
 	if (out_len)

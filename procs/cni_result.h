@@ -21,6 +21,6 @@ struct strings cni_result_ips(const json_t *result, const char *ifname, struct a
  * object of the specification), err the end of its stderr, for plugins that print none. One line, bounded; always
  * INTERNAL. */
 int cni_result_error(struct err *e, const char *how, const char *out, size_t out_len, const char *err_text,
-                     size_t err_len);
+		     size_t err_len);
 
 #endif

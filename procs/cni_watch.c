@@ -114,7 +114,7 @@ static void on_events(struct fd_watch *io, int events)
 			ev = (const struct inotify_event *)at;
 			lost |= (ev->mask & LOSS) != 0;
 			ours |= !w->missing[0] || (ev->mask & IN_Q_OVERFLOW) ||
-			        (ev->len && strcmp(ev->name, w->missing) == 0);
+				(ev->len && strcmp(ev->name, w->missing) == 0);
 		}
 	}
 	if (lost || (ours && w->missing[0]))

@@ -113,7 +113,7 @@ static const char *log_path(const struct container *c)
 }
 
 struct container *container_new(struct sandbox *s, const struct container_config *config,
-                                const struct container_image *image)
+				const struct container_image *image)
 {
 	const struct runtime_handler *h = runtime_find(s->config.runtime_handler);
 	char id[ID_SIZE];
@@ -277,7 +277,7 @@ static const char *utf8_only(struct arena *a, const char *s)
 }
 
 void container_set_exited(struct container *c, int32_t exit_code, const char *reason, const char *message,
-                          int64_t at_ns)
+			  int64_t at_ns)
 {
 	c->state = CONTAINER_EXITED;
 	c->pid = 0;
@@ -291,7 +291,7 @@ void container_set_exited(struct container *c, int32_t exit_code, const char *re
 		c->started_at_ns = at_ns;
 	save_or_log(c);
 	log_info("container_exited container=%.12s sandbox=%.12s exit_code=%d reason=%s", c->id, c->sandbox->id,
-	         (int)exit_code, c->reason);
+		 (int)exit_code, c->reason);
 	tell(EVENT_STOPPED, c);
 	timer_set(&c->wake, 0, on_wake);
 }

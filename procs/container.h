@@ -80,7 +80,7 @@ void containers_open(const char *root, const char *state);
 /* A new one in state CREATED, not listed until container_list_it(): fresh id, copies of config. In its sandbox's list.
  * Not saved yet. */
 struct container *container_new(struct sandbox *s, const struct container_config *config,
-                                const struct container_image *image);
+				const struct container_image *image);
 /* the last step of CreateContainer: saved and listed, or neither */
 int container_list_it(struct container *c, struct err *e);
 void container_free(struct container *c); /* out of the table and its sandbox; record removed; no waiters left */
@@ -94,7 +94,7 @@ void container_set_running(struct container *c, pid_t pid);
 /* EXITED: exit_code, reason ("Completed", "Error", "OOMKilled", "StartError", "Unknown"), message; wakes the waiters
  * next turn. */
 void container_set_exited(struct container *c, int32_t exit_code, const char *reason, const char *message,
-                          int64_t at_ns);
+			  int64_t at_ns);
 
 /* fn runs once, when the container is EXITED (next turn if it already is). */
 void container_wait(struct container *c, struct container_wait *w, void (*fn)(struct container_wait *w));

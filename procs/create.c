@@ -45,10 +45,10 @@ static int check_mode(const char *what, int32_t asked, int32_t pod, struct err *
 {
 	if (asked != NS_POD && asked != NS_NODE)
 		return err_set(e, ERR_INVALID_ARGUMENT, "namespace_options.%s: %d is neither POD nor NODE", what,
-		               asked);
+			       asked);
 	if (asked == NS_NODE && pod != NS_NODE)
 		return err_set(e, ERR_INVALID_ARGUMENT, "namespace_options.%s: NODE, and the sandbox has its own",
-		               what);
+			       what);
 	return 0;
 }
 

@@ -74,7 +74,7 @@ static void add_stream(const struct container *c, json_t *streams, int fd)
 {
 	struct arena *a = arena_new();
 	const char *path = arena_printf(a, "%s/%s", c->bundle, fd == 1 ? "stdout" : "stderr"),
-	           *key = arena_printf(a, "%d", fd);
+		   *key = arena_printf(a, "%d", fd);
 	struct statx x;
 	struct stat st;
 
@@ -82,9 +82,9 @@ static void add_stream(const struct container *c, json_t *streams, int fd)
 		unsigned long mount = mount_of(c->pid, fd, &st);
 
 		json_object_set_new(streams, key,
-		                    json_string(arena_printf(a, "file[%lx:%llx]",
-		                                             mount ? mount : (unsigned long)x.stx_mnt_id,
-		                                             (unsigned long long)st.st_ino)));
+				    json_string(arena_printf(a, "file[%lx:%llx]",
+							     mount ? mount : (unsigned long)x.stx_mnt_id,
+							     (unsigned long long)st.st_ino)));
 	}
 	arena_free(a);
 }
@@ -167,9 +167,9 @@ int criu_write_inherit(const struct container *c, const json_t *streams, struct 
 		/* Written anew from the numbers: a line of CRIU's configuration must not come from outside. */
 		if (!s || sscanf(s, "file[%lx:%llx]%n", &mount, &inode, &end) != 2 || end == 0 || s[end])
 			return err_set(e, ERR_INVALID_ARGUMENT,
-			               "the checkpoint's streams are not a list of external files");
+				       "the checkpoint's streams are not a list of external files");
 		snprintf(text + strlen(text), sizeof(text) - strlen(text), "inherit-fd fd[%d]:file[%lx:%llx]\n", fd,
-		         mount, inode);
+			 mount, inode);
 	}
 	return write_config(c, text, e);
 }

@@ -89,10 +89,10 @@ static void exec_free(struct exec *x)
 static void report(struct exec *x)
 {
 	struct exec_result r = { .out = x->out.got.at,
-		                 .err = x->err.got.at,
-		                 .out_len = x->out.got.len,
-		                 .err_len = x->err.got.len,
-		                 .exit_code = x->exit_code };
+				 .err = x->err.got.at,
+				 .out_len = x->out.got.len,
+				 .err_len = x->err.got.len,
+				 .exit_code = x->exit_code };
 	exec_done *done = x->done;
 
 	x->done = NULL;
@@ -232,14 +232,14 @@ static int spawn(struct exec *x, const struct container *c, const struct strings
 		return err_set(e, ERR_INVALID_ARGUMENT, "exec: the command is empty");
 	if (!h)
 		return err_set(e, ERR_FAILED_PRECONDITION, "exec: runtime handler %s is not configured any more",
-		               c->runtime);
+			       c->runtime);
 	if (open_pipe(&x->out, &out, e) < 0 || open_pipe(&x->err, &err, e) < 0 ||
 	    exec_file_write(&x->file, x->arena, c, x->id, cmd, false, e) < 0)
 		return -1;
 	fd_watch_set(&x->out.watch, x->out.fd, FD_READ, on_out);
 	fd_watch_set(&x->err.watch, x->err.fd, FD_READ, on_err);
 	oci_exec(h, c->id, x->file.process, x->file.pidfile, x->keep_id, &(struct oci_stdio){ -1, out, err, NULL },
-	         on_spawned, x);
+		 on_spawned, x);
 	return 0;
 }
 

@@ -35,7 +35,7 @@ static json_t *read_config(const char *bundle, struct arena *a, struct err *e)
 }
 
 int exec_file_write(struct exec_file *f, struct arena *a, const struct container *c, const char *exec_id,
-                    const struct strings *cmd, bool tty, struct err *e)
+		    const struct strings *cmd, bool tty, struct err *e)
 {
 	auto_json json_t *config = read_config(c->bundle, a, e);
 	auto_json json_t *process = config ? spec_exec_process(c, config, cmd, tty) : NULL;

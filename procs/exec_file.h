@@ -12,7 +12,7 @@ struct exec_file { /* paths in the exec's arena; NULL: not there */
 
 /* INVALID_ARGUMENT: the command is no UTF-8; INTERNAL. */
 int exec_file_write(struct exec_file *f, struct arena *a, const struct container *c, const char *exec_id,
-                    const struct strings *cmd, bool tty, struct err *e);
+		    const struct strings *cmd, bool tty, struct err *e);
 void exec_file_remove(struct exec_file *f);
 
 #endif

@@ -273,7 +273,7 @@ static void on_tell(struct timer *t)
 }
 
 void keeper_watch_exit(struct exit_watch *w, const char *id,
-                       void (*fn)(struct exit_watch *w, const struct exit_record *r))
+		       void (*fn)(struct exit_watch *w, const struct exit_record *r))
 {
 	const struct kept_entry *k = map_get(&keeper.kept_by_id, id);
 

@@ -60,7 +60,7 @@ struct exit_watch {
 
 /* fn runs once when the kept process of that id has ended (soon, when it has already), never inside this call. */
 void keeper_watch_exit(struct exit_watch *w, const char *id,
-                       void (*fn)(struct exit_watch *w, const struct exit_record *r));
+		       void (*fn)(struct exit_watch *w, const struct exit_record *r));
 void keeper_unwatch_exit(struct exit_watch *w); /* harmless when not set */
 
 /* The keeper may drop the exit record (or the watch). Called once our own record of the exit is on disk. */

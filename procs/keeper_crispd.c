@@ -134,7 +134,7 @@ static void on_end_of_crispd(void)
 	if (crispd.sm.now == END)
 		return over(0);
 	log_warn("crispd end status=%s lived_ms=%lld",
-	         log_quote(crispd.survivor ? "unknown" : child_status_text(status)), (long long)lived_ms);
+		 log_quote(crispd.survivor ? "unknown" : child_status_text(status)), (long long)lived_ms);
 	if (!crispd.survivor && WIFEXITED(status) &&
 	    (WEXITSTATUS(status) == EXIT_CONFIG || WEXITSTATUS(status) == EXIT_USAGE))
 		return over(WEXITSTATUS(status));
@@ -463,7 +463,7 @@ static int listen_for_survivors(struct err *e)
 
 	if (len >= sizeof(sa.sun_path))
 		return err_set(e, ERR_INVALID_ARGUMENT, "state directory %s: its name is too long for a socket in it",
-		               crispd.cfg->state);
+			       crispd.cfg->state);
 	memcpy(sa.sun_path, state_path(KEEPER_SOCKET), len + 1);
 	crispd.listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	unlink(sa.sun_path); /* ours by the lock on the directory */

@@ -186,7 +186,7 @@ static int lock_state(const char *state, struct err *e)
 			n = (int)pread(fd, text, sizeof(text) - 1, 0);
 			text[n > 0 ? strcspn(text, "\n") : 0] = '\0';
 			return err_set(e, ERR_UNAVAILABLE, "state directory %s belongs to the keeper with pid %s",
-			               state, text);
+				       state, text);
 		}
 		sleep_ms(LOCK_TURN_MS);
 	}
@@ -199,7 +199,7 @@ static int lock_state(const char *state, struct err *e)
 static void usage(void)
 {
 	dprintf(STDERR_FILENO,
-	        "usage: crisp-keeper [--config FILE] [--crispd PATH] [--state DIR] [--log debug|info|warn|error]\n");
+		"usage: crisp-keeper [--config FILE] [--crispd PATH] [--state DIR] [--log debug|info|warn|error]\n");
 	exit(EXIT_USAGE);
 }
 

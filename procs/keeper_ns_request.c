@@ -63,7 +63,7 @@ int ns_request_get(struct ns_make *r, const struct imsg *m, struct err *e)
 			return err_set(e, ERR_INVALID_ARGUMENT, "sysctl %s has no value", s[0]);
 		if (!sysctl_belongs(s[0], r->bits))
 			return err_set(e, ERR_INVALID_ARGUMENT, "sysctl %s belongs to no namespace of its own here",
-			               s[0]);
+				       s[0]);
 	}
 	return 0;
 }

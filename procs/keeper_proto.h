@@ -19,8 +19,8 @@ enum keeper_message {
 	KEEPER_RELEASE_ALL, /* str prefix */
 	KEEPER_FORGET,      /* str id */
 	KEEPER_NS_MAKE,     /* tag: of the operation; str id, u32 of enum keeper_ns, str netns_path or NULL,
-	                       str hostname or NULL, strv of sysctls: key, value, key, value, ..., str uid_map and
-	                       str gid_map as the kernel wants them (user_namespaces(7)), NULL without KEEPER_NS_USER */
+			       str hostname or NULL, strv of sysctls: key, value, key, value, ..., str uid_map and
+			       str gid_map as the kernel wants them (user_namespaces(7)), NULL without KEEPER_NS_USER */
 	KEEPER_NS_DROP,     /* str netns_path */
 	/* from both */
 	KEEPER_KEPT, /* str id, u32 pid, u32 ended, u32 status, u64 at_ns; a pidfd while it is alive */

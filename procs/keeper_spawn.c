@@ -75,7 +75,7 @@ static _Noreturn void fail(int fd, const char *step, const char *what)
 	const char *name = strerrorname_np(errno);
 	char text[BIRTH_TEXT_MAX];
 	int n = snprintf(text, sizeof(text), "%s%s%s: %s (%s)", step, what ? " " : "", what ? what : "",
-	                 strerror(errno), name ? name : "?");
+			 strerror(errno), name ? name : "?");
 
 	if (n >= (int)sizeof(text))
 		n = sizeof(text) - 1;

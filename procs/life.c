@@ -121,7 +121,7 @@ static void delete_now(struct life *l, bool force)
 		return;
 	}
 	log_warn("runtime_delete container=%.12s error=\"runtime handler %s is not configured any more\"", c->id,
-	         c->runtime);
+		 c->runtime);
 	timer_set(&l->timer, 0, on_nothing_to_delete);
 }
 
@@ -134,7 +134,7 @@ static void record_exit(const struct life *l)
 
 	if (l->status == STATUS_LOST)
 		return container_set_exited(c, EXIT_CODE_LOST, "Unknown",
-		                            "its exit status is lost: the keeper had died", l->at_ns);
+					    "its exit status is lost: the keeper had died", l->at_ns);
 	/* A child that was killed for memory while its parent lived on and ended by itself is not the container's
 	 * end. */
 	c->oom_killed = l->oom && code == 128 + 9;

@@ -44,7 +44,7 @@ static size_t head(char *out, bool is_stderr, int64_t at_ns)
 	gmtime_r(&seconds, &tm);
 	n = strftime(out, HEAD_MAX, "%FT%T", &tm);
 	return n + (size_t)snprintf(out + n, HEAD_MAX - n, ".%09dZ %s ", (int)(at_ns % 1000000000),
-	                            is_stderr ? "stderr" : "stdout");
+				    is_stderr ? "stderr" : "stdout");
 }
 
 void log_format(struct buf *out, const char *in, size_t n, bool is_stderr, int64_t at_ns)

@@ -167,7 +167,7 @@ static void finish_last_life(void)
 	log_info("log_intent container=%.12s phase=%u staged=%zu", (const char *)intent->id, intent->phase, staged());
 	if (intent->phase != DRAINING && redo(&e) < 0)
 		log_error("log_intent container=%.12s lost_bytes=%zu error=%s", (const char *)intent->id, staged(),
-		          log_quote(e.msg));
+			  log_quote(e.msg));
 	set_phase(DRAINING);
 	drop_staged();
 	set_phase(IDLE);

@@ -90,7 +90,7 @@ static void arg_add(struct oci_op *op, const char *arg)
 
 /* scope: the runtime makes its group through systemd. Only what makes a group needs to be told; its state keeps it. */
 static struct oci_op *op_of_group(const struct runtime_handler *h, const char *verb, const char *id, bool scope,
-                                  oci_done *done, void *arg)
+				  oci_done *done, void *arg)
 {
 	struct arena *a = arena_new();
 	struct oci_op *op = arena_zalloc(a, sizeof(*op));
@@ -115,7 +115,7 @@ static struct oci_op *op_of_group(const struct runtime_handler *h, const char *v
 }
 
 static struct oci_op *op_new(const struct runtime_handler *h, const char *verb, const char *id, oci_done *done,
-                             void *arg)
+			     void *arg)
 {
 	return op_of_group(h, verb, id, false, done, arg);
 }
@@ -178,7 +178,7 @@ const char *oci_log_words(struct arena *a, const char *text, size_t len)
 		struct err e;
 		auto_json json_t *j = n ? json_parse(text, n, "log", &e) : NULL;
 		const char *level = json_string_value(json_object_get(j, "level")),
-		           *msg = json_string_value(json_object_get(j, "msg"));
+			   *msg = json_string_value(json_object_get(j, "msg"));
 
 		if (level && msg &&
 		    (strcmp(level, "error") == 0 || strcmp(level, "fatal") == 0 || strcmp(level, "panic") == 0))
@@ -221,7 +221,7 @@ static void explain(struct oci_op *op, const struct child_result *r)
 	if (!*words && r->err_len)
 		words = stderr_words(op, r);
 	err_set(&op->err, ERR_INTERNAL, "%s %s: %s", op->program->handler.name, op->sm.what,
-	        *words ? words : child_status_text(r->status));
+		*words ? words : child_status_text(r->status));
 }
 
 /* ---- from the queue to the end ---- */
@@ -384,7 +384,7 @@ static void keep_by_pidfile(struct oci_op *op, const char *bundle)
 }
 
 struct oci_op *oci_run(const struct runtime_handler *h, const char *id, const char *bundle, const char *cgroup,
-                       const struct oci_stdio *io, oci_done *done, void *arg)
+		       const struct oci_stdio *io, oci_done *done, void *arg)
 {
 	struct oci_op *op = op_of_group(h, "run", id, cgroup_is_scope(cgroup), done, arg);
 
@@ -395,7 +395,7 @@ struct oci_op *oci_run(const struct runtime_handler *h, const char *id, const ch
 }
 
 struct oci_op *oci_try(const struct runtime_handler *h, const char *id, const char *bundle, const char *cgroup,
-                       oci_done *done, void *arg)
+		       oci_done *done, void *arg)
 {
 	struct oci_op *op = op_of_group(h, "run", id, cgroup_is_scope(cgroup), done, arg);
 
@@ -411,7 +411,7 @@ struct oci_op *oci_try(const struct runtime_handler *h, const char *id, const ch
 }
 
 struct oci_op *oci_exec(const struct runtime_handler *h, const char *id, const char *process_path, const char *pidfile,
-                        const char *keep_id, const struct oci_stdio *io, oci_done *done, void *arg)
+			const char *keep_id, const struct oci_stdio *io, oci_done *done, void *arg)
 {
 	struct oci_op *op = op_new(h, "exec", id, done, arg);
 
@@ -441,7 +441,7 @@ struct oci_op *oci_delete(const struct runtime_handler *h, const char *id, bool 
 }
 
 struct oci_op *oci_update(const struct runtime_handler *h, const char *id, const char *resources_json, oci_done *done,
-                          void *arg)
+			  void *arg)
 {
 	struct oci_op *op = op_new(h, "update", id, done, arg);
 
@@ -456,7 +456,7 @@ struct oci_op *oci_update(const struct runtime_handler *h, const char *id, const
 }
 
 static struct oci_op *freezer(const struct runtime_handler *h, const char *verb, const char *id, oci_done *done,
-                              void *arg)
+			      void *arg)
 {
 	struct oci_op *op = op_new(h, verb, id, done, arg);
 
@@ -497,7 +497,7 @@ static void add_images(struct oci_op *op, const struct oci_images *images)
 }
 
 struct oci_op *oci_checkpoint(const struct runtime_handler *h, const char *id, const struct oci_images *images,
-                              oci_done *done, void *arg)
+			      oci_done *done, void *arg)
 {
 	struct oci_op *op = op_new(h, "checkpoint", id, done, arg);
 
@@ -512,7 +512,7 @@ struct oci_op *oci_checkpoint(const struct runtime_handler *h, const char *id, c
 }
 
 struct oci_op *oci_restore(const struct runtime_handler *h, const char *id, const char *bundle, const char *cgroup,
-                           const struct oci_images *images, const struct oci_stdio *io, oci_done *done, void *arg)
+			   const struct oci_images *images, const struct oci_stdio *io, oci_done *done, void *arg)
 {
 	struct oci_op *op = op_of_group(h, "restore", id, cgroup_is_scope(cgroup), done, arg);
 

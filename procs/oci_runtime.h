@@ -65,7 +65,7 @@ struct oci_stdio {
 /* `run --detach`: create and start in one. The keeper keeps the first process under the container's id. cgroup: its
  * path, as config.json says it, too. */
 struct oci_op *oci_run(const struct runtime_handler *h, const char *id, const char *bundle, const char *cgroup,
-                       const struct oci_stdio *io, oci_done *done, void *arg);
+		       const struct oci_stdio *io, oci_done *done, void *arg);
 
 /* `exec --detach`: process_path is a file with the OCI `process` object. keep_id: the exec's own id. */
 struct oci_op *oci_exec(const struct runtime_handler *h, const char *id, const char *process_path, const char *pidfile,

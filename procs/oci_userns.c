@@ -106,25 +106,25 @@ static json_t *make_config(const struct userns_trial *t)
 {
 	json_t *map = json_pack("[{s:i,s:i,s:i}]", "containerID", 0, "hostID", HOST_ID, "size", IDS);
 	json_t *mounts =
-	        json_pack("[{s:s,s:s,s:s,s:[sss]},{s:s,s:s,s:s,s:[s]},{s:s,s:s,s:s,s:[sss]},{s:s,s:s,s:s,s:[ssss]},{s:"
-	                  "s,s:s,s:s,s:[ssss]}]",
-	                  "destination", "/proc", "type", "proc", "source", "proc", "options", "nosuid", "noexec",
-	                  "nodev", "destination", "/dev", "type", "tmpfs", "source", "tmpfs", "options", "nosuid",
-	                  "destination", "/dev/mqueue", "type", "mqueue", "source", "mqueue", "options", "nosuid",
-	                  "noexec", "nodev", "destination", "/sys", "type", "sysfs", "source", "sysfs", "options",
-	                  "nosuid", "noexec", "nodev", "ro", "destination", "/sys/fs/cgroup", "type", "cgroup",
-	                  "source", "cgroup", "options", "nosuid", "noexec", "nodev", "ro");
+		json_pack("[{s:s,s:s,s:s,s:[sss]},{s:s,s:s,s:s,s:[s]},{s:s,s:s,s:s,s:[sss]},{s:s,s:s,s:s,s:[ssss]},{s:"
+			  "s,s:s,s:s,s:[ssss]}]",
+			  "destination", "/proc", "type", "proc", "source", "proc", "options", "nosuid", "noexec",
+			  "nodev", "destination", "/dev", "type", "tmpfs", "source", "tmpfs", "options", "nosuid",
+			  "destination", "/dev/mqueue", "type", "mqueue", "source", "mqueue", "options", "nosuid",
+			  "noexec", "nodev", "destination", "/sys", "type", "sysfs", "source", "sysfs", "options",
+			  "nosuid", "noexec", "nodev", "ro", "destination", "/sys/fs/cgroup", "type", "cgroup",
+			  "source", "cgroup", "options", "nosuid", "noexec", "nodev", "ro");
 	json_t *namespaces = json_pack("[{s:s},{s:s},{s:s,s:s},{s:s,s:s},{s:s,s:s},{s:s,s:s}]", "type", "mount", "type",
-	                               "pid", "type", "user", "path", spec_user_path(t->arena, path_of(t, "user")),
-	                               "type", "network", "path", path_of(t, "net"), "type", "ipc", "path",
-	                               path_of(t, "ipc"), "type", "uts", "path", path_of(t, "uts"));
+				       "pid", "type", "user", "path", spec_user_path(t->arena, path_of(t, "user")),
+				       "type", "network", "path", path_of(t, "net"), "type", "ipc", "path",
+				       path_of(t, "ipc"), "type", "uts", "path", path_of(t, "uts"));
 
 	return own_must(
-	        json_pack("{s:s, s:{s:{s:i,s:i}, s:[ss], s:s, s:[s], s:i}, s:{s:s}, s:o, s:{s:s, s:o, s:O, s:o}}",
-	                  "ociVersion", "1.0.2", "process", "user", "uid", 0, "gid", 0, "args", "/program", "nothing",
-	                  "cwd", "/", "env", "PATH=/", "oomScoreAdj", 0, "root", "path", "rootfs", "mounts", mounts,
-	                  "linux", "cgroupsPath", cgroup_runtime_path(t->arena, t->cgroup), "namespaces", namespaces,
-	                  "uidMappings", map, "gidMappings", map));
+		json_pack("{s:s, s:{s:{s:i,s:i}, s:[ss], s:s, s:[s], s:i}, s:{s:s}, s:o, s:{s:s, s:o, s:O, s:o}}",
+			  "ociVersion", "1.0.2", "process", "user", "uid", 0, "gid", 0, "args", "/program", "nothing",
+			  "cwd", "/", "env", "PATH=/", "oomScoreAdj", 0, "root", "path", "rootfs", "mounts", mounts,
+			  "linux", "cgroupsPath", cgroup_runtime_path(t->arena, t->cgroup), "namespaces", namespaces,
+			  "uidMappings", map, "gidMappings", map));
 }
 
 static int make_bundle(struct userns_trial *t, struct err *e)
@@ -164,7 +164,7 @@ static void finish(struct userns_trial *t, bool works)
 	p->features.user_namespaces = works;
 	if (works)
 		log_info("runtime_userns name=%s took_ms=%.1f", p->handler.name,
-		         (double)(loop_mono_ns() - t->begun_ns) / 1e6);
+			 (double)(loop_mono_ns() - t->begun_ns) / 1e6);
 	else
 		log_info("runtime_userns name=%s error=%s", p->handler.name, log_quote(t->err.msg));
 	arena_free(t->arena);

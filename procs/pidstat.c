@@ -26,7 +26,7 @@ bool pidstat_read(pid_t pid, struct pidstat *out)
 	/* The name, in parentheses, may hold anything, parentheses too. */
 	after = strrchr(text, ')');
 	return after && sscanf(after, ") %c %d %*d %d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d "
-	                       "%" SCNd64, &out->state, &out->parent, &out->session, &out->start_ticks) == 4;
+			       "%" SCNd64, &out->state, &out->parent, &out->session, &out->start_ticks) == 4;
 }
 
 int pidstat_open(pid_t pid, int64_t start_ticks)

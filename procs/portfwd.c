@@ -214,17 +214,17 @@ static void on_ready(struct fd_watch *w, int events)
 static void connect_now(struct portfwd *f)
 {
 	struct sockaddr_in v4 = { .sin_family = AF_INET,
-		                  .sin_port = htons(f->port),
-		                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+				  .sin_port = htons(f->port),
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6,
-		                   .sin6_port = htons(f->port),
-		                   .sin6_addr = IN6ADDR_LOOPBACK_INIT };
+				   .sin6_port = htons(f->port),
+				   .sin6_addr = IN6ADDR_LOOPBACK_INIT };
 	int fd = f->fd[f->now], rc;
 
 	if (fd < 0) /* a kernel or namespace without that family */
 		return refused(f, EAFNOSUPPORT);
 	rc = f->now == 0 ? connect(fd, (struct sockaddr *)&v4, sizeof(v4))
-	                 : connect(fd, (struct sockaddr *)&v6, sizeof(v6));
+			 : connect(fd, (struct sockaddr *)&v6, sizeof(v6));
 	if (rc < 0 && errno != EINPROGRESS)
 		return refused(f, errno);
 	timer_set(&f->timer, CONNECT_MS, on_connect_timeout);

@@ -103,7 +103,7 @@ static void delete_it(struct remove *r)
 	}
 	if (c->in_runtime)
 		log_warn("runtime_delete container=%.12s error=\"runtime handler %s is not configured any more\"",
-		         c->id, c->runtime);
+			 c->id, c->runtime);
 	timer_set(&r->timer, 0, on_gone);
 }
 
@@ -132,7 +132,7 @@ static void on_stopped(void *arg, const struct err *e)
 }
 
 struct remove *remove_start(struct container *c, struct lane_pass *pass, remove_unmount *unmount, remove_done *done,
-                            void *arg)
+			    void *arg)
 {
 	struct remove *r = new_zero(struct remove);
 

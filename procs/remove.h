@@ -14,6 +14,6 @@ typedef void remove_unmount(void *arg, struct container *c);
 /* The caller holds c->lane through `pass`, which is left before c is freed. Runs on; there is no cancel. On an error
  * the container is EXITED and still there. */
 struct remove *remove_start(struct container *c, struct lane_pass *pass, remove_unmount *unmount, remove_done *done,
-                            void *arg);
+			    void *arg);
 
 #endif

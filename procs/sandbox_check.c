@@ -18,12 +18,12 @@ static int check_namespaces(const struct ns_options *ns, struct err *e)
 
 	if (ns->network != NS_POD && ns->network != NS_NODE)
 		return err_set(e, ERR_INVALID_ARGUMENT, "namespace_options.network: %d %s", (int)ns->network,
-		               own_or_node);
+			       own_or_node);
 	if (ns->ipc != NS_POD && ns->ipc != NS_NODE)
 		return err_set(e, ERR_INVALID_ARGUMENT, "namespace_options.ipc: %d %s", (int)ns->ipc, own_or_node);
 	if (ns->pid == NS_TARGET)
 		return err_set(e, ERR_INVALID_ARGUMENT,
-		               "namespace_options.pid: TARGET is for containers, a sandbox has none to join");
+			       "namespace_options.pid: TARGET is for containers, a sandbox has none to join");
 	if (ns->pid < NS_POD || ns->pid > NS_NODE)
 		return err_set(e, ERR_INVALID_ARGUMENT, "namespace_options.pid: unknown mode %d", (int)ns->pid);
 	return 0;
@@ -33,13 +33,13 @@ static int check_mapping(const char *what, const struct id_mappings *m, struct e
 {
 	if (m->n != 1)
 		return err_set(e, ERR_INVALID_ARGUMENT, "userns_options.%s: %zu mappings, exactly one is possible",
-		               what, m->n);
+			       what, m->n);
 	if (m->at[0].length == 0 || m->at[0].container_id != 0)
 		return err_set(e, ERR_INVALID_ARGUMENT,
-		               "userns_options.%s: it must map at least one id, from container id 0 on", what);
+			       "userns_options.%s: it must map at least one id, from container id 0 on", what);
 	if (m->at[0].length > UINT32_MAX - m->at[0].host_id)
 		return err_set(e, ERR_INVALID_ARGUMENT, "userns_options.%s: %u ids from %u on are more than there are",
-		               what, m->at[0].length, m->at[0].host_id);
+			       what, m->at[0].length, m->at[0].host_id);
 	return 0;
 }
 
@@ -54,7 +54,7 @@ static int check_userns(const struct ns_options *ns, struct err *e)
 	}
 	if (ns->userns_mode != NS_POD)
 		return err_set(e, ERR_INVALID_ARGUMENT, "userns_options.mode: %d is neither POD nor NODE",
-		               (int)ns->userns_mode);
+			       (int)ns->userns_mode);
 	/* proc and mqueue can be mounted only by who owns the PID and the IPC namespace that they show. */
 	if (ns->ipc == NS_NODE || ns->pid == NS_NODE)
 		return err_set(e, ERR_INVALID_ARGUMENT, "userns_options: mode POD with the %s namespace of the node",
@@ -70,16 +70,16 @@ static int check_ports(const struct sandbox_config *c, struct err *e)
 
 		if (p->protocol < PROTOCOL_TCP || p->protocol > PROTOCOL_SCTP)
 			return err_set(e, ERR_INVALID_ARGUMENT, "port_mappings[%zu].protocol: unknown number %d", i,
-			               (int)p->protocol);
+				       (int)p->protocol);
 		if (p->container_port < 0 || p->container_port > 65535)
 			return err_set(e, ERR_INVALID_ARGUMENT, "port_mappings[%zu].container_port: %d is no port", i,
-			               (int)p->container_port);
+				       (int)p->container_port);
 		if (p->host_port < 0 || p->host_port > 65535)
 			return err_set(e, ERR_INVALID_ARGUMENT, "port_mappings[%zu].host_port: %d is no port", i,
-			               (int)p->host_port);
+				       (int)p->host_port);
 		if (p->host_ip[0] && inet_pton(strchr(p->host_ip, ':') ? AF_INET6 : AF_INET, p->host_ip, raw) != 1)
 			return err_set(e, ERR_INVALID_ARGUMENT, "port_mappings[%zu].host_ip: \"%.64s\" is no address",
-			               i, p->host_ip);
+				       i, p->host_ip);
 	}
 	return 0;
 }
@@ -104,14 +104,14 @@ static int check_dns(const char *what, const struct strings *values, struct err 
 static int check_network(const struct sandbox_config *c, struct err *e)
 {
 	struct cni_sandbox s = { .id = "",
-		                 .name = c->name,
-		                 .namespace_ = c->namespace_,
-		                 .uid = c->uid,
-		                 .annotations = &c->annotations,
-		                 .ports = c->ports.at,
-		                 .nports = c->ports.n,
-		                 .cgroup = c->cgroup_parent,
-		                 .dns = &c->dns };
+				 .name = c->name,
+				 .namespace_ = c->namespace_,
+				 .uid = c->uid,
+				 .annotations = &c->annotations,
+				 .ports = c->ports.at,
+				 .nports = c->ports.n,
+				 .cgroup = c->cgroup_parent,
+				 .dns = &c->dns };
 	struct arena *a = arena_new();
 	auto_json json_t *told = cni_capabilities(&s, e);
 	int ret = told && cni_args(&s, a, e) ? 0 : -1;
@@ -128,7 +128,7 @@ int sandbox_check(const struct sandbox_config *c, struct err *e)
 		return -1;
 	if (strlen(c->hostname) > HOSTNAME_MAX || has_control(c->hostname))
 		return err_set(e, ERR_INVALID_ARGUMENT, "hostname: \"%.80s\" is longer than %d bytes or no name",
-		               c->hostname, HOSTNAME_MAX);
+			       c->hostname, HOSTNAME_MAX);
 	if (sandbox_sysctls_check(c, e) < 0)
 		return -1;
 	if (check_dns("servers", &c->dns.servers, e) < 0 || check_dns("searches", &c->dns.searches, e) < 0 ||

@@ -96,18 +96,18 @@ static void delete_network(struct sandbox_down *d, const char *netns_path)
 	struct sandbox *s = d->s;
 
 	cni_del(&(struct cni_sandbox){ .id = s->id,
-	                               .name = s->config.name,
-	                               .namespace_ = s->config.namespace_,
-	                               .uid = s->config.uid,
-	                               .netns_path = netns_path,
-	                               .ports = s->config.ports.at,
-	                               .nports = s->config.ports.n,
-	                               .annotations = &s->config.annotations,
-	                               .cgroup = s->config.cgroup_parent,
-	                               .dns = &s->config.dns,
-	                               .conf = s->cni_conf,
-	                               .result = s->cni_result },
-	        on_deleted, d);
+				       .name = s->config.name,
+				       .namespace_ = s->config.namespace_,
+				       .uid = s->config.uid,
+				       .netns_path = netns_path,
+				       .ports = s->config.ports.at,
+				       .nports = s->config.ports.n,
+				       .annotations = &s->config.annotations,
+				       .cgroup = s->config.cgroup_parent,
+				       .dns = &s->config.dns,
+				       .conf = s->cni_conf,
+				       .result = s->cni_result },
+		on_deleted, d);
 }
 
 static void on_deleted(void *arg, const struct err *e, const struct cni_result *r)
@@ -119,7 +119,7 @@ static void on_deleted(void *arg, const struct err *e, const struct cni_result *
 	(void)r;
 	if (e)
 		log_warn("sandbox_network sandbox=%.12s state=%s error=%s", s->id, d->sm.states[d->sm.now].name,
-		         log_quote(e->msg));
+			 log_quote(e->msg));
 	if (e && never_up && d->sm.now == NETWORK) {
 		sm_move(&d->sm, LEASE);
 		return delete_network(d, "");
@@ -203,7 +203,7 @@ int sandbox_namespaces(const struct sandbox *s, struct arena *a, struct spec_nam
 	if (ns->network != NS_NODE) {
 		if (!netns_pinned(s))
 			return err_set(e, ERR_INTERNAL, "the network namespace of sandbox %.12s is gone from %s", s->id,
-			               s->netns_path);
+				       s->netns_path);
 		out->net = arena_strdup(a, s->netns_path);
 		out->uts = held_path(s, "uts", a, e);
 	}
@@ -217,7 +217,7 @@ int sandbox_namespaces(const struct sandbox *s, struct arena *a, struct spec_nam
 		return 0;
 	if (!s->pause_pid)
 		return err_set(e, ERR_INTERNAL, "the pause of sandbox %.12s is dead, and its PID namespace with it",
-		               s->id);
+			       s->id);
 	out->pid = arena_printf(a, "/proc/%d/ns/pid", (int)s->pause_pid);
 	return 0;
 }

@@ -82,7 +82,7 @@ static void died(struct sandbox *s, int status)
 	char id[72];
 
 	log_warn("sandbox_pause_died sandbox=%.12s pid=%d status=%s", s->id, (int)s->pause_pid,
-	         log_quote(status < 0 ? "unknown" : child_status_text(status)));
+		 log_quote(status < 0 ? "unknown" : child_status_text(status)));
 	s->pause_pid = 0;
 	unwatch(s);
 	sandbox_set_state(s, SANDBOX_NOTREADY);

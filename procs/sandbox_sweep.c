@@ -74,16 +74,16 @@ static void sweep_namespaces(struct orphans *o)
 		snprintf(n->id, sizeof(n->id), "%s", o->at[i]);
 		snprintf(n->netns_path, sizeof(n->netns_path), "%s/crisp-%s", sandboxes_config()->netns_dir, n->id);
 		cni_del(&(struct cni_sandbox){ .id = n->id,
-		                               .name = "",
-		                               .namespace_ = "",
-		                               .uid = "",
-		                               .netns_path = n->netns_path,
-		                               .annotations = &no_annotations,
-		                               .cgroup = "",
-		                               .dns = &no_dns,
-		                               .conf = "",
-		                               .result = "" },
-		        on_deleted, n);
+					       .name = "",
+					       .namespace_ = "",
+					       .uid = "",
+					       .netns_path = n->netns_path,
+					       .annotations = &no_annotations,
+					       .cgroup = "",
+					       .dns = &no_dns,
+					       .conf = "",
+					       .result = "" },
+			on_deleted, n);
 	}
 }
 

@@ -48,13 +48,13 @@ static int check_sysctl(const struct sandbox_config *c, const struct pair *p, st
 	ipc = is_ipc(name);
 	if (!net && !ipc)
 		return err_set(e, ERR_INVALID_ARGUMENT,
-		               "sysctl %.100s belongs to no namespace: it would change the node", name);
+			       "sysctl %.100s belongs to no namespace: it would change the node", name);
 	if (net && ns->network == NS_NODE)
 		return err_set(e, ERR_INVALID_ARGUMENT,
-		               "sysctl %.100s with the network of the node: it would change the node", name);
+			       "sysctl %.100s with the network of the node: it would change the node", name);
 	if (ipc && ns->ipc == NS_NODE)
 		return err_set(e, ERR_INVALID_ARGUMENT,
-		               "sysctl %.100s with the IPC of the node: it would change the node", name);
+			       "sysctl %.100s with the IPC of the node: it would change the node", name);
 	return 0;
 }
 

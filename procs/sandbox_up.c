@@ -187,18 +187,18 @@ static void network_step(struct sandbox_up *up)
 		return pause_step(up);
 	s->made |= MADE_NETWORK;
 	cni_add(&(struct cni_sandbox){ .id = s->id,
-	                               .name = s->config.name,
-	                               .namespace_ = s->config.namespace_,
-	                               .uid = s->config.uid,
-	                               .netns_path = s->netns_path,
-	                               .ports = s->config.ports.at,
-	                               .nports = s->config.ports.n,
-	                               .annotations = &s->config.annotations,
-	                               .cgroup = s->config.cgroup_parent,
-	                               .dns = &s->config.dns,
-	                               .conf = s->cni_conf,
-	                               .result = "" },
-	        on_added, up);
+				       .name = s->config.name,
+				       .namespace_ = s->config.namespace_,
+				       .uid = s->config.uid,
+				       .netns_path = s->netns_path,
+				       .ports = s->config.ports.at,
+				       .nports = s->config.ports.n,
+				       .annotations = &s->config.annotations,
+				       .cgroup = s->config.cgroup_parent,
+				       .dns = &s->config.dns,
+				       .conf = s->cni_conf,
+				       .result = "" },
+		on_added, up);
 }
 
 /* Both are there: the namespaces, if there are any, and the groups. */
@@ -255,14 +255,14 @@ static void namespaces_step(struct sandbox_up *up)
 	const struct ns_options *ns = &s->config.security.ns;
 	bool user = ns_has_user(ns);
 	struct ns_request r = { .id = s->id,
-		                .net = own_net(s),
-		                .ipc = own_ipc(s),
-		                .uts = own_net(s),
-		                .uids = user ? &ns->uids : NULL,
-		                .gids = user ? &ns->gids : NULL,
-		                .netns_path = s->netns_path,
-		                .hostname = own_net(s) ? hostname_of(s) : "",
-		                .sysctls = sandbox_sysctls(&s->config, up->arena) };
+				.net = own_net(s),
+				.ipc = own_ipc(s),
+				.uts = own_net(s),
+				.uids = user ? &ns->uids : NULL,
+				.gids = user ? &ns->gids : NULL,
+				.netns_path = s->netns_path,
+				.hostname = own_net(s) ? hostname_of(s) : "",
+				.sysctls = sandbox_sysctls(&s->config, up->arena) };
 
 	sm_move(&up->sm, NAMESPACES);
 	up->making = 1 + own_any(s);
@@ -273,7 +273,7 @@ static void namespaces_step(struct sandbox_up *up)
 	s->made |= MADE_CGROUP | MADE_FILES;
 	up->groups = cgroup_pod_make(s, on_groups, up);
 	if (sandbox_files_make(s, &(struct sandbox_files){ .hostname = hostname_of(s), .hosts = "/etc/hosts",
-		                       .resolv_conf = cfg.resolv_conf }, &up->err) == 0)
+				       .resolv_conf = cfg.resolv_conf }, &up->err) == 0)
 		return;
 	give_up_namespaces(up);
 	cgroup_pod_cancel(take_ptr(&up->groups));

@@ -30,7 +30,7 @@ int spec_cdi(struct spec *s, struct err *e)
 		return -1;
 	if (json_array_size(json_object_get(s->cdi, "netDevices")))
 		return err_set(e, ERR_INVALID_ARGUMENT, "CDI device %.200s: net devices are not supported",
-		               names.at[0]);
+			       names.at[0]);
 	if (json_object_size(json_object_get(s->cdi, "intelRdt")))
 		spec_put(s->linux_, "intelRdt", json_deep_copy(json_object_get(s->cdi, "intelRdt")));
 	return 0;
@@ -140,8 +140,8 @@ static int add_node(struct spec *s, const json_t *node, struct err *e)
 	put_owner(out, "gid", node, s->c->gid);
 	if (*type != 'p' && strcmp(access, "none") != 0)
 		spec_add(s->device_rules, json_pack("{s:b,s:s,s:I,s:I,s:s}", "allow", 1, "type",
-		                                    *type == 'b' ? "b" : "c", "major", (json_int_t)major(dev), "minor",
-		                                    (json_int_t)minor(dev), "access", *access ? access : "rwm"));
+						    *type == 'b' ? "b" : "c", "major", (json_int_t)major(dev), "minor",
+						    (json_int_t)minor(dev), "access", *access ? access : "rwm"));
 	return 0;
 }
 

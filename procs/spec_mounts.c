@@ -275,8 +275,8 @@ static void add_cdi(struct entries *all)
 			spec_add(options, spec_str("rbind"));
 		take(all, to);
 		add_entry(all, to,
-		          json_pack("{s:s,s:s,s:O,s:o}", "destination", to, "type", type ? type : "bind", "source",
-		                    json_object_get(m, "hostPath"), "options", own_must(options)));
+			  json_pack("{s:s,s:s,s:O,s:o}", "destination", to, "type", type ? type : "bind", "source",
+				    json_object_get(m, "hostPath"), "options", own_must(options)));
 	}
 }
 

@@ -82,7 +82,7 @@ static int hugepages(struct spec *s, const struct resources *r, struct err *e)
 	for (size_t i = 0; i < r->hugepages.n; i++)
 		if (!is_page_size(r->hugepages.at[i].page_size))
 			return err_set(e, ERR_INVALID_ARGUMENT, "hugepage_limits: \"%.40s\" is no page size like 2MB",
-			               r->hugepages.at[i].page_size);
+				       r->hugepages.at[i].page_size);
 	if (!s->host->hugetlb || r->hugepages.n == 0)
 		return 0;
 	list = own_must(json_array());

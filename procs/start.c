@@ -241,7 +241,7 @@ static int refuse(const struct container *c, struct err *e)
 
 	if (c->state != CONTAINER_CREATED || c->starting)
 		return err_set(e, ERR_FAILED_PRECONDITION, "it is %s, not created",
-		               c->starting ? "starting" : names[c->state & 3]);
+			       c->starting ? "starting" : names[c->state & 3]);
 	if (c->removing)
 		return err_set(e, ERR_FAILED_PRECONDITION, "it is being removed");
 	if (c->sandbox->state != SANDBOX_READY)
@@ -350,7 +350,7 @@ void start_adopt(struct container *c)
 	if (c->state == CONTAINER_CREATED && c->starting) {
 		give_back(c);
 		container_set_exited(c, EXIT_CODE_START_ERROR, "StartError", "the daemon died while it was starting",
-		                     loop_real_ns());
+				     loop_real_ns());
 	}
 	if (c->state == CONTAINER_EXITED && k)
 		keeper_forget(c->id);

@@ -102,7 +102,7 @@ static int send_signal(struct stopping *m, int sig)
 		return 0;
 	if (pidfd < 0)
 		return err_set(&m->err, ERR_UNAVAILABLE, "stop container %.12s: the keeper that holds it is away",
-		               c->id);
+			       c->id);
 	if (syscall(SYS_pidfd_send_signal, pidfd, sig, NULL, 0) < 0 && errno != ESRCH)
 		return err_os(&m->err, ERR_INTERNAL, "stop container %.12s: signal %d", c->id, sig);
 	return 0;
@@ -119,7 +119,7 @@ static void on_kill_again(struct timer *t)
 
 	if (loop_mono_ns() >= m->kill_at_ns) {
 		err_set(&m->err, ERR_DEADLINE_EXCEEDED, "stop container %.12s: alive 10 s after SIGKILL",
-		        m->container->id);
+			m->container->id);
 		return finish(m, FAILED);
 	}
 	cgroup_kill(m->container->cgroup);

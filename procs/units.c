@@ -194,7 +194,7 @@ static void put_str(sd_bus_message *m, const char *name, const char *v)
 static void put_common(sd_bus_message *m, const char *description)
 {
 	static const char *const accounting[] = { "CPUAccounting", "MemoryAccounting", "IOAccounting",
-		                                  "TasksAccounting" };
+						  "TasksAccounting" };
 
 	put_str(m, "Description", description);
 	put_bool(m, "DefaultDependencies", false);
@@ -312,7 +312,7 @@ static void on_greeted(void *arg, const struct err *e, sd_bus_message *reply)
 	greeting = NULL;
 	if (e)
 		err_set(&mine, ERR_FAILED_PRECONDITION, "cgroup.driver systemd: no systemd at %s: %s", bus_address(bus),
-		        e->msg);
+			e->msg);
 	on_ready(ready_arg, e ? &mine : NULL);
 }
 

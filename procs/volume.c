@@ -48,8 +48,8 @@ static int check(const struct container *c, const struct mount_config *m, int us
 		return err_set(e, ERR_INVALID_ARGUMENT, "id mappings of an image: its owners are shifted without");
 	if (m->propagation == PROPAGATION_BIDIRECTIONAL)
 		return err_set(
-		        e, ERR_INVALID_ARGUMENT,
-		        "id mappings with bidirectional propagation: a user namespace mounts nothing on the host");
+			e, ERR_INVALID_ARGUMENT,
+			"id mappings with bidirectional propagation: a user namespace mounts nothing on the host");
 	return 0;
 }
 

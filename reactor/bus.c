@@ -74,7 +74,7 @@ static void rearm(struct bus *b)
 	timer_clear(&b->timer);
 	if (sd_bus_get_timeout(b->sd, &until_us) >= 0 && until_us != UINT64_MAX)
 		timer_set(&b->timer, (int64_t)until_us > now_us ? ((int64_t)until_us - now_us + 999) / 1000 : 0,
-		          on_deadline);
+			  on_deadline);
 }
 
 /* ---- the connection ---- */
@@ -95,7 +95,7 @@ static void subscribe(struct bus *b)
 	if (!b->on_signal)
 		return;
 	r = sd_bus_match_signal_async(b->sd, NULL, b->signal[0], b->signal[1], b->signal[2], b->signal[3], on_message,
-	                              NULL, b);
+				      NULL, b);
 	if (r < 0)
 		log_warn("bus_listen member=%s error=%s", b->signal[3], strerror(-r));
 }
@@ -227,7 +227,7 @@ static void process(struct bus *b)
 }
 
 sd_bus_message *bus_message(struct bus *b, const char *service, const char *path, const char *interface,
-                            const char *member)
+			    const char *member)
 {
 	sd_bus_message *m = NULL;
 
@@ -260,7 +260,7 @@ void bus_cancel(struct bus_call *c)
 }
 
 void bus_listen(struct bus *b, const char *service, const char *path, const char *interface, const char *member,
-                bus_signal *fn)
+		bus_signal *fn)
 {
 	assert(!b->on_signal);
 	b->signal[0] = service;

@@ -29,7 +29,7 @@ const char *bus_address(const struct bus *b);
 
 /* For sd_bus_message_append(). Never NULL; while the connection is away, a message that bus_call() will fail. */
 sd_bus_message *bus_message(struct bus *b, const char *service, const char *path, const char *interface,
-                            const char *member);
+			    const char *member);
 
 struct bus_call;
 /* e NULL: `reply` is what came. INTERNAL with the peer's words: `reply` is the error, sd_bus_message_is_method_error()
@@ -43,7 +43,7 @@ void bus_cancel(struct bus_call *c); /* `done` never runs; the peer may act all 
 typedef void bus_signal(void *arg, sd_bus_message *m);
 /* From now on, over new connections too. One for each bus is enough so far. */
 void bus_listen(struct bus *b, const char *service, const char *path, const char *interface, const char *member,
-                bus_signal *fn);
+		bus_signal *fn);
 
 /* The library wants an answer checked for each word that is appended; only memory can lack. */
 #define BUS_MUST(call) ((void)((call) >= 0 ? 0 : (abort(), 0)))

@@ -340,7 +340,7 @@ static void on_answer(struct child *c, struct imsg *m)
 
 		if (!c->failed)
 			err_set(&c->why, (enum err_code)first, "start %s: %s", c->path,
-			        text ? text : "no reason given");
+				text ? text : "no reason given");
 		c->failed = true;
 		return report(c);
 	}

@@ -117,7 +117,7 @@ static int on_curl_socket(CURL *easy, curl_socket_t fd, int what, void *arg, voi
 		curl_multi_assign(client.multi, fd, s);
 	}
 	fd_watch_set(&s->watch, fd, (what & CURL_POLL_IN ? FD_READ : 0) | (what & CURL_POLL_OUT ? FD_WRITE : 0),
-	             on_socket_ready);
+		     on_socket_ready);
 	return 0;
 }
 

@@ -265,7 +265,7 @@ static void on_listener_ready(struct fd_watch *w, int events)
 }
 
 static int listen_at(struct http_server *s, const char *address, int (*open_it)(const char *, int *, struct err *),
-                     struct err *e)
+		     struct err *e)
 {
 	auto_fd int fd = -1;
 	struct listener *l;

@@ -40,7 +40,7 @@ const char *http_ask_header(struct http_ask *a, const char *name)
 		h2o_iovec_t one = a->req->headers.entries[i].value;
 
 		all = all.base ? h2o_concat(pool, all, h2o_iovec_init(H2O_STRLIT(", ")), one)
-		               : h2o_strdup(pool, one.base, one.len);
+			       : h2o_strdup(pool, one.base, one.len);
 	}
 	return all.base;
 }
@@ -73,10 +73,10 @@ static void add_headers(h2o_req_t *req, const struct pairs *headers)
 {
 	for (size_t i = 0; headers && i < headers->n; i++) {
 		h2o_iovec_t name = h2o_strdup(&req->pool, headers->at[i].key, SIZE_MAX),
-		            value = h2o_strdup(&req->pool, headers->at[i].value, SIZE_MAX);
+			    value = h2o_strdup(&req->pool, headers->at[i].value, SIZE_MAX);
 
 		h2o_add_header_by_str(&req->pool, &req->res.headers, name.base, name.len, 1, name.base, value.base,
-		                      value.len);
+				      value.len);
 	}
 }
 
@@ -111,7 +111,7 @@ static void on_upgraded(void *arg, h2o_socket_t *sock, size_t request_size)
 }
 
 void http_ask_accept(struct http_ask *a, const char *protocol, const struct pairs *headers, http_accepted *done,
-                     void *arg)
+		     void *arg)
 {
 	struct upgrade *u = new_zero(struct upgrade);
 	h2o_req_t *req = a->req;

@@ -124,7 +124,7 @@ static ssize_t send_packet(int fd, const struct head *head, const void *body, co
 }
 
 static int enqueue(struct imsg_chan *c, const struct head *head, const void *body, const int *fds, int nfds,
-                   struct err *e)
+		   struct err *e)
 {
 	struct packet *p = own_must(malloc(sizeof(*p) + head->len));
 
@@ -146,14 +146,14 @@ static int enqueue(struct imsg_chan *c, const struct head *head, const void *bod
 }
 
 int imsg_send(struct imsg_chan *c, uint32_t type, uint64_t tag, const struct buf *body, const int *fds, int nfds,
-              struct err *e)
+	      struct err *e)
 {
 	size_t len = body ? body->len : 0;
 	struct head head = { type, (uint32_t)len, tag };
 
 	if (len > IMSG_BODY_MAX || nfds > IMSG_FDS_MAX)
 		return err_set(e, ERR_RESOURCE_EXHAUSTED, "message of %zu bytes and %d fds is over %d bytes or %d fds",
-		               len, nfds, IMSG_BODY_MAX, IMSG_FDS_MAX);
+			       len, nfds, IMSG_BODY_MAX, IMSG_FDS_MAX);
 	if (c->lost)
 		return err_set(e, ERR_UNAVAILABLE, "the peer is gone");
 	if (!list_empty(&c->queue))

@@ -36,7 +36,7 @@ void imsg_close(struct imsg_chan *c); /* unsent messages are dropped */
 /* Sends or queues; fds are duplicated when queued, so the caller's stay the caller's. Messages arrive in order.
  * RESOURCE_EXHAUSTED when body or fds are over the limits; UNAVAILABLE when the peer is gone. */
 int imsg_send(struct imsg_chan *c, uint32_t type, uint64_t tag, const struct buf *body, const int *fds, int nfds,
-              struct err *e);
+	      struct err *e);
 bool imsg_idle(const struct imsg_chan *c); /* nothing queued */
 
 /* Body fields. put_str(NULL) is legal and comes back as NULL. */

@@ -41,7 +41,7 @@ void log_line(enum log_level level, const char *fmt, ...)
 	gmtime_r(&ts.tv_sec, &tm);
 	n = (int)strftime(line, sizeof(line), "%FT%T", &tm);
 	n += snprintf(line + n, sizeof(line) - (size_t)n, ".%03ldZ %s %s ", ts.tv_nsec / 1000000, level_names[level],
-	              who);
+		      who);
 	va_start(ap, fmt);
 	n += vsnprintf(line + n, sizeof(line) - (size_t)n, fmt, ap);
 	va_end(ap);

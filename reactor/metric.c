@@ -226,7 +226,7 @@ static void put_cost(struct buf *out, const char *name, const char *help, const 
 	put_head(out, name, help, "histogram");
 	for (int i = 0; i < LOOP_BUCKETS - 1; i++) /* the last one is open upwards */
 		buf_printf(out, "%s_bucket{le=\"%.9g\"} %" PRIu64 "\n", name, (double)(1ull << i) / 1e6,
-		           below += c->bucket[i]);
+			   below += c->bucket[i]);
 	buf_printf(out, "%s_bucket{le=\"+Inf\"} %" PRIu64 "\n%s_sum ", name, c->count, name);
 	put_seconds(out, c->sum_ns);
 	buf_printf(out, "\n%s_count %" PRIu64 "\n", name, c->count);
@@ -299,7 +299,7 @@ static uint64_t start_time_ns(void)
 	if (!f || !fgets(line, sizeof(line), f) || !(at = strrchr(line, ')')))
 		return 0;
 	if (sscanf(at + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %" SCNu64,
-	           &ticks) != 1)
+		   &ticks) != 1)
 		return 0;
 	clock_gettime(CLOCK_BOOTTIME, &up);
 	return (uint64_t)loop_real_ns() - ((uint64_t)up.tv_sec * 1000000000 + (uint64_t)up.tv_nsec) +
@@ -322,11 +322,11 @@ static void put_process(struct buf *out)
 	put_value_ns(out, "process_start_time_seconds", "gauge", "start, in seconds since the epoch", started_ns);
 	put_value(out, "process_resident_memory_bytes", "gauge", "memory mapped and present (RSS)", m.rss);
 	put_value(out, "crisp_process_proportional_bytes", "gauge",
-	          "RSS with shared pages divided by their users (PSS)", m.pss);
+		  "RSS with shared pages divided by their users (PSS)", m.pss);
 	put_value(out, "crisp_process_private_bytes", "gauge", "pages nobody else maps (USS)",
 		  m.private_clean + m.private_dirty);
 	put_value(out, "crisp_process_private_dirty_bytes", "gauge", "the part of USS that no file backs",
-	          m.private_dirty);
+		  m.private_dirty);
 	put_value(out, "process_open_fds", "gauge", "open file descriptors", open_fds());
 	put_value(out, "process_max_fds", "gauge", "limit of open file descriptors", fds.rlim_cur);
 }

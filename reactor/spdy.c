@@ -126,7 +126,7 @@ static int control_frame(struct spdy_reader *r, spdy_on_frame *fn, void *arg, st
 static int on_head(struct spdy_reader *r, struct err *e)
 {
 	unsigned version = (unsigned)(r->head[0] & ~CONTROL_BIT) << 8 | r->head[1],
-	         type = (unsigned)r->head[2] << 8 | r->head[3];
+		 type = (unsigned)r->head[2] << 8 | r->head[3];
 
 	r->have = 0;
 	r->left = get32(r->head + 4) & 0xffffff;
@@ -176,7 +176,7 @@ static void data_piece(struct spdy_reader *r, const uint8_t *p, size_t n, spdy_o
 }
 
 static size_t take_body(struct spdy_reader *r, const uint8_t *p, size_t n, spdy_on_frame *fn, void *arg, struct err *e,
-                        int *rc)
+			int *rc)
 {
 	if (n > r->left)
 		n = r->left;
@@ -256,7 +256,7 @@ static void put_control(struct buf *out, enum spdy_type type, uint8_t flags, con
 }
 
 void spdy_put_headers(struct spdy_writer *w, struct buf *out, enum spdy_type type, uint32_t stream, bool fin,
-                      const struct pairs *headers)
+		      const struct pairs *headers)
 {
 	struct buf body = { 0 };
 	uint8_t before[10] = { 0 };

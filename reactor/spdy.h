@@ -66,7 +66,7 @@ void spdy_writer_free(struct spdy_writer *w); /* NULL is fine */
 
 /* SYN_STREAM (with no associated stream, priority 0), SYN_REPLY or HEADERS. */
 void spdy_put_headers(struct spdy_writer *w, struct buf *out, enum spdy_type type, uint32_t stream, bool fin,
-                      const struct pairs *headers);
+		      const struct pairs *headers);
 void spdy_put_data(struct buf *out, uint32_t stream, bool fin, const void *p, size_t n); /* n < 2^24 */
 void spdy_put_reset(struct buf *out, uint32_t stream, enum spdy_status status);
 void spdy_put_ping(struct buf *out, uint32_t id);

@@ -85,7 +85,7 @@ static uint8_t *inflate_block(z_stream *z, const uint8_t *p, size_t n, struct ar
 	*len = SPDY_CONTROL_MAX - z->avail_out;
 	if (!z->avail_out || (rc != Z_OK && rc != Z_BUF_ERROR)) {
 		err_set(e, ERR_INVALID_ARGUMENT, "spdy: a header block %s",
-		        z->avail_out ? "is not deflated" : "is too long");
+			z->avail_out ? "is not deflated" : "is too long");
 		return NULL;
 	}
 	return arena_memdup(a, plain, *len);
@@ -149,7 +149,7 @@ int spdy_inflate(z_stream *z, const uint8_t *p, size_t n, struct arena *a, struc
 		h->value = h->key ? take_string(&c, a) : NULL;
 		if (!h->value || !is_name(h->key))
 			return err_set(e, ERR_INVALID_ARGUMENT,
-			               "spdy: a header block is cut short or has a name that is none");
+				       "spdy: a header block is cut short or has a name that is none");
 		if (pairs_get(out, h->key))
 			return err_set(e, ERR_INVALID_ARGUMENT, "spdy: a header is there twice");
 	}

@@ -60,7 +60,7 @@ static SSL_CTX *load(const struct tls_server *t, struct err *e)
 	SSL_CTX_set_min_proto_version(c, TLS1_2_VERSION);
 	SSL_CTX_set_options(c, SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE);
 	SSL_CTX_set_mode(c, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
-	                            SSL_MODE_RELEASE_BUFFERS);
+				    SSL_MODE_RELEASE_BUFFERS);
 	if (SSL_CTX_use_certificate_chain_file(c, t->cert_path) == 1 &&
 	    SSL_CTX_use_PrivateKey_file(c, t->key_path, SSL_FILETYPE_PEM) == 1 && SSL_CTX_check_private_key(c) == 1)
 		return c;
@@ -257,7 +257,7 @@ static void watch(struct tls_conn *c, bool more)
 	bool writes = c->wants_write || (c->open && c->out.len);
 
 	fd_watch_set(&c->peer_watch, c->peer, (c->in.len || c->peer_ended ? 0 : FD_READ) | (writes ? FD_WRITE : 0),
-	             on_peer);
+		     on_peer);
 	fd_watch_set(&c->plain_watch, c->plain,
 		     c->open ? (c->out.len || c->plain_ended ? 0 : FD_READ) | (c->in.len ? FD_WRITE : 0) : 0, on_plain);
 	if (c->told_peer)

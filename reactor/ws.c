@@ -111,8 +111,8 @@ static void unmask(const struct ws_reader *r, uint8_t *p, size_t n)
 static size_t take_payload(struct ws_reader *r, uint8_t *p, size_t n, ws_on_piece *fn, void *arg)
 {
 	struct ws_piece piece = { .opcode = is_control(r->frame) ? r->frame : r->message,
-		                  .first = !r->begun,
-		                  .data = p };
+				  .first = !r->begun,
+				  .data = p };
 	bool whole;
 
 	if (n > r->left)

@@ -19,7 +19,7 @@ static int ipcs(void)
 	     " status");
 	while (f && fgets(line, sizeof(line), f))
 		if (sscanf(line, "%d %d %o %lu %d %d %d %d", (int *)&key, &id, &perm, &size, &cpid, &lpid, &attached,
-		           &uid) == 8)
+			   &uid) == 8)
 			printf("0x%08x %-10d %-10d %-10o %-10lu %-10d\n", key, id, uid, perm, size, attached);
 	return 0;
 }

@@ -57,8 +57,8 @@ static int open_port(int port)
 static void answer(int c)
 {
 	static const char page[] =
-	        "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 46\r\nConnection: close\r\n\r\n"
-	        "<html><body><h1>It works!</h1></body></html>\r\n";
+		"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 46\r\nConnection: close\r\n\r\n"
+		"<html><body><h1>It works!</h1></body></html>\r\n";
 	char request[4096];
 	size_t n = 0;
 	ssize_t r;

@@ -57,12 +57,12 @@ static void run_done(struct fake_child *c, const struct err *e, struct child_res
 void fake_child_exit(struct fake_child *c, int status, const char *out, const char *err)
 {
 	struct child_result r = { .status = status,
-		                  .pid = 1,
-		                  .pidfd = -1,
-		                  .out = out,
-		                  .out_len = strlen(out),
-		                  .err = err,
-		                  .err_len = strlen(err) };
+				  .pid = 1,
+				  .pidfd = -1,
+				  .out = out,
+				  .out_len = strlen(out),
+				  .err = err,
+				  .err_len = strlen(err) };
 
 	run_done(c, NULL, &r);
 }

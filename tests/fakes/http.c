@@ -135,7 +135,7 @@ struct http *http_start(const struct http_request *r, const struct http_events *
 	h->ev = *ev;
 	nopen++;
 	if (nlines == LINES || asprintf(&lines[nlines++], "%s %s %s %s", r->method, r->url, *auth ? auth : "-",
-	                               *range ? range : "-") < 0)
+				       *range ? range : "-") < 0)
 		abort();
 	serve(r, &h->answer);
 	timer_set(&h->timer, 0, turn);

@@ -63,7 +63,7 @@ static void body(struct peer *p, int status, const char *text)
 	bool head = strncmp(http_peer.last_request, "HEAD ", 5) == 0;
 
 	buf_printf(&p->out, "HTTP/1.1 %d Status\r\nContent-Length: %zu\r\n\r\n%s", status, strlen(text),
-	           head ? "" : text);
+		   head ? "" : text);
 }
 
 static void part_of_100(struct peer *p, enum after after)
@@ -102,7 +102,7 @@ static void answer(struct peer *p, const char *path)
 		buf_puts(&p->out, "good morning\r\n\r\n");
 	else if (strcmp(path, "/continue") == 0)
 		buf_puts(&p->out, "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nX-Hint: 1\r\n\r\n"),
-		        body(p, 200, "hello");
+			body(p, 200, "hello");
 	else if (strcmp(path, "/slow") == 0)
 		part_of_100(p, KEEP), timer_set(&p->drip, 10, on_drip);
 	else

@@ -121,7 +121,7 @@ static void on_tell(struct timer *t)
 }
 
 void keeper_watch_exit(struct exit_watch *w, const char *id,
-                       void (*fn)(struct exit_watch *w, const struct exit_record *r))
+		       void (*fn)(struct exit_watch *w, const struct exit_record *r))
 {
 	snprintf(w->id, sizeof(w->id), "%s", id);
 	w->fn = fn;

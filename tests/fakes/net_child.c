@@ -41,7 +41,7 @@ struct child *child_start(const struct child_spec *spec, child_done *done, void 
 	*n = (struct net_child){ .live = true, .unshare = spec->unshare, .nenter = spec->nenter };
 	snprintf(n->path, sizeof(n->path), "%s", spec->argv[0]);
 	snprintf(n->input, sizeof(n->input), "%.*s", (int)spec->stdin_len,
-	         spec->stdin_data ? (const char *)spec->stdin_data : "");
+		 spec->stdin_data ? (const char *)spec->stdin_data : "");
 	snprintf(n->keep_id, sizeof(n->keep_id), "%s", spec->keep_id ? spec->keep_id : "");
 	for (const char *const *env = spec->envp; env && *env; env++) {
 		if (strncmp(*env, "CNI_COMMAND=", 12) == 0)
@@ -76,13 +76,13 @@ static void end(int i, const struct err *e, struct child_result *r)
 void net_child_exits(int i, int status, const char *out, const char *err, bool cut)
 {
 	struct child_result r = { .status = status << 8,
-		                  .pid = 100 + i,
-		                  .pidfd = -1,
-		                  .out = out,
-		                  .err = err,
-		                  .out_len = strlen(out),
-		                  .err_len = strlen(err),
-		                  .out_cut = cut };
+				  .pid = 100 + i,
+				  .pidfd = -1,
+				  .out = out,
+				  .err = err,
+				  .out_len = strlen(out),
+				  .err_len = strlen(err),
+				  .out_cut = cut };
 
 	end(i, NULL, &r);
 }

@@ -45,7 +45,7 @@ bool net_world_waits(const char *what)
 	return strcmp(what, "namespaces") == 0 ? asked.ns != NULL
 	       : strcmp(what, "unit") == 0     ? asked.unit != NULL
 	       : strcmp(what, "add") == 0      ? asked.add != NULL
-	                                       : asked.del != NULL;
+					       : asked.del != NULL;
 }
 
 static void answer_cni(cni_done *done, void *arg, const struct err *e, bool left)
@@ -100,7 +100,7 @@ struct ns_op *keeper_namespaces(const struct ns_request *r, ns_done *done, void 
 	snprintf(net_world.hostname, sizeof(net_world.hostname), "%s", r->uts ? r->hostname : "(node)");
 	for (size_t i = 0; i < r->sysctls.n; i++)
 		used += (size_t)snprintf(net_world.sysctls + used, sizeof(net_world.sysctls) - used, "%s=%s;",
-		                         r->sysctls.at[i].key, r->sysctls.at[i].value);
+					 r->sysctls.at[i].key, r->sysctls.at[i].value);
 	return (struct ns_op *)&asked;
 }
 
@@ -143,7 +143,7 @@ const struct kept *keeper_kept(const char *id)
 }
 
 void keeper_watch_exit(struct exit_watch *w, const char *id,
-                       void (*fn)(struct exit_watch *w, const struct exit_record *r))
+		       void (*fn)(struct exit_watch *w, const struct exit_record *r))
 {
 	snprintf(w->id, sizeof(w->id), "%s", id);
 	w->fn = fn;

@@ -91,12 +91,12 @@ static void end(const struct err *e, struct child_result *r)
 void program_exit(int status, const char *out, const char *err)
 {
 	struct child_result r = { .status = status,
-		                  .pid = 4711,
-		                  .pidfd = -1,
-		                  .out = out,
-		                  .err = err,
-		                  .out_len = strlen(out),
-		                  .err_len = strlen(err) };
+				  .pid = 4711,
+				  .pidfd = -1,
+				  .out = out,
+				  .err = err,
+				  .out_len = strlen(out),
+				  .err_len = strlen(err) };
 
 	end(NULL, &r);
 }

@@ -91,7 +91,7 @@ const struct runtime_handler *runtime_find(const char *name)
 }
 
 struct oci_op *oci_run(const struct runtime_handler *h, const char *id, const char *bundle, const char *cgroup,
-                       const struct oci_stdio *io, oci_done *done, void *arg)
+		       const struct oci_stdio *io, oci_done *done, void *arg)
 {
 	(void)h;
 	(void)bundle;
@@ -101,7 +101,7 @@ struct oci_op *oci_run(const struct runtime_handler *h, const char *id, const ch
 }
 
 struct oci_op *oci_exec(const struct runtime_handler *h, const char *id, const char *process_path, const char *pidfile,
-                        const char *keep_id, const struct oci_stdio *io, oci_done *done, void *arg)
+			const char *keep_id, const struct oci_stdio *io, oci_done *done, void *arg)
 {
 	(void)h;
 	(void)id;
@@ -123,7 +123,7 @@ struct oci_op *oci_delete(const struct runtime_handler *h, const char *id, bool 
 }
 
 struct oci_op *oci_update(const struct runtime_handler *h, const char *id, const char *resources_json, oci_done *done,
-                          void *arg)
+			  void *arg)
 {
 	(void)h;
 	(void)id;

@@ -18,7 +18,7 @@
 bool fake_unpack_full;
 enum err_code fake_unpack_error;
 int fake_unpack_running, fake_unpack_most, fake_unpack_started, fake_unpack_merges, fake_unpack_syncs,
-        fake_unpack_removed;
+	fake_unpack_removed;
 const char *fake_unpack_root;
 
 struct unpack {
@@ -199,7 +199,7 @@ void unpack_task_cancel(struct unpack_task *k)
 }
 
 struct unpack_task *unpack_merge_start(
-        const char *dir, const char *const *parents, const char *name, unpack_done *done, void *arg)
+	const char *dir, const char *const *parents, const char *name, unpack_done *done, void *arg)
 {
 	struct unpack_task *k = task(arg);
 

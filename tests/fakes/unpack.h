@@ -13,7 +13,7 @@
 extern bool fake_unpack_full;      /* feeds are refused until fake_unpack_space() */
 extern enum err_code fake_unpack_error; /* the next unpacking ends so; reset by that */
 extern int fake_unpack_running, fake_unpack_most, fake_unpack_started, fake_unpack_merges, fake_unpack_syncs,
-        fake_unpack_removed;
+	fake_unpack_removed;
 extern const char *fake_unpack_root;
 
 void fake_unpack_space(void);

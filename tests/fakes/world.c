@@ -173,13 +173,13 @@ static bool ask_fds(int wait_ms)
 			of[n] = watches[i];
 			fds[n].fd = watches[i]->ev.fd;
 			fds[n++].events = (short)((watches[i]->ev.events & FD_READ ? POLLIN : 0) |
-			                          (watches[i]->ev.events & FD_WRITE ? POLLOUT : 0));
+						  (watches[i]->ev.events & FD_WRITE ? POLLOUT : 0));
 		}
 	if (poll(fds, n, wait_ms) <= 0)
 		return false;
 	for (nfds_t i = 0; i < n; i++) {
 		int events = (fds[i].revents & (POLLIN | POLLHUP | POLLERR) ? FD_READ : 0) |
-		             (fds[i].revents & (POLLOUT | POLLERR) ? FD_WRITE : 0);
+			     (fds[i].revents & (POLLOUT | POLLERR) ? FD_WRITE : 0);
 		bool still = false;
 
 		for (int j = 0; j < SLOTS; j++)

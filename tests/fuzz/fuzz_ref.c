@@ -17,7 +17,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (ref_parse(&r, text, a, &e) == 0) {
 		again = *r.digest ? ref_digested(&r, r.digest, a) : ref_tagged(&r, a);
 		if (ref_parse(&s, again, a, &e) < 0 || strcmp(r.domain, s.domain) != 0 ||
-		        strcmp(r.repository, s.repository) != 0)
+			strcmp(r.repository, s.repository) != 0)
 			abort();
 	}
 	arena_free(a);

@@ -80,7 +80,7 @@ static void untar(int blob, const char *media_type, size_t n)
 	report_open(&report);
 	tar_open(&tar, z);
 	if (extract_all(&(struct extract_spec){ .root = fs, .max_file_bytes = 1 << 20, .report = &report }, &tar, &x,
-	                &e) == 0)
+			&e) == 0)
 		check_report(&report);
 	tar_close(&tar);
 	report_close(&report);

@@ -70,7 +70,7 @@ static const char *type_name(const ProtobufCFieldDescriptor *f)
 	case PROTOBUF_C_TYPE_ENUM: return package_less(((const ProtobufCEnumDescriptor *)f->descriptor)->name);
 	case PROTOBUF_C_TYPE_MESSAGE:
 		return is_map(f) ? "map<string,string>"
-		                 : package_less(((const ProtobufCMessageDescriptor *)f->descriptor)->name);
+				 : package_less(((const ProtobufCMessageDescriptor *)f->descriptor)->name);
 	default: return "?";
 	}
 }

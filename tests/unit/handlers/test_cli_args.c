@@ -38,7 +38,7 @@ static void values_in_every_spelling(void)
 	struct strings env;
 
 	ok(PARSE(false, "-e", "A=1", "-eB=2", "--env", "C=3", "--env=D=4", "-afe", "E=5", "--timeout=3", "--timeout",
-	         "4") == 0);
+		 "4") == 0);
 	env = cli_args_values(&args, "env", arena);
 	ok(env.n == 5);
 	is_str(env.at[0], "A=1");

@@ -39,7 +39,7 @@ static void a_pod_file_of_crictl(void)
 	Runtime__V1__PodSandboxConfig *p = pod(
 		"{\"metadata\":{\"name\":\"a\",\"uid\":\"u\",\"namespace\":\"n\",\"attempt\":1},"
 		"\"log_directory\":\"/"
-	        "tmp\",\"labels\":{\"k\":\"v\",\"k2\":\"\"},\"port_mappings\":[{\"container_port\":80,\"protocol\":1}],"
+		"tmp\",\"labels\":{\"k\":\"v\",\"k2\":\"\"},\"port_mappings\":[{\"container_port\":80,\"protocol\":1}],"
 		"\"linux\":{\"security_context\":{\"namespace_options\":{\"pid\":1,\"network\":2}}}}");
 
 	ok(p != NULL);
@@ -61,8 +61,8 @@ static void names_as_protojson_writes_them(void)
 {
 	Runtime__V1__PodSandboxConfig *p =
 		pod("{\"logDirectory\":\"/l\",\"linux\":{\"securityContext\":{\"namespaceOptions\":"
-	            "{\"pid\":\"CONTAINER\"},\"runAsUser\":5,\"runAsGroup\":{\"value\":\"6\"},\"supplementalGroups\":["
-	            "1,\"2\"]}}}");
+		    "{\"pid\":\"CONTAINER\"},\"runAsUser\":5,\"runAsGroup\":{\"value\":\"6\"},\"supplementalGroups\":["
+		    "1,\"2\"]}}}");
 	Runtime__V1__ContainerConfig *c =
 		container("{\"CDI_devices\":[{\"name\":\"x\"}],\"stop_signal\":\"SIGNAL_SIGTERM\"}");
 
@@ -91,8 +91,8 @@ static void bytes_are_text_or_base64(void)
 {
 	Runtime__V1__ContainerConfig *c =
 		container("{\"envs\":[{\"key\":\"A\",\"value\":\"caf\\u00e9\"},"
-	                  "{\"key\":\"B\",\"value\":{\"base64\":\"/wCA\"}},{\"key\":\"C\",\"value\":{\"base64\":\"/"
-	                  "w==\"}},{\"key\":\"D\"}]}");
+			  "{\"key\":\"B\",\"value\":{\"base64\":\"/wCA\"}},{\"key\":\"C\",\"value\":{\"base64\":\"/"
+			  "w==\"}},{\"key\":\"D\"}]}");
 
 	ok(c && c->n_envs == 4);
 	ok(c->envs[0]->value.len == 5 && memcmp(c->envs[0]->value.data, "caf\xc3\xa9", 5) == 0);
@@ -145,10 +145,10 @@ static void what_is_written_can_be_read(void)
 {
 	Runtime__V1__ContainerStatusResponse *r =
 		from(&runtime__v1__container_status_response__descriptor,
-	             "{\"status\":{\"id\":\"c\",\"state\":\"CONTAINER_EXITED\",\"exit_code\":-1,\"created_at\":"
-	             "\"9223372036854775807\","
-	             "\"labels\":{\"a\":\"b\"},\"mounts\":[{\"uidMappings\":[{\"length\":4294967295}],\"readonly\":"
-	             "true}]},\"info\":{\"info\":\"{}\"}}");
+		     "{\"status\":{\"id\":\"c\",\"state\":\"CONTAINER_EXITED\",\"exit_code\":-1,\"created_at\":"
+		     "\"9223372036854775807\","
+		     "\"labels\":{\"a\":\"b\"},\"mounts\":[{\"uidMappings\":[{\"length\":4294967295}],\"readonly\":"
+		     "true}]},\"info\":{\"info\":\"{}\"}}");
 	const char *text;
 	Runtime__V1__PsiData *psi =
 		from(&runtime__v1__psi_data__descriptor, "{\"Total\":\"18446744073709551615\",\"Avg10\":0.25}");

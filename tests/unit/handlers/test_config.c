@@ -34,12 +34,12 @@ static void defaults_are_complete(void)
 static void every_key_of_the_design_is_taken(void)
 {
 	ok(parse("root: /r\nstate: /s\nnetns_dir: /n\nlisten: [unix:///a, 'tcp://127.0.0.1:7']\nhttp: "
-	         "tcp://127.0.0.1:8\n"
-	         "stream: {address: 127.0.0.1, port: 9, tls_cert: /c, tls_key: /k}\ncgroup: {driver: cgroupfs, root: "
-	         "/g}\n"
-	         "cni: {bin_dirs: [/b1, /b2], conf_dir: /conf}\nregistry: {config_path: /certs}\n"
-	         "images: {max_layer_bytes: 10MiB, min_free: 3%, pinned: [a, b]}\nruntime: {default: fast}\n"
-	         "runtimes:\n  fast: {type: oci, path: /usr/bin/crun}\nlog: {level: debug}\n") == 0);
+		 "tcp://127.0.0.1:8\n"
+		 "stream: {address: 127.0.0.1, port: 9, tls_cert: /c, tls_key: /k}\ncgroup: {driver: cgroupfs, root: "
+		 "/g}\n"
+		 "cni: {bin_dirs: [/b1, /b2], conf_dir: /conf}\nregistry: {config_path: /certs}\n"
+		 "images: {max_layer_bytes: 10MiB, min_free: 3%, pinned: [a, b]}\nruntime: {default: fast}\n"
+		 "runtimes:\n  fast: {type: oci, path: /usr/bin/crun}\nlog: {level: debug}\n") == 0);
 	is_str(c.state, "/s");
 	ok(c.listen.n == 2 && c.cni.bin_dirs.n == 2 && c.images_pinned.n == 2 && c.stream_port == 9);
 	ok(c.images_max_layer_bytes == 10 << 20 && c.log_level == LOG_LEVEL_DEBUG && c.runtimes.n == 1);

@@ -112,13 +112,13 @@ static void is_told(const char *want)
 static void on_frame(void *arg, const struct spdy_frame *f)
 {
 	static const char *const names[] = { "data", "syn",  "reply",  "reset",   "settings",
-		                             "",     "ping", "goaway", "headers", "window" };
+					     "",     "ping", "goaway", "headers", "window" };
 	size_t n = strlen(w.heard);
 
 	(void)arg;
 	if (f->type == SPDY_DATA && f->len && f->len < 100)
 		n += (size_t)snprintf(w.heard + n, sizeof(w.heard) - n, "%u:%.*s ", f->stream, (int)f->len,
-		                      (const char *)f->data);
+				      (const char *)f->data);
 	if (f->fin)
 		snprintf(w.heard + n, sizeof(w.heard) - n, "fin%u ", f->stream);
 	else if (f->type != SPDY_DATA)

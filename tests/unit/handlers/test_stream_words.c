@@ -20,11 +20,11 @@ static void endings(void)
 	err_set(&e, ERR_INTERNAL, "no such \"thing\" \xc3\n");
 	is_str(status(5, NULL, 0), "{\"metadata\":{},\"status\":\"Success\"}");
 	is_str(status(4, NULL, 42), "{\"details\":{\"causes\":[{\"message\":\"42\",\"reason\":\"ExitCode\"}]},"
-	                            "\"message\":\"command terminated with non-zero exit code: "
-	                            "42\",\"metadata\":{},\"reason\":\"NonZeroExitCode\",\"status\":\"Failure\"}");
+				    "\"message\":\"command terminated with non-zero exit code: "
+				    "42\",\"metadata\":{},\"reason\":\"NonZeroExitCode\",\"status\":\"Failure\"}");
 	is_str(status(4, &e, 0), "{\"code\":500,\"message\":\"error executing command in container: no such "
-	                         "\\\"thing\\\" ??\",\"metadata\":{},"
-	                         "\"reason\":\"InternalError\",\"status\":\"Failure\"}");
+				 "\\\"thing\\\" ??\",\"metadata\":{},"
+				 "\"reason\":\"InternalError\",\"status\":\"Failure\"}");
 	is_str(status(3, NULL, 0), "");
 	is_str(status(3, NULL, 1), "command terminated with non-zero exit code: 1");
 	is_str(status(1, &e, 0), "error executing command in container: no such \"thing\" ??");

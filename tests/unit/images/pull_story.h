@@ -103,17 +103,17 @@ static inline const char *put_image(const char *tag, const char *const *layers)
 		put_blob(arena_printf(arena, "blobs/%s", d), layers[i], "application/octet-stream");
 		config = arena_printf(arena, "%s%s\"%s\"", config, i ? "," : "", d);
 		list = arena_printf(arena, "%s%s{\"mediaType\":\"" OCI "layer.v1.tar\",\"digest\":\"%s\",\"size\":%zu}",
-		        list, i ? "," : "", d, strlen(layers[i]));
+			list, i ? "," : "", d, strlen(layers[i]));
 	}
 	text = arena_printf(arena, "{\"os\":\"linux\",\"config\":{\"Cmd\":[\"%s\"]},\"rootfs\":{\"diff_ids\":[%s]}}",
-	        tag ? tag : "-", config);
+		tag ? tag : "-", config);
 	d = digest_text(text, strlen(text));
 	put_blob(arena_printf(arena, "blobs/%s", d), text, "application/octet-stream");
 	text = arena_printf(arena,
-	        "{\"schemaVersion\":2,\"config\":{\"mediaType\":\"" OCI
-	        "config.v1+json\",\"digest\":\"%s\",\"size\":%zu},"
-	        "\"layers\":[%s]}",
-	        d, strlen(text), list);
+		"{\"schemaVersion\":2,\"config\":{\"mediaType\":\"" OCI
+		"config.v1+json\",\"digest\":\"%s\",\"size\":%zu},"
+		"\"layers\":[%s]}",
+		d, strlen(text), list);
 	return put_manifest(tag, text, OCI "manifest.v1+json");
 }
 

@@ -66,7 +66,7 @@ static struct registry *registry(const char *image, const struct registry_auth *
 }
 
 static inline void begin(
-        struct result *out, const char *image, const struct registry_auth *auth, const char *kind, const char *name)
+	struct result *out, const char *image, const struct registry_auth *auth, const char *kind, const char *name)
 {
 	struct registry *r = registry(image, auth);
 	struct registry_events ev = { on_head, on_data, on_done, out };

@@ -318,7 +318,7 @@ static void too_little_space(struct registry *s)
 	begin(s, "no room", &r);
 	clock_run();
 	ok(r.calls == 1 && r.code == ERR_RESOURCE_EXHAUSTED && strstr(r.msg, "images.min_free") &&
-	        fake_http_asked() == 0);
+		fake_http_asked() == 0);
 	cfg.min_free = "a lot";
 	ok(fetch_open(&cfg, &fault) < 0 && strstr(fault.msg, "is not a size"));
 	cfg.min_free = "1%";

@@ -27,7 +27,7 @@ static bool refused(const char *text, const char *why)
 static const char *default_of(const char *domain)
 {
 	return hosts_load(&hosts, "", domain, arena, &fault) == 0 && hosts.n == 1 && !hosts.at->mirror ? hosts.at->url
-	                                                                                               : "";
+												       : "";
 }
 
 static void without_a_file(void)
@@ -46,7 +46,7 @@ static void without_a_file(void)
 static void mirrors_first_then_the_server(void)
 {
 	ok(parse("server = \"https://up.example\"\n[host.\"http://b.example:1\"]\n[host.\"https://a.example\"]\n") ==
-	        0);
+		0);
 	ok(hosts.n == 3);
 	is_str(hosts.at[0].url, "http://b.example:1/v2");
 	is_str(hosts.at[1].url, "https://a.example/v2");
@@ -68,7 +68,7 @@ static void the_server_among_its_hosts(void)
 	ok(parse("server = \"https://a.example\"\n[host.\"https://a.example\"]\nca = \"/ca\"\n") == 0 && hosts.n == 1);
 	is_str(hosts.at[0].ca_file, "/ca");
 	ok(parse("server = \"https://a.example\"\n[host.\"https://a.example\"]\nca = \"/ca\"\ncapabilities = "
-	         "[\"pull\"]") == 0);
+		 "[\"pull\"]") == 0);
 	ok(hosts.n == 2 && !hosts.at[0].resolve && hosts.at[1].resolve);
 	is_str(hosts.at[1].ca_file, "/ca");
 }
@@ -76,9 +76,9 @@ static void the_server_among_its_hosts(void)
 static void every_key(void)
 {
 	ok(parse("[host.\"https://m.example/p/\"]\ncapabilities = [\n \"pull\", # not tags\n]\nca = \"ca.pem\"\n"
-	         "client = [[\"/c.pem\", \"k.pem\"]]\nskip_verify = true\ndial_timeout = \"1.5s\"\noverride_path = "
-	         "true\n"
-	         "[host.\"https://m.example/p/\".header]\nX-A = \"1\"\nX-B = ['2', \"3\\u00e9\"]\n") == 0);
+		 "client = [[\"/c.pem\", \"k.pem\"]]\nskip_verify = true\ndial_timeout = \"1.5s\"\noverride_path = "
+		 "true\n"
+		 "[host.\"https://m.example/p/\".header]\nX-A = \"1\"\nX-B = ['2', \"3\\u00e9\"]\n") == 0);
 	is_str(hosts.at[0].url, "https://m.example/p");
 	ok(hosts.at[0].pull && !hosts.at[0].resolve && hosts.at[0].skip_verify);
 	is_str(hosts.at[0].ca_file, "/certs/d/ca.pem");
@@ -94,7 +94,7 @@ static void every_key(void)
 static void other_spellings(void)
 {
 	ok(parse("host.'https://a.example'.skip_verify = true\r\nserver='registry.example/v2/' # c\r\n") == 0 &&
-	        hosts.n == 2);
+		hosts.n == 2);
 	ok(hosts.at[0].skip_verify);
 	is_str(hosts.at[1].url, "https://registry.example/v2");
 	ok(parse("[ host . \"https://a.example\" ]\nclient = \"both.pem\"\nheader = { a = \"b\" }\n") == 0);

@@ -41,7 +41,7 @@ static void an_image(void)
 	struct manifest m;
 
 	ok(parse(&m, MANIFEST(LAYER(OCI "layer.v1.tar+gzip", D2) "," LAYER(OCI "layer.v1.tar", D3)),
-	           OCI "manifest.v1+json") == 0);
+		   OCI "manifest.v1+json") == 0);
 	ok(!m.is_index && m.nlayers == 2);
 	is_str(m.config.digest, D1);
 	is_str(m.layers[0].digest, D2);
@@ -61,11 +61,11 @@ static void docker_names(void)
 	struct manifest m;
 
 	ok(parse(&m,
-	           "{\"schemaVersion\":2,\"mediaType\":\"application/"
-	           "vnd.docker.distribution.manifest.v2+json\",\"config\":{\"mediaType\":"
-	           "\"application/vnd.docker.container.image.v1+json\",\"digest\":\"" D1
-	           "\",\"size\":1},\"layers\":[" LAYER("application/vnd.docker.image.rootfs.diff.tar.gzip", D2) "]}",
-	           "application/json; charset=utf-8") == 0);
+		   "{\"schemaVersion\":2,\"mediaType\":\"application/"
+		   "vnd.docker.distribution.manifest.v2+json\",\"config\":{\"mediaType\":"
+		   "\"application/vnd.docker.container.image.v1+json\",\"digest\":\"" D1
+		   "\",\"size\":1},\"layers\":[" LAYER("application/vnd.docker.image.rootfs.diff.tar.gzip", D2) "]}",
+		   "application/json; charset=utf-8") == 0);
 	ok(m.nlayers == 1);
 }
 
@@ -74,10 +74,10 @@ static void a_foreign_layer_brings_its_urls(void)
 	struct manifest m;
 
 	ok(parse(&m,
-	           MANIFEST("{\"mediaType\":\"application/"
-	                    "vnd.docker.image.rootfs.foreign.diff.tar.gzip\",\"digest\":\"" D2
-	                    "\",\"size\":1,\"urls\":[\"https://a.example/x\"]}"),
-	           "") == 0);
+		   MANIFEST("{\"mediaType\":\"application/"
+			    "vnd.docker.image.rootfs.foreign.diff.tar.gzip\",\"digest\":\"" D2
+			    "\",\"size\":1,\"urls\":[\"https://a.example/x\"]}"),
+		   "") == 0);
 	ok(m.layers[0].urls.n == 1);
 	is_str(m.layers[0].urls.at[0], "https://a.example/x");
 }
@@ -87,9 +87,9 @@ static void the_index_entry_for_us(void)
 	struct manifest m;
 
 	ok(parse(&m,
-	           INDEX(ENTRY("windows", OUR_ARCH, "", D1) "," ENTRY("linux", "mips", "", D2) "," ENTRY(
-	                   "linux", OUR_ARCH, "", D3)),
-	           OCI "index.v1+json") == 0);
+		   INDEX(ENTRY("windows", OUR_ARCH, "", D1) "," ENTRY("linux", "mips", "", D2) "," ENTRY(
+			   "linux", OUR_ARCH, "", D3)),
+		   OCI "index.v1+json") == 0);
 	ok(m.is_index);
 	is_str(m.chosen.digest, D3);
 }
@@ -109,7 +109,7 @@ static void nothing_for_us_lists_what_there_is(void)
 	struct manifest m;
 
 	ok(parse(&m, INDEX(ENTRY("linux", "mips", ",\"variant\":\"v2\"", D1) "," ENTRY("unknown", "unknown", "", D2)),
-	           "") < 0);
+		   "") < 0);
 	ok(fault.code == ERR_NOT_FOUND);
 	is_str(fault.msg, "the image has no variant for linux/" OUR_ARCH " (it has linux/mips/v2)");
 }
@@ -128,8 +128,8 @@ static void what_is_no_image_is_refused(void)
 	ok(refused("{\"schemaVersion\":2}", "", "config"));
 	ok(refused("{\"schemaVersion\":2," CONFIG "}", "", "no layers"));
 	ok(refused("{\"schemaVersion\":2,\"config\":{\"mediaType\":\"application/"
-	           "vnd.cncf.helm.config.v1+json\",\"digest\":\"" D1 "\",\"size\":1},\"layers\":[]}",
-	        "", "helm"));
+		   "vnd.cncf.helm.config.v1+json\",\"digest\":\"" D1 "\",\"size\":1},\"layers\":[]}",
+		"", "helm"));
 	ok(refused(MANIFEST(LAYER("text/plain", D2)), "", "layer 0 has the unknown type \"text/plain\""));
 	ok(refused(MANIFEST(LAYER(OCI "layer.v1.tar+gzip+encrypted", D2)), "", "encrypted"));
 	ok(refused(MANIFEST(LAYER(OCI "layer.v1.tar", "sha256:12")), "", "no sha256 digest"));
@@ -154,11 +154,11 @@ static void too_many_layers(void)
 static void the_config(void)
 {
 	static const char text[] =
-	        "{\"os\":\"linux\",\"architecture\":\"x\",\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[\"" D1
-	        "\",\"" D2 "\"]},"
-	        "\"config\":{\"Env\":[\"A=1\",\"B=2\"],\"Entrypoint\":[\"/e\"],\"Cmd\":[\"c\",\"d\"],\"WorkingDir\":\"/"
-	        "w\",\"User\":\"1:2\","
-	        "\"StopSignal\":\"SIGINT\",\"Labels\":{\"k\":\"v\"},\"Volumes\":{\"/data\":{}}}}";
+		"{\"os\":\"linux\",\"architecture\":\"x\",\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[\"" D1
+		"\",\"" D2 "\"]},"
+		"\"config\":{\"Env\":[\"A=1\",\"B=2\"],\"Entrypoint\":[\"/e\"],\"Cmd\":[\"c\",\"d\"],\"WorkingDir\":\"/"
+		"w\",\"User\":\"1:2\","
+		"\"StopSignal\":\"SIGINT\",\"Labels\":{\"k\":\"v\"},\"Volumes\":{\"/data\":{}}}}";
 	struct image_config c = { 0 };
 	struct strings ids;
 

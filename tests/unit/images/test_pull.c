@@ -90,7 +90,7 @@ static void shared_layers_are_not_fetched_again(void)
 	ok(files_in("layers") == 3 && files_in("blobs") == 2);
 	clean();
 	ok(files_in("layers") == 0 && files_in("blobs") == 0 && files_in("layer-records") == 0 &&
-	        files_in("gone") == 0);
+		files_in("gone") == 0);
 }
 
 static void a_tag_that_moved(void)
@@ -113,10 +113,10 @@ static void an_index(void)
 	struct result r;
 
 	index = arena_printf(arena,
-	        "{\"schemaVersion\":2,\"mediaType\":\"" OCI "index.v1+json\",\"manifests\":["
-	        "{\"mediaType\":\"" OCI "manifest.v1+json\",\"digest\":\"%s\",\"size\":%zu,\"platform\":{\"os\":"
-	                                "\"linux\",\"architecture\":\"" OUR_ARCH "\"}}]}",
-	        ours, blob_at(arena_printf(arena, "manifests/%s", ours))->len);
+		"{\"schemaVersion\":2,\"mediaType\":\"" OCI "index.v1+json\",\"manifests\":["
+		"{\"mediaType\":\"" OCI "manifest.v1+json\",\"digest\":\"%s\",\"size\":%zu,\"platform\":{\"os\":"
+					"\"linux\",\"architecture\":\"" OUR_ARCH "\"}}]}",
+		ours, blob_at(arena_printf(arena, "manifests/%s", ours))->len);
 	index = put_manifest("v1", index, OCI "index.v1+json");
 	fresh_registry();
 	r = pull("r.example/a:v1");
@@ -125,10 +125,10 @@ static void an_index(void)
 	ok(files_in("blobs") == 3);
 	clean();
 	put_manifest("v1",
-	        "{\"schemaVersion\":2,\"manifests\":[{\"mediaType\":\"" OCI
-	        "manifest.v1+json\",\"digest\":\"sha256:0\",\"size\":1,"
-	        "\"platform\":{\"os\":\"linux\",\"architecture\":\"mips\"}}]}",
-	        OCI "index.v1+json");
+		"{\"schemaVersion\":2,\"manifests\":[{\"mediaType\":\"" OCI
+		"manifest.v1+json\",\"digest\":\"sha256:0\",\"size\":1,"
+		"\"platform\":{\"os\":\"linux\",\"architecture\":\"mips\"}}]}",
+		OCI "index.v1+json");
 	r = pull("r.example/a:v1");
 	ok(r.code == ERR_NOT_FOUND && strstr(r.msg, "it has linux/mips"));
 }
@@ -211,7 +211,7 @@ static void two_pulls_of_one_reference(void)
 	clock_advance(60000);
 	ok(a.calls == 2 && c.calls == 1 && c.code == ERR_OK);
 	ok(fake_http_count("manifests") == 2 && fake_http_count(digest_text("l1", 2)) == 1 &&
-	        fake_http_count(digest_text("l2", 2)) == 1);
+		fake_http_count(digest_text("l2", 2)) == 1);
 	clean();
 }
 
@@ -335,7 +335,7 @@ static void what_registries_say(void)
 	trouble = "manifests";
 	wrong = (struct fake_answer){ .status = 404, .body = "", .headers = { "Content-Type: text/html" } };
 	ok(fails(ERR_NOT_FOUND,
-	        "pull r.example/a:v1: GET https://r.example/v2/a/manifests/v1: status 404 with an html page"));
+		"pull r.example/a:v1: GET https://r.example/v2/a/manifests/v1: status 404 with an html page"));
 	wrong = (struct fake_answer){
 		.status = 200, .body = "<html>", .len = 6, .headers = { "Content-Type: text/html" }
 	};
@@ -346,7 +346,7 @@ static void what_registries_say(void)
 		.body = "{}",
 		.len = 2,
 		.headers = { "Docker-Content-Digest: "
-		             "sha256:1111111111111111111111111111111111111111111111111111111111111111" } };
+			     "sha256:1111111111111111111111111111111111111111111111111111111111111111" } };
 	ok(fails(ERR_DATA_LOSS, "the registry says sha256:111"));
 	wrong = (struct fake_answer){ .status = 403 };
 	ok(fails(ERR_PERMISSION_DENIED, "status 403"));
@@ -412,16 +412,16 @@ static void what_the_unpacker_says(void)
 static void config_and_manifest_disagree(void)
 {
 	const char *config = "{\"os\":\"linux\",\"rootfs\":{\"diff_ids\":[]}}",
-	           *d = digest_text(config, strlen(config));
+		   *d = digest_text(config, strlen(config));
 
 	put_blob(arena_printf(arena, "blobs/%s", d), config, "x/y");
 	put_manifest("v1",
-	        arena_printf(arena,
-	                "{\"schemaVersion\":2,\"config\":{\"mediaType\":\"" OCI "config.v1+json\",\"digest\":\"%s\","
-	                "\"size\":%zu},\"layers\":[{\"mediaType\":\"" OCI
-	                "layer.v1.tar\",\"digest\":\"%s\",\"size\":9}]}",
-	                d, strlen(config), d),
-	        OCI "manifest.v1+json");
+		arena_printf(arena,
+			"{\"schemaVersion\":2,\"config\":{\"mediaType\":\"" OCI "config.v1+json\",\"digest\":\"%s\","
+			"\"size\":%zu},\"layers\":[{\"mediaType\":\"" OCI
+			"layer.v1.tar\",\"digest\":\"%s\",\"size\":9}]}",
+			d, strlen(config), d),
+		OCI "manifest.v1+json");
 	fresh_registry();
 	ok(fails(ERR_INVALID_ARGUMENT, "1 layers, the image config has 0 diff_ids"));
 }

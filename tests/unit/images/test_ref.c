@@ -113,7 +113,7 @@ static void the_message_says_why(struct arena *a)
 
 	ref_parse(&r, "Busybox", a, &e);
 	is_str(e.msg, "image reference \"Busybox\": the repository name \"library/Busybox\" is malformed (it must be "
-	              "lower case)");
+		      "lower case)");
 	ref_parse(&r, "a@sha512:00", a, &e);
 	ok(strstr(e.msg, "sha512 is not supported"));
 }

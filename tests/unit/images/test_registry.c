@@ -103,7 +103,7 @@ static struct result answered(int status, const char *header, const char *body)
 static void errors_have_names(void)
 {
 	struct result r =
-	        answered(404, NULL, "{\"errors\":[{\"code\":\"MANIFEST_UNKNOWN\",\"message\":\"manifest unknown\"}]}");
+		answered(404, NULL, "{\"errors\":[{\"code\":\"MANIFEST_UNKNOWN\",\"message\":\"manifest unknown\"}]}");
 
 	ok(r.code == ERR_NOT_FOUND && fake_http_asked() == 1);
 	is_str(r.msg, "GET https://reg.example/v2/a/manifests/v1: status 404: MANIFEST_UNKNOWN: manifest unknown");
@@ -308,7 +308,7 @@ static void mirrors(void)
 
 	cfg.registry_config_path = certs;
 	hosts_toml("up.example", "[host.\"https://mirror.example\"]\ncapabilities = [\"pull\", "
-	                         "\"resolve\"]\n[host.\"https://mirror.example\".header]\nx-a = \"1\"");
+				 "\"resolve\"]\n[host.\"https://mirror.example\".header]\nx-a = \"1\"");
 	mirror_status = 200;
 	fake_http_serve(serve_mirrored);
 	r = get("up.example/a:v1", NULL, "manifests", "v1");

@@ -11,9 +11,9 @@ static void serve_tokens(const struct http_request *q, struct fake_answer *out)
 	if (strcmp(fake_header(q, "Authorization"), "Bearer t0k") == 0)
 		return text(out, 200, "Content-Type: application/json", "{}");
 	text(out, 401,
-	        "WWW-Authenticate: Bearer "
-	        "realm=\"https://auth.example/token\",service=\"reg\",scope=\"repository:a/b:pull\"",
-	        "");
+		"WWW-Authenticate: Bearer "
+		"realm=\"https://auth.example/token\",service=\"reg\",scope=\"repository:a/b:pull\"",
+		"");
 }
 
 static void a_token_on_demand(void)
@@ -27,8 +27,8 @@ static void a_token_on_demand(void)
 	ok(r.calls == 1 && r.code == ERR_OK);
 	ok(fake_http_asked() == 3);
 	is_str(fake_http_line(1),
-	        "GET https://auth.example/token?service=reg&scope=repository%3Aa%2Fb%3Apull&account=me Basic bWU6cHc= "
-	        "-");
+		"GET https://auth.example/token?service=reg&scope=repository%3Aa%2Fb%3Apull&account=me Basic bWU6cHc= "
+		"-");
 	is_str(fake_http_line(2), "GET https://reg.example/v2/a/b/manifests/v1 Bearer t0k -");
 }
 
@@ -123,7 +123,7 @@ static void serve_basic(const struct http_request *q, struct fake_answer *out)
 	if (strcmp(fake_header(q, "Authorization"), "Basic bWU6cHc=") == 0)
 		return text(out, 200, "Content-Type: application/json", "{}");
 	text(out, 401, "WWW-Authenticate: Basic realm=\"x\"",
-	        "{\"errors\":[{\"code\":\"UNAUTHORIZED\",\"message\":\"who are you\"}]}");
+		"{\"errors\":[{\"code\":\"UNAUTHORIZED\",\"message\":\"who are you\"}]}");
 }
 
 static void basic(void)
@@ -147,8 +147,8 @@ static void credentials_for_another_server_stay_here(void)
 
 	fake_http_serve(serve_basic);
 	r = get("reg.example/a:v1",
-	        &(struct registry_auth){ .username = "me", .password = "pw", .server_address = "other.example" },
-	        "manifests", "v1");
+		&(struct registry_auth){ .username = "me", .password = "pw", .server_address = "other.example" },
+		"manifests", "v1");
 	ok(r.code == ERR_UNAUTHENTICATED && fake_http_count("Basic") == 0);
 	r = get("reg.example/a:v1", &(struct registry_auth){ .username = "me", .password = "pw",
 		.server_address = "https://reg.example/v1/" }, "manifests", "v1");
@@ -171,15 +171,15 @@ static void auth_that_is_no_base64(void)
 	struct err e;
 
 	ok(credentials_from(&c, &(struct registry_auth){ .auth = "%%%" }, "a", arena, &e) < 0 &&
-	        e.code == ERR_INVALID_ARGUMENT);
+		e.code == ERR_INVALID_ARGUMENT);
 	ok(credentials_from(&c, &(struct registry_auth){ .auth = "bm8=" }, "a", arena, &e) < 0);
 	ok(credentials_from(&c, &(struct registry_auth){ .auth = "dTpwOnE=", .username = "" }, "a", arena, &e) == 0);
 	is_str(c.user, "u");
 	is_str(c.password, "p:q");
 	ok(credentials_from(&c,
-	           &(struct registry_auth){ .username = "u", .server_address = "https://index.docker.io/v1/" },
-	           "docker.io", arena, &e) == 0 &&
-	        *c.user);
+		   &(struct registry_auth){ .username = "u", .server_address = "https://index.docker.io/v1/" },
+		   "docker.io", arena, &e) == 0 &&
+		*c.user);
 }
 
 static void challenges(void)
@@ -187,7 +187,7 @@ static void challenges(void)
 	struct challenge c;
 
 	challenge_parse(&c,
-	        "Basic realm=\"a, b\", Bearer realm=\"https://t\\\"x\" , service = s,scope=\"a b\",error=\"e\"", arena);
+		"Basic realm=\"a, b\", Bearer realm=\"https://t\\\"x\" , service = s,scope=\"a b\",error=\"e\"", arena);
 	ok(c.basic && c.bearer);
 	is_str(c.realm, "https://t\"x");
 	is_str(c.service, "s");

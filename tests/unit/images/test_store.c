@@ -52,9 +52,9 @@ static struct layer *add_layer(const char *dir, const char *diff_id)
 {
 	mkdir(arena_printf(arena, "%s/layers/%s", root, dir), 0755);
 	return layer_add(
-	        &(struct layer){
-	                .dir = dir, .diff_id = diff_id, .chain_id = "", .bytes = 100, .inodes = 3, .boot_id = "" },
-	        &fault);
+		&(struct layer){
+			.dir = dir, .diff_id = diff_id, .chain_id = "", .bytes = 100, .inodes = 3, .boot_id = "" },
+		&fault);
 }
 
 static int add(const char *id, const char *tag, const char *digest, const char *layer)
@@ -220,7 +220,7 @@ static void half_things_go_at_the_start(void)
 	reopened();
 	clock_run();
 	ok(!exists("layers", "stray") && !exists("layer-records", "l4.json") && !exists("layers", "l5") &&
-	        !exists("gone", "old"));
+		!exists("gone", "old"));
 	ok(exists("images", "bad.json.corrupt"));
 }
 

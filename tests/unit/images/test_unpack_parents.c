@@ -88,7 +88,7 @@ static void by_a_merge_when_they_come_later(void)
 {
 	struct buf t = leaning_layer();
 	const char *merge[] = { "merge",           layer_root, "chain", "--from=raw", "--parents=base:mid",
-		                "--min-free=1MiB", NULL };
+				"--min-free=1MiB", NULL };
 	const char *other[] = {
 		"merge", layer_root, "chain2", "--from=raw", "--parents=base", "--min-free=1MiB", NULL
 	};
@@ -164,7 +164,7 @@ static void overlayfs_agrees(void)
 	snprintf(path, sizeof(path), "%s/view", layer_root);
 	mkdir(path, 0755);
 	snprintf(options, sizeof(options), "lowerdir=%s/layers/top:%s/layers/mid:%s/layers/base", layer_root,
-	         layer_root, layer_root);
+		 layer_root, layer_root);
 	if (mount("overlay", path, "overlay", MS_RDONLY, options) < 0) {
 		printf("# no overlayfs here\n");
 		return;

@@ -183,7 +183,7 @@ static void an_endless_member_ends_at_the_limit(void)
 	layer_lie.max_bytes = 10 << 20;
 	ok(!layer_run("bomb", TAR "+gzip", &gz, &t));
 	ok(layer_says(
-	        "error RESOURCE_EXHAUSTED the layer unpacks to more than 10485760 bytes (images.max_layer_bytes)"));
+		"error RESOURCE_EXHAUSTED the layer unpacks to more than 10485760 bytes (images.max_layer_bytes)"));
 	layer_lie.min_free = "99%";
 	ok(!layer_run("full", TAR "+gzip", &gz, &t) && layer_says("error RESOURCE_EXHAUSTED only "));
 	ok(layer_says("(images.min_free)"));

@@ -296,7 +296,7 @@ static inline void world_open(void)
 	if (readlink("/proc/self/exe", self, sizeof(self) - 1) < 0)
 		abort();
 	snprintf(keeper_program, sizeof(keeper_program), "%.*s/../../../crisp-keeper", (int)(strrchr(self, '/') - self),
-	         self);
+		 self);
 }
 
 static inline void world_make(void)

@@ -71,7 +71,7 @@ static void unified(void)
 	ok(cgroup_is_v2() && !cgroup_hybrid() && cgroup_tasks(a, "/x") == NULL);
 	is_str(hierarchy_of("memory")->mount, "/sys/fs/cgr oup");
 	ok(open_with("1 0 0:25 / /s rw - cgroup cgroup rw,name=systemd\n2 0 0:26 / /u rw - cgroup2 cgroup2 rw\n",
-	             "/crisp") == 0);
+		     "/crisp") == 0);
 	ok(cgroup_is_v2()); /* name=systemd alone carries no controller */
 	arena_free(a);
 }
@@ -161,7 +161,7 @@ static void systemds_names(void)
 static void parents_that_systemd_cannot_have(void)
 {
 	static const char *const bad[] = { "/kubepods/podx", "/a/../b.slice", "/a-.slice", "/-a.slice", "/a--b.slice",
-		                           "/a b.slice", "/.slice", "/a.scope" };
+					   "/a b.slice", "/.slice", "/a.scope" };
 
 	ok(open_systemd("/crisp") == 0);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
@@ -278,12 +278,12 @@ static void at_the_end_the_rest_is_tried_once_more(void)
 static void limits_v1(void)
 {
 	struct resources r = { .set = true,
-		               .cpu_shares = 512,
-		               .cpu_period = 100000,
-		               .cpu_quota = 50000,
-		               .memory_limit = 64 << 20,
-		               .cpuset_cpus = "0",
-		               .cpuset_mems = "" };
+			       .cpu_shares = 512,
+			       .cpu_period = 100000,
+			       .cpu_quota = 50000,
+			       .memory_limit = 64 << 20,
+			       .cpuset_cpus = "0",
+			       .cpuset_mems = "" };
 	char text[256];
 
 	ok(cgroup_make(below("/pod"), &e) == 0);

@@ -128,7 +128,7 @@ static void a_failed_dump_is_thawed_and_explained(void)
 	snprintf(log, sizeof(log), "%s/dump.log", dir);
 	fd = open(log, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
 	dprintf(fd, "(00.1) Dumping\n(00.2) Error (criu/sk-inet.c:191): inet: Connected TCP socket\n(00.3) Error "
-	            "(criu/cr-dump.c:1781): Dumping FAILED.\n");
+		    "(criu/cr-dump.c:1781): Dumping FAILED.\n");
 	close(fd);
 	fake_runtime_fail(ERR_INTERNAL, "criu failed");
 	ok(dumped.calls == 0);

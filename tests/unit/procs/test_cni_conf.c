@@ -22,8 +22,8 @@ static void a_list_is_brought_into_one_form(void)
 {
 	struct err e;
 	auto_json json_t
-	        *list = list_of("{\"cniVersion\":\"0.4.0\",\"name\":\"n1\",\"plugins\":[{\"type\":\"bridge\"}]}", &e),
-	        *again = NULL;
+		*list = list_of("{\"cniVersion\":\"0.4.0\",\"name\":\"n1\",\"plugins\":[{\"type\":\"bridge\"}]}", &e),
+		*again = NULL;
 	const char *text;
 
 	ok(list && strcmp(cni_conf_name(list), "n1") == 0 && json_array_size(cni_conf_plugins(list)) == 1);
@@ -70,7 +70,7 @@ static void what_is_no_configuration_is_refused_by_name(void)
 	refused("{\"cniVersion\":\"1.0.0\",\"name\":\"../x\",\"plugins\":[{\"type\":\"t\"}]}", "network name");
 	refused("{\"name\":\"n\",\"plugins\":[{\"type\":\"t\"}]}", "cniVersion (none)");
 	refused("{\"cniVersion\":\"0.2.0\",\"name\":\"n\",\"plugins\":[{\"type\":\"t\"}]}",
-	        "cniVersion 0.2.0 is not one of 0.3.0 to 1.1.0");
+		"cniVersion 0.2.0 is not one of 0.3.0 to 1.1.0");
 	refused("{\"cniVersion\":\"1.0.0\",\"name\":\"n\",\"plugins\":[]}", "no plugins");
 	refused("{\"cniVersion\":\"1.0.0\",\"name\":\"n\"}", "no plugins");
 	refused("{\"cniVersion\":\"1.0.0\",\"name\":\"n\",\"plugins\":[{\"type\":\"t\"},{}]}", "plugin 2 has no type");
@@ -117,11 +117,11 @@ static void a_plugin_gets_the_capabilities_it_declares(void)
 {
 	struct err e;
 	auto_json json_t *list =
-	        list_of("{\"cniVersion\":\"1.0.0\",\"name\":\"n\",\"plugins\":[{\"type\":\"t\",\"name\":\"own\","
-	                "\"capabilities\":{\"dns\":true,\"mac\":true,\"portMappings\":false}}]}",
-	                &e);
+		list_of("{\"cniVersion\":\"1.0.0\",\"name\":\"n\",\"plugins\":[{\"type\":\"t\",\"name\":\"own\","
+			"\"capabilities\":{\"dns\":true,\"mac\":true,\"portMappings\":false}}]}",
+			&e);
 	auto_json json_t *caps = json_pack("{s:s, s:s}", "dns", "D", "portMappings", "P"),
-	                 *prev = json_pack("{s:s}", "k", "v");
+			 *prev = json_pack("{s:s}", "k", "v");
 	const json_t *plugin = json_array_get(cni_conf_plugins(list), 0);
 
 	is_str(cni_conf_stdin(arena, list, plugin, caps, prev),
@@ -144,9 +144,9 @@ static struct strings ips_of(const char *text)
 static void addresses_of_eth0_with_ipv4_first(void)
 {
 	struct strings ips = ips_of(
-	        "{\"cniVersion\":\"1.0.0\",\"interfaces\":[{\"name\":\"br0\"},{\"name\":\"eth0\",\"sandbox\":\"/n\"}],"
-	        "\"ips\":[{\"address\":\"10.9.9.9/8\",\"interface\":0},{\"address\":\"FD00:0::5/64\",\"interface\":1},"
-	        "{\"address\":\"10.1.2.3/24\",\"interface\":1},{\"address\":\"10.1.2.4/24\"}]}\n");
+		"{\"cniVersion\":\"1.0.0\",\"interfaces\":[{\"name\":\"br0\"},{\"name\":\"eth0\",\"sandbox\":\"/n\"}],"
+		"\"ips\":[{\"address\":\"10.9.9.9/8\",\"interface\":0},{\"address\":\"FD00:0::5/64\",\"interface\":1},"
+		"{\"address\":\"10.1.2.3/24\",\"interface\":1},{\"address\":\"10.1.2.4/24\"}]}\n");
 
 	ok(ips.n == 3);
 	is_str(ips.at[0], "10.1.2.3");

@@ -58,11 +58,11 @@ static struct container *make(const char *name, uint32_t attempt, const char *lo
 {
 	struct container_config config;
 	struct container_image image = { .id = "sha256:1",
-		                         .ref = "r@sha256:2",
-		                         .name = "busybox",
-		                         .working_dir = "",
-		                         .user = "",
-		                         .stop_signal = "QUIT" };
+					 .ref = "r@sha256:2",
+					 .name = "busybox",
+					 .working_dir = "",
+					 .user = "",
+					 .stop_signal = "QUIT" };
 	struct arena *a = arena_new();
 	struct container *c;
 

@@ -20,7 +20,7 @@
 static const char *words[] = { "true" };
 static const struct strings cmd = { words, 1 };
 static const struct stdio_want all = { true, true, true, false }, tty = { true, true, false, true },
-                               out_only = { .out = true };
+			       out_only = { .out = true };
 static struct container *c;
 
 static struct client {

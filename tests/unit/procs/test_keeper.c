@@ -173,7 +173,7 @@ static void fds_come_by_number(void)
 	is_str(o.out, "0= 1= 2= 3=B 4=C 9=A ");
 	/* The numbers that the keeper received them as, the other way round. */
 	o = run(&(struct child_spec){
-	        .argv = ROLE("fds"), .nfds = 3, .fds = (struct child_fd[]){{a, 20}, {b, 19}, {c, 18}}});
+		.argv = ROLE("fds"), .nfds = 3, .fds = (struct child_fd[]){{a, 20}, {b, 19}, {c, 18}}});
 	is_str(o.out, "0= 1= 2= 18=C 19=B 20=A ");
 }
 
@@ -274,7 +274,7 @@ static void joins_before_it_runs(void)
 	o = run(&(struct child_spec){ .argv = (const char *const[]){ "/bin/cat", "/proc/self/oom_score_adj", NULL } });
 	ok(atoi(o.out) == shared->told);
 	o = run(&(struct child_spec){.argv = (const char *const[]){"/bin/cat", "/proc/self/oom_score_adj", NULL},
-	                             .oom_score_adj = 321});
+				     .oom_score_adj = 321});
 	is_str(o.out, "321\n");
 }
 
@@ -294,7 +294,7 @@ static void on_one_of_many(void *arg, const struct err *e, struct child_result *
 static void many_at_once(void)
 {
 	struct child_spec s = {
-	        .argv = ROLE("cat"), .stdin_data = "many", .stdin_len = 4, .stdout_max = 100, .stderr_max = 100};
+		.argv = ROLE("cat"), .stdin_data = "many", .stdin_len = 4, .stdout_max = 100, .stderr_max = 100};
 	bool all = false;
 
 	in_parallel = 200;
@@ -338,7 +338,7 @@ static void kept_by_pidfile(void)
 {
 	const char *file = pidfile();
 	struct outcome o =
-	        run(&(struct child_spec){.argv = ROLE("detach", file, "live"), .keep_id = "live", .pidfile = file});
+		run(&(struct child_spec){.argv = ROLE("detach", file, "live"), .keep_id = "live", .pidfile = file});
 	const struct kept *k = keeper_kept("live");
 	struct exit_record r;
 
@@ -359,7 +359,7 @@ static void dead_before_the_pidfile_is_read(void)
 {
 	const char *file = pidfile();
 	struct outcome o =
-	        run(&(struct child_spec){.argv = ROLE("detach", file, "dead"), .keep_id = "dead", .pidfile = file});
+		run(&(struct child_spec){.argv = ROLE("detach", file, "dead"), .keep_id = "dead", .pidfile = file});
 	struct exit_record r = exit_of("dead");
 
 	ok(o.code == ERR_OK && o.status == 0 && o.pidfd == -1);
@@ -540,9 +540,9 @@ static void story_namespaces(void)
 	ok(keeper_held("sandbox/s1/net") >= 0 && keeper_held("sandbox/s1/ipc") >= 0 &&
 	   keeper_held("sandbox/s1/uts") >= 0);
 	c = run(&(struct child_spec){.argv = ROLE("inside", "/proc/sys/net/ipv4/ip_unprivileged_port_start"),
-	                             .nenter = 3,
-	                             .enter = (int[]){keeper_held("sandbox/s1/net"), keeper_held("sandbox/s1/ipc"),
-	                                              keeper_held("sandbox/s1/uts")}});
+				     .nenter = 3,
+				     .enter = (int[]){keeper_held("sandbox/s1/net"), keeper_held("sandbox/s1/ipc"),
+						      keeper_held("sandbox/s1/uts")}});
 	is_str(c.out, "inside lo=up 1");
 	ok(make_ns(&r).code == ERR_INTERNAL && mounted(path)); /* there is one already, and it stays */
 	keeper_namespaces_drop("s1", path);

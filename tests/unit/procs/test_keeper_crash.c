@@ -110,7 +110,7 @@ static void crispd_before_death(void)
 	/* A child of no further use to anyone, and a runtime that has not exited yet. */
 	ok(pipe2(unkept, O_CLOEXEC) == 0 && pipe2(go, O_CLOEXEC) == 0);
 	child_start(&(struct child_spec){.argv = ROLE("wait"), .nfds = 1, .fds = &(struct child_fd){unkept[1], 3}},
-	            on_nothing, NULL);
+		    on_nothing, NULL);
 	child_start(&(struct child_spec){ .argv = ROLE("detach", file), .keep_id = "late", .pidfile = file, .nfds = 1,
 					  .fds = &(struct child_fd){ go[0], 3 } }, on_nothing, NULL);
 	keeper_hold("probe", unkept[0]);
@@ -165,7 +165,7 @@ static void keeper_dies(void)
 	keep("gap");
 	ok(pipe2(alone, O_CLOEXEC) == 0);
 	child_start(&(struct child_spec){.argv = ROLE("wait"), .nfds = 1, .fds = &(struct child_fd){alone[1], 3}},
-	            on_outcome, &o);
+		    on_outcome, &o);
 	close(alone[1]);
 	run(&(struct child_spec){ .argv = ROLE("exit", "0") });
 	shared_save();

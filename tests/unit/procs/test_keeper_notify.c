@@ -91,7 +91,7 @@ static void on_given(const char *name, int fd)
 	size_t n = strlen(given);
 
 	snprintf(given + n, sizeof(given) - n, "%s=%d%s ", name, fd,
-	         fcntl(fd, F_GETFD) == FD_CLOEXEC ? "" : " not CLOEXEC");
+		 fcntl(fd, F_GETFD) == FD_CLOEXEC ? "" : " not CLOEXEC");
 }
 
 static void kept_for(int pid)

@@ -95,9 +95,9 @@ static void what_a_run_looks_like(void)
 	oci_run(runtime_find(""), "c1", "/b/c1", "/g/c1", &no_stdio, record, &r);
 	ok(r.calls == 0 && program_running() == 1);
 	snprintf(want, sizeof(want),
-	         "%s --root %s/runtime/runc --log %s --log-format json run --detach --pid-file /b/c1/pid --bundle "
-	         "/b/c1 c1",
-	         program, state, log_of(0, log));
+		 "%s --root %s/runtime/runc --log %s --log-format json run --detach --pid-file /b/c1/pid --bundle "
+		 "/b/c1 c1",
+		 program, state, log_of(0, log));
 	is_str(program_line(0), want);
 	is_str(program_spec(0)->keep_id, "c1");
 	is_str(program_spec(0)->pidfile, "/b/c1/pid");
@@ -112,7 +112,7 @@ static void what_an_exec_looks_like(void)
 
 	oci_exec(runtime_find("runc"), "c1", "/b/p.json", "/b/p.pid", "exec/1", &tty, record, &r);
 	ok(strstr(program_line(0),
-	          " exec --detach --process /b/p.json --pid-file /b/p.pid --console-socket /s/console/1 c1") != NULL);
+		  " exec --detach --process /b/p.json --pid-file /b/p.pid --console-socket /s/console/1 c1") != NULL);
 	is_str(program_spec(0)->keep_id, "exec/1");
 	program_exit(0, "", "");
 	ok(r.calls == 1);
@@ -135,7 +135,7 @@ static void it_fails_in_its_own_words(void)
 
 	oci_run(runtime_find("runc"), "c1", "/b/c1", "/g/c1", &no_stdio, record, &r);
 	write_log("{\"level\":\"warning\",\"msg\":\"old kernel\"}\n{\"level\":\"error\",\"msg\":\"exec: "
-	          "\\\"nope\\\":\\nnot found\"}\n");
+		  "\\\"nope\\\":\\nnot found\"}\n");
 	program_exit(256, "", "");
 	ok(r.calls == 1 && r.err.code == ERR_INTERNAL);
 	is_str(r.err.msg, "runc run: exec: \"nope\": not found");

@@ -65,7 +65,7 @@ static int serve(int family, uint16_t *port)
 	int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	if (fd < 0 || bind(fd, family == AF_INET ? (struct sockaddr *)&v4 : (struct sockaddr *)&v6,
-	                   family == AF_INET ? sizeof(v4) : sizeof(v6)) < 0)
+			   family == AF_INET ? sizeof(v4) : sizeof(v6)) < 0)
 		return -1;
 	listen(fd, 8);
 	getsockname(fd, (struct sockaddr *)&bound, &len);

@@ -22,7 +22,7 @@ static struct err unlisted; /* of listings that cannot fail here */
 
 static const char busybox[] = "/bin/busybox";
 static const struct runtime_handler handlers[] = { { "runc", "oci", "/usr/sbin/runc" },
-	                                           { "crun", "oci", "/usr/bin/crun" } };
+						   { "crun", "oci", "/usr/bin/crun" } };
 static struct arena *arena;
 static struct sandboxes_config table;
 static struct sandbox_up_config up_cfg;
@@ -452,8 +452,8 @@ static const struct {
 	const char *name, *needs;
 	void (*run)(void);
 } stories[] = { { "runc", "/usr/sbin/runc", story_runc },
-	        { "crun", "/usr/bin/crun", story_crun },
-	        { "killed", "/usr/sbin/runc", story_killed } };
+		{ "crun", "/usr/bin/crun", story_crun },
+		{ "killed", "/usr/sbin/runc", story_killed } };
 
 static void be_crispd_with_containers(void)
 {
@@ -466,8 +466,8 @@ static void be_crispd_with_containers(void)
 	log_open("test", LOG_LEVEL_WARN);
 	cgroups.root = arena_printf(arena, "/crisp-test-%d", (int)shared->pids[3]);
 	table = (struct sandboxes_config){ .root = in_dir("root"),
-		                           .state = in_dir("state"),
-		                           .netns_dir = in_dir("netns") };
+					   .state = in_dir("state"),
+					   .netns_dir = in_dir("netns") };
 	runtimes.state = table.state;
 	ok(cgroup_open(&cgroups, &e) == 0 && runtimes_open(&runtimes, &e) == 0);
 	sandboxes_open(&table);
@@ -511,8 +511,8 @@ int main(void)
 	world_open();
 	if (getenv(KEEPER_FD_ENV)) {
 		up_cfg = (struct sandbox_up_config){ .pause_path = "/nonexistent",
-			                             .node_name = "node",
-			                             .resolv_conf = "/etc/resolv.conf" };
+						     .node_name = "node",
+						     .resolv_conf = "/etc/resolv.conf" };
 		be_crispd_with_containers();
 		for (size_t i = 0; i < sizeof(stories) / sizeof(stories[0]); i++)
 			if (strcmp(stories[i].name, shared->story) == 0)

@@ -90,7 +90,7 @@ static void a_node_without_them_gives_empty_ones(void)
 static void dns_config_wins_when_it_says_something(void)
 {
 	const char *servers[] = { "10.0.0.10", "fd00::a" }, *searches[] = { "ns.svc", "svc" },
-	           *options[] = { "ndots:5", "edns0" };
+		   *options[] = { "ndots:5", "edns0" };
 	struct err e;
 
 	fresh();

@@ -74,14 +74,14 @@ static void be_crispd_with_sandboxes(void)
 	bin_dirs[1] = bin_dir;
 	cni = (struct cni_config){ .bin_dirs = { bin_dirs, 2 }, .conf_dir = in_dir("net.d") };
 	table = (struct sandboxes_config){ .root = in_dir("root"),
-		                           .state = in_dir("state"),
-		                           .netns_dir = in_dir("netns") };
+					   .state = in_dir("state"),
+					   .netns_dir = in_dir("netns") };
 	up_cfg = (struct sandbox_up_config){ .pause_path = pause_program,
-		                             .node_name = "node-1",
-		                             .resolv_conf = "/etc/resolv.conf" };
+					     .node_name = "node-1",
+					     .resolv_conf = "/etc/resolv.conf" };
 	ok(cgroup_open(&(struct cgroup_config){ .root = arena_printf(arena, "/crisp-test-%d", (int)shared->pids[3]),
-	                                        .driver = "cgroupfs" },
-	               &e) == 0);
+						.driver = "cgroupfs" },
+		       &e) == 0);
 	sandboxes_open(&table);
 	sandbox_up_open(&up_cfg);
 	ok(sandboxes_load(&e) == 0);
@@ -116,11 +116,11 @@ static void with_conflist(const char *plugins)
 static const char *bridge(void)
 {
 	return arena_printf(
-	        arena,
-	        "{\"type\":\"bridge\",\"bridge\":\"crisptest0\",\"isGateway\":true,\"ipMasq\":true,\"ipam\":"
-	        "{\"type\":\"host-local\",\"dataDir\":\"%s\",\"ranges\":[[{\"subnet\":\"10.77.0.0/24\"}]],"
-	        "\"routes\":[{\"dst\":\"0.0.0.0/0\"}]}}",
-	        in_dir("ipam"));
+		arena,
+		"{\"type\":\"bridge\",\"bridge\":\"crisptest0\",\"isGateway\":true,\"ipMasq\":true,\"ipam\":"
+		"{\"type\":\"host-local\",\"dataDir\":\"%s\",\"ranges\":[[{\"subnet\":\"10.77.0.0/24\"}]],"
+		"\"routes\":[{\"dst\":\"0.0.0.0/0\"}]}}",
+		in_dir("ipam"));
 }
 
 static struct sandbox *up(void)
@@ -218,10 +218,10 @@ static void story_pod(void)
 
 	config.security.ns.pid = NS_POD;
 	config.sysctls =
-	        (struct pairs){ (struct pair[]){ { "net/ipv4/conf/eth0/arp_filter", "1" }, { "kernel.shmmni", "77" } },
-		                2 };
+		(struct pairs){ (struct pair[]){ { "net/ipv4/conf/eth0/arp_filter", "1" }, { "kernel.shmmni", "77" } },
+				2 };
 	with_conflist(
-	        arena_printf(arena, "%s,{\"type\":\"portmap\",\"capabilities\":{\"portMappings\":true}}", bridge()));
+		arena_printf(arena, "%s,{\"type\":\"portmap\",\"capabilities\":{\"portMappings\":true}}", bridge()));
 	s = up();
 	ok(last.code == ERR_OK && s->state == SANDBOX_READY && s->ips.n == 1);
 	is_str(s->ips.at[0], "10.77.0.2");
@@ -256,7 +256,7 @@ static void story_host_port(void)
 	config.ports.at = &port;
 	config.ports.n = 1;
 	with_conflist(
-	        arena_printf(arena, "%s,{\"type\":\"portmap\",\"capabilities\":{\"portMappings\":true}}", bridge()));
+		arena_printf(arena, "%s,{\"type\":\"portmap\",\"capabilities\":{\"portMappings\":true}}", bridge()));
 	s = up();
 	ok(last.code == ERR_OK);
 	ok(strstr(outside(ARGV("/bin/sh", "-c", "iptables -t nat -S | grep DNAT")), "10.77.0.") != NULL);
@@ -504,7 +504,7 @@ int main(void)
 {
 	world_open();
 	snprintf(pause_program, sizeof(pause_program), "%.*s/../../../crisp-pause", (int)(strrchr(self, '/') - self),
-	         self);
+		 self);
 	if (getenv(KEEPER_FD_ENV)) {
 		be_crispd_with_sandboxes();
 		for (size_t i = 0; i < sizeof(stories) / sizeof(stories[0]); i++)

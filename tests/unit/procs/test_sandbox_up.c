@@ -213,8 +213,8 @@ static void hostname_and_sysctls_of_the_pod_win(void)
 	struct result r;
 	struct sandbox *s;
 	struct pair asked[] = { { "net/ipv4/ping_group_range", "1 1" },
-		                { "net.ipv4.conf.all.rp_filter", "1" },
-		                { "net.ipv4.conf.eth0.rp_filter", "1" } };
+				{ "net.ipv4.conf.all.rp_filter", "1" },
+				{ "net.ipv4.conf.eth0.rp_filter", "1" } };
 
 	blank();
 	config.hostname = "web-0";
@@ -505,22 +505,22 @@ static void contradictions_are_refused_by_name(void)
 static void only_sysctls_of_a_namespace_are_taken(void)
 {
 	static const char *const good[] = { "net.core.somaxconn",
-		                            "net/ipv4/conf/eth0.5/forwarding",
-		                            "kernel.shmmax",
-		                            "kernel.msgmni",
-		                            "kernel.sem",
-		                            "fs.mqueue.msg_max",
-		                            NULL };
+					    "net/ipv4/conf/eth0.5/forwarding",
+					    "kernel.shmmax",
+					    "kernel.msgmni",
+					    "kernel.sem",
+					    "fs.mqueue.msg_max",
+					    NULL };
 	static const char *const bad[] = { "",
-		                           "net",
-		                           "vm.swappiness",
-		                           "kernel.hostname",
-		                           "net..x",
-		                           "net/../kernel/core_pattern",
-		                           "net.ipv4.",
-		                           "/net/ipv4",
-		                           "net.a b",
-		                           NULL };
+					   "net",
+					   "vm.swappiness",
+					   "kernel.hostname",
+					   "net..x",
+					   "net/../kernel/core_pattern",
+					   "net.ipv4.",
+					   "/net/ipv4",
+					   "net.a b",
+					   NULL };
 	struct err e;
 
 	blank();
@@ -543,8 +543,8 @@ static void only_sysctls_of_a_namespace_are_taken(void)
 int main(void)
 {
 	static const struct sandbox_up_config cfg = { .pause_path = "/libexec/pause",
-		                                      .node_name = "node-1",
-		                                      .resolv_conf = "/etc/resolv.conf" };
+						      .node_name = "node-1",
+						      .resolv_conf = "/etc/resolv.conf" };
 	struct sandboxes_config table = { .root = root, .state = "/run/x", .netns_dir = "/run/netns" };
 	struct err e;
 

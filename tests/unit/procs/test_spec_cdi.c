@@ -48,8 +48,8 @@ static void open_pod(const char *config)
 static void two_devices_of_a_file(void)
 {
 	open_pod("{'cdi_devices':['vendor.com/gpu=0','vendor.com/gpu=1'],'annotations':[['cdi.k8s.io/x','vendor.com/"
-	         "gpu=0']],"
-	         "'envs':[['GPU','none']],'security':{'run_as_user':{'set':true,'value':7}}}");
+		 "gpu=0']],"
+		 "'envs':[['GPU','none']],'security':{'run_as_user':{'set':true,'value':7}}}");
 	put("etc/gpu.json", GPU);
 	ok(spec_pod_make(&p));
 	ok(strstr(spec_pod_get(&p, "process.env"), "'GPU=1','ALL=1'") != NULL); /* each once, the last one counts */
@@ -63,7 +63,7 @@ static void two_devices_of_a_file(void)
 	ok(strstr(spec_pod_mount(&p, "/vendor/lib"), "'options':['ro','nosuid','bind']") != NULL);
 	ok(strstr(spec_pod_mount(&p, "/etc/hosts"), "'options':['rbind'],'source':'/etc','type':'bind'") != NULL);
 	is_str(spec_pod_get(&p, "hooks"), "{'createContainer':[{'args':['hook','0'],'env':['X=y'],'path':'/bin/"
-	                                  "hook','timeout':3},{'path':'/bin/other'}]}");
+					  "hook','timeout':3},{'path':'/bin/other'}]}");
 	spec_pod_close(&p);
 }
 

@@ -40,7 +40,7 @@ static void an_ordinary_container(void)
 	pod(&p, "{}");
 	ok(spec_pod_make(&p));
 	is_str(order(&p), "/proc /dev /dev/pts /dev/mqueue /sys /sys/fs/cgroup /etc/hostname /etc/hosts "
-	                  "/etc/resolv.conf /dev/shm");
+			  "/etc/resolv.conf /dev/shm");
 	ok(strstr(spec_pod_mount(&p, "/sys"), "'ro'") && strstr(spec_pod_mount(&p, "/sys/fs/cgroup"), "'ro'"));
 	ok(strstr(spec_pod_mount(&p, "/etc/hosts"), "'rw'") &&
 	   strstr(spec_pod_mount(&p, "/etc/hosts"), "/sandbox/hosts"));
@@ -72,7 +72,7 @@ static void cri_mounts_override_and_are_sorted_by_depth(void)
 	spec_pod_file(&p, "h", "");
 	ok(spec_pod_make(&p));
 	is_str(order(&p), "/proc /dev /dev/pts /dev/mqueue /sys /sys/fs/cgroup /a /etc/hosts /dev/shm /etc/hostname "
-	                  "/etc/resolv.conf /a/b/c");
+			  "/etc/resolv.conf /a/b/c");
 	is_str(spec_pod_mount(&p, "/etc/hosts"),
 	       arena_printf(p.arena,
 			    "{'destination':'/etc/hosts','options':['rbind','rprivate','rw'],"
@@ -97,7 +97,7 @@ static void the_host_path(void)
 	struct spec_pod p;
 
 	pod(&p, "{'mounts':[{'container_path':'/a','host_path':'@/deep/er'},{'container_path':'/b','host_path':'@/"
-	        "link','readonly':true}]}");
+		"link','readonly':true}]}");
 	ok(symlink("deep", spec_pod_path(&p, "link")) == 0);
 	ok(spec_pod_make(&p)); /* what is not there is made: a directory */
 	ok(stat(spec_pod_path(&p, "deep/er"), &st) == 0 && S_ISDIR(st.st_mode) && (st.st_mode & 07777) == 0755);
@@ -150,7 +150,7 @@ static void recursive_read_only(void)
 	struct spec_pod p;
 
 	pod(&p, "{'mounts':[{'container_path':'/a','host_path':'/"
-	        "','readonly':true,'recursive_read_only':true,'mount_options':['nodev']}]}");
+		"','readonly':true,'recursive_read_only':true,'mount_options':['nodev']}]}");
 	ok(spec_pod_make(&p));
 	ok(strstr(spec_pod_mount(&p, "/a"), "['rbind','rprivate','rro','nodev']") != NULL);
 	spec_pod_features.recursive_read_only = false;
@@ -167,7 +167,7 @@ static void idmapped_mounts(void)
 	struct spec_pod p;
 
 	pod(&p, "{'mounts':[{'container_path':'/a','host_path':'/"
-	        "','uids':[{'host_id':5,'length':9}],'gids':[{'host_id':6,'length':9}]}]}");
+		"','uids':[{'host_id':5,'length':9}],'gids':[{'host_id':6,'length':9}]}]}");
 	is_str(spec_pod_error(&p), "INTERNAL: mount /a: volume '/' was not mounted");
 	p.in.image_volumes = &volume;
 	p.in.n_image_volumes = 1;
@@ -202,7 +202,7 @@ static void image_volumes(void)
 	struct spec_pod p;
 
 	pod(&p, "{'mounts':[{'container_path':'/a','host_path':'/'},{'container_path':'/"
-	        "v','image':'i','image_sub_path':'sub/dir'}]}");
+		"v','image':'i','image_sub_path':'sub/dir'}]}");
 	mkdir(spec_pod_path(&p, "vol"), 0755);
 	mkdir(spec_pod_path(&p, "vol/sub"), 0755);
 	ok(symlink("../../../real", spec_pod_path(&p, "vol/sub/dir")) == 0); /* in the image: /real, not the host's */

@@ -19,7 +19,7 @@ static void cpu_and_memory(void)
 	struct spec_pod p;
 
 	with(&p, "{'set':true,'cpu_period':100000,'cpu_quota':-1,'cpu_shares':512,'cpuset_cpus':'0-1','cpuset_mems':'0'"
-	         ",'memory_limit':1000}");
+		 ",'memory_limit':1000}");
 	ok(spec_pod_make(&p));
 	is_str(spec_pod_get(&p, "linux.resources.cpu"),
 	       "{'cpus':'0-1','mems':'0','period':100000,'quota':-1,'shares':512}");
@@ -100,7 +100,7 @@ static void a_device(void)
 	struct spec_pod p;
 
 	spec_pod_open(&p, "{'devices':[{'host_path':'/dev/null','container_path':'/dev//"
-	                  "x','permissions':'rw'},{'host_path':'/dev/zero'}]}");
+			  "x','permissions':'rw'},{'host_path':'/dev/zero'}]}");
 	ok(spec_pod_make(&p));
 	ok(strncmp(spec_pod_get(&p, "linux.devices.0"),
 		   "{'fileMode':438,'gid':0,'major':1,'minor':3,'path':'/dev/x','type':'c'", 65) == 0);
@@ -117,7 +117,7 @@ static void links_and_directories(void)
 	const char *link;
 
 	spec_pod_open(&p, "{'devices':[{'container_path':'/dev/l','permissions':'r'},{'container_path':'/dev/"
-	                  "l','host_path':'/dev/zero'}]}");
+			  "l','host_path':'/dev/zero'}]}");
 	link = spec_pod_path(&p, "link");
 	ok(symlink("/dev/full", link) == 0);
 	p.container.config.devices.at[0].host_path = link;

@@ -81,8 +81,8 @@ static void privileged_wants_a_privileged_pod(void)
 	struct spec_pod p;
 
 	spec_pod_open(&p, "{'security':{'privileged':true,'drop_caps':['ALL'],'seccomp':{'set':true},'masked_paths':['/"
-	                  "proc/kcore'],"
-	                  "'no_new_privs':true}}");
+			  "proc/kcore'],"
+			  "'no_new_privs':true}}");
 	is_str(spec_pod_error(&p), "INVALID_ARGUMENT: privileged: the sandbox is not");
 	spec_pod_security(&p, "{'privileged':true}");
 	ok(spec_pod_make(&p));
@@ -191,12 +191,12 @@ static void oci_form_passes_through(void)
 
 	spec_pod_open(&p, "{}");
 	is_str(localhost(&p, "{'defaultAction':'SCMP_ACT_ALLOW','comment':'x','syscalls':[{'names':['chmod'],'action':'"
-	                     "SCMP_ACT_ERRNO',"
-	                     "'errnoRet':1,'comment':'','args':[]}]}"),
+			     "SCMP_ACT_ERRNO',"
+			     "'errnoRet':1,'comment':'','args':[]}]}"),
 	       "{'defaultAction':'SCMP_ACT_ALLOW','syscalls':[{'action':'SCMP_ACT_ERRNO','args':[],'errnoRet':1,'names'"
 	       ":['chmod']}]}");
 	is_str(localhost(&p, "{'defaultAction':'SCMP_ACT_KILL','architectures':['SCMP_ARCH_X86'],'flags':['SECCOMP_"
-	                     "FILTER_FLAG_LOG']}"),
+			     "FILTER_FLAG_LOG']}"),
 	       "{'architectures':['SCMP_ARCH_X86'],'defaultAction':'SCMP_ACT_KILL','flags':['SECCOMP_FILTER_FLAG_LOG'],"
 	       "'syscalls':[]}");
 	spec_pod_close(&p);
@@ -205,22 +205,22 @@ static void oci_form_passes_through(void)
 static void engine_form_is_decided_here(void)
 {
 	static const char text[] = "{'defaultAction':'SCMP_ACT_ERRNO','archMap':[{'architecture':'SCMP_ARCH_X','"
-	                           "subArchitectures':['SCMP_ARCH_Y']}],'syscalls':["
-	                           "{'name':'one','action':'A'},"
-	                           "{'names':['in'],'action':'A','includes':{'caps':['CAP_KILL','CAP_CHOWN']}},"
-	                           "{'names':['notin'],'action':'A','includes':{'caps':['CAP_KILL','CAP_SYS_ADMIN']}},"
-	                           "{'names':['ex'],'action':'A','excludes':{'caps':['CAP_KILL','CAP_SYS_ADMIN']}},"
-	                           "{'names':['notex'],'action':'A','excludes':{'caps':['CAP_SYS_ADMIN']}},"
-	                           "{'names':['arch'],'action':'A','includes':{'arches':['vax']}},"
-	                           "{'names':['old'],'action':'A','includes':{'minKernel':'4.8'}},"
-	                           "{'names':['new'],'action':'A','includes':{'minKernel':'6.2'}},"
-	                           "{'names':['gone'],'action':'A','excludes':{'minKernel':'6.1'}}]}";
+				   "subArchitectures':['SCMP_ARCH_Y']}],'syscalls':["
+				   "{'name':'one','action':'A'},"
+				   "{'names':['in'],'action':'A','includes':{'caps':['CAP_KILL','CAP_CHOWN']}},"
+				   "{'names':['notin'],'action':'A','includes':{'caps':['CAP_KILL','CAP_SYS_ADMIN']}},"
+				   "{'names':['ex'],'action':'A','excludes':{'caps':['CAP_KILL','CAP_SYS_ADMIN']}},"
+				   "{'names':['notex'],'action':'A','excludes':{'caps':['CAP_SYS_ADMIN']}},"
+				   "{'names':['arch'],'action':'A','includes':{'arches':['vax']}},"
+				   "{'names':['old'],'action':'A','includes':{'minKernel':'4.8'}},"
+				   "{'names':['new'],'action':'A','includes':{'minKernel':'6.2'}},"
+				   "{'names':['gone'],'action':'A','excludes':{'minKernel':'6.1'}}]}";
 	struct spec_pod p;
 
 	spec_pod_open(&p, "{}");
 	is_str(localhost(&p, text), "{'defaultAction':'SCMP_ACT_ERRNO','syscalls':[{'action':'A','names':['one']},{'"
-	                            "action':'A','names':['in']},"
-	                            "{'action':'A','names':['notex']},{'action':'A','names':['old']}]}");
+				    "action':'A','names':['in']},"
+				    "{'action':'A','names':['notex']},{'action':'A','names':['old']}]}");
 	spec_pod_close(&p);
 }
 
@@ -289,7 +289,7 @@ static const char *apparmor_of(const char *security, bool parser, const char *lo
 	apparmor_close();
 	spec_pod_file(&p, "enabled", "Y\n");
 	snprintf(out, sizeof(out), "%s",
-	         spec_pod_make(&p) ? spec_pod_get(&p, "process.apparmorProfile") : spec_pod_error(&p));
+		 spec_pod_make(&p) ? spec_pod_get(&p, "process.apparmorProfile") : spec_pod_error(&p));
 	cfg = (struct apparmor_config){ 0 };
 	spec_pod_close(&p);
 	return out;
@@ -368,7 +368,7 @@ static void a_user_namespace(void)
 	is_str(userns("{}", USERNS),
 	       "INVALID_ARGUMENT: userns_options: the sandbox has no user namespace, the container asks for one");
 	is_str(userns(USERNS, "{'ns':{'has_userns':true,'uids':[{'host_id':1,'length':65536}],'gids':[{'host_id':"
-	                      "200000,'length':65536}]}}"),
+			      "200000,'length':65536}]}}"),
 	       "INVALID_ARGUMENT: userns_options: mappings differ from the sandbox's");
 	is_str(userns("{'ns':{'has_userns':true}}", "{}"),
 	       "INVALID_ARGUMENT: userns_options: uids wants exactly one mapping, not 0");

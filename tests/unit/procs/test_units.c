@@ -233,8 +233,8 @@ static void units_are_made_limited_and_stopped(void)
 {
 	struct pair more[] = { { "memory.high", "max" }, { "memory.oom.group", "1" }, { "pids.max", "50" } };
 	struct resources limits = { .set = true, .cpu_shares = 512, .cpu_quota = 15000, .cpu_period = 100000,
-		                    .memory_limit = 1000, .memory_swap_limit = 1500, .cpuset_cpus = "0-1,4",
-		                    .cpuset_mems = "", .unified = { more, 3 } };
+				    .memory_limit = 1000, .memory_swap_limit = 1500, .cpuset_cpus = "0-1,4",
+				    .cpuset_mems = "", .unified = { more, 3 } };
 	struct result slice = { 0 }, scope = { 0 }, limit = { 0 }, stop = { 0 };
 	pid_t pid = begin();
 

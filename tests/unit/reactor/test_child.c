@@ -144,9 +144,9 @@ static const char *const argv[] = { "/bin/thing", "word", NULL };
 static struct child *start(void)
 {
 	struct child *c = child_start(
-	        &(struct child_spec){
-	                .argv = argv, .stdout_max = 5, .stderr_max = 5, .stdin_data = "in", .stdin_len = 2},
-	        on_done, NULL);
+		&(struct child_spec){
+			.argv = argv, .stdout_max = 5, .stderr_max = 5, .stdin_data = "in", .stdin_len = 2},
+		on_done, NULL);
 
 	ok(got.calls == 0);
 	loop_turn();
@@ -307,8 +307,8 @@ static void more_fds_than_a_message_takes(void)
 		fds[i] = (struct child_fd){ 0, i + 3 };
 	begin();
 	child_start(
-	        &(struct child_spec){.argv = argv, .fds = fds, .nfds = IMSG_FDS_MAX, .stdin_data = "", .stdin_len = 0},
-	        on_done, NULL);
+		&(struct child_spec){.argv = argv, .fds = fds, .nfds = IMSG_FDS_MAX, .stdin_data = "", .stdin_len = 0},
+		on_done, NULL);
 	loop_turn();
 	ok(got.calls == 1 && got.code == ERR_INTERNAL && keeper.spawns == 0);
 	end();

@@ -130,7 +130,7 @@ static const char *get(const char *method, const char *path)
 {
 	char request[512];
 	int n = snprintf(request, sizeof(request), "%s %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", method,
-	                 path);
+			 path);
 
 	return ask(address, request, (size_t)n);
 }
@@ -161,7 +161,7 @@ static void pages_and_errors(void)
 static void two_requests_on_one_connection(void)
 {
 	static const char both[] =
-	        "GET /hello HTTP/1.1\r\nHost: x\r\n\r\nGET /hello HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+		"GET /hello HTTP/1.1\r\nHost: x\r\n\r\nGET /hello HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
 	int before = pages_served;
 	const char *r = ask(address, both, sizeof(both) - 1), *second = strstr(r + 1, "HTTP/1.1 200");
 

@@ -243,15 +243,15 @@ static void a_client_certificate(void)
 {
 	struct server srv = server_start("server", "-www", true);
 	struct http_request with = { .ca_file = in_dir("ca.pem"),
-		                     .client_cert = in_dir("client.pem"),
-		                     .client_key = in_dir("client.key") };
+				     .client_cert = in_dir("client.pem"),
+				     .client_key = in_dir("client.key") };
 	struct http_request broken = { .ca_file = in_dir("ca.pem"),
-		                       .client_cert = in_dir("client.pem"),
-		                       .client_key = in_dir("ca.key") };
+				       .client_cert = in_dir("client.pem"),
+				       .client_key = in_dir("ca.key") };
 
 	ok(fetch(srv.port, with).status == 200);
 	ok(failed_by(fetch(srv.port, (struct http_request){ .ca_file = in_dir("ca.pem") }), ERR_UNAVAILABLE,
-	             "certificate required"));
+		     "certificate required"));
 	ok(failed(fetch(srv.port, broken), "private key"));
 	server_stop(srv);
 }
@@ -298,7 +298,7 @@ static void a_handshake_that_hangs(void)
 	ok(bind(fd, (struct sockaddr *)&sa, len) == 0 && listen(fd, 8) == 0 &&
 	   getsockname(fd, (struct sockaddr *)&sa, &len) == 0);
 	ok(failed_by(fetch(ntohs(sa.sin_port), (struct http_request){ .connect_timeout_ms = 150 }), ERR_UNAVAILABLE,
-	             "timeout"));
+		     "timeout"));
 	h = start(ntohs(sa.sin_port), "", (struct http_request){ 0 }, &s);
 	timer_set(&t, 50, stop_loop);
 	loop_run();

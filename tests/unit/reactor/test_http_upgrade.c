@@ -102,8 +102,8 @@ static void an_upgrade_and_what_came_behind_it(void)
 {
 	int fd = dial();
 	const char *answer =
-	        ask(fd, "POST /a?q HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: other, echo/1\r\n"
-	                "X-List: one\r\nX-List: two, three\r\nContent-Length: 0\r\n\r\nearly bytes");
+		ask(fd, "POST /a?q HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: other, echo/1\r\n"
+			"X-List: one\r\nX-List: two, three\r\nContent-Length: 0\r\n\r\nearly bytes");
 	char heard[16] = "";
 
 	ok(strncmp(answer, "HTTP/1.1 101 ", 13) == 0 && strstr(answer, "\r\nX-Answer: yes\r\n"));

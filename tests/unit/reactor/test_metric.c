@@ -157,7 +157,7 @@ static void the_reader_sees_faults(void)
 	ok(!is_valid("# HELP a x\n# TYPE a gauge\nb 1\n"));
 	ok(!is_valid("# HELP a x\n# TYPE a gauge\n"));
 	ok(!is_valid(
-	        "# HELP a x\n# TYPE a histogram\na_bucket{le=\"1\"} 2\na_bucket{le=\"+Inf\"} 1\na_sum 0\na_count 1\n"));
+		"# HELP a x\n# TYPE a histogram\na_bucket{le=\"1\"} 2\na_bucket{le=\"+Inf\"} 1\na_sum 0\na_count 1\n"));
 }
 
 static void nothing_fed_is_nothing_shown(void)

@@ -164,7 +164,7 @@ static void directory_of_records(void)
 	ok(record_write(cmd, "x", 1, j, &e) < 0 && e.code == ERR_INTERNAL);
 	put(dir, "z", "");
 	for (const char *const *f = (const char *const[]){ "torn.json.corrupt", "empty.json.corrupt",
-	                                                   "refused.json.corrupt", "z", NULL };
+							   "refused.json.corrupt", "z", NULL };
 	     *f; f++) {
 		snprintf(cmd, sizeof(cmd), "%s/%s", dir, *f);
 		unlink(cmd);

@@ -24,7 +24,7 @@ static void record(void *arg, const struct spdy_frame *f)
 	h->last = *f;
 	for (size_t i = 0; i < f->headers.n; i++)
 		snprintf(h->headers + strlen(h->headers), sizeof(h->headers) - strlen(h->headers), "%s=%s ",
-		         f->headers.at[i].key, f->headers.at[i].value);
+			 f->headers.at[i].key, f->headers.at[i].value);
 	if (f->type == SPDY_DATA && h->len + f->len < sizeof(h->data)) {
 		memcpy(h->data + h->len, f->len ? f->data : (const uint8_t *)"", f->len);
 		h->len += f->len;
@@ -109,7 +109,7 @@ static void fin_comes_with_the_last_piece(void)
 static void what_it_does_not_know_is_skipped(void)
 {
 	static const uint8_t credential[] = { 0x80, 3, 0, 10, 0, 0, 0, 3, 'x', 'y', 'z', 0x80,
-		                              3,    0, 6, 0,  0, 0, 4, 0, 0,   0,   9 };
+					      3,    0, 6, 0,  0, 0, 4, 0, 0,   0,   9 };
 	struct heard h = { 0 };
 
 	ok(read_all(credential, sizeof(credential), &h) == 0);
@@ -119,7 +119,7 @@ static void what_it_does_not_know_is_skipped(void)
 static void settings(void)
 {
 	static const uint8_t window[] = { 0x80, 3, 0, 4, 0, 0, 0, 20, 0, 0, 0, 2, 0,    0,
-		                          0,    4, 0, 0, 0, 1, 0, 0,  0, 7, 0, 0, 0x10, 0 };
+					  0,    4, 0, 0, 0, 1, 0, 0,  0, 7, 0, 0, 0x10, 0 };
 	static const uint8_t lies[] = { 0x80, 3, 0, 4, 0, 0, 0, 4, 0xff, 0xff, 0xff, 0xff };
 	struct heard h = { 0 };
 
@@ -154,7 +154,7 @@ static void hostile_frames(void)
 		{ "a PING of 3 bytes", 8, { 0x80, 3, 0, 6, 0, 0, 0, 3 } },
 		{ "a RST_STREAM of 4 bytes", 8, { 0x80, 3, 0, 3, 0, 0, 0, 4 } },
 		{ "headers that are not deflated", 24, { 0x80, 3, 0, 1, 0, 0, 0,   16,  0,   0,   0,   1,
-		                                         0,    0, 0, 0, 0, 0, 'G', 'E', 'T', ' ', '/', ' ' } },
+							 0,    0, 0, 0, 0, 0, 'G', 'E', 'T', ' ', '/', ' ' } },
 		{ "an HTTP request",
 		  16,
 		  { 'G' | 0x80, 'E', 'T', ' ', '/', ' ', 'H', 'T', 'T', 'P', '/', '1', '.', '1', '\r', '\n' } },

@@ -28,7 +28,7 @@ static void note(char *text, const char *what, uint32_t n)
 static void on_frame(void *arg, const struct spdy_frame *f)
 {
 	static const char *const names[] = { "data", "syn",  "reply",  "reset",   "settings",
-		                             "",     "ping", "goaway", "headers", "window" };
+					     "",     "ping", "goaway", "headers", "window" };
 
 	(void)arg;
 	if (f->type == SPDY_DATA)

@@ -28,7 +28,7 @@ static void make_certificate(const char *name)
 	X509_gmtime_adj(X509_getm_notAfter(x), 3600);
 	X509_set_pubkey(x, k);
 	X509_NAME_add_entry_by_txt(X509_get_subject_name(x), "CN", MBSTRING_ASC, (const unsigned char *)name, -1, -1,
-	                           0);
+				   0);
 	X509_set_issuer_name(x, X509_get_subject_name(x));
 	X509_sign(x, k, EVP_sha256());
 	f = fopen(cert, "we");
@@ -105,7 +105,7 @@ static void both_ways(struct tls_server *t)
 	for (int i = 0; i < 2000 && got < sizeof(big); i++) {
 		if (sent < sizeof(big) &&
 		    (rc = SSL_write(w.ssl, big + sent,
-		                    sizeof(big) - sent < 50000 ? (int)(sizeof(big) - sent) : 50000)) > 0)
+				    sizeof(big) - sent < 50000 ? (int)(sizeof(big) - sent) : 50000)) > 0)
 			sent += (size_t)rc;
 		loop_turn();
 		while ((n = read(w.plain, heard, sizeof(heard))) > 0)

@@ -23,7 +23,7 @@ static void record(void *arg, const struct ws_piece *p)
 		h->sum += p->data[i];
 	if (at + p->len + 8 < sizeof(h->text))
 		snprintf(h->text + at, sizeof(h->text) - at, "%d:%s%.*s%s ", p->opcode, p->first ? "[" : "",
-		         (int)p->len, (const char *)p->data, p->last ? "]" : "");
+			 (int)p->len, (const char *)p->data, p->last ? "]" : "");
 	if (h->stop)
 		ws_reader_stop(h->stop);
 }
