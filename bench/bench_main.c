@@ -14,7 +14,7 @@ static const char usage[] =
 	"usage: crisp-bench SCENARIO --image REF --log-dir DIR [OPTION...] NAME=HANDLER@ADDRESS...\n"
 	"       crisp-bench table [--base NAME] [--before PAGE --after PAGE] FILE...\n"
 	"       crisp-bench compare OLD NEW\n"
-	"       crisp-bench report [--base NAME] [--before PAGE --after PAGE] --html OUT FILE...\n"
+	"       crisp-bench report [--base NAME] [--before PAGE --after PAGE] [--plots DIR] --html OUT FILE...\n"
 	"scenarios:\n"
 	"  pod-start  closed loop: --rounds of --count pods one by one and --width at once; with --rate: open loop\n"
 	"  churn      --width workers, each one pod's life after another, --seconds a round\n"

@@ -86,25 +86,36 @@ static void print_errors(const struct figures *f)
 		       json_get_str(f->arena, line, "message"));
 }
 
+static void print_all(struct figures *f, const char *base)
+{
+	print_conditions(f);
+	report_table(f, base, stdout);
+	print_errors(f);
+}
+
 int report_main(int argc, char **argv)
 {
-	enum { BASE, HTML, BEFORE, AFTER };
+	enum { BASE, HTML, BEFORE, AFTER, PLOTS };
 	static const struct option options[] = { { "base", 1, NULL, BASE },
 						 { "html", 1, NULL, HTML },
 						 { "before", 1, NULL, BEFORE },
 						 { "after", 1, NULL, AFTER },
+						 { "plots", 1, NULL, PLOTS },
 						 { 0 } };
-	const char *base = NULL, *html = NULL, *before = NULL, *after = NULL,
-		   **const texts[] = { &base, &html, &before, &after };
+	struct report_paths paths = { 0 };
+	const char *base = NULL,
+		   **const texts[] = { &base, &paths.html, &paths.before, &paths.after, &paths.plots };
 	struct figures f = { 0 };
 	struct err e;
 	int c, rc;
 
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1 && c != '?')
 		*texts[c] = optarg;
-	if (c == '?' || optind >= argc || !before != !after || (strcmp(argv[0], "report") == 0) != (html != NULL)) {
+	if (c == '?' || optind >= argc || !paths.before != !paths.after || (paths.plots && !paths.html) ||
+	    (strcmp(argv[0], "report") == 0) != (paths.html != NULL)) {
 		fputs("usage: crisp-bench table [--base NAME] [--before PAGE --after PAGE] FILE...\n"
-		      "       crisp-bench report [--base NAME] [--before PAGE --after PAGE] --html OUT FILE...\n",
+		      "       crisp-bench report [--base NAME] [--before PAGE --after PAGE] [--plots DIR] --html OUT "
+		      "FILE...\n",
 		      stderr);
 		return EX_USAGE;
 	}
@@ -112,17 +123,14 @@ int report_main(int argc, char **argv)
 		rc = figures_read(&f, argv[optind], &e);
 	if (rc == 0 && !base)
 		base = figures_endpoint(&f, "containerd");
-	if (rc == 0 && html) {
-		rc = report_page(&f, base, before, after, html, &e);
-	} else if (rc == 0) {
-		print_conditions(&f);
-		report_table(&f, base, stdout);
-		print_errors(&f);
-		if (before)
-			rc = stages_print(before, after, stdout, &e);
-		if (before && rc == 0)
-			rc = report_loop(before, after, stdout, &e);
-	}
+	if (rc == 0 && paths.html)
+		rc = report_page(&f, &paths, base, &e);
+	else if (rc == 0)
+		print_all(&f, base);
+	if (rc == 0 && !paths.html && paths.before)
+		rc = stages_print(paths.before, paths.after, stdout, &e);
+	if (rc == 0 && !paths.html && paths.before)
+		rc = report_loop(paths.before, paths.after, stdout, &e);
 	if (rc < 0)
 		fprintf(stderr, "crisp-bench: %s\n", e.msg);
 	rc = rc < 0 || json_array_size(f.errors) > 0;

@@ -19,6 +19,11 @@ static const char head[] =
 	"table{border-collapse:collapse}td{padding:.1em 1em .1em 0}svg{max-width:100%;height:auto}.bad{color:#b00}\n"
 	"</style></head><body>\n<h1>Pods, by crisp-bench</h1>\n";
 
+struct page {
+	struct buf text;
+	const char *plots; /* a directory, or NULL */
+};
+
 static void escaped(struct buf *page, const char *text)
 {
 	for (; *text; text++) {
@@ -64,9 +69,36 @@ static void errors(const struct figures *f, struct buf *page)
 	}
 }
 
-static int waterfall(const char *before, const char *after, struct buf *page, struct err *e)
+static int write_file(const char *path, struct buf *text, struct err *e)
 {
-	struct buf was = { 0 }, is = { 0 };
+	auto_fd int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+
+	if (fd < 0)
+		return err_os(e, ERR_INTERNAL, "%s", path);
+	while (text->len)
+		if (buf_write(text, fd) < 0)
+			return err_os(e, ERR_INTERNAL, "%s", path);
+	return 0;
+}
+
+/* Into the page, and as a file of that name where --plots wants them. Takes the drawing. */
+static int put_plot(struct page *p, const char *name, struct buf *svg, struct err *e)
+{
+	char path[1024];
+	int rc = 0;
+
+	buf_append(&p->text, svg->at, svg->len);
+	if (p->plots && svg->len) {
+		snprintf(path, sizeof(path), "%s/%s.svg", p->plots, name);
+		rc = write_file(path, svg, e);
+	}
+	buf_free(svg);
+	return rc;
+}
+
+static int waterfall(const char *before, const char *after, struct page *page, struct err *e)
+{
+	struct buf was = { 0 }, is = { 0 }, svg = { 0 };
 	struct stage seen[STAGES_MAX];
 	int rc = exposition_read(before, &was, e);
 	size_t n = 0;
@@ -76,8 +108,10 @@ static int waterfall(const char *before, const char *after, struct buf *page, st
 	if (rc == 0)
 		n = stages_between(buf_str(&was), buf_str(&is), seen);
 	if (n) {
-		buf_puts(page, "<h2 id=\"waterfall\">Where a pod start's time goes</h2>\n");
-		rc = plot_waterfall(seen, n, page, e);
+		buf_puts(&page->text, "<h2 id=\"waterfall\">Where a pod start's time goes</h2>\n");
+		rc = plot_waterfall(seen, n, &svg, e);
+		if (rc == 0)
+			rc = put_plot(page, "waterfall", &svg, e);
 	}
 	buf_free(&was);
 	buf_free(&is);
@@ -92,39 +126,47 @@ static bool first_mode(const struct figures *f, size_t at)
 	return true;
 }
 
-static int peers(const struct figures *f, struct buf *page, struct err *e)
+static int peers(const struct figures *f, struct page *page, struct err *e)
 {
 	static const struct {
 		const char *scenario, *name;
 	} shown[] = { { "pod-start", "up" }, { "pod-start", "down" }, { "churn", "lives_per_s" }, { "exec", "exec" },
 		      { "pull", "wall" },    { "restart", "serves" }, { "log", "throughput_mb_s" } };
 
-	buf_puts(page, "<h2 id=\"peers\">Side by side</h2>\n");
-	for (size_t i = 0; i < sizeof(shown) / sizeof(*shown); i++)
-		if (plot_peers(f, shown[i].scenario, shown[i].name, page, e) < 0)
+	char name[64];
+
+	buf_puts(&page->text, "<h2 id=\"peers\">Side by side</h2>\n");
+	for (size_t i = 0; i < sizeof(shown) / sizeof(*shown); i++) {
+		struct buf svg = { 0 };
+
+		snprintf(name, sizeof(name), "%s-%s", shown[i].scenario, shown[i].name);
+		if (plot_peers(f, shown[i].scenario, shown[i].name, &svg, e) < 0 || put_plot(page, name, &svg, e) < 0)
 			return -1;
+	}
 	return 0;
 }
 
-static int by_pods(const struct figures *f, struct buf *page, struct err *e)
+static int by_pods(const struct figures *f, struct page *page, struct err *e)
 {
 	static const char *const calls[] = { "list_pods",  "list_containers", "pod_status", "container_status",
 					     "list_stats", "list_pod_stats",  NULL };
 	static const char *const memory[] = { "uss_kib", "pss_kib", "node_per_pod_kib", NULL };
-	static const char *const scenarios[] = { "density", "list" };
+	struct buf plots[3] = { 0 };
+	int rc = plot_by_pods(f, "density", calls, "latency, median", &plots[0], e);
 
-	struct buf plots = { 0 };
-	int rc = 0;
-
-	for (size_t i = 0; rc == 0 && i < 2; i++)
-		rc = plot_by_pods(f, scenarios[i], calls, "latency, median", &plots, e);
 	if (rc == 0)
-		rc = plot_by_pods(f, "density", memory, "memory of the daemons", &plots, e);
-	if (plots.len) {
-		buf_puts(page, "<h2 id=\"pods\">Latency and memory over the number of pods</h2>\n");
-		buf_append(page, plots.at, plots.len);
+		rc = plot_by_pods(f, "list", calls, "latency, median", &plots[1], e);
+	if (rc == 0)
+		rc = plot_by_pods(f, "density", memory, "memory of the daemons", &plots[2], e);
+	if (plots[0].len || plots[1].len || plots[2].len)
+		buf_puts(&page->text, "<h2 id=\"pods\">Latency and memory over the number of pods</h2>\n");
+	for (size_t i = 0; i < 3; i++) {
+		static const char *const names[] = { "latency-by-pods", "list-by-pods", "memory-by-pods" };
+
+		if (rc == 0)
+			rc = put_plot(page, names[i], &plots[i], e);
+		buf_free(&plots[i]);
 	}
-	buf_free(&plots);
 	return rc;
 }
 
@@ -163,39 +205,26 @@ static int table(struct figures *f, const char *base, const char *before, const 
 	return rc;
 }
 
-static int write_page(const char *path, struct buf *page, struct err *e)
+int report_page(struct figures *f, const struct report_paths *paths, const char *base, struct err *e)
 {
-	auto_fd int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-
-	if (fd < 0)
-		return err_os(e, ERR_INTERNAL, "%s", path);
-	while (page->len)
-		if (buf_write(page, fd) < 0)
-			return err_os(e, ERR_INTERNAL, "%s", path);
-	return 0;
-}
-
-int report_page(struct figures *f, const char *base, const char *before, const char *after, const char *path,
-		struct err *e)
-{
-	struct buf page = { 0 };
+	struct page page = { .plots = paths->plots };
 	int rc;
 
-	buf_puts(&page, head);
-	conditions(f, &page);
-	errors(f, &page);
+	buf_puts(&page.text, head);
+	conditions(f, &page.text);
+	errors(f, &page.text);
 	rc = peers(f, &page, e);
-	if (rc == 0 && before)
-		rc = waterfall(before, after, &page, e);
+	if (rc == 0 && paths->before)
+		rc = waterfall(paths->before, paths->after, &page, e);
 	if (rc == 0)
 		rc = by_pods(f, &page, e);
 	if (rc == 0)
-		rc = distributions(f, &page, e);
+		rc = distributions(f, &page.text, e);
 	if (rc == 0)
-		rc = table(f, base, before, after, &page, e);
-	buf_puts(&page, "</body></html>\n");
+		rc = table(f, base, paths->before, paths->after, &page.text, e);
+	buf_puts(&page.text, "</body></html>\n");
 	if (rc == 0)
-		rc = write_page(path, &page, e);
-	buf_free(&page);
+		rc = write_file(paths->html, &page.text, e);
+	buf_free(&page.text);
 	return rc;
 }

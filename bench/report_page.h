@@ -4,8 +4,12 @@
 
 #include "bench/figures.h"
 
-/* before, after: crispd's /metrics page around the pods, for the waterfall; both NULL: none. */
-int report_page(struct figures *f, const char *base, const char *before, const char *after, const char *path,
-		struct err *e);
+struct report_paths {
+	const char *html;
+	const char *before, *after; /* crispd's /metrics page around the pods, for the waterfall; both NULL: none */
+	const char *plots;          /* NULL, or the directory where each plot becomes a file NAME.svg too */
+};
+
+int report_page(struct figures *f, const struct report_paths *paths, const char *base, struct err *e);
 
 #endif

@@ -27,7 +27,9 @@ stage() { # NAME SECONDS TIMES: a series of crispd's page
 }
 stage namespaces 1 10 >"$T/before"
 { stage namespaces 3 20; stage cni_add 8 10; stage runtime_run 6 10; } >"$T/after"
-ok 'report' "$BUILD/crisp-bench" report --before "$T/before" --after "$T/after" --html "$T/report.html" "$T/run.jsonl"
+ok 'report' "$BUILD/crisp-bench" report --before "$T/before" --after "$T/after" --plots "$T" --html "$T/report.html" "$T/run.jsonl"
+is 'each plot of the page is a file too, but the distributions' "$(ls "$T"/*.svg | xargs -n1 basename | paste -sd" ")" \
+	'exec-exec.svg latency-by-pods.svg memory-by-pods.svg pod-start-down.svg pod-start-up.svg waterfall.svg'
 is 'nothing is fetched from elsewhere' "$(grep -oE '(src|href)="?(https?:)?//[^" ]*' "$T/report.html")" ''
 is 'text is escaped' "$(grep -c '<b>&amp' "$T/report.html")" 0
 ok 'table' "$BUILD/crisp-bench" table "$T/run.jsonl"
