@@ -8,6 +8,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "procs/cni.h"
 #include "procs/events.h"
 #include "reactor/log.h"
 #include "reactor/loop.h"
@@ -282,4 +283,22 @@ static int on_record(void *arg, const char *name, const json_t *j, struct err *e
 int sandboxes_load(struct err *e)
 {
 	return record_each(records, RECORD_VERSION, on_record, NULL, e);
+}
+
+struct cni_sandbox sandbox_network(const struct sandbox *s)
+{
+	return (struct cni_sandbox){
+		.id = s->id,
+		.name = s->config.name,
+		.namespace_ = s->config.namespace_,
+		.uid = s->config.uid,
+		.netns_path = s->netns_path,
+		.ports = s->config.ports.at,
+		.nports = s->config.ports.n,
+		.annotations = &s->config.annotations,
+		.cgroup = s->config.cgroup_parent,
+		.dns = &s->config.dns,
+		.conf = s->cni_conf,
+		.result = s->cni_result,
+	};
 }

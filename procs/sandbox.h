@@ -93,6 +93,10 @@ int sandboxes_load(struct err *e);
 /* Strings given to a sandbox live in its arena. */
 void sandbox_set_str(struct sandbox *s, const char **field, const char *value);
 
+/* What CNI is told of it, its cached result included; borrows from s. */
+struct cni_sandbox;
+struct cni_sandbox sandbox_network(const struct sandbox *s);
+
 const char *sandbox_boot_id(void); /* of this boot, static */
 
 void id_random(char out[ID_SIZE]); /* 64 hex digits from getrandom(2) */

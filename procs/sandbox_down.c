@@ -93,21 +93,10 @@ static void on_deleted(void *arg, const struct err *e, const struct cni_result *
 
 static void delete_network(struct sandbox_down *d, const char *netns_path)
 {
-	struct sandbox *s = d->s;
+	struct cni_sandbox network = sandbox_network(d->s);
 
-	cni_del(&(struct cni_sandbox){ .id = s->id,
-				       .name = s->config.name,
-				       .namespace_ = s->config.namespace_,
-				       .uid = s->config.uid,
-				       .netns_path = netns_path,
-				       .ports = s->config.ports.at,
-				       .nports = s->config.ports.n,
-				       .annotations = &s->config.annotations,
-				       .cgroup = s->config.cgroup_parent,
-				       .dns = &s->config.dns,
-				       .conf = s->cni_conf,
-				       .result = s->cni_result },
-		on_deleted, d);
+	network.netns_path = netns_path;
+	cni_del(&network, on_deleted, d);
 }
 
 static void on_deleted(void *arg, const struct err *e, const struct cni_result *r)

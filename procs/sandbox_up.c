@@ -181,24 +181,14 @@ static void on_added(void *arg, const struct err *e, const struct cni_result *r)
 static void network_step(struct sandbox_up *up)
 {
 	struct sandbox *s = up->s;
+	struct cni_sandbox network;
 
 	sm_move(&up->sm, NETWORK);
 	if (!own_net(s))
 		return pause_step(up);
 	s->made |= MADE_NETWORK;
-	cni_add(&(struct cni_sandbox){ .id = s->id,
-				       .name = s->config.name,
-				       .namespace_ = s->config.namespace_,
-				       .uid = s->config.uid,
-				       .netns_path = s->netns_path,
-				       .ports = s->config.ports.at,
-				       .nports = s->config.ports.n,
-				       .annotations = &s->config.annotations,
-				       .cgroup = s->config.cgroup_parent,
-				       .dns = &s->config.dns,
-				       .conf = s->cni_conf,
-				       .result = "" },
-		on_added, up);
+	network = sandbox_network(s);
+	cni_add(&network, on_added, up);
 }
 
 /* Both are there: the namespaces, if there are any, and the groups. */
