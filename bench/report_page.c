@@ -98,23 +98,17 @@ static int put_plot(struct page *p, const char *name, struct buf *svg, struct er
 
 static int waterfall(const char *before, const char *after, struct page *page, struct err *e)
 {
-	struct buf was = { 0 }, is = { 0 }, svg = { 0 };
+	struct buf svg = { 0 };
 	struct stage seen[STAGES_MAX];
-	int rc = exposition_read(before, &was, e);
-	size_t n = 0;
+	size_t n;
+	int rc = stages_read(before, after, seen, &n, e);
 
-	if (rc == 0)
-		rc = exposition_read(after, &is, e);
-	if (rc == 0)
-		n = stages_between(buf_str(&was), buf_str(&is), seen);
 	if (n) {
 		buf_puts(&page->text, "<h2 id=\"waterfall\">Where a pod start's time goes</h2>\n");
 		rc = plot_waterfall(seen, n, &svg, e);
 		if (rc == 0)
 			rc = put_plot(page, "waterfall", &svg, e);
 	}
-	buf_free(&was);
-	buf_free(&is);
 	return rc;
 }
 

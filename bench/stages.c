@@ -46,18 +46,29 @@ size_t stages_between(const char *before, const char *after, struct stage out[ST
 	return n;
 }
 
-int stages_print(const char *before_path, const char *after_path, FILE *out, struct err *e)
+int stages_read(const char *before_path, const char *after_path, struct stage out[STAGES_MAX], size_t *n,
+		struct err *e)
 {
-	static const double quantiles[] = { 0.5, 0.9, 0.99, 0.999 };
 	struct buf before = { 0 }, after = { 0 };
-	struct stage stage[STAGES_MAX];
 	int rc = exposition_read(before_path, &before, e);
-	size_t n = 0;
 
+	*n = 0;
 	if (rc == 0)
 		rc = exposition_read(after_path, &after, e);
 	if (rc == 0)
-		n = stages_between(buf_str(&before), buf_str(&after), stage);
+		*n = stages_between(buf_str(&before), buf_str(&after), out);
+	buf_free(&before);
+	buf_free(&after);
+	return rc;
+}
+
+int stages_print(const char *before_path, const char *after_path, FILE *out, struct err *e)
+{
+	static const double quantiles[] = { 0.5, 0.9, 0.99, 0.999 };
+	struct stage stage[STAGES_MAX];
+	size_t n;
+	int rc = stages_read(before_path, after_path, stage, &n, e);
+
 	if (n)
 		fprintf(out,
 			"\ncrispd's own stages while the pods came and went, ms; a quantile is not above its figure\n  "
@@ -71,7 +82,5 @@ int stages_print(const char *before_path, const char *after_path, FILE *out, str
 			fprintf(out, " %8g", histogram_quantile(&stage[i].seconds, quantiles[q]) * 1e3);
 		fputc('\n', out);
 	}
-	buf_free(&before);
-	buf_free(&after);
 	return rc;
 }

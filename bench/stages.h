@@ -23,6 +23,10 @@ struct stage {
 /* Those that happened in between, in the order of a pod's life; the number of them. */
 size_t stages_between(const char *before, const char *after, struct stage out[STAGES_MAX]);
 
+/* The same of two files with such pages. INTERNAL: a page cannot be read. */
+int stages_read(const char *before_path, const char *after_path, struct stage out[STAGES_MAX], size_t *n,
+		struct err *e);
+
 /* The table of them. INTERNAL: a page cannot be read. */
 int stages_print(const char *before_path, const char *after_path, FILE *out, struct err *e);
 
