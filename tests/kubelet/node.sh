@@ -5,7 +5,9 @@
 
 . "$(dirname "${BASH_SOURCE[0]}")/../lib/crisp.sh"
 HERE=$ROOT/tests/kubelet
-CGROUP=/crisp-test-$(basename "${WORK%/*}")-$RUNTIME-$(basename "$T") # by the name of the whole run, which looks for what is left
+ROOT_GROUP=/crisp-test-$(basename "${WORK%/*}")-$RUNTIME-$(basename "$T") # by the name of the whole run, which looks for what is left
+CGROUP=$ROOT_GROUP
+if [ "$CGROUP_DRIVER" = systemd ]; then ROOT_GROUP=/$(echo "$CGROUP" | tr -dc 'a-zA-Z0-9') CGROUP=$ROOT_GROUP.slice; fi
 API=https://127.0.0.1:10250
 KUBELET=
 
@@ -15,7 +17,7 @@ wait_for() { until_ok 20 test -S "$1"; }
 # node_start [KEY: VALUE...]: lines of the kubelet's configuration. Sets SOCKET.
 node_start() {
 	mkdir -p "$KEPT" "$T/run"
-	crisp_config; cni_config
+	crisp_config ${HANDLER:+"runtime: {default: $HANDLER}"}; cni_config
 	if [ "$RUNTIME" = crisp ]; then
 		crisp_start || exit 1
 		SOCKET=$T/state/crisp.sock
@@ -27,14 +29,15 @@ node_start() {
 		until_ok 20 $CRICTL version
 	fi
 	# The kubelet's root group must be there.
-	for g in $(awk '$3 == "cgroup" || $3 == "cgroup2" { print $2 }' /proc/self/mounts); do mkdir -p "$g$CGROUP"; done
+	[ "$CGROUP_DRIVER" != systemd ] || systemctl start "${CGROUP#/}"
+	[ "$CGROUP_DRIVER" = systemd ] || for g in $(awk '$3 == "cgroup" || $3 == "cgroup2" { print $2 }' /proc/self/mounts); do mkdir -p "$g$CGROUP"; done
 	printf 'nameserver 192.0.2.1\nsearch test.invalid\n' >"$T/resolv.conf"
 	kubelet_start "$@" || exit 1
 }
 
 # kubelet_start [KEY: VALUE...]: fast where a node is slow: no rate limit for events or pulls, restarts after 4 s at most.
 kubelet_start() {
-	RUNTIME=unix://$SOCKET "$ROOT/scripts/kubelet" "$T/kubelet" "cgroupRoot: $CGROUP" "resolvConf: $T/resolv.conf" \
+	RUNTIME=unix://$SOCKET "$ROOT/scripts/kubelet" "$T/kubelet" "cgroupRoot: $ROOT_GROUP" "resolvConf: $T/resolv.conf" \
 		'registryPullQPS: 0' 'eventRecordQPS: 0' 'makeIPTablesUtilChains: false' 'syncFrequency: 1s' 'fileCheckFrequency: 2s' \
 		'crashLoopBackOff: {maxContainerRestartPeriod: 4s}' \
 		'imageGCHighThresholdPercent: 100' 'evictionHard: {memory.available: 1Mi}' \
@@ -101,7 +104,9 @@ node_stop() {
 	kubelet_stop
 	umount "$T/kubelet/root" # its own bind mount
 	[ "$tap_bad" = 0 ] || grep -E '^[EF][0-9].*(runtime|pod_workers|file)' "$T/kubelet.log" | tail -${SHOW:-5} | cut -c1-300 | sed 's/^/# kubelet: /'
-	find /sys/fs/cgroup -depth -type d -path "*$CGROUP/kubepods*" -exec rmdir {} + 2>/dev/null
+	# The kubelet's own groups for classes of pods.
+	[ "$CGROUP_DRIVER" != systemd ] || systemctl stop "${ROOT_GROUP#/}-kubepods.slice"
+	find /sys/fs/cgroup -depth -type d -path "*$CGROUP/*kubepods*" -exec rmdir {} + 2>/dev/null
 	[ "$RUNTIME" = crisp ] && crisp_clean
 	for p in $($CRICTL pods -q); do $CRICTL rmp -f "$p" >/dev/null 2>&1; done
 	for p in ${PEERS-}; do kill "$p" && wait "$p" 2>/dev/null; done
