@@ -1,13 +1,7 @@
 /* gc.c - see gc.h. Marks what images and snapshots use, then sweeps layers, blobs and partial downloads. */
 #include "images/gc.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <inttypes.h>
-#include <limits.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <time.h>
 
 #include "images/content.h"
 #include "images/fetch.h"
@@ -15,54 +9,14 @@
 #include "images/pull.h"
 #include "images/snapshot.h"
 #include "images/store.h"
-#include "images/unpack.h"
-#include "reactor/log.h"
 #include "reactor/loop.h"
 #include "reactor/map.h"
-#include "reactor/own.h"
 
 enum { SWEEP_MS = 600 * 1000 }; /* how often kept things are looked at when nothing else calls */
 
-static char gone_dir[PATH_MAX];
 static struct timer timer;
-static uint64_t serial;
 
 static void sweep(struct timer *t);
-
-int gc_open(const char *root, struct err *e)
-{
-	auto_dir DIR *d = NULL;
-
-	snprintf(gone_dir, sizeof(gone_dir), "%s/gone", root);
-	if (mkdir(gone_dir, 0700) < 0 && errno != EEXIST)
-		return err_os(e, ERR_INTERNAL, "make %s", gone_dir);
-	d = opendir(gone_dir);
-	if (!d)
-		return err_os(e, ERR_INTERNAL, "open %s", gone_dir);
-	for (struct dirent *f = readdir(d); f; f = readdir(d)) {
-		char path[PATH_MAX + NAME_MAX + 2];
-
-		if (*f->d_name == '.')
-			continue;
-		snprintf(path, sizeof(path), "%s/%s", gone_dir, f->d_name);
-		unpack_remove_tree(path);
-	}
-	return 0;
-}
-
-void gc_discard(const char *path)
-{
-	char to[PATH_MAX + 64];
-
-	/* The time keeps names apart over restarts. */
-	snprintf(to, sizeof(to), "%s/%" PRIx64 "-%" PRIx64, gone_dir, (uint64_t)loop_real_ns(), serial++);
-	if (rename(path, to) < 0) {
-		if (errno != ENOENT)
-			log_error("gc_discard path=%s error=%s", log_quote(path), log_quote(strerror(errno)));
-		return;
-	}
-	unpack_remove_tree(to);
-}
 
 void gc_soon(void)
 {

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "images/gc.h"
+#include "images/discard.h"
 #include "reactor/arena.h"
 #include "reactor/fields.h"
 #include "reactor/log.h"
@@ -93,7 +93,7 @@ static int drop_unknown(struct err *e)
 		return err_os(e, ERR_INTERNAL, "open %s", layers_dir);
 	for (struct dirent *f = readdir(d); f; f = readdir(d))
 		if (*f->d_name != '.' && !layer_by_dir(f->d_name))
-			gc_discard(path_of(f->d_name));
+			discard(path_of(f->d_name));
 	return 0;
 }
 
@@ -184,7 +184,7 @@ void layer_remove(struct layer *l)
 	assert(l->holds == 0);
 	log_debug("layer_remove dir=%s diff_id=%.19s", l->dir, l->diff_id);
 	record_remove(records_dir, l->dir);
-	gc_discard(path_of(l->dir));
+	discard(path_of(l->dir));
 	forget(l);
 }
 

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "images/digest.h"
-#include "images/gc.h"
+#include "images/discard.h"
 #include "reactor/log.h"
 #include "reactor/loop.h"
 #include "reactor/own.h"
@@ -142,7 +142,7 @@ void partial_drop(struct partial *p, const char *digest)
 	if (small)
 		unlink(path_of(digest));
 	else
-		gc_discard(path_of(digest));
+		discard(path_of(digest));
 }
 
 void partial_each_old(int64_t age_s, void (*fn)(const char *digest))

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "images/discard.h"
 #include "images/gc.h"
 #include "images/overlay.h"
 #include "images/unpack.h"
@@ -239,7 +240,7 @@ void snapshot_remove(const char *id)
 	if (!s)
 		return;
 	measure_drop(s);
-	gc_discard(path_of(id, ""));
+	discard(path_of(id, ""));
 	record_remove(dir, id);
 	arena_free(s->arena);
 	gc_soon(); /* it may have been the last user of a removed image's layers */

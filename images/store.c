@@ -12,6 +12,7 @@
 
 #include "images/content.h"
 #include "images/digest.h"
+#include "images/discard.h"
 #include "images/fetch.h"
 #include "images/gc.h"
 #include "images/layer.h"
@@ -326,7 +327,7 @@ int store_open(const struct images_config *cfg, struct err *e)
 	unpacking = (struct unpack_config){ cfg->root, cfg->unpack_path, cfg->max_layer_bytes, cfg->min_free };
 	unpack_open(&unpacking);
 	snprintf(records_dir, sizeof(records_dir), "%s/images", cfg->root);
-	if (gc_open(cfg->root, e) < 0 || content_open(cfg->root, e) < 0 || layer_open(cfg->root, e) < 0 ||
+	if (discard_open(cfg->root, e) < 0 || content_open(cfg->root, e) < 0 || layer_open(cfg->root, e) < 0 ||
 	    fetch_open(cfg, e) < 0 || record_each(records_dir, IMAGE_VERSION, on_record, NULL, e) < 0)
 		return err_wrap(e, "image store");
 	settle_tags();
