@@ -8,7 +8,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,7 +24,8 @@
 #include "reactor/own.h"
 #include "tests/tap.h"
 
-enum { PATIENCE_MS = 20000, STORY_OVER = EXIT_CONFIG };
+/* Patience is for a machine with no time at all: what is waited for comes, or never will. */
+enum { PATIENCE_MS = 120000, LOOK_MS = 2, STORY_OVER = EXIT_CONFIG };
 
 static struct shared {
 	int tap_n, tap_bad;
@@ -77,6 +77,38 @@ static inline void wait_for(const bool *happened)
 	while (!*happened)
 		loop_run();
 	timer_clear(&patience);
+}
+
+static inline void on_look(struct timer *t)
+{
+	(void)t;
+	loop_stop();
+}
+
+/* What others do and nobody tells: looked at again and again while the loop runs, until it is so. False: patience is
+ * over. */
+static inline bool comes_true(bool (*is_so)(const void *arg), const void *arg)
+{
+	int64_t until_ns = loop_mono_ns() + PATIENCE_MS * 1000000ll;
+	struct timer look = { 0 };
+	bool so;
+
+	while (!(so = is_so(arg)) && loop_mono_ns() < until_ns) {
+		timer_set(&look, LOOK_MS, on_look);
+		loop_run();
+	}
+	timer_clear(&look);
+	return so;
+}
+
+static inline bool path_is_there(const void *path)
+{
+	return access(path, F_OK) == 0;
+}
+
+static inline bool path_is_gone(const void *path)
+{
+	return access(path, F_OK) < 0;
 }
 
 struct outcome {
@@ -194,12 +226,22 @@ static inline int count_fds(pid_t pid)
 	return n;
 }
 
+struct fd_count {
+	pid_t pid;
+	int n;
+};
+
+static inline bool has_fds(const void *arg)
+{
+	const struct fd_count *want = arg;
+
+	return count_fds(want->pid) == want->n;
+}
+
 /* The keeper closes what a message was about after it was sent. */
 static inline bool comes_to_fds(pid_t pid, int n)
 {
-	for (int i = 0; i < 1000000 && count_fds(pid) != n; i++)
-		sched_yield();
-	return count_fds(pid) == n;
+	return comes_true(has_fds, &(struct fd_count){ pid, n });
 }
 
 static inline void story_over(void)

@@ -477,11 +477,11 @@ static bool mounted(const char *path)
 	return found;
 }
 
-/* A message and its answer: all that was sent before has been done. The umounts come one turn later. */
+/* A message and its answer: all that was sent before has been done. The umounts come some turns later. */
 static void settle(const char *path)
 {
-	for (int i = 0; i < 100 && access(path, F_OK) == 0; i++)
-		run(&(struct child_spec){ .argv = ROLE("exit", "0") });
+	run(&(struct child_spec){ .argv = ROLE("exit", "0") });
+	comes_true(path_is_gone, path);
 }
 
 /* A user namespace that owns the others: who enters it is its root, and may do in them what root may. */

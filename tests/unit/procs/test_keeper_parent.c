@@ -1,5 +1,7 @@
 /* test_keeper_parent.c - a runtime exits while the parent of the process it left behind is still at its end: the exit
  * status is that of the process, whoever of them is seen first (keeper_run.h). */
+#include <sched.h>
+
 #include "tests/unit/procs/keeper_run.h"
 
 static const char *file_of(const char *name)

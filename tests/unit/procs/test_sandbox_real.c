@@ -2,6 +2,7 @@
  * of their own. Needs root, bridge, host-local and portmap; without them the plan is skipped. Whatever is made must be
  * gone afterwards. */
 #include <net/if.h>
+#include <sched.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -167,9 +168,23 @@ static const char *outside(const char *const *argv)
 
 static bool path_goes(const char *path)
 {
-	for (int i = 0; i < 100000 && access(path, F_OK) == 0; i++)
-		loop_turn();
-	return access(path, F_OK) < 0;
+	return comes_true(path_is_gone, path);
+}
+
+static bool is_empty(const void *dir)
+{
+	return entries(dir) == 0;
+}
+
+static bool no_veth(const void *arg)
+{
+	(void)arg;
+	return !strstr(outside(ARGV("/sbin/ip", "-o", "link")), "veth");
+}
+
+static bool is_notready(const void *sandbox)
+{
+	return ((const struct sandbox *)sandbox)->state == SANDBOX_NOTREADY;
 }
 
 /* The files of leases are the addresses; the others are host-local's own two. */
@@ -188,10 +203,8 @@ static void nothing_of_ours_is_left(void)
 {
 	ok(entries(in_dir("root/sandboxes")) == 0 && entries(in_dir("state/sandboxes")) == 0);
 	ok(leases() == 0);
-	ok(entries(in_dir("netns")) == 0);
-	for (int i = 0; i < 1000 && strstr(outside(ARGV("/sbin/ip", "-o", "link")), "veth"); i++)
-		loop_turn(); /* the kernel takes namespaces down in batches, later */
-	ok(!strstr(outside(ARGV("/sbin/ip", "-o", "link")), "veth"));
+	ok(comes_true(is_empty, in_dir("netns"))); /* the keeper's work, told to nobody */
+	ok(comes_true(no_veth, NULL)); /* the kernel takes namespaces down in batches, later */
 }
 
 static void nothing_is_left(void)
@@ -365,9 +378,7 @@ static void story_killed_with_a_pod(void)
 	ok(s && s->state == SANDBOX_READY && s->ips.n == 1);
 	ok(sandbox_adopt(s));
 	kill(s->pause_pid, SIGKILL);
-	for (int i = 0; i < 1000000 && s->state == SANDBOX_READY; i++)
-		loop_turn();
-	ok(s->state == SANDBOX_NOTREADY);
+	ok(comes_true(is_notready, s));
 	snprintf(netns, sizeof(netns), "%s", s->netns_path);
 	down(s);
 	ok(last.code == ERR_OK && path_goes(netns));
@@ -376,16 +387,10 @@ static void story_killed_with_a_pod(void)
 	end();
 }
 
-static void on_tick(struct timer *t)
-{
-	(void)t;
-}
-
 /* The record of a pod became unreadable while crispd was away: what the keeper and the disk still have of it goes. */
 static void story_lost_record(void)
 {
 	struct sandbox *s = NULL;
-	struct timer tick = { 0 };
 	char path[400];
 
 	with_conflist(bridge());
@@ -398,12 +403,8 @@ static void story_lost_record(void)
 	sandbox_each(on_one, &s);
 	ok(s == NULL && entries(in_dir("netns")) == 1 && entries(in_dir("state/sandboxes")) == 1);
 	sandboxes_sweep();
-	for (int i = 0; i < 1000 && entries(in_dir("netns")); i++) {
-		timer_set(&tick, 5, on_tick);
-		ev_run(EV_DEFAULT, EVRUN_ONCE);
-	}
-	timer_clear(&tick);
-	ok(entries(in_dir("netns")) == 0 && entries(in_dir("state/sandboxes")) == 0 && leases() == 0);
+	ok(comes_true(is_empty, in_dir("netns")));
+	ok(entries(in_dir("state/sandboxes")) == 0 && leases() == 0);
 	snprintf(path, sizeof(path), "%s/", in_dir("root/sandboxes"));
 	{
 		auto_file FILE *f = fopen(in_dir("root/id"), "re");
