@@ -65,6 +65,7 @@ static const struct field container_fields[] = {
 	F_BOOL(struct container, in_runtime),
 	F_BOOL(struct container, oom_killed),
 	F_BOOL(struct container, frozen),
+	F_STR(struct container, joined),
 	F_STR(struct container, restore),
 	F_I64(struct container, oom_floor),
 	F_STR(struct container, boot_id),

@@ -55,6 +55,7 @@ struct container {
 	bool in_runtime;          /* the OCI runtime may know it: set before its `run`, cleared by its `delete` */
 	bool oom_killed;
 	bool frozen;              /* a checkpoint stops it for a moment: set before, cleared when it runs on */
+	const char *joined;       /* join.c's: where the namespaces are that config.json names */
 	const char *restore;      /* the unpacked checkpoint that its start takes up; "": none */
 	int64_t oom_floor;        /* oom.c's */
 	const char *boot_id;

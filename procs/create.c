@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 
 #include "procs/bundle.h"
-#include "procs/sandbox_down.h"
+#include "procs/join.h"
 #include "procs/stop_signal.h"
 #include "reactor/log.h"
 #include "reactor/own.h"
@@ -64,34 +64,6 @@ static int check_namespaces(const struct ns_options *asked, const struct ns_opti
 	return 0;
 }
 
-/* The pid namespace is the one that the container chooses; all others are the sandbox's. */
-static int choose_pid(struct container *c, struct spec_namespaces *ns, struct err *e)
-{
-	const struct ns_options *asked = &c->config.security.ns;
-	const struct container *target;
-
-	switch (asked->pid) {
-	case NS_POD:
-		return 0; /* the pause's, the host's, or its own when the pod shares none */
-	case NS_CONTAINER:
-		ns->pid = "new";
-		return 0;
-	case NS_NODE:
-		ns->pid = "";
-		return 0;
-	case NS_TARGET:
-		target = asked->target_id[0] ? container_find(asked->target_id) : NULL;
-		if (!target || target->sandbox != c->sandbox)
-			return err_set(e, ERR_INVALID_ARGUMENT, "target_id \"%s\": no container of this sandbox",
-				       asked->target_id);
-		if (target->state != CONTAINER_RUNNING || target->pid <= 0)
-			return err_set(e, ERR_FAILED_PRECONDITION, "target_id \"%s\": not running", asked->target_id);
-		ns->pid = arena_printf(c->arena, "/proc/%d/ns/pid", target->pid);
-		return 0;
-	}
-	return err_set(e, ERR_INVALID_ARGUMENT, "namespace_options: unknown pid mode %d", asked->pid);
-}
-
 /* Remembered now: the image may be gone when the container is stopped. */
 static int choose_stop_signal(struct container *c, struct err *e)
 {
@@ -121,7 +93,7 @@ int create_config(struct container *c, const struct spec_image_volume *volumes, 
 	if (choose_stop_signal(c, e) < 0 ||
 	    check_namespaces(&c->config.security.ns, &c->sandbox->config.security.ns, e) < 0)
 		return -1;
-	if (sandbox_namespaces(c->sandbox, c->arena, &in.namespaces, e) < 0 || choose_pid(c, &in.namespaces, e) < 0)
+	if (join_namespaces(c, &in.namespaces, e) < 0)
 		return -1;
 	return spec_make(&in, &config, e) < 0 ? -1 : bundle_write_config(c->bundle, config, e);
 }

@@ -20,6 +20,7 @@
 #include "procs/checkpoint.h"
 #include "procs/console.h"
 #include "procs/criu.h"
+#include "procs/join.h"
 #include "procs/keeper.h"
 #include "procs/life.h"
 #include "procs/log_pump.h"
@@ -46,6 +47,7 @@ struct start {
 	struct sm sm;
 	struct container *container;
 	struct console_socket *console;
+	int joined; /* fd of a namespace that the runtime opens through us; -1 */
 	struct timer timer;
 	bool refused; /* it could not be started at all: its state stays */
 	struct err err;
@@ -61,6 +63,8 @@ static void report(struct start *s)
 
 	timer_clear(&s->timer);
 	console_unlisten(s->console);
+	if (s->joined >= 0)
+		close(s->joined);
 	free(s);
 	done(arg, e.code == ERR_OK ? NULL : &e);
 }
@@ -315,7 +319,8 @@ struct start *start_start(struct container *c, start_done *done, void *arg)
 	s->container = c;
 	s->done = done;
 	s->arg = arg;
-	s->refused = refuse(c, &s->err) < 0;
+	s->joined = -1;
+	s->refused = refuse(c, &s->err) < 0 || join_again(c, &s->joined, &s->err) < 0;
 	if (s->refused)
 		fail(s);
 	else

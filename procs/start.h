@@ -10,8 +10,8 @@
 struct start; /* gone once `done` ran */
 typedef void start_done(void *arg, const struct err *e);
 
-/* The caller holds c->lane. FAILED_PRECONDITION when not CREATED or the sandbox is not READY. There is no cancel: it
- * runs on. */
+/* The caller holds c->lane. FAILED_PRECONDITION when not CREATED or the sandbox is not READY, or the container whose
+ * processes it is to share has ended (join.h); it stays as it was then. There is no cancel: it runs on. */
 struct start *start_start(struct container *c, start_done *done, void *arg);
 
 /* Recovery, for every container of this boot, in any state, before anything else is done to it:

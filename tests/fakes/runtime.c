@@ -12,6 +12,7 @@
 
 #include "procs/cgroup.h"
 #include "procs/create.h"
+#include "procs/join.h"
 #include "procs/oci_runtime.h"
 #include "procs/spec.h"
 #include "procs/start.h"
@@ -24,6 +25,8 @@
 static struct err unlisted; /* of listings that cannot fail here */
 
 char fake_calls[1024];
+enum err_code fake_joins;
+int fake_joined = -1;
 int64_t fake_oom_kills;
 char fake_exec_keep_id[80];
 int fake_exec_out = -1, fake_exec_in = -1, fake_exec_err = -1;
@@ -88,6 +91,16 @@ static const struct runtime_handler handler = { "runc", "oci", "/bin/true" };
 const struct runtime_handler *runtime_find(const char *name)
 {
 	return !*name || strcmp(name, "runc") == 0 ? &handler : NULL;
+}
+
+int join_again(struct container *c, int *fd, struct err *e)
+{
+	(void)c;
+	*fd = -1;
+	if (fake_joins != ERR_OK)
+		return err_set(e, fake_joins, "not running");
+	*fd = fake_joined = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	return 0;
 }
 
 struct oci_op *oci_run(const struct runtime_handler *h, const char *id, const char *bundle, const char *cgroup,

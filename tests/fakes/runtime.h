@@ -1,5 +1,5 @@
 /* runtime.h - an OCI runtime that does as the test says, and cgroups that only take notes; with them a container to try
- * it on. Replaces procs/oci_runtime.o, oci_ops.o, cgroup*.o, create.o and spec.o. */
+ * it on. Replaces procs/oci_runtime.o, oci_ops.o, cgroup*.o, create.o, join.o and spec.o. */
 #ifndef TESTS_FAKES_RUNTIME_H
 #define TESTS_FAKES_RUNTIME_H
 
@@ -12,6 +12,8 @@
 extern char fake_calls[1024];
 extern char fake_update[512];    /* the limits of the last update */
 extern char fake_images[512];    /* where the last checkpoint or restore has CRIU's images */
+extern enum err_code fake_joins; /* what join_again() says; OK: with an fd of /dev/null, fake_joined */
+extern int fake_joined;
 extern int64_t fake_oom_kills;   /* what cgroup_oom_kills() says */
 extern char fake_exec_keep_id[80];
 extern int fake_exec_out;        /* our copy of what the exec writes its stdout to; -1 once closed */

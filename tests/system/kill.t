@@ -37,11 +37,15 @@ is 'with its log' "$(log_text late)" late
 slow=$($CRICTL create "$pod" "$(ctr_json slow 'until [ -e /tmp/go ]; do sleep 0.05; done; echo done; exit 9')" "$T/p.pod.json")
 $CRICTL start "$slow" >/dev/null
 pid=$($CRICTL inspect "$slow" | jq -r .info.pid)
+waiting=$($CRICTL create "$pod" "$(ctr_json waiting 'hostname')" "$T/p.pod.json")
 keeper=$(ps -o ppid= -p "$(crispd_pid)" | tr -d ' ')
 before=$(crispd_pid)
 kill -9 "$keeper"
 ok 'lists are answered without a keeper' $CRICTL ps -a
 ok 'a new keeper comes and spawns' until_ok 20 $CRICTL exec -s "$slow" echo hello
+ok 'what was created before starts' $CRICTL start "$waiting"
+ok 'and ends' until_ok 20 exited "$waiting"
+is "in its pod's namespaces" "$(log_text waiting)" "$(hostname)"
 is 'crispd ran on' "$(crispd_pid)" "$before"
 touch "/proc/$pid/root/tmp/go"
 ok 'the container ends' until_ok 20 exited "$slow"

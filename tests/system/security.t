@@ -139,7 +139,12 @@ handler() {
 	local target=$ctr
 	start "\"linux\":{\"security_context\":{\"namespace_options\":{\"pid\":3,\"target_id\":\"$target\"}}}"
 	is "$h: it sees the processes of its target" "$(readlink "/proc/$($CRICTL inspect "$ctr" | jq .info.pid)/ns/pid")" "$(readlink "/proc/$($CRICTL inspect "$target" | jq .info.pid)/ns/pid")"
-	stop; ctr=$target; stop
+	stop
+	late=$($CRICTL create "$pod" "$(ctr_json "late$h" 'exec sleep 1000' "\"linux\":{\"security_context\":{\"namespace_options\":{\"pid\":3,\"target_id\":\"$target\"}}}")" "$T/p-$h.pod.json")
+	ctr=$target; stop
+	notok "$h: a target that has ended since" $CRICTL start "$late"
+	like "$h: it says so" "$out" "FailedPrecondition.*$target.*not running"
+	is "$h: the container is as it was" "$(state_of "$late")" CONTAINER_CREATED
 	$CRICTL rmp -f "$pod" >/dev/null 2>&1
 
 	# The node's namespaces.

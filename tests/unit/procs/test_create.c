@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #include "procs/create.h"
+#include "procs/keeper.h"
+#include "procs/life.h"
 #include "procs/sandbox_down.h"
 #include "tests/fakes/spec_pod.h"
 #include "tests/tap.h"
@@ -25,6 +27,18 @@ int sandbox_namespaces(const struct sandbox *s, struct arena *a, struct spec_nam
 		return err_set(e, ERR_INTERNAL, "the network namespace is gone");
 	*out = (struct spec_namespaces){ "/n/net", "/n/ipc", "/n/uts", "", "/proc/5/ns/pid" };
 	return 0;
+}
+
+/* Starts are test_join.c's. */
+int life_pidfd(const struct container *c)
+{
+	(void)c;
+	return -1;
+}
+
+bool keeper_here(void)
+{
+	return true;
 }
 
 static void pod(struct spec_pod *p, const char *config)

@@ -188,6 +188,34 @@ static void not_created_or_not_ready(void)
 	ok(r.calls == 2 && r.err.code == ERR_FAILED_PRECONDITION && c->state == CONTAINER_CREATED);
 }
 
+static void whose_processes_it_shares_is_gone(void)
+{
+	struct container *c = fake_container();
+	struct result r = { 0 };
+
+	fake_joins = ERR_FAILED_PRECONDITION;
+	start_start(c, record, &r);
+	fake_joins = ERR_OK;
+	world_settle();
+	ok(r.calls == 1 && r.err.code == ERR_FAILED_PRECONDITION && strstr(r.err.msg, "not running"));
+	ok(c->state == CONTAINER_CREATED && !c->starting && !c->in_runtime);
+	is_str(fake_calls, "");
+}
+
+static void what_it_joins_is_open_until_it_runs(void)
+{
+	struct container *c = fake_container();
+	struct result r = { 0 };
+
+	start_start(c, record, &r);
+	ok(fcntl(fake_joined, F_GETFD) >= 0);
+	fake_runtime_ok(0);
+	ok(r.calls == 1 && fcntl(fake_joined, F_GETFD) < 0);
+	fake_exit(c->id, 0);
+	world_settle();
+	fake_runtime_ok(0);
+}
+
 static void stdin_is_a_pipe_that_the_keeper_holds(void)
 {
 	struct container *c = fake_container();
@@ -355,6 +383,8 @@ int main(void)
 	the_keeper_is_away();
 	the_log_cannot_be_opened();
 	not_created_or_not_ready();
+	whose_processes_it_shares_is_gone();
+	what_it_joins_is_open_until_it_runs();
 	stdin_is_a_pipe_that_the_keeper_holds();
 	adopted_and_still_there();
 	adopted_but_it_ended_meanwhile();
