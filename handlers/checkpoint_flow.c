@@ -211,6 +211,20 @@ static int check_location(const char *location, struct arena *a, struct err *e)
 	return 0;
 }
 
+static bool allowed;
+
+void checkpoint_flow_open(bool enabled)
+{
+	allowed = enabled;
+}
+
+int checkpoint_flow_allowed(struct err *e)
+{
+	return allowed ? 0
+		       : err_set(e, ERR_FAILED_PRECONDITION,
+				 "checkpoints are switched off by checkpoint.enabled in the configuration");
+}
+
 void checkpoint_flow(struct container *c, const char *location, int64_t timeout_ms, checkpoint_flow_done *done,
 		     void *arg)
 {
@@ -228,7 +242,7 @@ void checkpoint_flow(struct container *c, const char *location, int64_t timeout_
 	f->deadline_ns = f->begun_ns + (timeout_ms ? timeout_ms : DEFAULT_TIMEOUT_MS) * 1000000;
 	f->done = done;
 	f->arg = arg;
-	if (check_location(location, a, &f->err) < 0)
+	if (checkpoint_flow_allowed(&f->err) < 0 || check_location(location, a, &f->err) < 0)
 		return timer_set(&f->timer, 0, on_refused);
 	if (c->state != CONTAINER_RUNNING || c->removing) {
 		err_set(&f->err, ERR_FAILED_PRECONDITION, "container %.12s is not running", c->id);

@@ -15,7 +15,7 @@
 
 enum { FILE_MAX_BYTES = 1 << 20 };
 
-enum kind { STRING, PATH, LIST, PORT, SIZE, LEVEL, RUNTIMES };
+enum kind { STRING, PATH, LIST, PORT, SIZE, SWITCH, LEVEL, RUNTIMES };
 
 struct key {
 	const char *section; /* "": top level */
@@ -44,6 +44,7 @@ static const struct key keys[] = {
 	KEY("images", "max_layer_bytes", SIZE, images_max_layer_bytes),
 	KEY("images", "min_free", STRING, images_min_free),
 	KEY("images", "pinned", LIST, images_pinned),
+	KEY("checkpoint", "enabled", SWITCH, checkpoint_enabled),
 	KEY("runtime", "default", STRING, runtimes.default_name),
 	KEY("", "runtimes", RUNTIMES, runtimes),
 	KEY("log", "level", LEVEL, log_level),
@@ -179,6 +180,14 @@ static int read_level(struct reading *r, enum log_level *out, const yaml_node_t 
 	return 0;
 }
 
+static int read_switch(struct reading *r, bool *out, const yaml_node_t *n)
+{
+	*out = strcmp(scalar(n), "true") == 0;
+	if (!*out && strcmp(scalar(n), "false") != 0)
+		return fault(r, n, "true or false is expected, not", scalar(n));
+	return 0;
+}
+
 static int read_value(struct reading *r, const struct key *k, yaml_node_t *n)
 {
 	char *member = (char *)r->c + k->offset;
@@ -198,6 +207,7 @@ static int read_value(struct reading *r, const struct key *k, yaml_node_t *n)
 		*(const char **)member = arena_strdup(r->c->arena, scalar(n));
 		return 0;
 	case PORT: return read_port(r, (int32_t *)member, n);
+	case SWITCH: return read_switch(r, (bool *)member, n);
 	case LEVEL: return read_level(r, (enum log_level *)member, n);
 	case SIZE:
 		if (parse_size((uint64_t *)member, scalar(n)) < 0)
@@ -285,6 +295,7 @@ static void set_defaults(struct config *c)
 		.cdi_spec_dirs = { (const char **)cdi_dirs, 2 },
 		.registry_config_path = "/etc/crisp/certs.d",
 		.images_max_layer_bytes = 32ull << 30, .images_min_free = "5%",
+		.checkpoint_enabled = true,
 		.runtimes = { .handlers = handlers, .n = 2, .default_name = "runc" },
 		.log_level = LOG_LEVEL_INFO,
 		.arena = arena_new(),
@@ -380,14 +391,14 @@ char *config_text(const struct config *c, struct arena *a)
 					      c->runtimes.handlers[i].path));
 	/* stateDir is the name by which critest looks for it. */
 	j = json_pack("{s:s, s:s, s:s, s:s, s:o, s:s, s:{s:s, s:i}, s:{s:s, s:s}, s:{s:o, s:s}, s:{s:o}, s:{s:s}, "
-		      "s:{s:I, s:s, s:o}, s:{s:s}, s:O}",
+		      "s:{s:I, s:s, s:o}, s:{s:b}, s:{s:s}, s:O}",
 		      "root", c->root, "state", c->state, "stateDir", c->state, "netns_dir", c->netns_dir, "listen",
 		      list_json(&c->listen), "http", c->http, "stream", "address", c->stream_address, "port",
 		      (int)c->stream_port, "cgroup", "driver", c->cgroup.driver, "root", c->cgroup.root, "cni",
 		      "bin_dirs", list_json(&c->cni.bin_dirs), "conf_dir", c->cni.conf_dir, "cdi", "spec_dirs",
 		      list_json(&c->cdi_spec_dirs), "registry", "config_path", c->registry_config_path, "images",
 		      "max_layer_bytes", (json_int_t)c->images_max_layer_bytes, "min_free", c->images_min_free,
-		      "pinned", list_json(&c->images_pinned), "runtime", "default", c->runtimes.default_name,
-		      "runtimes", runtimes);
+		      "pinned", list_json(&c->images_pinned), "checkpoint", "enabled", (int)c->checkpoint_enabled,
+		      "runtime", "default", c->runtimes.default_name, "runtimes", runtimes);
 	return json_text(a, own_must(j));
 }

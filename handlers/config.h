@@ -27,6 +27,7 @@ struct config {
 	uint64_t images_max_layer_bytes;
 	const char *images_min_free;
 	struct strings images_pinned;
+	bool checkpoint_enabled;
 	struct runtimes_config runtimes;
 	enum log_level log_level;
 	struct arena *arena; /* owns all of it */

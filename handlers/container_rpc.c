@@ -1,4 +1,5 @@
 /* container_rpc.c - the RPCs that change containers. Spec: CRI v1 RuntimeService. */
+#include "handlers/checkpoint_flow.h"
 #include "handlers/checkpoint_stage.h"
 #include "handlers/convert.h"
 #include "handlers/create_flow.h"
@@ -101,6 +102,8 @@ void rpc_start_container(struct rpc *r, const void *request)
 		err_set(&e, ERR_FAILED_PRECONDITION, "container %.12s is being removed", c->id);
 		return rpc_fail(r, &e);
 	}
+	if (*c->restore && checkpoint_flow_allowed(&e) < 0)
+		return rpc_fail(r, &e);
 	t = turn_new(r, c);
 	lane_enter(&c->lane, &t->pass, on_start_turn);
 }

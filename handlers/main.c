@@ -17,6 +17,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "handlers/checkpoint_flow.h"
 #include "handlers/config.h"
 #include "handlers/config_rpc.h"
 #include "handlers/create_flow.h"
@@ -156,6 +157,7 @@ static int open_procs(struct err *e)
 	sandbox_task_watch();
 	seccomp_bpf_open(program("crisp-seccomp"));
 	create_flow_open(node_name);
+	checkpoint_flow_open(config.checkpoint_enabled);
 	cdi_open(&config.cdi_spec_dirs);
 	cni_open(&config.cni, on_network_changed, NULL);
 	return log_pumps_open(e);

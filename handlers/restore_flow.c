@@ -15,6 +15,7 @@
 
 #include "api.pb-c.h"
 #include "handlers/checkpoint_dump.h"
+#include "handlers/checkpoint_flow.h"
 #include "handlers/checkpoint_stage.h"
 #include "handlers/create_flow.h"
 #include "handlers/remove_flow.h"
@@ -311,6 +312,8 @@ void restore_flow(struct rpc *r, struct sandbox *s, const struct container_confi
 	struct container *c;
 	struct err e = { 0 };
 
+	if (checkpoint_flow_allowed(&e) < 0)
+		return rpc_fail(r, &e);
 	if (m) {
 		if (join(r, m, config, &e) < 0)
 			rpc_fail(r, &e);

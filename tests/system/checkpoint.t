@@ -158,6 +158,38 @@ ok 'nothing is left below root' until_ok 5 no_stages
 is 'nor where a layer is unpacked' "$(ls "$T/root/ingest")" ''
 $CRICTL stopp "$pod" >/dev/null; $CRICTL rmp "$pod" >/dev/null
 
+# ---- where they are switched off; a container that was made before does not start
+fresh; tar -C "$W" -cf "$A/s.tar" .; rm -rf "$W"
+pod=$($CRICTL runp "$(pod_json p-strange)")
+create
+before=$made old=$(crispd_pid)
+cp "$T/config.yaml" "$T/config.on"
+echo 'checkpoint: {enabled: false}' >>"$T/config.yaml"
+reload() { # its successor reads the file
+	kill -HUP "$KEEPER"
+	until_ok 10 another_answers
+}
+another_answers() { [ -n "$(crispd_pid)" ] && [ "$(crispd_pid)" != "$old" ] && crisp_ready; }
+ok 'switched off' reload
+ctr=$($CRICTL ps -q --name plain)
+checkpoint "$ctr" "$A/x.tar"
+is 'no checkpoint' "$code" FAILED_PRECONDITION
+like 'it says by which key' "$message" 'checkpoint.enabled'
+notok 'and there is none' test -e "$A/x.tar"
+left_before="1 $(ls "$T/root/snapshots" "$T/state/containers" | grep -c .)"
+refused 'no container of one' FailedPrecondition 'checkpoint.enabled'
+out=$($CRICTL start "$before" 2>&1)
+like 'none that was made before starts' "$out" 'FailedPrecondition.*checkpoint.enabled'
+is 'it is as it was' "$(state_of "$before")" CONTAINER_CREATED
+old=$(crispd_pid)
+mv "$T/config.on" "$T/config.yaml"
+ok 'switched on again' reload
+checkpoint "$ctr" relative/x.tar
+is 'the next thing that is wrong is told' "$code" INVALID_ARGUMENT
+$CRICTL rm "$before" >/dev/null
+rm -f "$A/s.tar"
+$CRICTL stopp "$pod" >/dev/null; $CRICTL rmp "$pod" >/dev/null
+
 # ---- what does
 if ! works; then
 	skip 'checkpoint and restore' "criu does not work here: $(why_not)"
