@@ -19,7 +19,8 @@ bool restore_wanted(const struct container_config *config);
 bool restore_under_way(const struct sandbox *s, const struct container_config *config);
 
 /* Answers r with the container's id. Equal requests join. Errors leave nothing behind:
- *   FAILED_PRECONDITION  checkpoints are switched off, no such file, its image is not here, the sandbox is not READY or has a user namespace
+ *   FAILED_PRECONDITION  checkpoints are switched off, no such file, its image is not here, the sandbox is not READY or
+ *                        has a user namespace
  *   INVALID_ARGUMENT     not a checkpoint; other mounts or another terminal than it was made with; as create_flow()
  *   ALREADY_EXISTS       as create_flow()
  *   RESOURCE_EXHAUSTED   images.max_layer_bytes, min_free */
