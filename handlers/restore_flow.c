@@ -1,12 +1,14 @@
 /* restore_flow.c - see restore_flow.h.
  *
  *   UNPACK ---unpacked, read---> APPLY ---the writable part is as it was---> DONE, all waiters get the id
- *     |                            |
- *     |                            +---failed---> UNDO ---container and snapshot are gone---> FAILED
- *     +---failed------------------------------------------------------------------------------^
+ *     | |                        ^ |
+ *     | +---no image---> PULL ---+ +---failed---> UNDO ---container and snapshot are gone---> FAILED
+ *     |                   |                                                                   ^ ^
+ *     |                   +---failed----------------------------------------------------------+ |
+ *     +---failed--------------------------------------------------------------------------------+
  *
  * The container begins with APPLY and holds its own lane until the end, so whoever wants to remove it waits.
- * Waits on: a child (UNPACK, APPLY), the lane's first turn (APPLY), the removal (UNDO). */
+ * Waits on: a child (UNPACK, APPLY), a pull (PULL), the lane's first turn (APPLY), the removal (UNDO). */
 #include "handlers/restore_flow.h"
 
 #include <stdlib.h>
@@ -20,6 +22,7 @@
 #include "handlers/create_flow.h"
 #include "handlers/remove_flow.h"
 #include "images/archive.h"
+#include "images/pull.h"
 #include "images/store.h"
 #include "procs/bundle.h"
 #include "procs/criu.h"
@@ -27,9 +30,10 @@
 #include "reactor/own.h"
 #include "reactor/sm.h"
 
-enum restore_state { UNPACK, APPLY, UNDO, DONE, FAILED };
+enum restore_state { UNPACK, PULL, APPLY, UNDO, DONE, FAILED };
 static const struct sm_state restore_states[] = {
-	[UNPACK] = { "UNPACK", TO(APPLY) | TO(UNDO) | TO(FAILED) },
+	[UNPACK] = { "UNPACK", TO(PULL) | TO(APPLY) | TO(FAILED) },
+	[PULL] = { "PULL", TO(APPLY) | TO(FAILED) },
 	[APPLY] = { "APPLY", TO(DONE) | TO(UNDO) },
 	[UNDO] = { "UNDO", TO(FAILED) },
 	[DONE] = { "DONE", 0 },
@@ -45,7 +49,7 @@ struct restore {
 	struct container_config config;
 	const char *stage;
 	struct checkpoint_dump dump;
-	struct container *container; /* NULL in UNPACK */
+	struct container *container; /* NULL before APPLY */
 	struct lane_pass pass;
 	struct removal_wait removal;
 	struct err err;
@@ -100,17 +104,22 @@ static void fail(struct restore *m, const struct err *e)
 
 /* ---- what was checkpointed, and what is asked for ---- */
 
-static const struct image *base_image(const struct checkpoint_dump *d, struct err *e)
+static const struct image *base_image(const struct checkpoint_dump *d)
 {
 	const char *const names[] = { d->image_ref, d->image_name, d->image };
 	const struct image *img = NULL;
 
 	for (size_t i = 0; i < 3 && !img; i++)
 		img = *names[i] ? store_find(names[i]) : NULL;
-	if (!img)
-		err_set(e, ERR_FAILED_PRECONDITION, "its image %.200s (%.200s) is not here: pull it first",
-			d->image_name, d->image_ref);
 	return img;
+}
+
+/* By its digest where that is known, for a tag may have moved. A mere id, CRI-O's, names no registry. */
+static const char *base_name(const struct checkpoint_dump *d)
+{
+	if (strchr(d->image_ref, '@'))
+		return d->image_ref;
+	return *d->image_name ? d->image_name : d->image;
 }
 
 static bool has_mount(const json_t *spec, const char *destination)
@@ -206,28 +215,57 @@ static void on_turn(struct lane_pass *p)
 	archive_apply(m->stage, &m->dump.deleted, m->container->id, on_applied, m);
 }
 
-static void on_unpacked(void *arg, const struct err *failed)
+static void make(struct restore *m, const struct image *img)
+{
+	struct container_image image = create_flow_image(img, &m->config);
+	struct err e;
+
+	if (!img->tags.n)
+		image.name = base_name(&m->dump); /* not the checkpoint's */
+	if (m->config.command.n + m->config.args.n + image.entrypoint.n + image.cmd.n == 0)
+		image.entrypoint = m->dump.args; /* nothing is executed, but it must be said */
+	sm_move(&m->sm, APPLY);
+	m->container = container_new(sandbox_find(m->sandbox), &m->config, &image);
+	m->container->restore = arena_strdup(m->container->arena, m->stage);
+	if (create_flow_prepare(m->container, img, &e) < 0)
+		return fail(m, &e);
+	lane_enter(&m->container->lane, &m->pass, on_turn);
+}
+
+/* What speaks against a name from outside, or against its image, is no word about what the request names. */
+static void on_pulled(void *arg, const struct err *failed, const char *id)
 {
 	struct restore *m = arg;
-	struct sandbox *s = sandbox_find(m->sandbox);
-	struct container_image image;
+	struct err e;
+
+	if (failed) {
+		e = *failed;
+		if (e.code == ERR_NOT_FOUND || e.code == ERR_UNAUTHENTICATED || e.code == ERR_PERMISSION_DENIED)
+			e.code = ERR_FAILED_PRECONDITION;
+		err_wrap(&e, "its image %.300s is not here, and cannot be pulled", base_name(&m->dump));
+	}
+	if (failed || check_dump(m, sandbox_find(m->sandbox), &e) < 0)
+		return fail(m, &e);
+	make(m, store_find(id));
+}
+
+static void on_unpacked(void *arg, const struct err *failed)
+{
+	static const struct registry_auth nobody = { "", "", "", "", "", "" };
+	struct restore *m = arg;
 	const struct image *img;
 	struct err e;
 
 	if (failed)
 		return fail(m, failed);
-	if (checkpoint_dump_read(&m->dump, m->stage, m->arena, &e) < 0 || check_dump(m, s, &e) < 0 ||
-	    !(img = base_image(&m->dump, &e)))
+	if (checkpoint_dump_read(&m->dump, m->stage, m->arena, &e) < 0 ||
+	    check_dump(m, sandbox_find(m->sandbox), &e) < 0)
 		return fail(m, &e);
-	image = create_flow_image(img, &m->config);
-	if (m->config.command.n + m->config.args.n + image.entrypoint.n + image.cmd.n == 0)
-		image.entrypoint = m->dump.args; /* nothing is executed, but it must be said */
-	m->container = container_new(s, &m->config, &image);
-	m->container->restore = arena_strdup(m->container->arena, m->stage);
-	if (create_flow_prepare(m->container, img, &e) < 0)
-		return fail(m, &e);
-	sm_move(&m->sm, APPLY);
-	lane_enter(&m->container->lane, &m->pass, on_turn);
+	img = base_image(&m->dump);
+	if (img)
+		return make(m, img);
+	sm_move(&m->sm, PULL);
+	pull_start(base_name(&m->dump), &nobody, on_pulled, m);
 }
 
 /* ---- the beginning ---- */

@@ -83,6 +83,7 @@ fresh() { # what is little but right
 	jq -n --arg i "$REGISTRY/busybox:latest" '{id:"x",name:"x",rootfsImageName:$i}' >"$W/config.dump"
 	echo '{"process":{"terminal":false,"args":["/bin/x"]},"mounts":[]}' >"$W/spec.dump"
 }
+of_image() { fresh; jq --arg n "$1" --arg r "${2-}" '.rootfsImageName = $n | .rootfsImageRef = $r' "$W/config.dump" >"$W/c" && mv "$W/c" "$W/config.dump"; }
 create() { # [EXTRA]: of $A/s.tar, or of what EXTRA names
 	jq -n --arg i "$A/s.tar" --argjson x "{${1-}}" \
 		'{metadata:{name:"strange",attempt:1},image:{image:$i},log_path:"strange.log",linux:{}} * $x' >"$T/strange.ctr.json"
@@ -106,6 +107,28 @@ create
 is 'asked for again it is the same' "$made" "$first_made"
 ok 'it goes without having run' $CRICTL rm "$made"
 ok 'with all of it' until_ok 5 no_stages
+jq '.[0].repo = "below" | .[0].config.Env = ["BELOW=1"]' "$ROOT/tests/images/busybox.json" >"$T/below.json"
+$IMAGE --registry "$REGISTRY" "$T/below.json" >/dev/null
+of_image "$REGISTRY/below:1"
+tar -C "$W" -cf "$A/s.tar" .
+create
+like 'the image below is pulled where it is not here' "$made" '^[0-9a-f]{64}$'
+is 'and is the one' "$($CRICTL inspect "$made" | jq -r .status.image.image)" "$REGISTRY/below:1"
+ref=$($CRICTL inspect "$made" | jq -r .status.imageRef)
+like 'with a digest' "$ref" '@sha256:'
+$CRICTL rm "$made" >/dev/null; $CRICTL rmi "$REGISTRY/below:1" >/dev/null
+of_image "$REGISTRY/below:no-such-tag" "$ref"
+tar -C "$W" -cf "$A/s.tar" .
+cp "$T/strange.ctr.json" "$T/again.ctr.json"
+$CRICTL create "$pod" "$T/again.ctr.json" "$T/p-strange.pod.json" >/dev/null 2>&1 & again=$!
+create
+wait "$again"
+like 'by its digest, whatever became of the tag' "$made" '^[0-9a-f]{64}$'
+is 'once for two that ask' "$($CRICTL ps -aq --name strange | wc -l)" 1
+is 'it is the same image' "$($CRICTL inspect "$made" | jq -r '.status.imageRef + " " + .status.image.image')" "$ref $ref"
+$CRICTL rm "$made" >/dev/null; $CRICTL rmi "$ref" >/dev/null
+fresh
+tar -C "$W" -cf "$A/s.tar" .
 gzip -k "$A/s.tar"
 create "\"image\":{\"image\":\"$A/s.tar.gz\"}"
 like 'a compressed one too' "$made" '^[0-9a-f]{64}$'
@@ -137,8 +160,14 @@ fresh; head -c 5000000 /dev/zero | tr '\0' ' ' >"$W/spec.dump"
 refused 'a long one' InvalidArgument 'spec.dump: not a file of at most'
 fresh; rm "$W/checkpoint/inventory.img"
 refused 'no images' InvalidArgument 'no CRIU images'
-fresh; jq '.rootfsImageName = "localhost/none:1"' "$W/config.dump" >"$W/c" && mv "$W/c" "$W/config.dump"
-refused 'an image that is not here' FailedPrecondition 'localhost/none:1.* is not here: pull it first'
+of_image "$REGISTRY/none:1"
+refused 'an image that nobody has' FailedPrecondition "its image $REGISTRY/none:1 is not here, and cannot be pulled"
+of_image localhost:1/none:1
+refused 'a registry that is not there' Unavailable 'its image localhost:1/none:1 is not here'
+of_image 'no/ name'
+refused 'a name that is none' InvalidArgument 'its image no/ name is not here'
+of_image '' 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+refused 'the mere id of an image' InvalidArgument 'its image .*is not here'
 fresh; echo '{"streams":{"1":"file[1:2]\nexec-cmd"}}' >"$W/crisp.dump"
 refused 'options for CRIU in the names of streams' InvalidArgument 'not a list of external files'
 fresh; echo '["/etc/../../../x"]' >"$W/deleted.files"
