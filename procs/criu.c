@@ -10,9 +10,11 @@
 #include <unistd.h>
 
 #include "procs/bundle.h"
+#include "procs/oci_runtime.h"
+#include "reactor/buf.h"
 #include "reactor/own.h"
 
-enum { LOG_MAX = 1 << 20, WORDS_MAX = 400 };
+enum { LOG_MAX = 1 << 20, WORDS_MAX = 400, CONFIG_MAX = 1 << 16 };
 
 /* ---- what CRIU says ---- */
 
@@ -129,21 +131,67 @@ int criu_write_external(const struct container *c, struct err *e)
 	return write_config(c, text, e);
 }
 
+/* What crun looks for first, too. */
+static bool is_crun(const struct container *c)
+{
+	const struct runtime_handler *h = runtime_find(c->runtime);
+
+	return h && strcmp(strrchr(h->path, '/'), "/crun") == 0;
+}
+
+static int add_file(struct buf *b, const char *path, struct err *e)
+{
+	auto_fd int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd < 0)
+		return err_os(e, ERR_INTERNAL, "read %s", path);
+	while ((n = buf_read(b, fd, CONFIG_MAX)) > 0 && b->len <= CONFIG_MAX)
+		;
+	if (n < 0)
+		return err_os(e, ERR_INTERNAL, "read %s", path);
+	if (b->len > CONFIG_MAX)
+		return err_set(e, ERR_INTERNAL, "%s: over %d bytes", path, CONFIG_MAX);
+	buf_puts(b, "\n");
+	return 0;
+}
+
+/* The annotation takes the place of the file that the runtime would read else: its lines come first, ours last and so
+ * outdo them. */
+static int rpc_config(const struct container *c, struct buf *b, struct err *e)
+{
+	static const char runc[] = "/etc/criu/runc.conf", crun[] = "/etc/criu/crun.conf";
+	const char *users = is_crun(c) && access(crun, F_OK) == 0 ? crun : runc;
+
+	if (access(users, F_OK) == 0 && add_file(b, users, e) < 0)
+		return -1;
+	buf_puts(b, "manage-cgroups=ignore\n");
+	return 0;
+}
+
+static int write_rpc_config(const struct container *c, const char *path, struct err *e)
+{
+	auto_fd int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	struct buf b = { 0 };
+	int r = rpc_config(c, &b, e);
+
+	if (r == 0 && (fd < 0 || write(fd, b.at, b.len) != (ssize_t)b.len))
+		r = err_os(e, ERR_INTERNAL, "write %s", path);
+	buf_free(&b);
+	return r;
+}
+
 /* CRIU puts processes back into the cgroup that they were in, on cgroup v2 even when the runtime names another root for
  * them; the runtime has put CRIU itself into the right one. Only the file of this annotation outdoes its wish. */
 int criu_keep_cgroup(const struct container *c, struct err *e)
 {
-	static const char text[] = "manage-cgroups=ignore\n";
 	auto_json json_t *config = bundle_read_config(c->bundle, e);
 	json_t *notes = json_object_get(config, "annotations");
 	struct arena *a = arena_new();
 	const char *path = arena_printf(a, "%s/criu-rpc.conf", c->bundle);
-	auto_fd int fd = config ? open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600) : -1;
-	int r = -1;
+	int r = config ? write_rpc_config(c, path, e) : -1;
 
-	if (config && (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text)))
-		err_os(e, ERR_INTERNAL, "write %s", path);
-	else if (config) {
+	if (r == 0) {
 		json_object_set_new(notes, "org.criu.config", json_string(path));
 		r = bundle_write_config(c->bundle, config, e);
 	}

@@ -22,7 +22,9 @@ int criu_write_external(const struct container *c, struct err *e); /* the option
 /* The options for a restore. streams: such a list, from outside; NULL: none. INVALID_ARGUMENT unless it is one. */
 int criu_write_inherit(const struct container *c, const json_t *streams, struct err *e);
 
-int criu_keep_cgroup(const struct container *c, struct err *e); /* the same for where its processes are put */
+/* The same for where its processes are put, in config.json and a file that it names. What the user has for all
+ * containers, /etc/criu/runc.conf (crun.conf before it for crun), is in there too, as it is now. INTERNAL. */
+int criu_keep_cgroup(const struct container *c, struct err *e);
 
 /* Its complaints, from a log it wrote: one line of at most 400 bytes, "" when there are none. In the arena. */
 const char *criu_words(const char *log, struct arena *a);

@@ -1,10 +1,13 @@
 /* test_checkpoint.c - procs/checkpoint.c and criu.c with a runtime that does as it is told. */
 #include <fcntl.h>
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "procs/bundle.h"
 #include "procs/checkpoint.h"
 #include "procs/criu.h"
 #include "procs/stop.h"
@@ -274,6 +277,57 @@ static void streams_come_as_numbers(void)
 	dies();
 }
 
+/* What the runtime is told to read for a restore; config.json is as little as can be. */
+static const char *rpc_config(void)
+{
+	static char text[512];
+	char path[400];
+	struct err e;
+	auto_file FILE *f = NULL;
+	size_t n;
+	auto_json json_t *config = json_pack("{s:{}}", "annotations");
+
+	ok(bundle_write_config(c->bundle, config, &e) == 0 && criu_keep_cgroup(c, &e) == 0);
+	json_decref(config);
+	config = bundle_read_config(c->bundle, &e);
+	snprintf(path, sizeof(path), "%s/criu-rpc.conf", c->bundle);
+	is_str(json_string_value(json_object_get(json_object_get(config, "annotations"), "org.criu.config")), path);
+	f = fopen(path, "re");
+	n = f ? fread(text, 1, sizeof(text) - 1, f) : 0;
+	text[n] = '\0';
+	return text;
+}
+
+static void etc_file(const char *name, const char *text)
+{
+	char path[64];
+	auto_file FILE *f = NULL;
+
+	snprintf(path, sizeof(path), "/etc/criu/%s", name);
+	f = fopen(path, "we");
+	fputs(text, f);
+}
+
+/* An /etc of our own; nothing of it outlives us. */
+static void the_users_options_are_kept_for_a_restore(void)
+{
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount("tmpfs", "/etc", "tmpfs", 0, NULL) < 0) {
+		printf("# an /etc of our own: %m\n");
+		return;
+	}
+	running();
+	is_str(rpc_config(), "manage-cgroups=ignore\n");
+	ok(mkdir("/etc/criu", 0755) == 0);
+	etc_file("runc.conf", "tcp-close\nmanage-cgroups=full");
+	is_str(rpc_config(), "tcp-close\nmanage-cgroups=full\nmanage-cgroups=ignore\n");
+	etc_file("crun.conf", "ext-unix-sk\n"); /* and this is runc */
+	is_str(rpc_config(), "tcp-close\nmanage-cgroups=full\nmanage-cgroups=ignore\n");
+	ok(unlink("/etc/criu/runc.conf") == 0 && mkdir("/etc/criu/runc.conf", 0755) == 0);
+	ok(criu_keep_cgroup(c, &(struct err){ 0 }) < 0);
+	dies();
+}
+
 int main(void)
 {
 	frozen_dumped_thawed();
@@ -287,5 +341,6 @@ int main(void)
 	one_that_cannot_be_thawed_is_an_error();
 	a_crash_is_mended();
 	streams_come_as_numbers();
+	the_users_options_are_kept_for_a_restore();
 	return tap_end();
 }
