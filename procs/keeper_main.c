@@ -196,6 +196,17 @@ static int lock_state(const char *state, struct err *e)
 	return take_fd(&fd);
 }
 
+/* Both variables reach every descendant of a service, a shell in it too: only the process that the service manager
+ * itself executed is the one that it starts again. (systemd.exec(5); $SYSTEMD_EXEC_PID is there since systemd 248.) */
+static bool is_supervised(void)
+{
+	const char *executed = getenv("SYSTEMD_EXEC_PID");
+	bool in_service = getenv("NOTIFY_SOCKET") || getenv("INVOCATION_ID");
+
+	return executed ? in_service && atoi(executed) == getpid()
+			: getenv("NOTIFY_SOCKET") || (in_service && getppid() == 1);
+}
+
 static void usage(void)
 {
 	dprintf(STDERR_FILENO,
@@ -246,7 +257,7 @@ int main(int argc, char **argv)
 
 	log_open("keeper", LOG_LEVEL_INFO);
 	o = parse(argc, argv);
-	if (!getenv("NOTIFY_SOCKET") && !getenv("INVOCATION_ID"))
+	if (!is_supervised())
 		under_parent();
 	notify_kept(hold_again);
 	cfg = (struct crispd_config){ .path = o.crispd ? o.crispd : find_crispd(), .config = o.config };

@@ -2,6 +2,8 @@
 
 . "$(dirname "$0")/../lib/crisp.sh"
 
+# As in a shell of some service: who starts a keeper by hand there has no service manager that would start the next one.
+export INVOCATION_ID=00000000000000000000000000000000 SYSTEMD_EXEC_PID=1
 crisp_config
 cni_config
 crisp_start || exit 1

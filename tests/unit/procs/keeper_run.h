@@ -290,6 +290,7 @@ static inline void be_crispd(void)
 static inline pid_t start_keeper(const char *story, bool managed, const char *const *more)
 {
 	const char *argv[16] = { keeper_program, "--crispd", self, "--state", shared->dir, "--log", "error" };
+	char pid_text[16];
 	size_t n = 7;
 	pid_t pid;
 
@@ -301,10 +302,10 @@ static inline pid_t start_keeper(const char *story, bool managed, const char *co
 	pid = fork();
 	if (pid)
 		return pid;
-	if (managed)
-		setenv("INVOCATION_ID", "test", 1);
-	else
-		unsetenv("INVOCATION_ID");
+	/* Without a manager: as in a shell of some service, which has the variables of its ancestor. */
+	snprintf(pid_text, sizeof(pid_text), "%d", managed ? getpid() : getppid());
+	setenv("INVOCATION_ID", "test", 1);
+	setenv("SYSTEMD_EXEC_PID", pid_text, 1);
 	execv(keeper_program, (char *const *)argv);
 	_exit(99);
 }
