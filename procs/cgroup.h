@@ -62,6 +62,8 @@ int cgroup_limit(const char *path, const struct resources *r, struct err *e);
 int64_t cgroup_weight(int64_t cpu_shares); /* v2's cpu.weight */
 /* It and what is below, from the next turn on; a busy one is retried with growing pauses, never waited for. */
 void cgroup_remove(const char *path);
+/* The same, but tried at once where it is no unit. False: it is not gone yet, so who has a record of it keeps that. */
+bool cgroup_remove_now(const char *path);
 void cgroup_close(void); /* one last try at what is still to be removed, and at the root when it is empty */
 
 /* SIGKILL to every process in it and below. Passes over the tree are repeated until one finds nobody new (at most 16):

@@ -117,14 +117,15 @@ struct cgroup_pod_op *cgroup_pod_adopt(const struct sandbox *s, pid_t pause, cgr
 	return op;
 }
 
-void cgroup_pod_remove(const struct sandbox *s)
+bool cgroup_pod_remove(const struct sandbox *s)
 {
 	struct arena *a = arena_new();
 	const char *own = cgroup_own_path(a, s->cgroup, s->id), *pause = cgroup_pause_path(a, s->cgroup, s->id);
 	bool scope_is_own = *s->config.cgroup_parent && cgroup_is_scope(pause) && sandbox_has_pause(s);
+	bool gone = cgroup_remove_now(scope_is_own ? pause : own);
 
-	cgroup_remove(scope_is_own ? pause : own);
 	arena_free(a);
+	return gone;
 }
 
 /* ---- the sandbox's own group, anew ---- */

@@ -2,6 +2,8 @@
 #ifndef PROCS_CGROUP_POD_H
 #define PROCS_CGROUP_POD_H
 
+#include <stdbool.h>
+
 #include "procs/sandbox.h"
 #include "reactor/err.h"
 
@@ -23,6 +25,6 @@ struct cgroup_pod_op *cgroup_pod_adopt(const struct sandbox *s, pid_t pause, cgr
 int cgroup_pod_renew(const struct sandbox *s, struct err *e);
 
 void cgroup_pod_cancel(struct cgroup_pod_op *op); /* cgroup_pod_remove() afterwards takes all of it back */
-void cgroup_pod_remove(const struct sandbox *s);  /* as cgroup_remove() */
+bool cgroup_pod_remove(const struct sandbox *s);  /* as cgroup_remove_now() */
 
 #endif

@@ -149,15 +149,18 @@ static void on_timer(struct timer *t)
 	arm();
 }
 
-void cgroup_remove(const char *path)
+/* The removal of it, under way already or new; NULL: that is nobody's to remove. */
+static struct removal *removal_of(const char *path)
 {
 	struct removal *r;
 
 	if (!*path || strcmp(path, "/") == 0)
-		return;
-	list_each(it, &queue)
-		if (strcmp(container_of(it, struct removal, link)->path, path) == 0)
-			return;
+		return NULL;
+	list_each(it, &queue) {
+		r = container_of(it, struct removal, link);
+		if (strcmp(r->path, path) == 0)
+			return r;
+	}
 	r = own_must(calloc(1, sizeof(*r) + strlen(path) + 1));
 	memcpy(r->path, path, strlen(path) + 1);
 	r->pause_ms = FIRST_PAUSE_MS;
@@ -165,6 +168,23 @@ void cgroup_remove(const char *path)
 	r->stopped = !cgroup_unit(path);
 	list_push(&queue, &r->link);
 	arm();
+	return r;
+}
+
+void cgroup_remove(const char *path)
+{
+	removal_of(path);
+}
+
+bool cgroup_remove_now(const char *path)
+{
+	struct removal *r = removal_of(path);
+
+	if (r && (!r->stopped || try(r) < 0))
+		return false;
+	if (r)
+		drop(r);
+	return true;
 }
 
 static void sweep_in(const struct hierarchy *h, bool (*known)(const char *id))

@@ -67,7 +67,7 @@ static void on_gone(struct timer *t)
 
 	sm_move(&r->sm, GONE);
 	r->unmount(arg, c);
-	cgroup_remove(c->cgroup);
+	cgroup_remove_now(c->cgroup);
 	if (c->log)
 		log_pump_close(c->log);
 	c->log = NULL;

@@ -72,16 +72,18 @@ static void report(struct sandbox_down *d)
 static void rest_step(struct sandbox_down *d)
 {
 	struct sandbox *s = d->s;
+	uint32_t left = 0;
 
 	sm_move(&d->sm, REST);
 	if (s->made & MADE_NAMESPACES)
 		keeper_namespaces_drop(s->id, s->netns_path);
 	if (s->made & MADE_FILES)
 		sandbox_files_remove(s);
-	if (s->made & MADE_CGROUP)
-		cgroup_pod_remove(s);
+	/* Below a parent of the caller's nothing but the record tells that a group is ours. */
+	if ((s->made & MADE_CGROUP) && !cgroup_pod_remove(s))
+		left = MADE_CGROUP;
 	if (s->made || s->ips.n) {
-		s->made = 0;
+		s->made = left;
 		s->ips.n = 0; /* the address may be another pod's now */
 		save(s);
 	}

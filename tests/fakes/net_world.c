@@ -215,6 +215,12 @@ void cgroup_remove(const char *path)
 	traced("-cgroup");
 }
 
+bool cgroup_remove_now(const char *path)
+{
+	cgroup_remove(path);
+	return !net_world.busy_cgroup;
+}
+
 const char *const *cgroup_tasks(struct arena *a, const char *path)
 {
 	(void)a;

@@ -14,6 +14,7 @@ extern char net_trace[512];
 extern struct net_world {
 	bool no_conf, no_cgroup, no_files, no_pins; /* these fail at once */
 	bool cgroup_v2, systemd;
+	bool busy_cgroup; /* a group does not go at once */
 	char slice[256];
 	char last_cgroup[256]; /* the last one made or removed */
 	int pause_pid;           /* > 0: the keeper keeps a pause with that pid; a SIGKILL is not really sent */

@@ -203,6 +203,12 @@ void cgroup_remove(const char *path)
 	note("rmdir");
 }
 
+bool cgroup_remove_now(const char *path)
+{
+	cgroup_remove(path);
+	return true;
+}
+
 size_t cgroup_pids(const char *path, pid_t *pids, size_t max)
 {
 	(void)path;

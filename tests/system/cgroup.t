@@ -96,6 +96,24 @@ ok 'with its group' gone "$half"
 until_ok 20 crisp_ready
 ok 'the parent is not' test -d "$tree$parent"
 
+# A group of the sandbox's that is busy when it is stopped, and whose crispd dies before it has gone.
+if [ $CGROUP_DRIVER = cgroupfs ]; then
+	pod=$($CRICTL runp "$(pod_json busy "$(in_parent 1)")")
+	$CRICTL start "$($CRICTL create "$pod" "$(ctr_json busy 'sleep 1000')" "$T/busy.pod.json")" >/dev/null
+	until_ok 5 test -d "$tree$(of_pod "$pod")"
+	sleep 1000 & guest=$!
+	echo $guest >"$tree$(of_pod "$pod")/cgroup.procs"
+	ok 'a pod is stopped whose group is busy' $CRICTL stopp "$pod"
+	ok 'which stays so long' test -d "$tree$(of_pod "$pod")"
+	old=$(crispd_pid)
+	another() { [ -n "$(crispd_pid)" ] && [ "$(crispd_pid)" != "$old" ] && crisp_ready; }
+	kill -9 "$old"
+	ok 'another crispd is there' until_ok 10 another
+	kill $guest; wait $guest 2>/dev/null
+	$CRICTL rmp "$pod" >/dev/null
+	ok 'it knows of it: nothing is left below the parent' until_ok 5 gone "$pod"
+fi
+
 pod=$($CRICTL runp "$(pod_json own)")
 ctr=$($CRICTL create "$pod" "$(ctr_json o 'sleep 1000')" "$T/own.pod.json")
 $CRICTL start "$ctr" >/dev/null

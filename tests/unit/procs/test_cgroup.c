@@ -240,6 +240,10 @@ static void made_and_removed(void)
 	cgroup_remove("/");
 	cgroup_remove("");
 	world_settle();
+	ok(cgroup_remove_now("") && cgroup_remove_now(below("/none")));
+	ok(cgroup_make(below("/pod"), &e) == 0);
+	ok(cgroup_remove_now(below("/pod")) && !exists(below("/pod")));
+	world_settle();
 }
 
 static void killed_with_all_below(void)
@@ -253,9 +257,9 @@ static void killed_with_all_below(void)
 	inner = member(below("/pod/c1"));
 	ok(cgroup_pids(below("/pod"), pids, 8) == 2 && cgroup_pids(below("/pod/c1"), pids, 8) == 1 && pids[0] == inner);
 	ok(cgroup_pids(below("/pod"), pids, 1) == 1);
-	cgroup_remove(below("/pod"));
+	ok(!cgroup_remove_now(below("/pod"))); /* busy */
 	world_settle();
-	ok(exists(below("/pod/c1"))); /* busy */
+	ok(exists(below("/pod/c1")));
 	cgroup_kill(below("/pod"));
 	ok(waitpid(outer, &status, 0) == outer && WTERMSIG(status) == SIGKILL);
 	ok(waitpid(inner, &status, 0) == inner && WTERMSIG(status) == SIGKILL);

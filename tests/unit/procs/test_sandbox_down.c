@@ -90,6 +90,24 @@ static void all_is_given_back_in_reverse(void)
 	sandbox_free(s);
 }
 
+/* Until it is gone the record says that it is ours, for whoever reads it after us. */
+static void a_busy_group_stays_in_the_record(void)
+{
+	struct result r = { 0 };
+	struct sandbox *s = ready(MADE_CGROUP);
+
+	net_world.busy_cgroup = true;
+	sandbox_down_start(s, record, &r);
+	turns();
+	ok(r.calls == 1 && r.e.code == ERR_OK && s->made == MADE_CGROUP && s->ips.n == 0);
+	net_world.busy_cgroup = false;
+	sandbox_down_start(s, record, &r);
+	turns();
+	ok(r.calls == 2 && r.e.code == ERR_OK && s->made == 0);
+	is_str(net_trace, "-cgroup -cgroup");
+	sandbox_free(s);
+}
+
 static void the_pause_goes_first(void)
 {
 	struct result r = { 0 };
@@ -281,6 +299,7 @@ int main(void)
 	ok(sandboxes_load(&e) == 0);
 	blank();
 	all_is_given_back_in_reverse();
+	a_busy_group_stays_in_the_record();
 	the_pause_goes_first();
 	a_del_that_fails_keeps_the_rest_for_the_next_try();
 	a_network_that_never_was_cannot_hold_it();
