@@ -48,6 +48,13 @@ crisp_start() {
 	KEEPER=$!
 	until_ok 20 crisp_ready || { echo "# crisp did not start:"; tail -20 "$T/crisp.log" | sed 's/^/#   /'; return 1; }
 }
+# crisp_up [LINE...]: the beginning of most tests: a configuration, a network, crisp, and the image that containers are made of.
+crisp_up() {
+	crisp_config "$@"
+	cni_config
+	crisp_start || exit 1
+	$CRICTL pull "$REGISTRY/busybox:latest" >/dev/null
+}
 crispd_pid() { pgrep -f "^[^ ]*crispd --config $T/config.yaml" | head -1; }
 crisp_stop() { [ -z "$KEEPER" ] || { kill "$KEEPER" 2>/dev/null; wait "$KEEPER" 2>/dev/null; KEEPER=; }; }
 

@@ -10,10 +10,7 @@ groups() { find /sys/fs/cgroup -type d -path "*$1*" -name "*$2*"; }
 members() { cat "$1/cgroup.procs" "$1"/*/cgroup.procs 2>/dev/null; }
 gone() { [ -z "$(groups "$CGROUP" "$1")" ]; }
 
-crisp_config
-cni_config
-crisp_start || exit 1
-$CRICTL pull "$REGISTRY/busybox:latest" >/dev/null
+crisp_up
 # The names below a parent: of a container's group, of a sandbox's, of its pause's; and of a pod's without a parent.
 if [ $CGROUP_DRIVER = systemd ]; then
 	name=${CGROUP:1:-6} # without slash and .slice

@@ -10,10 +10,7 @@
 works() { criu check >"$T/criu.txt" 2>&1; }
 why_not() { grep -m1 Error "$T/criu.txt" | sed 's/.*): //'; }
 
-crisp_config 'images: {max_layer_bytes: 256MiB}'
-cni_config
-crisp_start || exit 1
-$CRICTL pull "$REGISTRY/busybox:latest" >/dev/null
+crisp_up 'images: {max_layer_bytes: 256MiB}'
 A=$T/archives
 mkdir "$A"
 

@@ -3,10 +3,7 @@
 . "$(dirname "$0")/../lib/crisp.sh"
 . "$(dirname "$0")/../lib/rpc.sh"
 
-crisp_config
-cni_config
-crisp_start || exit 1
-$CRICTL pull "$REGISTRY/busybox:latest" >/dev/null
+crisp_up
 
 # ask SERVICE METHOD REQUEST-TYPE RESPONSE-TYPE [TEXT]
 ask() {

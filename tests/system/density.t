@@ -4,10 +4,7 @@
 
 N=20
 LEVEL=info
-crisp_config
-cni_config
-crisp_start || exit 1
-$CRICTL pull "$REGISTRY/busybox:latest" >/dev/null
+crisp_up
 keeper_pid() { ps -o ppid= -p "$(crispd_pid)" | tr -d ' '; }
 fds() { ls "/proc/$1/fd" | wc -l; }
 ours() { pgrep -f "$BUILD/crisp" | wc -l; }

@@ -4,10 +4,7 @@
 . "$(dirname "$0")/../lib/rpc.sh"
 
 LEVEL=info
-crisp_config
-cni_config
-crisp_start || exit 1
-$CRICTL pull "$REGISTRY/busybox:latest" >/dev/null
+crisp_up
 jq '[.[0] | .repo = "quit" | .config.StopSignal = "SIGQUIT"]' "$ROOT/tests/images/busybox.json" | "$IMAGE" --registry "$REGISTRY" - >/dev/null
 $CRICTL pull "$REGISTRY/quit" >/dev/null || exit 1
 M=$((1 << 20))

@@ -2,10 +2,7 @@
 
 . "$(dirname "$0")/../lib/crisp.sh"
 
-crisp_config
-cni_config
-crisp_start || exit 1
-$CRICTL pull "$REGISTRY/busybox:latest" >/dev/null
+crisp_up
 
 # listen NAME: events as one JSON object each go to $T/NAME. seen NAME N: N of them came.
 listen() {

@@ -4,10 +4,7 @@
 . "$(dirname "$0")/../lib/rpc.sh"
 
 LEVEL=info
-crisp_config
-cni_config
-crisp_start || exit 1
-$CRICTL pull "$REGISTRY/busybox:latest" >/dev/null
+crisp_up
 
 run() { rpc ExecSync "container_id: \"$ctr\" $(for w in "${@:2}"; do printf "cmd: '%s' " "$w"; done) timeout: $1"; }
 code_of() { sed -n 's/^exit_code: //p' <<<"$answer"; }

@@ -4,10 +4,7 @@
 
 # As in a shell of some service: who starts a keeper by hand there has no service manager that would start the next one.
 export INVOCATION_ID=00000000000000000000000000000000 SYSTEMD_EXEC_PID=1
-crisp_config
-cni_config
-crisp_start || exit 1
-$CRICTL pull "$REGISTRY/busybox:latest" >/dev/null
+crisp_up
 pod=$($CRICTL runp "$(pod_json p)")
 kill_crispd() { local old; old=$(crispd_pid); kill -9 "$old"; until_ok 10 back_after "$old"; }
 back_after() { [ -n "$(crispd_pid)" ] && [ "$(crispd_pid)" != "$1" ] && $CRICTL version && $CRICTL pods -q; }

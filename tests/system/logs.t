@@ -4,10 +4,7 @@
 . "$(dirname "$0")/../lib/rpc.sh"
 
 LEVEL=info
-crisp_config
-cni_config
-crisp_start || exit 1
-$CRICTL pull "$REGISTRY/busybox:latest" >/dev/null
+crisp_up
 pod=$($CRICTL runp "$(pod_json p)")
 reopen() { rpc ReopenContainerLog "container_id: \"$ctr\""; }
 # rotate NAME N: as the kubelet does it. The request is in $T/rpc.framed.

@@ -2,10 +2,7 @@
 
 . "$(dirname "$0")/../lib/crisp.sh"
 
-crisp_config
-cni_config
-crisp_start || exit 1
-$CRICTL pull "$REGISTRY/busybox:latest" >/dev/null
+crisp_up
 pod=$($CRICTL runp "$(pod_json p)" 2>/dev/null)
 ctr=$($CRICTL create "$pod" "$(ctr_json c 'while :; do echo tick; sleep 0.1; done')" "$T/p.pod.json")
 $CRICTL start "$ctr" >/dev/null

@@ -2,10 +2,7 @@
 
 . "$(dirname "$0")/../lib/crisp.sh"
 
-crisp_config
-cni_config
-crisp_start || exit 1
-$CRICTL pull "$REGISTRY/busybox:latest" >/dev/null
+crisp_up
 pod_json p >/dev/null
 
 for i in 1 2 3 4 5; do $CRICTL runp "$T/p.pod.json" >"$T/run.$i" 2>"$T/run.$i.err" & pids="${pids-} $!"; done

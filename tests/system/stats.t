@@ -3,10 +3,7 @@
 . "$(dirname "$0")/../lib/crisp.sh"
 . "$(dirname "$0")/../lib/rpc.sh"
 
-crisp_config
-cni_config
-crisp_start || exit 1
-$CRICTL pull "$REGISTRY/busybox:latest" >/dev/null
+crisp_up
 pod=$($CRICTL runp "$(pod_json p '"labels":{"app":"p"}')")
 # 20 MiB of its own memory, a file on the writable layer, and rest.
 ctr=$($CRICTL create "$pod" "$(ctr_json c 'dd if=/dev/zero of=/file bs=1M count=3 2>/dev/null; exec awk "BEGIN { s = sprintf(\"%20971520s\", \"\"); print \"ready\"; fflush(); while (1) system(\"sleep 1000\") }"' \

@@ -4,10 +4,7 @@
 . "$(dirname "$0")/../lib/rpc.sh"
 CLIENT="timeout $((60 * ${SLOW:-1})) $ROOT/tests/lib/stream_client"
 
-crisp_config
-cni_config
-crisp_start || exit 1
-$CRICTL pull "$REGISTRY/busybox:latest" >/dev/null
+crisp_up
 pod=$($CRICTL runp "$(pod_json s)")
 ctr=$($CRICTL create "$pod" "$(ctr_json s 'while :; do sleep 1; done')" "$T/s.pod.json")
 $CRICTL start "$ctr" >/dev/null

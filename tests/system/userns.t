@@ -2,10 +2,7 @@
 
 . "$(dirname "$0")/../lib/crisp.sh"
 
-crisp_config
-cni_config
-crisp_start || exit 1
-$CRICTL pull "$REGISTRY/busybox:latest" >/dev/null
+crisp_up
 
 MAPS='[{"host_id":200000,"container_id":0,"length":65536}]'
 USERNS='"userns_options":{"mode":0,"uids":'$MAPS',"gids":'$MAPS'}'
