@@ -23,17 +23,6 @@ struct call {
 	void *arg;
 };
 
-static void *from_arena(void *arena, size_t n)
-{
-	return arena_zalloc(arena, n);
-}
-
-static void to_arena(void *arena, void *p)
-{
-	(void)arena;
-	(void)p; /* goes with the arena */
-}
-
 static void on_message(void *arg, const uint8_t *msg, size_t len)
 {
 	struct call *call = arg;
@@ -47,7 +36,7 @@ static void on_done(void *arg, const struct err *e)
 {
 	struct call *call = arg;
 	int64_t took_ns = loop_mono_ns() - call->begun_ns;
-	ProtobufCAllocator allocator = { from_arena, to_arena, call->arena };
+	ProtobufCAllocator allocator = { arena_take, arena_leave, call->arena };
 	void *response = NULL;
 	struct err bad;
 

@@ -55,21 +55,10 @@ static int64_t patience(const struct cli *c, const char *method, const void *req
 	return PATIENCE_MS;
 }
 
-static void *from_arena(void *arena, size_t n)
-{
-	return arena_zalloc(arena, n);
-}
-
-static void to_arena(void *arena, void *p)
-{
-	(void)arena;
-	(void)p; /* goes with the arena */
-}
-
 static void on_message(void *arg, const uint8_t *msg, size_t len)
 {
 	struct cli_call *call = arg;
-	ProtobufCAllocator allocator = { from_arena, to_arena, call->arena };
+	ProtobufCAllocator allocator = { arena_take, arena_leave, call->arena };
 
 	call->response = protobuf_c_message_unpack(call->output, &allocator, len, msg);
 }

@@ -48,17 +48,6 @@ static struct map by_path;
 static struct link all;
 static bool serving;
 
-static void *take_from_arena(void *arena, size_t n)
-{
-	return arena_zalloc(arena, n);
-}
-
-static void leave_to_arena(void *arena, void *p)
-{
-	(void)arena;
-	(void)p;
-}
-
 static const char *short_name(const struct rpc *r)
 {
 	return r->method->descriptor->name;
@@ -264,7 +253,7 @@ static void on_call(void *arg, struct grpc_call *call, const char *path, const u
 		err_set(&e, ERR_UNAVAILABLE, "starting: the state of the last run is being read");
 		return rpc_fail(r, &e);
 	}
-	allocator = (ProtobufCAllocator){ take_from_arena, leave_to_arena, r->arena };
+	allocator = (ProtobufCAllocator){ arena_take, arena_leave, r->arena };
 	request = protobuf_c_message_unpack(m->descriptor->input, &allocator, len, msg);
 	if (!request) {
 		err_set(&e, ERR_INVALID_ARGUMENT, "malformed request: %zu bytes are no %s", len,

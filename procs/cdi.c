@@ -3,13 +3,12 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "reactor/log.h"
 #include "reactor/own.h"
+#include "reactor/small_file.h"
 
 #define ANNOTATION "cdi.k8s.io/"
 
@@ -136,37 +135,12 @@ static void look_in(struct search *s, json_t *file, size_t dir)
 		}
 }
 
-static char *read_whole(const char *path, size_t *len, struct err *e)
-{
-	auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	auto_free char *text = NULL;
-	struct stat st;
-	ssize_t n;
-
-	if (fd < 0 || fstat(fd, &st) < 0) {
-		err_os(e, ERR_INTERNAL, "%s", path);
-		return NULL;
-	}
-	if (!S_ISREG(st.st_mode) || st.st_size > FILE_MAX) {
-		err_set(e, ERR_INTERNAL, "%s: no regular file of at most 4 MiB", path);
-		return NULL;
-	}
-	text = own_must(malloc((size_t)st.st_size + 1));
-	n = read(fd, text, (size_t)st.st_size);
-	if (n < 0) {
-		err_os(e, ERR_INTERNAL, "%s", path);
-		return NULL;
-	}
-	*len = (size_t)n;
-	return take_ptr(&text);
-}
-
 static void look_at_file(struct search *s, const char *path, size_t dir)
 {
 	auto_json json_t *file = NULL;
 	struct err e;
 	size_t len;
-	auto_free char *text = read_whole(path, &len, &e);
+	auto_free char *text = small_file_read(path, FILE_MAX, &len, ERR_INTERNAL, &e);
 
 	if (text)
 		file = cdi_parse(text, len, path, &e);

@@ -4,13 +4,13 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "reactor/own.h"
+#include "reactor/small_file.h"
 
 enum { FILE_MAX = 1 << 20 };
 
@@ -132,27 +132,10 @@ json_t *cni_conf_parse(const char *text, size_t len, enum cni_conf_kind kind, co
 
 static json_t *load_file(const char *path, enum cni_conf_kind kind, struct err *e)
 {
-	/* O_NONBLOCK: a FIFO by that name must not stop the loop. */
-	auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	auto_free char *text = NULL;
-	struct stat st;
-	ssize_t n;
+	size_t len;
+	auto_free char *text = small_file_read(path, FILE_MAX, &len, ERR_FAILED_PRECONDITION, e);
 
-	if (fd < 0 || fstat(fd, &st) < 0) {
-		err_os(e, ERR_FAILED_PRECONDITION, "%s", path);
-		return NULL;
-	}
-	if (!S_ISREG(st.st_mode) || st.st_size > FILE_MAX) {
-		err_set(e, ERR_FAILED_PRECONDITION, "%s: not a regular file of at most 1 MiB", path);
-		return NULL;
-	}
-	text = own_must(malloc((size_t)st.st_size + 1));
-	n = read(fd, text, (size_t)st.st_size);
-	if (n < 0) {
-		err_os(e, ERR_FAILED_PRECONDITION, "%s", path);
-		return NULL;
-	}
-	return cni_conf_parse(text, (size_t)n, kind, path, e);
+	return text ? cni_conf_parse(text, len, kind, path, e) : NULL;
 }
 
 static bool ends_in(const char *name, const char *suffix)

@@ -13,6 +13,7 @@
 #include "procs/oci_runtime.h"
 #include "reactor/buf.h"
 #include "reactor/own.h"
+#include "reactor/small_file.h"
 
 enum { LOG_MAX = 1 << 20, WORDS_MAX = 400, CONFIG_MAX = 1 << 16 };
 
@@ -141,17 +142,12 @@ static bool is_crun(const struct container *c)
 
 static int add_file(struct buf *b, const char *path, struct err *e)
 {
-	auto_fd int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	ssize_t n;
+	size_t len;
+	auto_free char *text = small_file_read(path, CONFIG_MAX, &len, ERR_INTERNAL, e);
 
-	if (fd < 0)
-		return err_os(e, ERR_INTERNAL, "read %s", path);
-	while ((n = buf_read(b, fd, CONFIG_MAX)) > 0 && b->len <= CONFIG_MAX)
-		;
-	if (n < 0)
-		return err_os(e, ERR_INTERNAL, "read %s", path);
-	if (b->len > CONFIG_MAX)
-		return err_set(e, ERR_INTERNAL, "%s: over %d bytes", path, CONFIG_MAX);
+	if (!text)
+		return -1;
+	buf_append(b, text, len);
 	buf_puts(b, "\n");
 	return 0;
 }

@@ -223,16 +223,11 @@ static void on_spawned(void *arg, const struct err *e, struct child_result *r)
 
 static int spawn(struct exec *x, const struct container *c, const struct strings *cmd, struct err *e)
 {
-	const struct runtime_handler *h = runtime_find(c->runtime);
+	const struct runtime_handler *h = exec_runtime(c, cmd, e);
 	auto_fd int out = -1, err = -1;
 
-	if (c->state != CONTAINER_RUNNING)
-		return err_set(e, ERR_FAILED_PRECONDITION, "exec: container %.12s is not running", c->id);
-	if (!cmd->n)
-		return err_set(e, ERR_INVALID_ARGUMENT, "exec: the command is empty");
 	if (!h)
-		return err_set(e, ERR_FAILED_PRECONDITION, "exec: runtime handler %s is not configured any more",
-			       c->runtime);
+		return -1;
 	if (open_pipe(&x->out, &out, e) < 0 || open_pipe(&x->err, &err, e) < 0 ||
 	    exec_file_write(&x->file, x->arena, c, x->id, cmd, false, e) < 0)
 		return -1;

@@ -4,40 +4,41 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "procs/bundle.h"
 #include "procs/spec.h"
 #include "reactor/json.h"
 #include "reactor/own.h"
 
-enum { CONFIG_MAX = 8 << 20 };
-
-static json_t *read_config(const char *bundle, struct arena *a, struct err *e)
+const struct runtime_handler *exec_runtime(const struct container *c, const struct strings *cmd, struct err *e)
 {
-	const char *path = arena_printf(a, "%s/config.json", bundle);
-	auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
-	auto_free char *text = NULL;
-	struct stat st;
-	ssize_t n;
+	const struct runtime_handler *h = runtime_find(c->runtime);
 
-	if (fd < 0 || fstat(fd, &st) < 0) {
-		err_os(e, ERR_INTERNAL, "open %s", path);
-		return NULL;
-	}
-	text = st.st_size < CONFIG_MAX ? own_must(malloc((size_t)st.st_size + 1)) : NULL;
-	n = text ? read(fd, text, (size_t)st.st_size) : -1;
-	if (n != st.st_size) {
-		err_set(e, ERR_INTERNAL, "read %s: %lld bytes", path, (long long)st.st_size);
-		return NULL;
-	}
-	return json_parse(text, (size_t)n, path, e);
+	if (c->state != CONTAINER_RUNNING)
+		err_set(e, ERR_FAILED_PRECONDITION, "exec: container %.12s is not running", c->id);
+	else if (!cmd->n)
+		err_set(e, ERR_INVALID_ARGUMENT, "exec: the command is empty");
+	else if (!h)
+		err_set(e, ERR_FAILED_PRECONDITION, "exec: runtime handler %s is not configured any more", c->runtime);
+	else
+		return h;
+	return NULL;
+}
+
+static json_t *read_config(const struct container *c, struct err *e)
+{
+	json_t *config = bundle_read_config(c->bundle, e);
+
+	if (!config)
+		e->code = ERR_INTERNAL; /* the container, which was asked for, is there */
+	return config;
 }
 
 int exec_file_write(struct exec_file *f, struct arena *a, const struct container *c, const char *exec_id,
 		    const struct strings *cmd, bool tty, struct err *e)
 {
-	auto_json json_t *config = read_config(c->bundle, a, e);
+	auto_json json_t *config = read_config(c, e);
 	auto_json json_t *process = config ? spec_exec_process(c, config, cmd, tty) : NULL;
 	auto_free char *text = process ? own_must(json_dumps(process, JSON_COMPACT)) : NULL;
 	auto_fd int fd = -1;

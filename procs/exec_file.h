@@ -4,7 +4,12 @@
 #define PROCS_EXEC_FILE_H
 
 #include "procs/container.h"
+#include "procs/oci_runtime.h"
 #include "reactor/err.h"
+
+/* Whom to ask for it. NULL: FAILED_PRECONDITION, c does not run or its runtime is not configured any more;
+ * INVALID_ARGUMENT, the command is empty. */
+const struct runtime_handler *exec_runtime(const struct container *c, const struct strings *cmd, struct err *e);
 
 struct exec_file { /* paths in the exec's arena; NULL: not there */
 	const char *process, *pidfile; /* <bundle>/exec-<id>.json, .pid */

@@ -331,15 +331,10 @@ static int open_streams(struct exec_stream *x, const struct stdio_want *want, st
 static int spawn(struct exec_stream *x, const struct container *c, const struct strings *cmd,
 		 const struct stdio_want *want, struct oci_stdio *io, struct err *e)
 {
-	const struct runtime_handler *h = runtime_find(c->runtime);
+	const struct runtime_handler *h = exec_runtime(c, cmd, e);
 
-	if (c->state != CONTAINER_RUNNING)
-		return err_set(e, ERR_FAILED_PRECONDITION, "exec: container %.12s is not running", c->id);
-	if (!cmd->n)
-		return err_set(e, ERR_INVALID_ARGUMENT, "exec: the command is empty");
 	if (!h)
-		return err_set(e, ERR_FAILED_PRECONDITION, "exec: runtime handler %s is not configured any more",
-			       c->runtime);
+		return -1;
 	if (open_streams(x, want, io, e) < 0 || exec_file_write(&x->file, x->arena, c, x->id, cmd, want->tty, e) < 0)
 		return -1;
 	oci_exec(h, c->id, x->file.process, x->file.pidfile, x->keep_id, io, on_spawned, x);

@@ -97,6 +97,16 @@ void tell(uint32_t type, uint64_t tag, const struct buf *body, const int *fds, i
 		log_error("tell type=%u tag=%llu error=%s", type, (unsigned long long)tag, log_quote(e.msg));
 }
 
+void tell_code(uint32_t type, uint64_t tag, enum err_code code, const char *text)
+{
+	struct buf b = { 0 };
+
+	put_u32(&b, code);
+	put_str(&b, text);
+	tell(type, tag, &b, NULL, 0);
+	buf_free(&b);
+}
+
 /* ---- its life ---- */
 
 static void crispd_signal(int sig)
@@ -276,13 +286,8 @@ static void on_ready(void)
 
 static void on_unknown(const struct imsg *m)
 {
-	struct buf b = { 0 };
-
 	log_warn("message type=%u unknown", m->type);
-	put_u32(&b, ERR_UNIMPLEMENTED);
-	put_str(&b, "unknown message");
-	tell(CHILD_FAILED, m->tag, &b, NULL, 0);
-	buf_free(&b);
+	tell_code(CHILD_FAILED, m->tag, ERR_UNIMPLEMENTED, "unknown message");
 }
 
 static void on_message(void *arg, struct imsg *m)

@@ -21,5 +21,7 @@ int crispd_verdict(void);
 
 /* To crispd, when one is there that has been welcomed: what it misses now it is told with the welcome. */
 void tell(uint32_t type, uint64_t tag, const struct buf *body, const int *fds, int nfds);
+/* The answer to a request: CHILD_FAILED, or KEEPER_NS_DONE, whose code may be OK. */
+void tell_code(uint32_t type, uint64_t tag, enum err_code code, const char *text);
 
 #endif

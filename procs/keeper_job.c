@@ -51,16 +51,6 @@ static void job_free(struct job *j)
 	free(j);
 }
 
-static void tell_failed(uint64_t tag, enum err_code code, const char *text)
-{
-	struct buf b = { 0 };
-
-	put_u32(&b, code);
-	put_str(&b, text);
-	tell(CHILD_FAILED, tag, &b, NULL, 0);
-	buf_free(&b);
-}
-
 static void tell_pid(uint32_t type, uint64_t tag, int status, pid_t pid, bool with_pidfd)
 {
 	auto_fd int pidfd = with_pidfd ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
@@ -139,10 +129,10 @@ static void on_ended(struct offspring *o, int status, int64_t at_ns)
 	struct err e;
 
 	if (birth_failed(j, text)) {
-		tell_failed(j->tag, ERR_INTERNAL, text);
+		tell_code(CHILD_FAILED, j->tag, ERR_INTERNAL, text);
 	} else if (j->pidfile && status == 0) {
 		if (keep_from_pidfile(j, &pid, &alive, &e) < 0)
-			tell_failed(j->tag, e.code, e.msg);
+			tell_code(CHILD_FAILED, j->tag, e.code, e.msg);
 		else
 			tell_pid(CHILD_EXITED, j->tag, status, pid, alive);
 	} else if (j->keep_id && !j->pidfile) {
@@ -196,13 +186,13 @@ void job_spawn(struct imsg *m)
 	pid_t pid = -1;
 
 	if (child_request_get(&r, m, &e) < 0)
-		return tell_failed(m->tag, e.code, e.msg);
+		return tell_code(CHILD_FAILED, m->tag, e.code, e.msg);
 	if (r.keep_id && kept_alive(r.keep_id))
 		err_set(&e, ERR_INTERNAL, "a process is kept as %s already", r.keep_id);
 	else
 		pid = spawn(&r, false, &birth_fd, &e);
 	if (pid < 0)
-		tell_failed(m->tag, e.code, e.msg);
+		tell_code(CHILD_FAILED, m->tag, e.code, e.msg);
 	else
 		job_new(&r, m->tag, pid, birth_fd);
 	child_request_free(&r);

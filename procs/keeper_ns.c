@@ -82,16 +82,6 @@ static void op_free(struct op *op)
 	free(op);
 }
 
-static void tell_done(uint64_t tag, enum err_code code, const char *text)
-{
-	struct buf b = { 0 };
-
-	put_u32(&b, code);
-	put_str(&b, text);
-	tell(KEEPER_NS_DONE, tag, &b, NULL, 0);
-	buf_free(&b);
-}
-
 static void hold_one(const struct op *op, const char *kind, int fd)
 {
 	struct buf b = { 0 };
@@ -151,7 +141,7 @@ static void on_report(struct fd_watch *w, int events)
 			unpin(op->path);
 	}
 	if (op->tag)
-		tell_done(op->tag, r.code, r.text);
+		tell_code(KEEPER_NS_DONE, op->tag, r.code, r.text);
 	op_free(op);
 }
 
@@ -189,7 +179,7 @@ void ns_make(struct imsg *m)
 	struct err e;
 
 	if (ns_request_get(&r, m, &e) < 0 || start(&r, m->tag, &e) < 0)
-		tell_done(m->tag, e.code, e.msg);
+		tell_code(KEEPER_NS_DONE, m->tag, e.code, e.msg);
 	ns_request_free(&r);
 }
 

@@ -104,3 +104,14 @@ char *arena_printf(struct arena *a, const char *fmt, ...)
 	va_end(ap);
 	return s;
 }
+
+void *arena_take(void *arena, size_t n)
+{
+	return arena_zalloc(arena, n);
+}
+
+void arena_leave(void *arena, void *p)
+{
+	(void)arena;
+	(void)p;
+}

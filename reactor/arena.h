@@ -18,4 +18,8 @@ char *arena_strndup(struct arena *a, const char *s, size_t n); /* NUL-terminated
 char *arena_vprintf(struct arena *a, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
 char *arena_printf(struct arena *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* The two as libraries with allocators of the caller's want them; the second does nothing. */
+void *arena_take(void *arena, size_t n);
+void arena_leave(void *arena, void *p);
+
 #endif

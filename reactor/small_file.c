@@ -1,0 +1,36 @@
+/* small_file.c - see small_file.h. */
+#include "reactor/small_file.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "reactor/own.h"
+
+/* It may grow or shrink meanwhile: what read(2) gives counts. */
+char *small_file_read(const char *path, size_t max_bytes, size_t *len_bytes, enum err_code code, struct err *e)
+{
+	auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	auto_free char *text = NULL;
+	struct stat st;
+	ssize_t n;
+
+	if (fd < 0 || fstat(fd, &st) < 0) {
+		err_os(e, code, "read %s", path);
+		return NULL;
+	}
+	if (!S_ISREG(st.st_mode) || (size_t)st.st_size > max_bytes) {
+		err_set(e, code, "%s: not a regular file of at most %zu bytes", path, max_bytes);
+		return NULL;
+	}
+	text = own_must(malloc((size_t)st.st_size + 1));
+	n = read(fd, text, (size_t)st.st_size);
+	if (n < 0) {
+		err_os(e, code, "read %s", path);
+		return NULL;
+	}
+	text[n] = '\0';
+	*len_bytes = (size_t)n;
+	return take_ptr(&text);
+}
