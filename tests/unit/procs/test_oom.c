@@ -9,6 +9,7 @@
 #include "reactor/list.h"
 #include "tests/fakes/world.h"
 #include "tests/tap.h"
+#include "tests/unit/procs/cgroup_on_paper.h"
 
 static struct sandbox pod;
 static struct container a, b;
@@ -136,19 +137,9 @@ static void no_memory_controller(void)
 
 int main(void)
 {
-	char path[300], text[400], state[300];
-	struct cgroup_config cfg = { "/crisp", "cgroupfs", path };
-	struct err e;
-	FILE *f;
+	char state[300];
 
-	snprintf(path, sizeof(path), "%s/mountinfo", world_dir());
-	snprintf(text, sizeof(text), "1 0 0:25 / %s rw - cgroup2 cgroup2 rw\n", world_dir());
-	f = fopen(path, "we");
-	fputs(text, f);
-	fclose(f);
-	ok(cgroup_open(&cfg, &e) == 0 && cgroup_is_v2());
-	snprintf(state, sizeof(state), "%s/pod", world_dir());
-	mkdir(state, 0700);
+	paper_open();
 	snprintf(state, sizeof(state), "%s/state", world_dir());
 	containers_open(state, state);
 	mkdir(state, 0700);

@@ -15,6 +15,7 @@
 #include "reactor/own.h"
 #include "tests/fakes/world.h"
 #include "tests/tap.h"
+#include "tests/unit/procs/cgroup_on_paper.h"
 
 /* ---- texts ---- */
 
@@ -134,30 +135,12 @@ static void file(const char *name, const char *text)
 	fclose(f);
 }
 
-/* A directory taken for the mount of the only hierarchy. */
-static void open_v2(void)
-{
-	char path[300], text[400];
-	struct cgroup_config cfg = { "/crisp", "cgroupfs", path };
-	struct err e;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "%s/mountinfo", world_dir());
-	snprintf(text, sizeof(text), "1 0 0:25 / %s rw - cgroup2 cgroup2 rw\n", world_dir());
-	f = fopen(path, "we");
-	fputs(text, f);
-	fclose(f);
-	ok(cgroup_open(&cfg, &e) == 0 && cgroup_is_v2());
-	snprintf(path, sizeof(path), "%s/pod", world_dir());
-	ok(mkdir(path, 0700) == 0);
-}
-
 static void unified(void)
 {
 	struct usage_more m;
 	struct usage u;
 
-	open_v2();
+	paper_open();
 	ok(!stats_read("/pod", &u, NULL));
 	file("cpu.stat",
 	     "usage_usec 5000\nuser_usec 3000\nsystem_usec 2000\nnr_periods 10\nnr_throttled 2\nthrottled_usec 7\n"

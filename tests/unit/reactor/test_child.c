@@ -12,6 +12,7 @@
 #include "reactor/loop.h"
 #include "reactor/own.h"
 #include "tests/tap.h"
+#include "tests/unit/reactor/loop_run.h"
 
 /* ---- the keeper ---- */
 
@@ -323,16 +324,6 @@ static void what_is_not_about_children(void)
 	loop_turn();
 	ok(got.others == 1);
 	end();
-}
-
-static int open_fds(void)
-{
-	auto_dir DIR *d = opendir("/proc/self/fd");
-	int n = 0;
-
-	while (readdir(d))
-		n++;
-	return n;
 }
 
 int main(void)

@@ -12,6 +12,7 @@
 #include "reactor/loop.h"
 #include "reactor/own.h"
 #include "tests/tap.h"
+#include "tests/unit/reactor/loop_run.h"
 
 /* h2o 2.2.5 never frees the 88 bytes of a context's message queue. */
 const char *__lsan_default_suppressions(void);
@@ -62,21 +63,6 @@ static struct http_server *serve(const char *at)
 	return s;
 }
 
-static void stop_loop(struct timer *t)
-{
-	(void)t;
-	loop_stop();
-}
-
-static void run_ms(int64_t ms)
-{
-	struct timer t = { 0 };
-
-	timer_set(&t, ms, stop_loop);
-	loop_run();
-	timer_clear(&t);
-}
-
 /* A connected socket; connecting does not need the server's loop. */
 static int dial(const char *at)
 {
@@ -106,7 +92,7 @@ static void on_readable(struct fd_watch *w, int events)
 	}
 }
 
-/* Sends `request` and reads until the server closes; a minute is for ever. */
+/* Sends `request` and reads until the server closes. */
 static const char *ask(const char *at, const char *request, size_t len)
 {
 	static struct buf in;
@@ -118,7 +104,7 @@ static const char *ask(const char *at, const char *request, size_t len)
 	if (write(fd, request, len) < 0)
 		return "(refused)";
 	fd_watch_set(&r.watch, fd, FD_READ, on_readable);
-	timer_set(&bail, 60000, stop_loop);
+	timer_set(&bail, PATIENCE_MS, stop_loop);
 	loop_run();
 	ok(timer_is_set(&bail));
 	timer_clear(&bail);
@@ -257,7 +243,7 @@ static void idling_costs_no_turn(void)
 
 	ok(write(kept, request, sizeof(request) - 1) > 0);
 	fd_watch_set(&answer, kept, FD_READ, on_answered);
-	timer_set(&bail, 60000, stop_loop);
+	timer_set(&bail, PATIENCE_MS, stop_loop);
 	loop_run();
 	ok(timer_is_set(&bail));
 	timer_clear(&bail);

@@ -11,6 +11,7 @@
 #include "reactor/loop.h"
 #include "reactor/own.h"
 #include "tests/tap.h"
+#include "tests/unit/reactor/loop_run.h"
 
 static struct end {
 	struct imsg_chan *chan;
@@ -67,16 +68,6 @@ static void close_pair(void)
 		imsg_close(here.chan);
 	if (there.chan)
 		imsg_close(there.chan);
-}
-
-static int open_fds(void)
-{
-	auto_dir DIR *d = opendir("/proc/self/fd");
-	int n = 0;
-
-	while (readdir(d))
-		n++;
-	return n;
 }
 
 static void a_message_brings_its_fds(void)
