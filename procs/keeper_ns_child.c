@@ -28,6 +28,7 @@
 #include <unistd.h>
 
 #include "procs/keeper_proto.h"
+#include "reactor/imsg.h"
 #include "reactor/own.h"
 
 const struct ns_kind ns_kinds[NS_KINDS] = {
@@ -39,21 +40,11 @@ const struct ns_kind ns_kinds[NS_KINDS] = {
 
 static _Noreturn void send_report(int fd, const struct ns_report *report, const int *fds, int nfds)
 {
-	union {
-		struct cmsghdr head;
-		char space[CMSG_SPACE(NS_KINDS * sizeof(int))];
-	} control = { 0 };
+	union imsg_control control;
 	struct iovec iov = { (void *)report, sizeof(*report) };
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
 
-	if (nfds) {
-		msg.msg_control = &control;
-		msg.msg_controllen = CMSG_SPACE((size_t)nfds * sizeof(int));
-		control.head.cmsg_level = SOL_SOCKET;
-		control.head.cmsg_type = SCM_RIGHTS;
-		control.head.cmsg_len = CMSG_LEN((size_t)nfds * sizeof(int));
-		memcpy(CMSG_DATA(&control.head), fds, (size_t)nfds * sizeof(int));
-	}
+	imsg_add_fds(&msg, &control, fds, nfds);
 	_exit(sendmsg(fd, &msg, MSG_NOSIGNAL) < 0);
 }
 

@@ -103,23 +103,26 @@ bool imsg_idle(const struct imsg_chan *c)
 	return list_empty(&c->queue);
 }
 
+void imsg_add_fds(struct msghdr *msg, union imsg_control *control, const int *fds, int nfds)
+{
+	if (!nfds)
+		return;
+	memset(control, 0, sizeof(*control));
+	msg->msg_control = control;
+	msg->msg_controllen = CMSG_SPACE((size_t)nfds * sizeof(int));
+	control->head.cmsg_level = SOL_SOCKET;
+	control->head.cmsg_type = SCM_RIGHTS;
+	control->head.cmsg_len = CMSG_LEN((size_t)nfds * sizeof(int));
+	memcpy(CMSG_DATA(&control->head), fds, (size_t)nfds * sizeof(int));
+}
+
 static ssize_t send_packet(int fd, const struct head *head, const void *body, const int *fds, int nfds)
 {
-	union {
-		struct cmsghdr head;
-		char space[CMSG_SPACE(IMSG_FDS_MAX * sizeof(int))];
-	} control = { 0 };
+	union imsg_control control;
 	struct iovec iov[2] = { { (void *)head, sizeof(*head) }, { (void *)body, head->len } };
 	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 2 };
 
-	if (nfds) {
-		msg.msg_control = &control;
-		msg.msg_controllen = CMSG_SPACE((size_t)nfds * sizeof(int));
-		control.head.cmsg_level = SOL_SOCKET;
-		control.head.cmsg_type = SCM_RIGHTS;
-		control.head.cmsg_len = CMSG_LEN((size_t)nfds * sizeof(int));
-		memcpy(CMSG_DATA(&control.head), fds, (size_t)nfds * sizeof(int));
-	}
+	imsg_add_fds(&msg, &control, fds, nfds);
 	return sendmsg(fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
@@ -206,10 +209,7 @@ static void close_fds(struct imsg *m)
  * shows. */
 static int receive(int fd, struct imsg *m)
 {
-	union {
-		struct cmsghdr head;
-		char space[CMSG_SPACE(IMSG_FDS_MAX * sizeof(int))];
-	} control;
+	union imsg_control control;
 	struct iovec iov = { &packet_in, sizeof(packet_in) };
 	struct msghdr msg = {
 		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control),

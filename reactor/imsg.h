@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 
 #include "reactor/buf.h"
 #include "reactor/err.h"
@@ -38,6 +39,13 @@ void imsg_close(struct imsg_chan *c); /* unsent messages are dropped */
 int imsg_send(struct imsg_chan *c, uint32_t type, uint64_t tag, const struct buf *body, const int *fds, int nfds,
 	      struct err *e);
 bool imsg_idle(const struct imsg_chan *c); /* nothing queued */
+
+/* For who has a msghdr but no channel: room for the fds of a message, which are set to go with it; none is fine. */
+union imsg_control {
+	struct cmsghdr head;
+	char space[CMSG_SPACE(IMSG_FDS_MAX * sizeof(int))];
+};
+void imsg_add_fds(struct msghdr *msg, union imsg_control *control, const int *fds, int nfds);
 
 /* Body fields. put_str(NULL) is legal and comes back as NULL. */
 void put_u32(struct buf *b, uint32_t v);
