@@ -11,44 +11,10 @@
 #include "tests/fakes/net_child.h"
 #include "tests/fakes/net_world.h"
 #include "tests/tap.h"
+#include "tests/unit/procs/sandbox_run.h"
 
 static char root[] = "/tmp/test-sandbox-up-XXXXXX";
 static char records[64];
-static struct arena *arena;
-static struct sandbox_config config; /* as the next sandbox is asked for */
-
-struct result {
-	int calls;
-	struct err e;
-};
-
-static void record(void *arg, const struct err *e)
-{
-	struct result *r = arg;
-
-	r->calls++;
-	r->e.code = ERR_OK;
-	if (e)
-		r->e = *e;
-}
-
-static void turns(void)
-{
-	for (int i = 0; i < 20; i++)
-		loop_turn();
-}
-
-static void blank(void)
-{
-	auto_json json_t *nothing = json_object();
-	struct err e;
-
-	fields_from_json(sandbox_config_fields, &config, nothing, arena, &e);
-	config.name = "web";
-	config.namespace_ = "ns";
-	config.uid = "u1";
-	config.security.ns.pid = NS_CONTAINER;
-}
 
 static struct sandbox *begin(struct result *r)
 {

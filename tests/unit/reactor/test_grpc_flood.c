@@ -1,6 +1,4 @@
 /* The server under clients that want too much: what an honest one may do passes, what grows without end does not. */
-#include "reactor/grpc.h"
-
 #include <fcntl.h>
 #include <malloc.h>
 #include <stdlib.h>
@@ -10,20 +8,12 @@
 #include <unistd.h>
 
 #include "reactor/log.h"
-#include "reactor/loop.h"
-#include "tests/fakes/h2_peer.h"
-#include "tests/tap.h"
+#include "tests/unit/reactor/grpc_run.h"
 
 enum { WIDE = 1 << 30, HELD_MAX = 4200 };
 
-#define until(cond) for (int turns_ = 0; turns_ < 300000 && !(cond); turns_++) h2_peer_turn(&peer)
-#define HELLO "\0\0\0\0\5hello"
 
-static char dir[] = "/tmp/crisp-grpc-XXXXXX";
-static char path[100], address[120];
-static struct grpc_server *server;
 static struct grpc_call *held[HELD_MAX];
-static struct h2_peer peer;
 static int holds, gone, echoes;
 
 static void on_gone(void *arg)
@@ -46,20 +36,8 @@ static void on_call(void *arg, struct grpc_call *c, const char *what, const uint
 
 static void begin(int32_t window)
 {
-	struct err e;
-
 	holds = gone = echoes = 0;
-	server = grpc_server_new(on_call, NULL);
-	ok(grpc_server_listen(server, address, &e) == 0);
-	h2_peer_open(&peer, path, window);
-}
-
-static void end(void)
-{
-	h2_peer_close(&peer);
-	for (int i = 0; i < 1000 && grpc_server_stats(server).connections; i++)
-		loop_turn();
-	grpc_server_free(server);
+	serve(on_call, window);
 }
 
 static void turns(int n)
@@ -306,9 +284,7 @@ static void an_idle_connection_is_small(void)
 int main(void)
 {
 	log_open("test", LOG_LEVEL_WARN);
-	ok(mkdtemp(dir) != NULL);
-	snprintf(path, sizeof(path), "%s/s.sock", dir);
-	snprintf(address, sizeof(address), "unix://%s", path);
+	place_open();
 	many_pings_are_answered();
 	who_pings_without_reading_is_not_read();
 	resets_pass_until_they_are_a_flood();
@@ -319,6 +295,6 @@ int main(void)
 	a_stuck_stream_holds_up_nobody();
 	out_of_fds_is_a_pause();
 	an_idle_connection_is_small();
-	ok(rmdir(dir) == 0);
+	place_close();
 	return tap_end();
 }

@@ -1,26 +1,16 @@
 /* The server as it looks on the wire, to a client that follows its own rules. */
-#include "reactor/grpc.h"
-
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "reactor/loop.h"
-#include "tests/fakes/h2_peer.h"
-#include "tests/tap.h"
+#include "tests/unit/reactor/grpc_run.h"
 
 enum { WIDE = 64 << 20 };
 
-#define until(cond) for (int turns_ = 0; turns_ < 300000 && !(cond); turns_++) h2_peer_turn(&peer)
 #define FIELDS(...) ((const char *const[]){ __VA_ARGS__, NULL })
-#define HELLO "\0\0\0\0\5hello"
 
-static char dir[] = "/tmp/crisp-grpc-XXXXXX";
-static char path[100], address[120];
-static struct grpc_server *server;
 static struct grpc_call *held;
-static struct h2_peer peer;
 static int calls, gone;
 
 static void on_gone(void *arg)
@@ -49,20 +39,8 @@ static void on_call(void *arg, struct grpc_call *c, const char *what, const uint
 
 static void begin(int32_t window)
 {
-	struct err e;
-
 	calls = gone = 0;
-	server = grpc_server_new(on_call, NULL);
-	ok(grpc_server_listen(server, address, &e) == 0);
-	h2_peer_open(&peer, path, window);
-}
-
-static void end(void)
-{
-	h2_peer_close(&peer);
-	for (int i = 0; i < 1000 && grpc_server_stats(server).connections; i++)
-		loop_turn();
-	grpc_server_free(server);
+	serve(on_call, window);
 }
 
 /* Asks, waits for the end of the stream and hands out what came. */
@@ -296,9 +274,7 @@ static void another_protocol_is_hung_up_on(void)
 
 int main(void)
 {
-	ok(mkdtemp(dir) != NULL);
-	snprintf(path, sizeof(path), "%s/s.sock", dir);
-	snprintf(address, sizeof(address), "unix://%s", path);
+	place_open();
 	the_answer_leaves_in_one_piece();
 	what_is_not_grpc();
 	what_is_compressed();
@@ -311,6 +287,6 @@ int main(void)
 	a_reset_and_a_disconnect_end_the_call();
 	draining_names_the_last_stream();
 	another_protocol_is_hung_up_on();
-	ok(rmdir(dir) == 0);
+	place_close();
 	return tap_end();
 }
