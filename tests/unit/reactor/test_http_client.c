@@ -88,18 +88,19 @@ static void an_empty_body(void)
 
 /* ---- failures ---- */
 
-static void path_fails(const char *path, const char *cause)
+static void path_fails(const char *path, int64_t stall_timeout_ms, const char *cause)
 {
-	fails((struct http_request){ .url = url("127.0.0.1", path), .stall_timeout_ms = 100 }, ERR_UNAVAILABLE, cause);
+	fails((struct http_request){ .url = url("127.0.0.1", path), .stall_timeout_ms = stall_timeout_ms },
+	      ERR_UNAVAILABLE, cause);
 }
 
 static void each_failure_names_host_and_cause(void)
 {
-	path_fails("/short", "90 bytes remaining");
-	path_fails("/reset", "reset");
-	path_fails("/rubbish", "HTTP/0.9");
-	path_fails("/silent", "stalled: no data for 100 ms");
-	path_fails("/stall", "stalled: no data for 100 ms");
+	path_fails("/short", PATIENCE_MS, "90 bytes remaining");
+	path_fails("/reset", PATIENCE_MS, "reset");
+	path_fails("/rubbish", PATIENCE_MS, "HTTP/0.9");
+	path_fails("/silent", 100, "stalled: no data for 100 ms");
+	path_fails("/stall", 100, "stalled: no data for 100 ms");
 	fails((struct http_request){ .url = "http://127.0.0.1:1/" }, ERR_UNAVAILABLE, "Connection refused");
 	fails((struct http_request){ .url = "ftp://127.0.0.1/x" }, ERR_INVALID_ARGUMENT, "neither http nor https");
 	fails((struct http_request){ .url = "file:///etc/passwd" }, ERR_INVALID_ARGUMENT, "neither http nor https");
@@ -120,7 +121,7 @@ static void a_byte_a_second_is_no_stall(void)
 {
 	struct seen s = { 0 };
 
-	fetch(&s, (struct http_request){ .url = url("127.0.0.1", "/slow"), .stall_timeout_ms = 200 });
+	fetch(&s, (struct http_request){ .url = url("127.0.0.1", "/slow"), .stall_timeout_ms = 600 });
 	ok(s.err.code == ERR_OK && s.bytes == 100);
 }
 
@@ -161,8 +162,9 @@ static void a_pause_is_no_stall(void)
 {
 	struct seen s = { .refuse = true };
 
-	start(&s, (struct http_request){ .url = url("127.0.0.1", "/bytes/1000"), .stall_timeout_ms = 50 });
-	run_ms(300);
+	start(&s, (struct http_request){ .url = url("127.0.0.1", "/bytes/1000"), .stall_timeout_ms = 500 });
+	turn_until(&s.refusals, 1);
+	run_ms(1000);
 	ok(s.refusals == 1 && s.dones == 0);
 	http_resume(s.h);
 	run_until(&s.dones, 1);
