@@ -176,22 +176,40 @@ static void full_disk_holds_and_goes_on(void)
 	drain_and_close(p);
 }
 
+/* The lines of a stream again: a piece that waited for its rest, because we had no time, stands with it. */
+static bool joined_log_becomes(const char *want)
+{
+	static char text[1 << 20];
+
+	for (int64_t end_ns = loop_mono_ns() + 20000000000; loop_mono_ns() < end_ns;) {
+		char *to = text, *save, *line;
+
+		loop_turn();
+		*to = '\0';
+		for (line = strtok_r(log_text(), "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+			to = stpcpy(to, line + strlen("stdout F "));
+			if (strncmp(line, "stdout F ", 9) == 0)
+				to = stpcpy(to, "\n");
+		}
+		if (strcmp(text, want) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* 600 KB of lines, as fast as the FIFO takes them; then a piece, which a daemon that is in no hurry leaves there. */
 static void a_bulk_writer_gets_room(void)
 {
-	static char text[600000 + 1], want[1000000];
-	const size_t len = sizeof(text) - 1;
+	static char text[600000 + 10];
+	const size_t len = 600000;
 	struct log_pump *p = open_pump();
 	struct err e;
 	int out = log_pump_writer(p, false, &e), small = fcntl(out, F_GETPIPE_SZ);
 	size_t at = 0;
-	char *to = want;
 
 	fcntl(out, F_SETFL, O_NONBLOCK);
-	for (size_t i = 0; i < len / 60; i++) {
+	for (size_t i = 0; i < len / 60; i++)
 		snprintf(text + i * 60, 61, "%058zu.\n", i);
-		to += snprintf(to, 80, "stdout F %058zu.\n", i);
-	}
 	ok(fcntl(out, F_GETPIPE_SZ) == small);
 	for (int i = 0; i < 1000000 && at < len; i++) {
 		ssize_t n = write(out, text + at, len - at);
@@ -200,11 +218,12 @@ static void a_bulk_writer_gets_room(void)
 		loop_turn();
 	}
 	ok(at == len);
-	ok(log_becomes(want));
+	ok(joined_log_becomes(text));
 	ok(fcntl(out, F_GETPIPE_SZ) > small);
 	put(out, "piece");
-	strcpy(to, "stdout P piece\n");
-	ok(log_becomes(want));
+	strcpy(text + len, "piece");
+	ok(joined_log_becomes(text));
+	ok(strcmp(strrchr(log_text(), 's'), "stdout P piece\n") == 0);
 	close(out);
 	drain_and_close(p);
 }
