@@ -69,6 +69,8 @@ static const struct field container_fields[] = {
 	F_STR(struct container, restore),
 	F_I64(struct container, oom_floor),
 	F_STR(struct container, boot_id),
+	F_STR(struct container, process_label),
+	F_STR(struct container, mount_label),
 	F_END,
 };
 
@@ -88,6 +90,7 @@ static struct entry *entry_new(const char *id)
 	snprintf(c->id, sizeof(c->id), "%s", id);
 	c->arena = arena_new();
 	c->reason = c->message = c->log_path = c->bundle = c->runtime = c->cgroup = c->boot_id = c->restore = "";
+	c->process_label = c->mount_label = "";
 	lane_init(&c->lane);
 	list_init(&c->exit_waiters);
 	return n;

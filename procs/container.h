@@ -59,6 +59,7 @@ struct container {
 	const char *restore;      /* the unpacked checkpoint that its start takes up; "": none */
 	int64_t oom_floor;        /* oom.c's */
 	const char *boot_id;
+	const char *process_label, *mount_label; /* SELinux; labels.c's, "": none */
 	struct arena *arena;
 	struct lane lane;         /* Start and Remove take turns */
 	struct link of_sandbox;   /* in sandbox->containers */

@@ -41,6 +41,8 @@ static const struct field sandbox_fields[] = {
 	F_STR(struct sandbox, cni_conf),
 	F_STR(struct sandbox, cgroup),
 	F_STR(struct sandbox, boot_id),
+	F_STR(struct sandbox, process_label),
+	F_STR(struct sandbox, mount_label),
 	F_STR(struct sandbox, dir),
 	F_I32(struct sandbox, pause_pid),
 	F_I64(struct sandbox, pause_start_ticks),
@@ -96,6 +98,7 @@ static struct entry *entry_new(const char *id)
 	s->arena = arena_new();
 	s->state = SANDBOX_NOTREADY;
 	s->netns_path = s->cni_result = s->cni_conf = s->cgroup = s->boot_id = s->dir = "";
+	s->process_label = s->mount_label = "";
 	lane_init(&s->lane);
 	list_init(&s->containers);
 	return n;

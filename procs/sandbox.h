@@ -45,6 +45,7 @@ struct sandbox {
 	const char *cni_conf;     /* JSON text of the conflist that ADD used: DEL uses it too */
 	const char *cgroup;       /* the pod's, below each hierarchy, parent of its containers': cgroup.h, names */
 	const char *boot_id;      /* of the boot it was made in */
+	const char *process_label, *mount_label; /* SELinux: its containers' and its files'; labels.c's, "": none */
 	const char *dir;          /* <state>/sandboxes/<id>: hostname, hosts, resolv.conf, shm */
 	int32_t pause_pid;        /* 0: none */
 	int64_t pause_start_ticks; /* when it began: with pid and boot id who it is (pidstat.h) */

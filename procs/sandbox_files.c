@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "procs/selinux.h"
 #include "reactor/log.h"
 #include "reactor/own.h"
 
@@ -56,7 +57,8 @@ static int create(const struct sandbox *s, const char *name, struct err *e)
 	snprintf(path, sizeof(path), "%s/%s", s->dir, name);
 	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
 	/* fchmod: whatever our umask is, every user of the pod reads it */
-	if (fd >= 0 && fchmod(fd, 0644) == 0 && (!user || fchown(fd, root_uid(s), root_gid(s)) == 0))
+	if (fd >= 0 && fchmod(fd, 0644) == 0 && (!user || fchown(fd, root_uid(s), root_gid(s)) == 0) &&
+	    selinux_label_fd(fd, s->mount_label) == 0)
 		return fd;
 	if (fd >= 0)
 		close(fd);
@@ -98,10 +100,13 @@ static int put_copy(const struct sandbox *s, const char *name, const char *from,
 
 static int mount_shm(const struct sandbox *s, struct err *e)
 {
-	char path[PATH_SIZE], options[80];
+	char path[PATH_SIZE], options[PATH_SIZE];
+	int n;
 
 	snprintf(path, sizeof(path), "%s/shm", s->dir);
-	snprintf(options, sizeof(options), "mode=1777,size=65536k,uid=%u,gid=%u", root_uid(s), root_gid(s));
+	n = snprintf(options, sizeof(options), "mode=1777,size=65536k,uid=%u,gid=%u", root_uid(s), root_gid(s));
+	if (*s->mount_label) /* quoted: it has a comma */
+		snprintf(options + n, sizeof(options) - (size_t)n, ",context=\"%s\"", s->mount_label);
 	if (mkdir(path, 0711) < 0 && errno != EEXIST)
 		return err_os(e, ERR_INTERNAL, "make %s", path);
 	if (mount("shm", path, "tmpfs", MS_NOEXEC | MS_NOSUID | MS_NODEV, options) < 0)
@@ -143,6 +148,21 @@ int sandbox_files_make(const struct sandbox *s, const struct sandbox_files *f, s
 		ret = mount_shm(s, e);
 	arena_free(a);
 	return ret;
+}
+
+int sandbox_files_label(const struct sandbox *s, const char *label, struct err *e)
+{
+	char path[PATH_SIZE];
+
+	for (size_t i = 0; *label && i < 3; i++) {
+		auto_fd int fd = -1;
+
+		snprintf(path, sizeof(path), "%s/%s", s->dir, names[i]);
+		fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+		if (fd < 0 ? errno != ENOENT : selinux_label_fd(fd, label) < 0)
+			return err_os(e, ERR_INTERNAL, "label %s", path);
+	}
+	return 0;
 }
 
 const char *sandbox_files_pidfile(const struct sandbox *s, struct arena *a, struct err *e)

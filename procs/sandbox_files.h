@@ -20,6 +20,11 @@ struct sandbox_files {
  * made left to sandbox_files_remove(). A file that the node does not have becomes an empty one. Nothing here waits. */
 int sandbox_files_make(const struct sandbox *s, const struct sandbox_files *f, struct err *e);
 
+/* hostname, hosts and resolv.conf get the label of the container that is being made, as the kubelet does it with the
+ * hosts file that it mounts: where containers of a pod have different levels, the last one made reads them. INTERNAL.
+ */
+int sandbox_files_label(const struct sandbox *s, const char *label, struct err *e);
+
 /* The pid file of a pause that is launched in a user namespace: made empty, for its root to write. In the arena; NULL:
  * INTERNAL. */
 const char *sandbox_files_pidfile(const struct sandbox *s, struct arena *a, struct err *e);

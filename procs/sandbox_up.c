@@ -21,6 +21,7 @@
 #include "procs/cni.h"
 #include "procs/events.h"
 #include "procs/keeper.h"
+#include "procs/labels.h"
 #include "procs/sandbox_down.h"
 #include "procs/sandbox_files.h"
 #include "procs/sandbox_pause.h"
@@ -277,7 +278,7 @@ static int intend(struct sandbox_up *up)
 	const char *conf = "";
 	int ret;
 
-	if (own_net(s) && !(conf = cni_conf_now(&up->err)))
+	if (labels_of_sandbox(s, &up->err) < 0 || (own_net(s) && !(conf = cni_conf_now(&up->err))))
 		return -1;
 	sandbox_set_str(s, &s->cni_conf, conf);
 	if (own_net(s))

@@ -59,7 +59,6 @@ static struct spec_host look(void)
 		access(h.cgroup_v2 ? "/proc/swaps" : "/sys/fs/cgroup/memory/memory.memsw.limit_in_bytes", F_OK) == 0;
 	h.hugetlb = hugetlb_controller(h.cgroup_v2);
 	h.apparmor = apparmor_enabled();
-	h.selinux = access("/sys/fs/selinux/enforce", F_OK) == 0;
 	uname(&u);
 	h.kernel_major = (unsigned)strtoul(u.release, &end, 10);
 	h.kernel_minor = *end == '.' ? (unsigned)strtoul(end + 1, NULL, 10) : 0;

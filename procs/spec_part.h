@@ -18,7 +18,7 @@ struct spec_host {
 	int oom_score_adj;     /* ours */
 	bool lowers_oom_score; /* CAP_SYS_RESOURCE: a child may be below ours */
 	bool cgroup_v2, swap_accounting, hugetlb;
-	bool apparmor, selinux;
+	bool apparmor;
 	unsigned kernel_major, kernel_minor;
 };
 const struct spec_host *spec_host(void);

@@ -59,13 +59,13 @@ static int absolute(const char *field, const struct strings *paths, struct err *
 
 int spec_confine(struct spec *s, struct err *e)
 {
-	const struct selinux_options *l = &s->sec->selinux;
-
 	spec_put(s->process, "noNewPrivileges", json_boolean(s->sec->no_new_privs));
 	if (apparmor(s, e) < 0)
 		return -1;
-	if (s->host->selinux && (l->user[0] || l->role[0] || l->type[0] || l->level[0]))
-		return err_set(e, ERR_INVALID_ARGUMENT, "selinux_options: labels are not supported");
+	if (*s->c->process_label)
+		spec_put(s->process, "selinuxLabel", spec_str(s->c->process_label));
+	if (*s->c->mount_label)
+		spec_put(s->linux_, "mountLabel", spec_str(s->c->mount_label));
 	if (absolute("masked_paths", &s->sec->masked_paths, e) < 0 ||
 	    absolute("readonly_paths", &s->sec->readonly_paths, e) < 0)
 		return -1;

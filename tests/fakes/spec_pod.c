@@ -97,6 +97,7 @@ void spec_pod_open(struct spec_pod *p, const char *config)
 	p->sandbox.cgroup = "/crisp/sandbox1";
 	list_init(&p->sandbox.containers);
 	p->container.sandbox = &p->sandbox;
+	p->container.process_label = p->container.mount_label = "";
 	p->container.arena = p->arena;
 	p->container.bundle = p->dir;
 	p->container.runtime = "runc";

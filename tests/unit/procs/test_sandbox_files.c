@@ -7,6 +7,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "procs/sandbox_files.h"
@@ -49,6 +50,7 @@ static void fresh(void)
 
 	fields_from_json(sandbox_config_fields, &s.config, nothing, arena, &e);
 	s.config.security.ns.ipc = mounts ? NS_POD : NS_NODE;
+	s.process_label = s.mount_label = "";
 	s.dir = arena_printf(arena, "%s/sandboxes/one", top);
 	files = (struct sandbox_files){ .hostname = "web-0", .hosts = arena_printf(arena, "%s/hosts", top),
 		.resolv_conf = arena_printf(arena, "%s/resolv.conf", top) };
@@ -143,6 +145,37 @@ static void what_is_no_file_is_an_error_that_names_it(void)
 	sandbox_files_remove(&s);
 }
 
+static const char *label_of(const char *name)
+{
+	static char label[100];
+	ssize_t n = getxattr(at(name), "security.selinux", label, sizeof(label) - 1);
+
+	label[n < 0 ? 0 : n] = '\0';
+	return label;
+}
+
+/* The tmpfs is left out: only a kernel with SELinux knows the option. */
+static void they_bear_the_pods_label(void)
+{
+	struct err e;
+
+	fresh();
+	s.config.security.ns.ipc = NS_NODE;
+	s.mount_label = "a:b:c:s0:c1,c2";
+	if (setxattr(top, "security.selinux", "x", 2, 0) < 0) {
+		printf("# no labels here: %s\n", strerror(errno));
+		return;
+	}
+	ok(sandbox_files_make(&s, &files, &e) == 0);
+	is_str(label_of("hosts"), "a:b:c:s0:c1,c2");
+	is_str(label_of("resolv.conf"), "a:b:c:s0:c1,c2");
+	ok(unlink(at("hosts")) == 0 && sandbox_files_label(&s, "d:e:f:s0", &e) == 0);
+	is_str(label_of("hostname"), "d:e:f:s0");
+	ok(sandbox_files_label(&s, "", &e) == 0);
+	is_str(label_of("resolv.conf"), "d:e:f:s0");
+	sandbox_files_remove(&s);
+}
+
 int main(void)
 {
 	arena = arena_new();
@@ -153,6 +186,7 @@ int main(void)
 	dns_config_wins_when_it_says_something();
 	shm_is_a_tmpfs_of_64_mib();
 	what_is_no_file_is_an_error_that_names_it();
+	they_bear_the_pods_label();
 	ok(rmdir(arena_printf(arena, "%s/sandboxes", top)) == 0 && rmdir(top) == 0);
 	arena_free(arena);
 	return tap_end();

@@ -261,7 +261,22 @@ static void apparmor_on_a_machine_without(void)
 	is_str(secured("{'apparmor_profile':'localhost/x'}", member),
 	       "INVALID_ARGUMENT: apparmor: this machine has no AppArmor");
 	ok(strncmp(secured("{'apparmor_profile':'x'}", member), "INVALID_ARGUMENT: apparmor_profile 'x'", 37) == 0);
-	is_str(secured("{'selinux':{'level':'bad'}}", "process.selinuxLabel"), "");
+}
+
+static void labels_are_the_containers(void)
+{
+	struct spec_pod p;
+
+	spec_pod_open(&p, "{}");
+	is_str(spec_pod_error(&p), "made");
+	is_str(spec_pod_get(&p, "process.selinuxLabel"), "");
+	is_str(spec_pod_get(&p, "linux.mountLabel"), "");
+	p.container.process_label = "a:b:c:s0:c1,c2";
+	p.container.mount_label = "a:b:f:s0:c1,c2";
+	is_str(spec_pod_error(&p), "made");
+	is_str(spec_pod_get(&p, "process.selinuxLabel"), "'a:b:c:s0:c1,c2'");
+	is_str(spec_pod_get(&p, "linux.mountLabel"), "'a:b:f:s0:c1,c2'");
+	spec_pod_close(&p);
 }
 
 static void nothing(void *arg)
@@ -393,6 +408,7 @@ int main(void)
 	oci_form_passes_through();
 	engine_form_is_decided_here();
 	a_bad_profile_is_named();
+	labels_are_the_containers();
 	apparmor_on_a_machine_without();
 	apparmor_profile_that_is_not_loaded();
 	a_user_namespace();
