@@ -10,8 +10,10 @@
 #include "images/snapshot.h"
 #include "images/store.h"
 #include "procs/create.h"
+#include "procs/labels.h"
 #include "procs/oci_runtime.h"
 #include "procs/sandbox_down.h"
+#include "procs/sandbox_files.h"
 #include "procs/volume.h"
 #include "reactor/log.h"
 #include "reactor/loop.h"
@@ -81,7 +83,7 @@ static int mount_image(struct container *c, size_t i, int userns, struct err *e)
 		return -1;
 	if (mkdir(path, 0700) < 0)
 		return err_os(e, ERR_INTERNAL, "make %s", path);
-	if (snapshot_mount_readonly(&img->layers, userns, path, e) < 0) {
+	if (snapshot_mount_readonly(&img->layers, userns, c->mount_label, path, e) < 0) {
 		e->reason = "ImageVolumeMountFailed";
 		return err_wrap(e, "image volume %s", c->config.mounts.at[i].container_path);
 	}
@@ -125,7 +127,8 @@ int create_flow_prepare(struct container *c, const struct image *img, struct err
 {
 	if (sandbox_userns(c->sandbox) < 0 && ns_has_user(&c->sandbox->config.security.ns))
 		return err_set(e, ERR_INTERNAL, "the user namespace of sandbox %.12s is gone", c->sandbox->id);
-	if (create_bundle(c, e) < 0)
+	if (labels_of_container(c, e) < 0 || sandbox_files_label(c->sandbox, c->mount_label, e) < 0 ||
+	    create_bundle(c, e) < 0)
 		return -1;
 	if (snapshot_prepare(c->id, &img->layers, e) == 0)
 		return 0;
@@ -141,7 +144,7 @@ int create_flow_finish(struct container *c, struct err *e)
 	char path[512];
 
 	rootfs_path(path, sizeof(path), c);
-	if (snapshot_mount(c->id, userns, path, e) < 0)
+	if (snapshot_mount(c->id, userns, c->mount_label, path, e) < 0)
 		return -1;
 	n = mount_volumes(c, userns, volumes, e);
 	mounted_ns = loop_mono_ns();

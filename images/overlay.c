@@ -35,6 +35,12 @@ static enum overlay_way way;
 static const char *const options[][2] = { { "index", "off" }, { "metacopy", "off" }, { "redirect_dir", "off" } };
 enum { OPTIONS = sizeof(options) / sizeof(*options) };
 
+struct overlay {
+	const struct strings *layers;
+	int userns;
+	const char *label;
+};
+
 /* An overlay needs a lower directory even where the image has none. */
 static const char no_layers[] = "../empty";
 
@@ -102,18 +108,20 @@ static int move_to(int mnt, const char *target, struct err *e)
 	return 0;
 }
 
-static int mount_by_fsopen(const struct strings *layers, const char *upper, const char *target, struct err *e)
+static int mount_by_fsopen(const struct overlay *o, const char *upper, const char *target, struct err *e)
 {
 	auto_fd int fs = fsopen("overlay", FSOPEN_CLOEXEC), mnt = -1;
 
 	if (fs < 0)
 		return err_os(e, ERR_INTERNAL, "mount overlay: fsopen");
 	set(fs, FSCONFIG_SET_STRING, "source", "overlay");
-	if (fs_layers(fs, layers, e) < 0 || (upper && fs_upper(fs, upper, e) < 0))
+	if (fs_layers(fs, o->layers, e) < 0 || (upper && fs_upper(fs, upper, e) < 0))
 		return -1;
 	for (size_t i = 0; i < OPTIONS; i++)
 		if (set(fs, FSCONFIG_SET_STRING, options[i][0], options[i][1]) < 0)
 			return fs_fail(fs, e, options[i][0]);
+	if (*o->label && set(fs, FSCONFIG_SET_STRING, "context", o->label) < 0)
+		return fs_fail(fs, e, "context");
 	if (set(fs, FSCONFIG_CMD_CREATE, NULL, NULL) < 0)
 		return fs_fail(fs, e, "create");
 	mnt = fsmount(fs, FSMOUNT_CLOEXEC, upper ? 0 : MOUNT_ATTR_RDONLY);
@@ -122,8 +130,9 @@ static int mount_by_fsopen(const struct strings *layers, const char *upper, cons
 	return move_to(mnt, target, e);
 }
 
-static int mount_by_mount(const struct strings *layers, const char *upper, const char *target, struct err *e)
+static int mount_by_mount(const struct overlay *o, const char *upper, const char *target, struct err *e)
 {
+	const struct strings *layers = o->layers;
 	struct buf b = { 0 };
 	int rc = 0;
 
@@ -136,6 +145,8 @@ static int mount_by_mount(const struct strings *layers, const char *upper, const
 		buf_printf(&b, ",upperdir=%s/fs,workdir=%s/work,volatile", upper, upper);
 	for (size_t i = 0; i < OPTIONS; i++)
 		buf_printf(&b, ",%s=%s", options[i][0], options[i][1]);
+	if (*o->label) /* quoted: it has commas */
+		buf_printf(&b, ",context=\"%s\"", o->label);
 	if (b.len >= PAGE)
 		rc = err_set(e, ERR_INTERNAL,
 			"mount overlay: %zu layers do not fit into the one page that mount(2) has for options",
@@ -158,8 +169,7 @@ static int own_upper(const struct strings *layers, const char *upper, struct err
 	return rc;
 }
 
-static int mount_from(const char *dir, const struct strings *layers, const char *upper, const char *target,
-		      struct err *e)
+static int mount_from(const char *dir, const struct overlay *o, const char *upper, const char *target, struct err *e)
 {
 	auto_fd int back = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	int rc = 0;
@@ -167,9 +177,9 @@ static int mount_from(const char *dir, const struct strings *layers, const char 
 	if (back < 0 || chdir(dir) < 0)
 		return err_os(e, ERR_INTERNAL, "enter %s", dir);
 	if (dir == shifted_dir && upper)
-		rc = own_upper(layers, upper, e);
+		rc = own_upper(o->layers, upper, e);
 	if (rc == 0)
-		rc = (way == OVERLAY_FSOPEN ? mount_by_fsopen : mount_by_mount)(layers, upper, target, e);
+		rc = (way == OVERLAY_FSOPEN ? mount_by_fsopen : mount_by_mount)(o, upper, target, e);
 	if (fchdir(back) < 0)
 		abort(); /* cannot be */
 	return rc;
@@ -189,15 +199,15 @@ static int attach_shifted(const char *dir, int userns, unsigned attrs, const cha
 	return move_to(mnt, target, e);
 }
 
-static int mount_way(const struct strings *layers, const char *upper, int userns, const char *target, struct err *e)
+static int mount_way(const struct overlay *o, const char *upper, const char *target, struct err *e)
 {
 	int rc;
 
-	if (userns < 0)
-		return mount_from(layers_dir, layers, upper, target, e);
-	if (attach_shifted(layers_dir, userns, 0, shifted_dir, e) < 0)
+	if (o->userns < 0)
+		return mount_from(layers_dir, o, upper, target, e);
+	if (attach_shifted(layers_dir, o->userns, 0, shifted_dir, e) < 0)
 		return -1;
-	rc = mount_from(shifted_dir, layers, upper, target, e);
+	rc = mount_from(shifted_dir, o, upper, target, e);
 	umount2(shifted_dir, MNT_DETACH);
 	return rc;
 }
@@ -210,10 +220,12 @@ static const char *relative(const char *path, struct arena *a)
 	return strncmp(path, root, n) == 0 && path[n] == '/' ? arena_printf(a, "..%s", path + n) : path;
 }
 
-int overlay_mount(const struct strings *layers, const char *upper, int userns, const char *target, struct err *e)
+int overlay_mount(const struct strings *layers, const char *upper, int userns, const char *label, const char *target,
+		  struct err *e)
 {
 	struct arena *a = arena_new();
-	int rc = mount_way(layers, relative(upper, a), userns, target, e);
+	struct overlay o = { layers, userns, label };
+	int rc = mount_way(&o, relative(upper, a), target, e);
 
 	arena_free(a);
 	return rc;
@@ -231,12 +243,17 @@ static int bind_readonly(const char *dir, const char *target, struct err *e)
 	return move_to(mnt, target, e);
 }
 
-int overlay_mount_readonly(const struct strings *layers, int userns, const char *target, struct err *e)
+int overlay_mount_readonly(const struct strings *layers, int userns, const char *label, const char *target,
+			   struct err *e)
 {
+	const char *two[2] = { no_layers, layers->n ? layers->at[0] : NULL };
+	struct strings padded = { two, 2 };
+	struct overlay o = { layers->n == 1 ? &padded : layers, userns, label };
 	char dir[PATH_MAX + NAME_MAX];
 
-	if (layers->n > 1)
-		return mount_way(layers, NULL, userns, target, e);
+	/* An overlay without an upper part has two lower ones at least: below the only layer is an empty one. */
+	if (layers->n > 1 || (layers->n == 1 && *label))
+		return mount_way(&o, NULL, target, e);
 	snprintf(dir, sizeof(dir), "%s/%s", layers_dir, layers->n ? layers->at[0] : no_layers);
 	return userns < 0 ? bind_readonly(dir, target, e) : attach_shifted(dir, userns, MOUNT_ATTR_RDONLY, target, e);
 }
@@ -251,7 +268,7 @@ static int probe(const char *scratch, enum overlay_way which, int userns, struct
 	int rc;
 
 	way = which;
-	rc = overlay_mount(&none, scratch, userns, target, e);
+	rc = overlay_mount(&none, scratch, userns, "", target, e);
 	if (rc == 0) {
 		fd = open(arena_printf(a, "%s/probe", target), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 		rc = fd < 0 ? err_os(e, ERR_INTERNAL, "write to an overlay below %s", root) : 0;

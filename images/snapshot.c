@@ -182,7 +182,7 @@ static bool is_mounted(const char *target)
 	return statx(AT_FDCWD, target, AT_SYMLINK_NOFOLLOW, 0, &st) == 0 && (st.stx_attributes & STATX_ATTR_MOUNT_ROOT);
 }
 
-int snapshot_mount(const char *id, int userns, const char *target, struct err *e)
+int snapshot_mount(const char *id, int userns, const char *label, const char *target, struct err *e)
 {
 	struct snapshot *s = map_get(&snapshots, id);
 	char upper[PATH_MAX + NAME_MAX + 16];
@@ -193,7 +193,7 @@ int snapshot_mount(const char *id, int userns, const char *target, struct err *e
 		return err_set(e, ERR_INTERNAL, "mount snapshot %s: %s is a mount already", id, target);
 	forget_volatile(id);
 	snprintf(upper, sizeof(upper), "%s", path_of(id, ""));
-	if (overlay_mount(&s->layers, upper, userns, target, e) < 0)
+	if (overlay_mount(&s->layers, upper, userns, label, target, e) < 0)
 		return err_wrap(e, "mount snapshot %s", id);
 	return 0;
 }
@@ -206,11 +206,12 @@ int snapshot_unmount(const char *target, struct err *e)
 	return err_os(e, ERR_INTERNAL, "unmount %s", target);
 }
 
-int snapshot_mount_readonly(const struct strings *layers, int userns, const char *target, struct err *e)
+int snapshot_mount_readonly(const struct strings *layers, int userns, const char *label, const char *target,
+			    struct err *e)
 {
 	if (is_mounted(target))
 		return err_set(e, ERR_INTERNAL, "mount image: %s is a mount already", target);
-	return overlay_mount_readonly(layers, userns, target, e);
+	return overlay_mount_readonly(layers, userns, label, target, e);
 }
 
 int snapshot_probe_userns(int userns, struct err *e)

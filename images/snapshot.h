@@ -25,12 +25,14 @@ int snapshot_prepare(const char *id, const struct strings *layers, struct err *e
 bool snapshot_exists(const char *id);
 
 /* target exists and is a directory. Mounting twice is an error; unmounting what is not mounted is fine.
- * userns: -1, or the fd of the user namespace that it is mounted for: its root owns what root owns in the image. */
-int snapshot_mount(const char *id, int userns, const char *target, struct err *e);
+ * userns: -1, or the fd of the user namespace that it is mounted for: its root owns what root owns in the image.
+ * label: the SELinux context of every file in it; "": as they are. */
+int snapshot_mount(const char *id, int userns, const char *label, const char *target, struct err *e);
 int snapshot_unmount(const char *target, struct err *e); /* MNT_DETACH */
 
 /* A read-only view of an image's layers (an image volume): one bind or overlay without an upper part. */
-int snapshot_mount_readonly(const struct strings *layers, int userns, const char *target, struct err *e);
+int snapshot_mount_readonly(const struct strings *layers, int userns, const char *label, const char *target,
+			    struct err *e);
 
 /* Is all of this possible for user namespaces? A whole mount. INTERNAL names what kernel or file system lack. */
 int snapshot_probe_userns(int userns, struct err *e);

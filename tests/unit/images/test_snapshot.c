@@ -79,7 +79,7 @@ static int prepare_and_mount(const char *id, size_t n)
 {
 	struct strings s = layers(n);
 
-	return snapshot_prepare(id, &s, &fault) < 0 ? -1 : snapshot_mount(id, -1, target, &fault);
+	return snapshot_prepare(id, &s, &fault) < 0 ? -1 : snapshot_mount(id, -1, "", target, &fault);
 }
 
 static void unmounted_and_removed(const char *id)
@@ -102,7 +102,7 @@ static void the_layers_show_and_writes_go_up(void)
 	is_str(content(below("layers/12345678-00000000002/top")), "12345678-00000000002");
 	ok(exists(below("layers/12345678-00000000000/own0")));
 	ok(snapshot_unmount(target, &fault) == 0);
-	ok(snapshot_mount("c1", -1, target, &fault) == 0); /* volatile, and still mountable again */
+	ok(snapshot_mount("c1", -1, "", target, &fault) == 0); /* volatile, and still mountable again */
 	is_str(content(in_target("top")), "mine");
 	ok(!exists(in_target("own0")));
 	unmounted_and_removed("c1");
@@ -151,7 +151,7 @@ static void owners_are_shifted_for_a_user_namespace(void)
 	ok(snapshot_probe_userns(userns, &fault) == 0);
 	ok(chown(below("layers/12345678-00000000001/own1"), 7, 8) == 0);
 	ok(chown(below("layers/12345678-00000000000/own0"), 5000, 5000) == 0);
-	ok(snapshot_prepare("u1", &s, &fault) == 0 && snapshot_mount("u1", userns, target, &fault) == 0);
+	ok(snapshot_prepare("u1", &s, &fault) == 0 && snapshot_mount("u1", userns, "", target, &fault) == 0);
 	ok(owned(target, 70000, 80000) && owned(in_target("top"), 70000, 80000) &&
 	   owned(in_target("own1"), 70007, 80008));
 	ok(owned(in_target("own0"), 65534, 65534)); /* an id that the namespace does not have */
@@ -159,13 +159,13 @@ static void owners_are_shifted_for_a_user_namespace(void)
 	ok(owned(in_target("top"), 70000, 80000) && owned(below("snapshots/u1/fs/top"), 70000, 80000));
 	ok(owned(below("layers/12345678-00000000002/top"), 0, 0));
 	unmounted_and_removed("u1");
-	ok(snapshot_prepare("u2", &none, &fault) == 0 && snapshot_mount("u2", userns, target, &fault) == 0);
+	ok(snapshot_prepare("u2", &none, &fault) == 0 && snapshot_mount("u2", userns, "", target, &fault) == 0);
 	ok(owned(target, 70000, 80000));
 	unmounted_and_removed("u2");
-	ok(snapshot_mount_readonly(&one, userns, target, &fault) == 0 && owned(in_target("top"), 70000, 80000));
+	ok(snapshot_mount_readonly(&one, userns, "", target, &fault) == 0 && owned(in_target("top"), 70000, 80000));
 	ok(open(in_target("new"), O_WRONLY | O_CREAT, 0600) < 0 && errno == EROFS);
 	ok(snapshot_unmount(target, &fault) == 0);
-	ok(snapshot_mount_readonly(&s, userns, target, &fault) == 0 && owned(in_target("own1"), 70007, 80008));
+	ok(snapshot_mount_readonly(&s, userns, "", target, &fault) == 0 && owned(in_target("own1"), 70007, 80008));
 	ok(snapshot_unmount(target, &fault) == 0);
 	close(userns);
 	userns = open("/proc/self/ns/user", O_RDONLY); /* no namespace to shift into */
@@ -199,14 +199,14 @@ static void mistakes_are_told(void)
 	ok(snapshot_prepare("../x", &none, &fault) < 0 && fault.code == ERR_INVALID_ARGUMENT);
 	ok(snapshot_prepare("", &none, &fault) < 0);
 	ok(snapshot_prepare("lost", &lost, &fault) < 0 && strstr(fault.msg, "nowhere") && !snapshot_exists("lost"));
-	ok(snapshot_mount("unknown", -1, target, &fault) < 0 && fault.code == ERR_INTERNAL);
+	ok(snapshot_mount("unknown", -1, "", target, &fault) < 0 && fault.code == ERR_INTERNAL);
 	ok(prepare_and_mount("c5", 1) == 0);
 	ok(snapshot_prepare("c5", &none, &fault) < 0 && fault.code == ERR_ALREADY_EXISTS);
-	ok(snapshot_mount("c5", -1, target, &fault) < 0 && strstr(fault.msg, "is a mount already"));
+	ok(snapshot_mount("c5", -1, "", target, &fault) < 0 && strstr(fault.msg, "is a mount already"));
 	unmounted_and_removed("c5");
 	ok(snapshot_unmount(target, &fault) == 0 && snapshot_unmount(below("nothing"), &fault) == 0);
 	snapshot_remove("unknown");
-	ok(snapshot_prepare("c6", &none, &fault) == 0 && snapshot_mount("c6", -1, below("nothing"), &fault) < 0);
+	ok(snapshot_prepare("c6", &none, &fault) == 0 && snapshot_mount("c6", -1, "", below("nothing"), &fault) < 0);
 	ok(strstr(fault.msg, "mount snapshot c6: "));
 	snapshot_remove("c6");
 }
@@ -215,16 +215,16 @@ static void an_image_volume(void)
 {
 	struct strings s = layers(3), one = layers(1), none = { 0 };
 
-	ok(snapshot_mount_readonly(&s, -1, target, &fault) == 0);
+	ok(snapshot_mount_readonly(&s, -1, "", target, &fault) == 0);
 	is_str(content(in_target("top")), "12345678-00000000002");
 	ok(open(in_target("new"), O_CREAT | O_WRONLY, 0600) < 0 && errno == EROFS);
-	ok(snapshot_mount_readonly(&s, -1, target, &fault) < 0);
+	ok(snapshot_mount_readonly(&s, -1, "", target, &fault) < 0);
 	ok(snapshot_unmount(target, &fault) == 0);
-	ok(snapshot_mount_readonly(&one, -1, target, &fault) == 0);
+	ok(snapshot_mount_readonly(&one, -1, "", target, &fault) == 0);
 	is_str(content(in_target("top")), "12345678-00000000000");
 	ok(open(in_target("top"), O_WRONLY) < 0 && errno == EROFS);
 	ok(snapshot_unmount(target, &fault) == 0);
-	ok(snapshot_mount_readonly(&none, -1, target, &fault) == 0 && !exists(in_target("top")));
+	ok(snapshot_mount_readonly(&none, -1, "", target, &fault) == 0 && !exists(in_target("top")));
 	ok(snapshot_unmount(target, &fault) == 0);
 }
 
@@ -284,7 +284,7 @@ static void after_a_restart(void)
 	snapshot_each(count, &n);
 	ok(n == 1 && snapshot_exists("r1") && !snapshot_exists("r2"));
 	ok(snapshot_uses_layer(s.at[0]) && !snapshot_uses_layer("other"));
-	ok(snapshot_mount("r1", -1, target, &fault) == 0);
+	ok(snapshot_mount("r1", -1, "", target, &fault) == 0);
 	unmounted_and_removed("r1");
 	ok(!snapshot_uses_layer(s.at[0]));
 }
