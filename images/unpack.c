@@ -410,6 +410,26 @@ struct unpack_task *unpack_sync(unpack_sync_done *done, void *arg)
 	return t;
 }
 
+struct unpack_task *unpack_label(const char *label, const char *const *paths, unpack_sync_done *done, void *arg)
+{
+	struct unpack_task *t = task_new(arg);
+	struct unpacker c;
+	const char **argv;
+	size_t n = 0;
+
+	while (paths[n])
+		n++;
+	t->synced = done;
+	unpacker_open(&c, t->arena, "label");
+	unpacker_add(&c, label);
+	argv = arena_zalloc(t->arena, ((size_t)c.n + n + 1) * sizeof(*argv));
+	memcpy(argv, c.argv, (size_t)c.n * sizeof(*argv));
+	memcpy(argv + c.n, paths, n * sizeof(*argv));
+	c.spec.argv = argv; /* as many as a container has mounts */
+	t->child = child_start(&c.spec, on_sync_end, t);
+	return t;
+}
+
 void unpack_task_cancel(struct unpack_task *t)
 {
 	child_cancel(t->child);

@@ -2,7 +2,7 @@
  *
  * A layer's compressed bytes go in through a pipe as they arrive; the child checks both digests while it inflates and
  * untars into <root>/ingest/<name>, and we rename the result to <root>/layers/<name>. Nothing else of crisp parses tar,
- * gzip or zstd. The same program does what would block the loop: removing trees, du, syncfs.
+ * gzip or zstd. The same program does what would block the loop: removing trees, du, labels, syncfs.
  * Specs: OCI image-spec layer.md (media types, whiteouts), descriptor.md (digest, size), config.md (diff_id).
  *
  * A tar is self-contained when it names every directory above its entries and every hard link's target. One that is not
@@ -94,6 +94,10 @@ struct unpack_task *unpack_usage(const char *path, unpack_usage_done *done, void
 /* syncfs(2) of root: what was renamed into layers/ before is on the disk afterwards. */
 typedef void unpack_sync_done(void *arg, const struct err *e);
 struct unpack_task *unpack_sync(unpack_sync_done *done, void *arg);
+
+/* The trees at these real paths, NULL-terminated, get the SELinux label. INTERNAL names the first file that could not
+ * get it. */
+struct unpack_task *unpack_label(const char *label, const char *const *paths, unpack_sync_done *done, void *arg);
 
 /* Removes a tree of any depth; the caller has renamed it away. Never follows a link or enters another mount. Bursts
  * queue up and share children. What cannot be removed (a mount inside) is logged; no such path is fine. */

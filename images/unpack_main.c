@@ -10,6 +10,7 @@
  *     pack   FROM LOCATION [--log=FILE]
  *     usage  PATH
  *     sync   ROOT
+ *     label  CONTEXT PATH...
  *     remove PATH...
  *
  * One line on stdout, and 0: `ok bytes=N inodes=N self_contained=0|1 finished=0|1 xattrs_left_out=N`
@@ -139,6 +140,15 @@ static int run_remove(const struct options *o, struct layer_result *out, struct 
 	return r > 0 ? -1 : 0;
 }
 
+static int run_label(const struct options *o, struct layer_result *out, struct err *e)
+{
+	(void)out;
+	for (int i = 1; i < o->nwords; i++)
+		if (tree_label(o->words[i], o->words[0], e) < 0)
+			return err_wrap(e, "relabel %s", o->words[i]);
+	return 0;
+}
+
 static const struct job jobs[] = {
 	{ "layer",
 	  2,
@@ -163,6 +173,7 @@ static const struct job jobs[] = {
 	    CAP_SYS_ADMIN, -1 } },
 	{ "usage", 1, 1, run_usage, { CAP_DAC_READ_SEARCH, -1 } },
 	{ "sync", 1, 1, run_sync, { CAP_DAC_READ_SEARCH, -1 } },
+	{ "label", 2, INT32_MAX, run_label, { CAP_DAC_READ_SEARCH, CAP_FOWNER, -1 } },
 	{ "remove",
 	  1,
 	  1024,
@@ -267,7 +278,7 @@ int main(int argc, char **argv)
 			return 2;
 		return run(&jobs[i], &o);
 	}
-	fprintf(stderr, "usage: crisp-unpack layer|untar|merge|take|diff|pack|usage|sync|remove ...; "
+	fprintf(stderr, "usage: crisp-unpack layer|untar|merge|take|diff|pack|usage|sync|label|remove ...; "
 			"started by crispd, see unpack_main.c\n");
 	return 2;
 }

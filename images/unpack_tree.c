@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 
 #include "images/unpack_path.h"
 #include "reactor/list.h"
@@ -33,6 +34,7 @@ struct level {
 
 struct walk {
 	bool remove;
+	const char *label; /* or NULL */
 	struct level *level; /* where `fd` is */
 	int fd;
 	struct tree_usage usage;
@@ -129,6 +131,25 @@ static int remove_name(struct walk *w, int dir, const char *name, bool is_dir)
 	return -1;
 }
 
+/* ---- labels ---- */
+
+#define LABEL_XATTR "security.selinux"
+
+/* By a path that ends in the open directory's own name for it, so that only the last component could be a link. */
+static void label_name(struct walk *w, int dir, const char *name)
+{
+	char path[32 + NAME_MAX + 1], now[512];
+	size_t size = strlen(w->label) + 1;
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", dir, name);
+	n = lgetxattr(path, LABEL_XATTR, now, sizeof(now));
+	if (n > 0 && strnlen(now, (size_t)n) == size - 1 && memcmp(now, w->label, size - 1) == 0)
+		return;
+	if (lsetxattr(path, LABEL_XATTR, w->label, size, 0) < 0 && errno != ENOENT && errno != ENOTSUP)
+		failed(w, "label", name);
+}
+
 /* ---- the walk ---- */
 
 static void visit(struct walk *w, const char *name, bool is_dir)
@@ -139,7 +160,10 @@ static void visit(struct walk *w, const char *name, bool is_dir)
 	if (!w->remove) {
 		if (fstatat(w->fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 			return;
-		count(w, &st);
+		if (w->label)
+			label_name(w, w->fd, name);
+		else
+			count(w, &st);
 		is_dir = S_ISDIR(st.st_mode);
 	} else if (!is_dir && remove_name(w, w->fd, name, false) == 1) {
 		is_dir = true;
@@ -234,7 +258,8 @@ static int walk_down(struct walk *w)
 			continue;
 		}
 		name = w->level->todo->name;
-		fd = path_open(w->fd, name, O_RDONLY | O_DIRECTORY);
+		fd = w->label ? openat(w->fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+			      : path_open(w->fd, name, O_RDONLY | O_DIRECTORY);
 		if (fd >= 0) {
 			if (enter(w, fd) < 0)
 				return -1;
@@ -301,5 +326,27 @@ int tree_usage(const char *path, struct tree_usage *out, struct err *e)
 	walk_close(&w);
 	free(seen.slots);
 	*out = w.usage;
+	return outcome(&w, e);
+}
+
+int tree_label(const char *path, const char *label, struct err *e)
+{
+	struct walk w = { .fd = -1, .label = label };
+	auto_free char *up = own_must(strdup(path));
+	char *slash = strrchr(up, '/');
+	auto_fd int dir = -1;
+	int fd;
+
+	if (!slash || !slash[1])
+		return err_set(e, ERR_INTERNAL, "label %s: not the absolute path of a tree", path);
+	slash[0] = '\0';
+	dir = open(*up ? up : "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0)
+		return err_os(e, ERR_INTERNAL, "open %s", up);
+	label_name(&w, dir, slash + 1);
+	fd = openat(dir, slash + 1, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd >= 0 ? enter(&w, fd) < 0 || walk_down(&w) < 0 : errno != ENOTDIR)
+		failed(&w, "walk", path);
+	walk_close(&w);
 	return outcome(&w, e);
 }

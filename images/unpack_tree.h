@@ -1,8 +1,8 @@
-/* unpack_tree.h - whole directory trees of any depth: removing, measuring.
+/* unpack_tree.h - whole directory trees of any depth: removing, measuring, labelling.
  *
  * One directory is open at a time and nothing recurses, so no depth is too deep. Links are not followed, other mounts
- * not entered, and the way up is checked by inode number: a tree that is moved meanwhile ends the walk and does not
- * lead it out. */
+ * entered for labels only, and the way up is checked by inode number: a tree that is moved meanwhile ends the walk and
+ * does not lead it out. */
 #ifndef IMAGES_UNPACK_TREE_H
 #define IMAGES_UNPACK_TREE_H
 
@@ -20,5 +20,9 @@ struct tree_usage {
 
 /* Disk blocks and inodes below and with `path`, each inode once. What vanishes meanwhile is left out. */
 int tree_usage(const char *path, struct tree_usage *out, struct err *e);
+
+/* `path` and everything below it, other mounts too, gets the SELinux label; what has it already is left alone, and so
+ * is what has no labels (ENOTSUP). What vanishes meanwhile is no failure. Goes on behind one; INTERNAL as above. */
+int tree_label(const char *path, const char *label, struct err *e);
 
 #endif

@@ -1,4 +1,4 @@
-/* Removing and measuring trees: any depth, no link followed, no mount entered. */
+/* Removing, measuring and labelling trees: any depth, no link followed, no mount entered but for labels. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
@@ -6,12 +6,16 @@
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
+#include "images/unpack_tree.h"
 #include "tests/fakes/layer.h"
 #include "tests/tap.h"
 
 static char at[256];
+static struct err fault;
 
 static const char *in_root(const char *name)
 {
@@ -146,6 +150,75 @@ static void usage_counts_each_inode_once(void)
 	ok(!layer_job(argv) && layer_says("error INTERNAL measure"));
 }
 
+/* ---- labels ---- */
+
+#define LABEL "a_u:object_r:b_t:s0:c1,c2"
+
+static const char *label_of(const char *name)
+{
+	static char label[300];
+	ssize_t n = lgetxattr(in_root(name), "security.selinux", label, sizeof(label) - 1);
+
+	label[n < 0 ? 0 : n] = '\0';
+	return label;
+}
+
+static int label(const char *name)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/%s", layer_root, name);
+	return tree_label(path, LABEL, &fault);
+}
+
+static void a_tree_and_what_is_mounted_in_it_is_labelled(void)
+{
+	struct stat before, after;
+
+	mkdir(in_root("outside"), 0755);
+	put(in_root("outside/precious"), 0);
+	mkdir(in_root("tree"), 0755);
+	if (setxattr(in_root("tree"), "security.selinux", "old", 4, 0) < 0) {
+		printf("# no labels here: %s\n", strerror(errno));
+		ok(remove_tree("tree") && remove_tree("outside"));
+		return;
+	}
+	mkdir(in_root("tree/sub"), 0755);
+	mkdir(in_root("tree/mnt"), 0755);
+	put(in_root("tree/sub/file"), 0);
+	ok(mkfifo(in_root("tree/sub/fifo"), 0600) == 0);
+	ok(symlink("../outside", in_root("tree/link")) == 0);
+	ok(mount("tmpfs", in_root("tree/mnt"), "tmpfs", 0, NULL) == 0);
+	put(in_root("tree/mnt/file"), 0);
+	ok(label("tree") == 0);
+	for (const char *const *p = (const char *const[]){ "tree", "tree/sub", "tree/sub/file", "tree/sub/fifo",
+							   "tree/link", "tree/mnt", "tree/mnt/file", NULL }; *p; p++)
+		is_str(label_of(*p), LABEL);
+	is_str(label_of("outside"), "");
+	is_str(label_of("outside/precious"), "");
+	stat(in_root("tree/sub/file"), &before);
+	ok(label("tree") == 0 && stat(in_root("tree/sub/file"), &after) == 0);
+	ok(before.st_ctim.tv_sec == after.st_ctim.tv_sec && before.st_ctim.tv_nsec == after.st_ctim.tv_nsec);
+	ok(umount(in_root("tree/mnt")) == 0);
+	ok(label("tree/sub/file") == 0 && label("tree/link") == 0);
+	is_str(label_of("outside"), "");
+	ok(remove_tree("tree") && remove_tree("outside"));
+}
+
+static void labels_where_there_are_none(void)
+{
+	ok(tree_label("/proc/self/fdinfo", LABEL, &fault) == 0); /* has no labels */
+	ok(label("nothing") < 0 && fault.code == ERR_INTERNAL && strstr(fault.msg, "walk "));
+	ok(tree_label("relative", LABEL, &fault) < 0 && tree_label("/", LABEL, &fault) < 0);
+}
+
+static void labelling_is_a_job_too(void)
+{
+	const char *argv[] = { "label", LABEL, "/nothing/there", NULL };
+
+	ok(!layer_job(argv) && layer_says("error INTERNAL relabel /nothing/there: open /nothing: No such file"));
+}
+
 static void sync_is_a_job_too(void)
 {
 	const char *argv[] = { "sync", layer_root, NULL };
@@ -167,6 +240,9 @@ int main(void)
 	immutable_things_go_too();
 	usage_counts_each_inode_once();
 	sync_is_a_job_too();
+	a_tree_and_what_is_mounted_in_it_is_labelled();
+	labels_where_there_are_none();
+	labelling_is_a_job_too();
 	layer_close();
 	return tap_end();
 }

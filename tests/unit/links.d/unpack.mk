@@ -4,5 +4,7 @@ $(unpack.tests): $(BUILD)/tests/fakes/layer.o $(BUILD)/tests/fakes/pack.o | $(BU
 $(BUILD)/tests/unit/images/test_unpack: $(BUILD)/tests/fakes/child.o
 # This one calls the confinement itself.
 $(BUILD)/tests/unit/images/test_unpack_confine: $(BUILD)/images/unpack_confine.o
+# And this one labels as root with all its rights: without SELinux the kernel wants them.
+$(BUILD)/tests/unit/images/test_unpack_tree: $(patsubst %,$(BUILD)/images/unpack_%.o,tree path)
 # What the writer of tars writes, the reader reads.
 $(BUILD)/tests/unit/images/test_unpack_tarout: $(patsubst %,$(BUILD)/images/unpack_%.o,tarout tar pax sparse inflate input)
