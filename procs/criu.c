@@ -197,7 +197,8 @@ int criu_keep_cgroup(const struct container *c, struct err *e)
 
 int criu_write_inherit(const struct container *c, const json_t *streams, struct err *e)
 {
-	char text[256] = "";
+	char text[1024] = "";
+	size_t n;
 
 	for (int fd = 1; fd <= 2; fd++) {
 		const json_t *v = json_object_get(streams, fd == 1 ? "1" : "2");
@@ -215,5 +216,11 @@ int criu_write_inherit(const struct container *c, const json_t *streams, struct 
 		snprintf(text + strlen(text), sizeof(text) - strlen(text), "inherit-fd fd[%d]:file[%lx:%llx]\n", fd,
 			 mount, inode);
 	}
+	/* Its processes get the label of this container, not the one that they were dumped with. */
+	n = strlen(text);
+	if (*c->process_label)
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "lsm-profile selinux:%s\n", c->process_label);
+	if (*c->mount_label)
+		snprintf(text + n, sizeof(text) - n, "lsm-mount-context %s\n", c->mount_label);
 	return write_config(c, text, e);
 }

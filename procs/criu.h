@@ -19,7 +19,8 @@ const char *criu_config_path(const struct container *c, struct arena *a); /* <bu
 json_t *criu_streams(const struct container *c);
 int criu_write_external(const struct container *c, struct err *e); /* the options for a dump of it */
 
-/* The options for a restore. streams: such a list, from outside; NULL: none. INVALID_ARGUMENT unless it is one. */
+/* The options for a restore, c's labels among them. streams: such a list, from outside; NULL: none. INVALID_ARGUMENT
+ * unless it is one. */
 int criu_write_inherit(const struct container *c, const json_t *streams, struct err *e);
 
 /* The same for where its processes are put, in config.json and a file that it names. What the user has for all

@@ -1,13 +1,14 @@
 /* start.c - see start.h.
  *
+ *   LABEL ---volumes have its label, or none is to---> PREPARE
  *   PREPARE ---log, stdio, console---> RUN ---pid---> STARTED (life.c has it from here)
  *      |                                |
  *      |                                +---error---> UNDO ---runtime deleted it, or could not---> FAILED
- *      +---error------------------------+---no usable program, so nothing to undo------------------^
+ *      +---error, LABEL's too-----------+---no usable program, so nothing to undo------------------^
  *
  *   FAILED records EXITED 128 StartError. `starting` is on disk before RUN: after a crash the keeper's word decides
  *   (start_adopt).
- * Waits on: the runtime (RUN, UNDO), one turn of the loop (FAILED from PREPARE). */
+ * Waits on: a child (LABEL), the runtime (RUN, UNDO), one turn of the loop (FAILED from LABEL, PREPARE). */
 #include "procs/start.h"
 
 #include <errno.h>
@@ -26,6 +27,8 @@
 #include "procs/log_pump.h"
 #include "procs/oci_runtime.h"
 #include "procs/oom.h"
+#include "procs/selinux.h"
+#include "procs/spec_mount_host.h"
 #include "reactor/child.h"
 #include "reactor/log.h"
 #include "reactor/metric.h"
@@ -34,14 +37,22 @@
 
 enum { EXIT_CODE_START_ERROR = 128 };
 
-enum start_state { PREPARE, RUN, UNDO, STARTED, FAILED };
+enum start_state { LABEL, PREPARE, RUN, UNDO, STARTED, FAILED };
 static const struct sm_state start_states[] = {
+	[LABEL]   = { "LABEL",   TO(PREPARE) | TO(FAILED) },
 	[PREPARE] = { "PREPARE", TO(RUN) | TO(FAILED) },
 	[RUN]     = { "RUN",     TO(STARTED) | TO(UNDO) | TO(FAILED) },
 	[UNDO]    = { "UNDO",    TO(FAILED) },
 	[STARTED] = { "STARTED", 0 },
 	[FAILED]  = { "FAILED",  0 },
 };
+
+static start_label *label_trees;
+
+void start_open(start_label *label)
+{
+	label_trees = label;
+}
 
 struct start {
 	struct sm sm;
@@ -229,6 +240,17 @@ static int own_streams(const struct container *c, struct oci_stdio *io, struct e
 	return 0;
 }
 
+/* What the container inherits it must be allowed to write, and to open again as /dev/stdout. */
+static int label_streams(const struct container *c, const struct oci_stdio *io, struct err *e)
+{
+	const int fds[] = { io->in, io->out, io->err };
+
+	for (size_t i = 0; i < 3; i++)
+		if (fds[i] >= 0 && selinux_label_fd(fds[i], c->mount_label) < 0)
+			return err_os(e, ERR_INTERNAL, "label the stdio");
+	return 0;
+}
+
 static void close_streams(const struct oci_stdio *io)
 {
 	const int fds[] = { io->in, io->out, io->err };
@@ -291,13 +313,15 @@ static void prepare_and_run(struct start *s)
 	const struct runtime_handler *h = runtime_find(c->runtime);
 	int64_t begin_ns = loop_mono_ns();
 
+	sm_move(&s->sm, PREPARE);
 	if (!h) {
 		err_set(&s->err, ERR_FAILED_PRECONDITION, "runtime handler %s is not configured any more", c->runtime);
 		return fail(s);
 	}
 	oom_begin(c);
 	c->starting = c->in_runtime = true;
-	if (container_save(c, &s->err) < 0 || open_streams(s, &io) < 0 || own_streams(c, &io, &s->err) < 0) {
+	if (container_save(c, &s->err) < 0 || open_streams(s, &io) < 0 || own_streams(c, &io, &s->err) < 0 ||
+	    label_streams(c, &io, &s->err) < 0) {
 		c->in_runtime = false;
 		close_streams(&io);
 		return fail(s);
@@ -311,11 +335,62 @@ static void prepare_and_run(struct start *s)
 	close_streams(&io);
 }
 
+static void on_labelled(void *arg, const struct err *e)
+{
+	struct start *s = arg;
+
+	if (!e)
+		return prepare_and_run(s);
+	s->err = *e;
+	fail(s);
+}
+
+/* The real paths of the mounts that ask for it, NULL-terminated and in the arena. NULL: none may be made, or is the
+ * node's own. */
+static const char *const *trees(const struct container *c, struct arena *a, struct err *e)
+{
+	const char **paths = arena_zalloc(a, (c->config.mounts.n + 1) * sizeof(*paths));
+	size_t n = 0;
+
+	for (size_t i = 0; *c->mount_label && i < c->config.mounts.n; i++) {
+		const struct mount_config *m = &c->config.mounts.at[i];
+
+		if (!m->selinux_relabel || m->image[0])
+			continue;
+		paths[n] = mount_host_path(a, m->host_path, e);
+		if (!paths[n])
+			return NULL;
+		if (!selinux_may_relabel(paths[n++])) {
+			err_set(e, ERR_INVALID_ARGUMENT, "mount %s: selinux_relabel of %s, where the node lives",
+				m->container_path, paths[n - 1]);
+			return NULL;
+		}
+	}
+	return paths;
+}
+
+/* Here and not at CreateContainer, which waits for nothing: it is the last moment before the files are looked at. */
+static void label_volumes(struct start *s)
+{
+	struct container *c = s->container;
+	struct arena *a = arena_new();
+	const char *const *paths = trees(c, a, &s->err);
+
+	c->starting = true; /* on disk only with PREPARE: a crash before leaves it as created */
+	if (!paths)
+		fail(s);
+	else if (!paths[0])
+		prepare_and_run(s);
+	else
+		label_trees(c->mount_label, paths, on_labelled, s);
+	arena_free(a);
+}
+
 struct start *start_start(struct container *c, start_done *done, void *arg)
 {
 	struct start *s = new_zero(struct start);
 
-	s->sm = (struct sm){ start_states, "start", c->id, PREPARE };
+	s->sm = (struct sm){ start_states, "start", c->id, LABEL };
 	s->container = c;
 	s->done = done;
 	s->arg = arg;
@@ -324,7 +399,7 @@ struct start *start_start(struct container *c, start_done *done, void *arg)
 	if (s->refused)
 		fail(s);
 	else
-		prepare_and_run(s);
+		label_volumes(s);
 	return s;
 }
 

@@ -7,6 +7,12 @@
 #include "procs/container.h"
 #include "reactor/err.h"
 
+/* Gives the trees at these real paths (NULL-terminated, borrowed for the call) a SELinux label, without blocking:
+ * `done` runs once, never inside the call. */
+typedef void start_labelled(void *arg, const struct err *e);
+typedef void start_label(const char *label, const char *const *paths, start_labelled *done, void *arg);
+void start_open(start_label *label); /* once, before the first start */
+
 struct start; /* gone once `done` ran */
 typedef void start_done(void *arg, const struct err *e);
 

@@ -270,6 +270,11 @@ static void streams_come_as_numbers(void)
 	ok(inherits("{}"));
 	is_str(config_text(), "");
 	ok(criu_write_inherit(c, NULL, &(struct err){ 0 }) == 0);
+	c->process_label = "a:b:c:s0:c1,c2";
+	c->mount_label = "a:b:f:s0:c1,c2";
+	ok(inherits("{}"));
+	is_str(config_text(), "lsm-profile selinux:a:b:c:s0:c1,c2\nlsm-mount-context a:b:f:s0:c1,c2\n");
+	c->process_label = c->mount_label = "";
 	ok(!inherits("{\"1\":\"file[2f:9]\\nexec-cmd\"}"));
 	ok(!inherits("{\"1\":\"file[2f:9\"}"));
 	ok(!inherits("{\"1\":\"pipe:[5]\"}"));

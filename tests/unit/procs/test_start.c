@@ -170,6 +170,104 @@ static void the_log_cannot_be_opened(void)
 	is_str(fake_calls, "rmdir ");
 }
 
+/* ---- labels of volumes ---- */
+
+static struct {
+	const char *label;
+	char path[300];
+	size_t n; /* how many */
+	start_labelled *done;
+	void *arg;
+} labelling;
+
+static void fake_label(const char *label, const char *const *paths, start_labelled *done, void *arg)
+{
+	labelling.label = label;
+	snprintf(labelling.path, sizeof(labelling.path), "%s", paths[0]);
+	while (paths[labelling.n])
+		labelling.n++;
+	labelling.done = done;
+	labelling.arg = arg;
+}
+
+/* Of these one asks for it and is a directory of the node. */
+static struct container *with_volumes(const char *host_path)
+{
+	static struct mount_config m[3];
+	struct container *c = fake_container();
+
+	m[0] = (struct mount_config){ .host_path = "/usr", .container_path = "/a", .image = "" };
+	m[1] = (struct mount_config){ .host_path = "", .container_path = "/b", .image = "i", .selinux_relabel = true };
+	m[2] = (struct mount_config){ .host_path = host_path, .container_path = "/c", .image = "",
+				      .selinux_relabel = true };
+	c->config.mounts.at = m;
+	c->config.mounts.n = 3;
+	c->mount_label = "a:b:c:s0:c1,c2";
+	memset(&labelling, 0, sizeof(labelling));
+	start_open(fake_label);
+	return c;
+}
+
+static void volumes_are_labelled_before_it_runs(void)
+{
+	struct container *c = with_volumes(world_dir());
+	struct result r = { 0 };
+
+	start_start(c, record, &r);
+	ok(labelling.done && c->starting && !c->in_runtime);
+	is_str(fake_calls, "");
+	is_str(labelling.label, "a:b:c:s0:c1,c2");
+	is_str(labelling.path, world_dir());
+	ok(labelling.n == 1);
+	labelling.done(labelling.arg, NULL);
+	is_str(fake_calls, "run ");
+	fake_runtime_ok(0);
+	ok(r.calls == 1 && r.err.code == ERR_OK && c->state == CONTAINER_RUNNING);
+	fake_exit(c->id, 0);
+	world_settle();
+	fake_runtime_ok(0);
+}
+
+static void a_volume_that_cannot_be_labelled(void)
+{
+	struct container *c = with_volumes(world_dir());
+	struct result r = { 0 };
+	struct err e;
+
+	start_start(c, record, &r);
+	err_set(&e, ERR_INTERNAL, "label \"f\": Read-only file system");
+	labelling.done(labelling.arg, &e);
+	world_settle();
+	ok(r.calls == 1 && r.err.code == ERR_INTERNAL && strstr(r.err.msg, "Read-only"));
+	ok(c->state == CONTAINER_EXITED && c->exit_code == 128 && !c->in_runtime);
+	is_str(c->reason, "StartError");
+}
+
+static void the_nodes_own_directories_are_not_labelled(void)
+{
+	struct container *c = with_volumes("/usr");
+	struct result r = { 0 };
+
+	start_start(c, record, &r);
+	world_settle();
+	ok(!labelling.done && r.calls == 1 && r.err.code == ERR_INVALID_ARGUMENT && strstr(r.err.msg, "mount /c: "));
+}
+
+static void without_a_label_nothing_is_labelled(void)
+{
+	struct container *c = with_volumes(world_dir());
+	struct result r = { 0 };
+
+	c->mount_label = "";
+	start_start(c, record, &r);
+	ok(!labelling.done);
+	is_str(fake_calls, "run ");
+	fake_runtime_ok(0);
+	fake_exit(c->id, 0);
+	world_settle();
+	fake_runtime_ok(0);
+}
+
 static void not_created_or_not_ready(void)
 {
 	struct container *c = fake_running(0);
@@ -386,6 +484,10 @@ int main(void)
 	whose_processes_it_shares_is_gone();
 	what_it_joins_is_open_until_it_runs();
 	stdin_is_a_pipe_that_the_keeper_holds();
+	volumes_are_labelled_before_it_runs();
+	a_volume_that_cannot_be_labelled();
+	the_nodes_own_directories_are_not_labelled();
+	without_a_label_nothing_is_labelled();
 	adopted_and_still_there();
 	adopted_but_it_ended_meanwhile();
 	adopted_but_the_keeper_lost_it();
