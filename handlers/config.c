@@ -47,6 +47,7 @@ static const struct key keys[] = {
 	KEY("checkpoint", "enabled", SWITCH, checkpoint_enabled),
 	KEY("runtime", "default", STRING, runtimes.default_name),
 	KEY("", "runtimes", RUNTIMES, runtimes),
+	KEY("", "selinux", SWITCH, selinux),
 	KEY("log", "level", LEVEL, log_level),
 };
 #undef KEY
@@ -391,7 +392,7 @@ char *config_text(const struct config *c, struct arena *a)
 					      c->runtimes.handlers[i].path));
 	/* stateDir is the name by which critest looks for it. */
 	j = json_pack("{s:s, s:s, s:s, s:s, s:o, s:s, s:{s:s, s:i}, s:{s:s, s:s}, s:{s:o, s:s}, s:{s:o}, s:{s:s}, "
-		      "s:{s:I, s:s, s:o}, s:{s:b}, s:{s:s}, s:O}",
+		      "s:{s:I, s:s, s:o}, s:{s:b}, s:{s:s}, s:O, s:b}",
 		      "root", c->root, "state", c->state, "stateDir", c->state, "netns_dir", c->netns_dir, "listen",
 		      list_json(&c->listen), "http", c->http, "stream", "address", c->stream_address, "port",
 		      (int)c->stream_port, "cgroup", "driver", c->cgroup.driver, "root", c->cgroup.root, "cni",
@@ -399,6 +400,7 @@ char *config_text(const struct config *c, struct arena *a)
 		      list_json(&c->cdi_spec_dirs), "registry", "config_path", c->registry_config_path, "images",
 		      "max_layer_bytes", (json_int_t)c->images_max_layer_bytes, "min_free", c->images_min_free,
 		      "pinned", list_json(&c->images_pinned), "checkpoint", "enabled", (int)c->checkpoint_enabled,
-		      "runtime", "default", c->runtimes.default_name, "runtimes", runtimes);
+		      "runtime", "default", c->runtimes.default_name, "runtimes", runtimes,
+		      "selinux", (int)c->selinux);
 	return json_text(a, own_must(j));
 }

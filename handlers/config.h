@@ -29,6 +29,7 @@ struct config {
 	struct strings images_pinned;
 	bool checkpoint_enabled;
 	struct runtimes_config runtimes;
+	bool selinux;
 	enum log_level log_level;
 	struct arena *arena; /* owns all of it */
 };

@@ -8,9 +8,10 @@
 static char *info_of(const struct container *c, struct arena *a)
 {
 	auto_json json_t *j =
-		json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:o}", "pid", (int)c->pid, "sandboxID", c->sandbox->id,
-			  "bundle", c->bundle, "cgroup", c->cgroup, "runtime", c->runtime, "imageID", c->image.id,
-			  "config", fields_to_json(container_config_fields, &c->config));
+		json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:o}", "pid", (int)c->pid, "sandboxID",
+			  c->sandbox->id, "bundle", c->bundle, "cgroup", c->cgroup, "runtime", c->runtime, "imageID",
+			  c->image.id, "selinuxLabel", c->process_label, "mountLabel", c->mount_label, "config",
+			  fields_to_json(container_config_fields, &c->config));
 
 	return json_text(a, j);
 }

@@ -38,6 +38,8 @@
 #include "procs/log_pump.h"
 #include "procs/oci_userns.h"
 #include "procs/sandbox_task.h"
+#include "procs/selinux.h"
+#include "procs/start.h"
 #include "procs/sandbox_up.h"
 #include "procs/units.h"
 #include "reactor/http_client.h"
@@ -142,18 +144,45 @@ static void on_network_changed(void *arg)
 		log_warn("network_not_ready why=%s", log_quote(why));
 }
 
+static void label_trees(const char *label, const char *const *paths, start_labelled *done, void *arg)
+{
+	unpack_label(label, paths, done, arg);
+}
+
+/* What is made in these inherits their type. An overlay has its own context, but a program that is mapped from it is
+ * checked by its file in the layer or the writable part too (kernel 6.1). */
+static int label_root(struct err *e)
+{
+	static const char *const names[] = { "layers", "ingest", "snapshots" };
+
+	for (size_t i = 0; selinux_on() && i < sizeof(names) / sizeof(*names); i++) {
+		const char *path = arena_printf(config.arena, "%s/%s", config.root, names[i]);
+		auto_fd int fd = -1;
+
+		if (mkdir(path, 0700) < 0 && errno != EEXIST) /* ingest: the others are there */
+			return err_os(e, ERR_INTERNAL, "make %s", path);
+		fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (fd < 0 || selinux_label_fd(fd, selinux_image()) < 0)
+			return err_os(e, ERR_INTERNAL, "label %s", path);
+	}
+	return 0;
+}
+
 static int open_procs(struct err *e)
 {
+	struct selinux_config selinux = { .wanted = config.selinux };
 	static struct sandboxes_config sandboxes;
 	static struct sandbox_up_config up;
 
 	sandboxes = (struct sandboxes_config){ config.root, config.state, config.netns_dir };
 	up = (struct sandbox_up_config){ program("crisp-pause"), node_name, "/etc/resolv.conf" };
-	if (cgroup_open(&config.cgroup, e) < 0 || runtimes_open(&config.runtimes, e) < 0)
+	if (cgroup_open(&config.cgroup, e) < 0 || runtimes_open(&config.runtimes, e) < 0 ||
+	    selinux_open(&selinux, e) < 0 || label_root(e) < 0)
 		return -1;
 	sandboxes_open(&sandboxes);
 	containers_open(config.root, config.state);
 	sandbox_up_open(&up);
+	start_open(label_trees);
 	sandbox_task_watch();
 	seccomp_bpf_open(program("crisp-seccomp"));
 	create_flow_open(node_name);

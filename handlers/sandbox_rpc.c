@@ -75,9 +75,11 @@ static struct pairs info_of(const struct sandbox *s, struct arena *a)
 	struct err ignored;
 	auto_json json_t *cni =
 		*s->cni_result ? json_parse(s->cni_result, strlen(s->cni_result), "cni", &ignored) : NULL;
-	auto_json json_t *j = json_pack("{s:i, s:s, s:s, s:s, s:O?, s:o}", "pid", (int)s->pause_pid, "netns",
-					s->netns_path, "cgroup", s->cgroup, "dir", s->dir, "cniResult", cni, "config",
-					fields_to_json(sandbox_config_fields, &s->config));
+	auto_json json_t *j =
+		json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:O?, s:o}", "pid", (int)s->pause_pid, "netns", s->netns_path,
+			  "cgroup", s->cgroup, "dir", s->dir, "selinuxLabel", s->process_label, "mountLabel",
+			  s->mount_label, "cniResult", cni, "config",
+			  fields_to_json(sandbox_config_fields, &s->config));
 
 	*one = (struct pair){ "info", json_text(a, j) };
 	return (struct pairs){ one, 1 };

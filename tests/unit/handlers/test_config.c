@@ -24,7 +24,7 @@ static void defaults_are_complete(void)
 	ok(c.listen.n == 1);
 	is_str(c.listen.at[0], "unix:///run/crisp/crisp.sock");
 	is_str(c.http, "unix:///run/crisp/http.sock");
-	ok(c.runtimes.n == 2 && c.images_max_layer_bytes == 32ull << 30);
+	ok(c.runtimes.n == 2 && c.images_max_layer_bytes == 32ull << 30 && !c.selinux);
 	is_str(c.runtimes.default_name, "runc");
 	ok(c.checkpoint_enabled);
 	is_str(c.runtimes.state, "/run/crisp");
@@ -41,10 +41,10 @@ static void every_key_of_the_design_is_taken(void)
 		 "cni: {bin_dirs: [/b1, /b2], conf_dir: /conf}\nregistry: {config_path: /certs}\n"
 		 "images: {max_layer_bytes: 10MiB, min_free: 3%, pinned: [a, b]}\ncheckpoint: {enabled: false}\n"
 		 "runtime: {default: fast}\n"
-		 "runtimes:\n  fast: {type: oci, path: /usr/bin/crun}\nlog: {level: debug}\n") == 0);
+		 "runtimes:\n  fast: {type: oci, path: /usr/bin/crun}\nlog: {level: debug}\nselinux: true\n") == 0);
 	is_str(c.state, "/s");
 	ok(c.listen.n == 2 && c.cni.bin_dirs.n == 2 && c.images_pinned.n == 2 && c.stream_port == 9);
-	ok(c.images_max_layer_bytes == 10 << 20 && c.log_level == LOG_LEVEL_DEBUG && c.runtimes.n == 1);
+	ok(c.images_max_layer_bytes == 10 << 20 && c.log_level == LOG_LEVEL_DEBUG && c.runtimes.n == 1 && c.selinux);
 	is_str(c.runtimes.handlers[0].path, "/usr/bin/crun");
 	ok(!c.checkpoint_enabled);
 	is_str(c.http, "tcp://127.0.0.1:8");
@@ -69,6 +69,7 @@ static void faults_name_file_and_line(void)
 	refused("log:\n  level: debug\n  colour: red\n", "test.yaml:3: unknown key colour");
 	refused("log: {level: loud}\n", "test.yaml:1: debug, info, warn or error is expected, not loud");
 	refused("checkpoint: {enabled: no}\n", "test.yaml:1: true or false is expected, not no");
+	refused("selinux: yes\n", "test.yaml:1: true or false is expected, not yes");
 	refused("root: relative\n", "test.yaml:1: an absolute path is expected for root");
 	refused("images: {max_layer_bytes: many}\n", "test.yaml:1: no size (32GiB, 500MB, 4096): many");
 	refused("images: {max_layer_bytes: -1}\n", "test.yaml:1: no size (32GiB, 500MB, 4096): -1");
