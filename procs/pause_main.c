@@ -9,6 +9,8 @@
  *               for writing
  *   second run: makes an empty tmpfs its root, detaches the host's tree, becomes 65535:65535 without capabilities,
  *               waits
+ *               with label=CONTEXT in its environment it takes that SELinux context in the end, if the policy lets it;
+ *               options=TEXT are the tmpfs's
  *   nothing:    ends at once, with success: what a runtime is tried out with
  * No libc: a page of code, no relocations, no heap. Raw system calls of x86_64 and aarch64. */
 #include <linux/capability.h>
@@ -71,14 +73,28 @@ static long mount(const char *source, const char *target, const char *type, unsi
 	return call(__NR_mount, (long)source, (long)target, (long)type, (long)flags, (long)options);
 }
 
-static void run_again_read_only(char **argv)
+/* What stands behind "NAME=" in the environment; NULL. Names differ in their first letter. */
+static const char *told(char **env, char name)
 {
-	char *again[] = { argv[0], "pod", 0 }, *nothing[] = { 0 };
+	for (; *env; env++)
+		if ((*env)[0] == name) {
+			const char *at = *env;
+
+			while (*at && *at != '=')
+				at++;
+			return *at ? at + 1 : at;
+		}
+	return 0;
+}
+
+static void run_again_read_only(char **argv, char **env)
+{
+	char *again[] = { argv[0], "pod", 0 };
 
 	must(mount(0, "/", 0, MS_REC | MS_PRIVATE, 0));
 	must(mount(argv[0], argv[0], 0, MS_BIND, 0));
 	must(mount(0, argv[0], 0, MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV, 0));
-	must(call(__NR_execve, (long)argv[0], (long)again, (long)nothing, 0, 0));
+	must(call(__NR_execve, (long)argv[0], (long)again, (long)env, 0, 0));
 }
 
 static void put_pid(const char *path, long pid)
@@ -108,9 +124,10 @@ static void launch(const char *pidfile)
 	quit(0);
 }
 
-static void leave_the_host(void)
+static void leave_the_host(const char *options)
 {
-	must(mount("none", "/proc", "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0555"));
+	must(mount("none", "/proc", "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC,
+		   options ? options : "mode=0555"));
 	must(call(__NR_chdir, (long)"/proc", 0, 0, 0, 0));
 	/* the old root lies on top of the new one, and goes */
 	must(call(__NR_pivot_root, (long)".", (long)".", 0, 0, 0));
@@ -140,6 +157,25 @@ static void drop_rights(void)
 	must(call(__NR_prctl, PR_SET_DUMPABLE, 0, 0, 0, 0));
 }
 
+/* Opened while there is a proc, written when nothing is left to do that the label would forbid. A policy that does not
+ * let it change has a process that only waits under the daemons' label: nothing to fail a pod for. */
+static void take_label(long fd, const char *label)
+{
+	long n = 0;
+
+	if (!label)
+		return;
+	while (label[n])
+		n++;
+	call(__NR_write, fd, (long)label, n, 0, 0);
+	call(__NR_close, fd, 0, 0, 0, 0);
+}
+
+static long open_label(const char *label)
+{
+	return label ? call(__NR_openat, 0, (long)"/proc/self/attr/current", 1 /* O_WRONLY */, 0, 0) : -1;
+}
+
 /* Signals are blocked and fetched: a blocked one reaches even pid 1 from inside its namespace (kernel/signal.c,
  * sig_ignored()). */
 static void wait_for_the_end(void)
@@ -161,7 +197,9 @@ void pause_main(long *stack); /* called by _start with argc, argv[0], argv[1], .
 
 __attribute__((used, noreturn)) void pause_main(long *stack)
 {
-	char **argv = (char **)(stack + 1);
+	char **argv = (char **)(stack + 1), **env = argv + stack[0] + 1;
+	const char *label = told(env, 'l');
+	long fd;
 
 	if (stack[0] < 1)
 		quit(FAILED);
@@ -170,9 +208,11 @@ __attribute__((used, noreturn)) void pause_main(long *stack)
 	if (stack[0] == 3)
 		launch(argv[2]);
 	if (stack[0] != 2)
-		run_again_read_only(argv);
-	leave_the_host();
+		run_again_read_only(argv, env);
+	fd = open_label(label);
+	leave_the_host(told(env, 'o'));
 	drop_rights();
+	take_label(fd, label);
 	wait_for_the_end();
 	__builtin_unreachable();
 }

@@ -229,6 +229,20 @@ static int launch(struct starting *st, const char *argv[4], struct child_spec *s
 	return spec->pidfile ? 0 : -1;
 }
 
+/* As containerd has it the pause of a privileged pod bears no label of the pod's. */
+static const char *const *environment(struct starting *st)
+{
+	const struct sandbox *s = st->sandbox;
+	const char **env = arena_zalloc(st->arena, 3 * sizeof(*env));
+	size_t n = 0;
+
+	if (*s->mount_label)
+		env[n++] = arena_printf(st->arena, "options=mode=0555,context=\"%s\"", s->mount_label);
+	if (*s->process_label && !s->config.security.privileged)
+		env[n++] = arena_printf(st->arena, "label=%s", s->process_label);
+	return n ? env : NULL;
+}
+
 void sandbox_pause_start(struct sandbox *s, const char *program, sandbox_pause_done *done, void *arg)
 {
 	struct starting *st = new_zero(struct starting);
@@ -242,6 +256,7 @@ void sandbox_pause_start(struct sandbox *s, const char *program, sandbox_pause_d
 	st->done = done;
 	st->arg = arg;
 	spec.enter = fds;
+	spec.envp = environment(st);
 	spec.keep_id = keep_id(s, id);
 	if (join(st, &spec, &st->err) < 0 || enter(st, fds, &spec.nenter, &st->err) < 0 ||
 	    launch(st, argv, &spec, &st->err) < 0)
