@@ -29,7 +29,10 @@ node_start() {
 		until_ok 20 $CRICTL version
 	fi
 	# The kubelet's root group must be there.
-	[ "$CGROUP_DRIVER" != systemd ] || systemctl start "${CGROUP#/}"
+	if [ "$CGROUP_DRIVER" = systemd ]; then
+		systemctl start "${CGROUP#/}" # and has every controller that the kubelet asks for
+		systemctl set-property --runtime "${CGROUP#/}" CPUWeight=100 "AllowedCPUs=$(cat /sys/fs/cgroup/cpuset.cpus.effective)"
+	fi
 	[ "$CGROUP_DRIVER" = systemd ] || for g in $(awk '$3 == "cgroup" || $3 == "cgroup2" { print $2 }' /proc/self/mounts); do mkdir -p "$g$CGROUP"; done
 	printf 'nameserver 192.0.2.1\nsearch test.invalid\n' >"$T/resolv.conf"
 	kubelet_start "$@" || exit 1
@@ -43,8 +46,10 @@ kubelet_start() {
 		'imageGCHighThresholdPercent: 100' 'evictionHard: {memory.available: 1Mi}' \
 		"$@" -- --hostname-override node --node-ip 198.51.100.1 --v "${V:-2}" >>"$T/kubelet.log" 2>&1 &
 	KUBELET=$!
-	until_ok 60 pods || { fail 'the kubelet answers' "$(tail -5 "$T/kubelet.log")"; return 1; }
+	until_ok 60 kubelet_settled
+	pods >/dev/null || { fail 'the kubelet answers' "$(tail -5 "$T/kubelet.log")"; return 1; }
 }
+kubelet_settled() { pods || ! kill -0 "$KUBELET"; } # or it has ended: its configuration does not please it
 kubelet_stop() { [ -z "$KUBELET" ] || { kill "$KUBELET"; wait "$KUBELET" 2>/dev/null; KUBELET=; }; }
 
 # pods: what the kubelet says of all of them. pod NAME FILTER: of one, by jq.
