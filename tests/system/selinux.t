@@ -72,7 +72,7 @@ handler() {
 	start "o-$h"
 	is "$h: a pod's options are its containers'" "$(level "$(process_label "$pid")") $(level "$(file_label "/proc/$pid/root/etc/hosts")")" 's0:c7,c9 s0:c7,c9'
 
-	kill -9 "$(crispd_pid)"; sleep 0.2; until_ok 20 crisp_ready
+	kill -9 "$(crispd_pid)"; until_ok 20 crisp_ready
 	is "$h: after kill -9" "$(info inspectp "$a" selinuxLabel) $(info inspect "$ctr1" selinuxLabel)" "$label $label"
 	start "a-$h"
 	is "$h: the pod's next container" "$(process_label "$pid") $(file_label "/proc/$pid/root/bin")" "$label $files"
