@@ -25,8 +25,8 @@ crisp_config() {
 	registry: {config_path: $T/certs.d}
 	log: {level: ${LEVEL:-debug}}
 	Y
-	# RUNC=PATH: another runc than the machine's, as tests/tools/runc/build makes one.
-	[ -z "${RUNC-}" ] || echo "runtimes: {runc: {type: oci, path: $RUNC}, crun: {type: oci, path: /usr/bin/crun}}" >>"$T/config.yaml"
+	# RUNC=PATH: another runc than the machine's, as tests/tools/runc/build makes one. Tests with runtimes of their own have those.
+	[ -z "${RUNC-}" ] || [[ "$*" == *runtimes:* ]] || echo "runtimes: {runc: {type: oci, path: $RUNC}, crun: {type: oci, path: /usr/bin/crun}}" >>"$T/config.yaml"
 	printf '%s\n' "$@" >>"$T/config.yaml"
 	printf 'runtime-endpoint: unix://%s/state/crisp.sock\nimage-endpoint: unix://%s/state/crisp.sock\ntimeout: %s\n' "$T" "$T" $((30 * ${SLOW:-1})) >"$T/crictl.yaml"
 }
