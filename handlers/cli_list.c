@@ -60,7 +60,8 @@ static int load_pods(struct cli *c, struct pods *p, struct err *e)
 	p->list = cli_call(c, "ListPodSandbox", &request, e);
 	if (!p->list)
 		return -1;
-	qsort(p->list->items, p->list->n_items, sizeof(*p->list->items), newer_pod);
+	if (p->list->n_items > 0)
+		qsort(p->list->items, p->list->n_items, sizeof(*p->list->items), newer_pod);
 	p->status = c->json ? NULL : cli_call_all(c, "PodSandboxStatus", &one, p->list->n_items, set_pod_id, p);
 	return 0;
 }
@@ -106,7 +107,8 @@ static int ps(struct cli *c, const struct cli_args *args)
 	list = cli_call(c, "ListContainers", &request, &e);
 	if (!list)
 		return cli_fail(c, &e, "ps");
-	qsort(list->containers, list->n_containers, sizeof(*list->containers), newer_container);
+	if (list->n_containers > 0)
+		qsort(list->containers, list->n_containers, sizeof(*list->containers), newer_container);
 	if (c->json)
 		return cli_print(list), 0;
 	images = cli_call(c, "ListImages", &images_request, &e);

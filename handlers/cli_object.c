@@ -103,6 +103,13 @@ const struct cli_command cli_inspect = {
 		"  crisp inspect 3fa85f6457c7 | jq .status.state\n",
 };
 
+static void put(FILE *f, const ProtobufCBinaryData *data)
+{
+	if (data->len > 0)
+		fwrite(data->data, 1, data->len, f);
+	fflush(f);
+}
+
 static int exec_(struct cli *c, const struct cli_args *args)
 {
 	Runtime__V1__ExecSyncRequest request = RUNTIME__V1__EXEC_SYNC_REQUEST__INIT;
@@ -121,9 +128,8 @@ static int exec_(struct cli *c, const struct cli_args *args)
 		return cli_fail(c, &e, "exec %s", args->operands.at[0]);
 	if (c->json)
 		return cli_print(out), out->exit_code;
-	fwrite(out->stdout.data, 1, out->stdout.len, stdout);
-	fflush(stdout);
-	fwrite(out->stderr.data, 1, out->stderr.len, stderr);
+	put(stdout, &out->stdout);
+	put(stderr, &out->stderr);
 	return out->exit_code;
 }
 

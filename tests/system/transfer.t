@@ -6,7 +6,8 @@
 
 crisp_config
 gcc -O1 -D_GNU_SOURCE -shared -fPIC -o "$T/slow_resolver.so" "$ROOT/tests/lib/slow_resolver.c" || exit 1
-LD_PRELOAD=$T/slow_resolver.so crisp_start || exit 1
+# A sanitizer's library must be the first.
+LD_PRELOAD="$(ldd "$BUILD/crispd" | awk '/libasan/ { print $3 }') $T/slow_resolver.so" crisp_start || exit 1
 rude_start "$T/rude" || exit 1
 pull() { rpc PullImage "image {image: '$RUDE/$1'}"; }
 layer_gets() { grep -c "GET $1 blobs .* 20[06]$" "$RUDE_DIR/log"; } # the config's one included
