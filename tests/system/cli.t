@@ -55,21 +55,21 @@ like 'and says so' "$($CRISP --address "unix://$T/none.sock" ps 2>&1)" '^crisp: 
 nothing_left 'after failures'
 
 # ---- run: signals ----
-$CRISP run --name int "$I" sh -c 'trap "echo bye; exit 5" TERM; echo up; while :; do sleep 0.1; done' >"$T/out" 2>"$T/err" & p=$!
-until_ok 10 grep -q up "$T/out"; kill -INT $p; wait $p
+$CRISP run --name int "$I" sh -c 'trap "echo bye; exit 5" TERM; echo up; while :; do sleep 0.1; done' >"$T/int" 2>"$T/err" & p=$!
+until_ok 10 grep -q up "$T/int"; kill -INT $p; wait $p
 is 'the first signal stops it in peace' "$?" 5
-is 'with its last words' "$(tail -1 "$T/out")" bye
-$CRISP run --name deaf "$I" sh -c 'trap "" TERM; echo up; while :; do sleep 0.1; done' >"$T/out" 2>"$T/err" & p=$!
-until_ok 10 grep -q up "$T/out"; kill -TERM $p; sleep 0.3; begun=$(date +%s%N); kill -TERM $p; wait $p
+is 'with its last words' "$(tail -1 "$T/int")" bye
+$CRISP run --name deaf "$I" sh -c 'trap "echo no" TERM; echo up; while :; do sleep 0.1; done' >"$T/deaf" 2>"$T/err" & p=$!
+until_ok 10 grep -q up "$T/deaf"; kill -TERM $p; until_ok 10 grep -q no "$T/deaf"; begun=$(date +%s%N); kill -TERM $p; wait $p
 is 'the second kills it' "$?" 137
 ok 'at once' test $((($(date +%s%N) - begun) / 1000000)) -lt 5000
 nothing_left 'after signals'
 
 # ---- run: the daemon dies meanwhile ----
-$CRISP run "$I" sh -c 'i=0; while [ $i -lt 30 ]; do echo $i; i=$((i+1)); sleep 0.1; done; exit 9' >"$T/out" 2>"$T/err" & p=$!
-until_ok 10 grep -q 5 "$T/out"; kill -9 "$(crispd_pid)"; wait $p
+$CRISP run "$I" sh -c 'i=0; while [ $i -lt 30 ]; do echo $i; i=$((i+1)); sleep 0.1; done; exit 9' >"$T/nine" 2>"$T/err" & p=$!
+until_ok 10 grep -q 5 "$T/nine"; kill -9 "$(crispd_pid)"; wait $p
 is 'kill -9 of crispd costs run nothing: exit code' "$?" 9
-is 'nor a line' "$(tr '\n' ' ' <"$T/out")" "$(seq -s ' ' 0 29) "
+is 'nor a line' "$(tr '\n' ' ' <"$T/nine")" "$(seq -s ' ' 0 29) "
 until_ok 10 crisp_ready
 nothing_left 'after the crash'
 
