@@ -330,6 +330,11 @@ int cgroup_renew(const char *path, struct err *e)
 		if (rmdir(p.s) < 0 && errno != ENOENT)
 			return err_os(e, ERR_INTERNAL, "remove cgroup %s", p.s);
 	}
+	/* What is above is systemd's, controllers too, and is there: a container's scope is in it. */
+	if (cgroup_systemd())
+		return mkdir(cgroup_file(&hierarchies[0], path, "").s, 0755) < 0 && errno != EEXIST
+			       ? err_os(e, ERR_INTERNAL, "make cgroup %s", path)
+			       : 0;
 	return cgroup_make_leaf(path, e);
 }
 

@@ -37,7 +37,8 @@ const char *cgroup_hybrid(void);
  * it. So the group of the sandbox is always the one to remove with it, and a record of either kind tells which.
  *
  * Under systemd groups are units, found by the last element: PARENT is a slice, a container PARENT/crisp-<id>.scope,
- * and the sandbox's group a slice below PARENT with its id at the end, or the pause's scope. */
+ * and so is the pause. Without a pause the sandbox's group below a PARENT is no unit but an empty directory, as with
+ * cgroupfs: the kubelet knows a sandbox by <id> or <prefix>-<id>.scope, and a scope cannot be empty. */
 int cgroup_check_parent(const char *parent, struct err *e); /* INVALID_ARGUMENT: this driver cannot use it */
 char *cgroup_pod_path(struct arena *a, const char *parent, const char *id); /* parent "": none */
 char *cgroup_own_path(struct arena *a, const char *pod, const char *id);  /* the sandbox's own, given the pod's */

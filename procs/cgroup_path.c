@@ -165,9 +165,7 @@ static bool is_own(const char *pod, const char *id)
 
 char *cgroup_own_path(struct arena *a, const char *pod, const char *id)
 {
-	if (is_own(pod, id))
-		return arena_strdup(a, pod);
-	return cgroup_below(a, pod, is_slice(pod) ? slice_below(a, last_of(pod), id) : id);
+	return is_own(pod, id) ? arena_strdup(a, pod) : cgroup_below(a, pod, id);
 }
 
 char *cgroup_pause_path(struct arena *a, const char *pod, const char *id)

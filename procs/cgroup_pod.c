@@ -4,7 +4,6 @@
  *   systemd:  the unit, with the limits that systemd knows ---done---> the others, into the files ---> told */
 #include "procs/cgroup_pod.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,7 +11,6 @@
 #include "procs/sandbox_pause.h"
 #include "procs/units.h"
 #include "reactor/arena.h"
-#include "reactor/log.h"
 #include "reactor/loop.h"
 #include "reactor/own.h"
 
@@ -130,46 +128,11 @@ bool cgroup_pod_remove(const struct sandbox *s)
 
 /* ---- the sandbox's own group, anew ---- */
 
-struct renewal {
-	char id[ID_SIZE]; /* the sandbox's: it may go meanwhile */
-	char unit[256];
-};
-
-static void on_made_again(void *arg, const struct err *e)
-{
-	struct renewal *r = arg;
-
-	if (e)
-		log_warn("sandbox_group sandbox=%.12s error=%s", r->id, log_quote(e->msg));
-	free(r);
-}
-
-static void on_old_gone(void *arg, const struct err *e)
-{
-	struct renewal *r = arg;
-	const struct sandbox *s = sandbox_by_id(r->id);
-
-	if (e || !s || s->state != SANDBOX_READY)
-		on_made_again(r, e);
-	else
-		unit_slice(r->unit, NULL, on_made_again, r);
-}
-
 int cgroup_pod_renew(const struct sandbox *s, struct err *e)
 {
 	struct arena *a = arena_new();
-	const char *own = cgroup_own_path(a, s->cgroup, s->id);
-	struct renewal *r;
-	int ret = 0;
+	int ret = cgroup_renew(cgroup_own_path(a, s->cgroup, s->id), e);
 
-	if (!cgroup_unit(own)) {
-		ret = cgroup_renew(own, e);
-	} else {
-		r = new_zero(struct renewal);
-		memcpy(r->id, s->id, sizeof(r->id));
-		snprintf(r->unit, sizeof(r->unit), "%s", cgroup_unit(own));
-		unit_stop(r->unit, on_old_gone, r);
-	}
 	arena_free(a);
 	return ret;
 }

@@ -21,7 +21,7 @@ struct cgroup_pod_op *cgroup_pod_limit(const char *cgroup, const struct resource
 struct cgroup_pod_op *cgroup_pod_adopt(const struct sandbox *s, pid_t pause, cgroup_pod_done *done, void *arg);
 
 /* The sandbox's own group below a parent, without processes: removed where it is and made again, which a watcher of
- * the tree takes for another one. Under systemd a slice, a moment later; its failure is logged. */
+ * the tree takes for another one. */
 int cgroup_pod_renew(const struct sandbox *s, struct err *e);
 
 void cgroup_pod_cancel(struct cgroup_pod_op *op); /* cgroup_pod_remove() afterwards takes all of it back */

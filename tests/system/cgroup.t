@@ -16,7 +16,7 @@ if [ $CGROUP_DRIVER = systemd ]; then
 	name=${CGROUP:1:-6} # without slash and .slice
 	parent=$CGROUP/$name-kube.slice/$name-kube-pod1.slice
 	of_ctr() { echo "$parent/crisp-$1.scope"; }
-	of_pod() { echo "$parent/$name-kube-pod1-$1.slice"; }
+	of_pod() { echo "$parent/$1"; }
 	of_pause() { of_ctr "$1"; }
 	alone() { echo "$CGROUP/$name-$1.slice/crisp-$2.scope"; }
 else
