@@ -108,13 +108,17 @@ const char *criu_config_path(const struct container *c, struct arena *a)
 	return arena_printf(a, "%s/criu.conf", c->bundle);
 }
 
+static int write_file(const char *path, const void *text, size_t n, struct err *e)
+{
+	auto_fd int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	return fd < 0 || write(fd, text, n) != (ssize_t)n ? err_os(e, ERR_INTERNAL, "write %s", path) : 0;
+}
+
 static int write_config(const struct container *c, const char *text, struct err *e)
 {
 	struct arena *a = arena_new();
-	const char *path = criu_config_path(c, a);
-	auto_fd int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	size_t n = strlen(text);
-	int r = fd < 0 || write(fd, text, n) != (ssize_t)n ? err_os(e, ERR_INTERNAL, "write %s", path) : 0;
+	int r = write_file(criu_config_path(c, a), text, strlen(text), e);
 
 	arena_free(a);
 	return r;
@@ -167,12 +171,9 @@ static int rpc_config(const struct container *c, struct buf *b, struct err *e)
 
 static int write_rpc_config(const struct container *c, const char *path, struct err *e)
 {
-	auto_fd int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	struct buf b = { 0 };
-	int r = rpc_config(c, &b, e);
+	int r = rpc_config(c, &b, e) < 0 ? -1 : write_file(path, b.at, b.len, e);
 
-	if (r == 0 && (fd < 0 || write(fd, b.at, b.len) != (ssize_t)b.len))
-		r = err_os(e, ERR_INTERNAL, "write %s", path);
 	buf_free(&b);
 	return r;
 }

@@ -245,9 +245,9 @@ static int check_mounts(const struct container *c, struct err *e)
 		const struct mount_config *m = &c->config.mounts.at[i];
 
 		/* One that is not there yet is made later, and looked at again. */
-		if (m->selinux_relabel && !m->image[0] && realpath(m->host_path, real) && !selinux_may_relabel(real))
-			return err_set(e, ERR_INVALID_ARGUMENT, "mount %s: selinux_relabel of %s, where the node lives",
-				       m->container_path, real);
+		if (m->selinux_relabel && !m->image[0] && realpath(m->host_path, real) &&
+		    selinux_check_relabel(m->container_path, real, e) < 0)
+			return -1;
 	}
 	return 0;
 }

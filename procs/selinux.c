@@ -136,7 +136,7 @@ bool selinux_knows(const char *context)
 	return fd >= 0 && write(fd, context, n) == (ssize_t)n;
 }
 
-bool selinux_may_relabel(const char *path)
+int selinux_check_relabel(const char *where, const char *path, struct err *e)
 {
 	static const char *const never[] = { "/", "/bin", "/boot", "/dev", "/etc", "/etc/passwd", "/etc/pki",
 					     "/etc/shadow", "/home", "/lib", "/lib64", "/media", "/opt", "/proc",
@@ -145,8 +145,9 @@ bool selinux_may_relabel(const char *path)
 
 	for (size_t i = 0; i < sizeof(never) / sizeof(*never); i++)
 		if (strcmp(path, never[i]) == 0)
-			return false;
-	return true;
+			return err_set(e, ERR_INVALID_ARGUMENT, "mount %s: selinux_relabel of %s, where the node lives",
+				       where, path);
+	return 0;
 }
 
 int selinux_label_fd(int fd, const char *label)

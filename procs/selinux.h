@@ -32,8 +32,9 @@ const char *selinux_image(void); /* of what containers only read: the files of i
 
 bool selinux_knows(const char *context); /* the kernel's policy takes it */
 
-/* May everything below this real path get a container's label? Not the directories that the host itself lives in. */
-bool selinux_may_relabel(const char *path);
+/* Whether everything below this real path, mounted at `where`, may get a container's label. INVALID_ARGUMENT: it is one
+ * of the directories that the host itself lives in. */
+int selinux_check_relabel(const char *where, const char *path, struct err *e);
 
 /* Labels an open file, pipe or FIFO; label "" and file systems without labels are fine. -1, errno. */
 int selinux_label_fd(int fd, const char *label);

@@ -360,11 +360,8 @@ static const char *const *trees(const struct container *c, struct arena *a, stru
 		paths[n] = mount_host_path(a, m->host_path, e);
 		if (!paths[n])
 			return NULL;
-		if (!selinux_may_relabel(paths[n++])) {
-			err_set(e, ERR_INVALID_ARGUMENT, "mount %s: selinux_relabel of %s, where the node lives",
-				m->container_path, paths[n - 1]);
+		if (selinux_check_relabel(m->container_path, paths[n++], e) < 0)
 			return NULL;
-		}
 	}
 	return paths;
 }

@@ -56,6 +56,9 @@ crisp_up() {
 	$CRICTL pull "$REGISTRY/busybox:latest" >/dev/null
 }
 crispd_pid() { pgrep -f "^[^ ]*crispd --config $T/config.yaml" | head -1; }
+# kill_crispd: and another one answers.
+kill_crispd() { local old; old=$(crispd_pid); kill -9 "$old"; until_ok 10 back_after "$old"; }
+back_after() { [ -n "$(crispd_pid)" ] && [ "$(crispd_pid)" != "$1" ] && crisp_ready; }
 crisp_stop() { [ -z "$KEEPER" ] || { kill "$KEEPER" 2>/dev/null; wait "$KEEPER" 2>/dev/null; KEEPER=; }; }
 
 # crisp_clean: removes all pods, stops crisp and checks that nothing is left of it. Ends the test.

@@ -102,10 +102,7 @@ if [ $CGROUP_DRIVER = cgroupfs ]; then
 	echo $guest >"$tree$(of_pod "$pod")/cgroup.procs"
 	ok 'a pod is stopped whose group is busy' $CRICTL stopp "$pod"
 	ok 'which stays so long' test -d "$tree$(of_pod "$pod")"
-	old=$(crispd_pid)
-	another() { [ -n "$(crispd_pid)" ] && [ "$(crispd_pid)" != "$old" ] && crisp_ready; }
-	kill -9 "$old"
-	ok 'another crispd is there' until_ok 10 another
+	ok 'another crispd is there' kill_crispd
 	kill $guest; wait $guest 2>/dev/null
 	$CRICTL rmp "$pod" >/dev/null
 	ok 'it knows of it: nothing is left below the parent' until_ok 5 gone "$pod"

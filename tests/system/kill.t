@@ -6,8 +6,6 @@
 export INVOCATION_ID=00000000000000000000000000000000 SYSTEMD_EXEC_PID=1
 crisp_up
 pod=$($CRICTL runp "$(pod_json p)")
-kill_crispd() { local old; old=$(crispd_pid); kill -9 "$old"; until_ok 10 back_after "$old"; }
-back_after() { [ -n "$(crispd_pid)" ] && [ "$(crispd_pid)" != "$1" ] && $CRICTL version && $CRICTL pods -q; }
 
 ctr=$($CRICTL create "$pod" "$(ctr_json long 'i=0; while [ $i -lt 20000 ]; do echo line $i; i=$((i+1)); done; echo waiting; until [ -e /tmp/go ]; do sleep 0.05; done; exit 42')" "$T/p.pod.json")
 $CRICTL start "$ctr" >/dev/null

@@ -17,15 +17,14 @@
 #include "reactor/record.h"
 #pragma GCC diagnostic ignored "-Wunused-function" /* not every story needs every tool */
 #include "tests/unit/procs/keeper_run.h"
+#include "tests/unit/procs/sandbox_run.h"
 
 static const char bin_dir[] = "/usr/lib/cni";
-static struct arena *arena;
 static char pause_program[4200];
 static const char *bin_dirs[2];
 static struct cni_config cni;
 static struct sandboxes_config table;
 static struct sandbox_up_config up_cfg;
-static struct sandbox_config config;
 
 static const char *in_dir(const char *name)
 {
@@ -51,19 +50,6 @@ static int entries(const char *dir)
 	return n;
 }
 
-static void blank(void)
-{
-	auto_json json_t *nothing = json_object();
-	struct err e;
-
-	fields_from_json(sandbox_config_fields, &config, nothing, arena, &e);
-	config.name = "web";
-	config.namespace_ = "ns";
-	config.uid = "u1";
-	config.hostname = "web-0";
-	config.security.ns.pid = NS_CONTAINER;
-}
-
 /* crispd as far as sandboxes need it. */
 static void be_crispd_with_sandboxes(void)
 {
@@ -87,6 +73,7 @@ static void be_crispd_with_sandboxes(void)
 	sandbox_up_open(&up_cfg);
 	ok(sandboxes_load(&e) == 0);
 	blank();
+	config.hostname = "web-0";
 }
 
 static bool over;
