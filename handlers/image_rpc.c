@@ -7,7 +7,7 @@
 #include "handlers/listing.h"
 #include "images/pull.h"
 #include "images/store.h"
-#include "procs/oci_runtime.h"
+#include "procs/oci/runtime.h"
 #include "reactor/json.h"
 #include "reactor/log.h"
 #include "reactor/own.h"

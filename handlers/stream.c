@@ -1,6 +1,6 @@
 /* stream.c - see stream.h.
  *
- *   stream_url() ---> token ---GET or POST with it---> taken; upgraded ---> stream_command.c, stream_forward*.c
+ *   stream_url() ---> token ---GET or POST with it---> taken; upgraded ---> stream/command.c, stream/forward*.c
  *                       |                                   +--no protocol in common--> 403, no upgrade --> 400
  *                       +---1 min---> gone                unknown, used or late --> 404
  *

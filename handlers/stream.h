@@ -6,7 +6,7 @@
 #ifndef HANDLERS_STREAM_H
 #define HANDLERS_STREAM_H
 
-#include "handlers/stream_request.h"
+#include "handlers/stream/request.h"
 #include "reactor/err.h"
 
 struct stream_config {

@@ -4,7 +4,7 @@
 #include "handlers/convert.h"
 #include "handlers/convert_in.h"
 #include "handlers/rpc.h"
-#include "procs/cgroup_pod.h"
+#include "procs/cgroup/pod.h"
 #include "procs/update.h"
 
 static void on_updated(void *arg, const struct err *e)

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "images/content.h"
-#include "images/fetch.h"
+#include "images/pull/fetch.h"
 #include "images/layer.h"
 #include "images/pull.h"
 #include "images/snapshot.h"

@@ -1,10 +1,10 @@
-/* pull.c - see pull.h. The waiters; the machine they share is pull_job.c's. */
+/* pull.c - see pull.h. The waiters; the machine they share is pull/job.c's. */
 #include "images/pull.h"
 
 #include <string.h>
 
 #include "images/digest.h"
-#include "images/pull_job.h"
+#include "images/pull/job.h"
 #include "reactor/arena.h"
 #include "reactor/list.h"
 #include "reactor/own.h"

@@ -18,12 +18,12 @@
 #include <strings.h>
 #include <time.h>
 
-#include "images/hosts_toml.h"
+#include "images/registry/hosts_toml.h"
 #include "images/manifest.h"
-#include "images/registry_auth.h"
-#include "images/registry_reply.h"
+#include "images/registry/auth.h"
+#include "images/registry/reply.h"
 #include "images/store.h"
-#include "images/url.h"
+#include "images/registry/url.h"
 #include "reactor/arena.h"
 #include "reactor/buf.h"
 #include "reactor/http_client.h"

@@ -13,7 +13,7 @@
 #include "images/content.h"
 #include "images/digest.h"
 #include "images/discard.h"
-#include "images/fetch.h"
+#include "images/pull/fetch.h"
 #include "images/gc.h"
 #include "images/layer.h"
 #include "images/manifest.h"

@@ -1,4 +1,4 @@
-/* unpacker.c - see unpacker.h. The answer is one line; its grammar stands in unpack_main.c. */
+/* unpacker.c - see unpacker.h. The answer is one line; its grammar stands in unpack/main.c. */
 #include "images/unpacker.h"
 
 #include <assert.h>

@@ -8,7 +8,7 @@
 #define PROCS_ATTACH_H
 
 #include "procs/container.h"
-#include "procs/stdio.h"
+#include "procs/streams.h"
 
 /* want->tty is the container's own and not looked at. `ended`: the container ended (e NULL), or FAILED_PRECONDITION (it
  * does not run), RESOURCE_EXHAUSTED. */

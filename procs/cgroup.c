@@ -16,7 +16,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include "procs/cgroup_tree.h"
+#include "procs/cgroup/tree.h"
 #include "reactor/arena.h"
 #include "reactor/log.h"
 #include "reactor/own.h"

@@ -11,7 +11,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "procs/config.h"
+#include "procs/cri_config.h"
 #include "reactor/err.h"
 
 /* Finds what is mounted where. FAILED_PRECONDITION when no hierarchy is usable. `root` is the parent for pods that name
@@ -29,7 +29,7 @@ bool cgroup_is_v2(void);   /* unified: no v1 controller hierarchy is mounted */
  * see it. */
 const char *cgroup_hybrid(void);
 
-/* ---- names (cgroup_path.c), in the arena ----
+/* ---- names (cgroup/path.c), in the arena ----
  *
  * With a cgroup_parent, PARENT is the pod's group: the caller's, who makes, limits and removes it. Below it are ours: a
  * group named by the sandbox's id, by which cAdvisor knows the pod's network, and one for each container,

@@ -17,7 +17,7 @@
 #include <sys/stat.h>
 
 #include "procs/criu.h"
-#include "procs/oci_runtime.h"
+#include "procs/oci/runtime.h"
 #include "reactor/child.h"
 #include "reactor/log.h"
 #include "reactor/own.h"

@@ -14,11 +14,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "procs/cni_args.h"
-#include "procs/cni_conf.h"
-#include "procs/cni_network.h"
-#include "procs/cni_plugin.h"
-#include "procs/cni_result.h"
+#include "procs/cni/args.h"
+#include "procs/cni/conf.h"
+#include "procs/cni/network.h"
+#include "procs/cni/plugin.h"
+#include "procs/cni/result.h"
 #include "reactor/list.h"
 #include "reactor/log.h"
 #include "reactor/loop.h"

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "procs/config.h"
+#include "procs/cri_config.h"
 #include "reactor/err.h"
 #include "reactor/fields.h"
 

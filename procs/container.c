@@ -7,7 +7,7 @@
 
 #include "procs/cgroup.h"
 #include "procs/events.h"
-#include "procs/oci_runtime.h"
+#include "procs/oci/runtime.h"
 #include "reactor/log.h"
 #include "reactor/map.h"
 #include "reactor/own.h"

@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "procs/config.h"
+#include "procs/cri_config.h"
 #include "procs/sandbox.h"
 #include "reactor/arena.h"
 #include "reactor/err.h"

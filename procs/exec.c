@@ -22,7 +22,7 @@
 
 #include "procs/exec_file.h"
 #include "procs/keeper.h"
-#include "procs/oci_runtime.h"
+#include "procs/oci/runtime.h"
 #include "reactor/buf.h"
 #include "reactor/child.h"
 #include "reactor/log.h"

@@ -25,7 +25,7 @@
 #include "procs/exec_file.h"
 #include "procs/feed.h"
 #include "procs/keeper.h"
-#include "procs/oci_runtime.h"
+#include "procs/oci/runtime.h"
 #include "reactor/child.h"
 #include "reactor/log.h"
 #include "reactor/loop.h"

@@ -8,7 +8,7 @@
 #define PROCS_EXEC_STREAM_H
 
 #include "procs/container.h"
-#include "procs/stdio.h"
+#include "procs/streams.h"
 #include "reactor/fields.h"
 
 /* cmd is copied. `ended`: the exit code, 128 + n for a death by signal n, or e: FAILED_PRECONDITION (the container does

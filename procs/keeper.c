@@ -17,7 +17,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "procs/keeper_proto.h"
+#include "procs/keeper/proto.h"
 #include "procs/namespaces.h"
 #include "reactor/child.h"
 #include "reactor/imsg.h"

@@ -1,6 +1,6 @@
 /* keeper.h - our end of the keeper: exit records, fds kept over our death, namespaces made by a child of its.
  *
- * The keeper (keeper_main.c) is our parent. It starts us again when we die and hands back all it holds, so what is
+ * The keeper (keeper/main.c) is our parent. It starts us again when we die and hands back all it holds, so what is
  * put here under a name is there after a kill -9. Names are paths of ids: "sandbox/<id>/ipc", "container/<id>/stdout".
  * Children are started through reactor/child.h, over the same channel. */
 #ifndef PROCS_KEEPER_H
@@ -10,7 +10,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "procs/config.h"
+#include "procs/cri_config.h"
 #include "reactor/err.h"
 #include "reactor/fields.h"
 #include "reactor/list.h"

@@ -18,7 +18,7 @@
 #include "procs/console.h"
 #include "procs/keeper.h"
 #include "procs/log_pump.h"
-#include "procs/oci_runtime.h"
+#include "procs/oci/runtime.h"
 #include "procs/oom.h"
 #include "reactor/log.h"
 #include "reactor/own.h"

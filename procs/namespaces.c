@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "procs/keeper.h"
-#include "procs/keeper_proto.h"
+#include "procs/keeper/proto.h"
 #include "reactor/child.h"
 #include "reactor/loop.h"
 #include "reactor/own.h"

@@ -16,7 +16,7 @@
 #include "procs/keeper.h"
 #include "procs/life.h"
 #include "procs/log_pump.h"
-#include "procs/oci_runtime.h"
+#include "procs/oci/runtime.h"
 #include "procs/stop.h"
 #include "reactor/child.h"
 #include "reactor/log.h"

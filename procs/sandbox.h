@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "procs/config.h"
+#include "procs/cri_config.h"
 #include "reactor/arena.h"
 #include "reactor/err.h"
 #include "reactor/lane.h"

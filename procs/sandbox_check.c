@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "procs/cgroup.h"
-#include "procs/cni_args.h"
+#include "procs/cni/args.h"
 #include "procs/sandbox_sysctl.h"
 #include "reactor/json.h"
 

@@ -3,7 +3,7 @@
 #ifndef PROCS_SANDBOX_CHECK_H
 #define PROCS_SANDBOX_CHECK_H
 
-#include "procs/config.h"
+#include "procs/cri_config.h"
 #include "reactor/err.h"
 
 /* INVALID_ARGUMENT names the member that contradicts itself or the others; UNIMPLEMENTED: a user namespace. */

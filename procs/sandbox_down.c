@@ -18,7 +18,7 @@
 #include <string.h>
 #include <sys/vfs.h>
 
-#include "procs/cgroup_pod.h"
+#include "procs/cgroup/pod.h"
 #include "procs/cni.h"
 #include "procs/keeper.h"
 #include "procs/sandbox_files.h"

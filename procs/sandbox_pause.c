@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "procs/cgroup.h"
-#include "procs/cgroup_pod.h"
+#include "procs/cgroup/pod.h"
 #include "procs/keeper.h"
 #include "procs/pidstat.h"
 #include "procs/sandbox_files.h"

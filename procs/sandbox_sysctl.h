@@ -4,7 +4,7 @@
 #ifndef PROCS_SANDBOX_SYSCTL_H
 #define PROCS_SANDBOX_SYSCTL_H
 
-#include "procs/config.h"
+#include "procs/cri_config.h"
 #include "reactor/err.h"
 
 /* INVALID_ARGUMENT: no valid name, or one that would change the node. */

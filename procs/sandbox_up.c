@@ -17,7 +17,7 @@
 #include <string.h>
 
 #include "procs/cgroup.h"
-#include "procs/cgroup_pod.h"
+#include "procs/cgroup/pod.h"
 #include "procs/cni.h"
 #include "procs/events.h"
 #include "procs/keeper.h"

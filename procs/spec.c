@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "procs/cgroup.h"
-#include "procs/spec_part.h"
+#include "procs/spec/part.h"
 #include "reactor/log.h"
 
 #define DEFAULT_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"

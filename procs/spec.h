@@ -1,6 +1,6 @@
 /* spec.h - config.json of a container: what CRI asked for, in the words of the OCI runtime-spec.
  *
- * spec_user.c, spec_caps.c, spec_security.c, spec_seccomp.c, spec_mounts.c, spec_resources.c and spec_devices.c each
+ * spec/user.c, spec/caps.c, spec/security.c, spec/seccomp.c, spec/mounts.c, spec/resources.c and spec/devices.c each
  * fill one part. ociVersion 1.0.2: what every runtime takes. */
 #ifndef PROCS_SPEC_H
 #define PROCS_SPEC_H

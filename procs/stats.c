@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "procs/cgroup.h"
-#include "procs/cgroup_tree.h"
+#include "procs/cgroup/tree.h"
 #include "reactor/loop.h"
 #include "reactor/own.h"
 

@@ -14,7 +14,7 @@
 #include <string.h>
 
 #include "procs/bundle.h"
-#include "procs/oci_runtime.h"
+#include "procs/oci/runtime.h"
 #include "procs/spec.h"
 #include "reactor/json.h"
 #include "reactor/log.h"

@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "procs/spec_mount_host.h"
+#include "procs/mount_host.h"
 #include "reactor/log.h"
 #include "reactor/own.h"
 

@@ -7,11 +7,11 @@
 #include <string.h>
 
 #include "procs/cgroup.h"
-#include "procs/cgroup_tree.h"
+#include "procs/cgroup/tree.h"
 #include "procs/cni.h"
 #include "procs/keeper.h"
 #include "procs/sandbox_files.h"
-#include "procs/units.h"
+#include "procs/cgroup/units.h"
 
 char net_trace[512];
 struct net_world net_world;

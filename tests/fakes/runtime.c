@@ -13,7 +13,7 @@
 #include "procs/cgroup.h"
 #include "procs/create.h"
 #include "procs/join.h"
-#include "procs/oci_runtime.h"
+#include "procs/oci/runtime.h"
 #include "procs/spec.h"
 #include "procs/start.h"
 #include "reactor/child.h"

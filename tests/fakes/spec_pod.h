@@ -4,8 +4,8 @@
 #ifndef TESTS_FAKES_SPEC_POD_H
 #define TESTS_FAKES_SPEC_POD_H
 
-#include "procs/oci_runtime.h"
-#include "procs/spec_part.h"
+#include "procs/oci/runtime.h"
+#include "procs/spec/part.h"
 
 struct spec_pod {
 	struct sandbox sandbox;

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "api.pb-c.h"
-#include "handlers/cli_json.h"
+#include "handlers/cli/json.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

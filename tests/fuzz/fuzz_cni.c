@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "procs/cni_args.h"
-#include "procs/cni_conf.h"
-#include "procs/cni_result.h"
+#include "procs/cni/args.h"
+#include "procs/cni/conf.h"
+#include "procs/cni/result.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,5 +1,5 @@
 /* fuzz_hosts_toml.c - an operator's hosts.toml. */
-#include "images/hosts_toml.h"
+#include "images/registry/hosts_toml.h"
 
 #include <stdint.h>
 

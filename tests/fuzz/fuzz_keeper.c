@@ -10,8 +10,8 @@
 #include <unistd.h>
 
 #include "procs/keeper.h"
-#include "procs/keeper_ns_request.h"
-#include "procs/keeper_proto.h"
+#include "procs/keeper/ns_request.h"
+#include "procs/keeper/proto.h"
 #include "reactor/log.h"
 #include "reactor/loop.h"
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "procs/oci_program.h"
+#include "procs/oci/program.h"
 #include "reactor/arena.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -1,5 +1,5 @@
 /* fuzz_passwd.c - an image's etc/passwd and etc/group: every look-up stays in bounds and agrees with the others. */
-#include "procs/spec_user.h"
+#include "procs/spec/user.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* fuzz_registry_auth.c - what a registry puts into WWW-Authenticate, Location and Retry-After. */
-#include "images/registry_auth.h"
-#include "images/registry_reply.h"
-#include "images/url.h"
+#include "images/registry/auth.h"
+#include "images/registry/reply.h"
+#include "images/registry/url.h"
 
 #include <stdint.h>
 

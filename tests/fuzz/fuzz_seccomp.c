@@ -1,5 +1,5 @@
 /* fuzz_seccomp.c - a seccomp profile on its way into a filter. */
-#include "procs/seccomp_bpf_compile.h"
+#include "procs/seccomp/compile.h"
 
 #include <stdint.h>
 #include <unistd.h>

@@ -1,5 +1,6 @@
 /* fuzz_unpack_tar.c - any bytes as a layer: format by the first byte, then inflate, untar into a directory, report.
- * Links images/unpack_*.c but unpack_main.c. Nothing may appear beside the directory, and the report must read back. */
+ * Links the files of images/unpack/ without unpack/main.c. Nothing may appear beside the directory, and the report
+ * must read back. */
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -9,8 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "images/unpack_extract.h"
-#include "images/unpack_tree.h"
+#include "images/unpack/extract.h"
+#include "images/unpack/tree.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t n, size_t max, unsigned seed);

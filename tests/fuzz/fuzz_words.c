@@ -3,7 +3,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "handlers/stream_words.h"
+#include "handlers/stream/words.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,4 +1,4 @@
-/* test_config.c - the configuration file: defaults, keys, and errors that name file and line. */
+/* test_cri_config.c - the configuration file: defaults, keys, and errors that name file and line. */
 #include <string.h>
 
 #include "handlers/config.h"

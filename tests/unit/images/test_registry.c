@@ -4,8 +4,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "images/registry_reply.h"
-#include "images/url.h"
+#include "images/registry/reply.h"
+#include "images/registry/url.h"
 #include "tests/unit/images/registry_story.h"
 
 static char certs[] = "/tmp/test_registry.XXXXXX";

@@ -5,7 +5,7 @@
 
 #include "images/content.h"
 #include "images/digest.h"
-#include "images/fetch.h"
+#include "images/pull/fetch.h"
 #include "images/gc.h"
 #include "images/layer.h"
 #include "images/pull.h"

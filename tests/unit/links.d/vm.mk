@@ -1,2 +1,2 @@
 # Files of the keeper are in no archive.
-$(BUILD)/tests/unit/procs/test_keeper_notify: $(BUILD)/procs/keeper_notify.o
+$(BUILD)/tests/unit/procs/keeper/test_notify: $(BUILD)/procs/keeper/notify.o

@@ -18,10 +18,11 @@
 #include <unistd.h>
 
 #include "procs/keeper.h"
-#include "procs/keeper_proto.h"
+#include "procs/keeper/proto.h"
 #include "reactor/child.h"
 #include "reactor/loop.h"
 #include "reactor/own.h"
+#include "tests/built.h"
 #include "tests/tap.h"
 
 /* Patience is for a machine with no time at all: what is waited for comes, or never will. */
@@ -35,7 +36,7 @@ static struct shared {
 	int told; /* what one life tells the next */
 } *shared;
 
-static char self[4096], keeper_program[4200];
+static char self[4096], keeper_program[4096];
 
 static inline void shared_open(const char *path)
 {
@@ -338,8 +339,7 @@ static inline void world_open(void)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (readlink("/proc/self/exe", self, sizeof(self) - 1) < 0)
 		abort();
-	snprintf(keeper_program, sizeof(keeper_program), "%.*s/../../../crisp-keeper", (int)(strrchr(self, '/') - self),
-		 self);
+	built(keeper_program, "crisp-keeper");
 }
 
 static inline void world_make(void)

@@ -77,7 +77,7 @@ static void the_default_profile_is_loaded(void)
 	ok(calls == 1);
 }
 
-/* The daemon serves all the same; containers that want it are refused by name (test_spec_security.c). */
+/* The daemon serves all the same; containers that want it are refused by name (test_security.c). */
 static void the_parser_fails(void)
 {
 	open_it();

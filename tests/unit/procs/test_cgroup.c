@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "procs/cgroup.h"
-#include "procs/cgroup_tree.h"
+#include "procs/cgroup/tree.h"
 #include "reactor/arena.h"
 #include "reactor/log.h"
 #include "tests/fakes/world.h"

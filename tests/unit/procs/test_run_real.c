@@ -8,7 +8,7 @@
 #include "procs/create.h"
 #include "procs/exec.h"
 #include "procs/log_pump.h"
-#include "procs/oci_runtime.h"
+#include "procs/oci/runtime.h"
 #include "procs/remove.h"
 #include "procs/sandbox_down.h"
 #include "procs/sandbox_up.h"

@@ -20,7 +20,7 @@
 #include "tests/unit/procs/sandbox_run.h"
 
 static const char bin_dir[] = "/usr/lib/cni";
-static char pause_program[4200];
+static char pause_program[4096];
 static const char *bin_dirs[2];
 static struct cni_config cni;
 static struct sandboxes_config table;
@@ -491,8 +491,7 @@ static void world_with_directories_remove(void)
 int main(void)
 {
 	world_open();
-	snprintf(pause_program, sizeof(pause_program), "%.*s/../../../crisp-pause", (int)(strrchr(self, '/') - self),
-		 self);
+	built(pause_program, "crisp-pause");
 	if (getenv(KEEPER_FD_ENV)) {
 		be_crispd_with_sandboxes();
 		for (size_t i = 0; i < sizeof(stories) / sizeof(stories[0]); i++)

@@ -6,7 +6,7 @@
 
 #include "procs/bundle.h"
 #include "procs/life.h"
-#include "procs/spec_part.h"
+#include "procs/spec/part.h"
 #include "tests/fakes/keeper.h"
 #include "tests/fakes/log_pump.h"
 #include "tests/fakes/runtime.h"

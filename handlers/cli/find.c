@@ -1,0 +1,115 @@
+/* find.c - see find.h. The whole list is asked for: a start of an id and a name cost the same call then. */
+#include "handlers/cli/find.h"
+
+#include <string.h>
+
+#include "handlers/cli/table.h"
+
+/* Candidates of one word; a whole id or a name beats a start. */
+struct match {
+	struct cli *c;
+	const char *word, *kind;
+	void *exact, *starts;
+	size_t n_exact, n_starts;
+	const char *ids; /* of all candidates */
+};
+
+static const char *bare(const char *id)
+{
+	return strncmp(id, "sha256:", 7) == 0 ? id + 7 : id;
+}
+
+static void consider(struct match *m, void *object, const char *id, const char *name)
+{
+	const char *word = bare(m->word);
+
+	if (strcmp(bare(id), word) == 0 || strcmp(name, m->word) == 0) {
+		m->exact = object;
+		m->n_exact++;
+	} else if (*word && strncmp(bare(id), word, strlen(word)) == 0) {
+		m->starts = object;
+		m->n_starts++;
+	} else {
+		return;
+	}
+	m->ids = arena_printf(m->c->arena, "%s%s%s", m->ids ? m->ids : "", m->ids ? ", " : "",
+			      cli_table_id(m->c->arena, id));
+}
+
+static void *decide(const struct match *m, struct err *e)
+{
+	if (m->n_exact == 1 || (!m->n_exact && m->n_starts == 1))
+		return m->n_exact ? m->exact : m->starts;
+	if (!m->n_exact && !m->n_starts)
+		err_set(e, ERR_NOT_FOUND, "no such %s", m->kind);
+	else
+		err_set(e, ERR_INVALID_ARGUMENT, "more than one %s: %s", m->kind, m->ids);
+	return NULL;
+}
+
+Runtime__V1__Container *cli_find_container(struct cli *c, const char *word, struct err *e)
+{
+	Runtime__V1__ListContainersRequest request = RUNTIME__V1__LIST_CONTAINERS_REQUEST__INIT;
+	Runtime__V1__ListContainersResponse *list = cli_call(c, "ListContainers", &request, e);
+	struct match m = { .c = c, .word = word, .kind = "container" };
+
+	if (!list)
+		return NULL;
+	for (size_t i = 0; i < list->n_containers; i++)
+		consider(&m, list->containers[i], list->containers[i]->id,
+			 list->containers[i]->metadata ? list->containers[i]->metadata->name : "");
+	return decide(&m, e);
+}
+
+Runtime__V1__PodSandbox *cli_find_pod(struct cli *c, const char *word, struct err *e)
+{
+	Runtime__V1__ListPodSandboxRequest request = RUNTIME__V1__LIST_POD_SANDBOX_REQUEST__INIT;
+	Runtime__V1__ListPodSandboxResponse *list = cli_call(c, "ListPodSandbox", &request, e);
+	struct match m = { .c = c, .word = word, .kind = "pod" };
+
+	if (!list)
+		return NULL;
+	for (size_t i = 0; i < list->n_items; i++)
+		consider(&m, list->items[i], list->items[i]->id,
+			 list->items[i]->metadata ? list->items[i]->metadata->name : "");
+	return decide(&m, e);
+}
+
+Runtime__V1__Image *cli_find_image(struct cli *c, const char *word, struct err *e)
+{
+	Runtime__V1__ListImagesRequest all = RUNTIME__V1__LIST_IMAGES_REQUEST__INIT;
+	Runtime__V1__ImageStatusRequest request = RUNTIME__V1__IMAGE_STATUS_REQUEST__INIT;
+	Runtime__V1__ImageSpec spec = RUNTIME__V1__IMAGE_SPEC__INIT;
+	Runtime__V1__ImageStatusResponse *status;
+	Runtime__V1__ListImagesResponse *list;
+	struct match m = { .c = c, .word = word, .kind = "image" };
+
+	spec.image = (char *)word;
+	request.image = &spec;
+	status = cli_call(c, "ImageStatus", &request, e);
+	if (status && status->image)
+		return status->image;
+	/* A start of an id is no reference, which the server may say. */
+	if (!status && e->code != ERR_INVALID_ARGUMENT)
+		return NULL;
+	list = cli_call(c, "ListImages", &all, e);
+	if (!list)
+		return NULL;
+	for (size_t i = 0; i < list->n_images; i++)
+		consider(&m, list->images[i], list->images[i]->id, "");
+	return decide(&m, e);
+}
+
+const char *cli_find_image_name(const Runtime__V1__ListImagesResponse *images, const Runtime__V1__ImageSpec *spec,
+				const char *id)
+{
+	if (spec && *spec->user_specified_image)
+		return spec->user_specified_image;
+	for (size_t i = 0; images && i < images->n_images; i++) {
+		const Runtime__V1__Image *image = images->images[i];
+
+		if (strcmp(bare(image->id), bare(id)) == 0 && image->n_repo_tags)
+			return image->repo_tags[0];
+	}
+	return spec && *spec->image ? bare(spec->image) : bare(id);
+}

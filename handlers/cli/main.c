@@ -1,0 +1,174 @@
+/* main.c - crisp: the command line. Finds the command, its options and the runtime's address; the rest is in
+ * other files of the folder.
+ *
+ * Exit codes: 0; 1 a failure; 64 usage. run and exec: what the container's process gave, and 125 for all that is ours.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "handlers/cli/command.h"
+#include "reactor/log.h"
+#include "reactor/own.h"
+
+#define DEFAULT_ADDRESS "unix:///run/crisp/crisp.sock"
+
+static const struct cli_command *const commands[] = {
+	&cli_run,     &cli_exec, &cli_logs,    &cli_ps,   &cli_pods,   &cli_images, &cli_pull, &cli_rm,    &cli_rmi,
+	&cli_inspect, &cli_info, &cli_version, &cli_runp, &cli_create, &cli_start,  &cli_stop, &cli_stopp, &cli_rmp,
+};
+
+enum { COMMANDS = sizeof(commands) / sizeof(*commands) };
+
+static const struct cli_option globals[] = {
+	{ "address", 0, "ADDRESS", "the CRI socket: unix:///PATH or tcp://HOST:PORT" },
+	{ "timeout", 0, "SECONDS", "give up a call after this time" },
+	{ "json", 0, NULL, "print JSON" },
+	{ "help", 'h', NULL, "this text" },
+	{ 0 },
+};
+
+static const struct cli_option version_option[] = {
+	{ "version", 0, NULL, "print the version of this program" },
+	{ 0 },
+};
+
+static const struct cli_command *find(const char *name)
+{
+	for (size_t i = 0; i < COMMANDS; i++)
+		if (strcmp(commands[i]->name, name) == 0)
+			return commands[i];
+	return NULL;
+}
+
+static void help(FILE *to)
+{
+	fputs("usage: crisp [OPTION...] COMMAND [ARGUMENT...]\n\nCommands:\n", to);
+	for (size_t i = 0; i < COMMANDS; i++)
+		fprintf(to, "  %-9s %s\n", commands[i]->name, commands[i]->summary);
+	fputs("\nOptions, before or after the command:\n", to);
+	cli_args_help(globals, to);
+	cli_args_help(version_option, to);
+	fputs("\nThe address is taken from --address, $CRISP_ADDRESS, $CONTAINER_RUNTIME_ENDPOINT, or is\n"
+	      DEFAULT_ADDRESS ".\n`crisp COMMAND --help` tells more; so does crisp(1).\n", to);
+}
+
+static void help_command(const struct cli_command *cmd, FILE *to)
+{
+	fprintf(to, "usage: crisp %s %s%s%s\n\n%s\n\n", cmd->name, cmd->options ? "[OPTION...]" : "",
+		cmd->options && *cmd->operands ? " " : "", cmd->operands, cmd->summary);
+	if (cmd->options) {
+		fputs("Options:\n", to);
+		cli_args_help(cmd->options, to);
+		fputc('\n', to);
+	}
+	fprintf(to, "%s", cmd->more);
+	fputs("\nOptions of every command:\n", to);
+	cli_args_help(globals, to);
+}
+
+static int bad_usage(const struct cli_command *cmd, const char *what)
+{
+	fprintf(stderr, "crisp%s%s: %s\nTry `crisp%s%s --help`.\n", cmd ? " " : "", cmd ? cmd->name : "", what,
+		cmd ? " " : "", cmd ? cmd->name : "");
+	return cmd && cmd->failure ? cmd->failure : EX_USAGE;
+}
+
+/* A plain path is a unix socket. */
+static const char *pick_address(struct arena *a, const char *given)
+{
+	const char *address = given;
+
+	if (!address)
+		address = getenv("CRISP_ADDRESS");
+	if (!address || !*address)
+		address = getenv("CONTAINER_RUNTIME_ENDPOINT");
+	if (!address || !*address)
+		address = DEFAULT_ADDRESS;
+	return address[0] == '/' ? arena_printf(a, "unix://%s", address) : address;
+}
+
+/* Options before the command count unless the same one comes behind it. */
+static const char *global(const struct cli_args *before, const struct cli_args *behind, const char *name)
+{
+	const char *value = cli_args_value(behind, name);
+
+	return value ? value : cli_args_value(before, name);
+}
+
+static int settle(struct cli *c, const struct cli_command *cmd, const struct cli_args *before,
+		  const struct cli_args *behind)
+{
+	const char *timeout = global(before, behind, "timeout");
+	double seconds = 0;
+	char *end;
+	struct err e;
+
+	if (timeout) {
+		seconds = strtod(timeout, &end);
+		if (end == timeout || *end || !(seconds > 0 && seconds < 1e9))
+			return bad_usage(cmd, "--timeout: a number of seconds is expected");
+	}
+	c->timeout_ms = (int64_t)(seconds * 1000);
+	c->json = cli_args_flag(before, "json") || cli_args_flag(behind, "json");
+	c->failure = cmd->failure ? cmd->failure : 1;
+	c->address = pick_address(c->arena, global(before, behind, "address"));
+	c->client = grpc_client_new(c->address, &e);
+	return c->client ? 0 : cli_fail(c, &e, "address %s", c->address);
+}
+
+static int run_command(struct cli *c, const struct cli_args *before, char **argv)
+{
+	const struct cli_command *cmd = find(before->operands.at[0]);
+	struct cli_args args;
+	struct err e;
+	int rc;
+
+	if (!cmd)
+		return bad_usage(NULL, arena_printf(c->arena, "unknown command %s", before->operands.at[0]));
+	if (cli_args_parse(&args, cmd->options, globals, cmd->tail, argv, c->arena, &e) < 0)
+		return bad_usage(cmd, e.msg);
+	if (cli_args_flag(&args, "help") || cli_args_flag(before, "help"))
+		return help_command(cmd, stdout), 0;
+	if ((int)args.operands.n < cmd->least || (cmd->most >= 0 && (int)args.operands.n > cmd->most))
+		return bad_usage(cmd, cmd->most == 0 ? "it takes no arguments"
+						     : arena_printf(c->arena, "expected: %s", cmd->operands));
+	rc = settle(c, cmd, before, &args);
+	if (rc)
+		return rc;
+	rc = cmd->run(c, &args);
+	grpc_client_free(c->client);
+	if (fflush(stdout) == EOF || ferror(stdout)) {
+		if (errno != EPIPE) /* a reader that has enough is no news */
+			fprintf(stderr, "crisp: write standard output: %s\n", strerror(errno));
+		rc = rc ? rc : c->failure;
+	}
+	return rc;
+}
+
+int main(int argc, char **argv)
+{
+	struct cli c = { .arena = arena_new() };
+	struct cli_args before;
+	struct err e;
+	int rc = 0;
+
+	(void)argc;
+	log_open("crisp", LOG_LEVEL_ERROR);
+	signal(SIGPIPE, SIG_IGN);
+	if (cli_args_parse(&before, version_option, globals, true, argv + 1, c.arena, &e) < 0)
+		rc = bad_usage(NULL, e.msg);
+	else if (cli_args_flag(&before, "version"))
+		puts("crisp " CRISP_VERSION);
+	else if (before.operands.n)
+		rc = run_command(&c, &before, (char **)before.operands.at + 1);
+	else if (cli_args_flag(&before, "help"))
+		help(stdout);
+	else
+		help(stderr), rc = EX_USAGE;
+	arena_free(c.arena);
+	return rc;
+}

@@ -1,0 +1,140 @@
+/* page.c - see page.h.
+ *
+ *   SEND --all written--> READ --end of file--> DONE        both --error, 1 MiB, 2 s--> DONE
+ *
+ * Waits on: the socket and one timer. */
+#include "handlers/cli/page.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "reactor/buf.h"
+#include "reactor/list.h"
+#include "reactor/loop.h"
+#include "reactor/own.h"
+#include "reactor/sm.h"
+
+enum { PAGE_MAX = 1 << 20, PATIENCE_MS = 2000 };
+
+enum state { SEND, READ, DONE };
+
+static const struct sm_state states[] = {
+	[SEND] = { "SEND", TO(READ) | TO(DONE) },
+	[READ] = { "READ", TO(DONE) },
+	[DONE] = { "DONE", 0 },
+};
+
+struct cli_page {
+	struct sm sm;
+	int fd;
+	struct fd_watch watch;
+	struct timer timer;
+	struct buf out, in;
+	struct err err; /* why it could not begin */
+	cli_page_done *done;
+	void *arg;
+};
+
+static void finish(struct cli_page *p, const struct err *e, const json_t *j)
+{
+	sm_move(&p->sm, DONE);
+	p->done(p->arg, e, j);
+	cli_page_cancel(p);
+}
+
+static void fail(struct cli_page *p, enum err_code code, const char *why)
+{
+	struct err e;
+
+	err_set(&e, code, "%s", why);
+	finish(p, &e, NULL);
+}
+
+/* The connection is closed behind the answer, so that its end is the body's; a chunked one is no JSON and told as such.
+ */
+static void parse(struct cli_page *p)
+{
+	const char *text = buf_str(&p->in), *body = strstr(text, "\r\n\r\n");
+	auto_json json_t *j = NULL;
+	struct err e;
+
+	if (strncmp(text, "HTTP/1.1 200 ", 13) != 0 || !body)
+		return fail(p, ERR_INTERNAL, "no page");
+	body += 4;
+	j = json_parse(body, p->in.len - (size_t)(body - text), "page", &e);
+	finish(p, j ? NULL : &e, j);
+}
+
+static void on_ready(struct fd_watch *w, int events)
+{
+	struct cli_page *p = container_of(w, struct cli_page, watch);
+	ssize_t n;
+
+	(void)events;
+	n = p->sm.now == SEND ? buf_write(&p->out, p->fd) : buf_read(&p->in, p->fd, PAGE_MAX);
+	if (n < 0 && errno != EAGAIN && errno != EINTR)
+		return fail(p, ERR_UNAVAILABLE, "nobody answers");
+	if (p->sm.now == READ && n == 0)
+		return parse(p);
+	if (p->in.len > PAGE_MAX)
+		return fail(p, ERR_INTERNAL, "the page is larger than 1 MiB");
+	if (p->sm.now == SEND && !p->out.len) {
+		sm_move(&p->sm, READ);
+		fd_watch_set(&p->watch, p->fd, FD_READ, on_ready);
+	}
+}
+
+static void on_timeout(struct timer *t)
+{
+	struct cli_page *p = container_of(t, struct cli_page, timer);
+
+	if (p->err.code != ERR_OK)
+		return finish(p, &p->err, NULL);
+	fail(p, ERR_UNAVAILABLE, "no answer for 2 s");
+}
+
+static int dial(struct cli_page *p, const char *path)
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+
+	if (strlen(path) >= sizeof(sa.sun_path))
+		return err_set(&p->err, ERR_UNAVAILABLE, "%s: the path is too long", path);
+	memcpy(sa.sun_path, path, strlen(path));
+	p->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (p->fd < 0 || connect(p->fd, (const struct sockaddr *)&sa, sizeof(sa)) < 0)
+		return err_os(&p->err, ERR_UNAVAILABLE, "%s: connect", path);
+	return 0;
+}
+
+struct cli_page *cli_page_start(const char *socket_path, const char *page, cli_page_done *done, void *arg)
+{
+	struct cli_page *p = new_zero(struct cli_page);
+
+	p->sm = (struct sm){ states, "cli_page", "", SEND };
+	p->fd = -1;
+	p->done = done;
+	p->arg = arg;
+	buf_printf(&p->out, "GET %s HTTP/1.1\r\nHost: crisp\r\nConnection: close\r\n\r\n", page);
+	if (dial(p, socket_path) < 0) {
+		timer_set(&p->timer, 0, on_timeout);
+		return p;
+	}
+	timer_set(&p->timer, PATIENCE_MS, on_timeout);
+	fd_watch_set(&p->watch, p->fd, FD_WRITE, on_ready);
+	return p;
+}
+
+void cli_page_cancel(struct cli_page *p)
+{
+	fd_watch_clear(&p->watch);
+	timer_clear(&p->timer);
+	if (p->fd >= 0)
+		close(p->fd);
+	buf_free(&p->out);
+	buf_free(&p->in);
+	free(p);
+}

@@ -1,0 +1,236 @@
+/* pull.c - see pull.h; and the command of that name.
+ *
+ * The call itself is one RPC without news. On a terminal a timer draws the line, and every third time the daemon's page
+ * /debug/pulls is asked, which other runtimes do not have: then the line shows the time alone. */
+#include "handlers/cli/pull.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "api.pb-c.h"
+#include "handlers/cli/command.h"
+#include "handlers/cli/page.h"
+#include "handlers/cli/table.h"
+#include "reactor/list.h"
+#include "reactor/loop.h"
+#include "reactor/own.h"
+
+enum { DRAW_MS = 100, PAGE_EVERY = 3, RATE_NS = 2000000000 };
+
+struct cli_pull {
+	struct cli *cli;
+	const char *image;
+	struct cli_call *call;
+	struct cli_page *page;
+	const char *page_socket; /* NULL: no page there */
+	struct timer timer;      /* not set: no terminal */
+	int64_t begun_ns;
+	unsigned turns;
+	int layers, layers_done;
+	uint64_t bytes_total, bytes_done; /* compressed; total 0: not known */
+	uint64_t rate_bytes;              /* of bytes_done when the current span of time began */
+	int64_t rate_ns;
+	double rate;                      /* bytes a second over the last span */
+	cli_pull_done *done;
+	void *arg;
+};
+
+/* ---- the moving line ---- */
+
+static void draw(const struct cli_pull *p)
+{
+	static const char *const spinner[] = { "|", "/", "-", "\\" };
+	struct arena *a = arena_new();
+	double seconds = (double)(loop_mono_ns() - p->begun_ns) / 1e9;
+
+	fprintf(stderr, "\r\033[K%s pull %s  %.1f s", spinner[p->turns % 4], p->image, seconds);
+	if (p->bytes_total)
+		fprintf(stderr, "  %s of %s  %s/s  %d of %d layers", cli_table_size(a, p->bytes_done),
+			cli_table_size(a, p->bytes_total), cli_table_size(a, (uint64_t)p->rate), p->layers_done,
+			p->layers);
+	fflush(stderr);
+	arena_free(a);
+}
+
+static void wipe(const struct cli_pull *p)
+{
+	if (p->turns)
+		fputs("\r\033[K", stderr);
+}
+
+static void note_rate(struct cli_pull *p)
+{
+	int64_t now = loop_mono_ns(), span = now - p->rate_ns;
+
+	if (span <= 0 || p->bytes_done < p->rate_bytes)
+		return;
+	p->rate = (double)(p->bytes_done - p->rate_bytes) * 1e9 / (double)span;
+	if (span > RATE_NS) {
+		p->rate_ns = now;
+		p->rate_bytes = p->bytes_done;
+	}
+}
+
+/* The daemon knows the image by its full name ("docker.io/library/x:latest"), so ours is a part of it. */
+static void on_page(void *arg, const struct err *e, const json_t *pulls)
+{
+	struct cli_pull *p = arg;
+	const json_t *one;
+	size_t i;
+
+	p->page = NULL;
+	if (e) {
+		p->page_socket = e->code == ERR_UNAVAILABLE ? NULL : p->page_socket;
+		return;
+	}
+	json_array_foreach((json_t *)pulls, i, one) {
+		const char *ref = json_string_value(json_object_get(one, "ref"));
+
+		if (!ref || !strstr(ref, p->image))
+			continue;
+		p->layers = (int)json_get_int(one, "layers");
+		p->layers_done = (int)json_get_int(one, "layers_done");
+		p->bytes_total = (uint64_t)json_get_int(one, "bytes_total");
+		p->bytes_done = (uint64_t)json_get_int(one, "bytes_done");
+		note_rate(p);
+	}
+}
+
+static void on_draw(struct timer *t)
+{
+	struct cli_pull *p = container_of(t, struct cli_pull, timer);
+
+	if (p->page_socket && !p->page && p->turns % PAGE_EVERY == 0)
+		p->page = cli_page_start(p->page_socket, "/debug/pulls", on_page, p);
+	p->turns++;
+	draw(p);
+	timer_set(&p->timer, DRAW_MS, on_draw);
+}
+
+/* The http socket has its place beside the CRI socket. */
+static const char *find_page_socket(struct cli *c)
+{
+	const char *path = strncmp(c->address, "unix://", 7) == 0 ? c->address + 7 : NULL,
+		   *slash = path ? strrchr(path, '/') : NULL;
+
+	return slash ? arena_printf(c->arena, "%.*s/http.sock", (int)(slash - path), path) : NULL;
+}
+
+/* ---- the call ---- */
+
+static void on_pulled(void *arg, const struct err *e, const void *response)
+{
+	struct cli_pull *p = arg;
+	const Runtime__V1__PullImageResponse *answer = response;
+
+	wipe(p);
+	if (!e)
+		fprintf(stderr, "crisp: pulled %s in %.2f s\n", p->image, (double)(loop_mono_ns() - p->begun_ns) / 1e9);
+	p->done(p->arg, e, e ? NULL : arena_strdup(p->cli->arena, answer->image_ref));
+	p->call = NULL;
+	cli_pull_cancel(p);
+}
+
+static void call(struct cli_pull *p, const char *creds)
+{
+	Runtime__V1__PullImageRequest request = RUNTIME__V1__PULL_IMAGE_REQUEST__INIT;
+	Runtime__V1__ImageSpec spec = RUNTIME__V1__IMAGE_SPEC__INIT;
+	Runtime__V1__AuthConfig auth = RUNTIME__V1__AUTH_CONFIG__INIT;
+	const char *colon = creds ? strchr(creds, ':') : NULL;
+
+	spec.image = (char *)p->image;
+	request.image = &spec;
+	if (creds) {
+		auth.username = arena_strndup(p->cli->arena, creds, colon ? (size_t)(colon - creds) : strlen(creds));
+		auth.password = (char *)(colon ? colon + 1 : "");
+		request.auth = &auth;
+	}
+	p->call = cli_call_start(p->cli, "PullImage", &request, on_pulled, p);
+}
+
+struct cli_pull *cli_pull_start(struct cli *c, const char *image, const char *creds, cli_pull_done *done, void *arg)
+{
+	struct cli_pull *p = new_zero(struct cli_pull);
+
+	p->cli = c;
+	p->image = image;
+	p->done = done;
+	p->arg = arg;
+	p->begun_ns = p->rate_ns = loop_mono_ns();
+	p->page_socket = find_page_socket(c);
+	if (isatty(STDERR_FILENO))
+		timer_set(&p->timer, DRAW_MS, on_draw);
+	call(p, creds);
+	return p;
+}
+
+void cli_pull_cancel(struct cli_pull *p)
+{
+	if (p->call) {
+		wipe(p);
+		cli_call_cancel(p->call);
+	}
+	if (p->page)
+		cli_page_cancel(p->page);
+	timer_clear(&p->timer);
+	free(p);
+}
+
+/* ---- crisp pull ---- */
+
+struct pulling {
+	struct err err;
+	const char *image_ref; /* NULL: err says why */
+};
+
+static void on_done(void *arg, const struct err *e, const char *image_ref)
+{
+	struct pulling *p = arg;
+
+	p->image_ref = image_ref;
+	if (e)
+		p->err = *e;
+	loop_stop();
+}
+
+static int pull(struct cli *c, const struct cli_args *args)
+{
+	const char *image = args->operands.at[0];
+	struct pulling p;
+
+	cli_pull_start(c, image, cli_args_value(args, "creds"), on_done, &p);
+	loop_run();
+	if (!p.image_ref)
+		return cli_fail(c, &p.err, "pull %s", image);
+	if (c->json) {
+		Runtime__V1__PullImageResponse answer = RUNTIME__V1__PULL_IMAGE_RESPONSE__INIT;
+
+		answer.image_ref = (char *)p.image_ref;
+		cli_print(&answer);
+	} else {
+		puts(p.image_ref);
+	}
+	return 0;
+}
+
+static const struct cli_option pull_options[] = {
+	{ "creds", 0, "USER:PASSWORD", "for the registry" },
+	{ 0 },
+};
+
+const struct cli_command cli_pull = {
+	.name = "pull",
+	.operands = "IMAGE",
+	.summary = "bring an image",
+	.options = pull_options,
+	.least = 1,
+	.most = 1,
+	.run = pull,
+	.more = "Prints the image's id. Progress is shown on a terminal. When the command is\n"
+		"interrupted the transfer stops and what has come is kept for the next try.\n\n"
+		"Examples:\n"
+		"  crisp pull busybox\n"
+		"  crisp pull --creds ci:secret registry.example/app@sha256:4f53cda18c2b...\n",
+};

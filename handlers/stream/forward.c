@@ -1,0 +1,387 @@
+/* forward.c - port-forward over SPDY/3.1: pairs of streams, one for errors and one for data, each pair a
+ * connection.
+ *
+ *   pair:  HALF ---the other stream---> LINKED ---connection over---> gone
+ *            |                             |---data stream reset---^
+ *            +---30 s---> reset, gone      +---nobody answers: the reason on the error stream, data reset---> gone
+ *
+ * The connection stays for further pairs until the client closes it. A client of the Go library keeps no windows, so a
+ * port that reads nothing can only be met by not reading the client at all, once 256 KiB wait for that port.
+ * Waits on: the wire, the pairs' connections, a timer for each half pair.
+ * Spec: portforward.k8s.io of Kubernetes: headers streamType, port, requestID. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "handlers/stream/request.h"
+#include "handlers/stream/wire.h"
+#include "procs/keeper.h"
+#include "procs/portfwd.h"
+#include "procs/sandbox.h"
+#include "reactor/list.h"
+#include "reactor/log.h"
+#include "reactor/loop.h"
+#include "reactor/own.h"
+#include "reactor/spdy_mux.h"
+
+enum {
+	PAIR_MS = 30000,
+	PAIRS_MAX = SPDY_STREAMS_MAX / 2,
+	REQUEST_ID_MAX = 64,
+	CLOG_HIGH = 256 * 1024,
+	CLOG_LOW = 64 * 1024
+};
+
+struct pair_of_streams {
+	struct link link;
+	struct forward *forward;
+	char request_id[REQUEST_ID_MAX];
+	uint32_t error, data; /* streams; 0: not yet */
+	uint16_t port;
+	struct portfwd *conn; /* NULL: HALF */
+	struct timer timer;
+	size_t untaken; /* bytes of the client's that wait for the port */
+	bool clogged, eof;
+};
+
+struct forward {
+	struct stream_request *request;
+	struct wire *wire;
+	struct spdy_mux *mux;
+	struct link pairs; /* of struct pair_of_streams.link */
+	size_t npairs, clogged, served;
+	struct timer timer;
+	bool over;
+};
+
+static void on_freed(struct timer *t)
+{
+	struct forward *f = container_of(t, struct forward, timer);
+
+	spdy_mux_free(f->mux);
+	arena_free(f->request->arena);
+	free(f);
+}
+
+/* ---- pairs ---- */
+
+static void unclog(struct pair_of_streams *p)
+{
+	if (!p->clogged)
+		return;
+	p->clogged = false;
+	if (!--p->forward->clogged)
+		wire_pause(p->forward->wire, false);
+}
+
+static void pair_free(struct pair_of_streams *p)
+{
+	unclog(p);
+	timer_clear(&p->timer);
+	if (p->conn)
+		portfwd_close(p->conn);
+	list_drop(&p->link);
+	p->forward->npairs--;
+	free(p);
+}
+
+static struct pair_of_streams *pair_of(struct forward *f, uint32_t stream)
+{
+	list_each(l, &f->pairs) {
+		struct pair_of_streams *p = container_of(l, struct pair_of_streams, link);
+
+		if (p->error == stream || p->data == stream)
+			return p;
+	}
+	return NULL;
+}
+
+static struct pair_of_streams *pair_named(struct forward *f, const char *request_id)
+{
+	list_each(l, &f->pairs) {
+		struct pair_of_streams *p = container_of(l, struct pair_of_streams, link);
+
+		if (!p->conn && strcmp(p->request_id, request_id) == 0)
+			return p;
+	}
+	return NULL;
+}
+
+static void on_never_whole(struct timer *t)
+{
+	struct pair_of_streams *p = container_of(t, struct pair_of_streams, timer);
+
+	spdy_mux_reset(p->forward->mux, p->error ? p->error : p->data, SPDY_CANCEL);
+	pair_free(p);
+}
+
+static struct pair_of_streams *pair_new(struct forward *f, const char *request_id)
+{
+	struct pair_of_streams *p;
+
+	if (f->npairs >= PAIRS_MAX)
+		return NULL;
+	p = new_zero(struct pair_of_streams);
+	p->forward = f;
+	strcpy(p->request_id, request_id);
+	list_push(&f->pairs, &p->link);
+	f->npairs++;
+	timer_set(&p->timer, PAIR_MS, on_never_whole);
+	return p;
+}
+
+/* ---- from the port ---- */
+
+static void pause_all(struct forward *f, bool paused)
+{
+	list_each(l, &f->pairs) {
+		struct pair_of_streams *p = container_of(l, struct pair_of_streams, link);
+
+		if (p->conn)
+			portfwd_pause(p->conn, paused || spdy_mux_waiting(f->mux, p->data));
+	}
+}
+
+static void on_port_data(void *arg, const void *bytes, size_t n)
+{
+	struct pair_of_streams *p = arg;
+	struct forward *f = p->forward;
+
+	spdy_mux_write(f->mux, p->data, bytes, n);
+	if (!wire_has_room(f->wire))
+		pause_all(f, true);
+	else if (spdy_mux_waiting(f->mux, p->data))
+		portfwd_pause(p->conn, true);
+}
+
+static void on_port_eof(void *arg)
+{
+	struct pair_of_streams *p = arg;
+
+	p->eof = true;
+	spdy_mux_fin(p->forward->mux, p->data);
+}
+
+static void on_port_taken(void *arg, size_t n)
+{
+	struct pair_of_streams *p = arg;
+
+	p->untaken -= n;
+	spdy_mux_taken(p->forward->mux, p->data, n);
+	if (p->untaken <= CLOG_LOW)
+		unclog(p);
+}
+
+static void fail(struct pair_of_streams *p, const struct err *e)
+{
+	struct forward *f = p->forward;
+	struct arena *a = arena_new();
+	const char *text =
+		arena_printf(a, "error forwarding port %u to sandbox %.12s: %s", p->port, f->request->id, e->msg);
+
+	log_info("port_forward sandbox=%.12s port=%u error=%s", f->request->id, p->port, log_quote(e->msg));
+	spdy_mux_write(f->mux, p->error, text, strlen(text));
+	arena_free(a);
+}
+
+/* The error stream is closed last: the client waits for its end. */
+static void on_port_over(void *arg, const struct err *e)
+{
+	struct pair_of_streams *p = arg;
+	struct spdy_mux *mux = p->forward->mux;
+
+	if (e)
+		fail(p, e);
+	spdy_mux_fin(mux, p->error);
+	if (!p->eof)
+		spdy_mux_reset(mux, p->data, SPDY_CANCEL);
+	pair_free(p);
+}
+
+int forward_netns(const char *sandbox_id, struct err *e)
+{
+	const struct sandbox *s = sandbox_find(sandbox_id);
+	struct arena *a;
+	int fd;
+
+	if (!s || s->state != SANDBOX_READY) {
+		err_set(e, s ? ERR_FAILED_PRECONDITION : ERR_NOT_FOUND, "sandbox %.12s is %s", sandbox_id,
+			s ? "not ready" : "gone");
+		return FORWARD_NONE;
+	}
+	if (!*s->netns_path)
+		return FORWARD_HOST;
+	a = arena_new();
+	fd = keeper_held(arena_printf(a, "sandbox/%s/net", s->id));
+	arena_free(a);
+	if (fd >= 0)
+		return fd;
+	err_set(e, ERR_UNAVAILABLE, "sandbox %.12s has lost its network namespace", sandbox_id);
+	return FORWARD_NONE;
+}
+
+static void link_up(struct pair_of_streams *p)
+{
+	static const struct portfwd_events of_port = { on_port_data, on_port_eof, on_port_taken, on_port_over };
+	struct forward *f = p->forward;
+	struct err e;
+	int netns = forward_netns(f->request->id, &e);
+
+	timer_clear(&p->timer);
+	if (netns == FORWARD_NONE)
+		return on_port_over(p, &e);
+	f->served++;
+	p->conn = portfwd_start(netns, p->port, &of_port, p);
+	portfwd_pause(p->conn, !wire_has_room(f->wire));
+}
+
+/* ---- from the client ---- */
+
+/* Clients from before requestID made the error stream first and the data stream right after it: ids n and n + 2. */
+static int request_id(const struct pairs *headers, uint32_t stream, bool is_data, char out[REQUEST_ID_MAX])
+{
+	const char *given = pairs_get(headers, "requestid");
+	int n = given && *given ? snprintf(out, REQUEST_ID_MAX, "%s", given)
+				: snprintf(out, REQUEST_ID_MAX, "stream %u", is_data ? stream - 2 : stream);
+
+	return n < REQUEST_ID_MAX ? 0 : -1;
+}
+
+static int port_of(const struct pairs *headers, uint16_t *out)
+{
+	const char *text = pairs_get(headers, "port");
+	char *end;
+	long v = text ? strtol(text, &end, 10) : 0;
+
+	if (!text || text[0] < '0' || text[0] > '9' || *end || v < 1 || v > 65535)
+		return -1;
+	*out = (uint16_t)v;
+	return 0;
+}
+
+static int add_stream(struct forward *f, uint32_t stream, const struct pairs *headers)
+{
+	const char *type = pairs_get(headers, "streamtype");
+	bool is_data = type && strcmp(type, "data") == 0;
+	char id[REQUEST_ID_MAX];
+	struct pair_of_streams *p;
+	uint16_t port;
+
+	if ((!is_data && (!type || strcmp(type, "error") != 0)) || port_of(headers, &port) < 0 ||
+	    request_id(headers, stream, is_data, id) < 0)
+		return -1;
+	p = pair_named(f, id);
+	if (!p)
+		p = pair_new(f, id);
+	if (!p || (is_data ? p->data : p->error) || (p->port && p->port != port))
+		return -1;
+	*(is_data ? &p->data : &p->error) = stream;
+	p->port = port;
+	if (p->data && p->error)
+		link_up(p);
+	return 0;
+}
+
+static void on_open(void *arg, uint32_t stream, const struct pairs *headers)
+{
+	struct forward *f = arg;
+
+	if (add_stream(f, stream, headers) < 0)
+		spdy_mux_reset(f->mux, stream, SPDY_PROTOCOL_ERROR);
+}
+
+static void on_stream_data(void *arg, uint32_t stream, const void *bytes, size_t n)
+{
+	struct forward *f = arg;
+	struct pair_of_streams *p = pair_of(f, stream);
+
+	if (!p || !p->conn || stream != p->data)
+		return spdy_mux_taken(f->mux, stream, n);
+	p->untaken += n;
+	if (p->untaken >= CLOG_HIGH && !p->clogged) {
+		p->clogged = true;
+		f->clogged++;
+		wire_pause(f->wire, true);
+	}
+	portfwd_write(p->conn, bytes, n);
+}
+
+static void on_stream_fin(void *arg, uint32_t stream)
+{
+	struct pair_of_streams *p = pair_of(arg, stream);
+
+	if (p && p->conn && p->data == stream)
+		portfwd_end(p->conn);
+}
+
+static void on_stream_reset(void *arg, uint32_t stream)
+{
+	struct forward *f = arg;
+	struct pair_of_streams *p = pair_of(f, stream);
+
+	if (!p || p->data != stream)
+		return;
+	if (p->error)
+		spdy_mux_fin(f->mux, p->error);
+	pair_free(p);
+}
+
+static void on_room(void *arg)
+{
+	struct forward *f = arg;
+
+	if (wire_has_room(f->wire))
+		pause_all(f, false);
+}
+
+static void on_stream_room(void *arg, uint32_t stream)
+{
+	(void)stream;
+	on_room(arg);
+}
+
+static void on_send(void *arg, const void *p, size_t n)
+{
+	struct forward *f = arg;
+
+	if (!f->over)
+		wire_send(f->wire, p, n);
+}
+
+static void on_gone(void *arg)
+{
+	struct forward *f = arg;
+
+	if (f->over)
+		return;
+	log_info("stream_ended verb=port_forward sandbox=%.12s connections=%zu", f->request->id, f->served);
+	f->over = true;
+	while (!list_empty(&f->pairs))
+		pair_free(container_of(list_first(&f->pairs), struct pair_of_streams, link));
+	spdy_mux_stop(f->mux);
+	wire_close(f->wire);
+	timer_set(&f->timer, 0, on_freed); /* the mux may be the one who calls */
+}
+
+static void on_wire_data(void *arg, const uint8_t *p, size_t n)
+{
+	struct forward *f = arg;
+	struct err e;
+
+	if (f->over || spdy_mux_read(f->mux, p, n, &e) == 0)
+		return;
+	log_info("stream_broken error=%s", log_quote(e.msg));
+	on_gone(f);
+}
+
+void forward_start(struct stream_request *r, struct conduit *c, const struct stream_protocol *protocol)
+{
+	static const struct wire_events of_wire = { on_wire_data, on_room, on_gone };
+	static const struct spdy_mux_events of_mux = { on_send,       on_open,         on_stream_data,
+						       on_stream_fin, on_stream_reset, on_stream_room };
+	struct forward *f = new_zero(struct forward);
+
+	f->request = r;
+	list_init(&f->pairs);
+	f->mux = spdy_mux_new(&of_mux, f);
+	f->wire = wire_new(c, protocol->transport == STREAM_SPDY_IN_WS, &of_wire, f);
+}

@@ -1,0 +1,163 @@
+/* layers.c - see job.h. Each layer of the image gets its directory:
+ *
+ *   missing --fetch--> have                        (a self-contained one, or the lowest)
+ *   missing --fetch--> raw --those below are here, merge--> have
+ *
+ * Up to DOWNLOADS fetches run at once; other pulls may run the same ones (fetch.h) or bring the layer meanwhile, so
+ * before each step the table of layers is asked first. */
+#include "images/pull/job.h"
+
+#include <string.h>
+
+#include "images/gc.h"
+#include "images/layer.h"
+#include "images/store.h"
+#include "reactor/arena.h"
+#include "reactor/own.h"
+
+enum { DOWNLOADS = 6, TRIES = 4 };
+
+static void step(struct pull_job *j);
+
+static void on_step(struct timer *t)
+{
+	step(container_of(t, struct pull_job, timer));
+}
+
+static void settled(struct pull_layer *l, struct layer *have)
+{
+	l->have = have;
+	layer_hold(have);
+	l->job->fresh |= have->kept;
+	if (!l->raw)
+		return;
+	/* What was made from it is what images need. */
+	l->raw->kept = false;
+	layer_release(take_ptr(&l->raw));
+	gc_soon();
+}
+
+static void on_fetched(void *arg, const struct err *e, struct layer *made)
+{
+	struct pull_layer *l = arg;
+
+	(void)made; /* step() looks for what fits this place */
+	l->fetch = NULL;
+	if (e)
+		return pull_job_fail(l->job, e);
+	timer_set(&l->job->timer, 0, on_step);
+}
+
+/* The lowest layer may take what is missing from nowhere, so it is finished at once; but made as a raw one for a place
+ * higher up it comes unfinished, and the second try finds it so. */
+static bool fetch(struct pull_job *j, size_t i)
+{
+	struct pull_layer *l = &j->layers[i];
+	struct fetch_spec spec = { j->registry, &j->manifest.layers[i], l->diff_id, i == 0 };
+	struct err e;
+
+	if (l->tries++ == TRIES) {
+		err_set(&e, ERR_INTERNAL, "layer %.19s was unpacked and does not fit", spec.blob->digest);
+		pull_job_fail(j, &e);
+		return false;
+	}
+	l->fetch = fetch_start(&spec, on_fetched, l);
+	return true;
+}
+
+static void on_merged(void *arg, const struct err *e, const struct unpack_result *r)
+{
+	struct pull_layer *l = arg;
+	struct pull_job *j = l->job;
+	struct layer spec, *made;
+	struct err why;
+
+	l->merge = NULL;
+	if (e)
+		return pull_job_fail(j, e);
+	spec = (struct layer){ .dir = r->dir,
+		.diff_id = l->diff_id,
+		.chain_id = l->chain_id,
+		.bytes = r->bytes,
+		.inodes = r->inodes,
+		.boot_id = "" };
+	made = layer_add(&spec, &why);
+	if (!made)
+		return pull_job_fail(j, &why);
+	settled(l, made);
+	timer_set(&j->timer, 0, on_step);
+}
+
+static void merge(struct pull_job *j, size_t i)
+{
+	struct pull_layer *l = &j->layers[i];
+	const char **parents = arena_zalloc(j->arena, (i + 1) * sizeof(*parents));
+	char name[UNPACK_NAME_SIZE];
+
+	for (size_t below = 0; below < i; below++)
+		parents[below] = j->layers[below].have->dir;
+	unpack_new_name(l->chain_id, name);
+	l->merge = unpack_merge_start(l->raw->dir, (const char *const *)parents, name, on_merged, l);
+}
+
+/* One look at every layer, lowest first. */
+static void step(struct pull_job *j)
+{
+	size_t running = 0, done = 0;
+
+	for (size_t i = 0; i < j->manifest.nlayers; i++)
+		running += j->layers[i].fetch != NULL;
+	for (size_t i = 0; i < j->manifest.nlayers; i++) {
+		struct pull_layer *l = &j->layers[i];
+		struct layer *found = l->have || l->fetch || l->merge ? NULL : layer_find(l->diff_id, l->chain_id);
+
+		if (found)
+			settled(l, found);
+		else if (!l->have && !l->fetch && !l->merge && !l->raw && (found = layer_find_unfinished(l->diff_id))) {
+			l->raw = found;
+			layer_hold(found);
+		}
+		if (l->raw && !l->merge && done == i)
+			merge(j, i);
+		if (!l->have && !l->raw && !l->fetch && running < DOWNLOADS) {
+			if (!fetch(j, i))
+				return;
+			running++;
+		}
+		done += l->have && done == i;
+	}
+	if (done == j->manifest.nlayers)
+		pull_layers_ready(j);
+}
+
+void pull_layers_start(struct pull_job *j)
+{
+	timer_set(&j->timer, 0, on_step);
+}
+
+/* What came for this place goes with the pull, unless an image or another pull has it. */
+static void disown(struct layer *l)
+{
+	if (l && l->holds == 0)
+		l->kept = false;
+}
+
+void pull_layers_stop(struct pull_job *j, bool keep)
+{
+	for (size_t i = 0; i < j->manifest.nlayers; i++) {
+		struct pull_layer *l = &j->layers[i];
+
+		if (l->fetch)
+			(keep ? fetch_cancel : fetch_discard)(take_ptr(&l->fetch));
+		if (l->merge)
+			unpack_task_cancel(take_ptr(&l->merge));
+		if (l->have)
+			layer_release(take_ptr(&l->have));
+		if (l->raw)
+			layer_release(take_ptr(&l->raw));
+	}
+	for (size_t i = 0; !keep && i < j->manifest.nlayers; i++) {
+		disown(layer_find(j->layers[i].diff_id, j->layers[i].chain_id));
+		disown(layer_find_unfinished(j->layers[i].diff_id));
+	}
+}

@@ -1,0 +1,418 @@
+/* auth.c - see auth.h.
+ *
+ *   token_get: START --cached or refused--> DONE
+ *                |
+ *                +--asked--> ASK --answer--> DONE
+ *
+ * Waits on: the token server (ASK), the next turn (START). */
+#include "images/registry/auth.h"
+
+#include <ctype.h>
+#include <openssl/evp.h>
+#include <string.h>
+#include <strings.h>
+
+#include "images/digest.h"
+#include "images/registry/url.h"
+#include "reactor/buf.h"
+#include "reactor/http_client.h"
+#include "reactor/json.h"
+#include "reactor/list.h"
+#include "reactor/loop.h"
+#include "reactor/map.h"
+#include "reactor/own.h"
+#include "reactor/sm.h"
+
+enum { ANSWER_MAX = 256 << 10, CACHE_MAX = 256, LIFE_DEFAULT_S = 60, LIFE_MAX_S = 3600, LIFE_MARGIN_S = 5 };
+
+/* ---- credentials ---- */
+
+static bool same_registry(const char *server, const char *domain, struct arena *a)
+{
+	static const char *const hub[] = { "docker.io", "index.docker.io", "registry-1.docker.io" };
+	const char *sep = strstr(server, "://");
+	char *host = arena_strdup(a, sep ? sep + 3 : server);
+	bool server_is_hub = false;
+
+	host[strcspn(host, "/")] = '\0';
+	for (size_t i = 0; i < sizeof(hub) / sizeof(*hub); i++)
+		server_is_hub |= strcasecmp(host, hub[i]) == 0;
+	return strcasecmp(host, domain) == 0 || (server_is_hub && strcmp(domain, "docker.io") == 0);
+}
+
+/* base64 of "user:password"; some writers pad with NULs. */
+static int decode_auth(struct credentials *c, const char *text, struct arena *a, struct err *e)
+{
+	size_t n = strlen(text);
+	char *plain = arena_zalloc(a, n + 4), *colon;
+	int len = EVP_DecodeBlock((unsigned char *)plain, (const unsigned char *)text, (int)n);
+
+	if (len >= 0)
+		plain[len] = '\0';
+	colon = len < 0 ? NULL : strchr(plain, ':');
+	if (!colon)
+		return err_set(
+			e, ERR_INVALID_ARGUMENT, "the registry credentials' auth is not base64 of user:password");
+	*colon = '\0';
+	c->user = plain;
+	c->password = colon + 1;
+	return 0;
+}
+
+static const char *or_empty(const char *s)
+{
+	return s ? s : "";
+}
+
+int credentials_from(
+	struct credentials *c, const struct registry_auth *auth, const char *domain, struct arena *a, struct err *e)
+{
+	*c = (struct credentials){ "", "", "", "" };
+	if (!auth || (*or_empty(auth->server_address) && !same_registry(auth->server_address, domain, a)))
+		return 0;
+	if (*or_empty(auth->username)) {
+		c->user = arena_strdup(a, auth->username);
+		c->password = arena_strdup(a, or_empty(auth->password));
+	} else if (*or_empty(auth->identity_token)) {
+		c->refresh_token = arena_strdup(a, auth->identity_token);
+	} else if (*or_empty(auth->registry_token)) {
+		c->bearer = arena_strdup(a, auth->registry_token);
+	} else if (*or_empty(auth->auth)) {
+		return decode_auth(c, auth->auth, a, e);
+	}
+	return 0;
+}
+
+char *basic_authorization(const struct credentials *c, struct arena *a)
+{
+	const char *plain = arena_printf(a, "%s:%s", c->user, c->password);
+	size_t n = strlen(plain);
+	char *coded = arena_zalloc(a, 4 * ((n + 2) / 3) + 1);
+
+	EVP_EncodeBlock((unsigned char *)coded, (const unsigned char *)plain, (int)n);
+	return arena_printf(a, "Basic %s", coded);
+}
+
+/* ---- challenges ---- */
+
+static bool is_token_char(char c)
+{
+	return c && (isalnum((unsigned char)c) || strchr("!#$%&'*+-.^_`|~", c));
+}
+
+static const char *skip(const char *s, const char *what)
+{
+	return s + strspn(s, what);
+}
+
+static char *take_token(const char **s, struct arena *a)
+{
+	const char *begin = *s;
+
+	while (is_token_char(**s))
+		(*s)++;
+	return arena_strndup(a, begin, (size_t)(*s - begin));
+}
+
+/* A token or a "quoted string" with backslash escapes. */
+static char *take_value(const char **s, struct arena *a)
+{
+	char *out, *to;
+
+	if (**s != '"')
+		return take_token(s, a);
+	out = to = arena_zalloc(a, strlen(*s) + 1);
+	for ((*s)++; **s && **s != '"'; (*s)++) {
+		if (**s == '\\' && (*s)[1])
+			(*s)++;
+		*to++ = **s;
+	}
+	if (**s)
+		(*s)++;
+	return out;
+}
+
+static void keep(struct challenge *c, const char *scheme, const char *name, const char *value)
+{
+	if (strcasecmp(scheme, "bearer") != 0)
+		return;
+	if (strcasecmp(name, "realm") == 0)
+		c->realm = value;
+	else if (strcasecmp(name, "service") == 0)
+		c->service = value;
+	else if (strcasecmp(name, "scope") == 0)
+		c->scope = value;
+	else if (strcasecmp(name, "error") == 0)
+		c->error = value;
+}
+
+/* Scheme name=value, name=value, Scheme ...: a word followed by '=' is a parameter, any other begins a challenge. */
+void challenge_parse(struct challenge *c, const char *s, struct arena *a)
+{
+	const char *scheme = "", *word;
+
+	*c = (struct challenge){ .realm = "", .service = "", .scope = "", .error = "" };
+	for (s = skip(s, ", \t"); *s; s = skip(s, ", \t")) {
+		word = take_token(&s, a);
+		if (!*word) {
+			s++; /* not of this grammar */
+			continue;
+		}
+		s = skip(s, " \t");
+		if (*s == '=') {
+			s = skip(s + 1, " \t");
+			keep(c, scheme, word, take_value(&s, a));
+			continue;
+		}
+		scheme = word;
+		c->basic |= strcasecmp(word, "basic") == 0;
+		c->bearer |= strcasecmp(word, "bearer") == 0;
+	}
+	c->bearer = c->bearer && *c->realm;
+}
+
+/* ---- the cache: tokens by who asks whom for what ---- */
+
+struct cached {
+	char *key, *token;
+	int64_t until_ns; /* monotonic */
+};
+
+static struct map cache; /* key -> struct cached, which owns it */
+
+static void cached_free(struct cached *c)
+{
+	map_drop(&cache, c->key);
+	free(c->key);
+	free(c->token);
+	free(c);
+}
+
+/* The secrets go in as their digest. */
+static char *cache_key(const struct challenge *c, const struct credentials *who, struct arena *a)
+{
+	const char *secret = arena_printf(a, "%s\n%s\n%s", who->user, who->password, who->refresh_token);
+	char digest[DIGEST_SIZE];
+
+	digest_of(secret, strlen(secret), digest);
+	return arena_printf(a, "%s\n%s\n%s\n%s", c->realm, c->service, c->scope, digest);
+}
+
+static const char *cache_get(const char *key)
+{
+	struct cached *c = map_get(&cache, key);
+
+	return c && c->until_ns > loop_mono_ns() ? c->token : NULL;
+}
+
+static void cache_drop(const char *key)
+{
+	struct cached *c = map_get(&cache, key);
+
+	if (c)
+		cached_free(c);
+}
+
+static void cache_put(const char *key, const char *token, int64_t life_s)
+{
+	struct cached *c = new_zero(struct cached);
+	struct map_slot *s;
+
+	cache_drop(key);
+	while (cache.used >= CACHE_MAX && (s = map_next(&cache, NULL)))
+		cached_free(s->value);
+	c->key = own_must(strdup(key));
+	c->token = own_must(strdup(token));
+	c->until_ns = loop_mono_ns() + (life_s - LIFE_MARGIN_S) * 1000000000;
+	map_put(&cache, c->key, c);
+}
+
+/* ---- one token ---- */
+
+enum token_state { START, ASK, DONE };
+
+static const struct sm_state token_states[] = {
+	[START] = { "START", TO(ASK) | TO(DONE) },
+	[ASK]   = { "ASK",   TO(DONE) },
+	[DONE]  = { "DONE",  0 },
+};
+
+struct token_get {
+	struct sm sm;
+	const char *key, *realm; /* realm NULL: malformed */
+	bool plain_allowed;      /* the registry itself is plain http, by the operator's word */
+	struct http_request request;
+	struct http *http;
+	struct timer timer;
+	int status;
+	struct buf answer;
+	token_done *done;
+	void *arg;
+	struct arena *arena;
+};
+
+static void token_free(struct token_get *t)
+{
+	timer_clear(&t->timer);
+	if (t->http)
+		http_cancel(t->http);
+	buf_free(&t->answer);
+	arena_free(t->arena);
+}
+
+static void finish(struct token_get *t, const struct err *e, const char *token)
+{
+	sm_move(&t->sm, DONE);
+	t->done(t->arg, e, token);
+	token_free(t);
+}
+
+static void fail(struct token_get *t, enum err_code code, const char *cause)
+{
+	struct err e;
+
+	err_set(&e, code, "token server %s: %s", t->realm ? url_host(t->realm, t->arena) : "?", cause);
+	finish(t, &e, NULL);
+}
+
+static void on_head(void *arg, struct http *h, int status)
+{
+	struct token_get *t = arg;
+
+	(void)h;
+	t->status = status;
+}
+
+static void on_flood(struct timer *timer)
+{
+	struct token_get *t = container_of(timer, struct token_get, timer);
+
+	fail(t, ERR_INTERNAL, "its answer does not end");
+}
+
+static bool on_data(void *arg, const void *p, size_t n)
+{
+	struct token_get *t = arg;
+
+	if (t->answer.len <= ANSWER_MAX) /* one byte over tells read_answer() */
+		buf_append(&t->answer, p, n);
+	if (t->answer.len > ANSWER_MAX && !timer_is_set(&t->timer))
+		timer_set(&t->timer, 0, on_flood);
+	return true;
+}
+
+static void read_answer(struct token_get *t)
+{
+	struct err e;
+	auto_json json_t *j = t->answer.len > ANSWER_MAX ? NULL :
+		json_parse(t->answer.at ? (const char *)t->answer.at : "", t->answer.len, "the token", &e);
+	const char *token = json_get_str(t->arena, j, "token");
+	int64_t life_s = json_get_int(j, "expires_in");
+
+	if (!*token)
+		token = json_get_str(t->arena, j, "access_token");
+	if (!*token || token[strcspn(token, " \r\n")])
+		return fail(t, ERR_INTERNAL, j ? "its answer has no token" : "its answer is no JSON");
+	life_s = life_s <= 0 ? LIFE_DEFAULT_S : life_s > LIFE_MAX_S ? LIFE_MAX_S : life_s;
+	cache_put(t->key, token, life_s);
+	finish(t, NULL, token);
+}
+
+static void on_done(void *arg, const struct err *e)
+{
+	struct token_get *t = arg;
+	char text[40];
+
+	t->http = NULL;
+	timer_clear(&t->timer);
+	snprintf(text, sizeof(text), "status %d", t->status);
+	if (e)
+		fail(t, e->code, e->msg);
+	else if (t->status == 200)
+		read_answer(t);
+	else if (t->status == 400 || t->status == 401 || t->status == 403)
+		fail(t, ERR_UNAUTHENTICATED, text);
+	else
+		fail(t, t->status == 429 || t->status >= 500 ? ERR_UNAVAILABLE : ERR_INTERNAL, text);
+}
+
+static void on_start(struct timer *timer)
+{
+	struct token_get *t = container_of(timer, struct token_get, timer);
+	const char *token = cache_get(t->key);
+	struct http_events ev = { on_head, on_data, on_done, t };
+
+	if (token)
+		return finish(t, NULL, arena_strdup(t->arena, token));
+	if (!t->realm)
+		return fail(t, ERR_INTERNAL, "the registry names it by a malformed URL");
+	/* The realm comes from the registry: it shall not talk us into sending a password in the clear. */
+	if (!url_is_https(t->realm) && !t->plain_allowed && !domain_is_loopback(url_host(t->realm, t->arena)))
+		return fail(t, ERR_INTERNAL, "it is plain http");
+	sm_move(&t->sm, ASK);
+	t->http = http_start(&t->request, &ev);
+}
+
+static const char **one_header(const char *line, struct arena *a)
+{
+	const char **list = arena_zalloc(a, 3 * sizeof(*list));
+
+	list[0] = line;
+	return list;
+}
+
+/* GET with Basic, as all registries take it; a refresh token is good for the OAuth2 POST only. */
+static void build_request(struct token_get *t, const struct challenge *c, const struct credentials *who)
+{
+	struct arena *a = t->arena;
+	const char *query = arena_printf(a, "service=%s", url_escape(c->service, a));
+
+	/* A challenge may name several scopes, separated by blanks: each is a parameter of its own. */
+	for (const char *s = skip(c->scope, " "); *s; s = skip(s + strcspn(s, " "), " "))
+		query = arena_printf(a, "%s&scope=%s", query, url_escape(arena_strndup(a, s, strcspn(s, " ")), a));
+	if (*who->refresh_token) {
+		query = arena_printf(a, "grant_type=refresh_token&client_id=crisp&%s&refresh_token=%s", query,
+			url_escape(who->refresh_token, a));
+		t->request.method = "POST";
+		t->request.url = t->realm;
+		t->request.body = query;
+		t->request.body_len = strlen(query);
+		t->request.headers =
+			(const char *const *)one_header("Content-Type: application/x-www-form-urlencoded", a);
+		return;
+	}
+	t->request.method = "GET";
+	if (*who->user) {
+		query = arena_printf(a, "%s&account=%s", query, url_escape(who->user, a));
+		t->request.headers = (const char *const *)one_header(
+			arena_printf(a, "Authorization: %s", basic_authorization(who, a)), a);
+	}
+	t->request.url = arena_printf(a, "%s%c%s", t->realm, strchr(t->realm, '?') ? '&' : '?', query);
+}
+
+struct token_get *token_start(const struct token_spec *spec, token_done *done, void *arg)
+{
+	struct arena *a = arena_new();
+	struct token_get *t = arena_zalloc(a, sizeof(*t));
+
+	t->sm = (struct sm){ token_states, "token", "", START };
+	t->arena = a;
+	t->done = done;
+	t->arg = arg;
+	t->key = cache_key(spec->challenge, spec->credentials, a);
+	t->realm = url_resolve(spec->host->url, spec->challenge->realm, a);
+	t->plain_allowed = !url_is_https(spec->host->url);
+	t->request.ca_file = spec->host->ca_file ? arena_strdup(a, spec->host->ca_file) : NULL;
+	t->request.skip_verify = spec->host->skip_verify;
+	if (t->realm)
+		build_request(t, spec->challenge, spec->credentials);
+	if (spec->fresh)
+		cache_drop(t->key);
+	timer_set(&t->timer, 0, on_start);
+	return t;
+}
+
+void token_cancel(struct token_get *t)
+{
+	token_free(t);
+}

@@ -1,0 +1,44 @@
+/* hosts_toml.h - which hosts serve a registry's images, in the order to ask: containerd's certs.d directories.
+ *
+ * <dir>/<host>_<port>_, <dir>/<host>:<port>, <dir>/<host>, <dir>/_default: the first that exists counts; in it
+ * hosts.toml, or the certificate files that Docker looks for (*.crt; *.cert with *.key). Read anew for each pull. Spec:
+ * containerd docs/hosts.md. Unlike containerd, a file that we do not understand is an error, never passed over;
+ * and a server that is named among its own hosts is asked once, as its table there says. */
+#ifndef IMAGES_REGISTRY_HOSTS_TOML_H
+#define IMAGES_REGISTRY_HOSTS_TOML_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "reactor/arena.h"
+#include "reactor/err.h"
+#include "reactor/fields.h"
+
+struct host {
+	const char *url;      /* the API's root: "https://mirror.example:5000/v2" */
+	bool pull, resolve;   /* blobs and manifests by digest; tags */
+	bool mirror;          /* is told by ?ns=<domain> whose image is meant */
+	const char *ca_file;  /* NULL: the system's */
+	const char *client_cert, *client_key; /* NULL: none */
+	bool skip_verify;
+	int64_t connect_timeout_ms; /* 0: the client's default */
+	struct strings headers;     /* "Name: value" */
+};
+
+struct hosts {
+	struct host *at; /* at least one */
+	size_t n;
+};
+
+/* config_path may be "": none. INTERNAL: a file that cannot be read or understood, with its name and line. */
+int hosts_load(struct hosts *out, const char *config_path, const char *domain, struct arena *a, struct err *e);
+
+/* The file's text alone; `dir` is where relative paths in it begin. */
+int hosts_toml_parse(struct hosts *out, const char *text, size_t len, const char *dir, const char *domain,
+	struct arena *a, struct err *e);
+
+/* "localhost", 127.0.0.0/8, [::1], with or without a port: plain http is what such a registry speaks. */
+bool domain_is_loopback(const char *domain);
+
+#endif

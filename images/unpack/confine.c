@@ -1,0 +1,154 @@
+/* confine.c - see confine.h. */
+#include "images/unpack/confine.h"
+
+#include <cap-ng.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <linux/mount.h>
+#include <seccomp.h>
+#include <signal.h>
+#include <stddef.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "reactor/own.h"
+
+enum { MEMORY_MAX = 1 << 30, FDS_MAX = 64 };
+
+int confine_capabilities(const int *keep, struct err *e)
+{
+	capng_setpid(getpid()); /* libcap-ng remembers the process that asked first, which may have forked since */
+	capng_clear(CAPNG_SELECT_ALL);
+	for (; *keep >= 0; keep++)
+		if (capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, (unsigned)*keep) < 0)
+			return err_set(e, ERR_INTERNAL, "confine: libcap-ng does not know capability %d", *keep);
+	/* The bounding set only where we may change it: with no new privileges and no exec it has no say. */
+	if (capng_apply(CAPNG_SELECT_CAPS) < 0)
+		return err_os(e, ERR_INTERNAL, "confine: capset");
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return err_os(e, ERR_INTERNAL, "confine: no_new_privs");
+	return 0;
+}
+
+int confine_enter(int dir_fd, const char *path, struct err *e)
+{
+	struct mount_attr attr = {
+		.attr_set = MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC,
+		.propagation = MS_PRIVATE,
+	};
+	auto_fd int mount = (int)syscall(SYS_open_tree, dir_fd, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+
+	if (mount < 0)
+		return err_os(e, ERR_INTERNAL, "confine: open_tree");
+	if (syscall(SYS_mount_setattr, mount, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
+		return err_os(e, ERR_INTERNAL, "confine: mount_setattr");
+	if (fchdir(mount) < 0 || chroot(".") < 0)
+		return err_os(e, ERR_INTERNAL, "confine: chroot");
+	return take_fd(&mount); /* the mount lives as long as this is open */
+}
+
+static int limit(int what, rlim_t max, struct err *e)
+{
+	struct rlimit r = { max, max };
+
+	return setrlimit(what, &r) < 0 ? err_os(e, ERR_INTERNAL, "confine: setrlimit") : 0;
+}
+
+static int set_limits(uint64_t max_file_bytes, struct err *e)
+{
+#ifndef __SANITIZE_ADDRESS__ /* its shadow memory alone is terabytes of address space */
+	if (limit(RLIMIT_AS, MEMORY_MAX, e) < 0)
+		return -1;
+#endif
+	signal(SIGXFSZ, SIG_IGN); /* EFBIG says it better */
+	return limit(RLIMIT_CORE, 0, e) < 0 || limit(RLIMIT_NPROC, 0, e) < 0 || limit(RLIMIT_NOFILE, FDS_MAX, e) < 0 ||
+		limit(RLIMIT_FSIZE, max_file_bytes, e) < 0 ? -1 : 0;
+}
+
+static const int allowed[] = {
+	/* the stream, and the report */
+	SCMP_SYS(read),
+	SCMP_SYS(pread64),
+	SCMP_SYS(write),
+	SCMP_SYS(writev),
+	SCMP_SYS(pwrite64),
+	SCMP_SYS(close),
+	/* finding and making things */
+	SCMP_SYS(openat),
+	SCMP_SYS(openat2),
+	SCMP_SYS(mkdirat),
+	SCMP_SYS(mknodat),
+	SCMP_SYS(symlinkat),
+	SCMP_SYS(linkat),
+	SCMP_SYS(unlinkat),
+	SCMP_SYS(readlinkat),
+	SCMP_SYS(getdents64),
+	SCMP_SYS(dup),
+	SCMP_SYS(fcntl),
+	SCMP_SYS(fstat),
+	SCMP_SYS(newfstatat),
+	SCMP_SYS(statx),
+	SCMP_SYS(fstatfs),
+	SCMP_SYS(lseek),
+	/* attributes */
+	SCMP_SYS(fchown),
+	SCMP_SYS(fchownat),
+	SCMP_SYS(fchmod),
+	SCMP_SYS(fchmodat),
+	SCMP_SYS(utimensat),
+	SCMP_SYS(fsetxattr),
+	SCMP_SYS(ftruncate),
+	/* memory, time, the end */
+	SCMP_SYS(brk),
+	SCMP_SYS(munmap),
+	SCMP_SYS(mremap),
+	SCMP_SYS(madvise),
+	SCMP_SYS(futex),
+	SCMP_SYS(clock_gettime),
+	SCMP_SYS(restart_syscall),
+	SCMP_SYS(exit_group),
+	SCMP_SYS(rt_sigreturn),
+	SCMP_SYS(rt_sigprocmask),
+	SCMP_SYS(getpid),
+	SCMP_SYS(gettid),
+	SCMP_SYS(tgkill), /* abort(3) */
+#ifdef __SANITIZE_ADDRESS__
+	SCMP_SYS(mprotect),
+	SCMP_SYS(sigaltstack),
+	SCMP_SYS(sched_yield),
+	SCMP_SYS(readlink),
+	SCMP_SYS(rt_sigaction),
+#endif
+};
+
+static int set_filter(struct err *e)
+{
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
+	int r = filter ? 0 : -ENOMEM;
+
+	for (size_t i = 0; r == 0 && i < sizeof(allowed) / sizeof(allowed[0]); i++)
+		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed[i], 0);
+	if (r == 0) /* no page that can run */
+		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
+				     SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+	if (r == 0) /* tree_remove() asks why something cannot be removed; it may not change the flags here */
+		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
+				     SCMP_A1(SCMP_CMP_EQ, FS_IOC_GETFLAGS, 0));
+	if (r == 0)
+		r = seccomp_load(filter);
+	if (filter)
+		seccomp_release(filter);
+	errno = -r;
+	return r < 0 ? err_os(e, ERR_INTERNAL, "confine: seccomp") : 0;
+}
+
+int confine_seal(uint64_t max_file_bytes, struct err *e)
+{
+	static const int keep[] = { CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_FOWNER, CAP_FSETID, CAP_MKNOD, CAP_SETFCAP, -1 };
+
+	return set_limits(max_file_bytes, e) < 0 || confine_capabilities(keep, e) < 0 || set_filter(e) < 0 ? -1 : 0;
+}

@@ -1,0 +1,40 @@
+/* extract.h - tar entries into files of one directory.
+ *
+ * Later entries win over earlier ones of the same name, except that a directory's entry only changes a directory's
+ * attributes. Of the extended attributes "user.*" and security.capability are set; trusted.overlay.* is refused; the
+ * others, which mean something on the host they come from only (SELinux labels, IMA, ACLs), are left out and counted.
+ * Spec: OCI image-spec layer.md "Applying Changesets". */
+#ifndef IMAGES_UNPACK_EXTRACT_H
+#define IMAGES_UNPACK_EXTRACT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "images/unpack/report.h"
+#include "images/unpack/space.h"
+#include "images/unpack/tar.h"
+#include "reactor/err.h"
+
+enum { EXTRACT_INODES_MAX = 10 << 20, EXTRACT_DEVICES_MAX = 4096 };
+enum { EXTRACT_NAMES_MAX = 64 << 20 }; /* bytes of directory names remembered to the end */
+
+struct extract_spec {
+	int root;                /* borrowed, the layer's directory */
+	uint64_t max_file_bytes; /* a sparse file's size costs no bytes of tar */
+	struct space min_free;
+	struct report *report;   /* borrowed */
+	bool files_only;         /* files and directories alone: INVALID_ARGUMENT for everything else, whiteouts too */
+	/* NUL-terminated paths, an empty one at the end, of which whiteouts are made when the tar is over. Not to be
+	 * trusted. NULL: none */
+	const char *hidden;
+};
+
+struct extracted {
+	uint64_t bytes, inodes; /* as written; files rounded up to 4 KiB */
+	uint64_t xattrs_left_out;
+};
+
+/* All of t's entries. INVALID_ARGUMENT, RESOURCE_EXHAUSTED, INTERNAL, with the entry's name. */
+int extract_all(const struct extract_spec *spec, struct tar *t, struct extracted *out, struct err *e);
+
+#endif

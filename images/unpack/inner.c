@@ -1,0 +1,176 @@
+/* inner.c - see inner.h. */
+#include "images/unpack/inner.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "images/unpack/confine.h"
+#include "images/unpack/tar.h"
+#include "reactor/own.h"
+
+enum { ROOT_FD = 3, BLOB_FD = 4, FIRST_OTHER_FD = 5, OUT_OF_THE_WAY = 16 };
+enum { REPORT_MAX = 256 << 20 };
+enum { PENDING = -1 };
+
+/* The memfd: this, then the report's bytes. Written by the process that read the layer: nothing in it is believed. */
+struct outcome {
+	int32_t code; /* enum err_code; PENDING: it did not come to an end */
+	char msg[sizeof(((struct err *)0)->msg)];
+	struct extracted extracted;
+	uint64_t report_bytes;
+};
+
+/* ---- inside ---- */
+
+static int write_all(int fd, const void *p, size_t n, off_t at)
+{
+	for (ssize_t done; n > 0; p = (const char *)p + done, n -= (size_t)done, at += done)
+		if ((done = pwrite(fd, p, n, at)) <= 0)
+			return -1;
+	return 0;
+}
+
+static void say(int fd, int code, const struct extracted *x, const struct report *report, const struct err *e)
+{
+	struct outcome o = { .code = code, .extracted = *x };
+	struct buf text = { 0 };
+
+	if (code != ERR_OK)
+		memcpy(o.msg, e->msg, sizeof(o.msg));
+	else
+		report_encode(report, &text);
+	o.report_bytes = text.len;
+	if (write_all(fd, text.at, text.len, sizeof(o)) < 0 || write_all(fd, &o, sizeof(o), 0) < 0)
+		_exit(1);
+}
+
+/* Only what is named stays open: the pipe at 0, the memfd at 1, stderr, the root and the blob. */
+static int settle_fds(int out, int root, int blob, struct err *e)
+{
+	int o = fcntl(out, F_DUPFD, OUT_OF_THE_WAY), r = fcntl(root, F_DUPFD, OUT_OF_THE_WAY);
+	int b = blob < 0 ? -1 : fcntl(blob, F_DUPFD, OUT_OF_THE_WAY);
+
+	if (o < 0 || r < 0 || (blob >= 0 && b < 0) || dup2(o, 1) < 0 || dup2(r, ROOT_FD) < 0 ||
+	    (b >= 0 ? dup2(b, BLOB_FD) : (close(BLOB_FD), 0)) < 0 || close_range(FIRST_OTHER_FD, ~0u, 0) < 0)
+		return err_os(e, ERR_INTERNAL, "confine: dup");
+	return 0;
+}
+
+static int untar(const struct inner_spec *s, struct inflate *z, struct extracted *out, struct report *report,
+		 struct err *e)
+{
+	struct extract_spec spec = {
+		.root = ROOT_FD, .max_file_bytes = s->stream.max_bytes, .min_free = s->min_free, .report = report,
+		.files_only = s->files_only, .hidden = s->hidden,
+	};
+	struct tar tar;
+	int r;
+
+	tar_open(&tar, z);
+	r = extract_all(&spec, &tar, out, e);
+	tar_close(&tar);
+	if (r < 0)
+		inflate_blame(z, e);
+	return r < 0 ? -1 : inflate_verify(z, e);
+}
+
+static void inside(const struct inner_spec *s, int out, pid_t parent)
+{
+	struct inflate_spec stream = s->stream;
+	struct extracted x = { 0 };
+	struct inflate *z = NULL;
+	struct report report;
+	struct err e;
+	int root, r = -1;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(1);
+	report_open(&report);
+	root = confine_enter(s->dir_fd, s->path, &e);
+	if (root >= 0 && settle_fds(out, root, stream.source.blob_fd, &e) == 0) {
+		out = 1;
+		stream.source.blob_fd = stream.source.blob_fd < 0 ? -1 : BLOB_FD;
+		/* Before the filter: libcrypto opens and maps what it needs with its first hash. */
+		z = inflate_open(&stream);
+		r = confine_seal(stream.max_bytes, &e);
+	}
+	if (r == 0)
+		r = untar(s, z, &x, &report, &e);
+	say(out, r < 0 ? (int)e.code : ERR_OK, &x, &report, &e);
+	_exit(0);
+}
+
+/* ---- outside ---- */
+
+static int code_of(int32_t code)
+{
+	switch (code) {
+	case ERR_DATA_LOSS: case ERR_INVALID_ARGUMENT: case ERR_RESOURCE_EXHAUSTED: return (int)code;
+	default: return ERR_INTERNAL;
+	}
+}
+
+static int read_outcome(int fd, struct extracted *out, struct report *report, struct err *e)
+{
+	struct outcome o;
+	struct stat st;
+	char *text;
+	int r;
+
+	if (pread(fd, &o, sizeof(o), 0) != sizeof(o) || fstat(fd, &st) < 0)
+		return err_os(e, ERR_INTERNAL, "read the unpacker's outcome");
+	o.msg[sizeof(o.msg) - 1] = '\0';
+	if (o.code != ERR_OK)
+		return err_set(e, (enum err_code)code_of(o.code), "%s", o.msg);
+	if (o.report_bytes == 0 || o.report_bytes > REPORT_MAX || (uint64_t)st.st_size != sizeof(o) + o.report_bytes)
+		return err_set(e, ERR_INTERNAL, "the unpacker's outcome is damaged");
+	text = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (text == MAP_FAILED)
+		return err_os(e, ERR_INTERNAL, "map the unpacker's outcome");
+	r = report_decode(report, text + sizeof(o), o.report_bytes, e);
+	munmap(text, (size_t)st.st_size);
+	*out = o.extracted;
+	return r;
+}
+
+static int wait_for(pid_t pid, int fd, struct err *e)
+{
+	struct outcome o;
+	int status;
+
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return err_os(e, ERR_INTERNAL, "wait for the unpacker");
+	if (WIFSIGNALED(status))
+		return err_set(e, ERR_INTERNAL, "the unpacker was killed by signal %d (%s)", WTERMSIG(status),
+			       strsignal(WTERMSIG(status)));
+	if (status != 0 || pread(fd, &o, sizeof(o), 0) != sizeof(o) || o.code == PENDING)
+		return err_set(e, ERR_INTERNAL, "the unpacker ended without a result");
+	return 0;
+}
+
+int inner_run(const struct inner_spec *s, struct extracted *out, struct report *report, struct err *e)
+{
+	const struct outcome pending = { .code = PENDING };
+	auto_fd int fd = memfd_create("unpack", MFD_CLOEXEC);
+	pid_t self = getpid(), pid;
+
+	if (fd < 0 || write_all(fd, &pending, sizeof(pending), 0) < 0)
+		return err_os(e, ERR_INTERNAL, "memfd");
+	pid = fork();
+	if (pid < 0)
+		return err_os(e, ERR_INTERNAL, "fork");
+	if (pid == 0)
+		inside(s, fd, self);
+	/* The daemon must see a broken pipe when the reader is gone: we keep no end of it. */
+	close(STDIN_FILENO);
+	return wait_for(pid, fd, e) < 0 ? -1 : read_outcome(fd, out, report, e);
+}

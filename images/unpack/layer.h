@@ -1,0 +1,44 @@
+/* layer.h - the jobs of crisp-unpack that make layer directories.
+ *
+ * All leave <root>/ingest/<name>/fs, finished; or, for a layer that waits for its parents, <root>/ingest/<name> with
+ * `fs` and `need` (report.h) in it. After a failure nothing is left. */
+#ifndef IMAGES_UNPACK_LAYER_H
+#define IMAGES_UNPACK_LAYER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "reactor/err.h"
+
+struct layer_spec {
+	const char *root, *name;
+	const char *from;    /* merge: name of the unfinished layer below <root>/layers */
+	const char *parents; /* names below <root>/layers, colons between, lowest first; NULL: not known */
+	const char *min_free;
+	/* untar only; the three are NULL for a tar of which nothing is known */
+	const char *digest, *diff_id, *media_type;
+	uint64_t size_bytes, max_bytes, blob_bytes;
+	int blob_fd; /* -1: none, else its first blob_bytes bytes come before what is on fd 0 */
+	int hidden_fd; /* -1, or a file of paths to delete, NUL behind each (struct extract_spec.hidden) */
+	bool files_only; /* struct extract_spec.files_only; what directories were invented does not matter then */
+};
+
+struct layer_result {
+	uint64_t bytes, inodes, xattrs_left_out;
+	bool self_contained, finished;
+};
+
+int layer_untar(const struct layer_spec *s, struct layer_result *out, struct err *e);
+int layer_merge(const struct layer_spec *s, struct layer_result *out, struct err *e);
+
+/* The files of a checkpoint (config.dump .., checkpoint/) that the layers `parents` show together, as hard links: of
+ * an image that was made of an archive. INVALID_ARGUMENT: one of them is no file. */
+int layer_take(const struct layer_spec *s, struct layer_result *out, struct err *e);
+
+enum { LAYER_PARENTS_MAX = 512 };
+
+/* Opens <root>/layers/NAME for each name of `list`, colons between: fds[0..*n), the caller's to close. INTERNAL. */
+int layer_open_parents(int root, const char *list, int fds[LAYER_PARENTS_MAX], size_t *n, struct err *e);
+
+#endif

@@ -1,0 +1,284 @@
+/* main.c - crisp-unpack: one job, then the end. Started by the keeper for the daemon (unpack.c).
+ *
+ *     layer  ROOT NAME --digest=D --diff-id=D --size=N --media-type=T --max-bytes=N --min-free=S
+ *            [--blob-fd=N --blob-bytes=N] [--parents=A:B:..]   the blob, or what follows those bytes of it, on fd 0
+ *     untar  ROOT NAME --size=N --max-bytes=N --min-free=S --blob-fd=N --blob-bytes=N
+ *            [--files-only] [--hidden-fd=N] [--parents=A:B:..]
+ *     merge  ROOT NAME --from=DIR --parents=A:B:.. --min-free=S
+ *     take   ROOT NAME --parents=A:B:..
+ *     diff   ROOT UPPER TO --parents=A:B:..
+ *     pack   FROM LOCATION [--log=FILE]
+ *     usage  PATH
+ *     sync   ROOT
+ *     label  CONTEXT PATH...
+ *     remove PATH...
+ *
+ * One line on stdout, and 0: `ok bytes=N inodes=N self_contained=0|1 finished=0|1 xattrs_left_out=N`
+ * or 1: `error CODE the reason`. Usage errors: 2, and prose on stderr. */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <linux/capability.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "images/unpack/archive.h"
+#include "images/unpack/confine.h"
+#include "images/unpack/layer.h"
+#include "images/unpack/tree.h"
+#include "reactor/log.h"
+#include "reactor/own.h"
+
+struct options {
+	struct layer_spec layer;
+	const char *log;
+	char **words; /* what is no option */
+	int nwords;
+};
+
+struct job {
+	const char *name;
+	int words_min, words_max;
+	int (*run)(const struct options *o, struct layer_result *out, struct err *e);
+	int capabilities[12];
+};
+
+static int run_layer(const struct options *o, struct layer_result *out, struct err *e)
+{
+	const struct layer_spec *s = &o->layer;
+
+	if (!s->digest || !s->diff_id || !s->media_type || s->max_bytes == 0)
+		return err_set(e, ERR_INTERNAL, "an option is missing");
+	return layer_untar(s, out, e);
+}
+
+/* A tar of which nothing is known beforehand. */
+static int run_untar(const struct options *o, struct layer_result *out, struct err *e)
+{
+	const struct layer_spec *s = &o->layer;
+
+	if (s->blob_fd < 0 || s->max_bytes == 0 || s->digest || s->diff_id || s->media_type)
+		return err_set(e, ERR_INTERNAL, "an option is missing, or one too many");
+	return layer_untar(s, out, e);
+}
+
+static int run_take(const struct options *o, struct layer_result *out, struct err *e)
+{
+	return layer_take(&o->layer, out, e);
+}
+
+static int run_diff(const struct options *o, struct layer_result *out, struct err *e)
+{
+	return archive_diff(&o->layer, o->words[1], o->words[2], out, e);
+}
+
+static int run_pack(const struct options *o, struct layer_result *out, struct err *e)
+{
+	return archive_write(o->words[0], o->words[1], o->log, out, e);
+}
+
+static int run_merge(const struct options *o, struct layer_result *out, struct err *e)
+{
+	if (!o->layer.from || !o->layer.parents)
+		return err_set(e, ERR_INTERNAL, "an option is missing");
+	return layer_merge(&o->layer, out, e);
+}
+
+static int run_usage(const struct options *o, struct layer_result *out, struct err *e)
+{
+	struct tree_usage usage;
+
+	if (tree_usage(o->words[0], &usage, e) < 0)
+		return -1;
+	out->bytes = usage.bytes;
+	out->inodes = usage.inodes;
+	return 0;
+}
+
+static int run_sync(const struct options *o, struct layer_result *out, struct err *e)
+{
+	auto_fd int fd = open(o->words[0], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	(void)out;
+	if (fd < 0 || syncfs(fd) < 0)
+		return err_os(e, ERR_INTERNAL, "sync %s", o->words[0]);
+	return 0;
+}
+
+static int remove_path(const char *path, struct err *e)
+{
+	auto_free char *up = own_must(strdup(path));
+	char *slash = strrchr(up, '/');
+	auto_fd int dir = -1;
+
+	if (!slash || slash == up || !slash[1])
+		return err_set(e, ERR_INTERNAL, "remove %s: not the absolute path of a tree", path);
+	*slash = '\0';
+	dir = open(up, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0 && errno == ENOENT)
+		return 0;
+	if (dir < 0)
+		return err_os(e, ERR_INTERNAL, "open %s", up);
+	return tree_remove(dir, slash + 1, e) < 0 ? err_wrap(e, "remove %s", path) : 0;
+}
+
+static int run_remove(const struct options *o, struct layer_result *out, struct err *e)
+{
+	struct err first;
+	int r = 0;
+
+	(void)out;
+	for (int i = 0; i < o->nwords; i++)
+		if (remove_path(o->words[i], e) < 0 && r++ == 0)
+			first = *e;
+	if (r > 0)
+		*e = first;
+	return r > 0 ? -1 : 0;
+}
+
+static int run_label(const struct options *o, struct layer_result *out, struct err *e)
+{
+	(void)out;
+	for (int i = 1; i < o->nwords; i++)
+		if (tree_label(o->words[i], o->words[0], e) < 0)
+			return err_wrap(e, "relabel %s", o->words[i]);
+	return 0;
+}
+
+static const struct job jobs[] = {
+	{ "layer",
+	  2,
+	  2,
+	  run_layer,
+	  { CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_FSETID, CAP_MKNOD, CAP_SETFCAP,
+	    CAP_SYS_ADMIN, CAP_SYS_CHROOT, -1 } },
+	{ "untar",
+	  2,
+	  2,
+	  run_untar,
+	  { CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_FSETID, CAP_MKNOD, CAP_SETFCAP,
+	    CAP_SYS_ADMIN, CAP_SYS_CHROOT, -1 } },
+	{ "take", 2, 2, run_take, { CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_SYS_ADMIN, -1 } },
+	{ "diff", 3, 3, run_diff, { CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_SYS_ADMIN, -1 } },
+	{ "pack", 2, 2, run_pack, { CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, -1 } },
+	{ "merge",
+	  2,
+	  2,
+	  run_merge,
+	  { CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_FSETID, CAP_MKNOD, CAP_SETFCAP,
+	    CAP_SYS_ADMIN, -1 } },
+	{ "usage", 1, 1, run_usage, { CAP_DAC_READ_SEARCH, -1 } },
+	{ "sync", 1, 1, run_sync, { CAP_DAC_READ_SEARCH, -1 } },
+	{ "label", 2, INT32_MAX, run_label, { CAP_DAC_READ_SEARCH, CAP_FOWNER, -1 } },
+	{ "remove",
+	  1,
+	  1024,
+	  run_remove,
+	  { CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_LINUX_IMMUTABLE, -1 } },
+};
+
+static int parse_number(const char *text, uint64_t *out)
+{
+	char *end;
+
+	errno = 0;
+	*out = strtoull(text, &end, 10);
+	return errno || end == text || *end || *text == '-' ? -1 : 0;
+}
+
+static int parse_fd(const char *text, int *out)
+{
+	uint64_t fd;
+
+	if (parse_number(text, &fd) < 0 || fd > INT32_MAX)
+		return -1;
+	*out = (int)fd;
+	return 0;
+}
+
+static int parse_options(int argc, char **argv, struct options *o)
+{
+	static const struct option long_options[] = {
+		{ "digest", required_argument, NULL, 'd' }, { "diff-id", required_argument, NULL, 'i' },
+		{ "size", required_argument, NULL, 's' }, { "media-type", required_argument, NULL, 't' },
+		{ "max-bytes", required_argument, NULL, 'm' }, { "min-free", required_argument, NULL, 'f' },
+		{ "blob-fd", required_argument, NULL, 'b' }, { "parents", required_argument, NULL, 'p' },
+		{ "blob-bytes", required_argument, NULL, 'B' }, { "from", required_argument, NULL, 'F' },
+		{ "hidden-fd", required_argument, NULL, 'h' }, { "files-only", no_argument, NULL, 'o' },
+		{ "log", required_argument, NULL, 'l' }, { 0 },
+	};
+	struct layer_spec *l = &o->layer;
+	int c, r = 0;
+
+	*o = (struct options){ .layer = { .blob_fd = -1, .hidden_fd = -1, .min_free = "0" } };
+	while ((c = getopt_long(argc, argv, "", long_options, NULL)) != -1 && r == 0) {
+		switch (c) {
+		case 'd': l->digest = optarg; break;
+		case 'i': l->diff_id = optarg; break;
+		case 't': l->media_type = optarg; break;
+		case 'f': l->min_free = optarg; break;
+		case 'p': l->parents = optarg; break;
+		case 'F': l->from = optarg; break;
+		case 's': r = parse_number(optarg, &l->size_bytes); break;
+		case 'm': r = parse_number(optarg, &l->max_bytes); break;
+		case 'B': r = parse_number(optarg, &l->blob_bytes); break;
+		case 'b': r = parse_fd(optarg, &l->blob_fd); break;
+		case 'h': r = parse_fd(optarg, &l->hidden_fd); break;
+		case 'o': l->files_only = true; break;
+		case 'l': o->log = optarg; break;
+		default: r = -1;
+		}
+	}
+	o->words = argv + optind;
+	o->nwords = argc - optind;
+	return r;
+}
+
+static int answer(int r, const struct layer_result *out, const struct err *e)
+{
+	if (r < 0)
+		printf("error %s %s\n", err_name(e->code), e->msg);
+	else
+		printf("ok bytes=%" PRIu64 " inodes=%" PRIu64 " self_contained=%d finished=%d xattrs_left_out=%" PRIu64
+		       "\n",
+		       out->bytes, out->inodes, out->self_contained, out->finished, out->xattrs_left_out);
+	return fflush(stdout) == 0 && r == 0 ? 0 : 1;
+}
+
+static int run(const struct job *job, struct options *o)
+{
+	struct layer_result out = { 0 };
+	struct err e;
+	int r;
+
+	if (o->nwords < job->words_min || o->nwords > job->words_max) {
+		fprintf(stderr, "crisp-unpack %s: wrong number of arguments\n", job->name);
+		return 2;
+	}
+	o->layer.root = o->words[0];
+	o->layer.name = o->nwords > 1 ? o->words[1] : NULL;
+	signal(SIGPIPE, SIG_IGN);
+	r = confine_capabilities(job->capabilities, &e) < 0 ? -1 : job->run(o, &out, &e);
+	return answer(r, &out, &e);
+}
+
+int main(int argc, char **argv)
+{
+	struct options o;
+
+	log_open("crisp-unpack", LOG_LEVEL_INFO);
+	for (size_t i = 0; argc > 1 && i < sizeof(jobs) / sizeof(jobs[0]); i++) {
+		if (strcmp(argv[1], jobs[i].name) != 0)
+			continue;
+		if (parse_options(argc - 1, argv + 1, &o) < 0)
+			return 2;
+		return run(&jobs[i], &o);
+	}
+	fprintf(stderr, "usage: crisp-unpack layer|untar|merge|take|diff|pack|usage|sync|label|remove ...; "
+			"started by crispd, see main.c\n");
+	return 2;
+}

@@ -1,0 +1,138 @@
+/* report.c - see report.h. As bytes: records of one letter and its NUL-terminated paths, "E" last. */
+#include "images/unpack/report.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "images/unpack/path.h"
+#include "reactor/own.h"
+
+static void set_add(struct report *r, struct map *set, const char *path)
+{
+	if (map_get(set, path))
+		return;
+	map_put(set, arena_strdup(r->arena, path), r);
+	r->text_bytes += strlen(path) + 1;
+}
+
+void report_open(struct report *r)
+{
+	*r = (struct report){ .arena = arena_new() };
+}
+
+void report_close(struct report *r)
+{
+	map_free(&r->opaque);
+	map_free(&r->invented);
+	map_free(&r->link_at);
+	free(r->links);
+	arena_free(r->arena);
+}
+
+void report_opaque(struct report *r, const char *path)
+{
+	if (*path)
+		set_add(r, &r->opaque, path);
+	else
+		r->opaque_root = true;
+}
+
+void report_invented(struct report *r, const char *path)
+{
+	set_add(r, &r->invented, path);
+}
+
+void report_named(struct report *r, const char *path)
+{
+	if (r->invented.used > 0)
+		map_drop(&r->invented, path);
+}
+
+void report_link(struct report *r, const char *path, const char *target)
+{
+	if (r->nlinks == r->room_links) {
+		r->room_links = r->room_links ? 2 * r->room_links : 16;
+		r->links = own_must(realloc(r->links, r->room_links * sizeof(*r->links)));
+	}
+	r->links[r->nlinks++] = (struct report_link){ arena_strdup(r->arena, path), arena_strdup(r->arena, target) };
+	r->text_bytes += strlen(path) + strlen(target) + 2;
+	map_put(&r->link_at, r->links[r->nlinks - 1].path, (void *)(uintptr_t)r->nlinks);
+}
+
+void report_unlink(struct report *r, const char *path)
+{
+	size_t i = r->link_at.used > 0 ? (size_t)(uintptr_t)map_drop(&r->link_at, path) : 0;
+
+	if (i > 0)
+		r->links[i - 1].path = NULL;
+}
+
+bool report_has_link(const struct report *r, const char *path)
+{
+	return map_get(&r->link_at, path) != NULL;
+}
+
+bool report_self_contained(const struct report *r)
+{
+	return r->invented.used == 0 && r->link_at.used == 0 && !r->opaque_root;
+}
+
+static void put(struct buf *out, char kind, const char *path)
+{
+	buf_append(out, &kind, 1);
+	buf_append(out, path, strlen(path) + 1);
+}
+
+void report_encode(const struct report *r, struct buf *out)
+{
+	for (struct map_slot *s = map_next(&r->opaque, NULL); s; s = map_next(&r->opaque, s))
+		put(out, 'O', s->key);
+	if (r->opaque_root)
+		put(out, 'O', "");
+	for (struct map_slot *s = map_next(&r->invented, NULL); s; s = map_next(&r->invented, s))
+		put(out, 'D', s->key);
+	for (size_t i = 0; i < r->nlinks; i++) {
+		if (!r->links[i].path)
+			continue;
+		put(out, 'L', r->links[i].path);
+		buf_append(out, r->links[i].target, strlen(r->links[i].target) + 1);
+	}
+	buf_append(out, "E", 1);
+}
+
+static const char *get_path(const char **p, const char *end)
+{
+	const char *path = *p;
+	size_t n = strnlen(path, (size_t)(end - path));
+
+	if (n == (size_t)(end - path) || !path_is_clean(path))
+		return NULL;
+	*p += n + 1;
+	return path;
+}
+
+int report_decode(struct report *r, const char *p, size_t n, struct err *e)
+{
+	const char *end = p + n, *path, *target;
+
+	while (p < end && *p != 'E') {
+		char kind = *p++;
+
+		path = get_path(&p, end);
+		if (!path || (kind != 'O' && !*path))
+			break;
+		if (kind == 'O') {
+			report_opaque(r, path);
+		} else if (kind == 'D') {
+			report_invented(r, path);
+		} else if (kind == 'L' && (target = get_path(&p, end))) {
+			report_link(r, path, target);
+		} else {
+			break;
+		}
+	}
+	if (p + 1 != end || *p != 'E')
+		return err_set(e, ERR_INTERNAL, "the list of what a layer lacks is damaged");
+	return 0;
+}

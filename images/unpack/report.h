@@ -1,0 +1,50 @@
+/* report.h - what a layer's files alone cannot say: kept while untarring, handed from the confined half of the
+ * program to the other one, and kept beside a layer that waits for its parents.
+ *
+ * All paths are canonical and lead through directories only (path.h). */
+#ifndef IMAGES_UNPACK_REPORT_H
+#define IMAGES_UNPACK_REPORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "reactor/arena.h"
+#include "reactor/buf.h"
+#include "reactor/err.h"
+#include "reactor/map.h"
+
+struct report_link {
+	const char *path, *target; /* path NULL: taken back */
+};
+
+struct report {
+	struct arena *arena;
+	struct map opaque;        /* directories that hide what is below them */
+	struct map invented;      /* directories no entry named: attributes are the parents' */
+	struct map link_at;       /* path -> its struct report_link's index + 1 */
+	struct report_link *links; /* hard links whose target the layer lacks, in the tar's order */
+	size_t nlinks, room_links;
+	uint64_t text_bytes;      /* what the names take, so that a limit can be set on them */
+	/* overlayfs does not look at the root's own mark: each name below is hidden by itself */
+	bool opaque_root;
+};
+
+void report_open(struct report *r);
+void report_close(struct report *r);
+
+void report_opaque(struct report *r, const char *path);
+void report_invented(struct report *r, const char *path);
+void report_named(struct report *r, const char *path); /* it is not invented, or no longer */
+void report_link(struct report *r, const char *path, const char *target);
+void report_unlink(struct report *r, const char *path); /* something else took the place */
+bool report_has_link(const struct report *r, const char *path);
+
+bool report_self_contained(const struct report *r);
+
+void report_encode(const struct report *r, struct buf *out);
+
+/* Into an opened, empty report. INTERNAL when the bytes are not what report_encode() writes. */
+int report_decode(struct report *r, const char *p, size_t n, struct err *e);
+
+#endif

@@ -1,0 +1,139 @@
+/* kill.c - the processes of a cgroup: who they are, killing them, and how many the kernel's OOM killer took. */
+#include <dirent.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "procs/cgroup.h"
+#include "procs/cgroup/tree.h"
+#include "reactor/own.h"
+
+enum { KILL_PASSES = 16, PIDS_MAX = 4096, DEPTH_MAX = 32 };
+
+static size_t pids_of(const char *dir, pid_t *pids, size_t max)
+{
+	char file[CGROUP_PATH_MAX];
+	auto_file FILE *f = NULL;
+	size_t n = 0;
+	int pid;
+
+	snprintf(file, sizeof(file), "%.4000s/cgroup.procs", dir);
+	f = fopen(file, "re");
+	while (f && n < max && fscanf(f, "%d", &pid) == 1)
+		if (pid > 0) /* 0: of a pid namespace that we do not see */
+			pids[n++] = pid;
+	return n;
+}
+
+static size_t pids_below(const char *dir, pid_t *pids, size_t max, int depth)
+{
+	auto_dir DIR *d = opendir(dir);
+	size_t n = pids_of(dir, pids, max);
+	struct dirent *sub;
+	char below[CGROUP_PATH_MAX];
+
+	while (d && depth && (sub = readdir(d)))
+		if (sub->d_type == DT_DIR && sub->d_name[0] != '.' &&
+		    snprintf(below, sizeof(below), "%s/%s", dir, sub->d_name) < (int)sizeof(below))
+			n += pids_below(below, pids + n, max - n, depth - 1);
+	return n;
+}
+
+size_t cgroup_pids(const char *path, pid_t *pids, size_t max)
+{
+	const struct hierarchy *h = hierarchy_of_processes();
+
+	return h ? pids_below(cgroup_file(h, path, "").s, pids, max, DEPTH_MAX) : 0;
+}
+
+/* The line of our hierarchy in /proc/<pid>/cgroup names the path: so a pid that was taken over by a stranger is left
+ * alone. */
+static bool still_inside(const struct hierarchy *h, const char *path, pid_t pid)
+{
+	char file[32], line[CGROUP_PATH_MAX];
+	size_t len = strlen(path);
+	auto_file FILE *f = NULL;
+
+	snprintf(file, sizeof(file), "/proc/%d/cgroup", (int)pid);
+	f = fopen(file, "re");
+	while (f && fgets(line, sizeof(line), f)) {
+		char *controllers = strchr(line, ':'), *at = controllers ? strchr(controllers + 1, ':') : NULL;
+		char have[512];
+
+		if (!at)
+			continue;
+		snprintf(have, sizeof(have), ",%.*s,", (int)(at - controllers - 1), controllers + 1);
+		if (strcmp(have, h->v2 ? ",," : h->controllers) != 0)
+			continue;
+		/* A hierarchy whose mount shows only a part of it: the path then ends like ours. */
+		at = strstr(at + 1, path);
+		return at && (at[len] == '/' || at[len] == '\n');
+	}
+	return false;
+}
+
+static bool kill_one(const struct hierarchy *h, const char *path, pid_t pid)
+{
+	auto_fd int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+
+	return fd >= 0 && still_inside(h, path, pid) && syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0) == 0;
+}
+
+static int by_value(const void *a, const void *b)
+{
+	return *(const pid_t *)a < *(const pid_t *)b ? -1 : *(const pid_t *)a > *(const pid_t *)b;
+}
+
+static void kill_by_passes(const struct hierarchy *h, const char *path)
+{
+	auto_free pid_t *room = own_must(calloc(2 * PIDS_MAX, sizeof(*room)));
+	pid_t *now = room, *before = room + PIDS_MAX;
+	size_t nbefore = 0;
+
+	for (int pass = 0; pass < KILL_PASSES; pass++) {
+		size_t n = pids_below(cgroup_file(h, path, "").s, now, PIDS_MAX, DEPTH_MAX), fresh = 0;
+		pid_t *other = before;
+
+		for (size_t i = 0; i < n; i++)
+			if (!bsearch(&now[i], before, nbefore, sizeof(*before), by_value))
+				fresh += kill_one(h, path, now[i]);
+		if (!fresh)
+			return;
+		qsort(now, n, sizeof(*now), by_value);
+		before = now;
+		nbefore = n;
+		now = other;
+	}
+}
+
+void cgroup_kill(const char *path)
+{
+	const struct hierarchy *h = hierarchy_of_processes();
+	struct err e;
+
+	if (!h || strcmp(path, "/") == 0 || !*path)
+		return;
+	/* cgroup.kill (5.14) takes the whole tree at once, forks included. */
+	if (h->v2 && cgroup_write(h, path, "cgroup.kill", "1", &e) == 0)
+		return;
+	kill_by_passes(h, path);
+}
+
+int64_t cgroup_oom_kills(const char *path)
+{
+	const struct hierarchy *h = hierarchy_of("memory");
+	char text[1024], *at;
+
+	/* v2: memory.events counts what is below too, which in a container's group is its own. v1 (4.13): oom_kill in
+	 * oom_control. */
+	if (!h || cgroup_read(h, path, h->v2 ? "memory.events" : "memory.oom_control", text, sizeof(text)) <= 0)
+		return -1;
+	for (at = text; at; at = strchr(at, '\n') ? strchr(at, '\n') + 1 : NULL)
+		if (strncmp(at, "oom_kill ", 9) == 0)
+			return strtoll(at + 9, NULL, 10);
+	return -1;
+}

@@ -1,0 +1,138 @@
+/* pod.c - see pod.h.
+ *
+ *   cgroupfs: all of it inside the call, told in the next turn.
+ *   systemd:  the unit, with the limits that systemd knows ---done---> the others, into the files ---> told */
+#include "procs/cgroup/pod.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "procs/cgroup.h"
+#include "procs/sandbox_pause.h"
+#include "procs/cgroup/units.h"
+#include "reactor/arena.h"
+#include "reactor/loop.h"
+#include "reactor/own.h"
+
+struct cgroup_pod_op {
+	char *cgroup;
+	const struct resources *limits; /* NULL: none, or written already */
+	struct unit_op *unit;
+	struct timer timer;
+	struct err err; /* code OK: none */
+	cgroup_pod_done *done;
+	void *arg;
+};
+
+static struct cgroup_pod_op *op_new(const char *cgroup, cgroup_pod_done *done, void *arg)
+{
+	struct cgroup_pod_op *op = new_zero(struct cgroup_pod_op);
+
+	op->cgroup = own_must(strdup(cgroup));
+	op->done = done;
+	op->arg = arg;
+	return op;
+}
+
+void cgroup_pod_cancel(struct cgroup_pod_op *op)
+{
+	timer_clear(&op->timer);
+	if (op->unit)
+		unit_cancel(op->unit);
+	free(op->cgroup);
+	free(op);
+}
+
+static void on_over(struct timer *t)
+{
+	struct cgroup_pod_op *op = container_of(t, struct cgroup_pod_op, timer), o = *op;
+
+	free(op->cgroup);
+	free(op);
+	o.done(o.arg, o.err.code == ERR_OK ? NULL : &o.err);
+}
+
+static struct cgroup_pod_op *over(struct cgroup_pod_op *op)
+{
+	timer_set(&op->timer, 0, on_over);
+	return op;
+}
+
+static void on_unit(void *arg, const struct err *e)
+{
+	struct cgroup_pod_op *op = arg;
+
+	op->unit = NULL;
+	if (e)
+		op->err = *e;
+	else if (op->limits)
+		cgroup_limit(op->cgroup, op->limits, &op->err);
+	over(op);
+}
+
+struct cgroup_pod_op *cgroup_pod_make(const struct sandbox *s, cgroup_pod_done *done, void *arg)
+{
+	struct cgroup_pod_op *op = op_new(s->cgroup, done, arg);
+
+	/* A parent of the caller's choice is made and limited by the caller, and changed when it likes. */
+	if (*s->config.cgroup_parent)
+		return over(op);
+	op->limits = s->config.resources.set ? &s->config.resources : NULL;
+	if (cgroup_unit(s->cgroup)) {
+		op->unit = unit_slice(cgroup_unit(s->cgroup), op->limits, on_unit, op);
+		return op;
+	}
+	if (cgroup_make(s->cgroup, &op->err) == 0 && op->limits)
+		cgroup_limit(s->cgroup, op->limits, &op->err);
+	return over(op);
+}
+
+struct cgroup_pod_op *cgroup_pod_limit(const char *cgroup, const struct resources *r, cgroup_pod_done *done, void *arg)
+{
+	struct cgroup_pod_op *op = op_new(cgroup, done, arg);
+
+	op->limits = r;
+	if (cgroup_unit(cgroup)) {
+		op->unit = unit_limit(cgroup_unit(cgroup), r, on_unit, op);
+		return op;
+	}
+	cgroup_limit(cgroup, r, &op->err);
+	return over(op);
+}
+
+struct cgroup_pod_op *cgroup_pod_adopt(const struct sandbox *s, pid_t pause, cgroup_pod_done *done, void *arg)
+{
+	struct cgroup_pod_op *op = op_new(s->cgroup, done, arg);
+	struct arena *a = arena_new();
+	const char *scope = cgroup_unit(cgroup_pause_path(a, s->cgroup, s->id));
+
+	if (scope)
+		op->unit = unit_scope(scope, strcmp(s->cgroup, "/") == 0 ? "-.slice" : cgroup_unit(s->cgroup), pause,
+				      on_unit, op);
+	else
+		over(op);
+	arena_free(a);
+	return op;
+}
+
+bool cgroup_pod_remove(const struct sandbox *s)
+{
+	struct arena *a = arena_new();
+	const char *own = cgroup_own_path(a, s->cgroup, s->id), *pause = cgroup_pause_path(a, s->cgroup, s->id);
+	bool scope_is_own = *s->config.cgroup_parent && cgroup_is_scope(pause) && sandbox_has_pause(s);
+	bool gone = cgroup_remove_now(scope_is_own ? pause : own);
+
+	arena_free(a);
+	return gone;
+}
+
+/* ---- the sandbox's own group, anew ---- */
+
+int cgroup_pod_renew(const struct sandbox *s, struct err *e)
+{
+	struct arena *a = arena_new();
+	int ret = cgroup_renew(cgroup_own_path(a, s->cgroup, s->id), e);
+
+	arena_free(a);
+	return ret;
+}

@@ -1,0 +1,45 @@
+/* conf.h - CNI network configuration lists: reading, checking, and what one plugin gets on its stdin.
+ *
+ * A list is kept in one normal form, a JSON object with name, cniVersion (the newest one both sides know) and plugins;
+ * its text is what a sandbox's record holds, and parses again by the same function.
+ * Spec: CNI 1.1.0, sections 1 "network configuration format" and 3 "deriving execution configuration". */
+#ifndef PROCS_CNI_CONF_H
+#define PROCS_CNI_CONF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "reactor/arena.h"
+#include "reactor/err.h"
+#include "reactor/fields.h"
+#include "reactor/json.h"
+
+enum cni_conf_kind {
+	CNI_CONF_LIST,   /* *.conflist: {"plugins": [...]} */
+	CNI_CONF_SINGLE, /* *.conf, *.json: one plugin, wrapped into a list of its name and version */
+};
+
+/* A new reference; `what` names the text in errors. NULL with INTERNAL: not JSON, no usable name, plugin type or
+ * cniVersion. */
+json_t *cni_conf_parse(const char *text, size_t len, enum cni_conf_kind kind, const char *what, struct err *e);
+
+/* The first *.conflist, *.conf or *.json of dir in the order of bytes; that one counts even when it is broken.
+ * `file` gets its path, in the arena. NULL with FAILED_PRECONDITION: none there, or the fault of the first one. */
+json_t *cni_conf_load(const char *dir, struct arena *a, const char **file, struct err *e);
+
+/* Does the list's cniVersion reach major.minor? */
+bool cni_conf_reaches(const json_t *list, int major, int minor);
+
+const json_t *cni_conf_plugins(const json_t *list); /* an array, never empty */
+const char *cni_conf_name(const json_t *list);
+const char *cni_plugin_type(const json_t *plugin); /* no slash in it */
+
+/* The path of a plugin's program in the first directory that has it, or NULL with INTERNAL naming all of them. */
+const char *cni_plugin_path(struct arena *a, const char *type, const struct strings *bin_dirs, struct err *e);
+
+/* The text for one plugin's stdin: its own configuration with the list's name and version, prev as prevResult (NULL:
+ * none), and of `capabilities` (an object) what the plugin declares as runtimeConfig. */
+char *cni_conf_stdin(struct arena *a, const json_t *list, const json_t *plugin, const json_t *capabilities,
+		     json_t *prev);
+
+#endif

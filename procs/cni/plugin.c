@@ -1,0 +1,139 @@
+/* plugin.c - see plugin.h. Waits on the child only; a program that is not there is reported in the next
+ * turn. */
+#include "procs/cni/plugin.h"
+
+#include <string.h>
+
+#include "procs/cni/conf.h"
+#include "procs/cni/result.h"
+#include "reactor/child.h"
+#include "reactor/list.h"
+#include "reactor/loop.h"
+#include "reactor/own.h"
+
+enum { TIMEOUT_MS = 60000, STDOUT_MAX = 1 << 20, STDERR_MAX = 16 << 10 };
+
+struct cni_plugin {
+	struct arena *arena;
+	const char *verb, *type;
+	struct child *child;
+	struct timer timer; /* set when no child could be asked for */
+	struct err err;
+	cni_plugin_done *done;
+	void *arg;
+};
+
+static void plugin_free(struct cni_plugin *p)
+{
+	timer_clear(&p->timer);
+	arena_free(p->arena);
+	free(p);
+}
+
+static void report(struct cni_plugin *p, struct err *e, json_t *result)
+{
+	cni_plugin_done *done = p->done;
+	void *arg = p->arg;
+
+	if (e)
+		err_wrap(e, "CNI %s by plugin %.64s", p->verb, p->type);
+	plugin_free(p);
+	done(arg, e, result);
+}
+
+static void on_no_program(struct timer *t)
+{
+	struct cni_plugin *p = container_of(t, struct cni_plugin, timer);
+	struct err e = p->err;
+
+	report(p, &e, NULL);
+}
+
+static void on_exit_(void *arg, const struct err *failed, struct child_result *r)
+{
+	struct cni_plugin *p = arg;
+	auto_json json_t *result = NULL;
+	struct err e;
+
+	p->child = NULL;
+	if (failed) {
+		e = *failed;
+		if (e.code == ERR_DEADLINE_EXCEEDED)
+			err_set(&e, ERR_DEADLINE_EXCEEDED, "killed after %d s", TIMEOUT_MS / 1000);
+		return report(p, &e, NULL);
+	}
+	if (r->status != 0) {
+		cni_result_error(&e, child_status_text(r->status), r->out, r->out_len, r->err, r->err_len);
+		return report(p, &e, NULL);
+	}
+	if (strcmp(p->verb, "ADD") != 0)
+		return report(p, NULL, NULL);
+	if (r->out_cut) {
+		err_set(&e, ERR_INTERNAL, "it printed more than %d bytes", STDOUT_MAX);
+		return report(p, &e, NULL);
+	}
+	result = cni_result_parse(r->out, r->out_len, &e);
+	report(p, result ? NULL : &e, result);
+}
+
+static const char *joined(struct arena *a, const struct strings *dirs)
+{
+	const char *all = "";
+
+	for (size_t i = 0; i < dirs->n; i++)
+		all = arena_printf(a, "%s%s%s", all, i ? ":" : "", dirs->at[i]);
+	return all;
+}
+
+static const char *const *environment(struct arena *a, const struct cni_plugin_call *c)
+{
+	const char **env = arena_zalloc(a, 8 * sizeof(*env));
+	size_t n = 0;
+
+	/* bridge and portmap call iptables */
+	env[n++] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+	env[n++] = arena_printf(a, "CNI_COMMAND=%s", c->verb);
+	env[n++] = arena_printf(a, "CNI_PATH=%s", joined(a, c->bin_dirs));
+	if (!c->container_id)
+		return env;
+	env[n++] = arena_printf(a, "CNI_CONTAINERID=%s", c->container_id);
+	env[n++] = arena_printf(a, "CNI_NETNS=%s", c->netns);
+	env[n++] = "CNI_IFNAME=eth0";
+	env[n++] = arena_printf(a, "CNI_ARGS=%s", c->args);
+	return env;
+}
+
+struct cni_plugin *cni_plugin_start(const struct cni_plugin_call *c, cni_plugin_done *done, void *arg)
+{
+	struct cni_plugin *p = new_zero(struct cni_plugin);
+	const char *argv[] = { NULL, NULL }, *input;
+
+	p->arena = arena_new();
+	p->verb = c->verb; /* a literal of the callers */
+	p->type = arena_strdup(p->arena, cni_plugin_type(c->plugin));
+	p->done = done;
+	p->arg = arg;
+	argv[0] = cni_plugin_path(p->arena, p->type, c->bin_dirs, &p->err);
+	if (!argv[0]) {
+		timer_set(&p->timer, 0, on_no_program);
+		return p;
+	}
+	input = cni_conf_stdin(p->arena, c->list, c->plugin, c->capabilities, c->prev);
+	p->child = child_start(&(struct child_spec){ .argv = argv,
+						     .envp = environment(p->arena, c),
+						     .stdin_data = input,
+						     .stdin_len = strlen(input),
+						     .stdout_max = STDOUT_MAX,
+						     .stderr_max = STDERR_MAX,
+						     .timeout_ms = TIMEOUT_MS,
+						     .finish = true },
+			       on_exit_, p);
+	return p;
+}
+
+void cni_plugin_cancel(struct cni_plugin *p)
+{
+	if (p->child)
+		child_cancel(p->child);
+	plugin_free(p);
+}

@@ -1,0 +1,23 @@
+/* hide.c - see hide.h.
+ *
+ * The copy of the mount is made private and covered, not unmounted: an unmount propagates by the mount above it, which
+ * is shared on most hosts and stays so; a mount on top propagates by the mount under it, which is the private one.
+ * Every other mount keeps its peers, so that the runtime's own rshared and rslave binds work as in the host's
+ * namespace. mount_namespaces(7); Documentation/filesystems/sharedsubtree.rst, 5d and 5e. */
+#include "procs/keeper/hide.h"
+
+#include <sched.h>
+#include <stddef.h>
+#include <sys/mount.h>
+
+int hide_mount(const char *path, const char **step)
+{
+	*step = "unshare";
+	if (unshare(CLONE_NEWNS) < 0)
+		return -1;
+	*step = "make private";
+	if (mount(NULL, path, NULL, MS_PRIVATE, NULL) < 0)
+		return -1;
+	*step = "cover";
+	return mount("none", path, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=755,size=1m");
+}

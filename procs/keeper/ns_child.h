@@ -1,0 +1,35 @@
+/* ns_child.h - what the child of the keeper that makes namespaces does, and how it reports.
+ *
+ * The report is one message of struct ns_report; with code OK it carries one fd for each namespace asked for, in the
+ * order of ns_kinds. */
+#ifndef PROCS_KEEPER_NS_CHILD_H
+#define PROCS_KEEPER_NS_CHILD_H
+
+#include <stdint.h>
+
+#include "procs/keeper/ns_request.h"
+#include "reactor/err.h"
+
+enum { NS_KINDS = 4 };
+
+struct ns_kind {
+	const char *name; /* below /proc/<pid>/ns, and of the held fd */
+	int flag;         /* CLONE_NEW* */
+	uint32_t bit;     /* enum keeper_ns */
+};
+extern const struct ns_kind ns_kinds[NS_KINDS];
+
+struct ns_report {
+	enum err_code code;
+	char text[480];
+};
+
+struct ns_making {
+	const struct ns_make *r;
+	int fd; /* for the report */
+};
+
+/* For spawn_fn(): arg is a struct ns_making. Does not return. The file of the pin is there already. */
+void ns_child(void *arg);
+
+#endif

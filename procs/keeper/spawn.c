@@ -1,0 +1,262 @@
+/* spawn.c - see spawn.h.
+ *
+ * The keeper is small and has one thread: clone3(2) without CLONE_VM costs 35 us, and between it and execve(2) the
+ * child may use all of libc. Whatever may wait (cgroup files, setns, unshare, execve itself) happens in the child. */
+#include "procs/keeper/spawn.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/close_range.h>
+#include <linux/nsfs.h>
+#include <linux/sched.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "procs/keeper/hide.h"
+#include "reactor/own.h"
+
+enum { OOM_LOWERED = -999, EXIT_NOT_STARTED = 127 };
+
+static struct rlimit nofile_at_start;
+static int oom_at_start, oom_now;
+static int devnull = -1;
+static pid_t keeper_pid;
+
+static int oom_read(void)
+{
+	auto_fd int fd = open("/proc/self/oom_score_adj", O_RDONLY | O_CLOEXEC);
+	char text[16] = "";
+
+	return fd >= 0 && read(fd, text, sizeof(text) - 1) > 0 ? (int)strtol(text, NULL, 10) : 0;
+}
+
+static int oom_write(int value)
+{
+	auto_fd int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+	char text[16];
+	int n = snprintf(text, sizeof(text), "%d", value);
+
+	return fd >= 0 && write(fd, text, (size_t)n) == n ? 0 : -1;
+}
+
+int spawn_open(struct err *e)
+{
+	struct rlimit raised;
+
+	keeper_pid = getpid();
+	umask(022);
+	signal(SIGPIPE, SIG_IGN);
+	devnull = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (devnull < 0)
+		return err_os(e, ERR_INTERNAL, "open /dev/null");
+	getrlimit(RLIMIT_NOFILE, &nofile_at_start);
+	raised = (struct rlimit){ nofile_at_start.rlim_max, nofile_at_start.rlim_max };
+	setrlimit(RLIMIT_NOFILE, &raised);
+	oom_at_start = oom_now = oom_read();
+	if (oom_at_start > OOM_LOWERED && oom_write(OOM_LOWERED) == 0)
+		oom_now = OOM_LOWERED;
+	return 0;
+}
+
+/* ---- in the child ---- */
+
+static _Noreturn void fail(int fd, const char *step, const char *what)
+{
+	const char *name = strerrorname_np(errno);
+	char text[BIRTH_TEXT_MAX];
+	int n = snprintf(text, sizeof(text), "%s%s%s: %s (%s)", step, what ? " " : "", what ? what : "",
+			 strerror(errno), name ? name : "?");
+
+	if (n >= (int)sizeof(text))
+		n = sizeof(text) - 1;
+	if (write(fd, text, (size_t)n) < 0) {
+		/* The keeper died: nobody is left to be told. */
+	}
+	_exit(EXIT_NOT_STARTED);
+}
+
+/* clone3 reset our handlers (CLONE_CLEAR_SIGHAND); what we ignore is still ignored, what we block still blocked. */
+static void reset_signals(void)
+{
+	/* the kernel's struct sigaction, all zero: SIG_DFL */
+	static const struct { unsigned long words[4]; } by_default;
+	sigset_t none;
+
+	/* Whoever started the keeper may have ignored some: a shell does so for SIGINT and SIGQUIT of what it puts
+	 * behind it, and GNU make was seen to for 32 and 33, which glibc keeps to itself and signal(2) therefore does
+	 * not reach. */
+	for (int sig = 1; sig < NSIG; sig++)
+		/* SIGKILL and SIGSTOP refuse, and that is all right */
+		syscall(SYS_rt_sigaction, sig, &by_default, NULL, _NSIG / 8);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* A value below what we may set becomes the one we were started with. */
+static void adjust_oom(int wanted)
+{
+	if (wanted != oom_now && oom_write(wanted) < 0)
+		(void)oom_write(oom_at_start);
+}
+
+/* setns(2) into a user namespace gives all capabilities in it, and execve(2) takes them from who is not its root. */
+static void enter(int ns, int fail_fd)
+{
+	if (setns(ns, 0) < 0)
+		fail(fail_fd, "setns", NULL);
+	if (ioctl(ns, NS_GET_NSTYPE) != CLONE_NEWUSER)
+		return;
+	if (setgroups(0, NULL) < 0 || setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
+		fail(fail_fd, "become root of a user namespace", NULL);
+}
+
+static void join(const struct child_request *r, int fail_fd)
+{
+	const char *step;
+
+	for (const char **t = r->join_tasks; t && *t; t++) {
+		auto_fd int fd = open(*t, O_WRONLY | O_CLOEXEC);
+
+		if (fd < 0 || write(fd, "0", 1) != 1)
+			fail(fail_fd, "join", *t);
+	}
+	for (uint32_t i = 0; i < r->nenter; i++)
+		enter(r->enter[i], fail_fd);
+	if ((r->unshare & ~(uint32_t)CLONE_NEWPID) && unshare((int)(r->unshare & ~(uint32_t)CLONE_NEWPID)) < 0)
+		fail(fail_fd, "unshare", NULL);
+	if (r->hide_path && hide_mount(r->hide_path, &step) < 0)
+		fail(fail_fd, step, r->hide_path);
+}
+
+/* Out of the way of the numbers that the child will use. */
+static int lift(int fd, int base, int fail_fd)
+{
+	int lifted = fd >= base ? fd : fcntl(fd, F_DUPFD_CLOEXEC, base);
+
+	if (lifted < 0)
+		fail(fail_fd, "duplicate an fd", NULL);
+	return lifted;
+}
+
+/* Any permutation of numbers comes out right: all sources stand above all targets before the first dup2. */
+static int arrange_fds(const struct child_request *r, int fail_fd)
+{
+	bool used[CHILD_FD_MAX + 1] = { false };
+	int src[IMSG_FDS_MAX], base = 3, null;
+
+	for (uint32_t i = 0; i < r->nfds; i++) {
+		used[r->theirs[i]] = true;
+		if (r->theirs[i] >= base)
+			base = r->theirs[i] + 1;
+	}
+	fail_fd = lift(fail_fd, base, fail_fd);
+	null = lift(devnull, base, fail_fd);
+	for (uint32_t i = 0; i < r->nfds; i++)
+		src[i] = lift(r->fds[i], base, fail_fd);
+	for (uint32_t i = 0; i < r->nfds; i++)
+		if (dup2(src[i], r->theirs[i]) < 0)
+			fail(fail_fd, "dup2", NULL);
+	for (int n = 0; n < base; n++) {
+		if (used[n])
+			continue;
+		if (n > 2)
+			close(n);
+		else if (dup2(null, n) < 0)
+			fail(fail_fd, "dup2", NULL);
+	}
+	if (close_range((unsigned)base, ~0u, CLOSE_RANGE_CLOEXEC) < 0)
+		fail(fail_fd, "close_range", NULL);
+	return fail_fd;
+}
+
+static _Noreturn void be_born(const struct child_request *r, bool daemon, int fail_fd)
+{
+	setsid();
+	/* Who waits for it is told that it is lost when we die: then it must not go on. Its own children may. */
+	if (!daemon && (!r->keep_id || r->pidfile)) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (!(r->unshare & CLONE_NEWPID) && getppid() != keeper_pid)
+			_exit(EXIT_NOT_STARTED); /* we died before the line above */
+	}
+	adjust_oom(r->oom_score_adj ? r->oom_score_adj : daemon ? oom_now : oom_at_start);
+	join(r, fail_fd);
+	if (chdir(r->cwd) < 0)
+		fail(fail_fd, "chdir", r->cwd);
+	fail_fd = arrange_fds(r, fail_fd);
+	if (!daemon)
+		setrlimit(RLIMIT_NOFILE, &nofile_at_start);
+	reset_signals();
+	execve(r->argv[0], (char *const *)r->argv, (char *const *)r->envp);
+	fail(fail_fd, "execve", NULL);
+}
+
+/* ---- in the keeper ---- */
+
+static pid_t clone_child(uint64_t flags, int cgroup_fd)
+{
+	struct clone_args args = { .flags = flags | CLONE_CLEAR_SIGHAND, .exit_signal = SIGCHLD };
+
+	if (cgroup_fd >= 0) {
+		args.flags |= CLONE_INTO_CGROUP;
+		args.cgroup = (uint64_t)cgroup_fd;
+	}
+	return (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+}
+
+static pid_t not_born(const char *what, struct err *e)
+{
+	bool limit = errno == EAGAIN || errno == ENOMEM || errno == ENOSPC || errno == EMFILE;
+
+	return err_os(e, limit ? ERR_RESOURCE_EXHAUSTED : ERR_INTERNAL, "%s", what);
+}
+
+pid_t spawn(const struct child_request *r, bool daemon, int *fail_fd, struct err *e)
+{
+	int ends[2];
+	pid_t pid;
+
+	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
+		return not_born("pipe", e);
+	pid = clone_child(r->unshare & CLONE_NEWPID, r->cgroup_fd);
+	if (pid == 0)
+		be_born(r, daemon, ends[1]);
+	close(ends[1]);
+	if (pid < 0) {
+		not_born("clone3", e);
+		close(ends[0]);
+		return -1;
+	}
+	*fail_fd = ends[0];
+	return pid;
+}
+
+pid_t spawn_fn(void (*fn)(void *arg), void *arg, struct err *e)
+{
+	pid_t pid = clone_child(0, -1);
+
+	if (pid == 0) {
+		setsid();
+		reset_signals();
+		fn(arg);
+		_exit(EXIT_NOT_STARTED);
+	}
+	return pid < 0 ? not_born("clone3", e) : pid;
+}
+
+void spawn_kill_group(pid_t pid)
+{
+	/* The group exists once the child called setsid(): before that only the child itself can be hit. */
+	kill(-pid, SIGKILL);
+	kill(pid, SIGKILL);
+	kill(-pid, SIGKILL);
+}

@@ -1,0 +1,95 @@
+/* mount_host.c - see mount_host.h. */
+#include "procs/mount_host.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/openat2.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include "reactor/own.h"
+
+enum { TRIES = 32 }; /* openat2 in a root answers EAGAIN when something is renamed meanwhile */
+
+static int make_dirs(struct arena *a, const char *path)
+{
+	char *p = arena_strdup(a, path);
+
+	for (char *slash = strchr(p + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+		*slash = '\0';
+		if (mkdir(p, 0755) < 0 && errno != EEXIST)
+			return -1;
+		*slash = '/';
+	}
+	return mkdir(p, 0755) < 0 && errno != EEXIST ? -1 : 0;
+}
+
+const char *mount_host_path(struct arena *a, const char *host_path, struct err *e)
+{
+	char real[PATH_MAX];
+
+	if (host_path[0] != '/') {
+		err_set(e, ERR_INVALID_ARGUMENT, "host_path \"%s\" is not absolute", host_path);
+		return NULL;
+	}
+	if (!realpath(host_path, real) &&
+	    (errno != ENOENT || make_dirs(a, host_path) < 0 || !realpath(host_path, real))) {
+		err_os(e, ERR_INTERNAL, "host_path %s", host_path);
+		return NULL;
+	}
+	return arena_strdup(a, real);
+}
+
+const char *mount_inside(struct arena *a, const char *dir, const char *sub, struct err *e)
+{
+	auto_fd int root = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct open_how how = { .flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS };
+	char self[40], path[PATH_MAX];
+	auto_fd int fd = -1;
+	ssize_t n;
+
+	for (int i = 0; root >= 0 && i < TRIES && fd < 0 && (i == 0 || errno == EAGAIN); i++)
+		fd = (int)syscall(SYS_openat2, root, sub[0] ? sub : ".", &how, sizeof(how));
+	snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
+	n = fd < 0 ? -1 : readlink(self, path, sizeof(path) - 1);
+	if (n < 0) {
+		err_os(e, ERR_UNKNOWN, "image volume, image_sub_path \"%s\"", sub);
+		e->reason = "ImageVolumeMountFailed";
+		return NULL;
+	}
+	return arena_strndup(a, path, (size_t)n);
+}
+
+/* The optional fields stand between the sixth field and " - " (proc_pid_mountinfo(5)). */
+static void parse_peers(const char *line, struct mount_peers *out)
+{
+	const char *end = strstr(line, " - ");
+	const char *shared = strstr(line, " shared:"), *slave = strstr(line, " master:");
+
+	out->shared = shared && end && shared < end;
+	out->slave = slave && end && slave < end;
+}
+
+int mount_peers(const char *path, struct mount_peers *out, struct err *e)
+{
+	auto_file FILE *f = fopen("/proc/self/mountinfo", "re");
+	auto_free char *line = NULL;
+	struct statx st;
+	size_t size = 0;
+
+	if (statx(AT_FDCWD, path, 0, STATX_MNT_ID, &st) < 0 || !(st.stx_mask & STATX_MNT_ID))
+		return err_os(e, ERR_INTERNAL, "statx %s", path);
+	if (!f)
+		return err_os(e, ERR_INTERNAL, "/proc/self/mountinfo");
+	while (getline(&line, &size, f) > 0) {
+		if (strtoull(line, NULL, 10) == st.stx_mnt_id) {
+			parse_peers(line, out);
+			return 0;
+		}
+	}
+	return err_set(e, ERR_INTERNAL, "%s: its mount %llu is not in /proc/self/mountinfo", path,
+		       (unsigned long long)st.stx_mnt_id);
+}

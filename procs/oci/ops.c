@@ -1,0 +1,524 @@
+/* ops.c - the operations of runtime.h: one spawn of the program each, and its own words when it fails.
+ *
+ *   PROBE ---program known---> QUEUED ---a slot is free---> RUNNING ---exit---> DONE
+ *     |                                                        |
+ *     +---------------unusable, no keeper, hangs, fails--------+---> DONE with an error
+ *
+ * Waits on: the program's probe (PROBE), other operations (QUEUED), the child (RUNNING), one turn of the loop (DONE
+ * from PROBE). */
+#include <ctype.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "procs/cgroup.h"
+#include "procs/oci/program.h"
+#include "reactor/arena.h"
+#include "reactor/json.h"
+#include "reactor/log.h"
+#include "reactor/loop.h"
+#include "reactor/metric.h"
+#include "reactor/own.h"
+#include "reactor/sm.h"
+
+/* A start is mostly CPU (16-30 ms): more of them at once than this finish no earlier in all, and each of them later. */
+enum { SLOTS_PER_CPU = 2 };
+enum {
+	RUN_TIMEOUT_MS = 120000, EXEC_TIMEOUT_MS = 60000, DELETE_TIMEOUT_MS = 60000, UPDATE_TIMEOUT_MS = 30000,
+	PAUSE_TIMEOUT_MS = 30000, TRY_TIMEOUT_MS = 20000,
+};
+enum { LOG_TAIL = 16 * 1024, WORDS_MAX = 500, ARGS_MAX = 26 };
+
+enum op_state { PROBE, QUEUED, RUNNING, DONE };
+static const struct sm_state op_states[] = {
+	[PROBE]   = { "PROBE",   TO(QUEUED) | TO(DONE) },
+	[QUEUED]  = { "QUEUED",  TO(RUNNING) },
+	[RUNNING] = { "RUNNING", TO(DONE) },
+	[DONE]    = { "DONE",    0 },
+};
+
+struct oci_op {
+	struct sm sm;
+	struct arena *arena;
+	struct program *program;
+	const char *argv[ARGS_MAX];
+	size_t argc;
+	const char *log; /* the file that the program logs to */
+	struct child_spec spec;
+	struct child_fd fds[3]; /* ours: owned */
+	struct program_wait probe;
+	bool needs_criu, unqueued;
+	struct link link; /* in `queued` */
+	struct child *child;
+	struct timer timer;
+	int64_t since_ns; /* it is queued, then runs */
+	struct err err; /* meaningful when it failed */
+	oci_done *done;
+	void *arg;
+};
+
+static struct link queued = { &queued, &queued }; /* of struct oci_op.link */
+static size_t busy;
+static uint64_t serial;
+
+static void fill_slots(void);
+
+/* How long the step took that ends now; the next one begins. */
+static void clock_step(struct oci_op *op, const char *stage)
+{
+	int64_t now_ns = loop_mono_ns();
+
+	metric_observe_ns(METRIC_stage_seconds, stage, now_ns - op->since_ns);
+	op->since_ns = now_ns;
+}
+
+static size_t slots(void)
+{
+	static long cpus;
+
+	if (!cpus)
+		cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	return (cpus > 0 ? (size_t)cpus : 1) * SLOTS_PER_CPU;
+}
+
+static void arg_add(struct oci_op *op, const char *arg)
+{
+	assert(op->argc + 1 < ARGS_MAX);
+	op->argv[op->argc++] = arena_strdup(op->arena, arg);
+}
+
+/* scope: the runtime makes its group through systemd. Only what makes a group needs to be told; its state keeps it. */
+static struct oci_op *op_of_group(const struct runtime_handler *h, const char *verb, const char *id, bool scope,
+				  oci_done *done, void *arg)
+{
+	struct arena *a = arena_new();
+	struct oci_op *op = arena_zalloc(a, sizeof(*op));
+
+	op->arena = a;
+	op->sm = (struct sm){ op_states, verb, arena_strdup(a, id), PROBE };
+	op->program = program_of(h);
+	op->done = done;
+	op->arg = arg;
+	op->log = arena_printf(a, "%s/%s-%llu", program_log_dir(), verb, (unsigned long long)++serial);
+	arg_add(op, h->path);
+	arg_add(op, "--root");
+	arg_add(op, op->program->root);
+	arg_add(op, "--log");
+	arg_add(op, op->log);
+	arg_add(op, "--log-format");
+	arg_add(op, "json");
+	if (scope)
+		arg_add(op, "--systemd-cgroup");
+	arg_add(op, verb);
+	return op;
+}
+
+static struct oci_op *op_new(const struct runtime_handler *h, const char *verb, const char *id, oci_done *done,
+			     void *arg)
+{
+	return op_of_group(h, verb, id, false, done, arg);
+}
+
+static void op_free(struct oci_op *op)
+{
+	timer_clear(&op->timer);
+	for (size_t i = 0; i < op->spec.nfds; i++)
+		close(op->fds[i].ours);
+	unlink(op->log);
+	arena_free(op->arena);
+}
+
+static void give_fd(struct oci_op *op, int fd, int theirs)
+{
+	int copy;
+
+	if (fd < 0)
+		return;
+	copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	if (copy < 0)
+		err_os(&op->err, ERR_RESOURCE_EXHAUSTED, "duplicate a file descriptor");
+	else
+		op->fds[op->spec.nfds++] = (struct child_fd){ copy, theirs };
+}
+
+static void give_stdio(struct oci_op *op, const struct oci_stdio *io)
+{
+	give_fd(op, io->in, 0);
+	give_fd(op, io->out, 1);
+	give_fd(op, io->err, 2);
+	if (io->console_socket) {
+		arg_add(op, "--console-socket");
+		arg_add(op, io->console_socket);
+	}
+}
+
+/* ---- the program's words ---- */
+
+static const char *one_line(struct arena *a, const char *words)
+{
+	char *s = arena_strndup(a, words, strnlen(words, WORDS_MAX));
+
+	for (char *at = s; *at; at++)
+		if (iscntrl((unsigned char)*at))
+			*at = ' ';
+	for (size_t n = strlen(s); n && s[n - 1] == ' '; n--)
+		s[n - 1] = '\0';
+	return s;
+}
+
+/* runc and crun write {"level", "msg", "time"}. */
+const char *oci_log_words(struct arena *a, const char *text, size_t len)
+{
+	const char *words = "";
+
+	while (len) {
+		const char *nl = memchr(text, '\n', len);
+		size_t n = nl ? (size_t)(nl - text) : len;
+		struct err e;
+		auto_json json_t *j = n ? json_parse(text, n, "log", &e) : NULL;
+		const char *level = json_string_value(json_object_get(j, "level")),
+			   *msg = json_string_value(json_object_get(j, "msg"));
+
+		if (level && msg &&
+		    (strcmp(level, "error") == 0 || strcmp(level, "fatal") == 0 || strcmp(level, "panic") == 0))
+			words = one_line(a, msg);
+		text += n + (nl != NULL);
+		len -= n + (nl != NULL);
+	}
+	return words;
+}
+
+static const char *log_words(struct oci_op *op)
+{
+	auto_fd int fd = open(op->log, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	char *text = arena_zalloc(op->arena, LOG_TAIL);
+	off_t size = fd < 0 ? 0 : lseek(fd, 0, SEEK_END);
+	ssize_t n;
+
+	if (size <= 0)
+		return "";
+	n = pread(fd, text, LOG_TAIL, size > LOG_TAIL ? size - LOG_TAIL : 0);
+	return n > 0 ? oci_log_words(op->arena, text, (size_t)n) : "";
+}
+
+/* A program that logs nothing may still have said something: the last line that is not empty. */
+static const char *stderr_words(struct oci_op *op, const struct child_result *r)
+{
+	const char *end = r->err + r->err_len, *at;
+
+	while (end > r->err && isspace((unsigned char)end[-1]))
+		end--;
+	for (at = end; at > r->err && at[-1] != '\n'; at--)
+		;
+	return one_line(op->arena, arena_strndup(op->arena, at, (size_t)(end - at)));
+}
+
+static void explain(struct oci_op *op, const struct child_result *r)
+{
+	const char *words = log_words(op);
+
+	if (!*words && r->err_len)
+		words = stderr_words(op, r);
+	err_set(&op->err, ERR_INTERNAL, "%s %s: %s", op->program->handler.name, op->sm.what,
+		*words ? words : child_status_text(r->status));
+}
+
+/* ---- from the queue to the end ---- */
+
+static void report(struct oci_op *op, bool failed, struct child_result *r)
+{
+	oci_done *done = op->done;
+	void *arg = op->arg;
+	struct err e = op->err;
+
+	done(arg, failed ? &e : NULL, r);
+	op_free(op);
+}
+
+static void on_child(void *arg, const struct err *e, struct child_result *r)
+{
+	struct oci_op *op = arg;
+
+	op->child = NULL;
+	busy -= !op->unqueued;
+	clock_step(op, arena_printf(op->arena, "runtime_%s", op->sm.what));
+	sm_move(&op->sm, DONE);
+	if (e) {
+		op->err = *e;
+		err_wrap(&op->err, "%s %s", op->program->handler.name, op->sm.what);
+	} else if (r->status != 0) {
+		explain(op, r);
+	}
+	fill_slots();
+	report(op, e || r->status != 0, r);
+}
+
+static void launch(struct oci_op *op)
+{
+	if (list_linked(&op->link))
+		list_drop(&op->link);
+	sm_move(&op->sm, RUNNING);
+	clock_step(op, "runtime_queue");
+	busy += !op->unqueued;
+	op->argv[op->argc] = NULL;
+	op->spec.argv = op->argv;
+	op->spec.fds = op->fds;
+	if (op->program->is_crun)
+		op->spec.hide_path = cgroup_hybrid();
+	op->child = child_start(&op->spec, on_child, op);
+}
+
+static void fill_slots(void)
+{
+	struct link *next;
+
+	while (busy < slots() && (next = list_first(&queued)))
+		launch(container_of(next, struct oci_op, link));
+}
+
+/* Where the program itself, started by us, would find it. */
+static bool has_criu(void)
+{
+	static const char *const dirs[] = { "/usr/local/sbin", "/usr/local/bin", "/usr/sbin",
+					    "/usr/bin",        "/sbin",          "/bin" };
+	char path[64];
+
+	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
+		snprintf(path, sizeof(path), "%s/criu", dirs[i]);
+		if (access(path, X_OK) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void on_failed_early(struct timer *t);
+
+static bool can_checkpoint(struct oci_op *op)
+{
+	if (!op->program->features.checkpoint)
+		err_set(&op->err, ERR_FAILED_PRECONDITION,
+			"runtime handler %s: %s was built without CRIU: use a runtime that has it, such as runc",
+			op->program->handler.name, op->program->handler.path);
+	else if (!has_criu())
+		err_set(&op->err, ERR_FAILED_PRECONDITION,
+			"runtime handler %s: checkpoints need the program criu: install the package criu",
+			op->program->handler.name);
+	else
+		return true;
+	return false;
+}
+
+static void enqueue(struct oci_op *op)
+{
+	if (op->needs_criu && !can_checkpoint(op)) {
+		timer_set(&op->timer, 0, on_failed_early);
+		return;
+	}
+	sm_move(&op->sm, QUEUED);
+	op->since_ns = loop_mono_ns();
+	if (op->unqueued)
+		return launch(op);
+	list_push(&queued, &op->link);
+	fill_slots();
+}
+
+static void on_failed_early(struct timer *t)
+{
+	struct oci_op *op = container_of(t, struct oci_op, timer);
+	struct child_result none = { .status = -1, .pidfd = -1, .out = "", .err = "" };
+
+	sm_move(&op->sm, DONE);
+	report(op, true, &none);
+}
+
+static void on_probed(struct program_wait *w, const struct err *e)
+{
+	struct oci_op *op = container_of(w, struct oci_op, probe);
+
+	if (!e)
+		return enqueue(op);
+	op->err = *e;
+	timer_set(&op->timer, 0, on_failed_early);
+}
+
+static struct oci_op *op_start(struct oci_op *op)
+{
+	if (op->err.code != ERR_OK || program_usable(op->program, &op->err) < 0)
+		timer_set(&op->timer, 0, on_failed_early);
+	else if (program_probed(op->program))
+		enqueue(op);
+	else
+		program_probe(op->program, &op->probe, on_probed);
+	return op;
+}
+
+void oci_cancel(struct oci_op *op)
+{
+	if (list_linked(&op->probe.link))
+		list_drop(&op->probe.link);
+	if (list_linked(&op->link))
+		list_drop(&op->link);
+	if (op->child) {
+		child_cancel(op->child);
+		busy -= !op->unqueued;
+		fill_slots();
+	}
+	op_free(op);
+}
+
+/* ---- the verbs ---- */
+
+static void keep_by_pidfile(struct oci_op *op, const char *bundle)
+{
+	const char *pidfile = arena_printf(op->arena, "%s/pid", bundle);
+
+	arg_add(op, "--detach");
+	arg_add(op, "--pid-file");
+	arg_add(op, pidfile);
+	arg_add(op, "--bundle");
+	arg_add(op, bundle);
+	op->spec.keep_id = op->sm.id;
+	op->spec.pidfile = pidfile;
+	op->spec.timeout_ms = RUN_TIMEOUT_MS;
+}
+
+struct oci_op *oci_run(const struct runtime_handler *h, const char *id, const char *bundle, const char *cgroup,
+		       const struct oci_stdio *io, oci_done *done, void *arg)
+{
+	struct oci_op *op = op_of_group(h, "run", id, cgroup_is_scope(cgroup), done, arg);
+
+	keep_by_pidfile(op, bundle);
+	give_stdio(op, io);
+	arg_add(op, id);
+	return op_start(op);
+}
+
+struct oci_op *oci_try(const struct runtime_handler *h, const char *id, const char *bundle, const char *cgroup,
+		       oci_done *done, void *arg)
+{
+	struct oci_op *op = op_of_group(h, "run", id, cgroup_is_scope(cgroup), done, arg);
+
+	arg_add(op, "--bundle");
+	arg_add(op, bundle);
+	arg_add(op, id);
+	/* Not /dev/null: crun 1.8.1 gives its stdio to the root of the container's user namespace. */
+	op->spec.stdin_data = "";
+	op->spec.stdout_max = 1;
+	op->spec.stderr_max = LOG_TAIL;
+	op->spec.timeout_ms = TRY_TIMEOUT_MS;
+	return op_start(op);
+}
+
+struct oci_op *oci_exec(const struct runtime_handler *h, const char *id, const char *process_path, const char *pidfile,
+			const char *keep_id, const struct oci_stdio *io, oci_done *done, void *arg)
+{
+	struct oci_op *op = op_new(h, "exec", id, done, arg);
+
+	arg_add(op, "--detach");
+	arg_add(op, "--process");
+	arg_add(op, process_path);
+	arg_add(op, "--pid-file");
+	arg_add(op, pidfile);
+	give_stdio(op, io);
+	arg_add(op, id);
+	op->spec.keep_id = arena_strdup(op->arena, keep_id);
+	op->spec.pidfile = arena_strdup(op->arena, pidfile);
+	op->spec.timeout_ms = EXEC_TIMEOUT_MS;
+	return op_start(op);
+}
+
+struct oci_op *oci_delete(const struct runtime_handler *h, const char *id, bool force, oci_done *done, void *arg)
+{
+	struct oci_op *op = op_new(h, "delete", id, done, arg);
+
+	if (force)
+		arg_add(op, "--force");
+	arg_add(op, id);
+	op->spec.stderr_max = LOG_TAIL;
+	op->spec.timeout_ms = DELETE_TIMEOUT_MS;
+	return op_start(op);
+}
+
+struct oci_op *oci_update(const struct runtime_handler *h, const char *id, const char *resources_json, oci_done *done,
+			  void *arg)
+{
+	struct oci_op *op = op_new(h, "update", id, done, arg);
+
+	arg_add(op, "--resources");
+	arg_add(op, "-");
+	arg_add(op, id);
+	op->spec.stdin_data = arena_strdup(op->arena, resources_json);
+	op->spec.stdin_len = strlen(resources_json);
+	op->spec.stderr_max = LOG_TAIL;
+	op->spec.timeout_ms = UPDATE_TIMEOUT_MS;
+	return op_start(op);
+}
+
+static struct oci_op *freezer(const struct runtime_handler *h, const char *verb, const char *id, oci_done *done,
+			      void *arg)
+{
+	struct oci_op *op = op_new(h, verb, id, done, arg);
+
+	arg_add(op, id);
+	op->spec.stderr_max = LOG_TAIL;
+	op->spec.timeout_ms = PAUSE_TIMEOUT_MS;
+	return op;
+}
+
+struct oci_op *oci_pause(const struct runtime_handler *h, const char *id, oci_done *done, void *arg)
+{
+	struct oci_op *op = freezer(h, "pause", id, done, arg);
+
+	op->needs_criu = true;
+	return op_start(op);
+}
+
+struct oci_op *oci_resume(const struct runtime_handler *h, const char *id, oci_done *done, void *arg)
+{
+	return op_start(freezer(h, "resume", id, done, arg));
+}
+
+/* --file-locks: a lock that nobody outside holds comes along; without it one lock is a reason to refuse. */
+static void add_images(struct oci_op *op, const struct oci_images *images)
+{
+	const char **env = arena_zalloc(op->arena, 3 * sizeof(*env));
+
+	arg_add(op, "--file-locks");
+	arg_add(op, "--image-path");
+	arg_add(op, images->dir);
+	arg_add(op, "--work-path");
+	arg_add(op, images->work);
+	/* Not the annotation org.criu.config: CRIU 3.17 reads that file twice and inherits one fd two times over. */
+	env[0] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+	env[1] = arena_printf(op->arena, "CRIU_CONFIG_FILE=%s", images->criu_config);
+	op->spec.envp = env;
+	op->needs_criu = true;
+}
+
+struct oci_op *oci_checkpoint(const struct runtime_handler *h, const char *id, const struct oci_images *images,
+			      oci_done *done, void *arg)
+{
+	struct oci_op *op = op_new(h, "checkpoint", id, done, arg);
+
+	arg_add(op, "--leave-running");
+	add_images(op, images);
+	arg_add(op, id);
+	op->spec.stderr_max = LOG_TAIL;
+	op->spec.timeout_ms = images->timeout_ms;
+	op->spec.finish = true;
+	op->unqueued = true; /* it lasts as long as the memory is large: starts must not wait behind it */
+	return op_start(op);
+}
+
+struct oci_op *oci_restore(const struct runtime_handler *h, const char *id, const char *bundle, const char *cgroup,
+			   const struct oci_images *images, const struct oci_stdio *io, oci_done *done, void *arg)
+{
+	struct oci_op *op = op_of_group(h, "restore", id, cgroup_is_scope(cgroup), done, arg);
+
+	keep_by_pidfile(op, bundle);
+	add_images(op, images);
+	give_stdio(op, io);
+	arg_add(op, id);
+	return op_start(op);
+}

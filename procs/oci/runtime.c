@@ -1,0 +1,296 @@
+/* runtime.c - see runtime.h. The handlers, and what each program turned out to be.
+ *
+ *   NONE ---first use---> VERSION ---exit 0---> FEATURES ---any exit---> DONE ---file changed---> NONE
+ *    ^                       |
+ *    +-------failed----------+  the waiters get the reason, the next use tries again
+ *
+ * Waits on: the child's end (VERSION, FEATURES). */
+#include "procs/oci/runtime.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "procs/oci/program.h"
+#include "reactor/arena.h"
+#include "reactor/json.h"
+#include "reactor/log.h"
+#include "reactor/own.h"
+
+enum { PROBE_TIMEOUT_MS = 10000, PROBE_OUTPUT_MAX = 256 * 1024 };
+
+static struct arena *names;
+static struct program *programs;
+static size_t nprograms;
+static const char *default_name = "", *log_dir = "";
+
+struct program *program_of(const struct runtime_handler *h)
+{
+	return container_of(h, struct program, handler);
+}
+
+const char *program_log_dir(void)
+{
+	return log_dir;
+}
+
+static int make_dir(const char *path, struct err *e)
+{
+	if (mkdir(path, 0700) < 0 && errno != EEXIST)
+		return err_os(e, ERR_INTERNAL, "make %s", path);
+	return 0;
+}
+
+/* What a crash left there belongs to operations that nobody waits for. */
+static void empty_log_dir(void)
+{
+	auto_dir DIR *d = opendir(log_dir);
+	struct dirent *f;
+
+	while (d && (f = readdir(d)))
+		if (f->d_name[0] != '.')
+			unlinkat(dirfd(d), f->d_name, 0);
+}
+
+static int program_open(struct program *p, const struct runtime_handler *h, const char *base, struct err *e)
+{
+	if (strcmp(h->type, "oci") != 0)
+		return err_set(e, ERR_INVALID_ARGUMENT, "runtime handler %s: type %s is unknown", h->name, h->type);
+	if (!*h->name ||
+	    strspn(h->name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") != strlen(h->name) ||
+	    h->name[0] == '.')
+		return err_set(e, ERR_INVALID_ARGUMENT, "runtime handler %s: not a name", log_quote(h->name));
+	if (h->path[0] != '/')
+		return err_set(e, ERR_INVALID_ARGUMENT, "runtime handler %s: path %s is not absolute", h->name,
+			       h->path);
+	p->handler.name = arena_strdup(names, h->name);
+	p->handler.type = arena_strdup(names, h->type);
+	p->handler.path = arena_strdup(names, h->path);
+	p->root = arena_printf(names, "%s/%s", base, h->name);
+	list_init(&p->waiting);
+	return make_dir(p->root, e);
+}
+
+int runtimes_open(const struct runtimes_config *cfg, struct err *e)
+{
+	const char *base;
+
+	arena_free(names);
+	names = arena_new();
+	base = arena_printf(names, "%s/runtime", cfg->state);
+	log_dir = arena_printf(names, "%s/.log", base);
+	default_name = arena_strdup(names, cfg->default_name);
+	programs = arena_zalloc(names, cfg->n * sizeof(*programs));
+	nprograms = 0;
+	if (make_dir(base, e) < 0 || make_dir(log_dir, e) < 0)
+		return -1;
+	empty_log_dir();
+	for (size_t i = 0; i < cfg->n; i++) {
+		if (program_open(&programs[i], &cfg->handlers[i], base, e) < 0)
+			return -1;
+		nprograms++;
+	}
+	if (!runtime_find(""))
+		return err_set(e, ERR_INVALID_ARGUMENT, "runtime.default: no handler is named %s",
+			       log_quote(default_name));
+	return 0;
+}
+
+const struct runtime_handler *runtime_find(const char *name)
+{
+	if (!*name)
+		name = default_name;
+	for (size_t i = 0; i < nprograms; i++)
+		if (strcmp(programs[i].handler.name, name) == 0)
+			return &programs[i].handler;
+	return NULL;
+}
+
+static bool same_file(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
+	       a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+}
+
+int program_usable(struct program *p, struct err *e)
+{
+	struct stat now;
+
+	if (stat(p->handler.path, &now) < 0 || access(p->handler.path, X_OK) < 0)
+		return err_os(e, ERR_FAILED_PRECONDITION, "runtime handler %s: %s", p->handler.name, p->handler.path);
+	if (!S_ISREG(now.st_mode))
+		return err_set(e, ERR_FAILED_PRECONDITION, "runtime handler %s: %s is no file", p->handler.name,
+			       p->handler.path);
+	if (p->probe == PROBE_DONE && !same_file(&now, &p->file))
+		p->probe = PROBE_NONE;
+	if (p->probe == PROBE_NONE)
+		p->file = now;
+	return 0;
+}
+
+bool program_probed(const struct program *p)
+{
+	return p->probe == PROBE_DONE;
+}
+
+static void on_waiters_turn(struct timer *t)
+{
+	struct program *p = container_of(t, struct program, timer);
+	struct err e = p->fault;
+	struct link ready, *l;
+
+	list_init(&ready);
+	while ((l = list_first(&p->waiting))) {
+		list_drop(l);
+		list_push(&ready, l);
+	}
+	while ((l = list_first(&ready))) {
+		struct program_wait *w = container_of(l, struct program_wait, link);
+
+		list_drop(l);
+		w->fn(w, e.code == ERR_OK ? NULL : &e);
+	}
+}
+
+static void probe_over(struct program *p, enum probe to)
+{
+	p->probe = to;
+	timer_set(&p->timer, 0, on_waiters_turn);
+}
+
+static bool has_string(const json_t *array, const char *want)
+{
+	const char *s;
+	size_t i;
+	json_t *v;
+
+	json_array_foreach((json_t *)array, i, v)
+		if ((s = json_string_value(v)) && strcmp(s, want) == 0)
+			return true;
+	return false;
+}
+
+static void read_features(struct program *p, const json_t *j)
+{
+	const json_t *notes = json_object_get(j, "annotations");
+	const json_t *v = json_object_get(notes, "org.opencontainers.runc.checkpoint.enabled");
+	const char *checkpoint = json_string_value(v);
+
+	p->features.recursive_read_only = has_string(json_object_get(j, "mountOptions"), "rro");
+	if (checkpoint)
+		p->features.checkpoint = strcmp(checkpoint, "true") == 0;
+}
+
+/* Spec: OCI runtime-spec, features.md. A program without the command (it is optional) has none of what is asked for
+ * here. */
+static void on_features(void *arg, const struct err *e, struct child_result *r)
+{
+	struct program *p = arg;
+	struct err fault;
+	auto_json json_t *j = NULL;
+
+	p->child = NULL;
+	if (!e && r->status == 0)
+		j = json_parse(r->out, r->out_len, "features", &fault);
+	if (j)
+		read_features(p, j);
+	log_info("runtime_handler name=%s crun=%d recursive_read_only=%d checkpoint=%d", p->handler.name, p->is_crun,
+		 p->features.recursive_read_only, p->features.checkpoint);
+	probe_over(p, PROBE_DONE);
+	p->userns_tried = false;
+	userns_try(p);
+}
+
+static void spawn_probe(struct program *p, enum probe state, const char *arg, child_done *done)
+{
+	const char *argv[] = { p->handler.path, arg, NULL };
+	struct child_spec spec = {
+		.argv = argv, .stdout_max = PROBE_OUTPUT_MAX, .stderr_max = 1024, .timeout_ms = PROBE_TIMEOUT_MS,
+	};
+
+	p->probe = state;
+	p->child = child_start(&spec, done, p);
+}
+
+static void on_version(void *arg, const struct err *e, struct child_result *r)
+{
+	struct program *p = arg;
+	int major = 0, minor = 0;
+
+	p->child = NULL;
+	p->fault = (struct err){ 0 };
+	if (e) {
+		p->fault = *e;
+		if (e->code != ERR_UNAVAILABLE)
+			p->fault.code = ERR_FAILED_PRECONDITION;
+		err_wrap(&p->fault, "runtime handler %s: %s --version", p->handler.name, p->handler.path);
+		return probe_over(p, PROBE_NONE);
+	}
+	if (r->status != 0) {
+		err_set(&p->fault, ERR_FAILED_PRECONDITION, "runtime handler %s: %s --version: %s", p->handler.name,
+			p->handler.path, child_status_text(r->status));
+		return probe_over(p, PROBE_NONE);
+	}
+	/* crun has no JSON for this. Before it had `features` (1.8.1: none yet) it took rro already (1.8.1: tried). */
+	p->is_crun = sscanf(r->out, "crun version %d.%d", &major, &minor) == 2;
+	p->features = (struct runtime_features){
+		.recursive_read_only = p->is_crun && (major > 1 || minor >= 8), .seccomp_bpf = p->is_crun && major >= 1,
+		/* crun lists what it was built with; a runc before `features` always has it. */
+		.checkpoint = p->is_crun ? strstr(r->out, "+CRIU") != NULL : strncmp(r->out, "runc version", 12) == 0,
+	};
+	spawn_probe(p, PROBE_FEATURES, "features", on_features);
+}
+
+void program_probe(struct program *p, struct program_wait *w, void (*fn)(struct program_wait *w, const struct err *e))
+{
+	w->fn = fn;
+	list_push(&p->waiting, &w->link);
+	if (p->probe == PROBE_NONE)
+		spawn_probe(p, PROBE_VERSION, "--version", on_version);
+	else if (p->probe == PROBE_DONE)
+		timer_set(&p->timer, 0, on_waiters_turn);
+}
+
+int runtime_usable(const struct runtime_handler *h, struct err *e)
+{
+	struct program *p = program_of(h);
+
+	if (program_usable(p, e) < 0)
+		return -1;
+	if (p->fault.code == ERR_OK)
+		return 0;
+	*e = p->fault;
+	/* Tried again, for the next who asks: until then the fault stands. */
+	if (p->probe == PROBE_NONE)
+		spawn_probe(p, PROBE_VERSION, "--version", on_version);
+	return -1;
+}
+
+void runtime_each(void (*fn)(void *arg, const struct runtime_handler *h, bool usable, const char *why_not), void *arg)
+{
+	for (size_t i = 0; i < nprograms; i++) {
+		struct err e = { 0 };
+		bool usable = runtime_usable(&programs[i].handler, &e) == 0;
+
+		fn(arg, &programs[i].handler, usable, usable ? "" : e.msg);
+	}
+}
+
+void runtime_features(const struct runtime_handler *h, struct runtime_features *out)
+{
+	struct program *p = program_of(h);
+	struct err e;
+
+	*out = (struct runtime_features){ 0 };
+	if (runtime_usable(h, &e) < 0)
+		return;
+	/* Asked for by Status before the first container: the probe starts now, the next Status has it. */
+	if (p->probe == PROBE_NONE)
+		spawn_probe(p, PROBE_VERSION, "--version", on_version);
+	else if (p->probe == PROBE_DONE)
+		userns_try(p);
+	*out = p->features;
+}

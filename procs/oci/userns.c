@@ -1,0 +1,294 @@
+/* userns.c - see userns.h.
+ *
+ *   NAMESPACES ---made---> RUN ---exit 0---> DONE (it can)
+ *      |                   | ^
+ *      |                   | +-- left over by a daemon that was killed: once more
+ *      |                   v |
+ *      |                 DELETE ---> DONE (it cannot)
+ *      +---failed---> DONE; the keeper is away: as if never tried
+ *
+ * Waits on: the keeper (NAMESPACES), the runtime (RUN, DELETE). The container ends by itself, so no crash leaves a
+ * process. */
+#include "procs/oci/userns.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "procs/bundle.h"
+#include "procs/cgroup.h"
+#include "procs/keeper.h"
+#include "procs/oci/program.h"
+#include "procs/spec.h"
+#include "reactor/json.h"
+#include "reactor/log.h"
+#include "reactor/own.h"
+#include "reactor/sm.h"
+
+/* Ids that no process and no file has to have. */
+enum { HOST_ID = 65536, IDS = 65536, PROGRAM_MAX = 4 << 20 };
+
+enum trial_state { NAMESPACES, RUN, DELETE, DONE };
+static const struct sm_state trial_states[] = {
+	[NAMESPACES] = { "NAMESPACES", TO(RUN) | TO(DONE) },
+	[RUN]        = { "RUN",        TO(DELETE) | TO(DONE) },
+	[DELETE]     = { "DELETE",     TO(RUN) | TO(DONE) },
+	[DONE]       = { "DONE",       0 },
+};
+
+struct userns_trial {
+	struct sm sm;
+	struct arena *arena;
+	struct program *program;
+	const char *id, *bundle, *pod, *cgroup; /* the last two: groups as a pod and its container have them */
+	struct ns_op *namespaces;
+	struct oci_op *op;
+	bool again;
+	int64_t begun_ns;
+	struct err err;
+};
+
+static struct userns_config cfg;
+
+/* ---- the bundle ---- */
+
+static int make_dirs(const struct userns_trial *t, struct err *e)
+{
+	const char *dirs[] = { arena_printf(t->arena, "%s/userns-trial", cfg.state), t->bundle,
+		arena_printf(t->arena, "%s/rootfs", t->bundle) };
+
+	for (size_t i = 0; i < sizeof(dirs) / sizeof(*dirs); i++)
+		if (mkdir(dirs[i], 0711) < 0 && errno != EEXIST)
+			return err_os(e, ERR_INTERNAL, "make %s", dirs[i]);
+	return 0;
+}
+
+static int copy_program(const char *to, struct err *e)
+{
+	auto_fd int in = open(cfg.pause_path, O_RDONLY | O_CLOEXEC), out = -1;
+	auto_free char *bytes = own_must(malloc(PROGRAM_MAX));
+	ssize_t n = in < 0 ? -1 : read(in, bytes, PROGRAM_MAX);
+
+	if (n < 0)
+		return err_os(e, ERR_INTERNAL, "read %s", cfg.pause_path);
+	out = open(to, O_WRONLY | O_CREAT | O_CLOEXEC, 0755);
+	if (out < 0 || write(out, bytes, (size_t)n) != n)
+		return err_os(e, ERR_INTERNAL, "write %s", to);
+	return 0;
+}
+
+/* A tmpfs of its own: <state> is often mounted noexec. */
+static int make_rootfs(const struct userns_trial *t, struct err *e)
+{
+	const char *rootfs = arena_printf(t->arena, "%s/rootfs", t->bundle);
+	const char *options = arena_printf(t->arena, "mode=755,size=8m,uid=%d,gid=%d", HOST_ID, HOST_ID);
+
+	umount2(rootfs, MNT_DETACH | UMOUNT_NOFOLLOW); /* left if we were killed in between */
+	if (mount("userns-trial", rootfs, "tmpfs", MS_NOSUID | MS_NODEV, options) < 0)
+		return err_os(e, ERR_INTERNAL, "mount a tmpfs at %s", rootfs);
+	return copy_program(arena_printf(t->arena, "%s/program", rootfs), e);
+}
+
+static const char *path_of(const struct userns_trial *t, const char *kind)
+{
+	const char *path = keeper_path(t->arena, arena_printf(t->arena, "sandbox/%s/%s", t->id, kind));
+
+	return path ? path : "";
+}
+
+/* The mounts are what a user namespace makes hard: each belongs to another of its namespaces. */
+static json_t *make_config(const struct userns_trial *t)
+{
+	json_t *map = json_pack("[{s:i,s:i,s:i}]", "containerID", 0, "hostID", HOST_ID, "size", IDS);
+	json_t *mounts =
+		json_pack("[{s:s,s:s,s:s,s:[sss]},{s:s,s:s,s:s,s:[s]},{s:s,s:s,s:s,s:[sss]},{s:s,s:s,s:s,s:[ssss]},{s:"
+			  "s,s:s,s:s,s:[ssss]}]",
+			  "destination", "/proc", "type", "proc", "source", "proc", "options", "nosuid", "noexec",
+			  "nodev", "destination", "/dev", "type", "tmpfs", "source", "tmpfs", "options", "nosuid",
+			  "destination", "/dev/mqueue", "type", "mqueue", "source", "mqueue", "options", "nosuid",
+			  "noexec", "nodev", "destination", "/sys", "type", "sysfs", "source", "sysfs", "options",
+			  "nosuid", "noexec", "nodev", "ro", "destination", "/sys/fs/cgroup", "type", "cgroup",
+			  "source", "cgroup", "options", "nosuid", "noexec", "nodev", "ro");
+	json_t *namespaces = json_pack("[{s:s},{s:s},{s:s,s:s},{s:s,s:s},{s:s,s:s},{s:s,s:s}]", "type", "mount", "type",
+				       "pid", "type", "user", "path", spec_user_path(t->arena, path_of(t, "user")),
+				       "type", "network", "path", path_of(t, "net"), "type", "ipc", "path",
+				       path_of(t, "ipc"), "type", "uts", "path", path_of(t, "uts"));
+
+	return own_must(
+		json_pack("{s:s, s:{s:{s:i,s:i}, s:[ss], s:s, s:[s], s:i}, s:{s:s}, s:o, s:{s:s, s:o, s:O, s:o}}",
+			  "ociVersion", "1.0.2", "process", "user", "uid", 0, "gid", 0, "args", "/program", "nothing",
+			  "cwd", "/", "env", "PATH=/", "oomScoreAdj", 0, "root", "path", "rootfs", "mounts", mounts,
+			  "linux", "cgroupsPath", cgroup_runtime_path(t->arena, t->cgroup), "namespaces", namespaces,
+			  "uidMappings", map, "gidMappings", map));
+}
+
+static int make_bundle(struct userns_trial *t, struct err *e)
+{
+	auto_json json_t *config = make_config(t);
+
+	if (make_dirs(t, e) < 0 || make_rootfs(t, e) < 0 || (!cgroup_unit(t->pod) && cgroup_make(t->pod, e) < 0))
+		return -1;
+	return bundle_write_config(t->bundle, config, e);
+}
+
+static void remove_all(const struct userns_trial *t)
+{
+	const char *rootfs = arena_printf(t->arena, "%s/rootfs", t->bundle);
+
+	umount2(rootfs, MNT_DETACH | UMOUNT_NOFOLLOW);
+	rmdir(rootfs);
+	unlink(arena_printf(t->arena, "%s/config.json", t->bundle));
+	rmdir(t->bundle);
+	rmdir(arena_printf(t->arena, "%s/userns-trial", cfg.state)); /* the last of them */
+	cgroup_remove(t->cgroup); /* a scope that failed is a unit of its own */
+	cgroup_remove(t->pod);
+	keeper_namespaces_drop(t->id, NULL);
+}
+
+/* ---- the trial ---- */
+
+static void finish(struct userns_trial *t, bool works)
+{
+	struct program *p = t->program;
+	bool away = !works && t->err.code == ERR_UNAVAILABLE;
+
+	sm_move(&t->sm, DONE);
+	remove_all(t);
+	p->trial = NULL;
+	p->userns_tried = !away;
+	p->features.user_namespaces = works;
+	if (works)
+		log_info("runtime_userns name=%s took_ms=%.1f", p->handler.name,
+			 (double)(loop_mono_ns() - t->begun_ns) / 1e6);
+	else
+		log_info("runtime_userns name=%s error=%s", p->handler.name, log_quote(t->err.msg));
+	arena_free(t->arena);
+}
+
+static void run(struct userns_trial *t);
+
+static void on_deleted(void *arg, const struct err *e, struct child_result *r)
+{
+	struct userns_trial *t = arg;
+
+	(void)r;
+	t->op = NULL;
+	if (t->again || e)
+		return finish(t, false);
+	t->again = true;
+	run(t);
+}
+
+static void on_ran(void *arg, const struct err *e, struct child_result *r)
+{
+	struct userns_trial *t = arg;
+
+	(void)r;
+	t->op = NULL;
+	if (!e)
+		return finish(t, true);
+	t->err = *e;
+	sm_move(&t->sm, DELETE);
+	t->op = oci_delete(&t->program->handler, t->id, true, on_deleted, t);
+}
+
+static void run(struct userns_trial *t)
+{
+	sm_move(&t->sm, RUN);
+	t->op = oci_try(&t->program->handler, t->id, t->bundle, t->cgroup, on_ran, t);
+}
+
+static void on_namespaces(void *arg, const struct err *e)
+{
+	struct userns_trial *t = arg;
+	int userns;
+
+	t->namespaces = NULL;
+	if (e) {
+		t->err = *e;
+		return finish(t, false);
+	}
+	userns = keeper_held(arena_printf(t->arena, "sandbox/%s/user", t->id));
+	if (cfg.rootfs(userns, &t->err) < 0 || make_bundle(t, &t->err) < 0)
+		return finish(t, false);
+	run(t);
+}
+
+/* Scopes have one name on the whole machine, where another crisp may be: the slice above has our root in its name. */
+static const char *group_name(const struct userns_trial *t)
+{
+	const char *slice = cgroup_unit(t->pod);
+
+	return slice ? arena_strndup(t->arena, slice, strlen(slice) - strlen(".slice")) : t->id;
+}
+
+void userns_try(struct program *p)
+{
+	static struct id_mapping map = { .host_id = HOST_ID, .container_id = 0, .length = IDS };
+	static const struct id_mappings maps = { &map, 1 };
+	struct arena *a;
+	struct userns_trial *t;
+
+	if (!cfg.state || p->trial || p->userns_tried)
+		return;
+	a = arena_new();
+	t = arena_zalloc(a, sizeof(*t));
+	t->arena = a;
+	t->program = p;
+	p->trial = t;
+	t->id = arena_printf(a, "userns-trial-%s", p->handler.name);
+	t->sm = (struct sm){ trial_states, "userns_trial", p->handler.name, NAMESPACES };
+	t->bundle = arena_printf(a, "%s/userns-trial/%s", cfg.state, p->handler.name);
+	t->pod = cgroup_pod_path(a, "", t->id);
+	t->cgroup = cgroup_container_path(a, t->pod, group_name(t));
+	t->begun_ns = loop_mono_ns();
+	t->namespaces = keeper_namespaces(&(struct ns_request){ .id = t->id, .net = true, .ipc = true, .uts = true,
+		.uids = &maps, .gids = &maps }, on_namespaces, t);
+}
+
+static void give_up(struct userns_trial *t)
+{
+	if (t->namespaces)
+		keeper_namespaces_cancel(t->namespaces);
+	if (t->op)
+		oci_cancel(t->op);
+	remove_all(t);
+	t->program->trial = NULL;
+	arena_free(t->arena);
+}
+
+static void open_one(void *arg, const struct runtime_handler *h, bool usable, const char *why_not)
+{
+	struct runtime_features f;
+
+	(void)arg;
+	(void)why_not;
+	if (usable)
+		runtime_features(h, &f); /* which asks for whatever is not known yet */
+}
+
+void userns_trials_open(const struct userns_config *c)
+{
+	cfg = *c;
+	runtime_each(open_one, NULL);
+}
+
+static void close_one(void *arg, const struct runtime_handler *h, bool usable, const char *why_not)
+{
+	(void)arg;
+	(void)usable;
+	(void)why_not;
+	if (program_of(h)->trial)
+		give_up(program_of(h)->trial);
+}
+
+void userns_trials_close(void)
+{
+	runtime_each(close_one, NULL);
+	cfg = (struct userns_config){ 0 };
+}

@@ -1,0 +1,142 @@
+/* devices.c - linux.devices and the device cgroup's rules.
+ *
+ * Everything is denied first; the runtimes add null, zero, full, random, urandom, tty, ptmx and pts themselves. A
+ * privileged container sees all nodes of the host and may use them. Specs: CRI v1 Device; OCI config-linux.md
+ * "Devices". */
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include "procs/spec/part.h"
+#include "reactor/map.h"
+
+enum { DEPTH_MAX = 8 };
+
+struct devices {
+	struct spec *s;
+	struct map seen; /* container paths */
+	const char *access;
+};
+
+/* Has its own mount in every container, or is the engine's. */
+static bool skipped_dir(const char *name)
+{
+	static const char *const names[] = { "pts", "shm", "fd", "mqueue", ".lxc", ".lxd-mounts", ".udev" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (strcmp(name, names[i]) == 0)
+			return true;
+	return false;
+}
+
+static void add_node(struct devices *d, const char *path, const struct stat *st)
+{
+	struct spec *s = d->s;
+	const char *type = S_ISBLK(st->st_mode) ? "b" : "c", *key = arena_strdup(s->a, path);
+	json_int_t major = major(st->st_rdev), minor = minor(st->st_rdev);
+
+	if (map_get(&d->seen, key))
+		return;
+	map_put(&d->seen, key, d);
+	spec_add(s->devices, json_pack("{s:o,s:s,s:I,s:I,s:i,s:I,s:I}", "path", spec_str(path), "type", type, "major",
+				       major, "minor", minor, "fileMode", (int)(st->st_mode & 07777), "uid",
+				       (json_int_t)st->st_uid, "gid", (json_int_t)st->st_gid));
+	if (d->access)
+		spec_add(s->device_rules, json_pack("{s:b,s:s,s:I,s:I,s:s}", "allow", 1, "type", type, "major", major,
+						    "minor", minor, "access", d->access));
+}
+
+static int add_dir(struct devices *d, const char *host, const char *inside, int depth, struct err *e)
+{
+	auto_dir DIR *dir = opendir(host);
+	struct dirent *entry;
+
+	if (depth > DEPTH_MAX)
+		return err_set(e, ERR_INVALID_ARGUMENT, "device %s: nested deeper than %d directories", host,
+			       DEPTH_MAX);
+	if (!dir)
+		return errno == ENOENT && depth ? 0 : err_os(e, ERR_INVALID_ARGUMENT, "device %s", host);
+	while ((entry = readdir(dir)) != NULL) {
+		const char *name = entry->d_name, *path = arena_printf(d->s->a, "%s/%s", host, name);
+		const char *to = arena_printf(d->s->a, "%s/%s", inside, name);
+		struct stat st;
+
+		if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || lstat(path, &st) < 0)
+			continue; /* nodes come and go */
+		if (S_ISDIR(st.st_mode) && !skipped_dir(name) && add_dir(d, path, to, depth + 1, e) < 0)
+			return -1;
+		/* the console is the container's own terminal, ptmx its own devpts instance */
+		if ((S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode)) && strcmp(name, "console") != 0 &&
+		    strcmp(to, "/dev/ptmx") != 0)
+			add_node(d, to, &st);
+	}
+	return 0;
+}
+
+static int add_device(struct devices *d, const char *host, const char *inside, const char *access, struct err *e)
+{
+	const char *path = spec_clean_path(d->s->a, inside[0] ? inside : host);
+	char real[PATH_MAX];
+	struct stat st;
+
+	if (host[0] != '/' || !realpath(host, real) || stat(real, &st) < 0) {
+		errno = host[0] == '/' ? errno : EINVAL;
+		return err_os(e, ERR_INVALID_ARGUMENT, "device %s", host);
+	}
+	d->access = access[0] ? access : "rwm";
+	if (strspn(d->access, "rwm") != strlen(d->access) || strlen(d->access) > 3)
+		return err_set(e, ERR_INVALID_ARGUMENT, "device %s: permissions \"%s\" are not of r, w, m", host,
+			       access);
+	if (S_ISDIR(st.st_mode))
+		return add_dir(d, real, path, 0, e);
+	if (!S_ISCHR(st.st_mode) && !S_ISBLK(st.st_mode))
+		return err_set(e, ERR_INVALID_ARGUMENT, "device %s: not a device", host);
+	add_node(d, path, &st);
+	return 0;
+}
+
+/* With the host's /dev mounted over ours, a terminal's console node has to come from the host too. */
+static bool wants_console(const struct container_config *cfg)
+{
+	bool host_dev = false;
+
+	for (size_t i = 0; i < cfg->mounts.n; i++)
+		host_dev |= strcmp(cfg->mounts.at[i].container_path, "/dev") == 0 &&
+			    strcmp(cfg->mounts.at[i].host_path, "/dev") == 0;
+	for (size_t i = 0; i < cfg->devices.n; i++)
+		if (strcmp(cfg->devices.at[i].container_path, "/dev/console") == 0)
+			return false;
+	return cfg->tty && host_dev;
+}
+
+static int fill(struct devices *d, struct err *e)
+{
+	const struct container_config *cfg = &d->s->c->config;
+
+	for (size_t i = 0; i < cfg->devices.n; i++)
+		if (add_device(d, cfg->devices.at[i].host_path, cfg->devices.at[i].container_path,
+			       cfg->devices.at[i].permissions, e) < 0)
+			return -1;
+	if (wants_console(cfg) && add_device(d, "/dev/console", "/dev/console", "rwm", e) < 0)
+		return -1;
+	if (!d->s->sec->privileged)
+		return 0;
+	d->access = NULL; /* one rule allows all */
+	json_array_clear(d->s->device_rules);
+	spec_add(d->s->device_rules, json_pack("{s:b,s:s}", "allow", 1, "access", "rwm"));
+	return add_dir(d, "/dev", "/dev", 0, e);
+}
+
+int spec_devices(struct spec *s, struct err *e)
+{
+	struct devices d = { .s = s };
+	int r;
+
+	spec_add(s->device_rules, json_pack("{s:b,s:s}", "allow", 0, "access", "rwm"));
+	r = fill(&d, e);
+	map_free(&d.seen);
+	return r < 0 ? -1 : spec_cdi_devices(s, e);
+}

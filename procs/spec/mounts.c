@@ -1,0 +1,302 @@
+/* mounts.c - mounts of config.json: the runtime's own, the sandbox's files, what CRI asks for, image volumes.
+ *
+ * A CRI mount replaces any other at the same path, and one at /dev drops the defaults below it. Order: defaults, then
+ * the rest by depth of the path, so that no mount hides a deeper one.
+ * Specs: CRI v1 Mount, MountPropagation; OCI runtime-spec config.md "Mounts"; kernel sharedsubtree.rst. */
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "procs/oci/runtime.h"
+#include "procs/mount_host.h"
+#include "procs/spec/part.h"
+#include "procs/volume.h"
+
+struct entry {
+	const char *to;
+	json_t *mount; /* owned until it is in the list */
+	size_t depth, nth;
+};
+
+struct entries {
+	struct spec *s;
+	struct entry *at;
+	size_t n;
+	const char *propagation; /* of the root: the strongest that a mount needs */
+};
+
+static bool taken(const struct entries *all, const char *path)
+{
+	for (size_t i = 0; i < all->n; i++)
+		if (strcmp(all->at[i].to, path) == 0)
+			return true;
+	return false;
+}
+
+static void add_entry(struct entries *all, const char *to, json_t *mount)
+{
+	size_t depth = 0;
+
+	for (const char *p = to; *p; p++)
+		depth += *p == '/';
+	all->at[all->n] = (struct entry){ .to = to, .mount = own_must(mount), .depth = depth, .nth = all->n };
+	all->n++;
+}
+
+static int by_depth(const void *x, const void *y)
+{
+	const struct entry *a = x, *b = y;
+
+	return a->depth != b->depth ? (a->depth > b->depth) - (a->depth < b->depth)
+				    : (a->nth > b->nth) - (a->nth < b->nth);
+}
+
+/* ---- the runtime's own ---- */
+
+static void add_default(struct entries *all, const char *to, const char *type, const char *source, const char *options)
+{
+	bool dev = taken(all, "/dev") && strncmp(to, "/dev/", 5) == 0;
+	json_t *list;
+
+	if (dev || taken(all, to))
+		return;
+	list = own_must(json_array());
+	while (*options) {
+		size_t n = strcspn(options, ",");
+
+		spec_add(list, json_stringn_nocheck(options, n));
+		options += n + (options[n] == ',');
+	}
+	spec_add(all->s->mounts,
+		 json_pack("{s:s,s:s,s:s,s:o}", "destination", to, "type", type, "source", source, "options", list));
+}
+
+static void add_defaults(struct entries *all)
+{
+	struct spec *s = all->s;
+	bool rw = s->sec->privileged, host_net = s->in->namespaces.net[0] == '\0';
+
+	add_default(all, "/proc", "proc", "proc", "nosuid,noexec,nodev");
+	add_default(all, "/dev", "tmpfs", "tmpfs", "nosuid,strictatime,mode=755,size=65536k");
+	add_default(all, "/dev/pts", "devpts", "devpts", "nosuid,noexec,newinstance,ptmxmode=0666,mode=0620,gid=5");
+	add_default(all, "/dev/mqueue", "mqueue", "mqueue", "nosuid,noexec,nodev");
+	if (s->userns && host_net) /* sysfs is mounted only by the owner of the network namespace */
+		add_default(all, "/sys", "bind", "/sys", "rbind,rro,nosuid,noexec,nodev");
+	else
+		add_default(all, "/sys", "sysfs", "sysfs", rw ? "nosuid,noexec,nodev,rw" : "nosuid,noexec,nodev,ro");
+	add_default(all, "/sys/fs/cgroup", "cgroup", "cgroup",
+		    rw ? "nosuid,noexec,nodev,relatime,rw" : "nosuid,noexec,nodev,relatime,ro");
+}
+
+/* ---- the sandbox's files ---- */
+
+static void add_bind(struct entries *all, const char *to, const char *from, bool readonly)
+{
+	if (!taken(all, to))
+		add_entry(all, to,
+			  json_pack("{s:s,s:s,s:o,s:[sss]}", "destination", to, "type", "bind", "source",
+				    spec_str(from), "options", "rbind", "rprivate", readonly ? "ro" : "rw"));
+}
+
+static void add_sandbox_files(struct entries *all)
+{
+	static const char *const names[] = { "hostname", "hosts", "resolv.conf" };
+	struct spec *s = all->s;
+	const char *dir = s->c->sandbox->dir;
+	bool host_ipc = s->in->namespaces.ipc[0] == '\0';
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		add_bind(all, arena_printf(s->a, "/etc/%s", names[i]), arena_printf(s->a, "%s/%s", dir, names[i]),
+			 s->sec->readonly_rootfs);
+	add_bind(all, "/dev/shm", host_ipc ? "/dev/shm" : arena_printf(s->a, "%s/shm", dir), false);
+}
+
+/* ---- CRI's ---- */
+
+static int read_only(struct spec *s, const struct mount_config *m, json_t *options, struct err *e)
+{
+	const struct runtime_handler *h = runtime_find(s->c->runtime);
+	struct runtime_features f = { 0 };
+
+	if (!m->recursive_read_only) {
+		spec_add(options, spec_str(m->readonly || m->image[0] ? "ro" : "rw"));
+		return 0;
+	}
+	if (!m->readonly)
+		return err_set(e, ERR_INVALID_ARGUMENT, "mount %s: recursive_read_only without readonly",
+			       m->container_path);
+	if (m->propagation != PROPAGATION_PRIVATE)
+		return err_set(e, ERR_INVALID_ARGUMENT, "mount %s: recursive_read_only wants private propagation",
+			       m->container_path);
+	if (h)
+		runtime_features(h, &f);
+	if (!f.recursive_read_only) {
+		err_set(e, ERR_UNKNOWN, "mount %s: runtime handler \"%s\" or this kernel cannot make it",
+			m->container_path, s->c->runtime);
+		e->reason = "RROUnsupported";
+		return -1;
+	}
+	spec_add(options, spec_str("rro"));
+	return 0;
+}
+
+static int propagation(struct entries *all, const struct mount_config *m, const char *source, json_t *options,
+		       struct err *e)
+{
+	struct mount_peers peers;
+
+	if (m->propagation == PROPAGATION_PRIVATE) {
+		spec_add(options, spec_str("rprivate"));
+		return 0;
+	}
+	if (m->propagation != PROPAGATION_HOST_TO_CONTAINER && m->propagation != PROPAGATION_BIDIRECTIONAL)
+		return err_set(e, ERR_INVALID_ARGUMENT, "mount %s: unknown propagation %d", m->container_path,
+			       m->propagation);
+	if (mount_peers(source, &peers, e) < 0)
+		return err_wrap(e, "mount %s", m->container_path);
+	if (m->propagation == PROPAGATION_BIDIRECTIONAL) {
+		if (!peers.shared)
+			return err_set(e, ERR_INVALID_ARGUMENT, "mount %s: %s is not on a shared mount",
+				       m->container_path, source);
+		spec_add(options, spec_str("rshared"));
+		all->propagation = "rshared";
+		return 0;
+	}
+	if (!peers.shared && !peers.slave)
+		return err_set(e, ERR_INVALID_ARGUMENT, "mount %s: %s is not on a shared or slave mount",
+			       m->container_path, source);
+	spec_add(options, spec_str("rslave"));
+	if (!all->propagation)
+		all->propagation = "rslave";
+	return 0;
+}
+
+static int bind_options(const struct mount_config *m, json_t *options, struct err *e)
+{
+	for (size_t i = 0; i < m->mount_options.n; i++) {
+		const char *o = m->mount_options.at[i];
+
+		if (strcmp(o, "noexec") != 0 && strcmp(o, "nodev") != 0 && strcmp(o, "nosuid") != 0)
+			return err_set(e, ERR_INVALID_ARGUMENT,
+				       "mount %s: mount_options \"%s\" is not noexec, nodev or nosuid",
+				       m->container_path, o);
+		spec_add(options, spec_str(o));
+	}
+	return 0;
+}
+
+static const char *source_of(struct spec *s, size_t nth, struct err *e)
+{
+	const struct mount_config *m = &s->c->config.mounts.at[nth];
+	const char *made = NULL;
+
+	for (size_t i = 0; i < s->in->n_image_volumes; i++)
+		if (s->in->image_volumes[i].mount_index == nth)
+			made = s->in->image_volumes[i].host_dir;
+	if (m->image[0] && m->host_path[0]) {
+		err_set(e, ERR_INVALID_ARGUMENT, "both image and host_path are set");
+		return NULL;
+	}
+	if (!made && (m->image[0] || volume_is_shifted(m))) {
+		err_set(e, ERR_INTERNAL, "%s \"%s\" was not mounted", m->image[0] ? "image" : "volume",
+			m->image[0] ? m->image : m->host_path);
+		return NULL;
+	}
+	if (!made)
+		return mount_host_path(s->a, m->host_path, e);
+	return m->image[0] ? mount_inside(s->a, made, m->image_sub_path, e) : made;
+}
+
+static int add_asked(struct entries *all, size_t nth, struct err *e)
+{
+	struct spec *s = all->s;
+	const struct mount_config *m = &s->c->config.mounts.at[nth];
+	const char *source, *to;
+	json_t *options, *mount;
+
+	if (m->container_path[0] != '/')
+		return err_set(e, ERR_INVALID_ARGUMENT, "mount \"%s\": container_path is not absolute",
+			       m->container_path);
+	to = spec_clean_path(s->a, m->container_path);
+	if (strcmp(to, "/") == 0)
+		return err_set(e, ERR_INVALID_ARGUMENT, "mount: container_path is the root");
+	source = source_of(s, nth, e);
+	if (!source)
+		return err_wrap(e, "mount %s", m->container_path);
+	options = own_must(json_array());
+	mount = json_pack("{s:o,s:s,s:o,s:o}", "destination", spec_str(to), "type", "bind", "source", spec_str(source),
+			  "options", options);
+	add_entry(all, to, mount);
+	spec_add(options, spec_str("rbind"));
+	if (propagation(all, m, source, options, e) < 0 || read_only(s, m, options, e) < 0)
+		return -1;
+	return bind_options(m, options, e);
+}
+
+/* ---- those of CDI devices: they replace any other at their place ---- */
+
+static void take(struct entries *all, const char *path)
+{
+	for (size_t i = all->n; i-- > 0;)
+		if (strcmp(all->at[i].to, path) == 0) {
+			json_decref(all->at[i].mount);
+			all->at[i] = all->at[--all->n];
+		}
+}
+
+/* A mount without a type and without an option that says so is a bind nevertheless: it has a path of the host. */
+static bool is_bind(const json_t *options)
+{
+	const json_t *v;
+	size_t i;
+
+	json_array_foreach((json_t *)options, i, v)
+		if (strcmp(json_string_value(v), "bind") == 0 || strcmp(json_string_value(v), "rbind") == 0)
+			return true;
+	return false;
+}
+
+static void add_cdi(struct entries *all)
+{
+	struct spec *s = all->s;
+	json_t *m;
+	size_t i;
+
+	json_array_foreach(json_object_get(s->cdi, "mounts"), i, m) {
+		const char *to = spec_clean_path(s->a, json_string_value(json_object_get(m, "containerPath")));
+		const char *type = json_string_value(json_object_get(m, "type"));
+		json_t *options = json_copy(json_object_get(m, "options"));
+
+		if (!options)
+			options = json_array();
+		if (!type && !is_bind(options))
+			spec_add(options, spec_str("rbind"));
+		take(all, to);
+		add_entry(all, to,
+			  json_pack("{s:s,s:s,s:O,s:o}", "destination", to, "type", type ? type : "bind", "source",
+				    json_object_get(m, "hostPath"), "options", own_must(options)));
+	}
+}
+
+int spec_mounts(struct spec *s, struct err *e)
+{
+	size_t asked = s->c->config.mounts.n, room = asked + json_array_size(json_object_get(s->cdi, "mounts")) + 4;
+	struct entries all = { .s = s, .at = arena_zalloc(s->a, room * sizeof(struct entry)) };
+	int r = 0;
+
+	for (size_t i = 0; i < asked && r == 0; i++)
+		r = add_asked(&all, i, e);
+	if (r == 0) {
+		add_cdi(&all);
+		add_defaults(&all);
+		add_sandbox_files(&all);
+		qsort(all.at, all.n, sizeof(*all.at), by_depth);
+	}
+	for (size_t i = 0; i < all.n; i++)
+		spec_add(s->mounts, all.at[i].mount);
+	if (all.propagation)
+		spec_put(s->linux_, "rootfsPropagation", spec_str(all.propagation));
+	return r;
+}

@@ -1,0 +1,88 @@
+/* part.h - what the parts of spec.c share; nobody else includes it.
+ *
+ * Each part fills its piece of config.json and reports the first thing that cannot be had as INVALID_ARGUMENT. */
+#ifndef PROCS_SPEC_PART_H
+#define PROCS_SPEC_PART_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "procs/spec.h"
+#include "reactor/arena.h"
+#include "reactor/json.h"
+#include "reactor/own.h"
+
+/* What this machine and our own process allow. Read once; tests link their own. */
+struct spec_host {
+	uint64_t caps;	       /* our capability bounding set: no child can have more */
+	int oom_score_adj;     /* ours */
+	bool lowers_oom_score; /* CAP_SYS_RESOURCE: a child may be below ours */
+	bool cgroup_v2, swap_accounting, hugetlb;
+	bool apparmor;
+	unsigned kernel_major, kernel_minor;
+};
+const struct spec_host *spec_host(void);
+
+struct spec {
+	const struct spec_input *in;
+	struct container *c;
+	const struct security *sec;
+	const struct spec_host *host;
+	struct arena *a; /* of the call */
+	uint64_t caps;	 /* of the container, bit n: capability n */
+	bool userns;	 /* the pod has a user namespace */
+	json_t *root, *process, *linux_, *resources, *mounts, *devices, *device_rules; /* borrowed: inside root */
+	json_t *cdi; /* owned: the edits of its CDI devices; NULL: it has none */
+};
+
+int spec_user(struct spec *s, struct err *e);	 /* process.user, uid, gid and groups of the container */
+int spec_caps(struct spec *s, struct err *e);	 /* process.capabilities, s->caps */
+int spec_confine(struct spec *s, struct err *e); /* no_new_privs, AppArmor, SELinux, masked and read-only paths */
+int spec_seccomp(struct spec *s, struct err *e); /* after spec_caps() */
+int spec_mounts(struct spec *s, struct err *e);
+int spec_devices(struct spec *s, struct err *e);
+int spec_resources(struct spec *s, struct err *e);
+
+/* CDI devices: which ones, then each part at its time; nothing without any. */
+int spec_cdi(struct spec *s, struct err *e); /* s->cdi */
+void spec_cdi_env(struct spec *s);	     /* after process.env */
+void spec_cdi_groups(struct spec *s);	     /* after spec_user() */
+int spec_cdi_devices(struct spec *s, struct err *e);
+void spec_cdi_hooks(struct spec *s);
+/* "NAME=VALUE", in the place of an earlier one */
+void spec_set_env(const struct spec *s, json_t *env, const char *word);
+
+/* Pod user namespace asked for, and everything about it consistent. */
+int spec_userns(struct spec *s, struct err *e);
+json_t *spec_id_mappings(const struct id_mappings *m);
+
+/* Localhost seccomp profile in the engines' common format, made OCI for the given capabilities. A new reference. */
+int spec_profile_load(const char *path, uint64_t caps, const struct spec_host *host, json_t **out, struct err *e);
+const char *spec_native_arch(void);	   /* "SCMP_ARCH_X86_64" */
+extern const char *const spec_cap_names[]; /* "CAP_CHOWN" … by number */
+int spec_cap_number(const char *name);	   /* with or without CAP_, any case; -1: unknown */
+enum { CAPS = 41 };
+#define CAP(n) (UINT64_C(1) << (n))
+
+/* Building blocks. Running out of memory ends the process; UTF-8 is checked once, by spec_make(), for all of it. */
+static inline json_t *spec_str(const char *s)
+{
+	return own_must(json_string_nocheck(s));
+}
+
+static inline void spec_add(json_t *array, json_t *v)
+{
+	if (json_array_append_new(array, own_must(v)))
+		abort();
+}
+
+static inline void spec_put(json_t *o, const char *key, json_t *v)
+{
+	if (json_object_set_new_nocheck(o, key, own_must(v)))
+		abort();
+}
+
+json_t *spec_strs(const struct strings *s);
+char *spec_clean_path(struct arena *a, const char *path); /* absolute; lexically without "//", "." and ".." */
+
+#endif
