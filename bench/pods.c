@@ -220,7 +220,7 @@ void life_start(struct bench *b, struct endpoint *ep, const char *mode, int64_t 
 	l->hold_ms = hold_ms;
 	l->done = done;
 	l->arg = arg;
-	list_push(&lives, &l->link);
+	list_append(&lives, &l->link);
 	l->pod = pod_up(ep->client, &ep->pods, next_name(name, sizeof(name), ep), on_life_up, l);
 }
 

@@ -196,7 +196,7 @@ static struct down *down_start(struct sandbox *s, bool remove)
 		d->sandbox = s;
 		list_init(&d->stop_waiters);
 		list_init(&d->remove_waiters);
-		list_push(&all, &d->of_all);
+		list_append(&all, &d->of_all);
 		if (s->state == SANDBOX_READY)
 			sandbox_set_state(s, SANDBOX_NOTREADY);
 		lane_enter(&s->lane, &d->pass, on_turn);
@@ -207,12 +207,12 @@ static struct down *down_start(struct sandbox *s, bool remove)
 
 void sandbox_flow_stop(struct rpc *r, struct sandbox *s)
 {
-	list_push(&down_start(s, false)->stop_waiters, rpc_link(r));
+	list_append(&down_start(s, false)->stop_waiters, rpc_link(r));
 }
 
 void sandbox_flow_remove(struct rpc *r, struct sandbox *s)
 {
-	list_push(&down_start(s, true)->remove_waiters, rpc_link(r));
+	list_append(&down_start(s, true)->remove_waiters, rpc_link(r));
 }
 
 void sandbox_flow_discard(struct sandbox *s, void (*done)(void *arg), void *arg)

@@ -106,6 +106,6 @@ void rpc_get_container_events(struct rpc *r, const void *request)
 	reader->rpc = r;
 	if (list_empty(&readers))
 		events_listen(&listener, on_event);
-	list_push(&readers, &reader->link);
+	list_append(&readers, &reader->link);
 	rpc_on_gone(r, end, reader);
 }

@@ -75,8 +75,8 @@ void remove_flow(struct container *c, struct removal_wait *w)
 		memcpy(r->id, c->id, sizeof(r->id));
 		c->removing = true;
 		checkpoint_yield(c);
-		list_push(&all, &r->of_all);
+		list_append(&all, &r->of_all);
 		lane_enter(&c->lane, &r->pass, on_turn);
 	}
-	list_push(&r->waiters, &w->link);
+	list_append(&r->waiters, &w->link);
 }

@@ -306,7 +306,7 @@ static int join(struct rpc *r, struct restore *m, const struct container_config 
 		return err_set(e, ERR_ALREADY_EXISTS,
 			       "container %.100s attempt %u is being restored with another config", config->name,
 			       config->attempt);
-	list_push(&m->waiters, rpc_link(r));
+	list_append(&m->waiters, rpc_link(r));
 	return 0;
 }
 
@@ -335,8 +335,8 @@ static int begin(struct rpc *r, const struct sandbox *s, const struct container_
 		return -1;
 	}
 	list_init(&m->waiters);
-	list_push(&m->waiters, rpc_link(r));
-	list_push(&all, &m->of_all);
+	list_append(&m->waiters, rpc_link(r));
+	list_append(&all, &m->of_all);
 	if (is_path(m->config.image))
 		archive_unpack(m->config.image, m->stage, on_unpacked, m);
 	else
@@ -362,7 +362,7 @@ void restore_flow(struct rpc *r, struct sandbox *s, const struct container_confi
 		struct link one;
 
 		list_init(&one);
-		list_push(&one, rpc_link(r));
+		list_append(&one, rpc_link(r));
 		return reply_id(&one, c);
 	}
 	if (e.code != ERR_OK || refuse(s, &e) < 0 || begin(r, s, config, &e) < 0)

@@ -221,7 +221,7 @@ static struct rpc *rpc_new(struct grpc_call *call, const struct rpc_method *m)
 	r->method = m;
 	r->arena = arena_new();
 	r->begun_ns = loop_mono_ns();
-	list_push(&all, &r->of_all);
+	list_append(&all, &r->of_all);
 	grpc_on_gone(call, on_client_gone, r);
 	return r;
 }

@@ -76,14 +76,14 @@ static int join(struct rpc *r, const struct sandbox_config *config, struct sandb
 	bool equal = fields_equal(sandbox_config_fields, &s->config, config);
 
 	if (run && equal) {
-		list_push(&run->waiters, rpc_link(r));
+		list_append(&run->waiters, rpc_link(r));
 		return 0;
 	}
 	if (!run && equal && !s->hidden && s->state == SANDBOX_READY) {
 		struct link one;
 
 		list_init(&one);
-		list_push(&one, rpc_link(r));
+		list_append(&one, rpc_link(r));
 		reply_id(&one, s);
 		return 0;
 	}
@@ -117,7 +117,7 @@ void sandbox_flow_run(struct rpc *r, const struct sandbox_config *config)
 	run->sandbox = s;
 	run->begun_ns = loop_mono_ns();
 	list_init(&run->waiters);
-	list_push(&run->waiters, rpc_link(r));
-	list_push(&all, &run->of_all);
+	list_append(&run->waiters, rpc_link(r));
+	list_append(&all, &run->of_all);
 	lane_enter(&s->lane, &run->pass, on_turn);
 }

@@ -116,7 +116,7 @@ const char *stream_url(const struct stream_request *r, struct arena *a, struct e
 	k->made_ns = loop_mono_ns();
 	k->request = copy(r);
 	map_put(&by_text, k->text, k);
-	list_push(&tokens, &k->link);
+	list_append(&tokens, &k->link);
 	watch_oldest();
 	return arena_printf(a, "%s/%s/%s", base_url, verbs[r->kind], k->text);
 }

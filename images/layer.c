@@ -62,7 +62,7 @@ static struct layer *entry_new(const struct layer *spec)
 	l->arena = a;
 	l->made_ns = loop_mono_ns();
 	l->kept = true;
-	list_push(&layers, &l->link);
+	list_append(&layers, &l->link);
 	return l;
 }
 

@@ -60,11 +60,11 @@ struct pull *pull_start(const char *ref, const struct registry_auth *auth, pull_
 	p->job = job_find(key);
 	if (!p->job) {
 		p->job = pull_job_start(key, ref, auth);
-		list_push(&jobs, &p->job->link);
+		list_append(&jobs, &p->job->link);
 	}
 	p->done = done;
 	p->arg = arg;
-	list_push(&p->job->waiters, &p->link);
+	list_append(&p->job->waiters, &p->link);
 	arena_free(a);
 	return p;
 }

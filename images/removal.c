@@ -73,7 +73,7 @@ void unpack_remove_tree(const char *path)
 
 	d->link = (struct link){ 0 };
 	strcpy(d->path, path);
-	list_push(&queue, &d->link);
+	list_append(&queue, &d->link);
 	if (at_work == 0 && !timer_is_set(&more))
 		timer_set(&more, 0, on_more);
 }

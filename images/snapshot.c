@@ -337,6 +337,6 @@ void snapshot_usage(const char *id, uint64_t *bytes, uint64_t *inodes, int64_t *
 	if (!s || list_linked(&s->queue) || (s->asked_ns && now - s->asked_ns < (int64_t)USAGE_AGE_S * 1000000000))
 		return;
 	s->asked_ns = now;
-	list_push(&measuring, &s->queue);
+	list_append(&measuring, &s->queue);
 	measure_next();
 }

@@ -284,7 +284,7 @@ static struct cni_op *start(enum cni_state verb, const struct cni_sandbox *s, cn
 	} else if (running < PLACES) {
 		begin(op);
 	} else {
-		list_push(&waiting, &op->link);
+		list_append(&waiting, &op->link);
 	}
 	return op;
 }

@@ -103,10 +103,10 @@ static void insert(struct entry *n, struct sandbox *s)
 
 	while (at != &order && container_of(at, struct entry, link)->c.created_at_ns > n->c.created_at_ns)
 		at = at->prev;
-	list_push(at->next, &n->link); /* pushed before the one that follows */
+	list_append(at->next, &n->link); /* pushed before the one that follows */
 	map_put(&by_id, n->c.id, &n->c);
 	n->c.sandbox = s;
-	list_push(&s->containers, &n->c.of_sandbox);
+	list_append(&s->containers, &n->c.of_sandbox);
 }
 
 static const char *log_path(const struct container *c)
@@ -257,7 +257,7 @@ static void on_wake(struct timer *t)
 	list_init(&ready);
 	while ((l = list_first(&c->exit_waiters))) {
 		list_drop(l);
-		list_push(&ready, l);
+		list_append(&ready, l);
 	}
 	while ((l = list_first(&ready))) {
 		struct container_wait *w = container_of(l, struct container_wait, link);
@@ -304,7 +304,7 @@ void container_wait(struct container *c, struct container_wait *w, void (*fn)(st
 {
 	assert(!list_linked(&w->link));
 	w->fn = fn;
-	list_push(&c->exit_waiters, &w->link);
+	list_append(&c->exit_waiters, &w->link);
 	if (c->state == CONTAINER_EXITED)
 		timer_set(&c->wake, 0, on_wake);
 }

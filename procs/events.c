@@ -7,7 +7,7 @@ static int64_t last_ns;
 void events_listen(struct event_listener *l, void (*fn)(struct event_listener *l, const struct event *e))
 {
 	l->fn = fn;
-	list_push(&listeners, &l->link);
+	list_append(&listeners, &l->link);
 }
 
 void events_unlisten(struct event_listener *l)

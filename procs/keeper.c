@@ -109,7 +109,7 @@ static struct held *held_put(const char *name, int fd)
 		h = own_must(calloc(1, sizeof(*h) + strlen(name) + 1));
 		memcpy(h->name, name, strlen(name) + 1);
 		map_put(&keeper.held_by_name, h->name, h);
-		list_push(&keeper.held, &h->link);
+		list_append(&keeper.held, &h->link);
 	}
 	h->fd = fd;
 	h->tag = 0;
@@ -248,7 +248,7 @@ static struct kept_entry *kept_put(const char *id)
 		k = own_must(calloc(1, sizeof(*k) + strlen(id) + 1));
 		memcpy(k->id, id, strlen(id) + 1);
 		map_put(&keeper.kept_by_id, k->id, k);
-		list_push(&keeper.kept, &k->link);
+		list_append(&keeper.kept, &k->link);
 	}
 	k->kept = (struct kept){ .id = k->id, .pidfd = -1 };
 	return k;
@@ -280,7 +280,7 @@ void keeper_watch_exit(struct exit_watch *w, const char *id,
 	keeper_unwatch_exit(w);
 	snprintf(w->id, sizeof(w->id), "%s", id);
 	w->fn = fn;
-	list_push(&keeper.watches, &w->link);
+	list_append(&keeper.watches, &w->link);
 	if (k && k->kept.ended)
 		timer_set(&keeper.tell, 0, on_tell);
 }

@@ -83,7 +83,7 @@ static void over(struct life *l)
 	list_init(&ready);
 	while ((w = list_first(&l->waiters))) {
 		list_drop(w);
-		list_push(&ready, w);
+		list_append(&ready, w);
 	}
 	life_free(l);
 	while ((w = list_first(&ready))) {
@@ -259,7 +259,7 @@ void life_wait(struct container *c, struct container_wait *w, void (*fn)(struct 
 {
 	assert(c->life && !list_linked(&w->link));
 	w->fn = fn;
-	list_push(&c->life->waiters, &w->link);
+	list_append(&c->life->waiters, &w->link);
 }
 
 int life_pidfd(const struct container *c)

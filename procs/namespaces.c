@@ -117,7 +117,7 @@ struct ns_op *keeper_namespaces(const struct ns_request *r, ns_done *done, void 
 	op->arg = arg;
 	op->id = own_must(strdup(r->id));
 	op->path = r->net && r->netns_path ? own_must(strdup(r->netns_path)) : NULL;
-	list_push(&ops, &op->link);
+	list_append(&ops, &op->link);
 	if (ask(op, r, &op->err) < 0)
 		timer_set(&op->timer, 0, on_failed);
 	return op;
@@ -135,7 +135,7 @@ static void drop_pin(const char *path)
 	if (!chan || imsg_send(chan, KEEPER_NS_DROP, 0, &b, NULL, 0, &e) < 0) {
 		p = own_must(calloc(1, sizeof(*p) + strlen(path) + 1));
 		memcpy(p->path, path, strlen(path) + 1);
-		list_push(&pins, &p->link);
+		list_append(&pins, &p->link);
 	}
 	buf_free(&b);
 }
@@ -198,7 +198,7 @@ void namespaces_on_here(void)
 
 	list_each(it, &pins) {
 		list_drop(it);
-		list_push(&waiting, it);
+		list_append(&waiting, it);
 	}
 	list_each(it, &waiting) {
 		struct pin *p = container_of(it, struct pin, link);

@@ -111,7 +111,7 @@ static void insert(struct entry *n)
 
 	while (at != &order && container_of(at, struct entry, link)->s.created_at_ns > n->s.created_at_ns)
 		at = at->prev;
-	list_push(at->next, &n->link); /* pushed before the one that follows */
+	list_append(at->next, &n->link); /* pushed before the one that follows */
 	map_put(&by_id, n->s.id, &n->s);
 }
 

@@ -95,6 +95,6 @@ const char *seccomp_bpf_base64(const json_t *profile)
 			filter_free(container_of(list_first(&known), struct filter, link));
 		f = begin(take_ptr(&text));
 	}
-	list_push(&known, &f->link);
+	list_append(&known, &f->link);
 	return f->base64;
 }

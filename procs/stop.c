@@ -80,7 +80,7 @@ static void finish(struct stopping *m, enum stop_state to)
 	list_init(&ready);
 	while ((l = list_first(&m->waiters))) {
 		list_drop(l);
-		list_push(&ready, l);
+		list_append(&ready, l);
 	}
 	free(m);
 	while ((l = list_first(&ready)))
@@ -205,7 +205,7 @@ struct stop *stop_start(struct container *c, int64_t grace_ms, stop_done *done, 
 		shorten(c->stopping, grace_ms);
 	else
 		begin(c, grace_ms);
-	list_push(&c->stopping->waiters, &s->link);
+	list_append(&c->stopping->waiters, &s->link);
 	return s;
 }
 

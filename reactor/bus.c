@@ -243,7 +243,7 @@ struct bus_call *bus_call(struct bus *b, sd_bus_message *m, int64_t timeout_ms, 
 	c->bus = b;
 	c->done = done;
 	c->arg = arg;
-	list_push(&b->calls, &c->link);
+	list_append(&b->calls, &c->link);
 	if (!b->away && sd_bus_message_get_bus(m) == b->sd)
 		r = sd_bus_call_async(b->sd, &c->slot, m, on_reply, c, (uint64_t)timeout_ms * 1000);
 	sd_bus_message_unref(m);

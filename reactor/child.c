@@ -280,7 +280,7 @@ struct child *child_start(const struct child_spec *s, child_done *done, void *ar
 	c->done = done;
 	c->arg = arg;
 	c->result.pidfd = -1;
-	list_push(&host.children, &c->link);
+	list_append(&host.children, &c->link);
 	c->failed = request(c, s, &p, &body) < 0;
 	for (int i = 0; i < 3; i++)
 		if (p.made[i] >= 0)

@@ -151,7 +151,7 @@ static void run_spaced(struct grpc_conn *conn)
 	list_init(&now); /* those added meanwhile have their turn later */
 	while ((l = list_first(&conn->spaced))) {
 		list_drop(l);
-		list_push(&now, l);
+		list_append(&now, l);
 	}
 	while ((l = list_first(&now)))
 		grpc_call_spaced(container_of(l, struct grpc_call, turn));
@@ -202,7 +202,7 @@ static void conn_open(struct grpc_server *s, int fd)
 	list_init(&conn->calls);
 	list_init(&conn->ready);
 	list_init(&conn->spaced);
-	list_push(&s->conns, &conn->link);
+	list_append(&s->conns, &conn->link);
 	s->connections++;
 	conn->session.owner = &conn_owner;
 	conn->session.peer = "grpc client";
@@ -272,7 +272,7 @@ int grpc_server_listen(struct grpc_server *s, const char *address, struct err *e
 	l->address = own_must(strdup(address));
 	if (port)
 		s->port = port;
-	list_push(&s->listeners, &l->link);
+	list_append(&s->listeners, &l->link);
 	fd_watch_set(&l->watch, fd, FD_READ, on_accept);
 	return 0;
 }

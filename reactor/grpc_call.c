@@ -40,7 +40,7 @@ struct grpc_call *grpc_call_new(struct grpc_conn *conn, int32_t stream)
 	c->sm = (struct sm){ call_states, "grpc", "", RECEIVE };
 	c->conn = conn;
 	c->stream = stream;
-	list_push(&conn->calls, &c->link);
+	list_append(&conn->calls, &c->link);
 	return c;
 }
 
@@ -114,7 +114,7 @@ void grpc_calls_closed(struct grpc_conn *conn)
 		detach(c);
 		if (c->sm.now == RUN) {
 			lose(c);
-			list_push(&told, &c->turn);
+			list_append(&told, &c->turn);
 		} else {
 			free_if_let_go(c);
 		}
@@ -173,7 +173,7 @@ static ssize_t on_out(nghttp2_session *h2, int32_t stream, uint8_t *at, size_t r
 		*flags |= NGHTTP2_DATA_FLAG_EOF | NGHTTP2_DATA_FLAG_NO_END_STREAM;
 		grpc_must(nghttp2_submit_trailer(h2, stream, nv, status_fields(c, nv, text)));
 	} else if (c->space && !list_linked(&c->turn)) {
-		list_push(&c->conn->spaced, &c->turn);
+		list_append(&c->conn->spaced, &c->turn);
 	}
 	return (ssize_t)n;
 }
@@ -387,7 +387,7 @@ void grpc_call_request_end(struct grpc_call *c)
 		return refuse(c, "200", no_field, ERR_INTERNAL,
 			      grpc_reader_is_between(&c->in) ? "no request message" : "the request message is cut");
 	sm_move(&c->sm, READY);
-	list_push(&c->conn->ready, &c->turn);
+	list_append(&c->conn->ready, &c->turn);
 }
 
 void grpc_call_dispatch(struct grpc_call *c, grpc_fn *fn, void *arg)
@@ -485,7 +485,7 @@ void grpc_on_space(struct grpc_call *c, void (*fn)(void *arg))
 	c->space = fn;
 	if (c->sm.now != RUN || c->out.len || list_linked(&c->turn))
 		return;
-	list_push(&c->conn->spaced, &c->turn); /* there is space already: soon, not inside this call */
+	list_append(&c->conn->spaced, &c->turn); /* there is space already: soon, not inside this call */
 	grpc_session_touch(&c->conn->session);
 }
 

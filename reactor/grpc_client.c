@@ -326,7 +326,7 @@ static void conn_open(struct grpc_client *c, int fd, bool connecting)
 
 	conn->client = c;
 	list_init(&conn->requests);
-	list_push(&c->conns, &conn->link);
+	list_append(&c->conns, &conn->link);
 	c->current = conn;
 	conn->session.owner = &conn_owner;
 	conn->session.peer = c->address;
@@ -454,12 +454,12 @@ struct grpc_request *grpc_request(struct grpc_client *c, const char *path, const
 	if (c->current && !nghttp2_session_check_request_allowed(c->current->session.h2))
 		c->current = NULL;
 	if (!c->current && conn_start(c, &r->err) < 0) {
-		list_push(&c->unsent, &r->link);
+		list_append(&c->unsent, &r->link);
 		timer_set(&r->timer, 0, on_unsent);
 		return r;
 	}
 	r->conn = c->current;
-	list_push(&r->conn->requests, &r->link);
+	list_append(&r->conn->requests, &r->link);
 	submit(r, path, timeout_ms);
 	return r;
 }

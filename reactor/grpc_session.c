@@ -76,7 +76,7 @@ static void on_end_of_turn(struct prepare_watch *w)
 		struct link *l = list_first(&dirty);
 
 		list_drop(l);
-		list_push(&now, l);
+		list_append(&now, l);
 	}
 	while (!list_empty(&now)) {
 		struct link *l = list_first(&now);
@@ -99,7 +99,7 @@ void grpc_session_touch(struct grpc_session *s)
 		prepare_watch_set(&end_of_turn, on_end_of_turn);
 		loop_spin(); /* we may be in another prepare watcher, with ours too late for this turn */
 	}
-	list_push(&dirty, &s->dirty);
+	list_append(&dirty, &s->dirty);
 }
 
 void grpc_session_close(struct grpc_session *s, enum err_code code, const char *what)

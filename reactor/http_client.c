@@ -439,7 +439,7 @@ struct http *http_start(const struct http_request *r, const struct http_events *
 	h->ev = *ev;
 	h->stall_ns = (r->stall_timeout_ms ? r->stall_timeout_ms : STALL_TIMEOUT_MS) * NS_PER_MS;
 	set_options(h, r);
-	list_push(&client.transfers, &h->link);
+	list_append(&client.transfers, &h->link);
 	client.open++;
 	metric_set(METRIC_http_transfers_open, NULL, (double)client.open);
 	timer_clear(&client.idle);
@@ -482,7 +482,7 @@ void http_cancel(struct http *h)
 	timer_clear(&h->resume);
 	timer_clear(&h->stall);
 	list_drop(&h->link);
-	list_push(&client.dead, &h->link);
+	list_append(&client.dead, &h->link);
 }
 
 const char *http_header(const struct http *h, const char *name)

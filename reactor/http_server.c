@@ -282,7 +282,7 @@ static int listen_at(struct http_server *s, const char *address, int (*open_it)(
 	strcpy(l->address, address);
 	l->server = s;
 	l->fd = take_fd(&fd);
-	list_push(&s->listeners, &l->link);
+	list_append(&s->listeners, &l->link);
 	fd_watch_set(&l->watch, l->fd, FD_READ, on_listener_ready);
 	return 0;
 }

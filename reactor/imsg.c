@@ -143,7 +143,7 @@ static int enqueue(struct imsg_chan *c, const struct head *head, const void *bod
 			return -1;
 		}
 	}
-	list_push(&c->queue, &p->link);
+	list_append(&c->queue, &p->link);
 	watch(c);
 	return 0;
 }

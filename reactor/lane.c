@@ -35,7 +35,7 @@ void lane_enter(struct lane *l, struct lane_pass *p, void (*go)(struct lane_pass
 	p->lane = l;
 	p->go = go;
 	p->entered_ns = loop_mono_ns();
-	list_push(&l->waiting, &p->link);
+	list_append(&l->waiting, &p->link);
 	if (!l->held)
 		timer_set(&l->timer, 0, on_turn);
 }

@@ -20,7 +20,7 @@ static inline void list_init(struct link *head) { head->next = head->prev = head
 static inline bool list_empty(const struct link *head) { return head->next == head; }
 static inline bool list_linked(const struct link *l) { return l->next != NULL; }
 
-static inline void list_push(struct link *head, struct link *l)
+static inline void list_append(struct link *head, struct link *l)
 {
 	assert(!list_linked(l));
 	l->prev = head->prev;

@@ -79,7 +79,7 @@ static struct series *series(enum metric_id id, enum kind kind, const char *labe
 		s->bucket = own_must(calloc(BOUNDS, sizeof(*s->bucket)));
 	if (!t->all.next)
 		list_init(&t->all);
-	list_push(&t->all, &s->link);
+	list_append(&t->all, &s->link);
 	map_put(&t->by_label, s->label_value, s);
 	return s;
 }

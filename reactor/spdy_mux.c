@@ -239,7 +239,7 @@ static void on_syn_stream(struct spdy_mux *m, const struct spdy_frame *f)
 	s->id = f->stream;
 	s->window = m->initial_window;
 	s->peer_closed = f->fin;
-	list_push(bucket_of(m, s->id), &s->link);
+	list_append(bucket_of(m, s->id), &s->link);
 	m->streams++;
 	spdy_put_headers(m->writer, &m->out, SPDY_SYN_REPLY, s->id, false, &none);
 	m->events->open(m->arg, f->stream, &f->headers);

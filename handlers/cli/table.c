@@ -48,7 +48,7 @@ static struct row *add_row(struct cli_table *t)
 {
 	struct row *r = arena_zalloc(t->arena, sizeof(*r));
 
-	list_push(&t->rows, &r->link);
+	list_append(&t->rows, &r->link);
 	return r;
 }
 

@@ -123,7 +123,7 @@ static struct pair_of_streams *pair_new(struct forward *f, const char *request_i
 	p = new_zero(struct pair_of_streams);
 	p->forward = f;
 	strcpy(p->request_id, request_id);
-	list_push(&f->pairs, &p->link);
+	list_append(&f->pairs, &p->link);
 	f->npairs++;
 	timer_set(&p->timer, PAIR_MS, on_never_whole);
 	return p;

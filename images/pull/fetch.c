@@ -422,7 +422,7 @@ static void begin(struct timer *t)
 	} else {
 		sm_move(&m->sm, WAIT);
 	}
-	list_push(&wishes, &m->wish);
+	list_append(&wishes, &m->wish);
 	grant();
 }
 
@@ -441,7 +441,7 @@ static struct machine *machine_new(const struct fetch_spec *spec)
 	m->diff_id = arena_strdup(a, spec->diff_id);
 	m->sm = (struct sm){ fetch_states, "fetch", digest_hex(m->blob.digest), START };
 	list_init(&m->waiters);
-	list_push(&machines, &m->link);
+	list_append(&machines, &m->link);
 	timer_set(&m->timer, 0, begin);
 	return m;
 }
@@ -455,7 +455,7 @@ struct fetch *fetch_start(const struct fetch_spec *spec, fetch_done *done, void 
 	f->from = registry_hold(spec->from);
 	f->done = done;
 	f->arg = arg;
-	list_push(&f->m->waiters, &f->link);
+	list_append(&f->m->waiters, &f->link);
 	return f;
 }
 

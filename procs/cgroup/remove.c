@@ -166,7 +166,7 @@ static struct removal *removal_of(const char *path)
 	r->pause_ms = FIRST_PAUSE_MS;
 	r->due_ns = loop_mono_ns();
 	r->stopped = !cgroup_unit(path);
-	list_push(&queue, &r->link);
+	list_append(&queue, &r->link);
 	arm();
 	return r;
 }

@@ -174,7 +174,7 @@ static struct unit_op *op_new(enum verb verb, const char *what, const char *name
 	op->verb = verb;
 	op->done = done;
 	op->arg = arg;
-	list_push(&ops, &op->link);
+	list_append(&ops, &op->link);
 	return op;
 }
 
@@ -286,7 +286,7 @@ static void on_lost(void *arg)
 		if (container_of(it, struct unit_op, link)->sm.now != JOB)
 			continue;
 		list_drop(it);
-		list_push(&gone, it);
+		list_append(&gone, it);
 	}
 	while ((l = list_first(&gone))) {
 		err_set(&e, ERR_UNAVAILABLE, "the bus %s went away", bus_address(bus));

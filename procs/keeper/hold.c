@@ -38,7 +38,7 @@ void hold_again(const char *name, int fd)
 	memcpy(h->name, name, size);
 	h->fd = fd;
 	map_put(&by_name, h->name, h);
-	list_push(&all, &h->link);
+	list_append(&all, &h->link);
 }
 
 void hold(const char *name, int fd)

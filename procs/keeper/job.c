@@ -175,7 +175,7 @@ static void job_new(const struct child_request *r, uint64_t tag, pid_t pid, int 
 	offspring_add(&j->child, pid, on_ended);
 	if (j->keep_id && !j->pidfile)
 		fd_watch_set(&j->birth_watch, birth_fd, FD_READ, on_birth);
-	list_push(&all, &j->link);
+	list_append(&all, &j->link);
 }
 
 void job_spawn(struct imsg *m)

@@ -76,7 +76,7 @@ static struct kept *kept_new(const char *id, pid_t pid)
 	k->pid = pid;
 	k->pidfd = -1;
 	map_put(&by_id, k->id, k);
-	list_push(&all, &k->link);
+	list_append(&all, &k->link);
 	return k;
 }
 

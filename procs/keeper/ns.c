@@ -169,7 +169,7 @@ static int start(const struct ns_make *r, uint64_t tag, struct err *e)
 	op->id = own_must(strdup(r->id));
 	op->path = r->path ? own_must(strdup(r->path)) : NULL;
 	fd_watch_set(&op->watch, op->fd, FD_READ, on_report);
-	list_push(&ops, &op->link);
+	list_append(&ops, &op->link);
 	return 0;
 }
 
@@ -223,7 +223,7 @@ void ns_drop(const struct imsg *m)
 		return;
 	d = own_must(calloc(1, sizeof(*d) + strlen(path) + 1));
 	memcpy(d->path, path, strlen(path) + 1);
-	list_push(&drops, &d->link);
+	list_append(&drops, &d->link);
 	if (!timer_is_set(&drop_timer))
 		timer_set(&drop_timer, 0, on_drop);
 }

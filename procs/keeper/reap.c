@@ -31,7 +31,7 @@ void offspring_add(struct offspring *o, pid_t pid, void (*ended)(struct offsprin
 {
 	o->pid = pid;
 	o->ended = ended;
-	list_push(&by_pid[(unsigned)pid % BUCKETS], &o->link);
+	list_append(&by_pid[(unsigned)pid % BUCKETS], &o->link);
 }
 
 void offspring_drop(struct offspring *o)

@@ -319,7 +319,7 @@ static void enqueue(struct oci_op *op)
 	op->since_ns = loop_mono_ns();
 	if (op->unqueued)
 		return launch(op);
-	list_push(&queued, &op->link);
+	list_append(&queued, &op->link);
 	fill_slots();
 }
 

@@ -145,7 +145,7 @@ static void on_waiters_turn(struct timer *t)
 	list_init(&ready);
 	while ((l = list_first(&p->waiting))) {
 		list_drop(l);
-		list_push(&ready, l);
+		list_append(&ready, l);
 	}
 	while ((l = list_first(&ready))) {
 		struct program_wait *w = container_of(l, struct program_wait, link);
@@ -247,7 +247,7 @@ static void on_version(void *arg, const struct err *e, struct child_result *r)
 void program_probe(struct program *p, struct program_wait *w, void (*fn)(struct program_wait *w, const struct err *e))
 {
 	w->fn = fn;
-	list_push(&p->waiting, &w->link);
+	list_append(&p->waiting, &w->link);
 	if (p->probe == PROBE_NONE)
 		spawn_probe(p, PROBE_VERSION, "--version", on_version);
 	else if (p->probe == PROBE_DONE)

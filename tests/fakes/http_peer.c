@@ -177,7 +177,7 @@ static void on_accept(struct fd_watch *w, int events)
 	p->fd = accept4(w->ev.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	assert(p->fd >= 0);
 	setsockopt(p->fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int)); /* head and body are two writes */
-	list_push(&peers, &p->link);
+	list_append(&peers, &p->link);
 	http_peer.accepted++;
 	http_peer.open++;
 	fd_watch_set(&p->watch, p->fd, FD_READ, on_ready);

@@ -125,7 +125,7 @@ void keeper_watch_exit(struct exit_watch *w, const char *id,
 {
 	snprintf(w->id, sizeof(w->id), "%s", id);
 	w->fn = fn;
-	list_push(&watchers, &w->link);
+	list_append(&watchers, &w->link);
 	timer_set(&timer, 0, on_tell);
 }
 

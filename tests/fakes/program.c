@@ -32,7 +32,7 @@ struct child *child_start(const struct child_spec *spec, child_done *done, void 
 
 		snprintf(c->line + n, sizeof(c->line) - n, "%s%s", i ? " " : "", spec->argv[i]);
 	}
-	list_push(&running, &c->link);
+	list_append(&running, &c->link);
 	return c;
 }
 

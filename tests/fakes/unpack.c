@@ -124,7 +124,7 @@ struct unpack *unpack_start(const struct unpack_spec *spec, unpack_done *done, v
 	u->arg = arg;
 	while (spec->blob_fd >= 0 && (n = pread(spec->blob_fd, block, sizeof(block), (off_t)u->got.len)) > 0)
 		buf_append(&u->got, block, (size_t)n);
-	list_push(&running, &u->link);
+	list_append(&running, &u->link);
 	fake_unpack_started++;
 	if (++fake_unpack_running > fake_unpack_most)
 		fake_unpack_most = fake_unpack_running;

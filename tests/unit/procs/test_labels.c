@@ -295,7 +295,7 @@ static void a_pair_that_is_taken_is_drawn_again(void)
 	drawn[0] = (uint16_t[]){ 4, 5 };
 	s = labelled(NONE);
 	ok(strstr(s->mount_label, ":s0:c4,c5") != NULL);
-	list_push(&s->containers, &c.of_sandbox); /* a container's own level counts too, in any order */
+	list_append(&s->containers, &c.of_sandbox); /* a container's own level counts too, in any order */
 	drawn[0] = (uint16_t[]){ 7, 7 };     /* no pair at all */
 	drawn[1] = (uint16_t[]){ 9, 8 };     /* each pair is drawn in one order only */
 	drawn[2] = (uint16_t[]){ 4, 5 + 1024 };

@@ -59,7 +59,7 @@ static void make(struct container *c, const char *id, const char *cgroup)
 	c->cgroup = cgroup;
 	c->sandbox = &pod;
 	c->config.name = "";
-	list_push(&pod.containers, &c->of_sandbox);
+	list_append(&pod.containers, &c->of_sandbox);
 	snprintf(dir, sizeof(dir), "%s%s", world_dir(), cgroup);
 	mkdir(dir, 0700);
 }

@@ -57,8 +57,8 @@ static void list_drops_while_walking(void)
 	int sum = 0;
 
 	list_init(&head);
-	list_push(&head, &x.link);
-	list_push(&head, &y.link);
+	list_append(&head, &x.link);
+	list_append(&head, &y.link);
 	ok(list_first(&head) == &x.link);
 	list_each(l, &head)
 		sum += container_of(l, __typeof__(x), link)->v, list_drop(l);
