@@ -1,7 +1,7 @@
 /* checkpoint_rpc.c - CheckpointContainer. Spec: CRI v1 RuntimeService. */
 #include "api.pb-c.h"
 #include "handlers/checkpoint_flow.h"
-#include "handlers/rpc.h"
+#include "handlers/services.h"
 
 enum { CHECKPOINT_SECONDS_MAX = 365 * 24 * 3600 };
 

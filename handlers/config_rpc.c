@@ -5,7 +5,7 @@
 
 #include "api.pb-c.h"
 #include "handlers/convert.h"
-#include "handlers/rpc.h"
+#include "handlers/services.h"
 #include "procs/cgroup.h"
 #include "procs/cni.h"
 #include "procs/keeper.h"

@@ -2,6 +2,7 @@
 #include "handlers/convert.h"
 #include "handlers/filter.h"
 #include "handlers/listing.h"
+#include "handlers/services.h"
 #include "handlers/status.h"
 #include "reactor/json.h"
 

@@ -5,7 +5,7 @@
 #include "handlers/create_flow.h"
 #include "handlers/remove_flow.h"
 #include "handlers/restore_flow.h"
-#include "handlers/rpc.h"
+#include "handlers/services.h"
 #include "procs/reopen.h"
 #include "procs/start.h"
 #include "procs/stop.h"

@@ -9,7 +9,7 @@
 
 #include "containerd.pb-c.h"
 #include "handlers/convert.h"
-#include "handlers/rpc.h"
+#include "handlers/services.h"
 #include "procs/bundle.h"
 #include "procs/sandbox_task.h"
 

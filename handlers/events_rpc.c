@@ -4,7 +4,7 @@
  * are lost for it, counted, and logged when that begins and ends: the kubelet lists all pods now and then anyhow. */
 #include <stdlib.h>
 
-#include "handlers/rpc.h"
+#include "handlers/services.h"
 #include "handlers/status.h"
 #include "procs/events.h"
 #include "reactor/log.h"

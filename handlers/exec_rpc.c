@@ -2,7 +2,7 @@
  *
  * Spec: CRI v1 RuntimeService.ExecSync, Exec, Attach, PortForward. */
 #include "api.pb-c.h"
-#include "handlers/rpc.h"
+#include "handlers/services.h"
 #include "handlers/stream.h"
 #include "procs/exec.h"
 #include "reactor/own.h"

@@ -5,6 +5,7 @@
 #include "api.pb-c.h"
 #include "handlers/convert.h"
 #include "handlers/listing.h"
+#include "handlers/services.h"
 #include "images/pull.h"
 #include "images/store.h"
 #include "procs/oci/runtime.h"

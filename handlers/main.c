@@ -23,7 +23,7 @@
 #include "handlers/create_flow.h"
 #include "handlers/pages.h"
 #include "handlers/recover.h"
-#include "handlers/rpc.h"
+#include "handlers/services.h"
 #include "handlers/stream.h"
 #include "images/pull.h"
 #include "images/snapshot.h"
@@ -200,7 +200,7 @@ static int listen_all(struct err *e)
 	if (stream_open(&stream, e) < 0)
 		return -1;
 	http_client_warm();
-	grpc = grpc_server_new(rpc_open(), NULL);
+	grpc = grpc_server_new(services_open(), NULL);
 	for (size_t i = 0; i < config.listen.n; i++) {
 		if (grpc_server_listen(grpc, config.listen.at[i], e) < 0)
 			return err_wrap(e, "listen");

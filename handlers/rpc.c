@@ -10,8 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api.pb-c.h"
-#include "containerd.pb-c.h"
 #include "reactor/list.h"
 #include "reactor/log.h"
 #include "reactor/loop.h"
@@ -30,18 +28,6 @@ struct rpc {
 	void *space_arg;
 	struct link of_all;
 	struct link waiting; /* in an operation's list */
-};
-
-static struct rpc_method methods[] = {
-#define RPC(service, method, handler) \
-	{ &runtime__v1__##service##_descriptor_, NULL, handler, "/runtime.v1." #service "/" #method },
-#define runtime__v1__RuntimeService_descriptor_ runtime__v1__runtime_service__descriptor
-#define runtime__v1__ImageService_descriptor_ runtime__v1__image_service__descriptor
-#define CONTAINERD(package, service, method, handler) \
-	{ &containerd__##service##__descriptor, NULL, handler, "/containerd.services." package "/" #method },
-#include "handlers/services.def"
-#undef RPC
-#undef CONTAINERD
 };
 
 static struct map by_path;
@@ -112,16 +98,6 @@ void rpc_fail(struct rpc *r, const struct err *e)
 }
 
 /* ---- streams ---- */
-
-void rpc_send(struct rpc *r, const void *message)
-{
-	size_t n = protobuf_c_message_get_packed_size(message);
-	auto_free uint8_t *bytes = own_must(malloc(n ? n : 1));
-
-	assert(((const ProtobufCMessage *)message)->descriptor == r->method->descriptor->output);
-	protobuf_c_message_pack(message, bytes);
-	rpc_send_packed(r, bytes, n);
-}
 
 void rpc_send_packed(struct rpc *r, const uint8_t *bytes, size_t n)
 {
@@ -226,11 +202,6 @@ static struct rpc *rpc_new(struct grpc_call *call, const struct rpc_method *m)
 	return r;
 }
 
-static bool always_served(const struct rpc_method *m)
-{
-	return m->fn == rpc_version || m->fn == rpc_status;
-}
-
 static void on_call(void *arg, struct grpc_call *call, const char *path, const uint8_t *msg, size_t len)
 {
 	const struct rpc_method *m = rpc_method(path);
@@ -249,7 +220,7 @@ static void on_call(void *arg, struct grpc_call *call, const char *path, const u
 		err_set(&e, ERR_UNIMPLEMENTED, "%s is not implemented", short_name(r));
 		return rpc_fail(r, &e);
 	}
-	if (!serving && !always_served(m)) {
+	if (!serving && !m->always_served) {
 		err_set(&e, ERR_UNAVAILABLE, "starting: the state of the last run is being read");
 		return rpc_fail(r, &e);
 	}
@@ -263,15 +234,13 @@ static void on_call(void *arg, struct grpc_call *call, const char *path, const u
 	m->fn(r, request);
 }
 
-grpc_fn *rpc_open(void)
+grpc_fn *rpc_open(struct rpc_method *methods, size_t n)
 {
 	list_init(&all);
-	for (size_t i = 0; i < sizeof(methods) / sizeof(*methods); i++) {
-		const char *name = strrchr(methods[i].path, '/') + 1;
-
-		methods[i].descriptor = protobuf_c_service_descriptor_get_method_by_name(methods[i].service, name);
-		assert(methods[i].descriptor);
-		map_put(&by_path, methods[i].path, &methods[i]);
+	for (struct rpc_method *m = methods; m < methods + n; m++) {
+		m->descriptor = protobuf_c_service_descriptor_get_method_by_name(m->service, strrchr(m->path, '/') + 1);
+		assert(m->descriptor);
+		map_put(&by_path, m->path, m);
 	}
 	return on_call;
 }

@@ -5,6 +5,7 @@
 #include "handlers/filter.h"
 #include "handlers/listing.h"
 #include "handlers/sandbox_flow.h"
+#include "handlers/services.h"
 #include "handlers/status.h"
 #include "reactor/json.h"
 

@@ -6,6 +6,7 @@
 #include "handlers/convert.h"
 #include "handlers/filter.h"
 #include "handlers/listing.h"
+#include "handlers/services.h"
 #include "images/snapshot.h"
 #include "images/store.h"
 #include "procs/cgroup.h"

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "handlers/stream/request.h"
 #include "reactor/http_server.h"
 #include "reactor/list.h"
 #include "reactor/log.h"

@@ -6,13 +6,28 @@
 #ifndef HANDLERS_STREAM_H
 #define HANDLERS_STREAM_H
 
-#include "handlers/stream/request.h"
+#include <stdint.h>
+
+#include "procs/streams.h"
+#include "reactor/arena.h"
 #include "reactor/err.h"
+#include "reactor/fields.h"
 
 struct stream_config {
 	const char *address; /* a literal IP address of this host */
 	int32_t port;        /* 0: a free one */
 	const char *tls_cert, *tls_key; /* PEM files, "" for plain http; read again when they changed */
+};
+
+enum stream_kind { STREAM_EXEC, STREAM_ATTACH, STREAM_PORT_FORWARD, STREAM_KINDS };
+
+struct stream_request {
+	enum stream_kind kind;
+	const char *id;          /* of the container; PORT_FORWARD: of the sandbox */
+	struct strings cmd;      /* EXEC */
+	struct stdio_want want;  /* EXEC, ATTACH */
+	struct ints ports;       /* PORT_FORWARD, for WebSocket channels */
+	struct arena *arena;     /* owns all of it, and itself */
 };
 
 int stream_open(const struct stream_config *cfg, struct err *e);

@@ -3,7 +3,7 @@
 
 #include "handlers/convert.h"
 #include "handlers/convert_in.h"
-#include "handlers/rpc.h"
+#include "handlers/services.h"
 #include "procs/cgroup/pod.h"
 #include "procs/update.h"
 

@@ -1,23 +1,11 @@
-/* request.h - what a URL stands for, and the machines that serve one: command.c, forward.c,
- * forward_ws.c. Each owns its connection and itself: it is gone when client, process or ports are done. */
+/* request.h - the machines that serve the request of a URL: command.c, forward.c, forward_ws.c.
+ *
+ * Each owns its connection and itself, and frees both when the client, the process or the ports are done. */
 #ifndef HANDLERS_STREAM_REQUEST_H
 #define HANDLERS_STREAM_REQUEST_H
 
-#include "procs/streams.h"
-#include "reactor/arena.h"
+#include "handlers/stream.h"
 #include "reactor/conduit.h"
-#include "reactor/fields.h"
-
-enum stream_kind { STREAM_EXEC, STREAM_ATTACH, STREAM_PORT_FORWARD, STREAM_KINDS };
-
-struct stream_request {
-	enum stream_kind kind;
-	const char *id;          /* of the container; PORT_FORWARD: of the sandbox */
-	struct strings cmd;      /* EXEC */
-	struct stdio_want want;  /* EXEC, ATTACH */
-	struct ints ports;       /* PORT_FORWARD, for WebSocket channels */
-	struct arena *arena;     /* owns all of it, and itself */
-};
 
 enum stream_transport { STREAM_SPDY, STREAM_WS, STREAM_WS_BASE64, STREAM_SPDY_IN_WS };
 

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "api.pb-c.h"
-#include "handlers/rpc.h"
+#include "handlers/services.h"
 #include "tests/tap.h"
 
 /* Every message is reached from the services; nested ones by walking the fields. */
@@ -149,6 +149,7 @@ static void check_rpc(char **cells)
 {
 	char path[128];
 	const struct rpc_method *m;
+	bool always = strcmp(cells[1], "Version") == 0 || strcmp(cells[1], "Status") == 0;
 
 	snprintf(path, sizeof(path), "/runtime.v1.%s/%s", cells[0], cells[1]);
 	m = rpc_method(path);
@@ -157,6 +158,8 @@ static void check_rpc(char **cells)
 	if (strcmp(package_less(m->descriptor->input->name), cells[2]) != 0 ||
 	    strcmp(package_less(m->descriptor->output->name), cells[3]) != 0)
 		wrong("types", cells);
+	if (m->always_served != always)
+		wrong(always ? "not served before recovery has ended" : "served before recovery has ended", cells);
 }
 
 int main(void)
@@ -166,7 +169,7 @@ int main(void)
 	unsigned methods = 0, described = 0;
 	size_t maps = 0;
 
-	rpc_open();
+	services_open();
 	for (size_t i = 0; i < 2; i++) {
 		methods += services[i]->n_methods;
 		for (unsigned k = 0; k < services[i]->n_methods; k++) {

@@ -2,7 +2,7 @@
 #include <sys/stat.h>
 
 #include "api.pb-c.h"
-#include "handlers/rpc.h"
+#include "handlers/services.h"
 #include "procs/events.h"
 #include "reactor/log.h"
 #include "tests/fakes/rpc.h"
