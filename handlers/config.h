@@ -9,7 +9,7 @@
 #include "images/store.h"
 #include "procs/cgroup.h"
 #include "procs/cni.h"
-#include "procs/oci/runtime.h"
+#include "procs/runtime.h"
 #include "reactor/err.h"
 #include "reactor/log.h"
 

@@ -9,7 +9,7 @@
 #include "procs/cgroup.h"
 #include "procs/cni.h"
 #include "procs/keeper.h"
-#include "procs/oci/runtime.h"
+#include "procs/runtime.h"
 #include "reactor/log.h"
 
 static const struct config *config;

@@ -11,7 +11,7 @@
 #include "images/store.h"
 #include "procs/create.h"
 #include "procs/labels.h"
-#include "procs/oci/runtime.h"
+#include "procs/runtime.h"
 #include "procs/sandbox_down.h"
 #include "procs/sandbox_files.h"
 #include "procs/volume.h"

@@ -8,7 +8,7 @@
 #include "handlers/services.h"
 #include "images/pull.h"
 #include "images/store.h"
-#include "procs/oci/runtime.h"
+#include "procs/runtime.h"
 #include "reactor/json.h"
 #include "reactor/log.h"
 #include "reactor/own.h"

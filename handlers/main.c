@@ -32,16 +32,16 @@
 #include "procs/apparmor.h"
 #include "procs/cdi.h"
 #include "procs/cgroup.h"
+#include "procs/cgroup/units.h"
 #include "procs/container.h"
-#include "procs/seccomp_bpf.h"
 #include "procs/keeper.h"
 #include "procs/log_pump.h"
-#include "procs/oci/userns.h"
+#include "procs/runtime.h"
 #include "procs/sandbox_task.h"
+#include "procs/sandbox_up.h"
+#include "procs/seccomp_bpf.h"
 #include "procs/selinux.h"
 #include "procs/start.h"
-#include "procs/sandbox_up.h"
-#include "procs/cgroup/units.h"
 #include "reactor/http_client.h"
 #include "reactor/loop.h"
 #include "reactor/own.h"
@@ -225,7 +225,8 @@ static void on_apparmor(void *arg)
 	rpc_serve();
 	keeper_ready();
 	timer_set(&settle_timer, SETTLE_MS, on_settled);
-	userns_trials_open(&(struct userns_config){ config.state, program("crisp-pause"), snapshot_probe_userns });
+	runtime_trials_open(
+		&(struct runtime_trials_config){ config.state, program("crisp-pause"), snapshot_probe_userns });
 	log_info("ready version=%s", CRISP_VERSION);
 }
 
@@ -392,7 +393,7 @@ int main(int argc, char **argv)
 	config_rpc_open(&config);
 	keeper_open((int)strtol(channel, NULL, 10), &events);
 	loop_run();
-	userns_trials_close();
+	runtime_trials_close();
 	apparmor_close();
 	stream_close();
 	if (http)

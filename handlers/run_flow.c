@@ -8,7 +8,7 @@
 
 #include "api.pb-c.h"
 #include "handlers/sandbox_flow.h"
-#include "procs/oci/runtime.h"
+#include "procs/runtime.h"
 #include "procs/sandbox_up.h"
 #include "reactor/log.h"
 #include "reactor/loop.h"

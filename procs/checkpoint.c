@@ -17,7 +17,7 @@
 #include <sys/stat.h>
 
 #include "procs/criu.h"
-#include "procs/oci/runtime.h"
+#include "procs/runtime.h"
 #include "reactor/child.h"
 #include "reactor/log.h"
 #include "reactor/own.h"
@@ -42,7 +42,7 @@ struct checkpoint {
 	struct arena *arena;
 	const char *dir;
 	int64_t deadline_ns; /* loop_mono_ns() */
-	struct oci_op *op;   /* under way, else NULL */
+	struct runtime_op *op; /* under way, else NULL */
 	struct timer timer;
 	struct err err;
 	checkpoint_done *dumped, *thawed;
@@ -78,11 +78,11 @@ static void runs_on(struct container *c)
 		log_error("container_record container=%.12s error=%s", c->id, log_quote(e.msg));
 }
 
-static struct oci_op *resume(struct container *c, oci_done *done, void *arg)
+static struct runtime_op *resume(struct container *c, runtime_done *done, void *arg)
 {
 	const struct runtime_handler *h = runtime_find(c->runtime);
 
-	return h ? oci_resume(h, c->id, done, arg) : NULL;
+	return h ? runtime_resume(h, c->id, done, arg) : NULL;
 }
 
 /* A container that ended meanwhile has nothing to thaw. */
@@ -164,7 +164,7 @@ void checkpoint_yield(struct container *c)
 	}
 	err_set(&k->err, ERR_ABORTED, "container %.12s is being stopped", c->id);
 	if (k->op)
-		oci_cancel(take_ptr(&k->op));
+		runtime_cancel(take_ptr(&k->op));
 	if (k->sm.now == FREEZE || k->sm.now == DUMP)
 		undo(k);
 }
@@ -192,7 +192,7 @@ static void on_dumped(void *arg, const struct err *e, struct child_result *r)
 static void dump(struct checkpoint *k)
 {
 	struct container *c = k->container;
-	struct oci_images images = {
+	struct runtime_images images = {
 		.dir = arena_printf(k->arena, "%s/checkpoint", k->dir),
 		.work = k->dir,
 		.criu_config = criu_config_path(c, k->arena),
@@ -204,7 +204,7 @@ static void dump(struct checkpoint *k)
 		err_set(&k->err, ERR_DEADLINE_EXCEEDED, "not dumped in time");
 		return undo(k);
 	}
-	k->op = oci_checkpoint(runtime_find(c->runtime), c->id, &images, on_dumped, k);
+	k->op = runtime_checkpoint(runtime_find(c->runtime), c->id, &images, on_dumped, k);
 }
 
 static void on_frozen(void *arg, const struct err *e, struct child_result *r)
@@ -271,7 +271,7 @@ struct checkpoint *checkpoint_start(struct container *c, const char *dir, int64_
 	if (refuse(c, &k->err) < 0 || prepare(k, &k->err) < 0)
 		timer_set(&k->timer, 0, on_over);
 	else
-		k->op = oci_pause(runtime_find(c->runtime), c->id, on_frozen, k);
+		k->op = runtime_pause(runtime_find(c->runtime), c->id, on_frozen, k);
 	return k;
 }
 

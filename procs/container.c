@@ -7,7 +7,7 @@
 
 #include "procs/cgroup.h"
 #include "procs/events.h"
-#include "procs/oci/runtime.h"
+#include "procs/runtime.h"
 #include "reactor/log.h"
 #include "reactor/map.h"
 #include "reactor/own.h"

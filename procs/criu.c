@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "procs/bundle.h"
-#include "procs/oci/runtime.h"
+#include "procs/runtime.h"
 #include "reactor/buf.h"
 #include "reactor/own.h"
 #include "reactor/small_file.h"

@@ -22,7 +22,7 @@
 
 #include "procs/exec_file.h"
 #include "procs/keeper.h"
-#include "procs/oci/runtime.h"
+#include "procs/runtime.h"
 #include "reactor/buf.h"
 #include "reactor/child.h"
 #include "reactor/log.h"
@@ -233,8 +233,8 @@ static int spawn(struct exec *x, const struct container *c, const struct strings
 		return -1;
 	fd_watch_set(&x->out.watch, x->out.fd, FD_READ, on_out);
 	fd_watch_set(&x->err.watch, x->err.fd, FD_READ, on_err);
-	oci_exec(h, c->id, x->file.process, x->file.pidfile, x->keep_id, &(struct oci_stdio){ -1, out, err, NULL },
-		 on_spawned, x);
+	runtime_exec(h, c->id, x->file.process, x->file.pidfile, x->keep_id,
+		     &(struct runtime_stdio){ -1, out, err, NULL }, on_spawned, x);
 	return 0;
 }
 

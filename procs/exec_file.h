@@ -4,7 +4,7 @@
 #define PROCS_EXEC_FILE_H
 
 #include "procs/container.h"
-#include "procs/oci/runtime.h"
+#include "procs/runtime.h"
 #include "reactor/err.h"
 
 /* Whom to ask for it. NULL: FAILED_PRECONDITION, c does not run or its runtime is not configured any more;

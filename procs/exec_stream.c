@@ -25,7 +25,7 @@
 #include "procs/exec_file.h"
 #include "procs/feed.h"
 #include "procs/keeper.h"
-#include "procs/oci/runtime.h"
+#include "procs/runtime.h"
 #include "reactor/child.h"
 #include "reactor/log.h"
 #include "reactor/loop.h"
@@ -309,7 +309,7 @@ static int open_pipe(int *ours, int *theirs, bool we_write, struct err *e)
 	return 0;
 }
 
-static int open_streams(struct exec_stream *x, const struct stdio_want *want, struct oci_stdio *io, struct err *e)
+static int open_streams(struct exec_stream *x, const struct stdio_want *want, struct runtime_stdio *io, struct err *e)
 {
 	if (want->tty) {
 		x->console = console_listen(e);
@@ -329,7 +329,7 @@ static int open_streams(struct exec_stream *x, const struct stdio_want *want, st
 }
 
 static int spawn(struct exec_stream *x, const struct container *c, const struct strings *cmd,
-		 const struct stdio_want *want, struct oci_stdio *io, struct err *e)
+		 const struct stdio_want *want, struct runtime_stdio *io, struct err *e)
 {
 	const struct runtime_handler *h = exec_runtime(c, cmd, e);
 
@@ -337,7 +337,7 @@ static int spawn(struct exec_stream *x, const struct container *c, const struct 
 		return -1;
 	if (open_streams(x, want, io, e) < 0 || exec_file_write(&x->file, x->arena, c, x->id, cmd, want->tty, e) < 0)
 		return -1;
-	oci_exec(h, c->id, x->file.process, x->file.pidfile, x->keep_id, io, on_spawned, x);
+	runtime_exec(h, c->id, x->file.process, x->file.pidfile, x->keep_id, io, on_spawned, x);
 	return 0;
 }
 
@@ -350,7 +350,7 @@ struct stdio *exec_stream_start(struct container *c, const struct strings *cmd, 
 				const struct stdio_events *events, void *arg)
 {
 	struct exec_stream *x = new_zero(struct exec_stream);
-	struct oci_stdio io = { -1, -1, -1, NULL };
+	struct runtime_stdio io = { -1, -1, -1, NULL };
 
 	x->stdio = (struct stdio){ &ops, events, arg };
 	id_random(x->id);

@@ -18,8 +18,8 @@
 #include "procs/console.h"
 #include "procs/keeper.h"
 #include "procs/log_pump.h"
-#include "procs/oci/runtime.h"
 #include "procs/oom.h"
+#include "procs/runtime.h"
 #include "reactor/log.h"
 #include "reactor/own.h"
 #include "reactor/sm.h"
@@ -117,7 +117,7 @@ static void delete_now(struct life *l, bool force)
 	const struct runtime_handler *h = runtime_find(c->runtime);
 
 	if (h) {
-		oci_delete(h, c->id, force, on_deleted, l);
+		runtime_delete(h, c->id, force, on_deleted, l);
 		return;
 	}
 	log_warn("runtime_delete container=%.12s error=\"runtime handler %s is not configured any more\"", c->id,

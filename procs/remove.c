@@ -16,7 +16,7 @@
 #include "procs/keeper.h"
 #include "procs/life.h"
 #include "procs/log_pump.h"
-#include "procs/oci/runtime.h"
+#include "procs/runtime.h"
 #include "procs/stop.h"
 #include "reactor/child.h"
 #include "reactor/log.h"
@@ -98,7 +98,7 @@ static void delete_it(struct remove *r)
 
 	sm_move(&r->sm, DELETE);
 	if (c->in_runtime && h) {
-		oci_delete(h, c->id, true, on_deleted, r);
+		runtime_delete(h, c->id, true, on_deleted, r);
 		return;
 	}
 	if (c->in_runtime)

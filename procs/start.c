@@ -25,10 +25,10 @@
 #include "procs/keeper.h"
 #include "procs/life.h"
 #include "procs/log_pump.h"
-#include "procs/oci/runtime.h"
-#include "procs/oom.h"
-#include "procs/selinux.h"
 #include "procs/mount_host.h"
+#include "procs/oom.h"
+#include "procs/runtime.h"
+#include "procs/selinux.h"
 #include "reactor/child.h"
 #include "reactor/log.h"
 #include "reactor/metric.h"
@@ -133,7 +133,7 @@ static void undo(struct start *s)
 	struct container *c = s->container;
 
 	sm_move(&s->sm, UNDO);
-	oci_delete(runtime_find(c->runtime), c->id, true, on_undone, s);
+	runtime_delete(runtime_find(c->runtime), c->id, true, on_undone, s);
 }
 
 static int take_console(struct start *s)
@@ -185,7 +185,7 @@ static int open_stdin(const struct container *c, int *out, struct err *e)
 	return 0;
 }
 
-static int open_streams(struct start *s, struct oci_stdio *io)
+static int open_streams(struct start *s, struct runtime_stdio *io)
 {
 	struct container *c = s->container;
 
@@ -219,7 +219,7 @@ static int dup_cloexec(int fd)
 /* In a user namespace the process could not open /dev/stdout again while the FIFOs are ours. And /dev/null must not be
  * what it is started with, terminal or not: crun 1.8.1 gives the host's node, which the container has too, to the
  * container's root. */
-static int own_streams(const struct container *c, struct oci_stdio *io, struct err *e)
+static int own_streams(const struct container *c, struct runtime_stdio *io, struct err *e)
 {
 	const struct ns_options *ns = &c->sandbox->config.security.ns;
 	int ends[2];
@@ -241,7 +241,7 @@ static int own_streams(const struct container *c, struct oci_stdio *io, struct e
 }
 
 /* What the container inherits it must be allowed to write, and to open again as /dev/stdout. */
-static int label_streams(const struct container *c, const struct oci_stdio *io, struct err *e)
+static int label_streams(const struct container *c, const struct runtime_stdio *io, struct err *e)
 {
 	const int fds[] = { io->in, io->out, io->err };
 
@@ -251,7 +251,7 @@ static int label_streams(const struct container *c, const struct oci_stdio *io, 
 	return 0;
 }
 
-static void close_streams(const struct oci_stdio *io)
+static void close_streams(const struct runtime_stdio *io)
 {
 	const int fds[] = { io->in, io->out, io->err };
 
@@ -292,23 +292,23 @@ static void on_restored(void *arg, const struct err *e, struct child_result *r)
 }
 
 /* The processes of a checkpoint in place of the first one of the image. */
-static void restore(struct start *s, const struct runtime_handler *h, const struct oci_stdio *io)
+static void restore(struct start *s, const struct runtime_handler *h, const struct runtime_stdio *io)
 {
 	struct container *c = s->container;
 	struct arena *a = arena_new();
-	struct oci_images images = {
+	struct runtime_images images = {
 		.dir = arena_printf(a, "%s/checkpoint", c->restore),
 		.work = c->bundle,
 		.criu_config = criu_config_path(c, a),
 	};
 
-	oci_restore(h, c->id, c->bundle, c->cgroup, &images, io, on_restored, s);
+	runtime_restore(h, c->id, c->bundle, c->cgroup, &images, io, on_restored, s);
 	arena_free(a);
 }
 
 static void prepare_and_run(struct start *s)
 {
-	struct oci_stdio io = { -1, -1, -1, NULL };
+	struct runtime_stdio io = { -1, -1, -1, NULL };
 	struct container *c = s->container;
 	const struct runtime_handler *h = runtime_find(c->runtime);
 	int64_t begin_ns = loop_mono_ns();
@@ -331,7 +331,7 @@ static void prepare_and_run(struct start *s)
 	if (*c->restore)
 		restore(s, h, &io);
 	else
-		oci_run(h, c->id, c->bundle, c->cgroup, &io, on_ran, s);
+		runtime_run(h, c->id, c->bundle, c->cgroup, &io, on_ran, s);
 	close_streams(&io);
 }
 

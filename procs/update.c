@@ -14,7 +14,7 @@
 #include <string.h>
 
 #include "procs/bundle.h"
-#include "procs/oci/runtime.h"
+#include "procs/runtime.h"
 #include "procs/spec.h"
 #include "reactor/json.h"
 #include "reactor/log.h"
@@ -155,7 +155,7 @@ static void undo(struct update *u)
 	if (!old)
 		return fail(u);
 	sm_move(&u->sm, UNDO);
-	oci_update(h, c->id, old, on_undone, u);
+	runtime_update(h, c->id, old, on_undone, u);
 }
 
 /* ---- on disk ---- */
@@ -246,7 +246,7 @@ static void on_turn(struct lane_pass *p)
 		return fail(u);
 	}
 	sm_move(&u->sm, RUNTIME);
-	oci_update(h, c->id, text, on_updated, u);
+	runtime_update(h, c->id, text, on_updated, u);
 }
 
 void update_start(struct container *c, const struct resources *asked, update_done *done, void *arg)

@@ -38,7 +38,7 @@ static const struct sm_state op_states[] = {
 	[DONE]    = { "DONE",    0 },
 };
 
-struct oci_op {
+struct runtime_op {
 	struct sm sm;
 	struct arena *arena;
 	struct program *program;
@@ -54,18 +54,18 @@ struct oci_op {
 	struct timer timer;
 	int64_t since_ns; /* it is queued, then runs */
 	struct err err; /* meaningful when it failed */
-	oci_done *done;
+	runtime_done *done;
 	void *arg;
 };
 
-static struct link queued = { &queued, &queued }; /* of struct oci_op.link */
+static struct link queued = { &queued, &queued }; /* of struct runtime_op.link */
 static size_t busy;
 static uint64_t serial;
 
 static void fill_slots(void);
 
 /* How long the step took that ends now; the next one begins. */
-static void clock_step(struct oci_op *op, const char *stage)
+static void clock_step(struct runtime_op *op, const char *stage)
 {
 	int64_t now_ns = loop_mono_ns();
 
@@ -82,18 +82,18 @@ static size_t slots(void)
 	return (cpus > 0 ? (size_t)cpus : 1) * SLOTS_PER_CPU;
 }
 
-static void arg_add(struct oci_op *op, const char *arg)
+static void arg_add(struct runtime_op *op, const char *arg)
 {
 	assert(op->argc + 1 < ARGS_MAX);
 	op->argv[op->argc++] = arena_strdup(op->arena, arg);
 }
 
 /* scope: the runtime makes its group through systemd. Only what makes a group needs to be told; its state keeps it. */
-static struct oci_op *op_of_group(const struct runtime_handler *h, const char *verb, const char *id, bool scope,
-				  oci_done *done, void *arg)
+static struct runtime_op *op_of_group(const struct runtime_handler *h, const char *verb, const char *id, bool scope,
+				      runtime_done *done, void *arg)
 {
 	struct arena *a = arena_new();
-	struct oci_op *op = arena_zalloc(a, sizeof(*op));
+	struct runtime_op *op = arena_zalloc(a, sizeof(*op));
 
 	op->arena = a;
 	op->sm = (struct sm){ op_states, verb, arena_strdup(a, id), PROBE };
@@ -114,13 +114,13 @@ static struct oci_op *op_of_group(const struct runtime_handler *h, const char *v
 	return op;
 }
 
-static struct oci_op *op_new(const struct runtime_handler *h, const char *verb, const char *id, oci_done *done,
-			     void *arg)
+static struct runtime_op *op_new(const struct runtime_handler *h, const char *verb, const char *id, runtime_done *done,
+				 void *arg)
 {
 	return op_of_group(h, verb, id, false, done, arg);
 }
 
-static void op_free(struct oci_op *op)
+static void op_free(struct runtime_op *op)
 {
 	timer_clear(&op->timer);
 	for (size_t i = 0; i < op->spec.nfds; i++)
@@ -129,7 +129,7 @@ static void op_free(struct oci_op *op)
 	arena_free(op->arena);
 }
 
-static void give_fd(struct oci_op *op, int fd, int theirs)
+static void give_fd(struct runtime_op *op, int fd, int theirs)
 {
 	int copy;
 
@@ -142,7 +142,7 @@ static void give_fd(struct oci_op *op, int fd, int theirs)
 		op->fds[op->spec.nfds++] = (struct child_fd){ copy, theirs };
 }
 
-static void give_stdio(struct oci_op *op, const struct oci_stdio *io)
+static void give_stdio(struct runtime_op *op, const struct runtime_stdio *io)
 {
 	give_fd(op, io->in, 0);
 	give_fd(op, io->out, 1);
@@ -189,7 +189,7 @@ const char *oci_log_words(struct arena *a, const char *text, size_t len)
 	return words;
 }
 
-static const char *log_words(struct oci_op *op)
+static const char *log_words(struct runtime_op *op)
 {
 	auto_fd int fd = open(op->log, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	char *text = arena_zalloc(op->arena, LOG_TAIL);
@@ -203,7 +203,7 @@ static const char *log_words(struct oci_op *op)
 }
 
 /* A program that logs nothing may still have said something: the last line that is not empty. */
-static const char *stderr_words(struct oci_op *op, const struct child_result *r)
+static const char *stderr_words(struct runtime_op *op, const struct child_result *r)
 {
 	const char *end = r->err + r->err_len, *at;
 
@@ -214,7 +214,7 @@ static const char *stderr_words(struct oci_op *op, const struct child_result *r)
 	return one_line(op->arena, arena_strndup(op->arena, at, (size_t)(end - at)));
 }
 
-static void explain(struct oci_op *op, const struct child_result *r)
+static void explain(struct runtime_op *op, const struct child_result *r)
 {
 	const char *words = log_words(op);
 
@@ -226,9 +226,9 @@ static void explain(struct oci_op *op, const struct child_result *r)
 
 /* ---- from the queue to the end ---- */
 
-static void report(struct oci_op *op, bool failed, struct child_result *r)
+static void report(struct runtime_op *op, bool failed, struct child_result *r)
 {
-	oci_done *done = op->done;
+	runtime_done *done = op->done;
 	void *arg = op->arg;
 	struct err e = op->err;
 
@@ -238,7 +238,7 @@ static void report(struct oci_op *op, bool failed, struct child_result *r)
 
 static void on_child(void *arg, const struct err *e, struct child_result *r)
 {
-	struct oci_op *op = arg;
+	struct runtime_op *op = arg;
 
 	op->child = NULL;
 	busy -= !op->unqueued;
@@ -254,7 +254,7 @@ static void on_child(void *arg, const struct err *e, struct child_result *r)
 	report(op, e || r->status != 0, r);
 }
 
-static void launch(struct oci_op *op)
+static void launch(struct runtime_op *op)
 {
 	if (list_linked(&op->link))
 		list_drop(&op->link);
@@ -274,7 +274,7 @@ static void fill_slots(void)
 	struct link *next;
 
 	while (busy < slots() && (next = list_first(&queued)))
-		launch(container_of(next, struct oci_op, link));
+		launch(container_of(next, struct runtime_op, link));
 }
 
 /* Where the program itself, started by us, would find it. */
@@ -294,7 +294,7 @@ static bool has_criu(void)
 
 static void on_failed_early(struct timer *t);
 
-static bool can_checkpoint(struct oci_op *op)
+static bool can_checkpoint(struct runtime_op *op)
 {
 	if (!op->program->features.checkpoint)
 		err_set(&op->err, ERR_FAILED_PRECONDITION,
@@ -309,7 +309,7 @@ static bool can_checkpoint(struct oci_op *op)
 	return false;
 }
 
-static void enqueue(struct oci_op *op)
+static void enqueue(struct runtime_op *op)
 {
 	if (op->needs_criu && !can_checkpoint(op)) {
 		timer_set(&op->timer, 0, on_failed_early);
@@ -325,7 +325,7 @@ static void enqueue(struct oci_op *op)
 
 static void on_failed_early(struct timer *t)
 {
-	struct oci_op *op = container_of(t, struct oci_op, timer);
+	struct runtime_op *op = container_of(t, struct runtime_op, timer);
 	struct child_result none = { .status = -1, .pidfd = -1, .out = "", .err = "" };
 
 	sm_move(&op->sm, DONE);
@@ -334,7 +334,7 @@ static void on_failed_early(struct timer *t)
 
 static void on_probed(struct program_wait *w, const struct err *e)
 {
-	struct oci_op *op = container_of(w, struct oci_op, probe);
+	struct runtime_op *op = container_of(w, struct runtime_op, probe);
 
 	if (!e)
 		return enqueue(op);
@@ -342,7 +342,7 @@ static void on_probed(struct program_wait *w, const struct err *e)
 	timer_set(&op->timer, 0, on_failed_early);
 }
 
-static struct oci_op *op_start(struct oci_op *op)
+static struct runtime_op *op_start(struct runtime_op *op)
 {
 	if (op->err.code != ERR_OK || program_usable(op->program, &op->err) < 0)
 		timer_set(&op->timer, 0, on_failed_early);
@@ -353,7 +353,7 @@ static struct oci_op *op_start(struct oci_op *op)
 	return op;
 }
 
-void oci_cancel(struct oci_op *op)
+void runtime_cancel(struct runtime_op *op)
 {
 	if (list_linked(&op->probe.link))
 		list_drop(&op->probe.link);
@@ -369,7 +369,7 @@ void oci_cancel(struct oci_op *op)
 
 /* ---- the verbs ---- */
 
-static void keep_by_pidfile(struct oci_op *op, const char *bundle)
+static void keep_by_pidfile(struct runtime_op *op, const char *bundle)
 {
 	const char *pidfile = arena_printf(op->arena, "%s/pid", bundle);
 
@@ -383,10 +383,10 @@ static void keep_by_pidfile(struct oci_op *op, const char *bundle)
 	op->spec.timeout_ms = RUN_TIMEOUT_MS;
 }
 
-struct oci_op *oci_run(const struct runtime_handler *h, const char *id, const char *bundle, const char *cgroup,
-		       const struct oci_stdio *io, oci_done *done, void *arg)
+struct runtime_op *runtime_run(const struct runtime_handler *h, const char *id, const char *bundle, const char *cgroup,
+			       const struct runtime_stdio *io, runtime_done *done, void *arg)
 {
-	struct oci_op *op = op_of_group(h, "run", id, cgroup_is_scope(cgroup), done, arg);
+	struct runtime_op *op = op_of_group(h, "run", id, cgroup_is_scope(cgroup), done, arg);
 
 	keep_by_pidfile(op, bundle);
 	give_stdio(op, io);
@@ -394,10 +394,10 @@ struct oci_op *oci_run(const struct runtime_handler *h, const char *id, const ch
 	return op_start(op);
 }
 
-struct oci_op *oci_try(const struct runtime_handler *h, const char *id, const char *bundle, const char *cgroup,
-		       oci_done *done, void *arg)
+struct runtime_op *oci_try(const struct runtime_handler *h, const char *id, const char *bundle, const char *cgroup,
+			   runtime_done *done, void *arg)
 {
-	struct oci_op *op = op_of_group(h, "run", id, cgroup_is_scope(cgroup), done, arg);
+	struct runtime_op *op = op_of_group(h, "run", id, cgroup_is_scope(cgroup), done, arg);
 
 	arg_add(op, "--bundle");
 	arg_add(op, bundle);
@@ -410,10 +410,11 @@ struct oci_op *oci_try(const struct runtime_handler *h, const char *id, const ch
 	return op_start(op);
 }
 
-struct oci_op *oci_exec(const struct runtime_handler *h, const char *id, const char *process_path, const char *pidfile,
-			const char *keep_id, const struct oci_stdio *io, oci_done *done, void *arg)
+struct runtime_op *runtime_exec(const struct runtime_handler *h, const char *id, const char *process_path,
+				const char *pidfile, const char *keep_id, const struct runtime_stdio *io,
+				runtime_done *done, void *arg)
 {
-	struct oci_op *op = op_new(h, "exec", id, done, arg);
+	struct runtime_op *op = op_new(h, "exec", id, done, arg);
 
 	arg_add(op, "--detach");
 	arg_add(op, "--process");
@@ -428,9 +429,10 @@ struct oci_op *oci_exec(const struct runtime_handler *h, const char *id, const c
 	return op_start(op);
 }
 
-struct oci_op *oci_delete(const struct runtime_handler *h, const char *id, bool force, oci_done *done, void *arg)
+struct runtime_op *runtime_delete(const struct runtime_handler *h, const char *id, bool force, runtime_done *done,
+				  void *arg)
 {
-	struct oci_op *op = op_new(h, "delete", id, done, arg);
+	struct runtime_op *op = op_new(h, "delete", id, done, arg);
 
 	if (force)
 		arg_add(op, "--force");
@@ -440,10 +442,10 @@ struct oci_op *oci_delete(const struct runtime_handler *h, const char *id, bool 
 	return op_start(op);
 }
 
-struct oci_op *oci_update(const struct runtime_handler *h, const char *id, const char *resources_json, oci_done *done,
-			  void *arg)
+struct runtime_op *runtime_update(const struct runtime_handler *h, const char *id, const char *resources_json,
+				  runtime_done *done, void *arg)
 {
-	struct oci_op *op = op_new(h, "update", id, done, arg);
+	struct runtime_op *op = op_new(h, "update", id, done, arg);
 
 	arg_add(op, "--resources");
 	arg_add(op, "-");
@@ -455,10 +457,10 @@ struct oci_op *oci_update(const struct runtime_handler *h, const char *id, const
 	return op_start(op);
 }
 
-static struct oci_op *freezer(const struct runtime_handler *h, const char *verb, const char *id, oci_done *done,
-			      void *arg)
+static struct runtime_op *freezer(const struct runtime_handler *h, const char *verb, const char *id, runtime_done *done,
+				  void *arg)
 {
-	struct oci_op *op = op_new(h, verb, id, done, arg);
+	struct runtime_op *op = op_new(h, verb, id, done, arg);
 
 	arg_add(op, id);
 	op->spec.stderr_max = LOG_TAIL;
@@ -466,21 +468,21 @@ static struct oci_op *freezer(const struct runtime_handler *h, const char *verb,
 	return op;
 }
 
-struct oci_op *oci_pause(const struct runtime_handler *h, const char *id, oci_done *done, void *arg)
+struct runtime_op *runtime_pause(const struct runtime_handler *h, const char *id, runtime_done *done, void *arg)
 {
-	struct oci_op *op = freezer(h, "pause", id, done, arg);
+	struct runtime_op *op = freezer(h, "pause", id, done, arg);
 
 	op->needs_criu = true;
 	return op_start(op);
 }
 
-struct oci_op *oci_resume(const struct runtime_handler *h, const char *id, oci_done *done, void *arg)
+struct runtime_op *runtime_resume(const struct runtime_handler *h, const char *id, runtime_done *done, void *arg)
 {
 	return op_start(freezer(h, "resume", id, done, arg));
 }
 
 /* --file-locks: a lock that nobody outside holds comes along; without it one lock is a reason to refuse. */
-static void add_images(struct oci_op *op, const struct oci_images *images)
+static void add_images(struct runtime_op *op, const struct runtime_images *images)
 {
 	const char **env = arena_zalloc(op->arena, 3 * sizeof(*env));
 
@@ -496,10 +498,10 @@ static void add_images(struct oci_op *op, const struct oci_images *images)
 	op->needs_criu = true;
 }
 
-struct oci_op *oci_checkpoint(const struct runtime_handler *h, const char *id, const struct oci_images *images,
-			      oci_done *done, void *arg)
+struct runtime_op *runtime_checkpoint(const struct runtime_handler *h, const char *id,
+				      const struct runtime_images *images, runtime_done *done, void *arg)
 {
-	struct oci_op *op = op_new(h, "checkpoint", id, done, arg);
+	struct runtime_op *op = op_new(h, "checkpoint", id, done, arg);
 
 	arg_add(op, "--leave-running");
 	add_images(op, images);
@@ -511,10 +513,11 @@ struct oci_op *oci_checkpoint(const struct runtime_handler *h, const char *id, c
 	return op_start(op);
 }
 
-struct oci_op *oci_restore(const struct runtime_handler *h, const char *id, const char *bundle, const char *cgroup,
-			   const struct oci_images *images, const struct oci_stdio *io, oci_done *done, void *arg)
+struct runtime_op *runtime_restore(const struct runtime_handler *h, const char *id, const char *bundle,
+				   const char *cgroup, const struct runtime_images *images,
+				   const struct runtime_stdio *io, runtime_done *done, void *arg)
 {
-	struct oci_op *op = op_of_group(h, "restore", id, cgroup_is_scope(cgroup), done, arg);
+	struct runtime_op *op = op_of_group(h, "restore", id, cgroup_is_scope(cgroup), done, arg);
 
 	keep_by_pidfile(op, bundle);
 	add_images(op, images);

@@ -1,25 +1,30 @@
-/* program.h - what runtime.c (handlers, probe), ops.c (operations) and userns.c (trials) share; theirs
- * alone.
+/* program.h - private to procs/oci/ and runtime.c: a handler's program, shared by program.c (its probe), ops.c (its
+ * operations) and userns.c (its trial).
  *
- * A program is probed by `--version` and `features` before its first operation, and again when its file changes. */
+ * A program is probed by `--version` and `features` before its first operation, and again when its file changes.
+ * Debian's crun 1.8.1 takes ociVersion 1.0.x only and refuses hybrid cgroup hosts unless /sys/fs/cgroup/unified is out
+ * of its mount namespace: `--version` tells, and ops.c hides that mount. */
 #ifndef PROCS_OCI_PROGRAM_H
 #define PROCS_OCI_PROGRAM_H
 
 #include <sys/stat.h>
 
-#include "procs/oci/runtime.h"
+#include "procs/runtime.h"
 #include "reactor/child.h"
 #include "reactor/list.h"
 #include "reactor/loop.h"
+
+struct arena;
 
 enum probe { PROBE_NONE, PROBE_VERSION, PROBE_FEATURES, PROBE_DONE };
 
 struct program {
 	struct runtime_handler handler;
+	struct link link;        /* among all programs, in the order of the configuration */
 	const char *root;        /* <state>/runtime/<name> */
 	enum probe probe;
 	struct stat file;        /* as it was when probed */
-	struct child *child;     /* of the probe */
+	struct child *child;     /* the probe's */
 	bool is_crun;
 	struct runtime_features features;
 	struct userns_trial *trial; /* under way */
@@ -34,23 +39,33 @@ struct program_wait {
 	void (*fn)(struct program_wait *w, const struct err *e);
 };
 
-struct program *program_of(const struct runtime_handler *h);
+/* What they allocate is the arena's, which outlives them. INVALID_ARGUMENT: the path is not absolute; INTERNAL. */
+int programs_open(struct arena *arena, const char *state, struct err *e);
+const struct runtime_handler *program_new(const struct runtime_handler *handler, struct err *e);
+void programs_each(void (*fn)(struct program *program));
+struct program *program_of(const struct runtime_handler *handler);
 
 /* The program's file is there, executable, and the one that was probed. FAILED_PRECONDITION names what is wrong with
  * it. */
-int program_usable(struct program *p, struct err *e);
-bool program_probed(const struct program *p);
+int program_usable(struct program *program, struct err *e);
+bool program_probed(const struct program *program);
 
 /* fn runs once, when the probe has ended: e NULL, or FAILED_PRECONDITION or UNAVAILABLE. Never inside the call. */
-void program_probe(struct program *p, struct program_wait *w, void (*fn)(struct program_wait *w, const struct err *e));
+void program_probe(struct program *program, struct program_wait *wait,
+		   void (*fn)(struct program_wait *wait, const struct err *e));
 
-/* Tries it in a user namespace when that is wanted and was not done yet. The program is probed. */
-void userns_try(struct program *p);
+/* fn runs whenever a probe has ended well, and whenever the features of a probed program are asked for. NULL: no more.
+ * The trial of user namespaces hangs here, so that the probe does not know of it. */
+void programs_on_known(void (*fn)(struct program *program));
 
-struct arena;
+/* `run` in the foreground, for a container that ends by itself at once: done when it has, and INTERNAL unless it
+ * exited with 0. */
+struct runtime_op *oci_try(const struct runtime_handler *handler, const char *id, const char *bundle,
+			   const char *cgroup, runtime_done *done, void *arg);
+
 /* The last message of level error, fatal or panic in a JSON log, as one line of at most 500 bytes, in the arena; ""
  * without one. */
-const char *oci_log_words(struct arena *a, const char *text, size_t len);
+const char *oci_log_words(struct arena *arena, const char *text, size_t len);
 
 const char *program_log_dir(void); /* <state>/runtime/.log: one file per operation while it runs */
 

@@ -1,4 +1,4 @@
-/* userns.c - see userns.h.
+/* userns.c - the trials of runtime.h: does a handler run containers in a user namespace?
  *
  *   NAMESPACES ---made---> RUN ---exit 0---> DONE (it can)
  *      |                   | ^
@@ -9,7 +9,7 @@
  *
  * Waits on: the keeper (NAMESPACES), the runtime (RUN, DELETE). The container ends by itself, so no crash leaves a
  * process. */
-#include "procs/oci/userns.h"
+#include "procs/oci/program.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -23,7 +23,6 @@
 #include "procs/bundle.h"
 #include "procs/cgroup.h"
 #include "procs/keeper.h"
-#include "procs/oci/program.h"
 #include "procs/spec.h"
 #include "reactor/json.h"
 #include "reactor/log.h"
@@ -47,13 +46,13 @@ struct userns_trial {
 	struct program *program;
 	const char *id, *bundle, *pod, *cgroup; /* the last two: groups as a pod and its container have them */
 	struct ns_op *namespaces;
-	struct oci_op *op;
+	struct runtime_op *op;
 	bool again;
 	int64_t begun_ns;
 	struct err err;
 };
 
-static struct userns_config cfg;
+static struct runtime_trials_config cfg;
 
 /* ---- the bundle ---- */
 
@@ -194,7 +193,7 @@ static void on_ran(void *arg, const struct err *e, struct child_result *r)
 		return finish(t, true);
 	t->err = *e;
 	sm_move(&t->sm, DELETE);
-	t->op = oci_delete(&t->program->handler, t->id, true, on_deleted, t);
+	t->op = runtime_delete(&t->program->handler, t->id, true, on_deleted, t);
 }
 
 static void run(struct userns_trial *t)
@@ -227,14 +226,14 @@ static const char *group_name(const struct userns_trial *t)
 	return slice ? arena_strndup(t->arena, slice, strlen(slice) - strlen(".slice")) : t->id;
 }
 
-void userns_try(struct program *p)
+static void trial_begin(struct program *p)
 {
 	static struct id_mapping map = { .host_id = HOST_ID, .container_id = 0, .length = IDS };
 	static const struct id_mappings maps = { &map, 1 };
 	struct arena *a;
 	struct userns_trial *t;
 
-	if (!cfg.state || p->trial || p->userns_tried)
+	if (p->trial || p->userns_tried)
 		return;
 	a = arena_new();
 	t = arena_zalloc(a, sizeof(*t));
@@ -256,39 +255,37 @@ static void give_up(struct userns_trial *t)
 	if (t->namespaces)
 		keeper_namespaces_cancel(t->namespaces);
 	if (t->op)
-		oci_cancel(t->op);
+		runtime_cancel(t->op);
 	remove_all(t);
 	t->program->trial = NULL;
 	arena_free(t->arena);
 }
 
-static void open_one(void *arg, const struct runtime_handler *h, bool usable, const char *why_not)
+static void trial_open(struct program *p)
 {
 	struct runtime_features f;
+	struct err e;
 
-	(void)arg;
-	(void)why_not;
-	if (usable)
-		runtime_features(h, &f); /* which asks for whatever is not known yet */
+	/* Asking for the features begins the probe, or the trial when the probe is over. */
+	if (runtime_usable(&p->handler, &e) == 0)
+		runtime_features(&p->handler, &f);
 }
 
-void userns_trials_open(const struct userns_config *c)
+void runtime_trials_open(const struct runtime_trials_config *config)
 {
-	cfg = *c;
-	runtime_each(open_one, NULL);
+	cfg = *config;
+	programs_on_known(trial_begin);
+	programs_each(trial_open);
 }
 
-static void close_one(void *arg, const struct runtime_handler *h, bool usable, const char *why_not)
+static void trial_close(struct program *p)
 {
-	(void)arg;
-	(void)usable;
-	(void)why_not;
-	if (program_of(h)->trial)
-		give_up(program_of(h)->trial);
+	if (p->trial)
+		give_up(p->trial);
 }
 
-void userns_trials_close(void)
+void runtime_trials_close(void)
 {
-	runtime_each(close_one, NULL);
-	cfg = (struct userns_config){ 0 };
+	programs_on_known(NULL);
+	programs_each(trial_close);
 }

@@ -9,8 +9,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "procs/oci/runtime.h"
 #include "procs/mount_host.h"
+#include "procs/runtime.h"
 #include "procs/spec/part.h"
 #include "procs/volume.h"
 

@@ -6,8 +6,8 @@
 #include <linux/capability.h>
 #include <string.h>
 
+#include "procs/runtime.h"
 #include "procs/seccomp_bpf.h"
-#include "procs/oci/runtime.h"
 #include "procs/spec/part.h"
 
 /* Names the kernel or libseccomp does not know are skipped by every runtime. */

@@ -13,7 +13,7 @@
 #include "procs/cgroup.h"
 #include "procs/create.h"
 #include "procs/join.h"
-#include "procs/oci/runtime.h"
+#include "procs/runtime.h"
 #include "procs/spec.h"
 #include "procs/start.h"
 #include "reactor/child.h"
@@ -37,7 +37,7 @@ char fake_images[512];
 static struct {
 	bool pending;
 	char keep_id[80];
-	oci_done *done;
+	runtime_done *done;
 	void *arg;
 } op;
 
@@ -48,7 +48,7 @@ static void note(const char *what)
 	snprintf(fake_calls + n, sizeof(fake_calls) - n, "%s ", what);
 }
 
-static struct oci_op *begin(const char *what, const char *keep_id, oci_done *done, void *arg)
+static struct runtime_op *begin(const char *what, const char *keep_id, runtime_done *done, void *arg)
 {
 	assert(!op.pending);
 	note(what);
@@ -56,7 +56,7 @@ static struct oci_op *begin(const char *what, const char *keep_id, oci_done *don
 	snprintf(op.keep_id, sizeof(op.keep_id), "%s", keep_id);
 	op.done = done;
 	op.arg = arg;
-	return (struct oci_op *)&op;
+	return (struct runtime_op *)&op;
 }
 
 bool fake_runtime_pending(void)
@@ -103,8 +103,8 @@ int join_again(struct container *c, int *fd, struct err *e)
 	return 0;
 }
 
-struct oci_op *oci_run(const struct runtime_handler *h, const char *id, const char *bundle, const char *cgroup,
-		       const struct oci_stdio *io, oci_done *done, void *arg)
+struct runtime_op *runtime_run(const struct runtime_handler *h, const char *id, const char *bundle, const char *cgroup,
+			       const struct runtime_stdio *io, runtime_done *done, void *arg)
 {
 	(void)h;
 	(void)bundle;
@@ -113,8 +113,9 @@ struct oci_op *oci_run(const struct runtime_handler *h, const char *id, const ch
 	return begin("run", id, done, arg);
 }
 
-struct oci_op *oci_exec(const struct runtime_handler *h, const char *id, const char *process_path, const char *pidfile,
-			const char *keep_id, const struct oci_stdio *io, oci_done *done, void *arg)
+struct runtime_op *runtime_exec(const struct runtime_handler *h, const char *id, const char *process_path,
+				const char *pidfile, const char *keep_id, const struct runtime_stdio *io,
+				runtime_done *done, void *arg)
 {
 	(void)h;
 	(void)id;
@@ -128,15 +129,16 @@ struct oci_op *oci_exec(const struct runtime_handler *h, const char *id, const c
 	return begin("exec", keep_id, done, arg);
 }
 
-struct oci_op *oci_delete(const struct runtime_handler *h, const char *id, bool force, oci_done *done, void *arg)
+struct runtime_op *runtime_delete(const struct runtime_handler *h, const char *id, bool force, runtime_done *done,
+				  void *arg)
 {
 	(void)h;
 	(void)id;
 	return begin(force ? "delete --force" : "delete", "", done, arg);
 }
 
-struct oci_op *oci_update(const struct runtime_handler *h, const char *id, const char *resources_json, oci_done *done,
-			  void *arg)
+struct runtime_op *runtime_update(const struct runtime_handler *h, const char *id, const char *resources_json,
+				  runtime_done *done, void *arg)
 {
 	(void)h;
 	(void)id;
@@ -144,22 +146,22 @@ struct oci_op *oci_update(const struct runtime_handler *h, const char *id, const
 	return begin("update", "", done, arg);
 }
 
-struct oci_op *oci_pause(const struct runtime_handler *h, const char *id, oci_done *done, void *arg)
+struct runtime_op *runtime_pause(const struct runtime_handler *h, const char *id, runtime_done *done, void *arg)
 {
 	(void)h;
 	(void)id;
 	return begin("pause", "", done, arg);
 }
 
-struct oci_op *oci_resume(const struct runtime_handler *h, const char *id, oci_done *done, void *arg)
+struct runtime_op *runtime_resume(const struct runtime_handler *h, const char *id, runtime_done *done, void *arg)
 {
 	(void)h;
 	(void)id;
 	return begin("resume", "", done, arg);
 }
 
-struct oci_op *oci_checkpoint(const struct runtime_handler *h, const char *id, const struct oci_images *images,
-			      oci_done *done, void *arg)
+struct runtime_op *runtime_checkpoint(const struct runtime_handler *h, const char *id,
+				      const struct runtime_images *images, runtime_done *done, void *arg)
 {
 	(void)h;
 	(void)id;
@@ -167,8 +169,9 @@ struct oci_op *oci_checkpoint(const struct runtime_handler *h, const char *id, c
 	return begin("checkpoint", "", done, arg);
 }
 
-struct oci_op *oci_restore(const struct runtime_handler *h, const char *id, const char *bundle, const char *cgroup,
-			   const struct oci_images *images, const struct oci_stdio *io, oci_done *done, void *arg)
+struct runtime_op *runtime_restore(const struct runtime_handler *h, const char *id, const char *bundle,
+				   const char *cgroup, const struct runtime_images *images,
+				   const struct runtime_stdio *io, runtime_done *done, void *arg)
 {
 	(void)cgroup;
 	(void)h;
@@ -178,9 +181,9 @@ struct oci_op *oci_restore(const struct runtime_handler *h, const char *id, cons
 	return begin("restore", id, done, arg);
 }
 
-void oci_cancel(struct oci_op *cancelled)
+void runtime_cancel(struct runtime_op *cancelled)
 {
-	assert(cancelled == (struct oci_op *)&op && op.pending);
+	assert(cancelled == (struct runtime_op *)&op && op.pending);
 	note("cancel");
 	op.pending = false;
 }

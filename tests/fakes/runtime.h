@@ -1,5 +1,5 @@
 /* runtime.h - an OCI runtime that does as the test says, and cgroups that only take notes; with them a container to try
- * it on. Replaces procs/oci_runtime.o, oci_ops.o, cgroup*.o, create.o, join.o and spec.o. */
+ * it on. Replaces procs/runtime.o, oci/ops.o, cgroup*.o, create.o, join.o and spec.o. */
 #ifndef TESTS_FAKES_RUNTIME_H
 #define TESTS_FAKES_RUNTIME_H
 

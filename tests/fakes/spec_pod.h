@@ -4,7 +4,7 @@
 #ifndef TESTS_FAKES_SPEC_POD_H
 #define TESTS_FAKES_SPEC_POD_H
 
-#include "procs/oci/runtime.h"
+#include "procs/runtime.h"
 #include "procs/spec/part.h"
 
 struct spec_pod {

@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "procs/container.h"
-#include "procs/oci/runtime.h"
+#include "procs/runtime.h"
 #include "reactor/log.h"
 #include "reactor/own.h"
 #include "tests/fakes/world.h"

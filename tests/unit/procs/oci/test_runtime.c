@@ -1,12 +1,12 @@
-/* test_runtime.c - procs/oci/runtime.c and oci/ops.c: the command lines, the probe, the words of a program that
- * fails. */
+/* test_runtime.c - procs/runtime.c, oci/program.c and oci/ops.c: the command lines, the probe, the words of a program
+ * that fails. */
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "procs/cgroup.h"
 #include "procs/oci/program.h"
-#include "procs/oci/runtime.h"
+#include "procs/runtime.h"
 #include "reactor/arena.h"
 #include "reactor/log.h"
 #include "reactor/own.h"
@@ -21,7 +21,7 @@ struct result {
 };
 
 static char state[300], program[300];
-static const struct oci_stdio no_stdio = { -1, -1, -1, NULL };
+static const struct runtime_stdio no_stdio = { -1, -1, -1, NULL };
 
 static void record(void *arg, const struct err *e, struct child_result *r)
 {
@@ -54,7 +54,7 @@ static void probed(const char *name, const char *version, const char *features)
 {
 	struct result r = { 0 };
 
-	oci_delete(runtime_find(name), "x", true, record, &r);
+	runtime_delete(runtime_find(name), "x", true, record, &r);
 	program_exit(0, version, "");
 	program_exit(*features ? 0 : 256, features, "");
 	world_settle();
@@ -92,7 +92,7 @@ static void what_a_run_looks_like(void)
 	struct result r = { 0 };
 	char want[1024], log[400];
 
-	oci_run(runtime_find(""), "c1", "/b/c1", "/g/c1", &no_stdio, record, &r);
+	runtime_run(runtime_find(""), "c1", "/b/c1", "/g/c1", &no_stdio, record, &r);
 	ok(r.calls == 0 && program_running() == 1);
 	snprintf(want, sizeof(want),
 		 "%s --root %s/runtime/runc --log %s --log-format json run --detach --pid-file /b/c1/pid --bundle "
@@ -108,9 +108,9 @@ static void what_a_run_looks_like(void)
 static void what_an_exec_looks_like(void)
 {
 	struct result r = { 0 };
-	struct oci_stdio tty = { -1, -1, -1, "/s/console/1" };
+	struct runtime_stdio tty = { -1, -1, -1, "/s/console/1" };
 
-	oci_exec(runtime_find("runc"), "c1", "/b/p.json", "/b/p.pid", "exec/1", &tty, record, &r);
+	runtime_exec(runtime_find("runc"), "c1", "/b/p.json", "/b/p.pid", "exec/1", &tty, record, &r);
 	ok(strstr(program_line(0),
 		  " exec --detach --process /b/p.json --pid-file /b/p.pid --console-socket /s/console/1 c1") != NULL);
 	is_str(program_spec(0)->keep_id, "exec/1");
@@ -122,7 +122,7 @@ static void an_update_reads_its_stdin(void)
 {
 	struct result r = { 0 };
 
-	oci_update(runtime_find("runc"), "c1", "{\"cpu\":{}}", record, &r);
+	runtime_update(runtime_find("runc"), "c1", "{\"cpu\":{}}", record, &r);
 	ok(strstr(program_line(0), " update --resources - c1") != NULL);
 	ok(program_spec(0)->stdin_len == 10);
 	program_exit(0, "", "");
@@ -133,18 +133,18 @@ static void it_fails_in_its_own_words(void)
 {
 	struct result r = { 0 };
 
-	oci_run(runtime_find("runc"), "c1", "/b/c1", "/g/c1", &no_stdio, record, &r);
+	runtime_run(runtime_find("runc"), "c1", "/b/c1", "/g/c1", &no_stdio, record, &r);
 	write_log("{\"level\":\"warning\",\"msg\":\"old kernel\"}\n{\"level\":\"error\",\"msg\":\"exec: "
 		  "\\\"nope\\\":\\nnot found\"}\n");
 	program_exit(256, "", "");
 	ok(r.calls == 1 && r.err.code == ERR_INTERNAL);
 	is_str(r.err.msg, "runc run: exec: \"nope\": not found");
 
-	oci_delete(runtime_find("runc"), "c1", true, record, &r);
+	runtime_delete(runtime_find("runc"), "c1", true, record, &r);
 	program_exit(256, "", "usage\nunknown flag: --force\n\n");
 	is_str(r.err.msg, "runc delete: unknown flag: --force");
 
-	oci_delete(runtime_find("runc"), "c1", false, record, &r);
+	runtime_delete(runtime_find("runc"), "c1", false, record, &r);
 	program_exit(3 << 8, "", "");
 	is_str(r.err.msg, "runc delete: exit status 3");
 	ok(logs_are_gone());
@@ -158,7 +158,7 @@ static void its_words_are_bounded(void)
 	memset(text, 'x', sizeof(text));
 	memcpy(text, "{\"level\":\"fatal\",\"msg\":\"", 24);
 	memcpy(text + sizeof(text) - 3, "\"}", 3);
-	oci_run(runtime_find("runc"), "c1", "/b/c1", "/g/c1", &no_stdio, record, &r);
+	runtime_run(runtime_find("runc"), "c1", "/b/c1", "/g/c1", &no_stdio, record, &r);
 	write_log(text);
 	program_exit(256, "", "");
 	ok(strlen(r.err.msg) == strlen("runc run: ") + 500);
@@ -168,7 +168,7 @@ static void the_keeper_is_away(void)
 {
 	struct result r = { 0 };
 
-	oci_run(runtime_find("runc"), "c1", "/b/c1", "/g/c1", &no_stdio, record, &r);
+	runtime_run(runtime_find("runc"), "c1", "/b/c1", "/g/c1", &no_stdio, record, &r);
 	program_error(ERR_UNAVAILABLE, "the keeper is away");
 	ok(r.calls == 1 && r.err.code == ERR_UNAVAILABLE);
 	is_str(r.err.msg, "runc run: the keeper is away");
@@ -180,7 +180,7 @@ static void only_some_at_a_time(void)
 	size_t slots = 2 * (size_t)sysconf(_SC_NPROCESSORS_ONLN);
 
 	for (size_t i = 0; i < slots + 3; i++)
-		oci_delete(runtime_find("runc"), "c1", true, record, &r);
+		runtime_delete(runtime_find("runc"), "c1", true, record, &r);
 	ok(program_running() == slots);
 	program_exit(0, "", "");
 	ok(program_running() == slots && r.calls == 1);
@@ -192,25 +192,25 @@ static void only_some_at_a_time(void)
 static void cancel_in_each_state(void)
 {
 	struct result r = { 0 };
-	struct oci_op *waits, *runs;
+	struct runtime_op *waits, *runs;
 	size_t slots = 2 * (size_t)sysconf(_SC_NPROCESSORS_ONLN);
 	int before = program_cancels;
 
-	runs = oci_delete(runtime_find("runc"), "c1", true, record, &r);
+	runs = runtime_delete(runtime_find("runc"), "c1", true, record, &r);
 	for (size_t i = 1; i < slots; i++)
-		oci_delete(runtime_find("runc"), "c1", true, record, &r);
-	waits = oci_delete(runtime_find("runc"), "c1", true, record, &r);
-	oci_cancel(waits); /* QUEUED */
-	oci_cancel(runs);  /* RUNNING */
+		runtime_delete(runtime_find("runc"), "c1", true, record, &r);
+	waits = runtime_delete(runtime_find("runc"), "c1", true, record, &r);
+	runtime_cancel(waits); /* QUEUED */
+	runtime_cancel(runs);  /* RUNNING */
 	ok(program_cancels == before + 1 && program_running() == slots - 1);
 	while (program_running())
 		program_exit(0, "", "");
 	ok((size_t)r.calls == slots - 1);
 
 	unlink(program);
-	oci_cancel(oci_delete(runtime_find("runc"), "c1", true, record, &r)); /* refused, not told yet */
+	runtime_cancel(runtime_delete(runtime_find("runc"), "c1", true, record, &r)); /* refused, not told yet */
 	open_runtimes();
-	oci_cancel(oci_delete(runtime_find("runc"), "c1", true, record, &r)); /* PROBE */
+	runtime_cancel(runtime_delete(runtime_find("runc"), "c1", true, record, &r)); /* PROBE */
 	ok(program_running() == 1);
 	program_exit(0, "runc version 1.1.5\n", "");
 	program_exit(256, "", "");
@@ -223,7 +223,7 @@ static void no_program(void)
 	struct result r = { 0 };
 
 	unlink(program);
-	oci_run(runtime_find("runc"), "c1", "/b/c1", "/g/c1", &no_stdio, record, &r);
+	runtime_run(runtime_find("runc"), "c1", "/b/c1", "/g/c1", &no_stdio, record, &r);
 	ok(r.calls == 0);
 	world_settle();
 	ok(r.calls == 1 && r.err.code == ERR_FAILED_PRECONDITION && strstr(r.err.msg, "No such file"));
@@ -234,11 +234,11 @@ static void a_program_that_does_not_run(void)
 {
 	struct result r = { 0 };
 
-	oci_run(runtime_find("runc"), "c1", "/b/c1", "/g/c1", &no_stdio, record, &r);
+	runtime_run(runtime_find("runc"), "c1", "/b/c1", "/g/c1", &no_stdio, record, &r);
 	program_exit(1 << 8, "", "not for this machine\n");
 	world_settle();
 	ok(r.calls == 1 && r.err.code == ERR_FAILED_PRECONDITION && strstr(r.err.msg, "--version: exit status 1"));
-	oci_run(runtime_find("runc"), "c1", "/b/c1", "/g/c1", &no_stdio, record, &r);
+	runtime_run(runtime_find("runc"), "c1", "/b/c1", "/g/c1", &no_stdio, record, &r);
 	ok(strstr(program_line(0), "--version") != NULL); /* asked again */
 	program_error(ERR_UNAVAILABLE, "the keeper is away");
 	world_settle();
@@ -261,10 +261,10 @@ static void crun_must_not_see_cgroup2_beside_v1(void)
 	ok(cgroup_open(&cfg, &e) == 0);
 	probed("crun", "crun version 1.8.1\ncommit: f8a\n", "");
 	probed("runc", "runc version 1.1.5\n", "");
-	oci_run(runtime_find("crun"), "c1", "/b/c1", "/g/c1", &no_stdio, record, &r);
+	runtime_run(runtime_find("crun"), "c1", "/b/c1", "/g/c1", &no_stdio, record, &r);
 	is_str(program_spec(0)->hide_path, "/c/unified");
 	program_exit(0, "", "");
-	oci_run(runtime_find("runc"), "c1", "/b/c1", "/g/c1", &no_stdio, record, &r);
+	runtime_run(runtime_find("runc"), "c1", "/b/c1", "/g/c1", &no_stdio, record, &r);
 	ok(program_spec(0)->hide_path == NULL);
 	program_exit(0, "", "");
 }
@@ -290,7 +290,7 @@ static void a_new_program_is_probed_again(void)
 
 	fputs("newer", f);
 	fclose(f);
-	oci_delete(runtime_find("runc"), "c1", true, record, &r);
+	runtime_delete(runtime_find("runc"), "c1", true, record, &r);
 	ok(strstr(program_line(0), "--version") != NULL);
 	program_exit(0, "runc version 1.3\n", "");
 	program_exit(0, "{}", "");
@@ -320,12 +320,12 @@ static void checkpoints_need_a_program_that_has_them(void)
 
 	open_runtimes();
 	probed("crun", "crun version 1.8.1\n+SYSTEMD +SECCOMP\n", "");
-	oci_pause(runtime_find("crun"), "x", record, &r);
+	runtime_pause(runtime_find("crun"), "x", record, &r);
 	world_settle();
 	ok(r.calls == 1 && r.err.code == ERR_FAILED_PRECONDITION && strstr(r.err.msg, "was built without CRIU"));
 	probed("runc", "runc version 1.1.5\n",
 	       "{\"annotations\":{\"org.opencontainers.runc.checkpoint.enabled\":\"false\"}}");
-	oci_pause(runtime_find("runc"), "x", record, &q);
+	runtime_pause(runtime_find("runc"), "x", record, &q);
 	world_settle();
 	ok(q.calls == 1 && q.err.code == ERR_FAILED_PRECONDITION && program_running() == 0);
 }

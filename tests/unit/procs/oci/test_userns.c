@@ -8,8 +8,7 @@
 
 #include "procs/cgroup.h"
 #include "procs/keeper.h"
-#include "procs/oci/runtime.h"
-#include "procs/oci/userns.h"
+#include "procs/runtime.h"
 #include "reactor/log.h"
 #include "reactor/own.h"
 #include "tests/fakes/keeper.h"
@@ -75,7 +74,7 @@ static void start(void)
 	rootfs_fails = false;
 	rootfs_asked = 0;
 	ok(runtimes_open(&cfg, &e) == 0);
-	userns_trials_open(&(struct userns_config){ state, pause_path, rootfs });
+	runtime_trials_open(&(struct runtime_trials_config){ state, pause_path, rootfs });
 	program_exit(0, "runc version 1.1.5\n", "");
 	program_exit(256, "", "");
 	world_settle();
@@ -115,7 +114,7 @@ static void it_works(void)
 	ok(works());
 	nothing_is_left();
 	ok(works() && program_running() == 0); /* once is enough */
-	userns_trials_close();
+	runtime_trials_close();
 }
 
 static void it_does_not(void)
@@ -130,7 +129,7 @@ static void it_does_not(void)
 	program_exit(0, "", "");
 	ok(!works());
 	nothing_is_left();
-	userns_trials_close();
+	runtime_trials_close();
 }
 
 static void what_else_it_takes(void)
@@ -139,14 +138,14 @@ static void what_else_it_takes(void)
 	fake_namespaces(ERR_RESOURCE_EXHAUSTED);
 	ok(!works());
 	nothing_is_left();
-	userns_trials_close();
+	runtime_trials_close();
 
 	start();
 	rootfs_fails = true;
 	fake_namespaces(ERR_OK);
 	ok(!works() && rootfs_asked == 1);
 	nothing_is_left();
-	userns_trials_close();
+	runtime_trials_close();
 }
 
 static void a_keeper_that_is_away_says_nothing(void)
@@ -159,7 +158,7 @@ static void a_keeper_that_is_away_says_nothing(void)
 	program_exit(0, "", "");
 	ok(works());
 	nothing_is_left();
-	userns_trials_close();
+	runtime_trials_close();
 }
 
 static void a_new_program_is_tried_again(void)
@@ -178,22 +177,22 @@ static void a_new_program_is_tried_again(void)
 	program_exit(0, "", "");
 	ok(works());
 	nothing_is_left();
-	userns_trials_close();
+	runtime_trials_close();
 }
 
 static void the_daemon_ends_meanwhile(void)
 {
 	start();
-	userns_trials_close();
+	runtime_trials_close();
 	nothing_is_left();
 	start();
 	fake_namespaces(ERR_OK);
-	userns_trials_close();
+	runtime_trials_close();
 	nothing_is_left();
 	start();
 	fake_namespaces(ERR_OK);
 	program_exit(256, "", "");
-	userns_trials_close();
+	runtime_trials_close();
 	nothing_is_left();
 }
 

@@ -1,11 +1,11 @@
-/* runtime.c - see runtime.h. The handlers, and what each program turned out to be.
+/* program.c - the program of each runtime handler: whether it is usable, and what its probe found out.
  *
  *   NONE ---first use---> VERSION ---exit 0---> FEATURES ---any exit---> DONE ---file changed---> NONE
  *    ^                       |
  *    +-------failed----------+  the waiters get the reason, the next use tries again
  *
  * Waits on: the child's end (VERSION, FEATURES). */
-#include "procs/oci/runtime.h"
+#include "procs/oci/program.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,7 +14,6 @@
 #include <string.h>
 #include <sys/wait.h>
 
-#include "procs/oci/program.h"
 #include "reactor/arena.h"
 #include "reactor/json.h"
 #include "reactor/log.h"
@@ -22,10 +21,10 @@
 
 enum { PROBE_TIMEOUT_MS = 10000, PROBE_OUTPUT_MAX = 256 * 1024 };
 
-static struct arena *names;
-static struct program *programs;
-static size_t nprograms;
-static const char *default_name = "", *log_dir = "";
+static struct arena *names;				/* the caller's of programs_open() */
+static struct link programs = { &programs, &programs }; /* of struct program.link */
+static const char *base = "", *log_dir = "";
+static void (*on_known)(struct program *p); /* NULL: nobody asks */
 
 struct program *program_of(const struct runtime_handler *h)
 {
@@ -55,58 +54,50 @@ static void empty_log_dir(void)
 			unlinkat(dirfd(d), f->d_name, 0);
 }
 
-static int program_open(struct program *p, const struct runtime_handler *h, const char *base, struct err *e)
+int programs_open(struct arena *arena, const char *state, struct err *e)
 {
-	if (strcmp(h->type, "oci") != 0)
-		return err_set(e, ERR_INVALID_ARGUMENT, "runtime handler %s: type %s is unknown", h->name, h->type);
-	if (!*h->name ||
-	    strspn(h->name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") != strlen(h->name) ||
-	    h->name[0] == '.')
-		return err_set(e, ERR_INVALID_ARGUMENT, "runtime handler %s: not a name", log_quote(h->name));
-	if (h->path[0] != '/')
-		return err_set(e, ERR_INVALID_ARGUMENT, "runtime handler %s: path %s is not absolute", h->name,
-			       h->path);
+	names = arena;
+	base = arena_printf(names, "%s/runtime", state);
+	log_dir = arena_printf(names, "%s/.log", base);
+	list_init(&programs);
+	if (make_dir(base, e) < 0 || make_dir(log_dir, e) < 0)
+		return -1;
+	empty_log_dir();
+	return 0;
+}
+
+const struct runtime_handler *program_new(const struct runtime_handler *h, struct err *e)
+{
+	struct program *p = arena_zalloc(names, sizeof(*p));
+
+	if (h->path[0] != '/') {
+		err_set(e, ERR_INVALID_ARGUMENT, "runtime handler %s: path %s is not absolute", h->name, h->path);
+		return NULL;
+	}
 	p->handler.name = arena_strdup(names, h->name);
 	p->handler.type = arena_strdup(names, h->type);
 	p->handler.path = arena_strdup(names, h->path);
 	p->root = arena_printf(names, "%s/%s", base, h->name);
 	list_init(&p->waiting);
-	return make_dir(p->root, e);
+	list_append(&programs, &p->link);
+	return make_dir(p->root, e) < 0 ? NULL : &p->handler;
 }
 
-int runtimes_open(const struct runtimes_config *cfg, struct err *e)
+void programs_each(void (*fn)(struct program *p))
 {
-	const char *base;
-
-	arena_free(names);
-	names = arena_new();
-	base = arena_printf(names, "%s/runtime", cfg->state);
-	log_dir = arena_printf(names, "%s/.log", base);
-	default_name = arena_strdup(names, cfg->default_name);
-	programs = arena_zalloc(names, cfg->n * sizeof(*programs));
-	nprograms = 0;
-	if (make_dir(base, e) < 0 || make_dir(log_dir, e) < 0)
-		return -1;
-	empty_log_dir();
-	for (size_t i = 0; i < cfg->n; i++) {
-		if (program_open(&programs[i], &cfg->handlers[i], base, e) < 0)
-			return -1;
-		nprograms++;
-	}
-	if (!runtime_find(""))
-		return err_set(e, ERR_INVALID_ARGUMENT, "runtime.default: no handler is named %s",
-			       log_quote(default_name));
-	return 0;
+	list_each (it, &programs)
+		fn(container_of(it, struct program, link));
 }
 
-const struct runtime_handler *runtime_find(const char *name)
+void programs_on_known(void (*fn)(struct program *p))
 {
-	if (!*name)
-		name = default_name;
-	for (size_t i = 0; i < nprograms; i++)
-		if (strcmp(programs[i].handler.name, name) == 0)
-			return &programs[i].handler;
-	return NULL;
+	on_known = fn;
+}
+
+static void tell_known(struct program *p)
+{
+	if (on_known)
+		on_known(p);
 }
 
 static bool same_file(const struct stat *a, const struct stat *b)
@@ -201,7 +192,7 @@ static void on_features(void *arg, const struct err *e, struct child_result *r)
 		 p->features.recursive_read_only, p->features.checkpoint);
 	probe_over(p, PROBE_DONE);
 	p->userns_tried = false;
-	userns_try(p);
+	tell_known(p);
 }
 
 static void spawn_probe(struct program *p, enum probe state, const char *arg, child_done *done)
@@ -269,16 +260,6 @@ int runtime_usable(const struct runtime_handler *h, struct err *e)
 	return -1;
 }
 
-void runtime_each(void (*fn)(void *arg, const struct runtime_handler *h, bool usable, const char *why_not), void *arg)
-{
-	for (size_t i = 0; i < nprograms; i++) {
-		struct err e = { 0 };
-		bool usable = runtime_usable(&programs[i].handler, &e) == 0;
-
-		fn(arg, &programs[i].handler, usable, usable ? "" : e.msg);
-	}
-}
-
 void runtime_features(const struct runtime_handler *h, struct runtime_features *out)
 {
 	struct program *p = program_of(h);
@@ -291,6 +272,6 @@ void runtime_features(const struct runtime_handler *h, struct runtime_features *
 	if (p->probe == PROBE_NONE)
 		spawn_probe(p, PROBE_VERSION, "--version", on_version);
 	else if (p->probe == PROBE_DONE)
-		userns_try(p);
+		tell_known(p);
 	*out = p->features;
 }
