@@ -15,40 +15,69 @@
 
 enum { FILE_MAX_BYTES = 1 << 20 };
 
+/* The most bytes that a path may have, so that every path made of it fits the kernel's limits and the fixed buffers of
+ * all rooms. Each bound is a limit less the longest name that is put behind the path; 64 is the length of an id, and
+ * sizeof counts the NUL of both.
+ *
+ *   root         fsconfig(2) takes strings of 256 bytes with their NUL: ROOT/snapshots/ID/work (images/overlay.c)
+ *   state        sun_path has 108 bytes: STATE/console/NUMBER (procs/console.c); keeper.sock and crisp.sock are shorter
+ *   netns_dir    the keeper takes a pin of 250 bytes: NETNS_DIR/crisp-ID (procs/keeper/ns_request.c)
+ *   cgroup.root  a group's file has 4096 bytes (procs/cgroup/tree.h). With systemd a dash is a level of its own:
+ *                a-b.slice is a.slice/a-b.slice. A name of 100 bytes has at most 50 levels of together 2850 bytes;
+ *                the pod's slice, the container's scope and the file take 350 more, and the mount point has the rest
+ *   addresses    sun_path again: "unix://" and 107 bytes
+ *   other paths  nothing but PATH_MAX bounds these, even with the longest file name behind them
+ *
+ * The buffers path[512] and path[600] of handlers/ and procs/ hold STATE/containers/ID/NAME, STATE/sandboxes/ID/NAME or
+ * NETNS_DIR/crisp-ID: at most 300 bytes, with names of at most 100. */
+enum {
+	ID_BYTES = 64,
+	ROOT_MAX = 256 - (int)sizeof("/snapshots/" "/work") - ID_BYTES,
+	STATE_MAX = 108 - (int)sizeof("/console/4294967295"),
+	NETNS_DIR_MAX = 251 - (int)sizeof("/crisp-") - ID_BYTES,
+	CGROUP_ROOT_MAX = 100,
+	ADDRESS_MAX = (int)sizeof("unix://") - 1 + 107,
+	OTHER_PATH_MAX = 255,
+	UNBOUNDED = 0,
+};
+_Static_assert(ROOT_MAX == 175 && STATE_MAX == 88 && NETNS_DIR_MAX == 179 && ADDRESS_MAX == 114,
+	       "docs/crisp-config.5 names these bounds");
+
 enum kind { STRING, PATH, LIST, PORT, SIZE, SWITCH, LEVEL, RUNTIMES };
 
 struct key {
 	const char *section; /* "": top level */
 	const char *name;
 	enum kind kind;
+	size_t max; /* bytes of a STRING, of a PATH and of each item of a LIST, or UNBOUNDED */
 	size_t offset;
 };
 
-#define KEY(section, name, kind, member) { section, name, kind, offsetof(struct config, member) }
+#define KEY(section, name, kind, max, member) { section, name, kind, max, offsetof(struct config, member) }
 static const struct key keys[] = {
-	KEY("", "root", PATH, root),
-	KEY("", "state", PATH, state),
-	KEY("", "netns_dir", PATH, netns_dir),
-	KEY("", "listen", LIST, listen),
-	KEY("", "http", STRING, http),
-	KEY("stream", "address", STRING, stream_address),
-	KEY("stream", "port", PORT, stream_port),
-	KEY("stream", "tls_cert", STRING, stream_tls_cert),
-	KEY("stream", "tls_key", STRING, stream_tls_key),
-	KEY("cgroup", "driver", STRING, cgroup.driver),
-	KEY("cgroup", "root", PATH, cgroup.root),
-	KEY("cni", "bin_dirs", LIST, cni.bin_dirs),
-	KEY("cni", "conf_dir", PATH, cni.conf_dir),
-	KEY("cdi", "spec_dirs", LIST, cdi_spec_dirs),
-	KEY("registry", "config_path", PATH, registry_config_path),
-	KEY("images", "max_layer_bytes", SIZE, images_max_layer_bytes),
-	KEY("images", "min_free", STRING, images_min_free),
-	KEY("images", "pinned", LIST, images_pinned),
-	KEY("checkpoint", "enabled", SWITCH, checkpoint_enabled),
-	KEY("runtime", "default", STRING, runtimes.default_name),
-	KEY("", "runtimes", RUNTIMES, runtimes),
-	KEY("", "selinux", SWITCH, selinux),
-	KEY("log", "level", LEVEL, log_level),
+	KEY("", "root", PATH, ROOT_MAX, root),
+	KEY("", "state", PATH, STATE_MAX, state),
+	KEY("", "netns_dir", PATH, NETNS_DIR_MAX, netns_dir),
+	KEY("", "listen", LIST, ADDRESS_MAX, listen),
+	KEY("", "http", STRING, ADDRESS_MAX, http),
+	KEY("stream", "address", STRING, UNBOUNDED, stream_address),
+	KEY("stream", "port", PORT, UNBOUNDED, stream_port),
+	KEY("stream", "tls_cert", STRING, OTHER_PATH_MAX, stream_tls_cert),
+	KEY("stream", "tls_key", STRING, OTHER_PATH_MAX, stream_tls_key),
+	KEY("cgroup", "driver", STRING, UNBOUNDED, cgroup.driver),
+	KEY("cgroup", "root", PATH, CGROUP_ROOT_MAX, cgroup.root),
+	KEY("cni", "bin_dirs", LIST, OTHER_PATH_MAX, cni.bin_dirs),
+	KEY("cni", "conf_dir", PATH, OTHER_PATH_MAX, cni.conf_dir),
+	KEY("cdi", "spec_dirs", LIST, OTHER_PATH_MAX, cdi_spec_dirs),
+	KEY("registry", "config_path", PATH, OTHER_PATH_MAX, registry_config_path),
+	KEY("images", "max_layer_bytes", SIZE, UNBOUNDED, images_max_layer_bytes),
+	KEY("images", "min_free", STRING, UNBOUNDED, images_min_free),
+	KEY("images", "pinned", LIST, UNBOUNDED, images_pinned),
+	KEY("checkpoint", "enabled", SWITCH, UNBOUNDED, checkpoint_enabled),
+	KEY("runtime", "default", STRING, UNBOUNDED, runtimes.default_name),
+	KEY("", "runtimes", RUNTIMES, UNBOUNDED, runtimes),
+	KEY("", "selinux", SWITCH, UNBOUNDED, selinux),
+	KEY("log", "level", LEVEL, UNBOUNDED, log_level),
 };
 #undef KEY
 
@@ -69,6 +98,13 @@ static int fault(struct reading *r, const yaml_node_t *at, const char *what, con
 static const char *scalar(const yaml_node_t *n)
 {
 	return n->type == YAML_SCALAR_NODE ? (const char *)n->data.scalar.value : NULL;
+}
+
+static int check_length(struct reading *r, const yaml_node_t *n, const char *name, size_t max)
+{
+	if (max == UNBOUNDED || strlen(scalar(n)) <= max)
+		return 0;
+	return fault(r, n, arena_printf(r->c->arena, "at most %zu bytes are allowed for", max), name);
 }
 
 static yaml_node_t *node(struct reading *r, int index)
@@ -98,7 +134,7 @@ static int parse_size(uint64_t *out, const char *text)
 	return -1;
 }
 
-static int read_list(struct reading *r, struct strings *out, yaml_node_t *n)
+static int read_list(struct reading *r, const struct key *k, struct strings *out, yaml_node_t *n)
 {
 	size_t count;
 
@@ -111,6 +147,8 @@ static int read_list(struct reading *r, struct strings *out, yaml_node_t *n)
 
 		if (!scalar(item))
 			return fault(r, item, "a word is expected", NULL);
+		if (check_length(r, item, k->name, k->max) < 0)
+			return -1;
 		out->at[i] = arena_strdup(r->c->arena, scalar(item));
 	}
 	return 0;
@@ -126,6 +164,8 @@ static int read_runtime(struct reading *r, struct runtime_handler *h, yaml_node_
 
 		if (!scalar(k) || !scalar(v))
 			return fault(r, k, "a word is expected", NULL);
+		if (check_length(r, v, scalar(k), OTHER_PATH_MAX) < 0)
+			return -1;
 		if (strcmp(scalar(k), "type") == 0)
 			h->type = arena_strdup(r->c->arena, scalar(v));
 		else if (strcmp(scalar(k), "path") == 0)
@@ -194,11 +234,13 @@ static int read_value(struct reading *r, const struct key *k, yaml_node_t *n)
 	char *member = (char *)r->c + k->offset;
 
 	if (k->kind == LIST)
-		return read_list(r, (struct strings *)member, n);
+		return read_list(r, k, (struct strings *)member, n);
 	if (k->kind == RUNTIMES)
 		return read_runtimes(r, (struct runtimes_config *)member, n);
 	if (!scalar(n))
 		return fault(r, n, "one word is expected for", k->name);
+	if (check_length(r, n, k->name, k->max) < 0)
+		return -1;
 	switch (k->kind) {
 	case PATH:
 		if (scalar(n)[0] != '/')

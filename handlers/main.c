@@ -7,6 +7,7 @@
  * the keeper starts the next crispd with it. Exit codes: 0, 1 a failure at start, 64 usage, 78 configuration. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
@@ -68,7 +69,7 @@ static void die(const struct err *e)
 /* The other programs stand beside this one, as the build and `make install` put them. */
 static const char *program(const char *name)
 {
-	char path[512];
+	char path[PATH_MAX];
 	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
 	char *slash;
 

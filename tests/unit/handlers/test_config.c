@@ -1,4 +1,5 @@
-/* test_cri_config.c - the configuration file: defaults, keys, and errors that name file and line. */
+/* test_config.c - the configuration file: defaults, keys, and errors that name file and line. */
+#include <stdio.h>
 #include <string.h>
 
 #include "handlers/config.h"
@@ -89,6 +90,47 @@ static void faults_name_file_and_line(void)
 	ok(config_load(&c, "/nonexistent/x.yaml", &e) < 0 && strstr(e.msg, "/nonexistent/x.yaml"));
 }
 
+/* A configuration of one line, FORMAT with a value of `head` and as many letters as make it n bytes. */
+static int parse_of_length(const char *format, const char *head, size_t n)
+{
+	char value[512], text[640];
+
+	snprintf(value, sizeof(value), "%s%0*d", head, (int)(n - strlen(head)), 0);
+	snprintf(text, sizeof(text), format, value);
+	return parse(text);
+}
+
+static void paths_are_bounded(void)
+{
+	static const struct {
+		const char *format, *head, *name;
+		size_t max;
+	} bounds[] = {
+		{ "root: %s\n", "/", "root", 175 },
+		{ "state: %s\n", "/", "state", 88 },
+		{ "netns_dir: %s\n", "/", "netns_dir", 179 },
+		{ "listen: ['unix:///run/a', '%s']\n", "unix:///", "listen", 114 },
+		{ "http: '%s'\n", "unix:///", "http", 114 },
+		{ "stream: {tls_key: /k, tls_cert: %s}\n", "/", "tls_cert", 255 },
+		{ "stream: {tls_cert: /c, tls_key: %s}\n", "/", "tls_key", 255 },
+		{ "cgroup: {root: %s}\n", "/", "root", 100 },
+		{ "cni: {bin_dirs: [/a, %s]}\n", "/", "bin_dirs", 255 },
+		{ "cni: {conf_dir: %s}\n", "/", "conf_dir", 255 },
+		{ "cdi: {spec_dirs: [/a, %s]}\n", "/", "spec_dirs", 255 },
+		{ "registry: {config_path: %s}\n", "/", "config_path", 255 },
+		{ "runtimes: {runc: {path: %s}}\n", "/", "path", 255 },
+	};
+	char want[128];
+
+	for (size_t i = 0; i < sizeof(bounds) / sizeof(*bounds); i++) {
+		snprintf(want, sizeof(want), "test.yaml:1: at most %zu bytes are allowed for %s", bounds[i].max,
+			 bounds[i].name);
+		ok(parse_of_length(bounds[i].format, bounds[i].head, bounds[i].max) == 0);
+		ok(parse_of_length(bounds[i].format, bounds[i].head, bounds[i].max + 1) < 0);
+		is_str(e.msg, want);
+	}
+}
+
 static void verbose_text_is_json(void)
 {
 	struct arena *a = arena_new();
@@ -109,6 +151,7 @@ int main(void)
 	every_key_of_the_design_is_taken();
 	sockets_follow_the_state_directory();
 	faults_name_file_and_line();
+	paths_are_bounded();
 	verbose_text_is_json();
 	config_free(&c);
 	return tap_end();
