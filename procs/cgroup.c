@@ -216,6 +216,13 @@ ssize_t cgroup_read(const struct hierarchy *h, const char *path, const char *fil
 	return n;
 }
 
+bool cgroup_text(const char *controller, const char *path, const char *file, char *text, size_t size)
+{
+	const struct hierarchy *h = hierarchy_of(controller);
+
+	return h && cgroup_read(h, path, file, text, size) >= 0;
+}
+
 int cgroup_write(const struct hierarchy *h, const char *path, const char *file, const char *text, struct err *e)
 {
 	struct cgroup_path p = cgroup_file(h, path, file);

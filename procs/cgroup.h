@@ -8,6 +8,7 @@
 #define PROCS_CGROUP_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -81,6 +82,10 @@ void cgroup_kill(const char *path);
  * cgroup_dirfd. */
 const char *const *cgroup_tasks(struct arena *a, const char *path);
 int cgroup_dirfd(const char *path, struct err *e); /* v2 only; owned by the caller */
+
+/* A file of the group in the hierarchy that carries the controller (v2: the only one), NUL-terminated. False: there is
+ * no such hierarchy, group or file. */
+bool cgroup_text(const char *controller, const char *path, const char *file, char *text, size_t size);
 
 /* OOM kills counted in this container's cgroup so far; -1: no such cgroup or counter. */
 int64_t cgroup_oom_kills(const char *path);

@@ -81,12 +81,24 @@ static int choose_stop_signal(struct container *c, struct err *e)
 		       : err_set(e, ERR_INVALID_ARGUMENT, "the image's StopSignal \"%s\" is not a signal", image);
 }
 
+/* Without the handler (it is not configured any more) all are false. */
+static struct runtime_features features_of(const struct container *c)
+{
+	const struct runtime_handler *h = runtime_find(c->runtime);
+	struct runtime_features f = { 0 };
+
+	if (h)
+		runtime_features(h, &f);
+	return f;
+}
+
 int create_config(struct container *c, const struct spec_image_volume *volumes, size_t n_volumes, const char *node_name,
 		  struct err *e)
 {
 	auto_json json_t *config = NULL;
 	struct spec_input in = {
-		.container = c, .image_volumes = volumes, .n_image_volumes = n_volumes, .node_name = node_name
+		.container = c, .image_volumes = volumes, .n_image_volumes = n_volumes, .node_name = node_name,
+		.features = features_of(c),
 	};
 
 	in.rootfs = arena_printf(c->arena, "%s/rootfs", c->bundle);

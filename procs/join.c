@@ -9,6 +9,7 @@
 #include "procs/bundle.h"
 #include "procs/keeper.h"
 #include "procs/life.h"
+#include "procs/namespaces.h"
 #include "procs/sandbox_down.h"
 #include "reactor/own.h"
 
@@ -97,7 +98,7 @@ static int rewrite(const struct container *c, const struct spec_namespaces *ns, 
 	struct arena *a = arena_new();
 	const struct {
 		const char *type, *path;
-	} all[] = { { "user", spec_user_path(a, ns->user) },
+	} all[] = { { "user", ns_user_path(a, ns->user) },
 		    { "network", ns->net },
 		    { "ipc", ns->ipc },
 		    { "uts", ns->uts },

@@ -6,45 +6,10 @@
 #include <string.h>
 
 #include "procs/cgroup.h"
+#include "procs/namespaces.h"
 #include "procs/spec/part.h"
-#include "reactor/log.h"
 
 #define DEFAULT_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-
-json_t *spec_strs(const struct strings *s)
-{
-	json_t *a = own_must(json_array());
-
-	for (size_t i = 0; i < s->n; i++)
-		spec_add(a, spec_str(s->at[i]));
-	return a;
-}
-
-char *spec_clean_path(struct arena *a, const char *path)
-{
-	char *out = arena_zalloc(a, strlen(path) + 2);
-	size_t n = 0;
-
-	while (*path) {
-		size_t len;
-
-		path += strspn(path, "/");
-		len = strcspn(path, "/");
-		if (len == 2 && path[0] == '.' && path[1] == '.') {
-			while (n > 0 && out[--n] != '/')
-				;
-		} else if (len > 0 && !(len == 1 && path[0] == '.')) {
-			out[n++] = '/';
-			memcpy(out + n, path, len);
-			n += len;
-		}
-		path += len;
-	}
-	if (n == 0)
-		out[n++] = '/';
-	out[n] = '\0';
-	return out;
-}
 
 /* ---- args, environment, working directory ---- */
 
@@ -66,60 +31,6 @@ static int make_args(struct spec *s, struct err *e)
 	if (json_string_length(json_array_get(args, 0)) == 0)
 		return err_set(e, ERR_INVALID_ARGUMENT, "no command: the first word is empty");
 	return 0;
-}
-
-/* Bytes that are not UTF-8 cannot stand in config.json: each becomes U+FFFD, as in every other CRI runtime. */
-static json_t *lossy(const struct spec *s, const char *text)
-{
-	json_t *j = json_string(text);
-	size_t n = 0;
-	char *out;
-
-	if (j)
-		return j;
-	log_warn("env container=%s value=%s reason=\"not UTF-8, replaced\"", s->c->id, log_quote(text));
-	out = arena_zalloc(s->a, strlen(text) * 3 + 1);
-	while (*text) {
-		size_t len = 1;
-		json_t *one = NULL;
-
-		while (len <= 4 && strnlen(text, len) == len && (one = json_stringn(text, len)) == NULL)
-			len++;
-		memcpy(out + n, one ? text : "\xef\xbf\xbd", one ? len : 3);
-		n += one ? len : 3;
-		text += one ? len : 1;
-		json_decref(one);
-	}
-	return spec_str(out);
-}
-
-static size_t find_env(const json_t *env, const char *word, size_t name)
-{
-	size_t i;
-	json_t *v;
-
-	json_array_foreach(env, i, v) {
-		const char *old = json_is_string(v) ? json_string_value(v) : "";
-
-		if (strncmp(old, word, name) == 0 && old[name] == '=')
-			break;
-	}
-	return i;
-}
-
-/* A later one takes the earlier one's place; a word without "=" removes it (docker's reading of an image's Env). */
-void spec_set_env(const struct spec *s, json_t *env, const char *word)
-{
-	size_t name = strcspn(word, "="), i = find_env(env, word, name);
-
-	if (word[name] == '\0') {
-		if (i < json_array_size(env))
-			json_array_remove(env, i);
-	} else if (i < json_array_size(env)) {
-		json_array_set_new(env, i, lossy(s, word));
-	} else {
-		spec_add(env, lossy(s, word));
-	}
 }
 
 static void make_env(struct spec *s)
@@ -159,11 +70,6 @@ static void add_namespace(json_t *list, const char *type, const char *path)
 		spec_add(list, json_pack("{s:s}", "type", type));
 }
 
-const char *spec_user_path(struct arena *a, const char *path)
-{
-	return strncmp(path, "/proc/", 6) == 0 ? arena_printf(a, "/.%s", path) : path;
-}
-
 /* Hostname and sysctls were set in the sandbox's namespaces; runtimes refuse both here for a joined one. */
 static int make_namespaces(struct spec *s, struct err *e)
 {
@@ -175,7 +81,7 @@ static int make_namespaces(struct spec *s, struct err *e)
 	if (s->userns) {
 		if (ns->user[0] == '\0')
 			return err_set(e, ERR_INTERNAL, "the sandbox's user namespace is not there");
-		add_namespace(list, "user", spec_user_path(s->a, ns->user));
+		add_namespace(list, "user", ns_user_path(s->a, ns->user));
 		spec_put(s->linux_, "uidMappings", spec_id_mappings(&s->sec->ns.uids));
 		spec_put(s->linux_, "gidMappings", spec_id_mappings(&s->sec->ns.gids));
 	}
@@ -308,7 +214,7 @@ json_t *spec_exec_process(const struct container *c, const json_t *config, const
 		return NULL;
 	spec_put(p, "args", json_incref(args));
 	spec_put(p, "terminal", json_boolean(tty));
-	if (tty && !c->config.tty && find_env(env, "TERM", 4) == json_array_size(env))
+	if (tty && !c->config.tty && spec_find_env(env, "TERM", 4) == json_array_size(env))
 		spec_add(env, spec_str("TERM=xterm"));
 	return take_ptr(&p);
 }

@@ -6,6 +6,7 @@
 #define PROCS_SPEC_H
 
 #include "procs/container.h"
+#include "procs/runtime.h"
 #include "reactor/err.h"
 #include "reactor/json.h"
 
@@ -26,15 +27,11 @@ struct spec_input {
 	struct container *container; /* uid, gid and groups are set in it */
 	const char *rootfs;	     /* mounted */
 	struct spec_namespaces namespaces;
+	struct runtime_features features; /* of the container's runtime handler */
 	const struct spec_image_volume *image_volumes;
 	size_t n_image_volumes;
 	const char *node_name;
 };
-
-/* The path of a user namespace as runtimes are told it: runc from 1.2 on takes /proc/<N>/<anything> for the mappings of
- * process N (libcontainer/internal/userns: its pattern ends after the number), so it must not begin that way. In the
- * arena. */
-const char *spec_user_path(struct arena *a, const char *path);
 
 /* Everything checked and resolved; a new reference in *out. Errors:
  *   INVALID_ARGUMENT  names the field that contradicts itself or cannot be had (unknown capability, missing user, ...)

@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "procs/cgroup.h"
-#include "procs/cgroup/tree.h"
 #include "reactor/loop.h"
 #include "reactor/own.h"
 
@@ -19,18 +18,11 @@ enum { TEXT_MAX = 16384, HALF_A_SECOND_NS = 500000000 };
 /* v1 says "no limit" by the largest number that is a multiple of the page size. */
 #define V1_UNLIMITED (UINT64_C(1) << 62)
 
-static bool read_file(const char *controller, const char *cgroup, const char *file, char text[TEXT_MAX])
-{
-	const struct hierarchy *h = hierarchy_of(controller);
-
-	return h && cgroup_read(h, cgroup, file, text, TEXT_MAX) >= 0;
-}
-
 static bool read_number(const char *controller, const char *cgroup, const char *file, uint64_t *out)
 {
 	char text[TEXT_MAX];
 
-	return read_file(controller, cgroup, file, text) && stats_number(text, out);
+	return cgroup_text(controller, cgroup, file, text, TEXT_MAX) && stats_number(text, out);
 }
 
 static void read_flat(const char *controller, const char *cgroup, const char *file, const struct stats_want *want,
@@ -38,7 +30,7 @@ static void read_flat(const char *controller, const char *cgroup, const char *fi
 {
 	char text[TEXT_MAX];
 
-	if (read_file(controller, cgroup, file, text))
+	if (cgroup_text(controller, cgroup, file, text, TEXT_MAX))
 		stats_flat(text, want, n);
 }
 
@@ -46,7 +38,7 @@ static void read_pressure(const char *cgroup, const char *file, struct pressure 
 {
 	char text[TEXT_MAX];
 
-	if (read_file("cpu", cgroup, file, text))
+	if (cgroup_text("cpu", cgroup, file, text, TEXT_MAX))
 		stats_pressure(text, out);
 }
 
@@ -103,9 +95,9 @@ static void more_v1(const char *cgroup, struct usage_more *m)
 	read_number("memory", cgroup, "memory.max_usage_in_bytes", &m->max_bytes);
 	read_number("memory", cgroup, "memory.failcnt", &m->limit_hits);
 	read_flat("memory", cgroup, "memory.oom_control", oom, COUNT(oom));
-	if (read_file("blkio", cgroup, "blkio.throttle.io_service_bytes", text))
+	if (cgroup_text("blkio", cgroup, "blkio.throttle.io_service_bytes", text, TEXT_MAX))
 		stats_io_v1(text, false, &m->io);
-	if (read_file("blkio", cgroup, "blkio.throttle.io_serviced", text))
+	if (cgroup_text("blkio", cgroup, "blkio.throttle.io_serviced", text, TEXT_MAX))
 		stats_io_v1(text, true, &m->io);
 }
 
@@ -165,7 +157,7 @@ static void more_v2(const char *cgroup, struct usage_more *m)
 
 	read_number("memory", cgroup, "memory.peak", &m->max_bytes); /* from Linux 5.19 */
 	read_flat("memory", cgroup, "memory.events", events, COUNT(events));
-	if (read_file("io", cgroup, "io.stat", text))
+	if (cgroup_text("io", cgroup, "io.stat", text, TEXT_MAX))
 		stats_io_v2(text, &m->io);
 }
 

@@ -23,7 +23,7 @@
 #include "procs/bundle.h"
 #include "procs/cgroup.h"
 #include "procs/keeper.h"
-#include "procs/spec.h"
+#include "procs/namespaces.h"
 #include "reactor/json.h"
 #include "reactor/log.h"
 #include "reactor/own.h"
@@ -114,7 +114,7 @@ static json_t *make_config(const struct userns_trial *t)
 			  "nosuid", "noexec", "nodev", "ro", "destination", "/sys/fs/cgroup", "type", "cgroup",
 			  "source", "cgroup", "options", "nosuid", "noexec", "nodev", "ro");
 	json_t *namespaces = json_pack("[{s:s},{s:s},{s:s,s:s},{s:s,s:s},{s:s,s:s},{s:s,s:s}]", "type", "mount", "type",
-				       "pid", "type", "user", "path", spec_user_path(t->arena, path_of(t, "user")),
+				       "pid", "type", "user", "path", ns_user_path(t->arena, path_of(t, "user")),
 				       "type", "network", "path", path_of(t, "net"), "type", "ipc", "path",
 				       path_of(t, "ipc"), "type", "uts", "path", path_of(t, "uts"));
 

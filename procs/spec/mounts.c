@@ -10,7 +10,6 @@
 #include <sys/stat.h>
 
 #include "procs/mount_host.h"
-#include "procs/runtime.h"
 #include "procs/spec/part.h"
 #include "procs/volume.h"
 
@@ -117,9 +116,6 @@ static void add_sandbox_files(struct entries *all)
 
 static int read_only(struct spec *s, const struct mount_config *m, json_t *options, struct err *e)
 {
-	const struct runtime_handler *h = runtime_find(s->c->runtime);
-	struct runtime_features f = { 0 };
-
 	if (!m->recursive_read_only) {
 		spec_add(options, spec_str(m->readonly || m->image[0] ? "ro" : "rw"));
 		return 0;
@@ -130,9 +126,7 @@ static int read_only(struct spec *s, const struct mount_config *m, json_t *optio
 	if (m->propagation != PROPAGATION_PRIVATE)
 		return err_set(e, ERR_INVALID_ARGUMENT, "mount %s: recursive_read_only wants private propagation",
 			       m->container_path);
-	if (h)
-		runtime_features(h, &f);
-	if (!f.recursive_read_only) {
+	if (!s->in->features.recursive_read_only) {
 		err_set(e, ERR_UNKNOWN, "mount %s: runtime handler \"%s\" or this kernel cannot make it",
 			m->container_path, s->c->runtime);
 		e->reason = "RROUnsupported";

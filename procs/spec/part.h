@@ -49,8 +49,9 @@ void spec_cdi_env(struct spec *s);	     /* after process.env */
 void spec_cdi_groups(struct spec *s);	     /* after spec_user() */
 int spec_cdi_devices(struct spec *s, struct err *e);
 void spec_cdi_hooks(struct spec *s);
-/* "NAME=VALUE", in the place of an earlier one */
+/* word: "NAME=VALUE" takes the place of an earlier one of that name; "NAME" alone removes it. */
 void spec_set_env(const struct spec *s, json_t *env, const char *word);
+size_t spec_find_env(const json_t *env, const char *name, size_t len); /* index; the size of env: not there */
 
 /* Pod user namespace asked for, and everything about it consistent. */
 int spec_userns(struct spec *s, struct err *e);

@@ -6,7 +6,6 @@
 #include <linux/capability.h>
 #include <string.h>
 
-#include "procs/runtime.h"
 #include "procs/seccomp_bpf.h"
 #include "procs/spec/part.h"
 
@@ -214,11 +213,9 @@ static int asked(const struct security *sec, struct profile *p, struct err *e)
 /* The profile stays beside the compiled filter: a runtime that did not know the annotation would still confine. */
 static void put_filter(struct spec *s, const json_t *profile)
 {
-	struct runtime_features f;
 	const char *base64;
 
-	runtime_features(runtime_find(s->c->runtime), &f);
-	if (f.seccomp_bpf && (base64 = seccomp_bpf_base64(profile)))
+	if (s->in->features.seccomp_bpf && (base64 = seccomp_bpf_base64(profile)))
 		spec_put(json_object_get(s->root, "annotations"), "run.oci.seccomp_bpf_data", spec_str(base64));
 }
 

@@ -10,23 +10,10 @@
 #include <sys/stat.h>
 
 struct spec_host spec_pod_host;
-struct runtime_features spec_pod_features;
-static struct runtime_handler handler = { "runc", "oci", "runc" };
 
 const struct spec_host *spec_host(void)
 {
 	return &spec_pod_host;
-}
-
-const struct runtime_handler *runtime_find(const char *name)
-{
-	return strcmp(name, "runc") == 0 ? &handler : NULL;
-}
-
-void runtime_features(const struct runtime_handler *h, struct runtime_features *out)
-{
-	(void)h;
-	*out = spec_pod_features;
 }
 
 static void swap(char *text, char from, char to)
@@ -83,7 +70,6 @@ void spec_pod_open(struct spec_pod *p, const char *config)
 	spec_pod_host = (struct spec_host){
 		.caps = CAP(CAPS) - 1, .lowers_oom_score = true, .kernel_major = 6, .kernel_minor = 1
 	};
-	spec_pod_features = (struct runtime_features){ .recursive_read_only = true, .user_namespaces = true };
 	p->dir = arena_strdup(p->arena, mkdtemp(template));
 	mkdir(spec_pod_path(p, "rootfs"), 0755);
 	mkdir(spec_pod_path(p, "rootfs/etc"), 0755);
@@ -110,6 +96,7 @@ void spec_pod_open(struct spec_pod *p, const char *config)
 	p->in = (struct spec_input){ .container = &p->container,
 				     .rootfs = spec_pod_path(p, "rootfs"),
 				     .node_name = "node1" };
+	p->in.features = (struct runtime_features){ .recursive_read_only = true, .user_namespaces = true };
 	p->in.namespaces =
 		(struct spec_namespaces){ .net = "/n/net", .ipc = "/n/ipc", .uts = "/n/uts", .user = "", .pid = "new" };
 }

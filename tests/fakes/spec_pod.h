@@ -4,7 +4,6 @@
 #ifndef TESTS_FAKES_SPEC_POD_H
 #define TESTS_FAKES_SPEC_POD_H
 
-#include "procs/runtime.h"
 #include "procs/spec/part.h"
 
 struct spec_pod {
@@ -17,8 +16,7 @@ struct spec_pod {
 	struct err e;
 };
 
-extern struct spec_host spec_pod_host;		  /* what spec_host() says */
-extern struct runtime_features spec_pod_features; /* of every runtime handler */
+extern struct spec_host spec_pod_host; /* what spec_host() says */
 
 /* config: struct container_config as in records. The pod is an ordinary one; the image has the command "/entry cmd". */
 void spec_pod_open(struct spec_pod *p, const char *config);

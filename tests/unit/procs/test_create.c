@@ -41,6 +41,20 @@ bool keeper_here(void)
 	return true;
 }
 
+static const struct runtime_handler runc = { "runc", "oci", "runc" };
+static struct runtime_features features;
+
+const struct runtime_handler *runtime_find(const char *name)
+{
+	return strcmp(name, "runc") == 0 ? &runc : NULL;
+}
+
+void runtime_features(const struct runtime_handler *handler, struct runtime_features *out)
+{
+	ok(handler == &runc);
+	*out = features;
+}
+
 static void pod(struct spec_pod *p, const char *config)
 {
 	other = NULL;
@@ -114,6 +128,21 @@ static void a_user_namespace_may_pass_through(void)
 	spec_pod_security(&p, "{'ns':{'has_userns':true}}");
 	ok(create_bundle(&p.container, &p.e) == 0);
 	ok(mode_of(p.container.bundle) == (S_IFDIR | 0711));
+	spec_pod_close(&p);
+}
+
+static void features_are_those_of_the_handler(void)
+{
+	struct spec_pod p;
+
+	pod(&p, "{'mounts':[{'container_path':'/a','host_path':'/','readonly':true,'recursive_read_only':true}]}");
+	features.recursive_read_only = true;
+	ok(create(&p));
+	p.container.runtime = "unknown";
+	ok(!create(&p) && p.e.code == ERR_UNKNOWN && strcmp(p.e.reason, "RROUnsupported") == 0);
+	p.container.runtime = "runc";
+	features.recursive_read_only = false;
+	ok(!create(&p) && p.e.code == ERR_UNKNOWN && strcmp(p.e.reason, "RROUnsupported") == 0);
 	spec_pod_close(&p);
 }
 
@@ -219,6 +248,7 @@ int main(void)
 	a_bundle_and_its_undo();
 	undo_leaves_a_rootfs_that_is_in_use();
 	a_user_namespace_may_pass_through();
+	features_are_those_of_the_handler();
 	whose_pid_namespace();
 	a_targets_pid_namespace();
 	the_stop_signal();

@@ -153,10 +153,7 @@ static void recursive_read_only(void)
 		"','readonly':true,'recursive_read_only':true,'mount_options':['nodev']}]}");
 	ok(spec_pod_make(&p));
 	ok(strstr(spec_pod_mount(&p, "/a"), "['rbind','rprivate','rro','nodev']") != NULL);
-	spec_pod_features.recursive_read_only = false;
-	ok(strncmp(spec_pod_error(&p), "UNKNOWN RROUnsupported: mount /a: ", 34) == 0);
-	spec_pod_features.recursive_read_only = true;
-	p.container.runtime = "unknown";
+	p.in.features.recursive_read_only = false;
 	ok(strncmp(spec_pod_error(&p), "UNKNOWN RROUnsupported: mount /a: ", 34) == 0);
 	spec_pod_close(&p);
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "procs/apparmor.h"
+#include "procs/namespaces.h"
 #include "tests/fakes/spec_pod.h"
 #include "tests/tap.h"
 
@@ -336,8 +337,8 @@ static void the_path_of_a_user_namespace(void)
 {
 	struct arena *a = arena_new();
 
-	is_str(spec_user_path(a, "/proc/12/fd/3"), "/./proc/12/fd/3");
-	is_str(spec_user_path(a, "/run/pins/user"), "/run/pins/user");
+	is_str(ns_user_path(a, "/proc/12/fd/3"), "/./proc/12/fd/3");
+	is_str(ns_user_path(a, "/run/pins/user"), "/run/pins/user");
 	arena_free(a);
 }
 
