@@ -8,7 +8,7 @@
 
 #include "images/store.h"
 #include "procs/cgroup.h"
-#include "procs/cni.h"
+#include "procs/network.h"
 #include "procs/runtime.h"
 #include "reactor/err.h"
 #include "reactor/log.h"
@@ -21,7 +21,7 @@ struct config {
 	int32_t stream_port;
 	const char *stream_tls_cert, *stream_tls_key;
 	struct cgroup_config cgroup;
-	struct cni_config cni;
+	struct network_config cni;
 	struct strings cdi_spec_dirs;
 	const char *registry_config_path;
 	uint64_t images_max_layer_bytes;

@@ -7,7 +7,7 @@
 #include "handlers/convert.h"
 #include "handlers/services.h"
 #include "procs/cgroup.h"
-#include "procs/cni.h"
+#include "procs/network.h"
 #include "procs/keeper.h"
 #include "procs/runtime.h"
 #include "reactor/log.h"
@@ -93,7 +93,7 @@ static void conditions(struct handlers *h, Runtime__V1__RuntimeStatus *status)
 {
 	Runtime__V1__RuntimeCondition **out = arena_zalloc(h->arena, 3 * sizeof(*out));
 	const char *why = "", *runtime_why = *not_ready ? not_ready : !h->default_usable ? h->why : "";
-	bool network = cni_ready(&why);
+	bool network = network_ready(&why);
 
 	if (!*runtime_why && !keeper_here())
 		runtime_why = "the keeper is away: running containers are served, new processes are not";

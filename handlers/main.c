@@ -139,7 +139,7 @@ static void on_network_changed(void *arg)
 	const char *why = "";
 
 	(void)arg;
-	if (cni_ready(&why))
+	if (network_ready(&why))
 		log_info("network_ready");
 	else
 		log_warn("network_not_ready why=%s", log_quote(why));
@@ -189,7 +189,7 @@ static int open_procs(struct err *e)
 	create_flow_open(node_name);
 	checkpoint_flow_open(config.checkpoint_enabled);
 	cdi_open(&config.cdi_spec_dirs);
-	cni_open(&config.cni, on_network_changed, NULL);
+	network_open(&config.cni, on_network_changed, NULL);
 	return log_pumps_open(e);
 }
 

@@ -4,7 +4,7 @@
 #include "handlers/rpc.h"
 #include "images/pull.h"
 #include "images/store.h"
-#include "procs/cni.h"
+#include "procs/network.h"
 #include "procs/container.h"
 #include "procs/keeper.h"
 #include "procs/sandbox.h"
@@ -87,7 +87,7 @@ static int page_state(void *arg, const char *path, struct buf *body, const char 
 	struct grpc_stats stats = grpc_server_stats(grpc);
 	json_t *rpcs = json_array(), *pulls = json_array();
 	const char *why = "";
-	bool network = cni_ready(&why);
+	bool network = network_ready(&why);
 
 	(void)arg;
 	(void)path;

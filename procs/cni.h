@@ -44,6 +44,9 @@ struct cni_sandbox { /* strings borrowed for the call */
 	const char *result; /* DEL: the result text; "" = none */
 };
 
+/* INVALID_ARGUMENT: metadata or annotations that cannot be told to plugins. */
+int cni_check(const struct cni_sandbox *s, struct err *e);
+
 struct cni_result {
 	/* without prefix length, in result order, but the first IPv4 one is first; empty after a failure or DEL */
 	struct strings ips;

@@ -8,7 +8,6 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-#include "procs/cni.h"
 #include "procs/events.h"
 #include "reactor/log.h"
 #include "reactor/loop.h"
@@ -37,6 +36,7 @@ static const struct field sandbox_fields[] = {
 	F_U32(struct sandbox, made),
 	F_STRINGS(struct sandbox, ips),
 	F_STR(struct sandbox, netns_path),
+	F_STR(struct sandbox, network_kind),
 	F_STR(struct sandbox, cni_result),
 	F_STR(struct sandbox, cni_conf),
 	F_STR(struct sandbox, cgroup),
@@ -98,7 +98,7 @@ static struct entry *entry_new(const char *id)
 	s->arena = arena_new();
 	s->state = SANDBOX_NOTREADY;
 	s->netns_path = s->cni_result = s->cni_conf = s->cgroup = s->boot_id = s->dir = "";
-	s->process_label = s->mount_label = "";
+	s->process_label = s->mount_label = s->network_kind = "";
 	lane_init(&s->lane);
 	list_init(&s->containers);
 	return n;
@@ -286,22 +286,4 @@ static int on_record(void *arg, const char *name, const json_t *j, struct err *e
 int sandboxes_load(struct err *e)
 {
 	return record_each(records, RECORD_VERSION, on_record, NULL, e);
-}
-
-struct cni_sandbox sandbox_network(const struct sandbox *s)
-{
-	return (struct cni_sandbox){
-		.id = s->id,
-		.name = s->config.name,
-		.namespace_ = s->config.namespace_,
-		.uid = s->config.uid,
-		.netns_path = s->netns_path,
-		.ports = s->config.ports.at,
-		.nports = s->config.ports.n,
-		.annotations = &s->config.annotations,
-		.cgroup = s->config.cgroup_parent,
-		.dns = &s->config.dns,
-		.conf = s->cni_conf,
-		.result = s->cni_result,
-	};
 }

@@ -41,6 +41,7 @@ struct sandbox {
 	uint32_t made;            /* of enum sandbox_made */
 	struct strings ips;       /* as CNI gave them, primary first, without prefix length */
 	const char *netns_path;   /* "" for hostNetwork */
+	const char *network_kind; /* of network.h; "": none, or "cni" where a record is older than kinds */
 	const char *cni_result;   /* JSON text of the chain's last ADD; "" when there is none */
 	const char *cni_conf;     /* JSON text of the conflist that ADD used: DEL uses it too */
 	const char *cgroup;       /* the pod's, below each hierarchy, parent of its containers': cgroup.h, names */
@@ -93,10 +94,6 @@ int sandboxes_load(struct err *e);
 
 /* Strings given to a sandbox live in its arena. */
 void sandbox_set_str(struct sandbox *s, const char **field, const char *value);
-
-/* What CNI is told of it, its cached result included; borrows from s. */
-struct cni_sandbox;
-struct cni_sandbox sandbox_network(const struct sandbox *s);
 
 const char *sandbox_boot_id(void); /* of this boot, static */
 

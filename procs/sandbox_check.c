@@ -6,9 +6,8 @@
 #include <string.h>
 
 #include "procs/cgroup.h"
-#include "procs/cni/args.h"
+#include "procs/network.h"
 #include "procs/sandbox_sysctl.h"
-#include "reactor/json.h"
 
 enum { HOSTNAME_MAX = 64 };
 
@@ -100,26 +99,6 @@ static int check_dns(const char *what, const struct strings *values, struct err 
 	return 0;
 }
 
-/* What CNI plugins will be told, tried before there is anything to undo. */
-static int check_network(const struct sandbox_config *c, struct err *e)
-{
-	struct cni_sandbox s = { .id = "",
-				 .name = c->name,
-				 .namespace_ = c->namespace_,
-				 .uid = c->uid,
-				 .annotations = &c->annotations,
-				 .ports = c->ports.at,
-				 .nports = c->ports.n,
-				 .cgroup = c->cgroup_parent,
-				 .dns = &c->dns };
-	struct arena *a = arena_new();
-	auto_json json_t *told = cni_capabilities(&s, e);
-	int ret = told && cni_args(&s, a, e) ? 0 : -1;
-
-	arena_free(a);
-	return ret;
-}
-
 int sandbox_check(const struct sandbox_config *c, struct err *e)
 {
 	const struct ns_options *ns = &c->security.ns;
@@ -136,5 +115,5 @@ int sandbox_check(const struct sandbox_config *c, struct err *e)
 		return -1;
 	if (cgroup_check_parent(c->cgroup_parent, e) < 0)
 		return -1;
-	return ns->network == NS_NODE ? 0 : check_network(c, e);
+	return ns->network == NS_NODE ? 0 : network_check(c, e);
 }

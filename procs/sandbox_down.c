@@ -1,5 +1,7 @@
 /* sandbox_down.c - see sandbox_down.h.
  *
+ *   BEGIN --network of an unknown kind--> FAILED (nothing is deleted)
+ *     v
  *   PAUSE --dead--> NETWORK --given back----------------------> REST (namespaces, files, cgroup: at once) --> DOWN
  *                      |                                          ^
  *                      +--DEL failed, ADD never ended--> LEASE ---+
@@ -19,8 +21,8 @@
 #include <sys/vfs.h>
 
 #include "procs/cgroup/pod.h"
-#include "procs/cni.h"
 #include "procs/keeper.h"
+#include "procs/network.h"
 #include "procs/sandbox_files.h"
 #include "procs/sandbox_pause.h"
 #include "procs/sandbox_regain.h"
@@ -34,7 +36,7 @@
 enum down_state { BEGIN, PAUSE, NETWORK, LEASE, REST, DOWN, FAILED };
 
 static const struct sm_state down_states[] = {
-	[BEGIN]   = { "BEGIN",   TO(PAUSE) },
+	[BEGIN]   = { "BEGIN",   TO(PAUSE) | TO(FAILED) },
 	[PAUSE]   = { "PAUSE",   TO(NETWORK) },
 	[NETWORK] = { "NETWORK", TO(REST) | TO(LEASE) | TO(FAILED) },
 	[LEASE]   = { "LEASE",   TO(REST) | TO(FAILED) },
@@ -91,38 +93,33 @@ static void rest_step(struct sandbox_down *d)
 	report(d);
 }
 
-static void on_deleted(void *arg, const struct err *e, const struct cni_result *r);
-
-static void delete_network(struct sandbox_down *d, const char *netns_path)
+/* Listed from now on: its owner can see it and stop it again. */
+static void down_fail(struct sandbox_down *d, const struct err *e)
 {
-	struct cni_sandbox network = sandbox_network(d->s);
-
-	network.netns_path = netns_path;
-	cni_del(&network, on_deleted, d);
+	d->err = *e;
+	err_wrap(&d->err, "give back the network of sandbox %.12s", d->s->id);
+	d->s->hidden = false;
+	save(d->s);
+	sm_move(&d->sm, FAILED);
+	report(d);
 }
 
-static void on_deleted(void *arg, const struct err *e, const struct cni_result *r)
+static void on_deleted(void *arg, const struct err *e, bool left)
 {
 	struct sandbox_down *d = arg;
 	struct sandbox *s = d->s;
-	bool never_up = !s->cni_result[0];
+	bool never_up = !network_added(s);
 
-	(void)r;
+	(void)left;
 	if (e)
 		log_warn("sandbox_network sandbox=%.12s state=%s error=%s", s->id, d->sm.states[d->sm.now].name,
 			 log_quote(e->msg));
 	if (e && never_up && d->sm.now == NETWORK) {
 		sm_move(&d->sm, LEASE);
-		return delete_network(d, "");
+		return network_del(s, NETWORK_OUTSIDE, on_deleted, d);
 	}
-	if (e && (!never_up || s->hidden)) {
-		d->err = *e;
-		err_wrap(&d->err, "give back the network of sandbox %.12s", s->id);
-		s->hidden = false; /* whoever asked for it can see it and stop it again */
-		save(s);
-		sm_move(&d->sm, FAILED);
-		return report(d);
-	}
+	if (e && (!never_up || s->hidden))
+		return down_fail(d, e);
 	s->made &= ~(uint32_t)MADE_NETWORK;
 	rest_step(d);
 }
@@ -131,7 +128,7 @@ static void network_step(struct sandbox_down *d)
 {
 	sm_move(&d->sm, NETWORK);
 	if (d->s->made & MADE_NETWORK)
-		delete_network(d, d->s->netns_path);
+		network_del(d->s, NETWORK_WHOLE, on_deleted, d);
 	else
 		rest_step(d);
 }
@@ -148,6 +145,10 @@ static void on_turn(struct timer *t)
 {
 	struct sandbox_down *d = container_of(t, struct sandbox_down, timer);
 
+	struct err e;
+
+	if ((d->s->made & MADE_NETWORK) && network_known(d->s, &e) < 0)
+		return down_fail(d, &e);
 	sm_move(&d->sm, PAUSE);
 	if (d->s->made & MADE_PAUSE)
 		sandbox_pause_kill(d->s, on_pause_dead, d);

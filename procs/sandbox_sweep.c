@@ -8,8 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "procs/cni.h"
 #include "procs/keeper.h"
+#include "procs/network.h"
 #include "procs/sandbox.h"
 #include "procs/sandbox_files.h"
 #include "reactor/log.h"
@@ -49,11 +49,11 @@ static void on_held(void *arg, const char *name, int fd)
 	note(arg, id, strcspn(id, "/"));
 }
 
-static void on_deleted(void *arg, const struct err *e, const struct cni_result *r)
+static void on_deleted(void *arg, const struct err *e, bool left)
 {
 	struct orphan *n = arg;
 
-	(void)r;
+	(void)left;
 	if (e)
 		log_warn("orphan_network sandbox=%.12s error=%s", n->id, log_quote(e->msg));
 	keeper_namespaces_drop(n->id, n->netns_path);
@@ -63,9 +63,6 @@ static void on_deleted(void *arg, const struct err *e, const struct cni_result *
 /* The id and the pin are all that is known: enough for a DEL by today's configuration to give an address back. */
 static void sweep_namespaces(struct orphans *o)
 {
-	static const struct pairs no_annotations;
-	static const struct dns_config no_dns;
-
 	keeper_each_held("sandbox/", on_held, o);
 	for (size_t i = 0; i < o->n; i++) {
 		struct orphan *n = new_zero(struct orphan);
@@ -73,17 +70,7 @@ static void sweep_namespaces(struct orphans *o)
 		log_warn("orphan namespaces=%.12s", o->at[i]);
 		snprintf(n->id, sizeof(n->id), "%s", o->at[i]);
 		snprintf(n->netns_path, sizeof(n->netns_path), "%s/crisp-%s", sandboxes_config()->netns_dir, n->id);
-		cni_del(&(struct cni_sandbox){ .id = n->id,
-					       .name = "",
-					       .namespace_ = "",
-					       .uid = "",
-					       .netns_path = n->netns_path,
-					       .annotations = &no_annotations,
-					       .cgroup = "",
-					       .dns = &no_dns,
-					       .conf = "",
-					       .result = "" },
-			on_deleted, n);
+		network_del_orphan(n->id, n->netns_path, on_deleted, n);
 	}
 }
 

@@ -2,9 +2,10 @@
 #ifndef PROCS_SANDBOX_SWEEP_H
 #define PROCS_SANDBOX_SWEEP_H
 
-/* After sandboxes_load() and cni_open(), before anything new is made: gives back network, namespaces and pins that the
- * keeper holds for unknown sandboxes (CNI DEL runs on by itself; a hostPort's rules are not known and stay), and
- * removes unknown directories below <state>/sandboxes with their tmpfs. Logged one by one; does not wait. */
+/* Called after sandboxes_load() and network_open(), before anything new is made. Gives back the network, namespaces and
+ * pins that the keeper holds for unknown sandboxes. The deletion of a network runs on by itself; the rules of a hostPort
+ * are not known any more and stay. Removes unknown directories below <state>/sandboxes with their tmpfs. Logs each
+ * orphan; does not wait. */
 void sandboxes_sweep(void);
 
 #endif

@@ -18,10 +18,10 @@
 
 #include "procs/cgroup.h"
 #include "procs/cgroup/pod.h"
-#include "procs/cni.h"
 #include "procs/events.h"
 #include "procs/keeper.h"
 #include "procs/labels.h"
+#include "procs/network.h"
 #include "procs/sandbox_down.h"
 #include "procs/sandbox_files.h"
 #include "procs/sandbox_pause.h"
@@ -160,20 +160,16 @@ static void pause_step(struct sandbox_up *up)
 	sandbox_pause_start(up->s, cfg.pause_path, on_pause, up);
 }
 
-static void on_added(void *arg, const struct err *e, const struct cni_result *r)
+static void on_added(void *arg, const struct err *e, bool left)
 {
 	struct sandbox_up *up = arg;
 	struct sandbox *s = up->s;
 
 	if (e) {
-		if (!r->left)
+		if (!left)
 			s->made &= ~(uint32_t)MADE_NETWORK;
 		return fail(up, e);
 	}
-	s->ips = (struct strings){ arena_zalloc(s->arena, r->ips.n * sizeof(*s->ips.at)), r->ips.n };
-	for (size_t i = 0; i < r->ips.n; i++)
-		s->ips.at[i] = arena_strdup(s->arena, r->ips.at[i]);
-	sandbox_set_str(s, &s->cni_result, r->text);
 	if (sandbox_sysctls_late(&s->config, s->netns_path, &up->err) < 0)
 		return undo(up);
 	pause_step(up);
@@ -182,14 +178,12 @@ static void on_added(void *arg, const struct err *e, const struct cni_result *r)
 static void network_step(struct sandbox_up *up)
 {
 	struct sandbox *s = up->s;
-	struct cni_sandbox network;
 
 	sm_move(&up->sm, NETWORK);
 	if (!own_net(s))
 		return pause_step(up);
 	s->made |= MADE_NETWORK;
-	network = sandbox_network(s);
-	cni_add(&network, on_added, up);
+	network_add(s, on_added, up);
 }
 
 /* Both are there: the namespaces, if there are any, and the groups. */
@@ -271,16 +265,14 @@ static void namespaces_step(struct sandbox_up *up)
 	timer_set(&up->timer, 0, on_no_files);
 }
 
-/* The record of the intent: all that may be made, and with which conflist. */
+/* The record of the intent: all that may be made, and what the end of the network will need. */
 static int intend(struct sandbox_up *up)
 {
 	struct sandbox *s = up->s;
-	const char *conf = "";
 	int ret;
 
-	if (labels_of_sandbox(s, &up->err) < 0 || (own_net(s) && !(conf = cni_conf_now(&up->err))))
+	if (labels_of_sandbox(s, &up->err) < 0 || (own_net(s) && network_intend(s, &up->err) < 0))
 		return -1;
-	sandbox_set_str(s, &s->cni_conf, conf);
 	if (own_net(s))
 		s->netns_path = arena_printf(s->arena, "%s/crisp-%s", sandboxes_config()->netns_dir, s->id);
 	s->cgroup = arena_strdup(s->arena, cgroup_pod_path(up->arena, s->config.cgroup_parent, s->id));

@@ -23,7 +23,7 @@ typedef void sandbox_up_done(void *arg, const struct err *e);
  *   FAILED_PRECONDITION  there is no CNI configuration (nothing was made)
  *   INVALID_ARGUMENT     the kernel refused a sysctl or the hostname
  *   RESOURCE_EXHAUSTED   the kernel's limits on namespaces
- *   those of cni_add(); INTERNAL; UNAVAILABLE */
+ *   those of network_add(); INTERNAL; UNAVAILABLE */
 struct sandbox_up *sandbox_up_start(struct sandbox *s, sandbox_up_done *done, void *arg);
 
 #endif

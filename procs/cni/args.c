@@ -147,3 +147,13 @@ json_t *cni_capabilities(const struct cni_sandbox *s, struct err *e)
 		json_object_set(all, "io.kubernetes.cri.pod-annotations", notes);
 	return take_ptr(&all);
 }
+
+int cni_check(const struct cni_sandbox *s, struct err *e)
+{
+	struct arena *a = arena_new();
+	auto_json json_t *told = cni_capabilities(s, e);
+	int ret = told && cni_args(s, a, e) ? 0 : -1;
+
+	arena_free(a);
+	return ret;
+}

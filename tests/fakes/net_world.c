@@ -295,6 +295,19 @@ const char *cni_conf_now(struct err *e)
 	return NULL;
 }
 
+void cni_open(const struct cni_config *cfg, void (*changed)(void *arg), void *arg)
+{
+	(void)cfg;
+	(void)changed;
+	(void)arg;
+}
+
+bool cni_ready(const char **why)
+{
+	*why = net_world.no_conf ? "no CNI configuration" : "";
+	return !net_world.no_conf;
+}
+
 static struct cni_op *asked_for(const struct cni_sandbox *s, const char *verb)
 {
 	traced(verb);

@@ -107,11 +107,13 @@ static void what_is_saved_comes_back(void)
 	s->ips = (struct strings){ ips, 2 };
 	sandbox_set_str(s, &s->netns_path, "/run/netns/crisp-1");
 	sandbox_set_str(s, &s->cni_result, "{\"ips\":[]}");
+	sandbox_set_str(s, &s->network_kind, "of-tomorrow");
 	s = restarted(s, id_a0);
 	ok(s && s->state == SANDBOX_READY && s->pause_pid == 77 && s->made == (MADE_NETWORK | MADE_PAUSE | MADE_FILES));
 	ok(s && !s->hidden && s->ips.n == 2 && strcmp(s->ips.at[1], "fd00::3") == 0);
 	is_str(s->netns_path, "/run/netns/crisp-1");
 	is_str(s->cni_result, "{\"ips\":[]}");
+	is_str(s->network_kind, "of-tomorrow");
 	ok(s->config.attempt == 2 && s->created_at_ns > 0);
 	sandbox_free(s);
 }

@@ -130,6 +130,30 @@ static void a_network_that_never_was_cannot_hold_it(void)
 	sandbox_free(s);
 }
 
+/* A record of a later version: whatever deleted that network by another way would leave half of it for ever. */
+static void a_network_of_an_unknown_kind_is_left_alone(void)
+{
+	struct result r = { 0 };
+	struct sandbox *s = ready(ALL);
+
+	sandbox_set_str(s, &s->network_kind, "native");
+	for (int i = 1; i <= 2; i++) {
+		s->hidden = i == 2; /* as recovery finds one whose start was cut off */
+		sandbox_down_start(s, record, &r);
+		turns();
+		ok(r.calls == i && r.e.code == ERR_FAILED_PRECONDITION && strstr(r.e.msg, "of kind \"native\""));
+		ok(s->made == ALL && s->ips.n == 1 && s->state == SANDBOX_NOTREADY && !s->hidden);
+		is_str(net_trace, "");
+	}
+	sandbox_set_str(s, &s->network_kind, "cni");
+	sandbox_down_start(s, record, &r);
+	turns();
+	net_world_answers("del", ERR_OK, false);
+	is_str(net_trace, "del -namespaces -files -cgroup");
+	ok(r.calls == 3 && r.e.code == ERR_OK && s->made == 0);
+	sandbox_free(s);
+}
+
 static void containers_are_told_where_the_namespaces_are(void)
 {
 	struct sandbox *s = ready(ALL);
@@ -271,6 +295,7 @@ int main(void)
 	the_pause_goes_first();
 	a_del_that_fails_keeps_the_rest_for_the_next_try();
 	a_network_that_never_was_cannot_hold_it();
+	a_network_of_an_unknown_kind_is_left_alone();
 	containers_are_told_where_the_namespaces_are();
 	what_vanished_while_we_were_away_is_not_ready();
 	ok(rmdir(records) == 0 && rmdir(root) == 0);

@@ -9,7 +9,7 @@
 #include <sys/un.h>
 
 #include "procs/cgroup.h"
-#include "procs/cni.h"
+#include "procs/network.h"
 #include "procs/sandbox_down.h"
 #include "procs/sandbox_sweep.h"
 #include "procs/sandbox_up.h"
@@ -22,7 +22,7 @@
 static const char bin_dir[] = "/usr/lib/cni";
 static char pause_program[4096];
 static const char *bin_dirs[2];
-static struct cni_config cni;
+static struct network_config cni;
 static struct sandboxes_config table;
 static struct sandbox_up_config up_cfg;
 
@@ -59,7 +59,7 @@ static void be_crispd_with_sandboxes(void)
 	arena = arena_new();
 	bin_dirs[0] = in_dir("bin");
 	bin_dirs[1] = bin_dir;
-	cni = (struct cni_config){ .bin_dirs = { bin_dirs, 2 }, .conf_dir = in_dir("net.d") };
+	cni = (struct network_config){ .bin_dirs = { bin_dirs, 2 }, .conf_dir = in_dir("net.d") };
 	table = (struct sandboxes_config){ .root = in_dir("root"),
 					   .state = in_dir("state"),
 					   .netns_dir = in_dir("netns") };
@@ -98,7 +98,7 @@ static void with_conflist(const char *plugins)
 {
 	put(in_dir("net.d/10-test.conflist"),
 	    arena_printf(arena, "{\"cniVersion\":\"1.0.0\",\"name\":\"test\",\"plugins\":[%s]}", plugins), 0644);
-	cni_open(&cni, on_changed, NULL);
+	network_open(&cni, on_changed, NULL);
 }
 
 static const char *bridge(void)
@@ -306,7 +306,7 @@ static void story_gone_plugin(void)
 	const char *why;
 
 	with_conflist("{\"type\":\"nowhere-to-be-found\"}");
-	ok(!cni_ready(&why) && strstr(why, "nowhere-to-be-found is not in "));
+	ok(!network_ready(&why) && strstr(why, "nowhere-to-be-found is not in "));
 	s = up();
 	ok(last.code == ERR_FAILED_PRECONDITION && strstr(last.msg, "CNI plugin nowhere-to-be-found is not in "));
 	ok(s->hidden); /* nothing was begun that would have to be undone */

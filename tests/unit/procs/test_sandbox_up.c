@@ -71,6 +71,7 @@ static void a_pod_with_a_network(void)
 	is_str(s->ips.at[0], "10.1.2.3");
 	is_str(s->cni_result, "{\"r\":1}");
 	is_str(s->cni_conf, "{\"c\":1}");
+	is_str(s->network_kind, "cni");
 	ok(strncmp(s->cgroup, "/crisp/", 7) == 0 && strcmp(s->cgroup + 7, s->id) == 0);
 	ok(made_on_disk(s) == (MADE_CGROUP | MADE_FILES | MADE_NAMESPACES | MADE_NETWORK));
 	ok(sandbox_find(s->id) == s);
