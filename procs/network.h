@@ -6,17 +6,17 @@
  *
  * What a kind must guarantee:
  * - `intend` writes into the sandbox all that a later `del` needs: the name of the kind, and what the kind will use
- *   (CNI: the text of the conflist, cni_conf). The caller saves the record before it calls `add`, so that a crash at any
- *   later moment leaves a record by which `del` can run. `intend` makes nothing.
+ *   (CNI: the text of the conflist, cni_conf). The caller saves the record before it calls `add`, so that a crash at
+ *   any later moment leaves a record by which `del` can run. `intend` makes nothing.
  * - `add` connects the network namespace that is pinned at netns_path. On success the addresses and the kind's own
  *   result (CNI: cni_result) are in the sandbox, and the caller saves it. After a failure `add` has undone what it had
  *   made, or it says that something is left.
  * - `del` is idempotent. It succeeds where there is nothing to give back, and it can run after a crash at any moment:
  *   before `add` began, half way through it, after an `add` whose result was never saved, after an earlier `del`, and
  *   after a reboot, when the namespace is gone and only what is kept outside of it (leases, rules) is left.
- * - Only the kind that made a network deletes it, whatever kind new sandboxes get. A record without a kind is from before
- *   there were kinds and means "cni". A kind that this version does not know is an error by name: nothing of that sandbox
- *   is deleted, and its record stays for a version that knows the kind.
+ * - Only the kind that made a network deletes it, whatever kind new sandboxes get. A record without a kind is from
+ *   before there were kinds and means "cni". A kind that this version does not know is an error by name: nothing of
+ *   that sandbox is deleted, and its record stays for a version that knows the kind.
  * - An orphan (a namespace that the keeper holds and no record names) tells no kind, so its `del` is that of "cni". A
  *   second kind has to mark what it makes so that its orphans can be told apart. */
 #ifndef PROCS_NETWORK_H
@@ -39,8 +39,8 @@ void network_open(const struct network_config *cfg, void (*changed)(void *arg), 
 /* NetworkReady of Status: can a new sandbox get a network? false: *why is a sentence, valid until the next call. */
 bool network_ready(const char **why);
 
-/* May a network be asked for as config says? Judged before there is a sandbox. INVALID_ARGUMENT: metadata or annotations
- * that the kind cannot be told. */
+/* May a network be asked for as config says? Judged before there is a sandbox. INVALID_ARGUMENT: metadata or
+ * annotations that the kind cannot be told. */
 int network_check(const struct sandbox_config *config, struct err *e);
 
 /* FAILED_PRECONDITION: the network of this sandbox is of a kind that this version does not know; the text names it. */
@@ -50,7 +50,8 @@ int network_known(const struct sandbox *sandbox, struct err *e);
  * can be made today. */
 int network_intend(struct sandbox *sandbox, struct err *e);
 
-/* `done` runs exactly once, never inside the call. `left` after a failure of network_add(): network_del() is still due. */
+/* `done` runs exactly once, never inside the call. `left` after a failure of network_add(): network_del() is still due.
+ * */
 typedef void network_done(void *arg, const struct err *e, bool left);
 
 /* The caller holds the sandbox's lane, saved the record after network_intend(), and made the namespace at netns_path.
@@ -63,7 +64,8 @@ bool network_added(const struct sandbox *sandbox);
 /* The whole network, or only what is kept outside of the network namespace, as after a reboot. */
 enum network_part { NETWORK_WHOLE, NETWORK_OUTSIDE };
 
-/* network_known() said yes. Errors: those of cni_del(). Called by the owners of a sandbox's end only: sandbox_down.c. */
+/* network_known() said yes. Errors: those of cni_del(). Called by the owners of a sandbox's end only: sandbox_down.c.
+ * */
 void network_del(const struct sandbox *sandbox, enum network_part part, network_done *done, void *arg);
 
 /* For sandbox_sweep.c: of a sandbox without a record the id and the pin are known and no more. */
