@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "reactor/own.h"
+
 enum { BLOCK = 1024, ALIGN = _Alignof(max_align_t) };
 
 struct block {
@@ -18,16 +20,9 @@ struct arena {
 	struct block *head;
 };
 
-static void *must(void *p)
-{
-	if (!p)
-		abort();
-	return p;
-}
-
 struct arena *arena_new(void)
 {
-	return must(calloc(1, sizeof(struct arena)));
+	return own_must(calloc(1, sizeof(struct arena)));
 }
 
 void arena_free(struct arena *a)
@@ -50,7 +45,7 @@ void *arena_zalloc(struct arena *a, size_t n)
 	if (!b || b->size - b->used < n) {
 		size_t size = n > BLOCK ? n : BLOCK;
 
-		b = must(malloc(sizeof(*b) + size));
+		b = own_must(malloc(sizeof(*b) + size));
 		*b = (struct block){ .next = a->head, .size = size };
 		a->head = b;
 	}

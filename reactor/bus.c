@@ -46,23 +46,23 @@ struct bus_call {
 	void *arg;
 };
 
-static void process(struct bus *b);
-static void on_pause(struct timer *t);
+static void bus_process(struct bus *b);
+static void on_bus_pause(struct timer *t);
 
 /* ---- watching ---- */
 
-static void on_fd(struct fd_watch *w, int events)
+static void on_bus_fd(struct fd_watch *w, int events)
 {
 	(void)events;
-	process(container_of(w, struct bus, watch));
+	bus_process(container_of(w, struct bus, watch));
 }
 
-static void on_deadline(struct timer *t)
+static void on_bus_deadline(struct timer *t)
 {
-	process(container_of(t, struct bus, timer));
+	bus_process(container_of(t, struct bus, timer));
 }
 
-static void rearm(struct bus *b)
+static void bus_rearm(struct bus *b)
 {
 	uint64_t until_us = UINT64_MAX;
 	int events = sd_bus_get_events(b->sd), fd = sd_bus_get_fd(b->sd);
@@ -70,16 +70,16 @@ static void rearm(struct bus *b)
 
 	if (b->inside)
 		return;
-	fd_watch_set(&b->watch, fd, (events & POLLIN ? FD_READ : 0) | (events & POLLOUT ? FD_WRITE : 0), on_fd);
+	fd_watch_set(&b->watch, fd, (events & POLLIN ? FD_READ : 0) | (events & POLLOUT ? FD_WRITE : 0), on_bus_fd);
 	timer_clear(&b->timer);
 	if (sd_bus_get_timeout(b->sd, &until_us) >= 0 && until_us != UINT64_MAX)
 		timer_set(&b->timer, (int64_t)until_us > now_us ? ((int64_t)until_us - now_us + 999) / 1000 : 0,
-			  on_deadline);
+			  on_bus_deadline);
 }
 
 /* ---- the connection ---- */
 
-static int on_message(sd_bus_message *m, void *arg, sd_bus_error *ret)
+static int on_bus_signal(sd_bus_message *m, void *arg, sd_bus_error *ret)
 {
 	struct bus *b = arg;
 
@@ -88,19 +88,19 @@ static int on_message(sd_bus_message *m, void *arg, sd_bus_error *ret)
 	return 0;
 }
 
-static void subscribe(struct bus *b)
+static void bus_subscribe(struct bus *b)
 {
 	int r;
 
 	if (!b->on_signal)
 		return;
-	r = sd_bus_match_signal_async(b->sd, NULL, b->signal[0], b->signal[1], b->signal[2], b->signal[3], on_message,
-				      NULL, b);
+	r = sd_bus_match_signal_async(b->sd, NULL, b->signal[0], b->signal[1], b->signal[2], b->signal[3],
+				      on_bus_signal, NULL, b);
 	if (r < 0)
 		log_warn("bus_listen member=%s error=%s", b->signal[3], strerror(-r));
 }
 
-static int connect_now(struct bus *b)
+static int bus_connect(struct bus *b)
 {
 	sd_bus *sd = NULL;
 	int r = sd_bus_new(&sd);
@@ -118,30 +118,30 @@ static int connect_now(struct bus *b)
 	sd_bus_unref(b->sd);
 	b->sd = sd;
 	b->away = false;
-	subscribe(b);
-	rearm(b);
+	bus_subscribe(b);
+	bus_rearm(b);
 	return 0;
 }
 
-static void try_later(struct bus *b)
+static void bus_try_later(struct bus *b)
 {
-	timer_set(&b->timer, b->pause_ms, on_pause);
+	timer_set(&b->timer, b->pause_ms, on_bus_pause);
 	b->pause_ms = b->pause_ms * 2 < LAST_PAUSE_MS ? b->pause_ms * 2 : LAST_PAUSE_MS;
 }
 
-static void on_pause(struct timer *t)
+static void on_bus_pause(struct timer *t)
 {
 	struct bus *b = container_of(t, struct bus, timer);
 
-	if (connect_now(b) < 0)
-		return try_later(b);
+	if (bus_connect(b) < 0)
+		return bus_try_later(b);
 	log_info("bus_back address=%s", b->address);
 	b->cfg.again(b->cfg.arg);
 }
 
 /* ---- calls ---- */
 
-static void call_free(struct bus_call *c)
+static void bus_call_free(struct bus_call *c)
 {
 	timer_clear(&c->timer);
 	if (list_linked(&c->link))
@@ -150,30 +150,30 @@ static void call_free(struct bus_call *c)
 	free(c);
 }
 
-static void finish(struct bus_call *c, const struct err *e, sd_bus_message *reply)
+static void bus_call_finish(struct bus_call *c, const struct err *e, sd_bus_message *reply)
 {
 	bus_done *done = c->done;
 	void *arg = c->arg;
 
-	call_free(c);
+	bus_call_free(c);
 	done(arg, e, reply);
 }
 
-static void fail_away(struct bus_call *c)
+static void bus_call_fail_away(struct bus_call *c)
 {
 	struct err e;
 
 	err_set(&e, ERR_UNAVAILABLE, "the bus %s is away", c->bus->address);
-	finish(c, &e, NULL);
+	bus_call_finish(c, &e, NULL);
 }
 
-static void on_not_sent(struct timer *t)
+static void on_bus_not_sent(struct timer *t)
 {
-	fail_away(container_of(t, struct bus_call, timer));
+	bus_call_fail_away(container_of(t, struct bus_call, timer));
 }
 
 /* libsystemd makes up these two itself. */
-static int on_reply(sd_bus_message *m, void *arg, sd_bus_error *ret)
+static int on_bus_reply(sd_bus_message *m, void *arg, sd_bus_error *ret)
 {
 	struct bus_call *c = arg;
 	const sd_bus_error *fault = sd_bus_message_get_error(m);
@@ -183,20 +183,20 @@ static int on_reply(sd_bus_message *m, void *arg, sd_bus_error *ret)
 	(void)ret;
 	c->bus->pause_ms = FIRST_PAUSE_MS;
 	if (!fault) {
-		finish(c, NULL, m);
+		bus_call_finish(c, NULL, m);
 	} else if (sd_bus_message_is_method_error(m, SD_BUS_ERROR_TIMEOUT)) {
 		err_set(&e, ERR_DEADLINE_EXCEEDED, "%s: no answer over the bus", c->bus->address);
-		finish(c, &e, NULL);
+		bus_call_finish(c, &e, NULL);
 	} else if (sd_bus_message_is_method_error(m, SD_BUS_ERROR_NO_REPLY)) {
-		fail_away(c);
+		bus_call_fail_away(c);
 	} else {
 		err_set(&e, ERR_INTERNAL, "%s (%s)", *member ? member : "refused", fault->name);
-		finish(c, &e, m);
+		bus_call_finish(c, &e, m);
 	}
 	return 0;
 }
 
-static void lost(struct bus *b, int why)
+static void bus_lost(struct bus *b, int why)
 {
 	struct link *l;
 
@@ -205,13 +205,13 @@ static void lost(struct bus *b, int why)
 	timer_clear(&b->timer);
 	sd_bus_close(b->sd);
 	b->away = true;
-	try_later(b);
+	bus_try_later(b);
 	while ((l = list_first(&b->calls)))
-		fail_away(container_of(l, struct bus_call, link));
+		bus_call_fail_away(container_of(l, struct bus_call, link));
 	b->cfg.lost(b->cfg.arg);
 }
 
-static void process(struct bus *b)
+static void bus_process(struct bus *b)
 {
 	int r = 1;
 
@@ -220,10 +220,10 @@ static void process(struct bus *b)
 		r = sd_bus_process(b->sd, NULL);
 	b->inside = false;
 	if (r < 0)
-		return lost(b, r);
-	rearm(b);
+		return bus_lost(b, r);
+	bus_rearm(b);
 	if (r > 0)
-		timer_set(&b->timer, 0, on_deadline);
+		timer_set(&b->timer, 0, on_bus_deadline);
 }
 
 sd_bus_message *bus_message(struct bus *b, const char *service, const char *path, const char *interface,
@@ -245,18 +245,18 @@ struct bus_call *bus_call(struct bus *b, sd_bus_message *m, int64_t timeout_ms, 
 	c->arg = arg;
 	list_append(&b->calls, &c->link);
 	if (!b->away && sd_bus_message_get_bus(m) == b->sd)
-		r = sd_bus_call_async(b->sd, &c->slot, m, on_reply, c, (uint64_t)timeout_ms * 1000);
+		r = sd_bus_call_async(b->sd, &c->slot, m, on_bus_reply, c, (uint64_t)timeout_ms * 1000);
 	sd_bus_message_unref(m);
 	if (r < 0)
-		timer_set(&c->timer, 0, on_not_sent);
+		timer_set(&c->timer, 0, on_bus_not_sent);
 	else
-		rearm(b);
+		bus_rearm(b);
 	return c;
 }
 
 void bus_cancel(struct bus_call *c)
 {
-	call_free(c);
+	bus_call_free(c);
 }
 
 void bus_listen(struct bus *b, const char *service, const char *path, const char *interface, const char *member,
@@ -270,8 +270,8 @@ void bus_listen(struct bus *b, const char *service, const char *path, const char
 	b->on_signal = fn;
 	if (b->away)
 		return;
-	subscribe(b);
-	rearm(b);
+	bus_subscribe(b);
+	bus_rearm(b);
 }
 
 /* ---- open, close ---- */
@@ -287,7 +287,7 @@ struct bus *bus_open(const struct bus_config *cfg, struct err *e)
 	if (!b->address)
 		b->address = SYSTEM_BUS;
 	list_init(&b->calls);
-	r = connect_now(b);
+	r = bus_connect(b);
 	if (r < 0) {
 		err_set(e, ERR_UNAVAILABLE, "the bus %s: %s", b->address, strerror(-r));
 		free(b);
@@ -307,7 +307,7 @@ void bus_close(struct bus *b)
 
 	assert(!b->inside);
 	while ((l = list_first(&b->calls)))
-		call_free(container_of(l, struct bus_call, link));
+		bus_call_free(container_of(l, struct bus_call, link));
 	fd_watch_clear(&b->watch);
 	timer_clear(&b->timer);
 	sd_bus_flush_close_unref(b->sd);

@@ -72,7 +72,7 @@ static struct {
 
 /* ---- the end of a child ---- */
 
-static void output_close(struct output *o)
+static void child_output_close(struct output *o)
 {
 	fd_watch_clear(&o->watch);
 	if (o->fd >= 0)
@@ -84,8 +84,8 @@ static void child_free(struct child *c)
 {
 	list_drop(&c->link);
 	timer_clear(&c->timer);
-	output_close(&c->out);
-	output_close(&c->err);
+	child_output_close(&c->out);
+	child_output_close(&c->err);
 	buf_free(&c->out.got);
 	buf_free(&c->err.got);
 	if (c->result.pidfd >= 0)
@@ -94,14 +94,14 @@ static void child_free(struct child *c)
 	free(c);
 }
 
-static void report(struct child *c)
+static void child_report(struct child *c)
 {
 	struct child_result *r = &c->result;
 
 	sm_move(&c->sm, DONE);
 	timer_clear(&c->timer);
-	output_close(&c->out);
-	output_close(&c->err);
+	child_output_close(&c->out);
+	child_output_close(&c->err);
 	r->out = buf_str(&c->out.got);
 	r->out_len = c->out.got.len;
 	r->out_cut = c->out.cut;
@@ -112,42 +112,42 @@ static void report(struct child *c)
 	child_free(c);
 }
 
-static void on_report(struct timer *t)
+static void on_child_report(struct timer *t)
 {
-	report(container_of(t, struct child, timer));
+	child_report(container_of(t, struct child, timer));
 }
 
-static void drain(struct child *c)
+static void child_drain(struct child *c)
 {
 	sm_move(&c->sm, DRAIN);
 	if (c->out.fd < 0 && c->err.fd < 0)
-		return report(c);
-	timer_set(&c->timer, DRAIN_MS, on_report);
+		return child_report(c);
+	timer_set(&c->timer, DRAIN_MS, on_child_report);
 }
 
-static void send_kill(const struct child *c)
+static void child_send_kill(const struct child *c)
 {
 	struct err e;
 
-	/* A keeper that cannot be told is gone, and on_gone() ends the child. */
+	/* A keeper that cannot be told is gone, and on_host_gone() ends the child. */
 	if (host.chan)
 		(void)imsg_send(host.chan, CHILD_KILL, c->tag, NULL, NULL, 0, &e);
 }
 
-static void on_timeout(struct timer *t)
+static void on_child_timeout(struct timer *t)
 {
 	struct child *c = container_of(t, struct child, timer);
 
 	c->failed = true;
 	err_set(&c->why, ERR_DEADLINE_EXCEEDED, "%s did not end within %lld ms", c->path, (long long)c->timeout_ms);
 	sm_move(&c->sm, KILLED);
-	send_kill(c);
-	timer_set(&c->timer, KILL_PATIENCE_MS, on_report);
+	child_send_kill(c);
+	timer_set(&c->timer, KILL_PATIENCE_MS, on_child_report);
 }
 
 /* ---- its output ---- */
 
-static void on_output(struct fd_watch *w, int events)
+static void on_child_output(struct fd_watch *w, int events)
 {
 	struct output *o = container_of(w, struct output, watch);
 	struct child *c = o->child;
@@ -165,13 +165,13 @@ static void on_output(struct fd_watch *w, int events)
 	}
 	if (n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR)))
 		return;
-	output_close(o);
+	child_output_close(o);
 	if (c->sm.now == DRAIN && c->out.fd < 0 && c->err.fd < 0)
-		report(c);
+		child_report(c);
 }
 
 /* A pipe whose writing end is returned for the child; -1 with c->why set. */
-static int output_open(struct child *c, struct output *o, size_t max)
+static int child_output_open(struct child *c, struct output *o, size_t max)
 {
 	int ends[2];
 
@@ -181,11 +181,11 @@ static int output_open(struct child *c, struct output *o, size_t max)
 	fcntl(ends[0], F_SETFL, O_NONBLOCK);
 	o->fd = ends[0];
 	o->max = max;
-	fd_watch_set(&o->watch, o->fd, FD_READ, on_output);
+	fd_watch_set(&o->watch, o->fd, FD_READ, on_child_output);
 	return ends[1];
 }
 
-static int stdin_open(struct child *c, const void *data, size_t len)
+static int child_stdin_open(struct child *c, const void *data, size_t len)
 {
 	auto_fd int fd = memfd_create("stdin", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	size_t at = 0;
@@ -212,7 +212,7 @@ struct parcel {
 	int made[3]; /* by us, for the child only; closed after the send; -1: none */
 };
 
-static int add_fd(struct child *c, struct parcel *p, int ours, int theirs)
+static int parcel_add(struct child *c, struct parcel *p, int ours, int theirs)
 {
 	if (p->n == IMSG_FDS_MAX)
 		return err_set(&c->why, ERR_INTERNAL, "%s needs more than %d fds", c->path, IMSG_FDS_MAX);
@@ -221,42 +221,42 @@ static int add_fd(struct child *c, struct parcel *p, int ours, int theirs)
 	return 0;
 }
 
-static int pack_fds(struct child *c, const struct child_spec *s, struct parcel *p)
+static int parcel_pack(struct child *c, const struct child_spec *s, struct parcel *p)
 {
 	for (size_t i = 0; i < s->nfds; i++)
-		if (add_fd(c, p, s->fds[i].ours, s->fds[i].theirs) < 0)
+		if (parcel_add(c, p, s->fds[i].ours, s->fds[i].theirs) < 0)
 			return -1;
 	if (s->stdin_data) {
-		p->made[0] = stdin_open(c, s->stdin_data, s->stdin_len);
-		if (p->made[0] < 0 || add_fd(c, p, p->made[0], 0) < 0)
+		p->made[0] = child_stdin_open(c, s->stdin_data, s->stdin_len);
+		if (p->made[0] < 0 || parcel_add(c, p, p->made[0], 0) < 0)
 			return -1;
 	}
 	if (s->stdout_max) {
-		p->made[1] = output_open(c, &c->out, s->stdout_max);
-		if (p->made[1] < 0 || add_fd(c, p, p->made[1], 1) < 0)
+		p->made[1] = child_output_open(c, &c->out, s->stdout_max);
+		if (p->made[1] < 0 || parcel_add(c, p, p->made[1], 1) < 0)
 			return -1;
 	}
 	if (s->stderr_max) {
-		p->made[2] = output_open(c, &c->err, s->stderr_max);
-		if (p->made[2] < 0 || add_fd(c, p, p->made[2], 2) < 0)
+		p->made[2] = child_output_open(c, &c->err, s->stderr_max);
+		if (p->made[2] < 0 || parcel_add(c, p, p->made[2], 2) < 0)
 			return -1;
 	}
 	return 0;
 }
 
-static int request(struct child *c, const struct child_spec *s, struct parcel *p, struct buf *body)
+static int child_send_request(struct child *c, const struct child_spec *s, struct parcel *p, struct buf *body)
 {
 	uint32_t nfds;
 
 	if (!host.chan)
 		return err_set(&c->why, ERR_UNAVAILABLE, "start %s: the keeper is away", c->path);
-	if (pack_fds(c, s, p) < 0)
+	if (parcel_pack(c, s, p) < 0)
 		return -1;
 	nfds = (uint32_t)p->n;
-	if (s->join_cgroup_fd > 0 && add_fd(c, p, s->join_cgroup_fd, -1) < 0)
+	if (s->join_cgroup_fd > 0 && parcel_add(c, p, s->join_cgroup_fd, -1) < 0)
 		return -1;
 	for (size_t i = 0; i < s->nenter; i++)
-		if (add_fd(c, p, s->enter[i], -1) < 0)
+		if (parcel_add(c, p, s->enter[i], -1) < 0)
 			return -1;
 	child_request_put(body, s, p->theirs, nfds);
 	if (imsg_send(host.chan, CHILD_SPAWN, c->tag, body, p->fds, p->n, &c->why) == 0)
@@ -281,28 +281,28 @@ struct child *child_start(const struct child_spec *s, child_done *done, void *ar
 	c->arg = arg;
 	c->result.pidfd = -1;
 	list_append(&host.children, &c->link);
-	c->failed = request(c, s, &p, &body) < 0;
+	c->failed = child_send_request(c, s, &p, &body) < 0;
 	for (int i = 0; i < 3; i++)
 		if (p.made[i] >= 0)
 			close(p.made[i]);
 	buf_free(&body);
 	if (c->failed)
-		timer_set(&c->timer, 0, on_report);
+		timer_set(&c->timer, 0, on_child_report);
 	else if (s->timeout_ms > 0)
-		timer_set(&c->timer, s->timeout_ms, on_timeout);
+		timer_set(&c->timer, s->timeout_ms, on_child_timeout);
 	return c;
 }
 
 void child_cancel(struct child *c)
 {
 	if (c->sm.now == SENT && !c->failed)
-		send_kill(c);
+		child_send_kill(c);
 	child_free(c);
 }
 
 /* ---- the answers ---- */
 
-static struct child *find(uint64_t tag)
+static struct child *child_find(uint64_t tag)
 {
 	list_each(it, &host.children) {
 		struct child *c = container_of(it, struct child, link);
@@ -313,14 +313,14 @@ static struct child *find(uint64_t tag)
 	return NULL;
 }
 
-static void take_pidfd(struct child *c, struct imsg *m)
+static void child_take_pidfd(struct child *c, struct imsg *m)
 {
 	if (m->nfds != 1)
 		return;
 	c->result.pidfd = take_fd(&m->fds[0]);
 }
 
-static void on_answer(struct child *c, struct imsg *m)
+static void on_child_answer(struct child *c, struct imsg *m)
 {
 	struct get g = get_from(m);
 	uint32_t first = get_u32(&g);
@@ -328,13 +328,13 @@ static void on_answer(struct child *c, struct imsg *m)
 	switch (m->type) {
 	case CHILD_STARTED:
 		c->result.pid = (pid_t)first;
-		take_pidfd(c, m);
-		return report(c);
+		child_take_pidfd(c, m);
+		return child_report(c);
 	case CHILD_EXITED:
 		c->result.status = (int)first;
 		c->result.pid = (pid_t)get_u32(&g);
-		take_pidfd(c, m);
-		return drain(c);
+		child_take_pidfd(c, m);
+		return child_drain(c);
 	case CHILD_FAILED: {
 		const char *text = get_str(&g);
 
@@ -342,14 +342,14 @@ static void on_answer(struct child *c, struct imsg *m)
 			err_set(&c->why, (enum err_code)first, "start %s: %s", c->path,
 				text ? text : "no reason given");
 		c->failed = true;
-		return report(c);
+		return child_report(c);
 	}
 	default:
 		return;
 	}
 }
 
-static void on_message(void *arg, struct imsg *m)
+static void on_host_message(void *arg, struct imsg *m)
 {
 	(void)arg;
 	if (m->type >= CHILD_MESSAGES_END) {
@@ -357,29 +357,13 @@ static void on_message(void *arg, struct imsg *m)
 		return;
 	}
 	/* No child of that tag: it was cancelled, and its end is nobody's business. */
-	struct child *c = find(m->tag);
+	struct child *c = child_find(m->tag);
 
 	if (c && (c->sm.now == SENT || c->sm.now == KILLED))
-		on_answer(c, m);
+		on_child_answer(c, m);
 }
 
-static void on_gone(void *arg)
-{
-	(void)arg;
-	child_host_close();
-	host.gone(host.arg);
-}
-
-void child_host_open(int fd, void (*other)(void *arg, struct imsg *m), void (*gone)(void *arg), void *arg)
-{
-	child_host_close();
-	host.other = other;
-	host.gone = gone;
-	host.arg = arg;
-	host.chan = imsg_open(fd, on_message, on_gone, NULL);
-}
-
-void child_host_close(void)
+static void host_close(void)
 {
 	if (!host.chan)
 		return;
@@ -392,8 +376,24 @@ void child_host_close(void)
 		if (!c->failed)
 			err_set(&c->why, ERR_UNAVAILABLE, "%s: the keeper died while it ran", c->path);
 		c->failed = true;
-		timer_set(&c->timer, 0, on_report);
+		timer_set(&c->timer, 0, on_child_report);
 	}
+}
+
+static void on_host_gone(void *arg)
+{
+	(void)arg;
+	host_close();
+	host.gone(host.arg);
+}
+
+void child_host_open(int fd, void (*other)(void *arg, struct imsg *m), void (*gone)(void *arg), void *arg)
+{
+	host_close();
+	host.other = other;
+	host.gone = gone;
+	host.arg = arg;
+	host.chan = imsg_open(fd, on_host_message, on_host_gone, NULL);
 }
 
 struct imsg_chan *child_host_chan(void)

@@ -93,7 +93,7 @@ const char *child_status_text(int status);
 struct imsg;
 struct imsg_chan;
 void child_host_open(int fd, void (*other)(void *arg, struct imsg *m), void (*gone)(void *arg), void *arg);
-void child_host_close(void);
+
 struct imsg_chan *child_host_chan(void); /* borrowed, for procs/keeper.c; NULL while the keeper is away */
 
 #endif

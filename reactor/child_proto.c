@@ -38,7 +38,7 @@ static bool numbers_distinct(const struct child_request *r)
 	return true;
 }
 
-static int get(struct child_request *r, const struct imsg *m)
+static int child_request_read(struct child_request *r, const struct imsg *m)
 {
 	struct get g = get_from(m);
 	uint32_t cgroup;
@@ -73,7 +73,7 @@ static int get(struct child_request *r, const struct imsg *m)
 int child_request_get(struct child_request *r, const struct imsg *m, struct err *e)
 {
 	*r = (struct child_request){ .cgroup_fd = -1 };
-	if (get(r, m) == 0)
+	if (child_request_read(r, m) == 0)
 		return 0;
 	child_request_free(r);
 	return err_set(e, ERR_INVALID_ARGUMENT, "malformed spawn request of %zu bytes and %d fds", m->len, m->nfds);

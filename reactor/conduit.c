@@ -50,13 +50,13 @@ struct conduit {
 	void *arg;
 };
 
-static void on_ready(struct fd_watch *w, int events);
+static void on_conduit_ready(struct fd_watch *w, int events);
 
-static void watch(struct conduit *c)
+static void conduit_watch(struct conduit *c)
 {
 	bool reads = c->sm.now == LINGER || (c->sm.now == OPEN && c->events && !c->paused && !c->early.len);
 
-	fd_watch_set(&c->watch, c->fd, (reads ? FD_READ : 0) | (c->out.len ? FD_WRITE : 0), on_ready);
+	fd_watch_set(&c->watch, c->fd, (reads ? FD_READ : 0) | (c->out.len ? FD_WRITE : 0), on_conduit_ready);
 }
 
 struct conduit *conduit_new(int fd, const void *early, size_t n)
@@ -73,7 +73,7 @@ struct conduit *conduit_new(int fd, const void *early, size_t n)
 
 /* ---- the end ---- */
 
-static void on_freed(struct timer *t)
+static void on_conduit_freed(struct timer *t)
 {
 	struct conduit *c = container_of(t, struct conduit, timer);
 
@@ -90,19 +90,19 @@ void conduit_close(struct conduit *c)
 	timer_clear(&c->look_timer);
 	close(c->fd);
 	/* Our caller may be a callback of ours. */
-	timer_set(&c->timer, 0, on_freed);
+	timer_set(&c->timer, 0, on_conduit_freed);
 }
 
-static void on_limit(struct timer *t)
+static void on_conduit_limit(struct timer *t)
 {
 	conduit_close(container_of(t, struct conduit, timer));
 }
 
-static void linger(struct conduit *c)
+static void conduit_linger(struct conduit *c)
 {
 	sm_move(&c->sm, LINGER);
 	shutdown(c->fd, SHUT_WR);
-	watch(c);
+	conduit_watch(c);
 }
 
 void conduit_finish(struct conduit *c)
@@ -112,21 +112,21 @@ void conduit_finish(struct conduit *c)
 	sm_move(&c->sm, FLUSH);
 	timer_clear(&c->early_timer);
 	timer_clear(&c->look_timer);
-	timer_set(&c->timer, FINISH_MS, on_limit);
+	timer_set(&c->timer, FINISH_MS, on_conduit_limit);
 	if (c->out.len)
-		watch(c);
+		conduit_watch(c);
 	else
-		linger(c);
+		conduit_linger(c);
 }
 
-static void on_gone(struct timer *t)
+static void on_conduit_gone(struct timer *t)
 {
 	struct conduit *c = container_of(t, struct conduit, timer);
 
 	c->events->gone(c->arg);
 }
 
-static void gone(struct conduit *c)
+static void conduit_gone(struct conduit *c)
 {
 	if (c->sm.now != OPEN)
 		return conduit_close(c);
@@ -134,44 +134,44 @@ static void gone(struct conduit *c)
 	fd_watch_clear(&c->watch);
 	timer_clear(&c->early_timer);
 	timer_clear(&c->look_timer);
-	timer_set(&c->timer, 0, on_gone);
+	timer_set(&c->timer, 0, on_conduit_gone);
 }
 
 /* ---- idleness ---- */
 
-static void on_maybe_idle(struct timer *t)
+static void on_conduit_maybe_idle(struct timer *t)
 {
 	struct conduit *c = container_of(t, struct conduit, timer);
 	int64_t rest_ms = c->idle_ms - (loop_mono_ns() - c->moved_ns) / 1000000;
 
 	if (rest_ms <= 0)
-		return gone(c);
-	timer_set(&c->timer, rest_ms, on_maybe_idle);
+		return conduit_gone(c);
+	timer_set(&c->timer, rest_ms, on_conduit_maybe_idle);
 }
 
 void conduit_idle_after(struct conduit *c, int64_t ms)
 {
 	c->idle_ms = ms;
 	if (c->sm.now == OPEN)
-		timer_set(&c->timer, ms, on_maybe_idle);
+		timer_set(&c->timer, ms, on_conduit_maybe_idle);
 }
 
 /* ---- out ---- */
 
-static void write_some(struct conduit *c)
+static void conduit_write(struct conduit *c)
 {
 	ssize_t n = buf_write(&c->out, c->fd);
 
 	if (n > 0) {
 		c->moved_ns = loop_mono_ns();
 		if (c->sm.now == FLUSH)
-			timer_set(&c->timer, FINISH_MS, on_limit);
+			timer_set(&c->timer, FINISH_MS, on_conduit_limit);
 	}
 	if (n < 0 && errno != EAGAIN && errno != EINTR)
-		return gone(c);
+		return conduit_gone(c);
 	if (!c->out.len && c->sm.now == FLUSH)
-		return linger(c);
-	watch(c);
+		return conduit_linger(c);
+	conduit_watch(c);
 }
 
 void conduit_send(struct conduit *c, const void *p, size_t n)
@@ -182,7 +182,7 @@ void conduit_send(struct conduit *c, const void *p, size_t n)
 		return;
 	buf_append(&c->out, p, n);
 	if (!waits)
-		write_some(c);
+		conduit_write(c);
 	c->full = c->full || c->out.len >= CONDUIT_HIGH;
 }
 
@@ -191,7 +191,7 @@ bool conduit_has_room(const struct conduit *c)
 	return !c->full;
 }
 
-static void tell_room(struct conduit *c)
+static void conduit_tell_room(struct conduit *c)
 {
 	if (!c->full || c->out.len > CONDUIT_LOW)
 		return;
@@ -202,7 +202,7 @@ static void tell_room(struct conduit *c)
 
 /* ---- in ---- */
 
-static void read_some(struct conduit *c)
+static void conduit_read(struct conduit *c)
 {
 	static uint8_t piece[CONDUIT_READ];
 	ssize_t n = read(c->fd, piece, sizeof(piece));
@@ -210,26 +210,26 @@ static void read_some(struct conduit *c)
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n <= 0)
-		return gone(c);
+		return conduit_gone(c);
 	c->moved_ns = loop_mono_ns();
 	if (c->sm.now == OPEN)
 		c->events->data(c->arg, piece, (size_t)n);
 }
 
-static void on_ready(struct fd_watch *w, int events)
+static void on_conduit_ready(struct fd_watch *w, int events)
 {
 	struct conduit *c = container_of(w, struct conduit, watch);
 
 	if (events & FD_WRITE && c->out.len) {
-		write_some(c);
+		conduit_write(c);
 		if (c->sm.now == OPEN)
-			tell_room(c);
+			conduit_tell_room(c);
 	}
 	if (events & FD_READ && (c->sm.now == LINGER || (c->sm.now == OPEN && !c->paused)))
-		read_some(c);
+		conduit_read(c);
 }
 
-static void on_early(struct timer *t)
+static void on_conduit_early(struct timer *t)
 {
 	struct conduit *c = container_of(t, struct conduit, early_timer);
 	struct buf early = c->early;
@@ -237,19 +237,19 @@ static void on_early(struct timer *t)
 	if (c->paused)
 		return;
 	c->early = (struct buf){ 0 };
-	watch(c);
+	conduit_watch(c);
 	c->events->data(c->arg, early.at, early.len);
 	buf_free(&early);
 }
 
-static void on_look(struct timer *t)
+static void on_conduit_look(struct timer *t)
 {
 	struct conduit *c = container_of(t, struct conduit, look_timer);
 	struct pollfd p = { .fd = c->fd, .events = POLLRDHUP };
 
 	if (poll(&p, 1, 0) > 0)
-		return gone(c);
-	timer_set(&c->look_timer, LOOK_MS, on_look);
+		return conduit_gone(c);
+	timer_set(&c->look_timer, LOOK_MS, on_conduit_look);
 }
 
 void conduit_pause(struct conduit *c, bool paused)
@@ -258,12 +258,12 @@ void conduit_pause(struct conduit *c, bool paused)
 		return;
 	c->paused = paused;
 	if (paused)
-		timer_set(&c->look_timer, LOOK_MS, on_look);
+		timer_set(&c->look_timer, LOOK_MS, on_conduit_look);
 	else
 		timer_clear(&c->look_timer);
 	if (!paused && c->early.len)
-		timer_set(&c->early_timer, 0, on_early);
-	watch(c);
+		timer_set(&c->early_timer, 0, on_conduit_early);
+	conduit_watch(c);
 }
 
 void conduit_listen(struct conduit *c, const struct conduit_events *events, void *arg)
@@ -271,6 +271,6 @@ void conduit_listen(struct conduit *c, const struct conduit_events *events, void
 	c->events = events;
 	c->arg = arg;
 	if (c->early.len)
-		timer_set(&c->early_timer, 0, on_early);
-	watch(c);
+		timer_set(&c->early_timer, 0, on_conduit_early);
+	conduit_watch(c);
 }

@@ -61,15 +61,15 @@ static struct grpc_call *call_of(nghttp2_session *h2, int32_t stream)
 	return nghttp2_session_get_stream_user_data(h2, stream);
 }
 
-static int on_begin_headers(nghttp2_session *h2, const nghttp2_frame *f, void *arg)
+static int on_grpc_begin_headers(nghttp2_session *h2, const nghttp2_frame *f, void *arg)
 {
 	if (f->hd.type == NGHTTP2_HEADERS && f->headers.cat == NGHTTP2_HCAT_REQUEST)
 		nghttp2_session_set_stream_user_data(h2, f->hd.stream_id, grpc_call_new(arg, f->hd.stream_id));
 	return 0;
 }
 
-static int on_header(nghttp2_session *h2, const nghttp2_frame *f, const uint8_t *name, size_t name_len,
-		     const uint8_t *value, size_t len, uint8_t flags, void *arg)
+static int on_grpc_header(nghttp2_session *h2, const nghttp2_frame *f, const uint8_t *name, size_t name_len,
+			  const uint8_t *value, size_t len, uint8_t flags, void *arg)
 {
 	struct grpc_call *c = call_of(h2, f->hd.stream_id);
 
@@ -80,7 +80,7 @@ static int on_header(nghttp2_session *h2, const nghttp2_frame *f, const uint8_t 
 	return 0;
 }
 
-static int on_frame(nghttp2_session *h2, const nghttp2_frame *f, void *arg)
+static int on_grpc_frame(nghttp2_session *h2, const nghttp2_frame *f, void *arg)
 {
 	struct grpc_call *c = f->hd.stream_id ? call_of(h2, f->hd.stream_id) : NULL;
 
@@ -94,7 +94,7 @@ static int on_frame(nghttp2_session *h2, const nghttp2_frame *f, void *arg)
 	return 0;
 }
 
-static int on_data(nghttp2_session *h2, uint8_t flags, int32_t stream, const uint8_t *p, size_t len, void *arg)
+static int on_grpc_data(nghttp2_session *h2, uint8_t flags, int32_t stream, const uint8_t *p, size_t len, void *arg)
 {
 	struct grpc_call *c = call_of(h2, stream);
 
@@ -106,7 +106,7 @@ static int on_data(nghttp2_session *h2, uint8_t flags, int32_t stream, const uin
 }
 
 /* An answer before the request's end: the rest of it is not wanted (PROTOCOL-HTTP2.md, Early Server Closure). */
-static int on_frame_sent(nghttp2_session *h2, const nghttp2_frame *f, void *arg)
+static int on_grpc_frame_sent(nghttp2_session *h2, const nghttp2_frame *f, void *arg)
 {
 	(void)arg;
 	if (f->hd.type == NGHTTP2_HEADERS && (f->hd.flags & NGHTTP2_FLAG_END_STREAM) &&
@@ -115,7 +115,7 @@ static int on_frame_sent(nghttp2_session *h2, const nghttp2_frame *f, void *arg)
 	return 0;
 }
 
-static int on_stream_close(nghttp2_session *h2, int32_t stream, uint32_t code, void *arg)
+static int on_grpc_stream_close(nghttp2_session *h2, int32_t stream, uint32_t code, void *arg)
 {
 	struct grpc_call *c = call_of(h2, stream);
 
@@ -128,7 +128,7 @@ static int on_stream_close(nghttp2_session *h2, int32_t stream, uint32_t code, v
 
 /* ---- connections ---- */
 
-static void on_drained(struct timer *t)
+static void on_grpc_drained(struct timer *t)
 {
 	struct grpc_server *s = container_of(t, struct grpc_server, drained_timer);
 	void (*drained)(void *arg) = s->drained;
@@ -138,13 +138,13 @@ static void on_drained(struct timer *t)
 		drained(s->drained_arg);
 }
 
-static void look_drained(struct grpc_server *s)
+static void grpc_look_drained(struct grpc_server *s)
 {
 	if (s->draining && list_empty(&s->conns) && !s->freeing)
-		timer_set(&s->drained_timer, 0, on_drained);
+		timer_set(&s->drained_timer, 0, on_grpc_drained);
 }
 
-static void run_spaced(struct grpc_conn *conn)
+static void grpc_run_spaced(struct grpc_conn *conn)
 {
 	struct link now, *l;
 
@@ -157,7 +157,7 @@ static void run_spaced(struct grpc_conn *conn)
 		grpc_call_spaced(container_of(l, struct grpc_call, turn));
 }
 
-static void on_turn(struct grpc_session *session)
+static void on_grpc_turn(struct grpc_session *session)
 {
 	struct grpc_conn *conn = container_of(session, struct grpc_conn, session);
 	int64_t until = loop_mono_ns() + DISPATCH_SLICE_NS;
@@ -171,10 +171,10 @@ static void on_turn(struct grpc_session *session)
 			break;
 		}
 	}
-	run_spaced(conn);
+	grpc_run_spaced(conn);
 }
 
-static void on_closed(struct grpc_session *session, const struct err *why)
+static void on_grpc_closed(struct grpc_session *session, const struct err *why)
 {
 	struct grpc_conn *conn = container_of(session, struct grpc_conn, session);
 	struct grpc_server *s = conn->server;
@@ -184,12 +184,12 @@ static void on_closed(struct grpc_session *session, const struct err *why)
 	s->connections--;
 	grpc_calls_closed(conn);
 	free(conn);
-	look_drained(s);
+	grpc_look_drained(s);
 }
 
-static const struct grpc_session_owner conn_owner = { on_turn, on_closed };
+static const struct grpc_session_owner conn_owner = { on_grpc_turn, on_grpc_closed };
 
-static void conn_open(struct grpc_server *s, int fd)
+static void grpc_conn_open(struct grpc_server *s, int fd)
 {
 	static const nghttp2_settings_entry settings[] = {
 		{ NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, GRPC_STREAMS_MAX },
@@ -216,16 +216,16 @@ static void conn_open(struct grpc_server *s, int fd)
 
 /* ---- listeners ---- */
 
-static void on_accept(struct fd_watch *w, int events);
+static void on_grpc_accept(struct fd_watch *w, int events);
 
-static void on_pause_over(struct timer *t)
+static void on_grpc_pause_over(struct timer *t)
 {
 	struct listener *l = container_of(t, struct listener, pause);
 
-	fd_watch_set(&l->watch, l->fd, FD_READ, on_accept);
+	fd_watch_set(&l->watch, l->fd, FD_READ, on_grpc_accept);
 }
 
-static void on_accept(struct fd_watch *w, int events)
+static void on_grpc_accept(struct fd_watch *w, int events)
 {
 	struct listener *l = container_of(w, struct listener, watch);
 
@@ -234,7 +234,7 @@ static void on_accept(struct fd_watch *w, int events)
 		int fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd >= 0) {
-			conn_open(l->server, fd);
+			grpc_conn_open(l->server, fd);
 			continue;
 		}
 		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
@@ -242,7 +242,7 @@ static void on_accept(struct fd_watch *w, int events)
 			log_warn("grpc listen=%s accept=paused pause_ms=%d error=%s", l->address, OUT_OF_FDS_PAUSE_MS,
 				 log_quote(strerror(errno)));
 			fd_watch_clear(&l->watch);
-			timer_set(&l->pause, OUT_OF_FDS_PAUSE_MS, on_pause_over);
+			timer_set(&l->pause, OUT_OF_FDS_PAUSE_MS, on_grpc_pause_over);
 		}
 		return; /* EAGAIN, or a connection that died in the queue */
 	}
@@ -273,7 +273,7 @@ int grpc_server_listen(struct grpc_server *s, const char *address, struct err *e
 	if (port)
 		s->port = port;
 	list_append(&s->listeners, &l->link);
-	fd_watch_set(&l->watch, fd, FD_READ, on_accept);
+	fd_watch_set(&l->watch, fd, FD_READ, on_grpc_accept);
 	return 0;
 }
 
@@ -293,12 +293,12 @@ struct grpc_server *grpc_server_new(grpc_fn *fn, void *arg)
 	list_init(&s->listeners);
 	list_init(&s->conns);
 	grpc_must(nghttp2_session_callbacks_new(&s->callbacks));
-	nghttp2_session_callbacks_set_on_begin_headers_callback(s->callbacks, on_begin_headers);
-	nghttp2_session_callbacks_set_on_header_callback(s->callbacks, on_header);
-	nghttp2_session_callbacks_set_on_frame_recv_callback(s->callbacks, on_frame);
-	nghttp2_session_callbacks_set_on_data_chunk_recv_callback(s->callbacks, on_data);
-	nghttp2_session_callbacks_set_on_frame_send_callback(s->callbacks, on_frame_sent);
-	nghttp2_session_callbacks_set_on_stream_close_callback(s->callbacks, on_stream_close);
+	nghttp2_session_callbacks_set_on_begin_headers_callback(s->callbacks, on_grpc_begin_headers);
+	nghttp2_session_callbacks_set_on_header_callback(s->callbacks, on_grpc_header);
+	nghttp2_session_callbacks_set_on_frame_recv_callback(s->callbacks, on_grpc_frame);
+	nghttp2_session_callbacks_set_on_data_chunk_recv_callback(s->callbacks, on_grpc_data);
+	nghttp2_session_callbacks_set_on_frame_send_callback(s->callbacks, on_grpc_frame_sent);
+	nghttp2_session_callbacks_set_on_stream_close_callback(s->callbacks, on_grpc_stream_close);
 	grpc_must(nghttp2_option_new(&s->options));
 	nghttp2_option_set_stream_reset_rate_limit(s->options, RESET_BURST, RESET_PER_S);
 	nghttp2_option_set_max_outbound_ack(s->options, ACKS_MAX);
@@ -322,7 +322,7 @@ void grpc_server_drain(struct grpc_server *s, void (*drained)(void *arg), void *
 		grpc_must(nghttp2_submit_goaway(session->h2, NGHTTP2_FLAG_NONE, last, NGHTTP2_NO_ERROR, NULL, 0));
 		grpc_session_touch(session);
 	}
-	look_drained(s);
+	grpc_look_drained(s);
 }
 
 void grpc_server_free(struct grpc_server *s)

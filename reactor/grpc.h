@@ -63,9 +63,6 @@ void grpc_on_space(struct grpc_call *c, void (*fn)(void *arg));
  * answer; never after an answer, never inside this call. The call is gone when it runs. */
 void grpc_on_gone(struct grpc_call *c, void (*fn)(void *arg), void *arg);
 
-int64_t grpc_deadline_ms(const struct grpc_call *c); /* time left by grpc-timeout; INT64_MAX: none */
-const char *grpc_path(const struct grpc_call *c);
-
 struct grpc_stats {
 	uint64_t connections, calls_open; /* now; a call is open until the peer has its whole answer */
 };

@@ -44,7 +44,7 @@ struct grpc_call *grpc_call_new(struct grpc_conn *conn, int32_t stream)
 	return c;
 }
 
-static void drop_request(struct grpc_call *c)
+static void call_drop_request(struct grpc_call *c)
 {
 	grpc_reader_free(&c->in);
 	if (c->conn)
@@ -52,7 +52,7 @@ static void drop_request(struct grpc_call *c)
 	c->in_bytes = 0;
 }
 
-static void free_if_let_go(struct grpc_call *c)
+static void call_free_if_let_go(struct grpc_call *c)
 {
 	if (c->conn || c->held)
 		return;
@@ -64,9 +64,9 @@ static void free_if_let_go(struct grpc_call *c)
 	free(c);
 }
 
-static void detach(struct grpc_call *c)
+static void call_detach(struct grpc_call *c)
 {
-	drop_request(c);
+	call_drop_request(c);
 	if (c->sm.now == ANSWERED)
 		c->conn->out_bytes -= c->out.len;
 	buf_free(&c->out);
@@ -77,7 +77,7 @@ static void detach(struct grpc_call *c)
 }
 
 /* Without an on_gone yet the call stays until its user answers or asks. */
-static void tell_gone(struct grpc_call *c)
+static void call_tell_gone(struct grpc_call *c)
 {
 	if (!c->gone || timer_is_set(&c->timer))
 		return;
@@ -85,7 +85,7 @@ static void tell_gone(struct grpc_call *c)
 	c->gone(c->arg);
 }
 
-static void lose(struct grpc_call *c)
+static void call_lose(struct grpc_call *c)
 {
 	timer_clear(&c->timer);
 	sm_move(&c->sm, LOST);
@@ -93,12 +93,12 @@ static void lose(struct grpc_call *c)
 
 void grpc_call_closed(struct grpc_call *c)
 {
-	detach(c);
+	call_detach(c);
 	if (c->sm.now == RUN) {
-		lose(c);
-		tell_gone(c);
+		call_lose(c);
+		call_tell_gone(c);
 	}
-	free_if_let_go(c);
+	call_free_if_let_go(c);
 }
 
 void grpc_calls_closed(struct grpc_conn *conn)
@@ -111,20 +111,20 @@ void grpc_calls_closed(struct grpc_conn *conn)
 	while ((l = list_first(&conn->calls))) {
 		struct grpc_call *c = container_of(l, struct grpc_call, link);
 
-		detach(c);
+		call_detach(c);
 		if (c->sm.now == RUN) {
-			lose(c);
+			call_lose(c);
 			list_append(&told, &c->turn);
 		} else {
-			free_if_let_go(c);
+			call_free_if_let_go(c);
 		}
 	}
 	while ((l = list_first(&told))) {
 		struct grpc_call *c = container_of(l, struct grpc_call, turn);
 
 		list_drop(l);
-		tell_gone(c);
-		free_if_let_go(c);
+		call_tell_gone(c);
+		call_free_if_let_go(c);
 	}
 }
 
@@ -147,8 +147,8 @@ static size_t status_fields(const struct grpc_call *c, nghttp2_nv *nv, char text
 	return 2;
 }
 
-static ssize_t on_out(nghttp2_session *h2, int32_t stream, uint8_t *at, size_t room, uint32_t *flags,
-		      nghttp2_data_source *source, void *arg)
+static ssize_t on_call_out(nghttp2_session *h2, int32_t stream, uint8_t *at, size_t room, uint32_t *flags,
+			   nghttp2_data_source *source, void *arg)
 {
 	struct grpc_call *c = source->ptr;
 	size_t n = c->out.len < room ? c->out.len : room;
@@ -178,9 +178,9 @@ static ssize_t on_out(nghttp2_session *h2, int32_t stream, uint8_t *at, size_t r
 	return (ssize_t)n;
 }
 
-static void start_response(struct grpc_call *c)
+static void call_start_response(struct grpc_call *c)
 {
-	nghttp2_data_provider body = { .source.ptr = c, .read_callback = on_out };
+	nghttp2_data_provider body = { .source.ptr = c, .read_callback = on_call_out };
 	nghttp2_nv nv[] = { FIELD_TEXT(":status", "200"), FIELD_TEXT("content-type", "application/grpc") };
 
 	c->started = true;
@@ -188,7 +188,7 @@ static void start_response(struct grpc_call *c)
 }
 
 /* One HEADERS frame is the whole answer. `more` is a further field or has no name. */
-static void trailers_only(struct grpc_call *c, const char http_status[4], nghttp2_nv more)
+static void call_trailers_only(struct grpc_call *c, const char http_status[4], nghttp2_nv more)
 {
 	char text[4];
 	nghttp2_nv nv[5] = { FIELD(":status", http_status, 3, NGHTTP2_NV_FLAG_NONE),
@@ -201,7 +201,7 @@ static void trailers_only(struct grpc_call *c, const char http_status[4], nghttp
 	grpc_must(nghttp2_submit_response(c->conn->session.h2, c->stream, nv, n, NULL));
 }
 
-static uint8_t *out_room(struct grpc_call *c, size_t len)
+static uint8_t *call_out_room(struct grpc_call *c, size_t len)
 {
 	uint8_t *at = buf_room(&c->out, GRPC_PREFIX + len);
 
@@ -211,17 +211,17 @@ static uint8_t *out_room(struct grpc_call *c, size_t len)
 }
 
 /* Something was added to a response that runs: messages, or its end. */
-static void resume(struct grpc_call *c)
+static void call_resume(struct grpc_call *c)
 {
 	if (!c->started)
-		start_response(c);
+		call_start_response(c);
 	else if (c->deferred)
 		grpc_must(nghttp2_session_resume_data(c->conn->session.h2, c->stream));
 	c->deferred = false;
 	grpc_session_touch(&c->conn->session);
 }
 
-static void set_status(struct grpc_call *c, const struct err *e)
+static void call_set_status(struct grpc_call *c, const struct err *e)
 {
 	struct buf b = { 0 };
 
@@ -236,7 +236,7 @@ static void set_status(struct grpc_call *c, const struct err *e)
 	buf_free(&b);
 }
 
-static void answered(struct grpc_call *c)
+static void call_answered(struct grpc_call *c)
 {
 	timer_clear(&c->timer);
 	if (list_linked(&c->turn))
@@ -248,55 +248,51 @@ static void answered(struct grpc_call *c)
 /* ---- the request ---- */
 
 /* Ends a call that the user never saw; later frames of it are ignored. */
-static void refuse(struct grpc_call *c, const char http_status[4], nghttp2_nv more, enum err_code code, const char *why)
+static void call_refuse(struct grpc_call *c, const char http_status[4], nghttp2_nv more, enum err_code code,
+			const char *why)
 {
 	struct err e;
 
 	err_set(&e, code, "%s", why);
-	set_status(c, &e);
-	answered(c);
-	drop_request(c);
-	trailers_only(c, http_status, more);
+	call_set_status(c, &e);
+	call_answered(c);
+	call_drop_request(c);
+	call_trailers_only(c, http_status, more);
 	grpc_session_touch(&c->conn->session);
 }
 
 static const nghttp2_nv no_field;
 
-static void refuse_compressed(struct grpc_call *c)
+static void call_refuse_compressed(struct grpc_call *c)
 {
-	refuse(c, "200", FIELD_TEXT("grpc-accept-encoding", "identity"), ERR_UNIMPLEMENTED,
-	       "compressed messages are not supported, grpc-accept-encoding is identity");
+	call_refuse(c, "200", FIELD_TEXT("grpc-accept-encoding", "identity"), ERR_UNIMPLEMENTED,
+		    "compressed messages are not supported, grpc-accept-encoding is identity");
 }
 
-static void on_deadline(struct timer *t)
+static void on_call_deadline(struct timer *t)
 {
 	struct grpc_call *c = container_of(t, struct grpc_call, timer);
 	bool was_running = c->sm.now == RUN;
 	struct err e;
 
 	err_set(&e, ERR_DEADLINE_EXCEEDED, "the deadline of %s passed", c->path);
-	set_status(c, &e);
-	drop_request(c);
+	call_set_status(c, &e);
+	call_drop_request(c);
 	if (list_linked(&c->turn))
 		list_drop(&c->turn);
 	if (was_running)
-		lose(c);
+		call_lose(c);
 	else
-		answered(c);
+		call_answered(c);
 	if (!c->started)
-		trailers_only(c, "200", no_field);
+		call_trailers_only(c, "200", no_field);
 	else if (!c->out.len)
-		resume(c);
+		call_resume(c);
 	else /* part of a message may be out: only a reset can end the stream then */
 		grpc_must(nghttp2_submit_rst_stream(c->conn->session.h2, NGHTTP2_FLAG_NONE, c->stream, NGHTTP2_CANCEL));
 	grpc_session_touch(&c->conn->session);
 	if (was_running)
-		tell_gone(c);
-}
-
-static bool is(const uint8_t *name, size_t len, const char *want)
-{
-	return len == strlen(want) && memcmp(name, want, len) == 0;
+		call_tell_gone(c);
 }
 
 /* "application/grpc" or "application/grpc+proto", with parameters or without. */
@@ -305,27 +301,35 @@ static bool is_grpc(const uint8_t *v, size_t len)
 	const uint8_t *end = memchr(v, ';', len);
 	size_t n = end ? (size_t)(end - v) : len;
 
-	return is(v, n, "application/grpc") || is(v, n, "application/grpc+proto");
+	return grpc_field_is(v, n, "application/grpc") || grpc_field_is(v, n, "application/grpc+proto");
 }
 
 void grpc_call_header(struct grpc_call *c, const uint8_t *name, size_t name_len, const uint8_t *v, size_t len)
 {
 	int64_t ms;
 
-	if (is(name, name_len, ":path") && !c->path) {
+	if (grpc_field_is(name, name_len, ":path") && !c->path) {
 		c->path = own_must(strndup((const char *)v, len < PATH_MAX_BYTES ? len : PATH_MAX_BYTES));
-	} else if (is(name, name_len, ":method")) {
-		c->head.post = is(v, len, "POST");
-	} else if (is(name, name_len, "content-type")) {
+	} else if (grpc_field_is(name, name_len, ":method")) {
+		c->head.post = grpc_field_is(v, len, "POST");
+	} else if (grpc_field_is(name, name_len, "content-type")) {
 		c->head.grpc = is_grpc(v, len);
-	} else if (is(name, name_len, "grpc-encoding")) {
-		c->head.encoded = !is(v, len, "identity");
-	} else if (is(name, name_len, "grpc-timeout")) {
+	} else if (grpc_field_is(name, name_len, "grpc-encoding")) {
+		c->head.encoded = !grpc_field_is(v, len, "identity");
+	} else if (grpc_field_is(name, name_len, "grpc-timeout")) {
 		ms = grpc_timeout_parse_ms(v, len);
 		c->head.bad_timeout = ms < 0;
 		if (ms >= 0)
 			c->deadline_ns = loop_mono_ns() + (ms < INT64_MAX / 4000000 ? ms * 1000000 : INT64_MAX / 4);
 	}
+}
+
+/* Until the deadline, rounded up. */
+static int64_t call_left_ms(const struct grpc_call *c)
+{
+	int64_t left_ns = c->deadline_ns - loop_mono_ns();
+
+	return left_ns > 0 ? (left_ns + 999999) / 1000000 : 0;
 }
 
 void grpc_call_headers_end(struct grpc_call *c)
@@ -334,17 +338,18 @@ void grpc_call_headers_end(struct grpc_call *c)
 
 	c->sm.id = method ? method + 1 : "";
 	if (!c->head.post)
-		return refuse(c, "405", FIELD_TEXT("allow", "POST"), ERR_INTERNAL, "the HTTP method is not POST");
+		return call_refuse(c, "405", FIELD_TEXT("allow", "POST"), ERR_INTERNAL, "the HTTP method is not POST");
 	if (!c->head.grpc)
-		return refuse(c, "415", no_field, ERR_INVALID_ARGUMENT, "the content-type is not application/grpc");
+		return call_refuse(c, "415", no_field, ERR_INVALID_ARGUMENT,
+				   "the content-type is not application/grpc");
 	if (!c->path)
-		return refuse(c, "200", no_field, ERR_UNIMPLEMENTED, "the request has no :path");
+		return call_refuse(c, "200", no_field, ERR_UNIMPLEMENTED, "the request has no :path");
 	if (c->head.bad_timeout)
-		return refuse(c, "200", no_field, ERR_INTERNAL, "malformed grpc-timeout");
+		return call_refuse(c, "200", no_field, ERR_INTERNAL, "malformed grpc-timeout");
 	if (c->head.encoded)
-		return refuse_compressed(c);
+		return call_refuse_compressed(c);
 	if (c->deadline_ns)
-		timer_set(&c->timer, grpc_deadline_ms(c), on_deadline);
+		timer_set(&c->timer, call_left_ms(c), on_call_deadline);
 }
 
 void grpc_call_data(struct grpc_call *c, const uint8_t *p, size_t len)
@@ -352,29 +357,29 @@ void grpc_call_data(struct grpc_call *c, const uint8_t *p, size_t len)
 	if (c->sm.now != RECEIVE)
 		return;
 	if (c->has_message && len)
-		return refuse(c, "200", no_field, ERR_INTERNAL, "more than one request message in a unary call");
+		return call_refuse(c, "200", no_field, ERR_INTERNAL, "more than one request message in a unary call");
 	c->conn->in_bytes += len;
 	c->in_bytes += len;
 	switch (grpc_reader_feed(&c->in, &p, &len, GRPC_MESSAGE_MAX)) {
 	case GRPC_READ_MESSAGE:
 		c->has_message = true;
 		if (len)
-			refuse(c, "200", no_field, ERR_INTERNAL, "more than one request message in a unary call");
+			call_refuse(c, "200", no_field, ERR_INTERNAL, "more than one request message in a unary call");
 		break;
 	case GRPC_READ_COMPRESSED:
 		/* compression.md, test case 6: the flag without a grpc-encoding is a broken message. */
-		refuse(c, "200", no_field, ERR_INTERNAL, "compressed flag set, but no grpc-encoding named");
+		call_refuse(c, "200", no_field, ERR_INTERNAL, "compressed flag set, but no grpc-encoding named");
 		break;
 	case GRPC_READ_BAD_FLAG:
-		refuse(c, "200", no_field, ERR_INTERNAL, "malformed message prefix");
+		call_refuse(c, "200", no_field, ERR_INTERNAL, "malformed message prefix");
 		break;
 	case GRPC_READ_TOO_BIG:
-		refuse(c, "200", no_field, ERR_RESOURCE_EXHAUSTED, "the request message is larger than 16 MiB");
+		call_refuse(c, "200", no_field, ERR_RESOURCE_EXHAUSTED, "the request message is larger than 16 MiB");
 		break;
 	case GRPC_READ_MORE:
 		if (c->conn->in_bytes > CONN_IN_MAX)
-			refuse(c, "200", no_field, ERR_RESOURCE_EXHAUSTED,
-			       "64 MiB of requests wait on this connection");
+			call_refuse(c, "200", no_field, ERR_RESOURCE_EXHAUSTED,
+				    "64 MiB of requests wait on this connection");
 		break;
 	}
 }
@@ -384,8 +389,9 @@ void grpc_call_request_end(struct grpc_call *c)
 	if (c->sm.now != RECEIVE)
 		return;
 	if (!c->has_message)
-		return refuse(c, "200", no_field, ERR_INTERNAL,
-			      grpc_reader_is_between(&c->in) ? "no request message" : "the request message is cut");
+		return call_refuse(c, "200", no_field, ERR_INTERNAL,
+				   grpc_reader_is_between(&c->in) ? "no request message"
+								  : "the request message is cut short");
 	sm_move(&c->sm, READY);
 	list_append(&c->conn->ready, &c->turn);
 }
@@ -407,20 +413,20 @@ void grpc_call_dispatch(struct grpc_call *c, grpc_fn *fn, void *arg)
 /* ---- the user's half: grpc.h ---- */
 
 /* The user's last word; `c` may be gone afterwards. */
-static void let_go(struct grpc_call *c)
+static void call_let_go(struct grpc_call *c)
 {
 	c->held = false;
-	free_if_let_go(c);
+	call_free_if_let_go(c);
 }
 
-static bool too_big(struct grpc_call *c, size_t len)
+static bool call_too_big(struct grpc_call *c, size_t len)
 {
 	struct err e;
 
 	if (len <= GRPC_MESSAGE_MAX)
 		return false;
 	err_set(&e, ERR_RESOURCE_EXHAUSTED, "the response message of %zu bytes is larger than 16 MiB", len);
-	set_status(c, &e);
+	call_set_status(c, &e);
 	return true;
 }
 
@@ -433,13 +439,13 @@ void grpc_reply(struct grpc_call *c, const uint8_t *msg, size_t len)
 /* After a message that was too big the stream has a status already: nothing may follow it. */
 uint8_t *grpc_reply_room(struct grpc_call *c, size_t len)
 {
-	return c->sm.now != RUN || c->status != ERR_OK || too_big(c, len) ? NULL : out_room(c, len);
+	return c->sm.now != RUN || c->status != ERR_OK || call_too_big(c, len) ? NULL : call_out_room(c, len);
 }
 
 void grpc_reply_filled(struct grpc_call *c)
 {
 	if (c->sm.now == RUN && c->out.len)
-		resume(c);
+		call_resume(c);
 	grpc_finish(c);
 }
 
@@ -451,27 +457,27 @@ void grpc_send(struct grpc_call *c, const uint8_t *msg, size_t len)
 		return;
 	if (len)
 		memcpy(at, msg, len);
-	resume(c);
+	call_resume(c);
 }
 
 void grpc_finish(struct grpc_call *c)
 {
 	if (c->sm.now == RUN) {
-		answered(c);
+		call_answered(c);
 		if (c->started) {
-			resume(c);
+			call_resume(c);
 		} else {
-			trailers_only(c, "200", no_field);
+			call_trailers_only(c, "200", no_field);
 			grpc_session_touch(&c->conn->session);
 		}
 	}
-	let_go(c);
+	call_let_go(c);
 }
 
 void grpc_fail(struct grpc_call *c, const struct err *e)
 {
 	if (c->status == ERR_OK)
-		set_status(c, e);
+		call_set_status(c, e);
 	grpc_finish(c);
 }
 
@@ -501,12 +507,12 @@ void grpc_call_spaced(struct grpc_call *c)
 		space(c->arg);
 }
 
-static void on_late_gone(struct timer *t)
+static void on_call_late_gone(struct timer *t)
 {
 	struct grpc_call *c = container_of(t, struct grpc_call, timer);
 
-	tell_gone(c);
-	free_if_let_go(c);
+	call_tell_gone(c);
+	call_free_if_let_go(c);
 }
 
 void grpc_on_gone(struct grpc_call *c, void (*fn)(void *arg), void *arg)
@@ -514,19 +520,5 @@ void grpc_on_gone(struct grpc_call *c, void (*fn)(void *arg), void *arg)
 	c->gone = fn;
 	c->arg = arg;
 	if (c->sm.now == LOST && fn)
-		timer_set(&c->timer, 0, on_late_gone);
-}
-
-int64_t grpc_deadline_ms(const struct grpc_call *c)
-{
-	int64_t left_ns = c->deadline_ns - loop_mono_ns();
-
-	if (!c->deadline_ns)
-		return INT64_MAX;
-	return left_ns > 0 ? (left_ns + 999999) / 1000000 : 0;
-}
-
-const char *grpc_path(const struct grpc_call *c)
-{
-	return c->path;
+		timer_set(&c->timer, 0, on_call_late_gone);
 }

@@ -73,7 +73,7 @@ static void request_free(struct grpc_request *r)
 }
 
 /* The user's end. `done` may free the client; the request itself stays until its stream is closed. */
-static void finish(struct grpc_request *r)
+static void request_finish(struct grpc_request *r)
 {
 	struct err err = r->err;
 
@@ -84,7 +84,7 @@ static void finish(struct grpc_request *r)
 	r->to.done(r->to.arg, err.code == ERR_OK ? NULL : &err);
 }
 
-static void reset_stream(struct grpc_request *r, uint32_t code)
+static void request_reset(struct grpc_request *r, uint32_t code)
 {
 	if (!r->conn->session.h2)
 		return;
@@ -92,20 +92,20 @@ static void reset_stream(struct grpc_request *r, uint32_t code)
 	grpc_session_touch(&r->conn->session);
 }
 
-static void fail(struct grpc_request *r, enum err_code code, const char *why)
+static void request_fail(struct grpc_request *r, enum err_code code, const char *why)
 {
 	if (r->sm.now == DONE)
 		return;
 	err_set(&r->err, code, "%s", why);
-	reset_stream(r, NGHTTP2_CANCEL);
-	finish(r);
+	request_reset(r, NGHTTP2_CANCEL);
+	request_finish(r);
 }
 
-static void on_deadline(struct timer *t)
+static void on_request_deadline(struct timer *t)
 {
 	struct grpc_request *r = container_of(t, struct grpc_request, timer);
 
-	fail(r, ERR_DEADLINE_EXCEEDED, "the deadline passed");
+	request_fail(r, ERR_DEADLINE_EXCEEDED, "the deadline passed");
 }
 
 /* PROTOCOL-HTTP2.md, Errors: what a reset means. */
@@ -145,7 +145,7 @@ static enum err_code code_of_http(int status)
 	return ERR_UNKNOWN;
 }
 
-static void stream_ended(struct grpc_request *r, uint32_t error)
+static void request_ended(struct grpc_request *r, uint32_t error)
 {
 	if (r->has_status) {
 		if (r->err.code == ERR_OK && !grpc_reader_is_between(&r->in))
@@ -157,7 +157,7 @@ static void stream_ended(struct grpc_request *r, uint32_t error)
 	} else {
 		err_set(&r->err, ERR_INTERNAL, "the server ended the call without a grpc-status");
 	}
-	finish(r);
+	request_finish(r);
 }
 
 /* ---- frames: nghttp2's callbacks ---- */
@@ -167,12 +167,7 @@ static struct grpc_request *request_of(nghttp2_session *h2, int32_t stream)
 	return nghttp2_session_get_stream_user_data(h2, stream);
 }
 
-static bool is(const uint8_t *name, size_t len, const char *want)
-{
-	return len == strlen(want) && memcmp(name, want, len) == 0;
-}
-
-static int number(const uint8_t *v, size_t len)
+static int status_number(const uint8_t *v, size_t len)
 {
 	int n = 0;
 
@@ -186,8 +181,8 @@ static int number(const uint8_t *v, size_t len)
 	return n;
 }
 
-static int on_header(nghttp2_session *h2, const nghttp2_frame *f, const uint8_t *name, size_t name_len,
-		     const uint8_t *v, size_t len, uint8_t flags, void *arg)
+static int on_client_header(nghttp2_session *h2, const nghttp2_frame *f, const uint8_t *name, size_t name_len,
+			    const uint8_t *v, size_t len, uint8_t flags, void *arg)
 {
 	struct grpc_request *r = request_of(h2, f->hd.stream_id);
 	int n;
@@ -196,19 +191,19 @@ static int on_header(nghttp2_session *h2, const nghttp2_frame *f, const uint8_t 
 	(void)arg;
 	if (!r || r->sm.now == DONE)
 		return 0;
-	if (is(name, name_len, ":status")) {
-		r->http_status = number(v, len);
-	} else if (is(name, name_len, "grpc-status")) {
-		n = number(v, len);
+	if (grpc_field_is(name, name_len, ":status")) {
+		r->http_status = status_number(v, len);
+	} else if (grpc_field_is(name, name_len, "grpc-status")) {
+		n = status_number(v, len);
 		r->has_status = true;
 		r->err.code = n >= 0 && n <= ERR_UNAUTHENTICATED ? (enum err_code)n : ERR_UNKNOWN;
-	} else if (is(name, name_len, "grpc-message")) {
+	} else if (grpc_field_is(name, name_len, "grpc-message")) {
 		grpc_percent_decode(r->err.msg, sizeof(r->err.msg), v, len);
 	}
 	return 0;
 }
 
-static int on_data(nghttp2_session *h2, uint8_t flags, int32_t stream, const uint8_t *p, size_t len, void *arg)
+static int on_client_data(nghttp2_session *h2, uint8_t flags, int32_t stream, const uint8_t *p, size_t len, void *arg)
 {
 	struct grpc_request *r = request_of(h2, stream);
 
@@ -226,39 +221,39 @@ static int on_data(nghttp2_session *h2, uint8_t flags, int32_t stream, const uin
 			grpc_reader_next(&r->in);
 			break;
 		case GRPC_READ_TOO_BIG:
-			fail(r, ERR_RESOURCE_EXHAUSTED, "the response message is larger than 16 MiB");
+			request_fail(r, ERR_RESOURCE_EXHAUSTED, "the response message is larger than 16 MiB");
 			break;
 		case GRPC_READ_COMPRESSED:
 		case GRPC_READ_BAD_FLAG:
-			fail(r, ERR_INTERNAL, "the response message is compressed or malformed");
+			request_fail(r, ERR_INTERNAL, "the response message is compressed or malformed");
 			break;
 		}
 	}
 	return 0;
 }
 
-static void conn_retire(struct client_conn *conn)
+static void client_conn_retire(struct client_conn *conn)
 {
 	if (conn->client && conn->client->current == conn)
 		conn->client->current = NULL;
 }
 
-static int on_frame(nghttp2_session *h2, const nghttp2_frame *f, void *arg)
+static int on_client_frame(nghttp2_session *h2, const nghttp2_frame *f, void *arg)
 {
 	struct grpc_request *r = f->hd.stream_id ? request_of(h2, f->hd.stream_id) : NULL;
 
 	if (f->hd.type == NGHTTP2_GOAWAY)
-		conn_retire(arg);
+		client_conn_retire(arg);
 	if (r && f->hd.type <= NGHTTP2_HEADERS && (f->hd.flags & NGHTTP2_FLAG_END_STREAM)) { /* DATA is 0, HEADERS 1 */
 		/* An answer before our request was out: the rest of it is not wanted. */
 		if (!nghttp2_session_get_stream_local_close(h2, f->hd.stream_id))
-			reset_stream(r, NGHTTP2_NO_ERROR);
-		stream_ended(r, NGHTTP2_NO_ERROR);
+			request_reset(r, NGHTTP2_NO_ERROR);
+		request_ended(r, NGHTTP2_NO_ERROR);
 	}
 	return 0;
 }
 
-static int on_stream_close(nghttp2_session *h2, int32_t stream, uint32_t error, void *arg)
+static int on_client_stream_close(nghttp2_session *h2, int32_t stream, uint32_t error, void *arg)
 {
 	struct grpc_request *r = request_of(h2, stream);
 
@@ -266,13 +261,13 @@ static int on_stream_close(nghttp2_session *h2, int32_t stream, uint32_t error, 
 	if (!r)
 		return 0;
 	nghttp2_session_set_stream_user_data(h2, stream, NULL);
-	stream_ended(r, error);
+	request_ended(r, error);
 	request_free(r);
 	return 0;
 }
 
-static ssize_t on_out(nghttp2_session *h2, int32_t stream, uint8_t *at, size_t room, uint32_t *flags,
-		      nghttp2_data_source *source, void *arg)
+static ssize_t on_client_out(nghttp2_session *h2, int32_t stream, uint8_t *at, size_t room, uint32_t *flags,
+			     nghttp2_data_source *source, void *arg)
 {
 	struct grpc_request *r = source->ptr;
 	size_t n = r->out.len < room ? r->out.len : room;
@@ -289,23 +284,23 @@ static ssize_t on_out(nghttp2_session *h2, int32_t stream, uint8_t *at, size_t r
 
 /* ---- connections ---- */
 
-static void on_turn(struct grpc_session *s)
+static void on_client_turn(struct grpc_session *s)
 {
 	(void)s; /* handlers run where their frames are read */
 }
 
-static void on_closed(struct grpc_session *session, const struct err *why)
+static void on_client_closed(struct grpc_session *session, const struct err *why)
 {
 	struct client_conn *conn = container_of(session, struct client_conn, session);
 	struct link *l;
 
-	conn_retire(conn);
+	client_conn_retire(conn);
 	/* A handler may cancel any of the others, or free the client. */
 	while ((l = list_first(&conn->requests))) {
 		struct grpc_request *r = container_of(l, struct grpc_request, link);
 
 		r->err = *why;
-		finish(r);
+		request_finish(r);
 		request_free(r);
 	}
 	if (conn->client)
@@ -313,9 +308,9 @@ static void on_closed(struct grpc_session *session, const struct err *why)
 	free(conn);
 }
 
-static const struct grpc_session_owner conn_owner = { on_turn, on_closed };
+static const struct grpc_session_owner conn_owner = { on_client_turn, on_client_closed };
 
-static void conn_open(struct grpc_client *c, int fd, bool connecting)
+static void client_conn_open(struct grpc_client *c, int fd, bool connecting)
 {
 	static const nghttp2_settings_entry settings[] = {
 		{ NGHTTP2_SETTINGS_ENABLE_PUSH, 0 },
@@ -337,7 +332,7 @@ static void conn_open(struct grpc_client *c, int fd, bool connecting)
 }
 
 /* Makes c->current, or says why not. */
-static int conn_start(struct grpc_client *c, struct err *e)
+static int client_conn_start(struct grpc_client *c, struct err *e)
 {
 	auto_fd int fd = socket(c->to.sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	int on = 1, rv;
@@ -349,7 +344,7 @@ static int conn_start(struct grpc_client *c, struct err *e)
 	rv = connect(fd, (const struct sockaddr *)&c->to.sa, c->to.len);
 	if (rv < 0 && errno != EINPROGRESS)
 		return err_os(e, ERR_UNAVAILABLE, "%s: connect", c->address);
-	conn_open(c, take_fd(&fd), rv < 0);
+	client_conn_open(c, take_fd(&fd), rv < 0);
 	return 0;
 }
 
@@ -368,10 +363,10 @@ struct grpc_client *grpc_client_new(const char *address, struct err *e)
 	list_init(&c->conns);
 	list_init(&c->unsent);
 	grpc_must(nghttp2_session_callbacks_new(&c->callbacks));
-	nghttp2_session_callbacks_set_on_header_callback(c->callbacks, on_header);
-	nghttp2_session_callbacks_set_on_frame_recv_callback(c->callbacks, on_frame);
-	nghttp2_session_callbacks_set_on_data_chunk_recv_callback(c->callbacks, on_data);
-	nghttp2_session_callbacks_set_on_stream_close_callback(c->callbacks, on_stream_close);
+	nghttp2_session_callbacks_set_on_header_callback(c->callbacks, on_client_header);
+	nghttp2_session_callbacks_set_on_frame_recv_callback(c->callbacks, on_client_frame);
+	nghttp2_session_callbacks_set_on_data_chunk_recv_callback(c->callbacks, on_client_data);
+	nghttp2_session_callbacks_set_on_stream_close_callback(c->callbacks, on_client_stream_close);
 	return c;
 }
 
@@ -400,7 +395,7 @@ void grpc_client_free(struct grpc_client *c)
 	free(c);
 }
 
-static void on_unsent(struct timer *t)
+static void on_request_unsent(struct timer *t)
 {
 	struct grpc_request *r = container_of(t, struct grpc_request, timer);
 	struct grpc_handlers to = r->to;
@@ -413,9 +408,9 @@ static void on_unsent(struct timer *t)
 #define FIELD(name, value, len) \
 	(nghttp2_nv){ (uint8_t *)(name), (uint8_t *)(value), sizeof(name) - 1, (len), NGHTTP2_NV_FLAG_NONE }
 
-static void submit(struct grpc_request *r, const char *path, int64_t timeout_ms)
+static void request_submit(struct grpc_request *r, const char *path, int64_t timeout_ms)
 {
-	nghttp2_data_provider body = { .source.ptr = r, .read_callback = on_out };
+	nghttp2_data_provider body = { .source.ptr = r, .read_callback = on_client_out };
 	char timeout[GRPC_TIMEOUT_TEXT];
 	nghttp2_nv nv[8] = {
 		FIELD(":method", "POST", 4),
@@ -431,7 +426,7 @@ static void submit(struct grpc_request *r, const char *path, int64_t timeout_ms)
 	if (timeout_ms > 0) {
 		grpc_timeout_format(timeout, timeout_ms);
 		nv[n++] = FIELD("grpc-timeout", timeout, strlen(timeout));
-		timer_set(&r->timer, timeout_ms, on_deadline);
+		timer_set(&r->timer, timeout_ms, on_request_deadline);
 	}
 	r->stream = nghttp2_submit_request(r->conn->session.h2, NULL, nv, n, &body, r);
 	grpc_must(r->stream);
@@ -453,14 +448,14 @@ struct grpc_request *grpc_request(struct grpc_client *c, const char *path, const
 	/* Stream ids run out after a thousand million calls. */
 	if (c->current && !nghttp2_session_check_request_allowed(c->current->session.h2))
 		c->current = NULL;
-	if (!c->current && conn_start(c, &r->err) < 0) {
+	if (!c->current && client_conn_start(c, &r->err) < 0) {
 		list_append(&c->unsent, &r->link);
-		timer_set(&r->timer, 0, on_unsent);
+		timer_set(&r->timer, 0, on_request_unsent);
 		return r;
 	}
 	r->conn = c->current;
 	list_append(&r->conn->requests, &r->link);
-	submit(r, path, timeout_ms);
+	request_submit(r, path, timeout_ms);
 	return r;
 }
 
@@ -470,5 +465,5 @@ void grpc_request_cancel(struct grpc_request *r)
 	timer_clear(&r->timer);
 	if (!r->conn)
 		return request_free(r);
-	reset_stream(r, NGHTTP2_CANCEL);
+	request_reset(r, NGHTTP2_CANCEL);
 }

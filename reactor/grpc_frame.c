@@ -4,20 +4,19 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "reactor/be32.h"
+
 void grpc_prefix_write(uint8_t at[GRPC_PREFIX], uint32_t len)
 {
 	at[0] = 0;
-	at[1] = (uint8_t)(len >> 24);
-	at[2] = (uint8_t)(len >> 16);
-	at[3] = (uint8_t)(len >> 8);
-	at[4] = (uint8_t)len;
+	be32_put(at + 1, len);
 }
 
 static enum grpc_read read_prefix(struct grpc_reader *r, uint32_t max)
 {
 	const uint8_t *p = r->prefix;
 
-	r->body_len = (uint32_t)p[1] << 24 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 8 | p[4];
+	r->body_len = be32_get(p + 1);
 	if (p[0] > 1)
 		return GRPC_READ_BAD_FLAG;
 	if (p[0] == 1)
@@ -68,6 +67,11 @@ bool grpc_reader_is_between(const struct grpc_reader *r)
 void grpc_reader_free(struct grpc_reader *r)
 {
 	buf_free(&r->body);
+}
+
+bool grpc_field_is(const uint8_t *text, size_t len, const char *want)
+{
+	return len == strlen(want) && memcmp(text, want, len) == 0;
 }
 
 void grpc_percent_encode(struct buf *out, const char *text)

@@ -38,6 +38,9 @@ void grpc_reader_next(struct grpc_reader *r);
 bool grpc_reader_is_between(const struct grpc_reader *r); /* no message has begun */
 void grpc_reader_free(struct grpc_reader *r);
 
+/* A header field's name or value, which has no NUL behind it, is `want`. */
+bool grpc_field_is(const uint8_t *text, size_t len, const char *want);
+
 /* Appends text with everything outside printable ASCII, '%' and leading and trailing spaces as %XX. */
 void grpc_percent_encode(struct buf *out, const char *text);
 

@@ -24,7 +24,7 @@ static uint8_t input[READ_MAX], output[WRITE_MAX + FRAME_MAX];
 static struct link dirty = { &dirty, &dirty }; /* of struct grpc_session.dirty */
 static struct prepare_watch end_of_turn;
 
-static void pump(struct grpc_session *s, int events);
+static void session_pump(struct grpc_session *s, int events);
 
 void grpc_must(int rv)
 {
@@ -33,7 +33,7 @@ void grpc_must(int rv)
 	assert(rv >= 0);
 }
 
-static void doom(struct grpc_session *s, int error, const char *what)
+static void session_doom(struct grpc_session *s, int error, const char *what)
 {
 	if (s->doomed)
 		return;
@@ -45,7 +45,7 @@ static void doom(struct grpc_session *s, int error, const char *what)
 		err_set(&s->why, ERR_UNAVAILABLE, "%s: %s", s->peer, what);
 }
 
-static void connected(struct grpc_session *s)
+static void session_connected(struct grpc_session *s)
 {
 	int error = 0;
 	socklen_t len = sizeof(error);
@@ -53,17 +53,17 @@ static void connected(struct grpc_session *s)
 	if (getsockopt(s->fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
 		error = errno;
 	if (error)
-		doom(s, error, "connect");
+		session_doom(s, error, "connect");
 	s->connecting = false;
 }
 
-static void on_fd(struct fd_watch *w, int events)
+static void on_session_fd(struct fd_watch *w, int events)
 {
 	struct grpc_session *s = container_of(w, struct grpc_session, watch);
 
 	if (s->connecting)
-		connected(s);
-	pump(s, events);
+		session_connected(s);
+	session_pump(s, events);
 }
 
 static void on_end_of_turn(struct prepare_watch *w)
@@ -82,7 +82,7 @@ static void on_end_of_turn(struct prepare_watch *w)
 		struct link *l = list_first(&now);
 
 		list_drop(l);
-		pump(container_of(l, struct grpc_session, dirty), 0);
+		session_pump(container_of(l, struct grpc_session, dirty), 0);
 	}
 	if (list_empty(&dirty))
 		prepare_watch_clear(w);
@@ -104,32 +104,32 @@ void grpc_session_touch(struct grpc_session *s)
 
 void grpc_session_close(struct grpc_session *s, enum err_code code, const char *what)
 {
-	doom(s, 0, what);
+	session_doom(s, 0, what);
 	s->why.code = code;
 	if (s->h2 && !s->pumping)
-		pump(s, 0);
+		session_pump(s, 0);
 }
 
-static void receive(struct grpc_session *s)
+static void session_receive(struct grpc_session *s)
 {
 	ssize_t n = recv(s->fd, input, sizeof(input), 0);
 
 	if (n == 0)
-		return doom(s, 0, "the peer closed the connection");
+		return session_doom(s, 0, "the peer closed the connection");
 	if (n < 0) {
 		if (errno != EAGAIN && errno != EINTR)
-			doom(s, errno, "read");
+			session_doom(s, errno, "read");
 		return;
 	}
 	n = nghttp2_session_mem_recv(s->h2, input, (size_t)n);
 	if (n == NGHTTP2_ERR_NOMEM)
 		abort();
 	if (n < 0)
-		doom(s, 0, nghttp2_strerror((int)n));
+		session_doom(s, 0, nghttp2_strerror((int)n));
 }
 
 /* Serializes up to WRITE_MAX bytes into the common buffer. */
-static size_t serialize(struct grpc_session *s)
+static size_t session_serialize(struct grpc_session *s)
 {
 	size_t len = 0;
 
@@ -139,7 +139,7 @@ static size_t serialize(struct grpc_session *s)
 
 		if (n <= 0) {
 			if (n < 0)
-				doom(s, 0, nghttp2_strerror((int)n));
+				session_doom(s, 0, nghttp2_strerror((int)n));
 			break;
 		}
 		if ((size_t)n > sizeof(output) - len) { /* trailers longer than anything we build */
@@ -154,7 +154,7 @@ static size_t serialize(struct grpc_session *s)
 }
 
 /* What the socket took of p, or -1 when the connection is gone. */
-static ssize_t put(struct grpc_session *s, const void *p, size_t len)
+static ssize_t session_put(struct grpc_session *s, const void *p, size_t len)
 {
 	ssize_t n;
 
@@ -165,11 +165,11 @@ static ssize_t put(struct grpc_session *s, const void *p, size_t len)
 		return n;
 	if (errno == EAGAIN)
 		return 0;
-	doom(s, errno, "write");
+	session_doom(s, errno, "write");
 	return -1;
 }
 
-static void transmit(struct grpc_session *s, bool writable)
+static void session_transmit(struct grpc_session *s, bool writable)
 {
 	size_t total = 0;
 
@@ -180,17 +180,17 @@ static void transmit(struct grpc_session *s, bool writable)
 		if (s->out.len) {
 			if (!writable)
 				return;
-			n = put(s, s->out.at, s->out.len);
+			n = session_put(s, s->out.at, s->out.len);
 			if (n > 0)
 				buf_consume(&s->out, (size_t)n);
 			if (s->out.len)
 				return;
 			total += (size_t)n;
 		}
-		len = serialize(s);
+		len = session_serialize(s);
 		if (len == 0 && s->out.len == 0)
 			return;
-		n = len ? put(s, output, len) : 0;
+		n = len ? session_put(s, output, len) : 0;
 		if (n < 0)
 			return;
 		if ((size_t)n < len)
@@ -201,12 +201,12 @@ static void transmit(struct grpc_session *s, bool writable)
 }
 
 /* Ends the connection, or sets what it waits for next. */
-static void settle(struct grpc_session *s)
+static void session_settle(struct grpc_session *s)
 {
 	bool drowned;
 
 	if (!s->doomed && !s->out.len && !nghttp2_session_want_read(s->h2) && !nghttp2_session_want_write(s->h2))
-		doom(s, 0, "the connection was shut down");
+		session_doom(s, 0, "the connection was shut down");
 	if (s->doomed) {
 		fd_watch_clear(&s->watch);
 		if (list_linked(&s->dirty))
@@ -220,27 +220,27 @@ static void settle(struct grpc_session *s)
 	}
 	/* Answers to small frames (PING, refused streams) have no flow control: who only sends is not read any more. */
 	drowned = s->queue_max && s->out.len && nghttp2_session_get_outbound_queue_size(s->h2) > s->queue_max;
-	fd_watch_set(&s->watch, s->fd, (drowned ? 0 : FD_READ) | (s->out.len ? FD_WRITE : 0), on_fd);
+	fd_watch_set(&s->watch, s->fd, (drowned ? 0 : FD_READ) | (s->out.len ? FD_WRITE : 0), on_session_fd);
 	if (s->again)
 		grpc_session_touch(s);
 }
 
-static void pump(struct grpc_session *s, int events)
+static void session_pump(struct grpc_session *s, int events)
 {
 	if (s->connecting && !s->doomed)
-		return; /* on_fd() comes */
+		return; /* on_session_fd() comes */
 	s->pumping = true;
 	if (!s->doomed && (events & FD_READ))
-		receive(s);
+		session_receive(s);
 	if (!s->doomed)
 		s->owner->turn(s);
 	s->again = false;
 	if (!s->doomed)
-		transmit(s, events & FD_WRITE);
+		session_transmit(s, events & FD_WRITE);
 	if (!s->doomed)
 		s->owner->turn(s);
 	s->pumping = false;
-	settle(s);
+	session_settle(s);
 }
 
 void grpc_session_open(struct grpc_session *s, int fd, nghttp2_session *h2, bool connecting)
@@ -248,5 +248,5 @@ void grpc_session_open(struct grpc_session *s, int fd, nghttp2_session *h2, bool
 	s->fd = fd;
 	s->h2 = h2;
 	s->connecting = connecting;
-	fd_watch_set(&s->watch, fd, connecting ? FD_WRITE : FD_READ, on_fd);
+	fd_watch_set(&s->watch, fd, connecting ? FD_WRITE : FD_READ, on_session_fd);
 }

@@ -1,7 +1,7 @@
 /* h2o_loop.c - see h2o_loop.h.
  *
  *   inner epoll fd readable ---.
- *   h2o's next timeout due -----+--> turn(): h2o_evloop_run(0), which never sleeps
+ *   h2o's next timeout due -----+--> h2o_turn(): h2o_evloop_run(0), which never sleeps
  *   end of our turn, h2o has --'     because nothing of it is left to wait for
  *   work queued                      when we sleep
  *
@@ -55,12 +55,12 @@ static int new_fd(const uint8_t *before, const uint8_t *after)
 	return -1;
 }
 
-static bool has_work(const h2o_evloop_t *l)
+static bool h2o_has_work(const h2o_evloop_t *l)
 {
 	return l->_statechanged.head || l->_pending_as_client || l->_pending_as_server;
 }
 
-static void turn(void)
+static void h2o_turn(void)
 {
 	/* A callback of h2o that enters h2o again would run its queues from inside themselves. */
 	if (guest.running)
@@ -74,14 +74,14 @@ static void on_inner_ready(struct fd_watch *w, int events)
 {
 	(void)w;
 	(void)events;
-	turn();
+	h2o_turn();
 }
 
 static void on_inner_timeout(struct timer *t)
 {
 	(void)t;
 	guest.wake_at = UINT64_MAX;
-	turn();
+	h2o_turn();
 }
 
 static uint64_t now_ms(void)
@@ -92,7 +92,7 @@ static uint64_t now_ms(void)
 	return (uint64_t)tv.tv_sec * 1000 + (uint64_t)tv.tv_usec / 1000;
 }
 
-static void set_timer(uint64_t wake_at)
+static void h2o_set_timer(uint64_t wake_at)
 {
 	uint64_t now;
 
@@ -111,11 +111,11 @@ static void set_timer(uint64_t wake_at)
 static void on_before_sleep(struct prepare_watch *w)
 {
 	(void)w;
-	for (int i = 0; i < TURNS_MAX && has_work(guest.loop); i++)
-		turn();
-	if (has_work(guest.loop))
+	for (int i = 0; i < TURNS_MAX && h2o_has_work(guest.loop); i++)
+		h2o_turn();
+	if (h2o_has_work(guest.loop))
 		loop_spin();
-	set_timer(h2o_timeout_get_wake_at(&guest.loop->_timeouts));
+	h2o_set_timer(h2o_timeout_get_wake_at(&guest.loop->_timeouts));
 }
 
 h2o_evloop_t *h2o_loop_get(struct err *e)
@@ -144,17 +144,5 @@ h2o_evloop_t *h2o_loop_get(struct err *e)
 
 void h2o_loop_enter(void)
 {
-	turn();
-}
-
-void h2o_loop_free(void)
-{
-	if (!guest.loop)
-		return;
-	fd_watch_clear(&guest.watch);
-	prepare_watch_clear(&guest.prepare);
-	timer_clear(&guest.timer);
-	h2o_evloop_destroy(guest.loop);
-	close(guest.fd); /* which 2.2.5 forgets */
-	guest = (struct guest){ 0 };
+	h2o_turn();
 }

@@ -16,7 +16,4 @@ h2o_evloop_t *h2o_loop_get(struct err *e);
  * the time of its last turn, which may be hours ago, and they would fire at once. */
 void h2o_loop_enter(void);
 
-/* Gives the nested loop back; nothing of h2o's may be in use. */
-void h2o_loop_free(void);
-
 #endif

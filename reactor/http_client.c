@@ -80,23 +80,23 @@ static struct client {
 } client;
 
 static void on_curl_timeout(struct timer *t);
-static void settle(void);
+static void http_settle(void);
 
-static void pump(curl_socket_t fd, int events)
+static void http_pump(curl_socket_t fd, int events)
 {
 	int running;
 
 	client.depth++;
 	curl_multi_socket_action(client.multi, fd, events, &running);
 	client.depth--;
-	settle();
+	http_settle();
 }
 
 static void on_socket_ready(struct fd_watch *w, int events)
 {
 	struct socket *s = container_of(w, struct socket, watch);
 
-	pump(s->fd, (events & FD_READ ? CURL_CSELECT_IN : 0) | (events & FD_WRITE ? CURL_CSELECT_OUT : 0));
+	http_pump(s->fd, (events & FD_READ ? CURL_CSELECT_IN : 0) | (events & FD_WRITE ? CURL_CSELECT_OUT : 0));
 }
 
 static int on_curl_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *per_socket)
@@ -135,7 +135,7 @@ static int on_curl_timer(CURLM *multi, long ms, void *arg)
 static void on_curl_timeout(struct timer *t)
 {
 	(void)t;
-	pump(CURL_SOCKET_TIMEOUT, 0);
+	http_pump(CURL_SOCKET_TIMEOUT, 0);
 }
 
 void http_client_warm(void)
@@ -171,7 +171,7 @@ static void drop_multi(void)
 	timer_clear(&client.timeout);
 }
 
-static void on_idle(struct timer *t)
+static void on_http_idle(struct timer *t)
 {
 	(void)t;
 	drop_multi();
@@ -192,11 +192,11 @@ static void http_free(struct http *h)
 	client.open--;
 	metric_set(METRIC_http_transfers_open, NULL, (double)client.open);
 	if (!client.open && client.multi)
-		timer_set(&client.idle, IDLE_MS, on_idle);
+		timer_set(&client.idle, IDLE_MS, on_http_idle);
 }
 
 /* The socket callback may run in here, nothing else of ours. */
-static void detach(struct http *h)
+static void http_detach(struct http *h)
 {
 	if (h->sm.now == QUEUED)
 		return;
@@ -205,9 +205,9 @@ static void detach(struct http *h)
 	client.depth--;
 }
 
-static void finish(struct http *h, const struct err *e)
+static void http_finish(struct http *h, const struct err *e)
 {
-	detach(h);
+	http_detach(h);
 	sm_move(&h->sm, ENDED);
 	metric_add(METRIC_http_transfers_total, NULL, 1);
 	metric_add(METRIC_http_transfers_failed_total, NULL, e != NULL);
@@ -215,15 +215,15 @@ static void finish(struct http *h, const struct err *e)
 	http_free(h);
 }
 
-static void fail(struct http *h, enum err_code code, const char *why)
+static void http_fail(struct http *h, enum err_code code, const char *why)
 {
 	struct err e;
 
 	err_set(&e, code, "%s: %s", h->host, why);
-	finish(h, &e);
+	http_finish(h, &e);
 }
 
-static void on_result(struct http *h, CURLcode rc)
+static void http_result(struct http *h, CURLcode rc)
 {
 	const char *why = h->error[0] ? h->error : curl_easy_strerror(rc);
 	long os = 0;
@@ -231,25 +231,25 @@ static void on_result(struct http *h, CURLcode rc)
 
 	switch (rc) {
 	case CURLE_OK:
-		return h->sm.now == SENT ? fail(h, ERR_UNAVAILABLE, "no response") : finish(h, NULL);
+		return h->sm.now == SENT ? http_fail(h, ERR_UNAVAILABLE, "no response") : http_finish(h, NULL);
 	case CURLE_COULDNT_CONNECT:
 		/* libcurl's text has the address it tried (a proxy's, too) and not the reason. */
 		curl_easy_getinfo(h->easy, CURLINFO_OS_ERRNO, &os);
 		err_set(&e, ERR_UNAVAILABLE, "%s: %s%s%s", h->host, why, os ? ": " : "", os ? strerror((int)os) : "");
-		return finish(h, &e);
+		return http_finish(h, &e);
 	case CURLE_PEER_FAILED_VERIFICATION:
 	case CURLE_SSL_ISSUER_ERROR:
 	case CURLE_SSL_CACERT_BADFILE:
 	case CURLE_SSL_CERTPROBLEM:
-		return fail(h, ERR_FAILED_PRECONDITION, why);
+		return http_fail(h, ERR_FAILED_PRECONDITION, why);
 	default:
-		return fail(h, ERR_UNAVAILABLE, why);
+		return http_fail(h, ERR_UNAVAILABLE, why);
 	}
 }
 
 /* Runs the ends that libcurl has to tell. A `done` may start, cancel and resume at will: libcurl is not on the
  * stack. */
-static void settle(void)
+static void http_settle(void)
 {
 	CURLMsg *m;
 	int left;
@@ -257,7 +257,7 @@ static void settle(void)
 	while (!list_empty(&client.dead)) {
 		struct http *h = container_of(list_first(&client.dead), struct http, link);
 
-		detach(h);
+		http_detach(h);
 		http_free(h);
 	}
 	while (client.multi && (m = curl_multi_info_read(client.multi, &left))) {
@@ -266,28 +266,28 @@ static void settle(void)
 		if (m->msg != CURLMSG_DONE)
 			continue;
 		http_setup_must(curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &h));
-		on_result(h, m->data.result);
+		http_result(h, m->data.result);
 	}
 }
 
-static void on_stall_timer(struct timer *t)
+static void on_http_stall(struct timer *t)
 {
 	struct http *h = container_of(t, struct http, stall);
 	int64_t left_ns = h->stall_at_ns - loop_mono_ns();
 	char why[64];
 
 	if (left_ns > 0) {
-		timer_set(t, left_ns / NS_PER_MS + 1, on_stall_timer);
+		timer_set(t, left_ns / NS_PER_MS + 1, on_http_stall);
 		return;
 	}
 	snprintf(why, sizeof(why), "stalled: no data for %lld ms", (long long)(h->stall_ns / NS_PER_MS));
-	fail(h, ERR_UNAVAILABLE, why);
+	http_fail(h, ERR_UNAVAILABLE, why);
 }
 
 static void stall_begin(struct http *h)
 {
 	h->stall_at_ns = loop_mono_ns() + h->stall_ns;
-	timer_set(&h->stall, h->stall_ns / NS_PER_MS, on_stall_timer);
+	timer_set(&h->stall, h->stall_ns / NS_PER_MS, on_http_stall);
 }
 
 /* Each byte buys a second, and none is bought in advance of the timeout. */
@@ -379,7 +379,7 @@ static void set_options(struct http *h, const struct http_request *r)
 	set_headers(h, r);
 }
 
-static void on_begin(struct timer *t)
+static void on_http_begin(struct timer *t)
 {
 	(void)t;
 	list_each(it, &client.transfers) {
@@ -388,9 +388,9 @@ static void on_begin(struct timer *t)
 		if (h->sm.now != QUEUED)
 			continue;
 		if (h->refused) {
-			fail(h, ERR_INVALID_ARGUMENT, h->refused);
+			http_fail(h, ERR_INVALID_ARGUMENT, h->refused);
 			/* `done` may have freed any other transfer. */
-			return timer_set(t, 0, on_begin);
+			return timer_set(t, 0, on_http_begin);
 		}
 		sm_move(&h->sm, SENT);
 		client.depth++;
@@ -445,11 +445,11 @@ struct http *http_start(const struct http_request *r, const struct http_events *
 	timer_clear(&client.idle);
 	if (!client.multi)
 		client.multi = new_multi();
-	timer_set(&client.begin, 0, on_begin);
+	timer_set(&client.begin, 0, on_http_begin);
 	return h;
 }
 
-static void on_resume(struct timer *t)
+static void on_http_resume(struct timer *t)
 {
 	struct http *h = container_of(t, struct http, resume);
 	CURLcode rc;
@@ -462,19 +462,19 @@ static void on_resume(struct timer *t)
 	rc = curl_easy_pause(h->easy, CURLPAUSE_CONT); /* hands over what it holds, in here */
 	client.depth--;
 	if (rc != CURLE_OK && h->sm.now != DEAD)
-		on_result(h, rc);
-	settle();
+		http_result(h, rc);
+	http_settle();
 }
 
 void http_resume(struct http *h)
 {
-	timer_set(&h->resume, 0, on_resume);
+	timer_set(&h->resume, 0, on_http_resume);
 }
 
 void http_cancel(struct http *h)
 {
 	if (!client.depth || h->sm.now == QUEUED) {
-		detach(h);
+		http_detach(h);
 		http_free(h);
 		return;
 	}

@@ -103,7 +103,7 @@ void http_reply(h2o_req_t *req, int status, const char *type, const struct buf *
 	h2o_send(req, &out, head || !body->len ? 0 : 1, H2O_SEND_STATE_FINAL);
 }
 
-static int on_request(h2o_handler_t *handler, h2o_req_t *req)
+static int on_http_request(h2o_handler_t *handler, h2o_req_t *req)
 {
 	struct http_server *s = container_of(handler, struct pages_handler, super)->server;
 	/* path_normalized has no query and no dot segments, and is not NUL-terminated. */
@@ -133,7 +133,7 @@ static int on_request(h2o_handler_t *handler, h2o_req_t *req)
 	return 0;
 }
 
-static h2o_context_t *context(struct http_server *s, struct err *e)
+static h2o_context_t *http_context(struct http_server *s, struct err *e)
 {
 	h2o_evloop_t *loop;
 
@@ -162,7 +162,7 @@ struct http_server *http_server_new(void)
 	s->config.max_request_entity_size = REQUEST_BODY_MAX;
 	host = h2o_config_register_host(&s->config, h2o_iovec_init(H2O_STRLIT("default")), 65535);
 	handler = (struct pages_handler *)h2o_create_handler(h2o_config_register_path(host, "/", 0), sizeof(*handler));
-	handler->super.on_req = on_request;
+	handler->super.on_req = on_http_request;
 	handler->server = s;
 	return s;
 }
@@ -189,7 +189,7 @@ void http_server_tls(struct http_server *s, struct tls_server *tls)
 	s->tls = tls;
 }
 
-static void destroy(struct http_server *s)
+static void http_server_destroy(struct http_server *s)
 {
 	timer_clear(&s->reap);
 	for (struct map_slot *it = map_next(&s->pages, NULL); it; it = map_next(&s->pages, it))
@@ -201,9 +201,9 @@ static void destroy(struct http_server *s)
 	free(s);
 }
 
-static void on_reap(struct timer *t)
+static void on_http_reap(struct timer *t)
 {
-	destroy(container_of(t, struct http_server, reap));
+	http_server_destroy(container_of(t, struct http_server, reap));
 }
 
 static void on_connection_close(void *arg)
@@ -212,10 +212,10 @@ static void on_connection_close(void *arg)
 
 	s->connections--;
 	if (s->freed && !s->connections)
-		timer_set(&s->reap, 0, on_reap);
+		timer_set(&s->reap, 0, on_http_reap);
 }
 
-static void serve(struct http_server *s, int fd)
+static void http_serve(struct http_server *s, int fd)
 {
 	h2o_socket_t *sock;
 	struct err e;
@@ -233,7 +233,7 @@ static void serve(struct http_server *s, int fd)
 
 static void on_listener_ready(struct fd_watch *w, int events);
 
-static void on_pause_over(struct timer *t)
+static void on_http_pause_over(struct timer *t)
 {
 	struct listener *l = container_of(t, struct listener, pause);
 
@@ -250,7 +250,7 @@ static void on_listener_ready(struct fd_watch *w, int events)
 		int fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd >= 0) {
-			serve(l->server, fd);
+			http_serve(l->server, fd);
 			continue;
 		}
 		if (errno == EAGAIN)
@@ -259,19 +259,19 @@ static void on_listener_ready(struct fd_watch *w, int events)
 			continue;
 		log_warn("http accept address=%s error=%s", l->address, log_quote(strerror(errno)));
 		fd_watch_clear(&l->watch);
-		timer_set(&l->pause, ACCEPT_PAUSE_MS, on_pause_over);
+		timer_set(&l->pause, ACCEPT_PAUSE_MS, on_http_pause_over);
 		return;
 	}
 }
 
-static int listen_at(struct http_server *s, const char *address, int (*open_it)(const char *, int *, struct err *),
-		     struct err *e)
+static int http_listen_at(struct http_server *s, const char *address, int (*open_it)(const char *, int *, struct err *),
+			  struct err *e)
 {
 	auto_fd int fd = -1;
 	struct listener *l;
 	int port = 0;
 
-	if (!context(s, e))
+	if (!http_context(s, e))
 		return err_wrap(e, "listen on %s", address);
 	fd = open_it(address, &port, e);
 	if (fd < 0)
@@ -289,12 +289,12 @@ static int listen_at(struct http_server *s, const char *address, int (*open_it)(
 
 int http_server_listen(struct http_server *s, const char *address, struct err *e)
 {
-	return listen_at(s, address, listen_open, e);
+	return http_listen_at(s, address, listen_open, e);
 }
 
 int http_server_listen_anywhere(struct http_server *s, const char *address, struct err *e)
 {
-	return listen_at(s, address, listen_open_anywhere, e);
+	return http_listen_at(s, address, listen_open_anywhere, e);
 }
 
 int http_server_port(const struct http_server *s)
@@ -315,5 +315,5 @@ void http_server_free(struct http_server *s)
 	}
 	s->freed = true;
 	if (!s->connections)
-		destroy(s);
+		http_server_destroy(s);
 }

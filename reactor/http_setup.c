@@ -73,7 +73,7 @@ static CURLcode on_ssl_ctx(CURL *easy, void *ssl_ctx, void *arg)
 	return CURLE_OK;
 }
 
-static bool is_loopback(const char *host)
+static bool is_loopback_host(const char *host)
 {
 	size_t n = strlen(host);
 	struct in_addr v4;
@@ -89,7 +89,7 @@ void http_setup_proxy(CURL *easy, const char *scheme, const char *host)
 {
 	const char *capitals = getenv("HTTP_PROXY");
 
-	if (is_loopback(host))
+	if (is_loopback_host(host))
 		http_set(easy, CURLOPT_PROXY, "");
 	else if (capitals && strcmp(scheme, "http") == 0 && !getenv("http_proxy"))
 		http_set(easy, CURLOPT_PROXY, capitals);

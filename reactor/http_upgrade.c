@@ -45,7 +45,8 @@ const char *http_ask_header(struct http_ask *a, const char *name)
 	return all.base;
 }
 
-bool http_list_has(const char *list, const char *word)
+/* A comma-separated list names the word, in any case of letters. */
+static bool http_list_has(const char *list, const char *word)
 {
 	size_t n = strlen(word);
 

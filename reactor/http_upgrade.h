@@ -27,7 +27,4 @@ typedef void http_accepted(void *arg, struct conduit *c);
 void http_ask_accept(struct http_ask *a, const char *protocol, const struct pairs *headers, http_accepted *done,
 		     void *arg);
 
-/* "a, b" has a word, compared without case; used for Upgrade and lists of protocols. */
-bool http_list_has(const char *list, const char *word);
-
 #endif

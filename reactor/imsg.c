@@ -59,11 +59,11 @@ static void packet_free(struct packet *p)
 	free(p);
 }
 
-static void on_ready(struct fd_watch *w, int events);
+static void on_imsg_ready(struct fd_watch *w, int events);
 
-static void watch(struct imsg_chan *c)
+static void imsg_watch(struct imsg_chan *c)
 {
-	fd_watch_set(&c->watch, c->fd, FD_READ | (list_empty(&c->queue) ? 0 : FD_WRITE), on_ready);
+	fd_watch_set(&c->watch, c->fd, FD_READ | (list_empty(&c->queue) ? 0 : FD_WRITE), on_imsg_ready);
 }
 
 struct imsg_chan *imsg_open(int fd, imsg_fn *fn, imsg_gone_fn *gone, void *arg)
@@ -81,7 +81,7 @@ struct imsg_chan *imsg_open(int fd, imsg_fn *fn, imsg_gone_fn *gone, void *arg)
 	c->gone = gone;
 	c->arg = arg;
 	list_init(&c->queue);
-	watch(c);
+	imsg_watch(c);
 	return c;
 }
 
@@ -96,11 +96,6 @@ void imsg_close(struct imsg_chan *c)
 	}
 	close(c->fd);
 	free(c);
-}
-
-bool imsg_idle(const struct imsg_chan *c)
-{
-	return list_empty(&c->queue);
 }
 
 void imsg_add_fds(struct msghdr *msg, union imsg_control *control, const int *fds, int nfds)
@@ -126,8 +121,8 @@ static ssize_t send_packet(int fd, const struct head *head, const void *body, co
 	return sendmsg(fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
-static int enqueue(struct imsg_chan *c, const struct head *head, const void *body, const int *fds, int nfds,
-		   struct err *e)
+static int imsg_enqueue(struct imsg_chan *c, const struct head *head, const void *body, const int *fds, int nfds,
+			struct err *e)
 {
 	struct packet *p = own_must(malloc(sizeof(*p) + head->len));
 
@@ -144,7 +139,7 @@ static int enqueue(struct imsg_chan *c, const struct head *head, const void *bod
 		}
 	}
 	list_append(&c->queue, &p->link);
-	watch(c);
+	imsg_watch(c);
 	return 0;
 }
 
@@ -160,16 +155,16 @@ int imsg_send(struct imsg_chan *c, uint32_t type, uint64_t tag, const struct buf
 	if (c->lost)
 		return err_set(e, ERR_UNAVAILABLE, "the peer is gone");
 	if (!list_empty(&c->queue))
-		return enqueue(c, &head, body ? body->at : NULL, fds, nfds, e);
+		return imsg_enqueue(c, &head, body ? body->at : NULL, fds, nfds, e);
 	if (send_packet(c->fd, &head, body ? body->at : NULL, fds, nfds) >= 0)
 		return 0;
 	/* ETOOMANYREFS: more fds of ours are in flight than RLIMIT_NOFILE; the reader will take some out. */
 	if (errno == EAGAIN || errno == ENOBUFS || errno == ETOOMANYREFS)
-		return enqueue(c, &head, body ? body->at : NULL, fds, nfds, e);
+		return imsg_enqueue(c, &head, body ? body->at : NULL, fds, nfds, e);
 	return err_os(e, errno == EMSGSIZE ? ERR_RESOURCE_EXHAUSTED : ERR_UNAVAILABLE, "send a message");
 }
 
-static void flush(struct imsg_chan *c)
+static void imsg_flush(struct imsg_chan *c)
 {
 	list_each(it, &c->queue) {
 		struct packet *p = container_of(it, struct packet, link);
@@ -181,7 +176,7 @@ static void flush(struct imsg_chan *c)
 		list_drop(it);
 		packet_free(p);
 	}
-	watch(c);
+	imsg_watch(c);
 }
 
 static void take_fds(struct imsg *m, struct msghdr *msg)
@@ -207,7 +202,7 @@ static void close_fds(struct imsg *m)
 /* 1: a message is in m; 0: none is there; -1: the peer is gone or sent what is no message. Where this process is out of
  * fds the kernel drops those that do not fit: m->nfds is smaller than the sender meant, which the receiver's count
  * shows. */
-static int receive(int fd, struct imsg *m)
+static int imsg_receive(int fd, struct imsg *m)
 {
 	union imsg_control control;
 	struct iovec iov = { &packet_in, sizeof(packet_in) };
@@ -232,21 +227,21 @@ static int receive(int fd, struct imsg *m)
 	return 1;
 }
 
-static void on_ready(struct fd_watch *w, int events)
+static void on_imsg_ready(struct fd_watch *w, int events)
 {
 	struct imsg_chan *c = container_of(w, struct imsg_chan, watch);
 	bool closed = false;
 	int got = 1;
 
 	if (events & FD_WRITE)
-		flush(c);
+		imsg_flush(c);
 	if (!(events & FD_READ))
 		return;
 	c->closed = &closed;
 	for (int i = 0; i < MESSAGES_A_TURN && !closed; i++) {
 		struct imsg m;
 
-		got = receive(c->fd, &m);
+		got = imsg_receive(c->fd, &m);
 		if (got <= 0)
 			break;
 		c->fn(c->arg, &m);
@@ -298,7 +293,7 @@ struct get get_from(const struct imsg *m)
 	return (struct get){ m->body, m->body + m->len, false };
 }
 
-static bool take(struct get *g, void *out, size_t n)
+static bool get_bytes(struct get *g, void *out, size_t n)
 {
 	if (g->bad || (size_t)(g->end - g->at) < n) {
 		g->bad = true;
@@ -314,7 +309,7 @@ uint32_t get_u32(struct get *g)
 {
 	uint32_t v;
 
-	take(g, &v, sizeof(v));
+	get_bytes(g, &v, sizeof(v));
 	return v;
 }
 
@@ -322,7 +317,7 @@ uint64_t get_u64(struct get *g)
 {
 	uint64_t v;
 
-	take(g, &v, sizeof(v));
+	get_bytes(g, &v, sizeof(v));
 	return v;
 }
 

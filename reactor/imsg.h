@@ -38,7 +38,6 @@ void imsg_close(struct imsg_chan *c); /* unsent messages are dropped */
  * RESOURCE_EXHAUSTED when body or fds are over the limits; UNAVAILABLE when the peer is gone. */
 int imsg_send(struct imsg_chan *c, uint32_t type, uint64_t tag, const struct buf *body, const int *fds, int nfds,
 	      struct err *e);
-bool imsg_idle(const struct imsg_chan *c); /* nothing queued */
 
 /* For who has a msghdr but no channel: room for the fds of a message, which are set to go with it; none is fine. */
 union imsg_control {

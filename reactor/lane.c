@@ -3,7 +3,7 @@
 
 #include "reactor/metric.h"
 
-static void on_turn(struct timer *t)
+static void on_lane_turn(struct timer *t)
 {
 	struct lane *l = container_of(t, struct lane, timer);
 	struct link *first = list_first(&l->waiting);
@@ -37,7 +37,7 @@ void lane_enter(struct lane *l, struct lane_pass *p, void (*go)(struct lane_pass
 	p->entered_ns = loop_mono_ns();
 	list_append(&l->waiting, &p->link);
 	if (!l->held)
-		timer_set(&l->timer, 0, on_turn);
+		timer_set(&l->timer, 0, on_lane_turn);
 }
 
 void lane_leave(struct lane_pass *p)
@@ -51,10 +51,5 @@ void lane_leave(struct lane_pass *p)
 	list_drop(&p->link);
 	p->lane = NULL;
 	if (!l->held && !list_empty(&l->waiting))
-		timer_set(&l->timer, 0, on_turn);
-}
-
-bool lane_busy(const struct lane *l)
-{
-	return !list_empty(&l->waiting);
+		timer_set(&l->timer, 0, on_lane_turn);
 }

@@ -29,6 +29,4 @@ void lane_enter(struct lane *l, struct lane_pass *p, void (*go)(struct lane_pass
 /* Gives the lane up or stops waiting; harmless for a pass that does neither. */
 void lane_leave(struct lane_pass *p);
 
-bool lane_busy(const struct lane *l); /* someone holds it or waits */
-
 #endif

@@ -88,7 +88,7 @@ int listen_parse(const char *address, struct listen_address *out, struct err *e)
 	return err_set(e, ERR_INVALID_ARGUMENT, "address %.200s: neither unix:///path nor tcp://address:port", address);
 }
 
-static bool is_loopback(const struct listen_address *to)
+static bool is_loopback_address(const struct listen_address *to)
 {
 	const struct sockaddr_in *in = (const struct sockaddr_in *)&to->sa;
 	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&to->sa;
@@ -98,7 +98,7 @@ static bool is_loopback(const struct listen_address *to)
 	return IN6_IS_ADDR_LOOPBACK(&in6->sin6_addr);
 }
 
-static int make_parents(const char *path, struct err *e)
+static int listen_make_parents(const char *path, struct err *e)
 {
 	char dir[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
 
@@ -114,7 +114,7 @@ static int make_parents(const char *path, struct err *e)
 }
 
 /* Removes a dead owner's socket file; 0 also when there is none. */
-static int take_over(const struct sockaddr_un *un, struct err *e)
+static int listen_take_over(const struct sockaddr_un *un, struct err *e)
 {
 	auto_fd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	struct ucred owner;
@@ -149,7 +149,7 @@ static int open_unix(const struct listen_address *to, struct err *e)
 
 	if (fd < 0)
 		return err_os(e, ERR_INTERNAL, "socket");
-	if (make_parents(un->sun_path, e) < 0 || take_over(un, e) < 0)
+	if (listen_make_parents(un->sun_path, e) < 0 || listen_take_over(un, e) < 0)
 		return -1;
 	/* The file takes the socket's own mode, less the umask: it is never more open than 0660. */
 	if (fchmod(fd, 0660) < 0 || bind(fd, (const struct sockaddr *)un, to->len) < 0 || chmod(un->sun_path, 0660) < 0)
@@ -187,7 +187,7 @@ int listen_open(const char *address, int *port, struct err *e)
 
 	if (listen_parse(address, &to, e) < 0)
 		return -1;
-	if (to.sa.ss_family != AF_UNIX && !is_loopback(&to))
+	if (to.sa.ss_family != AF_UNIX && !is_loopback_address(&to))
 		return err_set(e, ERR_INVALID_ARGUMENT, "listen on %s: not a loopback address", address);
 	return listen_open_anywhere(address, port, e);
 }

@@ -60,7 +60,7 @@ static void span_end(struct span begun)
 	cost_add(&wall_cost, clock_ns(CLOCK_MONOTONIC) - begun.wall_ns);
 }
 
-static void on_timer(struct ev_loop *l, struct ev_timer *ev, int revents)
+static void on_loop_timer(struct ev_loop *l, struct ev_timer *ev, int revents)
 {
 	struct timer *t = container_of(ev, struct timer, ev);
 	struct span s = span_begin();
@@ -77,7 +77,7 @@ void timer_set(struct timer *t, int64_t ms, void (*fn)(struct timer *t))
 	t->fn = fn;
 	/* libev counts from the start of the turn: without this a long callback would make its timers early. */
 	ev_now_update(EV_DEFAULT);
-	ev_timer_init(&t->ev, on_timer, (double)ms / 1000, 0);
+	ev_timer_init(&t->ev, on_loop_timer, (double)ms / 1000, 0);
 	ev_timer_start(EV_DEFAULT, &t->ev);
 }
 
@@ -91,14 +91,7 @@ bool timer_is_set(const struct timer *t)
 	return ev_is_active(&t->ev) || ev_is_pending(&t->ev);
 }
 
-int64_t timer_left_ms(struct timer *t)
-{
-	double left = ev_is_active(&t->ev) ? ev_timer_remaining(EV_DEFAULT, &t->ev) : 0;
-
-	return left > 0 ? (int64_t)(left * 1000) : 0;
-}
-
-static void on_fd(struct ev_loop *l, struct ev_io *ev, int revents)
+static void on_loop_fd(struct ev_loop *l, struct ev_io *ev, int revents)
 {
 	struct fd_watch *w = container_of(ev, struct fd_watch, ev);
 	struct span s = span_begin();
@@ -119,7 +112,7 @@ void fd_watch_set(struct fd_watch *w, int fd, int events, void (*fn)(struct fd_w
 	w->fn = fn;
 	if (!events)
 		return;
-	ev_io_init(&w->ev, on_fd, fd, events);
+	ev_io_init(&w->ev, on_loop_fd, fd, events);
 	ev_io_start(EV_DEFAULT, &w->ev);
 }
 
@@ -128,7 +121,7 @@ void fd_watch_clear(struct fd_watch *w)
 	ev_io_stop(EV_DEFAULT, &w->ev);
 }
 
-static void on_signal(struct ev_loop *l, struct ev_signal *ev, int revents)
+static void on_loop_signal(struct ev_loop *l, struct ev_signal *ev, int revents)
 {
 	struct signal_watch *w = container_of(ev, struct signal_watch, ev);
 	struct span s = span_begin();
@@ -143,7 +136,7 @@ void signal_watch_set(struct signal_watch *w, int signum, void (*fn)(struct sign
 {
 	signal_watch_clear(w);
 	w->fn = fn;
-	ev_signal_init(&w->ev, on_signal, signum);
+	ev_signal_init(&w->ev, on_loop_signal, signum);
 	ev_signal_start(EV_DEFAULT, &w->ev);
 }
 
@@ -152,7 +145,7 @@ void signal_watch_clear(struct signal_watch *w)
 	ev_signal_stop(EV_DEFAULT, &w->ev);
 }
 
-static void on_prepare(struct ev_loop *l, struct ev_prepare *ev, int revents)
+static void on_loop_prepare(struct ev_loop *l, struct ev_prepare *ev, int revents)
 {
 	struct prepare_watch *w = container_of(ev, struct prepare_watch, ev);
 	struct span s = span_begin();
@@ -167,7 +160,7 @@ void prepare_watch_set(struct prepare_watch *w, void (*fn)(struct prepare_watch 
 {
 	prepare_watch_clear(w);
 	w->fn = fn;
-	ev_prepare_init(&w->ev, on_prepare);
+	ev_prepare_init(&w->ev, on_loop_prepare);
 	ev_prepare_start(EV_DEFAULT, &w->ev);
 }
 
@@ -176,7 +169,7 @@ void prepare_watch_clear(struct prepare_watch *w)
 	ev_prepare_stop(EV_DEFAULT, &w->ev);
 }
 
-static void on_idle(struct ev_loop *l, struct ev_idle *ev, int revents)
+static void on_loop_idle(struct ev_loop *l, struct ev_idle *ev, int revents)
 {
 	(void)revents;
 	ev_idle_stop(l, ev);
@@ -186,7 +179,7 @@ void loop_spin(void)
 {
 	if (ev_is_active(&spin))
 		return;
-	ev_idle_init(&spin, on_idle);
+	ev_idle_init(&spin, on_loop_idle);
 	ev_idle_start(EV_DEFAULT, &spin);
 }
 

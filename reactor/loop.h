@@ -18,7 +18,6 @@ struct timer {
 void timer_set(struct timer *t, int64_t ms, void (*fn)(struct timer *t));
 void timer_clear(struct timer *t); /* harmless when not set */
 bool timer_is_set(const struct timer *t);
-int64_t timer_left_ms(struct timer *t); /* until it fires, 0 when not set */
 
 enum { FD_READ = EV_READ, FD_WRITE = EV_WRITE };
 

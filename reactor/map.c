@@ -7,7 +7,7 @@
 
 #include "reactor/own.h"
 
-static size_t home(const struct map *m, const char *key)
+static size_t map_home(const struct map *m, const char *key)
 {
 	uint64_t h = 1469598103934665603u;
 
@@ -17,9 +17,9 @@ static size_t home(const struct map *m, const char *key)
 }
 
 /* The slot that holds key, or the free one where it belongs. */
-static struct map_slot *find(const struct map *m, const char *key)
+static struct map_slot *map_find(const struct map *m, const char *key)
 {
-	size_t i = home(m, key);
+	size_t i = map_home(m, key);
 
 	while (m->slots[i].key && strcmp(m->slots[i].key, key) != 0)
 		i = (i + 1) & (m->size - 1);
@@ -34,10 +34,10 @@ void map_free(struct map *m)
 
 void *map_get(const struct map *m, const char *key)
 {
-	return m->size ? find(m, key)->value : NULL;
+	return m->size ? map_find(m, key)->value : NULL;
 }
 
-static void grow(struct map *m)
+static void map_grow(struct map *m)
 {
 	struct map old = *m;
 
@@ -45,7 +45,7 @@ static void grow(struct map *m)
 	m->slots = own_must(calloc(m->size, sizeof(*m->slots)));
 	for (size_t i = 0; i < old.size; i++)
 		if (old.slots[i].key)
-			*find(m, old.slots[i].key) = old.slots[i];
+			*map_find(m, old.slots[i].key) = old.slots[i];
 	free(old.slots);
 }
 
@@ -54,15 +54,15 @@ void map_put(struct map *m, const char *key, void *value)
 	struct map_slot *s;
 
 	if ((m->used + 1) * 4 > m->size * 3)
-		grow(m);
-	s = find(m, key);
+		map_grow(m);
+	s = map_find(m, key);
 	m->used += !s->key;
 	*s = (struct map_slot){ key, value };
 }
 
 void *map_drop(struct map *m, const char *key)
 {
-	struct map_slot *s = m->size ? find(m, key) : NULL;
+	struct map_slot *s = m->size ? map_find(m, key) : NULL;
 	void *value;
 	size_t hole, i;
 
@@ -71,7 +71,7 @@ void *map_drop(struct map *m, const char *key)
 	value = s->value;
 	hole = (size_t)(s - m->slots);
 	for (i = (hole + 1) & (m->size - 1); m->slots[i].key; i = (i + 1) & (m->size - 1)) {
-		size_t h = home(m, m->slots[i].key);
+		size_t h = map_home(m, m->slots[i].key);
 
 		/* Does i's home lie cyclically outside (hole, i]? Then it may fill the hole. */
 		if (((i - h) & (m->size - 1)) >= ((i - hole) & (m->size - 1))) {

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "reactor/be32.h"
 #include "reactor/own.h"
 #include "reactor/sm.h"
 #include "reactor/spdy_zlib.h"
@@ -36,15 +37,10 @@ struct spdy_reader {
 };
 
 /* Not sm_move(): this one moves a few times for each frame, and its trace would be longer than the bytes. */
-static void move(struct spdy_reader *r, enum reader_state to)
+static void reader_move(struct spdy_reader *r, enum reader_state to)
 {
 	assert(reader_states[r->now].next & TO(to));
 	r->now = to;
-}
-
-static uint32_t get32(const uint8_t *at)
-{
-	return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
 }
 
 struct spdy_reader *spdy_reader_new(void)
@@ -90,15 +86,15 @@ static size_t shortest(enum spdy_type t)
 /* Each setting: 8 bits of flags, 24 of id, 32 of value. */
 static uint32_t initial_window(const uint8_t *body, size_t len)
 {
-	uint32_t count = get32(body);
+	uint32_t count = be32_get(body);
 
 	for (size_t at = 4; count && at + 8 <= len; at += 8, count--)
-		if ((get32(body + at) & 0xffffff) == SETTING_INITIAL_WINDOW)
-			return get32(body + at + 4);
+		if ((be32_get(body + at) & 0xffffff) == SETTING_INITIAL_WINDOW)
+			return be32_get(body + at + 4);
 	return 0;
 }
 
-static int control_frame(struct spdy_reader *r, spdy_on_frame *fn, void *arg, struct err *e)
+static int spdy_control_frame(struct spdy_reader *r, spdy_on_frame *fn, void *arg, struct err *e)
 {
 	struct spdy_frame *f = &r->frame;
 	const uint8_t *body = r->body.at;
@@ -108,10 +104,10 @@ static int control_frame(struct spdy_reader *r, spdy_on_frame *fn, void *arg, st
 	if (f->type == SPDY_SETTINGS) {
 		f->value = initial_window(body, r->body.len);
 	} else if (f->type == SPDY_PING) {
-		f->value = get32(body);
+		f->value = be32_get(body);
 	} else {
-		f->stream = get32(body) & STREAM_MASK;
-		f->value = at < 0 ? get32(body + 4) : 0;
+		f->stream = be32_get(body) & STREAM_MASK;
+		f->value = at < 0 ? be32_get(body + 4) : 0;
 	}
 	if (f->type == SPDY_WINDOW_UPDATE)
 		f->value &= STREAM_MASK;
@@ -123,36 +119,36 @@ static int control_frame(struct spdy_reader *r, spdy_on_frame *fn, void *arg, st
 	return rc;
 }
 
-static int on_head(struct spdy_reader *r, struct err *e)
+static int on_spdy_head(struct spdy_reader *r, struct err *e)
 {
 	unsigned version = (unsigned)(r->head[0] & ~CONTROL_BIT) << 8 | r->head[1],
 		 type = (unsigned)r->head[2] << 8 | r->head[3];
 
 	r->have = 0;
-	r->left = get32(r->head + 4) & 0xffffff;
+	r->left = be32_get(r->head + 4) & 0xffffff;
 	r->frame = (struct spdy_frame){ .fin = r->head[4] & SPDY_FIN };
 	if (!(r->head[0] & CONTROL_BIT)) {
 		r->frame.type = SPDY_DATA;
-		r->frame.stream = get32(r->head) & STREAM_MASK;
-		move(r, DATA);
+		r->frame.stream = be32_get(r->head) & STREAM_MASK;
+		reader_move(r, DATA);
 		return 0;
 	}
 	if (version != VERSION)
 		return err_set(e, ERR_INVALID_ARGUMENT, "spdy: a frame of version %u", version);
 	if (type < SPDY_SYN_STREAM || type > SPDY_WINDOW_UPDATE || type == 5) {
-		move(r, SKIP);
+		reader_move(r, SKIP);
 		return 0;
 	}
 	r->frame.type = (enum spdy_type)type;
 	if (r->left > SPDY_CONTROL_MAX || r->left < shortest(r->frame.type))
 		return err_set(e, ERR_INVALID_ARGUMENT, "spdy: a frame of kind %u with %zu bytes", type, r->left);
-	move(r, BODY);
+	reader_move(r, BODY);
 	return 0;
 }
 
 /* ---- the way through ---- */
 
-static size_t take_head(struct spdy_reader *r, const uint8_t *p, size_t n, struct err *e, int *rc)
+static size_t spdy_take_head(struct spdy_reader *r, const uint8_t *p, size_t n, struct err *e, int *rc)
 {
 	size_t want = HEAD_SIZE - r->have;
 
@@ -161,11 +157,11 @@ static size_t take_head(struct spdy_reader *r, const uint8_t *p, size_t n, struc
 	memcpy(r->head + r->have, p, n);
 	r->have += n;
 	if (r->have == HEAD_SIZE)
-		*rc = on_head(r, e);
+		*rc = on_spdy_head(r, e);
 	return n;
 }
 
-static void data_piece(struct spdy_reader *r, const uint8_t *p, size_t n, spdy_on_frame *fn, void *arg)
+static void spdy_data_piece(struct spdy_reader *r, const uint8_t *p, size_t n, spdy_on_frame *fn, void *arg)
 {
 	struct spdy_frame f = r->frame;
 
@@ -175,24 +171,24 @@ static void data_piece(struct spdy_reader *r, const uint8_t *p, size_t n, spdy_o
 	fn(arg, &f);
 }
 
-static size_t take_body(struct spdy_reader *r, const uint8_t *p, size_t n, spdy_on_frame *fn, void *arg, struct err *e,
-			int *rc)
+static size_t spdy_take_body(struct spdy_reader *r, const uint8_t *p, size_t n, spdy_on_frame *fn, void *arg,
+			     struct err *e, int *rc)
 {
 	if (n > r->left)
 		n = r->left;
 	if (r->now == DATA)
-		data_piece(r, p, n, fn, arg);
+		spdy_data_piece(r, p, n, fn, arg);
 	else if (r->now == BODY)
 		buf_append(&r->body, p, n);
 	r->left -= n;
 	if (r->left || r->now == BROKEN)
 		return n;
 	if (r->now == BODY) {
-		*rc = control_frame(r, fn, arg, e);
+		*rc = spdy_control_frame(r, fn, arg, e);
 		buf_free(&r->body);
 	}
 	if (*rc == 0 && r->now != BROKEN)
-		move(r, HEAD);
+		reader_move(r, HEAD);
 	return n;
 }
 
@@ -202,7 +198,8 @@ int spdy_read(struct spdy_reader *r, const uint8_t *p, size_t n, spdy_on_frame *
 
 	/* A body of no bytes is complete before there is anything more to read. */
 	while ((n || (r->now != HEAD && !r->left)) && r->now != BROKEN && rc == 0) {
-		size_t took = r->now == HEAD ? take_head(r, p, n, e, &rc) : take_body(r, p, n, fn, arg, e, &rc);
+		size_t took = r->now == HEAD ? spdy_take_head(r, p, n, e, &rc)
+					     : spdy_take_body(r, p, n, fn, arg, e, &rc);
 
 		p += took;
 		n -= took;
@@ -240,17 +237,11 @@ void spdy_writer_free(struct spdy_writer *w)
 	free(w);
 }
 
-static void put32(uint8_t *at, uint32_t v)
-{
-	for (int i = 0; i < 4; i++)
-		at[i] = (uint8_t)(v >> (24 - 8 * i));
-}
-
 static void put_control(struct buf *out, enum spdy_type type, uint8_t flags, const uint8_t *body, size_t n)
 {
 	uint8_t head[HEAD_SIZE] = { CONTROL_BIT, VERSION, 0, (uint8_t)type };
 
-	put32(head + 4, (uint32_t)flags << 24 | (uint32_t)n);
+	be32_put(head + 4, (uint32_t)flags << 24 | (uint32_t)n);
 	buf_append(out, head, sizeof(head));
 	buf_append(out, body, n);
 }
@@ -261,7 +252,7 @@ void spdy_put_headers(struct spdy_writer *w, struct buf *out, enum spdy_type typ
 	struct buf body = { 0 };
 	uint8_t before[10] = { 0 };
 
-	put32(before, stream);
+	be32_put(before, stream);
 	buf_append(&body, before, (size_t)headers_offset(type));
 	spdy_deflate(&w->deflate, headers, &body);
 	put_control(out, type, fin ? SPDY_FIN : 0, body.at, body.len);
@@ -272,8 +263,8 @@ void spdy_put_data(struct buf *out, uint32_t stream, bool fin, const void *p, si
 {
 	uint8_t head[HEAD_SIZE];
 
-	put32(head, stream & STREAM_MASK);
-	put32(head + 4, (fin ? (uint32_t)SPDY_FIN << 24 : 0) | (uint32_t)n);
+	be32_put(head, stream & STREAM_MASK);
+	be32_put(head + 4, (fin ? (uint32_t)SPDY_FIN << 24 : 0) | (uint32_t)n);
 	buf_append(out, head, sizeof(head));
 	buf_append(out, p, n);
 }
@@ -282,8 +273,8 @@ static void put_two(struct buf *out, enum spdy_type type, uint32_t first, uint32
 {
 	uint8_t body[8];
 
-	put32(body, first);
-	put32(body + 4, second);
+	be32_put(body, first);
+	be32_put(body + 4, second);
 	put_control(out, type, 0, body, sizeof(body));
 }
 
@@ -296,7 +287,7 @@ void spdy_put_ping(struct buf *out, uint32_t id)
 {
 	uint8_t body[4];
 
-	put32(body, id);
+	be32_put(body, id);
 	put_control(out, SPDY_PING, 0, body, sizeof(body));
 }
 

@@ -56,7 +56,7 @@ static struct link *bucket_of(const struct spdy_mux *m, uint32_t id)
 	return (struct link *)&m->buckets[id / 2 % BUCKETS]; /* a client's ids are odd */
 }
 
-static struct stream *find(const struct spdy_mux *m, uint32_t id)
+static struct stream *mux_find(const struct spdy_mux *m, uint32_t id)
 {
 	struct link *bucket = bucket_of(m, id);
 
@@ -93,14 +93,14 @@ void spdy_mux_stop(struct spdy_mux *m)
 	spdy_reader_stop(m->reader);
 }
 
-static void flush(struct spdy_mux *m)
+static void mux_flush(struct spdy_mux *m)
 {
 	if (m->out.len)
 		m->events->send(m->arg, m->out.at, m->out.len);
 	buf_free(&m->out);
 }
 
-static void end_if_closed(struct spdy_mux *m, struct stream *s)
+static void mux_end_if_closed(struct spdy_mux *m, struct stream *s)
 {
 	if (s->peer_closed && s->we_closed)
 		stream_free(m, s);
@@ -108,7 +108,7 @@ static void end_if_closed(struct spdy_mux *m, struct stream *s)
 
 /* ---- out ---- */
 
-static size_t may_send(const struct spdy_mux *m, const struct stream *s, size_t n)
+static size_t mux_may_send(const struct spdy_mux *m, const struct stream *s, size_t n)
 {
 	int64_t room = s->window < m->window ? s->window : m->window;
 
@@ -119,7 +119,7 @@ static size_t may_send(const struct spdy_mux *m, const struct stream *s, size_t 
 	return (size_t)room < n ? (size_t)room : n;
 }
 
-static void put_data(struct spdy_mux *m, struct stream *s, const uint8_t *p, size_t n)
+static void mux_put_data(struct spdy_mux *m, struct stream *s, const uint8_t *p, size_t n)
 {
 	s->window -= (int64_t)n;
 	m->window -= (int64_t)n;
@@ -132,54 +132,54 @@ static void put_data(struct spdy_mux *m, struct stream *s, const uint8_t *p, siz
 	}
 }
 
-static void put_fin(struct spdy_mux *m, struct stream *s)
+static void mux_put_fin(struct spdy_mux *m, struct stream *s)
 {
 	s->fin_waits = false;
 	s->we_closed = true;
 	spdy_put_data(&m->out, s->id, true, NULL, 0);
-	end_if_closed(m, s);
+	mux_end_if_closed(m, s);
 }
 
 void spdy_mux_write(struct spdy_mux *m, uint32_t stream, const void *p, size_t n)
 {
-	struct stream *s = find(m, stream);
+	struct stream *s = mux_find(m, stream);
 	size_t now;
 
 	if (!s || s->we_closed || s->fin_waits)
 		return;
-	now = s->waiting.len ? 0 : may_send(m, s, n);
-	put_data(m, s, p, now);
+	now = s->waiting.len ? 0 : mux_may_send(m, s, n);
+	mux_put_data(m, s, p, now);
 	buf_append(&s->waiting, (const uint8_t *)p + now, n - now);
-	flush(m);
+	mux_flush(m);
 }
 
 void spdy_mux_fin(struct spdy_mux *m, uint32_t stream)
 {
-	struct stream *s = find(m, stream);
+	struct stream *s = mux_find(m, stream);
 
 	if (!s || s->we_closed || s->fin_waits)
 		return;
 	if (s->waiting.len)
 		s->fin_waits = true;
 	else
-		put_fin(m, s);
-	flush(m);
+		mux_put_fin(m, s);
+	mux_flush(m);
 }
 
 void spdy_mux_reset(struct spdy_mux *m, uint32_t stream, enum spdy_status status)
 {
-	struct stream *s = find(m, stream);
+	struct stream *s = mux_find(m, stream);
 
 	if (!s)
 		return;
 	spdy_put_reset(&m->out, stream, status);
 	stream_free(m, s);
-	flush(m);
+	mux_flush(m);
 }
 
 size_t spdy_mux_waiting(const struct spdy_mux *m, uint32_t stream)
 {
-	const struct stream *s = find(m, stream);
+	const struct stream *s = mux_find(m, stream);
 
 	return s ? s->waiting.len : 0;
 }
@@ -190,13 +190,13 @@ void spdy_mux_goaway(struct spdy_mux *m)
 		return;
 	m->gone_away = true;
 	spdy_put_goaway(&m->out, m->last_id, 0);
-	flush(m);
+	mux_flush(m);
 }
 
 /* Half a window at a time: fewer frames, and the peer never runs dry. */
 void spdy_mux_taken(struct spdy_mux *m, uint32_t stream, size_t n)
 {
-	struct stream *s = find(m, stream);
+	struct stream *s = mux_find(m, stream);
 
 	m->taken += n;
 	if (m->taken >= SPDY_WINDOW / 2) {
@@ -210,12 +210,12 @@ void spdy_mux_taken(struct spdy_mux *m, uint32_t stream, size_t n)
 			s->taken = 0;
 		}
 	}
-	flush(m);
+	mux_flush(m);
 }
 
 /* ---- in ---- */
 
-static int broken(struct spdy_mux *m, const char *what)
+static int mux_broken(struct spdy_mux *m, const char *what)
 {
 	spdy_put_goaway(&m->out, m->last_id, SPDY_PROTOCOL_ERROR);
 	m->gone_away = true;
@@ -223,13 +223,13 @@ static int broken(struct spdy_mux *m, const char *what)
 	return err_set(&m->fault, ERR_INVALID_ARGUMENT, "spdy: %s", what);
 }
 
-static void on_syn_stream(struct spdy_mux *m, const struct spdy_frame *f)
+static void on_mux_syn_stream(struct spdy_mux *m, const struct spdy_frame *f)
 {
 	static const struct pairs none = { 0 };
 	struct stream *s;
 
 	if (f->stream % 2 == 0 || f->stream <= m->last_id) {
-		broken(m, "a stream id that is even, or not above the last one");
+		mux_broken(m, "a stream id that is even, or not above the last one");
 		return;
 	}
 	m->last_id = f->stream;
@@ -243,20 +243,20 @@ static void on_syn_stream(struct spdy_mux *m, const struct spdy_frame *f)
 	m->streams++;
 	spdy_put_headers(m->writer, &m->out, SPDY_SYN_REPLY, s->id, false, &none);
 	m->events->open(m->arg, f->stream, &f->headers);
-	if (f->fin && !m->stopped && find(m, f->stream))
+	if (f->fin && !m->stopped && mux_find(m, f->stream))
 		m->events->fin(m->arg, f->stream);
 }
 
 /* The id is used again after each event: the user may have ended the stream in it. */
-static void on_data(struct spdy_mux *m, const struct spdy_frame *f)
+static void on_mux_data(struct spdy_mux *m, const struct spdy_frame *f)
 {
-	struct stream *s = find(m, f->stream);
+	struct stream *s = mux_find(m, f->stream);
 
 	if (!s || s->peer_closed) {
 		/* Of a stream that we have reset: it counts against the connection all the same. */
 		spdy_mux_taken(m, f->stream, f->len);
 		if (!s && f->stream > m->last_id)
-			broken(m, "data on a stream that was never opened");
+			mux_broken(m, "data on a stream that was never opened");
 		return;
 	}
 	s->peer_closed = f->fin;
@@ -264,16 +264,16 @@ static void on_data(struct spdy_mux *m, const struct spdy_frame *f)
 		m->events->data(m->arg, f->stream, f->data, f->len);
 	if (!f->fin || m->stopped)
 		return;
-	if (find(m, f->stream))
+	if (mux_find(m, f->stream))
 		m->events->fin(m->arg, f->stream);
-	s = find(m, f->stream);
+	s = mux_find(m, f->stream);
 	if (s)
-		end_if_closed(m, s);
+		mux_end_if_closed(m, s);
 }
 
-static void on_reset(struct spdy_mux *m, uint32_t id)
+static void on_mux_reset(struct spdy_mux *m, uint32_t id)
 {
-	struct stream *s = find(m, id);
+	struct stream *s = mux_find(m, id);
 
 	if (!s)
 		return;
@@ -282,42 +282,42 @@ static void on_reset(struct spdy_mux *m, uint32_t id)
 }
 
 /* What waits goes out as far as the windows allow; false: nothing could. */
-static bool let_go(struct spdy_mux *m, struct stream *s)
+static bool mux_let_go(struct spdy_mux *m, struct stream *s)
 {
-	size_t n = may_send(m, s, s->waiting.len);
+	size_t n = mux_may_send(m, s, s->waiting.len);
 	uint32_t id = s->id;
 
 	if (!n)
 		return false;
-	put_data(m, s, s->waiting.at, n);
+	mux_put_data(m, s, s->waiting.at, n);
 	buf_consume(&s->waiting, n);
 	if (s->waiting.len)
 		return true;
 	if (s->fin_waits)
-		put_fin(m, s);
+		mux_put_fin(m, s);
 	m->events->room(m->arg, id);
 	return true;
 }
 
-static bool let_one_go(struct spdy_mux *m, struct link *bucket)
+static bool mux_let_one_go(struct spdy_mux *m, struct link *bucket)
 {
 	list_each(l, bucket)
-		if (let_go(m, container_of(l, struct stream, link)))
+		if (mux_let_go(m, container_of(l, struct stream, link)))
 			return true;
 	return false;
 }
 
 /* From the start of the bucket after each one: the user may have ended any of them. */
-static void let_all_go(struct spdy_mux *m)
+static void mux_let_all_go(struct spdy_mux *m)
 {
 	for (int i = 0; i < BUCKETS; i++)
-		while (!m->stopped && let_one_go(m, &m->buckets[i]))
+		while (!m->stopped && mux_let_one_go(m, &m->buckets[i]))
 			;
 }
 
-static void on_window_update(struct spdy_mux *m, const struct spdy_frame *f)
+static void on_mux_window_update(struct spdy_mux *m, const struct spdy_frame *f)
 {
-	struct stream *s = f->stream ? find(m, f->stream) : NULL;
+	struct stream *s = f->stream ? mux_find(m, f->stream) : NULL;
 	int64_t *window = f->stream ? s ? &s->window : NULL : &m->window;
 
 	if (!window)
@@ -325,14 +325,14 @@ static void on_window_update(struct spdy_mux *m, const struct spdy_frame *f)
 	/* Before the first one all that was sent is taken off both windows already. */
 	m->flow = true;
 	if (!f->value || *window + f->value > INT32_MAX) {
-		broken(m, "a window that is over 2^31 - 1, or an update by 0");
+		mux_broken(m, "a window that is over 2^31 - 1, or an update by 0");
 		return;
 	}
 	*window += f->value;
-	let_all_go(m);
+	mux_let_all_go(m);
 }
 
-static void on_settings(struct spdy_mux *m, uint32_t initial_window)
+static void on_mux_settings(struct spdy_mux *m, uint32_t initial_window)
 {
 	int64_t more = (int64_t)(initial_window & INT32_MAX) - m->initial_window;
 
@@ -343,24 +343,24 @@ static void on_settings(struct spdy_mux *m, uint32_t initial_window)
 	for (int i = 0; i < BUCKETS; i++)
 		list_each(l, &m->buckets[i])
 			container_of(l, struct stream, link)->window += more;
-	let_all_go(m);
+	mux_let_all_go(m);
 }
 
-static void on_frame(void *arg, const struct spdy_frame *f)
+static void on_mux_frame(void *arg, const struct spdy_frame *f)
 {
 	struct spdy_mux *m = arg;
 
 	switch (f->type) {
 	case SPDY_SYN_STREAM:
-		return on_syn_stream(m, f);
+		return on_mux_syn_stream(m, f);
 	case SPDY_DATA:
-		return on_data(m, f);
+		return on_mux_data(m, f);
 	case SPDY_RST_STREAM:
-		return on_reset(m, f->stream);
+		return on_mux_reset(m, f->stream);
 	case SPDY_WINDOW_UPDATE:
-		return on_window_update(m, f);
+		return on_mux_window_update(m, f);
 	case SPDY_SETTINGS:
-		return on_settings(m, f->value);
+		return on_mux_settings(m, f->value);
 	case SPDY_PING:
 		if (f->value % 2) /* even ones would be answers to ours */
 			spdy_put_ping(&m->out, f->value);
@@ -377,10 +377,10 @@ int spdy_mux_read(struct spdy_mux *m, const uint8_t *p, size_t n, struct err *e)
 	int rc;
 
 	m->fault.code = ERR_OK;
-	rc = spdy_read(m->reader, p, n, on_frame, m, &m->fault);
+	rc = spdy_read(m->reader, p, n, on_mux_frame, m, &m->fault);
 	if (rc < 0 && !m->stopped)
 		spdy_put_goaway(&m->out, m->last_id, SPDY_PROTOCOL_ERROR);
-	flush(m);
+	mux_flush(m);
 	if (m->fault.code == ERR_OK)
 		return 0;
 	*e = m->fault;

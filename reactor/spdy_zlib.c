@@ -8,21 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "reactor/be32.h"
 #include "reactor/own.h"
 #include "reactor/spdy.h"
 
 enum { DICTIONARY_SIZE = 1423, DICTIONARY_ADLER = (int)0xe3c6a7c2u };
-
-static void put32(uint8_t *at, uint32_t v)
-{
-	for (int i = 0; i < 4; i++)
-		at[i] = (uint8_t)(v >> (24 - 8 * i));
-}
-
-static uint32_t get32(const uint8_t *at)
-{
-	return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
-}
 
 /* Words stand there with their lengths, as they would in a block; then one text without. */
 static const char *const words[] = {
@@ -55,7 +45,7 @@ const Bytef *spdy_dictionary(size_t *len)
 	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
 		size_t n = strlen(words[i]);
 
-		put32(at, (uint32_t)n);
+		be32_put(at, (uint32_t)n);
 		memcpy(at + 4, words[i], n);
 		at += 4 + n;
 	}
@@ -100,7 +90,7 @@ static int take32(struct cursor *c, uint32_t *out)
 {
 	if (c->left < 4)
 		return -1;
-	*out = get32(c->at);
+	*out = be32_get(c->at);
 	c->at += 4;
 	c->left -= 4;
 	return 0;
@@ -160,7 +150,7 @@ static void put_string(struct buf *to, const char *s)
 {
 	uint8_t len[4];
 
-	put32(len, (uint32_t)strlen(s));
+	be32_put(len, (uint32_t)strlen(s));
 	buf_append(to, len, 4);
 	buf_puts(to, s);
 }
@@ -172,7 +162,7 @@ void spdy_deflate(z_stream *z, const struct pairs *headers, struct buf *out)
 	uLong bound;
 	int rc;
 
-	put32(count, (uint32_t)headers->n);
+	be32_put(count, (uint32_t)headers->n);
 	buf_append(&plain, count, 4);
 	for (size_t i = 0; i < headers->n; i++) {
 		put_string(&plain, headers->at[i].key);

@@ -43,7 +43,7 @@ struct tls_conn {
 
 /* ---- certificates ---- */
 
-static const char *why(void)
+static const char *tls_why(void)
 {
 	const char *text = ERR_reason_error_string(ERR_peek_last_error());
 
@@ -51,7 +51,7 @@ static const char *why(void)
 	return text ? text : "unknown reason";
 }
 
-static SSL_CTX *load(const struct tls_server *t, struct err *e)
+static SSL_CTX *tls_load(const struct tls_server *t, struct err *e)
 {
 	SSL_CTX *c = SSL_CTX_new(TLS_server_method());
 
@@ -64,7 +64,7 @@ static SSL_CTX *load(const struct tls_server *t, struct err *e)
 	if (SSL_CTX_use_certificate_chain_file(c, t->cert_path) == 1 &&
 	    SSL_CTX_use_PrivateKey_file(c, t->key_path, SSL_FILETYPE_PEM) == 1 && SSL_CTX_check_private_key(c) == 1)
 		return c;
-	err_set(e, ERR_INVALID_ARGUMENT, "certificate %s with key %s: %s", t->cert_path, t->key_path, why());
+	err_set(e, ERR_INVALID_ARGUMENT, "certificate %s with key %s: %s", t->cert_path, t->key_path, tls_why());
 	SSL_CTX_free(c);
 	return NULL;
 }
@@ -76,24 +76,24 @@ static struct timespec changed_at(const char *path)
 	return stat(path, &st) < 0 ? (struct timespec){ 0 } : st.st_mtim;
 }
 
-static bool same(struct timespec a, struct timespec b)
+static bool same_time(struct timespec a, struct timespec b)
 {
 	return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
 }
 
-static void reload(struct tls_server *t)
+static void tls_reload(struct tls_server *t)
 {
 	struct timespec cert_at = changed_at(t->cert_path), key_at = changed_at(t->key_path);
 	SSL_CTX *fresh;
 	struct err e;
 
-	if (same(cert_at, t->cert_at) && same(key_at, t->key_at))
+	if (same_time(cert_at, t->cert_at) && same_time(key_at, t->key_at))
 		return;
 	/* Of two files one is written first: a pair that does not match is tried again when the other one changes
 	 * too. */
 	t->cert_at = cert_at;
 	t->key_at = key_at;
-	fresh = load(t, &e);
+	fresh = tls_load(t, &e);
 	if (!fresh) {
 		log_warn("tls_reload error=%s effect=\"the old certificate stays\"", log_quote(e.msg));
 		return;
@@ -111,7 +111,7 @@ struct tls_server *tls_server_new(const char *cert_path, const char *key_path, s
 	t->key_path = own_must(strdup(key_path));
 	t->cert_at = changed_at(cert_path);
 	t->key_at = changed_at(key_path);
-	t->context = load(t, e);
+	t->context = tls_load(t, e);
 	if (t->context)
 		return t;
 	tls_server_free(t);
@@ -130,9 +130,9 @@ void tls_server_free(struct tls_server *t)
 
 /* ---- one connection ---- */
 
-static void step(struct tls_conn *c);
+static void tls_step(struct tls_conn *c);
 
-static void conn_free(struct tls_conn *c)
+static void tls_conn_free(struct tls_conn *c)
 {
 	timer_clear(&c->timer);
 	fd_watch_clear(&c->peer_watch);
@@ -146,30 +146,30 @@ static void conn_free(struct tls_conn *c)
 	free(c);
 }
 
-static void on_patience_over(struct timer *t)
+static void on_tls_patience_over(struct timer *t)
 {
-	conn_free(container_of(t, struct tls_conn, timer));
+	tls_conn_free(container_of(t, struct tls_conn, timer));
 }
 
-static void on_again(struct timer *t)
+static void on_tls_again(struct timer *t)
 {
-	step(container_of(t, struct tls_conn, timer));
+	tls_step(container_of(t, struct tls_conn, timer));
 }
 
-static void on_peer(struct fd_watch *w, int events)
+static void on_tls_peer(struct fd_watch *w, int events)
 {
 	(void)events;
-	step(container_of(w, struct tls_conn, peer_watch));
+	tls_step(container_of(w, struct tls_conn, peer_watch));
 }
 
-static void on_plain(struct fd_watch *w, int events)
+static void on_tls_plain(struct fd_watch *w, int events)
 {
 	(void)events;
-	step(container_of(w, struct tls_conn, plain_watch));
+	tls_step(container_of(w, struct tls_conn, plain_watch));
 }
 
 /* -1: broken. 0: it waits for the peer. */
-static int judge(struct tls_conn *c, int rc)
+static int tls_judge(struct tls_conn *c, int rc)
 {
 	int error = rc > 0 ? SSL_ERROR_NONE : SSL_get_error(c->ssl, rc);
 
@@ -180,9 +180,9 @@ static int judge(struct tls_conn *c, int rc)
 	return error == SSL_ERROR_NONE ? 1 : error == SSL_ERROR_ZERO_RETURN ? 2 : -1;
 }
 
-static int handshake(struct tls_conn *c)
+static int tls_handshake(struct tls_conn *c)
 {
-	int rc = judge(c, SSL_do_handshake(c->ssl));
+	int rc = tls_judge(c, SSL_do_handshake(c->ssl));
 
 	if (rc != 1)
 		return rc < 0 || rc == 2 ? -1 : 0;
@@ -192,7 +192,7 @@ static int handshake(struct tls_conn *c)
 }
 
 /* The peer's bytes to the plain end. -1: broken. *more: there may be more at once. */
-static int move_in(struct tls_conn *c, bool *more)
+static int tls_move_in(struct tls_conn *c, bool *more)
 {
 	for (int i = 0; i < PIECES_A_TURN; i++) {
 		int rc;
@@ -204,7 +204,7 @@ static int move_in(struct tls_conn *c, bool *more)
 		rc = SSL_read(c->ssl, buf_room(&c->in, PIECE), PIECE);
 		if (rc > 0)
 			buf_added(&c->in, (size_t)rc);
-		rc = judge(c, rc);
+		rc = tls_judge(c, rc);
 		if (rc < 0)
 			return -1;
 		if (rc == 0)
@@ -219,7 +219,7 @@ static int move_in(struct tls_conn *c, bool *more)
 	return 0;
 }
 
-static int move_out(struct tls_conn *c, bool *more)
+static int tls_move_out(struct tls_conn *c, bool *more)
 {
 	for (int i = 0; i < PIECES_A_TURN; i++) {
 		ssize_t n = 0;
@@ -238,7 +238,7 @@ static int move_out(struct tls_conn *c, bool *more)
 		rc = SSL_write(c->ssl, c->out.at, (int)c->out.len);
 		if (rc > 0)
 			buf_consume(&c->out, (size_t)rc);
-		rc = judge(c, rc);
+		rc = tls_judge(c, rc);
 		if (rc != 1)
 			return rc == 0 ? 0 : -1;
 	}
@@ -252,31 +252,32 @@ static int move_out(struct tls_conn *c, bool *more)
 	return 0;
 }
 
-static void watch(struct tls_conn *c, bool more)
+static void tls_watch(struct tls_conn *c, bool more)
 {
 	bool writes = c->wants_write || (c->open && c->out.len);
 
 	fd_watch_set(&c->peer_watch, c->peer, (c->in.len || c->peer_ended ? 0 : FD_READ) | (writes ? FD_WRITE : 0),
-		     on_peer);
+		     on_tls_peer);
 	fd_watch_set(&c->plain_watch, c->plain,
-		     c->open ? (c->out.len || c->plain_ended ? 0 : FD_READ) | (c->in.len ? FD_WRITE : 0) : 0, on_plain);
+		     c->open ? (c->out.len || c->plain_ended ? 0 : FD_READ) | (c->in.len ? FD_WRITE : 0) : 0,
+		     on_tls_plain);
 	if (c->told_peer)
-		timer_set(&c->timer, PATIENCE_MS, on_patience_over);
+		timer_set(&c->timer, PATIENCE_MS, on_tls_patience_over);
 	else if (more)
-		timer_set(&c->timer, 0, on_again); /* what OpenSSL holds already makes no fd readable */
+		timer_set(&c->timer, 0, on_tls_again); /* what OpenSSL holds already makes no fd readable */
 }
 
-static void step(struct tls_conn *c)
+static void tls_step(struct tls_conn *c)
 {
 	bool more = false, more_out = false;
 
-	if (!c->open && handshake(c) < 0)
-		return conn_free(c);
-	if (c->open && (move_in(c, &more) < 0 || move_out(c, &more_out) < 0))
-		return conn_free(c);
+	if (!c->open && tls_handshake(c) < 0)
+		return tls_conn_free(c);
+	if (c->open && (tls_move_in(c, &more) < 0 || tls_move_out(c, &more_out) < 0))
+		return tls_conn_free(c);
 	if (c->told_plain && c->told_peer)
-		return conn_free(c);
-	watch(c, more || more_out);
+		return tls_conn_free(c);
+	tls_watch(c, more || more_out);
 }
 
 int tls_server_wrap(struct tls_server *t, int fd, struct err *e)
@@ -285,7 +286,7 @@ int tls_server_wrap(struct tls_server *t, int fd, struct err *e)
 	struct tls_conn *c;
 	int ends[2];
 
-	reload(t);
+	tls_reload(t);
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) < 0)
 		return err_os(e, ERR_RESOURCE_EXHAUSTED, "socket pair for TLS");
 	c = new_zero(struct tls_conn);
@@ -294,7 +295,7 @@ int tls_server_wrap(struct tls_server *t, int fd, struct err *e)
 	c->ssl = own_must(SSL_new(t->context));
 	SSL_set_fd(c->ssl, c->peer);
 	SSL_set_accept_state(c->ssl);
-	timer_set(&c->timer, PATIENCE_MS, on_patience_over);
-	fd_watch_set(&c->peer_watch, c->peer, FD_READ, on_peer);
+	timer_set(&c->timer, PATIENCE_MS, on_tls_patience_over);
+	fd_watch_set(&c->peer_watch, c->peer, FD_READ, on_tls_peer);
 	return ends[1];
 }

@@ -17,7 +17,7 @@ struct websocket {
 	struct timer timer; /* frees it: its maker may let go inside an event */
 };
 
-static void send_all(struct websocket *w, struct buf *b)
+static void websocket_send_all(struct websocket *w, struct buf *b)
 {
 	conduit_send(w->conduit, b->at, b->len);
 	buf_free(b);
@@ -30,22 +30,22 @@ void websocket_send(struct websocket *w, enum ws_opcode opcode, const void *p, s
 	if (w->ended)
 		return;
 	ws_put(&out, opcode, p, n);
-	send_all(w, &out);
+	websocket_send_all(w, &out);
 }
 
-static void send_close(struct websocket *w, enum ws_close code, const char *reason)
+static void websocket_send_close(struct websocket *w, enum ws_close code, const char *reason)
 {
 	struct buf out = { 0 };
 
 	if (!w->ended) {
 		ws_put_close(&out, code, reason);
-		send_all(w, &out);
+		websocket_send_all(w, &out);
 	}
 	w->ended = true;
 	ws_reader_stop(&w->reader);
 }
 
-static void tell_gone(struct websocket *w)
+static void websocket_tell_gone(struct websocket *w)
 {
 	const struct websocket_events *events = w->events;
 
@@ -54,7 +54,7 @@ static void tell_gone(struct websocket *w)
 		events->gone(w->arg);
 }
 
-static void on_piece(void *arg, const struct ws_piece *p)
+static void on_websocket_piece(void *arg, const struct ws_piece *p)
 {
 	struct websocket *w = arg;
 
@@ -62,8 +62,8 @@ static void on_piece(void *arg, const struct ws_piece *p)
 	case WS_PING:
 		return websocket_send(w, WS_PONG, p->data, p->len);
 	case WS_CLOSE:
-		send_close(w, WS_NORMAL, "");
-		return tell_gone(w);
+		websocket_send_close(w, WS_NORMAL, "");
+		return websocket_tell_gone(w);
 	case WS_TEXT:
 	case WS_BINARY:
 		if (w->events)
@@ -75,19 +75,19 @@ static void on_piece(void *arg, const struct ws_piece *p)
 	}
 }
 
-static void on_data(void *arg, uint8_t *p, size_t n)
+static void on_websocket_data(void *arg, uint8_t *p, size_t n)
 {
 	struct websocket *w = arg;
 	struct err e;
 
-	if (ws_read(&w->reader, p, n, on_piece, w, &e) == 0)
+	if (ws_read(&w->reader, p, n, on_websocket_piece, w, &e) == 0)
 		return;
 	log_info("websocket broken error=%s", log_quote(e.msg));
-	send_close(w, WS_PROTOCOL_ERROR, e.msg);
-	tell_gone(w);
+	websocket_send_close(w, WS_PROTOCOL_ERROR, e.msg);
+	websocket_tell_gone(w);
 }
 
-static void on_room(void *arg)
+static void on_websocket_room(void *arg)
 {
 	struct websocket *w = arg;
 
@@ -95,14 +95,14 @@ static void on_room(void *arg)
 		w->events->room(w->arg);
 }
 
-static void on_gone(void *arg)
+static void on_websocket_gone(void *arg)
 {
-	tell_gone(arg);
+	websocket_tell_gone(arg);
 }
 
 struct websocket *websocket_new(struct conduit *c, const struct websocket_events *events, void *arg)
 {
-	static const struct conduit_events of_conduit = { on_data, on_room, on_gone };
+	static const struct conduit_events of_conduit = { on_websocket_data, on_websocket_room, on_websocket_gone };
 	struct websocket *w = new_zero(struct websocket);
 
 	w->conduit = c;
@@ -117,23 +117,23 @@ struct conduit *websocket_conduit(struct websocket *w)
 	return w->conduit;
 }
 
-static void on_freed(struct timer *t)
+static void on_websocket_freed(struct timer *t)
 {
 	free(container_of(t, struct websocket, timer));
 }
 
-static void let_go(struct websocket *w)
+static void websocket_let_go(struct websocket *w)
 {
 	w->events = NULL;
 	ws_reader_stop(&w->reader);
-	timer_set(&w->timer, 0, on_freed);
+	timer_set(&w->timer, 0, on_websocket_freed);
 }
 
 void websocket_finish(struct websocket *w, enum ws_close code, const char *reason)
 {
-	send_close(w, code, reason);
+	websocket_send_close(w, code, reason);
 	conduit_finish(w->conduit);
-	let_go(w);
+	websocket_let_go(w);
 }
 
 void websocket_close(struct websocket *w)
@@ -142,5 +142,5 @@ void websocket_close(struct websocket *w)
 		conduit_finish(w->conduit);
 	else
 		conduit_close(w->conduit);
-	let_go(w);
+	websocket_let_go(w);
 }

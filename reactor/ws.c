@@ -55,7 +55,7 @@ static int check_first_two(const struct ws_reader *r, struct err *e)
 	return 0;
 }
 
-static int on_head(struct ws_reader *r, struct err *e)
+static int on_ws_head(struct ws_reader *r, struct err *e)
 {
 	unsigned len = r->head[1] & ~MASKED;
 
@@ -75,7 +75,7 @@ static int on_head(struct ws_reader *r, struct err *e)
 	return 0;
 }
 
-static size_t take_head(struct ws_reader *r, const uint8_t *p, size_t n, struct err *e, int *rc)
+static size_t ws_take_head(struct ws_reader *r, const uint8_t *p, size_t n, struct err *e, int *rc)
 {
 	size_t want = head_size(r) - r->have;
 
@@ -86,7 +86,7 @@ static size_t take_head(struct ws_reader *r, const uint8_t *p, size_t n, struct 
 	if (r->have == 2)
 		*rc = check_first_two(r, e);
 	else if (r->have > 2 && r->have == head_size(r))
-		*rc = on_head(r, e);
+		*rc = on_ws_head(r, e);
 	return n;
 }
 
@@ -108,7 +108,7 @@ static void unmask(const struct ws_reader *r, uint8_t *p, size_t n)
 		p[i] ^= turned[i % 8];
 }
 
-static size_t take_payload(struct ws_reader *r, uint8_t *p, size_t n, ws_on_piece *fn, void *arg)
+static size_t ws_take_payload(struct ws_reader *r, uint8_t *p, size_t n, ws_on_piece *fn, void *arg)
 {
 	struct ws_piece piece = { .opcode = is_control(r->frame) ? r->frame : r->message,
 				  .first = !r->begun,
@@ -142,7 +142,7 @@ int ws_read(struct ws_reader *r, uint8_t *p, size_t n, ws_on_piece *fn, void *ar
 
 	/* An empty payload is complete before there is anything more to read. */
 	while ((n || (r->in_payload && !r->left)) && !r->stopped && rc == 0) {
-		size_t took = r->in_payload ? take_payload(r, p, n, fn, arg) : take_head(r, p, n, e, &rc);
+		size_t took = r->in_payload ? ws_take_payload(r, p, n, fn, arg) : ws_take_head(r, p, n, e, &rc);
 
 		p += took;
 		n -= took;
@@ -152,7 +152,7 @@ int ws_read(struct ws_reader *r, uint8_t *p, size_t n, ws_on_piece *fn, void *ar
 	return rc;
 }
 
-void ws_put_head(struct buf *out, enum ws_opcode opcode, size_t n)
+static void ws_put_head(struct buf *out, enum ws_opcode opcode, size_t n)
 {
 	uint8_t head[10] = { (uint8_t)(FIN | opcode) };
 	size_t size = n < LEN16 ? 0 : n <= UINT16_MAX ? 2 : 8;

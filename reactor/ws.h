@@ -49,10 +49,8 @@ struct ws_reader { /* zeroed is ready; nothing to free */
 int ws_read(struct ws_reader *r, uint8_t *p, size_t n, ws_on_piece *fn, void *arg, struct err *e);
 void ws_reader_stop(struct ws_reader *r); /* allowed in fn: nothing more is passed on */
 
-/* One whole message, unmasked, appended to out. */
+/* Appends one whole message, unmasked. */
 void ws_put(struct buf *out, enum ws_opcode opcode, const void *p, size_t n);
-/* The same in two steps: its head, after which the caller appends the n bytes. */
-void ws_put_head(struct buf *out, enum ws_opcode opcode, size_t n);
 void ws_put_close(struct buf *out, enum ws_close code, const char *reason); /* a reason over 123 bytes is cut */
 
 /* Sec-WebSocket-Accept for a Sec-WebSocket-Key. */

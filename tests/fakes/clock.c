@@ -46,13 +46,6 @@ bool timer_is_set(const struct timer *t)
 	return false;
 }
 
-int64_t timer_left_ms(struct timer *t)
-{
-	for (int i = 0; i < TIMERS; i++)
-		if (set[i].timer == t)
-			return set[i].due_ms - now_ms;
-	return 0;
-}
 
 int64_t loop_mono_ns(void)
 {

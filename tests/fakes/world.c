@@ -58,13 +58,6 @@ bool timer_is_set(const struct timer *t)
 	return slot_of(t) >= 0;
 }
 
-int64_t timer_left_ms(struct timer *t)
-{
-	int i = slot_of(t);
-
-	return i < 0 ? 0 : (timers[i].due_ns - now_ns) / 1000000;
-}
-
 void fd_watch_clear(struct fd_watch *w)
 {
 	for (int i = 0; i < SLOTS; i++)

@@ -136,8 +136,8 @@ static void begin(void)
 static void end(void)
 {
 	close_child_fds();
-	child_host_close();
 	imsg_close(keeper.chan);
+	loop_turn(); /* the host sees the end of its channel and closes its own */
 }
 
 static const char *const argv[] = { "/bin/thing", "word", NULL };

@@ -118,7 +118,7 @@ static void broken_messages(void)
 	ok(ask("/t/Echo", NULL, NULL, 0)->grpc_status == ERR_INTERNAL);
 	is_str(peer.answer.message, "no request message");
 	ok(ask("/t/Echo", NULL, HELLO, 3)->grpc_status == ERR_INTERNAL);
-	is_str(peer.answer.message, "the request message is cut");
+	is_str(peer.answer.message, "the request message is cut short");
 	ok(ask("/t/Echo", NULL, HELLO, 9)->grpc_status == ERR_INTERNAL);
 	ok(ask("/t/Echo", NULL, HELLO "\0", 11)->grpc_status == ERR_INTERNAL);
 	is_str(peer.answer.message, "more than one request message in a unary call");

@@ -304,7 +304,7 @@ static void the_socket_file_goes_with_the_server(struct http_server *s)
 	http_server_free(s);
 	ok(stat(address + strlen("unix://"), &st) < 0 && errno == ENOENT);
 	run_ms(50); /* the ends of the last connections */
-	h2o_loop_free();
+
 }
 
 int main(void)

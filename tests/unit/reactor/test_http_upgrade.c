@@ -136,11 +136,29 @@ static void refusals(void)
 	turns();
 }
 
-static void lists(void)
+#define UPGRADE_TO(protocols) "GET /b HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: " protocols "\r\n\r\n"
+
+static void a_protocol_is_a_whole_word(void)
 {
-	ok(http_list_has("Upgrade", "upgrade") && http_list_has("keep-alive, Upgrade", "upgrade") &&
-	   http_list_has("a,b", "b"));
-	ok(!http_list_has("upgrades", "upgrade") && !http_list_has("", "upgrade") && !http_list_has(NULL, "upgrade"));
+	static const char *const others[] = { UPGRADE_TO("echo/10"), UPGRADE_TO("xecho/1,echo"), UPGRADE_TO("") };
+
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		int fd = dial();
+
+		ok(strncmp(ask(fd, others[i]), "HTTP/1.1 403 ", 13) == 0);
+		close(fd);
+	}
+	turns();
+}
+
+static void a_list_needs_no_blanks(void)
+{
+	int fd = dial();
+
+	ok(strncmp(ask(fd, UPGRADE_TO("other,Echo/1")), "HTTP/1.1 101 ", 13) == 0);
+	conduit_close(conduit);
+	close(fd);
+	turns();
 }
 
 int main(void)
@@ -155,7 +173,8 @@ int main(void)
 	ok(http_server_listen(server, address, &e) == 0);
 	an_upgrade_and_what_came_behind_it();
 	refusals();
-	lists();
+	a_protocol_is_a_whole_word();
+	a_list_needs_no_blanks();
 	http_server_free(server);
 	turns();
 	rmdir(dir);
