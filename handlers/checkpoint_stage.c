@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "images/store.h"
+#include "images/config.h"
 #include "images/unpack.h"
 #include "reactor/log.h"
 #include "reactor/loop.h"
@@ -14,7 +14,7 @@
 
 static const char *directory(struct arena *a)
 {
-	return arena_printf(a, "%s/checkpoints", store_config()->root);
+	return arena_printf(a, "%s/checkpoints", images_config()->root);
 }
 
 const char *checkpoint_stage_new(const char *id, bool make, struct arena *a, struct err *e)

@@ -26,6 +26,8 @@
 #include "handlers/recover.h"
 #include "handlers/services.h"
 #include "handlers/stream.h"
+#include "images/config.h"
+#include "images/gc.h"
 #include "images/pull.h"
 #include "images/snapshot.h"
 #include "images/store.h"
@@ -118,20 +120,20 @@ static int lock_root(struct err *e)
 
 static int open_images(struct err *e)
 {
-	const char *unpacker = program("crisp-unpack");
-	struct unpack_config unpack = { config.root, unpacker, config.images_max_layer_bytes, config.images_min_free };
 	static struct images_config images;
 
 	images = (struct images_config){
 		.root = config.root,
-		.unpack_path = unpacker,
+		.unpack_path = program("crisp-unpack"),
 		.registry_config_path = config.registry_config_path,
 		.max_layer_bytes = config.images_max_layer_bytes,
 		.min_free = config.images_min_free,
 		.pinned = config.images_pinned,
 	};
-	unpack_open(arena_memdup(config.arena, &unpack, sizeof(unpack)));
-	return snapshot_open(config.root, e) < 0 ? -1 : store_open(&images, e);
+	images_configure(&images);
+	unpack_open();
+	gc_open();
+	return snapshot_open(config.root, e) < 0 || store_open(e) < 0 || pull_open(e) < 0 ? -1 : 0;
 }
 
 static void on_network_changed(void *arg)

@@ -15,6 +15,7 @@
 #include "handlers/convert.h"
 #include "handlers/listing.h"
 #include "handlers/services.h"
+#include "images/config.h"
 #include "images/snapshot.h"
 #include "images/store.h"
 #include "procs/cgroup.h"
@@ -188,7 +189,7 @@ static void put_io(struct sink *k, const struct io_devices *io)
 /* The writable layer, and the filesystem that all of them are on; not before it was measured (snapshot.h). */
 static void put_layer(struct sink *k, const struct container *c)
 {
-	const char *root = store_config()->root, *name;
+	const char *root = images_config()->root, *name;
 	uint64_t bytes, inodes;
 	struct statvfs fs;
 	struct stat st;

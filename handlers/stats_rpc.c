@@ -7,6 +7,7 @@
 #include "handlers/filter.h"
 #include "handlers/listing.h"
 #include "handlers/services.h"
+#include "images/config.h"
 #include "images/snapshot.h"
 #include "images/store.h"
 #include "procs/cgroup.h"
@@ -132,7 +133,7 @@ static Runtime__V1__FilesystemUsage *writable_layer(const struct container *c, s
 	out = NEW_MESSAGE(a, Runtime__V1__FilesystemUsage, runtime__v1__filesystem_usage__init);
 	out->timestamp = at_ns;
 	out->fs_id = NEW_MESSAGE(a, Runtime__V1__FilesystemIdentifier, runtime__v1__filesystem_identifier__init);
-	out->fs_id->mountpoint = (char *)store_config()->root;
+	out->fs_id->mountpoint = (char *)images_config()->root;
 	out->used_bytes = number(bytes, a);
 	out->inodes_used = number(inodes, a);
 	return out;

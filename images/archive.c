@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "images/config.h"
 #include "images/snapshot.h"
 #include "images/unpack.h"
 #include "images/unpacker.h"
@@ -113,7 +114,7 @@ struct archive *archive_diff(const char *snapshot, const char *dir, archive_done
 		return end_early(a);
 	}
 	unpacker_open(&c, a->arena, "diff");
-	unpacker_add(&c, unpacker_config()->root);
+	unpacker_add(&c, images_config()->root);
 	unpacker_add(&c, snapshot_upper(snapshot, a->arena));
 	unpacker_add(&c, arena_strdup(a->arena, dir));
 	unpacker_add_parents(&c, layers);
@@ -140,13 +141,13 @@ static void untar(struct archive *a, struct unpacker *c, int tar, uint64_t size)
 {
 	unpack_new_name("sha256:ckpt", a->name);
 	unpacker_open(c, a->arena, "untar");
-	unpacker_add(c, unpacker_config()->root);
+	unpacker_add(c, images_config()->root);
 	unpacker_add(c, a->name);
 	unpacker_add_number(c, "size", size);
 	unpacker_add_number(c, "blob-bytes", size);
 	unpacker_add_number(c, "blob-fd", TAR_FD);
-	unpacker_add_number(c, "max-bytes", unpacker_config()->max_layer_bytes);
-	unpacker_add_option(c, "min-free", unpacker_config()->min_free);
+	unpacker_add_number(c, "max-bytes", images_config()->max_layer_bytes);
+	unpacker_add_option(c, "min-free", images_config()->min_free);
 	c->fds[c->spec.nfds++] = (struct child_fd){ tar, TAR_FD };
 }
 
@@ -191,7 +192,7 @@ struct archive *archive_take(const struct strings *layers, const char *dir, arch
 	a->dir = arena_strdup(a->arena, dir);
 	unpack_new_name("sha256:ckpt", a->name);
 	unpacker_open(&c, a->arena, "take");
-	unpacker_add(&c, unpacker_config()->root);
+	unpacker_add(&c, images_config()->root);
 	unpacker_add(&c, a->name);
 	unpacker_add_parents(&c, list);
 	a->child = child_start(&c.spec, on_end, a);

@@ -4,23 +4,31 @@
 #include <string.h>
 
 #include "images/content.h"
-#include "images/pull/fetch.h"
 #include "images/layer.h"
 #include "images/pull.h"
 #include "images/snapshot.h"
 #include "images/store.h"
+#include "images/unused.h"
 #include "reactor/loop.h"
 #include "reactor/map.h"
 
-enum { SWEEP_MS = 600 * 1000 }; /* how often kept things are looked at when nothing else calls */
+enum {
+	SWEEP_MS = 600 * 1000, /* how often the age of kept things is looked at when the bell is silent */
+	KEEP_S = 3600,         /* how long the leftovers of a failed or cancelled pull wait for its next try */
+};
 
 static struct timer timer;
 
 static void sweep(struct timer *t);
 
-void gc_soon(void)
+static void gc_soon(void)
 {
 	timer_set(&timer, 0, sweep);
+}
+
+void gc_open(void)
+{
+	unused_on_ring(gc_soon);
 }
 
 static void mark_strings(struct map *used, const struct strings *s)
@@ -45,7 +53,7 @@ static void mark_snapshot(void *arg, const struct strings *layer_dirs)
 /* A kept layer waits for the next try of its pull: an hour, in this boot. */
 static void sweep_layer(void *arg, struct layer *l)
 {
-	bool young = l->kept && layer_of_this_boot(l) && loop_mono_ns() - l->made_ns < (int64_t)GC_KEEP_S * 1000000000;
+	bool young = l->kept && layer_of_this_boot(l) && loop_mono_ns() - l->made_ns < (int64_t)KEEP_S * 1000000000;
 
 	if (l->holds == 0 && !young && !map_get(arg, l->dir))
 		layer_remove(l);
@@ -61,14 +69,14 @@ static void sweep(struct timer *t)
 {
 	struct map used = { 0 };
 
-	if (!store_is_open() || !snapshot_is_open()) /* the one that opens last calls gc_soon() */
+	if (!store_is_open() || !snapshot_is_open())
 		return;
 	store_each(mark_image, &used);
 	snapshot_each_layers(mark_snapshot, &used);
 	layer_each(sweep_layer, &used);
 	if (!pull_busy())
 		content_each(sweep_blob, &used);
-	fetch_sweep_partials(GC_KEEP_S);
+	pull_sweep_partials(KEEP_S);
 	map_free(&used);
 	timer_set(t, SWEEP_MS, sweep);
 }

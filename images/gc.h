@@ -1,12 +1,11 @@
-/* gc.h - removes what nobody refers to: layers in no image and no snapshot, blobs of no image, partial downloads of
- * old. */
+/* gc.h - removes what has no user: layers that are in no image and no snapshot, blobs of no image, old partial
+ * downloads. */
 #ifndef IMAGES_GC_H
 #define IMAGES_GC_H
 
-/* Next turn, once both store and snapshots have been read: before that every layer would look unused. */
-void gc_soon(void);
-
-/* What a pull that failed or was cancelled left for its next try goes after this time. */
-enum { GC_KEEP_S = 3600 };
+/* Listens to unused.h: each ring makes a sweep in the next turn. Call before store_open() and snapshot_open(): the one
+ * that opens last rings for the first sweep. Before both are read every layer would look unused, so a sweep does
+ * nothing until then. */
+void gc_open(void);
 
 #endif

@@ -49,6 +49,16 @@ static struct pull_job *job_find(const char *key)
 	return NULL;
 }
 
+int pull_open(struct err *e)
+{
+	return fetch_open(e);
+}
+
+void pull_sweep_partials(int64_t max_age_s)
+{
+	fetch_sweep_partials(max_age_s);
+}
+
 struct pull *pull_start(const char *ref, const struct registry_auth *auth, pull_done *done, void *arg)
 {
 	struct arena *a = arena_new();

@@ -8,13 +8,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "images/registry.h"
 #include "reactor/err.h"
 
-/* Empty strings where absent. Order of use: username, identity_token, registry_token, auth (as containerd). Ignored
- * when server_address names another host than the image's. */
-struct registry_auth {
-	const char *username, *password, *auth, *server_address, *identity_token, *registry_token;
-};
+/* Makes the directory of partial downloads. INVALID_ARGUMENT: min_free is not a size. INTERNAL. */
+int pull_open(struct err *e);
 
 struct pull; /* one waiter; gone once `done` ran or pull_cancel() returned */
 
@@ -39,7 +37,10 @@ struct pull_progress {
 	int layers, layers_done;
 	uint64_t bytes_total, bytes_done; /* compressed; total 0: not known yet */
 };
-bool pull_busy(void); /* some pull is in flight: blobs and layers may be in no image yet */
 void pull_each(void (*fn)(void *arg, const struct pull_progress *p), void *arg);
+bool pull_busy(void); /* some pull is in flight: its blobs and layers may be in no image yet */
+
+/* Removes the partial downloads that no transfer uses and that were last written max_age_s ago or earlier. */
+void pull_sweep_partials(int64_t max_age_s);
 
 #endif

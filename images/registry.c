@@ -18,11 +18,11 @@
 #include <strings.h>
 #include <time.h>
 
-#include "images/registry/hosts_toml.h"
+#include "images/config.h"
 #include "images/manifest.h"
 #include "images/registry/auth.h"
+#include "images/registry/hosts_toml.h"
 #include "images/registry/reply.h"
-#include "images/store.h"
 #include "images/registry/url.h"
 #include "reactor/arena.h"
 #include "reactor/buf.h"
@@ -55,7 +55,7 @@ int registry_new(struct registry **out, const struct ref *ref, const struct regi
 	r->ref = (struct ref){ arena_strdup(a, ref->domain), arena_strdup(a, ref->repository),
 		arena_strdup(a, ref->tag), arena_strdup(a, ref->digest) };
 	if (credentials_from(&r->credentials, auth, ref->domain, a, e) < 0 ||
-	    hosts_load(&r->hosts, store_config()->registry_config_path, ref->domain, a, e) < 0) {
+	    hosts_load(&r->hosts, images_config()->registry_config_path, ref->domain, a, e) < 0) {
 		arena_free(a);
 		return -1;
 	}

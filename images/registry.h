@@ -10,10 +10,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "images/pull.h"
 #include "images/ref.h"
 #include "reactor/err.h"
 #include "reactor/fields.h"
+
+/* Empty strings where absent. Order of use: username, identity_token, registry_token, auth (as containerd). Ignored
+ * when server_address names another host than the image's. */
+struct registry_auth {
+	const char *username, *password, *auth, *server_address, *identity_token, *registry_token;
+};
 
 /* A repository with its hosts and the credentials for them. Counted: a pull and the layers it began hold it together.
  */

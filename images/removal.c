@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "images/config.h"
 #include "images/unpack.h"
 #include "images/unpacker.h"
 #include "reactor/list.h"
@@ -97,8 +98,8 @@ static void sweep(const char *root)
 	}
 }
 
-void unpack_open(const struct unpack_config *cfg)
+void unpack_open(void)
 {
-	unpacker_setup(cfg);
-	sweep(cfg->root);
+	unpacker_setup();
+	sweep(images_config()->root);
 }

@@ -14,9 +14,9 @@
 #include <unistd.h>
 
 #include "images/discard.h"
-#include "images/gc.h"
 #include "images/overlay.h"
 #include "images/unpack.h"
+#include "images/unused.h"
 #include "reactor/list.h"
 #include "reactor/log.h"
 #include "reactor/loop.h"
@@ -118,7 +118,7 @@ int snapshot_open(const char *root, struct err *e)
 	if (record_each(dir, SNAPSHOT_VERSION, on_record, NULL, e) < 0)
 		return -1;
 	is_open = true;
-	gc_soon();
+	unused_ring();
 	return 0;
 }
 
@@ -244,7 +244,7 @@ void snapshot_remove(const char *id)
 	discard(path_of(id, ""));
 	record_remove(dir, id);
 	arena_free(s->arena);
-	gc_soon(); /* it may have been the last user of a removed image's layers */
+	unused_ring(); /* it may have been the last user of a removed image's layers */
 }
 
 const char *snapshot_upper(const char *id, struct arena *a)

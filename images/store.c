@@ -10,15 +10,14 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "images/config.h"
 #include "images/content.h"
 #include "images/digest.h"
 #include "images/discard.h"
-#include "images/pull/fetch.h"
-#include "images/gc.h"
 #include "images/layer.h"
 #include "images/manifest.h"
 #include "images/ref.h"
-#include "images/unpack.h"
+#include "images/unused.h"
 #include "reactor/arena.h"
 #include "reactor/log.h"
 #include "reactor/loop.h"
@@ -40,15 +39,9 @@ static const struct field image_fields[] = {
 	F_END,
 };
 
-static const struct images_config *config;
 static struct map images; /* id -> struct image, which owns the key */
 static char records_dir[PATH_MAX];
 static bool is_open;
-
-const struct images_config *store_config(void)
-{
-	return config;
-}
 
 bool store_is_open(void)
 {
@@ -88,9 +81,11 @@ static struct strings without(const struct strings *x, const struct strings *y, 
 
 static bool matches_pinned(const struct strings *names)
 {
-	for (size_t p = 0; p < config->pinned.n; p++)
+	const struct strings *patterns = &images_config()->pinned;
+
+	for (size_t p = 0; p < patterns->n; p++)
 		for (size_t i = 0; i < names->n; i++)
-			if (fnmatch(config->pinned.at[p], names->at[i], 0) == 0)
+			if (fnmatch(patterns->at[p], names->at[i], 0) == 0)
 				return true;
 	return false;
 }
@@ -238,7 +233,7 @@ int store_remove(const char *ref, struct err *e)
 	record_remove(records_dir, digest_hex(img->id));
 	map_drop(&images, img->id);
 	arena_free(img->arena);
-	gc_soon();
+	unused_ring();
 	return 0;
 }
 
@@ -253,7 +248,7 @@ static void count_layer(void *arg, struct layer *l)
 void store_usage(struct images_usage *out)
 {
 	*out = (struct images_usage){
-		.mountpoint = config->root, .used_bytes = content_bytes(), .at_ns = loop_real_ns()
+		.mountpoint = images_config()->root, .used_bytes = content_bytes(), .at_ns = loop_real_ns()
 	};
 	layer_each(count_layer, out);
 }
@@ -314,24 +309,21 @@ static void forget_all(void)
 	map_free(&images);
 }
 
-int store_open(const struct images_config *cfg, struct err *e)
+int store_open(struct err *e)
 {
-	static struct unpack_config unpacking;
+	const char *root = images_config()->root;
 
 	forget_all();
-	config = cfg;
-	if (strlen(cfg->root) > PATH_MAX - 200)
-		return err_set(e, ERR_INTERNAL, "the path %.100s.. is too long", cfg->root);
-	if (mkdir(cfg->root, 0711) < 0 && errno != EEXIST)
-		return err_os(e, ERR_INTERNAL, "make %s", cfg->root);
-	unpacking = (struct unpack_config){ cfg->root, cfg->unpack_path, cfg->max_layer_bytes, cfg->min_free };
-	unpack_open(&unpacking);
-	snprintf(records_dir, sizeof(records_dir), "%s/images", cfg->root);
-	if (discard_open(cfg->root, e) < 0 || content_open(cfg->root, e) < 0 || layer_open(cfg->root, e) < 0 ||
-	    fetch_open(cfg, e) < 0 || record_each(records_dir, IMAGE_VERSION, on_record, NULL, e) < 0)
+	if (strlen(root) > PATH_MAX - 200)
+		return err_set(e, ERR_INTERNAL, "the path %.100s.. is too long", root);
+	if (mkdir(root, 0711) < 0 && errno != EEXIST)
+		return err_os(e, ERR_INTERNAL, "make %s", root);
+	snprintf(records_dir, sizeof(records_dir), "%s/images", root);
+	if (discard_open(root, e) < 0 || content_open(root, e) < 0 || layer_open(root, e) < 0 ||
+	    record_each(records_dir, IMAGE_VERSION, on_record, NULL, e) < 0)
 		return err_wrap(e, "image store");
 	settle_tags();
 	is_open = true;
-	gc_soon();
+	unused_ring();
 	return 0;
 }

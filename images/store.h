@@ -34,21 +34,10 @@ struct image {
 	struct arena *arena;    /* owns all of the above */
 };
 
-/* Passed down by handlers/main.c; strings are borrowed for ever. */
-struct images_config {
-	const char *root;         /* "/var/lib/crisp" */
-	const char *unpack_path;  /* the unpacker program */
-	const char *registry_config_path; /* hosts.toml directories */
-	uint64_t max_layer_bytes; /* unpacked size one layer may reach */
-	const char *min_free;     /* "5%" or bytes with a unit: space of root that unpacking leaves alone */
-	struct strings pinned;    /* references that GC must not take: glob patterns */
-};
-
-/* Makes the directories, reads every record; unreadable ones are set aside. What was known before is forgotten.
- * INTERNAL when root is unusable. */
-int store_open(const struct images_config *cfg, struct err *e);
+/* Makes the directories below images_config()->root and reads every record; unreadable records are set aside. What was
+ * known before is forgotten. INTERNAL when root is unusable. */
+int store_open(struct err *e);
 bool store_is_open(void);
-const struct images_config *store_config(void);
 
 /* Adds what a pull made, or its names to the image that has this id already; borrows nothing. Of `img` only id, tags,
  * digests, size_bytes, config, layers and blobs are read. A tag that another image had moves here. INTERNAL: the

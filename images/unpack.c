@@ -18,6 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "images/config.h"
 #include "images/digest.h"
 #include "images/unpacker.h"
 #include "reactor/arena.h"
@@ -61,7 +62,7 @@ struct unpack {
 static int move_in(struct arena *a, const char *name, bool finished, struct err *e)
 {
 	const char *from = unpacker_ingest(a, name),
-		   *to = arena_printf(a, "%s/layers/%s", unpacker_config()->root, name);
+		   *to = arena_printf(a, "%s/layers/%s", images_config()->root, name);
 
 	if (rename(finished ? arena_printf(a, "%s/fs", from) : from, to) < 0) {
 		err_os(e, ERR_INTERNAL, "rename %s to %s", from, to);
@@ -244,14 +245,14 @@ static void start_child(struct unpack *u, const struct unpack_spec *s, int read_
 	struct unpacker c;
 
 	unpacker_open(&c, u->arena, "layer");
-	unpacker_add(&c, unpacker_config()->root);
+	unpacker_add(&c, images_config()->root);
 	unpacker_add(&c, u->name);
 	unpacker_add_option(&c, "digest", s->digest);
 	unpacker_add_option(&c, "diff-id", s->diff_id);
 	unpacker_add_number(&c, "size", s->size_bytes);
 	unpacker_add_option(&c, "media-type", s->media_type);
-	unpacker_add_number(&c, "max-bytes", unpacker_config()->max_layer_bytes);
-	unpacker_add_option(&c, "min-free", unpacker_config()->min_free);
+	unpacker_add_number(&c, "max-bytes", images_config()->max_layer_bytes);
+	unpacker_add_option(&c, "min-free", images_config()->min_free);
 	unpacker_add_parents(&c, s->parents);
 	c.fds[c.spec.nfds++] = (struct child_fd){ read_end, STDIN_FILENO };
 	if (s->blob_fd >= 0) {
@@ -355,10 +356,10 @@ struct unpack_task *unpack_merge_start(const char *dir, const char *const *paren
 	t->name = arena_strdup(t->arena, name);
 	t->merged = done;
 	unpacker_open(&c, t->arena, "merge");
-	unpacker_add(&c, unpacker_config()->root);
+	unpacker_add(&c, images_config()->root);
 	unpacker_add(&c, t->name);
 	unpacker_add_option(&c, "from", dir);
-	unpacker_add_option(&c, "min-free", unpacker_config()->min_free);
+	unpacker_add_option(&c, "min-free", images_config()->min_free);
 	unpacker_add_parents(&c, parents);
 	t->child = child_start(&c.spec, on_merge_end, t);
 	return t;
@@ -405,7 +406,7 @@ struct unpack_task *unpack_sync(unpack_sync_done *done, void *arg)
 
 	t->synced = done;
 	unpacker_open(&c, t->arena, "sync");
-	unpacker_add(&c, unpacker_config()->root);
+	unpacker_add(&c, images_config()->root);
 	t->child = child_start(&c.spec, on_sync_end, t);
 	return t;
 }

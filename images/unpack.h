@@ -18,17 +18,9 @@
 
 enum { UNPACK_NAME_SIZE = 21 }; /* a layer directory's name with its NUL */
 
-struct unpack_config {
-	const char *root;         /* <root>/ingest and <root>/layers are made by the children when missing */
-	const char *program;      /* crisp-unpack */
-	uint64_t max_layer_bytes; /* of one plain tar, and of one file in it (sparse files have sizes of their own) */
-	/* "5%", or bytes with a unit ("10GiB"): space and inodes that unpacking leaves alone */
-	const char *min_free;
-};
-
-/* Strings are borrowed for ever. Call once, before anything else here; what an earlier life of the daemon left half
- * unpacked is renamed away at once and removed in a child. */
-void unpack_open(const struct unpack_config *cfg);
+/* Call once, before anything else here and after images_configure(). The half unpacked layers that an earlier crispd
+ * left are renamed away at once and removed in a child. */
+void unpack_open(void);
 
 /* A new, unused name for a layer directory: it begins with 8 digits of the digest, for people. */
 void unpack_new_name(const char *digest, char out[UNPACK_NAME_SIZE]);

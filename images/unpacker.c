@@ -7,24 +7,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "images/config.h"
 #include "reactor/buf.h"
 #include "reactor/log.h"
 
 enum { ANSWER_MAX = 4096, STDERR_MAX = 2048 };
 
-static struct unpack_config config;
 static int our_mounts = -1; /* children enter our mount namespace: root may not be in the keeper's own */
 
-void unpacker_setup(const struct unpack_config *cfg)
+void unpacker_setup(void)
 {
-	config = *cfg;
 	if (our_mounts < 0)
 		our_mounts = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
-}
-
-const struct unpack_config *unpacker_config(void)
-{
-	return &config;
 }
 
 /* ---- the command line ---- */
@@ -38,7 +32,7 @@ void unpacker_add(struct unpacker *c, const char *word)
 void unpacker_open(struct unpacker *c, struct arena *a, const char *job)
 {
 	*c = (struct unpacker){ .arena = a };
-	unpacker_add(c, config.program);
+	unpacker_add(c, images_config()->unpack_path);
 	unpacker_add(c, job);
 	c->spec = (struct child_spec){
 		.argv = c->argv, .fds = c->fds, .stdout_max = ANSWER_MAX, .stderr_max = STDERR_MAX
@@ -71,7 +65,7 @@ void unpacker_add_parents(struct unpacker *c, const char *const *parents)
 
 const char *unpacker_ingest(struct arena *a, const char *name)
 {
-	return arena_printf(a, "%s/ingest/%s", config.root, name);
+	return arena_printf(a, "%s/ingest/%s", images_config()->root, name);
 }
 
 /* ---- the answer ---- */

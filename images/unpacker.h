@@ -1,4 +1,4 @@
-/* unpacker.h - how crisp-unpack is called and what it answers; for unpack.c and removal.c. */
+/* unpacker.h - how crisp-unpack is called and what it answers; for unpack.c, removal.c and archive.c. */
 #ifndef IMAGES_UNPACKER_H
 #define IMAGES_UNPACKER_H
 
@@ -21,8 +21,7 @@ struct unpacker {
 	struct child_spec spec;
 };
 
-void unpacker_setup(const struct unpack_config *cfg); /* unpack_open()'s part */
-const struct unpack_config *unpacker_config(void);
+void unpacker_setup(void); /* called by unpack_open() */
 
 void unpacker_open(struct unpacker *c, struct arena *a, const char *job);
 void unpacker_add(struct unpacker *c, const char *word);

@@ -20,9 +20,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "images/config.h"
 #include "images/digest.h"
 #include "images/pull/partial.h"
-#include "images/store.h"
 #include "images/unpack.h"
 #include "reactor/arena.h"
 #include "reactor/list.h"
@@ -80,7 +80,7 @@ static struct link machines; /* of struct machine.link */
 static struct link wishes;   /* of struct machine.wish, in order */
 static int places = 1;       /* unpackers that may still be started */
 
-int fetch_open(const struct images_config *cfg, struct err *e)
+int fetch_open(struct err *e)
 {
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 
@@ -89,7 +89,7 @@ int fetch_open(const struct images_config *cfg, struct err *e)
 		list_init(&wishes);
 		places = cpus > 1 ? (int)cpus : 1;
 	}
-	return partial_open_dir(cfg->root, cfg->min_free, e);
+	return partial_open_dir(images_config()->root, images_config()->min_free, e);
 }
 
 static struct machine *machine_find(const char *digest)

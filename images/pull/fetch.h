@@ -13,10 +13,8 @@
 #include "images/registry.h"
 #include "reactor/err.h"
 
-struct images_config;
-
-/* Makes the directory. cfg is borrowed for ever. INTERNAL. */
-int fetch_open(const struct images_config *cfg, struct err *e);
+/* Makes the directory of partial downloads. INVALID_ARGUMENT: min_free is not a size. INTERNAL. */
+int fetch_open(struct err *e);
 
 struct fetch_spec {
 	struct registry *from;

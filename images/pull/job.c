@@ -17,9 +17,9 @@
 
 #include "images/content.h"
 #include "images/digest.h"
-#include "images/gc.h"
 #include "images/ref.h"
 #include "images/store.h"
+#include "images/unused.h"
 #include "reactor/arena.h"
 #include "reactor/log.h"
 #include "reactor/own.h"
@@ -87,7 +87,7 @@ void pull_job_fail(struct pull_job *j, const struct err *e)
 
 	sm_move(&j->sm, FAILED);
 	release(j, copy.code == ERR_UNAVAILABLE);
-	gc_soon();
+	unused_ring();
 	err_wrap(&copy, "pull %s", j->text);
 	pull_job_ended(j, &copy, NULL);
 }

@@ -9,9 +9,9 @@
 
 #include <string.h>
 
-#include "images/gc.h"
 #include "images/layer.h"
 #include "images/store.h"
+#include "images/unused.h"
 #include "reactor/arena.h"
 #include "reactor/own.h"
 
@@ -34,7 +34,7 @@ static void settled(struct pull_layer *l, struct layer *have)
 	/* What was made from it is what images need. */
 	l->raw->kept = false;
 	layer_release(take_ptr(&l->raw));
-	gc_soon();
+	unused_ring();
 }
 
 static void on_fetched(void *arg, const struct err *e, struct layer *made)

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "images/config.h"
 #include "images/digest.h"
 #include "images/unpack.h"
 #include "reactor/buf.h"
@@ -46,9 +47,9 @@ struct unpack_task {
 static struct link running = { &running, &running }; /* of struct unpack.link */
 static unsigned serial;
 
-void unpack_open(const struct unpack_config *cfg)
+void unpack_open(void)
 {
-	fake_unpack_root = cfg->root;
+	fake_unpack_root = images_config()->root;
 }
 
 void unpack_new_name(const char *digest, char out[UNPACK_NAME_SIZE])

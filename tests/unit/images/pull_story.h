@@ -6,11 +6,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "images/config.h"
 #include "images/digest.h"
 #include "images/gc.h"
 #include "images/layer.h"
+#include "images/pull.h"
 #include "images/snapshot.h"
 #include "images/store.h"
+#include "images/unpack.h"
+#include "images/unused.h"
 #include "reactor/arena.h"
 #include "reactor/buf.h"
 #include "tests/fakes/clock.h"
@@ -155,6 +159,15 @@ static inline void fresh_registry(void)
 	wrong_times = -1;
 	fake_http_piece = 0;
 	fake_http_serve(serve);
+}
+
+/* Images on an empty root, as handlers/main.c opens them. */
+static inline void opened(void)
+{
+	images_configure(&cfg);
+	unpack_open();
+	gc_open();
+	ok(store_open(&fault) == 0 && pull_open(&fault) == 0);
 }
 
 static inline int files_in(const char *dir)

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "images/registry.h"
-#include "images/store.h"
+#include "images/config.h"
 #include "reactor/buf.h"
 #include "tests/fakes/clock.h"
 #include "tests/fakes/http.h"
@@ -98,8 +98,8 @@ static inline void text(struct fake_answer *out, int status, const char *type, c
 	out->len = strlen(body);
 }
 
-/* Takes the place of the store's. */
-const struct images_config *store_config(void)
+/* Takes the place of images/config.c. */
+const struct images_config *images_config(void)
 {
 	return &cfg;
 }

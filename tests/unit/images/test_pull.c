@@ -35,7 +35,7 @@ static void clean(void)
 {
 	for (const char *names[] = { "r.example/a:v1", "r.example/a:v2", "r.example/b:v1", NULL }, **n = names; *n; n++)
 		store_remove(*n, &fault);
-	gc_soon();
+	unused_ring();
 	clock_run();
 }
 
@@ -430,7 +430,7 @@ int main(void)
 {
 	arena = arena_new();
 	cfg.root = mkdtemp(root);
-	ok(store_open(&cfg, &fault) == 0);
+	opened();
 	an_image();
 	again_costs_one_head();
 	shared_layers_are_not_fetched_again();

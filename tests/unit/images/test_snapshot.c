@@ -10,7 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "images/gc.h"
+#include "images/config.h"
 #include "images/overlay.h"
 #include "images/snapshot.h"
 #include "images/store.h"
@@ -324,7 +324,8 @@ static void opened(void)
 	struct images_config *cfg = arena_zalloc(arena, sizeof(*cfg));
 
 	*cfg = (struct images_config){ .root = root, .registry_config_path = "", .min_free = "0" };
-	ok(store_open(cfg, &fault) == 0);
+	images_configure(cfg);
+	ok(store_open(&fault) == 0);
 	ok(snapshot_open(root, &fault) == 0);
 	ok(snapshot_is_open() && !exists(below("overlay-probe")));
 	target = below("mnt");

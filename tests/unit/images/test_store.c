@@ -3,14 +3,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "images/config.h"
 #include "images/content.h"
 #include "images/digest.h"
-#include "images/pull/fetch.h"
 #include "images/gc.h"
 #include "images/layer.h"
 #include "images/pull.h"
 #include "images/snapshot.h"
 #include "images/store.h"
+#include "images/unpack.h"
+#include "images/unused.h"
 #include "reactor/arena.h"
 #include "reactor/own.h"
 #include "tests/fakes/clock.h"
@@ -75,7 +77,7 @@ static int add(const char *id, const char *tag, const char *digest, const char *
 /* A new daemon on the same root. */
 static void reopened(void)
 {
-	ok(store_open(&cfg, &fault) == 0);
+	ok(store_open(&fault) == 0);
 }
 
 static const char *id_of(const char *ref)
@@ -89,7 +91,7 @@ static void an_empty_store(void)
 {
 	struct images_usage u;
 
-	ok(store_open(&cfg, &fault) == 0);
+	ok(store_open(&fault) == 0);
 	ok(store_find("busybox") == NULL && store_remove("busybox", &fault) == 0);
 	store_usage(&u);
 	is_str(u.mountpoint, root);
@@ -178,7 +180,7 @@ static void a_snapshot_holds_its_layers(void)
 	clock_run();
 	ok(store_find(ID2) == NULL && exists("layers", "l2"));
 	in_snapshot = (struct strings){ 0 };
-	gc_soon();
+	unused_ring();
 	clock_run();
 	ok(!exists("layers", "l2"));
 }
@@ -188,11 +190,11 @@ static void a_pulls_layers_wait_an_hour(void)
 	struct layer *l = add_layer("l3", D1);
 
 	layer_hold(l);
-	gc_soon();
+	unused_ring();
 	clock_advance(2 * 3600 * 1000);
 	ok(exists("layers", "l3"));
 	layer_release(l);
-	gc_soon();
+	unused_ring();
 	clock_run();
 	ok(!exists("layers", "l3"));
 	add_layer("l3", D1);
@@ -268,7 +270,7 @@ static void blobs_are_verified(void)
 	ok(content_get(digest, arena, &len) == NULL && !exists("blobs", digest + 7));
 	ok(content_get(ID1, arena, &len) == NULL);
 	ok(content_put(digest, "hello", 5, &fault) == 0);
-	gc_soon();
+	unused_ring();
 	clock_run();
 	ok(!exists("blobs", digest + 7)); /* in no image */
 }
@@ -281,9 +283,9 @@ static void partial_files_of_old(void)
 	fclose(f);
 	ok(stat(arena_printf(arena, "%s/partial/%s", root, digest_hex(ID1)), &st) == 0);
 	/* The clock of the test stands in 2023: this file is from its future. */
-	fetch_sweep_partials(3600);
+	pull_sweep_partials(3600);
 	ok(exists("partial", digest_hex(ID1)));
-	fetch_sweep_partials(-INT32_MAX);
+	pull_sweep_partials(-INT32_MAX);
 	ok(!exists("partial", digest_hex(ID1)));
 }
 
@@ -292,11 +294,11 @@ static void nothing_goes_before_all_is_read(void)
 	snapshots_open = false;
 	add_layer("l8", D2);
 	layer_by_dir("l8")->kept = false;
-	gc_soon();
+	unused_ring();
 	clock_run();
 	ok(exists("layers", "l8"));
 	snapshots_open = true;
-	gc_soon();
+	unused_ring();
 	clock_run();
 	ok(!exists("layers", "l8"));
 }
@@ -306,14 +308,20 @@ static void a_root_that_cannot_be(void)
 	struct images_config bad = cfg;
 
 	bad.root = "/proc/nothing/here";
-	ok(store_open(&bad, &fault) < 0 && fault.code == ERR_INTERNAL && strstr(fault.msg, "/proc/nothing/here"));
-	ok(store_open(&cfg, &fault) == 0);
+	images_configure(&bad);
+	ok(store_open(&fault) < 0 && fault.code == ERR_INTERNAL && strstr(fault.msg, "/proc/nothing/here"));
+	images_configure(&cfg);
+	ok(store_open(&fault) == 0);
 }
 
 int main(void)
 {
 	arena = arena_new();
 	cfg.root = mkdtemp(root);
+	images_configure(&cfg);
+	unpack_open();
+	gc_open();
+	ok(pull_open(&fault) == 0);
 	an_empty_store();
 	found_by_any_name();
 	short_names();

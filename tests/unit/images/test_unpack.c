@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "images/config.h"
 #include "images/unpack.h"
 #include "reactor/loop.h"
 #include "tests/fakes/child.h"
@@ -18,7 +19,9 @@
 #define OK_LINE "ok bytes=8192 inodes=3 self_contained=1 finished=1 xattrs_left_out=0\n"
 
 static char root[64];
-static struct unpack_config config = { root, "/usr/libexec/crisp/crisp-unpack", 1 << 30, "5%" };
+static struct images_config config = {
+	.root = root, .unpack_path = "/usr/libexec/crisp/crisp-unpack", .max_layer_bytes = 1 << 30, .min_free = "5%"
+};
 static const struct unpack_spec spec = {
 	.digest = DIGEST, .diff_id = DIFF_ID, .size_bytes = 77, .media_type = "application/vnd.oci.image.layer.v1.tar",
 	.blob_fd = -1,
@@ -387,7 +390,7 @@ static void a_new_life_sweeps_the_old_ingest(void)
 {
 	afresh();
 	make_ingest("left");
-	unpack_open(&config);
+	unpack_open();
 	ok(access(path_of("ingest", "", ""), F_OK) < 0);
 	turn(2);
 	ok(fake_nchildren == 1 && fake_child_has(last(), "/ingest."));
@@ -409,7 +412,8 @@ int main(void)
 	if (!mkdtemp(root))
 		return 1;
 	signal(SIGPIPE, SIG_IGN);
-	unpack_open(&config);
+	images_configure(&config);
+	unpack_open();
 	mkdir(path_of("ingest", "", ""), 0700);
 	mkdir(path_of("layers", "", ""), 0700);
 	it_asks_for_a_confined_child();

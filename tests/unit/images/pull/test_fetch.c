@@ -314,20 +314,20 @@ static void too_little_space(struct registry *s)
 
 	fresh_registry();
 	cfg.min_free = "1000000TiB";
-	ok(fetch_open(&cfg, &fault) == 0);
+	ok(fetch_open(&fault) == 0);
 	begin(s, "no room", &r);
 	clock_run();
 	ok(r.calls == 1 && r.code == ERR_RESOURCE_EXHAUSTED && strstr(r.msg, "images.min_free") &&
 		fake_http_asked() == 0);
 	cfg.min_free = "a lot";
-	ok(fetch_open(&cfg, &fault) < 0 && strstr(fault.msg, "is not a size"));
+	ok(fetch_open(&fault) < 0 && strstr(fault.msg, "is not a size"));
 	cfg.min_free = "1%";
-	ok(fetch_open(&cfg, &fault) == 0);
+	ok(fetch_open(&fault) == 0);
 	begin(s, "some room", &r);
 	clock_run();
 	ok(in_place(&r, "some room"));
 	cfg.min_free = "0";
-	ok(fetch_open(&cfg, &fault) == 0);
+	ok(fetch_open(&fault) == 0);
 }
 
 int main(void)
@@ -336,7 +336,7 @@ int main(void)
 
 	arena = arena_new();
 	cfg.root = mkdtemp(root);
-	ok(store_open(&cfg, &fault) == 0);
+	opened();
 	s = session("r.example/a:v1");
 	one_layer(s);
 	the_unpacker_sets_the_pace(s);
