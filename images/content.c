@@ -1,5 +1,5 @@
-/* content.c - see content.h. Blobs are a few KiB, 8 MiB at most (CONFIG_MAX_BYTES): written in place by the daemon,
- * never synced here; the syncfs before an image's record covers them. */
+/* content.c - see content.h. Blobs have a few KiB, 8 MiB at most (CONFIG_MAX_BYTES), so the daemon writes them itself
+ * and no child is needed. They are not synced here: the syncfs(2) before an image's record covers them. */
 #include "images/content.h"
 
 #include <errno.h>
@@ -14,22 +14,19 @@
 static char dir[PATH_MAX];
 static uint64_t total;
 
-static const char *path_of(const char *digest)
+static const char *blob_path(const char *digest)
 {
-	static char path[PATH_MAX + DIGEST_SIZE];
-
-	snprintf(path, sizeof(path), "%s/%s", dir, digest_hex(digest));
-	return path;
+	return digest_path(dir, digest);
 }
 
 static uint64_t size_of(const char *digest)
 {
 	struct stat st;
 
-	return stat(path_of(digest), &st) == 0 ? (uint64_t)st.st_size : 0;
+	return stat(blob_path(digest), &st) == 0 ? (uint64_t)st.st_size : 0;
 }
 
-static void count(void *arg, const char *digest)
+static void content_count(void *arg, const char *digest)
 {
 	(void)arg;
 	total += size_of(digest);
@@ -50,7 +47,7 @@ int content_open(const char *root, struct err *e)
 		if (strstr(f->d_name, ".tmp"))
 			unlinkat(dirfd(d), f->d_name, 0);
 	total = 0;
-	content_each(count, NULL);
+	content_each(content_count, NULL);
 	return 0;
 }
 
@@ -74,11 +71,11 @@ int content_put(const char *digest, const void *p, size_t n, struct err *e)
 
 	if (size_of(digest) == n)
 		return 0;
-	snprintf(tmp, sizeof(tmp), "%s.tmp", path_of(digest));
+	snprintf(tmp, sizeof(tmp), "%s.tmp", blob_path(digest));
 	fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return err_os(e, ERR_INTERNAL, "write %s", tmp);
-	if (write_all(fd, p, n) < 0 || rename(tmp, path_of(digest)) < 0) {
+	if (write_all(fd, p, n) < 0 || rename(tmp, blob_path(digest)) < 0) {
 		err_os(e, ERR_INTERNAL, "write %s", tmp);
 		unlink(tmp);
 		return -1;
@@ -89,7 +86,7 @@ int content_put(const char *digest, const void *p, size_t n, struct err *e)
 
 char *content_get(const char *digest, struct arena *a, size_t *len)
 {
-	auto_fd int fd = open(path_of(digest), O_RDONLY | O_CLOEXEC);
+	auto_fd int fd = open(blob_path(digest), O_RDONLY | O_CLOEXEC);
 	char real[DIGEST_SIZE];
 	struct stat st;
 	ssize_t n = 1;
@@ -111,7 +108,7 @@ void content_remove(const char *digest)
 {
 	uint64_t size = size_of(digest);
 
-	if (unlink(path_of(digest)) == 0)
+	if (unlink(blob_path(digest)) == 0)
 		total -= size;
 }
 

@@ -1,6 +1,6 @@
-/* content.h - manifests and configs by digest: <root>/blobs/<hex>. Layers are not kept: their directories are.
+/* content.h - manifests and configs by digest: <root>/blobs/<hex>. The compressed layers are not kept.
  *
- * What is read is verified, so a blob that a power cut emptied is simply not there. */
+ * Every read is verified against the digest, so a blob that a power cut emptied counts as missing. */
 #ifndef IMAGES_CONTENT_H
 #define IMAGES_CONTENT_H
 
@@ -10,17 +10,18 @@
 #include "reactor/arena.h"
 #include "reactor/err.h"
 
-/* Makes the directory, drops left-overs of writes. root is borrowed for ever. INTERNAL: not usable. */
+/* Makes the directory and removes unfinished files. root is copied. INTERNAL: the directory is not usable. */
 int content_open(const char *root, struct err *e);
 
-/* The bytes must have this digest; there already is fine. INTERNAL: the disk refuses. */
+/* The caller has checked that the bytes have this digest. A blob that exists already is success. INTERNAL: it cannot be
+ * written. */
 int content_put(const char *digest, const void *p, size_t n, struct err *e);
 
-/* The bytes with a NUL behind them, in the arena. NULL: not there, or damaged. */
+/* The bytes, with a NUL after them, in the arena. NULL: missing or damaged; a damaged blob is removed. */
 char *content_get(const char *digest, struct arena *a, size_t *len);
 
-void content_remove(const char *digest); /* gone already is fine */
+void content_remove(const char *digest); /* a missing blob is success */
 void content_each(void (*fn)(void *arg, const char *digest), void *arg); /* fn may remove it */
-uint64_t content_bytes(void);
+uint64_t content_bytes(void); /* of all blobs together */
 
 #endif

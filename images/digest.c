@@ -1,7 +1,9 @@
-/* digest.c - see digest.h. sha256 by OpenSSL, which uses the CPU's SHA instructions where there are any. */
+/* digest.c - see digest.h. sha256 by OpenSSL, which uses the CPU's SHA instructions where the CPU has them. */
 #include "images/digest.h"
 
+#include <limits.h>
 #include <openssl/evp.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "reactor/own.h"
@@ -20,7 +22,15 @@ const char *digest_hex(const char *digest)
 	return digest + PREFIX;
 }
 
-/* EVP_MD_CTX under our own name: the header shows no OpenSSL. */
+const char *digest_path(const char *dir, const char *digest)
+{
+	static char path[PATH_MAX + DIGEST_SIZE];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, digest_hex(digest));
+	return path;
+}
+
+/* A struct digest_state is an EVP_MD_CTX under another name: so digest.h needs no header of OpenSSL. */
 static EVP_MD_CTX *ctx(struct digest_state *d)
 {
 	return (EVP_MD_CTX *)d;
@@ -31,7 +41,7 @@ struct digest_state *digest_new(void)
 	EVP_MD_CTX *c = own_must(EVP_MD_CTX_new());
 
 	if (EVP_DigestInit_ex(c, EVP_sha256(), NULL) != 1)
-		abort(); /* only for want of memory: sha256 is always there */
+		abort(); /* out of memory: OpenSSL always has sha256 */
 	return (struct digest_state *)c;
 }
 

@@ -1,5 +1,5 @@
 /* digest.h - "sha256:<64 hex>" names for bytes.
- * Spec: OCI image-spec, descriptor.md "Digests". sha512 is refused by name: no registry in use serves it. */
+ * Spec: OCI image-spec, descriptor.md "Digests". sha512 is not supported: no registry in use serves it. */
 #ifndef IMAGES_DIGEST_H
 #define IMAGES_DIGEST_H
 
@@ -11,12 +11,15 @@ enum { DIGEST_HEX = 64, DIGEST_SIZE = 7 + DIGEST_HEX + 1 }; /* a whole digest wi
 struct digest_state; /* a running sha256 */
 
 bool digest_valid(const char *s);         /* "sha256:" and 64 lower-case hex digits, nothing else */
-const char *digest_hex(const char *digest); /* behind the colon; digest must be valid */
+const char *digest_hex(const char *digest); /* the part after the colon; digest must be valid */
+
+/* "<dir>/<hex>" in a static buffer, valid until the next call. */
+const char *digest_path(const char *dir, const char *digest);
 
 struct digest_state *digest_new(void);
-void digest_update(struct digest_state *d, const void *p, size_t n);
-void digest_final(struct digest_state *d, char out[DIGEST_SIZE]); /* frees d */
-void digest_free(struct digest_state *d);
+void digest_update(struct digest_state *state, const void *p, size_t n);
+void digest_final(struct digest_state *state, char out[DIGEST_SIZE]); /* frees state */
+void digest_free(struct digest_state *state);
 void digest_of(const void *p, size_t n, char out[DIGEST_SIZE]);
 
 #endif

@@ -42,7 +42,7 @@ void discard(const char *path)
 {
 	char to[PATH_MAX + 64];
 
-	/* The time keeps names apart over restarts. */
+	/* The time makes the name different from the names that an earlier crispd has given. */
 	snprintf(to, sizeof(to), "%s/%" PRIx64 "-%" PRIx64, gone_dir, (uint64_t)loop_real_ns(), serial++);
 	if (rename(path, to) < 0) {
 		if (errno != ENOENT)

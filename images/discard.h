@@ -1,13 +1,13 @@
-/* discard.h - trees that nobody wants: out of the way at once, removed by a child. */
+/* discard.h - directory trees that are no longer used: renamed away at once, then removed by a child. */
 #ifndef IMAGES_DISCARD_H
 #define IMAGES_DISCARD_H
 
 #include "reactor/err.h"
 
-/* Makes <root>/gone and removes what is left in it in a child. root is copied. INTERNAL. */
+/* Makes <root>/gone. What an earlier crispd left in it is removed by a child. root is copied. INTERNAL. */
 int discard_open(const char *root, struct err *e);
 
-/* Renames a tree away at once and removes it in a child. No such path is fine. */
+/* Renames the tree at `path` away at once; a child removes it. A missing path is success. */
 void discard(const char *path);
 
 #endif

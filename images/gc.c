@@ -1,4 +1,4 @@
-/* gc.c - see gc.h. Marks what images and snapshots use, then sweeps layers, blobs and partial downloads. */
+/* gc.c - see gc.h. Marks what images and snapshots use, then removes all other layers, blobs and partial downloads. */
 #include "images/gc.h"
 
 #include <string.h>
@@ -19,11 +19,11 @@ enum {
 
 static struct timer timer;
 
-static void sweep(struct timer *t);
+static void gc_sweep(struct timer *t);
 
 static void gc_soon(void)
 {
-	timer_set(&timer, 0, sweep);
+	timer_set(&timer, 0, gc_sweep);
 }
 
 void gc_open(void)
@@ -50,7 +50,8 @@ static void mark_snapshot(void *arg, const struct strings *layer_dirs)
 	mark_strings(arg, layer_dirs);
 }
 
-/* A kept layer waits for the next try of its pull: an hour, in this boot. */
+/* A kept layer (layer.h) waits an hour for the next try of its pull. A kept layer of another boot does not wait: no
+ * sync has made sure that its bytes are on the disk. */
 static void sweep_layer(void *arg, struct layer *l)
 {
 	bool young = l->kept && layer_of_this_boot(l) && loop_mono_ns() - l->made_ns < (int64_t)KEEP_S * 1000000000;
@@ -65,18 +66,18 @@ static void sweep_blob(void *arg, const char *digest)
 		content_remove(digest);
 }
 
-static void sweep(struct timer *t)
+static void gc_sweep(struct timer *t)
 {
 	struct map used = { 0 };
 
-	if (!store_is_open() || !snapshot_is_open())
+	if (!store_is_open() || !snapshot_is_open()) /* the open that comes last rings again */
 		return;
 	store_each(mark_image, &used);
 	snapshot_each_layers(mark_snapshot, &used);
 	layer_each(sweep_layer, &used);
-	if (!pull_busy())
+	if (!pull_busy()) /* a running pull has blobs that no image names yet */
 		content_each(sweep_blob, &used);
 	pull_sweep_partials(KEEP_S);
 	map_free(&used);
-	timer_set(t, SWEEP_MS, sweep);
+	timer_set(t, SWEEP_MS, gc_sweep);
 }

@@ -45,7 +45,7 @@ bool layer_of_this_boot(const struct layer *l)
 	return strcmp(l->boot_id, boot_id) == 0;
 }
 
-static const char *path_of(const char *dir)
+static const char *layer_path(const char *dir)
 {
 	static char path[PATH_MAX + NAME_MAX + 8];
 
@@ -66,7 +66,7 @@ static struct layer *entry_new(const struct layer *spec)
 	return l;
 }
 
-static int on_record(void *arg, const char *name, const json_t *j, struct err *e)
+static int on_layer_record(void *arg, const char *name, const json_t *j, struct err *e)
 {
 	struct arena *a = arena_new();
 	struct layer spec = { 0 };
@@ -76,7 +76,7 @@ static int on_record(void *arg, const char *name, const json_t *j, struct err *e
 	(void)arg;
 	if (rc == 0 && strcmp(spec.dir, name) != 0)
 		rc = err_set(e, ERR_INTERNAL, "the record of layer %s says that it is %.40s", name, spec.dir);
-	if (rc == 0 && stat(path_of(name), &st) < 0)
+	if (rc == 0 && stat(layer_path(name), &st) < 0)
 		record_remove(records_dir, name);
 	else if (rc == 0)
 		entry_new(&spec);
@@ -93,11 +93,11 @@ static int drop_unknown(struct err *e)
 		return err_os(e, ERR_INTERNAL, "open %s", layers_dir);
 	for (struct dirent *f = readdir(d); f; f = readdir(d))
 		if (*f->d_name != '.' && !layer_by_dir(f->d_name))
-			discard(path_of(f->d_name));
+			discard(layer_path(f->d_name));
 	return 0;
 }
 
-static void forget(struct layer *l)
+static void layer_forget(struct layer *l)
 {
 	list_drop(&l->link);
 	arena_free(l->arena);
@@ -108,14 +108,15 @@ int layer_open(const char *root, struct err *e)
 	if (!layers.next)
 		list_init(&layers);
 	list_each(it, &layers)
-		forget(container_of(it, struct layer, link));
+		layer_forget(container_of(it, struct layer, link));
 	snprintf(layers_dir, sizeof(layers_dir), "%s/layers", root);
 	snprintf(records_dir, sizeof(records_dir), "%s/layer-records", root);
 	read_boot_id();
-	/* 0711: a container's root user in a user namespace must pass through to its overlay's lower directories. */
+	/* 0711: the root user of a container in a user namespace must pass through it to its overlay's lower
+	 * directories. */
 	if (mkdir(layers_dir, 0711) < 0 && errno != EEXIST)
 		return err_os(e, ERR_INTERNAL, "make %s", layers_dir);
-	if (record_each(records_dir, LAYER_VERSION, on_record, NULL, e) < 0)
+	if (record_each(records_dir, LAYER_VERSION, on_layer_record, NULL, e) < 0)
 		return -1;
 	return drop_unknown(e);
 }
@@ -178,14 +179,15 @@ void layer_release(struct layer *l)
 	l->holds--;
 }
 
-/* The record first: a directory without one goes at the next start, a record without a directory could be believed. */
+/* The record is removed first. After a kill in between, the next start removes the directory that has no record. In the
+ * other order a record could stay whose directory is only partly removed, and would be believed. */
 void layer_remove(struct layer *l)
 {
 	assert(l->holds == 0);
 	log_debug("layer_remove dir=%s diff_id=%.19s", l->dir, l->diff_id);
 	record_remove(records_dir, l->dir);
-	discard(path_of(l->dir));
-	forget(l);
+	discard(layer_path(l->dir));
+	layer_forget(l);
 }
 
 void layer_each(void (*fn)(void *arg, struct layer *l), void *arg)

@@ -1,7 +1,8 @@
-/* layer.h - the layer directories we have: <root>/layers/<dir>, each with a record in <root>/layer-records/<dir>.json.
+/* layer.h - the table of layer directories: <root>/layers/<dir>, each with a record <root>/layer-records/<dir>.json.
  *
- * A directory that is there is complete: it was renamed into place. Its bytes are on the disk for sure only once an
- * image's record names it (one sync per image); so a layer of another boot that no image names is not trusted. */
+ * Every directory in the table is complete, for it was renamed into place. Its bytes are on the disk for certain only
+ * once an image's record names it: there is one sync per image, just before the record. So a layer of another boot that
+ * no image names may be damaged, and is not used. */
 #ifndef IMAGES_LAYER_H
 #define IMAGES_LAYER_H
 
@@ -14,39 +15,38 @@
 struct layer {
 	const char *dir;      /* at most 20 bytes */
 	const char *diff_id;
-	const char *chain_id; /* "": self-contained, fits above any parents. Else: right for this chain only */
+	const char *chain_id; /* "": self-contained, usable above any parents. Else: usable in this chain only */
 	uint64_t bytes, inodes;
-	bool unfinished;      /* raw material for unpack_merge_start(), in no image */
-	const char *boot_id;  /* when it was made */
-	bool kept;            /* a pull made it and no image names it yet: stays for the next try */
+	bool unfinished;      /* the input of unpack_merge_start(); never part of an image */
+	const char *boot_id;  /* of the boot that made it */
+	bool kept;            /* a pull made it and no image names it yet: it stays for the pull's next try */
 	int64_t made_ns;      /* monotonic; of kept ones */
-	int holds;            /* pulls that are about to use it */
+	int holds;            /* how many pulls are about to use it */
 	struct link link;     /* of the table */
 	struct arena *arena;
 };
 
-/* Makes the directories, reads the records; directories without a record, and records without a directory, go. What was
- * known before is forgotten. INTERNAL. */
+/* Makes the directories and reads the records. Directories without a record, and records without a directory, are
+ * removed. The table's earlier content is forgotten. INTERNAL. */
 int layer_open(const char *root, struct err *e);
 
-/* For a layer in this place of an image: self-contained with this diff_id, or made for this chain. NULL: we have none.
- */
+/* A finished layer for one place of an image: self-contained with this diff_id, or made for this chain. NULL: none. */
 struct layer *layer_find(const char *diff_id, const char *chain_id);
 struct layer *layer_find_unfinished(const char *diff_id);
 struct layer *layer_by_dir(const char *dir);
 
-/* A new entry for what stands at layers/<spec->dir>; all of it is copied. The entry is kept. INTERNAL: the record. */
+/* A new entry, with kept set, for the directory layers/<spec->dir>; all of spec is copied. NULL, INTERNAL: the record
+ * cannot be written; the directory is removed then. */
 struct layer *layer_add(const struct layer *spec, struct err *e);
 
-void layer_hold(struct layer *l);
-void layer_release(struct layer *l);
+void layer_hold(struct layer *layer);
+void layer_release(struct layer *layer);
 
-/* Forgets it and removes the directory in a child. Nobody may hold it. */
-void layer_remove(struct layer *l);
+/* Removes the entry, and in a child the directory. The layer must not be held. */
+void layer_remove(struct layer *layer);
 
-void layer_each(void (*fn)(void *arg, struct layer *l), void *arg); /* fn may remove it */
+void layer_each(void (*fn)(void *arg, struct layer *layer), void *arg); /* fn may remove the layer */
 
-/* A layer that is not on any image's list and was made in another boot may be damaged. */
-bool layer_of_this_boot(const struct layer *l);
+bool layer_of_this_boot(const struct layer *layer);
 
 #endif

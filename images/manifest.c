@@ -55,8 +55,8 @@ static const char *str(const json_t *j, const char *key)
 	return s ? s : "";
 }
 
-/* The document's own mediaType decides, then the header, then its shape. A document with the members of both kinds is
- * refused: two readers could see two images in it (GHSA-xmmx-7jpf-fx42). */
+/* The document's mediaType decides; without it the Content-Type; without both, the members that it has. A document with
+ * the members of both kinds is refused: two readers could see two different images in it (GHSA-xmmx-7jpf-fx42). */
 static int kind_of(const json_t *j, const char *content_type, enum kind *kind, struct err *e)
 {
 	bool index = json_object_get(j, "manifests"),
@@ -64,7 +64,7 @@ static int kind_of(const json_t *j, const char *content_type, enum kind *kind, s
 	enum kind said = kind_of_type(str(j, "mediaType")), header = kind_of_type(content_type);
 
 	if (!json_is_object(j))
-		return err_set(e, ERR_INVALID_ARGUMENT, "the manifest is no JSON object");
+		return err_set(e, ERR_INVALID_ARGUMENT, "the manifest is not a JSON object");
 	if (said == KIND_SCHEMA1 || header == KIND_SCHEMA1 ||
 		json_integer_value(json_object_get(j, "schemaVersion")) == 1)
 		return err_set(e, ERR_INVALID_ARGUMENT,
@@ -72,7 +72,7 @@ static int kind_of(const json_t *j, const char *content_type, enum kind *kind, s
 	if (json_integer_value(json_object_get(j, "schemaVersion")) != 2)
 		return err_set(e, ERR_INVALID_ARGUMENT, "the manifest has no schemaVersion 2");
 	if (index && manifest)
-		return err_set(e, ERR_INVALID_ARGUMENT, "the manifest is index and image manifest at once");
+		return err_set(e, ERR_INVALID_ARGUMENT, "the manifest is an index and an image manifest at once");
 	if (*str(j, "mediaType") && said == KIND_NONE)
 		return err_set(
 			e, ERR_INVALID_ARGUMENT, "the manifest has the unknown type \"%.120s\"", str(j, "mediaType"));
@@ -108,8 +108,8 @@ static int descriptor_from(struct descriptor *d, const json_t *j, const char *wh
 	return 0;
 }
 
-/* What this machine runs, best first. Variants as containerd/platforms normalises them: "" of arm64 is v8, v1 of amd64
- * is "". */
+/* The platforms that this machine runs, best first. As in containerd/platforms, arm64 without a variant is v8, and
+ * amd64 with the variant v1 is amd64 without one. */
 static const struct platform {
 	const char *arch, *variant;
 } ours[] = {
@@ -131,7 +131,7 @@ static const struct platform {
 };
 enum { OURS = sizeof(ours) / sizeof(*ours) };
 
-/* 0 is best, OURS: an entry that names no platform, OURS + 1: not for us. */
+/* The entry's place in `ours`, 0 being the best; OURS: it names no platform; OURS + 1: for another machine. */
 static size_t platform_rank(const json_t *entry)
 {
 	const json_t *p = json_object_get(entry, "platform");
@@ -148,7 +148,8 @@ static size_t platform_rank(const json_t *entry)
 	return OURS + 1;
 }
 
-/* "linux/arm64/v8, windows/amd64": what an index does offer, for the error. Attestations ("unknown") are left out. */
+/* "linux/arm64/v8, windows/amd64": the platforms of an index, for the error. Attestations, whose platform is "unknown",
+ * are left out. */
 static const char *platforms_text(const json_t *list, struct arena *a)
 {
 	const char *text = "";
@@ -176,7 +177,7 @@ static int index_choose(struct manifest *m, const json_t *j, struct arena *a, st
 	json_array_foreach(list, i, entry) {
 		const char *type = str(entry, "mediaType");
 
-		/* An entry may be an index again; what else an index may hold (artifacts) is not for us. */
+		/* An entry may be an index again. Entries of other types (artifacts) are ignored. */
 		if ((!*type || kind_of_type(type) != KIND_NONE) && platform_rank(entry) < best_rank) {
 			best = entry;
 			best_rank = platform_rank(entry);
@@ -193,7 +194,8 @@ static int index_choose(struct manifest *m, const json_t *j, struct arena *a, st
 	return 0;
 }
 
-/* Docker's and OCI's names of one thing; "foreign" and "nondistributable" layers are ordinary ones with urls. */
+/* Docker's and OCI's media types of layers. "foreign" and "nondistributable" layers are ordinary layers that may also
+ * be fetched from the descriptor's urls. */
 static bool layer_type_known(const char *type)
 {
 	static const char *const types[] = {
@@ -246,7 +248,7 @@ static int layers_from(struct manifest *m, const json_t *list, struct arena *a, 
 	return 0;
 }
 
-/* The first is checkpointctl's, the other what CRI-O took before. */
+/* The first annotation is checkpointctl's, the second is the one that CRI-O used before. */
 static const char *checkpoint_of(const json_t *j, struct arena *a)
 {
 	const json_t *notes = json_object_get(j, "annotations");
@@ -308,7 +310,7 @@ static void pairs_from(struct pairs *out, const json_t *j, struct arena *a)
 				(struct pair){ arena_strdup(a, key), arena_strdup(a, json_string_value(v)) };
 }
 
-/* Volumes are a set, written as an object of empty objects. */
+/* Volumes are a set, written as an object whose keys are the paths and whose values are empty objects. */
 static void keys_from(struct strings *out, const json_t *j, struct arena *a)
 {
 	const char *key;
@@ -330,7 +332,7 @@ int config_parse(
 		return -1;
 	}
 	if (!json_is_object(j))
-		return err_set(e, ERR_INVALID_ARGUMENT, "the image config is no JSON object");
+		return err_set(e, ERR_INVALID_ARGUMENT, "the image config is not a JSON object");
 	if (*str(j, "os") && strcmp(str(j, "os"), "linux") != 0)
 		return err_set(e, ERR_NOT_FOUND, "the image is for %.30s, not for linux", str(j, "os"));
 	c->working_dir = json_get_str(a, run, "WorkingDir");

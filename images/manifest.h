@@ -1,4 +1,4 @@
-/* manifest.h - what a registry says an image is: index, manifest, config. All of it is bytes from outside.
+/* manifest.h - the documents that describe an image: index, manifest, config. All of them are untrusted input.
  *
  * Specs: OCI image-spec, image-index.md, manifest.md, config.md; Docker "Image Manifest V 2, Schema 2" and its manifest
  * list. */
@@ -14,9 +14,9 @@
 #include "reactor/err.h"
 
 enum {
-	MANIFEST_MAX_BYTES = 4 << 20, /* as registries and clients agree */
+	MANIFEST_MAX_BYTES = 4 << 20, /* the limit that registries and other clients have */
 	CONFIG_MAX_BYTES = 8 << 20,
-	LAYERS_MAX = 500, /* overlayfs takes no more: OVL_MAX_STACK */
+	LAYERS_MAX = 500, /* the kernel's OVL_MAX_STACK: overlayfs takes no more */
 };
 
 /* The value of the Accept header for manifests. */
@@ -24,7 +24,7 @@ extern const char manifest_accept[];
 
 struct descriptor {
 	const char *media_type;
-	const char *digest;  /* valid */
+	const char *digest;  /* digest_valid() */
 	uint64_t size_bytes;
 	struct strings urls; /* of foreign layers */
 };
@@ -35,26 +35,25 @@ struct manifest {
 	struct descriptor config;  /* manifest */
 	struct descriptor *layers; /* manifest; lowest first */
 	size_t nlayers;
-	const char *checkpoint;    /* the annotation of an image of a checkpoint (CRI-O, containerd); or "" */
+	const char *checkpoint;    /* the annotation that marks an image of a checkpoint (CRI-O, containerd); or "" */
 };
 
 /* content_type is the header's value or "". Errors, with the cause:
- *   NOT_FOUND         an index without an entry for this machine; the message lists what there is
- *   INVALID_ARGUMENT  not JSON, schema 1, not an image (an artifact), a layer type we do not know, a bad digest or size
- */
+ *   NOT_FOUND         an index without an entry for this machine; the message lists the platforms it has
+ *   INVALID_ARGUMENT  not JSON, schema 1, not an image (an artifact), an unknown layer type, a bad digest or size */
 int manifest_parse(
 	struct manifest *m, const char *text, size_t len, const char *content_type, struct arena *a, struct err *e);
 
-/* The config blob: diff_ids of the layers, lowest first, and what a container needs. INVALID_ARGUMENT, with the cause.
- */
+/* The config blob: the layers' diff_ids, lowest first, and what a container needs. INVALID_ARGUMENT, with the cause;
+ * NOT_FOUND: the image is for another operating system. */
 int config_parse(
 	struct image_config *c, struct strings *diff_ids, const char *text, size_t len, struct arena *a, struct err *e);
 
-/* OCI image-spec, config.md "Layer ChainID": sha256 of parent's chain id, a space and the diff_id; of the lowest, its
- * diff_id. parent NULL: lowest. */
+/* OCI image-spec, config.md "Layer ChainID": sha256 of the parent's chain id, a space and the diff_id. parent NULL: the
+ * lowest layer, whose chain id is its diff_id. */
 const char *chain_id(const char *parent, const char *diff_id, struct arena *a);
 
-/* Members of image_config, for records. */
+/* The members of struct image_config, for records. */
 extern const struct field image_config_fields[];
 
 #endif

@@ -1,13 +1,13 @@
 /* overlay.c - see overlay.h.
  *
- * fsconfig(2) takes strings of 255 bytes at most, and mount(2) a page of options: both get names relative to the layers
- * directory, which is the working directory for the length of the call. The daemon has one thread and uses no other
+ * fsconfig(2) takes strings of 255 bytes at most, and mount(2) one page of options. So both get names relative to the
+ * layers directory, which is the working directory during the call. The daemon has one thread and uses no other
  * relative path.
  *
- * Owners are shifted by an idmapped mount of the layers directory (one, however many layers; overlayfs takes such lower
- * directories from 5.19). It stands at <root>/shifted for the length of the call: overlayfs keeps clones of its own,
- * and before 6.15 it takes no directory of a mount that is not attached. ".." leads out of it to the same names as
- * ever. */
+ * Owners are shifted by an idmapped mount of the layers directory: one mount for any number of layers (overlayfs takes
+ * idmapped lower directories from kernel 5.19). During the call it is attached at <root>/shifted, because before 6.15
+ * overlayfs takes no directory of a detached mount; afterwards overlayfs has clones of it. ".." at the root of this
+ * mount leads to <root>, so "../" names work from there as from the layers directory. */
 #include "images/overlay.h"
 
 #include <errno.h>
@@ -30,8 +30,8 @@ static const char *root;
 static char layers_dir[PATH_MAX], shifted_dir[PATH_MAX];
 static enum overlay_way way;
 
-/* What we want of every overlay, whatever the kernel's defaults are: no xattrs in the upper part that another kernel or
- * a copy of it would trip over. */
+/* Set for every overlay, because a kernel may have other defaults: with these options the upper part gets no extended
+ * attributes that another kernel, or a copy of the upper part, could not use. */
 static const char *const options[][2] = { { "index", "off" }, { "metacopy", "off" }, { "redirect_dir", "off" } };
 enum { OPTIONS = sizeof(options) / sizeof(*options) };
 
@@ -41,7 +41,7 @@ struct overlay {
 	const char *label;
 };
 
-/* An overlay needs a lower directory even where the image has none. */
+/* The lower directory of an image without layers: an overlay needs at least one. */
 static const char no_layers[] = "../empty";
 
 enum overlay_way overlay_way(void)
@@ -54,12 +54,12 @@ void overlay_force(enum overlay_way w)
 	way = w;
 }
 
-static int set(int fs, unsigned cmd, const char *key, const char *value)
+static int fs_set(int fs, unsigned cmd, const char *key, const char *value)
 {
 	return fsconfig(fs, cmd, key, value, 0);
 }
 
-/* The kernel says in the context's log what errno cannot: "e overlay: ...". Only the last line is kept. */
+/* The kernel writes the reason into the fs context's log, as "e overlay: ...". The error gets the last line of it. */
 static int fs_fail(int fs, struct err *e, const char *what)
 {
 	int saved = errno;
@@ -77,10 +77,10 @@ static int fs_fail(int fs, struct err *e, const char *what)
 
 static int fs_layers(int fs, const struct strings *layers, struct err *e)
 {
-	if (layers->n == 0 && set(fs, FSCONFIG_SET_STRING, "lowerdir+", no_layers) < 0)
+	if (layers->n == 0 && fs_set(fs, FSCONFIG_SET_STRING, "lowerdir+", no_layers) < 0)
 		return fs_fail(fs, e, no_layers);
 	for (size_t i = layers->n; i-- > 0;) /* the topmost first */
-		if (set(fs, FSCONFIG_SET_STRING, "lowerdir+", layers->at[i]) < 0)
+		if (fs_set(fs, FSCONFIG_SET_STRING, "lowerdir+", layers->at[i]) < 0)
 			return fs_fail(fs, e, layers->at[i]);
 	return 0;
 }
@@ -92,11 +92,11 @@ static int fs_upper(int fs, const char *upper, struct err *e)
 	if ((size_t)snprintf(fs_dir, sizeof(fs_dir), "%s/fs", upper) >= sizeof(fs_dir) ||
 	    (size_t)snprintf(work_dir, sizeof(work_dir), "%s/work", upper) >= sizeof(work_dir))
 		return err_set(e, ERR_INTERNAL, "mount overlay: the path %.100s.. is too long", upper);
-	if (set(fs, FSCONFIG_SET_STRING, "upperdir", fs_dir) < 0)
+	if (fs_set(fs, FSCONFIG_SET_STRING, "upperdir", fs_dir) < 0)
 		return fs_fail(fs, e, fs_dir);
-	if (set(fs, FSCONFIG_SET_STRING, "workdir", work_dir) < 0)
+	if (fs_set(fs, FSCONFIG_SET_STRING, "workdir", work_dir) < 0)
 		return fs_fail(fs, e, work_dir);
-	if (set(fs, FSCONFIG_SET_FLAG, "volatile", NULL) < 0)
+	if (fs_set(fs, FSCONFIG_SET_FLAG, "volatile", NULL) < 0)
 		return fs_fail(fs, e, "volatile");
 	return 0;
 }
@@ -114,15 +114,15 @@ static int mount_by_fsopen(const struct overlay *o, const char *upper, const cha
 
 	if (fs < 0)
 		return err_os(e, ERR_INTERNAL, "mount overlay: fsopen");
-	set(fs, FSCONFIG_SET_STRING, "source", "overlay");
+	fs_set(fs, FSCONFIG_SET_STRING, "source", "overlay");
 	if (fs_layers(fs, o->layers, e) < 0 || (upper && fs_upper(fs, upper, e) < 0))
 		return -1;
 	for (size_t i = 0; i < OPTIONS; i++)
-		if (set(fs, FSCONFIG_SET_STRING, options[i][0], options[i][1]) < 0)
+		if (fs_set(fs, FSCONFIG_SET_STRING, options[i][0], options[i][1]) < 0)
 			return fs_fail(fs, e, options[i][0]);
-	if (*o->label && set(fs, FSCONFIG_SET_STRING, "context", o->label) < 0)
+	if (*o->label && fs_set(fs, FSCONFIG_SET_STRING, "context", o->label) < 0)
 		return fs_fail(fs, e, "context");
-	if (set(fs, FSCONFIG_CMD_CREATE, NULL, NULL) < 0)
+	if (fs_set(fs, FSCONFIG_CMD_CREATE, NULL, NULL) < 0)
 		return fs_fail(fs, e, "create");
 	mnt = fsmount(fs, FSMOUNT_CLOEXEC, upper ? 0 : MOUNT_ATTR_RDONLY);
 	if (mnt < 0)
@@ -145,7 +145,7 @@ static int mount_by_mount(const struct overlay *o, const char *upper, const char
 		buf_printf(&b, ",upperdir=%s/fs,workdir=%s/work,volatile", upper, upper);
 	for (size_t i = 0; i < OPTIONS; i++)
 		buf_printf(&b, ",%s=%s", options[i][0], options[i][1]);
-	if (*o->label) /* quoted: it has commas */
+	if (*o->label) /* in quotes: a context may contain commas */
 		buf_printf(&b, ",context=\"%s\"", o->label);
 	if (b.len >= PAGE)
 		rc = err_set(e, ERR_INTERNAL,
@@ -157,7 +157,8 @@ static int mount_by_mount(const struct overlay *o, const char *upper, const char
 	return rc;
 }
 
-/* upper/fs is the container's "/": it is owned as the topmost layer is from here. */
+/* upper/fs becomes the container's "/": it gets the owner that the topmost layer has in the working directory, which is
+ * the shifted mount. */
 static int own_upper(const struct strings *layers, const char *upper, struct err *e)
 {
 	struct arena *a = arena_new();
@@ -181,7 +182,7 @@ static int mount_from(const char *dir, const struct overlay *o, const char *uppe
 	if (rc == 0)
 		rc = (way == OVERLAY_FSOPEN ? mount_by_fsopen : mount_by_mount)(o, upper, target, e);
 	if (fchdir(back) < 0)
-		abort(); /* cannot be */
+		abort(); /* the directory is open, so this cannot fail; all later relative names would be wrong */
 	return rc;
 }
 
@@ -212,7 +213,7 @@ static int mount_way(const struct overlay *o, const char *upper, const char *tar
 	return rc;
 }
 
-/* Below root, as seen from the layers directory. */
+/* The path, if it is below root, relative to the layers directory. */
 static const char *relative(const char *path, struct arena *a)
 {
 	size_t n = strlen(root);
@@ -251,15 +252,16 @@ int overlay_mount_readonly(const struct strings *layers, int userns, const char 
 	struct overlay o = { layers->n == 1 ? &padded : layers, userns, label };
 	char dir[PATH_MAX + NAME_MAX];
 
-	/* An overlay without an upper part has two lower ones at least: below the only layer is an empty one. */
+	/* An overlay without an upper part needs at least two lower directories: an empty one is put below the only
+	 * layer. */
 	if (layers->n > 1 || (layers->n == 1 && *label))
 		return mount_way(&o, NULL, target, e);
 	snprintf(dir, sizeof(dir), "%s/%s", layers_dir, layers->n ? layers->at[0] : no_layers);
 	return userns < 0 ? bind_readonly(dir, target, e) : attach_shifted(dir, userns, MOUNT_ATTR_RDONLY, target, e);
 }
 
-/* One whole overlay with an upper part, and a file made in it. */
-static int probe(const char *scratch, enum overlay_way which, int userns, struct err *e)
+/* Mounts an overlay with an upper part and makes a file in it. */
+static int overlay_probe(const char *scratch, enum overlay_way which, int userns, struct err *e)
 {
 	struct strings none = { 0 };
 	struct arena *a = arena_new();
@@ -278,7 +280,7 @@ static int probe(const char *scratch, enum overlay_way which, int userns, struct
 	return rc;
 }
 
-static int make_dirs(const char *const *dirs, size_t n, struct err *e)
+static int overlay_make_dirs(const char *const *dirs, size_t n, struct err *e)
 {
 	for (size_t i = 0; i < n; i++)
 		if (mkdir(dirs[i], 0711) < 0 && errno != EEXIST)
@@ -286,9 +288,9 @@ static int make_dirs(const char *const *dirs, size_t n, struct err *e)
 	return 0;
 }
 
-/* Removes what probe() made: a mount if it was killed in between, one file and the directories overlayfs puts into
- * work. */
-static void clean(const char *scratch, struct arena *a)
+/* Removes what overlay_probe() made: one file, the directories that overlayfs makes in work/, and the mount, which
+ * stays if crispd is killed during the probe. */
+static void overlay_clean(const char *scratch, struct arena *a)
 {
 	static const char *const left[] = { "fs/probe", "work/work/incompat/volatile/dirty",
 		"work/work/incompat/volatile", "work/work/incompat", "work/work", "work/index", "work", "fs", "mnt" };
@@ -305,8 +307,8 @@ static const char *make_scratch(struct arena *a, struct err *e)
 	const char *dirs[] = { scratch, arena_printf(a, "%s/fs", scratch), arena_printf(a, "%s/work", scratch),
 		arena_printf(a, "%s/mnt", scratch) };
 
-	clean(scratch, a);
-	return make_dirs(dirs, sizeof(dirs) / sizeof(*dirs), e) < 0 ? NULL : scratch;
+	overlay_clean(scratch, a);
+	return overlay_make_dirs(dirs, sizeof(dirs) / sizeof(*dirs), e) < 0 ? NULL : scratch;
 }
 
 static int find_way(struct arena *a, struct err *e)
@@ -317,14 +319,14 @@ static int find_way(struct arena *a, struct err *e)
 
 	if (!scratch)
 		return -1;
-	rc = probe(scratch, OVERLAY_FSOPEN, -1, &why);
+	rc = overlay_probe(scratch, OVERLAY_FSOPEN, -1, &why);
 	if (rc < 0) {
 		log_info("overlay_probe way=fsopen error=%s", log_quote(why.msg));
 		if (!make_scratch(a, e))
 			return -1;
-		rc = probe(scratch, OVERLAY_MOUNT, -1, e);
+		rc = overlay_probe(scratch, OVERLAY_MOUNT, -1, e);
 	}
-	clean(scratch, a);
+	overlay_clean(scratch, a);
 	if (rc == 0)
 		return 0;
 	e->code = ERR_FAILED_PRECONDITION;
@@ -340,8 +342,8 @@ int overlay_open(const char *root_dir, struct err *e)
 	root = root_dir;
 	snprintf(layers_dir, sizeof(layers_dir), "%s/layers", root);
 	snprintf(shifted_dir, sizeof(shifted_dir), "%s/shifted", root);
-	umount2(shifted_dir, MNT_DETACH | UMOUNT_NOFOLLOW); /* left if we were killed in between */
-	rc = make_dirs(dirs, sizeof(dirs) / sizeof(*dirs), e);
+	umount2(shifted_dir, MNT_DETACH | UMOUNT_NOFOLLOW); /* left by a crispd that was killed during a mount */
+	rc = overlay_make_dirs(dirs, sizeof(dirs) / sizeof(*dirs), e);
 	if (rc == 0)
 		rc = find_way(a, e);
 	if (rc == 0)
@@ -354,10 +356,10 @@ int overlay_probe_userns(int userns, struct err *e)
 {
 	struct arena *a = arena_new();
 	const char *scratch = make_scratch(a, e);
-	int rc = scratch ? probe(scratch, way, userns, e) : -1;
+	int rc = scratch ? overlay_probe(scratch, way, userns, e) : -1;
 
 	if (scratch)
-		clean(scratch, a);
+		overlay_clean(scratch, a);
 	arena_free(a);
 	return rc;
 }

@@ -1,4 +1,4 @@
-/* pull.c - see pull.h. The waiters; the machine they share is pull/job.c's. */
+/* pull.c - see pull.h. The table of pulls and their waiters; the machine of a pull is in pull/job.c. */
 #include "images/pull.h"
 
 #include <string.h>
@@ -18,21 +18,16 @@ struct pull {
 
 static struct link jobs; /* of struct pull_job.link */
 
-static const char *or_empty(const char *s)
+/* Pulls with equal keys share a job: the same reference and the same credentials, of which the key has the digest. */
+static char *pull_key(const char *ref, const struct registry_auth *given, struct arena *a)
 {
-	return s ? s : "";
-}
-
-/* Who asks for what; the secrets as their digest. */
-static char *key_of(const char *ref, const struct registry_auth *auth, struct arena *a)
-{
+	const struct registry_auth *auth = registry_auth_copy(given, a);
 	char digest[DIGEST_SIZE] = "";
 	const char *secret;
 
 	if (auth) {
-		secret = arena_printf(a, "%s\n%s\n%s\n%s\n%s\n%s", or_empty(auth->username), or_empty(auth->password),
-			or_empty(auth->auth), or_empty(auth->server_address), or_empty(auth->identity_token),
-			or_empty(auth->registry_token));
+		secret = arena_printf(a, "%s\n%s\n%s\n%s\n%s\n%s", auth->username, auth->password, auth->auth,
+			auth->server_address, auth->identity_token, auth->registry_token);
 		digest_of(secret, strlen(secret), digest);
 	}
 	return arena_printf(a, "%s\n%s", ref, digest);
@@ -62,7 +57,7 @@ void pull_sweep_partials(int64_t max_age_s)
 struct pull *pull_start(const char *ref, const struct registry_auth *auth, pull_done *done, void *arg)
 {
 	struct arena *a = arena_new();
-	const char *key = key_of(ref, auth, a);
+	const char *key = pull_key(ref, auth, a);
 	struct pull *p = new_zero(struct pull);
 
 	if (!jobs.next)
@@ -89,8 +84,8 @@ void pull_cancel(struct pull *p)
 		pull_job_free(j);
 }
 
-/* The job is off the list before anyone is told: a new pull of the same reference begins anew. One `done` may cancel
- * other waiters. */
+/* The job leaves the list before the first `done` runs, so that a pull of the same reference that a `done` starts gets
+ * a new job. A `done` may also cancel other waiters, so each turn of the loop takes the first that is left. */
 void pull_job_ended(struct pull_job *j, const struct err *e, const char *id)
 {
 	j->ended = true;

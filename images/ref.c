@@ -1,5 +1,5 @@
-/* ref.c - see ref.h. One pass from the right for digest and tag, one from the left for the domain, as distribution does
- * it. */
+/* ref.c - see ref.h. As in distribution's parser, digest and tag are cut off the end first, then the domain off the
+ * front. */
 #include "images/ref.h"
 
 #include <stdbool.h>
@@ -65,7 +65,7 @@ static bool domain_valid(const char *s)
 	return *s == '[' ? ipv6_valid(s, end) : host_valid(s, end);
 }
 
-/* The separator at s: one '.', one or two '_', any number of '-'. Its length, 0: none. */
+/* The length of the separator at s: one '.', one or two '_', or any number of '-'. 0: there is none. */
 static size_t separator(const char *s)
 {
 	if (*s == '.')
@@ -84,7 +84,7 @@ static bool repository_valid(const char *s)
 			s++;
 		if (!*s)
 			return true;
-		s += *s == '/' ? 1 : separator(s); /* what is no separator fails at the top */
+		s += *s == '/' ? 1 : separator(s); /* without a separator the next turn of the loop fails */
 	}
 }
 
@@ -98,7 +98,8 @@ static bool tag_valid(const char *s)
 	return true;
 }
 
-/* "a/b": is what stands before the first slash a domain? Only if it could not be a Docker Hub user name. */
+/* Are the first bytes of the name, up to the slash, a domain? Only if they cannot be a user name of Docker Hub: they
+ * are "localhost", or have a dot, a colon or an upper-case letter. */
 static bool has_domain(const char *name, size_t first)
 {
 	if (strncmp(name, "localhost", first) == 0 && first == strlen("localhost"))
@@ -126,11 +127,11 @@ static void split_domain(struct ref *r, const char *name, struct arena *a)
 		r->repository = arena_printf(a, "library/%s", r->repository);
 }
 
-static int check(const struct ref *r, const char *text, struct err *e)
+static int ref_check(const struct ref *r, const char *text, struct err *e)
 {
 	if (!domain_valid(r->domain))
-		return err_set(
-			e, ERR_INVALID_ARGUMENT, "image reference \"%.300s\": \"%.100s\" is no host", text, r->domain);
+		return err_set(e, ERR_INVALID_ARGUMENT, "image reference \"%.300s\": \"%.100s\" is not a host", text,
+			r->domain);
 	if (!repository_valid(r->repository))
 		return err_set(e, ERR_INVALID_ARGUMENT,
 			"image reference \"%.300s\": the repository name \"%.260s\" is malformed%s", text,
@@ -142,7 +143,7 @@ static int check(const struct ref *r, const char *text, struct err *e)
 	return 0;
 }
 
-/* Cuts ":tag" off the end of name: a colon behind the last slash, for one before it is a port. */
+/* Cuts ":tag" off the end of name. The colon must come after the last slash: before it, a colon begins a port. */
 static int cut_tag(struct ref *r, char *name, const char *text, struct err *e)
 {
 	char *slash = strrchr(name, '/'), *colon = strchr(slash ? slash : name, ':');
@@ -169,7 +170,7 @@ int ref_parse(struct ref *r, const char *text, struct arena *a, struct err *e)
 		r->digest = at + 1;
 		if (!digest_valid(r->digest))
 			return err_set(e, ERR_INVALID_ARGUMENT,
-				"image reference \"%.300s\": \"%.100s\" is no sha256 digest%s", text, r->digest,
+				"image reference \"%.300s\": \"%.100s\" is not a sha256 digest%s", text, r->digest,
 				strncmp(r->digest, "sha512:", 7) == 0 ? " (sha512 is not supported)" : "");
 	}
 	if (strlen(name) == DIGEST_HEX && strspn(name, "0123456789abcdef") == DIGEST_HEX)
@@ -180,7 +181,7 @@ int ref_parse(struct ref *r, const char *text, struct arena *a, struct err *e)
 	if (!*r->tag && !*r->digest)
 		r->tag = "latest";
 	split_domain(r, name, a);
-	return check(r, text, e);
+	return ref_check(r, text, e);
 }
 
 char *ref_name(const struct ref *r, struct arena *a)

@@ -1,8 +1,8 @@
-/* ref.h - image references: what users write, made whole.
+/* ref.h - image references: the short forms that users write, completed.
  *
- * "busybox" -> docker.io/library/busybox:latest; "host:5000/a/b@sha256:.." keeps its digest; with name:tag@digest both
- * are kept and the digest decides. Spec: distribution reference grammar (github.com/distribution/reference, regexp.go).
- */
+ * "busybox" becomes docker.io/library/busybox:latest. "host:5000/a/b@sha256:.." gets no tag. Of name:tag@digest both
+ * tag and digest are kept, and the digest decides.
+ * Spec: distribution reference grammar (github.com/distribution/reference, regexp.go). */
 #ifndef IMAGES_REF_H
 #define IMAGES_REF_H
 
@@ -17,10 +17,10 @@ struct ref {
 };
 
 /* INVALID_ARGUMENT with the text and the reason. Strings live in the arena. */
-int ref_parse(struct ref *r, const char *text, struct arena *a, struct err *e);
+int ref_parse(struct ref *ref, const char *text, struct arena *arena, struct err *e);
 
-char *ref_name(const struct ref *r, struct arena *a);   /* domain/repository */
-char *ref_tagged(const struct ref *r, struct arena *a); /* domain/repository:tag, NULL without a tag */
-char *ref_digested(const struct ref *r, const char *digest, struct arena *a); /* domain/repository@digest */
+char *ref_name(const struct ref *ref, struct arena *arena);   /* domain/repository */
+char *ref_tagged(const struct ref *ref, struct arena *arena); /* domain/repository:tag, NULL without a tag */
+char *ref_digested(const struct ref *ref, const char *digest, struct arena *arena); /* domain/repository@digest */
 
 #endif

@@ -1,8 +1,8 @@
-/* registry.h - one resource of a repository, from whichever of its hosts has it.
+/* registry.h - fetches a manifest or a blob of a repository from one of the hosts that serve it.
  *
- * Mirrors in order, then the server; credentials on demand; redirects; retries with back-off; a body that breaks off
- * goes on where it ended. Specs: OCI distribution-spec "Pull"; Docker Registry HTTP API V2; containerd docs/hosts.md.
- */
+ * Mirrors are asked in their order, then the server. Credentials are sent when a host asks for them; redirects are
+ * followed; failures are retried with back-off; a body that breaks off is continued where it ended.
+ * Specs: OCI distribution-spec "Pull"; Docker Registry HTTP API V2; containerd docs/hosts.md. */
 #ifndef IMAGES_REGISTRY_H
 #define IMAGES_REGISTRY_H
 
@@ -20,19 +20,22 @@ struct registry_auth {
 	const char *username, *password, *auth, *server_address, *identity_token, *registry_token;
 };
 
-/* A repository with its hosts and the credentials for them. Counted: a pull and the layers it began hold it together.
- */
+/* A copy in which every NULL is "". NULL of NULL. */
+const struct registry_auth *registry_auth_copy(const struct registry_auth *auth, struct arena *arena);
+
+/* A repository with its hosts and the credentials for them. It counts its holders: a pull, and each transfer of a layer
+ * that the pull began. */
 struct registry;
 int registry_new(struct registry **out, const struct ref *ref, const struct registry_auth *auth, struct err *e);
-struct registry *registry_hold(struct registry *r);
-void registry_release(struct registry *r);
+struct registry *registry_hold(struct registry *registry);
+void registry_release(struct registry *registry);
 
 struct registry_request {
 	const char *method; /* "GET", "HEAD" */
 	const char *kind;   /* "manifests", "blobs" */
 	const char *name;   /* a tag or a digest */
 	uint64_t offset;    /* of a blob: the first byte wanted */
-	const struct strings *urls; /* of a foreign layer, tried after the hosts; may be NULL */
+	const struct strings *urls; /* of a foreign layer, asked after the hosts; may be NULL */
 };
 
 struct registry_answer {
@@ -44,10 +47,11 @@ struct registry_get; /* one transfer; gone once `done` ran or registry_cancel() 
 struct registry_events {
 	/* registry_cancel() must not be called inside head() and data().
 	 *
-	 * A manifest's bytes begin, at its first one: after a retry once more. Not for blobs. May be NULL. */
+	 * A manifest begins: data() follows from its first byte on. After a retry head() runs again. head() never runs
+	 * for blobs and may be NULL. */
 	void (*head)(void *arg, const struct registry_answer *answer);
-	/* The next bytes: a blob's from `offset` on without a gap, over retries. true: all taken; false: none taken,
-	 * pause. */
+	/* The next bytes. A blob's begin at `offset` and have no gap, also over retries. true: all bytes were taken;
+	 * false: none was taken, and the transfer pauses until registry_resume(). */
 	bool (*data)(void *arg, const void *p, size_t n);
 	/* e NULL: complete. Else as pull.h says: NOT_FOUND, UNAUTHENTICATED, PERMISSION_DENIED, UNAVAILABLE; DATA_LOSS:
 	 * the registry has no bytes at `offset`; INTERNAL: any other answer. */
@@ -55,10 +59,10 @@ struct registry_events {
 	void *arg;
 };
 
-/* All of q is copied. Nothing runs inside registry_start(). */
+/* The request is copied. No event runs inside registry_start(). */
 struct registry_get *registry_start(
-	struct registry *r, const struct registry_request *q, const struct registry_events *ev);
-void registry_resume(struct registry_get *g); /* after data() said false */
-void registry_cancel(struct registry_get *g);
+	struct registry *registry, const struct registry_request *request, const struct registry_events *events);
+void registry_resume(struct registry_get *get); /* after data() returned false */
+void registry_cancel(struct registry_get *get);
 
 #endif

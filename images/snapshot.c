@@ -1,8 +1,8 @@
-/* snapshot.c - see snapshot.h. The table of writable parts; the mounts are overlay.c's.
+/* snapshot.c - see snapshot.h. The table of writable parts; overlay.c makes the mounts.
  *
- * A snapshot is its record <root>/snapshots/<id>.json and its directory <root>/snapshots/<id>. The record comes first
- * and goes last, so nothing on disk is without one; a record without a directory is dropped at start-up. Usage is
- * measured by one child at a time, in the order asked for: a stats call for 1000 containers must not start 1000
+ * A snapshot has a record <root>/snapshots/<id>.json and a directory <root>/snapshots/<id>. The record is written first
+ * and removed last, so every directory has a record; a record without a directory is removed at start-up. Usage is
+ * measured by one child at a time, in the order of the requests: a stats call for 1000 containers must not start 1000
  * children. */
 #include "images/snapshot.h"
 
@@ -30,9 +30,9 @@ struct snapshot {
 	const char *id;
 	struct strings layers;
 	uint64_t bytes, inodes;
-	int64_t at_ns;    /* CLOCK_REALTIME of the measure, 0: never */
-	int64_t asked_ns; /* monotonic, of the last measure's start */
-	struct link queue; /* of `measuring`; the first one is with the child */
+	int64_t at_ns;    /* CLOCK_REALTIME of the last measurement's end, 0: never measured */
+	int64_t asked_ns; /* monotonic, when the last measurement was asked for */
+	struct link queue; /* of `measuring`; the child measures the first */
 	struct arena *arena;
 };
 
@@ -51,7 +51,7 @@ bool snapshot_is_open(void)
 	return is_open;
 }
 
-static const char *path_of(const char *id, const char *part)
+static const char *snapshot_path(const char *id, const char *part)
 {
 	static char path[PATH_MAX + NAME_MAX + 16];
 
@@ -59,7 +59,7 @@ static const char *path_of(const char *id, const char *part)
 	return path;
 }
 
-static struct snapshot *entry_new(const char *id, const struct strings *layers)
+static struct snapshot *snapshot_new(const char *id, const struct strings *layers)
 {
 	struct arena *a = arena_new();
 	struct snapshot *s = arena_zalloc(a, sizeof(*s)), spec = { .id = id, .layers = *layers };
@@ -70,13 +70,13 @@ static struct snapshot *entry_new(const char *id, const struct strings *layers)
 	return s;
 }
 
-static bool id_valid(const char *id)
+static bool snapshot_id_valid(const char *id)
 {
 	return *id && strlen(id) <= 128 &&
 		id[strspn(id, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_-")] == '\0';
 }
 
-static int on_record(void *arg, const char *name, const json_t *j, struct err *e)
+static int on_snapshot_record(void *arg, const char *name, const json_t *j, struct err *e)
 {
 	struct arena *a = arena_new();
 	struct snapshot spec = { 0 };
@@ -84,19 +84,19 @@ static int on_record(void *arg, const char *name, const json_t *j, struct err *e
 	int rc = fields_from_json(snapshot_fields, &spec, j, a, e);
 
 	(void)arg;
-	if (rc == 0 && (strcmp(spec.id, name) != 0 || !id_valid(name)))
+	if (rc == 0 && (strcmp(spec.id, name) != 0 || !snapshot_id_valid(name)))
 		rc = err_set(e, ERR_INTERNAL, "the record of snapshot %.128s says that it is %.128s", name, spec.id);
-	if (rc == 0 && stat(path_of(name, ""), &st) < 0)
+	if (rc == 0 && stat(snapshot_path(name, ""), &st) < 0)
 		record_remove(dir, name);
 	else if (rc == 0)
-		entry_new(spec.id, &spec.layers);
+		snapshot_new(spec.id, &spec.layers);
 	arena_free(a);
 	return rc;
 }
 
 static void measure_drop(struct snapshot *s);
 
-static void forget_all(void)
+static void snapshot_forget(void)
 {
 	for (struct map_slot *m = map_next(&snapshots, NULL); m; m = map_next(&snapshots, m)) {
 		struct snapshot *s = m->value;
@@ -111,11 +111,11 @@ int snapshot_open(const char *root, struct err *e)
 {
 	if (!measuring.next)
 		list_init(&measuring);
-	forget_all();
+	snapshot_forget();
 	snprintf(dir, sizeof(dir), "%s/snapshots", root);
 	if (overlay_open(root, e) < 0)
 		return -1;
-	if (record_each(dir, SNAPSHOT_VERSION, on_record, NULL, e) < 0)
+	if (record_each(dir, SNAPSHOT_VERSION, on_snapshot_record, NULL, e) < 0)
 		return -1;
 	is_open = true;
 	unused_ring();
@@ -127,8 +127,8 @@ bool snapshot_exists(const char *id)
 	return map_get(&snapshots, id) != NULL;
 }
 
-/* The upper directory is the container's "/": it takes mode and owner from the image's topmost one. */
-static int make_dirs(const struct snapshot *s, struct err *e)
+/* The upper directory becomes the container's "/": it gets the mode and owner of the topmost layer's directory. */
+static int snapshot_make_dirs(const struct snapshot *s, struct err *e)
 {
 	char top[PATH_MAX + NAME_MAX + 16];
 	struct stat st = { .st_mode = 0755 };
@@ -138,12 +138,12 @@ static int make_dirs(const struct snapshot *s, struct err *e)
 		if (stat(top, &st) < 0)
 			return err_os(e, ERR_INTERNAL, "layer %s", s->layers.at[s->layers.n - 1]);
 	}
-	/* 0711: a container's root user in a user namespace must pass through. */
-	if (mkdir(path_of(s->id, ""), 0711) < 0 || mkdir(path_of(s->id, "/work"), 0711) < 0 ||
-		mkdir(path_of(s->id, "/fs"), 0755) < 0)
+	/* 0711: the root user of a container in a user namespace must pass through it. */
+	if (mkdir(snapshot_path(s->id, ""), 0711) < 0 || mkdir(snapshot_path(s->id, "/work"), 0711) < 0 ||
+		mkdir(snapshot_path(s->id, "/fs"), 0755) < 0)
 		return err_os(e, ERR_INTERNAL, "make snapshot %s", s->id);
-	if (chown(path_of(s->id, "/fs"), st.st_uid, st.st_gid) < 0 ||
-		chmod(path_of(s->id, "/fs"), st.st_mode & 07777) < 0)
+	if (chown(snapshot_path(s->id, "/fs"), st.st_uid, st.st_gid) < 0 ||
+		chmod(snapshot_path(s->id, "/fs"), st.st_mode & 07777) < 0)
 		return err_os(e, ERR_INTERNAL, "make snapshot %s", s->id);
 	return 0;
 }
@@ -153,28 +153,30 @@ int snapshot_prepare(const char *id, const struct strings *layers, struct err *e
 	auto_json json_t *j = NULL;
 	struct snapshot *s;
 
-	if (!id_valid(id))
-		return err_set(e, ERR_INVALID_ARGUMENT, "\"%.128s\" is no snapshot id", id);
+	if (!snapshot_id_valid(id))
+		return err_set(e, ERR_INVALID_ARGUMENT, "\"%.128s\" is not a snapshot id", id);
 	if (snapshot_exists(id))
 		return err_set(e, ERR_ALREADY_EXISTS, "snapshot %s exists", id);
-	s = entry_new(id, layers);
+	s = snapshot_new(id, layers);
 	j = fields_to_json(snapshot_fields, s);
-	if (record_write(dir, id, SNAPSHOT_VERSION, j, e) == 0 && make_dirs(s, e) == 0)
+	if (record_write(dir, id, SNAPSHOT_VERSION, j, e) == 0 && snapshot_make_dirs(s, e) == 0)
 		return 0;
 	snapshot_remove(id);
 	return -1;
 }
 
-/* A volatile overlay that was not unmounted in order leaves a mark and cannot be mounted again while it is there. The
- * upper part is whole as long as the machine runs, and nobody mounts it after a power cut. */
+/* The kernel marks the work directory of a `volatile` overlay and removes the mark at an orderly unmount; while the
+ * mark exists it refuses to mount the upper directory again. The mark guards against data lost in a power cut. As long
+ * as the machine runs nothing is lost, and snapshots of an earlier boot are not mounted again, so the mark is removed.
+ * */
 static void forget_volatile(const char *id)
 {
-	unlink(path_of(id, "/work/work/incompat/volatile/dirty"));
-	rmdir(path_of(id, "/work/work/incompat/volatile"));
-	rmdir(path_of(id, "/work/work/incompat"));
+	unlink(snapshot_path(id, "/work/work/incompat/volatile/dirty"));
+	rmdir(snapshot_path(id, "/work/work/incompat/volatile"));
+	rmdir(snapshot_path(id, "/work/work/incompat"));
 }
 
-/* Something else than the file system around it begins at target. */
+/* target is the root of a mount. */
 static bool is_mounted(const char *target)
 {
 	struct statx st;
@@ -192,7 +194,7 @@ int snapshot_mount(const char *id, int userns, const char *label, const char *ta
 	if (is_mounted(target))
 		return err_set(e, ERR_INTERNAL, "mount snapshot %s: %s is a mount already", id, target);
 	forget_volatile(id);
-	snprintf(upper, sizeof(upper), "%s", path_of(id, ""));
+	snprintf(upper, sizeof(upper), "%s", snapshot_path(id, ""));
 	if (overlay_mount(&s->layers, upper, userns, label, target, e) < 0)
 		return err_wrap(e, "mount snapshot %s", id);
 	return 0;
@@ -200,7 +202,7 @@ int snapshot_mount(const char *id, int userns, const char *label, const char *ta
 
 int snapshot_unmount(const char *target, struct err *e)
 {
-	/* EINVAL: no mount; ENOENT: not even a directory. */
+	/* EINVAL: not a mount; ENOENT: no such directory. */
 	if (umount2(target, MNT_DETACH | UMOUNT_NOFOLLOW) == 0 || errno == EINVAL || errno == ENOENT)
 		return 0;
 	return err_os(e, ERR_INTERNAL, "unmount %s", target);
@@ -241,7 +243,7 @@ void snapshot_remove(const char *id)
 	if (!s)
 		return;
 	measure_drop(s);
-	discard(path_of(id, ""));
+	discard(snapshot_path(id, ""));
 	record_remove(dir, id);
 	arena_free(s->arena);
 	unused_ring(); /* it may have been the last user of a removed image's layers */
@@ -249,7 +251,7 @@ void snapshot_remove(const char *id)
 
 const char *snapshot_upper(const char *id, struct arena *a)
 {
-	return arena_strdup(a, path_of(id, "/fs"));
+	return arena_strdup(a, snapshot_path(id, "/fs"));
 }
 
 const char *const *snapshot_layers(const char *id, struct arena *a)
@@ -262,17 +264,18 @@ const char *const *snapshot_layers(const char *id, struct arena *a)
 	return list;
 }
 
-/* The root's mode and owner are the image's unless something else was said of it. */
+/* A root of `fs` with the owner 0:0 and the mode 0755, which the unpacker gives when the tar does not say them, gets
+ * the owner and mode that the snapshot's directory has from the image. */
 int snapshot_replace(const char *id, const char *fs, struct err *e)
 {
 	struct stat was, is;
 
-	if (stat(path_of(id, "/fs"), &was) < 0 || stat(fs, &is) < 0)
+	if (stat(snapshot_path(id, "/fs"), &was) < 0 || stat(fs, &is) < 0)
 		return err_os(e, ERR_INTERNAL, "snapshot %.128s", id);
 	if (is.st_uid == 0 && is.st_gid == 0 && (is.st_mode & 07777) == 0755 &&
 	    (chown(fs, was.st_uid, was.st_gid) < 0 || chmod(fs, was.st_mode & 07777) < 0))
 		return err_os(e, ERR_INTERNAL, "snapshot %.128s", id);
-	if (rmdir(path_of(id, "/fs")) < 0 || rename(fs, path_of(id, "/fs")) < 0)
+	if (rmdir(snapshot_path(id, "/fs")) < 0 || rename(fs, snapshot_path(id, "/fs")) < 0)
 		return err_os(e, ERR_INTERNAL, "replace the writable part of snapshot %.128s", id);
 	return 0;
 }
@@ -323,7 +326,7 @@ static void measure_next(void)
 	struct snapshot *s = first ? container_of(first, struct snapshot, queue) : NULL;
 
 	if (s && !measure)
-		measure = unpack_usage(path_of(s->id, "/fs"), on_measured, s);
+		measure = unpack_usage(snapshot_path(s->id, "/fs"), on_measured, s);
 }
 
 void snapshot_usage(const char *id, uint64_t *bytes, uint64_t *inodes, int64_t *at_ns)

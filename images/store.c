@@ -1,7 +1,7 @@
 /* store.c - see store.h.
  *
- * A tag moves in two steps: first the record of the image that has it now, then that of the one that had it. Killed
- * between them, both records name it; at the next start the image pulled last keeps it. */
+ * A tag moves in two steps: first the record of its new image is written, then the record of its old image. After a
+ * kill between the two writes both records name the tag; at the next start the image that was pulled last keeps it. */
 #include "images/store.h"
 
 #include <errno.h>
@@ -48,7 +48,7 @@ bool store_is_open(void)
 	return is_open;
 }
 
-static bool has(const struct strings *s, const char *what)
+static bool strings_have(const struct strings *s, const char *what)
 {
 	for (size_t i = 0; i < s->n; i++)
 		if (strcmp(s->at[i], what) == 0)
@@ -56,7 +56,7 @@ static bool has(const struct strings *s, const char *what)
 	return false;
 }
 
-/* x then what y has beyond it; strings are borrowed, the array is in the arena. */
+/* The strings of x, then those of y that x does not have. The strings are borrowed, the array is in the arena. */
 static struct strings joined(const struct strings *x, const struct strings *y, struct arena *a)
 {
 	struct strings out = { arena_zalloc(a, (x->n + y->n) * sizeof(*out.at)), 0 };
@@ -64,7 +64,7 @@ static struct strings joined(const struct strings *x, const struct strings *y, s
 	for (size_t i = 0; i < x->n; i++)
 		out.at[out.n++] = x->at[i];
 	for (size_t i = 0; i < y->n; i++)
-		if (!has(&out, y->at[i]))
+		if (!strings_have(&out, y->at[i]))
 			out.at[out.n++] = y->at[i];
 	return out;
 }
@@ -74,7 +74,7 @@ static struct strings without(const struct strings *x, const struct strings *y, 
 	struct strings out = { arena_zalloc(a, x->n * sizeof(*out.at)), 0 };
 
 	for (size_t i = 0; i < x->n; i++)
-		if (!has(y, x->at[i]))
+		if (!strings_have(y, x->at[i]))
 			out.at[out.n++] = x->at[i];
 	return out;
 }
@@ -90,8 +90,8 @@ static bool matches_pinned(const struct strings *names)
 	return false;
 }
 
-/* A whole copy in an arena of its own takes the place of the entry with this id, if there is one. */
-static struct image *replace(const struct image *spec)
+/* Puts a full copy of *spec, with an arena of its own, into the table; an older entry with this id is freed. */
+static struct image *store_replace(const struct image *spec)
 {
 	struct arena *a = arena_new();
 	struct image *img = arena_zalloc(a, sizeof(*img)), *old = map_get(&images, spec->id);
@@ -105,14 +105,15 @@ static struct image *replace(const struct image *spec)
 	return img;
 }
 
-static int write_record(const struct image *img, struct err *e)
+static int store_write(const struct image *img, struct err *e)
 {
 	auto_json json_t *j = fields_to_json(image_fields, img);
 
 	return record_write(records_dir, digest_hex(img->id), IMAGE_VERSION, j, e);
 }
 
-/* Every other image loses the tags that `owner` has. A record that cannot be written says so at the next start only. */
+/* Every other image loses the tags that `owner` has. A record that cannot be written is logged and no failure: the next
+ * start settles a tag that two records name. */
 static void move_tags(const struct image *owner)
 {
 	struct arena *a = arena_new();
@@ -125,8 +126,8 @@ static void move_tags(const struct image *owner)
 		changed.tags = without(&img->tags, &owner->tags, a);
 		if (img == owner || changed.tags.n == img->tags.n)
 			continue;
-		s = NULL; /* replace() may move the slots: begin again */
-		if (write_record(replace(&changed), &e) < 0)
+		s = NULL; /* store_replace() may move the slots: begin again */
+		if (store_write(store_replace(&changed), &e) < 0)
 			log_error("store_move_tags error=%s", log_quote(e.msg));
 	}
 	arena_free(a);
@@ -146,9 +147,9 @@ int store_add(const struct image *img, struct err *e)
 		next.layers = old->layers;
 	}
 	next.pulled_at_ns = loop_real_ns();
-	rc = write_record(&next, e);
+	rc = store_write(&next, e);
 	if (rc == 0) {
-		img = replace(&next);
+		img = store_replace(&next);
 		for (size_t i = 0; i < img->layers.n; i++)
 			layer_by_dir(img->layers.at[i])->kept = false;
 		move_tags(img);
@@ -157,7 +158,7 @@ int store_add(const struct image *img, struct err *e)
 	return rc < 0 ? err_wrap(e, "record of image") : 0;
 }
 
-/* 1: exactly one image has an id that begins with these digits. 2: several have. */
+/* How many images have an id that begins with these digits: 0, 1 or, for two and more, 2. *found is one of them. */
 static int find_prefix(const char *digits, struct image **found)
 {
 	size_t n = strlen(digits);
@@ -173,7 +174,7 @@ static int find_prefix(const char *digits, struct image **found)
 	return count;
 }
 
-/* A digest decides; without one, the tag. */
+/* Where the text has a digest, the digest decides and the tag is ignored. */
 static struct image *find_name(const char *text)
 {
 	struct arena *a = arena_new();
@@ -187,7 +188,7 @@ static struct image *find_name(const char *text)
 		for (struct map_slot *s = map_next(&images, NULL); s && !found; s = map_next(&images, s)) {
 			struct image *img = s->value;
 
-			if (has(*r.digest ? &img->digests : &img->tags, name))
+			if (strings_have(*r.digest ? &img->digests : &img->tags, name))
 				found = img;
 		}
 	}
@@ -195,9 +196,9 @@ static struct image *find_name(const char *text)
 	return found;
 }
 
-/* An id in full, a name, the beginning of an id, in this order: an image called "cafe" wins over an id that begins so.
- */
-static int find(const char *ref, struct image **found)
+/* In this order: a full id, a name, the beginning of an id. So an image with the name "cafe" wins over an id that
+ * begins with "cafe". */
+static int store_lookup(const char *ref, struct image **found)
 {
 	if (strncmp(ref, "sha256:", 7) == 0)
 		return find_prefix(ref + 7, found);
@@ -211,7 +212,7 @@ const struct image *store_find(const char *ref)
 {
 	struct image *img = NULL;
 
-	return find(ref, &img) == 1 ? img : NULL;
+	return store_lookup(ref, &img) == 1 ? img : NULL;
 }
 
 void store_each(void (*fn)(void *arg, const struct image *img), void *arg)
@@ -223,7 +224,7 @@ void store_each(void (*fn)(void *arg, const struct image *img), void *arg)
 int store_remove(const char *ref, struct err *e)
 {
 	struct image *img = NULL;
-	int n = find(ref, &img);
+	int n = store_lookup(ref, &img);
 
 	if (n > 1)
 		return err_set(e, ERR_INVALID_ARGUMENT, "several images have ids that begin with %.80s", ref);
@@ -253,7 +254,7 @@ void store_usage(struct images_usage *out)
 	layer_each(count_layer, out);
 }
 
-static int on_record(void *arg, const char *name, const json_t *j, struct err *e)
+static int on_image_record(void *arg, const char *name, const json_t *j, struct err *e)
 {
 	struct arena *a = arena_new();
 	struct image img = { 0 };
@@ -269,10 +270,10 @@ static int on_record(void *arg, const char *name, const json_t *j, struct err *e
 			l->kept = false;
 		else
 			rc = err_set(
-				e, ERR_INTERNAL, "image %.12s: its layer %.40s is not there", name, img.layers.at[i]);
+				e, ERR_INTERNAL, "image %.12s: its layer %.40s does not exist", name, img.layers.at[i]);
 	}
 	if (rc == 0)
-		replace(&img);
+		store_replace(&img);
 	arena_free(a);
 	return rc;
 }
@@ -284,7 +285,8 @@ static int newest_first(const void *x, const void *y)
 	return (a->pulled_at_ns < b->pulled_at_ns) - (a->pulled_at_ns > b->pulled_at_ns);
 }
 
-/* Two records with one tag: see the top. Each takes its tags from those pulled before it. */
+/* Two records may name one tag (see the top of this file). From the newest to the oldest, each image takes its tags
+ * away from all others: so a tag stays with the image that was pulled last. */
 static void settle_tags(void)
 {
 	struct arena *a = arena_new();
@@ -302,7 +304,7 @@ static void settle_tags(void)
 	arena_free(a);
 }
 
-static void forget_all(void)
+static void store_forget(void)
 {
 	for (struct map_slot *s = map_next(&images, NULL); s; s = map_next(&images, s))
 		arena_free(((struct image *)s->value)->arena);
@@ -313,14 +315,14 @@ int store_open(struct err *e)
 {
 	const char *root = images_config()->root;
 
-	forget_all();
+	store_forget();
 	if (strlen(root) > PATH_MAX - 200)
 		return err_set(e, ERR_INTERNAL, "the path %.100s.. is too long", root);
 	if (mkdir(root, 0711) < 0 && errno != EEXIST)
 		return err_os(e, ERR_INTERNAL, "make %s", root);
 	snprintf(records_dir, sizeof(records_dir), "%s/images", root);
 	if (discard_open(root, e) < 0 || content_open(root, e) < 0 || layer_open(root, e) < 0 ||
-	    record_each(records_dir, IMAGE_VERSION, on_record, NULL, e) < 0)
+	    record_each(records_dir, IMAGE_VERSION, on_image_record, NULL, e) < 0)
 		return err_wrap(e, "image store");
 	settle_tags();
 	is_open = true;

@@ -1,8 +1,8 @@
-/* store.h - the images we have: names, records, and who still needs them.
+/* store.h - the table of images: their names and records.
  *
- * The one table of struct image; a record per image in <root>/images/<hex of id>.json. Layers are directories
- * <root>/layers/<short name>, shared between images; `gc` removes the ones no image and no snapshot refers to.
- * One id everywhere: "sha256:<hex>", the digest of the image's config. */
+ * The only table of struct image, with one record per image in <root>/images/<hex of id>.json. A layer is a directory
+ * <root>/layers/<short name>, shared between images; gc.h removes the layers that no image and no snapshot refers to.
+ * An image's id is "sha256:<hex>", the digest of its config, in every interface. */
 #ifndef IMAGES_STORE_H
 #define IMAGES_STORE_H
 
@@ -18,7 +18,8 @@ struct image_config {
 	const char *working_dir, *user, *stop_signal;
 	struct pairs labels;
 	struct strings volumes;
-	const char *checkpoint; /* of the manifest: it holds the checkpoint of a container of this name; "": an image */
+	/* From the manifest. Not "": the image holds the checkpoint of a container of this name. */
+	const char *checkpoint;
 };
 
 struct image {
@@ -30,7 +31,7 @@ struct image {
 	int64_t pulled_at_ns;
 	struct image_config config;
 	struct strings layers;  /* directory names below <root>/layers, lowest first */
-	struct strings blobs;   /* digests of what content.h keeps of it; the first is the config */
+	struct strings blobs;   /* digests of its config, first, and its manifests: content.h has them */
 	struct arena *arena;    /* owns all of the above */
 };
 
@@ -39,23 +40,25 @@ struct image {
 int store_open(struct err *e);
 bool store_is_open(void);
 
-/* Adds what a pull made, or its names to the image that has this id already; borrows nothing. Of `img` only id, tags,
- * digests, size_bytes, config, layers and blobs are read. A tag that another image had moves here. INTERNAL: the
- * record. */
-int store_add(const struct image *img, struct err *e);
+/* Adds the image that a pull made. Where an image with this id exists already, it gets the new names. `image` is
+ * copied; only its id, tags, digests, size_bytes, config, layers and blobs are read. A tag of another image moves to
+ * this image. INTERNAL: the record cannot be written. */
+int store_add(const struct image *image, struct err *e);
 
 /* By id (with or without "sha256:", or a unique prefix of it of at least 3 digits), tag, name (":latest" implied) or
- * name@digest. NULL: unknown or not unique. Valid until the image is removed: do not keep it over a wait. */
+ * name@digest. NULL: unknown or not unique. Valid until the image is removed or added again: keep the id over a wait,
+ * not the pointer. */
 const struct image *store_find(const char *ref);
-void store_each(void (*fn)(void *arg, const struct image *img), void *arg);
+void store_each(void (*fn)(void *arg, const struct image *image), void *arg);
 
-/* Removes the image that `ref` names with all its tags and digests; unknown is success, an id prefix that fits
- * several is INVALID_ARGUMENT. Layers go later, in a child. */
+/* Removes the image that `ref` names, with all its tags and digests. An unknown image is success; an id prefix of
+ * several images is INVALID_ARGUMENT. The layers are removed later (gc.h), by a child. */
 int store_remove(const char *ref, struct err *e);
 
-/* ImageFsInfo: the directory all is in, and what layers, manifests and configs use: as the unpacker counted them. */
+/* For the RPC ImageFsInfo: what layers, manifests and configs use. The unpacker counted the layers' bytes and inodes.
+ * */
 struct images_usage {
-	const char *mountpoint; /* <root> */
+	const char *mountpoint; /* <root>, which holds all of it */
 	uint64_t used_bytes, inodes_used;
 	int64_t at_ns;
 };

@@ -8,12 +8,13 @@
  *     |                                    |
  *     +--damaged, and old bytes were used--+      any error --> FAILED
  *
- * Waits on: the registry, and now and then the next turn (LOAD, STREAM), a free place among the unpackers (LOAD, WAIT),
+ * "A child" is an unpacker; "all here": the whole blob has arrived.
+ * Waits on: the registry, and after each burst the next turn (LOAD, STREAM), a free place for an unpacker (LOAD, WAIT),
  * the unpacker (STREAM, UNPACK).
  *
- * Downloads do not wait for a CPU: there are as many unpackers as CPUs, and a layer without one only goes to its
- * partial file, which its unpacker reads first. When the registry fails one waiter's credentials, the next waiter's are
- * tried. */
+ * There are at most as many unpackers as CPUs. A download does not wait for its unpacker: until there is a free place
+ * its bytes only go to the partial file, which the unpacker reads first. When a download fails with one waiter's
+ * credentials, it is continued with the credentials of the next waiter. */
 #include "images/pull/fetch.h"
 
 #include <inttypes.h>
@@ -43,7 +44,7 @@ static const struct sm_state fetch_states[] = {
 	[FAILED] = { "FAILED", 0 },
 };
 
-enum { BURST_BYTES = 512 << 10 };
+enum { BURST_BYTES = 512 << 10 }; /* of one transfer, before other events of the loop get their turn */
 
 struct machine {
 	struct sm sm;
@@ -57,13 +58,13 @@ struct machine {
 	struct registry_get *get;
 	struct unpack *unpack; /* has one of `places` */
 	struct partial partial;
-	uint64_t have;         /* bytes that came; all of them are in the partial file, or with the unpacker */
-	bool held_off;         /* the registry waits until there is an unpacker */
-	bool resumed;          /* some bytes are from an earlier try */
-	bool again;            /* that try was damaged: this one is from scratch */
-	struct err trouble;    /* of our disk, told in the next turn */
+	uint64_t have;         /* bytes that arrived; all of them are in the partial file or given to the unpacker */
+	bool held_off;         /* the transfer is paused until there is an unpacker */
+	bool resumed;          /* the partial download of an earlier try was used */
+	bool again;            /* that download was damaged: this try begins at byte 0 */
+	struct err trouble;    /* a failure of the disk or a blob that is too long, reported in the next turn */
 	struct timer timer;
-	size_t burst;          /* bytes since the loop last turned to others */
+	size_t burst;          /* bytes since other events last had their turn */
 	struct timer breath;
 	struct arena *arena;
 };
@@ -77,8 +78,8 @@ struct fetch {
 };
 
 static struct link machines; /* of struct machine.link */
-static struct link wishes;   /* of struct machine.wish, in order */
-static int places = 1;       /* unpackers that may still be started */
+static struct link wishes;   /* of struct machine.wish, oldest first */
+static int places = 1;       /* how many more unpackers may be started */
 
 int fetch_open(struct err *e)
 {
@@ -105,34 +106,34 @@ static struct machine *machine_find(const char *digest)
 
 /* ---- ends ---- */
 
-static void grant(void);
+static void fetch_grant(void);
 
-static void drop_unpack(struct machine *m)
+static void fetch_drop_unpack(struct machine *m)
 {
 	if (!m->unpack)
 		return;
 	unpack_cancel(take_ptr(&m->unpack));
 	places++;
-	grant();
+	fetch_grant();
 }
 
-static void drop_get(struct machine *m)
+static void fetch_drop_get(struct machine *m)
 {
 	if (m->get)
 		registry_cancel(take_ptr(&m->get));
 }
 
-/* Everything but the waiters. */
+/* Ends everything but the waiters. */
 static void machine_stop(struct machine *m)
 {
 	timer_clear(&m->timer);
 	timer_clear(&m->breath);
-	drop_get(m);
+	fetch_drop_get(m);
 	if (list_linked(&m->wish))
 		list_drop(&m->wish);
 	list_drop(&m->link);
 	partial_close(&m->partial, m->blob.digest);
-	drop_unpack(m);
+	fetch_drop_unpack(m);
 }
 
 static void machine_free(struct machine *m)
@@ -148,8 +149,8 @@ static void waiter_free(struct fetch *f)
 	free(f);
 }
 
-/* A waiter's `done` may cancel other waiters of this machine, so it takes one after the other from the list. */
-static void tell(struct machine *m, const struct err *e, struct layer *l)
+/* A waiter's `done` may cancel other waiters of this machine, so each turn of the loop takes the first that is left. */
+static void fetch_tell(struct machine *m, const struct err *e, struct layer *l)
 {
 	while (!list_empty(&m->waiters)) {
 		struct fetch *f = container_of(list_first(&m->waiters), struct fetch, link);
@@ -161,34 +162,34 @@ static void tell(struct machine *m, const struct err *e, struct layer *l)
 	}
 }
 
-static void finish(struct machine *m, struct layer *l)
+static void fetch_finish(struct machine *m, struct layer *l)
 {
 	sm_move(&m->sm, DONE);
 	partial_drop(&m->partial, m->blob.digest);
 	machine_stop(m);
-	tell(m, NULL, l);
+	fetch_tell(m, NULL, l);
 	machine_free(m);
 }
 
-static void fail(struct machine *m, const struct err *e)
+static void fetch_fail(struct machine *m, const struct err *e)
 {
 	struct err copy = *e;
 
-	/* What a later try cannot use. */
+	/* After these errors a later try could not use the partial download. */
 	if (e->code == ERR_DATA_LOSS || e->code == ERR_INVALID_ARGUMENT || e->code == ERR_RESOURCE_EXHAUSTED)
 		partial_drop(&m->partial, m->blob.digest);
 	sm_move(&m->sm, FAILED);
 	machine_stop(m);
 	err_wrap(&copy, "layer %.19s", m->blob.digest);
-	tell(m, &copy, NULL);
+	fetch_tell(m, &copy, NULL);
 	machine_free(m);
 }
 
 /* ---- the registry's end ---- */
 
-static void load(struct machine *m);
+static void fetch_load(struct machine *m);
 
-/* The first waiter that came with other credentials. */
+/* The session of the first waiter whose credentials differ from those in use. */
 static struct registry *next_session(struct machine *m)
 {
 	list_each(it, &m->waiters) {
@@ -200,17 +201,18 @@ static struct registry *next_session(struct machine *m)
 	return NULL;
 }
 
-/* The registry failed this session: its waiters are told; others go on with theirs, from the byte that was reached. */
+/* The registry refused the session m->from. With another waiter's session the transfer goes on at the byte it has
+ * reached, and only the waiter of the refused session gets the error. DATA_LOSS does not depend on credentials. */
 static void on_get_failed(struct machine *m, const struct err *e)
 {
 	struct registry *next = e->code == ERR_DATA_LOSS ? NULL : next_session(m), *old = m->from;
 	struct err copy = *e;
 
 	if (!next)
-		return fail(m, e);
+		return fetch_fail(m, e);
 	err_wrap(&copy, "layer %.19s", m->blob.digest);
 	m->from = registry_hold(next);
-	load(m);
+	fetch_load(m);
 	list_each(it, &m->waiters) {
 		struct fetch *f = container_of(it, struct fetch, link);
 
@@ -220,13 +222,13 @@ static void on_get_failed(struct machine *m, const struct err *e)
 
 			waiter_free(f);
 			done(arg, &copy, NULL);
-			break; /* a pull waits once for a blob; the list may have changed */
+			break; /* a session waits for a blob at most once; and `done` may have changed the list */
 		}
 	}
 	registry_release(old);
 }
 
-static void all_here(struct machine *m)
+static void fetch_all_here(struct machine *m)
 {
 	if (m->sm.now == STREAM) {
 		sm_move(&m->sm, UNPACK);
@@ -243,26 +245,26 @@ static void on_get_done(void *arg, const struct err *e)
 
 	m->get = NULL;
 	if (timer_is_set(&m->timer))
-		return; /* our disk failed; that is told next */
+		return; /* m->trouble is set; on_fetch_trouble() reports it */
 	if (e)
 		return on_get_failed(m, e);
 	if (m->have == m->blob.size_bytes)
-		return all_here(m);
+		return fetch_all_here(m);
 	err_set(&short_of, ERR_DATA_LOSS, "the blob ends after %" PRIu64 " of %" PRIu64 " bytes", m->have,
 		m->blob.size_bytes);
-	fail(m, &short_of);
+	fetch_fail(m, &short_of);
 }
 
-static void on_trouble(struct timer *t)
+static void on_fetch_trouble(struct timer *t)
 {
 	struct machine *m = container_of(t, struct machine, timer);
 
-	fail(m, &m->trouble);
+	fetch_fail(m, &m->trouble);
 }
 
-static bool trouble(struct machine *m)
+static bool fetch_trouble(struct machine *m)
 {
-	timer_set(&m->timer, 0, on_trouble);
+	timer_set(&m->timer, 0, on_fetch_trouble);
 	return true;
 }
 
@@ -281,7 +283,8 @@ static void on_breath(struct timer *t)
 	on_space(m);
 }
 
-/* libcurl empties a socket before it returns, up to 100 reads: from a near registry that was 11 ms in one callback. */
+/* libcurl reads a socket until it is empty, up to 100 times, before it returns to the loop. With a registry nearby that
+ * was 11 ms in one callback. So after BURST_BYTES the transfer is paused for one turn of the loop. */
 static bool out_of_breath(struct machine *m, size_t n)
 {
 	m->burst += n;
@@ -292,7 +295,7 @@ static bool out_of_breath(struct machine *m, size_t n)
 	return true;
 }
 
-static bool on_data(void *arg, const void *p, size_t n)
+static bool on_blob_data(void *arg, const void *p, size_t n)
 {
 	struct machine *m = arg;
 
@@ -303,7 +306,7 @@ static bool on_data(void *arg, const void *p, size_t n)
 	if (n > m->blob.size_bytes - m->have) {
 		err_set(&m->trouble, ERR_DATA_LOSS, "the blob is longer than the %" PRIu64 " bytes its manifest says",
 			m->blob.size_bytes);
-		return trouble(m);
+		return fetch_trouble(m);
 	}
 	if (!m->unpack && m->partial.slow) {
 		m->held_off = true;
@@ -314,25 +317,25 @@ static bool on_data(void *arg, const void *p, size_t n)
 		return false;
 	}
 	if (partial_append(&m->partial, p, n, &m->trouble) < 0)
-		return trouble(m);
+		return fetch_trouble(m);
 	m->have += n;
 	return true;
 }
 
-/* From the first byte that is not here. */
-static void load(struct machine *m)
+/* Asks the registry for the blob from the first missing byte on. */
+static void fetch_load(struct machine *m)
 {
 	struct registry_request q = { "GET", "blobs", m->blob.digest, m->have, &m->blob.urls };
-	struct registry_events ev = { NULL, on_data, on_get_done, m };
+	struct registry_events ev = { NULL, on_blob_data, on_get_done, m };
 
 	m->get = registry_start(m->from, &q, &ev);
 }
 
 /* ---- the unpacker's end ---- */
 
-static void begin(struct timer *t);
+static void fetch_begin(struct timer *t);
 
-static struct layer *place(const struct machine *m, const struct unpack_result *r, struct err *e)
+static struct layer *fetch_place(const struct machine *m, const struct unpack_result *r, struct err *e)
 {
 	struct layer spec = {
 		.dir = r->dir, .diff_id = m->diff_id, .chain_id = r->self_contained || !r->finished ? "" : m->diff_id,
@@ -350,25 +353,25 @@ static void on_unpacked(void *arg, const struct err *e, const struct unpack_resu
 
 	m->unpack = NULL;
 	places++;
-	grant();
+	fetch_grant();
 	if (e && e->code == ERR_DATA_LOSS && m->resumed && !m->again) {
 		log_info("fetch_again layer=%.19s error=%s", m->blob.digest, log_quote(e->msg));
-		drop_get(m);
+		fetch_drop_get(m);
 		partial_drop(&m->partial, m->blob.digest);
 		m->again = true;
 		sm_move(&m->sm, START);
-		timer_set(&m->timer, 0, begin);
+		timer_set(&m->timer, 0, fetch_begin);
 		return;
 	}
 	if (e)
-		return fail(m, e);
-	l = place(m, r, &why);
+		return fetch_fail(m, e);
+	l = fetch_place(m, r, &why);
 	if (!l)
-		return fail(m, &why);
-	finish(m, l);
+		return fetch_fail(m, &why);
+	fetch_finish(m, l);
 }
 
-static void attach(struct machine *m)
+static void fetch_attach(struct machine *m)
 {
 	static const char *const none[] = { NULL };
 	struct unpack_spec spec = {
@@ -394,36 +397,36 @@ static void attach(struct machine *m)
 	}
 }
 
-/* Free places go to those that wait longest. */
-static void grant(void)
+/* Free places go to the machines that have waited longest. */
+static void fetch_grant(void)
 {
 	while (places > 0 && !list_empty(&wishes)) {
 		struct machine *m = container_of(list_first(&wishes), struct machine, wish);
 
 		list_drop(&m->wish);
-		attach(m);
+		fetch_attach(m);
 	}
 }
 
 /* ---- start ---- */
 
-static void begin(struct timer *t)
+static void fetch_begin(struct timer *t)
 {
 	struct machine *m = container_of(t, struct machine, timer);
 	struct err e;
 
 	if (partial_open(&m->partial, m->blob.digest, m->blob.size_bytes, m->again, &e) < 0)
-		return fail(m, &e);
+		return fetch_fail(m, &e);
 	m->have = m->partial.bytes;
 	m->resumed = m->have > 0;
 	if (m->have < m->blob.size_bytes) {
 		sm_move(&m->sm, LOAD);
-		load(m);
+		fetch_load(m);
 	} else {
 		sm_move(&m->sm, WAIT);
 	}
 	list_append(&wishes, &m->wish);
-	grant();
+	fetch_grant();
 }
 
 static struct machine *machine_new(const struct fetch_spec *spec)
@@ -442,7 +445,7 @@ static struct machine *machine_new(const struct fetch_spec *spec)
 	m->sm = (struct sm){ fetch_states, "fetch", digest_hex(m->blob.digest), START };
 	list_init(&m->waiters);
 	list_append(&machines, &m->link);
-	timer_set(&m->timer, 0, begin);
+	timer_set(&m->timer, 0, fetch_begin);
 	return m;
 }
 
@@ -459,7 +462,7 @@ struct fetch *fetch_start(const struct fetch_spec *spec, fetch_done *done, void 
 	return f;
 }
 
-static void leave(struct fetch *f, bool keep)
+static void fetch_leave(struct fetch *f, bool keep)
 {
 	struct machine *m = f->m;
 
@@ -474,12 +477,12 @@ static void leave(struct fetch *f, bool keep)
 
 void fetch_cancel(struct fetch *f)
 {
-	leave(f, true);
+	fetch_leave(f, true);
 }
 
 void fetch_discard(struct fetch *f)
 {
-	leave(f, false);
+	fetch_leave(f, false);
 }
 
 uint64_t fetch_bytes(const struct fetch *f)
@@ -487,7 +490,7 @@ uint64_t fetch_bytes(const struct fetch *f)
 	return f->m->have;
 }
 
-static void sweep(const char *digest)
+static void fetch_sweep(const char *digest)
 {
 	if (!machine_find(digest))
 		partial_drop(NULL, digest);
@@ -495,5 +498,5 @@ static void sweep(const char *digest)
 
 void fetch_sweep_partials(int64_t max_age_s)
 {
-	partial_each_old(max_age_s, sweep);
+	partial_each_old(max_age_s, fetch_sweep);
 }

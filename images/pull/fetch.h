@@ -1,7 +1,8 @@
-/* fetch.h - one layer: from the registry through the unpacker into a directory; resumed, verified, shared.
+/* fetch.h - brings one layer from the registry through the unpacker into a directory: resumed, verified, shared.
  *
- * One machine per blob, whoever waits for it. The compressed bytes are also appended to <root>/partial/<hex>, so that a
- * transfer that was cancelled, or killed with us, goes on where it ended; the file goes when the layer is in place. */
+ * There is one machine per blob, with any number of waiters. The compressed bytes are also appended to
+ * <root>/partial/<hex>, so that a transfer goes on where it ended after a cancel or after crispd's death. The file is
+ * removed when the layer is in place. */
 #ifndef IMAGES_PULL_FETCH_H
 #define IMAGES_PULL_FETCH_H
 
@@ -20,27 +21,28 @@ struct fetch_spec {
 	struct registry *from;
 	const struct descriptor *blob;
 	const char *diff_id;
-	bool lowest; /* it lies at the bottom: nothing below can be missing */
+	bool lowest; /* the image's lowest layer: it has no parents, so the unpacker can finish it at once */
 };
 
 struct fetch; /* one waiter; gone once `done` ran or fetch_cancel() returned */
 
-/* l is in the table of layers, perhaps unfinished, or right for another place of it: the caller looks again. Errors: as
- * registry.h and unpack.h say, with the layer's digest. */
-typedef void fetch_done(void *arg, const struct err *e, struct layer *l);
+/* The layer is in the table of layers. It may be unfinished, or made for another place in an image, because several
+ * pulls share the fetch: the caller looks in the table again. Errors: as registry.h and unpack.h say, with the layer's
+ * digest. */
+typedef void fetch_done(void *arg, const struct err *e, struct layer *layer);
 
 /* All of spec is copied. `done` never runs inside this call. */
 struct fetch *fetch_start(const struct fetch_spec *spec, fetch_done *done, void *arg);
 
-/* The transfer ends when this was its last waiter; what has come is kept. */
-void fetch_cancel(struct fetch *f);
+/* The transfer ends when this was its last waiter; its partial download is kept for the next try. */
+void fetch_cancel(struct fetch *fetch);
 
-/* The same, but nothing is kept when this was the last waiter: the image is of no use. */
-void fetch_discard(struct fetch *f);
+/* The same, but the partial download is removed when this was the last waiter: the image cannot be used. */
+void fetch_discard(struct fetch *fetch);
 
-uint64_t fetch_bytes(const struct fetch *f); /* compressed bytes that are here */
+uint64_t fetch_bytes(const struct fetch *fetch); /* compressed bytes that have arrived */
 
-/* Removes partial files that nobody fetches and that were not written for so long. */
+/* Removes the partial downloads that no transfer uses and that were last written max_age_s ago or earlier. */
 void fetch_sweep_partials(int64_t max_age_s);
 
 #endif

@@ -1,14 +1,14 @@
 /* job.c - see job.h.
  *
- *   START --we may have it--> RESOLVE --same digest--> DONE
- *     |                          |
- *     +--------------------------+--> MANIFEST --> CONFIG --> LAYERS --> SYNC --> DONE
+ *   START --name known--> RESOLVE --same digest--> DONE
+ *     |                     |
+ *     +---------------------+-------> MANIFEST --> CONFIG --> LAYERS --> SYNC --> DONE
  *                                      ^    |                   +--nothing new--> DONE
  *                                      +----+ index: the entry for this machine
  *   all -> FAILED
  *
- * Waits on: the registry (RESOLVE, MANIFEST, CONFIG), layers.c (LAYERS), a child (SYNC), the next turn (START, and
- * MANIFEST and CONFIG where the blob is here already).
+ * Waits on: the registry (RESOLVE, MANIFEST, CONFIG), layers.c (LAYERS), a child (SYNC), the next turn (START; also
+ * MANIFEST and CONFIG, where content.h has the blob).
  * Spec: OCI distribution-spec "Pulling manifests", "Pulling blobs"; image-spec. */
 #include "images/pull/job.h"
 
@@ -39,25 +39,7 @@ static const struct sm_state pull_states[] = {
 
 enum { DEPTH_MAX = 3, BLOBS_MAX = DEPTH_MAX + 2 };
 
-static const char *or_empty(const char *s)
-{
-	return s ? s : "";
-}
-
-static const struct registry_auth *auth_copy(const struct registry_auth *auth, struct arena *a)
-{
-	struct registry_auth *copy = arena_zalloc(a, sizeof(*copy));
-
-	if (!auth)
-		return NULL;
-	*copy = (struct registry_auth){ arena_strdup(a, or_empty(auth->username)),
-		arena_strdup(a, or_empty(auth->password)), arena_strdup(a, or_empty(auth->auth)),
-		arena_strdup(a, or_empty(auth->server_address)), arena_strdup(a, or_empty(auth->identity_token)),
-		arena_strdup(a, or_empty(auth->registry_token)) };
-	return copy;
-}
-
-static void release(struct pull_job *j, bool keep)
+static void job_release(struct pull_job *j, bool keep)
 {
 	timer_clear(&j->timer);
 	if (j->get)
@@ -74,35 +56,36 @@ static void release(struct pull_job *j, bool keep)
 
 void pull_job_free(struct pull_job *j)
 {
-	release(j, true);
+	job_release(j, true);
 	if (list_linked(&j->link))
 		list_drop(&j->link);
 	arena_free(j->arena);
 }
 
-/* What is kept waits for a next try that can succeed: not for one of a damaged image. */
+/* Layers and partial downloads are kept only after UNAVAILABLE: the next try of such a pull can succeed. After other
+ * errors, such as a damaged layer, it would fail again. */
 void pull_job_fail(struct pull_job *j, const struct err *e)
 {
 	struct err copy = *e;
 
 	sm_move(&j->sm, FAILED);
-	release(j, copy.code == ERR_UNAVAILABLE);
+	job_release(j, copy.code == ERR_UNAVAILABLE);
 	unused_ring();
 	err_wrap(&copy, "pull %s", j->text);
 	pull_job_ended(j, &copy, NULL);
 }
 
-static void succeed(struct pull_job *j, const char *id)
+static void job_succeed(struct pull_job *j, const char *id)
 {
 	const char *own = arena_strdup(j->arena, id);
 
 	log_info("image_pulled image=%.19s ref=%s", own, log_quote(j->text));
 	sm_move(&j->sm, DONE);
-	release(j, true);
+	job_release(j, true);
 	pull_job_ended(j, NULL, own);
 }
 
-static void on_trouble(struct timer *t)
+static void on_job_trouble(struct timer *t)
 {
 	struct pull_job *j = container_of(t, struct pull_job, timer);
 
@@ -111,7 +94,7 @@ static void on_trouble(struct timer *t)
 
 /* ---- the record ---- */
 
-static struct strings one(const char *s, struct arena *a)
+static struct strings one_string(const char *s, struct arena *a)
 {
 	struct strings out = { arena_zalloc(a, sizeof(*out.at)), s ? 1 : 0 };
 
@@ -119,8 +102,8 @@ static struct strings one(const char *s, struct arena *a)
 	return out;
 }
 
-/* A layer may stand in an image twice; overlayfs takes each directory once. Only its uppermost place can be seen:
- * whatever it adds or hides there, it had added or hidden below. */
+/* A layer may occur twice in an image, but overlayfs takes each directory only once. The layer's uppermost place is
+ * enough: everything that it adds or hides at the lower place it also adds or hides at the upper one. */
 static struct strings layer_dirs(struct pull_job *j)
 {
 	struct strings out = { arena_zalloc(j->arena, (j->manifest.nlayers + 1) * sizeof(*out.at)), 0 };
@@ -136,46 +119,46 @@ static struct strings layer_dirs(struct pull_job *j)
 	return out;
 }
 
-static void record(struct pull_job *j)
+static void job_record(struct pull_job *j)
 {
 	struct image img = {
 		.id = j->manifest.config.digest, .config = j->config, .layers = layer_dirs(j), .blobs = j->blobs
 	};
 	struct err e;
 
-	img.tags = one(*j->ref.digest ? NULL : ref_tagged(&j->ref, j->arena), j->arena);
-	img.digests = one(ref_digested(&j->ref, j->top_digest, j->arena), j->arena);
+	img.tags = one_string(*j->ref.digest ? NULL : ref_tagged(&j->ref, j->arena), j->arena);
+	img.digests = one_string(ref_digested(&j->ref, j->top_digest, j->arena), j->arena);
 	img.size_bytes = j->manifest_bytes + j->manifest.config.size_bytes;
 	for (size_t i = 0; i < j->manifest.nlayers; i++)
 		img.size_bytes += j->manifest.layers[i].size_bytes;
 	if (store_add(&img, &e) < 0)
 		return pull_job_fail(j, &e);
-	succeed(j, img.id);
+	job_succeed(j, img.id);
 }
 
-static void on_synced(void *arg, const struct err *e)
+static void on_job_synced(void *arg, const struct err *e)
 {
 	struct pull_job *j = arg;
 
 	j->sync = NULL;
 	if (e)
 		return pull_job_fail(j, e);
-	record(j);
+	job_record(j);
 }
 
 void pull_layers_ready(struct pull_job *j)
 {
 	if (!j->fresh)
-		return record(j);
+		return job_record(j);
 	sm_move(&j->sm, SYNC);
-	j->sync = unpack_sync(on_synced, j);
+	j->sync = unpack_sync(on_job_synced, j);
 }
 
 /* ---- manifest and config: small blobs, in memory ---- */
 
-static void on_whole(struct pull_job *j);
+static void on_job_whole(struct pull_job *j);
 
-static void on_head(void *arg, const struct registry_answer *answer)
+static void on_job_head(void *arg, const struct registry_answer *answer)
 {
 	struct pull_job *j = arg;
 
@@ -184,7 +167,7 @@ static void on_head(void *arg, const struct registry_answer *answer)
 	j->served_digest = arena_strdup(j->arena, answer->digest);
 }
 
-static bool on_data(void *arg, const void *p, size_t n)
+static bool on_job_data(void *arg, const void *p, size_t n)
 {
 	struct pull_job *j = arg;
 	size_t max = j->wanted.size_bytes ? (size_t)j->wanted.size_bytes : MANIFEST_MAX_BYTES;
@@ -194,14 +177,14 @@ static bool on_data(void *arg, const void *p, size_t n)
 	if (j->body.len + n > max) {
 		err_set(&j->trouble, j->wanted.size_bytes ? ERR_DATA_LOSS : ERR_INVALID_ARGUMENT,
 			"the %s has more than %zu bytes", j->sm.now == CONFIG ? "image config" : "manifest", max);
-		timer_set(&j->timer, 0, on_trouble);
+		timer_set(&j->timer, 0, on_job_trouble);
 		return true;
 	}
 	buf_append(&j->body, p, n);
 	return true;
 }
 
-static void on_got(void *arg, const struct err *e)
+static void on_job_got(void *arg, const struct err *e)
 {
 	struct pull_job *j = arg;
 
@@ -210,38 +193,38 @@ static void on_got(void *arg, const struct err *e)
 		return;
 	if (e)
 		return pull_job_fail(j, e);
-	on_whole(j);
+	on_job_whole(j);
 }
 
-static void on_here(struct timer *t)
+static void on_job_here(struct timer *t)
 {
-	on_whole(container_of(t, struct pull_job, timer));
+	on_job_whole(container_of(t, struct pull_job, timer));
 }
 
-/* j->wanted, or what the tag names; from our own blobs where it is there (never the first: the registry must be asked
- * whether these credentials may have it). */
-static void get(struct pull_job *j, const char *kind)
+/* Gets the blob j->wanted, or the manifest that the tag names. A blob that content.h has is not fetched again, except
+ * for the first manifest: for it the registry must be asked whether these credentials may read the image. */
+static void job_get(struct pull_job *j, const char *kind)
 {
 	const char *name = *j->wanted.digest ? j->wanted.digest : j->ref.tag, *text = NULL;
 	struct registry_request q = { "GET", kind, name, 0, NULL };
-	struct registry_events ev = { on_head, on_data, on_got, j };
+	struct registry_events ev = { on_job_head, on_job_data, on_job_got, j };
 	size_t len;
 
 	buf_free(&j->body);
-	j->content_type = or_empty(j->wanted.media_type);
+	j->content_type = j->wanted.media_type;
 	j->served_digest = "";
 	if (j->top_digest)
 		text = content_get(j->wanted.digest, j->arena, &len);
 	if (text) {
 		buf_append(&j->body, text, len);
-		timer_set(&j->timer, 0, on_here);
+		timer_set(&j->timer, 0, on_job_here);
 		return;
 	}
 	j->get = registry_start(j->registry, &q, &ev);
 }
 
-/* The bytes must be what was asked for, and what the registry says they are. */
-static int verify(struct pull_job *j, const char *what, char digest[DIGEST_SIZE], struct err *e)
+/* The bytes must have the size and digest that were asked for, and the digest that the registry's header gives. */
+static int job_verify(struct pull_job *j, const char *what, char digest[DIGEST_SIZE], struct err *e)
 {
 	digest_of(j->body.at, j->body.len, digest);
 	if (j->wanted.size_bytes && j->wanted.size_bytes != j->body.len)
@@ -256,14 +239,14 @@ static int verify(struct pull_job *j, const char *what, char digest[DIGEST_SIZE]
 	return 0;
 }
 
-static int keep_blob(struct pull_job *j, const char *digest, struct err *e)
+static int job_keep_blob(struct pull_job *j, const char *digest, struct err *e)
 {
 	if (j->blobs.n < BLOBS_MAX)
 		j->blobs.at[j->blobs.n++] = arena_strdup(j->arena, digest);
 	return content_put(digest, j->body.at, j->body.len, e);
 }
 
-/* An index or a manifest may say it. */
+/* The annotation may stand in an index or in a manifest. */
 static void note_checkpoint(struct pull_job *j)
 {
 	if (*j->manifest.checkpoint)
@@ -275,27 +258,27 @@ static void on_manifest(struct pull_job *j)
 	char digest[DIGEST_SIZE];
 	struct err e;
 
-	if (verify(j, "manifest", digest, &e) < 0 ||
+	if (job_verify(j, "manifest", digest, &e) < 0 ||
 	    manifest_parse(&j->manifest, buf_str(&j->body), j->body.len, j->content_type, j->arena, &e) < 0 ||
-	    keep_blob(j, digest, &e) < 0)
+	    job_keep_blob(j, digest, &e) < 0)
 		return pull_job_fail(j, &e);
 	if (!j->top_digest)
 		j->top_digest = arena_strdup(j->arena, digest);
 	if (j->manifest.is_index) {
 		note_checkpoint(j);
 		if (++j->depth > DEPTH_MAX - 1) {
-			err_set(&e, ERR_INVALID_ARGUMENT, "index in index, more than %d deep", DEPTH_MAX);
+			err_set(&e, ERR_INVALID_ARGUMENT, "indexes are nested more than %d deep", DEPTH_MAX);
 			return pull_job_fail(j, &e);
 		}
 		j->wanted = j->manifest.chosen;
 		sm_move(&j->sm, MANIFEST);
-		return get(j, "manifests");
+		return job_get(j, "manifests");
 	}
 	note_checkpoint(j);
 	j->manifest_bytes = j->body.len;
 	j->wanted = j->manifest.config;
 	sm_move(&j->sm, CONFIG);
-	get(j, "blobs");
+	job_get(j, "blobs");
 }
 
 static void build_layers(struct pull_job *j)
@@ -314,9 +297,9 @@ static void on_config(struct pull_job *j)
 	char digest[DIGEST_SIZE];
 	struct err e;
 
-	if (verify(j, "image config", digest, &e) < 0 ||
+	if (job_verify(j, "image config", digest, &e) < 0 ||
 		config_parse(&j->config, &j->diff_ids, buf_str(&j->body), j->body.len, j->arena, &e) < 0 ||
-		keep_blob(j, digest, &e) < 0)
+		job_keep_blob(j, digest, &e) < 0)
 		return pull_job_fail(j, &e);
 	if (j->diff_ids.n != j->manifest.nlayers) {
 		err_set(&e, ERR_INVALID_ARGUMENT, "the manifest has %zu layers, the image config has %zu diff_ids",
@@ -331,22 +314,22 @@ static void on_config(struct pull_job *j)
 	pull_layers_start(j);
 }
 
-static void on_whole(struct pull_job *j)
+static void on_job_whole(struct pull_job *j)
 {
 	if (j->sm.now == MANIFEST)
 		return on_manifest(j);
 	on_config(j);
 }
 
-/* ---- what we have already ---- */
+/* ---- images that are in the store already ---- */
 
-static void get_manifest(struct pull_job *j)
+static void job_get_manifest(struct pull_job *j)
 {
 	sm_move(&j->sm, MANIFEST);
-	get(j, "manifests");
+	job_get(j, "manifests");
 }
 
-static void on_resolved(void *arg, const struct err *e)
+static void on_job_resolved(void *arg, const struct err *e)
 {
 	struct pull_job *j = arg;
 	const char *digest = *j->ref.digest ? j->ref.digest : j->served_digest, *id;
@@ -355,25 +338,26 @@ static void on_resolved(void *arg, const struct err *e)
 	struct err fault;
 
 	j->get = NULL;
-	/* A registry that does not know HEAD says so in many ways; what it says of the image counts. */
+	/* INTERNAL is any answer that says nothing about the image. Registries that do not support HEAD have many such
+	 * answers, so the manifest is asked for by GET. */
 	if (e && e->code != ERR_INTERNAL)
 		return pull_job_fail(j, e);
 	if (e || !img)
-		return get_manifest(j);
+		return job_get_manifest(j);
 	id = arena_strdup(j->arena, img->id);
 	again = *img;
-	again.tags = one(*j->ref.digest ? NULL : ref_tagged(&j->ref, j->arena), j->arena);
+	again.tags = one_string(*j->ref.digest ? NULL : ref_tagged(&j->ref, j->arena), j->arena);
 	if (again.tags.n > 0 && store_find(again.tags.at[0]) != img && store_add(&again, &fault) < 0)
 		return pull_job_fail(j, &fault);
-	succeed(j, id);
+	job_succeed(j, id);
 }
 
-/* Where we have an image of this name, HEAD tells whether it is still the same: it moves no bytes, and registries that
- * count pulls do not count it. */
-static void on_start(struct timer *t)
+/* For a name that the store has, a HEAD request tells whether the image is still the same. HEAD transfers no body, and
+ * registries with a limit on pulls do not count it. */
+static void on_job_start(struct timer *t)
 {
 	struct pull_job *j = container_of(t, struct pull_job, timer);
-	struct registry_events ev = { on_head, on_data, on_resolved, j };
+	struct registry_events ev = { on_job_head, on_job_data, on_job_resolved, j };
 	const char *name;
 	struct err e;
 
@@ -382,7 +366,7 @@ static void on_start(struct timer *t)
 	j->wanted.digest = j->ref.digest;
 	name = *j->ref.digest ? ref_digested(&j->ref, j->ref.digest, j->arena) : ref_tagged(&j->ref, j->arena);
 	if (!store_find(name))
-		return get_manifest(j);
+		return job_get_manifest(j);
 	j->content_type = j->served_digest = "";
 	sm_move(&j->sm, RESOLVE);
 	j->get = registry_start(j->registry,
@@ -396,12 +380,14 @@ struct pull_job *pull_job_start(const char *key, const char *ref, const struct r
 	struct pull_job *j = arena_zalloc(a, sizeof(*j));
 
 	*j = (struct pull_job){
-		.arena = a, .key = arena_strdup(a, key), .text = arena_strdup(a, ref), .auth = auth_copy(auth, a)
+		.arena = a, .key = arena_strdup(a, key), .text = arena_strdup(a, ref),
+		.auth = registry_auth_copy(auth, a),
 	};
 	j->sm = (struct sm){ pull_states, "pull", j->text, START };
+	j->wanted.media_type = "";
 	j->blobs.at = arena_zalloc(a, BLOBS_MAX * sizeof(*j->blobs.at));
 	list_init(&j->waiters);
-	timer_set(&j->timer, 0, on_start);
+	timer_set(&j->timer, 0, on_job_start);
 	return j;
 }
 

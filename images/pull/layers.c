@@ -1,10 +1,10 @@
 /* layers.c - see job.h. Each layer of the image gets its directory:
  *
- *   missing --fetch--> have                        (a self-contained one, or the lowest)
- *   missing --fetch--> raw --those below are here, merge--> have
+ *   missing --fetch--> have                        (a self-contained layer, or the lowest)
+ *   missing --fetch--> raw --all layers below are in place, merge--> have
  *
- * Up to DOWNLOADS fetches run at once; other pulls may run the same ones (fetch.h) or bring the layer meanwhile, so
- * before each step the table of layers is asked first. */
+ * Up to DOWNLOADS fetches run at once. Other pulls may share these fetches (fetch.h) or bring the same layer meanwhile,
+ * so each step looks into the table of layers first. */
 #include "images/pull/job.h"
 
 #include <string.h>
@@ -15,57 +15,62 @@
 #include "reactor/arena.h"
 #include "reactor/own.h"
 
+/* TRIES: how often one layer is fetched before the pull fails. More than once is needed only when a shared fetch
+ * brought the layer for another place (layers_fetch()). */
 enum { DOWNLOADS = 6, TRIES = 4 };
 
-static void step(struct pull_job *j);
+static void layers_step(struct pull_job *j);
 
-static void on_step(struct timer *t)
+static void on_layers_step(struct timer *t)
 {
-	step(container_of(t, struct pull_job, timer));
+	layers_step(container_of(t, struct pull_job, timer));
 }
 
-static void settled(struct pull_layer *l, struct layer *have)
+static void layers_settle(struct pull_layer *l, struct layer *have)
 {
 	l->have = have;
 	layer_hold(have);
 	l->job->fresh |= have->kept;
 	if (!l->raw)
 		return;
-	/* What was made from it is what images need. */
+	/* The merged layer takes its place; images do not use the raw one. */
 	l->raw->kept = false;
 	layer_release(take_ptr(&l->raw));
 	unused_ring();
 }
 
-static void on_fetched(void *arg, const struct err *e, struct layer *made)
+static void on_layer_fetched(void *arg, const struct err *e, struct layer *made)
 {
 	struct pull_layer *l = arg;
 
-	(void)made; /* step() looks for what fits this place */
+	(void)made; /* layers_step() looks for a layer that fits this place */
 	l->fetch = NULL;
 	if (e)
 		return pull_job_fail(l->job, e);
-	timer_set(&l->job->timer, 0, on_step);
+	timer_set(&l->job->timer, 0, on_layers_step);
 }
 
-/* The lowest layer may take what is missing from nowhere, so it is finished at once; but made as a raw one for a place
- * higher up it comes unfinished, and the second try finds it so. */
-static bool fetch(struct pull_job *j, size_t i)
+/* Fetches layer i, false: the pull has failed. The lowest layer has no parents, so the unpacker finishes it at once;
+ * any other comes unfinished unless it is self-contained. But the fetch is shared: the image that began it may have the
+ * layer at another place. Then a lowest layer comes unfinished, and layers_step() merges it with no parents; or a
+ * higher layer comes finished for the lowest place, does not fit, and layers_step() fetches it again. */
+static bool layers_fetch(struct pull_job *j, size_t i)
 {
 	struct pull_layer *l = &j->layers[i];
 	struct fetch_spec spec = { j->registry, &j->manifest.layers[i], l->diff_id, i == 0 };
 	struct err e;
 
 	if (l->tries++ == TRIES) {
-		err_set(&e, ERR_INTERNAL, "layer %.19s was unpacked and does not fit", spec.blob->digest);
+		err_set(&e, ERR_INTERNAL, "layer %.19s was unpacked %d times and never for its place in this image",
+			spec.blob->digest, TRIES);
 		pull_job_fail(j, &e);
 		return false;
 	}
-	l->fetch = fetch_start(&spec, on_fetched, l);
+	l->fetch = fetch_start(&spec, on_layer_fetched, l);
 	return true;
 }
 
-static void on_merged(void *arg, const struct err *e, const struct unpack_result *r)
+static void on_layer_merged(void *arg, const struct err *e, const struct unpack_result *r)
 {
 	struct pull_layer *l = arg;
 	struct pull_job *j = l->job;
@@ -84,11 +89,11 @@ static void on_merged(void *arg, const struct err *e, const struct unpack_result
 	made = layer_add(&spec, &why);
 	if (!made)
 		return pull_job_fail(j, &why);
-	settled(l, made);
-	timer_set(&j->timer, 0, on_step);
+	layers_settle(l, made);
+	timer_set(&j->timer, 0, on_layers_step);
 }
 
-static void merge(struct pull_job *j, size_t i)
+static void layers_merge(struct pull_job *j, size_t i)
 {
 	struct pull_layer *l = &j->layers[i];
 	const char **parents = arena_zalloc(j->arena, (i + 1) * sizeof(*parents));
@@ -97,11 +102,12 @@ static void merge(struct pull_job *j, size_t i)
 	for (size_t below = 0; below < i; below++)
 		parents[below] = j->layers[below].have->dir;
 	unpack_new_name(l->chain_id, name);
-	l->merge = unpack_merge_start(l->raw->dir, (const char *const *)parents, name, on_merged, l);
+	l->merge = unpack_merge_start(l->raw->dir, (const char *const *)parents, name, on_layer_merged, l);
 }
 
-/* One look at every layer, lowest first. */
-static void step(struct pull_job *j)
+/* Looks at every layer, lowest first, and starts what can be started. `done` counts the layers at the bottom that are
+ * all in place. */
+static void layers_step(struct pull_job *j)
 {
 	size_t running = 0, done = 0;
 
@@ -112,15 +118,15 @@ static void step(struct pull_job *j)
 		struct layer *found = l->have || l->fetch || l->merge ? NULL : layer_find(l->diff_id, l->chain_id);
 
 		if (found)
-			settled(l, found);
+			layers_settle(l, found);
 		else if (!l->have && !l->fetch && !l->merge && !l->raw && (found = layer_find_unfinished(l->diff_id))) {
 			l->raw = found;
 			layer_hold(found);
 		}
 		if (l->raw && !l->merge && done == i)
-			merge(j, i);
+			layers_merge(j, i);
 		if (!l->have && !l->raw && !l->fetch && running < DOWNLOADS) {
-			if (!fetch(j, i))
+			if (!layers_fetch(j, i))
 				return;
 			running++;
 		}
@@ -132,11 +138,11 @@ static void step(struct pull_job *j)
 
 void pull_layers_start(struct pull_job *j)
 {
-	timer_set(&j->timer, 0, on_step);
+	timer_set(&j->timer, 0, on_layers_step);
 }
 
-/* What came for this place goes with the pull, unless an image or another pull has it. */
-static void disown(struct layer *l)
+/* A layer that is no longer kept is removed by the next sweep (gc.h), unless an image or another pull uses it. */
+static void layers_disown(struct layer *l)
 {
 	if (l && l->holds == 0)
 		l->kept = false;
@@ -157,7 +163,7 @@ void pull_layers_stop(struct pull_job *j, bool keep)
 			layer_release(take_ptr(&l->raw));
 	}
 	for (size_t i = 0; !keep && i < j->manifest.nlayers; i++) {
-		disown(layer_find(j->layers[i].diff_id, j->layers[i].chain_id));
-		disown(layer_find_unfinished(j->layers[i].diff_id));
+		layers_disown(layer_find(j->layers[i].diff_id, j->layers[i].chain_id));
+		layers_disown(layer_find_unfinished(j->layers[i].diff_id));
 	}
 }

@@ -17,18 +17,17 @@
 #include "reactor/loop.h"
 #include "reactor/own.h"
 
+/* A write of SLOW_MS or more adds SLOW_WEIGHT to the strain, every other write takes 1 off. SMALL_BYTES: a file that is
+ * unlinked at once and needs no child. */
 enum { SLOW_MS = 20, SLOW_WEIGHT = 32, SMALL_BYTES = 1 << 20 };
 
 static char dir[PATH_MAX];
 static unsigned free_percent;
 static uint64_t free_bytes;
 
-static const char *path_of(const char *digest)
+static const char *partial_path(const char *digest)
 {
-	static char path[PATH_MAX + DIGEST_SIZE];
-
-	snprintf(path, sizeof(path), "%s/%s", dir, digest_hex(digest));
-	return path;
+	return digest_path(dir, digest);
 }
 
 static int parse_min_free(const char *text, struct err *e)
@@ -79,7 +78,7 @@ static int check_space(int fd, uint64_t more, struct err *e)
 
 int partial_open(struct partial *p, const char *digest, uint64_t size, bool anew, struct err *e)
 {
-	const char *path = path_of(digest);
+	const char *path = partial_path(digest);
 	struct stat st;
 
 	*p = (struct partial){ .fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | (anew ? O_TRUNC : 0), 0600) };
@@ -112,8 +111,8 @@ int partial_append(struct partial *p, const void *bytes, size_t n, struct err *e
 		p->bytes += (uint64_t)put;
 	}
 	took_ms = (loop_mono_ns() - begun_ns) / 1000000;
-	/* One may be our own want of CPU; throttling hits about every eighth write of 16 KiB
-	 * (balance_dirty_pages()). */
+	/* A single slow write may only mean that this process got no CPU. Throttling by the kernel
+	 * (balance_dirty_pages()) hits about every eighth write of 16 KiB, so that three slow writes come within 32. */
 	p->strain = took_ms >= SLOW_MS ? p->strain + SLOW_WEIGHT : p->strain - (p->strain > 0);
 	p->slow = p->strain > 2 * SLOW_WEIGHT;
 	if (p->slow)
@@ -126,11 +125,11 @@ void partial_close(struct partial *p, const char *digest)
 	if (p->fd < 0)
 		return;
 	if (p->bytes == 0)
-		unlink(path_of(digest));
+		unlink(partial_path(digest));
 	close(take_fd(&p->fd));
 }
 
-/* Freeing the pages of a large file takes its time (20 MiB: 2 to 6 ms): a child does it. */
+/* unlink(2) of a large file frees its pages, which takes 2 to 6 ms for 20 MiB: a child does it. */
 void partial_drop(struct partial *p, const char *digest)
 {
 	bool small = p && p->bytes < SMALL_BYTES;
@@ -140,9 +139,9 @@ void partial_drop(struct partial *p, const char *digest)
 	if (p)
 		p->bytes = 0;
 	if (small)
-		unlink(path_of(digest));
+		unlink(partial_path(digest));
 	else
-		discard(path_of(digest));
+		discard(partial_path(digest));
 }
 
 void partial_each_old(int64_t age_s, void (*fn)(const char *digest))

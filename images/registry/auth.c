@@ -64,20 +64,35 @@ static const char *or_empty(const char *s)
 	return s ? s : "";
 }
 
-int credentials_from(
-	struct credentials *c, const struct registry_auth *auth, const char *domain, struct arena *a, struct err *e)
+const struct registry_auth *registry_auth_copy(const struct registry_auth *auth, struct arena *a)
 {
+	struct registry_auth *copy = arena_zalloc(a, sizeof(*copy));
+
+	if (!auth)
+		return NULL;
+	*copy = (struct registry_auth){ arena_strdup(a, or_empty(auth->username)),
+		arena_strdup(a, or_empty(auth->password)), arena_strdup(a, or_empty(auth->auth)),
+		arena_strdup(a, or_empty(auth->server_address)), arena_strdup(a, or_empty(auth->identity_token)),
+		arena_strdup(a, or_empty(auth->registry_token)) };
+	return copy;
+}
+
+int credentials_from(
+	struct credentials *c, const struct registry_auth *given, const char *domain, struct arena *a, struct err *e)
+{
+	const struct registry_auth *auth = registry_auth_copy(given, a);
+
 	*c = (struct credentials){ "", "", "", "" };
-	if (!auth || (*or_empty(auth->server_address) && !same_registry(auth->server_address, domain, a)))
+	if (!auth || (*auth->server_address && !same_registry(auth->server_address, domain, a)))
 		return 0;
-	if (*or_empty(auth->username)) {
-		c->user = arena_strdup(a, auth->username);
-		c->password = arena_strdup(a, or_empty(auth->password));
-	} else if (*or_empty(auth->identity_token)) {
-		c->refresh_token = arena_strdup(a, auth->identity_token);
-	} else if (*or_empty(auth->registry_token)) {
-		c->bearer = arena_strdup(a, auth->registry_token);
-	} else if (*or_empty(auth->auth)) {
+	if (*auth->username) {
+		c->user = auth->username;
+		c->password = auth->password;
+	} else if (*auth->identity_token) {
+		c->refresh_token = auth->identity_token;
+	} else if (*auth->registry_token) {
+		c->bearer = auth->registry_token;
+	} else if (*auth->auth) {
 		return decode_auth(c, auth->auth, a, e);
 	}
 	return 0;

@@ -118,7 +118,7 @@ static void what_is_no_image_is_refused(void)
 {
 	ok(refused("", "", "the manifest"));
 	ok(refused("<html>", "text/html", "line 1"));
-	ok(refused("[]", "", "no JSON object"));
+	ok(refused("[]", "", "not a JSON object"));
 	ok(refused("{}", "", "schemaVersion"));
 	ok(refused("{\"schemaVersion\":1,\"fsLayers\":[]}", "", "schema 1"));
 	ok(refused("{\"schemaVersion\":2}", "application/vnd.docker.distribution.manifest.v1+prettyjws", "schema 1"));
@@ -195,7 +195,7 @@ static bool config_refused(const char *text, enum err_code code, const char *why
 
 static void a_config_refused(void)
 {
-	ok(config_refused("7", ERR_INVALID_ARGUMENT, "no JSON object"));
+	ok(config_refused("7", ERR_INVALID_ARGUMENT, "not a JSON object"));
 	ok(config_refused("{", ERR_INVALID_ARGUMENT, "line 1"));
 	ok(config_refused("{\"rootfs\":{\"diff_ids\":[\"x\"]}}", ERR_INVALID_ARGUMENT, "diff_id \"x\""));
 	ok(config_refused("{\"rootfs\":{\"diff_ids\":[7]}}", ERR_INVALID_ARGUMENT, "malformed"));
