@@ -52,7 +52,7 @@ struct flow {
 	void *arg;
 };
 
-static void finish(struct flow *f, enum flow_state to)
+static void checkpoint_flow_finish(struct flow *f, enum flow_state to)
 {
 	checkpoint_flow_done *done = f->done;
 	void *arg = f->arg;
@@ -72,10 +72,10 @@ static void finish(struct flow *f, enum flow_state to)
 	done(arg, to == FAILED ? &e : NULL);
 }
 
-static void fail_with(struct flow *f, const struct err *e)
+static void checkpoint_flow_fail(struct flow *f, const struct err *e)
 {
 	f->err = *e;
-	finish(f, FAILED);
+	checkpoint_flow_finish(f, FAILED);
 }
 
 static int64_t left_ms(const struct flow *f)
@@ -93,9 +93,9 @@ static void on_packed(void *arg, const struct err *e)
 
 	f->job = NULL;
 	if (e)
-		fail_with(f, e);
+		checkpoint_flow_fail(f, e);
 	else
-		finish(f, DONE);
+		checkpoint_flow_finish(f, DONE);
 }
 
 static void on_thawed(void *arg, const struct err *e)
@@ -109,7 +109,7 @@ static void on_thawed(void *arg, const struct err *e)
 	else if (e)
 		log_error("thaw container=%.12s error=%s", f->id, log_quote(e->msg));
 	if (f->err.code != ERR_OK)
-		return finish(f, FAILED);
+		return checkpoint_flow_finish(f, FAILED);
 	sm_move(&f->sm, PACK);
 	lane_leave(&f->pass);
 	f->container = NULL;
@@ -118,7 +118,7 @@ static void on_thawed(void *arg, const struct err *e)
 
 /* ---- while it is frozen ---- */
 
-static void thaw(struct flow *f)
+static void checkpoint_flow_thaw(struct flow *f)
 {
 	sm_move(&f->sm, THAW);
 	checkpoint_thaw(f->checkpoint, on_thawed, f);
@@ -131,7 +131,7 @@ static void on_copied(void *arg, const struct err *e)
 	f->job = NULL;
 	if (e)
 		f->err = *e;
-	thaw(f);
+	checkpoint_flow_thaw(f);
 }
 
 static void on_dumped(void *arg, const struct err *e)
@@ -140,7 +140,7 @@ static void on_dumped(void *arg, const struct err *e)
 
 	if (e) {
 		f->checkpoint = NULL;
-		return fail_with(f, e);
+		return checkpoint_flow_fail(f, e);
 	}
 	sm_move(&f->sm, DIFF);
 	f->job = archive_diff(f->id, f->stage, on_copied, f);
@@ -148,7 +148,7 @@ static void on_dumped(void *arg, const struct err *e)
 
 /* ---- the beginning ---- */
 
-static void on_late(struct timer *t)
+static void on_checkpoint_late(struct timer *t)
 {
 	struct flow *f = container_of(t, struct flow, timer);
 
@@ -159,12 +159,12 @@ static void on_late(struct timer *t)
 	if (f->job)
 		archive_cancel(take_ptr(&f->job));
 	if (f->sm.now == DIFF)
-		thaw(f);
+		checkpoint_flow_thaw(f);
 	else
-		finish(f, FAILED);
+		checkpoint_flow_finish(f, FAILED);
 }
 
-static int prepare(struct flow *f, struct err *e)
+static int checkpoint_flow_prepare(struct flow *f, struct err *e)
 {
 	const struct container *c = f->container;
 
@@ -178,21 +178,21 @@ static int prepare(struct flow *f, struct err *e)
 	return checkpoint_dump_write(c, f->stage, e);
 }
 
-static void on_turn(struct lane_pass *p)
+static void on_checkpoint_turn(struct lane_pass *p)
 {
 	struct flow *f = container_of(p, struct flow, pass);
 	struct err e;
 
-	if (prepare(f, &e) < 0)
-		return fail_with(f, &e);
+	if (checkpoint_flow_prepare(f, &e) < 0)
+		return checkpoint_flow_fail(f, &e);
 	sm_move(&f->sm, DUMP);
 	f->frozen_ns = loop_mono_ns();
 	f->checkpoint = checkpoint_start(f->container, f->stage, left_ms(f), on_dumped, f);
 }
 
-static void on_refused(struct timer *t)
+static void on_checkpoint_refused(struct timer *t)
 {
-	finish(container_of(t, struct flow, timer), FAILED);
+	checkpoint_flow_finish(container_of(t, struct flow, timer), FAILED);
 }
 
 static int check_location(const char *location, struct arena *a, struct err *e)
@@ -243,11 +243,11 @@ void checkpoint_flow(struct container *c, const char *location, int64_t timeout_
 	f->done = done;
 	f->arg = arg;
 	if (checkpoint_flow_allowed(&f->err) < 0 || check_location(location, a, &f->err) < 0)
-		return timer_set(&f->timer, 0, on_refused);
+		return timer_set(&f->timer, 0, on_checkpoint_refused);
 	if (c->state != CONTAINER_RUNNING || c->removing) {
 		err_set(&f->err, ERR_FAILED_PRECONDITION, "container %.12s is not running", c->id);
-		return timer_set(&f->timer, 0, on_refused);
+		return timer_set(&f->timer, 0, on_checkpoint_refused);
 	}
-	timer_set(&f->timer, left_ms(f), on_late);
-	lane_enter(&c->lane, &f->pass, on_turn);
+	timer_set(&f->timer, left_ms(f), on_checkpoint_late);
+	lane_enter(&c->lane, &f->pass, on_checkpoint_turn);
 }

@@ -1,6 +1,7 @@
-/* checkpoint_flow.h - CheckpointContainer: processes (procs/checkpoint.h), the writable layer and the dumps into one
- * archive. Spec: CRI v1 RuntimeService.CheckpointContainer; layout as Podman, CRI-O and checkpointctl have it
- * (checkpoint_dump.h). */
+/* checkpoint_flow.h - CheckpointContainer: one archive with the processes (procs/checkpoint.h), the writable layer and
+ * the files that describe the container (checkpoint_dump.h).
+ *
+ * Spec: CRI v1 RuntimeService.CheckpointContainer; the layout is that of Podman, CRI-O and checkpointctl. */
 #ifndef HANDLERS_CHECKPOINT_FLOW_H
 #define HANDLERS_CHECKPOINT_FLOW_H
 
@@ -10,19 +11,19 @@
 #include "procs/container.h"
 #include "reactor/err.h"
 
-/* checkpoint.enabled of the configuration, said once at start. */
+/* enabled: checkpoint.enabled of the configuration. Called once, at start. */
 void checkpoint_flow_open(bool enabled);
-int checkpoint_flow_allowed(struct err *e); /* FAILED_PRECONDITION: it is false, here and for restores */
+int checkpoint_flow_allowed(struct err *e); /* FAILED_PRECONDITION: checkpoint.enabled is false; for restores too */
 
 typedef void checkpoint_flow_done(void *arg, const struct err *e);
 
-/* The container runs on, whatever comes of it; `location` is there whole, or as it was before. timeout_ms 0: ours.
- * `done` exactly once, never inside the call; there is no cancel.
- *   INVALID_ARGUMENT     location is not absolute, is a directory, or has no directory to be in
- *   FAILED_PRECONDITION  checkpoint_flow_allowed(); it does not run
- *   FAILED_PRECONDITION, ABORTED, DEADLINE_EXCEEDED, INTERNAL   as checkpoint_start() has them
+/* The container runs on, after a failure too. The file at `location` is either whole or as it was before the call.
+ * timeout_ms 0: 10 minutes. `done` runs exactly once, never inside the call; there is no cancel.
+ *   INVALID_ARGUMENT     location is not absolute, is not a regular file, or its directory does not exist
+ *   FAILED_PRECONDITION  checkpoint_flow_allowed(); the container does not run
+ *   FAILED_PRECONDITION, ABORTED, DEADLINE_EXCEEDED, INTERNAL   as checkpoint_start()
  *   RESOURCE_EXHAUSTED   the disk is full */
-void checkpoint_flow(struct container *c, const char *location, int64_t timeout_ms, checkpoint_flow_done *done,
+void checkpoint_flow(struct container *container, const char *location, int64_t timeout_ms, checkpoint_flow_done *done,
 		     void *arg);
 
 #endif

@@ -1,6 +1,7 @@
-/* checkpoint_stage.h - <root>/checkpoints/NAME: a checkpoint as files, on its way into an archive or out of one.
+/* checkpoint_stage.h - <root>/checkpoints/NAME: a directory with the files of a checkpoint, before they are packed into
+ * an archive or after they were unpacked from an archive.
  *
- * Memory of processes is in there: 0700, and gone (in a child) as soon as nobody needs it. */
+ * It holds the memory of processes. So it has mode 0700, and a child removes it as soon as it is not needed. */
 #ifndef HANDLERS_CHECKPOINT_STAGE_H
 #define HANDLERS_CHECKPOINT_STAGE_H
 
@@ -8,12 +9,11 @@
 #include "reactor/arena.h"
 #include "reactor/err.h"
 
-/* A name that was never used; the directory is made, or left to be made by somebody else (make false). NULL:
- * INTERNAL. */
-const char *checkpoint_stage_new(const char *id, bool make, struct arena *a, struct err *e);
-void checkpoint_stage_drop(const char *path); /* "" is fine */
+/* The path of a new directory, in the arena. make false: the caller makes the directory. NULL: INTERNAL. */
+const char *checkpoint_stage_new(const char *id, bool make, struct arena *arena, struct err *e);
+void checkpoint_stage_drop(const char *path); /* "": does nothing */
 
-/* At start, when containers are known: what no container waits to be restored from goes. */
+/* At start, after the containers were loaded: removes every directory from which no container is to be restored. */
 void checkpoint_stages_sweep(void);
 
 #endif

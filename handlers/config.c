@@ -89,7 +89,7 @@ struct reading {
 	struct err *e;
 };
 
-static int fault(struct reading *r, const yaml_node_t *at, const char *what, const char *word)
+static int config_fault(struct reading *r, const yaml_node_t *at, const char *what, const char *word)
 {
 	return err_set(r->e, ERR_INVALID_ARGUMENT, "%s:%zu: %s%s%s", r->path, at->start_mark.line + 1, what,
 		       word ? " " : "", word ? word : "");
@@ -104,7 +104,7 @@ static int check_length(struct reading *r, const yaml_node_t *n, const char *nam
 {
 	if (max == UNBOUNDED || strlen(scalar(n)) <= max)
 		return 0;
-	return fault(r, n, arena_printf(r->c->arena, "at most %zu bytes are allowed for", max), name);
+	return config_fault(r, n, arena_printf(r->c->arena, "at most %zu bytes are allowed for", max), name);
 }
 
 static yaml_node_t *node(struct reading *r, int index)
@@ -139,14 +139,14 @@ static int read_list(struct reading *r, const struct key *k, struct strings *out
 	size_t count;
 
 	if (n->type != YAML_SEQUENCE_NODE)
-		return fault(r, n, "a list is expected", NULL);
+		return config_fault(r, n, "a list is expected", NULL);
 	count = (size_t)(n->data.sequence.items.top - n->data.sequence.items.start);
 	*out = (struct strings){ arena_zalloc(r->c->arena, count * sizeof(*out->at)), count };
 	for (size_t i = 0; i < count; i++) {
 		yaml_node_t *item = node(r, n->data.sequence.items.start[i]);
 
 		if (!scalar(item))
-			return fault(r, item, "a word is expected", NULL);
+			return config_fault(r, item, "a word is expected", NULL);
 		if (check_length(r, item, k->name, k->max) < 0)
 			return -1;
 		out->at[i] = arena_strdup(r->c->arena, scalar(item));
@@ -157,13 +157,13 @@ static int read_list(struct reading *r, const struct key *k, struct strings *out
 static int read_runtime(struct reading *r, struct runtime_handler *h, yaml_node_t *key, yaml_node_t *n)
 {
 	if (!scalar(key) || !*scalar(key) || n->type != YAML_MAPPING_NODE)
-		return fault(r, key, "a runtime is NAME: {type: oci, path: PROGRAM}", NULL);
+		return config_fault(r, key, "a runtime is NAME: {type: oci, path: PROGRAM}", NULL);
 	*h = (struct runtime_handler){ arena_strdup(r->c->arena, scalar(key)), "oci", "" };
 	for (yaml_node_pair_t *p = n->data.mapping.pairs.start; p < n->data.mapping.pairs.top; p++) {
 		yaml_node_t *k = node(r, p->key), *v = node(r, p->value);
 
 		if (!scalar(k) || !scalar(v))
-			return fault(r, k, "a word is expected", NULL);
+			return config_fault(r, k, "a word is expected", NULL);
 		if (check_length(r, v, scalar(k), OTHER_PATH_MAX) < 0)
 			return -1;
 		if (strcmp(scalar(k), "type") == 0)
@@ -171,12 +171,12 @@ static int read_runtime(struct reading *r, struct runtime_handler *h, yaml_node_
 		else if (strcmp(scalar(k), "path") == 0)
 			h->path = arena_strdup(r->c->arena, scalar(v));
 		else
-			return fault(r, k, "unknown key", scalar(k));
+			return config_fault(r, k, "unknown key", scalar(k));
 	}
 	if (h->path[0] != '/')
-		return fault(r, key, "path must be absolute, of runtime", h->name);
+		return config_fault(r, key, "path must be absolute, of runtime", h->name);
 	if (strcmp(h->type, "oci") != 0)
-		return fault(r, key, "the only type of a runtime is oci, not", h->type);
+		return config_fault(r, key, "the only type of a runtime is oci, not", h->type);
 	return 0;
 }
 
@@ -186,7 +186,7 @@ static int read_runtimes(struct reading *r, struct runtimes_config *out, yaml_no
 	size_t count;
 
 	if (n->type != YAML_MAPPING_NODE)
-		return fault(r, n, "a map of runtimes is expected", NULL);
+		return config_fault(r, n, "a map of runtimes is expected", NULL);
 	count = (size_t)(n->data.mapping.pairs.top - n->data.mapping.pairs.start);
 	handlers = arena_zalloc(r->c->arena, count * sizeof(*handlers));
 	for (size_t i = 0; i < count; i++) {
@@ -206,7 +206,7 @@ static int read_port(struct reading *r, int32_t *out, const yaml_node_t *n)
 	long v = strtol(scalar(n), &end, 10);
 
 	if (end == scalar(n) || *end || v < 0 || v > 65535)
-		return fault(r, n, "no port:", scalar(n));
+		return config_fault(r, n, "no port:", scalar(n));
 	*out = (int32_t)v;
 	return 0;
 }
@@ -216,7 +216,7 @@ static int read_level(struct reading *r, enum log_level *out, const yaml_node_t 
 	int level = log_level_parse(scalar(n));
 
 	if (level < 0)
-		return fault(r, n, "debug, info, warn or error is expected, not", scalar(n));
+		return config_fault(r, n, "debug, info, warn or error is expected, not", scalar(n));
 	*out = (enum log_level)level;
 	return 0;
 }
@@ -225,7 +225,7 @@ static int read_switch(struct reading *r, bool *out, const yaml_node_t *n)
 {
 	*out = strcmp(scalar(n), "true") == 0;
 	if (!*out && strcmp(scalar(n), "false") != 0)
-		return fault(r, n, "true or false is expected, not", scalar(n));
+		return config_fault(r, n, "true or false is expected, not", scalar(n));
 	return 0;
 }
 
@@ -238,13 +238,13 @@ static int read_value(struct reading *r, const struct key *k, yaml_node_t *n)
 	if (k->kind == RUNTIMES)
 		return read_runtimes(r, (struct runtimes_config *)member, n);
 	if (!scalar(n))
-		return fault(r, n, "one word is expected for", k->name);
+		return config_fault(r, n, "one word is expected for", k->name);
 	if (check_length(r, n, k->name, k->max) < 0)
 		return -1;
 	switch (k->kind) {
 	case PATH:
 		if (scalar(n)[0] != '/')
-			return fault(r, n, "an absolute path is expected for", k->name);
+			return config_fault(r, n, "an absolute path is expected for", k->name);
 		/* fallthrough */
 	case STRING:
 		*(const char **)member = arena_strdup(r->c->arena, scalar(n));
@@ -254,7 +254,7 @@ static int read_value(struct reading *r, const struct key *k, yaml_node_t *n)
 	case LEVEL: return read_level(r, (enum log_level *)member, n);
 	case SIZE:
 		if (parse_size((uint64_t *)member, scalar(n)) < 0)
-			return fault(r, n, "no size (32GiB, 500MB, 4096):", scalar(n));
+			return config_fault(r, n, "no size (32GiB, 500MB, 4096):", scalar(n));
 		return 0;
 	case LIST:
 	case RUNTIMES: break;
@@ -281,24 +281,24 @@ static bool is_section(const char *name)
 static int read_map(struct reading *r, const char *section, yaml_node_t *n)
 {
 	if (n->type != YAML_MAPPING_NODE)
-		return fault(r, n, "a map is expected", *section ? section : NULL);
+		return config_fault(r, n, "a map is expected", *section ? section : NULL);
 	for (yaml_node_pair_t *p = n->data.mapping.pairs.start; p < n->data.mapping.pairs.top; p++) {
 		yaml_node_t *key = node(r, p->key), *value = node(r, p->value);
 		const struct key *k = scalar(key) ? find_key(section, scalar(key)) : NULL;
 
 		for (yaml_node_pair_t *q = n->data.mapping.pairs.start; q < p; q++)
 			if (scalar(key) && scalar(node(r, q->key)) && strcmp(scalar(key), scalar(node(r, q->key))) == 0)
-				return fault(r, key, "given twice:", scalar(key));
+				return config_fault(r, key, "given twice:", scalar(key));
 		if (k ? read_value(r, k, value) < 0
 		    : !*section && scalar(key) && is_section(scalar(key))
 			    ? read_map(r, scalar(key), value) < 0
-			    : fault(r, key, "unknown key", scalar(key)) < 0)
+			    : config_fault(r, key, "unknown key", scalar(key)) < 0)
 			return -1;
 	}
 	return 0;
 }
 
-static int check(const struct config *c, const char *path, struct err *e)
+static int config_check(const struct config *c, const char *path, struct err *e)
 {
 	bool found = false;
 
@@ -383,7 +383,7 @@ int config_read(struct config *c, const char *text, size_t len, const char *path
 	if (failed)
 		return failed;
 	follow_state(c);
-	return check(c, path, e);
+	return config_check(c, path, e);
 }
 
 int config_load(struct config *c, const char *path, struct err *e)

@@ -1,6 +1,7 @@
-/* config.h - the configuration file: YAML, every key with a default, an unknown key an error with its line.
+/* config.h - the configuration file: YAML. Every key has a default; an unknown key is an error with its line.
  *
- * Read once at start by main.c, which hands each room its own small struct. docs/crisp-config.5 describes the keys. */
+ * main.c reads it once, at start, and hands each room a small struct of its own. docs/crisp-config.5 describes the
+ * keys. */
 #ifndef HANDLERS_CONFIG_H
 #define HANDLERS_CONFIG_H
 
@@ -15,7 +16,7 @@
 
 struct config {
 	const char *root, *state, *netns_dir;
-	struct strings listen; /* addresses of the CRI socket(s) */
+	struct strings listen; /* addresses at which CRI is served */
 	const char *http;      /* address of /metrics and /healthz */
 	const char *stream_address;
 	int32_t stream_port;
@@ -31,16 +32,16 @@ struct config {
 	struct runtimes_config runtimes;
 	bool selinux;
 	enum log_level log_level;
-	struct arena *arena; /* owns all of it */
+	struct arena *arena; /* owns all strings and lists */
 };
 
-/* Defaults, then the file over them; path NULL: defaults alone. INVALID_ARGUMENT with path, line and what is wrong.
- * What was in *c before is not freed; config_free() is due after a failure too. */
-int config_load(struct config *c, const char *path, struct err *e);
-int config_read(struct config *c, const char *text, size_t len, const char *path, struct err *e);
-void config_free(struct config *c);
+/* Defaults, then the file over them; path NULL: defaults alone. INVALID_ARGUMENT with path, line and reason.
+ * The earlier content of *config is not freed. config_free() is due after a failure too. */
+int config_load(struct config *config, const char *path, struct err *e);
+int config_read(struct config *config, const char *text, size_t len, const char *path, struct err *e);
+void config_free(struct config *config);
 
-/* All of it as JSON, for Status' verbose info. In the arena. */
-char *config_text(const struct config *c, struct arena *a);
+/* All keys as JSON, for the verbose info of Status. In the arena. */
+char *config_text(const struct config *config, struct arena *arena);
 
 #endif

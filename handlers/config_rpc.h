@@ -1,4 +1,4 @@
-/* config_rpc.h - Version, Status and the configuration RPCs. */
+/* config_rpc.h - Version, Status, RuntimeConfig and UpdateRuntimeConfig. */
 #ifndef HANDLERS_CONFIG_RPC_H
 #define HANDLERS_CONFIG_RPC_H
 
@@ -6,9 +6,10 @@
 
 #include "handlers/config.h"
 
-void config_rpc_open(const struct config *c); /* borrowed for ever */
+void config_rpc_open(const struct config *config); /* borrowed for ever */
 
-/* RuntimeReady with a reason until recovery has ended and the listeners stand: "" is ready. Static strings. */
+/* Why the condition RuntimeReady of Status is false; "": crispd is ready. It is "starting" until main.c says otherwise.
+ * Borrowed for ever. */
 void config_rpc_not_ready(const char *why);
 
 #endif

@@ -6,7 +6,7 @@
 #include "handlers/status.h"
 #include "reactor/json.h"
 
-static char *info_of(const struct container *c, struct arena *a)
+static char *container_info(const struct container *c, struct arena *a)
 {
 	auto_json json_t *j =
 		json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:o}", "pid", (int)c->pid, "sandboxID",
@@ -28,7 +28,7 @@ void rpc_container_status(struct rpc *r, const void *request)
 		return;
 	out.status = status_container(c, a);
 	if (in->verbose) {
-		struct pair one = { "info", info_of(c, a) };
+		struct pair one = { "info", container_info(c, a) };
 		struct pairs info = { &one, 1 };
 
 		out.n_info = 1;
@@ -39,17 +39,17 @@ void rpc_container_status(struct rpc *r, const void *request)
 
 /* ---- lists ---- */
 
-static void collect_one(void *arg, struct container *c)
+static void container_collect_one(void *arg, struct container *c)
 {
 	listing_add(arg, c->id);
 }
 
-static void collect(struct listing *l)
+static void containers_collect(struct listing *l)
 {
-	container_each(collect_one, l);
+	container_each(container_collect_one, l);
 }
 
-static Runtime__V1__Container *item_of(struct container *c, struct arena *a)
+static Runtime__V1__Container *container_item(struct container *c, struct arena *a)
 {
 	Runtime__V1__Container *item = NEW_MESSAGE(a, Runtime__V1__Container, runtime__v1__container__init);
 
@@ -70,15 +70,15 @@ static Runtime__V1__Container *item_of(struct container *c, struct arena *a)
 }
 
 /* The Stream's request has the List's one field under the same number and name: the generated structs are the same. */
-static void *item(const void *request, const char *id, struct arena *a)
+static void *container_list_item(const void *request, const char *id, struct arena *a)
 {
 	const Runtime__V1__ListContainersRequest *in = request;
 	struct container *c = container_find(id);
 
-	return c && filter_container(in->filter, c) ? item_of(c, a) : NULL;
+	return c && filter_container(in->filter, c) ? container_item(c, a) : NULL;
 }
 
-static const struct listing_kind kind = { collect, item, NULL };
+static const struct listing_kind kind = { containers_collect, container_list_item, NULL };
 _Static_assert(offsetof(Runtime__V1__StreamContainersRequest, filter) ==
 		       offsetof(Runtime__V1__ListContainersRequest, filter),
 	       "one layout");

@@ -67,7 +67,7 @@ static struct turn *turn_new(struct rpc *r, struct container *c)
 	return t;
 }
 
-static void on_started(void *arg, const struct err *e)
+static void on_container_started(void *arg, const struct err *e)
 {
 	Runtime__V1__StartContainerResponse out = RUNTIME__V1__START_CONTAINER_RESPONSE__INIT;
 	struct turn *t = arg;
@@ -86,7 +86,7 @@ static void on_start_turn(struct lane_pass *p)
 {
 	struct turn *t = container_of(p, struct turn, pass);
 
-	start_start(t->container, on_started, t);
+	start_start(t->container, on_container_started, t);
 }
 
 void rpc_start_container(struct rpc *r, const void *request)
@@ -108,7 +108,7 @@ void rpc_start_container(struct rpc *r, const void *request)
 	lane_enter(&c->lane, &t->pass, on_start_turn);
 }
 
-static void on_stopped(void *arg, const struct err *e)
+static void on_container_stopped(void *arg, const struct err *e)
 {
 	Runtime__V1__StopContainerResponse out = RUNTIME__V1__STOP_CONTAINER_RESPONSE__INIT;
 	struct rpc *r = arg;
@@ -125,7 +125,7 @@ static void on_stop_turn(struct lane_pass *p)
 	struct turn *t = container_of(p, struct turn, pass);
 
 	lane_leave(&t->pass);
-	stop_start(t->container, t->grace_ms, on_stopped, t->rpc);
+	stop_start(t->container, t->grace_ms, on_container_stopped, t->rpc);
 	free(t);
 }
 
@@ -145,7 +145,7 @@ void rpc_stop_container(struct rpc *r, const void *request)
 	if (!c)
 		return rpc_reply(r, &out);
 	if (!c->starting || c->removing) {
-		stop_start(c, in->timeout * 1000, on_stopped, r);
+		stop_start(c, in->timeout * 1000, on_container_stopped, r);
 		return;
 	}
 	t = turn_new(r, c);
@@ -158,7 +158,7 @@ struct removal_call {
 	struct rpc *rpc;
 };
 
-static void on_removed(struct removal_wait *w, const struct err *e)
+static void on_container_removed(struct removal_wait *w, const struct err *e)
 {
 	Runtime__V1__RemoveContainerResponse out = RUNTIME__V1__REMOVE_CONTAINER_RESPONSE__INIT;
 	struct removal_call *call = container_of(w, struct removal_call, wait);
@@ -186,7 +186,7 @@ void rpc_remove_container(struct rpc *r, const void *request)
 		return rpc_reply(r, &out);
 	call = new_zero(struct removal_call);
 	call->rpc = r;
-	call->wait.fn = on_removed;
+	call->wait.fn = on_container_removed;
 	remove_flow(c, &call->wait);
 }
 

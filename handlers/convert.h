@@ -1,6 +1,6 @@
-/* convert.h - protobuf to our plain structs and back: the only place where both are seen side by side.
+/* convert.h - protobuf to the plain structs of procs/ and back.
  *
- * Results live in the arena; what they share with the input lives as long as the input. */
+ * Results live in the arena. They share strings with the input, which must live as long as they do. */
 #ifndef HANDLERS_CONVERT_H
 #define HANDLERS_CONVERT_H
 
@@ -10,10 +10,10 @@
 #include "reactor/arena.h"
 #include "reactor/err.h"
 
-/* INVALID_ARGUMENT names what is missing, an unknown enum number or a negative number that must not be. */
-int convert_sandbox_config(struct sandbox_config *out, const Runtime__V1__PodSandboxConfig *in, struct arena *a,
+/* INVALID_ARGUMENT names the field that is missing, an unknown enum number, or a number that must not be negative. */
+int convert_sandbox_config(struct sandbox_config *out, const Runtime__V1__PodSandboxConfig *in, struct arena *arena,
 			   struct err *e);
-int convert_container_config(struct container_config *out, const Runtime__V1__ContainerConfig *in, struct arena *a,
+int convert_container_config(struct container_config *out, const Runtime__V1__ContainerConfig *in, struct arena *arena,
 			     struct err *e);
 
 /* Every map<string,string> of the generated code has this shape. */
@@ -22,15 +22,16 @@ struct map_entry {
 	char *key, *value;
 };
 
-/* An array of entries with the given entry descriptor, for a repeated map field. */
-void *convert_map(const struct pairs *p, const ProtobufCMessageDescriptor *entry, struct arena *a);
-struct pairs convert_pairs(void *entries, size_t n, struct arena *a); /* sorted by key, a later double wins */
+/* For a repeated map field: an array of pointers to messages with the given descriptor. */
+void *convert_map(const struct pairs *pairs, const ProtobufCMessageDescriptor *entry, struct arena *arena);
+/* Sorted by key; of entries with equal keys the last one counts. */
+struct pairs convert_pairs(void *entries, size_t count, struct arena *arena);
 
-Runtime__V1__NamespaceOption *convert_ns_options(const struct ns_options *in, struct arena *a);
-Runtime__V1__LinuxContainerResources *convert_resources(const struct resources *in, struct arena *a);
-Runtime__V1__Mount **convert_mounts(const struct container_config *c, struct arena *a);
-Runtime__V1__PodSandboxMetadata *convert_sandbox_metadata(const struct sandbox_config *in, struct arena *a);
-Runtime__V1__ContainerMetadata *convert_container_metadata(const struct container_config *in, struct arena *a);
+Runtime__V1__NamespaceOption *convert_ns_options(const struct ns_options *in, struct arena *arena);
+Runtime__V1__LinuxContainerResources *convert_resources(const struct resources *in, struct arena *arena);
+Runtime__V1__Mount **convert_mounts(const struct container_config *config, struct arena *arena);
+Runtime__V1__PodSandboxMetadata *convert_sandbox_metadata(const struct sandbox_config *in, struct arena *arena);
+Runtime__V1__ContainerMetadata *convert_container_metadata(const struct container_config *in, struct arena *arena);
 
 /* A zero message of a generated type, initialised, in the arena. */
 #define NEW_MESSAGE(a, type, init) ({ type *m_ = arena_zalloc(a, sizeof(type)); init(m_); m_; })

@@ -161,7 +161,7 @@ void create_flow_undo(struct container *c)
 	create_undo(c);
 }
 
-static int make(struct container *c, const struct image *img, struct err *e)
+static int create_make(struct container *c, const struct image *img, struct err *e)
 {
 	if (create_flow_prepare(c, img, e) < 0)
 		return -1;
@@ -188,7 +188,7 @@ struct container *create_flow(struct sandbox *s, const struct container_config *
 		return NULL;
 	image = create_flow_image(img, config);
 	c = container_new(s, config, &image);
-	if (make(c, img, e) < 0) {
+	if (create_make(c, img, e) < 0) {
 		container_free(c);
 		return NULL;
 	}

@@ -1,4 +1,5 @@
-/* create_flow.h - CreateContainer: an image, a snapshot and a container joined; nothing waits, so it is one function.
+/* create_flow.h - CreateContainer: joins an image, a snapshot and a container. No step waits, so it is one function.
+ *
  * Spec: CRI v1 RuntimeService.CreateContainer. */
 #ifndef HANDLERS_CREATE_FLOW_H
 #define HANDLERS_CREATE_FLOW_H
@@ -9,24 +10,25 @@
 
 void create_flow_open(const char *node_name);
 
-/* A new container, listed; or the one that an equal request made before and that has not started. Errors leave
- * nothing behind:
- *   FAILED_PRECONDITION  the sandbox is not READY, the image (or an image volume) is not here
+/* A new container, listed; or the container that an equal request made before, when it has not been started. Errors
+ * leave nothing behind:
+ *   FAILED_PRECONDITION  the sandbox is not READY, or the image (or an image volume) is not in the store
  *   ALREADY_EXISTS       the name and attempt belong to another container of the sandbox
- *   INVALID_ARGUMENT     what spec_make() says of the config */
-struct container *create_flow(struct sandbox *s, const struct container_config *config, struct err *e);
+ *   INVALID_ARGUMENT     spec_make() refuses the config */
+struct container *create_flow(struct sandbox *sandbox, const struct container_config *config, struct err *e);
 
-/* The steps of it, for a container whose writable part takes time (restore_flow.c). create_flow_earlier(): NULL with
- * e->code OK: there is none of that name yet. What prepare has made is undone when it fails; after finish it is the
- * caller's. */
-struct container *create_flow_earlier(struct sandbox *s, const struct container_config *config, struct err *e);
+/* The steps of create_flow(), for a container whose writable layer takes time to fill (restore_flow.c).
+ * create_flow_earlier() returns the container that an equal request made before. It returns NULL with e->code OK when
+ * the name is free, and NULL with ALREADY_EXISTS when it is not. create_flow_prepare() undoes itself when it fails.
+ * When create_flow_finish() fails the caller undoes both by create_flow_undo(). */
+struct container *create_flow_earlier(struct sandbox *sandbox, const struct container_config *config, struct err *e);
 struct container_image create_flow_image(const struct image *img, const struct container_config *config);
-int create_flow_prepare(struct container *c, const struct image *img, struct err *e); /* bundle, snapshot */
-int create_flow_finish(struct container *c, struct err *e);                           /* mounts, config.json */
-void create_flow_undo(struct container *c);
+int create_flow_prepare(struct container *container, const struct image *img, struct err *e); /* bundle, snapshot */
+int create_flow_finish(struct container *container, struct err *e);                           /* mounts, config.json */
+void create_flow_undo(struct container *container);
 
-/* Gives back what create_flow() mounted for c: rootfs, image volumes, snapshot, an unpacked checkpoint. Fits
- * remove_unmount. */
-void create_flow_unmount(void *arg, struct container *c);
+/* Unmounts the root file system and the volumes of the container, and removes its snapshot and an unpacked checkpoint.
+ * Has the type remove_unmount. */
+void create_flow_unmount(void *arg, struct container *container);
 
 #endif

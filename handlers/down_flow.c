@@ -55,7 +55,7 @@ static struct link all = { &all, &all };
 
 static void on_down(void *arg, const struct err *e);
 
-static void answer(struct down *d)
+static void down_answer(struct down *d)
 {
 	Runtime__V1__StopPodSandboxResponse stopped = RUNTIME__V1__STOP_POD_SANDBOX_RESPONSE__INIT;
 	Runtime__V1__RemovePodSandboxResponse removed = RUNTIME__V1__REMOVE_POD_SANDBOX_RESPONSE__INIT;
@@ -71,7 +71,7 @@ static void answer(struct down *d)
 		d->done(d->arg);
 }
 
-static void finish(struct down *d)
+static void down_finish(struct down *d)
 {
 	list_drop(&d->of_all);
 	lane_leave(&d->pass);
@@ -85,20 +85,20 @@ static void finish(struct down *d)
 		if (d->done)
 			log_warn("sandbox_discard sandbox=%.12s error=%s", d->id, log_quote(d->err.msg));
 	}
-	answer(d);
+	down_answer(d);
 	free(d);
 }
 
 static void containers_out(struct down *d);
 
-static void one_ended(struct down *d, const struct err *e)
+static void down_one_ended(struct down *d, const struct err *e)
 {
 	if (e && d->err.code == ERR_OK)
 		d->err = *e;
 	if (--d->pending)
 		return;
 	if (d->err.code != ERR_OK)
-		return finish(d);
+		return down_finish(d);
 	if (d->remove && !list_empty(&d->sandbox->containers)) {
 		sm_move(&d->sm, CONTAINERS); /* it was a stop when it began */
 		return containers_out(d);
@@ -107,30 +107,30 @@ static void one_ended(struct down *d, const struct err *e)
 	sandbox_down_start(d->sandbox, on_down, d);
 }
 
-static void on_removed(struct removal_wait *w, const struct err *e)
+static void on_leaver_removed(struct removal_wait *w, const struct err *e)
 {
 	struct leaver *l = container_of(w, struct leaver, removal);
 	struct down *d = l->down;
 
 	free(l);
-	one_ended(d, e);
+	down_one_ended(d, e);
 }
 
-static void on_stopped(void *arg, const struct err *e)
+static void on_leaver_stopped(void *arg, const struct err *e)
 {
 	struct leaver *l = arg;
 	struct down *d = l->down;
 
 	lane_leave(&l->pass);
 	free(l);
-	one_ended(d, e);
+	down_one_ended(d, e);
 }
 
-static void on_container_turn(struct lane_pass *p)
+static void on_leaver_turn(struct lane_pass *p)
 {
 	struct leaver *l = container_of(p, struct leaver, pass);
 
-	stop_start(l->container, 0, on_stopped, l);
+	stop_start(l->container, 0, on_leaver_stopped, l);
 }
 
 static void containers_out(struct down *d)
@@ -143,14 +143,14 @@ static void containers_out(struct down *d)
 		l->container = container_of(link, struct container, of_sandbox);
 		d->pending++;
 		if (d->remove || l->container->removing) {
-			l->removal.fn = on_removed;
+			l->removal.fn = on_leaver_removed;
 			remove_flow(l->container, &l->removal);
 		} else {
 			checkpoint_yield(l->container);
-			lane_enter(&l->container->lane, &l->pass, on_container_turn);
+			lane_enter(&l->container->lane, &l->pass, on_leaver_turn);
 		}
 	}
-	one_ended(d, NULL);
+	down_one_ended(d, NULL);
 }
 
 static void on_down(void *arg, const struct err *e)
@@ -163,10 +163,10 @@ static void on_down(void *arg, const struct err *e)
 		sm_move(&d->sm, CONTAINERS); /* a removal joined while the network went */
 		return containers_out(d);
 	}
-	finish(d);
+	down_finish(d);
 }
 
-static void on_turn(struct lane_pass *p)
+static void on_down_turn(struct lane_pass *p)
 {
 	struct down *d = container_of(p, struct down, pass);
 
@@ -199,7 +199,7 @@ static struct down *down_start(struct sandbox *s, bool remove)
 		list_append(&all, &d->of_all);
 		if (s->state == SANDBOX_READY)
 			sandbox_set_state(s, SANDBOX_NOTREADY);
-		lane_enter(&s->lane, &d->pass, on_turn);
+		lane_enter(&s->lane, &d->pass, on_down_turn);
 	}
 	d->remove |= remove;
 	return d;

@@ -22,7 +22,7 @@ struct reader {
 static struct link readers = { &readers, &readers }; /* of struct reader.link */
 static struct event_listener listener;
 
-static void end(void *arg)
+static void reader_end(void *arg)
 {
 	struct reader *r = arg;
 
@@ -36,10 +36,10 @@ static void end(void *arg)
 void events_rpc_close(void)
 {
 	while (!list_empty(&readers))
-		end(container_of(list_first(&readers), struct reader, link));
+		reader_end(container_of(list_first(&readers), struct reader, link));
 }
 
-static void send(struct reader *r, const uint8_t *bytes, size_t n)
+static void reader_send(struct reader *r, const uint8_t *bytes, size_t n)
 {
 	if (rpc_queued(r->rpc) + n > QUEUE_MAX_BYTES) {
 		if (!r->lost++)
@@ -85,7 +85,7 @@ static void on_event(struct event_listener *l, const struct event *e)
 	bytes = arena_zalloc(a, n);
 	runtime__v1__container_event_response__pack(&out, bytes);
 	list_each(it, &readers)
-		send(container_of(it, struct reader, link), bytes, n);
+		reader_send(container_of(it, struct reader, link), bytes, n);
 	arena_free(a);
 }
 
@@ -107,5 +107,5 @@ void rpc_get_container_events(struct rpc *r, const void *request)
 	if (list_empty(&readers))
 		events_listen(&listener, on_event);
 	list_append(&readers, &reader->link);
-	rpc_on_gone(r, end, reader);
+	rpc_on_gone(r, reader_end, reader);
 }

@@ -33,7 +33,7 @@ static void on_exec_done(void *arg, const struct err *e, const struct exec_resul
 }
 
 /* Nobody waits for the output any more: the process tree goes. */
-static void on_client_gone(void *arg)
+static void on_exec_client_gone(void *arg)
 {
 	struct exec_call *call = arg;
 	struct err e;
@@ -62,7 +62,7 @@ void rpc_exec_sync(struct rpc *r, const void *request)
 	call = new_zero(struct exec_call);
 	call->rpc = r;
 	call->exec = exec_sync(c, &cmd, in->timeout * 1000, on_exec_done, call);
-	rpc_on_gone(r, on_client_gone, call);
+	rpc_on_gone(r, on_exec_client_gone, call);
 }
 
 /* ---- URLs ---- */

@@ -1,4 +1,4 @@
-/* filter.h - the filters of the List RPCs: all that is given must match. */
+/* filter.h - the filters of the List RPCs. Every field that is set must match. */
 #ifndef HANDLERS_FILTER_H
 #define HANDLERS_FILTER_H
 
@@ -8,8 +8,9 @@
 #include "procs/container.h"
 #include "procs/sandbox.h"
 
-/* Ids may be unique prefixes. A state that is absent matches all. Label pairs are ANDed and exact. f may be NULL. */
-bool filter_sandbox(const Runtime__V1__PodSandboxFilter *f, const struct sandbox *s);
-bool filter_container(const Runtime__V1__ContainerFilter *f, const struct container *c);
+/* An id may be a unique prefix. An absent state matches every state. Every label pair must be there, key and value
+ * exactly. A NULL filter matches all. */
+bool filter_sandbox(const Runtime__V1__PodSandboxFilter *filter, const struct sandbox *sandbox);
+bool filter_container(const Runtime__V1__ContainerFilter *filter, const struct container *container);
 
 #endif

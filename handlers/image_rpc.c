@@ -50,19 +50,19 @@ static Runtime__V1__Image *image_of(const struct image *img, struct arena *a)
 	return out;
 }
 
-static void collect_one(void *arg, const struct image *img)
+static void image_collect_one(void *arg, const struct image *img)
 {
 	listing_add(arg, img->id);
 }
 
-static void collect(struct listing *l)
+static void images_collect(struct listing *l)
 {
-	store_each(collect_one, l);
+	store_each(image_collect_one, l);
 }
 
 /* The filter is a look-up, as ImageStatus does it: an id, a prefix, a tag or a name. The Stream's request is the
  * List's. */
-static void *item(const void *request, const char *id, struct arena *a)
+static void *image_item(const void *request, const char *id, struct arena *a)
 {
 	const Runtime__V1__ListImagesRequest *in = request;
 	const char *filter = in->filter && in->filter->image ? in->filter->image->image : "";
@@ -71,18 +71,18 @@ static void *item(const void *request, const char *id, struct arena *a)
 	return img && (!*filter || store_find(filter) == img) ? image_of(img, a) : NULL;
 }
 
-static const struct listing_kind kind = { collect, item, NULL };
+static const struct listing_kind image_kind = { images_collect, image_item, NULL };
 _Static_assert(offsetof(Runtime__V1__StreamImagesRequest, filter) == offsetof(Runtime__V1__ListImagesRequest, filter),
 	       "one layout");
 
 void rpc_list_images(struct rpc *r, const void *request)
 {
-	listing_reply(r, request, &kind);
+	listing_reply(r, request, &image_kind);
 }
 
 void rpc_stream_images(struct rpc *r, const void *request)
 {
-	listing_stream(r, request, &kind);
+	listing_stream(r, request, &image_kind);
 }
 
 static int named(struct rpc *r, const Runtime__V1__ImageSpec *spec)
@@ -96,7 +96,7 @@ static int named(struct rpc *r, const Runtime__V1__ImageSpec *spec)
 	return -1;
 }
 
-static struct pairs info_of(const struct image *img, struct arena *a)
+static struct pairs image_info(const struct image *img, struct arena *a)
 {
 	struct pair *one = arena_zalloc(a, sizeof(*one));
 	auto_json json_t *config = json_pack("{s:s, s:s, s:s}", "User", img->config.user, "WorkingDir",
@@ -132,7 +132,7 @@ void rpc_image_status(struct rpc *r, const void *request)
 	if (img)
 		out.image = image_of(img, a);
 	if (img && in->verbose) {
-		struct pairs info = info_of(img, a);
+		struct pairs info = image_info(img, a);
 
 		out.n_info = info.n;
 		out.info = convert_map(&info, &runtime__v1__image_status_response__info_entry__descriptor, a);
@@ -159,7 +159,7 @@ static void on_pulled(void *arg, const struct err *e, const char *id)
 	free(call);
 }
 
-static void on_client_gone(void *arg)
+static void on_pull_client_gone(void *arg)
 {
 	struct pull_call *call = arg;
 	struct err e;
@@ -191,7 +191,7 @@ void rpc_pull_image(struct rpc *r, const void *request)
 	call = new_zero(struct pull_call);
 	call->rpc = r;
 	call->pull = pull_start(in->image->image, &auth, on_pulled, call);
-	rpc_on_gone(r, on_client_gone, call);
+	rpc_on_gone(r, on_pull_client_gone, call);
 }
 
 void rpc_remove_image(struct rpc *r, const void *request)

@@ -29,7 +29,7 @@ struct listing {
 	size_t n_items;
 };
 
-static void run(struct listing *l);
+static void listing_run(struct listing *l);
 
 static void listing_free(struct listing *l)
 {
@@ -49,7 +49,7 @@ void listing_add(struct listing *l, const char *id)
 	l->ids[l->n_ids++] = own_must(strdup(id));
 }
 
-static void send_batch(struct listing *l)
+static void listing_send_batch(struct listing *l)
 {
 	if (l->n_items)
 		rpc_send_packed(l->rpc, l->out.at, l->out.len);
@@ -57,12 +57,12 @@ static void send_batch(struct listing *l)
 	buf_consume(&l->out, l->out.len);
 }
 
-static void finish(struct listing *l)
+static void listing_finish(struct listing *l)
 {
 	struct rpc *r = l->rpc;
 
 	if (l->stream) {
-		send_batch(l);
+		listing_send_batch(l);
 		rpc_finish(r);
 	} else {
 		rpc_reply_packed(r, l->out.at, l->out.len);
@@ -72,7 +72,7 @@ static void finish(struct listing *l)
 
 /* One more element of the response's only field: its key, wire type 2, the length, the message (protobuf.dev,
  * Encoding). */
-static void encode(struct listing *l, const ProtobufCMessage *item)
+static void listing_encode(struct listing *l, const ProtobufCMessage *item)
 {
 	const ProtobufCFieldDescriptor *field = &rpc_output(l->rpc)->fields[0];
 	size_t size = protobuf_c_message_get_packed_size(item);
@@ -90,7 +90,7 @@ static void encode(struct listing *l, const ProtobufCMessage *item)
 	l->n_items++;
 }
 
-static void take_one(struct listing *l)
+static void listing_take_one(struct listing *l)
 {
 	struct arena *a = arena_new();
 	ProtobufCMessage *item = l->kind->item(l->request, l->ids[l->next++], a);
@@ -98,37 +98,37 @@ static void take_one(struct listing *l)
 	if (item && !l->stream && l->out.len > SHRINK_BYTES && l->kind->shrink)
 		l->kind->shrink(item);
 	if (item)
-		encode(l, item);
+		listing_encode(l, item);
 	arena_free(a);
 }
 
-static void on_turn(struct timer *t)
+static void on_listing_turn(struct timer *t)
 {
-	run(container_of(t, struct listing, timer));
+	listing_run(container_of(t, struct listing, timer));
 }
 
-static void on_space(void *arg)
+static void on_listing_space(void *arg)
 {
-	run(arg);
+	listing_run(arg);
 }
 
-static void run(struct listing *l)
+static void listing_run(struct listing *l)
 {
 	int64_t until_ns = loop_mono_ns() + SLICE_NS;
 
 	while (l->next < l->n_ids) {
-		take_one(l);
+		listing_take_one(l);
 		if (l->stream && (l->n_items >= BATCH_ITEMS || l->out.len >= BATCH_BYTES)) {
-			send_batch(l);
-			return rpc_on_space(l->rpc, on_space, l);
+			listing_send_batch(l);
+			return rpc_on_space(l->rpc, on_listing_space, l);
 		}
 		if (loop_mono_ns() > until_ns && l->next < l->n_ids)
-			return timer_set(&l->timer, 0, on_turn);
+			return timer_set(&l->timer, 0, on_listing_turn);
 	}
-	finish(l);
+	listing_finish(l);
 }
 
-static void on_client_gone(void *arg)
+static void on_listing_client_gone(void *arg)
 {
 	struct listing *l = arg;
 	struct err e;
@@ -138,7 +138,7 @@ static void on_client_gone(void *arg)
 	listing_free(l);
 }
 
-static void start(struct rpc *r, const void *request, const struct listing_kind *kind, bool stream)
+static void listing_start(struct rpc *r, const void *request, const struct listing_kind *kind, bool stream)
 {
 	struct listing *l = new_zero(struct listing);
 
@@ -147,16 +147,16 @@ static void start(struct rpc *r, const void *request, const struct listing_kind 
 	l->kind = kind;
 	l->stream = stream;
 	kind->collect(l);
-	rpc_on_gone(r, on_client_gone, l);
-	run(l);
+	rpc_on_gone(r, on_listing_client_gone, l);
+	listing_run(l);
 }
 
 void listing_reply(struct rpc *r, const void *request, const struct listing_kind *kind)
 {
-	start(r, request, kind, false);
+	listing_start(r, request, kind, false);
 }
 
 void listing_stream(struct rpc *r, const void *request, const struct listing_kind *kind)
 {
-	start(r, request, kind, true);
+	listing_start(r, request, kind, true);
 }

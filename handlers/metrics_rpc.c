@@ -326,7 +326,7 @@ static void put_containers(Runtime__V1__PodSandboxMetrics *out, const struct san
 	}
 }
 
-static void *item(const void *request, const char *id, struct arena *a)
+static void *metrics_item(const void *request, const char *id, struct arena *a)
 {
 	const struct sandbox *s = sandbox_find(id);
 	Runtime__V1__PodSandboxMetrics *out;
@@ -346,17 +346,17 @@ static void *item(const void *request, const char *id, struct arena *a)
 	return out;
 }
 
-static void collect_one(void *arg, struct sandbox *s)
+static void metrics_collect_one(void *arg, struct sandbox *s)
 {
 	listing_add(arg, s->id);
 }
 
-static void collect(struct listing *l)
+static void metrics_collect(struct listing *l)
 {
-	sandbox_each(collect_one, l);
+	sandbox_each(metrics_collect_one, l);
 }
 
-static const struct listing_kind kind = { collect, item, NULL };
+static const struct listing_kind kind = { metrics_collect, metrics_item, NULL };
 
 void rpc_list_pod_sandbox_metrics(struct rpc *r, const void *request)
 {

@@ -37,7 +37,7 @@ static int page_healthz(void *arg, const char *path, struct buf *body, const cha
 	return 503;
 }
 
-static void finish_json(struct buf *body, json_t *j, const char **type)
+static void page_finish_json(struct buf *body, json_t *j, const char **type)
 {
 	struct arena *a = arena_new();
 
@@ -77,7 +77,7 @@ static int page_pulls(void *arg, const char *path, struct buf *body, const char 
 	(void)arg;
 	(void)path;
 	pull_each(add_pull, pulls);
-	finish_json(body, pulls, type);
+	page_finish_json(body, pulls, type);
 	return 200;
 }
 
@@ -95,7 +95,7 @@ static int page_state(void *arg, const char *path, struct buf *body, const char 
 	pull_each(add_pull, pulls);
 	sandbox_each(count_sandbox, sandboxes);
 	container_each(count_container, containers);
-	finish_json(body,
+	page_finish_json(body,
 		    json_pack("{s:b, s:b, s:s, s:{s:I, s:I}, s:{s:I, s:I, s:I, s:I}, s:I, s:o, s:o}", "keeper",
 			      keeper_here(), "network", network, "network_why", why, "sandboxes", "ready",
 			      (json_int_t)sandboxes[0], "not_ready", (json_int_t)sandboxes[1], "containers", "created",
@@ -106,7 +106,7 @@ static int page_state(void *arg, const char *path, struct buf *body, const char 
 	return 200;
 }
 
-static void gauges(struct buf *out)
+static void pages_gauges(struct buf *out)
 {
 	size_t sandboxes[2] = { 0 }, containers[4] = { 0 };
 
@@ -124,7 +124,7 @@ static void gauges(struct buf *out)
 void pages_add(struct http_server *http, const struct grpc_server *server)
 {
 	grpc = server;
-	metric_source(gauges);
+	metric_source(pages_gauges);
 	http_server_page(http, "/metrics", page_metrics, NULL);
 	http_server_page(http, "/healthz", page_healthz, NULL);
 	http_server_page(http, "/debug/state", page_state, NULL);

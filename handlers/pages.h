@@ -1,4 +1,4 @@
-/* pages.h - what the http address serves: /metrics, /healthz, /debug/state, /debug/pulls. */
+/* pages.h - the pages at the http address of the configuration: /metrics, /healthz, /debug/state, /debug/pulls. */
 #ifndef HANDLERS_PAGES_H
 #define HANDLERS_PAGES_H
 

@@ -37,7 +37,7 @@ struct recovery {
 	size_t adopted, lost;
 };
 
-static void on_report(struct timer *t)
+static void on_recovery_report(struct timer *t)
 {
 	struct recovery *r = container_of(t, struct recovery, timer);
 
@@ -47,15 +47,15 @@ static void on_report(struct timer *t)
 	free(r);
 }
 
-static void one_done(struct recovery *r)
+static void recovery_one_done(struct recovery *r)
 {
 	if (--r->pending == 0)
-		timer_set(&r->timer, 0, on_report);
+		timer_set(&r->timer, 0, on_recovery_report);
 }
 
-static void on_discarded(void *arg)
+static void on_recovery_discarded(void *arg)
 {
-	one_done(arg);
+	recovery_one_done(arg);
 }
 
 /* ---- containers ---- */
@@ -92,7 +92,7 @@ static void on_given_back(void *arg, const struct err *e)
 	if (e)
 		log_warn("sandbox_network sandbox=%.12s error=%s", g->sandbox->id, log_quote(e->msg));
 	lane_leave(&g->pass);
-	one_done(g->recovery);
+	recovery_one_done(g->recovery);
 	free(g);
 }
 
@@ -134,7 +134,7 @@ static void discard_hidden(void *arg, struct sandbox *s)
 
 	r->pending++;
 	log_info("sandbox_half_made sandbox=%.12s", s->id);
-	sandbox_flow_discard(s, on_discarded, r);
+	sandbox_flow_discard(s, on_recovery_discarded, r);
 }
 
 /* ---- what nobody owns ---- */
@@ -223,6 +223,6 @@ int recover_start(const char *state, void (*done)(void *arg), void *arg, struct 
 	sandboxes_sweep();
 	cgroup_sweep(sandbox_known);
 	sandbox_each_hidden(discard_hidden, r);
-	one_done(r);
+	recovery_one_done(r);
 	return 0;
 }

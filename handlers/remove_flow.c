@@ -37,7 +37,7 @@ static struct removal *removal_of(const struct container *c)
 	return NULL;
 }
 
-static void on_removed(void *arg, const struct err *e)
+static void on_removal_done(void *arg, const struct err *e)
 {
 	struct removal *r = arg;
 
@@ -57,11 +57,11 @@ static void on_removed(void *arg, const struct err *e)
 	free(r);
 }
 
-static void on_turn(struct lane_pass *p)
+static void on_removal_turn(struct lane_pass *p)
 {
 	struct removal *r = container_of(p, struct removal, pass);
 
-	remove_start(r->container, &r->pass, create_flow_unmount, on_removed, r);
+	remove_start(r->container, &r->pass, create_flow_unmount, on_removal_done, r);
 }
 
 void remove_flow(struct container *c, struct removal_wait *w)
@@ -76,7 +76,7 @@ void remove_flow(struct container *c, struct removal_wait *w)
 		c->removing = true;
 		checkpoint_yield(c);
 		list_append(&all, &r->of_all);
-		lane_enter(&c->lane, &r->pass, on_turn);
+		lane_enter(&c->lane, &r->pass, on_removal_turn);
 	}
 	list_append(&r->waiters, &w->link);
 }

@@ -57,7 +57,7 @@ struct restore {
 
 static struct link all = { &all, &all };
 
-static void reply_id(struct link *waiters, const struct container *c)
+static void restore_reply_id(struct link *waiters, const struct container *c)
 {
 	Runtime__V1__CreateContainerResponse out = RUNTIME__V1__CREATE_CONTAINER_RESPONSE__INIT;
 
@@ -72,7 +72,7 @@ static void restore_free(struct restore *m)
 	arena_free(m->arena);
 }
 
-static void failed(struct restore *m)
+static void restore_failed(struct restore *m)
 {
 	sm_move(&m->sm, FAILED);
 	checkpoint_stage_drop(m->stage);
@@ -81,23 +81,23 @@ static void failed(struct restore *m)
 	restore_free(m);
 }
 
-static void on_removed(struct removal_wait *w, const struct err *e)
+static void on_restore_removed(struct removal_wait *w, const struct err *e)
 {
 	struct restore *m = container_of(w, struct restore, removal);
 
 	if (e)
 		log_warn("restore_undo sandbox=%.12s error=%s", m->sandbox, log_quote(e->msg));
-	failed(m);
+	restore_failed(m);
 }
 
 /* Somebody may wait for the container's lane already: it goes as any other does, behind them. */
-static void fail(struct restore *m, const struct err *e)
+static void restore_fail(struct restore *m, const struct err *e)
 {
 	m->err = *e;
 	if (!m->container)
-		return failed(m);
+		return restore_failed(m);
 	sm_move(&m->sm, UNDO);
-	m->removal.fn = on_removed;
+	m->removal.fn = on_restore_removed;
 	remove_flow(m->container, &m->removal);
 	lane_leave(&m->pass);
 }
@@ -178,7 +178,7 @@ static int check_dump(const struct restore *m, const struct sandbox *s, struct e
 
 /* ---- from the files to a container ---- */
 
-static int finish(struct restore *m, struct err *e)
+static int restore_finish(struct restore *m, struct err *e)
 {
 	struct container *c = m->container;
 
@@ -190,7 +190,7 @@ static int finish(struct restore *m, struct err *e)
 	return container_list_it(c, e);
 }
 
-static void on_applied(void *arg, const struct err *failed)
+static void on_restore_applied(void *arg, const struct err *failed)
 {
 	struct restore *m = arg;
 	struct container *c = m->container;
@@ -198,24 +198,24 @@ static void on_applied(void *arg, const struct err *failed)
 
 	if (failed)
 		e = *failed;
-	if (failed || finish(m, &e) < 0)
-		return fail(m, &e);
+	if (failed || restore_finish(m, &e) < 0)
+		return restore_fail(m, &e);
 	sm_move(&m->sm, DONE);
 	log_info("container_created container=%.12s sandbox=%.12s name=%s image=%.19s checkpoint=%s", c->id, m->sandbox,
 		 log_quote(c->config.name), c->image.id, log_quote(m->config.image));
 	lane_leave(&m->pass);
-	reply_id(&m->waiters, c);
+	restore_reply_id(&m->waiters, c);
 	restore_free(m);
 }
 
-static void on_turn(struct lane_pass *p)
+static void on_restore_turn(struct lane_pass *p)
 {
 	struct restore *m = container_of(p, struct restore, pass);
 
-	archive_apply(m->stage, &m->dump.deleted, m->container->id, on_applied, m);
+	archive_apply(m->stage, &m->dump.deleted, m->container->id, on_restore_applied, m);
 }
 
-static void make(struct restore *m, const struct image *img)
+static void restore_make(struct restore *m, const struct image *img)
 {
 	struct container_image image = create_flow_image(img, &m->config);
 	struct err e;
@@ -228,12 +228,12 @@ static void make(struct restore *m, const struct image *img)
 	m->container = container_new(sandbox_find(m->sandbox), &m->config, &image);
 	m->container->restore = arena_strdup(m->container->arena, m->stage);
 	if (create_flow_prepare(m->container, img, &e) < 0)
-		return fail(m, &e);
-	lane_enter(&m->container->lane, &m->pass, on_turn);
+		return restore_fail(m, &e);
+	lane_enter(&m->container->lane, &m->pass, on_restore_turn);
 }
 
 /* What speaks against a name from outside, or against its image, is no word about what the request names. */
-static void on_pulled(void *arg, const struct err *failed, const char *id)
+static void on_restore_pulled(void *arg, const struct err *failed, const char *id)
 {
 	struct restore *m = arg;
 	struct err e;
@@ -245,11 +245,11 @@ static void on_pulled(void *arg, const struct err *failed, const char *id)
 		err_wrap(&e, "its image %.300s is not here, and cannot be pulled", base_name(&m->dump));
 	}
 	if (failed || check_dump(m, sandbox_find(m->sandbox), &e) < 0)
-		return fail(m, &e);
-	make(m, store_find(id));
+		return restore_fail(m, &e);
+	restore_make(m, store_find(id));
 }
 
-static void on_unpacked(void *arg, const struct err *failed)
+static void on_restore_unpacked(void *arg, const struct err *failed)
 {
 	static const struct registry_auth nobody = { "", "", "", "", "", "" };
 	struct restore *m = arg;
@@ -257,15 +257,15 @@ static void on_unpacked(void *arg, const struct err *failed)
 	struct err e;
 
 	if (failed)
-		return fail(m, failed);
+		return restore_fail(m, failed);
 	if (checkpoint_dump_read(&m->dump, m->stage, m->arena, &e) < 0 ||
 	    check_dump(m, sandbox_find(m->sandbox), &e) < 0)
-		return fail(m, &e);
+		return restore_fail(m, &e);
 	img = base_image(&m->dump);
 	if (img)
-		return make(m, img);
+		return restore_make(m, img);
 	sm_move(&m->sm, PULL);
-	pull_start(base_name(&m->dump), &nobody, on_pulled, m);
+	pull_start(base_name(&m->dump), &nobody, on_restore_pulled, m);
 }
 
 /* ---- the beginning ---- */
@@ -283,7 +283,7 @@ bool restore_wanted(const struct container_config *config)
 	return is_path(config->image) || (img && *img->config.checkpoint);
 }
 
-static struct restore *find(const struct sandbox *s, const struct container_config *config)
+static struct restore *restore_find(const struct sandbox *s, const struct container_config *config)
 {
 	list_each (l, &all) {
 		struct restore *m = container_of(l, struct restore, of_all);
@@ -297,10 +297,10 @@ static struct restore *find(const struct sandbox *s, const struct container_conf
 
 bool restore_under_way(const struct sandbox *s, const struct container_config *config)
 {
-	return find(s, config) != NULL;
+	return restore_find(s, config) != NULL;
 }
 
-static int join(struct rpc *r, struct restore *m, const struct container_config *config, struct err *e)
+static int restore_join(struct rpc *r, struct restore *m, const struct container_config *config, struct err *e)
 {
 	if (!fields_equal(container_config_fields, &m->config, config))
 		return err_set(e, ERR_ALREADY_EXISTS,
@@ -310,7 +310,7 @@ static int join(struct rpc *r, struct restore *m, const struct container_config 
 	return 0;
 }
 
-static int refuse(const struct sandbox *s, struct err *e)
+static int restore_refuse(const struct sandbox *s, struct err *e)
 {
 	if (s->state != SANDBOX_READY)
 		return err_set(e, ERR_FAILED_PRECONDITION, "sandbox %.12s is not ready", s->id);
@@ -320,7 +320,7 @@ static int refuse(const struct sandbox *s, struct err *e)
 	return 0;
 }
 
-static int begin(struct rpc *r, const struct sandbox *s, const struct container_config *config, struct err *e)
+static int restore_begin(struct rpc *r, const struct sandbox *s, const struct container_config *config, struct err *e)
 {
 	struct arena *a = arena_new();
 	struct restore *m = arena_zalloc(a, sizeof(*m));
@@ -338,22 +338,22 @@ static int begin(struct rpc *r, const struct sandbox *s, const struct container_
 	list_append(&m->waiters, rpc_link(r));
 	list_append(&all, &m->of_all);
 	if (is_path(m->config.image))
-		archive_unpack(m->config.image, m->stage, on_unpacked, m);
+		archive_unpack(m->config.image, m->stage, on_restore_unpacked, m);
 	else
-		archive_take(&store_find(m->config.image)->layers, m->stage, on_unpacked, m);
+		archive_take(&store_find(m->config.image)->layers, m->stage, on_restore_unpacked, m);
 	return 0;
 }
 
 void restore_flow(struct rpc *r, struct sandbox *s, const struct container_config *config)
 {
-	struct restore *m = find(s, config);
+	struct restore *m = restore_find(s, config);
 	struct container *c;
 	struct err e = { 0 };
 
 	if (checkpoint_flow_allowed(&e) < 0)
 		return rpc_fail(r, &e);
 	if (m) {
-		if (join(r, m, config, &e) < 0)
+		if (restore_join(r, m, config, &e) < 0)
 			rpc_fail(r, &e);
 		return;
 	}
@@ -363,8 +363,8 @@ void restore_flow(struct rpc *r, struct sandbox *s, const struct container_confi
 
 		list_init(&one);
 		list_append(&one, rpc_link(r));
-		return reply_id(&one, c);
+		return restore_reply_id(&one, c);
 	}
-	if (e.code != ERR_OK || refuse(s, &e) < 0 || begin(r, s, config, &e) < 0)
+	if (e.code != ERR_OK || restore_refuse(s, &e) < 0 || restore_begin(r, s, config, &e) < 0)
 		rpc_fail(r, &e);
 }

@@ -1,12 +1,12 @@
-/* restore_flow.h - CreateContainer from a checkpoint: image.image is the absolute path of an archive, or an image
- * made of one (by its annotation, images/manifest.h).
+/* restore_flow.h - CreateContainer from a checkpoint: image.image is the absolute path of an archive, or an image that
+ * was made of an archive (its annotation says so, images/manifest.h).
  *
- * Name, labels, annotations, mounts, limits and security are the request's, as everywhere; the root file system is
- * that of the checkpoint's image, pulled without credentials if it is not here, with the changes that the archive has;
- * StartContainer then takes up the processes instead of starting one. Archives of CRI-O and containerd do as well
- * (checkpoint_dump.h). What CRIU restores is what stands in the archive, credentials too: whoever may name one here
- * must be trusted like root. Spec: none; the manner of containerd (container_checkpoint_linux.go) and CRI-O
- * (container_restore.go). */
+ * Name, labels, annotations, mounts, limits and security come from the request, as for every container. The root file
+ * system is the image of the checkpointed container, pulled without credentials if the store does not have it, with the
+ * changes that the archive holds. StartContainer then restores the processes instead of starting a process. Archives of
+ * CRI-O and containerd work too (checkpoint_dump.h). CRIU restores the credentials that stand in the archive: a client
+ * that may name an archive here must be trusted like root. Spec: none; as containerd (container_checkpoint_linux.go)
+ * and CRI-O (container_restore.go) do it. */
 #ifndef HANDLERS_RESTORE_FLOW_H
 #define HANDLERS_RESTORE_FLOW_H
 
@@ -16,17 +16,18 @@
 #include "procs/container.h"
 
 bool restore_wanted(const struct container_config *config);
-/* One of that name is being made from a checkpoint: restore_flow() joins it, or says that it is another. */
-bool restore_under_way(const struct sandbox *s, const struct container_config *config);
+/* A container of that name is being restored: restore_flow() joins it, or answers that its config is another. */
+bool restore_under_way(const struct sandbox *sandbox, const struct container_config *config);
 
-/* Answers r with the container's id. Equal requests join. Errors leave nothing behind:
- *   FAILED_PRECONDITION  checkpoints are switched off, no such file, its image is not in its registry or not for
- *                        everybody, the sandbox is not READY or has a user namespace
- *   UNAVAILABLE, DATA_LOSS, INTERNAL  its image is pulled (pull.h)
- *   INVALID_ARGUMENT     not a checkpoint, or of an image without a name; other mounts or another terminal than it
- *                        was made with; as create_flow()
+/* Answers the rpc with the container's id. Equal requests join. Errors leave nothing behind:
+ *   FAILED_PRECONDITION  checkpoints are switched off; the file does not exist; the image of the checkpointed container
+ *                        is not in its registry, or the registry wants credentials; the sandbox is not READY or has a
+ *                        user namespace
+ *   UNAVAILABLE, DATA_LOSS, INTERNAL  the pull of that image failed (pull.h)
+ *   INVALID_ARGUMENT     not a checkpoint, or the checkpoint of an image without a name; other mounts or another
+ *                        terminal setting than the checkpointed container had; as create_flow()
  *   ALREADY_EXISTS       as create_flow()
  *   RESOURCE_EXHAUSTED   images.max_layer_bytes, min_free */
-void restore_flow(struct rpc *r, struct sandbox *s, const struct container_config *config);
+void restore_flow(struct rpc *rpc, struct sandbox *sandbox, const struct container_config *config);
 
 #endif

@@ -48,7 +48,7 @@ static void rpc_free(struct rpc *r)
 	free(r);
 }
 
-static void count(struct rpc *r, const struct err *e)
+static void rpc_count(struct rpc *r, const struct err *e)
 {
 	int64_t took_ns = loop_mono_ns() - r->begun_ns;
 
@@ -67,7 +67,7 @@ static void count(struct rpc *r, const struct err *e)
 
 void rpc_reply_packed(struct rpc *r, const uint8_t *bytes, size_t n)
 {
-	count(r, NULL);
+	rpc_count(r, NULL);
 	if (r->call)
 		grpc_reply(r->call, bytes, n);
 	rpc_free(r);
@@ -78,7 +78,7 @@ void rpc_reply(struct rpc *r, const void *message)
 	uint8_t *at;
 
 	assert(((const ProtobufCMessage *)message)->descriptor == r->method->descriptor->output);
-	count(r, NULL);
+	rpc_count(r, NULL);
 	if (r->call) {
 		/* Into its place: the output of an ExecSync may have 16 MiB, and a copy of that takes milliseconds. */
 		at = grpc_reply_room(r->call, protobuf_c_message_get_packed_size(message));
@@ -91,7 +91,7 @@ void rpc_reply(struct rpc *r, const void *message)
 
 void rpc_fail(struct rpc *r, const struct err *e)
 {
-	count(r, e);
+	rpc_count(r, e);
 	if (r->call)
 		grpc_fail(r->call, e);
 	rpc_free(r);
@@ -110,7 +110,7 @@ size_t rpc_queued(const struct rpc *r)
 	return r->call ? grpc_queued(r->call) : 0;
 }
 
-static void on_space(void *arg)
+static void on_rpc_space(void *arg)
 {
 	struct rpc *r = arg;
 
@@ -122,12 +122,12 @@ void rpc_on_space(struct rpc *r, void (*fn)(void *arg), void *arg)
 	r->space = fn;
 	r->space_arg = arg;
 	if (r->call)
-		grpc_on_space(r->call, on_space);
+		grpc_on_space(r->call, on_rpc_space);
 }
 
 void rpc_finish(struct rpc *r)
 {
-	count(r, NULL);
+	rpc_count(r, NULL);
 	if (r->call)
 		grpc_finish(r->call);
 	rpc_free(r);
@@ -140,7 +140,7 @@ const ProtobufCMessageDescriptor *rpc_output(const struct rpc *r)
 
 /* ---- a client that leaves ---- */
 
-static void on_client_gone(void *arg)
+static void on_rpc_client_gone(void *arg)
 {
 	struct rpc *r = arg;
 
@@ -198,11 +198,11 @@ static struct rpc *rpc_new(struct grpc_call *call, const struct rpc_method *m)
 	r->arena = arena_new();
 	r->begun_ns = loop_mono_ns();
 	list_append(&all, &r->of_all);
-	grpc_on_gone(call, on_client_gone, r);
+	grpc_on_gone(call, on_rpc_client_gone, r);
 	return r;
 }
 
-static void on_call(void *arg, struct grpc_call *call, const char *path, const uint8_t *msg, size_t len)
+static void on_rpc_call(void *arg, struct grpc_call *call, const char *path, const uint8_t *msg, size_t len)
 {
 	const struct rpc_method *m = rpc_method(path);
 	ProtobufCAllocator allocator;
@@ -242,7 +242,7 @@ grpc_fn *rpc_open(struct rpc_method *methods, size_t n)
 		assert(m->descriptor);
 		map_put(&by_path, m->path, m);
 	}
-	return on_call;
+	return on_rpc_call;
 }
 
 const struct rpc_method *rpc_method(const char *path)

@@ -14,10 +14,10 @@
 #include "reactor/err.h"
 #include "reactor/grpc.h"
 
-struct rpc; /* gone once it was answered */
+struct rpc; /* freed by its answer */
 
 /* request: the generated struct of the method's input type */
-typedef void rpc_handler(struct rpc *r, const void *request);
+typedef void rpc_handler(struct rpc *rpc, const void *request);
 
 struct rpc_method {
 	const ProtobufCServiceDescriptor *service;
@@ -35,28 +35,29 @@ const struct rpc_method *rpc_method(const char *path); /* NULL: unknown */
 void rpc_serve(void);
 
 /* message: of the method's output type. */
-void rpc_reply(struct rpc *r, const void *message);
-void rpc_reply_packed(struct rpc *r, const uint8_t *bytes, size_t n); /* encoded already */
-void rpc_fail(struct rpc *r, const struct err *e);
+void rpc_reply(struct rpc *rpc, const void *message);
+void rpc_reply_packed(struct rpc *rpc, const uint8_t *bytes, size_t len); /* an encoded message of the output type */
+void rpc_fail(struct rpc *rpc, const struct err *e);
 
 /* A server stream: any number of messages, then rpc_finish() (status OK) or rpc_fail(). Messages that the reader has
  * not taken are queued without bound: the handler asks rpc_queued(), in bytes, and waits by rpc_on_space(). Its fn runs
  * once, when the queue fell to 0 bytes, never inside the call and never after the client is gone. */
-void rpc_send_packed(struct rpc *r, const uint8_t *bytes, size_t n); /* a message of the output type, encoded already */
-size_t rpc_queued(const struct rpc *r);
-void rpc_on_space(struct rpc *r, void (*fn)(void *arg), void *arg);
-void rpc_finish(struct rpc *r);
+void rpc_send_packed(struct rpc *rpc, const uint8_t *bytes, size_t len); /* an encoded message of the output type */
+size_t rpc_queued(const struct rpc *rpc);
+void rpc_on_space(struct rpc *rpc, void (*fn)(void *arg), void *arg);
+void rpc_finish(struct rpc *rpc);
 
-const ProtobufCMessageDescriptor *rpc_output(const struct rpc *r); /* the method's output type */
+const ProtobufCMessageDescriptor *rpc_output(const struct rpc *rpc); /* the method's output type */
 
-/* fn runs at most once, in a turn of its own, when the client left before the answer; the rpc must still be
- * answered. */
-void rpc_on_gone(struct rpc *r, void (*fn)(void *arg), void *arg);
+/* fn runs at most once, in a turn of its own, when the client left before the answer. The handler must still answer
+ * the rpc. */
+void rpc_on_gone(struct rpc *rpc, void (*fn)(void *arg), void *arg);
 
-struct arena *rpc_arena(struct rpc *r);
+struct arena *rpc_arena(struct rpc *rpc);
 
-/* An operation that several calls may wait for: `struct link waiters` of struct rpc. */
-struct link *rpc_link(struct rpc *r);
+/* The link by which a call waits in the list of an operation that several calls share. rpc_reply_all() and
+ * rpc_fail_all() answer every call of such a list and leave it empty. */
+struct link *rpc_link(struct rpc *rpc);
 void rpc_reply_all(struct link *waiters, const void *message);
 void rpc_fail_all(struct link *waiters, const struct err *e);
 

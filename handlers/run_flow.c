@@ -35,7 +35,7 @@ static struct run *run_of(const struct sandbox *s)
 	return NULL;
 }
 
-static void reply_id(struct link *waiters, const struct sandbox *s)
+static void run_reply_id(struct link *waiters, const struct sandbox *s)
 {
 	Runtime__V1__RunPodSandboxResponse out = RUNTIME__V1__RUN_POD_SANDBOX_RESPONSE__INIT;
 
@@ -43,7 +43,7 @@ static void reply_id(struct link *waiters, const struct sandbox *s)
 	rpc_reply_all(waiters, &out);
 }
 
-static void on_up(void *arg, const struct err *e)
+static void on_run_up(void *arg, const struct err *e)
 {
 	struct run *run = arg;
 	struct sandbox *s = run->sandbox;
@@ -54,7 +54,7 @@ static void on_up(void *arg, const struct err *e)
 		log_info("sandbox_ready sandbox=%.12s pod=%s/%s attempt=%u ip=%s took_ms=%.1f", s->id,
 			 s->config.namespace_, s->config.name, s->config.attempt, s->ips.n ? s->ips.at[0] : "",
 			 (double)(loop_mono_ns() - run->begun_ns) / 1e6);
-		reply_id(&run->waiters, s);
+		run_reply_id(&run->waiters, s);
 	} else {
 		rpc_fail_all(&run->waiters, e);
 		if (s->hidden)
@@ -63,14 +63,14 @@ static void on_up(void *arg, const struct err *e)
 	free(run);
 }
 
-static void on_turn(struct lane_pass *p)
+static void on_run_turn(struct lane_pass *p)
 {
 	struct run *run = container_of(p, struct run, pass);
 
-	sandbox_up_start(run->sandbox, on_up, run);
+	sandbox_up_start(run->sandbox, on_run_up, run);
 }
 
-static int join(struct rpc *r, const struct sandbox_config *config, struct sandbox *s, struct err *e)
+static int run_join(struct rpc *r, const struct sandbox_config *config, struct sandbox *s, struct err *e)
 {
 	struct run *run = run_of(s);
 	bool equal = fields_equal(sandbox_config_fields, &s->config, config);
@@ -84,7 +84,7 @@ static int join(struct rpc *r, const struct sandbox_config *config, struct sandb
 
 		list_init(&one);
 		list_append(&one, rpc_link(r));
-		reply_id(&one, s);
+		run_reply_id(&one, s);
 		return 0;
 	}
 	return err_set(e, ERR_ALREADY_EXISTS, "sandbox %.100s/%.100s attempt %u exists as %.12s %s", config->namespace_,
@@ -100,7 +100,7 @@ void sandbox_flow_run(struct rpc *r, const struct sandbox_config *config)
 	struct err e;
 
 	if (s) {
-		if (join(r, config, s, &e) < 0)
+		if (run_join(r, config, s, &e) < 0)
 			rpc_fail(r, &e);
 		return;
 	}
@@ -119,5 +119,5 @@ void sandbox_flow_run(struct rpc *r, const struct sandbox_config *config)
 	list_init(&run->waiters);
 	list_append(&run->waiters, rpc_link(r));
 	list_append(&all, &run->of_all);
-	lane_enter(&s->lane, &run->pass, on_turn);
+	lane_enter(&s->lane, &run->pass, on_run_turn);
 }

@@ -1,22 +1,26 @@
 /* sandbox_flow.h - RunPodSandbox, StopPodSandbox and RemovePodSandbox as operations that several calls may wait for.
- * They run on when their callers leave. */
+ *
+ * An operation runs to its end even when every client that waits for it has left. */
 #ifndef HANDLERS_SANDBOX_FLOW_H
 #define HANDLERS_SANDBOX_FLOW_H
 
 #include "handlers/rpc.h"
 #include "procs/sandbox.h"
 
-/* Answers r with the id. A call with the metadata of a sandbox that is being made, or is READY, joins it when the
- * configs are equal; another config is ALREADY_EXISTS, and so is a NOTREADY one of that name. */
-void sandbox_flow_run(struct rpc *r, const struct sandbox_config *config);
+/* Answers the rpc with the sandbox's id. Where a sandbox with the same metadata exists: a call with an equal config
+ * joins it while it is being made, and gets its id once it is READY. Another config, or a sandbox that is NOTREADY, is
+ * ALREADY_EXISTS. */
+void sandbox_flow_run(struct rpc *rpc, const struct sandbox_config *config);
 
-/* Containers are stopped at once, then network and namespaces go. Joins a stop or a removal that runs. */
-void sandbox_flow_stop(struct rpc *r, struct sandbox *s);
+/* Kills the containers without a grace time, then gives network and namespaces back. Joins a stop or a removal that
+ * runs already. */
+void sandbox_flow_stop(struct rpc *rpc, struct sandbox *sandbox);
 
-/* Stop, then the containers and the sandbox are removed. A stop that runs becomes a removal. */
-void sandbox_flow_remove(struct rpc *r, struct sandbox *s);
+/* As a stop, but the containers and the sandbox are removed too. A stop that runs already becomes a removal. */
+void sandbox_flow_remove(struct rpc *rpc, struct sandbox *sandbox);
 
-/* Recovery: the same without a caller; `done` runs once when it ended, whatever came of it (an error is logged). */
-void sandbox_flow_discard(struct sandbox *s, void (*done)(void *arg), void *arg);
+/* The removal of a sandbox that no client asked for (recover.c). `done` runs once, when the removal succeeded or
+ * failed; an error is logged. */
+void sandbox_flow_discard(struct sandbox *sandbox, void (*done)(void *arg), void *arg);
 
 #endif

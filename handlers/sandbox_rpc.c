@@ -70,7 +70,7 @@ void rpc_remove_pod_sandbox(struct rpc *r, const void *request)
 }
 
 /* One key "info", as other runtimes do, whose value crictl and tools read as JSON. */
-static struct pairs info_of(const struct sandbox *s, struct arena *a)
+static struct pairs sandbox_info(const struct sandbox *s, struct arena *a)
 {
 	struct pair *one = arena_zalloc(a, sizeof(*one));
 	struct err ignored;
@@ -97,7 +97,7 @@ void rpc_pod_sandbox_status(struct rpc *r, const void *request)
 		return;
 	out.status = status_sandbox(s, a);
 	if (in->verbose) {
-		struct pairs info = info_of(s, a);
+		struct pairs info = sandbox_info(s, a);
 
 		out.n_info = info.n;
 		out.info = convert_map(&info, &runtime__v1__pod_sandbox_status_response__info_entry__descriptor, a);
@@ -107,17 +107,17 @@ void rpc_pod_sandbox_status(struct rpc *r, const void *request)
 
 /* ---- lists ---- */
 
-static void collect_one(void *arg, struct sandbox *s)
+static void sandbox_collect_one(void *arg, struct sandbox *s)
 {
 	listing_add(arg, s->id);
 }
 
-static void collect(struct listing *l)
+static void sandboxes_collect(struct listing *l)
 {
-	sandbox_each(collect_one, l);
+	sandbox_each(sandbox_collect_one, l);
 }
 
-static Runtime__V1__PodSandbox *item_of(struct sandbox *s, struct arena *a)
+static Runtime__V1__PodSandbox *sandbox_item(struct sandbox *s, struct arena *a)
 {
 	Runtime__V1__PodSandbox *item = NEW_MESSAGE(a, Runtime__V1__PodSandbox, runtime__v1__pod_sandbox__init);
 
@@ -135,15 +135,15 @@ static Runtime__V1__PodSandbox *item_of(struct sandbox *s, struct arena *a)
 }
 
 /* The Stream's request has the List's one field under the same number and name: the generated structs are the same. */
-static void *item(const void *request, const char *id, struct arena *a)
+static void *sandbox_list_item(const void *request, const char *id, struct arena *a)
 {
 	const Runtime__V1__ListPodSandboxRequest *in = request;
 	struct sandbox *s = sandbox_find(id);
 
-	return s && filter_sandbox(in->filter, s) ? item_of(s, a) : NULL;
+	return s && filter_sandbox(in->filter, s) ? sandbox_item(s, a) : NULL;
 }
 
-static const struct listing_kind kind = { collect, item, NULL };
+static const struct listing_kind kind = { sandboxes_collect, sandbox_list_item, NULL };
 _Static_assert(offsetof(Runtime__V1__StreamPodSandboxesRequest, filter) ==
 		       offsetof(Runtime__V1__ListPodSandboxRequest, filter),
 	       "one layout");

@@ -12,15 +12,16 @@ rpc_handler rpc_version, rpc_status, rpc_runtime_config, rpc_update_runtime_conf
 /* sandbox_rpc.c */
 rpc_handler rpc_run_pod_sandbox, rpc_stop_pod_sandbox, rpc_remove_pod_sandbox, rpc_pod_sandbox_status,
 	rpc_list_pod_sandbox, rpc_stream_pod_sandboxes;
-/* The sandbox that a request names, or NULL and the rpc was answered, as below. */
+/* The sandbox that a request names. NULL: there is none, and the rpc was answered: NOT_FOUND, or INVALID_ARGUMENT for
+ * an empty id. */
 struct sandbox;
-struct sandbox *rpc_sandbox(struct rpc *r, const char *id);
+struct sandbox *rpc_sandbox(struct rpc *rpc, const char *id);
 /* container_rpc.c */
 rpc_handler rpc_create_container, rpc_start_container, rpc_stop_container, rpc_remove_container,
 	rpc_reopen_container_log;
-/* The container that a request names, or NULL and the rpc was answered: NOT_FOUND, INVALID_ARGUMENT for "". */
+/* The container that a request names; NULL as for rpc_sandbox(). */
 struct container;
-struct container *rpc_container(struct rpc *r, const char *id);
+struct container *rpc_container(struct rpc *rpc, const char *id);
 /* container_list_rpc.c */
 rpc_handler rpc_list_containers, rpc_stream_containers, rpc_container_status;
 /* exec_rpc.c */
@@ -34,7 +35,7 @@ rpc_handler rpc_container_stats, rpc_list_container_stats, rpc_stream_container_
 rpc_handler rpc_list_metric_descriptors, rpc_list_pod_sandbox_metrics, rpc_stream_pod_sandbox_metrics;
 /* events_rpc.c */
 rpc_handler rpc_get_container_events;
-/* ends every client's stream with OK: a stream that never ends by itself must not hold up a drain */
+/* Ends the stream of every client with OK. These streams never end by themselves and would hold up a drain. */
 void events_rpc_close(void);
 /* update_rpc.c */
 rpc_handler rpc_update_container_resources, rpc_update_pod_sandbox_resources;

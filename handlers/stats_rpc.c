@@ -49,7 +49,7 @@ static Runtime__V1__PsiStats *psi(const struct pressure *in, struct arena *a)
 	return out;
 }
 
-static Runtime__V1__CpuUsage *cpu(const struct usage *u, struct cpu_sample *sample, struct arena *a)
+static Runtime__V1__CpuUsage *cpu_usage(const struct usage *u, struct cpu_sample *sample, struct arena *a)
 {
 	Runtime__V1__CpuUsage *out = NEW_MESSAGE(a, Runtime__V1__CpuUsage, runtime__v1__cpu_usage__init);
 	uint64_t rate;
@@ -62,7 +62,7 @@ static Runtime__V1__CpuUsage *cpu(const struct usage *u, struct cpu_sample *samp
 	return out;
 }
 
-static Runtime__V1__MemoryUsage *memory(const struct usage *u, struct arena *a)
+static Runtime__V1__MemoryUsage *memory_usage(const struct usage *u, struct arena *a)
 {
 	Runtime__V1__MemoryUsage *out = NEW_MESSAGE(a, Runtime__V1__MemoryUsage, runtime__v1__memory_usage__init);
 
@@ -79,7 +79,7 @@ static Runtime__V1__MemoryUsage *memory(const struct usage *u, struct arena *a)
 	return out;
 }
 
-static Runtime__V1__SwapUsage *swap(const struct usage *u, struct arena *a)
+static Runtime__V1__SwapUsage *swap_usage(const struct usage *u, struct arena *a)
 {
 	Runtime__V1__SwapUsage *out = NEW_MESSAGE(a, Runtime__V1__SwapUsage, runtime__v1__swap_usage__init);
 
@@ -91,7 +91,7 @@ static Runtime__V1__SwapUsage *swap(const struct usage *u, struct arena *a)
 	return out;
 }
 
-static Runtime__V1__IoUsage *io(const struct usage *u, struct arena *a)
+static Runtime__V1__IoUsage *io_usage(const struct usage *u, struct arena *a)
 {
 	Runtime__V1__IoUsage *out;
 
@@ -149,10 +149,10 @@ static Runtime__V1__ContainerStats *container_stats(struct container *c, struct 
 		return NULL;
 	out = NEW_MESSAGE(a, Runtime__V1__ContainerStats, runtime__v1__container_stats__init);
 	out->attributes = container_attributes(c, a);
-	out->cpu = u.cpu ? cpu(&u, &c->cpu, a) : NULL;
-	out->memory = u.memory ? memory(&u, a) : NULL;
-	out->swap = u.memory ? swap(&u, a) : NULL;
-	out->io = io(&u, a);
+	out->cpu = u.cpu ? cpu_usage(&u, &c->cpu, a) : NULL;
+	out->memory = u.memory ? memory_usage(&u, a) : NULL;
+	out->swap = u.memory ? swap_usage(&u, a) : NULL;
+	out->io = io_usage(&u, a);
 	out->writable_layer = writable_layer(c, a);
 	return out;
 }
@@ -186,7 +186,7 @@ static void collect_containers(struct listing *l)
 	container_each(collect_container, l);
 }
 
-static bool wanted(const Runtime__V1__ContainerStatsFilter *f, const struct container *c)
+static bool stats_filter(const Runtime__V1__ContainerStatsFilter *f, const struct container *c)
 {
 	Runtime__V1__ContainerFilter same = RUNTIME__V1__CONTAINER_FILTER__INIT;
 
@@ -205,7 +205,7 @@ static void *container_item(const void *request, const char *id, struct arena *a
 	const Runtime__V1__ListContainerStatsRequest *in = request;
 	struct container *c = container_find(id);
 
-	return c && wanted(in->filter, c) ? container_stats(c, a) : NULL;
+	return c && stats_filter(in->filter, c) ? container_stats(c, a) : NULL;
 }
 
 /* A thousand containers may each have 256 KiB of annotations, which no reader of statistics looks at. */
@@ -248,7 +248,7 @@ static Runtime__V1__PodSandboxAttributes *sandbox_attributes(const struct sandbo
 	return out;
 }
 
-static Runtime__V1__NetworkInterfaceUsage *interface(const struct net_usage *in, struct arena *a)
+static Runtime__V1__NetworkInterfaceUsage *interface_usage(const struct net_usage *in, struct arena *a)
 {
 	Runtime__V1__NetworkInterfaceUsage *out =
 		NEW_MESSAGE(a, Runtime__V1__NetworkInterfaceUsage, runtime__v1__network_interface_usage__init);
@@ -263,7 +263,7 @@ static Runtime__V1__NetworkInterfaceUsage *interface(const struct net_usage *in,
 
 /* The default interface is the one that CNI was told to make; without it, the first. hostNetwork: none, it is the
  * node's. */
-static Runtime__V1__NetworkUsage *network(const struct sandbox *s, int64_t at_ns, struct arena *a)
+static Runtime__V1__NetworkUsage *network_usage(const struct sandbox *s, int64_t at_ns, struct arena *a)
 {
 	struct net_usage found[INTERFACES_MAX];
 	Runtime__V1__NetworkUsage *out;
@@ -285,9 +285,9 @@ static Runtime__V1__NetworkUsage *network(const struct sandbox *s, int64_t at_ns
 	out->interfaces = arena_zalloc(a, (size_t)n * sizeof(*out->interfaces));
 	for (int i = 0; i < n; i++) {
 		if (i == first)
-			out->default_interface = interface(&found[i], a);
+			out->default_interface = interface_usage(&found[i], a);
 		else
-			out->interfaces[out->n_interfaces++] = interface(&found[i], a);
+			out->interfaces[out->n_interfaces++] = interface_usage(&found[i], a);
 	}
 	return out;
 }
@@ -307,7 +307,7 @@ static size_t count_processes(const struct sandbox *s)
 	return n;
 }
 
-static Runtime__V1__ProcessUsage *processes(const struct sandbox *s, int64_t at_ns, struct arena *a)
+static Runtime__V1__ProcessUsage *process_usage(const struct sandbox *s, int64_t at_ns, struct arena *a)
 {
 	Runtime__V1__ProcessUsage *out = NEW_MESSAGE(a, Runtime__V1__ProcessUsage, runtime__v1__process_usage__init);
 
@@ -344,11 +344,11 @@ static Runtime__V1__PodSandboxStats *sandbox_stats(struct sandbox *s, struct are
 	out->linux = l;
 	if (s->state != SANDBOX_READY || !stats_read(s->cgroup, &u, NULL))
 		return out;
-	l->cpu = u.cpu ? cpu(&u, &s->cpu, a) : NULL;
-	l->memory = u.memory ? memory(&u, a) : NULL;
-	l->io = io(&u, a);
-	l->network = network(s, u.at_ns, a);
-	l->process = processes(s, u.at_ns, a);
+	l->cpu = u.cpu ? cpu_usage(&u, &s->cpu, a) : NULL;
+	l->memory = u.memory ? memory_usage(&u, a) : NULL;
+	l->io = io_usage(&u, a);
+	l->network = network_usage(s, u.at_ns, a);
+	l->process = process_usage(s, u.at_ns, a);
 	put_containers(l, s, a);
 	return out;
 }

@@ -1,7 +1,6 @@
-/* status.h - what CRI says of a container or a sandbox: the messages of ContainerStatus and PodSandboxStatus, and of
- * events.
+/* status.h - the messages that describe a container or a sandbox in ContainerStatus, PodSandboxStatus and events.
  *
- * They live in the arena and share strings with the object. */
+ * A message lives in the arena and shares strings with the object. */
 #ifndef HANDLERS_STATUS_H
 #define HANDLERS_STATUS_H
 
@@ -9,9 +8,9 @@
 #include "procs/container.h"
 #include "procs/sandbox.h"
 
-Runtime__V1__ContainerStatus *status_container(struct container *c, struct arena *a);
-Runtime__V1__PodSandboxStatus *status_sandbox(const struct sandbox *s, struct arena *a);
-Runtime__V1__ImageSpec *status_image(const struct container *c, const char *image,
-				     struct arena *a); /* `image`: its name */
+Runtime__V1__ContainerStatus *status_container(struct container *container, struct arena *arena);
+Runtime__V1__PodSandboxStatus *status_sandbox(const struct sandbox *sandbox, struct arena *arena);
+/* image: the name in it */
+Runtime__V1__ImageSpec *status_image(const struct container *container, const char *image, struct arena *arena);
 
 #endif

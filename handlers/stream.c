@@ -42,7 +42,7 @@ static const char *const verbs[STREAM_KINDS] = { "exec", "attach", "portforward"
 
 /* ---- tokens ---- */
 
-static void on_oldest(struct timer *t);
+static void on_oldest_token(struct timer *t);
 
 static void watch_oldest(void)
 {
@@ -50,7 +50,7 @@ static void watch_oldest(void)
 	int64_t age_ms = first ? (loop_mono_ns() - first->made_ns) / 1000000 : 0;
 
 	if (first)
-		timer_set(&oldest, age_ms < TOKEN_MS ? TOKEN_MS - age_ms : 0, on_oldest);
+		timer_set(&oldest, age_ms < TOKEN_MS ? TOKEN_MS - age_ms : 0, on_oldest_token);
 	else
 		timer_clear(&oldest);
 }
@@ -67,7 +67,7 @@ static struct stream_request *token_take(struct token *k)
 	return r;
 }
 
-static void on_oldest(struct timer *t)
+static void on_oldest_token(struct timer *t)
 {
 	struct token *k = container_of(list_first(&tokens), struct token, link);
 	struct stream_request *r = token_take(k);
@@ -77,7 +77,7 @@ static void on_oldest(struct timer *t)
 	arena_free(r->arena);
 }
 
-static void make_text(char out[TOKEN_SIZE])
+static void token_make_text(char out[TOKEN_SIZE])
 {
 	uint8_t random[TOKEN_BYTES];
 
@@ -88,7 +88,7 @@ static void make_text(char out[TOKEN_SIZE])
 		*at = *at == '+' ? '-' : *at == '/' ? '_' : *at;
 }
 
-static struct stream_request *copy(const struct stream_request *from)
+static struct stream_request *request_copy(const struct stream_request *from)
 {
 	struct arena *a = arena_new();
 	struct stream_request *r = arena_memdup(a, from, sizeof(*from));
@@ -113,9 +113,9 @@ const char *stream_url(const struct stream_request *r, struct arena *a, struct e
 		return NULL;
 	}
 	k = new_zero(struct token);
-	make_text(k->text);
+	token_make_text(k->text);
 	k->made_ns = loop_mono_ns();
-	k->request = copy(r);
+	k->request = request_copy(r);
 	map_put(&by_text, k->text, k);
 	list_append(&tokens, &k->link);
 	watch_oldest();
@@ -147,7 +147,7 @@ static const struct stream_protocol forward_ws[] = {
 };
 
 /* The first of the client's list that is in ours; no list is a list of "". */
-static const struct stream_protocol *choose(const char *list, const struct stream_protocol *ours)
+static const struct stream_protocol *protocol_choose(const char *list, const struct stream_protocol *ours)
 {
 	do {
 		size_t n;
@@ -169,7 +169,7 @@ struct accepted {
 	const struct stream_protocol *protocol;
 };
 
-static void on_accepted(void *arg, struct conduit *c)
+static void on_stream_accepted(void *arg, struct conduit *c)
 {
 	auto_free struct accepted *a = arg;
 	struct stream_request *r = a->request;
@@ -187,16 +187,16 @@ static void on_accepted(void *arg, struct conduit *c)
 		forward_ws_start(r, c, a->protocol);
 }
 
-static void accept_it(struct http_ask *ask, struct stream_request *r, const struct stream_protocol *p,
+static void ask_accept(struct http_ask *ask, struct stream_request *r, const struct stream_protocol *p,
 		      const char *upgrade, const struct pairs *headers)
 {
 	struct accepted *a = new_zero(struct accepted);
 
 	*a = (struct accepted){ r, p };
-	http_ask_accept(ask, upgrade, headers, on_accepted, a);
+	http_ask_accept(ask, upgrade, headers, on_stream_accepted, a);
 }
 
-static void refuse(struct http_ask *ask, struct stream_request *r, int status, const struct pairs *headers,
+static void ask_refuse(struct http_ask *ask, struct stream_request *r, int status, const struct pairs *headers,
 		   const char *text)
 {
 	http_ask_refuse(ask, status, headers, text);
@@ -211,15 +211,15 @@ static void ask_spdy(struct http_ask *ask, struct stream_request *r)
 	struct pairs headers = { all, 0 };
 
 	if (!asked)
-		return refuse(ask, r, 400, NULL, "X-Stream-Protocol-Version is missing");
-	p = choose(asked, ours);
+		return ask_refuse(ask, r, 400, NULL, "X-Stream-Protocol-Version is missing");
+	p = protocol_choose(asked, ours);
 	if (p) {
 		all[headers.n++] = (struct pair){ "X-Stream-Protocol-Version", p->name };
-		return accept_it(ask, r, p, "SPDY/3.1", &headers);
+		return ask_accept(ask, r, p, "SPDY/3.1", &headers);
 	}
 	for (p = ours; p->name; p++)
 		all[headers.n++] = (struct pair){ "X-Accepted-Stream-Protocol-Versions", p->name };
-	refuse(ask, r, 403, &headers, "no protocol in common");
+	ask_refuse(ask, r, 403, &headers, "no protocol in common");
 }
 
 static void ask_websocket(struct http_ask *ask, struct stream_request *r)
@@ -228,22 +228,22 @@ static void ask_websocket(struct http_ask *ask, struct stream_request *r)
 		   *version = http_ask_header(ask, "sec-websocket-version");
 	const char *asked = http_ask_header(ask, "sec-websocket-protocol");
 	const struct stream_protocol *p =
-		choose(asked ? asked : "", r->kind == STREAM_PORT_FORWARD ? forward_ws : command_ws);
+		protocol_choose(asked ? asked : "", r->kind == STREAM_PORT_FORWARD ? forward_ws : command_ws);
 	char accept_key[WS_ACCEPT_SIZE];
 	struct pair all[2];
 	struct pairs headers = { all, 0 };
 
 	if (!key || !version || strcmp(version, "13") != 0) {
 		all[headers.n++] = (struct pair){ "Sec-WebSocket-Version", "13" };
-		return refuse(ask, r, 400, &headers, "not a handshake of WebSocket version 13");
+		return ask_refuse(ask, r, 400, &headers, "not a handshake of WebSocket version 13");
 	}
 	if (!p)
-		return refuse(ask, r, 403, NULL, "no protocol in common");
+		return ask_refuse(ask, r, 403, NULL, "no protocol in common");
 	ws_accept_key(key, accept_key);
 	all[headers.n++] = (struct pair){ "Sec-WebSocket-Accept", accept_key };
 	if (*p->name)
 		all[headers.n++] = (struct pair){ "Sec-WebSocket-Protocol", p->name };
-	accept_it(ask, r, p, "websocket", &headers);
+	ask_accept(ask, r, p, "websocket", &headers);
 }
 
 static struct stream_request *request_at(const char *path)
@@ -257,7 +257,7 @@ static struct stream_request *request_at(const char *path)
 	return token_take(k);
 }
 
-static void on_ask(void *arg, struct http_ask *ask)
+static void on_stream_ask(void *arg, struct http_ask *ask)
 {
 	struct stream_request *r = request_at(http_ask_path(ask));
 
@@ -269,7 +269,7 @@ static void on_ask(void *arg, struct http_ask *ask)
 	else if (http_ask_upgrades_to(ask, "SPDY/3.1"))
 		ask_spdy(ask, r);
 	else
-		refuse(ask, r, 400, NULL, "the connection must be upgraded to SPDY/3.1 or websocket");
+		ask_refuse(ask, r, 400, NULL, "the connection must be upgraded to SPDY/3.1 or websocket");
 }
 
 int stream_open(const struct stream_config *cfg, struct err *e)
@@ -280,7 +280,7 @@ int stream_open(const struct stream_config *cfg, struct err *e)
 	if (!a)
 		a = arena_new();
 	server = http_server_new();
-	http_server_asks(server, on_ask, NULL);
+	http_server_asks(server, on_stream_ask, NULL);
 	if (*cfg->tls_cert) {
 		tls = tls_server_new(cfg->tls_cert, cfg->tls_key, e);
 		if (!tls)

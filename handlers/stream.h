@@ -1,8 +1,9 @@
-/* stream.h - the streaming server: URLs for exec, attach and port-forward, and what answers them.
+/* stream.h - the streaming server: the URLs of exec, attach and port-forward, and the server behind them.
  *
- * http(s)://ADDRESS:PORT/exec|attach|portforward/TOKEN. A token is good for one request within a minute; 1000 may be
- * waiting. The connection is upgraded to SPDY/3.1 or WebSocket; one over which nothing goes for 4 h is closed.
- * Spec: CRI v1 ExecResponse.url and its like; kubelet's "remotecommand" and "portforward" protocols. */
+ * A URL is http(s)://ADDRESS:PORT/exec|attach|portforward/TOKEN. A token is valid for one request within a minute; at
+ * most 1000 tokens wait. The connection is upgraded to SPDY/3.1 or WebSocket. A connection that carries no bytes for
+ * 4 h is closed. Spec: CRI v1 ExecResponse.url, AttachResponse.url, PortForwardResponse.url; the "remotecommand" and
+ * "portforward" protocols of the kubelet. */
 #ifndef HANDLERS_STREAM_H
 #define HANDLERS_STREAM_H
 
@@ -15,8 +16,8 @@
 
 struct stream_config {
 	const char *address; /* a literal IP address of this host */
-	int32_t port;        /* 0: a free one */
-	const char *tls_cert, *tls_key; /* PEM files, "" for plain http; read again when they changed */
+	int32_t port;        /* 0: a free port */
+	const char *tls_cert, *tls_key; /* PEM files, read again after a change; "": plain http */
 };
 
 enum stream_kind { STREAM_EXEC, STREAM_ATTACH, STREAM_PORT_FORWARD, STREAM_KINDS };
@@ -27,13 +28,14 @@ struct stream_request {
 	struct strings cmd;      /* EXEC */
 	struct stdio_want want;  /* EXEC, ATTACH */
 	struct ints ports;       /* PORT_FORWARD, for WebSocket channels */
-	struct arena *arena;     /* owns all of it, and itself */
+	struct arena *arena;     /* owns the request and all in it */
 };
 
-int stream_open(const struct stream_config *cfg, struct err *e);
-void stream_close(void); /* open streams stay until they end */
+int stream_open(const struct stream_config *config, struct err *e);
+void stream_close(void); /* open streams run on until they end */
 
-/* r is copied and need have no arena. The URL is in the arena given. NULL: RESOURCE_EXHAUSTED, 1000 are waiting. */
-const char *stream_url(const struct stream_request *r, struct arena *a, struct err *e);
+/* The URL of a new token, in the arena given. The request is copied; its own arena may be NULL.
+ * NULL: RESOURCE_EXHAUSTED, 1000 tokens wait. */
+const char *stream_url(const struct stream_request *request, struct arena *arena, struct err *e);
 
 #endif

@@ -7,7 +7,7 @@
 #include "procs/cgroup/pod.h"
 #include "procs/update.h"
 
-static void on_updated(void *arg, const struct err *e)
+static void on_container_updated(void *arg, const struct err *e)
 {
 	Runtime__V1__UpdateContainerResourcesResponse out = RUNTIME__V1__UPDATE_CONTAINER_RESOURCES_RESPONSE__INIT;
 	struct rpc *r = arg;
@@ -40,7 +40,7 @@ void rpc_update_container_resources(struct rpc *r, const void *request)
 		return rpc_fail(r, &e);
 	if (!asked.set)
 		return rpc_reply(r, &out); /* nothing to change */
-	update_start(c, &asked, on_updated, r);
+	update_start(c, &asked, on_container_updated, r);
 }
 
 /* ---- pods ---- */
@@ -51,7 +51,7 @@ struct pod_update {
 	struct resources overhead, resources; /* the request's */
 };
 
-static void note(struct pod_update *u)
+static void pod_update_note(struct pod_update *u)
 {
 	Runtime__V1__UpdatePodSandboxResourcesResponse out = RUNTIME__V1__UPDATE_POD_SANDBOX_RESOURCES_RESPONSE__INIT;
 	struct sandbox *s = rpc_sandbox(u->rpc, u->id); /* NULL: it went meanwhile */
@@ -68,14 +68,14 @@ static void note(struct pod_update *u)
 	rpc_reply(u->rpc, &out);
 }
 
-static void on_limited(void *arg, const struct err *e)
+static void on_pod_limited(void *arg, const struct err *e)
 {
 	struct pod_update *u = arg;
 
 	if (e)
 		rpc_fail(u->rpc, e);
 	else
-		note(u);
+		pod_update_note(u);
 }
 
 /* The kubelet has resized its pod cgroup already; what it tells is noted and shown. A pod whose cgroup nobody else
@@ -96,7 +96,7 @@ void rpc_update_pod_sandbox_resources(struct rpc *r, const void *request)
 	    convert_resources_in(&u->resources, in->resources, rpc_arena(r), &e) < 0)
 		return rpc_fail(r, &e);
 	if (u->resources.set && !*s->config.cgroup_parent && s->state == SANDBOX_READY)
-		cgroup_pod_limit(s->cgroup, &u->resources, on_limited, u);
+		cgroup_pod_limit(s->cgroup, &u->resources, on_pod_limited, u);
 	else
-		note(u);
+		pod_update_note(u);
 }

@@ -23,7 +23,7 @@ struct channels {
 	struct timer timer; /* frees it: its maker may let go inside an event */
 };
 
-static void give(struct channels *c, const void *p, size_t n)
+static void channels_give(struct channels *c, const void *p, size_t n)
 {
 	if (c->channel == CLOSE_SIGNAL && c->closes)
 		c->events->closed(c->arg, *(const uint8_t *)p);
@@ -31,7 +31,7 @@ static void give(struct channels *c, const void *p, size_t n)
 		c->events->data(c->arg, c->channel, p, n);
 }
 
-static void tell_gone(struct channels *c)
+static void channels_tell_gone(struct channels *c)
 {
 	const struct channels_events *events = c->events;
 
@@ -41,7 +41,7 @@ static void tell_gone(struct channels *c)
 }
 
 /* EVP_DecodeBlock() counts the padding as bytes. */
-static void decode(struct channels *c)
+static void channels_decode(struct channels *c)
 {
 	size_t len = c->encoded.len, padding = 0;
 	auto_free unsigned char *plain = own_must(malloc(len / 4 * 3 + 3));
@@ -54,21 +54,21 @@ static void decode(struct channels *c)
 	if (n < 0)
 		log_info("stream_broken error=\"a message that is not base64\"");
 	else if ((size_t)n > padding)
-		give(c, plain, (size_t)n - padding);
+		channels_give(c, plain, (size_t)n - padding);
 }
 
-static void gather(struct channels *c, const struct ws_piece *p)
+static void channels_gather(struct channels *c, const struct ws_piece *p)
 {
 	buf_append(&c->encoded, p->data, p->len);
 	if (c->encoded.len > ENCODED_MAX) {
 		log_info("stream_broken error=\"an encoded message of over 1 MiB\"");
-		return tell_gone(c);
+		return channels_tell_gone(c);
 	}
 	if (p->last && c->encoded.len)
-		decode(c);
+		channels_decode(c);
 }
 
-static void on_piece(void *arg, const struct ws_piece *whole)
+static void on_channels_piece(void *arg, const struct ws_piece *whole)
 {
 	struct channels *c = arg;
 	struct ws_piece p = *whole;
@@ -83,12 +83,12 @@ static void on_piece(void *arg, const struct ws_piece *whole)
 		p.len--;
 	}
 	if (c->base64)
-		gather(c, &p);
+		channels_gather(c, &p);
 	else if (p.len)
-		give(c, p.data, p.len);
+		channels_give(c, p.data, p.len);
 }
 
-static void on_room(void *arg)
+static void on_channels_room(void *arg)
 {
 	struct channels *c = arg;
 
@@ -96,15 +96,15 @@ static void on_room(void *arg)
 		c->events->room(c->arg);
 }
 
-static void on_gone(void *arg)
+static void on_channels_gone(void *arg)
 {
-	tell_gone(arg);
+	channels_tell_gone(arg);
 }
 
 struct channels *channels_new(struct conduit *conduit, bool base64, bool closes, const struct channels_events *events,
 			      void *arg)
 {
-	static const struct websocket_events of_socket = { on_piece, on_room, on_gone };
+	static const struct websocket_events of_socket = { on_channels_piece, on_channels_room, on_channels_gone };
 	struct channels *c = new_zero(struct channels);
 
 	c->base64 = base64;
@@ -139,7 +139,7 @@ void channels_pause(struct channels *c, bool paused)
 	conduit_pause(websocket_conduit(c->socket), paused);
 }
 
-static void on_freed(struct timer *t)
+static void on_channels_freed(struct timer *t)
 {
 	struct channels *c = container_of(t, struct channels, timer);
 
@@ -147,20 +147,20 @@ static void on_freed(struct timer *t)
 	free(c);
 }
 
-static void let_go(struct channels *c)
+static void channels_let_go(struct channels *c)
 {
 	c->events = NULL;
-	timer_set(&c->timer, 0, on_freed);
+	timer_set(&c->timer, 0, on_channels_freed);
 }
 
 void channels_finish(struct channels *c)
 {
 	websocket_finish(c->socket, WS_NORMAL, "");
-	let_go(c);
+	channels_let_go(c);
 }
 
 void channels_close(struct channels *c)
 {
 	websocket_close(c->socket);
-	let_go(c);
+	channels_let_go(c);
 }

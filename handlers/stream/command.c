@@ -41,7 +41,7 @@ static void command_free(struct command *c)
 
 /* ---- from the process ---- */
 
-static void on_output(void *arg, bool is_stderr, const void *p, size_t n)
+static void on_command_output(void *arg, bool is_stderr, const void *p, size_t n)
 {
 	struct command *c = arg;
 
@@ -50,14 +50,14 @@ static void on_output(void *arg, bool is_stderr, const void *p, size_t n)
 		stdio_pause(c->io, true);
 }
 
-static void on_taken(void *arg, size_t n)
+static void on_command_taken(void *arg, size_t n)
 {
 	struct command *c = arg;
 
 	remote_taken(c->remote, n);
 }
 
-static void on_ended(void *arg, const struct err *e, int32_t exit_code)
+static void on_command_ended(void *arg, const struct err *e, int32_t exit_code)
 {
 	struct command *c = arg;
 	int64_t took_ms = (loop_mono_ns() - c->begun_ns) / 1000000;
@@ -72,11 +72,11 @@ static void on_ended(void *arg, const struct err *e, int32_t exit_code)
 	command_free(c);
 }
 
-static const struct stdio_events of_stdio = { on_output, on_taken, on_ended };
+static const struct stdio_events of_stdio = { on_command_output, on_command_taken, on_command_ended };
 
 /* ---- from the client ---- */
 
-static void begin(struct command *c, struct container *container)
+static void command_begin(struct command *c, struct container *container)
 {
 	const struct stream_request *r = c->request;
 
@@ -93,19 +93,19 @@ static void begin(struct command *c, struct container *container)
 		stdio_input_end(c->io);
 }
 
-static void on_ready(void *arg)
+static void on_command_ready(void *arg)
 {
 	struct command *c = arg;
 	struct container *container = container_find(c->request->id);
 	struct err e;
 
 	if (container)
-		return begin(c, container);
+		return command_begin(c, container);
 	err_set(&e, ERR_NOT_FOUND, "container %.12s is gone", c->request->id);
-	on_ended(c, &e, 0);
+	on_command_ended(c, &e, 0);
 }
 
-static void on_input(void *arg, const void *p, size_t n)
+static void on_command_input(void *arg, const void *p, size_t n)
 {
 	struct command *c = arg;
 
@@ -115,7 +115,7 @@ static void on_input(void *arg, const void *p, size_t n)
 		buf_append(&c->early, p, n);
 }
 
-static void on_input_end(void *arg)
+static void on_command_input_end(void *arg)
 {
 	struct command *c = arg;
 
@@ -124,7 +124,7 @@ static void on_input_end(void *arg)
 		stdio_input_end(c->io);
 }
 
-static void on_resize(void *arg, uint16_t width, uint16_t height)
+static void on_command_resize(void *arg, uint16_t width, uint16_t height)
 {
 	struct command *c = arg;
 
@@ -134,7 +134,7 @@ static void on_resize(void *arg, uint16_t width, uint16_t height)
 		stdio_resize(c->io, width, height);
 }
 
-static void on_room(void *arg)
+static void on_command_room(void *arg)
 {
 	struct command *c = arg;
 
@@ -142,7 +142,7 @@ static void on_room(void *arg)
 		stdio_pause(c->io, false);
 }
 
-static void on_gone(void *arg)
+static void on_command_gone(void *arg)
 {
 	struct command *c = arg;
 
@@ -154,7 +154,8 @@ static void on_gone(void *arg)
 
 void command_start(struct stream_request *r, struct conduit *conduit, const struct stream_protocol *p)
 {
-	static const struct remote_events of_remote = { on_ready, on_input, on_input_end, on_resize, on_room, on_gone };
+	static const struct remote_events of_remote = { on_command_ready,  on_command_input, on_command_input_end,
+							on_command_resize, on_command_room,  on_command_gone };
 	struct command *c = new_zero(struct command);
 
 	c->request = r;

@@ -53,7 +53,7 @@ struct forward {
 	bool over;
 };
 
-static void on_freed(struct timer *t)
+static void on_forward_freed(struct timer *t)
 {
 	struct forward *f = container_of(t, struct forward, timer);
 
@@ -64,7 +64,7 @@ static void on_freed(struct timer *t)
 
 /* ---- pairs ---- */
 
-static void unclog(struct pair_of_streams *p)
+static void pair_unclog(struct pair_of_streams *p)
 {
 	if (!p->clogged)
 		return;
@@ -75,7 +75,7 @@ static void unclog(struct pair_of_streams *p)
 
 static void pair_free(struct pair_of_streams *p)
 {
-	unclog(p);
+	pair_unclog(p);
 	timer_clear(&p->timer);
 	if (p->conn)
 		portfwd_close(p->conn);
@@ -106,7 +106,7 @@ static struct pair_of_streams *pair_named(struct forward *f, const char *request
 	return NULL;
 }
 
-static void on_never_whole(struct timer *t)
+static void on_pair_late(struct timer *t)
 {
 	struct pair_of_streams *p = container_of(t, struct pair_of_streams, timer);
 
@@ -125,13 +125,13 @@ static struct pair_of_streams *pair_new(struct forward *f, const char *request_i
 	strcpy(p->request_id, request_id);
 	list_append(&f->pairs, &p->link);
 	f->npairs++;
-	timer_set(&p->timer, PAIR_MS, on_never_whole);
+	timer_set(&p->timer, PAIR_MS, on_pair_late);
 	return p;
 }
 
 /* ---- from the port ---- */
 
-static void pause_all(struct forward *f, bool paused)
+static void forward_pause_all(struct forward *f, bool paused)
 {
 	list_each(l, &f->pairs) {
 		struct pair_of_streams *p = container_of(l, struct pair_of_streams, link);
@@ -141,19 +141,19 @@ static void pause_all(struct forward *f, bool paused)
 	}
 }
 
-static void on_port_data(void *arg, const void *bytes, size_t n)
+static void on_pair_data(void *arg, const void *bytes, size_t n)
 {
 	struct pair_of_streams *p = arg;
 	struct forward *f = p->forward;
 
 	spdy_mux_write(f->mux, p->data, bytes, n);
 	if (!wire_has_room(f->wire))
-		pause_all(f, true);
+		forward_pause_all(f, true);
 	else if (spdy_mux_waiting(f->mux, p->data))
 		portfwd_pause(p->conn, true);
 }
 
-static void on_port_eof(void *arg)
+static void on_pair_eof(void *arg)
 {
 	struct pair_of_streams *p = arg;
 
@@ -161,17 +161,17 @@ static void on_port_eof(void *arg)
 	spdy_mux_fin(p->forward->mux, p->data);
 }
 
-static void on_port_taken(void *arg, size_t n)
+static void on_pair_taken(void *arg, size_t n)
 {
 	struct pair_of_streams *p = arg;
 
 	p->untaken -= n;
 	spdy_mux_taken(p->forward->mux, p->data, n);
 	if (p->untaken <= CLOG_LOW)
-		unclog(p);
+		pair_unclog(p);
 }
 
-static void fail(struct pair_of_streams *p, const struct err *e)
+static void pair_fail(struct pair_of_streams *p, const struct err *e)
 {
 	struct forward *f = p->forward;
 	struct arena *a = arena_new();
@@ -184,13 +184,13 @@ static void fail(struct pair_of_streams *p, const struct err *e)
 }
 
 /* The error stream is closed last: the client waits for its end. */
-static void on_port_over(void *arg, const struct err *e)
+static void on_pair_over(void *arg, const struct err *e)
 {
 	struct pair_of_streams *p = arg;
 	struct spdy_mux *mux = p->forward->mux;
 
 	if (e)
-		fail(p, e);
+		pair_fail(p, e);
 	spdy_mux_fin(mux, p->error);
 	if (!p->eof)
 		spdy_mux_reset(mux, p->data, SPDY_CANCEL);
@@ -219,16 +219,16 @@ int forward_netns(const char *sandbox_id, struct err *e)
 	return FORWARD_NONE;
 }
 
-static void link_up(struct pair_of_streams *p)
+static void pair_link(struct pair_of_streams *p)
 {
-	static const struct portfwd_events of_port = { on_port_data, on_port_eof, on_port_taken, on_port_over };
+	static const struct portfwd_events of_port = { on_pair_data, on_pair_eof, on_pair_taken, on_pair_over };
 	struct forward *f = p->forward;
 	struct err e;
 	int netns = forward_netns(f->request->id, &e);
 
 	timer_clear(&p->timer);
 	if (netns == FORWARD_NONE)
-		return on_port_over(p, &e);
+		return on_pair_over(p, &e);
 	f->served++;
 	p->conn = portfwd_start(netns, p->port, &of_port, p);
 	portfwd_pause(p->conn, !wire_has_room(f->wire));
@@ -258,7 +258,7 @@ static int port_of(const struct pairs *headers, uint16_t *out)
 	return 0;
 }
 
-static int add_stream(struct forward *f, uint32_t stream, const struct pairs *headers)
+static int forward_add_stream(struct forward *f, uint32_t stream, const struct pairs *headers)
 {
 	const char *type = pairs_get(headers, "streamtype");
 	bool is_data = type && strcmp(type, "data") == 0;
@@ -277,19 +277,19 @@ static int add_stream(struct forward *f, uint32_t stream, const struct pairs *he
 	*(is_data ? &p->data : &p->error) = stream;
 	p->port = port;
 	if (p->data && p->error)
-		link_up(p);
+		pair_link(p);
 	return 0;
 }
 
-static void on_open(void *arg, uint32_t stream, const struct pairs *headers)
+static void on_forward_open(void *arg, uint32_t stream, const struct pairs *headers)
 {
 	struct forward *f = arg;
 
-	if (add_stream(f, stream, headers) < 0)
+	if (forward_add_stream(f, stream, headers) < 0)
 		spdy_mux_reset(f->mux, stream, SPDY_PROTOCOL_ERROR);
 }
 
-static void on_stream_data(void *arg, uint32_t stream, const void *bytes, size_t n)
+static void on_forward_data(void *arg, uint32_t stream, const void *bytes, size_t n)
 {
 	struct forward *f = arg;
 	struct pair_of_streams *p = pair_of(f, stream);
@@ -305,7 +305,7 @@ static void on_stream_data(void *arg, uint32_t stream, const void *bytes, size_t
 	portfwd_write(p->conn, bytes, n);
 }
 
-static void on_stream_fin(void *arg, uint32_t stream)
+static void on_forward_fin(void *arg, uint32_t stream)
 {
 	struct pair_of_streams *p = pair_of(arg, stream);
 
@@ -313,7 +313,7 @@ static void on_stream_fin(void *arg, uint32_t stream)
 		portfwd_end(p->conn);
 }
 
-static void on_stream_reset(void *arg, uint32_t stream)
+static void on_forward_reset(void *arg, uint32_t stream)
 {
 	struct forward *f = arg;
 	struct pair_of_streams *p = pair_of(f, stream);
@@ -325,21 +325,21 @@ static void on_stream_reset(void *arg, uint32_t stream)
 	pair_free(p);
 }
 
-static void on_room(void *arg)
+static void on_forward_room(void *arg)
 {
 	struct forward *f = arg;
 
 	if (wire_has_room(f->wire))
-		pause_all(f, false);
+		forward_pause_all(f, false);
 }
 
-static void on_stream_room(void *arg, uint32_t stream)
+static void on_forward_stream_room(void *arg, uint32_t stream)
 {
 	(void)stream;
-	on_room(arg);
+	on_forward_room(arg);
 }
 
-static void on_send(void *arg, const void *p, size_t n)
+static void on_forward_send(void *arg, const void *p, size_t n)
 {
 	struct forward *f = arg;
 
@@ -347,7 +347,7 @@ static void on_send(void *arg, const void *p, size_t n)
 		wire_send(f->wire, p, n);
 }
 
-static void on_gone(void *arg)
+static void on_forward_gone(void *arg)
 {
 	struct forward *f = arg;
 
@@ -359,10 +359,10 @@ static void on_gone(void *arg)
 		pair_free(container_of(list_first(&f->pairs), struct pair_of_streams, link));
 	spdy_mux_stop(f->mux);
 	wire_close(f->wire);
-	timer_set(&f->timer, 0, on_freed); /* the mux may be the one who calls */
+	timer_set(&f->timer, 0, on_forward_freed); /* the mux may be the one who calls */
 }
 
-static void on_wire_data(void *arg, const uint8_t *p, size_t n)
+static void on_forward_wire_data(void *arg, const uint8_t *p, size_t n)
 {
 	struct forward *f = arg;
 	struct err e;
@@ -370,14 +370,14 @@ static void on_wire_data(void *arg, const uint8_t *p, size_t n)
 	if (f->over || spdy_mux_read(f->mux, p, n, &e) == 0)
 		return;
 	log_info("stream_broken error=%s", log_quote(e.msg));
-	on_gone(f);
+	on_forward_gone(f);
 }
 
 void forward_start(struct stream_request *r, struct conduit *c, const struct stream_protocol *protocol)
 {
-	static const struct wire_events of_wire = { on_wire_data, on_room, on_gone };
-	static const struct spdy_mux_events of_mux = { on_send,       on_open,         on_stream_data,
-						       on_stream_fin, on_stream_reset, on_stream_room };
+	static const struct wire_events of_wire = { on_forward_wire_data, on_forward_room, on_forward_gone };
+	static const struct spdy_mux_events of_mux = { on_forward_send,       on_forward_open,         on_forward_data,
+						       on_forward_fin, on_forward_reset, on_forward_stream_room };
 	struct forward *f = new_zero(struct forward);
 
 	f->request = r;

@@ -33,7 +33,7 @@ struct forward_ws {
 	struct timer timer; /* the first turn, and the end */
 };
 
-static void on_freed(struct timer *t)
+static void on_forward_ws_freed(struct timer *t)
 {
 	struct forward_ws *f = container_of(t, struct forward_ws, timer);
 
@@ -41,7 +41,7 @@ static void on_freed(struct timer *t)
 	free(f);
 }
 
-static void unclog(struct port *p)
+static void port_unclog(struct port *p)
 {
 	if (!p->clogged)
 		return;
@@ -50,7 +50,7 @@ static void unclog(struct port *p)
 		channels_pause(p->forward->channels, false);
 }
 
-static void pause_all(struct forward_ws *f, bool paused)
+static void forward_ws_pause_all(struct forward_ws *f, bool paused)
 {
 	for (size_t i = 0; i < f->request->ports.n; i++)
 		if (f->ports[i].conn)
@@ -64,7 +64,7 @@ static void on_port_data(void *arg, const void *bytes, size_t n)
 
 	channels_send(f->channels, 2 * p->index, bytes, n);
 	if (!channels_have_room(f->channels))
-		pause_all(f, true);
+		forward_ws_pause_all(f, true);
 }
 
 static void on_port_eof(void *arg)
@@ -78,7 +78,7 @@ static void on_port_taken(void *arg, size_t n)
 
 	p->untaken -= n;
 	if (p->untaken <= CLOG_LOW)
-		unclog(p);
+		port_unclog(p);
 }
 
 static void on_port_over(void *arg, const struct err *e)
@@ -88,16 +88,16 @@ static void on_port_over(void *arg, const struct err *e)
 
 	if (e)
 		channels_send(f->channels, 2 * p->index + 1, e->msg, strlen(e->msg));
-	unclog(p);
+	port_unclog(p);
 	if (p->conn)
 		portfwd_close(take_ptr(&p->conn));
 	if (--f->open)
 		return;
 	channels_finish(f->channels);
-	timer_set(&f->timer, 0, on_freed);
+	timer_set(&f->timer, 0, on_forward_ws_freed);
 }
 
-static void on_data(void *arg, unsigned channel, const void *bytes, size_t n)
+static void on_forward_ws_data(void *arg, unsigned channel, const void *bytes, size_t n)
 {
 	struct forward_ws *f = arg;
 	struct port *p = channel % 2 == 0 && channel / 2 < f->request->ports.n ? &f->ports[channel / 2] : NULL;
@@ -113,18 +113,18 @@ static void on_data(void *arg, unsigned channel, const void *bytes, size_t n)
 	portfwd_write(p->conn, bytes, n);
 }
 
-static void on_closed(void *arg, unsigned channel)
+static void on_forward_ws_closed(void *arg, unsigned channel)
 {
 	(void)arg; /* v5 only, which is not spoken here */
 	(void)channel;
 }
 
-static void on_room(void *arg)
+static void on_forward_ws_room(void *arg)
 {
-	pause_all(arg, false);
+	forward_ws_pause_all(arg, false);
 }
 
-static void on_gone(void *arg)
+static void on_forward_ws_gone(void *arg)
 {
 	struct forward_ws *f = arg;
 
@@ -132,10 +132,10 @@ static void on_gone(void *arg)
 		if (f->ports[i].conn)
 			portfwd_close(take_ptr(&f->ports[i].conn));
 	channels_close(f->channels);
-	timer_set(&f->timer, 0, on_freed);
+	timer_set(&f->timer, 0, on_forward_ws_freed);
 }
 
-static void on_begin(struct timer *t)
+static void on_forward_ws_begin(struct timer *t)
 {
 	static const struct portfwd_events of_port = { on_port_data, on_port_eof, on_port_taken, on_port_over };
 	struct forward_ws *f = container_of(t, struct forward_ws, timer);
@@ -161,12 +161,13 @@ static void on_begin(struct timer *t)
 
 void forward_ws_start(struct stream_request *r, struct conduit *c, const struct stream_protocol *p)
 {
-	static const struct channels_events of_channels = { on_data, on_closed, on_room, on_gone };
+	static const struct channels_events of_channels = { on_forward_ws_data, on_forward_ws_closed,
+							    on_forward_ws_room, on_forward_ws_gone };
 	struct forward_ws *f = new_zero(struct forward_ws);
 
 	f->request = r;
 	f->ports = arena_zalloc(r->arena, (r->ports.n + 1) * sizeof(*f->ports));
 	f->channels = channels_new(c, p->transport == STREAM_WS_BASE64, false, &of_channels, f);
 	channels_pause(f->channels, true);
-	timer_set(&f->timer, 0, on_begin);
+	timer_set(&f->timer, 0, on_forward_ws_begin);
 }

@@ -15,14 +15,15 @@ struct stream_protocol {
 	int version;
 };
 
-/* Both take r and c. */
-void command_start(struct stream_request *r, struct conduit *c, const struct stream_protocol *p);
+/* Each of the three takes over the request and the conduit. */
+void command_start(struct stream_request *request, struct conduit *conduit, const struct stream_protocol *protocol);
 /* STREAM_SPDY, STREAM_SPDY_IN_WS */
-void forward_start(struct stream_request *r, struct conduit *c, const struct stream_protocol *p);
+void forward_start(struct stream_request *request, struct conduit *conduit, const struct stream_protocol *protocol);
 /* STREAM_WS, STREAM_WS_BASE64 */
-void forward_ws_start(struct stream_request *r, struct conduit *c, const struct stream_protocol *p);
+void forward_ws_start(struct stream_request *request, struct conduit *conduit, const struct stream_protocol *protocol);
 
-/* The network namespace to dial in: a borrowed fd, -1 for the host's. Or -2 with NOT_FOUND, FAILED_PRECONDITION. */
+/* The network namespace of the sandbox: a borrowed fd, or FORWARD_HOST for the host's. FORWARD_NONE: NOT_FOUND,
+ * FAILED_PRECONDITION or UNAVAILABLE. */
 enum { FORWARD_HOST = -1, FORWARD_NONE = -2 };
 int forward_netns(const char *sandbox_id, struct err *e);
 

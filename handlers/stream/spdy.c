@@ -42,14 +42,14 @@ struct spdy_remote {
 	struct timer timer;
 };
 
-static struct spdy_remote *of(struct remote *r)
+static struct spdy_remote *spdy_remote_of(struct remote *r)
 {
 	return container_of(r, struct spdy_remote, remote);
 }
 
 /* ---- the end ---- */
 
-static void on_freed(struct timer *t)
+static void on_spdy_freed(struct timer *t)
 {
 	struct spdy_remote *r = container_of(t, struct spdy_remote, timer);
 
@@ -59,57 +59,57 @@ static void on_freed(struct timer *t)
 }
 
 /* The mux may be the one who calls. */
-static void over(struct spdy_remote *r)
+static void spdy_remote_over(struct spdy_remote *r)
 {
 	sm_move(&r->sm, OVER);
 	spdy_mux_stop(r->mux);
-	timer_set(&r->timer, 0, on_freed);
+	timer_set(&r->timer, 0, on_spdy_freed);
 }
 
-static void gone(struct spdy_remote *r)
+static void spdy_remote_gone(struct spdy_remote *r)
 {
 	const struct remote_events *events = r->remote.events;
 
 	if (r->sm.now == OVER)
 		return;
 	wire_close(r->wire);
-	over(r);
+	spdy_remote_over(r);
 	if (events)
 		events->gone(r->remote.arg);
 }
 
-static void on_wire_gone(void *arg)
+static void on_spdy_wire_gone(void *arg)
 {
-	gone(arg);
+	spdy_remote_gone(arg);
 }
 
-static void on_too_late(struct timer *t)
+static void on_spdy_late(struct timer *t)
 {
 	struct spdy_remote *r = container_of(t, struct spdy_remote, timer);
 
 	if (r->sm.now == GATHER)
 		log_info("stream_incomplete missing=%zu waited_ms=%d", r->missing, CREATE_MS);
-	gone(r);
+	spdy_remote_gone(r);
 }
 
-static void check_flushed(struct spdy_remote *r)
+static void spdy_check_flushed(struct spdy_remote *r)
 {
 	for (int i = 0; i < REMOTE_CHANNELS; i++)
 		if (spdy_mux_waiting(r->mux, r->ids[i]))
 			return;
 	spdy_mux_goaway(r->mux);
 	wire_finish(r->wire);
-	over(r);
+	spdy_remote_over(r);
 }
 
-static void finish(struct remote *remote, const struct err *e, int32_t exit_code)
+static void spdy_remote_finish(struct remote *remote, const struct err *e, int32_t exit_code)
 {
-	struct spdy_remote *r = of(remote);
+	struct spdy_remote *r = spdy_remote_of(remote);
 	struct buf status = { 0 };
 
 	r->remote.events = NULL;
 	sm_move(&r->sm, FLUSH);
-	timer_set(&r->timer, FLUSH_MS, on_too_late);
+	timer_set(&r->timer, FLUSH_MS, on_spdy_late);
 	words_status(&status, r->version, e, exit_code);
 	spdy_mux_fin(r->mux, r->ids[REMOTE_STDOUT]);
 	spdy_mux_fin(r->mux, r->ids[REMOTE_STDERR]);
@@ -118,7 +118,7 @@ static void finish(struct remote *remote, const struct err *e, int32_t exit_code
 		spdy_mux_fin(r->mux, r->ids[i]);
 	buf_free(&status);
 	wire_pause(r->wire, false);
-	check_flushed(r);
+	spdy_check_flushed(r);
 }
 
 /* ---- streams ---- */
@@ -142,7 +142,7 @@ static int channel_at(const struct spdy_remote *r, uint32_t stream)
 	return -1;
 }
 
-static void on_open(void *arg, uint32_t stream, const struct pairs *headers)
+static void on_spdy_open(void *arg, uint32_t stream, const struct pairs *headers)
 {
 	struct spdy_remote *r = arg;
 	int channel = channel_of(headers);
@@ -157,7 +157,7 @@ static void on_open(void *arg, uint32_t stream, const struct pairs *headers)
 	r->remote.events->ready(r->remote.arg);
 }
 
-static void on_size(void *arg, uint16_t width, uint16_t height)
+static void on_spdy_size(void *arg, uint16_t width, uint16_t height)
 {
 	struct spdy_remote *r = arg;
 
@@ -165,7 +165,7 @@ static void on_size(void *arg, uint16_t width, uint16_t height)
 		r->remote.events->resize(r->remote.arg, width, height);
 }
 
-static void on_input(struct spdy_remote *r, const void *p, size_t n)
+static void spdy_remote_input(struct spdy_remote *r, const void *p, size_t n)
 {
 	r->untaken += n;
 	if (r->untaken >= REMOTE_INPUT_HIGH)
@@ -173,19 +173,19 @@ static void on_input(struct spdy_remote *r, const void *p, size_t n)
 	r->remote.events->input(r->remote.arg, p, n);
 }
 
-static void on_stream_data(void *arg, uint32_t stream, const void *p, size_t n)
+static void on_spdy_data(void *arg, uint32_t stream, const void *p, size_t n)
 {
 	struct spdy_remote *r = arg;
 	int channel = channel_at(r, stream);
 
 	if (channel == REMOTE_STDIN && r->wanted[REMOTE_STDIN] && r->sm.now < FLUSH)
-		return on_input(r, p, n);
+		return spdy_remote_input(r, p, n);
 	spdy_mux_taken(r->mux, stream, n);
 	if (channel == REMOTE_RESIZE)
-		words_resize(&r->sizes, p, n, on_size, r);
+		words_resize(&r->sizes, p, n, on_spdy_size, r);
 }
 
-static void on_stream_end(void *arg, uint32_t stream)
+static void on_spdy_end(void *arg, uint32_t stream)
 {
 	struct spdy_remote *r = arg;
 
@@ -193,18 +193,18 @@ static void on_stream_end(void *arg, uint32_t stream)
 		r->remote.events->input_end(r->remote.arg);
 }
 
-static void on_stream_room(void *arg, uint32_t stream)
+static void on_spdy_room(void *arg, uint32_t stream)
 {
 	struct spdy_remote *r = arg;
 
 	(void)stream;
 	if (r->sm.now == FLUSH)
-		check_flushed(r);
+		spdy_check_flushed(r);
 	else if (r->remote.events)
 		r->remote.events->room(r->remote.arg);
 }
 
-static void on_send(void *arg, const void *p, size_t n)
+static void on_spdy_send(void *arg, const void *p, size_t n)
 {
 	struct spdy_remote *r = arg;
 
@@ -212,7 +212,7 @@ static void on_send(void *arg, const void *p, size_t n)
 		wire_send(r->wire, p, n);
 }
 
-static void on_wire_data(void *arg, const uint8_t *p, size_t n)
+static void on_spdy_wire_data(void *arg, const uint8_t *p, size_t n)
 {
 	struct spdy_remote *r = arg;
 	struct err e;
@@ -220,24 +220,24 @@ static void on_wire_data(void *arg, const uint8_t *p, size_t n)
 	if (spdy_mux_read(r->mux, p, n, &e) == 0)
 		return;
 	log_info("stream_broken error=%s", log_quote(e.msg));
-	gone(r);
+	spdy_remote_gone(r);
 }
 
-static void on_wire_room(void *arg)
+static void on_spdy_wire_room(void *arg)
 {
-	on_stream_room(arg, 0);
+	on_spdy_room(arg, 0);
 }
 
 /* ---- what the command says ---- */
 
-static void output(struct remote *remote, bool is_stderr, const void *p, size_t n)
+static void spdy_remote_output(struct remote *remote, bool is_stderr, const void *p, size_t n)
 {
-	struct spdy_remote *r = of(remote);
+	struct spdy_remote *r = spdy_remote_of(remote);
 
 	spdy_mux_write(r->mux, r->ids[is_stderr ? REMOTE_STDERR : REMOTE_STDOUT], p, n);
 }
 
-static bool has_room(const struct remote *remote)
+static bool spdy_remote_has_room(const struct remote *remote)
 {
 	const struct spdy_remote *r = container_of(remote, const struct spdy_remote, remote);
 
@@ -245,9 +245,9 @@ static bool has_room(const struct remote *remote)
 	       !spdy_mux_waiting(r->mux, r->ids[REMOTE_STDERR]);
 }
 
-static void taken(struct remote *remote, size_t n)
+static void spdy_remote_taken(struct remote *remote, size_t n)
 {
-	struct spdy_remote *r = of(remote);
+	struct spdy_remote *r = spdy_remote_of(remote);
 
 	r->untaken -= n;
 	spdy_mux_taken(r->mux, r->ids[REMOTE_STDIN], n);
@@ -258,10 +258,11 @@ static void taken(struct remote *remote, size_t n)
 struct remote *remote_spdy(struct conduit *c, int version, const struct stdio_want *want,
 			   const struct remote_events *events, void *arg)
 {
-	static const struct remote_ops ops = { output, has_room, taken, finish };
-	static const struct wire_events of_wire = { on_wire_data, on_wire_room, on_wire_gone };
-	static const struct spdy_mux_events of_mux = { on_send,       on_open,       on_stream_data,
-						       on_stream_end, on_stream_end, on_stream_room };
+	static const struct remote_ops ops = { spdy_remote_output, spdy_remote_has_room, spdy_remote_taken,
+					       spdy_remote_finish };
+	static const struct wire_events of_wire = { on_spdy_wire_data, on_spdy_wire_room, on_spdy_wire_gone };
+	static const struct spdy_mux_events of_mux = { on_spdy_send,       on_spdy_open,       on_spdy_data,
+						       on_spdy_end, on_spdy_end, on_spdy_room };
 	struct spdy_remote *r = new_zero(struct spdy_remote);
 
 	r->remote = (struct remote){ &ops, events, arg };
@@ -276,6 +277,6 @@ struct remote *remote_spdy(struct conduit *c, int version, const struct stdio_wa
 		r->missing += r->wanted[i];
 	r->mux = spdy_mux_new(&of_mux, r);
 	r->wire = wire_new(c, false, &of_wire, r);
-	timer_set(&r->timer, CREATE_MS, on_too_late);
+	timer_set(&r->timer, CREATE_MS, on_spdy_late);
 	return &r->remote;
 }

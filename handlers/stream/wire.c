@@ -16,14 +16,14 @@ struct wire {
 	struct timer timer; /* frees it: its maker may let go inside an event */
 };
 
-static void on_data(void *arg, uint8_t *p, size_t n)
+static void on_wire_data(void *arg, uint8_t *p, size_t n)
 {
 	struct wire *w = arg;
 
 	w->events->data(w->arg, p, n);
 }
 
-static void on_piece(void *arg, const struct ws_piece *p)
+static void on_wire_piece(void *arg, const struct ws_piece *p)
 {
 	struct wire *w = arg;
 
@@ -31,14 +31,14 @@ static void on_piece(void *arg, const struct ws_piece *p)
 		w->events->data(w->arg, p->data, p->len);
 }
 
-static void on_room(void *arg)
+static void on_wire_room(void *arg)
 {
 	struct wire *w = arg;
 
 	w->events->room(w->arg);
 }
 
-static void on_gone(void *arg)
+static void on_wire_gone(void *arg)
 {
 	struct wire *w = arg;
 
@@ -47,8 +47,8 @@ static void on_gone(void *arg)
 
 struct wire *wire_new(struct conduit *c, bool in_websocket, const struct wire_events *events, void *arg)
 {
-	static const struct conduit_events of_conduit = { on_data, on_room, on_gone };
-	static const struct websocket_events of_websocket = { on_piece, on_room, on_gone };
+	static const struct conduit_events of_conduit = { on_wire_data, on_wire_room, on_wire_gone };
+	static const struct websocket_events of_websocket = { on_wire_piece, on_wire_room, on_wire_gone };
 	struct wire *w = new_zero(struct wire);
 
 	w->conduit = c;
@@ -79,7 +79,7 @@ void wire_pause(struct wire *w, bool paused)
 	conduit_pause(w->conduit, paused);
 }
 
-static void on_freed(struct timer *t)
+static void on_wire_freed(struct timer *t)
 {
 	free(container_of(t, struct wire, timer));
 }
@@ -90,7 +90,7 @@ void wire_finish(struct wire *w)
 		websocket_finish(w->websocket, WS_NORMAL, "");
 	else
 		conduit_finish(w->conduit);
-	timer_set(&w->timer, 0, on_freed);
+	timer_set(&w->timer, 0, on_wire_freed);
 }
 
 void wire_close(struct wire *w)
@@ -99,5 +99,5 @@ void wire_close(struct wire *w)
 		websocket_close(w->websocket);
 	else
 		conduit_close(w->conduit);
-	timer_set(&w->timer, 0, on_freed);
+	timer_set(&w->timer, 0, on_wire_freed);
 }

@@ -1,7 +1,7 @@
-/* words.h - the texts of the remotecommand protocols: how a command ended, and the sizes of a terminal.
+/* words.h - the texts of the remotecommand protocols: the exit status of a command and the sizes of a terminal.
  *
- * Spec: k8s.io/apimachinery pkg/util/remotecommand: v4.channel.k8s.io and later write a meta/v1 Status in JSON, the
- * earlier ones an English sentence, and nothing for success. */
+ * Spec: k8s.io/apimachinery pkg/util/remotecommand: v4.channel.k8s.io and later write a meta/v1 Status in JSON.
+ * Earlier protocols write an English sentence, and nothing for success. */
 #ifndef HANDLERS_STREAM_WORDS_H
 #define HANDLERS_STREAM_WORDS_H
 
@@ -12,12 +12,12 @@
 
 enum { STATUS_JSON_SINCE = 4 };
 
-/* Appended to out. version: 1 to 5. e NULL: it ran and exited with exit_code. */
+/* Appends to out. version: 1 to 5. e NULL: the command ran and exited with exit_code. */
 void words_status(struct buf *out, int version, const struct err *e, int32_t exit_code);
 
-/* Takes {"Width":n,"Height":n} objects out of a run of them; an unfinished one stays for more. fn is not called for
- * zeros. What is no such object is dropped. */
-void words_resize(struct buf *in, const void *p, size_t n, void (*fn)(void *arg, uint16_t width, uint16_t height),
+/* Appends the bytes to `in` and takes every complete {"Width":n,"Height":n} object out of it; an incomplete object
+ * stays there for the next call. fn is not called for a size with a zero. Other text is dropped. */
+void words_resize(struct buf *in, const void *data, size_t len, void (*fn)(void *arg, uint16_t width, uint16_t height),
 		  void *arg);
 
 #endif

@@ -23,12 +23,12 @@ struct ws_remote {
 	struct timer timer;
 };
 
-static struct ws_remote *of(struct remote *r)
+static struct ws_remote *ws_remote_of(struct remote *r)
 {
 	return container_of(r, struct ws_remote, remote);
 }
 
-static void on_freed(struct timer *t)
+static void on_ws_freed(struct timer *t)
 {
 	struct ws_remote *r = container_of(t, struct ws_remote, timer);
 
@@ -36,9 +36,9 @@ static void on_freed(struct timer *t)
 	free(r);
 }
 
-static void finish(struct remote *remote, const struct err *e, int32_t exit_code)
+static void ws_remote_finish(struct remote *remote, const struct err *e, int32_t exit_code)
 {
-	struct ws_remote *r = of(remote);
+	struct ws_remote *r = ws_remote_of(remote);
 	struct buf status = { 0 };
 
 	words_status(&status, r->version, e, exit_code);
@@ -47,21 +47,21 @@ static void finish(struct remote *remote, const struct err *e, int32_t exit_code
 	buf_free(&status);
 	channels_finish(r->channels);
 	r->remote.events = NULL;
-	timer_set(&r->timer, 0, on_freed);
+	timer_set(&r->timer, 0, on_ws_freed);
 }
 
-static void on_gone(void *arg)
+static void on_ws_gone(void *arg)
 {
 	struct ws_remote *r = arg;
 	const struct remote_events *events = r->remote.events;
 
 	r->remote.events = NULL;
 	channels_close(r->channels);
-	timer_set(&r->timer, 0, on_freed);
+	timer_set(&r->timer, 0, on_ws_freed);
 	events->gone(r->remote.arg);
 }
 
-static void on_size(void *arg, uint16_t width, uint16_t height)
+static void on_ws_size(void *arg, uint16_t width, uint16_t height)
 {
 	struct ws_remote *r = arg;
 
@@ -69,12 +69,12 @@ static void on_size(void *arg, uint16_t width, uint16_t height)
 		r->remote.events->resize(r->remote.arg, width, height);
 }
 
-static void on_data(void *arg, unsigned channel, const void *p, size_t n)
+static void on_ws_data(void *arg, unsigned channel, const void *p, size_t n)
 {
 	struct ws_remote *r = arg;
 
 	if (channel == REMOTE_RESIZE && r->want.tty)
-		return words_resize(&r->sizes, p, n, on_size, r);
+		return words_resize(&r->sizes, p, n, on_ws_size, r);
 	if (channel != REMOTE_STDIN || !r->want.in || r->input_ended)
 		return;
 	r->untaken += n;
@@ -83,7 +83,7 @@ static void on_data(void *arg, unsigned channel, const void *p, size_t n)
 	r->remote.events->input(r->remote.arg, p, n);
 }
 
-static void on_closed(void *arg, unsigned channel)
+static void on_ws_closed(void *arg, unsigned channel)
 {
 	struct ws_remote *r = arg;
 
@@ -93,26 +93,26 @@ static void on_closed(void *arg, unsigned channel)
 	r->remote.events->input_end(r->remote.arg);
 }
 
-static void on_room(void *arg)
+static void on_ws_room(void *arg)
 {
 	struct ws_remote *r = arg;
 
 	r->remote.events->room(r->remote.arg);
 }
 
-static void output(struct remote *remote, bool is_stderr, const void *p, size_t n)
+static void ws_remote_output(struct remote *remote, bool is_stderr, const void *p, size_t n)
 {
-	channels_send(of(remote)->channels, is_stderr ? REMOTE_STDERR : REMOTE_STDOUT, p, n);
+	channels_send(ws_remote_of(remote)->channels, is_stderr ? REMOTE_STDERR : REMOTE_STDOUT, p, n);
 }
 
-static bool has_room(const struct remote *remote)
+static bool ws_remote_has_room(const struct remote *remote)
 {
 	return channels_have_room(container_of(remote, const struct ws_remote, remote)->channels);
 }
 
-static void taken(struct remote *remote, size_t n)
+static void ws_remote_taken(struct remote *remote, size_t n)
 {
-	struct ws_remote *r = of(remote);
+	struct ws_remote *r = ws_remote_of(remote);
 
 	r->untaken -= n;
 	if (r->untaken <= REMOTE_INPUT_LOW)
@@ -120,7 +120,7 @@ static void taken(struct remote *remote, size_t n)
 }
 
 /* An empty message on the lowest channel that we write tells old clients that the connection stands. */
-static void on_ready(struct timer *t)
+static void on_ws_ready(struct timer *t)
 {
 	struct ws_remote *r = container_of(t, struct ws_remote, timer);
 
@@ -132,8 +132,9 @@ static void on_ready(struct timer *t)
 struct remote *remote_ws(struct conduit *c, int version, bool base64, const struct stdio_want *want,
 			 const struct remote_events *events, void *arg)
 {
-	static const struct remote_ops ops = { output, has_room, taken, finish };
-	static const struct channels_events of_channels = { on_data, on_closed, on_room, on_gone };
+	static const struct remote_ops ops = { ws_remote_output, ws_remote_has_room, ws_remote_taken,
+					       ws_remote_finish };
+	static const struct channels_events of_channels = { on_ws_data, on_ws_closed, on_ws_room, on_ws_gone };
 	struct ws_remote *r = new_zero(struct ws_remote);
 
 	r->remote = (struct remote){ &ops, events, arg };
@@ -141,6 +142,6 @@ struct remote *remote_ws(struct conduit *c, int version, bool base64, const stru
 	r->want = *want;
 	r->channels = channels_new(c, base64, version >= CLOSES_SINCE, &of_channels, r);
 	channels_pause(r->channels, true); /* no input before `ready` */
-	timer_set(&r->timer, 0, on_ready);
+	timer_set(&r->timer, 0, on_ws_ready);
 	return &r->remote;
 }
