@@ -12,7 +12,7 @@
 #include "procs/create.h"
 #include "procs/labels.h"
 #include "procs/runtime.h"
-#include "procs/sandbox_down.h"
+#include "procs/sandbox_ns.h"
 #include "procs/sandbox_files.h"
 #include "procs/volume.h"
 #include "reactor/log.h"

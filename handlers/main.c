@@ -35,7 +35,6 @@
 #include "procs/apparmor.h"
 #include "procs/cdi.h"
 #include "procs/cgroup.h"
-#include "procs/cgroup/units.h"
 #include "procs/container.h"
 #include "procs/keeper.h"
 #include "procs/log_pump.h"

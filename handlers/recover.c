@@ -21,6 +21,7 @@
 #include "procs/keeper.h"
 #include "procs/sandbox.h"
 #include "procs/sandbox_down.h"
+#include "procs/sandbox_ns.h"
 #include "procs/sandbox_sweep.h"
 #include "procs/start.h"
 #include "reactor/log.h"
@@ -139,7 +140,7 @@ static void discard_hidden(void *arg, struct sandbox *s)
 
 /* ---- what nobody owns ---- */
 
-static void drop_kept(void *arg, const struct kept *k)
+static void drop_kept(void *arg, const struct kept_report *k)
 {
 	const char *slash = strrchr(k->id, '/');
 	const char *owner = slash ? slash + 1 : k->id;
@@ -151,7 +152,7 @@ static void drop_kept(void *arg, const struct kept *k)
 	log_warn("orphan process=%s pid=%d", k->id, (int)k->pid);
 	if (!k->ended && k->pid > 0)
 		exec_kill_tree(k->pid, "");
-	keeper_forget(k->id);
+	keeper_ask_forget(k->id);
 }
 
 static void drop_snapshot(void *arg, const char *id)
@@ -216,7 +217,7 @@ int recover_start(const char *state, void (*done)(void *arg), void *arg, struct 
 	r->pending = 1;
 	container_each(recover_container, r);
 	sandbox_each(recover_sandbox, r);
-	keeper_each_kept(drop_kept, NULL);
+	keeper_each_report(drop_kept, NULL);
 	snapshot_each(drop_snapshot, (void *)state);
 	drop_bundles(state);
 	checkpoint_stages_sweep();

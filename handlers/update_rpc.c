@@ -4,7 +4,7 @@
 #include "handlers/convert.h"
 #include "handlers/convert_in.h"
 #include "handlers/services.h"
-#include "procs/cgroup/pod.h"
+#include "procs/cgroup.h"
 #include "procs/update.h"
 
 static void on_container_updated(void *arg, const struct err *e)

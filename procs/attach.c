@@ -98,7 +98,7 @@ static void close_stdin(struct attach *a)
 {
 	struct arena *m = arena_new();
 
-	keeper_release(arena_printf(m, "container/%s/stdin", a->container->id));
+	keeper_ask_release(arena_printf(m, "container/%s/stdin", a->container->id));
 	arena_free(m);
 	if (a->in >= 0)
 		close(take_fd(&a->in));
@@ -188,7 +188,7 @@ static const struct stdio_ops ops = { input, input_end, resize, pause_it, leave 
 static int open_stdin(const struct container *c)
 {
 	struct arena *m = arena_new();
-	int held = c->config.tty ? console_held(c->id) : keeper_held(arena_printf(m, "container/%s/stdin", c->id));
+	int held = c->config.tty ? console_held(c->id) : keeper_copy(arena_printf(m, "container/%s/stdin", c->id));
 
 	arena_free(m);
 	return held < 0 ? -1 : fcntl(held, F_DUPFD_CLOEXEC, 3);

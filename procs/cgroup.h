@@ -68,14 +68,12 @@ void cgroup_remove(const char *path);
 bool cgroup_remove_now(const char *path);
 void cgroup_close(void); /* one last try at what is still to be removed, and at the root when it is empty */
 
-/* SIGKILL to every process in it and below. Passes over the tree are repeated until one finds nobody new (at most 16):
- * whoever is forked meanwhile is found by the next pass, so only a fork bomb without a pids limit outruns it. Death
- * itself is not awaited. */
-
 /* Recovery: removes the pod cgroups right below our root whose name, an id, `known` denies: their record went before
  * they did. */
 void cgroup_sweep(bool (*known)(const char *id));
 
+/* SIGKILL to every process in it and below. Returns at once: the death of the processes is not awaited. See
+ * cgroup/kill.c for how a fork during the kill is met. */
 void cgroup_kill(const char *path);
 
 /* Files that a child of the keeper joins by (child_spec.join_tasks); NULL-terminated, in the arena. v2: NULL, see
@@ -92,5 +90,43 @@ int64_t cgroup_oom_kills(const char *path);
 
 /* Pids in it and below, at most max; the number found. */
 size_t cgroup_pids(const char *path, pid_t *pids, size_t max);
+
+/* ---- the groups of a sandbox (cgroup/pod.c): by files or by systemd, as the driver is ----
+ *
+ * `done` runs exactly once, never inside the call. Errors: INTERNAL with what the kernel or systemd said; UNAVAILABLE:
+ * the bus is away; INVALID_ARGUMENT: a limit that is none. What is handed over must outlive the operation. */
+struct sandbox;
+struct cgroup_pod_op;
+typedef void cgroup_pod_done(void *arg, const struct err *e);
+
+/* Without a cgroup_parent: makes the pod's group, with its limits. Below a parent there is nothing to make yet: the
+ * sandbox's own group comes with its first process (sandbox_task.h). sandbox->cgroup is set. */
+struct cgroup_pod_op *cgroup_pod_make(const struct sandbox *sandbox, cgroup_pod_done *done, void *arg);
+struct cgroup_pod_op *cgroup_pod_limit(const char *cgroup, const struct resources *limits, cgroup_pod_done *done,
+				       void *arg);
+
+/* Under systemd: the pause, which runs, gets a scope. Under cgroupfs the pause has joined its group itself. */
+struct cgroup_pod_op *cgroup_pod_adopt(const struct sandbox *sandbox, pid_t pause, cgroup_pod_done *done, void *arg);
+
+/* The sandbox's own group below a parent, without processes: removed where it exists and made again. A watcher of the
+ * tree (cAdvisor) takes it for another group. */
+int cgroup_pod_renew(const struct sandbox *sandbox, struct err *e);
+
+void cgroup_pod_cancel(struct cgroup_pod_op *op);       /* a later cgroup_pod_remove() takes back what was made */
+bool cgroup_pod_remove(const struct sandbox *sandbox);  /* as cgroup_remove_now() */
+
+/* ---- systemd's bus (cgroup/units.c), for the driver systemd ---- */
+
+typedef void unit_done(void *arg, const struct err *e);
+
+struct units_config { /* zeroed: the system bus */
+	const char *address;
+	bool peer; /* the other end is systemd itself, as at /run/systemd/private */
+};
+
+/* `ready` runs exactly once, never inside the call: e NULL, or FAILED_PRECONDITION with the bus that has no systemd.
+ * FAILED_PRECONDITION at once: there is no such bus, by its address. */
+int units_open(const struct units_config *cfg, unit_done *ready, void *arg, struct err *e);
+void units_close(void); /* requests that were sent are carried out; no `done` runs any more */
 
 #endif

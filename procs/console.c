@@ -111,12 +111,12 @@ static struct held_name held_name(const char *id)
 
 void console_hold(const char *id, int master)
 {
-	keeper_hold(held_name(id).s, master);
+	keeper_ask_hold(held_name(id).s, master);
 }
 
 int console_held(const char *id)
 {
-	return keeper_held(held_name(id).s);
+	return keeper_copy(held_name(id).s);
 }
 
 /* ---- the pump ---- */

@@ -76,7 +76,7 @@ static void exec_free(struct exec *x)
 {
 	timer_clear(&x->timer);
 	keeper_unwatch_exit(&x->watch);
-	keeper_forget(x->keep_id);
+	keeper_ask_forget(x->keep_id);
 	stream_close(&x->out);
 	stream_close(&x->err);
 	buf_free(&x->out.got);

@@ -94,7 +94,7 @@ static void exec_stream_free(struct exec_stream *x)
 {
 	timer_clear(&x->timer);
 	keeper_unwatch_exit(&x->watch);
-	keeper_forget(x->keep_id);
+	keeper_ask_forget(x->keep_id);
 	feed_close(&x->feed);
 	output_close(x, &x->out);
 	output_close(x, &x->err);

@@ -10,7 +10,7 @@
 #include "procs/keeper.h"
 #include "procs/life.h"
 #include "procs/namespaces.h"
-#include "procs/sandbox_down.h"
+#include "procs/sandbox_ns.h"
 #include "reactor/own.h"
 
 static const struct container *find_target(const struct container *c)

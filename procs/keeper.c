@@ -48,13 +48,14 @@ struct held {
 
 struct kept_entry {
 	struct link link;
-	struct kept kept;
+	struct kept_report kept;
 	char id[];
 };
 
 static struct {
 	struct sm sm;
 	struct keeper_events events;
+	const struct namespaces_hooks *namespaces; /* NULL: none was ever asked for */
 	pid_t pid;
 	char *state; /* directory */
 	int lock;    /* <state>/crispd.lock: held for life, never touched */
@@ -128,7 +129,7 @@ static void send_hold(struct held *h)
 	buf_free(&b);
 }
 
-void keeper_hold(const char *name, int fd)
+void keeper_ask_hold(const char *name, int fd)
 {
 	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 
@@ -139,7 +140,7 @@ void keeper_hold(const char *name, int fd)
 	send_hold(held_put(name, copy));
 }
 
-void keeper_release(const char *name)
+void keeper_ask_release(const char *name)
 {
 	struct held *h = map_get(&keeper.held_by_name, name);
 
@@ -161,20 +162,20 @@ static void release_local(const char *prefix)
 	}
 }
 
-void keeper_release_all(const char *prefix)
+void keeper_ask_release_all(const char *prefix)
 {
 	send_str(KEEPER_RELEASE_ALL, prefix);
 	release_local(prefix);
 }
 
-int keeper_held(const char *name)
+int keeper_copy(const char *name)
 {
 	const struct held *h = map_get(&keeper.held_by_name, name);
 
 	return h ? h->fd : -1;
 }
 
-void keeper_each_held(const char *prefix, void (*fn)(void *arg, const char *name, int fd), void *arg)
+void keeper_each_copy(const char *prefix, void (*fn)(void *arg, const char *name, int fd), void *arg)
 {
 	size_t n = strlen(prefix);
 
@@ -250,7 +251,7 @@ static struct kept_entry *kept_put(const char *id)
 		map_put(&keeper.kept_by_id, k->id, k);
 		list_append(&keeper.kept, &k->link);
 	}
-	k->kept = (struct kept){ .id = k->id, .pidfd = -1 };
+	k->kept = (struct kept_report){ .id = k->id, .pidfd = -1 };
 	return k;
 }
 
@@ -291,7 +292,7 @@ void keeper_unwatch_exit(struct exit_watch *w)
 		list_drop(&w->link);
 }
 
-void keeper_forget(const char *id)
+void keeper_ask_forget(const char *id)
 {
 	struct kept_entry *k = map_get(&keeper.kept_by_id, id);
 
@@ -301,14 +302,14 @@ void keeper_forget(const char *id)
 	kept_free(k);
 }
 
-const struct kept *keeper_kept(const char *id)
+const struct kept_report *keeper_report(const char *id)
 {
 	const struct kept_entry *k = map_get(&keeper.kept_by_id, id);
 
 	return k ? &k->kept : NULL;
 }
 
-void keeper_each_kept(void (*fn)(void *arg, const struct kept *k), void *arg)
+void keeper_each_report(void (*fn)(void *arg, const struct kept_report *k), void *arg)
 {
 	list_each(it, &keeper.kept)
 		fn(arg, &container_of(it, struct kept_entry, link)->kept);
@@ -342,7 +343,7 @@ static void on_kept(struct imsg *m)
 	timer_set(&keeper.tell, 0, on_tell);
 }
 
-static void send_kept(const struct kept *k)
+static void send_kept(const struct kept_report *k)
 {
 	struct buf b = { 0 };
 
@@ -353,6 +354,80 @@ static void send_kept(const struct kept *k)
 	put_u64(&b, k->ended ? (uint64_t)k->exit.at_ns : 0);
 	send_to_keeper(KEEPER_KEPT, 0, &b, &k->pidfd, k->pidfd >= 0);
 	buf_free(&b);
+}
+
+/* ---- namespaces: the messages; the operations are in namespaces.c ---- */
+
+void keeper_ns_listen(const struct namespaces_hooks *hooks)
+{
+	keeper.namespaces = hooks;
+}
+
+static void put_sysctls(struct buf *b, const struct pairs *p)
+{
+	auto_free const char **v = own_must(calloc(2 * p->n + 1, sizeof(*v)));
+
+	for (size_t i = 0; i < p->n; i++) {
+		v[2 * i] = p->at[i].key;
+		v[2 * i + 1] = p->at[i].value;
+	}
+	put_strv(b, v);
+}
+
+/* "0 100000 65536\n": inside, outside, length. */
+static void put_map(struct buf *b, const struct id_mappings *m)
+{
+	struct buf text = { 0 };
+
+	for (size_t i = 0; m && i < m->n; i++)
+		buf_printf(&text, "%u %u %u\n", m->at[i].container_id, m->at[i].host_id, m->at[i].length);
+	put_str(b, m ? buf_str(&text) : NULL);
+	buf_free(&text);
+}
+
+int keeper_ns_make(uint64_t tag, const struct ns_request *r, const char *path, struct err *e)
+{
+	struct imsg_chan *chan = child_host_chan();
+	struct buf b = { 0 };
+	int rc;
+
+	if (!chan)
+		return err_set(e, ERR_UNAVAILABLE, "make namespaces: the keeper is away");
+	put_str(&b, r->id);
+	put_u32(&b, (r->net ? KEEPER_NS_NET : 0u) | (r->ipc ? KEEPER_NS_IPC : 0u) | (r->uts ? KEEPER_NS_UTS : 0u) |
+			(r->uids ? KEEPER_NS_USER : 0u));
+	put_str(&b, path);
+	put_str(&b, r->uts && r->hostname && r->hostname[0] ? r->hostname : NULL);
+	put_sysctls(&b, &r->sysctls);
+	put_map(&b, r->uids);
+	put_map(&b, r->gids);
+	rc = imsg_send(chan, KEEPER_NS_MAKE, tag, &b, NULL, 0, e);
+	buf_free(&b);
+	return rc;
+}
+
+int keeper_ns_unpin(const char *path, struct err *e)
+{
+	struct imsg_chan *chan = child_host_chan();
+	struct buf b = { 0 };
+	int rc;
+
+	if (!chan)
+		return err_set(e, ERR_UNAVAILABLE, "drop a namespace: the keeper is away");
+	put_str(&b, path);
+	rc = imsg_send(chan, KEEPER_NS_DROP, 0, &b, NULL, 0, e);
+	buf_free(&b);
+	return rc;
+}
+
+static void on_ns_done(const struct imsg *m)
+{
+	struct get g = get_from(m);
+	enum err_code code = (enum err_code)get_u32(&g);
+	const char *text = get_str(&g);
+
+	if (keeper.namespaces)
+		keeper.namespaces->done(m->tag, code, text);
 }
 
 /* ---- the channel ---- */
@@ -381,7 +456,8 @@ static void on_end(void)
 	if (keeper.sm.now != HELLO && keeper.sm.now != RETURN)
 		return;
 	sm_move(&keeper.sm, HERE);
-	namespaces_on_here();
+	if (keeper.namespaces)
+		keeper.namespaces->here();
 	if (first)
 		keeper.events.ready(keeper.events.arg, NULL);
 	else
@@ -397,7 +473,7 @@ static void on_message(void *arg, struct imsg *m)
 	case KEEPER_HELD_AT: return on_held_at(m);
 	case KEEPER_KEPT:
 	case KEEPER_EXITED: return on_kept(m);
-	case KEEPER_NS_DONE: return namespaces_on_done(m);
+	case KEEPER_NS_DONE: return on_ns_done(m);
 	case KEEPER_END: return on_end();
 	default: log_warn("keeper message=%u unknown", m->type);
 	}
@@ -421,7 +497,8 @@ static void on_gone(void *arg)
 
 	(void)arg;
 	sm_move(&keeper.sm, AWAY);
-	namespaces_on_gone();
+	if (keeper.namespaces)
+		keeper.namespaces->gone();
 	if (was == HELLO) {
 		struct err e;
 

@@ -33,11 +33,11 @@ void keeper_ready(void);
 /* ---- file descriptors ---- */
 
 /* The keeper and we keep a copy of fd under the name (an older one is replaced). Ours stays the caller's. */
-void keeper_hold(const char *name, int fd);
-void keeper_release(const char *name);        /* that name */
-void keeper_release_all(const char *prefix);  /* every name that starts with it */
-int keeper_held(const char *name);            /* borrowed fd, -1: not held */
-void keeper_each_held(const char *prefix, void (*fn)(void *arg, const char *name, int fd), void *arg);
+void keeper_ask_hold(const char *name, int fd);
+void keeper_ask_release(const char *name);        /* that name */
+void keeper_ask_release_all(const char *prefix);  /* every name that starts with it */
+int keeper_copy(const char *name);            /* borrowed fd, -1: not held */
+void keeper_each_copy(const char *prefix, void (*fn)(void *arg, const char *name, int fd), void *arg);
 
 /* "/proc/<pid of the keeper>/fd/<n>": a path by which a child in the host's namespaces opens a held fd.
  * Valid until released or the keeper dies. NULL: not held, or the keeper has not confirmed it yet. */
@@ -64,18 +64,18 @@ void keeper_watch_exit(struct exit_watch *w, const char *id,
 void keeper_unwatch_exit(struct exit_watch *w); /* harmless when not set */
 
 /* The keeper may drop the exit record (or the watch). Called once our own record of the exit is on disk. */
-void keeper_forget(const char *id);
+void keeper_ask_forget(const char *id);
 
 /* What the keeper knows of a kept id: pid > 0 and its pidfd (borrowed) while alive, the record when ended. */
-struct kept {
+struct kept_report {
 	const char *id;
 	pid_t pid;
 	int pidfd;
 	bool ended;
 	struct exit_record exit;
 };
-const struct kept *keeper_kept(const char *id); /* NULL: unknown */
-void keeper_each_kept(void (*fn)(void *arg, const struct kept *k), void *arg);
+const struct kept_report *keeper_report(const char *id); /* NULL: unknown */
+void keeper_each_report(void (*fn)(void *arg, const struct kept_report *k), void *arg);
 
 /* ---- namespaces ---- */
 

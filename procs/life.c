@@ -152,8 +152,8 @@ static void on_log_over(struct timer *t)
 	c->log = NULL;
 	record_exit(l);
 	/* Only now: a crash before this line finds the exit record with the keeper again. */
-	keeper_forget(c->id);
-	keeper_release_all(arena_printf(a, "container/%s/", c->id));
+	keeper_ask_forget(c->id);
+	keeper_ask_release_all(arena_printf(a, "container/%s/", c->id));
 	arena_free(a);
 	sm_move(&l->sm, DELETE);
 	delete_now(l, false);
@@ -244,7 +244,7 @@ void life_begin(struct container *c)
 
 	if (c->config.tty && c->log)
 		l->console = console_pump(c->id, c->log);
-	if (keeper_kept(c->id))
+	if (keeper_report(c->id))
 		keeper_watch_exit(&l->watch, c->id, on_exit_record);
 	else
 		watch_unkept(l);
@@ -264,7 +264,7 @@ void life_wait(struct container *c, struct container_wait *w, void (*fn)(struct 
 
 int life_pidfd(const struct container *c)
 {
-	const struct kept *k = keeper_kept(c->id);
+	const struct kept_report *k = keeper_report(c->id);
 
 	if (k)
 		return k->ended ? -1 : k->pidfd;

@@ -283,8 +283,8 @@ static int open_fifo(struct log_pump *p, const char *what, struct err *e)
 	auto_fd int fd = -1;
 
 	held_name(name, p, what);
-	if (keeper_held(name) >= 0)
-		return keeper_held(name);
+	if (keeper_copy(name) >= 0)
+		return keeper_copy(name);
 	p->opened_ns = loop_mono_ns();
 	snprintf(path, sizeof(path), "%s/%s", p->dir, what);
 	if (mkfifo(path, 0600) < 0 && errno != EEXIST)
@@ -292,8 +292,8 @@ static int open_fifo(struct log_pump *p, const char *what, struct err *e)
 	fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
 		return err_os(e, ERR_INTERNAL, "open %s", path);
-	keeper_hold(name, fd);
-	return keeper_held(name);
+	keeper_ask_hold(name, fd);
+	return keeper_copy(name);
 }
 
 static int open_log(struct log_pump *p, struct err *e)
@@ -302,15 +302,15 @@ static int open_log(struct log_pump *p, struct err *e)
 	auto_fd int fd = -1;
 
 	held_name(name, p, "log");
-	if (!*p->log_path || keeper_held(name) >= 0) {
-		p->log_fd = *p->log_path ? keeper_held(name) : -1;
+	if (!*p->log_path || keeper_copy(name) >= 0) {
+		p->log_fd = *p->log_path ? keeper_copy(name) : -1;
 		return 0;
 	}
 	fd = logfile_open(p->log_path, e);
 	if (fd < 0)
 		return -1;
-	keeper_hold(name, fd);
-	p->log_fd = keeper_held(name);
+	keeper_ask_hold(name, fd);
+	p->log_fd = keeper_copy(name);
 	return 0;
 }
 
@@ -402,8 +402,8 @@ int log_pump_reopen(struct log_pump *p, struct err *e)
 	if (fd < 0)
 		return -1;
 	held_name(name, p, "log");
-	keeper_hold(name, fd); /* replaces and closes the old one */
-	p->log_fd = keeper_held(name);
+	keeper_ask_hold(name, fd); /* replaces and closes the old one */
+	p->log_fd = keeper_copy(name);
 	return 0;
 }
 
@@ -447,11 +447,11 @@ void log_pump_close(struct log_pump *p)
 		unlink(path);
 	}
 	held_name(prefix, p, "stdout");
-	keeper_release(prefix);
+	keeper_ask_release(prefix);
 	held_name(prefix, p, "stderr");
-	keeper_release(prefix);
+	keeper_ask_release(prefix);
 	held_name(prefix, p, "log");
-	keeper_release(prefix);
+	keeper_ask_release(prefix);
 	free(p->dir);
 	free(p->log_path);
 	free(p);

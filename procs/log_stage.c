@@ -133,7 +133,7 @@ static int log_of_intent(struct err *e)
 	memcpy(id, (const char *)intent->id, sizeof(id));
 	id[sizeof(id) - 1] = '\0';
 	snprintf(name, sizeof(name), "container/%s/log", id);
-	fd = keeper_held(name);
+	fd = keeper_copy(name);
 	if (fd < 0 || fstat(fd, &st) < 0 || st.st_dev != intent->dev || st.st_ino != intent->ino)
 		return err_set(e, ERR_INTERNAL, "its log is not held any more");
 	return fd;
@@ -175,20 +175,20 @@ static void finish_last_life(void)
 
 /* ---- opening ---- */
 
-/* keeper_held() of the name, made by `make` and given to the keeper when it is not there. */
+/* keeper_copy() of the name, made by `make` and given to the keeper when it is not there. */
 static int held_or_made(const char *name, int made)
 {
-	if (keeper_held(name) < 0)
-		keeper_hold(name, made);
-	return keeper_held(name);
+	if (keeper_copy(name) < 0)
+		keeper_ask_hold(name, made);
+	return keeper_copy(name);
 }
 
 static int make_stage(struct err *e)
 {
 	int fds[2] = { -1, -1 };
 
-	if (keeper_held("log/stage_r") < 0 || keeper_held("log/stage_w") < 0) {
-		keeper_release_all("log/stage");
+	if (keeper_copy("log/stage_r") < 0 || keeper_copy("log/stage_w") < 0) {
+		keeper_ask_release_all("log/stage");
 		if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0)
 			return err_os(e, ERR_INTERNAL, "make the staging pipe");
 	}
@@ -205,7 +205,7 @@ static int make_intent(struct err *e)
 	auto_fd int fd = -1;
 	void *page;
 
-	if (keeper_held("log/intent") < 0) {
+	if (keeper_copy("log/intent") < 0) {
 		fd = memfd_create("crisp-log-intent", MFD_CLOEXEC);
 		if (fd < 0 || ftruncate(fd, sizeof(struct intent)) < 0)
 			return err_os(e, ERR_INTERNAL, "make the log intent");

@@ -12,8 +12,6 @@
 #include <string.h>
 
 #include "procs/keeper.h"
-#include "procs/keeper/proto.h"
-#include "reactor/child.h"
 #include "reactor/loop.h"
 #include "reactor/own.h"
 
@@ -65,48 +63,7 @@ static void on_failed(struct timer *t)
 	op_end(op, &e);
 }
 
-static void put_sysctls(struct buf *b, const struct pairs *p)
-{
-	auto_free const char **v = own_must(calloc(2 * p->n + 1, sizeof(*v)));
-
-	for (size_t i = 0; i < p->n; i++) {
-		v[2 * i] = p->at[i].key;
-		v[2 * i + 1] = p->at[i].value;
-	}
-	put_strv(b, v);
-}
-
-/* "0 100000 65536\n": inside, outside, length. */
-static void put_map(struct buf *b, const struct id_mappings *m)
-{
-	struct buf text = { 0 };
-
-	for (size_t i = 0; m && i < m->n; i++)
-		buf_printf(&text, "%u %u %u\n", m->at[i].container_id, m->at[i].host_id, m->at[i].length);
-	put_str(b, m ? buf_str(&text) : NULL);
-	buf_free(&text);
-}
-
-static int ask(const struct ns_op *op, const struct ns_request *r, struct err *e)
-{
-	struct imsg_chan *chan = child_host_chan();
-	struct buf b = { 0 };
-	int rc;
-
-	if (!chan)
-		return err_set(e, ERR_UNAVAILABLE, "make namespaces: the keeper is away");
-	put_str(&b, r->id);
-	put_u32(&b, (r->net ? KEEPER_NS_NET : 0u) | (r->ipc ? KEEPER_NS_IPC : 0u) | (r->uts ? KEEPER_NS_UTS : 0u) |
-			(r->uids ? KEEPER_NS_USER : 0u));
-	put_str(&b, op->path);
-	put_str(&b, r->uts && r->hostname && r->hostname[0] ? r->hostname : NULL);
-	put_sysctls(&b, &r->sysctls);
-	put_map(&b, r->uids);
-	put_map(&b, r->gids);
-	rc = imsg_send(chan, KEEPER_NS_MAKE, op->tag, &b, NULL, 0, e);
-	buf_free(&b);
-	return rc;
-}
+static void namespaces_listen(void);
 
 struct ns_op *keeper_namespaces(const struct ns_request *r, ns_done *done, void *arg)
 {
@@ -118,7 +75,8 @@ struct ns_op *keeper_namespaces(const struct ns_request *r, ns_done *done, void 
 	op->id = own_must(strdup(r->id));
 	op->path = r->net && r->netns_path ? own_must(strdup(r->netns_path)) : NULL;
 	list_append(&ops, &op->link);
-	if (ask(op, r, &op->err) < 0)
+	namespaces_listen();
+	if (keeper_ns_make(op->tag, r, op->path, &op->err) < 0)
 		timer_set(&op->timer, 0, on_failed);
 	return op;
 }
@@ -126,18 +84,15 @@ struct ns_op *keeper_namespaces(const struct ns_request *r, ns_done *done, void 
 /* Now, or when a keeper is there again. */
 static void drop_pin(const char *path)
 {
-	struct imsg_chan *chan = child_host_chan();
-	struct buf b = { 0 };
 	struct err e;
 	struct pin *p;
 
-	put_str(&b, path);
-	if (!chan || imsg_send(chan, KEEPER_NS_DROP, 0, &b, NULL, 0, &e) < 0) {
-		p = own_must(calloc(1, sizeof(*p) + strlen(path) + 1));
-		memcpy(p->path, path, strlen(path) + 1);
-		list_append(&pins, &p->link);
-	}
-	buf_free(&b);
+	namespaces_listen();
+	if (keeper_ns_unpin(path, &e) == 0)
+		return;
+	p = own_must(calloc(1, sizeof(*p) + strlen(path) + 1));
+	memcpy(p->path, path, strlen(path) + 1);
+	list_append(&pins, &p->link);
 }
 
 void keeper_namespaces_cancel(struct ns_op *op)
@@ -154,23 +109,20 @@ void keeper_namespaces_drop(const char *id, const char *netns_path)
 
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
 		snprintf(name, sizeof(name), "sandbox/%s/%s", id, kinds[i]);
-		keeper_release(name);
+		keeper_ask_release(name);
 	}
 	if (netns_path && netns_path[0])
 		drop_pin(netns_path);
 }
 
-void namespaces_on_done(const struct imsg *m)
+static void namespaces_on_done(uint64_t tag, enum err_code code, const char *text)
 {
-	struct get g = get_from(m);
-	enum err_code code = (enum err_code)get_u32(&g);
-	const char *text = get_str(&g);
 	struct err e;
 
 	list_each(it, &ops) {
 		struct ns_op *op = container_of(it, struct ns_op, link);
 
-		if (op->tag != m->tag || timer_is_set(&op->timer))
+		if (op->tag != tag || timer_is_set(&op->timer))
 			continue;
 		if (code != ERR_OK)
 			err_set(&e, code, "%s", text ? text : "no reason given");
@@ -178,7 +130,7 @@ void namespaces_on_done(const struct imsg *m)
 	}
 }
 
-void namespaces_on_gone(void)
+static void namespaces_on_gone(void)
 {
 	list_each(it, &ops) {
 		struct ns_op *op = container_of(it, struct ns_op, link);
@@ -192,7 +144,7 @@ void namespaces_on_gone(void)
 	}
 }
 
-void namespaces_on_here(void)
+static void namespaces_on_here(void)
 {
 	struct link waiting = { &waiting, &waiting };
 
@@ -207,4 +159,11 @@ void namespaces_on_here(void)
 		drop_pin(p->path);
 		free(p);
 	}
+}
+
+static void namespaces_listen(void)
+{
+	static const struct namespaces_hooks hooks = { namespaces_on_done, namespaces_on_gone, namespaces_on_here };
+
+	keeper_ns_listen(&hooks);
 }

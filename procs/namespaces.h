@@ -1,16 +1,26 @@
-/* namespaces.h - what keeper.c tells namespaces.c, which is keeper_namespaces() of keeper.h; and how a runtime is told
- * of a user namespace. */
+/* namespaces.h - between keeper.c, which has the channel, and namespaces.c, which is keeper_namespaces() of keeper.h;
+ * and how a runtime is told of a user namespace. */
 #ifndef PROCS_NAMESPACES_H
 #define PROCS_NAMESPACES_H
 
+#include <stdint.h>
 #include <string.h>
 
+#include "procs/keeper.h"
 #include "reactor/arena.h"
-#include "reactor/imsg.h"
+#include "reactor/err.h"
 
-void namespaces_on_done(const struct imsg *m); /* KEEPER_NS_DONE */
-void namespaces_on_gone(void);                 /* the keeper died */
-void namespaces_on_here(void);                 /* a keeper is there: what was to be dropped meanwhile is dropped */
+/* What keeper.c tells namespaces.c, from the first request on. */
+struct namespaces_hooks {
+	void (*done)(uint64_t tag, enum err_code code, const char *text); /* KEEPER_NS_DONE */
+	void (*gone)(void);                                               /* the keeper died */
+	void (*here)(void);                                               /* a keeper is there */
+};
+void keeper_ns_listen(const struct namespaces_hooks *hooks); /* borrowed for ever */
+
+/* Messages to the keeper; UNAVAILABLE: it is away. `path` of the pin: NULL for none. */
+int keeper_ns_make(uint64_t tag, const struct ns_request *request, const char *path, struct err *e);
+int keeper_ns_unpin(const char *path, struct err *e);
 
 /* The path of a user namespace as runtimes are told it, in the arena. runc from 1.2 on takes /proc/<N>/<anything> for
  * the mappings of process N (libcontainer/internal/userns: its pattern ends after the number), so the path must not

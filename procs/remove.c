@@ -71,7 +71,7 @@ static void on_gone(struct timer *t)
 	if (c->log)
 		log_pump_close(c->log);
 	c->log = NULL;
-	keeper_release_all(arena_printf(a, "container/%s/", c->id));
+	keeper_ask_release_all(arena_printf(a, "container/%s/", c->id));
 	arena_free(a);
 	create_undo(c);
 	lane_leave(r->pass);

@@ -287,3 +287,8 @@ int sandboxes_load(struct err *e)
 {
 	return record_each(records, RECORD_VERSION, on_record, NULL, e);
 }
+
+bool sandbox_has_pause(const struct sandbox *s)
+{
+	return s->config.security.ns.pid == NS_POD;
+}

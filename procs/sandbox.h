@@ -92,6 +92,9 @@ void sandbox_set_state(struct sandbox *s, enum sandbox_state state);
  * result. */
 int sandboxes_load(struct err *e);
 
+/* Do its containers share a PID namespace (pid: POD), whose pid 1 is the pause? */
+bool sandbox_has_pause(const struct sandbox *sandbox);
+
 /* Strings given to a sandbox live in its arena. */
 void sandbox_set_str(struct sandbox *s, const char **field, const char *value);
 

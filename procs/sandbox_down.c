@@ -15,18 +15,13 @@
  * otherwise never be removed. */
 #include "procs/sandbox_down.h"
 
-#include <linux/magic.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/vfs.h>
 
-#include "procs/cgroup/pod.h"
+#include "procs/cgroup.h"
 #include "procs/keeper.h"
 #include "procs/network.h"
 #include "procs/sandbox_files.h"
 #include "procs/sandbox_pause.h"
-#include "procs/sandbox_regain.h"
-#include "procs/spec.h"
 #include "reactor/arena.h"
 #include "reactor/log.h"
 #include "reactor/loop.h"
@@ -167,87 +162,4 @@ struct sandbox_down *sandbox_down_start(struct sandbox *s, sandbox_down_done *do
 	sandbox_set_state(s, SANDBOX_NOTREADY);
 	timer_set(&d->timer, 0, on_turn);
 	return d;
-}
-
-/* ---- what is there of a sandbox ---- */
-
-static bool netns_pinned(const struct sandbox *s)
-{
-	struct statfs fs;
-
-	return statfs(s->netns_path, &fs) == 0 && fs.f_type == NSFS_MAGIC;
-}
-
-static const char *held_path(const struct sandbox *s, const char *kind, struct arena *a, struct err *e)
-{
-	const char *path = keeper_path(a, arena_printf(a, "sandbox/%s/%s", s->id, kind));
-
-	if (!path)
-		err_set(e, ERR_INTERNAL, "the %s namespace of sandbox %.12s is gone", kind, s->id);
-	return path;
-}
-
-int sandbox_namespaces(const struct sandbox *s, struct arena *a, struct spec_namespaces *out, struct err *e)
-{
-	const struct ns_options *ns = &s->config.security.ns;
-
-	*out = (struct spec_namespaces){ "", "", "", "", ns->pid == NS_NODE ? "" : "new" };
-	if (ns->network != NS_NODE) {
-		if (!netns_pinned(s))
-			return err_set(e, ERR_INTERNAL, "the network namespace of sandbox %.12s is gone from %s", s->id,
-				       s->netns_path);
-		out->net = arena_strdup(a, s->netns_path);
-		out->uts = held_path(s, "uts", a, e);
-	}
-	if (ns->ipc != NS_NODE)
-		out->ipc = held_path(s, "ipc", a, e);
-	if (ns_has_user(ns))
-		out->user = held_path(s, "user", a, e);
-	if (!out->uts || !out->ipc || !out->user)
-		return -1;
-	if (!sandbox_has_pause(s))
-		return 0;
-	if (!s->pause_pid)
-		return err_set(e, ERR_INTERNAL, "the pause of sandbox %.12s is dead, and its PID namespace with it",
-			       s->id);
-	out->pid = arena_printf(a, "/proc/%d/ns/pid", (int)s->pause_pid);
-	return 0;
-}
-
-int sandbox_userns(const struct sandbox *s)
-{
-	char name[ID_SIZE + 16];
-
-	snprintf(name, sizeof(name), "sandbox/%s/user", s->id);
-	return ns_has_user(&s->config.security.ns) ? keeper_held(name) : -1;
-}
-
-static bool shm_mounted(const struct sandbox *s)
-{
-	char path[512];
-	struct statfs fs;
-
-	snprintf(path, sizeof(path), "%s/shm", s->dir);
-	return statfs(path, &fs) == 0 && fs.f_type == TMPFS_MAGIC;
-}
-
-bool sandbox_adopt(struct sandbox *s)
-{
-	const struct ns_options *ns = &s->config.security.ns;
-	const char *lost = NULL;
-
-	/* First the pause: it is where the others are found again. */
-	if (sandbox_has_pause(s) && !sandbox_pause_adopt(s))
-		lost = "pause";
-	else if (ns->network != NS_NODE && (!netns_pinned(s) || !sandbox_regain(s, "uts")))
-		lost = "network";
-	else if (ns->ipc != NS_NODE && (!shm_mounted(s) || !sandbox_regain(s, "ipc")))
-		lost = "ipc";
-	else if (ns_has_user(ns) && !sandbox_regain(s, "user"))
-		lost = "user";
-	if (!lost)
-		return true;
-	log_warn("sandbox_lost sandbox=%.12s what=%s", s->id, lost);
-	sandbox_set_state(s, SANDBOX_NOTREADY);
-	return false;
 }

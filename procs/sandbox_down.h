@@ -14,17 +14,4 @@ typedef void sandbox_down_done(void *arg, const struct err *e);
 /* The caller holds s->lane. NOTREADY from the first moment. Runs on: no cancel. */
 struct sandbox_down *sandbox_down_start(struct sandbox *s, sandbox_down_done *done, void *arg);
 
-/* Paths for a container of s: what the runtime joins. Strings in the arena; "" for the host's. INTERNAL when a pin is
- * gone. */
-struct spec_namespaces;
-int sandbox_namespaces(const struct sandbox *s, struct arena *a, struct spec_namespaces *out, struct err *e);
-
-/* The fd of its user namespace, borrowed; -1: it has none of its own, or that one is gone (sandbox_namespaces()
- * tells). */
-int sandbox_userns(const struct sandbox *s);
-
-/* Recovery: s was READY by its record in this boot: is all of it still there? false makes it NOTREADY. Watches its
- * pause. */
-bool sandbox_adopt(struct sandbox *s);
-
 #endif

@@ -13,7 +13,6 @@
 #include <unistd.h>
 
 #include "procs/cgroup.h"
-#include "procs/cgroup/pod.h"
 #include "procs/keeper.h"
 #include "procs/pidstat.h"
 #include "procs/sandbox_files.h"
@@ -53,11 +52,6 @@ struct killing {
 
 static struct map watched; /* by sandbox id, of struct pause */
 
-bool sandbox_has_pause(const struct sandbox *s)
-{
-	return s->config.security.ns.pid == NS_POD;
-}
-
 static const char *keep_id(const struct sandbox *s, char out[72])
 {
 	snprintf(out, 72, "pause/%s", s->id);
@@ -86,7 +80,7 @@ static void died(struct sandbox *s, int status)
 	s->pause_pid = 0;
 	unwatch(s);
 	sandbox_set_state(s, SANDBOX_NOTREADY);
-	keeper_forget(keep_id(s, id));
+	keeper_ask_forget(keep_id(s, id));
 }
 
 static void on_death(struct exit_watch *w, const struct exit_record *r)
@@ -119,7 +113,7 @@ static void watch(struct sandbox *s, int pidfd)
 bool sandbox_pause_adopt(struct sandbox *s)
 {
 	char id[72];
-	const struct kept *k = keeper_kept(keep_id(s, id));
+	const struct kept_report *k = keeper_report(keep_id(s, id));
 	int pidfd = k ? -1 : pidstat_open(s->pause_pid, s->pause_start_ticks);
 
 	if (k ? k->ended || k->pid != s->pause_pid : pidfd < 0)
@@ -205,7 +199,7 @@ static int enter(struct starting *st, int fds[KINDS], size_t *n, struct err *e)
 	static const char *const kinds[KINDS] = { "net", "ipc", "uts", "user" };
 
 	for (int i = 0; i < KINDS; i++) {
-		int fd = own[i] ? keeper_held(arena_printf(st->arena, "sandbox/%s/%s", st->sandbox->id, kinds[i])) : -1;
+		int fd = own[i] ? keeper_copy(arena_printf(st->arena, "sandbox/%s/%s", st->sandbox->id, kinds[i])) : -1;
 
 		if (own[i] && fd < 0)
 			return err_set(e, ERR_INTERNAL, "start the pause: the %s namespace is not held", kinds[i]);
@@ -275,7 +269,7 @@ static void dead(struct killing *k)
 
 	snprintf(id, sizeof(id), "pause/%s", k->id);
 	keeper_unwatch_exit(&k->exit);
-	keeper_forget(id);
+	keeper_ask_forget(id);
 	fd_watch_clear(&k->own);
 	if (k->pidfd >= 0)
 		close(k->pidfd);
@@ -313,7 +307,7 @@ void sandbox_pause_kill(struct sandbox *s, void (*done)(void *arg), void *arg)
 {
 	struct killing *k = new_zero(struct killing);
 	char id[72];
-	const struct kept *kept = keeper_kept(keep_id(s, id));
+	const struct kept_report *kept = keeper_report(keep_id(s, id));
 	int pidfd = kept && !kept->ended ? kept->pidfd : -1;
 
 	unwatch(s);

@@ -6,9 +6,6 @@
 #include "procs/sandbox.h"
 #include "reactor/err.h"
 
-/* Does this sandbox have one: pid POD? */
-bool sandbox_has_pause(const struct sandbox *s);
-
 /* Starts it in the sandbox's namespaces and a cgroup of its own below the sandbox's. e NULL: s->pause_pid is set, and
  * it is watched.
  * Errors: INTERNAL, UNAVAILABLE; nothing runs then. `done` runs exactly once, never inside the call; it runs on: no

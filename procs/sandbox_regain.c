@@ -44,7 +44,7 @@ static bool take_from_pause(const struct sandbox *s, const char *which, const ch
 
 	if (fd < 0 || syscall(SYS_pidfd_send_signal, pidfd, 0, NULL, 0) < 0)
 		return false;
-	keeper_hold(name, fd);
+	keeper_ask_hold(name, fd);
 	log_info("namespace_regained sandbox=%.12s which=%s pause=%d", s->id, which, (int)s->pause_pid);
 	return true;
 }
@@ -59,7 +59,7 @@ static bool take_from(const struct container *c, const char *which, const char *
 	/* Between the look and the open another process may have got the pid. */
 	if (fd < 0 || !is_process_of(c))
 		return false;
-	keeper_hold(name, fd);
+	keeper_ask_hold(name, fd);
 	log_info("namespace_regained sandbox=%.12s which=%s container=%.12s", c->sandbox->id, which, c->id);
 	return true;
 }
@@ -69,7 +69,7 @@ bool sandbox_regain(const struct sandbox *s, const char *which)
 	char name[ID_SIZE + 16];
 
 	snprintf(name, sizeof(name), "sandbox/%s/%s", s->id, which);
-	if (keeper_held(name) >= 0 || take_from_pause(s, which, name))
+	if (keeper_copy(name) >= 0 || take_from_pause(s, which, name))
 		return true;
 	list_each(it, &s->containers)
 		if (take_from(container_of(it, struct container, of_sandbox), which, name))

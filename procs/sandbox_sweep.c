@@ -63,7 +63,7 @@ static void on_deleted(void *arg, const struct err *e, bool left)
 /* The id and the pin are all that is known: enough for a DEL by today's configuration to give an address back. */
 static void sweep_namespaces(struct orphans *o)
 {
-	keeper_each_held("sandbox/", on_held, o);
+	keeper_each_copy("sandbox/", on_held, o);
 	for (size_t i = 0; i < o->n; i++) {
 		struct orphan *n = new_zero(struct orphan);
 

@@ -1,7 +1,7 @@
 /* sandbox_task.c - see sandbox_task.h. */
 #include "procs/sandbox_task.h"
 
-#include "procs/cgroup/pod.h"
+#include "procs/cgroup.h"
 #include "procs/container.h"
 #include "procs/events.h"
 #include "reactor/log.h"

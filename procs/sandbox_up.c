@@ -17,7 +17,6 @@
 #include <string.h>
 
 #include "procs/cgroup.h"
-#include "procs/cgroup/pod.h"
 #include "procs/events.h"
 #include "procs/keeper.h"
 #include "procs/labels.h"

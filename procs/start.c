@@ -89,8 +89,8 @@ static void give_back(struct container *c)
 	if (c->log)
 		log_pump_close(c->log);
 	c->log = NULL;
-	keeper_release_all(arena_printf(a, "container/%s/", c->id));
-	keeper_forget(c->id);
+	keeper_ask_release_all(arena_printf(a, "container/%s/", c->id));
+	keeper_ask_forget(c->id);
 	cgroup_remove(c->cgroup);
 	arena_free(a);
 }
@@ -178,7 +178,7 @@ static int open_stdin(const struct container *c, int *out, struct err *e)
 	/* Only the writer's end is non-blocking: ends of a pipe are two open files. */
 	fcntl(ends[1], F_SETFL, O_NONBLOCK);
 	a = arena_new();
-	keeper_hold(arena_printf(a, "container/%s/stdin", c->id), ends[1]);
+	keeper_ask_hold(arena_printf(a, "container/%s/stdin", c->id), ends[1]);
 	arena_free(a);
 	close(ends[1]);
 	*out = ends[0];
@@ -415,7 +415,7 @@ static void adopt_running(struct container *c)
 
 void start_adopt(struct container *c)
 {
-	const struct kept *k = keeper_kept(c->id);
+	const struct kept_report *k = keeper_report(c->id);
 
 	if (c->state == CONTAINER_RUNNING)
 		return adopt_running(c);
@@ -430,7 +430,7 @@ void start_adopt(struct container *c)
 				     loop_real_ns());
 	}
 	if (c->state == CONTAINER_EXITED && k)
-		keeper_forget(c->id);
+		keeper_ask_forget(c->id);
 	if (c->state == CONTAINER_EXITED && c->in_runtime)
 		life_finish(c);
 }

@@ -211,7 +211,7 @@ int forward_netns(const char *sandbox_id, struct err *e)
 	if (!*s->netns_path)
 		return FORWARD_HOST;
 	a = arena_new();
-	fd = keeper_held(arena_printf(a, "sandbox/%s/net", s->id));
+	fd = keeper_copy(arena_printf(a, "sandbox/%s/net", s->id));
 	arena_free(a);
 	if (fd >= 0)
 		return fd;

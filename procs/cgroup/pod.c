@@ -1,15 +1,13 @@
-/* pod.c - see pod.h.
+/* pod.c - the groups of a sandbox; see cgroup.h.
  *
  *   cgroupfs: all of it inside the call, told in the next turn.
  *   systemd:  the unit, with the limits that systemd knows ---done---> the others, into the files ---> told */
-#include "procs/cgroup/pod.h"
-
 #include <stdlib.h>
 #include <string.h>
 
 #include "procs/cgroup.h"
-#include "procs/sandbox_pause.h"
 #include "procs/cgroup/units.h"
+#include "procs/sandbox.h"
 #include "reactor/arena.h"
 #include "reactor/loop.h"
 #include "reactor/own.h"

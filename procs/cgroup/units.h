@@ -6,23 +6,11 @@
 #ifndef PROCS_CGROUP_UNITS_H
 #define PROCS_CGROUP_UNITS_H
 
-#include <stdbool.h>
 #include <sys/types.h>
 
+#include "procs/cgroup.h"
 #include "procs/cri_config.h"
 #include "reactor/err.h"
-
-struct units_config { /* zeroed: the system bus */
-	const char *address;
-	bool peer; /* the other end is systemd itself, as at /run/systemd/private */
-};
-
-typedef void unit_done(void *arg, const struct err *e);
-
-/* `ready` runs exactly once, never inside the call: e NULL, or FAILED_PRECONDITION with the bus that has no systemd.
- * FAILED_PRECONDITION at once: there is no such bus, by its address. */
-int units_open(const struct units_config *cfg, unit_done *ready, void *arg, struct err *e);
-void units_close(void); /* what was asked for is asked for; nobody is told */
 
 /* done: exactly once, never inside the call, when systemd has done it. Errors: UNAVAILABLE the bus is away or went
  * away; INTERNAL with systemd's words, or the result of its job; DEADLINE_EXCEEDED. Names and limits are copied. */

@@ -24,6 +24,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "procs/keeper/channel.h"
 #include "procs/keeper/hold.h"
 #include "procs/keeper/job.h"
 #include "procs/keeper/kept.h"
@@ -58,13 +59,12 @@ static const struct sm_state crispd_states[] = {
 static struct {
 	const struct crispd_config *cfg;
 	struct sm sm;
-	struct imsg_chan *chan;  /* NULL: none */
 	struct offspring child;  /* ours */
 	int birth_fd;            /* says why it could not be executed; -1: none */
 	int status;              /* how it ended */
 	int pidfd;               /* a survivor; -1: none */
 	struct fd_watch pidfd_watch;
-	bool alive, welcomed, survivor;
+	bool alive, survivor;
 	int lock;                /* on its way to crispd; -1 else */
 	int listener;
 	struct fd_watch listener_watch;
@@ -85,26 +85,6 @@ int crispd_verdict(void)
 static int64_t ms_since(int64_t ns)
 {
 	return (loop_mono_ns() - ns) / 1000000;
-}
-
-void tell(uint32_t type, uint64_t tag, const struct buf *body, const int *fds, int nfds)
-{
-	struct err e;
-
-	if (!crispd.chan || !crispd.welcomed)
-		return;
-	if (imsg_send(crispd.chan, type, tag, body, fds, nfds, &e) < 0 && e.code != ERR_UNAVAILABLE)
-		log_error("tell type=%u tag=%llu error=%s", type, (unsigned long long)tag, log_quote(e.msg));
-}
-
-void tell_code(uint32_t type, uint64_t tag, enum err_code code, const char *text)
-{
-	struct buf b = { 0 };
-
-	put_u32(&b, code);
-	put_str(&b, text);
-	tell(type, tag, &b, NULL, 0);
-	buf_free(&b);
 }
 
 /* ---- its life ---- */
@@ -135,7 +115,7 @@ static void on_end_of_crispd(void)
 	int status = crispd.status;
 	int64_t lived_ms = ms_since(crispd.since_ns);
 
-	crispd.welcomed = false;
+	channel_unwelcome();
 	timer_clear(&crispd.welcome);
 	if (crispd.lock >= 0)
 		close(take_fd(&crispd.lock)); /* it never asked for it */
@@ -171,7 +151,7 @@ static void on_child_ended(struct offspring *o, int status, int64_t at_ns)
 	close(take_fd(&crispd.birth_fd));
 	crispd.alive = false;
 	crispd.status = status;
-	if (!crispd.chan)
+	if (!channel_is_open())
 		on_end_of_crispd();
 }
 
@@ -181,14 +161,14 @@ static void on_survivor_ended(struct fd_watch *w, int events)
 	fd_watch_clear(w);
 	close(take_fd(&crispd.pidfd));
 	crispd.alive = false;
-	if (!crispd.chan)
+	if (!channel_is_open())
 		on_end_of_crispd();
 }
 
 static void on_channel_gone(void *arg)
 {
 	(void)arg;
-	imsg_close(take_ptr(&crispd.chan));
+	channel_close();
 	if (!crispd.alive)
 		return on_end_of_crispd();
 	/* Without a channel it is of no use, and it cannot make another: the next one can. */
@@ -203,7 +183,7 @@ static void tell_held(const char *name, int fd)
 
 	put_str(&b, name);
 	put_u32(&b, (uint32_t)fd);
-	tell(KEEPER_HELD, 0, &b, &fd, 1);
+	channel_tell(KEEPER_HELD, 0, &b, &fd, 1);
 	buf_free(&b);
 }
 
@@ -211,11 +191,11 @@ static void welcome(void)
 {
 	struct buf b = { 0 };
 
-	crispd.welcomed = true;
+	channel_welcome();
 	put_u32(&b, KEEPER_VERSION);
 	put_u32(&b, (uint32_t)getpid());
 	put_str(&b, crispd.cfg->state);
-	tell(KEEPER_WELCOME, 0, &b, &crispd.lock, crispd.lock >= 0);
+	channel_tell(KEEPER_WELCOME, 0, &b, &crispd.lock, crispd.lock >= 0);
 	buf_free(&b);
 	if (crispd.lock >= 0)
 		close(take_fd(&crispd.lock));
@@ -223,7 +203,7 @@ static void welcome(void)
 		return;
 	hold_each(tell_held);
 	kept_tell_all();
-	tell(KEEPER_END, 0, NULL, NULL, 0);
+	channel_tell(KEEPER_END, 0, NULL, NULL, 0);
 }
 
 /* An OCI runtime that the crispd before had started may still bring a process to be kept: a welcome that came before
@@ -243,7 +223,7 @@ static void on_hello(struct imsg *m)
 	struct get g = get_from(m);
 	uint32_t version = get_u32(&g), kind = get_u32(&g);
 
-	if (g.bad || crispd.welcomed)
+	if (g.bad || channel_is_welcomed())
 		return;
 	if (version != KEEPER_VERSION || (kind == HELLO_SURVIVOR) != crispd.survivor) {
 		log_error("hello version=%u kind=%u crispd is restarted", version, kind);
@@ -265,7 +245,7 @@ static void on_hold(struct imsg *m)
 	put_u32(&b, m->nfds == 1 ? (uint32_t)m->fds[0] : KEEPER_NOT_HELD);
 	if (m->nfds == 1)
 		hold(name, take_fd(&m->fds[0]));
-	tell(KEEPER_HELD_AT, m->tag, &b, NULL, 0);
+	channel_tell(KEEPER_HELD_AT, m->tag, &b, NULL, 0);
 	buf_free(&b);
 }
 
@@ -287,14 +267,14 @@ static void on_ready(void)
 static void on_unknown(const struct imsg *m)
 {
 	log_warn("message type=%u unknown", m->type);
-	tell_code(CHILD_FAILED, m->tag, ERR_UNIMPLEMENTED, "unknown message");
+	channel_tell_code(CHILD_FAILED, m->tag, ERR_UNIMPLEMENTED, "unknown message");
 }
 
 static void on_message(void *arg, struct imsg *m)
 {
 	(void)arg;
 	/* What a dead crispd still gave away or up counts; what it wanted made does not. */
-	bool wants = crispd.alive && crispd.welcomed;
+	bool wants = crispd.alive && channel_is_welcomed();
 
 	switch (m->type) {
 	case KEEPER_HELLO: return on_hello(m);
@@ -304,7 +284,7 @@ static void on_message(void *arg, struct imsg *m)
 	case KEEPER_RELEASE_ALL: return with_name(m, hold_release_all);
 	case KEEPER_FORGET: return with_name(m, kept_forget);
 	case KEEPER_KEPT: return kept_from_survivor(m);
-	case KEEPER_END: return tell(KEEPER_END, 0, NULL, NULL, 0);
+	case KEEPER_END: return channel_tell(KEEPER_END, 0, NULL, NULL, 0);
 	case CHILD_SPAWN: return wants ? job_spawn(m) : (void)0;
 	case CHILD_KILL: return job_kill(m->tag);
 	case KEEPER_NS_MAKE: return wants ? ns_make(m) : (void)0;
@@ -375,7 +355,7 @@ static int begin(struct err *e)
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
 		return err_os(e, ERR_INTERNAL, "socketpair");
 	theirs = ends[1];
-	crispd.chan = imsg_open(ends[0], on_message, on_channel_gone, NULL);
+	channel_open(ends[0], on_message, on_channel_gone);
 	pid = execute(theirs, &crispd.birth_fd, e);
 	if (pid < 0)
 		return -1;
@@ -397,8 +377,7 @@ static void on_start(struct timer *t)
 		return;
 	}
 	log_error("crispd start error=%s", log_quote(e.msg));
-	if (crispd.chan)
-		imsg_close(take_ptr(&crispd.chan));
+	channel_close();
 	if (crispd.lock >= 0)
 		close(take_fd(&crispd.lock));
 	sm_move(&crispd.sm, PAUSE);
@@ -456,7 +435,7 @@ static void on_connection(struct fd_watch *w, int events)
 	crispd.alive = crispd.survivor = true;
 	crispd.since_ns = loop_mono_ns();
 	fd_watch_set(&crispd.pidfd_watch, crispd.pidfd, FD_READ, on_survivor_ended);
-	crispd.chan = imsg_open(take_fd(&fd), on_message, on_channel_gone, NULL);
+	channel_open(take_fd(&fd), on_message, on_channel_gone);
 	log_info("crispd survived pid=%d", peer.pid);
 	notify("READY=1");
 }
@@ -495,7 +474,7 @@ static void on_term(struct signal_watch *w)
 	log_info("end crispd=%s", crispd.alive ? "is told" : "is not there");
 	notify("STOPPING=1");
 	sm_move(&crispd.sm, END);
-	if (!crispd.alive && !crispd.chan)
+	if (!crispd.alive && !channel_is_open())
 		return over(0);
 	crispd_signal(SIGTERM);
 	timer_set(&crispd.timer, END_PATIENCE_MS, on_end_patience);

@@ -1,10 +1,7 @@
-/* crispd.h - the one crispd: started, watched, restarted, ended; and the channel to it. */
+/* crispd.h - the one crispd: started, watched, restarted, ended. */
 #ifndef PROCS_KEEPER_CRISPD_H
 #define PROCS_KEEPER_CRISPD_H
 
-#include <stdint.h>
-
-#include "reactor/buf.h"
 #include "reactor/err.h"
 
 struct crispd_config { /* borrowed for ever */
@@ -18,10 +15,5 @@ int crispd_open(const struct crispd_config *cfg, struct err *e);
 
 /* What the keeper's process is to exit with, once the loop has stopped. */
 int crispd_verdict(void);
-
-/* To crispd, when one is there that has been welcomed: what it misses now it is told with the welcome. */
-void tell(uint32_t type, uint64_t tag, const struct buf *body, const int *fds, int nfds);
-/* The answer to a request: CHILD_FAILED, or KEEPER_NS_DONE, whose code may be OK. */
-void tell_code(uint32_t type, uint64_t tag, enum err_code code, const char *text);
 
 #endif

@@ -17,7 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "procs/keeper/crispd.h"
+#include "procs/keeper/channel.h"
 #include "procs/keeper/kept.h"
 #include "procs/keeper/proto.h"
 #include "procs/keeper/reap.h"
@@ -59,7 +59,7 @@ static void tell_pid(uint32_t type, uint64_t tag, int status, pid_t pid, bool wi
 	if (type == CHILD_EXITED)
 		put_u32(&b, (uint32_t)status);
 	put_u32(&b, (uint32_t)pid);
-	tell(type, tag, &b, &pidfd, pidfd >= 0);
+	channel_tell(type, tag, &b, &pidfd, pidfd >= 0);
 	buf_free(&b);
 }
 
@@ -129,10 +129,10 @@ static void on_ended(struct offspring *o, int status, int64_t at_ns)
 	struct err e;
 
 	if (birth_failed(j, text)) {
-		tell_code(CHILD_FAILED, j->tag, ERR_INTERNAL, text);
+		channel_tell_code(CHILD_FAILED, j->tag, ERR_INTERNAL, text);
 	} else if (j->pidfile && status == 0) {
 		if (keep_from_pidfile(j, &pid, &alive, &e) < 0)
-			tell_code(CHILD_FAILED, j->tag, e.code, e.msg);
+			channel_tell_code(CHILD_FAILED, j->tag, e.code, e.msg);
 		else
 			tell_pid(CHILD_EXITED, j->tag, status, pid, alive);
 	} else if (j->keep_id && !j->pidfile) {
@@ -186,13 +186,13 @@ void job_spawn(struct imsg *m)
 	pid_t pid = -1;
 
 	if (child_request_get(&r, m, &e) < 0)
-		return tell_code(CHILD_FAILED, m->tag, e.code, e.msg);
+		return channel_tell_code(CHILD_FAILED, m->tag, e.code, e.msg);
 	if (r.keep_id && kept_alive(r.keep_id))
 		err_set(&e, ERR_INTERNAL, "a process is kept as %s already", r.keep_id);
 	else
 		pid = spawn(&r, false, &birth_fd, &e);
 	if (pid < 0)
-		tell_code(CHILD_FAILED, m->tag, e.code, e.msg);
+		channel_tell_code(CHILD_FAILED, m->tag, e.code, e.msg);
 	else
 		job_new(&r, m->tag, pid, birth_fd);
 	child_request_free(&r);

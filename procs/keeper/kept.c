@@ -18,7 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "procs/keeper/crispd.h"
+#include "procs/keeper/channel.h"
 #include "procs/keeper/proto.h"
 #include "procs/keeper/reap.h"
 #include "reactor/loop.h"
@@ -94,7 +94,7 @@ static void tell_one(const struct kept *k, uint32_t type)
 	/* Our own child's pid is its own until we reap it: no pidfd need be kept open for it. */
 	if (!k->ended && pidfd < 0)
 		pidfd = opened = (int)syscall(SYS_pidfd_open, k->pid, 0);
-	tell(type, 0, &b, &pidfd, !k->ended && pidfd >= 0);
+	channel_tell(type, 0, &b, &pidfd, !k->ended && pidfd >= 0);
 	buf_free(&b);
 }
 

@@ -18,7 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "procs/keeper/crispd.h"
+#include "procs/keeper/channel.h"
 #include "procs/keeper/hold.h"
 #include "procs/keeper/ns_child.h"
 #include "procs/keeper/ns_request.h"
@@ -91,7 +91,7 @@ static void hold_one(const struct op *op, const char *kind, int fd)
 	hold(name, fd);
 	put_str(&b, name);
 	put_u32(&b, (uint32_t)fd);
-	tell(KEEPER_HELD, 0, &b, &fd, 1);
+	channel_tell(KEEPER_HELD, 0, &b, &fd, 1);
 	buf_free(&b);
 }
 
@@ -141,7 +141,7 @@ static void on_report(struct fd_watch *w, int events)
 			unpin(op->path);
 	}
 	if (op->tag)
-		tell_code(KEEPER_NS_DONE, op->tag, r.code, r.text);
+		channel_tell_code(KEEPER_NS_DONE, op->tag, r.code, r.text);
 	op_free(op);
 }
 
@@ -179,7 +179,7 @@ void ns_make(struct imsg *m)
 	struct err e;
 
 	if (ns_request_get(&r, m, &e) < 0 || start(&r, m->tag, &e) < 0)
-		tell_code(KEEPER_NS_DONE, m->tag, e.code, e.msg);
+		channel_tell_code(KEEPER_NS_DONE, m->tag, e.code, e.msg);
 	ns_request_free(&r);
 }
 

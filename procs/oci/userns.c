@@ -212,7 +212,7 @@ static void on_namespaces(void *arg, const struct err *e)
 		t->err = *e;
 		return finish(t, false);
 	}
-	userns = keeper_held(arena_printf(t->arena, "sandbox/%s/user", t->id));
+	userns = keeper_copy(arena_printf(t->arena, "sandbox/%s/user", t->id));
 	if (cfg.rootfs(userns, &t->err) < 0 || make_bundle(t, &t->err) < 0)
 		return finish(t, false);
 	run(t);

@@ -21,7 +21,7 @@ static struct {
 
 static struct {
 	char id[72];
-	struct kept kept;
+	struct kept_report kept;
 	bool used, told;
 } keeping[SLOTS];
 
@@ -40,9 +40,9 @@ bool keeper_here(void)
 	return true;
 }
 
-void keeper_hold(const char *name, int fd)
+void keeper_ask_hold(const char *name, int fd)
 {
-	keeper_release(name);
+	keeper_ask_release(name);
 	for (int i = 0; i < SLOTS; i++)
 		if (!held[i].name[0]) {
 			snprintf(held[i].name, sizeof(held[i].name), "%s", name);
@@ -60,21 +60,21 @@ static void drop(int i)
 	fake_holds--;
 }
 
-void keeper_release(const char *name)
+void keeper_ask_release(const char *name)
 {
 	for (int i = 0; i < SLOTS; i++)
 		if (held[i].name[0] && strcmp(held[i].name, name) == 0)
 			drop(i);
 }
 
-void keeper_release_all(const char *prefix)
+void keeper_ask_release_all(const char *prefix)
 {
 	for (int i = 0; i < SLOTS; i++)
 		if (held[i].name[0] && strncmp(held[i].name, prefix, strlen(prefix)) == 0)
 			drop(i);
 }
 
-int keeper_held(const char *name)
+int keeper_copy(const char *name)
 {
 	for (int i = 0; i < SLOTS; i++)
 		if (held[i].name[0] && strcmp(held[i].name, name) == 0)
@@ -82,7 +82,7 @@ int keeper_held(const char *name)
 	return -1;
 }
 
-void keeper_each_held(const char *prefix, void (*fn)(void *arg, const char *name, int fd), void *arg)
+void keeper_each_copy(const char *prefix, void (*fn)(void *arg, const char *name, int fd), void *arg)
 {
 	for (int i = 0; i < SLOTS; i++)
 		if (held[i].name[0] && strncmp(held[i].name, prefix, strlen(prefix)) == 0)
@@ -91,7 +91,7 @@ void keeper_each_held(const char *prefix, void (*fn)(void *arg, const char *name
 
 const char *keeper_path(struct arena *a, const char *name)
 {
-	int fd = keeper_held(name);
+	int fd = keeper_copy(name);
 
 	return fd < 0 ? NULL : arena_printf(a, "/proc/self/fd/%d", fd);
 }
@@ -135,7 +135,7 @@ void keeper_unwatch_exit(struct exit_watch *w)
 		list_drop(&w->link);
 }
 
-void keeper_forget(const char *id)
+void keeper_ask_forget(const char *id)
 {
 	int i = slot_of(id);
 
@@ -149,14 +149,14 @@ bool fake_forgotten(const char *id)
 	return slot_of(id) < 0;
 }
 
-const struct kept *keeper_kept(const char *id)
+const struct kept_report *keeper_report(const char *id)
 {
 	int i = slot_of(id);
 
 	return i < 0 ? NULL : &keeping[i].kept;
 }
 
-void keeper_each_kept(void (*fn)(void *arg, const struct kept *k), void *arg)
+void keeper_each_report(void (*fn)(void *arg, const struct kept_report *k), void *arg)
 {
 	for (int i = 0; i < SLOTS; i++)
 		if (keeping[i].used)
@@ -169,7 +169,7 @@ void fake_keep(const char *id, pid_t pid, int pidfd)
 		if (!keeping[i].used) {
 			keeping[i].used = true;
 			snprintf(keeping[i].id, sizeof(keeping[i].id), "%s", id);
-			keeping[i].kept = (struct kept){ .id = keeping[i].id, .pid = pid, .pidfd = pidfd };
+			keeping[i].kept = (struct kept_report){ .id = keeping[i].id, .pid = pid, .pidfd = pidfd };
 			return;
 		}
 	assert(!"too many kept");
@@ -189,7 +189,7 @@ void fake_keeper_reset(void)
 {
 	for (int i = 0; i < SLOTS; i++)
 		keeping[i].used = false;
-	keeper_release_all("");
+	keeper_ask_release_all("");
 	fake_forgets = 0;
 }
 
@@ -228,7 +228,7 @@ void fake_namespaces(enum err_code code)
 	op->done = NULL;
 	for (int i = 0; i < (o.user ? 4 : 3) && code == ERR_OK; i++) {
 		snprintf(name, sizeof(name), "sandbox/%s/%s", o.id, kinds[i]);
-		keeper_hold(name, STDIN_FILENO);
+		keeper_ask_hold(name, STDIN_FILENO);
 	}
 	if (code != ERR_OK)
 		err_set(&e, code, "no namespaces");
@@ -246,5 +246,5 @@ void keeper_namespaces_drop(const char *id, const char *netns_path)
 
 	(void)netns_path;
 	snprintf(prefix, sizeof(prefix), "sandbox/%s/", id);
-	keeper_release_all(prefix);
+	keeper_ask_release_all(prefix);
 }

@@ -11,9 +11,9 @@
 /* a process is kept, as after a runtime's `run`; pidfd is borrowed */
 void fake_keep(const char *id, pid_t pid, int pidfd);
 void fake_exit(const char *id, int status);            /* it ended: the watchers hear of it next turn */
-bool fake_forgotten(const char *id);                   /* keeper_forget() was called and it is not known */
+bool fake_forgotten(const char *id);                   /* keeper_ask_forget() was called and it is not known */
 extern int fake_holds;                                 /* names held */
-extern int fake_forgets;                               /* keeper_forget() calls */
+extern int fake_forgets;                               /* keeper_ask_forget() calls */
 void fake_keeper_reset(void);
 /* the answer to the oldest keeper_namespaces(), which was asked */
 void fake_namespaces(enum err_code code);

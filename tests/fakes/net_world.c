@@ -17,7 +17,7 @@ char net_trace[512];
 struct net_world net_world;
 
 static struct exit_watch *watch;
-static struct kept kept;
+static struct kept_report kept;
 static struct {
 	ns_done *ns;
 	cni_done *add, *del;
@@ -118,13 +118,13 @@ void keeper_namespaces_drop(const char *id, const char *netns_path)
 	traced("-namespaces");
 }
 
-int keeper_held(const char *name)
+int keeper_copy(const char *name)
 {
 	(void)name;
 	return net_world.no_pins ? -1 : 0;
 }
 
-void keeper_hold(const char *name, int fd)
+void keeper_ask_hold(const char *name, int fd)
 {
 	(void)name;
 	(void)fd;
@@ -136,9 +136,9 @@ const char *keeper_path(struct arena *a, const char *name)
 	return net_world.no_pins ? NULL : arena_printf(a, "/proc/1/fd/%s", strrchr(name, '/') + 1);
 }
 
-const struct kept *keeper_kept(const char *id)
+const struct kept_report *keeper_report(const char *id)
 {
-	kept = (struct kept){ .id = id, .pid = net_world.pause_pid, .pidfd = 1000000 };
+	kept = (struct kept_report){ .id = id, .pid = net_world.pause_pid, .pidfd = 1000000 };
 	return net_world.pause_pid ? &kept : NULL;
 }
 
@@ -156,7 +156,7 @@ void keeper_unwatch_exit(struct exit_watch *w)
 		watch = NULL;
 }
 
-void keeper_forget(const char *id)
+void keeper_ask_forget(const char *id)
 {
 	(void)id;
 	traced("forget");

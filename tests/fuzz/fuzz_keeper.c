@@ -88,7 +88,7 @@ static void busy_crispd(void)
 	children[1] = child_start(&(struct child_spec){ .argv = argv, .keep_id = "k" }, on_child, &children[1]);
 	if (!op)
 		op = keeper_namespaces(&(struct ns_request){ .id = "s", .ipc = true }, on_namespaces, NULL);
-	keeper_hold("a/b", devnull);
+	keeper_ask_hold("a/b", devnull);
 	keeper_watch_exit(&watch, "k", on_exit_record);
 }
 
@@ -130,7 +130,7 @@ static void to_crispd(const struct imsg *m)
 	drain_peer();
 }
 
-static void forget(void *arg, const struct kept *k)
+static void forget(void *arg, const struct kept_report *k)
 {
 	*(const char **)arg = k->id;
 }
@@ -162,12 +162,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (children[i])
 			child_cancel(children[i]);
 	keeper_unwatch_exit(&watch);
-	keeper_release_all("");
+	keeper_ask_release_all("");
 	do {
 		id = NULL;
-		keeper_each_kept(forget, &id);
+		keeper_each_report(forget, &id);
 		if (id)
-			keeper_forget(id);
+			keeper_ask_forget(id);
 	} while (id);
 	drain_peer();
 	return 0;

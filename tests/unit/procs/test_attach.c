@@ -58,7 +58,7 @@ static void begin(bool once)
 	ok(pipe2(ends, O_CLOEXEC | O_NONBLOCK) == 0);
 	stdin_read = ends[0];
 	snprintf(name, sizeof(name), "container/%s/stdin", c->id);
-	keeper_hold(name, ends[1]);
+	keeper_ask_hold(name, ends[1]);
 	close(ends[1]);
 }
 

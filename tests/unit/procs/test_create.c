@@ -8,7 +8,7 @@
 #include "procs/create.h"
 #include "procs/keeper.h"
 #include "procs/life.h"
-#include "procs/sandbox_down.h"
+#include "procs/sandbox_ns.h"
 #include "tests/fakes/spec_pod.h"
 #include "tests/tap.h"
 

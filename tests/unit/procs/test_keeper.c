@@ -248,7 +248,7 @@ static void what_cannot_start_says_why(void)
 	o = run(&(struct child_spec){ .argv = (const char *const[]){ "relative", NULL } });
 	ok(o.code == ERR_INVALID_ARGUMENT);
 	o = run(&(struct child_spec){ .argv = (const char *const[]){ "/nowhere", NULL }, .keep_id = "none" });
-	ok(o.code == ERR_INTERNAL && strstr(o.text, "ENOENT") && !keeper_kept("none"));
+	ok(o.code == ERR_INTERNAL && strstr(o.text, "ENOENT") && !keeper_report("none"));
 }
 
 static int oom_score(void)
@@ -339,7 +339,7 @@ static void kept_by_pidfile(void)
 	const char *file = pidfile();
 	struct outcome o =
 		run(&(struct child_spec){.argv = ROLE("detach", file, "live"), .keep_id = "live", .pidfile = file});
-	const struct kept *k = keeper_kept("live");
+	const struct kept_report *k = keeper_report("live");
 	struct exit_record r;
 
 	ok(o.code == ERR_OK && o.status == 0 && o.pidfd >= 0);
@@ -351,8 +351,8 @@ static void kept_by_pidfile(void)
 	r = exit_of("live");
 	ok(r.pid == o.pid && WIFSIGNALED(r.status) && WTERMSIG(r.status) == SIGKILL && r.at_ns > 0);
 	ok(WTERMSIG(exit_of("live").status) == SIGKILL); /* told again to who asks later */
-	keeper_forget("live");
-	ok(!keeper_kept("live"));
+	keeper_ask_forget("live");
+	ok(!keeper_report("live"));
 }
 
 static void dead_before_the_pidfile_is_read(void)
@@ -364,7 +364,7 @@ static void dead_before_the_pidfile_is_read(void)
 
 	ok(o.code == ERR_OK && o.status == 0 && o.pidfd == -1);
 	ok(r.pid == o.pid && WIFEXITED(r.status) && WEXITSTATUS(r.status) == 7);
-	keeper_forget("dead");
+	keeper_ask_forget("dead");
 }
 
 static void bad_pidfiles(void)
@@ -380,7 +380,7 @@ static void bad_pidfiles(void)
 	o = run(&(struct child_spec){ .argv = ROLE("exit", "0"), .keep_id = "bad", .pidfile = file });
 	ok(o.code == ERR_INTERNAL && strstr(o.text, "holds no pid"));
 	o = run(&(struct child_spec){ .argv = ROLE("exit", "4"), .keep_id = "bad", .pidfile = file });
-	ok(o.code == ERR_OK && WEXITSTATUS(o.status) == 4 && !keeper_kept("bad"));
+	ok(o.code == ERR_OK && WEXITSTATUS(o.status) == 4 && !keeper_report("bad"));
 	unlink(file);
 }
 
@@ -389,17 +389,17 @@ static void kept_itself(void)
 	struct outcome o = run(&(struct child_spec){ .argv = ROLE("tree"), .keep_id = "self" });
 	struct exit_record r;
 
-	ok(o.code == ERR_OK && o.pidfd >= 0 && keeper_kept("self")->pid == o.pid);
+	ok(o.code == ERR_OK && o.pidfd >= 0 && keeper_report("self")->pid == o.pid);
 	kill(-o.pid, SIGTERM);
 	close(o.pidfd);
 	r = exit_of("self");
 	ok(WTERMSIG(r.status) == SIGTERM);
-	keeper_forget("self");
+	keeper_ask_forget("self");
 	o = run(&(struct child_spec){ .argv = ROLE("exit", "9"), .keep_id = "brief" });
 	if (o.pidfd >= 0)
 		close(o.pidfd);
 	ok(o.code == ERR_OK && WEXITSTATUS(exit_of("brief").status) == 9);
-	keeper_forget("brief");
+	keeper_ask_forget("brief");
 }
 
 static void held_by_name(void)
@@ -409,19 +409,19 @@ static void held_by_name(void)
 	auto_fd int one = memfd_with("one"), two = memfd_with("two");
 	const char *path;
 
-	keeper_hold("c/x/stdout", one);
-	keeper_hold("c/x/stderr", two);
-	keeper_hold("c/y/stdout", two);
+	keeper_ask_hold("c/x/stdout", one);
+	keeper_ask_hold("c/x/stderr", two);
+	keeper_ask_hold("c/y/stdout", two);
 	ok(keeper_path(a, "c/x/stdout") == NULL); /* not confirmed yet */
 	run(&(struct child_spec){ .argv = ROLE("exit", "0") });
 	path = keeper_path(a, "c/x/stdout");
 	ok(path && file_has(path, "one"));
-	keeper_hold("c/x/stdout", two);
+	keeper_ask_hold("c/x/stdout", two);
 	run(&(struct child_spec){ .argv = ROLE("exit", "0") });
 	ok(file_has(keeper_path(a, "c/x/stdout"), "two"));
-	keeper_release_all("c/x/");
-	ok(keeper_held("c/x/stdout") == -1 && keeper_held("c/x/stderr") == -1 && keeper_held("c/y/stdout") >= 0);
-	keeper_release("c/y/stdout");
+	keeper_ask_release_all("c/x/");
+	ok(keeper_copy("c/x/stdout") == -1 && keeper_copy("c/x/stderr") == -1 && keeper_copy("c/y/stdout") >= 0);
+	keeper_ask_release("c/y/stdout");
 	run(&(struct child_spec){ .argv = ROLE("exit", "0") });
 	ok(comes_to_fds(getppid(), before));
 	arena_free(a);
@@ -498,17 +498,17 @@ static void with_a_user_namespace(const char *path)
 	struct outcome c;
 
 	is_str(o.text, "");
-	ok(mounted(path) && keeper_held("sandbox/s2/user") >= 0);
+	ok(mounted(path) && keeper_copy("sandbox/s2/user") >= 0);
 	c = run(&(struct child_spec){ .argv = ROLE("inside", "/proc/self/uid_map"), .nenter = 4,
-		.enter = (int[]){ keeper_held("sandbox/s2/net"), keeper_held("sandbox/s2/ipc"),
-			keeper_held("sandbox/s2/uts"), keeper_held("sandbox/s2/user") } });
+		.enter = (int[]){ keeper_copy("sandbox/s2/net"), keeper_copy("sandbox/s2/ipc"),
+			keeper_copy("sandbox/s2/uts"), keeper_copy("sandbox/s2/user") } });
 	is_str(c.out, "owned lo=up          0      70000       1000");
 	c = run(&(struct child_spec){ .argv = ROLE("outside"), .nenter = 1,
-		.enter = (int[]){ keeper_held("sandbox/s2/user") } });
+		.enter = (int[]){ keeper_copy("sandbox/s2/user") } });
 	is_str(c.out, "0:0 rename: Operation not permitted"); /* the host's hostname is not theirs */
 	keeper_namespaces_drop("s2", path);
 	settle(path);
-	ok(!mounted(path) && keeper_held("sandbox/s2/user") == -1);
+	ok(!mounted(path) && keeper_copy("sandbox/s2/user") == -1);
 
 	sysctls[0].key = "net.ipv4.no_such_thing";
 	o = make_ns(&r);
@@ -518,7 +518,7 @@ static void with_a_user_namespace(const char *path)
 	map = (struct id_mapping){ .host_id = 1, .container_id = 0, .length = 0 };
 	o = make_ns(&r);
 	ok(o.code == ERR_INVALID_ARGUMENT && strstr(o.text, "uid_map"));
-	ok(!mounted(path) && access(path, F_OK) < 0 && keeper_held("sandbox/s2/user") == -1);
+	ok(!mounted(path) && access(path, F_OK) < 0 && keeper_copy("sandbox/s2/user") == -1);
 }
 
 static void story_namespaces(void)
@@ -537,17 +537,17 @@ static void story_namespaces(void)
 	snprintf(path, sizeof(path), "%s/crisp-s1", dir);
 	o = make_ns(&r);
 	ok(o.code == ERR_OK && mounted(path));
-	ok(keeper_held("sandbox/s1/net") >= 0 && keeper_held("sandbox/s1/ipc") >= 0 &&
-	   keeper_held("sandbox/s1/uts") >= 0);
+	ok(keeper_copy("sandbox/s1/net") >= 0 && keeper_copy("sandbox/s1/ipc") >= 0 &&
+	   keeper_copy("sandbox/s1/uts") >= 0);
 	c = run(&(struct child_spec){.argv = ROLE("inside", "/proc/sys/net/ipv4/ip_unprivileged_port_start"),
 				     .nenter = 3,
-				     .enter = (int[]){keeper_held("sandbox/s1/net"), keeper_held("sandbox/s1/ipc"),
-						      keeper_held("sandbox/s1/uts")}});
+				     .enter = (int[]){keeper_copy("sandbox/s1/net"), keeper_copy("sandbox/s1/ipc"),
+						      keeper_copy("sandbox/s1/uts")}});
 	is_str(c.out, "inside lo=up 1");
 	ok(make_ns(&r).code == ERR_INTERNAL && mounted(path)); /* there is one already, and it stays */
 	keeper_namespaces_drop("s1", path);
 	settle(path);
-	ok(!mounted(path) && access(path, F_OK) < 0 && keeper_held("sandbox/s1/net") == -1);
+	ok(!mounted(path) && access(path, F_OK) < 0 && keeper_copy("sandbox/s1/net") == -1);
 
 	sysctls[0] = (struct pair){ "net.ipv4.no_such_thing", "1" };
 	o = make_ns(&r);
@@ -556,7 +556,7 @@ static void story_namespaces(void)
 	ok(make_ns(&r).code == ERR_INVALID_ARGUMENT);
 	sysctls[0] = (struct pair){ "net/../kernel/panic", "1" };
 	ok(make_ns(&r).code == ERR_INVALID_ARGUMENT);
-	ok(!mounted(path) && access(path, F_OK) < 0 && keeper_held("sandbox/s1/net") == -1);
+	ok(!mounted(path) && access(path, F_OK) < 0 && keeper_copy("sandbox/s1/net") == -1);
 
 	r.sysctls.n = 0;
 	memset(&o, 0, sizeof(o));

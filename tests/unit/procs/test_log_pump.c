@@ -124,7 +124,7 @@ static void restart_takes_up_what_waits(void)
 	unlink(renamed);
 	close(out);
 	drain_and_close(again);
-	keeper_release_all("container/");
+	keeper_ask_release_all("container/");
 }
 
 static int read_bytes;

@@ -303,8 +303,8 @@ static void stdin_comes_through(void)
 	asked.stdin_ = false;
 	ok(start(c));
 	name = arena_printf(arena, "container/%s/stdin", c->id);
-	ok(write(keeper_held(name), "word\n", 5) == 5);
-	keeper_release(name);
+	ok(write(keeper_copy(name), "word\n", 5) == 5);
+	keeper_ask_release(name);
 	ok(exit_of_container(c) == 0);
 	ok(strstr(log_text("stdin"), "got word\n") && strstr(log_text("stdin"), "eof\n"));
 	ok(remove_it(c));

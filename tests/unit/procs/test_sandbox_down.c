@@ -6,6 +6,7 @@
 
 #include "procs/pidstat.h"
 #include "procs/sandbox_down.h"
+#include "procs/sandbox_ns.h"
 #include "procs/sandbox_pause.h"
 #include "procs/spec.h"
 #include "reactor/loop.h"

@@ -11,6 +11,7 @@
 #include "procs/cgroup.h"
 #include "procs/network.h"
 #include "procs/sandbox_down.h"
+#include "procs/sandbox_ns.h"
 #include "procs/sandbox_sweep.h"
 #include "procs/sandbox_up.h"
 #include "procs/spec.h"
@@ -136,8 +137,8 @@ static void down(struct sandbox *s)
 static const char *inside(const struct sandbox *s, const char *const *argv)
 {
 	static struct outcome o;
-	int fds[] = { keeper_held(arena_printf(arena, "sandbox/%s/net", s->id)),
-		      keeper_held(arena_printf(arena, "sandbox/%s/uts", s->id)) };
+	int fds[] = { keeper_copy(arena_printf(arena, "sandbox/%s/net", s->id)),
+		      keeper_copy(arena_printf(arena, "sandbox/%s/uts", s->id)) };
 
 	o = run(&(struct child_spec){ .argv = argv, .enter = fds, .nenter = 2, .stdout_max = sizeof(o.out) - 1 });
 	return o.out;

@@ -323,11 +323,11 @@ static void stdin_is_a_pipe_that_the_keeper_holds(void)
 	c->config.stdin_ = true;
 	start_start(c, record, &r);
 	snprintf(name, sizeof(name), "container/%s/stdin", c->id);
-	ok(keeper_held(name) >= 0);
+	ok(keeper_copy(name) >= 0);
 	fake_runtime_ok(0);
 	fake_exit(c->id, 0);
 	world_settle();
-	ok(keeper_held(name) < 0);
+	ok(keeper_copy(name) < 0);
 	fake_runtime_ok(0);
 }
 

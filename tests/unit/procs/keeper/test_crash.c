@@ -51,14 +51,14 @@ static void hold_text(const char *name, const char *text)
 {
 	auto_fd int fd = memfd_with(text);
 
-	keeper_hold(name, fd);
+	keeper_ask_hold(name, fd);
 }
 
 static bool held_has(const char *name, const char *text)
 {
 	char got[64] = "";
 
-	return keeper_held(name) >= 0 && pread(keeper_held(name), got, sizeof(got) - 1, 0) > 0 &&
+	return keeper_copy(name) >= 0 && pread(keeper_copy(name), got, sizeof(got) - 1, 0) > 0 &&
 	       strcmp(got, text) == 0;
 }
 
@@ -84,7 +84,7 @@ static void hold_many(void)
 
 	for (int i = 0; i < MANY; i++) {
 		snprintf(name, sizeof(name), "many/%d", i);
-		keeper_hold(name, fd);
+		keeper_ask_hold(name, fd);
 	}
 }
 
@@ -113,33 +113,33 @@ static void crispd_before_death(void)
 		    on_nothing, NULL);
 	child_start(&(struct child_spec){ .argv = ROLE("detach", file), .keep_id = "late", .pidfile = file, .nfds = 1,
 					  .fds = &(struct child_fd){ go[0], 3 } }, on_nothing, NULL);
-	keeper_hold("probe", unkept[0]);
+	keeper_ask_hold("probe", unkept[0]);
 	run(&(struct child_spec){ .argv = ROLE("exit", "0") }); /* all of that has been done */
 	die();
 }
 
 static void crispd_after_death(void)
 {
-	const struct kept *k = keeper_kept("alive");
+	const struct kept_report *k = keeper_report("alive");
 	int many = 0;
 
 	ok(held_has("c/one/log", "intent"));
-	keeper_each_held("many/", count_held, &many);
+	keeper_each_copy("many/", count_held, &many);
 	ok(many == MANY);
-	keeper_release_all("many/");
+	keeper_ask_release_all("many/");
 	ok(k && !k->ended && k->pid == shared->pids[0] && k->pidfd >= 0);
-	ok(keeper_kept("ended") && keeper_kept("ended")->ended);
+	ok(keeper_report("ended") && keeper_report("ended")->ended);
 	ok(WEXITSTATUS(exit_of("ended").status) == 3);
-	wait_for_eof(keeper_held("probe")); /* the child that nobody waits for was killed */
-	k = keeper_kept("late");
+	wait_for_eof(keeper_copy("probe")); /* the child that nobody waits for was killed */
+	k = keeper_report("late");
 	ok(k && !k->ended && k->pidfd >= 0); /* what the runtime brought is known before the welcome */
 	syscall(SYS_pidfd_send_signal, k->pidfd, SIGKILL, NULL, 0);
 	ok(WTERMSIG(exit_of("late").status) == SIGKILL);
-	syscall(SYS_pidfd_send_signal, keeper_kept("alive")->pidfd, SIGTERM, NULL, 0);
+	syscall(SYS_pidfd_send_signal, keeper_report("alive")->pidfd, SIGTERM, NULL, 0);
 	ok(WTERMSIG(exit_of("alive").status) == SIGTERM);
-	keeper_forget("ended");
-	keeper_forget("late");
-	keeper_forget("alive");
+	keeper_ask_forget("ended");
+	keeper_ask_forget("late");
+	keeper_ask_forget("alive");
 	die();
 }
 
@@ -149,7 +149,7 @@ static void story_crispd_dies(void)
 		crispd_before_death();
 	if (shared->lives == 2)
 		crispd_after_death();
-	ok(!keeper_kept("ended") && !keeper_kept("alive") && !keeper_kept("late")); /* forgotten means forgotten */
+	ok(!keeper_report("ended") && !keeper_report("alive") && !keeper_report("late"));
 	ok(held_has("c/one/log", "intent"));
 }
 
@@ -176,7 +176,7 @@ static void keeper_dies(void)
 	close(alone[0]);
 	ok(o.calls == 1 && o.code == ERR_UNAVAILABLE && !keeper_here());
 	ok(run(&(struct child_spec){ .argv = ROLE("exit", "0") }).code == ERR_UNAVAILABLE);
-	syscall(SYS_pidfd_send_signal, keeper_kept("gap")->pidfd, SIGUSR1, NULL, 0);
+	syscall(SYS_pidfd_send_signal, keeper_report("gap")->pidfd, SIGUSR1, NULL, 0);
 	wait_for(&is_back);
 	ok(keeper_here() && held_has("c/two/log", "second"));
 	status = exit_of("gap").status;
@@ -197,10 +197,10 @@ static void story_keeper_dies(void)
 	}
 	arena_free(a);
 	ok(held_has("c/two/log", "second"));
-	ok(keeper_kept("survivor") && keeper_kept("survivor")->pid == shared->pids[0]);
-	syscall(SYS_pidfd_send_signal, keeper_kept("survivor")->pidfd, SIGTERM, NULL, 0);
+	ok(keeper_report("survivor") && keeper_report("survivor")->pid == shared->pids[0]);
+	syscall(SYS_pidfd_send_signal, keeper_report("survivor")->pidfd, SIGTERM, NULL, 0);
 	exit_of("survivor");
-	ok(keeper_kept("gap") && keeper_kept("gap")->ended);
+	ok(keeper_report("gap") && keeper_report("gap")->ended);
 }
 
 /* ---- start, ready, end ---- */
@@ -218,7 +218,7 @@ static void story_idle(void)
 
 	signal_watch_set(&hup, SIGHUP, on_signal_of_story);
 	keep("container");
-	shared->pids[0] = keeper_kept("container")->pid;
+	shared->pids[0] = keeper_report("container")->pid;
 	shared->pids[1] = getpid();
 	shared_save();
 	keeper_ready();

@@ -56,12 +56,12 @@ static void story(void)
 	struct exit_record r;
 
 	ok(o.code == ERR_OK && o.status == 0 && o.pidfd >= 0);
-	ok(keeper_kept("left") && !keeper_kept("left")->ended);
+	ok(keeper_report("left") && !keeper_report("left")->ended);
 	close(open(go, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
 	r = exit_of("left");
 	ok(r.pid == o.pid && WIFEXITED(r.status) && WEXITSTATUS(r.status) == 9);
 	close(o.pidfd);
-	keeper_forget("left");
+	keeper_ask_forget("left");
 	ok(run(&(struct child_spec){ .argv = ROLE("exit", "0") }).code == ERR_OK);
 }
 

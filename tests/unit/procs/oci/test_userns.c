@@ -38,7 +38,7 @@ static void put(const char *path, const char *text, mode_t mode)
 static int rootfs(int userns, struct err *e)
 {
 	rootfs_asked++;
-	ok(userns == keeper_held("sandbox/userns-trial-runc/user"));
+	ok(userns == keeper_copy("sandbox/userns-trial-runc/user"));
 	return rootfs_fails ? err_set(e, ERR_INTERNAL, "no shifted layers here") : 0;
 }
 
