@@ -1,6 +1,6 @@
 /* arena.h - all memory of one operation; freed in one call when the operation ends.
- * Nothing taken from an arena is freed alone. Running out of memory ends the process:
- * the keeper holds the containers and restarts us. */
+ * Nothing taken from an arena is freed alone. Running out of memory ends the process;
+ * its state is made to survive that (ARCHITECTURE.md, Processes). */
 #ifndef REACTOR_ARENA_H
 #define REACTOR_ARENA_H
 
@@ -10,16 +10,16 @@
 struct arena;
 
 struct arena *arena_new(void);
-void arena_free(struct arena *a); /* NULL is fine */
-void *arena_zalloc(struct arena *a, size_t n); /* zeroed, aligned for any type, never NULL */
-void *arena_memdup(struct arena *a, const void *p, size_t n);
-char *arena_strdup(struct arena *a, const char *s);
-char *arena_strndup(struct arena *a, const char *s, size_t n); /* NUL-terminated copy of at most n bytes */
-char *arena_vprintf(struct arena *a, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
-char *arena_printf(struct arena *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void arena_free(struct arena *arena); /* NULL is fine */
+void *arena_zalloc(struct arena *arena, size_t len); /* zeroed, aligned for any type, never NULL */
+void *arena_memdup(struct arena *arena, const void *bytes, size_t len);
+char *arena_strdup(struct arena *arena, const char *text);
+char *arena_strndup(struct arena *arena, const char *text, size_t len); /* a NUL-terminated copy of at most len bytes */
+char *arena_vprintf(struct arena *arena, const char *fmt, va_list args) __attribute__((format(printf, 2, 0)));
+char *arena_printf(struct arena *arena, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* The two as libraries with allocators of the caller's want them; the second does nothing. */
-void *arena_take(void *arena, size_t n);
+/* Allocation and release for libraries that take an allocator from their caller. arena_leave() does nothing. */
+void *arena_take(void *arena, size_t len);
 void arena_leave(void *arena, void *p);
 
 #endif

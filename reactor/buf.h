@@ -14,24 +14,25 @@ struct buf {
 };
 
 /* A zeroed buf is valid and empty. */
-void buf_free(struct buf *b); /* leaves it empty and usable */
-void buf_append(struct buf *b, const void *p, size_t n);
-void buf_puts(struct buf *b, const char *s);
-void buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void buf_free(struct buf *buf); /* leaves it empty and usable */
+void buf_append(struct buf *buf, const void *bytes, size_t len);
+void buf_puts(struct buf *buf, const char *text);
+void buf_printf(struct buf *buf, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* Room for n bytes at the end, to be filled and then confirmed by buf_added(). The pointer dies with the next call. */
-void *buf_room(struct buf *b, size_t n);
-void buf_added(struct buf *b, size_t n);
+/* Room for len bytes at the end: the caller fills it and confirms by buf_added(). The pointer is valid until the next
+ * call. */
+void *buf_room(struct buf *buf, size_t len);
+void buf_added(struct buf *buf, size_t len);
 
-void buf_consume(struct buf *b, size_t n); /* n <= len; memory is given back when the buf becomes empty */
+void buf_consume(struct buf *buf, size_t len); /* at most buf->len; an empty buf holds no memory */
 
 /* A NUL-terminated view of the content (which may itself hold NULs); valid until the next call. */
-const char *buf_str(struct buf *b);
+const char *buf_str(struct buf *buf);
 
 /* One read(2) of at most `max` bytes appended. As read(2): 0 is end of file, -1 with errno. */
-ssize_t buf_read(struct buf *b, int fd, size_t max);
+ssize_t buf_read(struct buf *buf, int fd, size_t max);
 
 /* One write(2); what was written is consumed. As write(2). */
-ssize_t buf_write(struct buf *b, int fd);
+ssize_t buf_write(struct buf *buf, int fd);
 
 #endif

@@ -1,6 +1,6 @@
-/* child_proto.h - what child.c and the keeper say to each other about children, over imsg.h.
+/* child_proto.h - the messages about children between child.c and the keeper, over imsg.h.
  *
- * A request's tag names the child in every later message about it. Bodies are put_*() fields in the order given. */
+ * The tag of the request names the child in every later message about it. Bodies are put_*() fields in this order. */
 #ifndef REACTOR_CHILD_PROTO_H
 #define REACTOR_CHILD_PROTO_H
 
@@ -15,17 +15,18 @@
 enum child_message {
 	/* to the keeper */
 	CHILD_SPAWN = 1, /* struct child_request and its fds */
-	CHILD_KILL,      /* no body: SIGKILL to the process group of that child; harmless when it has ended */
+	CHILD_KILL,      /* no body: SIGKILL to the process group of that child; no effect when it has ended */
 	/* from the keeper: one of these ends the exchange */
-	CHILD_STARTED, /* u32 pid; a pidfd: a kept child without a pidfile runs its program */
-	CHILD_EXITED,  /* u32 status, u32 pid (of the process kept, else of the child); a pidfd of one kept and alive */
+	CHILD_STARTED, /* u32 pid; a pidfd. A kept child without a pidfile runs its program */
+	CHILD_EXITED,  /* u32 status, u32 pid (kept process, else child); a pidfd when the kept process is alive */
 	CHILD_FAILED,  /* u32 enum err_code, str message */
-	CHILD_MESSAGES_END = 16, /* types from here on belong to others */
+	CHILD_MESSAGES_END = 16, /* from here on: the messages of procs/keeper/proto.h */
 };
 
 enum { CHILD_FD_MAX = 1023 }; /* highest number an fd may be given in a child */
 
-/* The wire's view of struct child_spec. fds[0..nfds) get the numbers theirs[]; cgroup_fd, enter[]: for the birth. */
+/* struct child_spec as it is read from the wire. The child gets fds[i] as its fd theirs[i]; cgroup_fd and enter[] are
+ * used while it is born and not inherited. */
 struct child_request {
 	const char **argv, **envp; /* vectors owned, strings inside the message */
 	const char **join_tasks;   /* owned; may be NULL */
@@ -40,11 +41,12 @@ struct child_request {
 	int32_t oom_score_adj;
 };
 
-/* The body for a spec; theirs[] has the numbers of the nfds fds sent first; cgroup and enter fds follow. */
-void child_request_put(struct buf *b, const struct child_spec *s, const int *theirs, uint32_t nfds);
+/* Appends the body for a spec. theirs[] has the child's numbers of the first nfds fds of the message; the cgroup's fd
+ * and those of `enter` follow them. */
+void child_request_put(struct buf *buf, const struct child_spec *spec, const int *theirs, uint32_t nfds);
 
-/* Reads a CHILD_SPAWN; fds stay m's. INVALID_ARGUMENT when it is malformed or its fds are not those it names. */
-int child_request_get(struct child_request *r, const struct imsg *m, struct err *e);
-void child_request_free(struct child_request *r);
+/* Reads a CHILD_SPAWN; the fds stay the message's. INVALID_ARGUMENT: it is malformed, or has another number of fds. */
+int child_request_get(struct child_request *request, const struct imsg *message, struct err *e);
+void child_request_free(struct child_request *request);
 
 #endif

@@ -1,8 +1,7 @@
-/* conduit.h - a connected stream socket as bytes both ways: what is left of an HTTP connection after its upgrade.
+/* conduit.h - a connected stream socket as bytes both ways: an HTTP connection after its upgrade.
  *
- * Out: bytes are queued and written as the peer takes them; who asks conduit_has_room() before it makes more holds at
- * most
- * CONDUIT_HIGH and one piece. In: the socket is read piece by piece, and not at all while paused. */
+ * Out: bytes are queued and written as the peer takes them. A user that asks conduit_has_room() before each piece has
+ * at most CONDUIT_HIGH and one piece in the queue. In: the socket is read piece by piece, and not while paused. */
 #ifndef REACTOR_CONDUIT_H
 #define REACTOR_CONDUIT_H
 
@@ -14,27 +13,28 @@ enum { CONDUIT_HIGH = 256 * 1024, CONDUIT_LOW = 128 * 1024, CONDUIT_READ = 64 * 
 
 struct conduit; /* owned by its user until conduit_close() or conduit_finish() */
 
-/* None runs inside a call of ours; conduit_close() and conduit_finish() are allowed in each. */
+/* No event runs inside a conduit_*() call; conduit_close() and conduit_finish() are allowed in each event. */
 struct conduit_events {
-	void (*data)(void *arg, uint8_t *p, size_t n); /* all of it is taken, and may be changed in place */
+	void (*data)(void *arg, uint8_t *bytes, size_t len); /* the user takes all bytes and may change them in place */
 	void (*room)(void *arg);                       /* there is room again after there was none */
-	void (*gone)(void *arg);                       /* the peer closed, broke off or was idle; nothing follows */
+	void (*gone)(void *arg);                       /* end of file, error or idle time over; no event follows */
 };
 
-/* fd is taken and made non-blocking. early: bytes read from it before, which come as the first data. */
-struct conduit *conduit_new(int fd, const void *early, size_t n);
-/* once; before that nothing is read */
-void conduit_listen(struct conduit *c, const struct conduit_events *events, void *arg);
+/* Takes fd and makes it non-blocking. early: bytes that were read from it before; they come as the first data. */
+struct conduit *conduit_new(int fd, const void *early, size_t len);
+/* Once for each conduit; nothing is read before. */
+void conduit_listen(struct conduit *conduit, const struct conduit_events *events, void *arg);
 
-void conduit_send(struct conduit *c, const void *p, size_t n);
-bool conduit_has_room(const struct conduit *c); /* below CONDUIT_HIGH; false is followed by `room` */
-/* for long: it hears within 2 s that the peer is gone, and what that had sent is lost */
-void conduit_pause(struct conduit *c, bool paused);
-void conduit_idle_after(struct conduit *c, int64_t ms); /* `gone` when for so long no byte went either way */
+void conduit_send(struct conduit *conduit, const void *bytes, size_t len);
+bool conduit_has_room(const struct conduit *conduit); /* below CONDUIT_HIGH; false is followed by `room` */
+/* While paused the socket is polled every 2 s: when the peer has closed, `gone` runs and its unread bytes are lost. */
+void conduit_pause(struct conduit *conduit, bool paused);
+void conduit_idle_after(struct conduit *conduit, int64_t ms); /* `gone` after that time without a byte in or out */
 
-/* Both let go of it: no event follows. */
-/* sends what is queued, shuts our half, waits for the peer to close; 10 s without progress end it */
-void conduit_finish(struct conduit *c);
-void conduit_close(struct conduit *c);
+/* Both end the user's ownership: no event follows.
+ * conduit_finish() sends the queued bytes, shuts down the sending half and waits until the peer closes; 10 s without
+ * progress end it. */
+void conduit_finish(struct conduit *conduit);
+void conduit_close(struct conduit *conduit);
 
 #endif

@@ -21,9 +21,10 @@ enum err_code {
 
 struct err {
 	enum err_code code;
-	/* NULL, or a static prefix that clients match ("RegistryUnavailable"): put first where it leaves */
+	/* NULL, or a static prefix that clients match ("RegistryUnavailable"); grpc_fail() puts it before the
+	 * message */
 	const char *reason;
-	/* one line, outermost context first; on overflow the outermost goes, never the cause */
+	/* one line, outermost context first; on overflow the outermost context is dropped, never the cause */
 	char msg[1024 - sizeof(enum err_code) - sizeof(char *)];
 };
 

@@ -1,8 +1,8 @@
-/* fields.h - plain structs to JSON and back by one table of their members, so that the two directions cannot drift.
+/* fields.h - plain structs to JSON and back by one table of their members, so that both directions stay the same.
  *
  * A struct that is kept on disk describes itself:
  *     static const struct field dns_fields[] = { F_STRINGS(struct dns, servers), F_END };
- * Strings are `const char *`, never NULL: "" when absent. What a record does not name is left zero or "".
+ * Strings are `const char *`, never NULL: "" when absent. A member that the JSON does not name becomes zero or "".
  * A string that is not valid UTF-8 is kept as {"base64": "..."} and comes back byte-identical. */
 #ifndef REACTOR_FIELDS_H
 #define REACTOR_FIELDS_H
@@ -61,22 +61,22 @@ struct field {
 #define F_ARRAY(s, m, fields) { #m, FIELD_ARRAY, offsetof(s, m), fields, sizeof(*((s *)0)->m.at) }
 #define F_END { NULL, FIELD_STR, 0, NULL, 0 }
 
-/* Every member of the table zero, false, empty or "". */
+/* Sets every member of the table to zero, false, empty or "". */
 void fields_zero(const struct field *table, void *object);
 
 /* A new JSON object; zero, empty and false members are left out. */
 json_t *fields_to_json(const struct field *table, const void *object);
 
-/* Fills `object` (overwritten whole for the members of the table) from j; all memory comes from the arena.
+/* Sets every member of the table in `object`; all memory comes from the arena.
  * A member of another type than the table says is INTERNAL and names it; unknown members are ignored. */
-int fields_from_json(const struct field *table, void *object, const json_t *j, struct arena *a, struct err *e);
+int fields_from_json(const struct field *table, void *object, const json_t *json, struct arena *arena, struct err *e);
 
-/* A deep copy: what `to` holds afterwards lives in the arena alone. */
-void fields_copy(const struct field *table, void *to, const void *from, struct arena *a);
+/* A deep copy: everything that `to` points to afterwards is in the arena. */
+void fields_copy(const struct field *table, void *to, const void *from, struct arena *arena);
 
-/* Same content, by the table. */
+/* All members of the table have the same content. */
 bool fields_equal(const struct field *table, const void *x, const void *y);
 
-const char *pairs_get(const struct pairs *p, const char *key); /* NULL: not there */
+const char *pairs_get(const struct pairs *pairs, const char *key); /* NULL: not there */
 
 #endif

@@ -1,6 +1,6 @@
-/* h2o_loop.h - libh2o's event loop as a guest of ours: it never sleeps by itself and costs nothing while idle.
+/* h2o_loop.h - libh2o's event loop nested in loop.h's: it never sleeps by itself and costs nothing while idle.
  *
- * For http_server.c and what upgrades its connections; nobody else includes this or <h2o.h>. */
+ * Only http_server.c, http_upgrade.c and http_reply.h include this header; no other file includes <h2o.h>. */
 #ifndef REACTOR_H2O_LOOP_H
 #define REACTOR_H2O_LOOP_H
 
@@ -9,11 +9,11 @@
 
 #include "reactor/err.h"
 
-/* The one nested loop, made at the first call. NULL with INTERNAL when there is no fd left for it. */
+/* The one nested loop, made at the first call and kept. NULL with INTERNAL: there is no fd left for it. */
 h2o_evloop_t *h2o_loop_get(struct err *e);
 
-/* Brings h2o's clock up to date. To be called before h2o is touched from a callback of ours: h2o stamps timeouts with
- * the time of its last turn, which may be hours ago, and they would fire at once. */
+/* Brings h2o's clock up to date. To be called before a callback of loop.h calls h2o: h2o counts timeouts from the time
+ * of its own last turn, which may be hours ago, so that they would fire at once. */
 void h2o_loop_enter(void);
 
 #endif

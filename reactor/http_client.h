@@ -1,6 +1,7 @@
-/* http_client.h - HTTP(S) requests by libcurl's multi interface on the loop. The only place that sees libcurl.
+/* http_client.h - HTTP(S) requests by libcurl's multi interface on the loop. Only http_client.c and http_setup.[ch] see
+ * libcurl.
  *
- * Redirects are not followed here: the caller sees the 3xx and decides (credentials must not travel to another host).
+ * Redirects are not followed: the caller gets the 3xx and decides (credentials must not travel to another host).
  * HTTP_PROXY, HTTPS_PROXY and NO_PROXY are honoured, never for loopback addresses. SIGPIPE must be ignored.
  * At most 8 connections a host: further requests wait for their turn, and a paused transfer keeps its connection. */
 #ifndef REACTOR_HTTP_CLIENT_H
@@ -22,43 +23,42 @@ struct http_request {
 	const char *client_cert, *client_key; /* NULL: none */
 	bool skip_verify;
 	int64_t connect_timeout_ms; /* 0: 10 s */
-	/* 0: 30 s. Less than 1 byte/s for that long ends the request (not while paused by us) */
+	/* 0: 30 s. Less than 1 byte/s for that long ends the request; a pause by data() does not count. */
 	int64_t stall_timeout_ms;
 };
 
 struct http; /* one transfer; gone once `done` ran or http_cancel() returned */
 
 struct http_events {
-	/* Status line and headers are complete (1xx are skipped). Runs at most once, before any data. */
-	void (*head)(void *arg, struct http *h, int status);
+	/* Status line and headers are complete (1xx responses are skipped). Runs at most once, before any data. */
+	void (*head)(void *arg, struct http *http, int status);
 	/* Body bytes, borrowed. Return true: taken. Return false: none taken, the transfer pauses until
 	 * http_resume(). */
-	bool (*data)(void *arg, const void *p, size_t n);
-	/* e NULL: the response is complete (whatever its status). Else, exactly one of, with host and cause in the
-	 * message:
-	 *   UNAVAILABLE        cannot resolve, connect or agree on TLS, reset, truncated, stalled: may pass by itself
-	 *   FAILED_PRECONDITION the server's certificate does not verify, or a CA, certificate or key file of ours is
-	 *                      no use: the next try would end the same way
-	 *   INVALID_ARGUMENT   the URL is not http or https, cannot be parsed; a header holds a line break */
+	bool (*data)(void *arg, const void *bytes, size_t len);
+	/* e NULL: the response is complete, with any status. Else the message has host and cause, and the code is:
+	 *   UNAVAILABLE         cannot resolve, connect, agree on TLS; reset, truncated, stalled: a try later may work
+	 *   FAILED_PRECONDITION the server's certificate does not verify, or the request's CA, certificate or key file
+	 *                       is unusable: the next try would end the same way
+	 *   INVALID_ARGUMENT    the URL is not http or https, or cannot be parsed; a header holds a line break */
 	void (*done)(void *arg, const struct err *e);
 	void *arg;
 };
 
-/* All of the request is copied. Callbacks never run inside http_start(). */
-struct http *http_start(const struct http_request *r, const struct http_events *ev);
-void http_resume(struct http *h); /* harmless when not paused; data() runs again from the next turn on */
-void http_cancel(struct http *h); /* returns at once, whatever the resolver does; nothing is called any more */
+/* All of the request is copied. No callback runs inside http_start(). */
+struct http *http_start(const struct http_request *request, const struct http_events *events);
+void http_resume(struct http *http); /* no effect when not paused; data() runs again from the next turn on */
+void http_cancel(struct http *http); /* never waits for the resolver; no callback runs afterwards */
 
-/* From `head` until `done` returns: a response header's value (any case of name), NULL: absent. Several lines of one
- * name are joined by ", ". Valid until the next call with this transfer. */
-const char *http_header(const struct http *h, const char *name);
+/* Allowed from `head` until `done` returns. A response header's value, by its name in any case of letters; NULL:
+ * absent. Several lines of one name are joined by ", ". Valid until the next call with this transfer. */
+const char *http_header(const struct http *http, const char *name);
 
-/* Initialises libcurl and OpenSSL now, and reads the CA bundle where the system has no hashed directory of CAs: up to
- * 30 ms that no request pays later. */
+/* Initialises libcurl and OpenSSL, and reads the CA bundle where the system has no hashed directory of CAs: up to 30
+ * ms, which the first request would spend otherwise. */
 void http_client_warm(void);
 
-/* Cancels what is under way, closes idle connections and frees all memory. A later http_start() begins anew. Not inside
- * a callback. */
+/* Cancels all transfers, closes idle connections and frees all memory. A later http_start() initialises again. Not
+ * inside a callback. */
 void http_client_close(void);
 
 #endif

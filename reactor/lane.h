@@ -16,17 +16,17 @@ struct lane {
 struct lane_pass {
 	struct link link;
 	struct lane *lane; /* NULL: neither waiting nor holding */
-	void (*go)(struct lane_pass *p);
+	void (*go)(struct lane_pass *pass);
 	int64_t entered_ns; /* private */
 };
 
-void lane_init(struct lane *l);
-void lane_close(struct lane *l); /* nobody may hold it or wait */
+void lane_init(struct lane *lane);
+void lane_close(struct lane *lane); /* nobody may hold it or wait */
 
 /* p->go runs exactly once, when p's turn comes, never inside this call. The lane must outlive the pass. */
-void lane_enter(struct lane *l, struct lane_pass *p, void (*go)(struct lane_pass *p));
+void lane_enter(struct lane *lane, struct lane_pass *pass, void (*go)(struct lane_pass *pass));
 
 /* Gives the lane up or stops waiting; harmless for a pass that does neither. */
-void lane_leave(struct lane_pass *p);
+void lane_leave(struct lane_pass *pass);
 
 #endif

@@ -21,7 +21,7 @@ void log_line(enum log_level level, const char *fmt, ...) __attribute__((format(
 
 /* A double-quoted copy with quotes, backslashes and control bytes escaped, cut at 512 bytes. Valid until four more
  * calls. */
-const char *log_quote(const char *s);
+const char *log_quote(const char *text);
 
 #define log_debug(...) (log_threshold <= LOG_LEVEL_DEBUG ? log_line(LOG_LEVEL_DEBUG, __VA_ARGS__) : (void)0)
 #define log_info(...) (log_threshold <= LOG_LEVEL_INFO ? log_line(LOG_LEVEL_INFO, __VA_ARGS__) : (void)0)

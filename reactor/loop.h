@@ -9,45 +9,45 @@
 #include <stdint.h>
 
 struct timer {
-	void (*fn)(struct timer *t);
+	void (*fn)(struct timer *timer);
 	struct ev_timer ev;
 };
 
 /* Runs t->fn once, `ms` milliseconds from now, never inside this call; 0 is "next turn". Re-arming moves it.
  * A zeroed timer is valid and not set. */
-void timer_set(struct timer *t, int64_t ms, void (*fn)(struct timer *t));
-void timer_clear(struct timer *t); /* harmless when not set */
-bool timer_is_set(const struct timer *t);
+void timer_set(struct timer *timer, int64_t ms, void (*fn)(struct timer *timer));
+void timer_clear(struct timer *timer); /* harmless when not set */
+bool timer_is_set(const struct timer *timer);
 
 enum { FD_READ = EV_READ, FD_WRITE = EV_WRITE };
 
 struct fd_watch {
 	/* events: FD_READ, FD_WRITE or both; a hang-up or error shows as both */
-	void (*fn)(struct fd_watch *w, int events);
+	void (*fn)(struct fd_watch *watch, int events);
 	struct ev_io ev;
 };
 
 /* Level-triggered. Borrows fd, which must stay open until fd_watch_clear(). Setting again changes fd, events and fn;
  * events 0 clears. A zeroed watch is valid and not set. */
-void fd_watch_set(struct fd_watch *w, int fd, int events, void (*fn)(struct fd_watch *w, int events));
-void fd_watch_clear(struct fd_watch *w); /* harmless when not set */
+void fd_watch_set(struct fd_watch *watch, int fd, int events, void (*fn)(struct fd_watch *watch, int events));
+void fd_watch_clear(struct fd_watch *watch); /* harmless when not set */
 
 struct signal_watch {
-	void (*fn)(struct signal_watch *w);
+	void (*fn)(struct signal_watch *watch);
 	struct ev_signal ev;
 };
 
-void signal_watch_set(struct signal_watch *w, int signum, void (*fn)(struct signal_watch *w));
-void signal_watch_clear(struct signal_watch *w);
+void signal_watch_set(struct signal_watch *watch, int signum, void (*fn)(struct signal_watch *watch));
+void signal_watch_clear(struct signal_watch *watch);
 
 /* Runs at the end of every turn, just before the loop sleeps. One that has work left calls loop_spin(). */
 struct prepare_watch {
-	void (*fn)(struct prepare_watch *w);
+	void (*fn)(struct prepare_watch *watch);
 	struct ev_prepare ev;
 };
 
-void prepare_watch_set(struct prepare_watch *w, void (*fn)(struct prepare_watch *w));
-void prepare_watch_clear(struct prepare_watch *w);
+void prepare_watch_set(struct prepare_watch *watch, void (*fn)(struct prepare_watch *watch));
+void prepare_watch_clear(struct prepare_watch *watch);
 void loop_spin(void); /* the coming sleep is skipped */
 
 /* Runs until loop_stop() is called or nothing is watched. */

@@ -15,13 +15,13 @@ struct map {
 };
 
 /* A zeroed map is valid and empty. Keys are borrowed: they must live as long as their entry. */
-void map_free(struct map *m);
-void *map_get(const struct map *m, const char *key);           /* NULL: not there */
-void map_put(struct map *m, const char *key, void *value);      /* value is not NULL; replaces key and value */
-void *map_drop(struct map *m, const char *key);                 /* the value that was there, or NULL */
+void map_free(struct map *map);
+void *map_get(const struct map *map, const char *key);           /* NULL: not there */
+void map_put(struct map *map, const char *key, void *value);      /* value is not NULL; replaces key and value */
+void *map_drop(struct map *map, const char *key);                 /* the value that was there, or NULL */
 
 /* In no order; the map must not change meanwhile: for (struct map_slot *s = map_next(m, NULL); s; s = map_next(m,
  * s)) */
-struct map_slot *map_next(const struct map *m, const struct map_slot *s);
+struct map_slot *map_next(const struct map *map, const struct map_slot *slot);
 
 #endif

@@ -21,8 +21,8 @@ enum metric_id {
 };
 
 /* label_value: NULL for a family without a label, else a string that is copied at its first use. Keep the set small. */
-void metric_add(enum metric_id id, const char *label_value, uint64_t n);
-void metric_set(enum metric_id id, const char *label_value, double v);
+void metric_add(enum metric_id id, const char *label_value, uint64_t by);
+void metric_set(enum metric_id id, const char *label_value, double value);
 void metric_observe_ns(enum metric_id id, const char *label_value, int64_t ns);
 
 /* Something to be computed only when someone looks: fn appends whole lines. At most 8 of them. */

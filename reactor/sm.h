@@ -20,13 +20,13 @@ struct sm {
 };
 
 /* One debug line: `sm stop=3f2a8c.. from=TERM to=KILL`. */
-void sm_trace(const struct sm *m, int to);
+void sm_trace(const struct sm *machine, int to);
 
-static inline void sm_move(struct sm *m, int to)
+static inline void sm_move(struct sm *machine, int to)
 {
-	assert(m->states[m->now].next & TO(to));
-	sm_trace(m, to);
-	m->now = to;
+	assert(machine->states[machine->now].next & TO(to));
+	sm_trace(machine, to);
+	machine->now = to;
 }
 
 #endif

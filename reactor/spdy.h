@@ -1,4 +1,4 @@
-/* spdy.h - SPDY/3.1 frames: bytes in, frames out, and the other way. Knows no streams (spdy_mux.h) and no sockets.
+/* spdy.h - SPDY/3.1 frames from bytes, and bytes from frames. Streams are in spdy_mux.h; nothing here knows sockets.
  *
  * Spec: SPDY Protocol - Draft 3.1, section 2. Header blocks are one zlib stream per direction with the dictionary of
  * 2.6.10.1. */
@@ -14,7 +14,7 @@
 #include "reactor/fields.h"
 
 enum spdy_type {
-	SPDY_DATA = 0, /* ours: the wire tells data by a bit */
+	SPDY_DATA = 0, /* not a number of the wire, where one bit tells data frames from control frames */
 	SPDY_SYN_STREAM = 1, SPDY_SYN_REPLY = 2, SPDY_RST_STREAM = 3, SPDY_SETTINGS = 4,
 	SPDY_PING = 6, SPDY_GOAWAY = 7, SPDY_HEADERS = 8, SPDY_WINDOW_UPDATE = 9,
 };
@@ -46,28 +46,29 @@ struct spdy_frame {
 	size_t len;
 };
 
-typedef void spdy_on_frame(void *arg, const struct spdy_frame *f);
+typedef void spdy_on_frame(void *arg, const struct spdy_frame *frame);
 
 struct spdy_reader;
 struct spdy_reader *spdy_reader_new(void);
-void spdy_reader_free(struct spdy_reader *r); /* NULL is fine */
+void spdy_reader_free(struct spdy_reader *reader); /* NULL is fine */
 
-/* Takes all of p. fn runs for each frame, and for each piece of a DATA frame; unknown control frames are skipped. fn
- * may call spdy_reader_stop(): the rest is dropped. -1 with INVALID_ARGUMENT: the peer does not speak SPDY/3.1, and
- * nothing it sends afterwards can be understood. */
-int spdy_read(struct spdy_reader *r, const uint8_t *p, size_t n, spdy_on_frame *fn, void *arg, struct err *e);
-void spdy_reader_stop(struct spdy_reader *r);
+/* Takes all bytes. fn runs for each control frame and for each piece of a DATA frame; unknown control frames are
+ * skipped. fn may call spdy_reader_stop(): the remaining bytes are dropped. -1 with INVALID_ARGUMENT: the peer does not
+ * speak SPDY/3.1, and its later bytes cannot be understood. */
+int spdy_read(struct spdy_reader *reader, const uint8_t *bytes, size_t len, spdy_on_frame *fn, void *arg,
+	      struct err *e);
+void spdy_reader_stop(struct spdy_reader *reader);
 
 /* ---- writing: frames are appended to out ---- */
 
 struct spdy_writer;
 struct spdy_writer *spdy_writer_new(void);
-void spdy_writer_free(struct spdy_writer *w); /* NULL is fine */
+void spdy_writer_free(struct spdy_writer *writer); /* NULL is fine */
 
 /* SYN_STREAM (with no associated stream, priority 0), SYN_REPLY or HEADERS. */
-void spdy_put_headers(struct spdy_writer *w, struct buf *out, enum spdy_type type, uint32_t stream, bool fin,
+void spdy_put_headers(struct spdy_writer *writer, struct buf *out, enum spdy_type type, uint32_t stream, bool fin,
 		      const struct pairs *headers);
-void spdy_put_data(struct buf *out, uint32_t stream, bool fin, const void *p, size_t n); /* n < 2^24 */
+void spdy_put_data(struct buf *out, uint32_t stream, bool fin, const void *bytes, size_t len); /* n < 2^24 */
 void spdy_put_reset(struct buf *out, uint32_t stream, enum spdy_status status);
 void spdy_put_ping(struct buf *out, uint32_t id);
 void spdy_put_goaway(struct buf *out, uint32_t last_stream, uint32_t status);

@@ -17,29 +17,29 @@ struct spdy_mux; /* owned by its maker */
 /* None of them may free the mux; spdy_mux_stop() is allowed. The peer's half of a stream ends by `fin` or by `reset`,
  * which is also the end of ours. */
 struct spdy_mux_events {
-	void (*send)(void *arg, const void *p, size_t n);
+	void (*send)(void *arg, const void *bytes, size_t len);
 	void (*open)(void *arg, uint32_t stream, const struct pairs *headers); /* was answered with SYN_REPLY already */
 	/* to be given back by spdy_mux_taken() */
-	void (*data)(void *arg, uint32_t stream, const void *p, size_t n);
+	void (*data)(void *arg, uint32_t stream, const void *bytes, size_t len);
 	void (*fin)(void *arg, uint32_t stream);
 	void (*reset)(void *arg, uint32_t stream);
 	void (*room)(void *arg, uint32_t stream); /* the peer's window let go of what had waited */
 };
 
 struct spdy_mux *spdy_mux_new(const struct spdy_mux_events *events, void *arg);
-void spdy_mux_free(struct spdy_mux *m); /* NULL is fine */
+void spdy_mux_free(struct spdy_mux *mux); /* NULL is fine */
 
 /* -1 with INVALID_ARGUMENT: the peer broke the protocol; it was told by GOAWAY, and the connection is of no use. */
-int spdy_mux_read(struct spdy_mux *m, const uint8_t *p, size_t n, struct err *e);
-void spdy_mux_stop(struct spdy_mux *m); /* no event but `send` follows */
+int spdy_mux_read(struct spdy_mux *mux, const uint8_t *bytes, size_t len, struct err *e);
+void spdy_mux_stop(struct spdy_mux *mux); /* no event but `send` follows */
 
 /* A stream that is gone, or whose half of ours is, is passed over in silence. */
-void spdy_mux_write(struct spdy_mux *m, uint32_t stream, const void *p, size_t n);
-void spdy_mux_fin(struct spdy_mux *m, uint32_t stream); /* after all that was written */
+void spdy_mux_write(struct spdy_mux *mux, uint32_t stream, const void *bytes, size_t len);
+void spdy_mux_fin(struct spdy_mux *mux, uint32_t stream); /* after all that was written */
 /* both halves; what waited is dropped */
-void spdy_mux_reset(struct spdy_mux *m, uint32_t stream, enum spdy_status status);
-void spdy_mux_taken(struct spdy_mux *m, uint32_t stream, size_t n);
-size_t spdy_mux_waiting(const struct spdy_mux *m, uint32_t stream); /* bytes that the peer's window holds back */
-void spdy_mux_goaway(struct spdy_mux *m); /* no further streams are taken */
+void spdy_mux_reset(struct spdy_mux *mux, uint32_t stream, enum spdy_status status);
+void spdy_mux_taken(struct spdy_mux *mux, uint32_t stream, size_t len);
+size_t spdy_mux_waiting(const struct spdy_mux *mux, uint32_t stream); /* bytes that the peer's window holds back */
+void spdy_mux_goaway(struct spdy_mux *mux); /* no further streams are taken */
 
 #endif

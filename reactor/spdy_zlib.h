@@ -13,10 +13,11 @@
 /* The dictionary of section 2.6.10.1, made at the first call. */
 const Bytef *spdy_dictionary(size_t *len);
 
-/* One block inflated and taken apart, in the arena; z lives as long as its direction of the connection.
- * INVALID_ARGUMENT: not deflated so, over SPDY_CONTROL_MAX or SPDY_HEADERS_MAX, a name that is empty, in capitals or
- * there twice. */
-int spdy_inflate(z_stream *z, const uint8_t *p, size_t n, struct arena *a, struct pairs *out, struct err *e);
-void spdy_deflate(z_stream *z, const struct pairs *headers, struct buf *out);
+/* Inflates one block and splits it into pairs, in the arena; the stream lives as long as its direction of the
+ * connection. INVALID_ARGUMENT: the block is not such a stream's, is over SPDY_CONTROL_MAX or SPDY_HEADERS_MAX, or has
+ * a name that is empty, not in lower case, or repeated. */
+int spdy_inflate(z_stream *stream, const uint8_t *bytes, size_t len, struct arena *arena, struct pairs *out,
+		 struct err *e);
+void spdy_deflate(z_stream *stream, const struct pairs *headers, struct buf *out);
 
 #endif

@@ -12,10 +12,10 @@ struct tls_server;
 
 /* PEM files; the certificate with its chain. INVALID_ARGUMENT: they cannot be read, or do not belong together. */
 struct tls_server *tls_server_new(const char *cert_path, const char *key_path, struct err *e);
-void tls_server_free(struct tls_server *t); /* NULL is fine; connections live on */
+void tls_server_free(struct tls_server *server); /* NULL is fine; connections live on */
 
 /* fd is taken, in any case; a non-blocking plain end, or -1 with RESOURCE_EXHAUSTED. The files are looked at again:
  * when they changed they are read, and when that fails the old ones stay in use. */
-int tls_server_wrap(struct tls_server *t, int fd, struct err *e);
+int tls_server_wrap(struct tls_server *server, int fd, struct err *e);
 
 #endif

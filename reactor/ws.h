@@ -33,7 +33,7 @@ struct ws_piece {
 	size_t len;
 };
 
-typedef void ws_on_piece(void *arg, const struct ws_piece *p);
+typedef void ws_on_piece(void *arg, const struct ws_piece *piece);
 
 struct ws_reader { /* zeroed is ready; nothing to free */
 	uint8_t head[14];
@@ -46,11 +46,11 @@ struct ws_reader { /* zeroed is ready; nothing to free */
 };
 
 /* Takes all of p, which it unmasks in place. -1 with INVALID_ARGUMENT: not a client of RFC 6455. */
-int ws_read(struct ws_reader *r, uint8_t *p, size_t n, ws_on_piece *fn, void *arg, struct err *e);
-void ws_reader_stop(struct ws_reader *r); /* allowed in fn: nothing more is passed on */
+int ws_read(struct ws_reader *reader, uint8_t *bytes, size_t len, ws_on_piece *fn, void *arg, struct err *e);
+void ws_reader_stop(struct ws_reader *reader); /* allowed in fn: nothing more is passed on */
 
 /* Appends one whole message, unmasked. */
-void ws_put(struct buf *out, enum ws_opcode opcode, const void *p, size_t n);
+void ws_put(struct buf *out, enum ws_opcode opcode, const void *bytes, size_t len);
 void ws_put_close(struct buf *out, enum ws_close code, const char *reason); /* a reason over 123 bytes is cut */
 
 /* Sec-WebSocket-Accept for a Sec-WebSocket-Key. */
