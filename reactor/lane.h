@@ -1,4 +1,4 @@
-/* lane.h - takes turns: one operation at a time holds an object, the others wait in order. */
+/* lane.h - a queue before an object: one operation at a time holds the object, the others wait in order. */
 #ifndef REACTOR_LANE_H
 #define REACTOR_LANE_H
 
@@ -21,12 +21,12 @@ struct lane_pass {
 };
 
 void lane_init(struct lane *lane);
-void lane_close(struct lane *lane); /* nobody may hold it or wait */
+void lane_close(struct lane *lane); /* no pass may hold the lane or wait */
 
-/* p->go runs exactly once, when p's turn comes, never inside this call. The lane must outlive the pass. */
+/* go() runs exactly once, when the pass holds the lane, never inside this call. The lane must outlive the pass. */
 void lane_enter(struct lane *lane, struct lane_pass *pass, void (*go)(struct lane_pass *pass));
 
-/* Gives the lane up or stops waiting; harmless for a pass that does neither. */
+/* Gives the lane up or stops waiting; no effect for a pass that neither holds nor waits. */
 void lane_leave(struct lane_pass *pass);
 
 #endif

@@ -1,6 +1,6 @@
-/* loop.h - the one event loop. Every callback of the daemon starts in loop.c, which measures each of them.
+/* loop.h - the one event loop of a process. Every callback starts in loop.c, which measures its time.
  *
- * The only header that shows libev; watchers are embedded in the object that waits. */
+ * No other header shows libev. Watchers are embedded in the object that waits. */
 #ifndef REACTOR_LOOP_H
 #define REACTOR_LOOP_H
 
@@ -13,8 +13,8 @@ struct timer {
 	struct ev_timer ev;
 };
 
-/* Runs t->fn once, `ms` milliseconds from now, never inside this call; 0 is "next turn". Re-arming moves it.
- * A zeroed timer is valid and not set. */
+/* Runs fn once, `ms` milliseconds from now, never inside this call; 0: in the next turn. A second call replaces time
+ * and fn. A zeroed timer is valid and not set. */
 void timer_set(struct timer *timer, int64_t ms, void (*fn)(struct timer *timer));
 void timer_clear(struct timer *timer); /* harmless when not set */
 bool timer_is_set(const struct timer *timer);
@@ -22,7 +22,7 @@ bool timer_is_set(const struct timer *timer);
 enum { FD_READ = EV_READ, FD_WRITE = EV_WRITE };
 
 struct fd_watch {
-	/* events: FD_READ, FD_WRITE or both; a hang-up or error shows as both */
+	/* events: FD_READ, FD_WRITE or both; a hang-up or an error sets both */
 	void (*fn)(struct fd_watch *watch, int events);
 	struct ev_io ev;
 };
@@ -40,7 +40,7 @@ struct signal_watch {
 void signal_watch_set(struct signal_watch *watch, int signum, void (*fn)(struct signal_watch *watch));
 void signal_watch_clear(struct signal_watch *watch);
 
-/* Runs at the end of every turn, just before the loop sleeps. One that has work left calls loop_spin(). */
+/* fn runs at the end of every turn, just before the loop sleeps. When it has work left, it calls loop_spin(). */
 struct prepare_watch {
 	void (*fn)(struct prepare_watch *watch);
 	struct ev_prepare ev;
@@ -48,17 +48,17 @@ struct prepare_watch {
 
 void prepare_watch_set(struct prepare_watch *watch, void (*fn)(struct prepare_watch *watch));
 void prepare_watch_clear(struct prepare_watch *watch);
-void loop_spin(void); /* the coming sleep is skipped */
+void loop_spin(void); /* the loop does not sleep before its next turn */
 
 /* Runs until loop_stop() is called or nothing is watched. */
 void loop_run(void);
 void loop_stop(void);
 
-/* One turn without sleeping, for tests and for draining at exit. */
+/* One turn without sleeping: for tests. */
 void loop_turn(void);
 
 int64_t loop_mono_ns(void); /* CLOCK_MONOTONIC */
-int64_t loop_real_ns(void); /* CLOCK_REALTIME, nanoseconds since the epoch: CRI's timestamps */
+int64_t loop_real_ns(void); /* CLOCK_REALTIME, nanoseconds since the epoch */
 
 /* What each callback cost. Bucket i counts callbacks whose time is below 2^i microseconds and not below 2^(i-1). */
 enum { LOOP_BUCKETS = 26 };
@@ -72,7 +72,7 @@ struct loop_stats {
 	struct loop_cost cpu;  /* CLOCK_THREAD_CPUTIME_ID inside callbacks */
 	struct loop_cost wall; /* CLOCK_MONOTONIC inside callbacks */
 	uint64_t turns;
-	/* time runnable but not running, from /proc/thread-self/schedstat, read at the call */
+	/* time that the thread was runnable and did not run, from /proc/thread-self/schedstat at the call */
 	uint64_t runqueue_wait_ns;
 };
 

@@ -1,4 +1,5 @@
-/* map.h - a table from string to pointer; owns neither. Open addressing, FNV-1a, grows by two. */
+/* map.h - a table from string to pointer; owns neither. Open addressing, FNV-1a, doubles when three quarters
+ * are used. */
 #ifndef REACTOR_MAP_H
 #define REACTOR_MAP_H
 
@@ -20,8 +21,8 @@ void *map_get(const struct map *map, const char *key);           /* NULL: not th
 void map_put(struct map *map, const char *key, void *value);      /* value is not NULL; replaces key and value */
 void *map_drop(struct map *map, const char *key);                 /* the value that was there, or NULL */
 
-/* In no order; the map must not change meanwhile: for (struct map_slot *s = map_next(m, NULL); s; s = map_next(m,
- * s)) */
+/* The entry after slot, in no order; NULL: the first one, or no further one. The map must not change meanwhile:
+ *     for (struct map_slot *s = map_next(m, NULL); s; s = map_next(m, s)) */
 struct map_slot *map_next(const struct map *map, const struct map_slot *slot);
 
 #endif

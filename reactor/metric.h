@@ -1,7 +1,7 @@
 /* metric.h - every counter, gauge and histogram of the daemon; metrics.def is the one table of them.
  *
- * Text format: Prometheus exposition 0.0.4. Names start with crisp_, but for the process figures that every exporter
- * has (process_open_fds, ...). A family has at most one label, and is not shown before it was fed. */
+ * Text format: Prometheus exposition 0.0.4. Names start with crisp_, except the process figures that every exporter has
+ * (process_open_fds, ...). A family has at most one label, and is not shown before its first value. */
 #ifndef REACTOR_METRIC_H
 #define REACTOR_METRIC_H
 
@@ -20,15 +20,16 @@ enum metric_id {
 	METRIC_COUNT
 };
 
-/* label_value: NULL for a family without a label, else a string that is copied at its first use. Keep the set small. */
+/* label_value: NULL for a family without a label, else a string, copied at its first use. A value is never removed, so
+ * the set must be small. */
 void metric_add(enum metric_id id, const char *label_value, uint64_t by);
 void metric_set(enum metric_id id, const char *label_value, double value);
 void metric_observe_ns(enum metric_id id, const char *label_value, int64_t ns);
 
-/* Something to be computed only when someone looks: fn appends whole lines. At most 8 of them. */
+/* For figures that are computed when metric_text() runs: fn appends whole lines. At most 8 sources. */
 void metric_source(void (*fn)(struct buf *out));
 
-/* Everything, loop and process figures included. */
+/* Appends all families, the figures of loop and process, and all sources. */
 void metric_text(struct buf *out);
 
 #endif

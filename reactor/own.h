@@ -1,5 +1,5 @@
-/* own.h - scope-bound ownership for locals. A plain pointer or fd is borrowed; auto_* is owned.
- * To hand a value on, take it: `return take_fd(&fd)`. */
+/* own.h - scope-bound ownership for locals. A plain pointer or fd is borrowed; an auto_* one is owned by its scope.
+ * take_*() hands the value on and leaves -1 or NULL: `return take_fd(&fd)`. */
 #ifndef REACTOR_OWN_H
 #define REACTOR_OWN_H
 
@@ -18,7 +18,7 @@ static inline void own_closedir_(DIR **d) { if (*d) closedir(*d); }
 #define auto_file __attribute__((cleanup(own_fclose_)))
 #define auto_dir __attribute__((cleanup(own_closedir_)))
 
-/* Memory that must be there: running out of it ends the process (see arena.h). */
+/* Running out of memory ends the process (see arena.h). */
 static inline void *own_must(void *p) { if (!p) abort(); return p; }
 #define new_zero(type) ((type *)own_must(calloc(1, sizeof(type))))
 

@@ -1,24 +1,25 @@
-/* record.h - one small JSON file that is either the old one or the new one, never half of each.
+/* record.h - one small JSON file that is replaced whole: a reader finds the old or the new content, also after a kill.
  *
- * tmp + rename in the same directory; no fsync (a power cut ends every container anyway, and what must survive one is
- * synced by a child: images). Every record carries {"version": N}. */
+ * A temporary file in the same directory takes the place of the old one. No fsync: what records describe mostly ends
+ * with the machine, and files that must survive a power cut are synced by a child (images/). Every record carries
+ * {"version": N}. */
 #ifndef REACTOR_RECORD_H
 #define REACTOR_RECORD_H
 
 #include "reactor/err.h"
 #include "reactor/json.h"
 
-/* Writes j (borrowed; "version" is set in it) to dir/name.json. INTERNAL when the disk refuses. */
+/* Writes the object (borrowed; "version" is set in it) to dir/name.json. INTERNAL: a system call failed. */
 int record_write(const char *dir, const char *name, int version, json_t *json, struct err *e);
 
 /* A new reference, or NULL with NOT_FOUND (no such file) or INTERNAL (unreadable, not JSON, another version). */
 json_t *record_read(const char *dir, const char *name, int version, struct err *e);
 
-void record_remove(const char *dir, const char *name); /* gone already is fine */
+void record_remove(const char *dir, const char *name); /* a record that is not there is no error */
 
-/* Calls fn for each record of dir (which is made when missing), in no order. One that cannot be read, or for which fn
- * returns -1, is renamed to name.json.corrupt and logged: never a reason not to start. Left-over .tmp files go.
- * INTERNAL only when the directory itself cannot be read. */
+/* Calls fn for each record of dir (which is made when missing), in no order. A record that cannot be read, or for which
+ * fn returns -1, is logged and renamed to name.json.corrupt, so that it does not hinder a start. Left-over .tmp files
+ * are removed. INTERNAL only when the directory itself cannot be made or read. */
 typedef int record_fn(void *arg, const char *name, const json_t *json, struct err *e);
 int record_each(const char *dir, int version, record_fn *fn, void *arg, struct err *e);
 

@@ -1,4 +1,4 @@
-/* sm.h - the bookkeeping every state machine shares: legal moves, a name, a trace line. */
+/* sm.h - what all state machines have in common: a table of legal moves, a name, a trace line for each move. */
 #ifndef REACTOR_SM_H
 #define REACTOR_SM_H
 
@@ -14,7 +14,7 @@ struct sm_state {
 
 struct sm {
 	const struct sm_state *states;
-	const char *what; /* the verb: "stop"; static */
+	const char *what; /* the machine's name: "stop"; static */
 	const char *id;   /* the object's id, borrowed, or ""; its first 12 characters are printed */
 	int now;
 };

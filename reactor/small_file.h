@@ -1,4 +1,4 @@
-/* small_file.h - a file that somebody else wrote, whole: small enough to be read at once, or refused. */
+/* small_file.h - reads a whole file of another program; a file over a limit is refused. */
 #ifndef REACTOR_SMALL_FILE_H
 #define REACTOR_SMALL_FILE_H
 
@@ -6,8 +6,9 @@
 
 #include "reactor/err.h"
 
-/* Owned by the caller, with a NUL behind it; *len_bytes without that. NULL, with `code` and the path in e: it cannot be
- * read, is no regular file (a FIFO of that name does not stop the loop), or has more than max_bytes. */
+/* The text is owned by the caller and has a NUL behind it, which *len_bytes does not count. NULL, with `code` and the
+ * path in e: the file cannot be read, is no regular file (so that a FIFO of that name does not block the loop), or has
+ * more than max_bytes. */
 char *small_file_read(const char *path, size_t max_bytes, size_t *len_bytes, enum err_code code, struct err *e);
 
 #endif

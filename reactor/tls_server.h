@@ -1,8 +1,8 @@
-/* tls_server.h - TLS for accepted sockets: one goes in that speaks TLS, one comes out that speaks plain.
+/* tls_server.h - TLS for accepted sockets: for a socket that speaks TLS the caller gets one that carries plain bytes.
  *
- * In between are two bounded buffers and a pair of sockets, so that whoever reads the plain end (libh2o, then a
- * conduit) knows nothing of it: libh2o's own TLS cannot be taken over at an upgrade. Half-closes are kept by
- * close_notify. TLS 1.2 and 1.3; no client certificates. */
+ * Between the two are two bounded buffers and a socket pair, so that the readers of the plain end (libh2o, then a
+ * conduit) need no TLS: libh2o's own TLS cannot be handed over at an upgrade. A half-close passes as close_notify. TLS
+ * 1.2 and 1.3; no client certificates. */
 #ifndef REACTOR_TLS_SERVER_H
 #define REACTOR_TLS_SERVER_H
 
@@ -10,12 +10,13 @@
 
 struct tls_server;
 
-/* PEM files; the certificate with its chain. INVALID_ARGUMENT: they cannot be read, or do not belong together. */
+/* PEM files; the certificate with its chain. INVALID_ARGUMENT: a file cannot be read, or the key is of another
+ * certificate. */
 struct tls_server *tls_server_new(const char *cert_path, const char *key_path, struct err *e);
-void tls_server_free(struct tls_server *server); /* NULL is fine; connections live on */
+void tls_server_free(struct tls_server *server); /* NULL is fine; connections go on */
 
-/* fd is taken, in any case; a non-blocking plain end, or -1 with RESOURCE_EXHAUSTED. The files are looked at again:
- * when they changed they are read, and when that fails the old ones stay in use. */
+/* Takes fd, also on failure. Returns the non-blocking plain end, or -1 with RESOURCE_EXHAUSTED. Each call compares the
+ * files' times: changed files are read again, and when that fails the old certificate stays in use. */
 int tls_server_wrap(struct tls_server *server, int fd, struct err *e);
 
 #endif

@@ -1,9 +1,9 @@
-/* trim.h - gives back memory that was needed once: at the start, or while something is over now. */
+/* trim.h - gives memory back to the kernel that only the start, or work that is over, needed. */
 #ifndef REACTOR_TRIM_H
 #define REACTOR_TRIM_H
 
-/* Unmaps the pages of programs and libraries that are as they are on disk (the page cache keeps them; touching one
- * again is a minor fault) and returns free heap to the kernel. For quiet moments: about 2 ms. */
+/* Drops the unmodified pages of program and libraries (the page cache keeps them; the next touch is a minor fault) and
+ * returns free heap to the kernel. It takes about 2 ms, so it is for quiet moments. */
 void trim_memory(void);
 
 #endif

@@ -1,4 +1,5 @@
-/* ws.h - WebSocket frames, server side: bytes in, messages out in pieces, and the other way. No sockets, no extensions.
+/* ws.h - WebSocket frames, server side: pieces of messages from bytes, and bytes from messages. No sockets, no
+ * extensions.
  *
  * Spec: RFC 6455, sections 4.2.2 (the accept key), 5 (framing), 7.4 (close codes). */
 #ifndef REACTOR_WS_H
@@ -24,8 +25,8 @@ enum ws_close {
 
 enum { WS_CONTROL_MAX = 125, WS_ACCEPT_SIZE = 29 };
 
-/* Of a message of the peer's: TEXT and BINARY in pieces, of whatever sizes it came in (first and last may be the same,
- * and a piece may be empty); CLOSE, PING and PONG whole. */
+/* A piece of a message from the peer. TEXT and BINARY come in pieces as the bytes arrive: one piece may be first and
+ * last, and a piece may be empty. CLOSE, PING and PONG come whole. */
 struct ws_piece {
 	enum ws_opcode opcode;
 	bool first, last;
@@ -38,16 +39,16 @@ typedef void ws_on_piece(void *arg, const struct ws_piece *piece);
 struct ws_reader { /* zeroed is ready; nothing to free */
 	uint8_t head[14];
 	size_t have;
-	uint64_t left, at;    /* of this frame's payload: still to come, passed on */
+	uint64_t left, at;    /* bytes of this frame's payload: still to come, already passed on */
 	bool in_payload, fin, stopped;
 	enum ws_opcode frame, message; /* message: what a CONTINUATION continues, 0 for none */
 	bool begun;           /* a piece of the message was passed on */
 	uint8_t control[WS_CONTROL_MAX];
 };
 
-/* Takes all of p, which it unmasks in place. -1 with INVALID_ARGUMENT: not a client of RFC 6455. */
+/* Takes all bytes and unmasks them in place. -1 with INVALID_ARGUMENT: the peer breaks RFC 6455. */
 int ws_read(struct ws_reader *reader, uint8_t *bytes, size_t len, ws_on_piece *fn, void *arg, struct err *e);
-void ws_reader_stop(struct ws_reader *reader); /* allowed in fn: nothing more is passed on */
+void ws_reader_stop(struct ws_reader *reader); /* allowed in fn, which then gets no more pieces */
 
 /* Appends one whole message, unmasked. */
 void ws_put(struct buf *out, enum ws_opcode opcode, const void *bytes, size_t len);
