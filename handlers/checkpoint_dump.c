@@ -33,13 +33,13 @@ static int write_json(const char *dir, const char *name, json_t *j, struct err *
 {
 	auto_free char *text = j ? json_dumps(j, JSON_INDENT(2)) : NULL;
 	int r = text ? write_text(dir, name, text, strlen(text), e)
-		     : err_set(e, ERR_INTERNAL, "%s: text that is not UTF-8", name);
+		     : err_set(e, ERR_INTERNAL, "%s: a text in it is not UTF-8", name);
 
 	json_decref(j);
 	return r;
 }
 
-/* RFC 3339, as Go reads times; 0 is its year 1. */
+/* RFC 3339, as Go reads times. 0 is Go's zero time, in the year 1. */
 static const char *time_text(struct arena *a, int64_t ns)
 {
 	time_t s = (time_t)(ns / 1000000000);
@@ -76,7 +76,7 @@ static json_t *object_of(const struct pairs *p)
 	return o;
 }
 
-/* The names are those of CRI's JSON, the numbers its enums. */
+/* The names are the field names of CRI's JSON, the numbers the values of CRI's enums. */
 static json_t *status_dump(const struct container *c)
 {
 	return json_pack("{s:s, s:{s:s, s:I}, s:i, s:I, s:I, s:{s:s, s:s}, s:s, s:s, s:s, s:o, s:o}", "id", c->id,
@@ -119,7 +119,7 @@ int checkpoint_dump_write(const struct container *c, const char *dir, struct err
 
 /* ---- reading ---- */
 
-/* NULL with e->code OK: it is not there. */
+/* NULL with e->code OK: the file does not exist. */
 static json_t *read_json(const char *dir, const char *name, size_t max, struct arena *a, struct err *e)
 {
 	auto_fd int fd = open(arena_printf(a, "%s/%s", dir, name), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
@@ -130,7 +130,7 @@ static json_t *read_json(const char *dir, const char *name, size_t max, struct a
 	if (fd < 0 && errno == ENOENT)
 		return NULL;
 	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || (size_t)st.st_size > max) {
-		err_set(e, ERR_INVALID_ARGUMENT, "%s: not a file of at most %zu bytes", name, max);
+		err_set(e, ERR_INVALID_ARGUMENT, "%s: not a regular file of at most %zu bytes", name, max);
 		return NULL;
 	}
 	text = arena_zalloc(a, (size_t)st.st_size + 1);
@@ -149,8 +149,8 @@ static json_t *read_object(const char *dir, const char *name, struct arena *a, s
 		return j;
 	if (j || e->code == ERR_OK)
 		err_set(e, ERR_INVALID_ARGUMENT,
-			j ? "%s is not an object" : "%s is missing: not a container's checkpoint", name);
-	if (e->code != ERR_INVALID_ARGUMENT) /* what is no JSON came from outside as well */
+			j ? "%s is not an object" : "%s is missing: not the checkpoint of a container", name);
+	if (e->code != ERR_INVALID_ARGUMENT) /* broken JSON: the archive comes from the client */
 		e->code = ERR_INVALID_ARGUMENT;
 	json_decref(j);
 	return NULL;
@@ -168,7 +168,7 @@ static int strings_of(const json_t *array, struct strings *out, const char *what
 	out->at = arena_zalloc(a, (json_array_size(array) + 1) * sizeof(*out->at));
 	json_array_foreach ((json_t *)array, i, v) {
 		if (!json_is_string(v) || json_string_length(v) == 0)
-			return err_set(e, ERR_INVALID_ARGUMENT, "%s holds something else than names", what);
+			return err_set(e, ERR_INVALID_ARGUMENT, "%s: an element is not a string, or is empty", what);
 		out->at[out->n++] = arena_strdup(a, json_string_value(v));
 	}
 	return 0;

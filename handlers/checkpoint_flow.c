@@ -1,13 +1,13 @@
 /* checkpoint_flow.c - see checkpoint_flow.h.
  *
- *   LANE ---turn---> DUMP ---frozen, dumped---> DIFF ---copied---> THAW ---runs on---> PACK ---there---> DONE
+ *   LANE ---turn---> DUMP ---frozen, dumped---> DIFF ---copied---> THAW ---runs on---> PACK ---packed--> DONE
  *     |                |                          |                 |                    |
  *     |                |                          +--failed, late--->                    |
  *     +-----failed-----+--------------------------------------------+---failed, late-----+---> FAILED
  *
- * What was made on the way is in one directory, which goes in a child. The lane is left when the container runs on.
- * Waits on: the lane, procs/checkpoint.c (DUMP, THAW), a child (DIFF, PACK), one timer (all; DUMP and THAW end by
- * themselves). */
+ * All files are made in one directory, which a child removes at the end. The lane is left when the container runs
+ * again. Waits on: the lane; procs/checkpoint.c (DUMP, THAW); a child (DIFF, PACK); one timer in all states, which does
+ * nothing in DUMP and THAW. */
 #include "handlers/checkpoint_flow.h"
 
 #include <errno.h>
@@ -40,7 +40,7 @@ static const struct sm_state flow_states[] = {
 struct flow {
 	struct sm sm;
 	struct arena *arena;
-	struct container *container; /* while we hold its lane */
+	struct container *container; /* NULL once its lane was left */
 	struct lane_pass pass;
 	struct checkpoint *checkpoint;
 	struct archive *job;
@@ -85,7 +85,7 @@ static int64_t left_ms(const struct flow *f)
 	return left > 0 ? left : 1;
 }
 
-/* ---- after it runs on ---- */
+/* ---- the container runs again ---- */
 
 static void on_packed(void *arg, const struct err *e)
 {
@@ -116,7 +116,7 @@ static void on_thawed(void *arg, const struct err *e)
 	f->job = archive_pack(f->stage, f->location, *f->log_path ? f->log_path : NULL, on_packed, f);
 }
 
-/* ---- while it is frozen ---- */
+/* ---- the container is frozen ---- */
 
 static void checkpoint_flow_thaw(struct flow *f)
 {
@@ -152,10 +152,10 @@ static void on_checkpoint_late(struct timer *t)
 {
 	struct flow *f = container_of(t, struct flow, timer);
 
-	if (f->sm.now == DUMP ||
-	    f->sm.now == THAW) /* the first is ended by its own clock, the other must not be ended */
+	/* checkpoint_start() ends a DUMP by the same deadline; a THAW must run to its end. */
+	if (f->sm.now == DUMP || f->sm.now == THAW)
 		return;
-	err_set(&f->err, ERR_DEADLINE_EXCEEDED, "not ready in time");
+	err_set(&f->err, ERR_DEADLINE_EXCEEDED, "not finished in time");
 	if (f->job)
 		archive_cancel(take_ptr(&f->job));
 	if (f->sm.now == DIFF)
@@ -204,10 +204,10 @@ static int check_location(const char *location, struct arena *a, struct err *e)
 		return err_set(e, ERR_INVALID_ARGUMENT, "location \"%.300s\" is not the absolute path of a file",
 			       location);
 	if (stat(location, &st) == 0 && !S_ISREG(st.st_mode))
-		return err_set(e, ERR_INVALID_ARGUMENT, "location %.300s is there and is no file", location);
+		return err_set(e, ERR_INVALID_ARGUMENT, "location %.300s exists and is not a regular file", location);
 	if (stat(slash == location ? "/" : arena_strndup(a, location, (size_t)(slash - location)), &st) < 0 ||
 	    !S_ISDIR(st.st_mode))
-		return err_set(e, ERR_INVALID_ARGUMENT, "location %.300s: there is no such directory", location);
+		return err_set(e, ERR_INVALID_ARGUMENT, "location %.300s: its directory does not exist", location);
 	return 0;
 }
 

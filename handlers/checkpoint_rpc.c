@@ -25,7 +25,7 @@ void rpc_checkpoint_container(struct rpc *r, const void *request)
 	if (!c)
 		return;
 	if (in->timeout < 0 || in->timeout > CHECKPOINT_SECONDS_MAX) {
-		err_set(&e, ERR_INVALID_ARGUMENT, "timeout is negative or over a year");
+		err_set(&e, ERR_INVALID_ARGUMENT, "timeout is negative or longer than a year");
 		return rpc_fail(r, &e);
 	}
 	checkpoint_flow(c, in->location, in->timeout * 1000, on_checkpointed, r);

@@ -1,4 +1,4 @@
-/* config.c - see config.h. libyaml's document is walked by one table of keys. */
+/* config.c - see config.h. One table of keys says how the document that libyaml has parsed is read. */
 #include "handlers/config.h"
 
 #include <errno.h>
@@ -81,7 +81,7 @@ static const struct key keys[] = {
 };
 #undef KEY
 
-/* One pass over one file. */
+/* The reading of one file. */
 struct reading {
 	struct config *c;
 	yaml_document_t *doc;
@@ -112,7 +112,7 @@ static yaml_node_t *node(struct reading *r, int index)
 	return yaml_document_get_node(r->doc, index);
 }
 
-/* "32GiB", "100MB", "4096": binary units with i, decimal ones without. */
+/* "32GiB", "100MB", "4096": units with an i are powers of 1024, the others powers of 1000. */
 static int parse_size(uint64_t *out, const char *text)
 {
 	static const struct { const char *unit; uint64_t factor; } units[] = {
@@ -206,7 +206,7 @@ static int read_port(struct reading *r, int32_t *out, const yaml_node_t *n)
 	long v = strtol(scalar(n), &end, 10);
 
 	if (end == scalar(n) || *end || v < 0 || v > 65535)
-		return config_fault(r, n, "no port:", scalar(n));
+		return config_fault(r, n, "not a port:", scalar(n));
 	*out = (int32_t)v;
 	return 0;
 }
@@ -254,7 +254,7 @@ static int read_value(struct reading *r, const struct key *k, yaml_node_t *n)
 	case LEVEL: return read_level(r, (enum log_level *)member, n);
 	case SIZE:
 		if (parse_size((uint64_t *)member, scalar(n)) < 0)
-			return config_fault(r, n, "no size (32GiB, 500MB, 4096):", scalar(n));
+			return config_fault(r, n, "not a size (32GiB, 500MB, 4096):", scalar(n));
 		return 0;
 	case LIST:
 	case RUNTIMES: break;
@@ -309,12 +309,12 @@ static int config_check(const struct config *c, const char *path, struct err *e)
 			       c->runtimes.default_name);
 	if (strcmp(c->cgroup.driver, "cgroupfs") != 0 && strcmp(c->cgroup.driver, "systemd") != 0 &&
 	    strcmp(c->cgroup.driver, "auto") != 0)
-		return err_set(e, ERR_INVALID_ARGUMENT, "%s: cgroup.driver %s: it is cgroupfs, systemd or auto", path,
-			       c->cgroup.driver);
+		return err_set(e, ERR_INVALID_ARGUMENT, "%s: cgroup.driver must be cgroupfs, systemd or auto, not %s",
+			       path, c->cgroup.driver);
 	if (!c->listen.n)
 		return err_set(e, ERR_INVALID_ARGUMENT, "%s: listen names no address", path);
 	if (!*c->stream_tls_cert != !*c->stream_tls_key)
-		return err_set(e, ERR_INVALID_ARGUMENT, "%s: stream.tls_cert and stream.tls_key go together", path);
+		return err_set(e, ERR_INVALID_ARGUMENT, "%s: stream.tls_cert and stream.tls_key need each other", path);
 	return 0;
 }
 
@@ -345,7 +345,8 @@ static void set_defaults(struct config *c)
 	};
 }
 
-/* Files that follow `state` unless they are named: two instances need one key each, not three. */
+/* The default sockets are in the state directory, so that a second instance needs another `state` and no further
+ * keys. */
 static void follow_state(struct config *c)
 {
 	const char **listen = arena_zalloc(c->arena, sizeof(*listen));
@@ -400,7 +401,7 @@ int config_load(struct config *c, const char *path, struct err *e)
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return err_os(e, ERR_INVALID_ARGUMENT, "read %s", path);
 	if (!S_ISREG(st.st_mode) || st.st_size > FILE_MAX_BYTES)
-		return err_set(e, ERR_INVALID_ARGUMENT, "%s: no regular file of at most 1 MiB", path);
+		return err_set(e, ERR_INVALID_ARGUMENT, "%s: not a regular file of at most 1 MiB", path);
 	text = own_must(malloc((size_t)st.st_size + 1));
 	n = read(fd, text, (size_t)st.st_size);
 	if (n < 0)
@@ -432,7 +433,7 @@ char *config_text(const struct config *c, struct arena *a)
 		json_object_set_new(runtimes, c->runtimes.handlers[i].name,
 				    json_pack("{s:s,s:s}", "type", c->runtimes.handlers[i].type, "path",
 					      c->runtimes.handlers[i].path));
-	/* stateDir is the name by which critest looks for it. */
+	/* critest looks for the state directory under the name stateDir. */
 	j = json_pack("{s:s, s:s, s:s, s:s, s:o, s:s, s:{s:s, s:i}, s:{s:s, s:s}, s:{s:o, s:s}, s:{s:o}, s:{s:s}, "
 		      "s:{s:I, s:s, s:o}, s:{s:b}, s:{s:s}, s:O, s:b}",
 		      "root", c->root, "state", c->state, "stateDir", c->state, "netns_dir", c->netns_dir, "listen",

@@ -30,7 +30,7 @@ void rpc_version(struct rpc *r, const void *request)
 	Runtime__V1__VersionResponse out = RUNTIME__V1__VERSION_RESPONSE__INIT;
 
 	(void)request;
-	out.version = (char *)"0.1.0"; /* of the kubelet's runtime API: what every runtime answers */
+	out.version = (char *)"0.1.0"; /* of the kubelet's runtime API; every runtime answers this */
 	out.runtime_name = (char *)"crisp";
 	out.runtime_version = (char *)CRISP_VERSION;
 	out.runtime_api_version = (char *)"v1";
@@ -55,7 +55,7 @@ struct handlers {
 	struct arena *arena;
 	bool default_usable;
 	const char *why;
-	const char *unusable; /* what is wrong with each handler that is not the default */
+	const char *unusable; /* why each handler other than the default is not usable; "": all are usable */
 };
 
 static void add_handler(struct handlers *h, const char *name, const struct runtime_handler *handler)
@@ -99,7 +99,8 @@ static void conditions(struct handlers *h, Runtime__V1__RuntimeStatus *status)
 		runtime_why = "the keeper is away: running containers are served, new processes are not";
 	out[0] = condition(h->arena, "RuntimeReady", !*runtime_why, "RuntimeNotReady", runtime_why);
 	out[1] = condition(h->arena, "NetworkReady", network, "NetworkPluginNotReady", why);
-	/* The node is ready without them: the kubelet passes over conditions that it does not know, crictl shows it. */
+	/* The node is ready without these handlers: the kubelet ignores conditions that it does not know, crictl shows
+	 * them. */
 	out[2] = condition(h->arena, "RuntimeHandlersUsable", !*h->unusable, "RuntimeHandlerNotUsable", h->unusable);
 	status->n_conditions = 3;
 	status->conditions = out;
@@ -141,7 +142,8 @@ void rpc_runtime_config(struct rpc *r, const void *request)
 	rpc_reply(r, &out);
 }
 
-/* The pod CIDR is for runtimes that write their CNI config from a template; ours comes from its directory. */
+/* The pod CIDR is for runtimes that write a CNI configuration from a template. crisp only reads configurations, from
+ * cni.conf_dir, so it logs the CIDR. */
 void rpc_update_runtime_config(struct rpc *r, const void *request)
 {
 	const Runtime__V1__UpdateRuntimeConfigRequest *in = request;

@@ -1,4 +1,4 @@
-/* container_list_rpc.c - the RPCs that look at containers. Spec: CRI v1 RuntimeService. */
+/* container_list_rpc.c - the RPCs that read containers. Spec: CRI v1 RuntimeService. */
 #include "handlers/convert.h"
 #include "handlers/filter.h"
 #include "handlers/listing.h"
@@ -22,7 +22,7 @@ void rpc_container_status(struct rpc *r, const void *request)
 	const Runtime__V1__ContainerStatusRequest *in = request;
 	Runtime__V1__ContainerStatusResponse out = RUNTIME__V1__CONTAINER_STATUS_RESPONSE__INIT;
 	struct arena *a = rpc_arena(r);
-	struct container *c = rpc_container(r, in->container_id); /* NULL: r is gone */
+	struct container *c = rpc_container(r, in->container_id); /* NULL: r was answered */
 
 	if (!c)
 		return;
@@ -69,7 +69,7 @@ static Runtime__V1__Container *container_item(struct container *c, struct arena 
 	return item;
 }
 
-/* The Stream's request has the List's one field under the same number and name: the generated structs are the same. */
+/* The request of the Stream RPC has the same single field as the List's, so one function serves both structs. */
 static void *container_list_item(const void *request, const char *id, struct arena *a)
 {
 	const Runtime__V1__ListContainersRequest *in = request;

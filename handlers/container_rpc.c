@@ -119,7 +119,7 @@ static void on_container_stopped(void *arg, const struct err *e)
 		rpc_reply(r, &out);
 }
 
-/* The start that held the lane is over: the stop itself needs no turn. */
+/* The start that held the lane has ended. A stop may run beside any other operation, so it leaves the lane at once. */
 static void on_stop_turn(struct lane_pass *p)
 {
 	struct turn *t = container_of(p, struct turn, pass);
@@ -139,7 +139,7 @@ void rpc_stop_container(struct rpc *r, const void *request)
 
 	if (!*in->container_id || in->timeout < 0 || in->timeout > STOP_SECONDS_MAX) {
 		err_set(&e, ERR_INVALID_ARGUMENT, "%s",
-			*in->container_id ? "timeout is negative or over a year" : "container_id is empty");
+			*in->container_id ? "timeout is negative or longer than a year" : "container_id is empty");
 		return rpc_fail(r, &e);
 	}
 	if (!c)

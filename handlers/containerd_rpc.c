@@ -1,10 +1,10 @@
-/* containerd_rpc.c - what cAdvisor inside the kubelet asks of containerd's own API, served beside CRI (kubelet
- * --containerd=SOCKET).
+/* containerd_rpc.c - the three methods of containerd's own API that the kubelet's cAdvisor calls, served beside CRI
+ * (kubelet --containerd=SOCKET).
  *
- * It names each cgroup by its last element, asks what container that is, and takes pod, container and image for its
- * series from the labels. Network series are the sandbox's: it reads /proc/PID/net/dev of the sandbox's task, so a
- * sandbox without a process of its own answers with a container's. Spec: containerd api/services, containers and tasks
- * v1; wire facts in cri/containerd.proto. */
+ * cAdvisor takes the last element of a cgroup's path as an id and asks for the container with that id. Pod, container
+ * and image of its series come from the labels in the answer. Network series belong to the sandbox: cAdvisor reads
+ * /proc/PID/net/dev of the sandbox's task. A sandbox without a process of its own therefore answers with the process of
+ * a container. Spec: containerd api/services, containers and tasks v1; wire facts in cri/containerd.proto. */
 #include <string.h>
 
 #include "containerd.pb-c.h"
@@ -13,10 +13,11 @@
 #include "procs/bundle.h"
 #include "procs/sandbox_task.h"
 
-/* Dashboards leave out series without an image: those of groups above containers. A pod's network is none of these. */
+/* Dashboards drop series without an image, because these belong to cgroups above containers. The network series of a
+ * pod must not be dropped, so its sandbox has an image. */
 #define SANDBOX_IMAGE "crisp/sandbox"
 #define SPEC_TYPE "types.containerd.io/opencontainers/runtime-spec/1/Spec"
-/* cAdvisor reads process.env. */
+/* cAdvisor reads process.env, so the spec of a sandbox has one. */
 #define SANDBOX_SPEC "{\"ociVersion\":\"1.0.2\",\"process\":{\"cwd\":\"/\",\"env\":[]}}"
 
 void rpc_containerd_version(struct rpc *r, const void *request)
@@ -52,7 +53,7 @@ static int put_container(Containerd__Container *out, const struct container *c, 
 {
 	out->id = (char *)c->id;
 	out->sandbox = c->sandbox->id;
-	/* A name that is an id tells nobody anything. */
+	/* An image without a tag has its id as name, which says nothing in a series: then the reference by digest. */
 	out->image = (char *)(strncmp(c->image.name, "sha256:", 7) == 0 ? c->image.ref : c->image.name);
 	put_labels(out, &c->config.labels, "container", a);
 	out->spec->value.data = (uint8_t *)bundle_config_text(c->bundle, a, &out->spec->value.len, e);
@@ -73,7 +74,8 @@ void rpc_containerd_container(struct rpc *r, const void *request)
 	const Containerd__GetContainerRequest *in = request;
 	Containerd__GetContainerResponse out = CONTAINERD__GET_CONTAINER_RESPONSE__INIT;
 	struct container *c = container_find(in->id);
-	struct sandbox *s = c ? NULL : sandbox_by_id(in->id); /* one being made has its pause's group */
+	/* sandbox_by_id() also finds a sandbox that is being made: its pause may have a cgroup already. */
+	struct sandbox *s = c ? NULL : sandbox_by_id(in->id);
 	struct arena *a = rpc_arena(r);
 	struct err e;
 

@@ -1,4 +1,5 @@
-/* convert.c - see convert.h: what sandboxes and containers share, and the way back to protobuf. */
+/* convert.c - see convert.h and convert_in.h: the parts that sandboxes and containers share, and all conversions back
+ * to protobuf. */
 #include "handlers/convert.h"
 
 #include <stdlib.h>
@@ -50,7 +51,6 @@ struct opt_i64 convert_opt(const Runtime__V1__Int64Value *in)
 	return in ? (struct opt_i64){ true, in->value } : (struct opt_i64){ 0 };
 }
 
-
 struct id_mappings convert_id_mappings(Runtime__V1__IDMapping **in, size_t n, struct arena *a)
 {
 	struct id_mappings out = { arena_zalloc(a, n * sizeof(*out.at)), n };
@@ -76,7 +76,7 @@ int convert_profile(struct profile *out, const Runtime__V1__SecurityProfile *in,
 	if (convert_enum(in->profile_type, PROFILE_LOCALHOST, what, e) < 0)
 		return -1;
 	if (out->type != PROFILE_LOCALHOST && *in->localhost_ref)
-		return err_set(e, ERR_INVALID_ARGUMENT, "%s: localhost_ref goes with profile_type Localhost only",
+		return err_set(e, ERR_INVALID_ARGUMENT, "%s: localhost_ref needs profile_type Localhost",
 			       what);
 	return 0;
 }

@@ -11,7 +11,7 @@ static int envs_in(struct container_config *out, const Runtime__V1__ContainerCon
 		const ProtobufCBinaryData *v = &in->envs[i]->value;
 
 		if (!*in->envs[i]->key || strchr(in->envs[i]->key, '='))
-			return err_set(e, ERR_INVALID_ARGUMENT, "envs[%zu]: \"%.100s\" is no variable name", i,
+			return err_set(e, ERR_INVALID_ARGUMENT, "envs[%zu]: \"%.100s\" is not a variable's name", i,
 				       in->envs[i]->key);
 		if (v->len && memchr(v->data, '\0', v->len))
 			return err_set(e, ERR_INVALID_ARGUMENT, "envs[%zu]: the value of %.100s holds a NUL", i,
@@ -91,14 +91,14 @@ static void devices_in(struct container_config *out, const Runtime__V1__Containe
 		out->cdi_devices.at[i] = in->cdi_devices[i]->name;
 }
 
-/* Below log_directory, whose owner looks for it there. */
+/* The log must be below log_directory, where the kubelet looks for it. */
 static int check_log_path(const char *path, struct err *e)
 {
 	for (const char *at = path; *at; at += strspn(at, "/")) {
 		size_t n = strcspn(at, "/");
 
 		if (n == 2 && at[0] == '.' && at[1] == '.')
-			return err_set(e, ERR_INVALID_ARGUMENT, "log_path: \"%.200s\" climbs", path);
+			return err_set(e, ERR_INVALID_ARGUMENT, "log_path: \"%.200s\" has a .. in it", path);
 		at += n;
 	}
 	return 0;

@@ -24,7 +24,7 @@ static int ports_in(struct sandbox_config *out, const Runtime__V1__PodSandboxCon
 		if (convert_enum(p->protocol, PROTOCOL_SCTP, "port_mappings.protocol", e) < 0)
 			return -1;
 		if (p->container_port < 0 || p->container_port > 65535 || p->host_port < 0 || p->host_port > 65535)
-			return err_set(e, ERR_INVALID_ARGUMENT, "port_mappings: %d:%d is no pair of ports",
+			return err_set(e, ERR_INVALID_ARGUMENT, "port_mappings: %d:%d is not a pair of ports",
 				       p->host_port, p->container_port);
 		out->ports.at[i] = (struct port_mapping){ p->protocol, p->container_port, p->host_port, p->host_ip };
 	}

@@ -1,4 +1,4 @@
-/* create_flow.c - see create_flow.h. Each step's undo stands behind the next step's failure, in reverse order. */
+/* create_flow.c - see create_flow.h. When a step fails the steps before it are undone in reverse order. */
 #include "handlers/create_flow.h"
 
 #include <errno.h>
@@ -46,7 +46,7 @@ static const struct image *need_image(const char *ref, struct err *e)
 	const struct image *img = store_find(ref);
 
 	if (!img)
-		err_set(e, ERR_FAILED_PRECONDITION, "image %.200s is not here: pull it first", ref);
+		err_set(e, ERR_FAILED_PRECONDITION, "image %.200s is not in the store: pull it first", ref);
 	return img;
 }
 
@@ -90,7 +90,7 @@ static int mount_image(struct container *c, size_t i, int userns, struct err *e)
 	return 0;
 }
 
-/* The number mounted, or -1; unmounting is create_flow_unmount()'s. */
+/* The number of volumes that were mounted, or -1. In both cases create_flow_unmount() unmounts them. */
 static int mount_volumes(struct container *c, int userns, struct spec_image_volume *out, struct err *e)
 {
 	int n = 0;

@@ -4,8 +4,8 @@
  *                        |                                     |                remove: sandbox freed, answered
  *                        +---one failed---> FAILED <---failed--+
  *
- * NOTREADY from the moment it is asked for, so that no container is created or started any more.
- * Waits on: the sandbox's lane, each container's lane and stop (or its removal), sandbox_down. */
+ * The sandbox is NOTREADY as soon as the call comes, so that no container is created or started in it any more.
+ * Waits on: the sandbox's lane; each container's lane and stop, or its removal; procs/sandbox_down.c. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -37,13 +37,13 @@ struct down {
 	char id[ID_SIZE];
 	bool remove;
 	struct lane_pass pass;
-	size_t pending; /* containers not ended yet */
+	size_t pending; /* containers that are not stopped or removed yet */
 	struct err err; /* first failure; code OK: none */
 	void (*done)(void *arg); /* of sandbox_flow_discard() */
 	void *arg;
 };
 
-/* One container on its way out. */
+/* One container that is being stopped or removed. */
 struct leaver {
 	struct down *down;
 	struct container *container;
@@ -100,7 +100,7 @@ static void down_one_ended(struct down *d, const struct err *e)
 	if (d->err.code != ERR_OK)
 		return down_finish(d);
 	if (d->remove && !list_empty(&d->sandbox->containers)) {
-		sm_move(&d->sm, CONTAINERS); /* it was a stop when it began */
+		sm_move(&d->sm, CONTAINERS); /* a removal joined while the containers were stopped */
 		return containers_out(d);
 	}
 	sm_move(&d->sm, DOWN);
@@ -135,7 +135,7 @@ static void on_leaver_turn(struct lane_pass *p)
 
 static void containers_out(struct down *d)
 {
-	d->pending = 1; /* held while the list is walked */
+	d->pending = 1; /* this function: no container may be the last one while the list is walked */
 	list_each(link, &d->sandbox->containers) {
 		struct leaver *l = new_zero(struct leaver);
 
@@ -160,7 +160,7 @@ static void on_down(void *arg, const struct err *e)
 	if (e)
 		d->err = *e;
 	else if (d->remove && !list_empty(&d->sandbox->containers)) {
-		sm_move(&d->sm, CONTAINERS); /* a removal joined while the network went */
+		sm_move(&d->sm, CONTAINERS); /* a removal joined while the network was given back */
 		return containers_out(d);
 	}
 	down_finish(d);

@@ -1,7 +1,8 @@
 /* events_rpc.c - GetContainerEvents. Spec: CRI v1 RuntimeService.
  *
- * An event is built once and sent to every reader. One that does not read has up to 4 MiB kept for it; events beyond
- * are lost for it, counted, and logged when that begins and ends: the kubelet lists all pods now and then anyhow. */
+ * An event is built once and sent to every reader. Up to 4 MiB wait for a reader that does not read. Later events are
+ * lost for this reader: they are counted, and the log says when the loss begins and when it ends. The kubelet also
+ * lists all pods regularly, so it finds what it missed. */
 #include <stdlib.h>
 
 #include "handlers/services.h"
@@ -16,7 +17,7 @@ enum { READERS_MAX = 64, QUEUE_MAX_BYTES = 4 << 20 };
 struct reader {
 	struct link link;
 	struct rpc *rpc;
-	uint64_t lost; /* events since it fell behind */
+	uint64_t lost; /* events since its queue is full */
 };
 
 static struct link readers = { &readers, &readers }; /* of struct reader.link */

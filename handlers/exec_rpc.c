@@ -1,4 +1,4 @@
-/* exec_rpc.c - commands in running containers, and the URLs of the streaming server.
+/* exec_rpc.c - ExecSync, and the RPCs that answer with a URL of the streaming server.
  *
  * Spec: CRI v1 RuntimeService.ExecSync, Exec, Attach, PortForward. */
 #include "api.pb-c.h"
@@ -32,7 +32,7 @@ static void on_exec_done(void *arg, const struct err *e, const struct exec_resul
 	free(call);
 }
 
-/* Nobody waits for the output any more: the process tree goes. */
+/* No client waits for the output any more, so the process tree is killed. */
 static void on_exec_client_gone(void *arg)
 {
 	struct exec_call *call = arg;
@@ -56,7 +56,7 @@ void rpc_exec_sync(struct rpc *r, const void *request)
 		return;
 	if (!in->n_cmd || in->timeout < 0 || in->timeout > EXEC_SECONDS_MAX) {
 		err_set(&e, ERR_INVALID_ARGUMENT, "%s",
-			in->n_cmd ? "timeout is negative or over a year" : "cmd is empty");
+			in->n_cmd ? "timeout is negative or longer than a year" : "cmd is empty");
 		return rpc_fail(r, &e);
 	}
 	call = new_zero(struct exec_call);
@@ -67,7 +67,7 @@ void rpc_exec_sync(struct rpc *r, const void *request)
 
 /* ---- URLs ---- */
 
-/* Output of a terminal is one stream; without any stream there is nothing to do. */
+/* A terminal has one stream for all output, so tty excludes stderr. At least one stream must be asked for. */
 static bool check_want(struct rpc *r, const struct stdio_want *want)
 {
 	struct err e;
@@ -75,8 +75,8 @@ static bool check_want(struct rpc *r, const struct stdio_want *want)
 	if ((want->in || want->out || want->err) && !(want->tty && want->err))
 		return true;
 	err_set(&e, ERR_INVALID_ARGUMENT,
-		want->tty && want->err ? "tty and stderr do not go together"
-				       : "none of stdin, stdout and stderr is asked for");
+		want->tty && want->err ? "tty and stderr exclude each other"
+				       : "none of stdin, stdout and stderr is set");
 	rpc_fail(r, &e);
 	return false;
 }
@@ -92,7 +92,7 @@ static bool check_running(struct rpc *r, const struct container *c)
 	return false;
 }
 
-/* The three responses have one shape: a message with a url. */
+/* response: of any of the three types; url: the field in it. */
 static void reply_url(struct rpc *r, const struct stream_request *request, void *response, char **url)
 {
 	struct err e;

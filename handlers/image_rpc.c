@@ -13,8 +13,8 @@
 #include "reactor/log.h"
 #include "reactor/own.h"
 
-/* USER of the image config: the group is not of interest; a number is a uid, anything else a name, nothing is
- * neither. */
+/* The user in the image's config is USER or USER:GROUP. A number is a uid, any other text a user's name; without a user
+ * both fields stay unset. */
 static void user_out(Runtime__V1__Image *out, const char *user, struct arena *a)
 {
 	char *name = arena_strndup(a, user, strcspn(user, ":"));
@@ -60,8 +60,8 @@ static void images_collect(struct listing *l)
 	store_each(image_collect_one, l);
 }
 
-/* The filter is a look-up, as ImageStatus does it: an id, a prefix, a tag or a name. The Stream's request is the
- * List's. */
+/* The filter is looked up as ImageStatus does it: an id, a prefix of one, a tag or a name. The requests of List and
+ * Stream have one layout. */
 static void *image_item(const void *request, const char *id, struct arena *a)
 {
 	const Runtime__V1__ListImagesRequest *in = request;
@@ -225,7 +225,7 @@ void rpc_image_fs_info(struct rpc *r, const void *request)
 	fs->used_bytes->value = usage.used_bytes;
 	fs->inodes_used = NEW_MESSAGE(a, Runtime__V1__UInt64Value, runtime__v1__uint64_value__init);
 	fs->inodes_used->value = usage.inodes_used;
-	/* Writable layers live on the same file system. */
+	/* Writable layers are on the same file system. */
 	out.n_image_filesystems = out.n_container_filesystems = 1;
 	out.image_filesystems = out.container_filesystems = one;
 	rpc_reply(r, &out);

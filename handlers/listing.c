@@ -1,10 +1,12 @@
 /* listing.c - see listing.h.
  *
  *   ITEMS ---all made---> answered
- *     |  ^
- *     v  |  a slice of a turn is used up: the next turn; a batch is not yet taken (Stream): space
+ *    ^ |
+ *    | +---2 ms of this turn are used---> the next turn -----------+
+ *    | +---a batch was sent (Stream)----> the client took it ------+
+ *    +-------------------------------------------------------------+
  *
- * Waits on: the next turn, the reader. The client's leaving ends it. */
+ * When the client leaves, the listing ends with CANCELLED. Waits on: the loop's next turn; the client. */
 #include "handlers/listing.h"
 
 #include <stdlib.h>
@@ -25,7 +27,7 @@ struct listing {
 	struct timer timer;
 	char **ids; /* owned, and each of them */
 	size_t n_ids, next;
-	struct buf out; /* the message being filled, encoded: objects may go before it is sent */
+	struct buf out; /* the encoded message so far: objects may be removed before it is sent */
 	size_t n_items;
 };
 
@@ -43,7 +45,7 @@ static void listing_free(struct listing *l)
 
 void listing_add(struct listing *l, const char *id)
 {
-	/* Powers of two: a reallocation for each would be as many as objects. */
+	/* The room doubles, so that a list of n ids is reallocated log n times. */
 	if ((l->n_ids & (l->n_ids - 1)) == 0)
 		l->ids = own_must(realloc(l->ids, (l->n_ids ? 2 * l->n_ids : 1) * sizeof(*l->ids)));
 	l->ids[l->n_ids++] = own_must(strdup(id));
@@ -70,8 +72,7 @@ static void listing_finish(struct listing *l)
 	listing_free(l);
 }
 
-/* One more element of the response's only field: its key, wire type 2, the length, the message (protobuf.dev,
- * Encoding). */
+/* Appends one element of the response's only field: key with wire type 2, length, message (protobuf.dev, Encoding). */
 static void listing_encode(struct listing *l, const ProtobufCMessage *item)
 {
 	const ProtobufCFieldDescriptor *field = &rpc_output(l->rpc)->fields[0];

@@ -1,10 +1,12 @@
-/* main.c - crispd: the composition root. Reads the configuration, opens every room in order, recovers, serves.
+/* main.c - crispd: reads the configuration, opens every room in order, recovers, serves.
  *
- *   crispd --config FILE    started by crisp-keeper, which passes its end of the channel as fd $CRISP_KEEPER_FD
+ *   crispd --config FILE    started by crisp-keeper, which passes crispd's end of their channel as fd $CRISP_KEEPER_FD
  *
- * Order: keeper (all it holds comes back) -> images -> procs -> recovery -> sockets -> READY. SIGTERM drains the CRI
- * connections and ends; containers and their keeper go on. SIGHUP does the same when the configuration file is good:
- * the keeper starts the next crispd with it. Exit codes: 0, 1 a failure at start, 64 usage, 78 configuration. */
+ * Order: keeper (it hands over all fds that it holds) -> images -> procs -> sockets -> recovery -> READY. The sockets
+ * are open before recovery, but only Version and Status are served until it has ended. SIGTERM drains the CRI
+ * connections and ends crispd; the containers and the keeper run on. SIGHUP does the same when the configuration file
+ * has no error; the keeper then starts the next crispd, which reads it. Exit codes: 0; 1 a failure at start; 64 usage;
+ * 78 configuration. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -67,7 +69,7 @@ static void die(const struct err *e)
 	loop_stop();
 }
 
-/* The other programs stand beside this one, as the build and `make install` put them. */
+/* The other programs are in the directory of this one: the build and `make install` put them there. */
 static const char *program(const char *name)
 {
 	char path[PATH_MAX];
@@ -96,7 +98,8 @@ static int make_directories(struct err *e)
 	return 0;
 }
 
-/* Two crispds over one root would ruin each other's records. Nothing closes the lock: it lives as long as we do. */
+/* Two crispds over one root would overwrite each other's records. The fd is never closed: the lock lasts as long as the
+ * process. */
 static int lock_root(struct err *e)
 {
 	const char *path = arena_printf(config.arena, "%s/lock", config.root);
@@ -151,8 +154,8 @@ static void label_trees(const char *label, const char *const *paths, start_label
 	unpack_label(label, paths, done, arg);
 }
 
-/* What is made in these inherits their type. An overlay has its own context, but a program that is mapped from it is
- * checked by its file in the layer or the writable part too (kernel 6.1). */
+/* Files that are made in these directories inherit their SELinux type. An overlay mount has a context of its own, but
+ * for a program that is mapped from it the kernel also checks the file in the layer or in the upper directory (6.1). */
 static int label_root(struct err *e)
 {
 	static const char *const names[] = { "layers", "ingest", "snapshots" };
@@ -161,7 +164,7 @@ static int label_root(struct err *e)
 		const char *path = arena_printf(config.arena, "%s/%s", config.root, names[i]);
 		auto_fd int fd = -1;
 
-		if (mkdir(path, 0700) < 0 && errno != EEXIST) /* ingest: the others are there */
+		if (mkdir(path, 0700) < 0 && errno != EEXIST) /* ingest: images/ has made the others */
 			return err_os(e, ERR_INTERNAL, "make %s", path);
 		fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		if (fd < 0 || selinux_label_fd(fd, selinux_image()) < 0)
@@ -213,7 +216,7 @@ static int listen_all(struct err *e)
 	return http_server_listen(http, config.http, e) < 0 ? err_wrap(e, "http") : 0;
 }
 
-/* Start-up touched pages of some thirty libraries that an idle daemon never looks at again. */
+/* Start-up touches pages of some thirty libraries that an idle daemon does not need again. */
 static void on_settled(struct timer *t)
 {
 	(void)t;
@@ -237,7 +240,7 @@ static void on_recovered(void *arg)
 	static const struct apparmor_config as_the_kernel_has_it;
 
 	(void)arg;
-	apparmor_open(&as_the_kernel_has_it, on_apparmor, NULL); /* before the first container could want its profile */
+	apparmor_open(&as_the_kernel_has_it, on_apparmor, NULL); /* before a container can ask for the profile */
 }
 
 static int recover(struct err *e)
@@ -306,7 +309,7 @@ static void on_signal(struct signal_watch *w)
 	grpc_server_drain(grpc, on_drained, NULL);
 }
 
-/* A new configuration is a new crispd: containers do not notice. A file that is no good changes nothing. */
+/* A new configuration needs a new crispd; containers do not notice the change. A file with an error changes nothing. */
 static void on_reload(struct signal_watch *w)
 {
 	struct config next;
@@ -315,8 +318,8 @@ static void on_reload(struct signal_watch *w)
 	if (config_load(&next, config_file, &e) < 0)
 		log_error("reload_refused error=%s", log_quote(e.msg));
 	else if (strcmp(next.state, config.state) != 0 || strcmp(next.root, config.root) != 0)
-		log_error("reload_refused error=\"root and state are where everything is: stop crisp-keeper to change "
-			  "them\"");
+		log_error("reload_refused error=\"root and state hold all records and sockets: stop crisp-keeper to "
+			  "change them\"");
 	else
 		on_signal(w);
 	config_free(&next);
@@ -344,7 +347,7 @@ static int parse_arguments(int argc, char **argv, const char **file, const char 
 	return 0;
 }
 
-/* RLIMIT_NOFILE is raised for us alone: the keeper restores its own for every child. */
+/* RLIMIT_NOFILE is raised for crispd only: children are made by the keeper and have the keeper's limit. */
 static void raise_file_limit(void)
 {
 	struct rlimit limit;
@@ -355,8 +358,8 @@ static void raise_file_limit(void)
 	}
 }
 
-/* glibc raises both limits by itself at the first big message and then never gives such memory back: 19 MiB against
- * 2. */
+/* At the first big message glibc raises both thresholds, and then it never returns such memory to the kernel: 19 MiB
+ * stayed resident, with the thresholds pinned 2 MiB. */
 static void pin_malloc(void)
 {
 	mallopt(M_MMAP_THRESHOLD, 128 << 10);

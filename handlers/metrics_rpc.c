@@ -1,8 +1,8 @@
-/* metrics_rpc.c - ListMetricDescriptors and ListPodSandboxMetrics: the families that the kubelet shows at
+/* metrics_rpc.c - ListMetricDescriptors and ListPodSandboxMetrics: the metric families that the kubelet serves at
  * /metrics/cadvisor.
  *
- * Asked for with the kubelet's gate PodAndContainerStatsFromCRI. A value is an integer there, so seconds are whole. The
- * families and their labels beyond the base are those of metrics_rpc.def. Spec: CRI v1; github.com/google/cadvisor
+ * The kubelet calls them with its feature gate PodAndContainerStatsFromCRI. CRI's values are integers, so seconds are
+ * whole. metrics_rpc.def has the families and their further labels. Spec: CRI v1; github.com/google/cadvisor
  * docs/storage/prometheus.md. */
 #include <stdio.h>
 #include <string.h>
@@ -36,7 +36,7 @@ enum family_id {
 static const struct family {
 	const char *name, *help;
 	Runtime__V1__MetricType type;
-	const char *extra[EXTRA_MAX]; /* label names behind the base ones; NULL ends them */
+	const char *extra[EXTRA_MAX]; /* names of the labels behind base_labels; ended by NULL */
 } families[FAMILIES] = {
 #define FAMILY(name, type, help, ...) \
 	[FAMILY_##name] = { "container_" #name, help, RUNTIME__V1__METRIC_TYPE__##type, { __VA_ARGS__ } },
@@ -127,7 +127,7 @@ static void put_cpu(struct sink *k, const struct usage *u, const struct usage_mo
 	PUT(k, cpu_user_seconds_total, m->user_ns / NS_PER_S, NULL);
 	PUT(k, cpu_system_seconds_total, m->system_ns / NS_PER_S, NULL);
 	if (!m->periods)
-		return; /* no quota */
+		return; /* the container has no CPU quota */
 	PUT(k, cpu_cfs_periods_total, m->periods, NULL);
 	PUT(k, cpu_cfs_throttled_periods_total, m->throttled_periods, NULL);
 	PUT(k, cpu_cfs_throttled_seconds_total, m->throttled_ns / NS_PER_S, NULL);
@@ -155,7 +155,7 @@ static void put_memory(struct sink *k, const struct usage *u, const struct usage
 	PUT(k, oom_events_total, m->oom_kills, NULL);
 }
 
-/* "/dev/vda"; a device without a name has its numbers. */
+/* "/dev/vda"; "MAJOR:MINOR" for a device without a name. */
 static const char *device_name(const struct io_device *d, struct arena *a)
 {
 	char path[64], target[512];
@@ -186,7 +186,7 @@ static void put_io(struct sink *k, const struct io_devices *io)
 	}
 }
 
-/* The writable layer, and the filesystem that all of them are on; not before it was measured (snapshot.h). */
+/* The writable layer and the file system of all writable layers. Nothing before the first measure (snapshot.h). */
 static void put_layer(struct sink *k, const struct container *c)
 {
 	const char *root = images_config()->root, *name;
@@ -221,7 +221,8 @@ static void put_pressure(struct sink *k, const struct usage *u)
 	}
 }
 
-/* A pod with more processes or open files than a slice of a turn should cost has no figure for files. */
+/* Files are not counted in a container with more than 255 processes, nor when the pod has more than 2048 open files:
+ * that would take too long in one turn of the loop. */
 static void put_processes(struct sink *k, const struct container *c, const struct usage_more *m, size_t *files_left)
 {
 	pid_t pids[PROCESSES_MAX];

@@ -23,7 +23,7 @@ static int page_metrics(void *arg, const char *path, struct buf *body, const cha
 	return 200;
 }
 
-/* 200 while the loop turns and the keeper is there: a liveness probe restarts us for less. */
+/* 200 while the loop runs and the keeper is connected. Nothing else counts: a failed liveness probe restarts crispd. */
 static int page_healthz(void *arg, const char *path, struct buf *body, const char **type)
 {
 	(void)arg;

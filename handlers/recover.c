@@ -1,8 +1,9 @@
 /* recover.c - see recover.h.
  *
- *   records -> containers adopted or declared dead -> sandboxes adopted or NOTREADY -> orphans out -> DISCARDS -> done
+ *   records read -> containers adopted or EXITED -> sandboxes adopted or NOTREADY -> orphans removed -> WAIT -> done
  *
- * Waits on: the removal of sandboxes whose RunPodSandbox never ended, and CNI DEL of those of an earlier boot. */
+ * An orphan is a process, snapshot, bundle, checkpoint, namespace or cgroup that no record names.
+ * Waits on: the removal of sandboxes whose RunPodSandbox was cut off; CNI DEL for sandboxes of an earlier boot. */
 #include "handlers/recover.h"
 
 #include <dirent.h>
@@ -29,7 +30,7 @@
 #include "reactor/own.h"
 
 struct recovery {
-	size_t pending; /* discards and network give-backs under way */
+	size_t pending; /* removals of sandboxes, and CNI DELs */
 	void (*done)(void *arg);
 	void *arg;
 	struct timer timer;
@@ -61,8 +62,8 @@ static void on_recovery_discarded(void *arg)
 
 /* ---- containers ---- */
 
-/* One of this boot is adopted in any state: a crash may have come between its start and the record, or between its exit
- * and the runtime's `delete`. */
+/* A container of this boot is adopted in every state: crispd may have died between its start and the record of the
+ * start, or between its exit and the runtime's `delete`. */
 static void recover_container(void *arg, struct container *c)
 {
 	struct recovery *r = arg;
@@ -138,7 +139,7 @@ static void discard_hidden(void *arg, struct sandbox *s)
 	sandbox_flow_discard(s, on_recovery_discarded, r);
 }
 
-/* ---- what nobody owns ---- */
+/* ---- orphans ---- */
 
 static void drop_kept(void *arg, const struct kept_report *k)
 {
@@ -170,7 +171,7 @@ static void drop_snapshot(void *arg, const char *id)
 	snapshot_remove(id);
 }
 
-/* Everything mounted below dir/name, whatever it was. */
+/* Unmounts all that is mounted below the bundle. 599: a mount point that crisp makes has fewer bytes (config.c). */
 static void unmount_below(const char *bundle)
 {
 	auto_file FILE *f = fopen("/proc/self/mountinfo", "re");

@@ -1,10 +1,11 @@
 /* remove_flow.c - see remove_flow.h.
  *
- *   LANE ---turn---> REMOVE ---gone---> all waiters hear of it
+ *   LANE ---turn---> REMOVE ---removed---> all waiters are told, the container is freed
  *                       |
- *                       +---failed---> they hear why; the container is still there
+ *                       +---failed---> all waiters get the error; the container stays
  *
- * `removing` is set from the first moment, so nobody queues behind the removal on a lane that is about to go. */
+ * `removing` is set at once, so that no other operation queues behind the removal on a lane that is freed with it.
+ * Waits on: the container's lane; procs/remove.c. */
 #include "handlers/remove_flow.h"
 
 #include <stdlib.h>

@@ -1,13 +1,13 @@
 /* restore_flow.c - see restore_flow.h.
  *
- *   UNPACK ---unpacked, read---> APPLY ---the writable part is as it was---> DONE, all waiters get the id
+ *   UNPACK ---unpacked, read---> APPLY ---the writable layer is filled---> DONE, all waiters get the id
  *     | |                        ^ |
- *     | +---no image---> PULL ---+ +---failed---> UNDO ---container and snapshot are gone---> FAILED
- *     |                   |                                                                   ^ ^
- *     |                   +---failed----------------------------------------------------------+ |
- *     +---failed--------------------------------------------------------------------------------+
+ *     | +---no image---> PULL ---+ +---failed---> UNDO ---container and snapshot are removed---> FAILED
+ *     |                   |                                                                      ^ ^
+ *     |                   +---failed-------------------------------------------------------------+ |
+ *     +---failed-----------------------------------------------------------------------------------+
  *
- * The container begins with APPLY and holds its own lane until the end, so whoever wants to remove it waits.
+ * The container is made in APPLY and holds its own lane until the end, so that its removal waits.
  * Waits on: a child (UNPACK, APPLY), a pull (PULL), the lane's first turn (APPLY), the removal (UNDO). */
 #include "handlers/restore_flow.h"
 
@@ -90,7 +90,7 @@ static void on_restore_removed(struct removal_wait *w, const struct err *e)
 	restore_failed(m);
 }
 
-/* Somebody may wait for the container's lane already: it goes as any other does, behind them. */
+/* Other calls may wait for the container's lane already, so it is removed by remove_flow(), in turn behind them. */
 static void restore_fail(struct restore *m, const struct err *e)
 {
 	m->err = *e;
@@ -102,7 +102,7 @@ static void restore_fail(struct restore *m, const struct err *e)
 	lane_leave(&m->pass);
 }
 
-/* ---- what was checkpointed, and what is asked for ---- */
+/* ---- the checkpoint and the request ---- */
 
 static const struct image *base_image(const struct checkpoint_dump *d)
 {
@@ -114,7 +114,8 @@ static const struct image *base_image(const struct checkpoint_dump *d)
 	return img;
 }
 
-/* By its digest where that is known, for a tag may have moved. A mere id, CRI-O's, names no registry. */
+/* The digest first, since a tag may have moved. A plain id, as CRI-O writes it, names no registry and cannot be
+ * pulled. */
 static const char *base_name(const struct checkpoint_dump *d)
 {
 	if (strchr(d->image_ref, '@'))
@@ -137,8 +138,9 @@ static bool has_mount(const json_t *spec, const char *destination)
 	return false;
 }
 
-/* CRIU mounts what was mounted, from where the new config.json says: one that is missing there fails it late and
- * badly, one that was not there before would be left out in silence. */
+/* CRIU mounts what was mounted at the checkpoint, from the sources in the new config.json. A mount that is missing
+ * there makes CRIU fail late, with an error that does not name it. A mount that is new there would be left out
+ * silently. */
 static int check_mounts(const struct restore *m, struct err *e)
 {
 	auto_json json_t *now = bundle_read_config(m->container->bundle, e);
@@ -153,11 +155,13 @@ static int check_mounts(const struct restore *m, struct err *e)
 		const char *to = json_string_value(json_object_get(v, "destination"));
 
 		if (type && to && strcmp(type, "bind") == 0 && !has_mount(now, to))
-			return err_set(e, ERR_INVALID_ARGUMENT, "it was made with a mount at %.200s: ask for one", to);
+			return err_set(e, ERR_INVALID_ARGUMENT,
+				       "the checkpoint has a mount at %.200s, the request has none", to);
 	}
 	for (i = 0; i < m->config.mounts.n; i++)
 		if (!has_mount(m->dump.spec, m->config.mounts.at[i].container_path))
-			return err_set(e, ERR_INVALID_ARGUMENT, "it was made without a mount at %.200s",
+			return err_set(e, ERR_INVALID_ARGUMENT,
+				       "the request has a mount at %.200s, the checkpoint has none",
 				       m->config.mounts.at[i].container_path);
 	return 0;
 }
@@ -167,10 +171,10 @@ static int check_dump(const struct restore *m, const struct sandbox *s, struct e
 	const char *inventory = arena_printf(m->arena, "%s/checkpoint/inventory.img", m->stage);
 
 	if (access(inventory, R_OK) < 0)
-		return err_set(e, ERR_INVALID_ARGUMENT, "checkpoint/inventory.img is missing: no CRIU images");
+		return err_set(e, ERR_INVALID_ARGUMENT, "checkpoint/inventory.img is missing: not made by CRIU");
 	if (m->dump.terminal != m->config.tty)
-		return err_set(e, ERR_INVALID_ARGUMENT, "it was made %s a terminal, tty must be %s",
-			       m->dump.terminal ? "with" : "without", m->dump.terminal ? "true" : "false");
+		return err_set(e, ERR_INVALID_ARGUMENT, "the checkpoint has %s terminal: tty must be %s",
+			       m->dump.terminal ? "a" : "no", m->dump.terminal ? "true" : "false");
 	if (!s || s->state != SANDBOX_READY)
 		return err_set(e, ERR_FAILED_PRECONDITION, "sandbox %.12s is not ready", m->sandbox);
 	return 0;
@@ -221,9 +225,9 @@ static void restore_make(struct restore *m, const struct image *img)
 	struct err e;
 
 	if (!img->tags.n)
-		image.name = base_name(&m->dump); /* not the checkpoint's */
+		image.name = base_name(&m->dump); /* without a tag it would be the name of the archive */
 	if (m->config.command.n + m->config.args.n + image.entrypoint.n + image.cmd.n == 0)
-		image.entrypoint = m->dump.args; /* nothing is executed, but it must be said */
+		image.entrypoint = m->dump.args; /* not executed, but config.json must have args */
 	sm_move(&m->sm, APPLY);
 	m->container = container_new(sandbox_find(m->sandbox), &m->config, &image);
 	m->container->restore = arena_strdup(m->container->arena, m->stage);
@@ -232,7 +236,9 @@ static void restore_make(struct restore *m, const struct image *img)
 	lane_enter(&m->container->lane, &m->pass, on_restore_turn);
 }
 
-/* What speaks against a name from outside, or against its image, is no word about what the request names. */
+/* The request names the checkpoint; the name of the image comes out of it. NOT_FOUND would say that the checkpoint does
+ * not exist, and UNAUTHENTICATED or PERMISSION_DENIED that the request lacks rights: so these become
+ * FAILED_PRECONDITION. */
 static void on_restore_pulled(void *arg, const struct err *failed, const char *id)
 {
 	struct restore *m = arg;
@@ -242,7 +248,7 @@ static void on_restore_pulled(void *arg, const struct err *failed, const char *i
 		e = *failed;
 		if (e.code == ERR_NOT_FOUND || e.code == ERR_UNAUTHENTICATED || e.code == ERR_PERMISSION_DENIED)
 			e.code = ERR_FAILED_PRECONDITION;
-		err_wrap(&e, "its image %.300s is not here, and cannot be pulled", base_name(&m->dump));
+		err_wrap(&e, "its image %.300s is not in the store and cannot be pulled", base_name(&m->dump));
 	}
 	if (failed || check_dump(m, sandbox_find(m->sandbox), &e) < 0)
 		return restore_fail(m, &e);
@@ -270,7 +276,7 @@ static void on_restore_unpacked(void *arg, const struct err *failed)
 
 /* ---- the beginning ---- */
 
-/* No reference of an image begins so. */
+/* A reference of an image never begins with a slash. */
 static bool is_path(const char *image)
 {
 	return image[0] == '/';

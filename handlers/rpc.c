@@ -2,9 +2,9 @@
  *
  *   grpc call ---decode---> handler ---rpc_reply / rpc_fail---> encode, answer, free
  *      |                       |
- *      +--client gone----------+--> call = NULL; on_gone in the same turn; the answer is dropped
+ *      +--client gone----------+--> call = NULL; rpc_on_gone()'s fn in the same turn; the answer is dropped
  *
- * Every failed call is logged here, once: nowhere below. */
+ * Every failed call is logged here and nowhere below, so that an error has one line in the log. */
 #include "handlers/rpc.h"
 
 #include <stdlib.h>
@@ -59,7 +59,7 @@ static void rpc_count(struct rpc *r, const struct err *e)
 		return;
 	}
 	metric_add(METRIC_rpc_failed_total, short_name(r), 1);
-	/* A client polls for what is gone; that is not an operator's business. */
+	/* Clients poll for objects that were removed: NOT_FOUND is no news for an operator. */
 	log_line(e->code == ERR_NOT_FOUND || e->code == ERR_UNIMPLEMENTED ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARN,
 		 "rpc_failed method=%s code=%s took_us=%lld error=%s", short_name(r), err_name(e->code),
 		 (long long)took_ns / 1000, log_quote(e->msg));
@@ -80,7 +80,7 @@ void rpc_reply(struct rpc *r, const void *message)
 	assert(((const ProtobufCMessage *)message)->descriptor == r->method->descriptor->output);
 	rpc_count(r, NULL);
 	if (r->call) {
-		/* Into its place: the output of an ExecSync may have 16 MiB, and a copy of that takes milliseconds. */
+		/* Packed in place: the output of an ExecSync may have 16 MiB, and copying it takes milliseconds. */
 		at = grpc_reply_room(r->call, protobuf_c_message_get_packed_size(message));
 		if (at)
 			protobuf_c_message_pack(message, at);
@@ -212,7 +212,7 @@ static void on_rpc_call(void *arg, struct grpc_call *call, const char *path, con
 
 	(void)arg;
 	if (!m) {
-		err_set(&e, ERR_UNIMPLEMENTED, "unknown method %.200s: this server speaks runtime.v1", path);
+		err_set(&e, ERR_UNIMPLEMENTED, "unknown method %.200s: this server implements runtime.v1", path);
 		return grpc_fail(call, &e);
 	}
 	r = rpc_new(call, m);
@@ -221,13 +221,13 @@ static void on_rpc_call(void *arg, struct grpc_call *call, const char *path, con
 		return rpc_fail(r, &e);
 	}
 	if (!serving && !m->always_served) {
-		err_set(&e, ERR_UNAVAILABLE, "starting: the state of the last run is being read");
+		err_set(&e, ERR_UNAVAILABLE, "starting: the records of the last run are being read");
 		return rpc_fail(r, &e);
 	}
 	allocator = (ProtobufCAllocator){ arena_take, arena_leave, r->arena };
 	request = protobuf_c_message_unpack(m->descriptor->input, &allocator, len, msg);
 	if (!request) {
-		err_set(&e, ERR_INVALID_ARGUMENT, "malformed request: %zu bytes are no %s", len,
+		err_set(&e, ERR_INVALID_ARGUMENT, "malformed request: %zu bytes are not a valid %s", len,
 			m->descriptor->input->short_name);
 		return rpc_fail(r, &e);
 	}

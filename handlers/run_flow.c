@@ -2,8 +2,10 @@
  *
  *   LANE ---turn---> UP ---done---> READY, all waiters get the id
  *                     |
- *                     +---failed---> undone; the waiters get the reason; the sandbox is gone, or stays NOTREADY
- *                                    when its network could not be undone */
+ *                     +---failed---> undone; all waiters get the error; the sandbox is freed, or it stays NOTREADY
+ *                                    when its network could not be undone
+ *
+ * Waits on: the sandbox's lane; procs/sandbox_up.c. */
 #include <stdlib.h>
 
 #include "api.pb-c.h"
@@ -109,7 +111,8 @@ void sandbox_flow_run(struct rpc *r, const struct sandbox_config *config)
 			config->runtime_handler);
 		return rpc_fail(r, &e);
 	}
-	/* A pod whose containers could never start is not made: its network and addresses would be for nothing. */
+	/* A pod whose handler has no program is refused: its containers could never start, and it would hold an
+	 * address. */
 	if (sandbox_check(config, &e) < 0 || runtime_usable(handler, &e) < 0)
 		return rpc_fail(r, &e);
 	s = sandbox_new(config);

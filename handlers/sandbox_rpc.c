@@ -33,8 +33,8 @@ void rpc_run_pod_sandbox(struct rpc *r, const void *request)
 	sandbox_flow_run(r, &config);
 }
 
-/* The sandbox to be stopped or removed; NULL and the rpc was answered: an unknown one is gone already, which is
- * success. */
+/* The sandbox to be stopped or removed. NULL: the rpc was answered. An unknown sandbox was removed before, which is
+ * success: api.proto says idempotent. */
 static struct sandbox *still_there(struct rpc *r, const char *id, const void *success)
 {
 	struct sandbox *s = *id ? sandbox_find(id) : NULL;
@@ -69,7 +69,7 @@ void rpc_remove_pod_sandbox(struct rpc *r, const void *request)
 		sandbox_flow_remove(r, s);
 }
 
-/* One key "info", as other runtimes do, whose value crictl and tools read as JSON. */
+/* One key "info" with JSON, as other runtimes have it: crictl and other tools read it. */
 static struct pairs sandbox_info(const struct sandbox *s, struct arena *a)
 {
 	struct pair *one = arena_zalloc(a, sizeof(*one));
@@ -91,7 +91,7 @@ void rpc_pod_sandbox_status(struct rpc *r, const void *request)
 	const Runtime__V1__PodSandboxStatusRequest *in = request;
 	Runtime__V1__PodSandboxStatusResponse out = RUNTIME__V1__POD_SANDBOX_STATUS_RESPONSE__INIT;
 	struct arena *a = rpc_arena(r);
-	const struct sandbox *s = rpc_sandbox(r, in->pod_sandbox_id); /* NULL: r is gone */
+	const struct sandbox *s = rpc_sandbox(r, in->pod_sandbox_id); /* NULL: r was answered */
 
 	if (!s)
 		return;
@@ -134,7 +134,7 @@ static Runtime__V1__PodSandbox *sandbox_item(struct sandbox *s, struct arena *a)
 	return item;
 }
 
-/* The Stream's request has the List's one field under the same number and name: the generated structs are the same. */
+/* The request of the Stream RPC has the same single field as the List's, so one function serves both structs. */
 static void *sandbox_list_item(const void *request, const char *id, struct arena *a)
 {
 	const Runtime__V1__ListPodSandboxRequest *in = request;

@@ -1,6 +1,7 @@
-/* stats_rpc.c - what containers and pods use. Spec: CRI v1 RuntimeService, ContainerStats and PodSandboxStats.
+/* stats_rpc.c - the usage of containers and pods. Spec: CRI v1 RuntimeService, ContainerStats and PodSandboxStats.
  *
- * Only what runs has numbers: lists leave the others out, a question for one of them answers with attributes alone. */
+ * Only running containers and READY sandboxes have numbers. Lists leave the others out; a call for one of the others
+ * answers with its attributes alone. */
 #include <string.h>
 
 #include "handlers/convert.h"
@@ -29,7 +30,7 @@ static Runtime__V1__PsiData *psi_line(const struct pressure_line *in, struct are
 {
 	Runtime__V1__PsiData *out = NEW_MESSAGE(a, Runtime__V1__PsiData, runtime__v1__psi_data__init);
 
-	/* Nanoseconds, as runtimes hand it on. */
+	/* The kernel counts microseconds; other runtimes answer with nanoseconds, and so does this one. */
 	out->total = in->total_us * 1000;
 	out->avg10 = in->avg10;
 	out->avg60 = in->avg60;
@@ -120,7 +121,7 @@ static Runtime__V1__ContainerAttributes *container_attributes(const struct conta
 	return out;
 }
 
-/* Measured in the background at most every ten seconds; before the first measure came back it is unknown. */
+/* A child measures it, at most every ten seconds. NULL before the first measure has ended. */
 static Runtime__V1__FilesystemUsage *writable_layer(const struct container *c, struct arena *a)
 {
 	Runtime__V1__FilesystemUsage *out;
@@ -162,7 +163,7 @@ void rpc_container_stats(struct rpc *r, const void *request)
 	const Runtime__V1__ContainerStatsRequest *in = request;
 	Runtime__V1__ContainerStatsResponse out = RUNTIME__V1__CONTAINER_STATS_RESPONSE__INIT;
 	struct arena *a = rpc_arena(r);
-	struct container *c = rpc_container(r, in->container_id); /* NULL: r is gone */
+	struct container *c = rpc_container(r, in->container_id); /* NULL: r was answered */
 
 	if (!c)
 		return;
@@ -195,11 +196,11 @@ static bool stats_filter(const Runtime__V1__ContainerStatsFilter *f, const struc
 	same.id = f->id;
 	same.pod_sandbox_id = f->pod_sandbox_id;
 	same.n_label_selector = f->n_label_selector;
-	same.label_selector = (void *)f->label_selector; /* every map has one shape: struct map_entry */
+	same.label_selector = (void *)f->label_selector; /* every map has the layout of struct map_entry */
 	return filter_container(&same, c);
 }
 
-/* The Stream's request has the List's one field under the same number and name: the generated structs are the same. */
+/* The request of the Stream RPC has the same single field as the List's, so one function serves both structs. */
 static void *container_item(const void *request, const char *id, struct arena *a)
 {
 	const Runtime__V1__ListContainerStatsRequest *in = request;
@@ -208,7 +209,7 @@ static void *container_item(const void *request, const char *id, struct arena *a
 	return c && stats_filter(in->filter, c) ? container_stats(c, a) : NULL;
 }
 
-/* A thousand containers may each have 256 KiB of annotations, which no reader of statistics looks at. */
+/* A thousand containers may each have 256 KiB of annotations, which no client of statistics reads. */
 static void container_shrink(void *item)
 {
 	Runtime__V1__ContainerStats *s = item;
@@ -261,8 +262,8 @@ static Runtime__V1__NetworkInterfaceUsage *interface_usage(const struct net_usag
 	return out;
 }
 
-/* The default interface is the one that CNI was told to make; without it, the first. hostNetwork: none, it is the
- * node's. */
+/* The default interface is eth0, the name that CNI was given; where it is missing, the first interface. A pod in the
+ * host's network has no interfaces of its own: NULL. */
 static Runtime__V1__NetworkUsage *network_usage(const struct sandbox *s, int64_t at_ns, struct arena *a)
 {
 	struct net_usage found[INTERFACES_MAX];
@@ -292,7 +293,7 @@ static Runtime__V1__NetworkUsage *network_usage(const struct sandbox *s, int64_t
 	return out;
 }
 
-/* Not what is in the pod's group: other pods may have the same parent. */
+/* The containers are counted one by one: the cgroup above them may be a parent that other pods have too. */
 static size_t count_processes(const struct sandbox *s)
 {
 	pid_t pids[PROCESSES_MAX];

@@ -76,7 +76,7 @@ static Runtime__V1__PodSandboxNetworkStatus *network_of(const struct sandbox *s,
 	Runtime__V1__PodSandboxNetworkStatus *out =
 		NEW_MESSAGE(a, Runtime__V1__PodSandboxNetworkStatus, runtime__v1__pod_sandbox_network_status__init);
 
-	/* Addresses of a stopped sandbox may already belong to another one. */
+	/* The addresses of a stopped sandbox may belong to another sandbox already. */
 	if (!s->ips.n || s->state != SANDBOX_READY)
 		return out;
 	out->ip = (char *)s->ips.at[0];

@@ -1,8 +1,8 @@
 /* stream.c - see stream.h.
  *
- *   stream_url() ---> token ---GET or POST with it---> taken; upgraded ---> stream/command.c, stream/forward*.c
- *                       |                                   +--no protocol in common--> 403, no upgrade --> 400
- *                       +---1 min---> gone                unknown, used or late --> 404
+ *   stream_url() ---> TOKEN ---GET or POST with it---> taken, upgraded ---> stream/command.c, stream/forward*.c
+ *                       |                                |   no protocol in common: 403; no upgrade asked for: 400
+ *                       +---1 min---> removed            +   unknown, used or expired token: 404
  *
  * Waits on: the http server; one timer for the oldest token. */
 #include "handlers/stream.h"
@@ -55,7 +55,7 @@ static void watch_oldest(void)
 		timer_clear(&oldest);
 }
 
-/* What it stood for, owned by the caller. */
+/* Removes the token; its request becomes owned by the caller. */
 static struct stream_request *token_take(struct token *k)
 {
 	struct stream_request *r = k->request;
@@ -109,7 +109,7 @@ const char *stream_url(const struct stream_request *r, struct arena *a, struct e
 	struct token *k;
 
 	if (by_text.used >= TOKENS_MAX) {
-		err_set(e, ERR_RESOURCE_EXHAUSTED, "%d streams were asked for and not fetched yet", TOKENS_MAX);
+		err_set(e, ERR_RESOURCE_EXHAUSTED, "%d streams were asked for and have no client yet", TOKENS_MAX);
 		return NULL;
 	}
 	k = new_zero(struct token);
@@ -122,7 +122,7 @@ const char *stream_url(const struct stream_request *r, struct arena *a, struct e
 	return arena_printf(a, "%s/%s/%s", base_url, verbs[r->kind], k->text);
 }
 
-/* ---- what protocol ---- */
+/* ---- the protocol ---- */
 
 static const struct stream_protocol command_spdy[] = {
 	{ "v4.channel.k8s.io", STREAM_SPDY, 4 },
@@ -146,7 +146,7 @@ static const struct stream_protocol forward_ws[] = {
 	{ "v4.base64.channel.k8s.io", STREAM_WS_BASE64, 4 }, { "", STREAM_WS, 4 }, { 0 },
 };
 
-/* The first of the client's list that is in ours; no list is a list of "". */
+/* The first protocol of the client's list that this server has, too. A client without a list asks for "". */
 static const struct stream_protocol *protocol_choose(const char *list, const struct stream_protocol *ours)
 {
 	do {
@@ -162,7 +162,7 @@ static const struct stream_protocol *protocol_choose(const char *list, const str
 	return NULL;
 }
 
-/* ---- the http side ---- */
+/* ---- the http server ---- */
 
 struct accepted {
 	struct stream_request *request;
@@ -263,7 +263,7 @@ static void on_stream_ask(void *arg, struct http_ask *ask)
 
 	(void)arg;
 	if (!r)
-		http_ask_refuse(ask, 404, NULL, "unknown, used or late");
+		http_ask_refuse(ask, 404, NULL, "the token is unknown, was used or has expired");
 	else if (http_ask_upgrades_to(ask, "websocket"))
 		ask_websocket(ask, r);
 	else if (http_ask_upgrades_to(ask, "SPDY/3.1"))

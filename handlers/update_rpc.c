@@ -1,4 +1,4 @@
-/* update_rpc.c - new limits for containers and pods. Spec: CRI v1 RuntimeService. */
+/* update_rpc.c - UpdateContainerResources and UpdatePodSandboxResources. Spec: CRI v1 RuntimeService. */
 #include <string.h>
 
 #include "handlers/convert.h"
@@ -29,7 +29,7 @@ void rpc_update_container_resources(struct rpc *r, const void *request)
 	if (!c)
 		return;
 	if (in->windows) {
-		err_set(&e, ERR_INVALID_ARGUMENT, "windows: this is Linux");
+		err_set(&e, ERR_INVALID_ARGUMENT, "windows: not supported on Linux");
 		return rpc_fail(r, &e);
 	}
 	if (c->removing) {
@@ -54,7 +54,7 @@ struct pod_update {
 static void pod_update_note(struct pod_update *u)
 {
 	Runtime__V1__UpdatePodSandboxResourcesResponse out = RUNTIME__V1__UPDATE_POD_SANDBOX_RESOURCES_RESPONSE__INIT;
-	struct sandbox *s = rpc_sandbox(u->rpc, u->id); /* NULL: it went meanwhile */
+	struct sandbox *s = rpc_sandbox(u->rpc, u->id); /* NULL: it was removed meanwhile */
 	struct err e;
 
 	if (!s)
@@ -78,8 +78,8 @@ static void on_pod_limited(void *arg, const struct err *e)
 		pod_update_note(u);
 }
 
-/* The kubelet has resized its pod cgroup already; what it tells is noted and shown. A pod whose cgroup nobody else
- * limits is limited here. */
+/* The kubelet has resized the pod's cgroup itself, so the values are only recorded. A pod without a cgroup_parent has a
+ * cgroup of crisp's, which is limited here. */
 void rpc_update_pod_sandbox_resources(struct rpc *r, const void *request)
 {
 	const Runtime__V1__UpdatePodSandboxResourcesRequest *in = request;

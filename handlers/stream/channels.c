@@ -1,5 +1,5 @@
-/* channels.c - see channels.h. Binary messages pass through in pieces; encoded ones are gathered, up to 1
- * MiB. */
+/* channels.c - see channels.h. A binary message passes through piece by piece; an encoded message is gathered first, up
+ * to 1 MiB. */
 #include "handlers/stream/channels.h"
 
 #include <openssl/evp.h>
@@ -16,11 +16,11 @@ enum { CLOSE_SIGNAL = 255, ENCODED_MAX = 1 << 20, NO_CHANNEL = 256 };
 struct channels {
 	struct websocket *socket;
 	bool base64, closes;
-	unsigned channel; /* of the message that is coming; NO_CHANNEL before its first byte */
+	unsigned channel; /* of the message that is being read; NO_CHANNEL before its first byte */
 	struct buf encoded;
-	const struct channels_events *events; /* NULL: let go, or told that it is gone */
+	const struct channels_events *events; /* NULL: no event is sent any more */
 	void *arg;
-	struct timer timer; /* frees it: its maker may let go inside an event */
+	struct timer timer; /* frees the struct: its owner may close it inside an event */
 };
 
 static void channels_give(struct channels *c, const void *p, size_t n)
@@ -40,7 +40,7 @@ static void channels_tell_gone(struct channels *c)
 		events->gone(c->arg);
 }
 
-/* EVP_DecodeBlock() counts the padding as bytes. */
+/* EVP_DecodeBlock() counts padding as decoded bytes, so the padding is subtracted. */
 static void channels_decode(struct channels *c)
 {
 	size_t len = c->encoded.len, padding = 0;
@@ -52,7 +52,7 @@ static void channels_decode(struct channels *c)
 	n = len % 4 ? -1 : EVP_DecodeBlock(plain, c->encoded.at, (int)len);
 	buf_free(&c->encoded);
 	if (n < 0)
-		log_info("stream_broken error=\"a message that is not base64\"");
+		log_info("stream_broken error=\"a message is not base64\"");
 	else if ((size_t)n > padding)
 		channels_give(c, plain, (size_t)n - padding);
 }
@@ -61,7 +61,7 @@ static void channels_gather(struct channels *c, const struct ws_piece *p)
 {
 	buf_append(&c->encoded, p->data, p->len);
 	if (c->encoded.len > ENCODED_MAX) {
-		log_info("stream_broken error=\"an encoded message of over 1 MiB\"");
+		log_info("stream_broken error=\"an encoded message is longer than 1 MiB\"");
 		return channels_tell_gone(c);
 	}
 	if (p->last && c->encoded.len)

@@ -1,11 +1,12 @@
-/* command.c - an exec or attach and its client, joined: two machines that know nothing of each other.
+/* command.c - joins the process of an exec or attach (procs/streams.h) with its client (remote.h).
  *
- *   WAIT (for the client's streams) ---ready---> FLOW ---process ended---> remote_finish(), gone
+ *   WAIT (for the client's streams) ---ready---> FLOW ---process ended---> remote_finish(), freed
  *     |                                           |
- *     +---client gone---> gone                    +---client gone---> stdio_leave(), gone
+ *     +---client gone---> freed                   +---client gone---> stdio_leave(), freed
  *
- * Bounds: output stops when the remote has no room; input is not taken back until the process has read it, and the
- * remote stops reading over its limit. Waits on: the remote, the stdio. */
+ * Bounds: the process is not read while the remote has no room. The remote is told that input was taken when the
+ * process has read it; above its limit of input the remote does not read the client. Waits on: the remote, the
+ * stdio. */
 #include <stdlib.h>
 
 #include "handlers/stream/remote.h"
@@ -21,7 +22,7 @@ struct command {
 	struct stream_request *request;
 	struct remote *remote;
 	struct stdio *io; /* NULL: WAIT */
-	struct buf early; /* input of a client that does not wait for its other streams */
+	struct buf early; /* input that came before all streams of the client were there */
 	bool input_ended;
 	uint16_t width, height; /* in WAIT */
 	int64_t begun_ns;

@@ -1,13 +1,12 @@
-/* forward.c - port-forward over SPDY/3.1: pairs of streams, one for errors and one for data, each pair a
- * connection.
+/* forward.c - port-forward over SPDY/3.1: each connection to a port has a pair of streams, for errors and for data.
  *
- *   pair:  HALF ---the other stream---> LINKED ---connection over---> gone
- *            |                             |---data stream reset---^
- *            +---30 s---> reset, gone      +---nobody answers: the reason on the error stream, data reset---> gone
+ *   pair:  HALF ---the other stream---> LINKED ---connection ended---> freed
+ *            |                             |---data stream reset---> freed
+ *            +---30 s---> reset, freed     +---no connection: error on the error stream, data reset---> freed
  *
- * The connection stays for further pairs until the client closes it. A client of the Go library keeps no windows, so a
- * port that reads nothing can only be met by not reading the client at all, once 256 KiB wait for that port.
- * Waits on: the wire, the pairs' connections, a timer for each half pair.
+ * The client's connection stays open for further pairs until the client closes it. Clients of the Go library ignore
+ * SPDY's windows. So when a port does not read and 256 KiB wait for it, crispd stops to read the whole client.
+ * Waits on: the wire; the connections to the ports; a timer for each pair that is HALF.
  * Spec: portforward.k8s.io of Kubernetes: headers streamType, port, requestID. */
 #include <stdlib.h>
 #include <string.h>
@@ -35,11 +34,11 @@ struct pair_of_streams {
 	struct link link;
 	struct forward *forward;
 	char request_id[REQUEST_ID_MAX];
-	uint32_t error, data; /* streams; 0: not yet */
+	uint32_t error, data; /* streams; 0: not made yet */
 	uint16_t port;
 	struct portfwd *conn; /* NULL: HALF */
 	struct timer timer;
-	size_t untaken; /* bytes of the client's that wait for the port */
+	size_t untaken; /* bytes from the client that the port has not taken */
 	bool clogged, eof;
 };
 
@@ -183,7 +182,7 @@ static void pair_fail(struct pair_of_streams *p, const struct err *e)
 	arena_free(a);
 }
 
-/* The error stream is closed last: the client waits for its end. */
+/* The error stream is closed by every end of a connection: the client waits for that. */
 static void on_pair_over(void *arg, const struct err *e)
 {
 	struct pair_of_streams *p = arg;
@@ -215,7 +214,7 @@ int forward_netns(const char *sandbox_id, struct err *e)
 	arena_free(a);
 	if (fd >= 0)
 		return fd;
-	err_set(e, ERR_UNAVAILABLE, "sandbox %.12s has lost its network namespace", sandbox_id);
+	err_set(e, ERR_UNAVAILABLE, "the network namespace of sandbox %.12s is lost", sandbox_id);
 	return FORWARD_NONE;
 }
 
@@ -236,7 +235,7 @@ static void pair_link(struct pair_of_streams *p)
 
 /* ---- from the client ---- */
 
-/* Clients from before requestID made the error stream first and the data stream right after it: ids n and n + 2. */
+/* Old clients send no requestID. They make the error stream first and the data stream next, as streams n and n + 2. */
 static int request_id(const struct pairs *headers, uint32_t stream, bool is_data, char out[REQUEST_ID_MAX])
 {
 	const char *given = pairs_get(headers, "requestid");
@@ -359,7 +358,7 @@ static void on_forward_gone(void *arg)
 		pair_free(container_of(list_first(&f->pairs), struct pair_of_streams, link));
 	spdy_mux_stop(f->mux);
 	wire_close(f->wire);
-	timer_set(&f->timer, 0, on_forward_freed); /* the mux may be the one who calls */
+	timer_set(&f->timer, 0, on_forward_freed); /* not now: the mux may be the caller */
 }
 
 static void on_forward_wire_data(void *arg, const uint8_t *p, size_t n)

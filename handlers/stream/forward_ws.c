@@ -1,8 +1,8 @@
-/* forward_ws.c - port-forward over WebSocket channels, as old clients have it: for the i-th port of the request
- * channel 2i carries data and 2i + 1 errors; each begins with the port in two bytes, little end first. One connection
- * for each port, at once.
+/* forward_ws.c - port-forward over WebSocket channels, the protocol of old clients. For the i-th port of the request
+ * channel 2i carries data and channel 2i + 1 errors. Each channel begins with the port's number, two bytes in
+ * little-endian order. All ports are connected at the start, one connection each.
  *
- * Waits on: the channels, the ports' connections. Spec: kubelet's pkg "portforward", websocket.go:
+ * Waits on: the channels; the connections to the ports. Spec: kubelet's package "portforward", websocket.go:
  * v4.channel.k8s.io. */
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +20,7 @@ enum { CLOG_HIGH = 256 * 1024, CLOG_LOW = 64 * 1024 };
 struct port {
 	struct forward_ws *forward;
 	unsigned index;
-	struct portfwd *conn; /* NULL: over */
+	struct portfwd *conn; /* NULL: it has ended */
 	size_t untaken;
 	bool clogged;
 };
@@ -30,7 +30,7 @@ struct forward_ws {
 	struct channels *channels;
 	struct port *ports; /* request->ports.n of them */
 	size_t open, clogged;
-	struct timer timer; /* the first turn, and the end */
+	struct timer timer; /* on_forward_ws_begin(), later on_forward_ws_freed() */
 };
 
 static void on_forward_ws_freed(struct timer *t)
@@ -69,7 +69,7 @@ static void on_port_data(void *arg, const void *bytes, size_t n)
 
 static void on_port_eof(void *arg)
 {
-	(void)arg; /* a channel has no end of its own */
+	(void)arg; /* a channel cannot be closed alone in v4 */
 }
 
 static void on_port_taken(void *arg, size_t n)
@@ -115,7 +115,7 @@ static void on_forward_ws_data(void *arg, unsigned channel, const void *bytes, s
 
 static void on_forward_ws_closed(void *arg, unsigned channel)
 {
-	(void)arg; /* v5 only, which is not spoken here */
+	(void)arg; /* only v5 closes channels; the kubelet offers v4 for port-forward */
 	(void)channel;
 }
 

@@ -1,10 +1,11 @@
 /* spdy.c - a remote that speaks SPDY/3.1: one stream each for stdin, stdout, stderr, errors and sizes.
  *
- *   GATHER ---all streams that were asked for---> FLOW ---finish---> FLUSH ---nothing waits for a window, 60 s---> OVER
- *     |                                             |
- *     +---30 s, client gone---> OVER <---client gone+           (GATHER ---finish---> FLUSH too)
+ *   GATHER ---all streams are there---> FLOW ---finish---> FLUSH ---all bytes sent, or 60 s---> OVER
+ *     |                                   |
+ *     +---30 s, client gone---> OVER <----+ client gone       (finish leads from GATHER to FLUSH, too)
  *
- * Waits on: the wire; a timer (GATHER: 30 s to make the streams; FLUSH: 60 s; OVER: a turn of its own). */
+ * Waits on: the wire; a timer (GATHER: 30 s for the client to make its streams; FLUSH: 60 s; OVER: freed in a turn of
+ * its own). */
 #include <stdlib.h>
 #include <string.h>
 
@@ -35,8 +36,8 @@ struct spdy_remote {
 	struct spdy_mux *mux;
 	int version;
 	bool wanted[REMOTE_CHANNELS];
-	uint32_t ids[REMOTE_CHANNELS]; /* 0: not there */
-	size_t missing;                /* streams */
+	uint32_t ids[REMOTE_CHANNELS]; /* of the streams; 0: not made yet */
+	size_t missing;                /* wanted streams that are not made yet */
 	size_t untaken;                /* bytes of input */
 	struct buf sizes;
 	struct timer timer;
@@ -58,7 +59,7 @@ static void on_spdy_freed(struct timer *t)
 	free(r);
 }
 
-/* The mux may be the one who calls. */
+/* Frees in a turn of its own, because the mux may be the caller. */
 static void spdy_remote_over(struct spdy_remote *r)
 {
 	sm_move(&r->sm, OVER);
@@ -228,7 +229,7 @@ static void on_spdy_wire_room(void *arg)
 	on_spdy_room(arg, 0);
 }
 
-/* ---- what the command says ---- */
+/* ---- calls of command.c ---- */
 
 static void spdy_remote_output(struct remote *remote, bool is_stderr, const void *p, size_t n)
 {

@@ -9,11 +9,11 @@
 #include "reactor/websocket.h"
 
 struct wire {
-	struct conduit *conduit; /* of the websocket where there is one */
+	struct conduit *conduit; /* owned by the websocket where there is one */
 	struct websocket *websocket;
 	const struct wire_events *events;
 	void *arg;
-	struct timer timer; /* frees it: its maker may let go inside an event */
+	struct timer timer; /* frees the struct: its owner may close it inside an event */
 };
 
 static void on_wire_data(void *arg, uint8_t *p, size_t n)

@@ -21,7 +21,7 @@ static json_t *exit_status(int32_t exit_code)
 			 number);
 }
 
-/* Words of a runtime may be cut within a character; JSON takes UTF-8 only. */
+/* A runtime's message may be cut inside a character, but JSON must be UTF-8. */
 static void make_ascii(char *s)
 {
 	for (; *s; s++)

@@ -1,6 +1,6 @@
 /* ws.c - a remote that speaks WebSocket: channels 0 stdin, 1 stdout, 2 stderr, 3 errors, 4 sizes.
  *
- * Waits on: the socket; a timer (a turn of its own for `ready` and for the end). */
+ * Waits on: the channels; a timer, which gives `ready` and the end a turn of their own. */
 #include <stdlib.h>
 
 #include "handlers/stream/channels.h"
@@ -119,7 +119,7 @@ static void ws_remote_taken(struct remote *remote, size_t n)
 		channels_pause(r->channels, false);
 }
 
-/* An empty message on the lowest channel that we write tells old clients that the connection stands. */
+/* Old clients wait for an empty message on the lowest channel of output before they use the connection. */
 static void on_ws_ready(struct timer *t)
 {
 	struct ws_remote *r = container_of(t, struct ws_remote, timer);

@@ -154,17 +154,17 @@ refused 'no JSON' InvalidArgument 'config.dump'
 fresh; echo '[1]' >"$W/spec.dump"
 refused 'JSON of another kind' InvalidArgument 'spec.dump is not an object'
 fresh; head -c 5000000 /dev/zero | tr '\0' ' ' >"$W/spec.dump"
-refused 'a long one' InvalidArgument 'spec.dump: not a file of at most'
+refused 'a long one' InvalidArgument 'spec.dump: not a regular file of at most'
 fresh; rm "$W/checkpoint/inventory.img"
-refused 'no images' InvalidArgument 'no CRIU images'
+refused 'no images' InvalidArgument 'not made by CRIU'
 of_image "$REGISTRY/none:1"
-refused 'an image that nobody has' FailedPrecondition "its image $REGISTRY/none:1 is not here, and cannot be pulled"
+refused 'an image that nobody has' FailedPrecondition "its image $REGISTRY/none:1 is not in the store and cannot be pulled"
 of_image localhost:1/none:1
-refused 'a registry that is not there' Unavailable 'its image localhost:1/none:1 is not here'
+refused 'a registry that is not there' Unavailable 'its image localhost:1/none:1 is not in the store'
 of_image 'no/ name'
-refused 'a name that is none' InvalidArgument 'its image no/ name is not here'
+refused 'a name that is none' InvalidArgument 'its image no/ name is not in the store'
 of_image '' 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
-refused 'the mere id of an image' InvalidArgument 'its image .*is not here'
+refused 'the mere id of an image' InvalidArgument 'its image .*is not in the store'
 fresh; echo '{"streams":{"1":"file[1:2]\nexec-cmd"}}' >"$W/crisp.dump"
 refused 'options for CRIU in the names of streams' InvalidArgument 'not a list of external files'
 fresh; echo '["/etc/../../../x"]' >"$W/deleted.files"
@@ -174,11 +174,11 @@ refused 'a deleted number' InvalidArgument 'deleted.files'
 fresh; mkdir "$W/d" && echo x >"$W/d/x" && tar -C "$W/d" -P --transform 's,^./x,../x,' -cf "$W/rootfs-diff.tar" ./x && rm -r "$W/d"
 refused 'a changed file that leads out' InvalidArgument 'leads out'
 fresh; jq '.mounts = [{"type":"bind","source":"/etc","destination":"/outside"}]' "$W/spec.dump" >"$W/c" && mv "$W/c" "$W/spec.dump"
-refused 'a mount that the request has not' InvalidArgument 'made with a mount at /outside'
+refused 'a mount that the request has not' InvalidArgument 'has a mount at /outside, the request has none'
 fresh
-refused 'a mount that the checkpoint had not' InvalidArgument 'made without a mount at /more' \
+refused 'a mount that the checkpoint had not' InvalidArgument 'has a mount at /more, the checkpoint has none' \
 	"\"mounts\":[{\"host_path\":\"$T/logs\",\"container_path\":\"/more\"}]"
-refused 'another terminal' InvalidArgument 'without a terminal' '"tty":true'
+refused 'another terminal' InvalidArgument 'has no terminal' '"tty":true'
 rm -f "$A"/s.tar*
 ok 'nothing is left below root' until_ok 5 no_stages
 is 'nor where a layer is unpacked' "$(ls "$T/root/ingest")" ''

@@ -14,7 +14,7 @@ for m in $(sed -n 's/^RPC([A-Za-z]*, \([A-Za-z]*\), rpc_.*/\1/p' "$ROOT/handlers
 	rpc_bytes "$m" "$T/bytes"
 	is "$m: five bytes of nothing" "$code" INVALID_ARGUMENT
 done
-like 'it says of what' "$message" "malformed request: 5 bytes are no ImageFsInfoRequest"
+like 'it says of what' "$message" "malformed request: 5 bytes are not a valid ImageFsInfoRequest"
 printf '\x0a\x7fshort' >"$T/bytes"
 rpc_bytes ContainerStatus "$T/bytes"
 is 'a field that is longer than its message' "$code" INVALID_ARGUMENT

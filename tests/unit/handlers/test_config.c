@@ -72,10 +72,11 @@ static void faults_name_file_and_line(void)
 	refused("checkpoint: {enabled: no}\n", "test.yaml:1: true or false is expected, not no");
 	refused("selinux: yes\n", "test.yaml:1: true or false is expected, not yes");
 	refused("root: relative\n", "test.yaml:1: an absolute path is expected for root");
-	refused("images: {max_layer_bytes: many}\n", "test.yaml:1: no size (32GiB, 500MB, 4096): many");
-	refused("images: {max_layer_bytes: -1}\n", "test.yaml:1: no size (32GiB, 500MB, 4096): -1");
-	refused("images: {max_layer_bytes: 99999999TiB}\n", "test.yaml:1: no size (32GiB, 500MB, 4096): 99999999TiB");
-	refused("stream: {port: 70000}\n", "test.yaml:1: no port: 70000");
+	refused("images: {max_layer_bytes: many}\n", "test.yaml:1: not a size (32GiB, 500MB, 4096): many");
+	refused("images: {max_layer_bytes: -1}\n", "test.yaml:1: not a size (32GiB, 500MB, 4096): -1");
+	refused("images: {max_layer_bytes: 99999999TiB}\n",
+		"test.yaml:1: not a size (32GiB, 500MB, 4096): 99999999TiB");
+	refused("stream: {port: 70000}\n", "test.yaml:1: not a port: 70000");
 	refused("root: /a\nroot: /b\n", "test.yaml:2: given twice: root");
 	refused("listen: unix:///a\n", "test.yaml:1: a list is expected");
 	refused("root: [a]\n", "test.yaml:1: one word is expected for root");
@@ -83,7 +84,8 @@ static void faults_name_file_and_line(void)
 	refused("runtime: {default: kata}\n", "test.yaml: runtime.default kata is not among the runtimes");
 	refused("runtimes:\n  x: {type: oci, path: bin/x}\n", "test.yaml:2: path must be absolute, of runtime x");
 	refused("runtimes:\n  x: {type: vm, path: /x}\n", "test.yaml:2: the only type of a runtime is oci, not vm");
-	refused("cgroup: {driver: cgroup2}\n", "test.yaml: cgroup.driver cgroup2: it is cgroupfs, systemd or auto");
+	refused("cgroup: {driver: cgroup2}\n",
+		"test.yaml: cgroup.driver must be cgroupfs, systemd or auto, not cgroup2");
 	ok(parse("a: [b\n") < 0 && strncmp(e.msg, "test.yaml:2: ", 13) == 0);
 	ok(parse("- 1\n- 2\n") < 0);
 	config_free(&c);
