@@ -50,7 +50,7 @@ like 'a file that is not there: the words' "$(cat "$T/out")" "$T/config.yaml.*No
 mkdir "$T/config.yaml"
 start
 is 'a directory: exit' "$rc" 78
-like 'a directory: the words' "$(cat "$T/out")" "$T/config.yaml: no regular file"
+like 'a directory: the words' "$(cat "$T/out")" "$T/config.yaml: not a regular file"
 rmdir "$T/config.yaml"
 head -c 3000 /dev/urandom >"$T/config.yaml"
 start

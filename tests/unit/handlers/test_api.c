@@ -1,4 +1,4 @@
-/* test_api.c - our api.proto and services.def against the tables of CRI v1 in tests/cri. */
+/* test_api.c - handlers/cri/api.proto and services.def have exactly what the tables of CRI v1 in tests/cri have. */
 #include <protobuf-c/protobuf-c.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,7 +8,7 @@
 #include "handlers/services.h"
 #include "tests/tap.h"
 
-/* Every message is reached from the services; nested ones by walking the fields. */
+/* All messages and enums: those of the methods, and by their fields those that are nested. */
 static const ProtobufCMessageDescriptor *messages[512];
 static const ProtobufCEnumDescriptor *enums[64];
 static size_t n_messages, n_enums;
@@ -188,6 +188,6 @@ int main(void)
 		described += entry ? 0 : messages[i]->n_fields;
 	}
 	ok(n_messages - maps == 175);
-	ok((int)described == fields_seen); /* and ours has no field that the tables lack */
+	ok((int)described == fields_seen); /* api.proto has no field that the tables lack */
 	return tap_end();
 }

@@ -1,4 +1,4 @@
-/* test_config.c - the configuration file: defaults, keys, and errors that name file and line. */
+/* test_config.c - the configuration file: defaults, keys, bounds, and errors that name file and line. */
 #include <stdio.h>
 #include <string.h>
 

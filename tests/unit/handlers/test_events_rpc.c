@@ -1,4 +1,4 @@
-/* test_events_rpc.c - handlers/events_rpc.c: readers come, fall behind and leave; the loop never waits for one. */
+/* test_events_rpc.c - handlers/events_rpc.c: clients that read events, that stop to read, that leave; and too many. */
 #include <sys/stat.h>
 
 #include "api.pb-c.h"
@@ -39,7 +39,7 @@ static struct rpc *reader(struct fake_rpc *seen)
 	return r;
 }
 
-static void all_hear_the_same(void)
+static void all_clients_get_an_event(void)
 {
 	struct sandbox *s = sandbox_of("p", 10);
 	struct fake_rpc a, b;
@@ -61,14 +61,14 @@ static void all_hear_the_same(void)
 	ok(a.finished && a.n == 2 && b.n == 2);
 	events_rpc_close();
 	ok(b.finished);
-	events_tell(EVENT_DELETED, s, NULL); /* to nobody */
+	events_tell(EVENT_DELETED, s, NULL); /* no client is left */
 	(void)second;
 	fake_rpc_forget(&a);
 	fake_rpc_forget(&b);
 	sandbox_free(s);
 }
 
-static void one_that_does_not_read(void)
+static void a_client_that_does_not_read(void)
 {
 	struct sandbox *s = sandbox_of("big", (1 << 20) - 1);
 	struct fake_rpc slow, quick;
@@ -81,14 +81,14 @@ static void one_that_does_not_read(void)
 	ok(quick.n == 10 && slow.n == 3 && slow.queued <= 4 << 20);
 	fake_rpc_take(lazy);
 	events_tell(EVENT_STOPPED, s, NULL);
-	ok(slow.n == 4); /* what it missed is missed */
+	ok(slow.n == 4); /* lost events are not sent later */
 	events_rpc_close();
 	fake_rpc_forget(&slow);
 	fake_rpc_forget(&quick);
 	sandbox_free(s);
 }
 
-static void too_many(void)
+static void too_many_clients(void)
 {
 	static struct fake_rpc seen[65];
 
@@ -102,8 +102,8 @@ static void too_many(void)
 int main(void)
 {
 	log_open("test", LOG_LEVEL_ERROR);
-	all_hear_the_same();
-	one_that_does_not_read();
-	too_many();
+	all_clients_get_an_event();
+	a_client_that_does_not_read();
+	too_many_clients();
 	return tap_end();
 }

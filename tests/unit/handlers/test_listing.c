@@ -1,4 +1,4 @@
-/* test_listing.c - handlers/listing.c: lists in slices of a turn, streams that wait for their reader. */
+/* test_listing.c - handlers/listing.c: a List takes short turns of the loop, a Stream waits for its client. */
 #include "handlers/listing.h"
 
 #include <stdlib.h>
@@ -9,7 +9,7 @@
 #include "tests/fakes/world.h"
 #include "tests/tap.h"
 
-/* Objects "0" to "n - 1"; making an item takes cost_ms and carries weight bytes that may be left out. */
+/* The objects are "0" to "n - 1". Making an item takes cost_ms. An item has `weight` bytes that shrink() removes. */
 static struct {
 	size_t n, weight;
 	int cost_ms;
@@ -59,7 +59,7 @@ static struct rpc *begin(struct fake_rpc *seen, size_t n, int cost_ms, size_t we
 	return fake_rpc(&runtime__v1__list_containers_response__descriptor, seen);
 }
 
-/* "0 1 2 " of all messages; then their memory is gone. */
+/* The ids in all messages, as "0 1 2 ". Frees the messages. */
 static const char *ids(struct fake_rpc *seen)
 {
 	static char text[4096];

@@ -1,4 +1,5 @@
-/* test_remote.c - the two kinds of clients, over a pair of sockets: streams, channels, bounds and departures. */
+/* test_remote.c - clients of exec and attach over SPDY and WebSocket, on a pair of sockets: streams, channels, bounds,
+ * clients that leave. */
 #include "handlers/stream/remote.h"
 
 #include <fcntl.h>
@@ -230,7 +231,7 @@ static void version_2_has_no_sizes(void)
 	end();
 }
 
-static void streams_that_nobody_asked_for(void)
+static void streams_that_were_not_asked_for(void)
 {
 	remote_spdy(begin(), 4, &all, &events, NULL);
 	peer_opens(1, "gossip");
@@ -306,7 +307,7 @@ static void finished_inside_ready(void)
 	end();
 }
 
-static void garbage_ends_it(void)
+static void garbage_ends_the_connection(void)
 {
 	remote_spdy(begin(), 4, &all, &events, NULL);
 	ok(write(w.peer, "GET / HTTP/1.1\r\n\r\n\x80\x02", 20) == 20);
@@ -423,11 +424,11 @@ int main(void)
 	a_command_over_spdy();
 	sizes_over_spdy();
 	version_2_has_no_sizes();
-	streams_that_nobody_asked_for();
+	streams_that_were_not_asked_for();
 	input_is_bounded();
 	output_has_room_again();
 	finished_inside_ready();
-	garbage_ends_it();
+	garbage_ends_the_connection();
 	a_command_over_websocket();
 	the_same_in_base64();
 	a_client_that_closes();

@@ -1,4 +1,4 @@
-/* test_words.c - how a command ended, in each protocol's words; sizes of terminals out of a run of JSON. */
+/* test_words.c - the exit status in the text of each protocol version; terminal sizes in a sequence of JSON. */
 #include "handlers/stream/words.h"
 
 #include "reactor/json.h"
