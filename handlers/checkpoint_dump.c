@@ -18,7 +18,7 @@ enum { DUMP_MAX = 4 << 20, DELETED_MAX = 16 << 20 };
 
 /* ---- writing ---- */
 
-static int write_text(const char *dir, const char *name, const char *text, size_t n, struct err *e)
+static int dump_write_text(const char *dir, const char *name, const char *text, size_t n, struct err *e)
 {
 	struct arena *a = arena_new();
 	const char *path = arena_printf(a, "%s/%s", dir, name);
@@ -29,10 +29,10 @@ static int write_text(const char *dir, const char *name, const char *text, size_
 	return r;
 }
 
-static int write_json(const char *dir, const char *name, json_t *j, struct err *e)
+static int dump_write_json(const char *dir, const char *name, json_t *j, struct err *e)
 {
 	auto_free char *text = j ? json_dumps(j, JSON_INDENT(2)) : NULL;
-	int r = text ? write_text(dir, name, text, strlen(text), e)
+	int r = text ? dump_write_text(dir, name, text, strlen(text), e)
 		     : err_set(e, ERR_INTERNAL, "%s: a text in it is not UTF-8", name);
 
 	json_decref(j);
@@ -94,21 +94,21 @@ static json_t *containerd_status(const struct container *c)
 			 "ExitCode", 0, "Reason", "", "Message", "");
 }
 
-static int write_spec(const struct container *c, const char *dir, struct arena *a, struct err *e)
+static int dump_write_spec(const struct container *c, const char *dir, struct arena *a, struct err *e)
 {
 	size_t n;
 	const char *text = bundle_config_text(c->bundle, a, &n, e);
 
-	return text ? write_text(dir, "spec.dump", text, n, e) : -1;
+	return text ? dump_write_text(dir, "spec.dump", text, n, e) : -1;
 }
 
 int checkpoint_dump_write(const struct container *c, const char *dir, struct err *e)
 {
 	struct arena *a = arena_new();
-	int r = write_spec(c, dir, a, e) < 0 || write_json(dir, "config.dump", config_dump(c, a), e) < 0 ||
-				write_json(dir, "status.dump", status_dump(c), e) < 0 ||
-				write_json(dir, "status", containerd_status(c), e) < 0 ||
-				write_json(dir, "crisp.dump",
+	int r = dump_write_spec(c, dir, a, e) < 0 || dump_write_json(dir, "config.dump", config_dump(c, a), e) < 0 ||
+				dump_write_json(dir, "status.dump", status_dump(c), e) < 0 ||
+				dump_write_json(dir, "status", containerd_status(c), e) < 0 ||
+				dump_write_json(dir, "crisp.dump",
 					   json_pack("{s:i, s:o}", "version", 1, "streams", criu_streams(c)), e) < 0
 			? -1
 			: 0;
@@ -120,7 +120,7 @@ int checkpoint_dump_write(const struct container *c, const char *dir, struct err
 /* ---- reading ---- */
 
 /* NULL with e->code OK: the file does not exist. */
-static json_t *read_json(const char *dir, const char *name, size_t max, struct arena *a, struct err *e)
+static json_t *dump_read_json(const char *dir, const char *name, size_t max, struct arena *a, struct err *e)
 {
 	auto_fd int fd = open(arena_printf(a, "%s/%s", dir, name), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	struct stat st;
@@ -141,9 +141,9 @@ static json_t *read_json(const char *dir, const char *name, size_t max, struct a
 	return json_parse(text, (size_t)st.st_size, name, e);
 }
 
-static json_t *read_object(const char *dir, const char *name, struct arena *a, struct err *e)
+static json_t *dump_read_object(const char *dir, const char *name, struct arena *a, struct err *e)
 {
-	json_t *j = read_json(dir, name, DUMP_MAX, a, e);
+	json_t *j = dump_read_json(dir, name, DUMP_MAX, a, e);
 
 	if (j && json_is_object(j))
 		return j;
@@ -156,7 +156,7 @@ static json_t *read_object(const char *dir, const char *name, struct arena *a, s
 	return NULL;
 }
 
-static int strings_of(const json_t *array, struct strings *out, const char *what, struct arena *a, struct err *e)
+static int dump_strings(const json_t *array, struct strings *out, const char *what, struct arena *a, struct err *e)
 {
 	size_t i;
 	json_t *v;
@@ -174,9 +174,9 @@ static int strings_of(const json_t *array, struct strings *out, const char *what
 	return 0;
 }
 
-static int read_config(struct checkpoint_dump *d, const char *dir, struct arena *a, struct err *e)
+static int dump_read_config(struct checkpoint_dump *d, const char *dir, struct arena *a, struct err *e)
 {
-	auto_json json_t *j = read_object(dir, "config.dump", a, e);
+	auto_json json_t *j = dump_read_object(dir, "config.dump", a, e);
 
 	if (!j)
 		return -1;
@@ -186,31 +186,31 @@ static int read_config(struct checkpoint_dump *d, const char *dir, struct arena 
 	return 0;
 }
 
-static int read_spec(struct checkpoint_dump *d, const char *dir, struct arena *a, struct err *e)
+static int dump_read_spec(struct checkpoint_dump *d, const char *dir, struct arena *a, struct err *e)
 {
 	const json_t *process;
 
-	d->spec = read_object(dir, "spec.dump", a, e);
+	d->spec = dump_read_object(dir, "spec.dump", a, e);
 	if (!d->spec)
 		return -1;
 	process = json_object_get(d->spec, "process");
 	d->terminal = json_is_true(json_object_get(process, "terminal"));
-	return strings_of(json_object_get(process, "args"), &d->args, "spec.dump: process.args", a, e);
+	return dump_strings(json_object_get(process, "args"), &d->args, "spec.dump: process.args", a, e);
 }
 
-static int read_deleted(struct checkpoint_dump *d, const char *dir, struct arena *a, struct err *e)
+static int dump_read_deleted(struct checkpoint_dump *d, const char *dir, struct arena *a, struct err *e)
 {
-	auto_json json_t *j = read_json(dir, "deleted.files", DELETED_MAX, a, e);
+	auto_json json_t *j = dump_read_json(dir, "deleted.files", DELETED_MAX, a, e);
 
 	if (!j && e->code != ERR_OK)
 		return err_set(e, ERR_INVALID_ARGUMENT, "%s", arena_strdup(a, e->msg));
 	/* Go writes null for an empty list. */
-	return json_is_null(j) ? 0 : strings_of(j, &d->deleted, "deleted.files", a, e);
+	return json_is_null(j) ? 0 : dump_strings(j, &d->deleted, "deleted.files", a, e);
 }
 
-static int read_ours(struct checkpoint_dump *d, const char *dir, struct arena *a, struct err *e)
+static int dump_read_streams(struct checkpoint_dump *d, const char *dir, struct arena *a, struct err *e)
 {
-	auto_json json_t *j = read_json(dir, "crisp.dump", DUMP_MAX, a, e);
+	auto_json json_t *j = dump_read_json(dir, "crisp.dump", DUMP_MAX, a, e);
 
 	if (!j && e->code != ERR_OK)
 		return err_set(e, ERR_INVALID_ARGUMENT, "%s", arena_strdup(a, e->msg));
@@ -221,8 +221,9 @@ static int read_ours(struct checkpoint_dump *d, const char *dir, struct arena *a
 int checkpoint_dump_read(struct checkpoint_dump *d, const char *dir, struct arena *a, struct err *e)
 {
 	*d = (struct checkpoint_dump){ .image = "", .image_ref = "", .image_name = "" };
-	return read_config(d, dir, a, e) < 0 || read_spec(d, dir, a, e) < 0 || read_deleted(d, dir, a, e) < 0 ||
-			       read_ours(d, dir, a, e) < 0
+	return dump_read_config(d, dir, a, e) < 0 || dump_read_spec(d, dir, a, e) < 0 ||
+			       dump_read_deleted(d, dir, a, e) < 0 ||
+			       dump_read_streams(d, dir, a, e) < 0
 		       ? -1
 		       : 0;
 }

@@ -29,16 +29,13 @@ void rpc_create_container(struct rpc *r, const void *request)
 {
 	const Runtime__V1__CreateContainerRequest *in = request;
 	Runtime__V1__CreateContainerResponse out = RUNTIME__V1__CREATE_CONTAINER_RESPONSE__INIT;
-	struct sandbox *s = *in->pod_sandbox_id ? sandbox_find(in->pod_sandbox_id) : NULL;
+	struct sandbox *s = rpc_sandbox(r, in->pod_sandbox_id);
 	struct container_config config;
 	struct container *c;
 	struct err e;
 
-	if (!s) {
-		err_set(&e, *in->pod_sandbox_id ? ERR_NOT_FOUND : ERR_INVALID_ARGUMENT,
-			"sandbox \"%.100s\" does not exist", in->pod_sandbox_id);
-		return rpc_fail(r, &e);
-	}
+	if (!s)
+		return;
 	if (convert_container_config(&config, in->config, rpc_arena(r), &e) < 0)
 		return rpc_fail(r, &e);
 	if (restore_wanted(&config) || restore_under_way(s, &config))

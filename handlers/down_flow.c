@@ -51,7 +51,7 @@ struct leaver {
 	struct removal_wait removal;
 };
 
-static struct link all = { &all, &all };
+static struct link downs = { &downs, &downs };
 
 static void on_down(void *arg, const struct err *e);
 
@@ -176,7 +176,7 @@ static void on_down_turn(struct lane_pass *p)
 
 static struct down *down_of(struct sandbox *s)
 {
-	list_each(l, &all) {
+	list_each(l, &downs) {
 		struct down *d = container_of(l, struct down, of_all);
 
 		if (d->sandbox == s)
@@ -196,7 +196,7 @@ static struct down *down_start(struct sandbox *s, bool remove)
 		d->sandbox = s;
 		list_init(&d->stop_waiters);
 		list_init(&d->remove_waiters);
-		list_append(&all, &d->of_all);
+		list_append(&downs, &d->of_all);
 		if (s->state == SANDBOX_READY)
 			sandbox_set_state(s, SANDBOX_NOTREADY);
 		lane_enter(&s->lane, &d->pass, on_down_turn);

@@ -25,11 +25,11 @@ struct removal {
 	struct lane_pass pass;
 };
 
-static struct link all = { &all, &all };
+static struct link removals = { &removals, &removals };
 
 static struct removal *removal_of(const struct container *c)
 {
-	list_each(l, &all) {
+	list_each(l, &removals) {
 		struct removal *r = container_of(l, struct removal, of_all);
 
 		if (r->container == c)
@@ -76,7 +76,7 @@ void remove_flow(struct container *c, struct removal_wait *w)
 		memcpy(r->id, c->id, sizeof(r->id));
 		c->removing = true;
 		checkpoint_yield(c);
-		list_append(&all, &r->of_all);
+		list_append(&removals, &r->of_all);
 		lane_enter(&c->lane, &r->pass, on_removal_turn);
 	}
 	list_append(&r->waiters, &w->link);

@@ -55,7 +55,7 @@ struct restore {
 	struct err err;
 };
 
-static struct link all = { &all, &all };
+static struct link restores = { &restores, &restores };
 
 static void restore_reply_id(struct link *waiters, const struct container *c)
 {
@@ -291,7 +291,7 @@ bool restore_wanted(const struct container_config *config)
 
 static struct restore *restore_find(const struct sandbox *s, const struct container_config *config)
 {
-	list_each (l, &all) {
+	list_each (l, &restores) {
 		struct restore *m = container_of(l, struct restore, of_all);
 
 		if (strcmp(m->sandbox, s->id) == 0 && m->config.attempt == config->attempt &&
@@ -342,7 +342,7 @@ static int restore_begin(struct rpc *r, const struct sandbox *s, const struct co
 	}
 	list_init(&m->waiters);
 	list_append(&m->waiters, rpc_link(r));
-	list_append(&all, &m->of_all);
+	list_append(&restores, &m->of_all);
 	if (is_path(m->config.image))
 		archive_unpack(m->config.image, m->stage, on_restore_unpacked, m);
 	else

@@ -31,7 +31,7 @@ struct rpc {
 };
 
 static struct map by_path;
-static struct link all;
+static struct link calls;
 static bool serving;
 
 static const char *short_name(const struct rpc *r)
@@ -182,7 +182,7 @@ void rpc_each(void (*fn)(void *arg, const char *method, int64_t age_ns), void *a
 {
 	int64_t now_ns = loop_mono_ns();
 
-	list_each(l, &all) {
+	list_each(l, &calls) {
 		struct rpc *r = container_of(l, struct rpc, of_all);
 
 		fn(arg, short_name(r), now_ns - r->begun_ns);
@@ -197,7 +197,7 @@ static struct rpc *rpc_new(struct grpc_call *call, const struct rpc_method *m)
 	r->method = m;
 	r->arena = arena_new();
 	r->begun_ns = loop_mono_ns();
-	list_append(&all, &r->of_all);
+	list_append(&calls, &r->of_all);
 	grpc_on_gone(call, on_rpc_client_gone, r);
 	return r;
 }
@@ -236,7 +236,7 @@ static void on_rpc_call(void *arg, struct grpc_call *call, const char *path, con
 
 grpc_fn *rpc_open(struct rpc_method *methods, size_t n)
 {
-	list_init(&all);
+	list_init(&calls);
 	for (struct rpc_method *m = methods; m < methods + n; m++) {
 		m->descriptor = protobuf_c_service_descriptor_get_method_by_name(m->service, strrchr(m->path, '/') + 1);
 		assert(m->descriptor);

@@ -24,11 +24,11 @@ struct run {
 	int64_t begun_ns;
 };
 
-static struct link all = { &all, &all };
+static struct link runs = { &runs, &runs };
 
 static struct run *run_of(const struct sandbox *s)
 {
-	list_each(l, &all) {
+	list_each(l, &runs) {
 		struct run *run = container_of(l, struct run, of_all);
 
 		if (run->sandbox == s)
@@ -121,6 +121,6 @@ void sandbox_flow_run(struct rpc *r, const struct sandbox_config *config)
 	run->begun_ns = loop_mono_ns();
 	list_init(&run->waiters);
 	list_append(&run->waiters, rpc_link(r));
-	list_append(&all, &run->of_all);
+	list_append(&runs, &run->of_all);
 	lane_enter(&s->lane, &run->pass, on_run_turn);
 }
