@@ -7,7 +7,7 @@
 
 enum { HEAD_MAX = 48 };
 
-/* The next piece of in: its length, and whether it ends a line (the newline itself comes on top). */
+/* The length of the next piece of `in`, and whether a newline ends it (the newline is not counted). */
 static size_t piece(const char *in, size_t n, bool *whole)
 {
 	size_t limit = n < LOG_LINE_MAX + 1 ? n : LOG_LINE_MAX + 1;

@@ -1,4 +1,4 @@
-/* log_pump.c - see log_pump.h. Each stream is a FIFO and goes round this:
+/* log_pump.c - see log_pump.h. Each stream is a FIFO and goes round this machine:
  *
  *        +--readable--> LOOK: whole lines there? move them -----------------+
  *        |                 |only a piece of a line      |log cannot be written
@@ -7,10 +7,10 @@
  *        ^                                                                  |
  *        +---1 ms of rest when lines come one by one <----------------------+--> HELD: kept in memory, again in 1 s
  *
- * A piece waits in the FIFO, not here, so it is safe. While the log's disk is full up to 64 KiB a stream are in memory;
- * the container blocks on its pipe and nothing is lost unless we die in that time.
+ * A piece of a line waits in the FIFO, so a crash does not lose it. While the disk of the log is full, up to 64 KiB of
+ * a stream are in memory and the container blocks on its FIFO; a crash in that time loses those 64 KiB.
  *
- * The FIFO of a bulk writer is made larger, so that it writes on while we move, and while a piece lingers. */
+ * The FIFO of a bulk writer is made larger. Then the writer goes on while bytes are moved and while a piece lingers. */
 #include "procs/log_pump.h"
 
 #include <errno.h>
@@ -30,20 +30,20 @@
 #include "reactor/metric.h"
 #include "reactor/own.h"
 
-/* The piece of a line at the end of a FIFO that is small has a writer who waits for room and is at it again soon: for
- * BUSY_NS after a move that was not small the next look is due at once, or each 64 KiB would wait for LOOK_MS. */
+/* When a FIFO of the normal size ends with a piece of a line, its writer is probably waiting for room and writes again
+ * soon. So for BUSY_NS after a large move the next look is due at once; otherwise each 64 KiB would wait LOOK_MS. */
 enum {
 	LINGER_MS = 10,
 	LOOK_MS = 1,
 	BUSY_NS = 500000,
 	REST_MS = 1,
-	OFTEN_MS = 5, /* between two moves: a steady writer */
+	OFTEN_MS = 5, /* less than this between two moves: the writer is a steady one */
 	AGAIN_MS = 1000,
 	DRAIN_MS = 2000,
 	SMALL_BYTES = 4096,
 	BULK_BYTES = LOG_CHUNK / 2,
-	BULK_FIFO_BYTES = 1024 * 1024,  /* what an unprivileged user may have too: /proc/sys/fs/pipe-max-size */
-	TURN_CHUNKS = 4                 /* of LOG_CHUNK bytes, for one stream in one turn of the loop */
+	BULK_FIFO_BYTES = 1024 * 1024,  /* the limit of an unprivileged user: /proc/sys/fs/pipe-max-size */
+	TURN_CHUNKS = 4                 /* chunks of LOG_CHUNK bytes of one stream in one turn of the loop */
 };
 
 struct stream {
@@ -55,9 +55,10 @@ struct stream {
 	struct buf held;       /* bytes that the log refused */
 	int64_t moved_ns;      /* of the last move */
 	size_t moved;          /* bytes of it */
-	int64_t piece_ns;      /* since when only a piece of a line is there; 0: it is not so */
-	bool ended;            /* end of file was seen, and nobody opened the FIFO since */
+	int64_t piece_ns;      /* since this time the FIFO holds only a piece of a line; 0: it does not */
+	bool ended;            /* end of file was seen, and the FIFO was not opened since */
 	bool parked;           /* until no reader is paused */
+	bool woken;            /* by the FIFO, and nothing was read from it yet */
 	enum { NORMAL, LARGE, FIXED } fifo; /* FIXED: it cannot be made larger */
 };
 
@@ -67,21 +68,21 @@ struct log_pump {
 	int log_fd;           /* borrowed from keeper.c; -1: no file */
 	struct stream streams[2];
 	struct log_reader *readers;
-	int64_t opened_ns;    /* 0: the first byte came, or it is a recovery */
+	int64_t opened_ns;    /* 0: the first byte has come, or the pump was taken up after a restart */
 	void (*drained)(void *arg); /* NULL: not draining */
 	void *arg;
 	struct timer drain_timer;
 	bool drain_over;
 };
 
-static void look(struct stream *s, bool flush);
+static void stream_look(struct stream *s, bool flush);
 
-static void held_name(char out[128], const struct log_pump *p, const char *what)
+static void pump_held_name(char out[128], const struct log_pump *p, const char *what)
 {
 	snprintf(out, 128, "container/%s/%s", p->id, what);
 }
 
-static void on_drained(struct timer *t)
+static void on_pump_drained(struct timer *t)
 {
 	struct log_pump *p = container_of(t, struct log_pump, drain_timer);
 	void (*drained)(void *arg) = p->drained;
@@ -90,19 +91,19 @@ static void on_drained(struct timer *t)
 	drained(p->arg);
 }
 
-static void check_drained(struct log_pump *p)
+static void pump_check_drained(struct log_pump *p)
 {
 	if (!p->drained || p->drain_over || !p->streams[0].ended || !p->streams[1].ended)
 		return;
 	p->drain_over = true;
-	timer_set(&p->drain_timer, 0, on_drained);
+	timer_set(&p->drain_timer, 0, on_pump_drained);
 }
 
 /* ---- one stream ---- */
 
-static void on_again(struct timer *t);
+static void on_stream_again(struct timer *t);
 
-static void write_held(struct stream *s)
+static void stream_write_held(struct stream *s)
 {
 	struct buf text = { 0 };
 	struct err e;
@@ -113,66 +114,79 @@ static void write_held(struct stream *s)
 	buf_free(&text);
 }
 
-static void on_readable(struct fd_watch *w, int events)
+static void on_stream_readable(struct fd_watch *w, int events)
 {
+	struct stream *s = container_of(w, struct stream, watch);
+
 	(void)events;
-	look(container_of(w, struct stream, watch), false);
+	s->woken = true;
+	stream_look(s, false);
 }
 
-static void watch(struct stream *s)
+static void stream_watch(struct stream *s)
 {
 	timer_clear(&s->timer);
-	fd_watch_set(&s->watch, s->fd, FD_READ, on_readable);
+	fd_watch_set(&s->watch, s->fd, FD_READ, on_stream_readable);
 }
 
-static void wait_ms(struct stream *s, int64_t ms, void (*then)(struct timer *t))
+static void stream_wait_ms(struct stream *s, int64_t ms, void (*then)(struct timer *t))
 {
 	fd_watch_clear(&s->watch);
 	timer_set(&s->timer, ms, then);
 }
 
-static void on_again(struct timer *t)
+static void on_stream_again(struct timer *t)
 {
 	struct stream *s = container_of(t, struct stream, timer);
 
-	write_held(s);
+	stream_write_held(s);
 	if (s->held.len)
-		return wait_ms(s, AGAIN_MS, on_again);
+		return stream_wait_ms(s, AGAIN_MS, on_stream_again);
 	log_info("log_writable container=%.12s", s->pump->id);
-	look(s, false);
+	stream_look(s, false);
 }
 
-static void on_linger(struct timer *t)
+static void on_stream_linger(struct timer *t)
 {
 	struct stream *s = container_of(t, struct stream, timer);
 
-	look(s, loop_mono_ns() - s->piece_ns >= LINGER_MS * 1000000);
+	stream_look(s, loop_mono_ns() - s->piece_ns >= LINGER_MS * 1000000);
 }
 
-static void linger(struct stream *s)
+static void stream_linger(struct stream *s)
 {
 	int64_t now_ns = loop_mono_ns();
 
 	if (!s->piece_ns)
 		s->piece_ns = now_ns;
-	wait_ms(s, s->fifo != LARGE && s->moved >= SMALL_BYTES && now_ns - s->moved_ns < BUSY_NS ? 0 : LOOK_MS,
-		on_linger);
+	stream_wait_ms(s, s->fifo != LARGE && s->moved >= SMALL_BYTES && now_ns - s->moved_ns < BUSY_NS ? 0 : LOOK_MS,
+		on_stream_linger);
 }
 
-static void on_rested(struct timer *t)
+static void on_stream_rested(struct timer *t)
 {
-	look(container_of(t, struct stream, timer), false);
+	stream_look(container_of(t, struct stream, timer), false);
 }
 
-static void hold(struct stream *s, const char *bytes, size_t n, const struct err *e)
+static void stream_hold(struct stream *s, const char *bytes, size_t n, const struct err *e)
 {
 	log_warn("log_refused container=%.12s bytes=%zu error=%s", s->pump->id, n, log_quote(e->msg));
 	metric_add(METRIC_log_refused_writes_total, NULL, 1);
 	buf_append(&s->held, bytes, n);
-	wait_ms(s, AGAIN_MS, on_again);
+	stream_wait_ms(s, AGAIN_MS, on_stream_again);
 }
 
-static void tell_readers(struct stream *s, const char *bytes, size_t n)
+/* The FIFO was readable and is empty: the container reads it too. A rest keeps that race from taking all of a CPU. */
+static void stream_wait_for_more(struct stream *s)
+{
+	if (s->woken)
+		stream_wait_ms(s, REST_MS, on_stream_rested);
+	else
+		stream_watch(s);
+	s->woken = false;
+}
+
+static void stream_tell_readers(struct stream *s, const char *bytes, size_t n)
 {
 	for (struct log_reader *r = s->pump->readers, *next; r; r = next) {
 		next = r->next;
@@ -180,23 +194,23 @@ static void tell_readers(struct stream *s, const char *bytes, size_t n)
 	}
 }
 
-static void at_end(struct stream *s)
+static void stream_at_end(struct stream *s)
 {
 	s->ended = true;
 	fd_watch_clear(&s->watch);
 	timer_clear(&s->timer);
-	check_drained(s->pump);
+	pump_check_drained(s->pump);
 }
 
-static void make_room(struct stream *s)
+static void stream_make_room(struct stream *s)
 {
 	if (s->fifo == NORMAL)
 		s->fifo = fcntl(s->fd, F_SETPIPE_SZ, BULK_FIFO_BYTES) < 0 ? FIXED : LARGE;
 }
 
-/* Small moves in quick succession: let more gather instead of waking for each. In a FIFO that is large a writer is not
- * held up by that, and only what fills a chunk is worth a move. */
-static bool should_rest(struct stream *s, size_t n)
+/* After small moves in quick succession it is cheaper to let bytes gather than to wake for each write. A large FIFO
+ * does not hold up its writer meanwhile, so there a move waits until half a chunk is full. */
+static bool stream_should_rest(struct stream *s, size_t n)
 {
 	int64_t now_ns = loop_mono_ns();
 	bool often = now_ns - s->moved_ns < OFTEN_MS * 1000000;
@@ -205,11 +219,11 @@ static bool should_rest(struct stream *s, size_t n)
 	if (!often || s->pump->drained)
 		return false;
 	if (n >= SMALL_BYTES)
-		make_room(s);
+		stream_make_room(s);
 	return n < (s->fifo == LARGE ? BULK_BYTES : SMALL_BYTES);
 }
 
-static bool is_paused(const struct log_pump *p)
+static bool pump_is_paused(const struct log_pump *p)
 {
 	for (const struct log_reader *r = p->readers; r; r = r->next)
 		if (r->paused)
@@ -217,14 +231,14 @@ static bool is_paused(const struct log_pump *p)
 	return false;
 }
 
-static void park(struct stream *s)
+static void stream_park(struct stream *s)
 {
 	s->parked = true;
 	fd_watch_clear(&s->watch);
 	timer_clear(&s->timer);
 }
 
-static void count_move(struct stream *s, size_t n)
+static void stream_count_move(struct stream *s, size_t n)
 {
 	struct log_pump *p = s->pump;
 
@@ -236,53 +250,57 @@ static void count_move(struct stream *s, size_t n)
 	p->opened_ns = 0;
 }
 
-/* Once round the drawing. True: it stays at LOOK, there may be more. */
-static bool move(struct stream *s, bool flush)
+/* One round of the drawing. True: the stream stays at LOOK, since more bytes may be there. */
+static bool stream_move(struct stream *s, bool flush)
 {
 	struct log_pump *p = s->pump;
 	struct log_stage_target target = { p->id, p->log_fd, s->is_stderr };
+	struct log_stage_moved moved;
 	const char *bytes;
 	ssize_t there;
 	size_t n;
 	struct err e;
+	int failed;
 
-	if (is_paused(p))
-		return park(s), false;
+	if (pump_is_paused(p))
+		return stream_park(s), false;
 	there = log_stage_peek(s->fd, &bytes);
 	if (there == 0)
-		return at_end(s), false;
-	if (there < 0) /* EAGAIN: a reader of its own pipe sees no other error */
-		return watch(s), false;
+		return stream_at_end(s), false;
+	if (there < 0) /* EAGAIN: tee(2) between two pipes has no other error */
+		return stream_wait_for_more(s), false;
+	s->woken = false;
 	n = log_format_take(bytes, (size_t)there, flush || p->drained || p->log_fd < 0);
 	if (n == 0)
-		return linger(s), false;
-	count_move(s, n);
-	if (log_stage_move(s->fd, n, &target, &e) < 0) {
-		tell_readers(s, bytes, n);
-		return hold(s, bytes, n, &e), false;
-	}
-	tell_readers(s, bytes, n);
-	if (should_rest(s, n))
-		return wait_ms(s, REST_MS, on_rested), false;
+		return stream_linger(s), false;
+	failed = log_stage_move(s->fd, n, &target, &moved, &e);
+	if (moved.n == 0) /* the container read its own output */
+		return stream_wait_ms(s, REST_MS, on_stream_rested), false;
+	stream_count_move(s, moved.n);
+	stream_tell_readers(s, moved.bytes, moved.n);
+	if (failed)
+		return stream_hold(s, moved.bytes, moved.n, &e), false;
+	if (stream_should_rest(s, moved.n))
+		return stream_wait_ms(s, REST_MS, on_stream_rested), false;
 	return true;
 }
 
-static void look(struct stream *s, bool flush)
+static void stream_look(struct stream *s, bool flush)
 {
 	for (int i = 0; i < TURN_CHUNKS; i++)
-		if (!move(s, flush))
+		if (!stream_move(s, flush))
 			return;
-	watch(s);
+	stream_watch(s);
 }
 
 /* ---- opening and closing ---- */
 
-static int open_fifo(struct log_pump *p, const char *what, struct err *e)
+static int pump_open_fifo(struct log_pump *p, const char *what, struct err *e)
 {
 	char name[128], path[600];
 	auto_fd int fd = -1;
 
-	held_name(name, p, what);
+	pump_held_name(name, p, what);
 	if (keeper_copy(name) >= 0)
 		return keeper_copy(name);
 	p->opened_ns = loop_mono_ns();
@@ -296,12 +314,12 @@ static int open_fifo(struct log_pump *p, const char *what, struct err *e)
 	return keeper_copy(name);
 }
 
-static int open_log(struct log_pump *p, struct err *e)
+static int pump_open_log(struct log_pump *p, struct err *e)
 {
 	char name[128];
 	auto_fd int fd = -1;
 
-	held_name(name, p, "log");
+	pump_held_name(name, p, "log");
 	if (!*p->log_path || keeper_copy(name) >= 0) {
 		p->log_fd = *p->log_path ? keeper_copy(name) : -1;
 		return 0;
@@ -330,17 +348,17 @@ struct log_pump *log_pump_open(const char *id, const char *dir, const char *log_
 	p->log_fd = -1;
 	for (int i = 0; i < 2; i++)
 		p->streams[i] = (struct stream){ .pump = p, .is_stderr = i == 1, .fd = -1 };
-	if (open_log(p, e) < 0) {
+	if (pump_open_log(p, e) < 0) {
 		log_pump_close(p);
 		return NULL;
 	}
 	for (int i = 0; i < 2; i++) {
-		p->streams[i].fd = open_fifo(p, names[i], e);
+		p->streams[i].fd = pump_open_fifo(p, names[i], e);
 		if (p->streams[i].fd < 0) {
 			log_pump_close(p);
 			return NULL;
 		}
-		watch(&p->streams[i]);
+		stream_watch(&p->streams[i]);
 	}
 	return p;
 }
@@ -356,7 +374,7 @@ int log_pump_writer(struct log_pump *p, bool is_stderr, struct err *e)
 	if (fd < 0)
 		return err_os(e, ERR_INTERNAL, "open %s", path);
 	s->ended = false;
-	watch(s);
+	stream_watch(s);
 	return fd;
 }
 
@@ -367,19 +385,19 @@ void log_pump_listen(struct log_pump *p, struct log_reader *r)
 	p->readers = r;
 }
 
-static void unpark(struct log_pump *p)
+static void pump_unpark(struct log_pump *p)
 {
 	for (int i = 0; i < 2; i++)
-		if (p->streams[i].parked && !is_paused(p)) {
+		if (p->streams[i].parked && !pump_is_paused(p)) {
 			p->streams[i].parked = false;
-			wait_ms(&p->streams[i], 0, on_rested);
+			stream_wait_ms(&p->streams[i], 0, on_stream_rested);
 		}
 }
 
 void log_pump_pause(struct log_pump *p, struct log_reader *r, bool paused)
 {
 	r->paused = paused;
-	unpark(p);
+	pump_unpark(p);
 }
 
 void log_pump_unlisten(struct log_pump *p, struct log_reader *r)
@@ -387,7 +405,7 @@ void log_pump_unlisten(struct log_pump *p, struct log_reader *r)
 	for (struct log_reader **at = &p->readers; *at; at = &(*at)->next)
 		if (*at == r) {
 			*at = r->next;
-			return unpark(p);
+			return pump_unpark(p);
 		}
 }
 
@@ -401,30 +419,30 @@ int log_pump_reopen(struct log_pump *p, struct err *e)
 	fd = logfile_open(p->log_path, e);
 	if (fd < 0)
 		return -1;
-	held_name(name, p, "log");
+	pump_held_name(name, p, "log");
 	keeper_ask_hold(name, fd); /* replaces and closes the old one */
 	p->log_fd = keeper_copy(name);
 	return 0;
 }
 
-static void on_drain_timeout(struct timer *t)
+static void on_pump_drain_timeout(struct timer *t)
 {
 	struct log_pump *p = container_of(t, struct log_pump, drain_timer);
 
 	log_info("log_drain container=%.12s effect=\"a descendant still holds the pipe\"", p->id);
 	p->drain_over = true;
-	on_drained(t);
+	on_pump_drained(t);
 }
 
 void log_pump_drain(struct log_pump *p, void (*drained)(void *arg), void *arg)
 {
 	p->drained = drained;
 	p->arg = arg;
-	timer_set(&p->drain_timer, DRAIN_MS, on_drain_timeout);
+	timer_set(&p->drain_timer, DRAIN_MS, on_pump_drain_timeout);
 	for (int i = 0; i < 2; i++)
 		if (!p->streams[i].held.len && p->streams[i].fd >= 0 && !p->streams[i].ended)
-			look(&p->streams[i], true);
-	check_drained(p);
+			stream_look(&p->streams[i], true);
+	pump_check_drained(p);
 }
 
 void log_pump_close(struct log_pump *p)
@@ -438,7 +456,7 @@ void log_pump_close(struct log_pump *p)
 		fd_watch_clear(&s->watch);
 		timer_clear(&s->timer);
 		if (s->held.len) {
-			write_held(s); /* the last chance */
+			stream_write_held(s); /* the last chance */
 			if (s->held.len)
 				log_error("log_lost container=%.12s bytes=%zu", p->id, s->held.len);
 		}
@@ -446,11 +464,11 @@ void log_pump_close(struct log_pump *p)
 		snprintf(path, sizeof(path), "%s/%s", p->dir, i ? "stderr" : "stdout");
 		unlink(path);
 	}
-	held_name(prefix, p, "stdout");
+	pump_held_name(prefix, p, "stdout");
 	keeper_ask_release(prefix);
-	held_name(prefix, p, "stderr");
+	pump_held_name(prefix, p, "stderr");
 	keeper_ask_release(prefix);
-	held_name(prefix, p, "log");
+	pump_held_name(prefix, p, "log");
 	keeper_ask_release(prefix);
 	free(p->dir);
 	free(p->log_path);

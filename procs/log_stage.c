@@ -20,43 +20,47 @@
 
 enum phase { IDLE, SPLICING, WRITING, DRAINING };
 
-/* Lives in a memfd that the keeper holds. Stores of one thread reach it in order, and SIGKILL takes none back. */
+/* Lives in a memfd that the keeper holds too. The stores of one thread reach the page in order, and SIGKILL takes none
+ * of them back. */
 struct intent {
 	uint32_t phase;
 	uint32_t is_stderr;
 	uint64_t dev, ino; /* of the log: the kubelet may have renamed it meanwhile */
 	int64_t offset;
-	uint64_t n;
+	uint64_t unused; /* older versions wrote the number of bytes here */
 	char id[72];
 };
 
 static volatile struct intent *intent;
 static int stage_r = -1, stage_w = -1;     /* borrowed from keeper.c */
-static int scratch_r = -1, scratch_w = -1; /* ours: copies made by tee(2) */
+static int scratch_r = -1, scratch_w = -1; /* for copies made by tee(2); closed with this process */
 static int null_fd = -1;
 static char chunk[LOG_CHUNK];
 
-static void set_phase(enum phase p)
+static void intent_set_phase(enum phase p)
 {
-	__asm__ volatile("" ::: "memory"); /* what the phase speaks of is stored before it */
+	__asm__ volatile("" ::: "memory"); /* the fields that the phase speaks of are stored before it */
 	intent->phase = p;
 	__asm__ volatile("" ::: "memory");
 }
 
-static size_t staged(void)
+static size_t stage_bytes(void)
 {
 	int n = 0;
 
 	return ioctl(stage_r, FIONREAD, &n) == 0 ? (size_t)n : 0;
 }
 
-static void drop_staged(void)
+static void stage_drop(void)
 {
 	size_t left;
 
-	while ((left = staged()) > 0)
-		if (splice(stage_r, NULL, null_fd, NULL, left, SPLICE_F_NONBLOCK) <= 0 && errno != EINTR)
+	while ((left = stage_bytes()) > 0) {
+		ssize_t dropped = splice(stage_r, NULL, null_fd, NULL, left, SPLICE_F_NONBLOCK);
+
+		if (dropped == 0 || (dropped < 0 && errno != EINTR))
 			break;
+	}
 }
 
 ssize_t log_stage_peek(int pipe_fd, const char **bytes)
@@ -74,19 +78,22 @@ ssize_t log_stage_peek(int pipe_fd, const char **bytes)
 	return n;
 }
 
-static void splice_in(int pipe_fd, size_t n)
+/* EAGAIN ends it: another reader of the pipe was faster, or the stage has no slot left (a writer may fill every slot of
+ * a pipe with one byte, see O_DIRECT in pipe(2)). */
+static void stage_splice_in(int pipe_fd, size_t n)
 {
 	while (n) {
 		ssize_t moved = splice(pipe_fd, NULL, stage_w, NULL, n, SPLICE_F_NONBLOCK);
 
 		if (moved < 0 && errno == EINTR)
 			continue;
-		assert(moved > 0); /* the bytes were seen there, and only we read */
+		if (moved <= 0)
+			return;
 		n -= (size_t)moved;
 	}
 }
 
-static int append_formatted(int log_fd, const char *bytes, size_t n, bool is_stderr, struct err *e)
+static int stage_append(int log_fd, const char *bytes, size_t n, bool is_stderr, struct err *e)
 {
 	static struct buf text;
 	int failed;
@@ -97,34 +104,43 @@ static int append_formatted(int log_fd, const char *bytes, size_t n, bool is_std
 	return failed;
 }
 
-int log_stage_move(int pipe_fd, size_t n, const struct log_stage_target *to, struct err *e)
+static void intent_set(const struct log_stage_target *target)
 {
 	struct stat st = { 0 };
+
+	if (target->log_fd >= 0)
+		fstat(target->log_fd, &st);
+	intent->is_stderr = target->is_stderr;
+	intent->dev = st.st_dev;
+	intent->ino = target->log_fd >= 0 ? st.st_ino : 0;
+	intent->offset = st.st_size;
+	snprintf((char *)intent->id, sizeof(intent->id), "%s", target->id);
+}
+
+int log_stage_move(int pipe_fd, size_t n, const struct log_stage_target *target, struct log_stage_moved *moved,
+		   struct err *e)
+{
+	ssize_t in_stage;
 	int failed = 0;
 
-	if (to->log_fd >= 0)
-		fstat(to->log_fd, &st);
-	intent->is_stderr = to->is_stderr;
-	intent->dev = st.st_dev;
-	intent->ino = to->log_fd >= 0 ? st.st_ino : 0;
-	intent->offset = st.st_size;
-	intent->n = n;
-	snprintf((char *)intent->id, sizeof(intent->id), "%s", to->id);
-	set_phase(SPLICING);
-	splice_in(pipe_fd, n);
-	if (to->log_fd >= 0) {
-		set_phase(WRITING);
-		failed = append_formatted(to->log_fd, chunk, n, to->is_stderr, e);
+	intent_set(target);
+	intent_set_phase(SPLICING);
+	stage_splice_in(pipe_fd, n);
+	in_stage = log_stage_peek(stage_r, &moved->bytes);
+	moved->n = in_stage > 0 ? (size_t)in_stage : 0;
+	if (target->log_fd >= 0 && moved->n) {
+		intent_set_phase(WRITING);
+		failed = stage_append(target->log_fd, moved->bytes, moved->n, target->is_stderr, e);
 	}
-	set_phase(DRAINING);
-	drop_staged();
-	set_phase(IDLE);
+	intent_set_phase(DRAINING);
+	stage_drop();
+	intent_set_phase(IDLE);
 	return failed;
 }
 
 /* ---- after a restart ---- */
 
-static int log_of_intent(struct err *e)
+static int intent_log(struct err *e)
 {
 	char name[128], id[sizeof(intent->id)];
 	struct stat st;
@@ -135,47 +151,48 @@ static int log_of_intent(struct err *e)
 	snprintf(name, sizeof(name), "container/%s/log", id);
 	fd = keeper_copy(name);
 	if (fd < 0 || fstat(fd, &st) < 0 || st.st_dev != intent->dev || st.st_ino != intent->ino)
-		return err_set(e, ERR_INTERNAL, "its log is not held any more");
+		return err_set(e, ERR_INTERNAL, "the keeper does not hold its log any more");
 	return fd;
 }
 
-static int redo(struct err *e)
+static int intent_redo(struct err *e)
 {
-	size_t n = staged();
+	size_t n = stage_bytes();
 	const char *bytes;
 	int fd;
 
 	if (!intent->ino || !n)
 		return 0;
-	fd = log_of_intent(e);
+	fd = intent_log(e);
 	if (fd < 0)
 		return -1;
 	if (ftruncate(fd, intent->offset) < 0)
 		return err_os(e, ERR_INTERNAL, "cut the log to %lld bytes", (long long)intent->offset);
 	if (log_stage_peek(stage_r, &bytes) != (ssize_t)n)
 		return err_os(e, ERR_INTERNAL, "read %zu staged bytes", n);
-	set_phase(WRITING);
-	return append_formatted(fd, bytes, n, intent->is_stderr, e);
+	intent_set_phase(WRITING);
+	return stage_append(fd, bytes, n, intent->is_stderr, e);
 }
 
-static void finish_last_life(void)
+static void intent_finish(void)
 {
 	struct err e;
 
 	if (intent->phase == IDLE)
 		return;
-	log_info("log_intent container=%.12s phase=%u staged=%zu", (const char *)intent->id, intent->phase, staged());
-	if (intent->phase != DRAINING && redo(&e) < 0)
-		log_error("log_intent container=%.12s lost_bytes=%zu error=%s", (const char *)intent->id, staged(),
+	log_info("log_intent container=%.12s phase=%u staged=%zu", (const char *)intent->id, intent->phase,
+		 stage_bytes());
+	if (intent->phase != DRAINING && intent_redo(&e) < 0)
+		log_error("log_intent container=%.12s lost_bytes=%zu error=%s", (const char *)intent->id, stage_bytes(),
 			  log_quote(e.msg));
-	set_phase(DRAINING);
-	drop_staged();
-	set_phase(IDLE);
+	intent_set_phase(DRAINING);
+	stage_drop();
+	intent_set_phase(IDLE);
 }
 
 /* ---- opening ---- */
 
-/* keeper_copy() of the name, made by `make` and given to the keeper when it is not there. */
+/* The fd that the keeper holds under the name; when there is none, the keeper gets `made` to hold. */
 static int held_or_made(const char *name, int made)
 {
 	if (keeper_copy(name) < 0)
@@ -183,7 +200,7 @@ static int held_or_made(const char *name, int made)
 	return keeper_copy(name);
 }
 
-static int make_stage(struct err *e)
+static int stage_make(struct err *e)
 {
 	int fds[2] = { -1, -1 };
 
@@ -200,7 +217,7 @@ static int make_stage(struct err *e)
 	return 0;
 }
 
-static int make_intent(struct err *e)
+static int intent_make(struct err *e)
 {
 	auto_fd int fd = -1;
 	void *page;
@@ -226,8 +243,8 @@ int log_stage_open(struct err *e)
 		return err_os(e, ERR_INTERNAL, "make the scratch pipe");
 	scratch_r = fds[0];
 	scratch_w = fds[1];
-	if (make_stage(e) < 0 || make_intent(e) < 0)
+	if (stage_make(e) < 0 || intent_make(e) < 0)
 		return -1;
-	finish_last_life();
+	intent_finish();
 	return 0;
 }

@@ -1,11 +1,14 @@
-/* log_stage.h - moves bytes from a pipe into a log file so that dying at any instruction loses and doubles nothing.
+/* log_stage.h - moves bytes from a pipe into a log file so that a kill at any instruction loses and doubles nothing.
  *
- * One staging pipe and one page of intent serve all streams, since one of them moves at a time. Both are held by the
- * keeper.
- *     intent SPLICING {log, offset, n} -> splice n bytes pipe -> stage -> intent WRITING -> append to the log
- *     -> intent DRAINING -> empty the stage -> intent IDLE
- * After a restart the intent says what is due: SPLICING and WRITING: cut the log to the offset and write what is
- * staged; DRAINING: the log is complete, empty the stage. What was not spliced is still in the container's pipe. */
+ * One staging pipe and one page of intent serve all streams, because only one stream moves at a time. The keeper holds
+ * both too.
+ *     intent SPLICING {log, offset} -> splice up to n bytes pipe -> stage -> intent WRITING -> append what is in the
+ *     stage to the log -> intent DRAINING -> empty the stage -> intent IDLE
+ * After a restart the intent says what is due. SPLICING and WRITING: cut the log to the offset and write what is in the
+ * stage. DRAINING: the log is complete, so the stage is emptied. Bytes that were not spliced are still in the pipe.
+ *
+ * The container may read its own stdout FIFO (it holds it O_RDWR), so a peek promises nothing: bytes may be gone before
+ * they are spliced. What counts is what the stage holds, which only this process reads. */
 #ifndef PROCS_LOG_STAGE_H
 #define PROCS_LOG_STAGE_H
 
@@ -17,11 +20,12 @@
 
 enum { LOG_CHUNK = 64 * 1024 };
 
-/* Makes the staging pipe and the intent or takes them up from the keeper and finishes what was in flight. INTERNAL. */
+/* Takes the staging pipe and the intent from the keeper, or makes them, and finishes the move that was in flight.
+ * INTERNAL. */
 int log_stage_open(struct err *e);
 
-/* Copies up to LOG_CHUNK bytes that wait in the pipe, consuming none. As read(2): 0 end of file, -1 with errno
- * (EAGAIN). */
+/* Copies up to LOG_CHUNK bytes that wait in the pipe and consumes none. Returns as read(2) does: 0 at the end of file,
+ * -1 with errno (EAGAIN). */
 ssize_t log_stage_peek(int pipe_fd, const char **bytes);
 
 /* Where a move goes. */
@@ -31,8 +35,16 @@ struct log_stage_target {
 	bool is_stderr;
 };
 
-/* Moves exactly the first n bytes that the last peek of pipe_fd showed. On an error of the log they are consumed from
- * the pipe all the same and the caller has them from the peek. */
-int log_stage_move(int pipe_fd, size_t n, const struct log_stage_target *to, struct err *e);
+/* What a move moved: 0 <= n <= LOG_CHUNK bytes, valid until the next peek or move. */
+struct log_stage_moved {
+	const char *bytes;
+	size_t n;
+};
+
+/* Moves up to n bytes from the pipe. Fewer bytes, none, or other bytes than the last peek showed are moved when another
+ * process reads the pipe too. On an error of the log (INTERNAL) the bytes are gone from the pipe and the caller has
+ * them in `moved`. */
+int log_stage_move(int pipe_fd, size_t n, const struct log_stage_target *target, struct log_stage_moved *moved,
+		   struct err *e);
 
 #endif

@@ -10,10 +10,10 @@
 /* Opens or creates path (0640, missing parents 0755) for append. The fd is the caller's. */
 int logfile_open(const char *path, struct err *e);
 
-/* The whole of it or nothing: a short or failed write is cut back to where it began. A write over 10 ms is counted and
- * logged. */
+/* Appends all n bytes or none: after a short or failed write the file is cut back to its old size. A write that takes
+ * over 10 ms is counted and logged. INTERNAL. */
 int logfile_append(int fd, const void *p, size_t n, struct err *e);
 
-int64_t logfile_size(int fd); /* -1: cannot be told */
+int64_t logfile_size(int fd); /* -1: fstat(2) failed */
 
 #endif

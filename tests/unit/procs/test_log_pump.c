@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "procs/keeper.h"
@@ -228,6 +229,48 @@ static void a_bulk_writer_gets_room(void)
 	drain_and_close(p);
 }
 
+/* A process of the container that holds its stdout O_RDWR: it writes for ever, or reads and throws the bytes away. */
+static pid_t process(int fd, bool writes)
+{
+	pid_t pid = fork();
+	char bytes[4096];
+
+	if (pid != 0)
+		return pid;
+	alarm(60);
+	memset(bytes, 'y', sizeof(bytes));
+	for (size_t i = 1; i < sizeof(bytes); i += 2)
+		bytes[i] = '\n';
+	while ((writes ? write(fd, bytes, sizeof(bytes)) : read(fd, bytes, 300)) > 0)
+		;
+	_exit(1);
+}
+
+/* Three readers of its own stdout beside a writer, as any container may run them: the daemon takes what they leave. */
+static void a_container_reads_its_own_output(void)
+{
+	struct err e;
+	struct log_reader r = { .fn = on_bytes };
+	struct log_pump *p = log_pump_open("c3", dir, "", &e);
+	int out = log_pump_writer(p, false, &e);
+	pid_t pids[4];
+
+	for (int i = 0; i < 4; i++)
+		pids[i] = process(out, i == 0);
+	log_pump_listen(p, &r);
+	read_bytes = 0;
+	for (int64_t end_ns = loop_mono_ns() + 20000000000; read_bytes < 1000000 && loop_mono_ns() < end_ns;)
+		loop_turn();
+	for (int i = 0; i < 4; i++) {
+		kill(pids[i], SIGKILL);
+		waitpid(pids[i], NULL, 0);
+	}
+	ok(read_bytes >= 1000000);
+	log_pump_unlisten(p, &r);
+	close(out);
+	drain_and_close(p);
+}
+
 static void descendant_that_holds_the_pipe_is_not_waited_for(void)
 {
 	struct log_pump *p = open_pump();
@@ -254,6 +297,7 @@ int main(void)
 	without_a_file_readers_still_see();
 	full_disk_holds_and_goes_on();
 	a_bulk_writer_gets_room();
+	a_container_reads_its_own_output();
 	descendant_that_holds_the_pipe_is_not_waited_for();
 	restart_takes_up_what_waits(); /* last: the first daemon's pump is never closed, as it died */
 	ok(log_pumps_open(&e) == 0); /* taken up from the keeper, nothing in flight */
