@@ -1,4 +1,4 @@
-/* buf.c - see buf.h. Consumed bytes are moved away only when the tail runs out of room. */
+/* buf.c - see buf.h. Unread bytes move to the front only when there is no room left behind them. */
 #include "reactor/buf.h"
 
 #include <stdio.h>

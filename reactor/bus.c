@@ -1,5 +1,5 @@
-/* bus.c - see bus.h. sd-bus tells its fd, the events it waits for and its next deadline; after whatever may have
- * changed them they are set anew.
+/* bus.c - see bus.h. sd-bus tells its fd, the events it waits for and its next deadline; bus_rearm() puts them on the
+ * loop after each call that may have changed them.
  *
  *   UP ---lost---> AWAY ---pause over, connected---> UP
  *                   |  ^
@@ -26,7 +26,7 @@ enum { MESSAGES_A_TURN = 64, FIRST_PAUSE_MS = 1000, LAST_PAUSE_MS = 30000 };
 struct bus {
 	struct bus_config cfg;
 	const char *address;
-	sd_bus *sd; /* away: the last connection, closed, that messages can still be made of */
+	sd_bus *sd; /* while away: the last connection, closed; a message needs one to be made */
 	bool away;
 	struct fd_watch watch;
 	struct timer timer; /* sd-bus's deadline, or the next try */
@@ -40,8 +40,8 @@ struct bus {
 struct bus_call {
 	struct bus *bus;
 	struct link link;
-	sd_bus_slot *slot;  /* NULL: it was never sent */
-	struct timer timer; /* then: when that is told */
+	sd_bus_slot *slot;  /* NULL: the call was never sent */
+	struct timer timer; /* of a call that was never sent: runs `done` in the next turn */
 	bus_done *done;
 	void *arg;
 };
@@ -172,7 +172,7 @@ static void on_bus_not_sent(struct timer *t)
 	bus_call_fail_away(container_of(t, struct bus_call, timer));
 }
 
-/* libsystemd makes up these two itself. */
+/* libsystemd makes two errors by itself: Timeout when the call's time is over, NoReply when the connection ended. */
 static int on_bus_reply(sd_bus_message *m, void *arg, sd_bus_error *ret)
 {
 	struct bus_call *c = arg;

@@ -1,11 +1,12 @@
 /* child.c - see child.h.
  *
- *   SENT ---exited---> DRAIN ---both pipes at their end, or 200 ms---> DONE
+ *   SENT ---exited---> DRAIN ---both pipes at end of file, or 200 ms---> DONE
  *     |                  |
  *     +---timeout---> KILLED ---exited---> DRAIN      KILLED ---5 s---> DONE
  *     +---started (kept), failed, keeper gone---> DONE
  *
- * Waits on: the keeper's answer (SENT, KILLED), the pipes, one timer (all states). DONE: until `done` was called. */
+ * Waits on: the keeper's answer (SENT, KILLED), the pipes, one timer (all states). A DONE child lives until `done` has
+ * returned. */
 #include "reactor/child.h"
 
 #include <errno.h>
@@ -38,7 +39,7 @@ static const struct sm_state child_states[] = {
 };
 
 struct output {
-	int fd; /* -1: none, or at its end */
+	int fd; /* -1: no pipe, or end of file */
 	struct fd_watch watch;
 	struct buf got;
 	size_t max;
@@ -129,7 +130,7 @@ static void child_send_kill(const struct child *c)
 {
 	struct err e;
 
-	/* A keeper that cannot be told is gone, and on_host_gone() ends the child. */
+	/* When the message cannot be sent, the keeper is dead: on_host_gone() ends the child. */
 	if (host.chan)
 		(void)imsg_send(host.chan, CHILD_KILL, c->tag, NULL, NULL, 0, &e);
 }
@@ -177,7 +178,7 @@ static int child_output_open(struct child *c, struct output *o, size_t max)
 
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return err_os(&c->why, ERR_INTERNAL, "pipe for the output of %s", c->path);
-	/* Only our end: O_NONBLOCK belongs to the open file, and the child expects a plain one. */
+	/* The reading end only: the child expects its end to block. */
 	fcntl(ends[0], F_SETFL, O_NONBLOCK);
 	o->fd = ends[0];
 	o->max = max;
@@ -209,7 +210,7 @@ static int child_stdin_open(struct child *c, const void *data, size_t len)
 struct parcel {
 	int fds[IMSG_FDS_MAX], theirs[IMSG_FDS_MAX];
 	int n;
-	int made[3]; /* by us, for the child only; closed after the send; -1: none */
+	int made[3]; /* made here for the child's fds 0 to 2; closed after the send; -1: none */
 };
 
 static int parcel_add(struct child *c, struct parcel *p, int ours, int theirs)
@@ -356,7 +357,7 @@ static void on_host_message(void *arg, struct imsg *m)
 		host.other(host.arg, m);
 		return;
 	}
-	/* No child of that tag: it was cancelled, and its end is nobody's business. */
+	/* NULL: the child was cancelled, and its answer is dropped. */
 	struct child *c = child_find(m->tag);
 
 	if (c && (c->sm.now == SENT || c->sm.now == KILLED))

@@ -1,4 +1,4 @@
-/* child_proto.c - see child_proto.h. Both directions of one layout stand here, side by side. */
+/* child_proto.c - see child_proto.h. Writer and reader of the one layout. */
 #include "reactor/child_proto.h"
 
 #include <stdlib.h>

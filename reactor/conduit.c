@@ -2,15 +2,16 @@
  *
  *   OPEN ---peer closed, error, idle---> GONE
  *    |                                    |
- *    +---finish---> FLUSH ---all sent---> LINGER (our half is shut; what still comes is dropped)
+ *    +---finish---> FLUSH ---all sent---> LINGER (the sending half is shut down; received bytes are dropped)
  *    |                |                     |
  *    |                +---error, 10 s-------+---peer closed, 10 s---> CLOSED ---next turn---> freed
  *    +---close---------------------------------------------------------^
  *
- * LINGER is there because close(2) on a socket with unread bytes resets it, and a reset takes from the peer what it has
- * not read.
- * Waits on: the socket (OPEN, FLUSH, LINGER); a timer (OPEN: idle; FLUSH, LINGER: the limit; GONE, CLOSED: a turn of
- * its own); while paused another one, since a peer that left is behind the bytes that are not read. */
+ * Why LINGER: close(2) on a socket with unread bytes resets the connection, and after a reset the peer loses the bytes
+ * that it has not read.
+ * Waits on: the socket (OPEN, FLUSH, LINGER); a timer (OPEN: idle; FLUSH, LINGER: the limit; GONE, CLOSED: the next
+ * turn); a second timer while paused, which polls for the peer's end, because read(2) would report that end only after
+ * the unread bytes. */
 #include "reactor/conduit.h"
 
 #include <errno.h>
@@ -89,7 +90,7 @@ void conduit_close(struct conduit *c)
 	timer_clear(&c->early_timer);
 	timer_clear(&c->look_timer);
 	close(c->fd);
-	/* Our caller may be a callback of ours. */
+	/* Freed in the next turn: the caller may be an event of this conduit. */
 	timer_set(&c->timer, 0, on_conduit_freed);
 }
 

@@ -1,4 +1,4 @@
-/* fields.c - see fields.h. One switch per direction; each kind appears once in each. */
+/* fields.c - see fields.h. One switch for each direction has each kind once. */
 #include "reactor/fields.h"
 
 #include <assert.h>
@@ -69,7 +69,7 @@ static int strings_in(struct strings *s, const json_t *j, struct arena *a)
 	return 0;
 }
 
-/* An array of [key, value]: order and doubles survive, and keys need not be UTF-8. */
+/* An array of [key, value], not an object: order and repeated keys are kept, and keys need not be UTF-8. */
 static json_t *pairs_out(const struct pairs *p)
 {
 	json_t *j = p->n ? json_array() : NULL;
@@ -231,7 +231,7 @@ static int int32_in(char *p, const json_t *j, bool is_signed)
 	return 0;
 }
 
-/* -1 without a message in e: the type is wrong. */
+/* -1 for a wrong type; e then keeps the caller's message, unless a member inside has set its own. */
 static int member_in(const struct field *f, char *p, const json_t *j, struct arena *a, struct err *e)
 {
 	switch (f->kind) {
@@ -261,7 +261,7 @@ int fields_from_json(const struct field *table, void *object, const json_t *j, s
 		member_zero(f, p);
 		if (!v)
 			continue;
-		err_set(e, ERR_INTERNAL, "of another type than expected");
+		err_set(e, ERR_INTERNAL, "not of the expected type");
 		if (member_in(f, p, v, a, e) < 0)
 			return err_wrap(e, "%s", f->name);
 	}

@@ -1,6 +1,6 @@
 /* grpc.c - see grpc.h. Listeners and connections; streams are in grpc_call.c, bytes in grpc_session.c.
  *
- * Waits on: the listening fds, or a timer while the process is out of fds; the connections wait in grpc_session.c. */
+ * Waits on: the listening fds, or a timer while no fd number is free. Connections wait in grpc_session.c. */
 #include "reactor/grpc.h"
 
 #include <assert.h>
@@ -16,18 +16,20 @@
 #include "reactor/own.h"
 
 enum {
-	STREAM_WINDOW = 1 << 20,    /* a client may be this far ahead of us on one call */
-	CONN_WINDOW = 4 << 20,      /* and on all calls together */
-	CONN_OUT_MAX = 32 << 20,    /* answers waiting for a slow reader, beyond which its next requests wait too */
-	/* A client that gives up resets every stream it has open, and may do so twice in a row. A flood goes on. */
+	STREAM_WINDOW = 1 << 20,    /* bytes that a client may send on one call before they are read */
+	CONN_WINDOW = 4 << 20,      /* the same for all calls of a connection together */
+	CONN_OUT_MAX = 32 << 20,    /* over this many bytes of unread answers the next requests wait too */
+	/* A client that gives up resets all its open streams, and may do so twice in a row. A flood of resets goes on
+	 * and exceeds this. */
 	RESET_BURST = 2 * GRPC_STREAMS_MAX,
 	RESET_PER_S = 1000,
-	/* One read may bring 3855 PINGs of 17 bytes, all answered after it: nghttp2's 1000 would end honest peers. */
+	/* One read can bring 3855 PINGs of 17 bytes, which are answered after it. nghttp2's default limit of 1000 would
+	 * end the connection of a correct peer. */
 	QUEUE_MAX = 8192,
 	ACKS_MAX = 2 * QUEUE_MAX,
 	ACCEPTS_PER_TURN = 64,
 	OUT_OF_FDS_PAUSE_MS = 100,
-	DISPATCH_SLICE_NS = 2000000, /* of one connection in one half of a turn */
+	DISPATCH_SLICE_NS = 2000000, /* one connection starts requests for this long in one half of a turn */
 };
 
 struct listener {
@@ -105,7 +107,8 @@ static int on_grpc_data(nghttp2_session *h2, uint8_t flags, int32_t stream, cons
 	return 0;
 }
 
-/* An answer before the request's end: the rest of it is not wanted (PROTOCOL-HTTP2.md, Early Server Closure). */
+/* After an answer before the request's end the rest of the request is not needed: the stream is reset with NO_ERROR
+ * (PROTOCOL-HTTP2.md, Early Server Closure; RFC 9113, section 8.1). */
 static int on_grpc_frame_sent(nghttp2_session *h2, const nghttp2_frame *f, void *arg)
 {
 	(void)arg;
@@ -148,7 +151,7 @@ static void grpc_run_spaced(struct grpc_conn *conn)
 {
 	struct link now, *l;
 
-	list_init(&now); /* those added meanwhile have their turn later */
+	list_init(&now); /* calls that are added meanwhile wait for the next turn */
 	while ((l = list_first(&conn->spaced))) {
 		list_drop(l);
 		list_append(&now, l);
@@ -210,7 +213,7 @@ static void grpc_conn_open(struct grpc_server *s, int fd)
 	grpc_must(nghttp2_session_server_new2(&h2, s->callbacks, conn, s->options));
 	grpc_must(nghttp2_submit_settings(h2, NGHTTP2_FLAG_NONE, settings, sizeof(settings) / sizeof(settings[0])));
 	grpc_must(nghttp2_session_set_local_window_size(h2, NGHTTP2_FLAG_NONE, 0, CONN_WINDOW));
-	/* Our settings leave with the first answer: every HTTP/2 client speaks first. */
+	/* The settings leave with the first answer: an HTTP/2 client sends first, so no write is needed now. */
 	grpc_session_open(&conn->session, fd, h2, false);
 }
 
@@ -238,7 +241,7 @@ static void on_grpc_accept(struct fd_watch *w, int events)
 			continue;
 		}
 		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-			/* The waiting connection keeps the fd readable: look away, or the loop spins. */
+			/* The waiting connection keeps the fd readable: while it is watched, the loop never sleeps. */
 			log_warn("grpc listen=%s accept=paused pause_ms=%d error=%s", l->address, OUT_OF_FDS_PAUSE_MS,
 				 log_quote(strerror(errno)));
 			fd_watch_clear(&l->watch);
@@ -302,7 +305,7 @@ struct grpc_server *grpc_server_new(grpc_fn *fn, void *arg)
 	grpc_must(nghttp2_option_new(&s->options));
 	nghttp2_option_set_stream_reset_rate_limit(s->options, RESET_BURST, RESET_PER_S);
 	nghttp2_option_set_max_outbound_ack(s->options, ACKS_MAX);
-	/* For the priority tree nghttp2 would keep as many closed streams as may be open: 4096 a connection. */
+	/* Without this nghttp2 keeps up to 4096 closed streams of a connection for its priority tree. */
 	nghttp2_option_set_no_closed_streams(s->options, 1);
 	return s;
 }

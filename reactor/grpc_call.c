@@ -4,7 +4,7 @@
  *      |                      |                  |
  *      | bad request,         | deadline         +--reset, deadline, disconnect--> LOST   on_gone runs
  *      | deadline             v
- *      +------------------> ANSWERED                 the call is freed once its stream is closed and its user let go
+ *      +------------------> ANSWERED          freed when its stream is closed and its user has answered or was told
  *
  * Waits on: frames (all states), the deadline (RECEIVE, READY, RUN), the peer's flow-control window (RUN, ANSWERED). */
 #include "reactor/grpc_call.h"
@@ -76,7 +76,7 @@ static void call_detach(struct grpc_call *c)
 	c->conn = NULL;
 }
 
-/* Without an on_gone yet the call stays until its user answers or asks. */
+/* A call without an on_gone stays until its user answers or calls grpc_on_gone(). */
 static void call_tell_gone(struct grpc_call *c)
 {
 	if (!c->gone || timer_is_set(&c->timer))
@@ -106,7 +106,7 @@ void grpc_calls_closed(struct grpc_conn *conn)
 	struct link told;
 	struct link *l;
 
-	/* All are lost before the first on_gone runs: it may answer others of this connection. */
+	/* All calls are LOST before the first on_gone runs, because it may answer other calls of this connection. */
 	list_init(&told);
 	while ((l = list_first(&conn->calls))) {
 		struct grpc_call *c = container_of(l, struct grpc_call, link);
@@ -142,7 +142,7 @@ static size_t status_fields(const struct grpc_call *c, nghttp2_nv *nv, char text
 	nv[0] = FIELD("grpc-status", text, (size_t)len, NGHTTP2_NV_FLAG_NONE);
 	if (!c->message)
 		return 1;
-	/* Messages differ each time: in the HPACK table they would only push out what repeats. */
+	/* Each message is different: in the HPACK table it would only displace fields that repeat. */
 	nv[1] = FIELD("grpc-message", c->message, strlen(c->message), NGHTTP2_NV_FLAG_NO_INDEX);
 	return 2;
 }
@@ -187,7 +187,7 @@ static void call_start_response(struct grpc_call *c)
 	grpc_must(nghttp2_submit_response(c->conn->session.h2, c->stream, nv, 2, &body));
 }
 
-/* One HEADERS frame is the whole answer. `more` is a further field or has no name. */
+/* One HEADERS frame is the whole answer. `more` is a further field, or no_field. */
 static void call_trailers_only(struct grpc_call *c, const char http_status[4], nghttp2_nv more)
 {
 	char text[4];
@@ -210,7 +210,7 @@ static uint8_t *call_out_room(struct grpc_call *c, size_t len)
 	return at + GRPC_PREFIX;
 }
 
-/* Something was added to a response that runs: messages, or its end. */
+/* Lets nghttp2 fetch from c->out again, after a message or the end of the stream was added. */
 static void call_resume(struct grpc_call *c)
 {
 	if (!c->started)
@@ -247,7 +247,7 @@ static void call_answered(struct grpc_call *c)
 
 /* ---- the request ---- */
 
-/* Ends a call that the user never saw; later frames of it are ignored. */
+/* Ends a call that was never handed to grpc_fn; its later frames are ignored. */
 static void call_refuse(struct grpc_call *c, const char http_status[4], nghttp2_nv more, enum err_code code,
 			const char *why)
 {
@@ -288,7 +288,7 @@ static void on_call_deadline(struct timer *t)
 		call_trailers_only(c, "200", no_field);
 	else if (!c->out.len)
 		call_resume(c);
-	else /* part of a message may be out: only a reset can end the stream then */
+	else /* the peer may have part of a message: only a reset can end the stream then */
 		grpc_must(nghttp2_submit_rst_stream(c->conn->session.h2, NGHTTP2_FLAG_NONE, c->stream, NGHTTP2_CANCEL));
 	grpc_session_touch(&c->conn->session);
 	if (was_running)
@@ -412,7 +412,7 @@ void grpc_call_dispatch(struct grpc_call *c, grpc_fn *fn, void *arg)
 
 /* ---- the user's half: grpc.h ---- */
 
-/* The user's last word; `c` may be gone afterwards. */
+/* The user has answered; `c` may be freed. */
 static void call_let_go(struct grpc_call *c)
 {
 	c->held = false;
@@ -436,7 +436,7 @@ void grpc_reply(struct grpc_call *c, const uint8_t *msg, size_t len)
 	grpc_finish(c);
 }
 
-/* After a message that was too big the stream has a status already: nothing may follow it. */
+/* After a message that was too big the stream has its status, and no message may follow. */
 uint8_t *grpc_reply_room(struct grpc_call *c, size_t len)
 {
 	return c->sm.now != RUN || c->status != ERR_OK || call_too_big(c, len) ? NULL : call_out_room(c, len);
@@ -491,7 +491,7 @@ void grpc_on_space(struct grpc_call *c, void (*fn)(void *arg))
 	c->space = fn;
 	if (c->sm.now != RUN || c->out.len || list_linked(&c->turn))
 		return;
-	list_append(&c->conn->spaced, &c->turn); /* there is space already: soon, not inside this call */
+	list_append(&c->conn->spaced, &c->turn); /* there is space already, but fn must not run inside this call */
 	grpc_session_touch(&c->conn->session);
 }
 
@@ -501,7 +501,7 @@ void grpc_call_spaced(struct grpc_call *c)
 
 	list_drop(&c->turn);
 	if (c->out.len)
-		return; /* filled again meanwhile: its next emptying counts */
+		return; /* filled again meanwhile: on_call_out() appends the call when it is empty again */
 	c->space = NULL;
 	if (space)
 		space(c->arg);

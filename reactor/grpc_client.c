@@ -4,8 +4,9 @@
  *                |                                                     freed once its stream is closed
  *                +--cancel--> DONE                                      nothing runs
  *
- * A client has one current connection and any number that end: after GOAWAY the old one serves its calls out while new
- * calls connect anew. Waits on, all in FLYING: frames, the deadline, the next turn (nobody could be connected to). */
+ * A client has one current connection and any number of ending ones: after GOAWAY the old connection serves its open
+ * calls, and the next call connects again. Waits on, all in FLYING: frames, the deadline, the next turn (connect(2)
+ * failed). */
 #include "reactor/grpc_client.h"
 
 #include <errno.h>
@@ -36,7 +37,7 @@ struct grpc_client {
 	struct listen_address to;
 	nghttp2_session_callbacks *callbacks;
 	struct link conns;        /* of struct client_conn.link */
-	struct link unsent;       /* of struct grpc_request.link: nobody to send them to */
+	struct link unsent;       /* of struct grpc_request.link: connect(2) failed, `done` runs in the next turn */
 	struct client_conn *current; /* takes new calls; NULL: the next call connects */
 };
 
@@ -72,7 +73,7 @@ static void request_free(struct grpc_request *r)
 	free(r);
 }
 
-/* The user's end. `done` may free the client; the request itself stays until its stream is closed. */
+/* Tells the user. `done` may free the client; the request itself stays until its stream is closed. */
 static void request_finish(struct grpc_request *r)
 {
 	struct err err = r->err;
@@ -245,7 +246,7 @@ static int on_client_frame(nghttp2_session *h2, const nghttp2_frame *f, void *ar
 	if (f->hd.type == NGHTTP2_GOAWAY)
 		client_conn_retire(arg);
 	if (r && f->hd.type <= NGHTTP2_HEADERS && (f->hd.flags & NGHTTP2_FLAG_END_STREAM)) { /* DATA is 0, HEADERS 1 */
-		/* An answer before our request was out: the rest of it is not wanted. */
+		/* The answer came before the whole request was sent: the rest is not sent. */
 		if (!nghttp2_session_get_stream_local_close(h2, f->hd.stream_id))
 			request_reset(r, NGHTTP2_NO_ERROR);
 		request_ended(r, NGHTTP2_NO_ERROR);
@@ -331,7 +332,7 @@ static void client_conn_open(struct grpc_client *c, int fd, bool connecting)
 	grpc_session_open(&conn->session, fd, h2, connecting);
 }
 
-/* Makes c->current, or says why not. */
+/* Sets c->current to a new connection. */
 static int client_conn_start(struct grpc_client *c, struct err *e)
 {
 	auto_fd int fd = socket(c->to.sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -386,7 +387,7 @@ void grpc_client_free(struct grpc_client *c)
 		}
 		list_drop(&conn->link);
 		conn->client = NULL;
-		conn->session.peer = "grpc server"; /* the address goes now, the connection maybe later */
+		conn->session.peer = "grpc server"; /* the address is freed now, the connection maybe later */
 		if (conn->session.h2)
 			grpc_session_close(&conn->session, ERR_CANCELLED, "the client was freed");
 	}

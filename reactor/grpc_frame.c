@@ -40,7 +40,7 @@ enum grpc_read grpc_reader_feed(struct grpc_reader *r, const uint8_t **at, size_
 		if (r->prefix_len == GRPC_PREFIX && (what = read_prefix(r, max)) != GRPC_READ_MORE)
 			return what;
 	}
-	/* The memory grows with the bytes that came, not with the length announced. */
+	/* The memory grows with the received bytes, not with the announced length. */
 	n = r->body_len - r->body.len < *len ? r->body_len - r->body.len : *len;
 	buf_append(&r->body, *at, n);
 	*at += n;

@@ -14,10 +14,10 @@
 #include <unistd.h>
 
 enum {
-	READ_MAX = 64 << 10,  /* one read: bounds what one peer can make us do in one callback */
-	WRITE_MAX = 64 << 10, /* one write takes at most this and one frame */
-	TURN_MAX = 512 << 10, /* written to one peer in one turn */
-	FRAME_MAX = 32 << 10, /* the largest we send is 16 KiB of DATA, or trailers */
+	READ_MAX = 64 << 10,  /* one read: bounds the work that one peer can cause in one callback */
+	WRITE_MAX = 64 << 10, /* one write has at most these bytes and one frame */
+	TURN_MAX = 512 << 10, /* bytes written to one peer in one turn */
+	FRAME_MAX = 32 << 10, /* the largest frames are 16 KiB of DATA, and trailers */
 };
 
 static uint8_t input[READ_MAX], output[WRITE_MAX + FRAME_MAX];
@@ -70,7 +70,7 @@ static void on_end_of_turn(struct prepare_watch *w)
 {
 	struct link now;
 
-	/* Who becomes dirty while this runs has its chance in the next turn, after everybody's fds. */
+	/* A session that becomes dirty while this runs writes in the next turn, after all ready fds had theirs. */
 	list_init(&now);
 	while (!list_empty(&dirty)) {
 		struct link *l = list_first(&dirty);
@@ -97,7 +97,7 @@ void grpc_session_touch(struct grpc_session *s)
 		return;
 	if (list_empty(&dirty)) {
 		prepare_watch_set(&end_of_turn, on_end_of_turn);
-		loop_spin(); /* we may be in another prepare watcher, with ours too late for this turn */
+		loop_spin(); /* a watcher set inside another prepare watcher may be too late for this turn */
 	}
 	list_append(&dirty, &s->dirty);
 }
@@ -142,7 +142,7 @@ static size_t session_serialize(struct grpc_session *s)
 				session_doom(s, 0, nghttp2_strerror((int)n));
 			break;
 		}
-		if ((size_t)n > sizeof(output) - len) { /* trailers longer than anything we build */
+		if ((size_t)n > sizeof(output) - len) { /* trailers over FRAME_MAX; no caller makes them today */
 			buf_append(&s->out, output, len);
 			buf_append(&s->out, frame, (size_t)n);
 			return 0;
@@ -153,7 +153,7 @@ static size_t session_serialize(struct grpc_session *s)
 	return len;
 }
 
-/* What the socket took of p, or -1 when the connection is gone. */
+/* The number of bytes that the socket took, or -1 when the connection has ended. */
 static ssize_t session_put(struct grpc_session *s, const void *p, size_t len)
 {
 	ssize_t n;
@@ -218,7 +218,8 @@ static void session_settle(struct grpc_session *s)
 		s->owner->closed(s, &s->why);
 		return;
 	}
-	/* Answers to small frames (PING, refused streams) have no flow control: who only sends is not read any more. */
+	/* Answers to small frames (PING, refused streams) have no flow control: a peer that sends and does not read is
+	 * not read from until its queue is shorter. */
 	drowned = s->queue_max && s->out.len && nghttp2_session_get_outbound_queue_size(s->h2) > s->queue_max;
 	fd_watch_set(&s->watch, s->fd, (drowned ? 0 : FD_READ) | (s->out.len ? FD_WRITE : 0), on_session_fd);
 	if (s->again)
@@ -228,7 +229,7 @@ static void session_settle(struct grpc_session *s)
 static void session_pump(struct grpc_session *s, int events)
 {
 	if (s->connecting && !s->doomed)
-		return; /* on_session_fd() comes */
+		return; /* on_session_fd() runs when connect(2) has ended */
 	s->pumping = true;
 	if (!s->doomed && (events & FD_READ))
 		session_receive(s);

@@ -2,12 +2,12 @@
  *
  *   inner epoll fd readable ---.
  *   h2o's next timeout due -----+--> h2o_turn(): h2o_evloop_run(0), which never sleeps
- *   end of our turn, h2o has --'     because nothing of it is left to wait for
- *   work queued                      when we sleep
+ *   end of the outer turn, -----'    because h2o has no queued work left when
+ *   h2o has work queued              the outer loop sleeps
  *
- * h2o 2.2.5 keeps its epoll fd private, so it is found by comparing /proc/self/fd around h2o_evloop_create(). Its
- * queues (_statechanged, _pending_*) are public fields. They must be empty before we sleep: epoll_ctl(2) for a changed
- * socket is only called by h2o's next turn, and what is pending signals no fd. */
+ * h2o 2.2.5 keeps its epoll fd private, so the fd is found by comparing /proc/self/fd before and after
+ * h2o_evloop_create(). h2o's queues (_statechanged, _pending_*) are public fields. They must be empty before this
+ * process sleeps: h2o calls epoll_ctl(2) for a changed socket only in its next turn, and pending work signals no fd. */
 #include "reactor/h2o_loop.h"
 
 #include <dirent.h>
@@ -17,7 +17,7 @@
 #include "reactor/loop.h"
 #include "reactor/own.h"
 
-/* Turns in a row before the other watchers get theirs. */
+/* Turns of h2o in a row before the other watchers of the loop run. */
 enum { TURNS_MAX = 8, FDS_MAX = 65536 };
 
 static struct guest {
@@ -62,7 +62,7 @@ static bool h2o_has_work(const h2o_evloop_t *l)
 
 static void h2o_turn(void)
 {
-	/* A callback of h2o that enters h2o again would run its queues from inside themselves. */
+	/* A callback of h2o may get here; a nested run would process h2o's queues while they are being processed. */
 	if (guest.running)
 		return;
 	guest.running = true;
@@ -104,7 +104,7 @@ static void h2o_set_timer(uint64_t wake_at)
 		return;
 	}
 	now = now_ms();
-	/* One more: a timer that fires within the last millisecond would find nothing expired. */
+	/* One millisecond more: a timer that fires a fraction early would find no expired timeout. */
 	timer_set(&guest.timer, wake_at > now ? (int64_t)(wake_at - now) + 1 : 0, on_inner_timeout);
 }
 

@@ -4,15 +4,15 @@
  *     |                     |                          |                                         |
  *     +---------------------+---- end, error, stall ---+-----------------------------------------+---> ENDED
  *
- * http_cancel() inside head() or data() of any transfer, when libcurl is on the stack: DEAD, freed once libcurl
+ * http_cancel() inside head() or data() of any transfer, while libcurl is on the stack: DEAD, freed when libcurl has
  * returned.
  *
  * Waits on: libcurl's sockets and its timer, and one stall timer a transfer (SENT and BODY).
  *
- * HTTP/1.1 only: in libcurl before 8.1 a paused HTTP/2 stream either holds up every other stream of its connection or
- * is buffered without bound, and layers are paused all the time (their sink is a pipe).
- * libcurl resolves names in a thread of its own; CURLOPT_QUICK_EXIT (7.87) lets go of it instead of joining it, which
- * would stop the loop until getaddrinfo(3) returns. The options of a request: http_setup.c. */
+ * HTTP/1.1 only: in libcurl before 8.1 a paused HTTP/2 stream either stops all other streams of its connection or is
+ * buffered without bound, and large downloads pause often (they go into a pipe).
+ * libcurl resolves names in a thread of its own. CURLOPT_QUICK_EXIT (7.87) detaches that thread; joining it would stop
+ * the loop until getaddrinfo(3) returns. The options of a request: http_setup.c. */
 #include "reactor/http_client.h"
 
 #include <curl/curl.h>
@@ -30,12 +30,12 @@
 
 enum {
 	STALL_TIMEOUT_MS = 30000,
-	IDLE_MS = 30000, /* then idle connections and all of libcurl's memory are given back */
+	IDLE_MS = 30000, /* after this time without a transfer idle connections and libcurl's memory are freed */
 	HOST_CONNECTIONS = 8,
 	TOTAL_CONNECTIONS = 128,
 	KEPT_CONNECTIONS = 16,
-	/* One read(2) of a body, and what a paused transfer holds. libcurl reads up to 100 times in one callback: 6
-	 * MiB, 4 ms. */
+	/* The size of one read of a body, and the most that a paused transfer holds. libcurl reads up to 100 times in
+	 * one callback: 6 MiB, 4 ms. */
 	RECEIVE_BYTES = 64 << 10,
 };
 #define NS_PER_MS INT64_C(1000000)
@@ -59,7 +59,7 @@ struct http {
 	struct http_events ev;
 	struct timer resume, stall;
 	int64_t stall_ns, stall_at_ns;
-	const char *refused; /* why the request is wrong; static. NULL: it is not */
+	const char *refused; /* the fault of the request; static. NULL: none */
 	struct buf joined;   /* the last answer of http_header() */
 	char error[CURL_ERROR_SIZE];
 	char host[]; /* with its port if the URL has one */
@@ -72,7 +72,7 @@ struct socket {
 
 static struct client {
 	bool ready;
-	CURLM *multi; /* NULL: nothing was asked for IDLE_MS */
+	CURLM *multi; /* NULL: no transfer for IDLE_MS */
 	struct link transfers, dead; /* of struct http.link */
 	size_t open;
 	int depth; /* > 0: libcurl is on the stack and must not be entered again */
@@ -195,7 +195,7 @@ static void http_free(struct http *h)
 		timer_set(&client.idle, IDLE_MS, on_http_idle);
 }
 
-/* The socket callback may run in here, nothing else of ours. */
+/* on_curl_socket() and on_curl_timer() may run in here, but no head(), data() or done(). */
 static void http_detach(struct http *h)
 {
 	if (h->sm.now == QUEUED)
@@ -233,7 +233,7 @@ static void http_result(struct http *h, CURLcode rc)
 	case CURLE_OK:
 		return h->sm.now == SENT ? http_fail(h, ERR_UNAVAILABLE, "no response") : http_finish(h, NULL);
 	case CURLE_COULDNT_CONNECT:
-		/* libcurl's text has the address it tried (a proxy's, too) and not the reason. */
+		/* libcurl's text has the address that it tried (the proxy's, if there is one), but not the errno. */
 		curl_easy_getinfo(h->easy, CURLINFO_OS_ERRNO, &os);
 		err_set(&e, ERR_UNAVAILABLE, "%s: %s%s%s", h->host, why, os ? ": " : "", os ? strerror((int)os) : "");
 		return http_finish(h, &e);
@@ -247,8 +247,8 @@ static void http_result(struct http *h, CURLcode rc)
 	}
 }
 
-/* Runs the ends that libcurl has to tell. A `done` may start, cancel and resume at will: libcurl is not on the
- * stack. */
+/* Frees DEAD transfers and ends those that libcurl has finished. libcurl is not on the stack here, so a `done` may
+ * start, cancel and resume any transfer. */
 static void http_settle(void)
 {
 	CURLMsg *m;
@@ -290,7 +290,7 @@ static void stall_begin(struct http *h)
 	timer_set(&h->stall, h->stall_ns / NS_PER_MS, on_http_stall);
 }
 
-/* Each byte buys a second, and none is bought in advance of the timeout. */
+/* Each byte moves the deadline by a second, but never further than the timeout from now. */
 static void stall_fed(struct http *h, size_t n)
 {
 	int64_t full = loop_mono_ns() + h->stall_ns;
@@ -301,7 +301,8 @@ static void stall_fed(struct http *h, size_t n)
 
 /* ---- called by libcurl ---- */
 
-/* The connection stands, new or reused: from here on it is the peer who is slow. */
+/* There is a connection, new or reused, and the request is sent: the stall time begins. Time in the queue for a
+ * connection does not count. */
 static int on_sending(void *arg, char *ip, char *local_ip, int port, int local_port)
 {
 	(void)ip;
@@ -319,7 +320,7 @@ static size_t on_header_line(char *p, size_t size, size_t n, void *arg)
 
 	(void)size;
 	stall_fed(h, n);
-	if (h->sm.now != SENT || (p[0] != '\r' && p[0] != '\n')) /* the empty line after trailers comes here, too */
+	if (h->sm.now != SENT || (p[0] != '\r' && p[0] != '\n')) /* also the empty line after trailers */
 		return n;
 	curl_easy_getinfo(h->easy, CURLINFO_RESPONSE_CODE, &status);
 	if (status < 200)
@@ -352,7 +353,7 @@ static size_t on_body(char *p, size_t size, size_t n, void *arg)
 
 static void set_headers(struct http *h, const struct http_request *r)
 {
-	/* No waiting for "100 Continue": our bodies are smaller than the round trip is long. */
+	/* No "Expect: 100-continue": bodies here are small, and waiting for the 100 costs a round trip. */
 	h->headers = own_must(curl_slist_append(NULL, "Expect:"));
 	for (const char *const *line = r->headers; line && *line; line++) {
 		if (strpbrk(*line, "\r\n"))
@@ -459,7 +460,7 @@ static void on_http_resume(struct timer *t)
 	sm_move(&h->sm, BODY);
 	stall_begin(h);
 	client.depth++;
-	rc = curl_easy_pause(h->easy, CURLPAUSE_CONT); /* hands over what it holds, in here */
+	rc = curl_easy_pause(h->easy, CURLPAUSE_CONT); /* calls on_body() with the held bytes */
 	client.depth--;
 	if (rc != CURLE_OK && h->sm.now != DEAD)
 		http_result(h, rc);
@@ -487,7 +488,7 @@ void http_cancel(struct http *h)
 
 const char *http_header(const struct http *h, const char *name)
 {
-	struct buf *joined = &((struct http *)h)->joined; /* a scratch of the answer, not of the transfer */
+	struct buf *joined = &((struct http *)h)->joined; /* the answer's memory, not the transfer's state */
 	struct curl_header *line;
 
 	if (curl_easy_header(h->easy, name, 0, CURLH_HEADER, -1, &line) != CURLHE_OK)

@@ -1,10 +1,9 @@
 /* http_server.c - see http_server.h.
  *
- * Listening sockets are ours and stay on libev; each accepted connection is handed to libh2o on the nested loop. HTTP/2
- * is off: only HTTP/1.1 can be upgraded to SPDY or WebSocket, and Debian's h2o 2.2.5 has HTTP/2 faults that a client
- * can trigger.
+ * This file accepts connections on the outer loop and hands each to libh2o on the nested loop. HTTP/2 is off: only
+ * HTTP/1.1 can be upgraded to SPDY or WebSocket, and Debian's h2o 2.2.5 has HTTP/2 faults that a client can trigger.
  *
- * Waits on: the listening fds, and whatever libh2o waits on. Spec: RFC 9110, 9112. */
+ * Waits on: the listening fds; libh2o waits on the connections. Spec: RFC 9110, 9112. */
 #include "reactor/http_server.h"
 
 #include <errno.h>
@@ -23,7 +22,7 @@
 #include "reactor/own.h"
 #include "reactor/tls_server.h"
 
-/* A page takes no request body; the limit is what h2o buffers before the handler is asked at all. */
+/* No page reads a request body; h2o buffers a body of at most this size before it calls the handler. */
 enum { ACCEPTS_PER_TURN = 16, ACCEPT_PAUSE_MS = 100, REQUEST_BODY_MAX = 65536 };
 
 struct page {
@@ -54,10 +53,10 @@ struct http_server {
 	int port;
 	size_t connections;
 	bool freed;        /* waits for its last connection */
-	struct timer reap; /* h2o still uses the socket while it tells us of its end */
+	struct timer reap; /* frees the server in the next turn: h2o still uses the socket when it reports its end */
 };
 
-/* libh2o calls the handler with the handler only: the server is found behind it. */
+/* libh2o hands its callback only the handler, so the server's address is stored behind it. */
 struct pages_handler {
 	h2o_handler_t super;
 	struct http_server *server;
@@ -88,7 +87,7 @@ static const char *reason_of(int status)
 	}
 }
 
-/* h2o's own h2o_send_inline() would send the body of a HEAD too. */
+/* Not h2o_send_inline(), which sends the body also in answer to HEAD. */
 void http_reply(h2o_req_t *req, int status, const char *type, const struct buf *body)
 {
 	static h2o_generator_t no_more = { NULL, NULL };

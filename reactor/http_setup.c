@@ -15,8 +15,8 @@
 enum { CONNECT_TIMEOUT_MS = 10000 };
 
 static struct {
-	const char *dir;   /* hashed, read as needed. NULL: */
-	X509_STORE *store; /* the bundle, read once. NULL in both: the system has no CAs */
+	const char *dir;   /* a hashed directory, read as needed. NULL: `store` is used */
+	X509_STORE *store; /* the bundle, read once. Both NULL: the system has no CAs */
 } cas;
 
 void http_setup_must(CURLcode rc)
@@ -38,8 +38,8 @@ static bool is_hashed(const char *dir)
 	return false;
 }
 
-/* A hashed directory costs nothing until a peer shows a certificate, then one small file. The bundle is the other way:
- * 25 ms and 1 MiB to parse, so once for all transfers. */
+/* With a hashed directory OpenSSL reads one small file when a peer shows a certificate. The bundle takes 25 ms and 1
+ * MiB to parse, so it is parsed once for all transfers. */
 void http_setup_open(void)
 {
 	const curl_version_info_data *v = curl_version_info(CURLVERSION_NOW);
@@ -53,7 +53,7 @@ void http_setup_open(void)
 		return;
 	}
 	cas.store = own_must(X509_STORE_new());
-	/* as libcurl does: an intermediate may be the anchor */
+	/* As libcurl sets it: an intermediate certificate may be the trust anchor. */
 	X509_STORE_set_flags(cas.store, X509_V_FLAG_PARTIAL_CHAIN);
 	if (X509_STORE_load_file(cas.store, v->cainfo) != 1)
 		log_warn("http_client ca_bundle=%s error=unreadable", v->cainfo);
@@ -84,7 +84,8 @@ static bool is_loopback_host(const char *host)
 	       (n > 10 && strcasecmp(host + n - 10, ".localhost") == 0);
 }
 
-/* libcurl reads the environment itself, except HTTP_PROXY in capitals (a CGI script would take it from a header). */
+/* libcurl reads the proxy variables itself, except HTTP_PROXY in capitals (in a CGI script a client's header
+ * sets it). */
 void http_setup_proxy(CURL *easy, const char *scheme, const char *host)
 {
 	const char *capitals = getenv("HTTP_PROXY");
@@ -137,7 +138,7 @@ void http_setup(CURL *easy, const struct http_request *r)
 	http_set(easy, CURLOPT_QUICK_EXIT, 1L);
 	http_set(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)connect_ms);
 	http_set(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
-	http_set(easy, CURLOPT_HEADEROPT, (long)CURLHEADER_SEPARATE); /* not for a proxy's eyes */
+	http_set(easy, CURLOPT_HEADEROPT, (long)CURLHEADER_SEPARATE); /* a proxy does not get them */
 	set_method(easy, r);
 	set_tls(easy, r);
 }

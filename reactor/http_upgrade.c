@@ -1,5 +1,5 @@
-/* http_upgrade.c - see http_upgrade.h. h2o writes the 101 and hands over its socket; from there on the fd is on our
- * loop. */
+/* http_upgrade.c - see http_upgrade.h. h2o writes the 101 and hands over its socket; from then on the outer loop
+ * watches the fd. */
 #include "reactor/http_upgrade.h"
 
 #include <assert.h>
@@ -20,7 +20,7 @@ struct http_ask {
 	bool answered;
 };
 
-/* From the 101 on its way until the socket is ours. */
+/* Lives while h2o writes the 101. */
 struct upgrade {
 	http_accepted *done;
 	void *arg;
@@ -64,7 +64,7 @@ static bool http_list_has(const char *list, const char *word)
 
 bool http_ask_upgrades_to(struct http_ask *a, const char *protocol)
 {
-	/* h2o keeps it apart from the headers, with Connection looked at */
+	/* h2o keeps the Upgrade header apart from the others and has checked Connection. */
 	const h2o_iovec_t *asked = &a->req->upgrade;
 
 	return asked->base && http_list_has(h2o_strdup(&a->req->pool, asked->base, asked->len).base, protocol);

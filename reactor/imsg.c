@@ -1,7 +1,7 @@
 /* imsg.c - see imsg.h.
  *
- * A message leaves by one sendmsg(2) when nothing waits before it; else it is copied, its fds are duplicated, and it
- * goes out when the socket takes more. unix(7): a SEQPACKET packet arrives whole or not at all, with its fds. */
+ * A message leaves by one sendmsg(2) when no other waits before it. Else it is copied, its fds are duplicated, and it
+ * leaves when the socket takes more. unix(7): a SEQPACKET packet arrives whole or not at all, with its fds. */
 #include "reactor/imsg.h"
 
 #include <assert.h>
@@ -17,7 +17,7 @@
 #include "reactor/loop.h"
 #include "reactor/own.h"
 
-/* Turns of other watchers are not held up longer than this many messages. */
+/* After this many messages in one callback the other watchers run. */
 enum { MESSAGES_A_TURN = 64, SEND_BUFFER = 1 << 20 };
 
 #define NULL_LEN UINT32_MAX
@@ -43,10 +43,10 @@ struct imsg_chan {
 	void *arg;
 	struct link queue; /* of struct packet.link */
 	bool lost;
-	bool *closed; /* set by imsg_close() for the callback that runs right now; NULL: none runs */
+	bool *closed; /* imsg_close() sets it to tell the running on_imsg_ready(); NULL: it does not run */
 };
 
-/* One for all channels: a message lives as long as its callback, and callbacks do not nest. */
+/* One buffer for all channels: a message is valid during its callback only, and callbacks do not nest. */
 static struct {
 	struct head head;
 	uint8_t body[IMSG_BODY_MAX];
@@ -73,7 +73,7 @@ struct imsg_chan *imsg_open(int fd, imsg_fn *fn, imsg_gone_fn *gone, void *arg)
 
 	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
 	fcntl(fd, F_SETFD, FD_CLOEXEC);
-	/* Without the right to go over net.core.wmem_max its default is what we get: larger than one message. */
+	/* Without CAP_NET_ADMIN the size is limited to net.core.wmem_max, whose default is larger than one message. */
 	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)) < 0)
 		(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 	c->fd = fd;
@@ -158,7 +158,7 @@ int imsg_send(struct imsg_chan *c, uint32_t type, uint64_t tag, const struct buf
 		return imsg_enqueue(c, &head, body ? body->at : NULL, fds, nfds, e);
 	if (send_packet(c->fd, &head, body ? body->at : NULL, fds, nfds) >= 0)
 		return 0;
-	/* ETOOMANYREFS: more fds of ours are in flight than RLIMIT_NOFILE; the reader will take some out. */
+	/* ETOOMANYREFS: more of this user's fds are in flight than RLIMIT_NOFILE; the reader will take some out. */
 	if (errno == EAGAIN || errno == ENOBUFS || errno == ETOOMANYREFS)
 		return imsg_enqueue(c, &head, body ? body->at : NULL, fds, nfds, e);
 	return err_os(e, errno == EMSGSIZE ? ERR_RESOURCE_EXHAUSTED : ERR_UNAVAILABLE, "send a message");
@@ -172,7 +172,7 @@ static void imsg_flush(struct imsg_chan *c)
 		if (send_packet(c->fd, &p->head, p->body, p->fds, p->nfds) < 0 &&
 		    (errno == EAGAIN || errno == ENOBUFS || errno == ETOOMANYREFS))
 			break;
-		/* Any other error is the peer's end: the reading side reports it. */
+		/* After any other error the peer is gone, which the read reports. */
 		list_drop(it);
 		packet_free(p);
 	}
@@ -199,9 +199,9 @@ static void close_fds(struct imsg *m)
 			close(m->fds[i]);
 }
 
-/* 1: a message is in m; 0: none is there; -1: the peer is gone or sent what is no message. Where this process is out of
- * fds the kernel drops those that do not fit: m->nfds is smaller than the sender meant, which the receiver's count
- * shows. */
+/* 1: a message is in m; 0: there is none; -1: the peer is gone or has sent a malformed packet. When this process has no
+ * free fd numbers the kernel drops fds of the message: m->nfds is then smaller than the body says, which the receiver
+ * must check. */
 static int imsg_receive(int fd, struct imsg *m)
 {
 	union imsg_control control;
@@ -343,7 +343,7 @@ const char **get_strv(struct get *g)
 
 	if (g->bad || n == NULL_LEN)
 		return NULL;
-	if (n > (size_t)(g->end - g->at) / (sizeof(uint32_t) + 1)) { /* what an empty string takes */
+	if (n > (size_t)(g->end - g->at) / (sizeof(uint32_t) + 1)) { /* the size of an empty string */
 		g->bad = true;
 		return NULL;
 	}

@@ -1,4 +1,5 @@
-/* lane.c - see lane.h. The head of `waiting` is next, or is the holder while `held`. */
+/* lane.c - see lane.h. The first pass of `waiting` holds the lane while `held` is set; else it is the next to
+ * hold it. */
 #include "reactor/lane.h"
 
 #include "reactor/metric.h"

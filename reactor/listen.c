@@ -1,6 +1,7 @@
 /* listen.c - see listen.h.
  *
- * A unix socket file outlives its process: connecting tells a live owner (its pid: SO_PEERCRED) from a dead one. */
+ * A unix socket file outlives its process: connect(2) tells whether a process still listens on it, SO_PEERCRED its
+ * pid. */
 #include "reactor/listen.h"
 
 #include <arpa/inet.h>
@@ -47,7 +48,7 @@ static int parse_port(const char *s)
 	return s[0] >= '0' && s[0] <= '9' && !*end && v <= 65535 ? (int)v : -1;
 }
 
-/* "127.0.0.1:80" or "[::1]:80"; names are not looked up: that would block. */
+/* "127.0.0.1:80" or "[::1]:80". Names are not resolved, because getaddrinfo(3) blocks. */
 static int parse_tcp(const char *text, struct listen_address *out, struct err *e)
 {
 	struct sockaddr_in *in = (struct sockaddr_in *)&out->sa;
@@ -106,7 +107,7 @@ static int listen_make_parents(const char *path, struct err *e)
 		memcpy(dir, path, (size_t)(slash - path));
 		dir[slash - path] = '\0';
 		if (mkdir(dir, 0755) == 0)
-			(void)chmod(dir, 0755); /* whatever the umask is */
+			(void)chmod(dir, 0755); /* mkdir(2) applies the umask */
 		else if (errno != EEXIST)
 			return err_os(e, ERR_INTERNAL, "make %s for a socket", dir);
 	}
@@ -133,7 +134,7 @@ static int listen_take_over(const struct sockaddr_un *un, struct err *e)
 		return err_set(e, ERR_UNAVAILABLE, "listen on %s: pid %d listens there already", un->sun_path,
 			       (int)owner.pid);
 	}
-	if (errno == EAGAIN) /* its backlog is full: it lives */
+	if (errno == EAGAIN) /* the backlog is full, so a process listens */
 		return err_set(e, ERR_UNAVAILABLE, "listen on %s: another process listens there already", un->sun_path);
 	if (errno != ECONNREFUSED && errno != ENOENT)
 		return err_os(e, ERR_INTERNAL, "look for the owner of %s", un->sun_path);
@@ -151,7 +152,7 @@ static int open_unix(const struct listen_address *to, struct err *e)
 		return err_os(e, ERR_INTERNAL, "socket");
 	if (listen_make_parents(un->sun_path, e) < 0 || listen_take_over(un, e) < 0)
 		return -1;
-	/* The file takes the socket's own mode, less the umask: it is never more open than 0660. */
+	/* bind(2) gives the file the socket's mode less the umask, so the file never has more rights than 0660. */
 	if (fchmod(fd, 0660) < 0 || bind(fd, (const struct sockaddr *)un, to->len) < 0 || chmod(un->sun_path, 0660) < 0)
 		return err_os(e, ERR_INTERNAL, "bind %s", un->sun_path);
 	if (geteuid() == 0 && lchown(un->sun_path, 0, 0) < 0)
@@ -175,7 +176,7 @@ static int open_tcp(const char *address, const struct listen_address *to, int *p
 		return err_os(e, errno == EADDRINUSE ? ERR_UNAVAILABLE : ERR_INTERNAL, "listen on %s", address);
 	if (getsockname(fd, (struct sockaddr *)&bound.sa, &bound.len) < 0)
 		return err_os(e, ERR_INTERNAL, "name of the socket at %s", address);
-	/* sin_port and sin6_port have the same place. */
+	/* sin_port and sin6_port have the same offset. */
 	if (port)
 		*port = ntohs(((struct sockaddr_in *)&bound.sa)->sin_port);
 	return take_fd(&fd);
@@ -201,8 +202,8 @@ int listen_open_anywhere(const char *address, int *port, struct err *e)
 	return to.sa.ss_family == AF_UNIX ? open_unix(&to, e) : open_tcp(address, &to, port, e);
 }
 
-/* SIOCUNIXFILE (Linux 4.17, CAP_NET_ADMIN) opens the file that the socket is bound to, by O_PATH. Without the right to
- * ask, the file stays: whoever listens next takes it over. */
+/* SIOCUNIXFILE (Linux 4.17, CAP_NET_ADMIN) opens the file that the socket is bound to, with O_PATH. Without that
+ * capability the file stays, and the next listen_open() replaces it. */
 static bool is_bound_to(int fd, const char *path)
 {
 	auto_fd int file = ioctl(fd, SIOCUNIXFILE);

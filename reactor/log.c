@@ -1,4 +1,4 @@
-/* log.c - see log.h. One write(2) a line, so that lines of two processes never mix. */
+/* log.c - see log.h. One write(2) for each line, so that lines of two processes do not mix. */
 #include "reactor/log.h"
 
 #include <errno.h>
@@ -49,7 +49,7 @@ void log_line(enum log_level level, const char *fmt, ...)
 		n = LINE_MAX_BYTES - 1;
 	line[n++] = '\n';
 	if (write(STDERR_FILENO, line, (size_t)n) < 0) {
-		/* Nobody is left to be told. */
+		/* There is no other place to report to. */
 	}
 	errno = saved;
 }

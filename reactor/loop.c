@@ -1,6 +1,6 @@
-/* loop.c - see loop.h. libev's default loop, and nothing else knows that it is libev.
+/* loop.c - see loop.h. libev's default loop.
  *
- * A callback that ends in freeing its own watcher is legal: nothing of the watcher is read after fn returned. */
+ * A callback may free its own watcher: the watcher is not read after fn has returned. */
 #include "reactor/loop.h"
 
 #include <fcntl.h>
@@ -75,7 +75,7 @@ void timer_set(struct timer *t, int64_t ms, void (*fn)(struct timer *t))
 {
 	timer_clear(t);
 	t->fn = fn;
-	/* libev counts from the start of the turn: without this a long callback would make its timers early. */
+	/* libev counts from the start of the turn: without this a timer set in a long callback would fire early. */
 	ev_now_update(EV_DEFAULT);
 	ev_timer_init(&t->ev, on_loop_timer, (double)ms / 1000, 0);
 	ev_timer_start(EV_DEFAULT, &t->ev);
@@ -97,7 +97,7 @@ static void on_loop_fd(struct ev_loop *l, struct ev_io *ev, int revents)
 	struct span s = span_begin();
 
 	(void)l;
-	/* EV_ERROR comes with both bits set in libev's fd_kill(): the reader sees the error from its own syscall. */
+	/* libev's fd_kill() sets both bits beside EV_ERROR: the user's own read or write then returns the error. */
 	w->fn(w, revents & (FD_READ | FD_WRITE));
 	span_end(s);
 }

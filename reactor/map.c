@@ -1,4 +1,4 @@
-/* map.c - see map.h. Deletion moves the following run back, so there are no tombstones. */
+/* map.c - see map.h. Deletion moves the entries that follow into the hole, so there are no tombstones. */
 #include "reactor/map.h"
 
 #include <stdint.h>
@@ -73,7 +73,7 @@ void *map_drop(struct map *m, const char *key)
 	for (i = (hole + 1) & (m->size - 1); m->slots[i].key; i = (i + 1) & (m->size - 1)) {
 		size_t h = map_home(m, m->slots[i].key);
 
-		/* Does i's home lie cyclically outside (hole, i]? Then it may fill the hole. */
+		/* The entry may fill the hole when its home slot is, cyclically, not in (hole, i]. */
 		if (((i - h) & (m->size - 1)) >= ((i - hole) & (m->size - 1))) {
 			m->slots[hole] = m->slots[i];
 			hole = i;

@@ -21,7 +21,7 @@ void *map_get(const struct map *map, const char *key);           /* NULL: not th
 void map_put(struct map *map, const char *key, void *value);      /* value is not NULL; replaces key and value */
 void *map_drop(struct map *map, const char *key);                 /* the value that was there, or NULL */
 
-/* The entry after slot, in no order; NULL: the first one, or no further one. The map must not change meanwhile:
+/* The first entry for slot NULL, else the next one; NULL at the end. In no order. The map must not change meanwhile:
  *     for (struct map_slot *s = map_next(m, NULL); s; s = map_next(m, s)) */
 struct map_slot *map_next(const struct map *map, const struct map_slot *slot);
 

@@ -1,4 +1,5 @@
-/* metric.c - see metric.h. One series a label value, made at its first use and kept: values live as long as the daemon.
+/* metric.c - see metric.h. Each label value has one series, made at its first use and kept as long as the process
+ * lives.
  *
  * Spec: Prometheus text exposition format 0.0.4. Process figures: proc(5); the mapping totals need
  * /proc/self/smaps_rollup (kernel 4.14). */
@@ -34,7 +35,7 @@ static const struct family {
 #undef HISTOGRAM
 };
 
-/* Upper bounds in ns, and as text: %g of a double would print 0.1 s in three ways. */
+/* Upper bounds in ns, and as text, so that they do not depend on how a double is printed. */
 static const struct bound {
 	int64_t ns;
 	const char *le;
@@ -115,7 +116,7 @@ void metric_source(void (*fn)(struct buf *out))
 	sources[nsources++] = fn;
 }
 
-/* Seconds without a detour through double: a counter of nanoseconds keeps all its digits. */
+/* Seconds without double arithmetic: a counter of nanoseconds keeps all its digits. */
 static void put_seconds(struct buf *out, uint64_t ns)
 {
 	buf_printf(out, "%" PRIu64 ".%09" PRIu64, ns / 1000000000, ns % 1000000000);
@@ -246,7 +247,7 @@ static void put_loop(struct buf *out)
 		     "time the loop was runnable and waited for a CPU", s.runqueue_wait_ns);
 }
 
-/* The named kB fields of smaps_rollup, summed by the caller's choice. */
+/* Fields of smaps_rollup, in bytes. */
 struct mapped {
 	uint64_t rss, pss, private_clean, private_dirty;
 };
@@ -281,14 +282,15 @@ static uint64_t open_fds(void)
 
 	if (!d)
 		return 0;
-	if (fstat(dirfd(d), &st) == 0 && st.st_size > 0) /* kernel 6.2 counts for us */
+	if (fstat(dirfd(d), &st) == 0 && st.st_size > 0) /* from kernel 6.2 on the size is the count */
 		return (uint64_t)st.st_size - 1;
 	for (struct dirent *e; (e = readdir(d));)
 		n += e->d_name[0] != '.';
 	return n - 1; /* the directory itself */
 }
 
-/* Field 22 of /proc/self/stat counts clock ticks since boot; the name in field 2 may hold anything but its last ")". */
+/* Field 22 of /proc/self/stat is the start in clock ticks since boot. The name in field 2 may have any byte, so the
+ * fields are counted from the last ")". */
 static uint64_t start_time_ns(void)
 {
 	auto_file FILE *f = fopen("/proc/self/stat", "re");
@@ -308,7 +310,7 @@ static uint64_t start_time_ns(void)
 
 static void put_process(struct buf *out)
 {
-	static uint64_t started_ns; /* computed once: the two clocks drift, a start time must not */
+	static uint64_t started_ns; /* computed once: the two clocks drift apart, and the value must not change */
 	struct mapped m = read_mapped();
 	struct rlimit fds = { 0 };
 	struct timespec cpu;

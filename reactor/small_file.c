@@ -8,7 +8,7 @@
 
 #include "reactor/own.h"
 
-/* It may grow or shrink meanwhile: what read(2) gives counts. */
+/* The file may grow or shrink after fstat(2): the length is what read(2) returns. */
 char *small_file_read(const char *path, size_t max_bytes, size_t *len_bytes, enum err_code code, struct err *e)
 {
 	auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);

@@ -1,7 +1,7 @@
 /* spdy.c - see spdy.h. A control frame is gathered whole, the payload of a data frame passes through in pieces:
  *
  *   HEAD (8 bytes) ---control---> BODY ---whole---> HEAD
- *     |  ^                          +---a kind or length we skip: SKIP ---at its end---> HEAD
+ *     |  ^    +---a control frame of an unknown type---> SKIP ---at its end---> HEAD
  *     |  +---at its end---+
  *     +---data---> DATA---+                                       any ---not SPDY/3.1---> BROKEN */
 #include "reactor/spdy.h"
@@ -36,7 +36,7 @@ struct spdy_reader {
 	z_stream inflate;
 };
 
-/* Not sm_move(): this one moves a few times for each frame, and its trace would be longer than the bytes. */
+/* Not sm_move(): this machine moves a few times for each frame, and a trace would be longer than the traffic. */
 static void reader_move(struct spdy_reader *r, enum reader_state to)
 {
 	assert(reader_states[r->now].next & TO(to));
@@ -68,7 +68,7 @@ void spdy_reader_stop(struct spdy_reader *r)
 
 /* ---- control frames ---- */
 
-/* What of the body comes before the headers. -1: it has none. */
+/* The bytes of the body before the headers. -1: a frame without headers. */
 static int headers_offset(enum spdy_type t)
 {
 	return t == SPDY_SYN_STREAM ? 10 : t == SPDY_SYN_REPLY || t == SPDY_HEADERS ? 4 : -1;
@@ -146,7 +146,7 @@ static int on_spdy_head(struct spdy_reader *r, struct err *e)
 	return 0;
 }
 
-/* ---- the way through ---- */
+/* ---- reading ---- */
 
 static size_t spdy_take_head(struct spdy_reader *r, const uint8_t *p, size_t n, struct err *e, int *rc)
 {
@@ -196,7 +196,7 @@ int spdy_read(struct spdy_reader *r, const uint8_t *p, size_t n, spdy_on_frame *
 {
 	int rc = 0;
 
-	/* A body of no bytes is complete before there is anything more to read. */
+	/* An empty body is complete without a further byte. */
 	while ((n || (r->now != HEAD && !r->left)) && r->now != BROKEN && rc == 0) {
 		size_t took = r->now == HEAD ? spdy_take_head(r, p, n, e, &rc)
 					     : spdy_take_body(r, p, n, fn, arg, e, &rc);
@@ -221,8 +221,8 @@ struct spdy_writer *spdy_writer_new(void)
 	size_t len;
 	const Bytef *dict = spdy_dictionary(&len);
 
-	/* Headers are few: 1 KiB of window and the least memory, 6 KiB in all instead of 256. zlib makes 512 bytes of
-	 * window 1 KiB. */
+	/* There are few headers: windowBits 11, the smallest window that holds the dictionary, and memLevel 1 take 9
+	 * KiB instead of zlib's default of 256 (the formula is in zconf.h). */
 	if (deflateInit2(&w->deflate, Z_BEST_SPEED, Z_DEFLATED, 11, 1, Z_DEFAULT_STRATEGY) != Z_OK ||
 	    deflateSetDictionary(&w->deflate, dict, (uInt)len) != Z_OK)
 		abort();

@@ -1,8 +1,8 @@
 /* spdy_mux.c - see spdy_mux.h. A stream lives until both its halves are closed:
  *
- *   OPEN ---peer's FIN---> PEER_CLOSED ---our FIN, nothing waits---> gone
+ *   OPEN ---peer's FIN---> PEER_CLOSED ---our FIN, no byte waits---> freed
  *     |                                                              ^
- *     +---our FIN, nothing waits---> WE_CLOSED ---peer's FIN---------+---RST_STREAM of either side: from anywhere */
+ *     +---our FIN, no byte waits---> WE_CLOSED ---peer's FIN---------+---RST_STREAM of either side, in any state */
 #include "reactor/spdy_mux.h"
 
 #include <assert.h>
@@ -17,9 +17,9 @@ struct stream {
 	struct link link; /* in its bucket */
 	uint32_t id;
 	bool peer_closed, we_closed, fin_waits;
-	struct buf waiting; /* no room in a window */
-	int64_t window;     /* bytes that we may send; below 0 after the peer made it smaller */
-	size_t taken;       /* bytes of the peer's that the user has done with, not yet told to the peer */
+	struct buf waiting; /* bytes for which the windows have no room */
+	int64_t window;     /* bytes that may be sent; below 0 after the peer made its window smaller */
+	size_t taken;       /* received bytes that the user has taken, not yet in a WINDOW_UPDATE */
 };
 
 struct spdy_mux {
@@ -193,7 +193,7 @@ void spdy_mux_goaway(struct spdy_mux *m)
 	mux_flush(m);
 }
 
-/* Half a window at a time: fewer frames, and the peer never runs dry. */
+/* One WINDOW_UPDATE for half a window: few frames, and the peer still has the other half to send. */
 void spdy_mux_taken(struct spdy_mux *m, uint32_t stream, size_t n)
 {
 	struct stream *s = mux_find(m, stream);
@@ -247,13 +247,13 @@ static void on_mux_syn_stream(struct spdy_mux *m, const struct spdy_frame *f)
 		m->events->fin(m->arg, f->stream);
 }
 
-/* The id is used again after each event: the user may have ended the stream in it. */
+/* The stream is looked up again after each event, because the user may have ended it there. */
 static void on_mux_data(struct spdy_mux *m, const struct spdy_frame *f)
 {
 	struct stream *s = mux_find(m, f->stream);
 
 	if (!s || s->peer_closed) {
-		/* Of a stream that we have reset: it counts against the connection all the same. */
+		/* Data of a stream that was reset here still uses the connection's window: it is given back. */
 		spdy_mux_taken(m, f->stream, f->len);
 		if (!s && f->stream > m->last_id)
 			mux_broken(m, "data on a stream that was never opened");
@@ -281,7 +281,7 @@ static void on_mux_reset(struct spdy_mux *m, uint32_t id)
 	m->events->reset(m->arg, id);
 }
 
-/* What waits goes out as far as the windows allow; false: nothing could. */
+/* Sends waiting bytes as far as the windows allow; false: none could be sent. */
 static bool mux_let_go(struct spdy_mux *m, struct stream *s)
 {
 	size_t n = mux_may_send(m, s, s->waiting.len);
@@ -307,7 +307,7 @@ static bool mux_let_one_go(struct spdy_mux *m, struct link *bucket)
 	return false;
 }
 
-/* From the start of the bucket after each one: the user may have ended any of them. */
+/* Each bucket is searched from its start after each stream, because the user may have ended any of its streams. */
 static void mux_let_all_go(struct spdy_mux *m)
 {
 	for (int i = 0; i < BUCKETS; i++)
@@ -322,7 +322,7 @@ static void on_mux_window_update(struct spdy_mux *m, const struct spdy_frame *f)
 
 	if (!window)
 		return;
-	/* Before the first one all that was sent is taken off both windows already. */
+	/* Bytes that were sent before this first update have been subtracted from both windows already. */
 	m->flow = true;
 	if (!f->value || *window + f->value > INT32_MAX) {
 		mux_broken(m, "a window that is over 2^31 - 1, or an update by 0");
@@ -362,11 +362,11 @@ static void on_mux_frame(void *arg, const struct spdy_frame *f)
 	case SPDY_SETTINGS:
 		return on_mux_settings(m, f->value);
 	case SPDY_PING:
-		if (f->value % 2) /* even ones would be answers to ours */
+		if (f->value % 2) /* an even id would answer a PING of this end, which sends none */
 			spdy_put_ping(&m->out, f->value);
 		return;
-	case SPDY_GOAWAY:     /* it opens no more streams; those that are open go on */
-	case SPDY_SYN_REPLY:  /* we open none */
+	case SPDY_GOAWAY:     /* the peer opens no more streams; the open ones go on */
+	case SPDY_SYN_REPLY:  /* this end opens no streams */
 	case SPDY_HEADERS:
 		return;
 	}

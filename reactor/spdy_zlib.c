@@ -14,7 +14,7 @@
 
 enum { DICTIONARY_SIZE = 1423, DICTIONARY_ADLER = (int)0xe3c6a7c2u };
 
-/* Words stand there with their lengths, as they would in a block; then one text without. */
+/* The dictionary is these words, each after its length as in a header block, then one text without a length. */
 static const char *const words[] = {
 	"options", "head", "post", "put", "delete", "trace", "accept", "accept-charset", "accept-encoding",
 	"accept-language", "accept-ranges", "age", "allow", "authorization", "cache-control", "connection",
@@ -55,7 +55,7 @@ const Bytef *spdy_dictionary(size_t *len)
 	return dictionary;
 }
 
-/* All that p inflates to, at most SPDY_CONTROL_MAX bytes, NUL-terminated. */
+/* The inflated bytes of p, fewer than SPDY_CONTROL_MAX. */
 static uint8_t *inflate_block(z_stream *z, const uint8_t *p, size_t n, struct arena *a, size_t *len, struct err *e)
 {
 	auto_free uint8_t *plain = own_must(malloc(SPDY_CONTROL_MAX));
@@ -96,7 +96,7 @@ static int take32(struct cursor *c, uint32_t *out)
 	return 0;
 }
 
-/* NULs inside a value separate several of them; the first one is all that a reader of ours looks at. */
+/* NULs separate several values of one header. The string ends at the first NUL: only the first value is used. */
 static const char *take_string(struct cursor *c, struct arena *a)
 {
 	const char *s;
@@ -139,7 +139,7 @@ int spdy_inflate(z_stream *z, const uint8_t *p, size_t n, struct arena *a, struc
 		h->value = h->key ? take_string(&c, a) : NULL;
 		if (!h->value || !is_name(h->key))
 			return err_set(e, ERR_INVALID_ARGUMENT,
-				       "spdy: a header block is cut short or has a name that is none");
+				       "spdy: a header block is cut short or has a malformed name");
 		if (pairs_get(out, h->key))
 			return err_set(e, ERR_INVALID_ARGUMENT, "spdy: a header is there twice");
 	}

@@ -1,8 +1,8 @@
 /* tls_server.c - see tls_server.h. Each connection:
  *
- *   HANDSHAKE ---done---> OPEN ---both directions at their end, error---> gone
+ *   HANDSHAKE ---done---> OPEN ---both directions at end of file, error---> freed
  *     |                    |
- *     +---10 s, error      +---the plain end is at its end, and the peer says nothing for 10 s---> gone
+ *     +---10 s, error      +---the plain side is at end of file, and the peer sends no byte for 10 s---> freed
  *
  * Waits on: the peer's socket, the plain socket, one timer. Spec: RFC 8446, section 6.1 (close_notify). */
 #include "reactor/tls_server.h"
@@ -27,7 +27,7 @@ enum { PATIENCE_MS = 10000, PIECE = 16384, PIECES_A_TURN = 4 };
 
 struct tls_server {
 	char *cert_path, *key_path;
-	struct timespec cert_at, key_at; /* mtimes of what is in use */
+	struct timespec cert_at, key_at; /* mtimes at the last try to load them */
 	SSL_CTX *context;
 };
 
@@ -36,9 +36,9 @@ struct tls_conn {
 	int peer, plain;
 	struct fd_watch peer_watch, plain_watch;
 	struct timer timer;
-	struct buf in, out; /* from the peer to plain; from plain to the peer */
+	struct buf in, out; /* in: from the peer to the plain side; out: the other way */
 	bool open, peer_ended, plain_ended, told_plain, told_peer;
-	bool wants_write; /* the last SSL call */
+	bool wants_write; /* the last SSL call ended with SSL_ERROR_WANT_WRITE */
 };
 
 /* ---- certificates ---- */
@@ -89,8 +89,8 @@ static void tls_reload(struct tls_server *t)
 
 	if (same_time(cert_at, t->cert_at) && same_time(key_at, t->key_at))
 		return;
-	/* Of two files one is written first: a pair that does not match is tried again when the other one changes
-	 * too. */
+	/* Whoever replaces the pair writes one file first. A pair that does not match is tried again when a file
+	 * changes again. */
 	t->cert_at = cert_at;
 	t->key_at = key_at;
 	fresh = tls_load(t, &e);
@@ -168,7 +168,7 @@ static void on_tls_plain(struct fd_watch *w, int events)
 	tls_step(container_of(w, struct tls_conn, plain_watch));
 }
 
-/* -1: broken. 0: it waits for the peer. */
+/* The result of an SSL call. 1: done. 2: the peer sent close_notify. 0: it waits for the peer's socket. -1: broken. */
 static int tls_judge(struct tls_conn *c, int rc)
 {
 	int error = rc > 0 ? SSL_ERROR_NONE : SSL_get_error(c->ssl, rc);
@@ -191,7 +191,7 @@ static int tls_handshake(struct tls_conn *c)
 	return 0;
 }
 
-/* The peer's bytes to the plain end. -1: broken. *more: there may be more at once. */
+/* Moves the peer's bytes to the plain side. -1: broken. *more: OpenSSL may have more bytes already. */
 static int tls_move_in(struct tls_conn *c, bool *more)
 {
 	for (int i = 0; i < PIECES_A_TURN; i++) {
@@ -264,7 +264,7 @@ static void tls_watch(struct tls_conn *c, bool more)
 	if (c->told_peer)
 		timer_set(&c->timer, PATIENCE_MS, on_tls_patience_over);
 	else if (more)
-		timer_set(&c->timer, 0, on_tls_again); /* what OpenSSL holds already makes no fd readable */
+		timer_set(&c->timer, 0, on_tls_again); /* bytes that OpenSSL has read already make no fd readable */
 }
 
 static void tls_step(struct tls_conn *c)

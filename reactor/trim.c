@@ -1,9 +1,10 @@
 /* trim.c - see trim.h.
  *
- * Starting costs more pages than running: relocating thirty libraries and initialising OpenSSL touch 4 MiB of clean
- * file pages, each with its neighbours (fault-around), and the kernel counts them as ours until memory is short.
- * MADV_DONTNEED drops what a mapping holds, so it is for mappings without a page of their own only: a read-only one may
- * have been written before (relocations, made read-only after), and /proc/self/smaps tells by "Anonymous". */
+ * The start touches more pages than later work: relocating thirty libraries and initialising OpenSSL touch 4 MiB of
+ * clean file pages, each with its neighbours (fault-around), and the kernel counts them in RSS until memory is short.
+ * MADV_DONTNEED drops all pages of a mapping, so it is safe only for mappings without modified pages. A read-only
+ * mapping may have been written before (relocations, then made read-only); /proc/self/smaps shows that as
+ * "Anonymous". */
 #include "reactor/trim.h"
 
 #include <inttypes.h>
@@ -38,8 +39,8 @@ static bool parse_head(const char *line, struct mapping *m)
 	return true;
 }
 
-/* Appends the mappings that may go to `out`: changing them while the kernel lists them would be asking for
- * surprises. */
+/* Appends the mappings that may be dropped to `out`. They are dropped later, so that the list does not change while the
+ * kernel writes it. */
 static void list_clean(FILE *smaps, struct buf *out)
 {
 	struct mapping m = { 0 };
@@ -70,7 +71,7 @@ void trim_memory(void)
 		struct mapping m;
 
 		memcpy(&m, clean.at + at, sizeof(m));
-		madvise((void *)m.start, m.end - m.start, MADV_DONTNEED); /* a locked one refuses, and may */
+		madvise((void *)m.start, m.end - m.start, MADV_DONTNEED); /* fails for a locked mapping, which stays */
 	}
 	buf_free(&clean);
 	malloc_trim(0);

@@ -11,10 +11,10 @@
 struct websocket {
 	struct conduit *conduit;
 	struct ws_reader reader;
-	bool ended; /* CLOSE came or went: nothing more is said */
-	const struct websocket_events *events; /* NULL: let go, or told that it is gone */
+	bool ended; /* a CLOSE was sent or received: no further message is sent */
+	const struct websocket_events *events; /* NULL: the user has ended it, or `gone` has run */
 	void *arg;
-	struct timer timer; /* frees it: its maker may let go inside an event */
+	struct timer timer; /* frees it in the next turn: the user may end it inside an event */
 };
 
 static void websocket_send_all(struct websocket *w, struct buf *b)
@@ -138,7 +138,7 @@ void websocket_finish(struct websocket *w, enum ws_close code, const char *reaso
 
 void websocket_close(struct websocket *w)
 {
-	if (w->ended) /* the answer to its CLOSE is on its way */
+	if (w->ended) /* the answer to the peer's CLOSE may still be in the queue */
 		conduit_finish(w->conduit);
 	else
 		conduit_close(w->conduit);

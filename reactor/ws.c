@@ -1,4 +1,4 @@
-/* ws.c - see ws.h. The payload passes through; only control frames, of 125 bytes at most, are gathered. */
+/* ws.c - see ws.h. Payload of messages passes through; only control frames (at most 125 bytes) are gathered. */
 #include "reactor/ws.h"
 
 #include <openssl/evp.h>
@@ -64,7 +64,7 @@ static int on_ws_head(struct ws_reader *r, struct err *e)
 	r->left = len == LEN16 ? get_be(r->head + 2, 2) : len == LEN64 ? get_be(r->head + 2, 8) : len;
 	if (r->left >> 63)
 		return err_set(e, ERR_INVALID_ARGUMENT, "websocket: a frame of over 2^63 bytes");
-	memmove(r->head, r->head + r->have - MASK_SIZE, MASK_SIZE); /* the mask is all that is still needed */
+	memmove(r->head, r->head + r->have - MASK_SIZE, MASK_SIZE); /* of the head only the mask is still needed */
 	r->have = 0;
 	r->at = 0;
 	r->in_payload = true;
@@ -140,7 +140,7 @@ int ws_read(struct ws_reader *r, uint8_t *p, size_t n, ws_on_piece *fn, void *ar
 {
 	int rc = 0;
 
-	/* An empty payload is complete before there is anything more to read. */
+	/* An empty payload is complete without a further byte. */
 	while ((n || (r->in_payload && !r->left)) && !r->stopped && rc == 0) {
 		size_t took = r->in_payload ? ws_take_payload(r, p, n, fn, arg) : ws_take_head(r, p, n, e, &rc);
 

@@ -89,7 +89,7 @@ static void wrong_type_is_named(void)
 	auto_json json_t *j = json_parse("{\"legs\":[{\"toes\":\"x\"}]}", 23, "test", &e);
 
 	ok(fields_from_json(animal_fields, &back, j, a, &e) < 0);
-	is_str(e.msg, "legs: toes: of another type than expected");
+	is_str(e.msg, "legs: toes: not of the expected type");
 	arena_free(a);
 }
 
