@@ -86,7 +86,7 @@ void clock_advance(int64_t ms)
 		struct timer *t = set[i].timer;
 
 		if (turn == TURNS)
-			abort(); /* something goes in circles */
+			abort(); /* a timer is set again and again at the same time */
 		if (set[i].due_ms > now_ms)
 			now_ms = set[i].due_ms;
 		set[i].timer = NULL;

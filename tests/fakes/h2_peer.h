@@ -1,4 +1,4 @@
-/* h2_peer.h - an HTTP/2 client that does as it is told: any headers, bytes, window, and it reads only when asked. */
+/* h2_peer.h - an HTTP/2 client that the test controls: any headers, bytes and window; it reads only when told to. */
 #ifndef TESTS_FAKES_H2_PEER_H
 #define TESTS_FAKES_H2_PEER_H
 
@@ -40,8 +40,8 @@ void h2_peer_allow(struct h2_peer *p, int32_t bytes);
 int32_t h2_peer_ask(struct h2_peer *p, const char *path, const char *const *fields, const void *body, size_t len,
 		    bool end);
 
-bool h2_peer_write(struct h2_peer *p); /* what the socket takes; false: there is more */
-void h2_peer_read(struct h2_peer *p);  /* what is there */
+bool h2_peer_write(struct h2_peer *p); /* writes until the socket is full; false: bytes are left */
+void h2_peer_read(struct h2_peer *p);  /* reads the bytes that are there */
 void h2_peer_turn(struct h2_peer *p);  /* write, one turn of the loop, read */
 
 #endif

@@ -99,7 +99,7 @@ static void end(struct http *h, const char *trouble)
 	ev.done(ev.arg, trouble ? &e : NULL);
 }
 
-/* One callback a turn, as from a socket. */
+/* One data() for each turn of the loop, as from a socket. */
 static void turn(struct timer *t)
 {
 	struct http *h = container_of(t, struct http, timer);

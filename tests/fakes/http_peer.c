@@ -148,7 +148,7 @@ static void take_request(struct peer *p)
 	buf_consume(&p->in, len);
 	p->at = 0;
 	p->chunked = false;
-	answer(p, strncmp(path, "http://", 7) == 0 ? strchr(path + 7, '/') : path); /* as a proxy would be asked */
+	answer(p, strncmp(path, "http://", 7) == 0 ? strchr(path + 7, '/') : path); /* to a proxy: the whole URL */
 }
 
 static void on_ready(struct fd_watch *w, int events)

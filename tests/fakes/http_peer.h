@@ -1,4 +1,4 @@
-/* http_peer.h - an HTTP/1.1 server on the test's own loop, polite or rude as the path asks:
+/* http_peer.h - an HTTP/1.1 server on the test's own loop; the path chooses a correct or a broken answer:
  *
  *   /hello      200, "hello"                          /short    10 of 100 bytes, then the end of the connection
  *   /echo       200, the request as it came           /reset    10 of 100 bytes, then a reset

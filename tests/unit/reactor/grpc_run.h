@@ -1,4 +1,4 @@
-/* grpc_run.h - a gRPC server on a socket of the test's own, and a client that knows every byte it sends
+/* grpc_run.h - a gRPC server on a socket of the test, and a client that controls every byte that it sends
  * (tests/fakes/h2_peer.h). */
 #ifndef TESTS_GRPC_RUN_H
 #define TESTS_GRPC_RUN_H
@@ -31,7 +31,7 @@ static inline void place_close(void)
 	ok(rmdir(dir) == 0);
 }
 
-/* window: how much the peer lets the server send. */
+/* window: bytes that the peer lets the server send. */
 static inline void serve(grpc_fn *on_call, int32_t window)
 {
 	struct err e;

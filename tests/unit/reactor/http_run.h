@@ -1,4 +1,4 @@
-/* http_run.h - transfers of the HTTP client against a server on the same loop, and what was seen of them
+/* http_run.h - transfers of the HTTP client against a server on the same loop, and a record of their callbacks
  * (tests/fakes/http_peer.h). */
 #ifndef TESTS_HTTP_RUN_H
 #define TESTS_HTTP_RUN_H
@@ -23,7 +23,7 @@ struct seen {
 	char text[4096]; /* start of the body */
 	char header[256];
 	const char *want_header;
-	struct seen *cancel_in_head, *cancel_in_data, *cancel_in_done; /* whom */
+	struct seen *cancel_in_head, *cancel_in_data, *cancel_in_done; /* the transfer to cancel there */
 };
 
 static inline void cancel(struct seen *s)
@@ -85,7 +85,7 @@ static inline void start(struct seen *s, struct http_request r)
 	s->h = http_start(&r, &ev);
 }
 
-/* "http://127.0.0.1:port/path", good until eight more calls. */
+/* "http://127.0.0.1:port/path"; the eighth call after this one overwrites it. */
 static inline const char *url(const char *host, const char *path)
 {
 	static char ring[8][256];
@@ -112,7 +112,7 @@ static inline void fetch_path(struct seen *s, const char *path)
 	fetch(s, (struct http_request){ .url = url("127.0.0.1", path) });
 }
 
-/* Every error names the host; `cause` is a word of the reason. */
+/* The error must name the host and have `cause` in its message. */
 static inline void fails(struct http_request r, enum err_code code, const char *cause)
 {
 	struct seen s = { 0 };

@@ -1,4 +1,4 @@
-/* loop_run.h - the real loop in a test, for a time or until something has happened; and the fds that are open. */
+/* loop_run.h - runs the real loop in a test, for a time or until a counter says so; counts open fds. */
 #ifndef TESTS_LOOP_RUN_H
 #define TESTS_LOOP_RUN_H
 
@@ -9,7 +9,7 @@
 #include "reactor/loop.h"
 #include "reactor/own.h"
 
-/* For ever: what is waited for comes long before, however busy the machine is. */
+/* The limit after which a test gives up: far longer than any event takes on a busy machine. */
 enum { PATIENCE_MS = 120000 };
 
 static inline void stop_loop(struct timer *t)
@@ -18,7 +18,7 @@ static inline void stop_loop(struct timer *t)
 	loop_stop();
 }
 
-/* The world's time, not ours: peers, kernel and libraries run meanwhile. */
+/* Real time: peers, kernel and libraries run meanwhile. */
 static inline void run_ms(int64_t ms)
 {
 	struct timer t = { 0 };
@@ -35,7 +35,7 @@ static inline void give_up(struct timer *t)
 	exit(1);
 }
 
-/* A callback that counts calls loop_stop(). */
+/* The callback that changes the counter calls loop_stop(). */
 static inline void run_until(const int *counter, int value)
 {
 	struct timer bail = { 0 };
@@ -46,7 +46,7 @@ static inline void run_until(const int *counter, int value)
 	timer_clear(&bail);
 }
 
-/* The same where nobody stops the loop. */
+/* The same when no callback stops the loop. */
 static inline void turn_until(const int *counter, int value)
 {
 	int64_t until_ns = loop_mono_ns() + PATIENCE_MS * 1000000ll;

@@ -1,4 +1,4 @@
-/* test_child.c - reactor/child.c against a keeper of our own on the other end of the channel: no process is made. */
+/* test_child.c - reactor/child.c with the test as the keeper on the other end of the channel: no process is made. */
 #include "reactor/child.h"
 
 #include <dirent.h>
@@ -81,7 +81,7 @@ static void say(uint32_t type, uint32_t first, uint32_t second, const char *text
 	buf_free(&b);
 }
 
-/* ---- who asked ---- */
+/* ---- the user of child.h ---- */
 
 static struct {
 	int calls, others, gone;
@@ -253,7 +253,7 @@ static void the_keeper_dies(void)
 	ok(got.calls == 2);
 	loop_turn();
 	ok(got.calls == 3 && got.code == ERR_UNAVAILABLE);
-	begin(); /* and another comes */
+	begin(); /* with another keeper children run again */
 	start();
 	say(CHILD_EXITED, 0, 42, NULL, -1);
 	close_child_fds();
@@ -295,7 +295,7 @@ static void cancel_in_each_state(void)
 	end();
 
 	c = child_start(&(struct child_spec){ .argv = argv }, on_done, NULL);
-	child_cancel(c); /* refused, not told yet */
+	child_cancel(c); /* it could not be sent, and `done` has not run yet */
 	loop_turn();
 	ok(got.calls == 0);
 }
@@ -330,7 +330,7 @@ int main(void)
 {
 	int before;
 
-	what_is_not_about_children(); /* the loop has its own fds now */
+	what_is_not_about_children(); /* first, so that `before` counts the loop's own fds */
 	before = open_fds();
 	output_and_exit();
 	a_descendant_holds_the_pipe();

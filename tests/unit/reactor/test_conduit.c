@@ -189,7 +189,7 @@ static void finished_without_loss(void)
 		loop_turn();
 	}
 	ok(heard == sizeof(big) && w.bytes == 0);
-	ok(read(w.peer, big, 1) == 0); /* our half is shut */
+	ok(read(w.peer, big, 1) == 0); /* the conduit's sending half is shut down */
 	ok(write(w.peer, "x", 1) == 1);
 	turns();
 	end();

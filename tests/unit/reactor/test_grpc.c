@@ -1,4 +1,4 @@
-/* Our client against our server, in one process, over a unix socket in a directory of its own. */
+/* test_grpc.c - grpc_client.h against grpc.h in one process, over a unix socket in a directory of the test. */
 #include "reactor/grpc.h"
 
 #include <stdlib.h>
@@ -14,10 +14,10 @@
 static char dir[] = "/tmp/crisp-grpc-XXXXXX";
 static char address[128];
 
-/* ---- the server: what it does stands in the path ---- */
+/* ---- the server: the path says what it does ---- */
 
 static struct grpc_server *server;
-static struct grpc_call *held[8]; /* calls that nobody answers yet */
+static struct grpc_call *held[8]; /* calls that are not answered yet */
 static int holds, gone;
 
 static void on_gone(void *arg)
@@ -269,7 +269,7 @@ static void on_late_call(void *arg, struct grpc_call *c, const char *path, const
 	late = c; /* without an on_gone */
 }
 
-/* Who has no on_gone yet still has the call: to answer it into the void, or to ask later. */
+/* Without an on_gone the user still has the call when its connection is gone: it may answer, or set on_gone then. */
 static void a_call_outlives_its_connection(void)
 {
 	struct err e;
@@ -402,7 +402,7 @@ static void draining_lets_calls_end(void)
 	for (int i = 0; i < 20; i++)
 		loop_turn();
 	ok(drained == 0 && gone == 0);
-	call(c, "/t/Echo", "", 0, 0, &late_one); /* GOAWAY came: it connects anew, and nobody is there */
+	call(c, "/t/Echo", "", 0, 0, &late_one); /* after GOAWAY the client connects again, and no server listens */
 	until(late_one.done);
 	ok(late_one.code == ERR_UNAVAILABLE && r.done == 0);
 	grpc_reply(held[0], (const uint8_t *)"ok", 2);
@@ -428,7 +428,7 @@ static void draining_an_idle_server(void)
 	end(c);
 }
 
-/* A producer that sends only when the queue is empty has at most one message of its own in memory. */
+/* A producer that sends only when the queue is empty has at most one message in memory. */
 enum { CHUNK = 1 << 20, CHUNKS = 64 };
 
 static struct grpc_call *producer;

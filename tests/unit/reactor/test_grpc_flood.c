@@ -1,4 +1,4 @@
-/* The server under clients that want too much: what an honest one may do passes, what grows without end does not. */
+/* test_grpc_flood.c - clients that send or reset without end are limited; what a correct client may do passes. */
 #include <fcntl.h>
 #include <malloc.h>
 #include <stdlib.h>
@@ -68,17 +68,17 @@ static void who_pings_without_reading_is_not_read(void)
 	h2_peer_turn(&peer);
 	before = mallinfo2().uordblks;
 	for (int i = 0; i < 1000; i++) {
-		if (h2_peer_write(&peer)) { /* all of the last lot is out */
+		if (h2_peer_write(&peer)) { /* the last PINGs are all written */
 			for (int j = 0; j < 1000; j++)
 				nghttp2_submit_ping(peer.h2, NGHTTP2_FLAG_NONE, NULL);
 			sent += 1000;
 		}
 		loop_turn();
 	}
-	ok(sent >= 10000 && sent <= 100000 && !peer.closed); /* of the million it had for us */
+	ok(sent >= 10000 && sent <= 100000 && !peer.closed); /* of the million that the client would send */
 	ok(mallinfo2().uordblks - before < 16 << 20);
 	until(peer.answer.pings == sent);
-	ok(peer.answer.pings == sent); /* and when it reads at last, nothing is missing */
+	ok(peer.answer.pings == sent); /* when the client reads at last, every PING has its answer */
 	end();
 }
 
@@ -108,7 +108,7 @@ static void resets_pass_until_they_are_a_flood(void)
 static void streams_over_the_limit_are_refused(void)
 {
 	begin(WIDE);
-	/* It has not read our settings yet. */
+	/* The client has not read the server's settings yet. */
 	for (int i = 0; i < GRPC_STREAMS_MAX + 3; i++) {
 		h2_peer_ask(&peer, "/t/Hold", NULL, HELLO, 10, true);
 		h2_peer_write(&peer);
@@ -136,7 +136,7 @@ static struct grpc_call *hold_one(void)
 	return held[want - 1];
 }
 
-/* Its window is open, its socket is not read: what waits stays in the stream, not in frames. */
+/* The client's window is open and its socket is not read: waiting bytes stay in the stream, not in frames. */
 static void a_reader_that_stops_costs_what_was_sent_to_it(void)
 {
 	enum { SENT = 8 << 20 };
@@ -179,7 +179,7 @@ static void a_closed_window_holds_one_stream_only(void)
 	end();
 }
 
-/* 32 MiB of answers wait for this client: its next request waits as well, and comes when it has read. */
+/* 32 MiB of answers wait for this client: its next request is dispatched only when it has read. */
 static void requests_wait_behind_unread_answers(void)
 {
 	uint8_t *big = calloc(1, GRPC_MESSAGE_MAX);
@@ -201,7 +201,7 @@ static void requests_wait_behind_unread_answers(void)
 	free(big);
 }
 
-/* A stream whose reader sleeps is its producer's business: other calls go on. */
+/* A stream whose reader does not read does not hold up other calls. */
 static void a_stuck_stream_holds_up_nobody(void)
 {
 	uint8_t *big = calloc(1, GRPC_MESSAGE_MAX);
@@ -231,7 +231,7 @@ static int lines_in(int fd)
 	return lines;
 }
 
-/* A connection that cannot be accepted keeps the listener readable: the loop must not spin on it. */
+/* A connection that cannot be accepted keeps the listening fd readable: the loop must sleep all the same. */
 static void out_of_fds_is_a_pause(void)
 {
 	struct rlimit was, low;

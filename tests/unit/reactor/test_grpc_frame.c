@@ -1,4 +1,4 @@
-/* The wire format that server and client share. */
+/* test_grpc_frame.c - gRPC's wire format: messages, percent-encoding, timeouts. */
 #include "reactor/grpc_frame.h"
 
 #include <stdlib.h>

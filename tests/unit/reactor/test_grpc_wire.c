@@ -1,4 +1,4 @@
-/* The server as it looks on the wire, to a client that follows its own rules. */
+/* test_grpc_wire.c - the server's answers on the wire, to correct and to broken requests. */
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -43,7 +43,7 @@ static void begin(int32_t window)
 	serve(on_call, window);
 }
 
-/* Asks, waits for the end of the stream and hands out what came. */
+/* Sends a request, waits for the end of the stream and returns the answer. */
 static const struct h2_answer *ask(const char *what, const char *const *fields, const void *body, size_t len)
 {
 	h2_peer_ask(&peer, what, fields, body, len, true);
@@ -90,7 +90,7 @@ static void what_is_not_grpc(void)
 	memset(long_path, '/', sizeof(long_path) - 1);
 	a = ask(long_path, NULL, HELLO, 10);
 	ok(a->status == 200 && calls == 2);
-	a = ask("/t/Echo", NULL, HELLO, 10); /* and the connection is as good as before */
+	a = ask("/t/Echo", NULL, HELLO, 10); /* the connection still works */
 	ok(a->grpc_status == 0);
 	end();
 }
@@ -129,7 +129,7 @@ static void broken_messages(void)
 	end();
 }
 
-/* Five bytes are enough to know: nothing of the message is read, and the rest of the stream is waved off. */
+/* The prefix of five bytes is enough to refuse: no byte of the message is read, and the stream is reset. */
 static void too_big_is_refused_by_its_prefix(void)
 {
 	begin(WIDE);
@@ -151,7 +151,7 @@ static void many_big_requests_at_once(void)
 	begin(WIDE);
 	for (int i = 0; i < 5; i++) {
 		h2_peer_ask(&peer, "/t/Echo", NULL, big, PART, false);
-		/* One after the other: the fifth brings them over 64 MiB. */
+		/* One after the other: the fifth request exceeds 64 MiB. */
 		for (int j = 0; j < 3000 && !peer.answer.ended; j++)
 			h2_peer_turn(&peer);
 		exhausted += peer.answer.grpc_status == ERR_RESOURCE_EXHAUSTED;
@@ -171,7 +171,7 @@ static void a_deadline_is_told_to_a_silent_client(void)
 	ok(a->status == 200 && a->grpc_status == ERR_DEADLINE_EXCEEDED && a->headers_frames == 1);
 	is_str(a->message, "the deadline of /t/Hold passed");
 	ok(gone == 1 && calls == 1);
-	/* It passes also while the request is on its way. */
+	/* A deadline also passes while the request is not complete. */
 	h2_peer_ask(&peer, "/t/Echo", FIELDS("grpc-timeout: 5000u"), HELLO, 7, false);
 	until(peer.answer.resets);
 	ok(a->grpc_status == ERR_DEADLINE_EXCEEDED && calls == 1);
@@ -263,7 +263,7 @@ static void another_protocol_is_hung_up_on(void)
 	begin(WIDE);
 	raw("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", 35);
 	raw("\0\0\0\0\0", 5);
-	/* A first frame that is no SETTINGS. */
+	/* The first frame is not SETTINGS. */
 	memcpy(frame, preface, 24);
 	memcpy(frame + 24, "\0\0\4\0\0\0\0\0\0", 9);
 	memset(frame + 33, 0xff, 20);

@@ -11,7 +11,8 @@
 
 enum { RESOLVER_HANGS_S = 6 };
 
-/* What libcurl's thread calls: slow.test hangs, other names in .test are 127.0.0.1, nothing else exists. */
+/* Takes the place of glibc's for libcurl's thread: slow.test hangs, other names in .test are 127.0.0.1, no other name
+ * exists. */
 int getaddrinfo(const char *name, const char *service, const struct addrinfo *hints, struct addrinfo **res)
 {
 	const struct timespec hang = { RESOLVER_HANGS_S, 0 };
@@ -127,7 +128,7 @@ static void a_connect_timeout_does_not_wait_for_the_resolver(void)
 	ok(loop_mono_ns() - t0 < 1000000000);
 }
 
-/* The other half of this story is main() with an argument. */
+/* Runs this program again with an argument, which main() takes for the second half of this test. */
 static void exit_does_not_wait_for_the_resolver(void)
 {
 	char *argv[] = { (char *)"test_http_client", (char *)"exit", NULL };
@@ -258,7 +259,7 @@ int main(int argc, char **argv)
 	eight_connections_a_host();
 	one_that_waits_for_a_connection_gets_a_cancelled_one();
 	a_proxy_is_used_but_not_for_loopback();
-	cancel_does_not_wait_for_the_resolver(); /* its threads, and their fds, stay for a while: the last stories */
+	cancel_does_not_wait_for_the_resolver(); /* last: the resolver's threads and their fds stay for a while */
 	a_connect_timeout_does_not_wait_for_the_resolver();
 	exit_does_not_wait_for_the_resolver();
 	http_client_close();

@@ -1,4 +1,4 @@
-/* test_http_client.c - transfers and their ends: the good ones, each way to fail, and pauses (http_run.h). */
+/* test_http_client.c - transfers that succeed, each kind of failure, and pauses (http_run.h). */
 #include <signal.h>
 
 #include "tests/unit/reactor/http_run.h"
@@ -135,7 +135,7 @@ static void fifty_megabytes_with_refusals(void)
 	start_path(&s, "/bytes/52428800");
 	turn_until(&s.refusals, 1);
 	run_ms(100);
-	ok(s.bytes == 0 && http_peer.sent_bytes - sent < 16 << 20); /* what the sockets hold, not the body */
+	ok(s.bytes == 0 && http_peer.sent_bytes - sent < 16 << 20); /* no more than the sockets buffer */
 	for (int i = 0; i < 10000000 && !s.dones; i++) {
 		if (s.h)
 			http_resume(s.h);

@@ -1,4 +1,4 @@
-/* test_http_server.c - pages over unix and tcp, the nested loop's timers, and that idling costs nothing. */
+/* test_http_server.c - pages over unix and tcp, the nested loop's timers, and no wake-ups while idle. */
 #include "reactor/http_server.h"
 
 #include <arpa/inet.h>
@@ -172,12 +172,12 @@ static void a_bad_address_is_an_error(void)
 	struct err e = { 0 };
 
 	ok(http_server_listen(s, "nonsense", &e) < 0 && e.code == ERR_INVALID_ARGUMENT);
-	/* the other server of this test lives there */
+	/* the other server of this test listens there */
 	ok(http_server_listen(s, address, &e) < 0 && e.code == ERR_UNAVAILABLE);
 	http_server_free(s);
 }
 
-/* Whatever comes, the next request is answered. */
+/* After each broken request the next one is answered. */
 static void hostile_requests(void)
 {
 	static const char *const requests[] = {
@@ -247,11 +247,11 @@ static void idling_costs_no_turn(void)
 	loop_run();
 	ok(timer_is_set(&bail));
 	timer_clear(&bail);
-	run_ms(100); /* what the server does after an answer */
+	run_ms(100); /* the server's work after an answer */
 	before = turns();
 	run_ms(300);
 	printf("# %llu turns with a kept connection\n", (unsigned long long)(turns() - before));
-	ok(turns() - before <= 2); /* the one of run_ms() itself, and its last */
+	ok(turns() - before <= 2); /* run_ms() itself takes two */
 }
 
 static int64_t fired_ns;
@@ -272,8 +272,8 @@ static void on_later(struct timer *t)
 	loop_stop();
 }
 
-/* h2o's timers are exact even after the loop has been idle: its clock stands still between its turns. How late a busy
- * machine lets a timer be says nothing: before one of our own that is due later. */
+/* h2o's timers are exact also after the loop has been idle, although h2o's clock stands still between its turns. A busy
+ * machine makes every timer late, so h2o's timer is compared with one of the outer loop that is due later. */
 static void nested_timers_are_exact(void)
 {
 	struct err e;

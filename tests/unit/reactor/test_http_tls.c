@@ -1,5 +1,5 @@
-/* test_http_tls.c - https against `openssl s_server` with a CA made for the day: who is trusted, who is not, and
- * why. */
+/* test_http_tls.c - https against `openssl s_server` with a CA of the test: which servers are trusted, which are not,
+ * and with what error. */
 #include <arpa/inet.h>
 #include <curl/curl.h>
 #include <fcntl.h>
@@ -17,7 +17,7 @@ enum { PATIENCE_MS = 30000 };
 
 static char dir[] = "/tmp/crisp-test-XXXXXX";
 
-/* Where the system's CAs are, for the stories about them; NULL: as libcurl was built. */
+/* Where the system's CAs are, for the tests about them; NULL: as libcurl was built. */
 static const char *system_bundle, *system_dir;
 
 curl_version_info_data *__real_curl_version_info(CURLversion v);
@@ -34,7 +34,7 @@ curl_version_info_data *__wrap_curl_version_info(CURLversion v)
 	return &d;
 }
 
-/* A path in our directory, good until eight more calls. */
+/* A path in the test's directory; the eighth call after this one overwrites it. */
 static char *in_dir(const char *name)
 {
 	static char ring[8][128];
@@ -102,7 +102,8 @@ struct server {
 	int port;
 };
 
-/* mode "-www": answers each GET with a page; "-WWW": with a file. ask_client: it wants a certificate of our CA. */
+/* mode "-www": answers each GET with a page; "-WWW": with a file. ask_client: the server demands a certificate of the
+ * test's CA. */
 static struct server server_start(const char *cert, const char *mode, bool ask_client)
 {
 	char key[64], pem[64], line[256] = "";
@@ -125,7 +126,7 @@ static struct server server_start(const char *cert, const char *mode, bool ask_c
 	f = fdopen(pipe_fds[0], "r");
 	while (!s.port && fgets(line, sizeof(line), f))
 		sscanf(line, "ACCEPT 127.0.0.1:%d", &s.port);
-	/* The pipe stays open for what it prints later: a closed one would end it. */
+	/* The pipe stays open: s_server prints later, and SIGPIPE would end it. */
 	ok(s.port != 0);
 	return s;
 }
@@ -223,7 +224,7 @@ static void only_a_known_ca_is_trusted(void)
 	ok(failed(fetch(srv.port, (struct http_request){ .ca_file = in_dir("other.pem") }), "certificate problem"));
 	ok(failed(fetch(srv.port, (struct http_request){ .ca_file = in_dir("missing.pem") }), "missing.pem"));
 	ok(fetch(srv.port, (struct http_request){ .ca_file = in_dir("ca.pem") }).status == 200);
-	/* The trust of one request is not lent to the next. */
+	/* The CA file of one request does not count for the next. */
 	ok(failed(fetch(srv.port, (struct http_request){ 0 }), "certificate problem"));
 	ok(fetch(srv.port, (struct http_request){ .skip_verify = true }).status == 200);
 	ok(failed(fetch(srv.port, (struct http_request){ 0 }), "certificate problem"));
@@ -285,7 +286,7 @@ static void the_systems_cas(void)
 	server_stop(srv);
 }
 
-/* A listener that accepts in the kernel and says nothing. */
+/* A listening socket on which the kernel completes connections and no process answers. */
 static void a_handshake_that_hangs(void)
 {
 	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
@@ -316,7 +317,7 @@ static void make_file(const char *name, size_t size)
 		fputc((int)(i * 7 % 251), f);
 }
 
-/* What OpenSSL has decrypted already makes no fd readable: it must come all the same after a pause. */
+/* Bytes that OpenSSL has decrypted already make no fd readable; after a pause they must come all the same. */
 static void refusals_over_tls(void)
 {
 	struct server srv = server_start("server", "-WWW", false);

@@ -1,4 +1,4 @@
-/* test_http_upgrade.c - requests that turn their connection into something else, and those that are told no. */
+/* test_http_upgrade.c - requests that switch their connection to another protocol, and requests that are refused. */
 #include "reactor/http_upgrade.h"
 
 #include <fcntl.h>

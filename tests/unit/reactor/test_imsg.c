@@ -46,7 +46,7 @@ static void on_gone(void *arg)
 	((struct end *)arg)->gone++;
 }
 
-static int raw; /* a plain end, for what no sender of ours would send */
+static int raw; /* a plain socket, for packets that imsg_send() would not send */
 
 static void open_pair(bool with_there)
 {
@@ -128,7 +128,7 @@ static void a_slow_reader_gets_all_in_order(void)
 	ok(there.messages == 200 && there.in_order);
 	for (int i = 201; i <= 400; i++)
 		imsg_send(here.chan, 7, (uint64_t)i, &b, &fd, 1, &e);
-	close_pair(); /* what waits is dropped with its fds */
+	close_pair(); /* waiting messages are dropped and their fds closed */
 	ok(open_fds() == before);
 	buf_free(&b);
 }
@@ -164,7 +164,7 @@ static void the_peer_goes(void)
 	ok(imsg_send(here.chan, 7, 1, NULL, NULL, 0, &e) < 0 && e.code == ERR_UNAVAILABLE);
 	ok(here.gone == 0); /* not inside the send */
 	loop_turn();
-	ok(here.messages == 1 && here.gone == 1); /* what it said before is heard */
+	ok(here.messages == 1 && here.gone == 1); /* the message that was sent before the end is received */
 	loop_turn();
 	ok(here.gone == 1);
 	ok(imsg_send(here.chan, 7, 1, NULL, NULL, 0, &e) < 0 && e.code == ERR_UNAVAILABLE);
@@ -182,7 +182,7 @@ static void rubbish_ends_the_channel(void)
 	close(raw);
 	close_pair();
 	open_pair(false);
-	ok(write(raw, wrong, sizeof(wrong)) == sizeof(wrong)); /* says 99 bytes, has none */
+	ok(write(raw, wrong, sizeof(wrong)) == sizeof(wrong)); /* the head says 99 bytes, the body is empty */
 	loop_turn();
 	ok(here.messages == 0 && here.gone == 1);
 	close(raw);
@@ -229,7 +229,7 @@ static void bodies_come_back_as_they_were(void)
 	ok(strcmp(got[0], "a") == 0 && strcmp(got[1], "") == 0 && strcmp(got[2], "c d") == 0 && !got[3]);
 	ok(!none && !g.bad && g.at == g.end);
 	free(got);
-	for (size_t cut = 0; cut < b.len; cut++) { /* every shorter one is bad, none reads beyond its end */
+	for (size_t cut = 0; cut < b.len; cut++) { /* every shorter body is bad, and no get_*() reads beyond its end */
 		auto_free uint8_t *copy = malloc(cut + 1);
 
 		memcpy(copy, b.at, cut);

@@ -1,4 +1,4 @@
-/* Sockets by name: made, guarded, taken over, left alone. */
+/* test_listen.c - listening sockets: modes, addresses, socket files that are replaced or left alone. */
 #include "reactor/listen.h"
 
 #include <arpa/inet.h>
@@ -83,7 +83,7 @@ static void a_dead_owner_s_file_is_taken_over(void)
 	listen_close(fd, address);
 }
 
-/* Whoever lost the file to another must not remove the other's. */
+/* A socket whose file was replaced must not remove the new file. */
 static void another_s_file_stays(void)
 {
 	int old = listen_open(address, NULL, &e), new;

@@ -1,4 +1,4 @@
-/* test_metric.c - what is fed comes out, and the text is valid for a strict reader. */
+/* test_metric.c - the text has the values that were fed, and is valid for a strict reader. */
 #include "reactor/metric.h"
 
 #include <ctype.h>
@@ -18,7 +18,7 @@ static const char *metrics(void)
 	return buf_str(&text);
 }
 
-/* ---- a reader of the exposition format 0.0.4 that forgives nothing ---- */
+/* ---- a strict reader of the exposition format 0.0.4 ---- */
 
 struct family_seen {
 	char name[128], type[16];

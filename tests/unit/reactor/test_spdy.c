@@ -1,4 +1,4 @@
-/* test_spdy.c - frames written and read back, in whatever pieces they come; and what no SPDY/3.1 peer sends. */
+/* test_spdy.c - frames written and read back, in pieces of every size; and frames that break SPDY/3.1. */
 #include "reactor/spdy.h"
 
 #include <stdlib.h>
@@ -204,9 +204,9 @@ static void hostile_headers(void)
 	is_str(h.headers, "a=bc ");
 	h.n = 0;
 	ok(read_block("\0\0", 2, &h) == -ERR_INVALID_ARGUMENT);                                        /* no count */
-	/* one is missing */
+	/* one header is missing */
 	ok(read_block("\0\0\0\2\0\0\0\1a\0\0\0\1b", 14, &h) == -ERR_INVALID_ARGUMENT);
-	/* a length that is none */
+	/* a length beyond the block */
 	ok(read_block("\0\0\0\1\0\0\0\1a\xff\xff\xff\xff" "b", 14, &h) == -ERR_INVALID_ARGUMENT);
 	ok(read_block("\0\0\0\1\0\0\0\0\0\0\0\1b", 13, &h) == -ERR_INVALID_ARGUMENT);                 /* no name */
 	ok(read_block("\0\0\0\1\0\0\0\1A\0\0\0\1b", 14, &h) == -ERR_INVALID_ARGUMENT);                /* capitals */

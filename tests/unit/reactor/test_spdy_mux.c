@@ -5,7 +5,7 @@
 
 #include "tests/tap.h"
 
-/* The other side: what the mux sent, frame by frame, and what it told its user. */
+/* A record of the frames that the mux sent and of the events that its user got. */
 static struct {
 	struct spdy_mux *mux;
 	struct spdy_reader *reader;
@@ -171,7 +171,7 @@ static void resets(void)
 	ok(deliver() == 0);
 	is_all("open1 open3 reset1 ", "reply1 reply3 ");
 	spdy_mux_reset(w.mux, 3, SPDY_INTERNAL_ERROR);
-	spdy_put_data(&w.to_mux, 3, true, "crossed", 7); /* on its way when we reset */
+	spdy_put_data(&w.to_mux, 3, true, "crossed", 7); /* was under way when the stream was reset */
 	ok(deliver() == 0);
 	is_all("", "reset3 ");
 	end();
@@ -294,7 +294,7 @@ static void breaks(void (*how)(void))
 	how();
 	ok(deliver() < 0);
 	is_all("", "goaway1 ");
-	spdy_put_ping(&w.to_mux, 1); /* nothing is heard any more */
+	spdy_put_ping(&w.to_mux, 1); /* not read any more */
 	ok(deliver() == 0);
 	is_all("", "");
 	end();

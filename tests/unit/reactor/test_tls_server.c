@@ -15,7 +15,7 @@
 
 static char dir[] = "/tmp/crisp-test-XXXXXX", cert[64], key[64];
 
-/* A certificate of its own for that name, with a fresh key. */
+/* A self-signed certificate for that name, with a new key. */
 static void make_certificate(const char *name)
 {
 	EVP_PKEY *k = EVP_EC_gen("P-256");
@@ -185,7 +185,7 @@ static void it_never_blocks_on_a_full_plain_end(struct tls_server *t)
 		rc = SSL_write(w.ssl, big, sizeof(big));
 		loop_turn();
 	}
-	ok(rc <= 0); /* nobody reads: the client cannot go on */
+	ok(rc <= 0); /* the plain end is not read, so the client cannot write more */
 	end();
 }
 

@@ -1,4 +1,4 @@
-/* test_trim.c - clean pages go, and everything that was there still is. */
+/* test_trim.c - clean pages are dropped, and all memory keeps its content. */
 #include "reactor/trim.h"
 
 #include <curl/curl.h>

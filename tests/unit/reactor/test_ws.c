@@ -1,4 +1,4 @@
-/* test_ws.c - WebSocket frames of a client, in whatever pieces they come, and those that no client sends. */
+/* test_ws.c - WebSocket frames of a client, in pieces of every size, and frames that break RFC 6455. */
 #include "reactor/ws.h"
 
 #include <stdlib.h>
@@ -62,7 +62,7 @@ static void messages(void)
 
 	put(&b, 0x81, "Hello", 5);
 	put(&b, 0x82, "", 0);
-	put(&b, 0x82, "0123456789abcdefghij", 20); /* longer than the words that are unmasked at once */
+	put(&b, 0x82, "0123456789abcdefghij", 20); /* longer than the 8 bytes that are unmasked at once */
 	ok(read_all(&b, 1000, &h) == 0);
 	is_str(h.text, "1:[Hello] 2:[] 2:[0123456789abcdefghij] ");
 }
