@@ -7,9 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 #include <yaml.h>
 
+#include "procs/sandbox.h"
 #include "reactor/json.h"
 #include "reactor/own.h"
 
@@ -31,12 +33,13 @@ enum { FILE_MAX_BYTES = 1 << 20 };
  * The buffers path[512] and path[600] of handlers/ and procs/ hold STATE/containers/ID/NAME, STATE/sandboxes/ID/NAME or
  * NETNS_DIR/crisp-ID: at most 300 bytes, with names of at most 100. */
 enum {
-	ID_BYTES = 64,
+	ID_BYTES = ID_SIZE - 1,
+	SUN_PATH = sizeof(((struct sockaddr_un *)0)->sun_path),
 	ROOT_MAX = 256 - (int)sizeof("/snapshots/" "/work") - ID_BYTES,
-	STATE_MAX = 108 - (int)sizeof("/console/4294967295"),
+	STATE_MAX = SUN_PATH - (int)sizeof("/console/4294967295"),
 	NETNS_DIR_MAX = 251 - (int)sizeof("/crisp-") - ID_BYTES,
 	CGROUP_ROOT_MAX = 100,
-	ADDRESS_MAX = (int)sizeof("unix://") - 1 + 107,
+	ADDRESS_MAX = (int)sizeof("unix://") - 1 + SUN_PATH - 1,
 	OTHER_PATH_MAX = 255,
 	UNBOUNDED = 0,
 };
@@ -174,7 +177,7 @@ static int read_runtime(struct reading *r, struct runtime_handler *h, yaml_node_
 			return config_fault(r, k, "unknown key", scalar(k));
 	}
 	if (h->path[0] != '/')
-		return config_fault(r, key, "path must be absolute, of runtime", h->name);
+		return config_fault(r, key, "an absolute path is expected for runtime", h->name);
 	if (strcmp(h->type, "oci") != 0)
 		return config_fault(r, key, "the only type of a runtime is oci, not", h->type);
 	return 0;
@@ -281,7 +284,8 @@ static bool is_section(const char *name)
 static int read_map(struct reading *r, const char *section, yaml_node_t *n)
 {
 	if (n->type != YAML_MAPPING_NODE)
-		return config_fault(r, n, "a map is expected", *section ? section : NULL);
+		return config_fault(r, n, *section ? "a map is expected for" : "a map is expected",
+				    *section ? section : NULL);
 	for (yaml_node_pair_t *p = n->data.mapping.pairs.start; p < n->data.mapping.pairs.top; p++) {
 		yaml_node_t *key = node(r, p->key), *value = node(r, p->value);
 		const struct key *k = scalar(key) ? find_key(section, scalar(key)) : NULL;

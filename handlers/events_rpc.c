@@ -17,7 +17,7 @@ enum { READERS_MAX = 64, QUEUE_MAX_BYTES = 4 << 20 };
 struct reader {
 	struct link link;
 	struct rpc *rpc;
-	uint64_t lost; /* events since its queue is full */
+	uint64_t lost; /* events, since the queue became full */
 };
 
 static struct link readers = { &readers, &readers }; /* of struct reader.link */

@@ -140,7 +140,7 @@ static Runtime__V1__FilesystemUsage *writable_layer(const struct container *c, s
 	return out;
 }
 
-/* NULL: it does not run, or ended this moment. */
+/* NULL: the container does not run, or has just ended. */
 static Runtime__V1__ContainerStats *container_stats(struct container *c, struct arena *a)
 {
 	Runtime__V1__ContainerStats *out;

@@ -1,9 +1,11 @@
 /* stream.c - see stream.h.
  *
  *   stream_url() ---> TOKEN ---GET or POST with it---> taken, upgraded ---> stream/command.c, stream/forward*.c
- *                       |                                |   no protocol in common: 403; no upgrade asked for: 400
- *                       +---1 min---> removed            +   unknown, used or expired token: 404
+ *                       |
+ *                       +---1 min---> removed
  *
+ * A request is refused with 404 when its token is unknown, used or expired; with 400 when it asks for no upgrade; with
+ * 403 when client and server have no protocol in common. A refusal with 400 or 403 uses the token up, too.
  * Waits on: the http server; one timer for the oldest token. */
 #include "handlers/stream.h"
 

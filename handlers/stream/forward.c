@@ -182,7 +182,7 @@ static void pair_fail(struct pair_of_streams *p, const struct err *e)
 	arena_free(a);
 }
 
-/* The error stream is closed by every end of a connection: the client waits for that. */
+/* Every end of a connection closes the error stream, because the client waits for that. */
 static void on_pair_over(void *arg, const struct err *e)
 {
 	struct pair_of_streams *p = arg;

@@ -80,9 +80,10 @@ static void faults_name_file_and_line(void)
 	refused("root: /a\nroot: /b\n", "test.yaml:2: given twice: root");
 	refused("listen: unix:///a\n", "test.yaml:1: a list is expected");
 	refused("root: [a]\n", "test.yaml:1: one word is expected for root");
-	refused("cni: yes\n", "test.yaml:1: a map is expected cni");
+	refused("cni: yes\n", "test.yaml:1: a map is expected for cni");
 	refused("runtime: {default: kata}\n", "test.yaml: runtime.default kata is not among the runtimes");
-	refused("runtimes:\n  x: {type: oci, path: bin/x}\n", "test.yaml:2: path must be absolute, of runtime x");
+	refused("runtimes:\n  x: {type: oci, path: bin/x}\n",
+		"test.yaml:2: an absolute path is expected for runtime x");
 	refused("runtimes:\n  x: {type: vm, path: /x}\n", "test.yaml:2: the only type of a runtime is oci, not vm");
 	refused("cgroup: {driver: cgroup2}\n",
 		"test.yaml: cgroup.driver must be cgroupfs, systemd or auto, not cgroup2");
