@@ -1,4 +1,4 @@
-/* archive.c - see archive.h. Each job is one child; what it makes stands below <root>/ingest until it is whole. */
+/* archive.c - see archive.h. Each job is one child; directories are made below <root>/ingest and renamed when whole. */
 #include "images/archive.h"
 
 #include <errno.h>
@@ -24,7 +24,7 @@ enum { TAR_FD = 3, HIDDEN_FD = 4 };
 struct archive {
 	struct arena *arena;
 	struct child *child;
-	struct timer timer;          /* a failure before there was a child */
+	struct timer timer;          /* for an end without a child */
 	char name[UNPACK_NAME_SIZE]; /* below ingest; "": nothing is made there */
 	const char *dir;             /* unpack: what it becomes */
 	const char *snapshot;        /* apply: whose writable part it becomes */
@@ -50,7 +50,7 @@ static void drop_ingest(struct archive *a)
 		unpack_remove_tree(unpacker_ingest(a->arena, a->name));
 }
 
-static void report(struct archive *a, const struct err *e)
+static void archive_report(struct archive *a, const struct err *e)
 {
 	a->done(a->arg, e);
 	timer_clear(&a->timer);
@@ -66,21 +66,21 @@ void archive_cancel(struct archive *a)
 	arena_free(a->arena);
 }
 
-static void on_failed_early(struct timer *t)
+static void on_archive_early_end(struct timer *t)
 {
 	struct archive *a = container_of(t, struct archive, timer);
 
-	report(a, a->err.code == ERR_OK ? NULL : &a->err);
+	archive_report(a, a->err.code == ERR_OK ? NULL : &a->err);
 }
 
-/* a->err is set, or there is nothing to do. */
-static struct archive *end_early(struct archive *a)
+/* Ends in the next turn without a child: with a->err, or with success if that is not set. */
+static struct archive *archive_end_early(struct archive *a)
 {
-	timer_set(&a->timer, 0, on_failed_early);
+	timer_set(&a->timer, 0, on_archive_early_end);
 	return a;
 }
 
-static int move_in(struct archive *a, struct err *e)
+static int archive_move_in(struct archive *a, struct err *e)
 {
 	const char *fs = arena_printf(a->arena, "%s/fs", unpacker_ingest(a->arena, a->name));
 
@@ -89,7 +89,7 @@ static int move_in(struct archive *a, struct err *e)
 	return rename(fs, a->dir) < 0 ? err_os(e, ERR_INTERNAL, "rename %s to %s", fs, a->dir) : 0;
 }
 
-static void on_end(void *arg, const struct err *failed, struct child_result *r)
+static void on_archive_end(void *arg, const struct err *failed, struct child_result *r)
 {
 	struct archive *a = arg;
 	struct unpacker_answer answer;
@@ -98,9 +98,9 @@ static void on_end(void *arg, const struct err *failed, struct child_result *r)
 
 	a->child = NULL;
 	if (bad == 0 && *a->name)
-		bad = move_in(a, &e);
+		bad = archive_move_in(a, &e);
 	drop_ingest(a);
-	report(a, bad < 0 ? &e : NULL);
+	archive_report(a, bad < 0 ? &e : NULL);
 }
 
 struct archive *archive_diff(const char *snapshot, const char *dir, archive_done *done, void *arg)
@@ -111,14 +111,14 @@ struct archive *archive_diff(const char *snapshot, const char *dir, archive_done
 
 	if (!layers) {
 		err_set(&a->err, ERR_INTERNAL, "snapshot %.128s does not exist", snapshot);
-		return end_early(a);
+		return archive_end_early(a);
 	}
 	unpacker_open(&c, a->arena, "diff");
 	unpacker_add(&c, images_config()->root);
 	unpacker_add(&c, snapshot_upper(snapshot, a->arena));
 	unpacker_add(&c, arena_strdup(a->arena, dir));
 	unpacker_add_parents(&c, layers);
-	a->child = child_start(&c.spec, on_end, a);
+	a->child = child_start(&c.spec, on_archive_end, a);
 	return a;
 }
 
@@ -132,12 +132,12 @@ struct archive *archive_pack(const char *dir, const char *location, const char *
 	unpacker_add(&c, arena_strdup(a->arena, location));
 	if (log)
 		unpacker_add_option(&c, "log", log);
-	a->child = child_start(&c.spec, on_end, a);
+	a->child = child_start(&c.spec, on_archive_end, a);
 	return a;
 }
 
-/* fd 3 is a tar of which nothing but its size is known. */
-static void untar(struct archive *a, struct unpacker *c, int tar, uint64_t size)
+/* `tar` becomes the child's fd 3. Of this tar only the size is known, no digests. */
+static void archive_untar(struct archive *a, struct unpacker *c, int tar, uint64_t size)
 {
 	unpack_new_name("sha256:ckpt", a->name);
 	unpacker_open(c, a->arena, "untar");
@@ -151,7 +151,7 @@ static void untar(struct archive *a, struct unpacker *c, int tar, uint64_t size)
 	c->fds[c->spec.nfds++] = (struct child_fd){ tar, TAR_FD };
 }
 
-/* The archive's file, never something that an open would wait for. */
+/* O_NONBLOCK: the path comes from outside, and open(2) of a fifo would block. */
 static int open_tar(const char *path, uint64_t *size, struct err *e)
 {
 	auto_fd int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
@@ -173,11 +173,11 @@ struct archive *archive_unpack(const char *location, const char *dir, archive_do
 	struct unpacker c;
 
 	if (tar < 0)
-		return end_early(a);
+		return archive_end_early(a);
 	a->dir = arena_strdup(a->arena, dir);
-	untar(a, &c, tar, size);
+	archive_untar(a, &c, tar, size);
 	unpacker_add(&c, "--files-only");
-	a->child = child_start(&c.spec, on_end, a);
+	a->child = child_start(&c.spec, on_archive_end, a);
 	return a;
 }
 
@@ -195,11 +195,11 @@ struct archive *archive_take(const struct strings *layers, const char *dir, arch
 	unpacker_add(&c, images_config()->root);
 	unpacker_add(&c, a->name);
 	unpacker_add_parents(&c, list);
-	a->child = child_start(&c.spec, on_end, a);
+	a->child = child_start(&c.spec, on_archive_end, a);
 	return a;
 }
 
-/* A file without a name: the paths, a NUL behind each. */
+/* A memfd with the paths, each followed by a NUL. */
 static int list_fd(const struct strings *paths, struct err *e)
 {
 	auto_fd int fd = memfd_create("deleted", MFD_CLOEXEC);
@@ -226,19 +226,19 @@ struct archive *archive_apply(const char *dir, const struct strings *deleted, co
 	struct unpacker c;
 
 	if (access(path, F_OK) < 0 && deleted->n == 0)
-		return end_early(a);
+		return archive_end_early(a);
 	tar = access(path, F_OK) < 0 ? memfd_create("empty", MFD_CLOEXEC) : open_tar(path, &size, &a->err);
 	list = tar < 0 ? -1 : list_fd(deleted, &a->err);
 	if (list < 0) {
 		if (a->err.code == ERR_OK)
 			err_os(&a->err, ERR_INTERNAL, "memfd");
-		return end_early(a);
+		return archive_end_early(a);
 	}
 	a->snapshot = arena_strdup(a->arena, snapshot);
-	untar(a, &c, tar, size);
+	archive_untar(a, &c, tar, size);
 	unpacker_add_number(&c, "hidden-fd", HIDDEN_FD);
 	unpacker_add_parents(&c, snapshot_layers(snapshot, a->arena));
 	c.fds[c.spec.nfds++] = (struct child_fd){ list, HIDDEN_FD };
-	a->child = child_start(&c.spec, on_end, a);
+	a->child = child_start(&c.spec, on_archive_end, a);
 	return a;
 }

@@ -1,4 +1,4 @@
-/* removal.c - unpack_remove_tree() and the sweep at start: trees go in a child, many of a burst in the same one. */
+/* removal.c - unpack_remove_tree(), and the removal of old ingest/ at start. One child removes up to AT_ONCE trees. */
 #include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -22,12 +22,12 @@ struct doomed {
 };
 
 static struct link queue = { &queue, &queue }; /* of struct doomed.link, oldest first */
-static size_t at_work;                         /* how many of the first a child is removing */
+static size_t at_work;                         /* how many from the front of the queue a child is removing */
 static struct timer more;
 
-static void on_more(struct timer *t);
+static void on_removal_more(struct timer *t);
 
-static void drop_first(void)
+static void removal_drop_first(void)
 {
 	struct link *l = list_first(&queue);
 
@@ -35,7 +35,7 @@ static void drop_first(void)
 	free(container_of(l, struct doomed, link));
 }
 
-static void on_end(void *arg, const struct err *failed, struct child_result *r)
+static void on_removal_end(void *arg, const struct err *failed, struct child_result *r)
 {
 	bool no_keeper = failed && failed->code == ERR_UNAVAILABLE;
 	struct unpacker_answer a;
@@ -46,12 +46,12 @@ static void on_end(void *arg, const struct err *failed, struct child_result *r)
 		log_warn("remove_tree error=%s", log_quote(e.msg));
 	for (; at_work > 0; at_work--)
 		if (!no_keeper)
-			drop_first();
+			removal_drop_first();
 	if (!list_empty(&queue))
-		timer_set(&more, no_keeper ? RETRY_MS : 0, on_more);
+		timer_set(&more, no_keeper ? RETRY_MS : 0, on_removal_more);
 }
 
-static void on_more(struct timer *t)
+static void on_removal_more(struct timer *t)
 {
 	struct arena *a = arena_new();
 	struct unpacker c;
@@ -64,7 +64,7 @@ static void on_more(struct timer *t)
 		unpacker_add(&c, container_of(l, struct doomed, link)->path);
 		at_work++;
 	}
-	child_start(&c.spec, on_end, NULL);
+	child_start(&c.spec, on_removal_end, NULL);
 	arena_free(a);
 }
 
@@ -76,11 +76,12 @@ void unpack_remove_tree(const char *path)
 	strcpy(d->path, path);
 	list_append(&queue, &d->link);
 	if (at_work == 0 && !timer_is_set(&more))
-		timer_set(&more, 0, on_more);
+		timer_set(&more, 0, on_removal_more);
 }
 
-/* Children of an earlier life may still be at work in there: they have it open and end with their broken pipe. */
-static void sweep(const char *root)
+/* Children of an earlier crispd may still write below ingest/. They have their directories open, so the rename does not
+ * disturb them; they end when they find their pipe closed. */
+static void removal_sweep(const char *root)
 {
 	char from[PATH_MAX], to[PATH_MAX];
 	auto_dir DIR *d = NULL;
@@ -101,5 +102,5 @@ static void sweep(const char *root)
 void unpack_open(void)
 {
 	unpacker_setup();
-	sweep(images_config()->root);
+	removal_sweep(images_config()->root);
 }

@@ -4,8 +4,8 @@
  *     |                  |                       ^  \
  *     +---broken pipe----+-----------------------+   +--child ends---> FAILED
  *
- * FEED and FLUSH end in MOVED or FAILED too, when the child is done before we are: it has read enough to know.
- * Waits on: the pipe's room (FEED with a caller held off, FLUSH) and the child's end (all states). */
+ * FEED and FLUSH also lead to MOVED or FAILED, when the child ends before it has read all bytes.
+ * Waits on: room in the pipe (FLUSH, and FEED while the caller waits) and the child's end (all states). */
 #include "images/unpack.h"
 
 #include <errno.h>
@@ -58,8 +58,9 @@ struct unpack {
 	void *arg;
 };
 
-/* The new directory to its place: finished ones alone, unfinished ones with the list of what they lack. */
-static int move_in(struct arena *a, const char *name, bool finished, struct err *e)
+/* Renames the new layer to its place. Of a finished layer only ingest/<name>/fs becomes the layer directory; an
+ * unfinished layer keeps `fs` and beside it `need`, the list of what it lacks. */
+static int unpack_move_in(struct arena *a, const char *name, bool finished, struct err *e)
 {
 	const char *from = unpacker_ingest(a, name),
 		   *to = arena_printf(a, "%s/layers/%s", images_config()->root, name);
@@ -78,7 +79,8 @@ void unpack_new_name(const char *digest, char out[UNPACK_NAME_SIZE])
 {
 	uint64_t noise;
 
-	/* 40 bits beside the digest's 32: rename(2) refuses a name that is taken in any case. */
+	/* 40 random bits beside the digest's 32. If a name were taken all the same, rename(2) would fail: the
+	 * directory is not empty. */
 	if (getrandom(&noise, sizeof(noise), GRND_NONBLOCK) != sizeof(noise))
 		noise = (uint64_t)loop_mono_ns();
 	snprintf(out, UNPACK_NAME_SIZE, "%.8s-%010" PRIx64, digest_hex(digest), noise & 0xffffffffff);
@@ -86,7 +88,7 @@ void unpack_new_name(const char *digest, char out[UNPACK_NAME_SIZE])
 
 /* ---- one layer ---- */
 
-static void close_pipe(struct unpack *u)
+static void unpack_close_pipe(struct unpack *u)
 {
 	fd_watch_clear(&u->room);
 	buf_free(&u->left);
@@ -96,13 +98,13 @@ static void close_pipe(struct unpack *u)
 
 static void unpack_free(struct unpack *u)
 {
-	close_pipe(u);
+	unpack_close_pipe(u);
 	timer_clear(&u->soon);
 	arena_free(u->arena);
 	free(u);
 }
 
-static void on_soon(struct timer *t)
+static void on_unpack_soon(struct timer *t)
 {
 	struct unpack *u = container_of(t, struct unpack, soon);
 	void (*fn)(void *arg) = take_ptr(&u->on_space);
@@ -114,18 +116,18 @@ static void on_soon(struct timer *t)
 static void tell_space(struct unpack *u)
 {
 	if (u->on_space && !timer_is_set(&u->soon))
-		timer_set(&u->soon, 0, on_soon);
+		timer_set(&u->soon, 0, on_unpack_soon);
 }
 
-/* All is written, or nobody reads it any more. */
+/* All bytes are written, or the child has closed its end. */
 static void stop_feeding(struct unpack *u)
 {
-	close_pipe(u);
+	unpack_close_pipe(u);
 	sm_move(&u->sm, WAIT);
 	tell_space(u);
 }
 
-static void on_room(struct fd_watch *w, int events)
+static void on_unpack_room(struct fd_watch *w, int events)
 {
 	struct unpack *u = container_of(w, struct unpack, room);
 
@@ -134,7 +136,7 @@ static void on_room(struct fd_watch *w, int events)
 		if (buf_write(&u->left, u->pipe) >= 0)
 			continue;
 		if (errno != EAGAIN && errno != EINTR)
-			stop_feeding(u); /* the child says why */
+			stop_feeding(u); /* the child's answer has the reason */
 		return;
 	}
 	fd_watch_clear(&u->room);
@@ -148,7 +150,7 @@ bool unpack_feed(struct unpack *u, const void *p, size_t n)
 	ssize_t done;
 
 	if (u->pipe < 0)
-		return true; /* it has seen enough: `done` comes soon, and needs no more bytes */
+		return true; /* the child needs no more bytes; `done` follows */
 	assert(u->sm.now == FEED);
 	if (u->left.len > 0)
 		return false;
@@ -161,7 +163,7 @@ bool unpack_feed(struct unpack *u, const void *p, size_t n)
 	}
 	if (done == (ssize_t)n)
 		return true;
-	fd_watch_set(&u->room, u->pipe, FD_WRITE, on_room);
+	fd_watch_set(&u->room, u->pipe, FD_WRITE, on_unpack_room);
 	if (done < 0)
 		return false;
 	buf_append(&u->left, (const char *)p + done, n - (size_t)done);
@@ -187,7 +189,7 @@ void unpack_finish(struct unpack *u)
 	sm_move(&u->sm, FLUSH);
 }
 
-static void fail(struct unpack *u, struct err *e)
+static void unpack_fail(struct unpack *u, struct err *e)
 {
 	unpack_done *done = u->done;
 	void *arg = u->arg;
@@ -198,7 +200,7 @@ static void fail(struct unpack *u, struct err *e)
 	done(arg, e, NULL);
 }
 
-static void finish(struct unpack *u, const struct unpacker_answer *a)
+static void unpack_succeed(struct unpack *u, const struct unpacker_answer *a)
 {
 	const char *name = arena_strdup(u->arena, u->name);
 	const struct unpack_result r = { name, a->bytes, a->inodes, a->self_contained, a->finished };
@@ -222,25 +224,25 @@ static void on_layer_end(void *arg, const struct err *failed, struct child_resul
 	struct err e;
 
 	u->child = NULL;
-	close_pipe(u);
+	unpack_close_pipe(u);
 	if (unpacker_answer(failed, r, &a, &e) == 0) {
-		if (move_in(u->arena, u->name, a.finished, &e) == 0)
-			return finish(u, &a);
+		if (unpack_move_in(u->arena, u->name, a.finished, &e) == 0)
+			return unpack_succeed(u, &a);
 	} else if (unpacker_died(failed, r)) {
-		unpack_remove_tree(unpacker_ingest(u->arena, u->name)); /* it died before it could */
+		unpack_remove_tree(unpacker_ingest(u->arena, u->name)); /* the child died before it could do so */
 	}
-	fail(u, &e);
+	unpack_fail(u, &e);
 }
 
-static void on_start_failed(struct timer *t)
+static void on_unpack_start_failed(struct timer *t)
 {
 	struct unpack *u = container_of(t, struct unpack, soon);
 	struct err e = u->start_error;
 
-	fail(u, &e);
+	unpack_fail(u, &e);
 }
 
-static void start_child(struct unpack *u, const struct unpack_spec *s, int read_end, const struct stat *blob)
+static void unpack_start_child(struct unpack *u, const struct unpack_spec *s, int read_end, const struct stat *blob)
 {
 	struct unpacker c;
 
@@ -280,14 +282,14 @@ struct unpack *unpack_start(const struct unpack_spec *spec, unpack_done *done, v
 	unpack_new_name(spec->diff_id, u->name);
 	if ((spec->blob_fd >= 0 && fstat(spec->blob_fd, &blob) < 0) || pipe2(ends, O_CLOEXEC) < 0) {
 		err_os(&u->start_error, ERR_INTERNAL, "open the unpacker's input");
-		timer_set(&u->soon, 0, on_start_failed);
+		timer_set(&u->soon, 0, on_unpack_start_failed);
 		return u;
 	}
 	read_end = ends[0];
 	u->pipe = ends[1];
 	fcntl(u->pipe, F_SETFL, O_NONBLOCK);
-	fcntl(u->pipe, F_SETPIPE_SZ, PIPE_BYTES); /* fewer turns; where it is refused, the 64 KiB there are do */
-	start_child(u, spec, read_end, &blob);
+	fcntl(u->pipe, F_SETPIPE_SZ, PIPE_BYTES); /* fewer wakeups; if it fails, the default of 64 KiB works too */
+	unpack_start_child(u, spec, read_end, &blob);
 	return u;
 }
 
@@ -337,7 +339,7 @@ static void on_merge_end(void *arg, const struct err *failed, struct child_resul
 	if (bad && unpacker_died(failed, r))
 		unpack_remove_tree(unpacker_ingest(t->arena, t->name));
 	if (!bad)
-		bad = move_in(t->arena, t->name, true, &e);
+		bad = unpack_move_in(t->arena, t->name, true, &e);
 	if (bad)
 		err_wrap(&e, "finish layer %s", t->name);
 	else
@@ -426,7 +428,7 @@ struct unpack_task *unpack_label(const char *label, const char *const *paths, un
 	argv = arena_zalloc(t->arena, ((size_t)c.n + n + 1) * sizeof(*argv));
 	memcpy(argv, c.argv, (size_t)c.n * sizeof(*argv));
 	memcpy(argv + c.n, paths, n * sizeof(*argv));
-	c.spec.argv = argv; /* as many as a container has mounts */
+	c.spec.argv = argv; /* there may be more paths than struct unpacker has room for: one per mount */
 	t->child = child_start(&c.spec, on_sync_end, t);
 	return t;
 }

@@ -1,12 +1,13 @@
-/* unpack.h - layers into directories, by a confined child: this is the daemon's end of the program crisp-unpack.
+/* unpack.h - crispd's end of crisp-unpack, the worker for files: every job on files that could block the loop.
  *
- * A layer's compressed bytes go in through a pipe as they arrive; the child checks both digests while it inflates and
- * untars into <root>/ingest/<name>, and we rename the result to <root>/layers/<name>. Nothing else of crisp parses tar,
- * gzip or zstd. The same program does what would block the loop: removing trees, du, labels, syncfs.
+ * The jobs: unpacking and merging layers, removing, measuring and labelling trees, syncfs(2); archive.h has the tars of
+ * checkpoints. Each job is one child process. To unpack a layer, its compressed bytes are fed into a pipe as they
+ * arrive; a confined child checks both digests while it inflates and untars into <root>/ingest/<name>, and crispd
+ * renames the result to <root>/layers/<name>. No other program of crisp parses tar, gzip or zstd.
  * Specs: OCI image-spec layer.md (media types, whiteouts), descriptor.md (digest, size), config.md (diff_id).
  *
- * A tar is self-contained when it names every directory above its entries and every hard link's target. One that is not
- * takes the missing parts from the layers below it, so its directory is right above those parents only. */
+ * A tar is self-contained when it names every directory above its entries and the target of every hard link. A layer
+ * whose tar is not takes the missing parts from the layers below it, so its directory fits only above those parents. */
 #ifndef IMAGES_UNPACK_H
 #define IMAGES_UNPACK_H
 
@@ -22,7 +23,7 @@ enum { UNPACK_NAME_SIZE = 21 }; /* a layer directory's name with its NUL */
  * left are renamed away at once and removed in a child. */
 void unpack_open(void);
 
-/* A new, unused name for a layer directory: it begins with 8 digits of the digest, for people. */
+/* A new name for a layer directory. It begins with 8 digits of the digest, so that a reader of the disk finds it. */
 void unpack_new_name(const char *digest, char out[UNPACK_NAME_SIZE]);
 
 struct unpack_spec {
@@ -32,17 +33,17 @@ struct unpack_spec {
 	const char *media_type;     /* OCI or Docker; must agree with the bytes: gzip, zstd or plain */
 	const char *const *parents; /* directory names below <root>/layers, all in place, lowest first, NULL-terminated
 				       (none at all: the lowest layer); or NULL while they are not known */
-	int blob_fd;                /* >= 0: what it holds now is the blob's first part, read before what is fed (it may
-				       grow meanwhile); -1: none */
+	int blob_fd;                /* >= 0: a file with the blob's first bytes; the child reads the bytes that it has
+				       now, then those that are fed. The file may grow meanwhile. -1: none */
 };
 
 struct unpack_result {
 	const char *dir;     /* name below <root>/layers, at most 20 bytes; valid for the call */
 	uint64_t bytes;      /* disk space, files rounded up to 4 KiB */
 	uint64_t inodes;
-	bool self_contained; /* the directory may stand above any parents: file it under its diff_id */
-	bool finished;       /* false: not usable yet, unpack_merge_start() makes a directory for given parents from it.
-				true and not self_contained: right above spec.parents only, file it under its
+	bool self_contained; /* the directory fits above any parents: it is found by its diff_id */
+	bool finished;       /* false: not usable yet; unpack_merge_start() makes a directory for given parents from it.
+				true and not self_contained: it fits above spec.parents only, and is found by its
 				chain_id */
 };
 
@@ -53,25 +54,26 @@ struct unpack; /* opaque; gone once `done` ran or unpack_cancel() returned */
  *   INVALID_ARGUMENT   a hostile or damaged layer, a media type that is unknown or not what the bytes are
  *   RESOURCE_EXHAUSTED max_layer_bytes, min_free, or a flood of inodes or device nodes
  *   UNAVAILABLE        no keeper
- *   INTERNAL           the disk, or the child died of something else
+ *   INTERNAL           an error of the disk, or the child died
  * All name the cause and, where there is one, the entry. r is NULL with an error; nothing is left on disk then. */
 typedef void unpack_done(void *arg, const struct err *e, const struct unpack_result *r);
 
-/* All of spec is copied; blob_fd is borrowed for the call. `done` may run before all is fed: it wants no more then. */
+/* All of spec is copied; blob_fd is borrowed for the call. `done` may run before all bytes are fed: then no more bytes
+ * are needed. */
 struct unpack *unpack_start(const struct unpack_spec *spec, unpack_done *done, void *arg);
 
 /* The next n bytes of the blob. true: all taken; false: none taken, wait for unpack_on_space(). */
-bool unpack_feed(struct unpack *u, const void *p, size_t n);
+bool unpack_feed(struct unpack *unpack, const void *p, size_t n);
 
-/* fn runs once, never inside this call, when unpack_feed() would take bytes again. NULL: no longer wanted. */
-void unpack_on_space(struct unpack *u, void (*fn)(void *arg), void *arg);
+/* fn runs once, never inside this call, when unpack_feed() would take bytes again. fn NULL takes the request back. */
+void unpack_on_space(struct unpack *unpack, void (*fn)(void *arg), void *arg);
 
-void unpack_finish(struct unpack *u); /* that was all; no unpack_feed() after it */
-void unpack_cancel(struct unpack *u); /* kills the child and removes what it wrote; `done` never runs */
+void unpack_finish(struct unpack *unpack); /* the blob is complete; no unpack_feed() after this call */
+void unpack_cancel(struct unpack *unpack); /* kills the child and removes what it wrote; `done` never runs */
 
 /* The one-shot jobs. `done` exactly once, never inside the call, never after unpack_task_cancel(). */
 struct unpack_task;
-void unpack_task_cancel(struct unpack_task *t);
+void unpack_task_cancel(struct unpack_task *task);
 
 /* Makes layers/<name>, finished for these parents, from the unfinished layers/<dir>, which stays as it is (files are
  * shared by hard links) for other parents and may be removed at any time after `done`. Errors as above:
@@ -79,11 +81,11 @@ void unpack_task_cancel(struct unpack_task *t);
 struct unpack_task *unpack_merge_start(const char *dir, const char *const *parents, const char *name, unpack_done *done,
 				       void *arg);
 
-/* What a tree takes: disk blocks and inodes, each inode once, never crossing into another mount. INTERNAL. */
+/* What a tree uses: disk blocks and inodes, each inode counted once. Other mounts are not entered. INTERNAL. */
 typedef void unpack_usage_done(void *arg, const struct err *e, uint64_t bytes, uint64_t inodes);
 struct unpack_task *unpack_usage(const char *path, unpack_usage_done *done, void *arg);
 
-/* syncfs(2) of root: what was renamed into layers/ before is on the disk afterwards. */
+/* syncfs(2) of root: afterwards the layers that were renamed into layers/ before the call are on the disk. */
 typedef void unpack_sync_done(void *arg, const struct err *e);
 struct unpack_task *unpack_sync(unpack_sync_done *done, void *arg);
 
@@ -91,8 +93,8 @@ struct unpack_task *unpack_sync(unpack_sync_done *done, void *arg);
  * get it. */
 struct unpack_task *unpack_label(const char *label, const char *const *paths, unpack_sync_done *done, void *arg);
 
-/* Removes a tree of any depth; the caller has renamed it away. Never follows a link or enters another mount. Bursts
- * queue up and share children. What cannot be removed (a mount inside) is logged; no such path is fine. */
+/* Removes a tree of any depth, which the caller has renamed away. Links are not followed, other mounts not entered.
+ * Many calls share one child. Files that cannot be removed (a mount inside) are logged; a missing path is success. */
 void unpack_remove_tree(const char *path);
 
 #endif

@@ -13,7 +13,8 @@
 
 enum { ANSWER_MAX = 4096, STDERR_MAX = 2048 };
 
-static int our_mounts = -1; /* children enter our mount namespace: root may not be in the keeper's own */
+/* crispd's mount namespace, which the children enter: they are the keeper's, whose namespace may not have `root`. */
+static int our_mounts = -1;
 
 void unpacker_setup(void)
 {
@@ -140,6 +141,6 @@ int unpacker_answer(const struct err *failed, const struct child_result *r, stru
 		return 0;
 	if (r->status != 0 && parse_error(r->out, e))
 		return -1;
-	return err_set(e, ERR_INTERNAL, "crisp-unpack: %s, and its answer makes no sense: %.300s",
+	return err_set(e, ERR_INTERNAL, "crisp-unpack: %s, and its answer cannot be parsed: %.300s",
 		       child_status_text(r->status), log_quote(r->out));
 }

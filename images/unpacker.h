@@ -1,4 +1,4 @@
-/* unpacker.h - how crisp-unpack is called and what it answers; for unpack.c, removal.c and archive.c. */
+/* unpacker.h - the command line and the answer of crisp-unpack; for unpack.c, removal.c and archive.c. */
 #ifndef IMAGES_UNPACKER_H
 #define IMAGES_UNPACKER_H
 
@@ -12,7 +12,7 @@
 
 enum { UNPACKER_ARGS_MAX = 80 };
 
-/* One command line in the making; strings are borrowed until child_start(), the struct must not move. */
+/* A command line. Strings are borrowed until child_start(), and the struct must not move until then. */
 struct unpacker {
 	struct arena *arena;
 	const char *argv[UNPACKER_ARGS_MAX];
@@ -23,24 +23,25 @@ struct unpacker {
 
 void unpacker_setup(void); /* called by unpack_open() */
 
-void unpacker_open(struct unpacker *c, struct arena *a, const char *job);
-void unpacker_add(struct unpacker *c, const char *word);
-void unpacker_add_option(struct unpacker *c, const char *name, const char *value);
-void unpacker_add_number(struct unpacker *c, const char *name, uint64_t value);
-void unpacker_add_parents(struct unpacker *c, const char *const *parents); /* NULL: not known, no option */
+void unpacker_open(struct unpacker *command, struct arena *arena, const char *job);
+void unpacker_add(struct unpacker *command, const char *word);
+void unpacker_add_option(struct unpacker *command, const char *name, const char *value);
+void unpacker_add_number(struct unpacker *command, const char *name, uint64_t value);
+void unpacker_add_parents(struct unpacker *command, const char *const *parents); /* NULL: no option */
 
 struct unpacker_answer {
 	uint64_t bytes, inodes, xattrs_left_out;
 	bool self_contained, finished;
 };
 
-/* From a child_done's arguments. The child's own error, with its code; the child_done's one; or INTERNAL when the child
- * died or says what we do not understand. */
-int unpacker_answer(const struct err *failed, const struct child_result *r, struct unpacker_answer *out, struct err *e);
+/* Reads the answer from the arguments of a child_done. -1: the error that the child printed, with its code; or
+ * `failed`; or INTERNAL when the child died or its answer cannot be parsed. */
+int unpacker_answer(const struct err *failed, const struct child_result *result, struct unpacker_answer *out,
+		    struct err *e);
 
-/* It ended without a word: what it wrote is still there. */
-bool unpacker_died(const struct err *failed, const struct child_result *r);
+/* The child ended without an answer, so it has not removed what it wrote. */
+bool unpacker_died(const struct err *failed, const struct child_result *result);
 
-const char *unpacker_ingest(struct arena *a, const char *name); /* where it works: <root>/ingest/<name> */
+const char *unpacker_ingest(struct arena *arena, const char *name); /* the child's directory: <root>/ingest/<name> */
 
 #endif

@@ -1,7 +1,7 @@
 /* diff.c - archive_diff() of archive.h.
  *
- * Directories wait in a list by their paths, so one is open at a time and no depth is too deep; a name over PATH_MAX
- * is an error. */
+ * Directories wait in a list of paths, so only one is open at a time and the depth has no limit. A path longer than
+ * PATH_MAX is an error. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -17,6 +17,7 @@
 #include "images/unpack/path.h"
 #include "images/unpack/tarout.h"
 #include "images/unpack/view.h"
+#include "images/unpack/whiteout.h"
 #include "reactor/arena.h"
 #include "reactor/log.h"
 #include "reactor/map.h"
@@ -44,12 +45,12 @@ struct diff {
 	struct tar_xattr xattrs[XATTR_COUNT_MAX];
 };
 
-static int os_fail(struct diff *d, struct err *e, const char *what)
+static int diff_os_fail(struct diff *d, struct err *e, const char *what)
 {
 	return err_os(e, ERR_INTERNAL, "%s: %s", log_quote(d->path), what);
 }
 
-static void push(struct diff *d, const char *path)
+static void diff_push(struct diff *d, const char *path)
 {
 	struct todo *t = own_must(malloc(sizeof(*t) + strlen(path) + 1));
 
@@ -109,7 +110,7 @@ static int put_whiteout(struct diff *d, const char *path, struct err *e)
 	return tarout_entry(&d->tar, &n, e);
 }
 
-static int deleted(struct diff *d, const char *path, struct err *e)
+static int diff_deleted(struct diff *d, const char *path, struct err *e)
 {
 	if (!is_utf8(path))
 		return put_whiteout(d, path, e);
@@ -120,7 +121,8 @@ static int deleted(struct diff *d, const char *path, struct err *e)
 	return 0;
 }
 
-/* An opaque directory hides what the layers show under its name: each of it that the upper part has not again. */
+/* An opaque directory hides every name that the layers below show in it. The names that the upper part does not have
+ * again go into the list of deleted files. */
 static int hide_below(struct diff *d, int upper_dir, size_t layer, struct err *e)
 {
 	auto_fd int fd = path_open(d->below.layers[layer], d->path, O_RDONLY | O_DIRECTORY);
@@ -136,20 +138,14 @@ static int hide_below(struct diff *d, int upper_dir, size_t layer, struct err *e
 		    faccessat(upper_dir, n->d_name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
 			continue;
 		if (path_join(path, d->path, n->d_name) < 0 || view_look(&d->below, path, &hit) < 0)
-			return os_fail(d, e, "look below");
-		/* Each name once: by the layer that shows it. */
-		if (view_look(&d->below, path, &hit) == 1 && hit.layer == layer && deleted(d, path, e) < 0)
+			return diff_os_fail(d, e, "look below");
+		/* Several layers may have the name; only the layer that shows it puts it on the list. */
+		if (view_look(&d->below, path, &hit) == 1 && hit.layer == layer && diff_deleted(d, path, e) < 0)
 			return -1;
 	}
-	return list && errno ? os_fail(d, e, "list what is below") : 0;
+	return list && errno ? diff_os_fail(d, e, "list what is below") : 0;
 }
 
-static bool is_opaque(int fd)
-{
-	char y;
-
-	return fgetxattr(fd, "trusted.overlay.opaque", &y, 1) == 1 && y == 'y';
-}
 
 /* ---- one entry ---- */
 
@@ -158,14 +154,14 @@ static bool is_kept(const char *name)
 	return strncmp(name, "user.", 5) == 0 || strcmp(name, "security.capability") == 0;
 }
 
-/* Those that mean something elsewhere too. A file system without attributes has none. */
+/* Only the attributes that have a meaning on other hosts too. ENOTSUP: the file system has no extended attributes. */
 static int read_xattrs(struct diff *d, int fd, struct tar_entry *n, struct err *e)
 {
 	ssize_t len = flistxattr(fd, d->names, sizeof(d->names));
 	size_t used = 0;
 
 	if (len < 0)
-		return errno == ENOTSUP ? 0 : os_fail(d, e, "list extended attributes");
+		return errno == ENOTSUP ? 0 : diff_os_fail(d, e, "list extended attributes");
 	for (const char *name = d->names; name < d->names + len; name += strlen(name) + 1) {
 		ssize_t size;
 
@@ -173,7 +169,7 @@ static int read_xattrs(struct diff *d, int fd, struct tar_entry *n, struct err *
 			continue;
 		size = fgetxattr(fd, name, d->values + used, sizeof(d->values) - used);
 		if (size < 0)
-			return os_fail(d, e, "read extended attribute");
+			return diff_os_fail(d, e, "read extended attribute");
 		if (n->nxattrs == XATTR_COUNT_MAX)
 			return err_set(e, ERR_RESOURCE_EXHAUSTED, "%s: too many extended attributes",
 				       log_quote(d->path));
@@ -197,7 +193,7 @@ static struct tar_entry entry_of(const struct diff *d, enum tar_type type)
 	};
 }
 
-/* The path that the same file went under before, or NULL: this is its first. */
+/* The first path under which this inode was written, or NULL: this is the first. */
 static const char *seen_before(struct diff *d)
 {
 	char key[64];
@@ -212,14 +208,14 @@ static const char *seen_before(struct diff *d)
 	return first;
 }
 
-static int put_file(struct diff *d, int dir, const char *name, struct err *e)
+static int diff_put_file(struct diff *d, int dir, const char *name, struct err *e)
 {
 	auto_fd int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	struct tar_entry n;
 	int r;
 
 	if (fd < 0 || fstat(fd, &d->st) < 0)
-		return os_fail(d, e, "open");
+		return diff_os_fail(d, e, "open");
 	n = entry_of(d, TAR_FILE);
 	n.size = (uint64_t)d->st.st_size;
 	if (read_xattrs(d, fd, &n, e) < 0 || tarout_entry(&d->tar, &n, e) < 0)
@@ -237,7 +233,7 @@ static int put_symlink(struct diff *d, int dir, const char *name, struct err *e)
 	ssize_t len = readlinkat(dir, name, link, sizeof(link) - 1);
 
 	if (len < 0)
-		return os_fail(d, e, "read link");
+		return diff_os_fail(d, e, "read link");
 	link[len] = '\0';
 	n.link = link;
 	return tarout_entry(&d->tar, &n, e);
@@ -264,7 +260,7 @@ static int put_other(struct diff *d, int dir, const char *name, struct err *e)
 	}
 	switch (d->st.st_mode & S_IFMT) {
 	case S_IFREG:
-		return put_file(d, dir, name, e);
+		return diff_put_file(d, dir, name, e);
 	case S_IFLNK:
 		return put_symlink(d, dir, name, e);
 	case S_IFCHR:
@@ -274,22 +270,22 @@ static int put_other(struct diff *d, int dir, const char *name, struct err *e)
 	case S_IFIFO:
 		return put_node(d, TAR_FIFO, e);
 	default:
-		return 0; /* a socket: nobody listens where it is unpacked */
+		return 0; /* a socket: after a restore no process listens on it */
 	}
 }
 
-static int put_name(struct diff *d, const char *dir_path, int dir, const char *name, struct err *e)
+static int diff_put_name(struct diff *d, const char *dir_path, int dir, const char *name, struct err *e)
 {
 	if (path_join(d->path, dir_path, name) < 0)
 		return err_os(e, ERR_INTERNAL, "%.200s/%.200s", dir_path, name);
 	if (fstatat(dir, name, &d->st, AT_SYMLINK_NOFOLLOW) < 0)
-		return os_fail(d, e, "look up");
+		return diff_os_fail(d, e, "look up");
 	if (S_ISDIR(d->st.st_mode)) {
-		push(d, d->path);
+		diff_push(d, d->path);
 		return 0;
 	}
-	if (S_ISCHR(d->st.st_mode) && d->st.st_rdev == makedev(0, 0))
-		return deleted(d, d->path, e);
+	if (whiteout_is_device(&d->st))
+		return diff_deleted(d, d->path, e);
 	d->out->inodes++;
 	d->out->bytes += (uint64_t)d->st.st_blocks * 512;
 	return put_other(d, dir, name, e);
@@ -297,25 +293,25 @@ static int put_name(struct diff *d, const char *dir_path, int dir, const char *n
 
 /* ---- one directory ---- */
 
-static int put_dir(struct diff *d, int fd, struct err *e)
+static int diff_put_dir(struct diff *d, int fd, struct err *e)
 {
 	struct tar_entry n;
 
 	if (fstat(fd, &d->st) < 0)
-		return os_fail(d, e, "look up");
+		return diff_os_fail(d, e, "look up");
 	n = entry_of(d, TAR_DIR);
 	if (!*d->path)
 		n.name = "./";
 	if (read_xattrs(d, fd, &n, e) < 0 || tarout_entry(&d->tar, &n, e) < 0)
 		return -1;
 	d->out->inodes++;
-	for (size_t i = 0; is_opaque(fd) && i < d->below.n; i++)
+	for (size_t i = 0; whiteout_is_opaque(fd) && i < d->below.n; i++)
 		if (hide_below(d, fd, i, e) < 0)
 			return -1;
 	return 0;
 }
 
-static int walk_dir(struct diff *d, const char *path, struct err *e)
+static int diff_walk_dir(struct diff *d, const char *path, struct err *e)
 {
 	auto_fd int fd = path_open(d->upper, path, O_RDONLY | O_DIRECTORY);
 	auto_dir DIR *list = NULL;
@@ -324,31 +320,31 @@ static int walk_dir(struct diff *d, const char *path, struct err *e)
 
 	strcpy(d->path, path);
 	if (fd < 0)
-		return os_fail(d, e, "open");
-	if (put_dir(d, fd, e) < 0)
+		return diff_os_fail(d, e, "open");
+	if (diff_put_dir(d, fd, e) < 0)
 		return -1;
 	copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 	list = copy < 0 ? NULL : fdopendir(copy);
 	if (!list)
-		return os_fail(d, e, "list");
+		return diff_os_fail(d, e, "list");
 	while ((errno = 0, n = readdir(list)))
 		if (strcmp(n->d_name, ".") != 0 && strcmp(n->d_name, "..") != 0 &&
-		    put_name(d, path, fd, n->d_name, e) < 0)
+		    diff_put_name(d, path, fd, n->d_name, e) < 0)
 			return -1;
-	return errno ? os_fail(d, e, "list") : 0;
+	return errno ? diff_os_fail(d, e, "list") : 0;
 }
 
-static int walk(struct diff *d, struct err *e)
+static int diff_walk(struct diff *d, struct err *e)
 {
 	int r = 0;
 
 	buf_puts(&d->deleted, "[");
-	push(d, "");
+	diff_push(d, "");
 	while (d->todo) {
 		struct todo *t = d->todo;
 
 		d->todo = t->next;
-		r = r < 0 ? r : walk_dir(d, t->path, e);
+		r = r < 0 ? r : diff_walk_dir(d, t->path, e);
 		free(t);
 	}
 	buf_puts(&d->deleted, "]\n");
@@ -397,7 +393,7 @@ int archive_diff(const struct layer_spec *s, const char *upper, const char *to, 
 	tarout_open(&d->tar, tar);
 	r = diff_open(d, s, upper, fds, e);
 	if (r == 0)
-		r = walk(d, e);
+		r = diff_walk(d, e);
 	if (r == 0)
 		r = write_deleted(d, dir, e);
 	for (size_t i = 0; i < d->below.n; i++)

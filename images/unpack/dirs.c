@@ -6,16 +6,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
+
 #include <unistd.h>
 
 #include "images/unpack/path.h"
+#include "images/unpack/whiteout.h"
 #include "reactor/log.h"
 #include "reactor/own.h"
 
 enum { HOPS_MAX = 40 }; /* the kernel's own MAXSYMLINKS */
 
-struct resolve { /* the long way, one component after the other */
+struct resolve { /* of a path that openat2(2) alone cannot open: one component after the other */
 	struct dirs *d;
 	const struct timespec *mtime;
 	int fd;
@@ -37,14 +38,14 @@ void dirs_close(struct dirs *d)
 	arena_free(d->arena);
 }
 
-bool is_whiteout_at(int fd, const char *name)
+static bool is_whiteout_at(int fd, const char *name)
 {
 	struct stat st;
 
-	return fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISCHR(st.st_mode) && st.st_rdev == makedev(0, 0);
+	return fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && whiteout_is_device(&st);
 }
 
-/* ---- the long way ---- */
+/* ---- resolving component by component ---- */
 
 static int blocked(const struct resolve *r, const char *name, struct err *e)
 {
@@ -79,7 +80,8 @@ static int follow(struct resolve *r, const char *name, struct err *e)
 	return link[0] == '/' ? go_to(r, "", e) : 0;
 }
 
-/* A new directory in place of nothing, or of a whiteout: then lower layers show nothing of it. */
+/* Makes a directory that no entry named. If it replaces a whiteout it is opaque, because the whiteout hid what lower
+ * layers have there. */
 static int invent(struct resolve *r, const char *name, const char *path, bool was_hidden, struct err *e)
 {
 	if (was_hidden && unlinkat(r->fd, name, 0) < 0)
@@ -201,7 +203,7 @@ void dirs_finish(struct dirs *d)
 		struct timespec times[2] = { d->times[i].mtime, d->times[i].mtime };
 		auto_fd int fd = path_open(d->root, d->times[i].path, O_RDONLY | O_DIRECTORY);
 
-		if (fd >= 0) /* else a later entry took its place */
+		if (fd >= 0) /* else a later entry replaced the directory */
 			futimens(fd, times);
 	}
 }

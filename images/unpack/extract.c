@@ -1,5 +1,5 @@
-/* extract.c - see extract.h. A file costs openat, write, futimens, close; the rest only where it differs
- * from what the kernel gives a new file of ours. The umask is 0. */
+/* extract.c - see extract.h. A file costs openat, write, futimens and close; other calls are made only for attributes
+ * that differ from those of a new file. The umask is 0. */
 #include "images/unpack/extract.h"
 
 #include <errno.h>
@@ -28,25 +28,25 @@ struct extract {
 	struct dirs dirs;
 	struct tar *tar;
 	const struct tar_entry *n; /* being extracted */
-	char path[PATH_MAX];       /* canonical by the letters, then by the directories too */
+	char path[PATH_MAX];       /* canonical as text; after dirs_enter() also free of symlinks */
 	const char *base;          /* its last component */
 	uint64_t devices, unchecked_bytes, unchecked_inodes;
 };
 
-/* A failed syscall on the entry at work. */
-static int os_fail(struct extract *x, struct err *e, const char *what)
+/* A system call failed on the current entry. */
+static int extract_os_fail(struct extract *x, struct err *e, const char *what)
 {
 	bool full = errno == ENOSPC || errno == EDQUOT || errno == EFBIG;
 
 	return err_os(e, full ? ERR_RESOURCE_EXHAUSTED : ERR_INTERNAL, "%s: %s", log_quote(x->path), what);
 }
 
-static int refuse(struct extract *x, struct err *e, const char *why)
+static int extract_refuse(struct extract *x, struct err *e, const char *why)
 {
 	return err_set(e, ERR_INVALID_ARGUMENT, "%s: %s", log_quote(x->path), why);
 }
 
-static int account(struct extract *x, uint64_t bytes, uint64_t inodes, struct err *e)
+static int extract_account(struct extract *x, uint64_t bytes, uint64_t inodes, struct err *e)
 {
 	x->out->bytes += bytes;
 	x->out->inodes += inodes;
@@ -70,19 +70,20 @@ static bool is_ours_to_set(const char *name)
 	return strncmp(name, "user.", 5) == 0 || strcmp(name, "security.capability") == 0;
 }
 
-/* fd -1: an object that cannot be opened without side effects; nothing we set may be set on it. */
+/* fd -1: an object that cannot be opened without side effects; the attributes that are set here are not allowed on such
+ * objects. */
 static int set_xattrs(struct extract *x, int fd, struct err *e)
 {
 	for (size_t i = 0; i < x->n->nxattrs; i++) {
 		const struct tar_xattr *a = &x->n->xattrs[i];
 
 		if (strncmp(a->name, "trusted.overlay.", 16) == 0)
-			return refuse(x, e, "a layer may not set trusted.overlay attributes");
+			return extract_refuse(x, e, "a layer may not set trusted.overlay attributes");
 		if (fd < 0 || !is_ours_to_set(a->name)) {
 			x->out->xattrs_left_out++;
 		} else if (fsetxattr(fd, a->name, a->value, a->size, 0) < 0) {
 			if (errno != ENOTSUP) /* tmpfs before 6.6 has no user.*, some file systems none at all */
-				return os_fail(x, e, "set extended attribute");
+				return extract_os_fail(x, e, "set extended attribute");
 			x->out->xattrs_left_out++;
 		}
 	}
@@ -101,12 +102,12 @@ static int set_file_attributes(struct extract *x, int fd, struct err *e)
 	struct timespec times[2] = { n->mtime, n->mtime };
 
 	if (needs_owner(x) && fchown(fd, n->uid, n->gid) < 0)
-		return os_fail(x, e, "set owner");
+		return extract_os_fail(x, e, "set owner");
 	if ((n->mode & 07000) && fchmod(fd, n->mode) < 0)
-		return os_fail(x, e, "set mode");
+		return extract_os_fail(x, e, "set mode");
 	if (set_xattrs(x, fd, e) < 0)
 		return -1;
-	return futimens(fd, times) < 0 ? os_fail(x, e, "set time") : 0;
+	return futimens(fd, times) < 0 ? extract_os_fail(x, e, "set time") : 0;
 }
 
 static int set_node_attributes(struct extract *x, struct err *e)
@@ -116,12 +117,12 @@ static int set_node_attributes(struct extract *x, struct err *e)
 	int dir = x->dirs.fd;
 
 	if (needs_owner(x) && fchownat(dir, x->base, n->uid, n->gid, AT_SYMLINK_NOFOLLOW) < 0)
-		return os_fail(x, e, "set owner");
+		return extract_os_fail(x, e, "set owner");
 	if (n->type != TAR_SYMLINK && (n->mode & 07000) && fchmodat(dir, x->base, n->mode, 0) < 0)
-		return os_fail(x, e, "set mode");
+		return extract_os_fail(x, e, "set mode");
 	if (set_xattrs(x, -1, e) < 0)
 		return -1;
-	return utimensat(dir, x->base, times, AT_SYMLINK_NOFOLLOW) < 0 ? os_fail(x, e, "set time") : 0;
+	return utimensat(dir, x->base, times, AT_SYMLINK_NOFOLLOW) < 0 ? extract_os_fail(x, e, "set time") : 0;
 }
 
 /* ---- making room ---- */
@@ -135,13 +136,14 @@ static bool same_inode(const struct stat *a, int dir, const char *name)
 	return fstatat(dir, name, &b, AT_SYMLINK_NOFOLLOW) == 0 && a->st_dev == b.st_dev && a->st_ino == b.st_ino;
 }
 
-/* Something has the entry's name. link_dir/link_name: the target of a hard link, which may be the thing itself. */
+/* An older object has the entry's name. link_dir/link_name: the target of a hard link, which may be this very object.
+ * */
 static int make_room(struct extract *x, int link_dir, const char *link_name, enum occupant *was, struct err *e)
 {
 	struct stat st;
 
 	if (fstatat(x->dirs.fd, x->base, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return os_fail(x, e, "look up");
+		return extract_os_fail(x, e, "look up");
 	*was = FREED;
 	if (S_ISDIR(st.st_mode) && x->n->type == TAR_DIR) {
 		*was = KEPT_DIR;
@@ -151,14 +153,14 @@ static int make_room(struct extract *x, int link_dir, const char *link_name, enu
 		*was = SAME_FILE;
 		return 0;
 	}
-	if (S_ISCHR(st.st_mode) && st.st_rdev == makedev(0, 0))
+	if (whiteout_is_device(&st))
 		*was = FREED_WHITEOUT;
 	if (tree_remove(x->dirs.fd, x->base, e) < 0)
 		return err_wrap(e, "replace %s", log_quote(x->path));
 	return 0;
 }
 
-/* ---- one kind of entry each ---- */
+/* ---- the kinds of entries ---- */
 
 static int write_at(struct extract *x, int fd, const uint8_t *p, size_t n, uint64_t at, struct err *e)
 {
@@ -168,7 +170,7 @@ static int write_at(struct extract *x, int fd, const uint8_t *p, size_t n, uint6
 		if (done < 0 && errno == EINTR)
 			continue;
 		if (done < 0)
-			return os_fail(x, e, "write");
+			return extract_os_fail(x, e, "write");
 		p += done;
 		n -= (size_t)done;
 		at += (uint64_t)done;
@@ -183,7 +185,7 @@ static int write_content(struct extract *x, int fd, struct err *e)
 	ssize_t n;
 
 	while ((n = tar_data(x->tar, &offset, &p, e)) > 0) {
-		if (write_at(x, fd, p, (size_t)n, offset, e) < 0 || account(x, (uint64_t)n, 0, e) < 0)
+		if (write_at(x, fd, p, (size_t)n, offset, e) < 0 || extract_account(x, (uint64_t)n, 0, e) < 0)
 			return -1;
 		end = offset + (uint64_t)n;
 		stored += (uint64_t)n;
@@ -191,8 +193,8 @@ static int write_content(struct extract *x, int fd, struct err *e)
 	if (n < 0)
 		return -1;
 	if (end < x->n->size && ftruncate(fd, (off_t)x->n->size) < 0)
-		return os_fail(x, e, "set size");
-	return account(x, -stored & (BLOCK_BYTES - 1), 1, e);
+		return extract_os_fail(x, e, "set size");
+	return extract_account(x, -stored & (BLOCK_BYTES - 1), 1, e);
 }
 
 static int extract_file(struct extract *x, struct err *e)
@@ -208,7 +210,7 @@ static int extract_file(struct extract *x, struct err *e)
 		if (fd >= 0)
 			break;
 		if (errno != EEXIST || attempt > 0)
-			return os_fail(x, e, "create");
+			return extract_os_fail(x, e, "create");
 		if (make_room(x, -1, NULL, &was, e) < 0)
 			return -1;
 	}
@@ -234,17 +236,17 @@ static int extract_node(struct extract *x, struct err *e)
 	enum occupant was;
 
 	if (x->n->type == TAR_SYMLINK && (!*x->n->link || strlen(x->n->link) >= PATH_MAX))
-		return refuse(x, e, "a symbolic link to nothing, or to a name that is too long");
+		return extract_refuse(x, e, "a symbolic link to nothing, or to a name that is too long");
 	if ((x->n->type == TAR_CHAR || x->n->type == TAR_BLOCKDEV) && ++x->devices > EXTRACT_DEVICES_MAX)
 		return err_set(e, ERR_RESOURCE_EXHAUSTED, "more than %d device nodes in one layer",
 			       EXTRACT_DEVICES_MAX);
 	for (int attempt = 0; make_node(x) < 0; attempt++) {
 		if (errno != EEXIST || attempt > 0)
-			return os_fail(x, e, "create");
+			return extract_os_fail(x, e, "create");
 		if (make_room(x, -1, NULL, &was, e) < 0)
 			return -1;
 	}
-	return set_node_attributes(x, e) < 0 ? -1 : account(x, 0, 1, e);
+	return set_node_attributes(x, e) < 0 ? -1 : extract_account(x, 0, 1, e);
 }
 
 static int set_dir_attributes(struct extract *x, const char *path, struct err *e)
@@ -253,11 +255,11 @@ static int set_dir_attributes(struct extract *x, const char *path, struct err *e
 	auto_fd int fd = path_open(x->spec.root, path, O_RDONLY | O_DIRECTORY);
 
 	if (fd < 0)
-		return os_fail(x, e, "open");
+		return extract_os_fail(x, e, "open");
 	if (fchown(fd, n->uid, n->gid) < 0)
-		return os_fail(x, e, "set owner");
+		return extract_os_fail(x, e, "set owner");
 	if (fchmod(fd, n->mode) < 0)
-		return os_fail(x, e, "set mode");
+		return extract_os_fail(x, e, "set mode");
 	dirs_time(&x->dirs, path, &n->mtime);
 	return set_xattrs(x, fd, e);
 }
@@ -268,7 +270,7 @@ static int extract_dir(struct extract *x, struct err *e)
 
 	for (int attempt = 0; mkdirat(x->dirs.fd, x->base, 0700) < 0; attempt++) {
 		if (errno != EEXIST || attempt > 0)
-			return os_fail(x, e, "create");
+			return extract_os_fail(x, e, "create");
 		if (make_room(x, -1, NULL, &was, e) < 0)
 			return -1;
 		if (was == KEPT_DIR)
@@ -279,7 +281,7 @@ static int extract_dir(struct extract *x, struct err *e)
 	report_named(x->spec.report, x->path);
 	if (set_dir_attributes(x, x->path, e) < 0)
 		return -1;
-	return account(x, was == KEPT_DIR ? 0 : BLOCK_BYTES, was != KEPT_DIR, e);
+	return extract_account(x, was == KEPT_DIR ? 0 : BLOCK_BYTES, was != KEPT_DIR, e);
 }
 
 /* 1: made; 0: the layer does not have the target. */
@@ -291,9 +293,9 @@ static int try_link(struct extract *x, int dir, const char *name, struct err *e)
 		if (errno == ENOENT)
 			return 0;
 		if (errno == EPERM)
-			return refuse(x, e, "a hard link to a directory");
+			return extract_refuse(x, e, "a hard link to a directory");
 		if (errno != EEXIST || attempt > 0)
-			return os_fail(x, e, "link");
+			return extract_os_fail(x, e, "link");
 		if (make_room(x, dir, name, &was, e) < 0)
 			return -1;
 		if (was == SAME_FILE)
@@ -312,34 +314,35 @@ static int extract_link(struct extract *x, struct err *e)
 	if (path_clean(x->n->link, target, e) < 0)
 		return err_wrap(e, "%s: hard link", log_quote(x->path));
 	if (!*target)
-		return refuse(x, e, "a hard link to nothing");
+		return extract_refuse(x, e, "a hard link to nothing");
 	dir = path_open_target(x->spec.root, target, &base);
 	if (dir >= 0)
 		r = try_link(x, dir, base, e);
 	else if (errno != ENOENT)
-		return refuse(x, e, "the hard link's target is below something that is no directory");
+		return extract_refuse(x, e, "the hard link's target is below something that is no directory");
 	if (r == 0)
 		report_link(x->spec.report, x->path, target);
-	return r < 0 ? -1 : account(x, 0, 0, e);
+	return r < 0 ? -1 : extract_account(x, 0, 0, e);
 }
 
-/* What lower layers have under the name goes; what this one has stays, and then hides the lower alone. */
+/* A whiteout hides what lower layers have under the name. An object of this layer with the same name stays: it hides
+ * the lower ones by itself, and a directory does so when it is opaque. */
 static int extract_whiteout(struct extract *x, const char *hidden, struct err *e)
 {
 	char path[PATH_MAX];
 	struct stat st;
 
 	if (path_join(path, x->dirs.path, hidden) < 0)
-		return refuse(x, e, "the name is too long");
+		return extract_refuse(x, e, "the name is too long");
 	if (mknodat(x->dirs.fd, hidden, S_IFCHR, makedev(0, 0)) == 0)
-		return account(x, 0, 1, e);
+		return extract_account(x, 0, 1, e);
 	if (errno != EEXIST)
-		return os_fail(x, e, "make whiteout");
+		return extract_os_fail(x, e, "make whiteout");
 	if (fstatat(x->dirs.fd, hidden, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode)) {
 		report_opaque(x->spec.report, path);
-		report_named(x->spec.report, path); /* nothing is left below to take attributes from */
+		report_named(x->spec.report, path); /* it is opaque, so no lower directory gives it attributes */
 	}
-	return account(x, 0, 0, e);
+	return extract_account(x, 0, 0, e);
 }
 
 /* ---- one entry ---- */
@@ -347,7 +350,7 @@ static int extract_whiteout(struct extract *x, const char *hidden, struct err *e
 static int extract_root(struct extract *x, struct err *e)
 {
 	if (x->n->type != TAR_DIR)
-		return refuse(x, e, "the layer's root is not a directory");
+		return extract_refuse(x, e, "the layer's root is not a directory");
 	return set_dir_attributes(x, "", e);
 }
 
@@ -361,7 +364,7 @@ static int extract_special(struct extract *x, enum whiteout kind, const char *hi
 static int extract_plain(struct extract *x, struct err *e)
 {
 	if (x->spec.files_only && x->n->type != TAR_FILE && x->n->type != TAR_DIR)
-		return refuse(x, e, "neither a file nor a directory");
+		return extract_refuse(x, e, "neither a file nor a directory");
 	report_unlink(x->spec.report, x->path);
 	switch (x->n->type) {
 	case TAR_FILE: return extract_file(x, e);
@@ -386,25 +389,25 @@ static int extract_entry(struct extract *x, struct err *e)
 	if (whiteout_of(name, &kind, &hidden, e) < 0)
 		return -1;
 	if (kind != WHITEOUT_NONE && x->spec.files_only)
-		return refuse(x, e, "neither a file nor a directory");
+		return extract_refuse(x, e, "neither a file nor a directory");
 	if (kind == WHITEOUT_SKIP)
 		return 0;
 	path_dir(name, dir);
 	if (dirs_enter(&x->dirs, dir, &x->n->mtime, e) < 0)
 		return err_wrap(e, "%s", log_quote(name));
 	made = x->dirs.made - made;
-	if (made > 0 && account(x, made * BLOCK_BYTES, made, e) < 0)
+	if (made > 0 && extract_account(x, made * BLOCK_BYTES, made, e) < 0)
 		return -1;
 	if (kind != WHITEOUT_NONE)
 		return extract_special(x, kind, hidden, e);
 	if (path_join(x->path, x->dirs.path, path_base(name)) < 0)
-		return refuse(x, e, "the name is too long");
+		return extract_refuse(x, e, "the name is too long");
 	x->base = path_base(x->path);
 	return extract_plain(x, e);
 }
 
-/* A name that the tar does not carry: as if a whiteout of it stood at the end. */
-static int hide(struct extract *x, const char *raw, struct err *e)
+/* Hides a path of spec.hidden, as if the tar ended with a whiteout of it. */
+static int extract_hide(struct extract *x, const char *raw, struct err *e)
 {
 	struct tar_entry entry = { .type = TAR_FILE, .link = "" };
 	char path[PATH_MAX], dir[PATH_MAX], name[PATH_MAX + 8];
@@ -420,10 +423,10 @@ static int hide(struct extract *x, const char *raw, struct err *e)
 	return extract_entry(x, e);
 }
 
-static int hide_all(struct extract *x, struct err *e)
+static int extract_hide_all(struct extract *x, struct err *e)
 {
 	for (const char *p = x->spec.hidden; p && *p; p += strlen(p) + 1)
-		if (hide(x, p, e) < 0)
+		if (extract_hide(x, p, e) < 0)
 			return -1;
 	return 0;
 }
@@ -442,7 +445,7 @@ int extract_all(const struct extract_spec *spec, struct tar *t, struct extracted
 	while (r == 0 && (r = tar_next(t, &x->n, e)) == 1)
 		r = extract_entry(x, e);
 	if (r == 0)
-		r = hide_all(x, e);
+		r = extract_hide_all(x, e);
 	if (r == 0)
 		dirs_finish(&x->dirs);
 	dirs_close(&x->dirs);

@@ -1,4 +1,5 @@
-/* main.c - crisp-unpack: one job, then the end. Started by the keeper for the daemon (unpack.c).
+/* main.c - crisp-unpack, the worker for files: it does one job and exits. crispd (images/unpack.c, removal.c,
+ * archive.c) has the keeper start it.
  *
  *     layer  ROOT NAME --digest=D --diff-id=D --size=N --media-type=T --max-bytes=N --min-free=S
  *            [--blob-fd=N --blob-bytes=N] [--parents=A:B:..]   the blob, or what follows those bytes of it, on fd 0
@@ -13,8 +14,8 @@
  *     label  CONTEXT PATH...
  *     remove PATH...
  *
- * One line on stdout, and 0: `ok bytes=N inodes=N self_contained=0|1 finished=0|1 xattrs_left_out=N`
- * or 1: `error CODE the reason`. Usage errors: 2, and prose on stderr. */
+ * It prints one line on stdout: `ok bytes=N inodes=N self_contained=0|1 finished=0|1 xattrs_left_out=N` with the exit
+ * status 0, or `error CODE the reason` with 1. Usage errors: status 2, and a text on stderr. */
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -36,7 +37,7 @@
 struct options {
 	struct layer_spec layer;
 	const char *log;
-	char **words; /* what is no option */
+	char **words; /* the arguments that are not options */
 	int nwords;
 };
 
@@ -56,7 +57,7 @@ static int run_layer(const struct options *o, struct layer_result *out, struct e
 	return layer_untar(s, out, e);
 }
 
-/* A tar of which nothing is known beforehand. */
+/* A tar of which neither digests nor media type are known. */
 static int run_untar(const struct options *o, struct layer_result *out, struct err *e)
 {
 	const struct layer_spec *s = &o->layer;

@@ -68,10 +68,6 @@ void report_unlink(struct report *r, const char *path)
 		r->links[i - 1].path = NULL;
 }
 
-bool report_has_link(const struct report *r, const char *path)
-{
-	return map_get(&r->link_at, path) != NULL;
-}
 
 bool report_self_contained(const struct report *r)
 {

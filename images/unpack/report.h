@@ -1,5 +1,6 @@
-/* report.h - what a layer's files alone cannot say: kept while untarring, handed from the confined half of the
- * program to the other one, and kept beside a layer that waits for its parents.
+/* report.h - what is known of a layer beside its files: opaque directories, invented directories, unresolved hard
+ * links. Collected while untarring, handed from the confined half of the program to the other half, and stored beside a
+ * layer that is not finished.
  *
  * All paths are canonical and lead through directories only (path.h). */
 #ifndef IMAGES_UNPACK_REPORT_H
@@ -15,18 +16,18 @@
 #include "reactor/map.h"
 
 struct report_link {
-	const char *path, *target; /* path NULL: taken back */
+	const char *path, *target; /* path NULL: a later entry replaced the link */
 };
 
 struct report {
 	struct arena *arena;
 	struct map opaque;        /* directories that hide what is below them */
-	struct map invented;      /* directories no entry named: attributes are the parents' */
+	struct map invented;      /* directories that no entry named: they get the parents' attributes */
 	struct map link_at;       /* path -> its struct report_link's index + 1 */
 	struct report_link *links; /* hard links whose target the layer lacks, in the tar's order */
 	size_t nlinks, room_links;
-	uint64_t text_bytes;      /* what the names take, so that a limit can be set on them */
-	/* overlayfs does not look at the root's own mark: each name below is hidden by itself */
+	uint64_t text_bytes;      /* the length of all names together, on which there is a limit */
+	/* overlayfs ignores the mark on a layer's root: each name of the lower layers gets a whiteout instead */
 	bool opaque_root;
 };
 
@@ -35,10 +36,9 @@ void report_close(struct report *r);
 
 void report_opaque(struct report *r, const char *path);
 void report_invented(struct report *r, const char *path);
-void report_named(struct report *r, const char *path); /* it is not invented, or no longer */
+void report_named(struct report *r, const char *path); /* an entry named the directory */
 void report_link(struct report *r, const char *path, const char *target);
-void report_unlink(struct report *r, const char *path); /* something else took the place */
-bool report_has_link(const struct report *r, const char *path);
+void report_unlink(struct report *r, const char *path); /* a later entry has the same path */
 
 bool report_self_contained(const struct report *r);
 

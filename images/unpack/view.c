@@ -5,29 +5,17 @@
 #include <fcntl.h>
 #include <stdbool.h>
 #include <string.h>
-#include <sys/sysmacros.h>
-#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "images/unpack/path.h"
+#include "images/unpack/whiteout.h"
 #include "reactor/own.h"
 
 enum { HOPS_MAX = 40 };
-enum seen { SEEN, ABSENT, HIDDEN }; /* HIDDEN: and lower layers must not be asked */
+enum seen { SEEN, ABSENT, HIDDEN }; /* HIDDEN: absent, and hidden in the lower layers too */
 
-static bool is_opaque(int fd)
-{
-	char y;
 
-	return fgetxattr(fd, "trusted.overlay.opaque", &y, 1) == 1 && y == 'y';
-}
-
-static bool is_whiteout(const struct stat *st)
-{
-	return S_ISCHR(st->st_mode) && st->st_rdev == makedev(0, 0);
-}
-
-/* One layer alone. -1, errno. */
+/* Looks into one layer. -1, errno. */
 static int look_in(int layer, const char *path, struct stat *st)
 {
 	auto_fd int fd = path_open(layer, "", O_RDONLY | O_DIRECTORY);
@@ -45,7 +33,7 @@ static int look_in(int layer, const char *path, struct stat *st)
 		r = fstatat(fd, name, st, AT_SYMLINK_NOFOLLOW);
 		if (r < 0)
 			return errno == ENOENT ? (opaque ? HIDDEN : ABSENT) : -1;
-		if (is_whiteout(st) || (*path && !S_ISDIR(st->st_mode)))
+		if (whiteout_is_device(st) || (*path && !S_ISDIR(st->st_mode)))
 			return HIDDEN;
 		if (!*path)
 			return SEEN;
@@ -54,7 +42,7 @@ static int look_in(int layer, const char *path, struct stat *st)
 			return -1;
 		close(fd);
 		fd = next;
-		opaque = opaque || is_opaque(fd);
+		opaque = opaque || whiteout_is_opaque(fd);
 	}
 	return r < 0 ? -1 : SEEN;
 }
@@ -73,7 +61,7 @@ int view_look(const struct view *v, const char *path, struct view_hit *hit)
 	return 0;
 }
 
-/* Puts a link's text before what is left of the way. */
+/* Puts the link's text in front of `rest`, the components that are still to be resolved. 0: that is too long. */
 static int put_before(const struct view *v, const struct view_hit *hit, char at[PATH_MAX], char *rest, size_t room)
 {
 	char link[2 * PATH_MAX];

@@ -2,6 +2,8 @@
 #include "images/unpack/whiteout.h"
 
 #include <string.h>
+#include <sys/sysmacros.h>
+#include <sys/xattr.h>
 
 #include "images/unpack/path.h"
 #include "reactor/log.h"
@@ -9,6 +11,18 @@
 static const char mark[] = ".wh.", meta[] = ".wh..wh.", opaque[] = ".wh..wh..opq";
 
 #define starts(s, with) (strncmp((s), (with), sizeof(with) - 1) == 0)
+
+bool whiteout_is_device(const struct stat *st)
+{
+	return S_ISCHR(st->st_mode) && st->st_rdev == makedev(0, 0);
+}
+
+bool whiteout_is_opaque(int dir_fd)
+{
+	char y;
+
+	return fgetxattr(dir_fd, "trusted.overlay.opaque", &y, 1) == 1 && y == 'y';
+}
 
 int whiteout_of(const char *path, enum whiteout *kind, const char **hidden, struct err *e)
 {

@@ -276,14 +276,14 @@ static void each_bad_end(void)
 		{ 31, "", "", ERR_INTERNAL, "killed by signal 31", true },
 		{ 512, "", "usage: x\ny", ERR_INTERNAL, "exit status 2: \"usage: x\\x0ay\"", true },
 		{ 0, "", "", ERR_INTERNAL, "exit status 0", true },
-		{ 0, "ok bytes=1\n", "", ERR_INTERNAL, "makes no sense", false },
-		{ 0, OK_LINE "more", "", ERR_INTERNAL, "makes no sense", false },
+		{ 0, "ok bytes=1\n", "", ERR_INTERNAL, "cannot be parsed", false },
+		{ 0, OK_LINE "more", "", ERR_INTERNAL, "cannot be parsed", false },
 		{ 0, "ok bytes=-1 inodes=1 self_contained=1 finished=1 xattrs_left_out=0\n", "", ERR_INTERNAL,
 		  "no sense", false },
 		{ 0, "ok bytes=1 inodes=1 self_contained=2 finished=1 xattrs_left_out=0\n", "", ERR_INTERNAL,
 		  "no sense", false },
-		{ 256, OK_LINE, "", ERR_INTERNAL, "makes no sense", false },
-		{ 256, "error NOT_FOUND x\n", "", ERR_INTERNAL, "makes no sense", false },
+		{ 256, OK_LINE, "", ERR_INTERNAL, "cannot be parsed", false },
+		{ 256, "error NOT_FOUND x\n", "", ERR_INTERNAL, "cannot be parsed", false },
 		{ 0, OK_LINE, "", ERR_INTERNAL, "rename", true }, /* nothing there to move */
 	};
 	int good = 0, n = sizeof(ends) / sizeof(ends[0]);
