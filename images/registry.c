@@ -8,9 +8,9 @@
  *     +--back-off over---- BACKOFF <------------- worth another round, and rounds are left
  *                          FAILED  <------------- else
  *
- * Waits on: the transfer (ASK, BODY), the token server (TOKEN), one timer (START, BACKOFF; ASK: an error without end).
- * A round asks each host once. A host that gave a definite answer (401, 403, 404..) is not asked again. Rounds are
- * counted anew whenever PROGRESS_BYTES more have come. */
+ * Waits on: the transfer (ASK, BODY), the token server (TOKEN), one timer (START, BACKOFF; ASK: the body of an error is
+ * too long). A round asks each host once. A host that gave a definite answer (401, 403, 404..) is not asked again. When
+ * PROGRESS_BYTES more have arrived, the count of rounds begins at 0 again. */
 #include "images/registry.h"
 
 #include <inttypes.h>
@@ -41,8 +41,8 @@ struct registry {
 	struct ref ref;
 	struct credentials credentials;
 	struct hosts hosts;
-	const char *authorization[HOSTS_MAX]; /* what each host accepted; NULL: nothing was needed so far */
-	uint32_t dead;                        /* bit n: no connection to host n, and there are others */
+	const char *authorization[HOSTS_MAX]; /* sent to each host; NULL: the host has not asked for it so far */
+	uint32_t dead;                        /* bit n: host n could not be reached, and there are other hosts */
 	struct arena *arena;
 };
 
@@ -97,27 +97,27 @@ struct registry_get {
 	struct registry_request q;
 	struct registry_events ev;
 
-	size_t host;          /* the one that is asked; from hosts.n on: the foreign layer's urls */
+	size_t host;          /* the host that is asked; from hosts.n on: the foreign layer's urls */
 	uint32_t settled;     /* bit n: host n gave a definite answer */
-	const char *url;      /* what is asked: the host's, or where it sent us */
-	bool away;            /* url is of another origin than the host: it gets no credentials */
-	bool asked_token;     /* of this host, in this round */
+	const char *url;      /* of the request: the host's, or the target of its redirect */
+	bool away;            /* url has another origin than the host: it gets no credentials */
+	bool asked_token;     /* for this host, in this round */
 	int redirects, rounds;
-	uint64_t got, mark;   /* bytes delivered; the same when rounds were last counted anew */
-	uint64_t skip;        /* bytes to drop of an answer that began at 0 although a range was asked for */
+	uint64_t got, mark;   /* bytes delivered; and how many when the count of rounds last began at 0 */
+	uint64_t skip;        /* bytes to drop from an answer that begins at 0 although a range was asked for */
 
 	struct http *http;
 	struct token_get *token;
 	struct timer timer;
 	struct reply reply;   /* of the request that runs */
-	bool retry;           /* some host of this round may do better in the next */
-	int64_t wait_ms;      /* what a host said by Retry-After */
+	bool retry;           /* some host of this round failed in a way that may pass: another round makes sense */
+	int64_t wait_ms;      /* from a host's Retry-After */
 	struct err last;
 	struct arena *arena;
 };
 
-static void ask(struct registry_get *g);
-static void on_start(struct timer *t);
+static void registry_ask(struct registry_get *g);
+static void on_registry_start(struct timer *t);
 
 static size_t hosts_and_urls(const struct registry_get *g)
 {
@@ -148,7 +148,7 @@ static void get_free(struct registry_get *g)
 	arena_free(g->arena);
 }
 
-static void finish(struct registry_get *g, const struct err *e)
+static void registry_finish(struct registry_get *g, const struct err *e)
 {
 	struct registry_events ev = g->ev;
 	struct err copy;
@@ -192,7 +192,7 @@ static bool choose_host(struct registry_get *g, size_t from)
 	return true;
 }
 
-static void back_off(struct registry_get *g)
+static void registry_back_off(struct registry_get *g)
 {
 	int64_t ms = g->wait_ms > 0 ? g->wait_ms : (int64_t)BACKOFF_MS << g->rounds;
 
@@ -200,23 +200,24 @@ static void back_off(struct registry_get *g)
 	log_info("registry_retry host=%s name=%.19s round=%d wait_ms=%" PRId64 " error=%s", g->r->ref.domain, g->q.name,
 		g->rounds, ms, log_quote(g->last.msg));
 	sm_move(&g->sm, BACKOFF);
-	timer_set(&g->timer, ms, on_start);
+	timer_set(&g->timer, ms, on_registry_start);
 }
 
-/* The server itself is asked last: its definite answer ends it, whatever trouble the mirrors had. */
-static void end_of_round(struct registry_get *g)
+/* The server itself is asked last. Its definite answer ends the transfer, even if mirrors failed in a way that may
+ * pass. */
+static void registry_end_of_round(struct registry_get *g)
 {
 	bool definite = g->settled & 1u << (g->r->hosts.n - 1);
 
 	if (g->retry && !definite && g->rounds + 1 < ROUNDS)
-		return back_off(g);
+		return registry_back_off(g);
 	if (g->last.code == ERR_UNAVAILABLE)
 		g->last.reason = "RegistryUnavailable";
-	finish(g, &g->last);
+	registry_finish(g, &g->last);
 }
 
-/* This host did not do: e says why. */
-static void next_host(struct registry_get *g, const struct err *e, bool retry)
+/* The host failed with *e. retry: the failure may pass, so the next round asks the host again. */
+static void registry_next_host(struct registry_get *g, const struct err *e, bool retry)
 {
 	g->last = *e;
 	g->retry |= retry;
@@ -230,11 +231,11 @@ static void next_host(struct registry_get *g, const struct err *e, bool retry)
 		log_info("registry_next_host url=%s error=%s", log_quote(url_no_query(g->url, g->arena)),
 			log_quote(e->msg));
 	if (!choose_host(g, g->host + 1))
-		return end_of_round(g);
-	ask(g);
+		return registry_end_of_round(g);
+	registry_ask(g);
 }
 
-/* Of this answer; for messages without what may be secret in a query. */
+/* An error about this answer. The URL in it has no query, because a query may contain secrets. */
 static void answer_error(struct registry_get *g, struct err *e, enum err_code code, const char *text)
 {
 	err_set(e, code, "%s %s: %s", g->q.method, url_no_query(g->url, g->arena), text);
@@ -245,7 +246,7 @@ static void give_up_host(struct registry_get *g, enum err_code code, const char 
 	struct err e;
 
 	answer_error(g, &e, code, text);
-	next_host(g, &e, retry);
+	registry_next_host(g, &e, retry);
 }
 
 /* ---- 401 ---- */
@@ -258,7 +259,7 @@ static const char *whose_fault(const struct registry_get *g)
 	return anonymous ? "no credentials were given" : "the credentials are refused";
 }
 
-static void on_token(void *arg, const struct err *e, const char *token)
+static void on_registry_token(void *arg, const struct err *e, const char *token)
 {
 	struct registry_get *g = arg;
 
@@ -268,10 +269,10 @@ static void on_token(void *arg, const struct err *e, const char *token)
 	if (e)
 		return give_up_host(g, e->code, e->msg, e->code == ERR_UNAVAILABLE);
 	g->r->authorization[g->host] = arena_printf(g->r->arena, "Bearer %s", token);
-	ask(g);
+	registry_ask(g);
 }
 
-static void ask_token(struct registry_get *g, struct challenge *c)
+static void registry_ask_token(struct registry_get *g, struct challenge *c)
 {
 	struct token_spec spec = { c, &g->r->credentials, host_of(g), g->r->authorization[g->host] != NULL };
 
@@ -279,7 +280,7 @@ static void ask_token(struct registry_get *g, struct challenge *c)
 		c->scope = arena_printf(g->arena, "repository:%s:pull", g->r->ref.repository);
 	g->asked_token = true;
 	sm_move(&g->sm, TOKEN);
-	g->token = token_start(&spec, on_token, g);
+	g->token = token_start(&spec, on_registry_token, g);
 }
 
 static void unauthorized(struct registry_get *g)
@@ -289,12 +290,12 @@ static void unauthorized(struct registry_get *g)
 
 	challenge_parse(&c, g->reply.challenge, g->arena);
 	if (!g->away && c.bearer && !g->asked_token && !*who->bearer)
-		return ask_token(g, &c);
+		return registry_ask_token(g, &c);
 	if (!g->away && c.basic && *who->user && !g->r->authorization[g->host]) {
 		g->r->authorization[g->host] = basic_authorization(who, g->r->arena);
-		return ask(g);
+		return registry_ask(g);
 	}
-	/* A signed URL that ran out: the host gives a new one. */
+	/* A signed URL may have expired: the next round gets a new one from the host. */
 	if (g->away)
 		return give_up_host(g, ERR_UNAUTHENTICATED, reply_text(&g->reply, g->arena), true);
 	give_up_host(g, ERR_UNAUTHENTICATED,
@@ -303,12 +304,12 @@ static void unauthorized(struct registry_get *g)
 
 /* ---- answers ---- */
 
-static void redirect(struct registry_get *g)
+static void registry_redirect(struct registry_get *g)
 {
 	const char *to = url_resolve(g->url, g->reply.location, g->arena);
 
 	if (!to)
-		return give_up_host(g, ERR_INTERNAL, "a redirect to nowhere", false);
+		return give_up_host(g, ERR_INTERNAL, "a redirect without a usable Location", false);
 	if (++g->redirects > REDIRECTS)
 		return give_up_host(
 			g, ERR_INTERNAL, arena_printf(g->arena, "more than %d redirects", REDIRECTS), false);
@@ -317,11 +318,11 @@ static void redirect(struct registry_get *g)
 			url_host(to, g->arena)), false);
 	g->away = g->away || !url_same_origin(g->url, to);
 	g->url = to;
-	ask(g);
+	registry_ask(g);
 }
 
-/* Whole answers that are no success, after their body. */
-static void settle(struct registry_get *g)
+/* Handles an answer that is not a success, after its body. */
+static void registry_settle(struct registry_get *g)
 {
 	int status = g->reply.status;
 	enum err_code code = status == 404                                     ? ERR_NOT_FOUND
@@ -333,13 +334,13 @@ static void settle(struct registry_get *g)
 	if (status == 401)
 		return unauthorized(g);
 	if (status == 301 || status == 302 || status == 303 || status == 307 || status == 308)
-		return redirect(g);
+		return registry_redirect(g);
 	if (g->reply.retry_after_ms > g->wait_ms)
 		g->wait_ms = g->reply.retry_after_ms;
 	give_up_host(g, code, reply_text(&g->reply, g->arena), code == ERR_UNAVAILABLE || (g->away && status == 403));
 }
 
-/* A success; false: it is not what was asked for, and the reply says why. */
+/* An answer with a success status. false: it is not what was asked for, and reply.refused has the reason. */
 static bool accept_answer(struct registry_get *g)
 {
 	uint64_t from = g->q.offset + g->got;
@@ -356,7 +357,7 @@ static bool accept_answer(struct registry_get *g)
 	return true;
 }
 
-static void on_head(void *arg, struct http *h, int status)
+static void on_registry_head(void *arg, struct http *h, int status)
 {
 	struct registry_get *g = arg;
 	struct registry_answer answer;
@@ -370,25 +371,25 @@ static void on_head(void *arg, struct http *h, int status)
 		g->ev.head(g->ev.arg, &answer);
 }
 
-static void answered(struct registry_get *g);
+static void registry_answered(struct registry_get *g);
 
-/* The body of an error that does not end: what came of it is enough. */
-static void on_flood(struct timer *t)
+/* The body of an error is too long: the transfer is cancelled, and the beginning of the body is used. */
+static void on_registry_flood(struct timer *t)
 {
 	struct registry_get *g = container_of(t, struct registry_get, timer);
 
 	http_cancel(take_ptr(&g->http));
-	answered(g);
+	registry_answered(g);
 }
 
-static bool on_data(void *arg, const void *p, size_t n)
+static bool on_registry_data(void *arg, const void *p, size_t n)
 {
 	struct registry_get *g = arg;
 	size_t drop = g->skip < n ? (size_t)g->skip : n;
 
 	if (g->sm.now != BODY) {
 		if (!reply_body(&g->reply, p, n) && !timer_is_set(&g->timer))
-			timer_set(&g->timer, 0, on_flood);
+			timer_set(&g->timer, 0, on_registry_flood);
 		return true;
 	}
 	if (drop < n && !g->ev.data(g->ev.arg, (const char *)p + drop, n - drop))
@@ -398,14 +399,14 @@ static bool on_data(void *arg, const void *p, size_t n)
 	return true;
 }
 
-static void answered(struct registry_get *g)
+static void registry_answered(struct registry_get *g)
 {
 	if (g->reply.refused)
 		return give_up_host(g, ERR_INVALID_ARGUMENT, g->reply.refused, false);
-	settle(g);
+	registry_settle(g);
 }
 
-static void on_done(void *arg, const struct err *e)
+static void on_registry_done(void *arg, const struct err *e)
 {
 	struct registry_get *g = arg;
 	struct err copy;
@@ -416,17 +417,17 @@ static void on_done(void *arg, const struct err *e)
 		answer_error(g, &copy, e->code, e->msg);
 		if (g->sm.now == ASK && g->host < g->r->hosts.n && g->r->hosts.n > 1)
 			g->r->dead |= 1u << g->host;
-		next_host(g, &copy, e->code == ERR_UNAVAILABLE);
+		registry_next_host(g, &copy, e->code == ERR_UNAVAILABLE);
 	} else if (g->sm.now == BODY) {
-		finish(g, NULL);
+		registry_finish(g, NULL);
 	} else {
-		answered(g);
+		registry_answered(g);
 	}
 }
 
 /* ---- a request ---- */
 
-static const char *const *headers(struct registry_get *g)
+static const char *const *registry_headers(struct registry_get *g)
 {
 	const struct host *h = host_of(g);
 	const char **list = arena_zalloc(g->arena, (HEADERS_MAX + 1) * sizeof(*list));
@@ -444,15 +445,15 @@ static const char *const *headers(struct registry_get *g)
 	return (const char *const *)list;
 }
 
-static void ask(struct registry_get *g)
+static void registry_ask(struct registry_get *g)
 {
 	const struct host *h = host_of(g);
 	struct http_request q = {
-		.method = g->q.method, .url = g->url, .headers = headers(g), .ca_file = h->ca_file,
+		.method = g->q.method, .url = g->url, .headers = registry_headers(g), .ca_file = h->ca_file,
 		.client_cert = g->away ? NULL : h->client_cert, .client_key = g->away ? NULL : h->client_key,
 		.skip_verify = h->skip_verify, .connect_timeout_ms = h->connect_timeout_ms,
 	};
-	struct http_events ev = { on_head, on_data, on_done, g };
+	struct http_events ev = { on_registry_head, on_registry_data, on_registry_done, g };
 
 	if (!is_blob(g))
 		g->got = 0;
@@ -461,7 +462,7 @@ static void ask(struct registry_get *g)
 	g->http = http_start(&q, &ev);
 }
 
-static void on_start(struct timer *t)
+static void on_registry_start(struct timer *t)
 {
 	struct registry_get *g = container_of(t, struct registry_get, timer);
 
@@ -470,11 +471,11 @@ static void on_start(struct timer *t)
 	g->retry = false;
 	g->wait_ms = 0;
 	if (!choose_host(g, 0)) {
-		g->r->dead = 0; /* no other is left: they get another chance */
+		g->r->dead = 0; /* no host is left: those that could not be reached are tried again */
 		if (!choose_host(g, 0))
-			return finish(g, &g->last);
+			return registry_finish(g, &g->last);
 	}
-	ask(g);
+	registry_ask(g);
 }
 
 struct registry_get *registry_start(
@@ -500,7 +501,7 @@ struct registry_get *registry_start(
 	}
 	err_set(&g->last, ERR_INTERNAL, "no host of %s may be asked for this (capabilities in hosts.toml)",
 		r->ref.domain);
-	timer_set(&g->timer, 0, on_start);
+	timer_set(&g->timer, 0, on_registry_start);
 	return g;
 }
 

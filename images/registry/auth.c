@@ -40,7 +40,7 @@ static bool same_registry(const char *server, const char *domain, struct arena *
 	return strcasecmp(host, domain) == 0 || (server_is_hub && strcmp(domain, "docker.io") == 0);
 }
 
-/* base64 of "user:password"; some writers pad with NULs. */
+/* base64 of "user:password". Some writers add NULs at the end, which strings ignore. */
 static int decode_auth(struct credentials *c, const char *text, struct arena *a, struct err *e)
 {
 	size_t n = strlen(text);
@@ -147,7 +147,7 @@ static char *take_value(const char **s, struct arena *a)
 	return out;
 }
 
-static void keep(struct challenge *c, const char *scheme, const char *name, const char *value)
+static void challenge_keep(struct challenge *c, const char *scheme, const char *name, const char *value)
 {
 	if (strcasecmp(scheme, "bearer") != 0)
 		return;
@@ -161,7 +161,8 @@ static void keep(struct challenge *c, const char *scheme, const char *name, cons
 		c->error = value;
 }
 
-/* Scheme name=value, name=value, Scheme ...: a word followed by '=' is a parameter, any other begins a challenge. */
+/* The grammar: Scheme name=value, name=value, Scheme ... A word followed by '=' is a parameter; any other word is the
+ * scheme of a new challenge. */
 void challenge_parse(struct challenge *c, const char *s, struct arena *a)
 {
 	const char *scheme = "", *word;
@@ -170,13 +171,13 @@ void challenge_parse(struct challenge *c, const char *s, struct arena *a)
 	for (s = skip(s, ", \t"); *s; s = skip(s, ", \t")) {
 		word = take_token(&s, a);
 		if (!*word) {
-			s++; /* not of this grammar */
+			s++; /* skip a character that the grammar does not have here */
 			continue;
 		}
 		s = skip(s, " \t");
 		if (*s == '=') {
 			s = skip(s + 1, " \t");
-			keep(c, scheme, word, take_value(&s, a));
+			challenge_keep(c, scheme, word, take_value(&s, a));
 			continue;
 		}
 		scheme = word;
@@ -186,7 +187,7 @@ void challenge_parse(struct challenge *c, const char *s, struct arena *a)
 	c->bearer = c->bearer && *c->realm;
 }
 
-/* ---- the cache: tokens by who asks whom for what ---- */
+/* ---- the cache: tokens by token server, service, scope and credentials ---- */
 
 struct cached {
 	char *key, *token;
@@ -203,7 +204,7 @@ static void cached_free(struct cached *c)
 	free(c);
 }
 
-/* The secrets go in as their digest. */
+/* The key has the digest of the secrets, not the secrets. */
 static char *cache_key(const struct challenge *c, const struct credentials *who, struct arena *a)
 {
 	const char *secret = arena_printf(a, "%s\n%s\n%s", who->user, who->password, who->refresh_token);
@@ -255,7 +256,7 @@ static const struct sm_state token_states[] = {
 struct token_get {
 	struct sm sm;
 	const char *key, *realm; /* realm NULL: malformed */
-	bool plain_allowed;      /* the registry itself is plain http, by the operator's word */
+	bool plain_allowed;      /* the operator has configured plain http for the registry itself */
 	struct http_request request;
 	struct http *http;
 	struct timer timer;
@@ -275,22 +276,22 @@ static void token_free(struct token_get *t)
 	arena_free(t->arena);
 }
 
-static void finish(struct token_get *t, const struct err *e, const char *token)
+static void token_finish(struct token_get *t, const struct err *e, const char *token)
 {
 	sm_move(&t->sm, DONE);
 	t->done(t->arg, e, token);
 	token_free(t);
 }
 
-static void fail(struct token_get *t, enum err_code code, const char *cause)
+static void token_fail(struct token_get *t, enum err_code code, const char *cause)
 {
 	struct err e;
 
 	err_set(&e, code, "token server %s: %s", t->realm ? url_host(t->realm, t->arena) : "?", cause);
-	finish(t, &e, NULL);
+	token_finish(t, &e, NULL);
 }
 
-static void on_head(void *arg, struct http *h, int status)
+static void on_token_head(void *arg, struct http *h, int status)
 {
 	struct token_get *t = arg;
 
@@ -298,25 +299,25 @@ static void on_head(void *arg, struct http *h, int status)
 	t->status = status;
 }
 
-static void on_flood(struct timer *timer)
+static void on_token_flood(struct timer *timer)
 {
 	struct token_get *t = container_of(timer, struct token_get, timer);
 
-	fail(t, ERR_INTERNAL, "its answer does not end");
+	token_fail(t, ERR_INTERNAL, "its answer has more than 256 KiB");
 }
 
-static bool on_data(void *arg, const void *p, size_t n)
+static bool on_token_data(void *arg, const void *p, size_t n)
 {
 	struct token_get *t = arg;
 
-	if (t->answer.len <= ANSWER_MAX) /* one byte over tells read_answer() */
+	if (t->answer.len <= ANSWER_MAX) /* more than ANSWER_MAX bytes in it mean: too long */
 		buf_append(&t->answer, p, n);
 	if (t->answer.len > ANSWER_MAX && !timer_is_set(&t->timer))
-		timer_set(&t->timer, 0, on_flood);
+		timer_set(&t->timer, 0, on_token_flood);
 	return true;
 }
 
-static void read_answer(struct token_get *t)
+static void token_read_answer(struct token_get *t)
 {
 	struct err e;
 	auto_json json_t *j = t->answer.len > ANSWER_MAX ? NULL :
@@ -327,13 +328,13 @@ static void read_answer(struct token_get *t)
 	if (!*token)
 		token = json_get_str(t->arena, j, "access_token");
 	if (!*token || token[strcspn(token, " \r\n")])
-		return fail(t, ERR_INTERNAL, j ? "its answer has no token" : "its answer is no JSON");
+		return token_fail(t, ERR_INTERNAL, j ? "its answer has no token" : "its answer is not JSON");
 	life_s = life_s <= 0 ? LIFE_DEFAULT_S : life_s > LIFE_MAX_S ? LIFE_MAX_S : life_s;
 	cache_put(t->key, token, life_s);
-	finish(t, NULL, token);
+	token_finish(t, NULL, token);
 }
 
-static void on_done(void *arg, const struct err *e)
+static void on_token_done(void *arg, const struct err *e)
 {
 	struct token_get *t = arg;
 	char text[40];
@@ -342,28 +343,28 @@ static void on_done(void *arg, const struct err *e)
 	timer_clear(&t->timer);
 	snprintf(text, sizeof(text), "status %d", t->status);
 	if (e)
-		fail(t, e->code, e->msg);
+		token_fail(t, e->code, e->msg);
 	else if (t->status == 200)
-		read_answer(t);
+		token_read_answer(t);
 	else if (t->status == 400 || t->status == 401 || t->status == 403)
-		fail(t, ERR_UNAUTHENTICATED, text);
+		token_fail(t, ERR_UNAUTHENTICATED, text);
 	else
-		fail(t, t->status == 429 || t->status >= 500 ? ERR_UNAVAILABLE : ERR_INTERNAL, text);
+		token_fail(t, t->status == 429 || t->status >= 500 ? ERR_UNAVAILABLE : ERR_INTERNAL, text);
 }
 
-static void on_start(struct timer *timer)
+static void on_token_start(struct timer *timer)
 {
 	struct token_get *t = container_of(timer, struct token_get, timer);
 	const char *token = cache_get(t->key);
-	struct http_events ev = { on_head, on_data, on_done, t };
+	struct http_events ev = { on_token_head, on_token_data, on_token_done, t };
 
 	if (token)
-		return finish(t, NULL, arena_strdup(t->arena, token));
+		return token_finish(t, NULL, arena_strdup(t->arena, token));
 	if (!t->realm)
-		return fail(t, ERR_INTERNAL, "the registry names it by a malformed URL");
-	/* The realm comes from the registry: it shall not talk us into sending a password in the clear. */
+		return token_fail(t, ERR_INTERNAL, "the registry's challenge has a malformed URL for it");
+	/* The realm comes from the registry, which must not be able to make crispd send a password unencrypted. */
 	if (!url_is_https(t->realm) && !t->plain_allowed && !domain_is_loopback(url_host(t->realm, t->arena)))
-		return fail(t, ERR_INTERNAL, "it is plain http");
+		return token_fail(t, ERR_INTERNAL, "it is plain http, and credentials are not sent unencrypted");
 	sm_move(&t->sm, ASK);
 	t->http = http_start(&t->request, &ev);
 }
@@ -376,8 +377,8 @@ static const char **one_header(const char *line, struct arena *a)
 	return list;
 }
 
-/* GET with Basic, as all registries take it; a refresh token is good for the OAuth2 POST only. */
-static void build_request(struct token_get *t, const struct challenge *c, const struct credentials *who)
+/* GET with Basic, which all token servers accept. A refresh token needs the OAuth2 POST. */
+static void token_build_request(struct token_get *t, const struct challenge *c, const struct credentials *who)
 {
 	struct arena *a = t->arena;
 	const char *query = arena_printf(a, "service=%s", url_escape(c->service, a));
@@ -420,10 +421,10 @@ struct token_get *token_start(const struct token_spec *spec, token_done *done, v
 	t->request.ca_file = spec->host->ca_file ? arena_strdup(a, spec->host->ca_file) : NULL;
 	t->request.skip_verify = spec->host->skip_verify;
 	if (t->realm)
-		build_request(t, spec->challenge, spec->credentials);
+		token_build_request(t, spec->challenge, spec->credentials);
 	if (spec->fresh)
 		cache_drop(t->key);
-	timer_set(&t->timer, 0, on_start);
+	timer_set(&t->timer, 0, on_token_start);
 	return t;
 }
 

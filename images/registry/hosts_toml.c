@@ -28,14 +28,13 @@ struct reading {
 	struct err *e;
 };
 
-static int bad(struct reading *r, const char *host, const char *key, const char *cause)
+static int hosts_bad(struct reading *r, const char *host, const char *key, const char *cause)
 {
 	return err_set(r->e, ERR_INTERNAL, "%s: %s%s%s%s: %s", r->file, *host ? "host " : "", host, *host ? ": " : "",
 		key, cause);
 }
 
-/* The domain without a file: what everyone expects of it. docker.io is the one registry that lives under another name.
- */
+/* The URL for a domain without a file. docker.io is the only registry whose API has another host name. */
 static const char *default_url(const char *domain, struct arena *a)
 {
 	size_t n = strlen(domain);
@@ -47,7 +46,7 @@ static const char *default_url(const char *domain, struct arena *a)
 	return arena_printf(a, "https://%s/v2", domain);
 }
 
-/* "mirror", "https://mirror/", "http://mirror/path/v2" -> the API's root. NULL: no URL that we can use. */
+/* From "mirror", "https://mirror/" or "http://mirror/path/v2" the root of the API. NULL: not a usable URL. */
 static const char *api_root(const char *text, bool override_path, struct arena *a)
 {
 	const char *scheme = strncmp(text, "http://", 7) == 0 ? "http" : "https", *sep = strstr(text, "://"), *rest,
@@ -72,7 +71,7 @@ static const char *api_root(const char *text, bool override_path, struct arena *
 	return arena_printf(a, "%s://%s%s/v2", scheme, rest, path);
 }
 
-/* Does the URL's host serve its own name? Then it gets no ?ns=. */
+/* Is the URL's host the registry of the domain itself? Then it gets no ?ns=. */
 static bool url_serves(const char *url, const char *domain)
 {
 	const char *host = strstr(url, "://") + 3;
@@ -94,7 +93,7 @@ static int read_capabilities(struct reading *r, struct host *h, const char *name
 	size_t i;
 
 	if (!json_is_array(v))
-		return bad(r, name, "capabilities", "must be an array of strings");
+		return hosts_bad(r, name, "capabilities", "must be an array of strings");
 	if (json_array_size(v) > 0)
 		h->pull = h->resolve = false;
 	json_array_foreach(v, i, word) {
@@ -105,7 +104,7 @@ static int read_capabilities(struct reading *r, struct host *h, const char *name
 		else if (strcasecmp(s, "resolve") == 0)
 			h->resolve = true;
 		else if (strcasecmp(s, "push") != 0)
-			return bad(r, name, "capabilities", "only \"pull\", \"resolve\" and \"push\" are known");
+			return hosts_bad(r, name, "capabilities", "only \"pull\", \"resolve\" and \"push\" are known");
 	}
 	return 0;
 }
@@ -115,20 +114,20 @@ static int read_ca(struct reading *r, struct host *h, const char *name, const js
 	if (json_is_array(v) && json_array_size(v) == 1)
 		v = json_array_get(v, 0);
 	if (json_is_array(v))
-		return bad(r, name, "ca", "only one file is supported: put all certificates into it");
+		return hosts_bad(r, name, "ca", "only one file is supported: put all certificates into it");
 	if (!json_is_string(v))
-		return bad(r, name, "ca", "must be a path");
+		return hosts_bad(r, name, "ca", "must be a path");
 	h->ca_file = path_from(r, json_string_value(v));
 	return 0;
 }
 
-/* "both.pem", ["both.pem"], [["cert.pem", "key.pem"]]; an empty key name means that the certificate's file has both. */
+/* "both.pem", ["both.pem"] or [["cert.pem", "key.pem"]]. Without a key's name the certificate's file has both. */
 static int read_client(struct reading *r, struct host *h, const char *name, const json_t *v)
 {
 	const char *cert, *key = "";
 
 	if (json_is_array(v) && json_array_size(v) != 1)
-		return bad(r, name, "client", "only one certificate is supported");
+		return hosts_bad(r, name, "client", "only one certificate is supported");
 	if (json_is_array(v))
 		v = json_array_get(v, 0);
 	if (json_is_array(v) && json_array_size(v) == 2) {
@@ -137,13 +136,14 @@ static int read_client(struct reading *r, struct host *h, const char *name, cons
 	}
 	cert = json_string_value(v);
 	if (!cert || !key)
-		return bad(r, name, "client", "must be a path, an array of one, or an array of one pair of paths");
+		return hosts_bad(r, name, "client",
+			"must be a path, an array of one, or an array of one pair of paths");
 	h->client_cert = path_from(r, cert);
 	h->client_key = *key ? path_from(r, key) : h->client_cert;
 	return 0;
 }
 
-/* Go's durations, of which people write "10s", "500ms", "1m". */
+/* Of Go's durations only the forms "500ms", "10s" and "1m". */
 static int read_timeout(struct reading *r, struct host *h, const char *name, const json_t *v)
 {
 	const char *s = json_is_string(v) ? json_string_value(v) : "";
@@ -152,7 +152,7 @@ static int read_timeout(struct reading *r, struct host *h, const char *name, con
 	double ms = strcmp(unit, "ms") == 0 ? 1 : strcmp(unit, "s") == 0 ? 1000 : strcmp(unit, "m") == 0 ? 60000 : 0;
 
 	if (unit == s || !(n * ms >= 1) || !(n * ms <= 3600000))
-		return bad(r, name, "dial_timeout", "must be like \"500ms\", \"10s\" or \"1m\"");
+		return hosts_bad(r, name, "dial_timeout", "must be like \"500ms\", \"10s\" or \"1m\"");
 	h->connect_timeout_ms = (int64_t)(n * ms);
 	return 0;
 }
@@ -173,7 +173,7 @@ static int read_header(struct reading *r, struct host *h, const char *name, cons
 	size_t i;
 
 	if (!json_is_object(v))
-		return bad(r, name, "header", "must be a table");
+		return hosts_bad(r, name, "header", "must be a table");
 	json_object_foreach((json_t *)v, key, value)
 		n += json_is_array(value) ? json_array_size(value) : 1;
 	h->headers = (struct strings){ arena_zalloc(r->a, n * sizeof(*h->headers.at)), 0 };
@@ -183,7 +183,8 @@ static int read_header(struct reading *r, struct host *h, const char *name, cons
 		json_array_foreach(list, i, one) {
 			if (!*key || strpbrk(key, ": \t") || !header_text_valid(key) || !json_is_string(one) ||
 			    !header_text_valid(json_string_value(one)))
-				return bad(r, name, "header", "must have strings, or arrays of strings, as values");
+				return hosts_bad(r, name, "header",
+					"must have strings, or arrays of strings, as values");
 			h->headers.at[h->headers.n++] = arena_printf(r->a, "%s: %s", key, json_string_value(one));
 		}
 	}
@@ -193,7 +194,7 @@ static int read_header(struct reading *r, struct host *h, const char *name, cons
 static int read_bool(struct reading *r, const char *name, const char *key, const json_t *v, bool *out)
 {
 	if (!json_is_boolean(v))
-		return bad(r, name, key, "must be true or false");
+		return hosts_bad(r, name, key, "must be true or false");
 	*out = json_is_true(v);
 	return 0;
 }
@@ -223,9 +224,9 @@ static int read_table(struct reading *r, struct host *h, const char *name, const
 		else if (strcmp(key, "override_path") == 0)
 			rc = read_bool(r, name, key, v, &override_path);
 		else if (!*name && strcmp(key, "server") == 0)
-			rc = json_is_string(v) ? 0 : bad(r, name, key, "must be a string");
+			rc = json_is_string(v) ? 0 : hosts_bad(r, name, key, "must be a string");
 		else if (*name || strcmp(key, "host") != 0)
-			rc = bad(r, name, key, "unknown key");
+			rc = hosts_bad(r, name, key, "unknown key");
 		if (rc < 0)
 			return -1;
 	}
@@ -233,12 +234,13 @@ static int read_table(struct reading *r, struct host *h, const char *name, const
 		url = json_string_value(json_object_get(table, "server"));
 	h->url = *url ? api_root(url, override_path, r->a) : default_url(r->domain, r->a);
 	if (!h->url)
-		return bad(r, name, *name ? "host" : "server", "must be an http or https URL");
+		return hosts_bad(r, name, *name ? "host" : "server", "must be an http or https URL");
 	h->mirror = !url_serves(h->url, r->domain);
 	return 0;
 }
 
-/* Many files name the server among its own mirrors: that table says how to talk to it, and asking once is enough. */
+/* Many files name the server among its own mirrors. Then the server is asked once, with the settings of that table.
+ * true: the table also has all the capabilities, so no entry of its own is needed for the server. */
 static bool among_hosts(const struct hosts *mirrors, struct host *server)
 {
 	for (size_t i = 0; i < mirrors->n; i++) {
@@ -268,11 +270,11 @@ int hosts_toml_parse(struct hosts *out, const char *text, size_t len, const char
 	if (!j)
 		return -1;
 	if (mirrors && !json_is_object(mirrors))
-		return bad(&r, "", "host", "must be a table");
+		return hosts_bad(&r, "", "host", "must be a table");
 	*out = (struct hosts){ arena_zalloc(a, (json_object_size(mirrors) + 1) * sizeof(*out->at)), 0 };
 	json_object_foreach((json_t *)mirrors, name, table) {
 		if (!json_is_object(table) || !*name)
-			return bad(&r, "", "host", "must have tables named by URLs");
+			return hosts_bad(&r, "", "host", "must have tables named by URLs");
 		if (read_table(&r, &out->at[out->n++], name, table) < 0)
 			return -1;
 	}
@@ -283,7 +285,7 @@ int hosts_toml_parse(struct hosts *out, const char *text, size_t len, const char
 	return 0;
 }
 
-/* <dir>/hosts.toml whole. 1: read, 0: no such file. */
+/* Reads all of <dir>/hosts.toml. 1: done; 0: no such file. */
 static int read_file(const char *path, struct buf *b, struct err *e)
 {
 	auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -298,7 +300,8 @@ static int read_file(const char *path, struct buf *b, struct err *e)
 	return n == 0 ? 1 : err_set(e, ERR_INTERNAL, "%s: larger than %d bytes", path, FILE_MAX);
 }
 
-/* Docker's layout: any *.crt is a CA, x.cert belongs to x.key. With either, a loopback registry speaks TLS, too. */
+/* Docker's layout: *.crt is a CA, x.cert belongs to x.key. If there is one, a registry on loopback is asked by TLS too.
+ * */
 static int certificate_files(struct host *h, const char *dir, const char *domain, struct arena *a, struct err *e)
 {
 	auto_dir DIR *d = opendir(dir);

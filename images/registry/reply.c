@@ -1,5 +1,4 @@
-/* reply.c - see reply.h. Errors: distribution-spec "Error Codes", {"errors": [{"code", "message"}]}.
- */
+/* reply.c - see reply.h. Errors: distribution-spec "Error Codes", {"errors": [{"code", "message"}]}. */
 #include "images/registry/reply.h"
 
 #include <stdlib.h>
@@ -82,8 +81,8 @@ void reply_free(struct reply *r)
 	*r = (struct reply){ 0 };
 }
 
-/* One line of at most 300 bytes, printable. */
-static const char *clean(const char *text, struct arena *a)
+/* At most 300 bytes of the text, with control characters replaced by blanks. */
+static const char *reply_clean(const char *text, struct arena *a)
 {
 	char *out = arena_strndup(a, text, 300);
 
@@ -98,7 +97,7 @@ const char *reply_text(struct reply *r, struct arena *a)
 	const char *body = buf_str(&r->body), *code, *message;
 	const json_t *first;
 	auto_json json_t *j = NULL;
-	struct err ignored; /* most errors of proxies are not JSON */
+	struct err ignored; /* errors of proxies are mostly not JSON */
 
 	if (strncasecmp(r->content_type, "text/html", 9) == 0 || body[strspn(body, " \t\r\n")] == '<')
 		return arena_printf(a, "status %d with an html page, not a registry's answer", r->status);
@@ -107,10 +106,10 @@ const char *reply_text(struct reply *r, struct arena *a)
 	code = json_get_str(a, first, "code");
 	message = json_get_str(a, first, "message");
 	if (*code || *message)
-		return arena_printf(a, "status %d: %s%s%s", r->status, clean(code, a), *code && *message ? ": " : "",
-			clean(message, a));
+		return arena_printf(a, "status %d: %s%s%s", r->status, reply_clean(code, a),
+			*code && *message ? ": " : "", reply_clean(message, a));
 	if ((!*r->content_type || strncasecmp(r->content_type, "text/plain", 10) == 0) && *body)
 		return arena_printf(
-			a, "status %d: %s", r->status, clean(arena_strndup(a, body, strcspn(body, "\r\n")), a));
+			a, "status %d: %s", r->status, reply_clean(arena_strndup(a, body, strcspn(body, "\r\n")), a));
 	return arena_printf(a, "status %d", r->status);
 }

@@ -1,4 +1,4 @@
-/* reply.h - what one HTTP answer of a registry says: the headers that matter, and why it is an error. */
+/* reply.h - one HTTP answer of a registry: the headers that are used, and the text of an error. */
 #ifndef IMAGES_REGISTRY_REPLY_H
 #define IMAGES_REGISTRY_REPLY_H
 
@@ -13,21 +13,21 @@ struct http;
 struct reply {
 	int status;
 	const char *content_type, *digest, *location, *challenge; /* "" where absent */
-	uint64_t range_from;    /* of 206; UINT64_MAX: it does not say */
+	uint64_t range_from;    /* of a status 206; UINT64_MAX: the header is missing or malformed */
 	int64_t retry_after_ms; /* 0: not given; at most a minute */
-	const char *refused;    /* a success that is of no use; static */
-	struct buf body;        /* of errors, its beginning */
-	uint64_t body_bytes;    /* all that came of it */
+	const char *refused;    /* why a success is not usable; a string literal */
+	struct buf body;        /* of an error: its beginning */
+	uint64_t body_bytes;    /* how many bytes of it arrived */
 	struct arena *arena;
 };
 
-void reply_head(struct reply *r, const struct http *h, int status);
-bool reply_body(struct reply *r, const void *p, size_t n); /* false: more than an error needs */
-bool reply_refuse(struct reply *r, const char *why);       /* always false */
-void reply_free(struct reply *r); /* leaves it empty and usable */
+void reply_head(struct reply *reply, const struct http *http, int status);
+bool reply_body(struct reply *reply, const void *p, size_t n); /* false: the body is too long for an error */
+bool reply_refuse(struct reply *reply, const char *why);       /* returns false */
+void reply_free(struct reply *reply); /* leaves it empty and usable */
 
 /* "status 404: MANIFEST_UNKNOWN: manifest unknown", "status 502: an html page". */
-const char *reply_text(struct reply *r, struct arena *a);
+const char *reply_text(struct reply *reply, struct arena *arena);
 
 /* Retry-After, in seconds or as a date. RFC 9110, section 10.2.3. */
 int64_t retry_after_ms(const char *value, int64_t now_s);

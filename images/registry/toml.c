@@ -1,4 +1,4 @@
-/* toml.c - see toml.h. Recursive descent; a NUL ends the text, so that looking ahead needs no bounds. */
+/* toml.c - see toml.h. A recursive descent parser. The text ends with a NUL, so looking ahead needs no bounds check. */
 #include "images/registry/toml.h"
 
 #include <stdbool.h>
@@ -19,7 +19,7 @@ struct toml {
 	struct err *e;
 };
 
-static json_t *fail(struct toml *t, const char *cause)
+static json_t *toml_fail(struct toml *t, const char *cause)
 {
 	err_set(t->e, ERR_INTERNAL, "%s:%d: %s", t->what, t->line, cause);
 	return NULL;
@@ -43,7 +43,7 @@ static bool at_newline(const struct toml *t)
 	return *t->at == '\n' || (t->at[0] == '\r' && t->at[1] == '\n');
 }
 
-/* Inside arrays and between lines: blanks, comments and line ends. */
+/* Skips blanks, comments and line ends: inside arrays and between lines. */
 static void skip_lines(struct toml *t)
 {
 	for (skip_comment(t); at_newline(t); skip_comment(t)) {
@@ -71,7 +71,7 @@ static void put_utf8(struct buf *b, unsigned long c)
 	buf_append(b, u, n);
 }
 
-/* Behind the backslash. */
+/* The escape after a backslash. */
 static bool put_escape(struct toml *t, struct buf *b)
 {
 	static const char from[] = "btnfre\"\\", to[] = "\b\t\n\f\r\033\"\\";
@@ -105,17 +105,17 @@ static json_t *parse_string(struct toml *t)
 	json_t *s;
 
 	if (t->at[0] == quote && t->at[1] == quote)
-		return fail(t, "strings over several lines are not supported");
+		return toml_fail(t, "strings over several lines are not supported");
 	while (*t->at != quote) {
 		if ((unsigned char)*t->at < ' ' && *t->at != '\t') {
 			buf_free(&b);
-			return fail(t, "the string does not end in its line, or holds a control character");
+			return toml_fail(t, "the string does not end in its line, or holds a control character");
 		}
 		if (quote == '"' && *t->at == '\\') {
 			t->at++;
 			if (!put_escape(t, &b)) {
 				buf_free(&b);
-				return fail(t, "a malformed escape in a string");
+				return toml_fail(t, "a malformed escape in a string");
 			}
 		} else {
 			buf_append(&b, t->at++, 1);
@@ -124,7 +124,7 @@ static json_t *parse_string(struct toml *t)
 	t->at++;
 	s = json_stringn(b.at ? (const char *)b.at : "", b.len);
 	buf_free(&b);
-	return s ? s : fail(t, "a string is not valid UTF-8");
+	return s ? s : toml_fail(t, "a string is not valid UTF-8");
 }
 
 static json_t *parse_key(struct toml *t)
@@ -134,12 +134,13 @@ static json_t *parse_key(struct toml *t)
 	if (*t->at == '"' || *t->at == '\'')
 		return parse_string(t);
 	if (n == 0)
-		return fail(t, "a key is expected here");
+		return toml_fail(t, "a key is expected here");
 	t->at += n;
 	return json_stringn(t->at - n, n);
 }
 
-/* key.key.key: opens every table but the last key's and says what that is. Borrowed table, owned key. */
+/* key.key.key: opens the table of every key but the last, which goes to *last (owned). Returns the innermost table
+ * (borrowed). */
 static json_t *parse_path(struct toml *t, json_t *table, json_t **last)
 {
 	for (int depth = 0;; depth++) {
@@ -160,9 +161,9 @@ static json_t *parse_path(struct toml *t, json_t *table, json_t **last)
 		}
 		json_decref(take_ptr(last));
 		if (!json_is_object(inner))
-			return fail(t, "a dotted key goes through something that is no table");
+			return toml_fail(t, "a dotted key goes through a value that is not a table");
 		if (depth == DEPTH_MAX)
-			return fail(t, "tables nested too deep");
+			return toml_fail(t, "tables nested too deep");
 		table = inner;
 	}
 }
@@ -190,7 +191,7 @@ static json_t *parse_array(struct toml *t, int depth)
 		if (*t->at == ',')
 			t->at++;
 		else if (*t->at != ']')
-			return fail(t, "a comma or ] is expected in the array");
+			return toml_fail(t, "a comma or ] is expected in the array");
 	}
 }
 
@@ -203,7 +204,7 @@ static bool parse_pair(struct toml *t, json_t *table, int depth)
 	if (!table)
 		return false;
 	if (*t->at != '=')
-		return fail(t, "= is expected behind the key");
+		return toml_fail(t, "= is expected after the key");
 	t->at++;
 	skip_blanks(t);
 	v = parse_value(t, depth);
@@ -211,7 +212,7 @@ static bool parse_pair(struct toml *t, json_t *table, int depth)
 		return false;
 	if (json_object_get(table, json_string_value(key))) {
 		json_decref(v);
-		return fail(t, "this key was given before");
+		return toml_fail(t, "this key was given before");
 	}
 	json_object_set_new(table, json_string_value(key), v);
 	return true;
@@ -236,7 +237,7 @@ static json_t *parse_inline_table(struct toml *t, int depth)
 			return take_ptr(&table);
 		}
 		if (*t->at != ',')
-			return fail(t, "a comma or } is expected in the inline table");
+			return toml_fail(t, "a comma or } is expected in the inline table");
 		t->at++;
 		skip_blanks(t);
 	}
@@ -248,7 +249,7 @@ static json_t *parse_integer(struct toml *t)
 	long long n = strtoll(t->at, &end, 10);
 
 	if (*end && !strchr(" \t\r\n#,]}", *end))
-		return fail(t, "only decimal integers are supported here");
+		return toml_fail(t, "only decimal integers are supported here");
 	t->at = end;
 	return json_integer(n);
 }
@@ -256,7 +257,7 @@ static json_t *parse_integer(struct toml *t)
 static json_t *parse_value(struct toml *t, int depth)
 {
 	if (depth == DEPTH_MAX)
-		return fail(t, "values nested too deep");
+		return toml_fail(t, "values nested too deep");
 	if (*t->at == '"' || *t->at == '\'')
 		return parse_string(t);
 	if (*t->at == '[')
@@ -274,7 +275,7 @@ static json_t *parse_value(struct toml *t, int depth)
 	if ((*t->at >= '0' && *t->at <= '9') ||
 		((*t->at == '-' || *t->at == '+') && t->at[1] >= '0' && t->at[1] <= '9'))
 		return parse_integer(t);
-	return fail(t, "a string, boolean, integer, array or inline table is expected here");
+	return toml_fail(t, "a string, boolean, integer, array or inline table is expected here");
 }
 
 /* [a.b]: the table that the following pairs belong to. */
@@ -286,18 +287,18 @@ static json_t *parse_header(struct toml *t)
 
 	t->at++;
 	if (*t->at == '[')
-		return fail(t, "arrays of tables are not supported");
+		return toml_fail(t, "arrays of tables are not supported");
 	skip_blanks(t);
 	table = parse_path(t, t->root, &key);
 	if (!table)
 		return NULL;
 	if (*t->at != ']')
-		return fail(t, "] is expected behind the table's name");
+		return toml_fail(t, "] is expected after the table's name");
 	t->at++;
 	name = json_stringn_nocheck(begin, (size_t)(t->at - begin));
 	inner = json_object_get(table, json_string_value(key));
 	if ((inner && !json_is_object(inner)) || json_object_get(t->seen, json_string_value(name)))
-		return fail(t, "this table was given before");
+		return toml_fail(t, "this table was given before");
 	json_object_set_new_nocheck(t->seen, json_string_value(name), json_true());
 	if (!inner) {
 		inner = json_object();
@@ -319,7 +320,7 @@ static bool parse_lines(struct toml *t)
 			return false;
 		skip_comment(t);
 		if (*t->at && !at_newline(t))
-			return fail(t, "something stands behind the end of the value");
+			return toml_fail(t, "unexpected text after the value");
 	}
 	return true;
 }
@@ -331,6 +332,6 @@ json_t *toml_parse(const char *text, size_t len, const char *what, struct err *e
 	struct toml t = { .at = copy, .what = what, .line = 1, .root = root, .seen = seen, .e = e };
 
 	if (strlen(copy) != len)
-		return fail(&t, "a NUL byte in the text");
+		return toml_fail(&t, "a NUL byte in the text");
 	return parse_lines(&t) ? take_ptr(&root) : NULL;
 }

@@ -1,8 +1,8 @@
-/* toml.h - the part of TOML that containerd's hosts.toml files use, as a JSON tree.
+/* toml.h - parses the part of TOML that containerd's hosts.toml files use into a JSON tree.
  *
- * Known: comments, bare and quoted keys, dotted keys, [tables], strings on one line, booleans, decimal integers, arrays
- * over several lines, inline tables. Anything else (floats, dates, multi-line strings, [[arrays of tables]]) is an
- * error with its line. Spec: toml.io/en/v1.0.0. */
+ * Supported: comments, bare and quoted keys, dotted keys, [tables], strings on one line, booleans, decimal integers,
+ * arrays over several lines, inline tables. Anything else (floats, dates, multi-line strings, [[arrays of tables]]) is
+ * an error with its line. Spec: toml.io/en/v1.0.0. */
 #ifndef IMAGES_REGISTRY_TOML_H
 #define IMAGES_REGISTRY_TOML_H
 

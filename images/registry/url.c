@@ -16,7 +16,7 @@ static bool is_ours(const char *url)
 	return url_is_https(url) || strncasecmp(url, "http://", 7) == 0;
 }
 
-/* Where the authority begins; url is_ours(). */
+/* Where the authority begins; the URL must be is_ours(). */
 static const char *authority(const char *url)
 {
 	return strstr(url, "://") + 3;

@@ -1,5 +1,5 @@
-/* archive.c - archive_write() of archive.h. The file has no name before it is whole, where the file
- * system can do that (O_TMPFILE): a kill leaves nothing. */
+/* archive.c - archive_write() of archive.h. Where the file system supports O_TMPFILE, the file has no name before it is
+ * whole, so a kill leaves nothing. */
 #include "images/unpack/archive.h"
 
 #include <dirent.h>
@@ -17,7 +17,7 @@
 #include "reactor/log.h"
 #include "reactor/own.h"
 
-/* First what a reader wants to see before he takes the rest. */
+/* These files come first: readers look at them before they read the large ones. */
 static const char *const first[] = { "config.dump", "spec.dump", "status.dump" };
 
 static int put_file(struct tarout *p, int fd, const char *name, struct layer_result *out, struct err *e)

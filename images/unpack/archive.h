@@ -1,7 +1,7 @@
 /* archive.h - the jobs of crisp-unpack that make tars: of a container's writable part, and of a directory of
  * files.
  *
- * Their readers are layer_untar() and other engines: Podman, CRI-O and containerd lay checkpoints out so. */
+ * layer_untar() reads them, and so do Podman, CRI-O and containerd, whose checkpoints have the same layout. */
 #ifndef IMAGES_UNPACK_ARCHIVE_H
 #define IMAGES_UNPACK_ARCHIVE_H
 
@@ -9,15 +9,15 @@
 #include "reactor/err.h"
 
 /* Into the directory `to`: rootfs-diff.tar, all that the overlayfs upper directory `upper` holds, and deleted.files,
- * a JSON array of the paths ("/etc/motd") that it hides (a name that is not UTF-8 becomes a whiteout entry of the
- * tar: JSON cannot say it). s: root and parents, the layers below, for what an opaque directory hides. Sockets are
- * left out. INTERNAL, RESOURCE_EXHAUSTED, with the name. */
+ * a JSON array of the paths ("/etc/motd") that it hides. A name that is not UTF-8 cannot be written in JSON; it becomes
+ * a whiteout entry of the tar. s: root and parents, the layers below, of which opaque directories hide files. Sockets
+ * are left out. INTERNAL, RESOURCE_EXHAUSTED, with the name. */
 int archive_diff(const struct layer_spec *s, const char *upper, const char *to, struct layer_result *out,
 		 struct err *e);
 
-/* The files of `from`, and of the directories in it, as the tar `location`, mode 0600: whole and on the disk, or not
- * there and what was there before untouched. log: NULL, or a file that becomes "container.log" in it, as long as it
- * is now. */
+/* Writes the files of `from`, and of the directories in it, as the tar `location`, mode 0600. The tar gets its name
+ * when it is whole and on the disk; after a failure an older file of this name is unchanged. log: NULL, or a file whose
+ * present content becomes "container.log" in the tar. */
 int archive_write(const char *from, const char *location, const char *log, struct layer_result *out, struct err *e);
 
 #endif

@@ -21,12 +21,12 @@ enum { MEMORY_MAX = 1 << 30, FDS_MAX = 64 };
 
 int confine_capabilities(const int *keep, struct err *e)
 {
-	capng_setpid(getpid()); /* libcap-ng remembers the process that asked first, which may have forked since */
+	capng_setpid(getpid()); /* libcap-ng keeps the pid of its first call, which may be that of the parent */
 	capng_clear(CAPNG_SELECT_ALL);
 	for (; *keep >= 0; keep++)
 		if (capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, (unsigned)*keep) < 0)
 			return err_set(e, ERR_INTERNAL, "confine: libcap-ng does not know capability %d", *keep);
-	/* The bounding set only where we may change it: with no new privileges and no exec it has no say. */
+	/* The bounding set is left as it is: it matters only at execve(2), and the process does not call it. */
 	if (capng_apply(CAPNG_SELECT_CAPS) < 0)
 		return err_os(e, ERR_INTERNAL, "confine: capset");
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
@@ -48,7 +48,7 @@ int confine_enter(int dir_fd, const char *path, struct err *e)
 		return err_os(e, ERR_INTERNAL, "confine: mount_setattr");
 	if (fchdir(mount) < 0 || chroot(".") < 0)
 		return err_os(e, ERR_INTERNAL, "confine: chroot");
-	return take_fd(&mount); /* the mount lives as long as this is open */
+	return take_fd(&mount); /* the mount exists as long as this fd is open */
 }
 
 static int limit(int what, rlim_t max, struct err *e)
@@ -64,7 +64,7 @@ static int set_limits(uint64_t max_file_bytes, struct err *e)
 	if (limit(RLIMIT_AS, MEMORY_MAX, e) < 0)
 		return -1;
 #endif
-	signal(SIGXFSZ, SIG_IGN); /* EFBIG says it better */
+	signal(SIGXFSZ, SIG_IGN); /* so that write(2) returns EFBIG, which becomes an error with the entry's name */
 	return limit(RLIMIT_CORE, 0, e) < 0 || limit(RLIMIT_NPROC, 0, e) < 0 || limit(RLIMIT_NOFILE, FDS_MAX, e) < 0 ||
 		limit(RLIMIT_FSIZE, max_file_bytes, e) < 0 ? -1 : 0;
 }
@@ -132,10 +132,10 @@ static int set_filter(struct err *e)
 
 	for (size_t i = 0; r == 0 && i < sizeof(allowed) / sizeof(allowed[0]); i++)
 		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed[i], 0);
-	if (r == 0) /* no page that can run */
+	if (r == 0) /* no executable pages */
 		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
 				     SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
-	if (r == 0) /* tree_remove() asks why something cannot be removed; it may not change the flags here */
+	if (r == 0) /* tree_remove() reads the flags of a file that it cannot remove; changing them is not allowed */
 		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
 				     SCMP_A1(SCMP_CMP_EQ, FS_IOC_GETFLAGS, 0));
 	if (r == 0)

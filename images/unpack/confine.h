@@ -1,10 +1,10 @@
-/* confine.h - what the halves of the program may do.
+/* confine.h - the privileges of the two halves of the program.
  *
- * The inner half reads what strangers wrote. It sees one directory, through a mount of its own that nothing else has:
- * devices on it cannot be opened, nothing runs setuid, and as the mount hangs in no tree not even an open directory
- * leads above it. No network (the daemon asks for a new namespace), six capabilities that act on files, 40-odd system
- * calls. CAP_SYS_ADMIN, which overlayfs's trusted.* marks need, is not among them: the inner half reports opaque
- * directories, and the outer one, which parses nothing but that report, sets them when the stream is over. */
+ * The inner half reads untrusted input. It sees only one directory, through a detached mount of its own: devices on it
+ * cannot be opened, setuid has no effect, and because the mount is attached nowhere, not even an open directory leads
+ * above its root. It has no network (crispd asks for a new network namespace), six capabilities that act on files, and
+ * some 40 system calls. It does not have CAP_SYS_ADMIN, which overlayfs's trusted.* attributes need: it reports opaque
+ * directories, and the outer half, which parses only this report, marks them after the last entry. */
 #ifndef IMAGES_UNPACK_CONFINE_H
 #define IMAGES_UNPACK_CONFINE_H
 
@@ -12,11 +12,11 @@
 
 #include "reactor/err.h"
 
-/* Only these capabilities (-1 ends the list) from now on; no new privileges. All errors here are INTERNAL. */
+/* Keeps only these capabilities (-1 ends the list) and sets no_new_privs. All errors of this file are INTERNAL. */
 int confine_capabilities(const int *keep, struct err *e);
 
-/* Into `path` below dir_fd, a directory, as the root of a detached mount. The root's fd. Needs CAP_SYS_ADMIN and
- * CAP_SYS_CHROOT, and the directory's mount in our mount namespace. */
+/* Makes the directory `path` below dir_fd the process's root, as a detached mount, and returns the root's fd. Needs
+ * CAP_SYS_ADMIN and CAP_SYS_CHROOT, and dir_fd must be of a mount in this process's mount namespace. */
 int confine_enter(int dir_fd, const char *path, struct err *e);
 
 /* The last step, before the first byte is read: capabilities, limits, the system call filter (violation: SIGSYS). */

@@ -1,4 +1,4 @@
-/* copy.h - one object of a layer copied into another one. */
+/* copy.h - copies one object of a layer into another layer. */
 #ifndef IMAGES_UNPACK_COPY_H
 #define IMAGES_UNPACK_COPY_H
 
@@ -7,11 +7,11 @@
 
 #include "reactor/err.h"
 
-/* Owner, mode, extended attributes (overlayfs's own only when with_overlay) and times, between two open files or
+/* Copies owner, mode, extended attributes (those of overlayfs only if with_overlay) and times between two open files or
  * directories. INTERNAL. */
 int copy_attributes(int from, int to, bool with_overlay, struct err *e);
 
-/* `name` in from_dir, which is no directory and looks like *st, becomes the new `name` in to_dir.
+/* Copies `name` of from_dir, which is not a directory and whose lstat is *st, to the new `name` in to_dir.
  * RESOURCE_EXHAUSTED: the disk is full; INTERNAL. */
 int copy_object(int from_dir, const char *name, const struct stat *st, int to_dir, struct err *e);
 

@@ -1,8 +1,8 @@
-/* extract.h - tar entries into files of one directory.
+/* extract.h - makes files in one directory from tar entries.
  *
- * Later entries win over earlier ones of the same name, except that a directory's entry only changes a directory's
- * attributes. Of the extended attributes "user.*" and security.capability are set; trusted.overlay.* is refused; the
- * others, which mean something on the host they come from only (SELinux labels, IMA, ACLs), are left out and counted.
+ * A later entry replaces an earlier one of the same name, except that a directory's entry only changes the attributes
+ * of an existing directory. Of the extended attributes "user.*" and security.capability are set; trusted.overlay.* is
+ * refused; all others (SELinux labels, IMA, ACLs) have a meaning on their own host only, and are left out and counted.
  * Spec: OCI image-spec layer.md "Applying Changesets". */
 #ifndef IMAGES_UNPACK_EXTRACT_H
 #define IMAGES_UNPACK_EXTRACT_H
@@ -16,16 +16,16 @@
 #include "reactor/err.h"
 
 enum { EXTRACT_INODES_MAX = 10 << 20, EXTRACT_DEVICES_MAX = 4096 };
-enum { EXTRACT_NAMES_MAX = 64 << 20 }; /* bytes of directory names remembered to the end */
+enum { EXTRACT_NAMES_MAX = 64 << 20 }; /* bytes of the directory and link names that are kept in memory */
 
 struct extract_spec {
 	int root;                /* borrowed, the layer's directory */
 	uint64_t max_file_bytes; /* a sparse file's size costs no bytes of tar */
 	struct space min_free;
 	struct report *report;   /* borrowed */
-	bool files_only;         /* files and directories alone: INVALID_ARGUMENT for everything else, whiteouts too */
-	/* NUL-terminated paths, an empty one at the end, of which whiteouts are made when the tar is over. Not to be
-	 * trusted. NULL: none */
+	bool files_only;         /* files and directories only: INVALID_ARGUMENT for everything else, also whiteouts */
+	/* NUL-terminated paths, an empty one at the end, for which whiteouts are made after the tar's last entry.
+	 * Untrusted input. NULL: none */
 	const char *hidden;
 };
 

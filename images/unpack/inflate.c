@@ -14,13 +14,13 @@
 #include "reactor/log.h"
 #include "reactor/own.h"
 
-enum { PLAIN_BYTES = 256 << 10 }; /* fits L2, and is a write(2) of its own; a multiple of tar's 512 */
+enum { PLAIN_BYTES = 256 << 10 }; /* fits into the L2 cache; large enough for one write(2); a multiple of tar's 512 */
 enum { MAGIC_BYTES = 4 };
 /* A decoder must take windows of 8 MiB (RFC 8878 3.1.1.1.2); zstd's own limit without --long is 128 MiB. */
 enum { ZSTD_WINDOW_LOG_MAX = 27 };
 
 enum format { FORMAT_UNKNOWN, FORMAT_PLAIN, FORMAT_GZIP, FORMAT_ZSTD };
-enum member { MEMBER_NONE, MEMBER_OPEN, MEMBER_PADDING }; /* gzip: between members, in one, in zeros behind the last */
+enum member { MEMBER_NONE, MEMBER_OPEN, MEMBER_PADDING }; /* gzip: between members, in one, in zeros after the last */
 
 struct inflate {
 	struct inflate_spec spec;
@@ -31,7 +31,7 @@ struct inflate {
 	uint8_t *out;
 	size_t pos, len; /* out[pos..len) is unread */
 	uint64_t total;
-	struct digest_state *sha; /* of the plain bytes; NULL when they are the blob's own */
+	struct digest_state *sha; /* of the plain bytes; NULL when the blob is not compressed */
 	struct inflate_state gzip;
 	ZSTD_DStream *zstd;
 	size_t zstd_wants; /* 0: at a frame's end */
@@ -97,7 +97,7 @@ static enum format format_of_bytes(const uint8_t *p, size_t n)
 {
 	if (n >= 2 && p[0] == 0x1f && p[1] == 0x8b)
 		return FORMAT_GZIP;
-	/* A frame, or a skippable one that may come first (0x184d2a5?). */
+	/* A frame, or a skippable frame, which may come first (0x184d2a5?). */
 	if (n >= 4 && ((p[0] == 0x28 && p[1] == 0xb5 && p[2] == 0x2f && p[3] == 0xfd) ||
 		       ((p[0] & 0xf0) == 0x50 && p[1] == 0x2a && p[2] == 0x4d && p[3] == 0x18)))
 		return FORMAT_ZSTD;
@@ -148,7 +148,7 @@ static const char *gzip_fault(int r)
 	}
 }
 
-/* Zeros behind the last member are padding, as gzip(1) has it; anything else must be another member. */
+/* Zeros after the last member are padding, as for gzip(1); anything else must be another member. */
 static int between_members(struct inflate *z, struct err *e)
 {
 	struct input *in = &z->input;
@@ -158,11 +158,11 @@ static int between_members(struct inflate *z, struct err *e)
 	if (z->member == MEMBER_PADDING) {
 		while (in->pos < in->len)
 			if (in->buf[in->pos++] != 0)
-				return inflate_damaged(z, e, "gzip: bytes behind the end");
+				return inflate_damaged(z, e, "gzip: bytes after the end");
 		return 0;
 	}
 	if (in->buf[in->pos] != 0x1f)
-		return inflate_damaged(z, e, "gzip: bytes behind the end");
+		return inflate_damaged(z, e, "gzip: bytes after the end");
 	isal_inflate_reset(&z->gzip);
 	z->gzip.crc_flag = ISAL_GZIP;
 	z->member = MEMBER_OPEN;
@@ -218,7 +218,7 @@ static void step_plain(struct inflate *z)
 	z->len += n;
 }
 
-static int step(struct inflate *z, struct err *e)
+static int inflate_step(struct inflate *z, struct err *e)
 {
 	if (z->format == FORMAT_GZIP)
 		return step_gzip(z, e);
@@ -234,8 +234,8 @@ static bool is_inside(const struct inflate *z)
 	       (z->format == FORMAT_ZSTD && z->zstd_wants > 0);
 }
 
-/* Fills `out` to its end or the blob's: full buffers keep tar's blocks whole and the writes large. */
-static int fill(struct inflate *z, struct err *e)
+/* Fills all of `out`, unless the blob ends: full buffers keep tar's blocks whole and the writes large. */
+static int inflate_fill(struct inflate *z, struct err *e)
 {
 	z->pos = z->len = 0;
 	while (z->len < PLAIN_BYTES) {
@@ -251,10 +251,10 @@ static int fill(struct inflate *z, struct err *e)
 			z->end = true;
 			return 0;
 		}
-		if (step(z, e) < 0)
+		if (inflate_step(z, e) < 0)
 			return -1;
-		/* The decoders hold output back when they had no room for it: at the blob's end they are asked until
-		 * dry. */
+		/* A decoder may hold output back for which there was no room. So at the blob's end it is called until
+		 * it gives no more. */
 		if (n == 0 && z->len == had_out && z->input.pos == had_in && is_inside(z))
 			return inflate_damaged(z, e, "%s: the stream ends early", format_names[z->format]);
 	}
@@ -268,7 +268,7 @@ ssize_t inflate_peek(struct inflate *z, const uint8_t **p, struct err *e)
 			return 0;
 		if (z->format == FORMAT_UNKNOWN && choose_format(z, e) < 0)
 			return -1;
-		if (fill(z, e) < 0)
+		if (inflate_fill(z, e) < 0)
 			return -1;
 		z->total += z->len;
 		if (z->sha)

@@ -1,6 +1,6 @@
-/* inflate.h - a layer's plain bytes, from gzip (any number of members), zstd (any number of frames) or plain.
+/* inflate.h - a layer's plain bytes: from gzip (any number of members), zstd (any number of frames), or not compressed.
  *
- * What the bytes are is read off their first bytes and must be what the media type says.
+ * The first bytes tell the format, which must be the one that the media type names.
  * Specs: RFC 1952; RFC 8878; OCI image-spec layer.md "+gzip", "+zstd"; Docker's names for the same. */
 #ifndef IMAGES_UNPACK_INFLATE_H
 #define IMAGES_UNPACK_INFLATE_H
@@ -16,28 +16,30 @@ struct inflate;
 
 struct inflate_spec {
 	struct input_spec source;
-	const char *media_type;       /* NULL: not said, the bytes decide */
-	const char *digest, *diff_id; /* as compressed, as plain; NULL: not known, the size alone is verified */
-	uint64_t max_bytes;           /* plain */
+	const char *media_type;       /* NULL: not known, the bytes decide */
+	/* Of the compressed and of the plain bytes; NULL: not known, only the size is checked. */
+	const char *digest, *diff_id;
+	uint64_t max_bytes;           /* of the plain bytes */
 };
 
 /* Borrows the strings. Nothing is read before the first inflate_peek(). */
 struct inflate *inflate_open(const struct inflate_spec *spec);
 void inflate_close(struct inflate *z);
 
-/* The plain bytes that come next: *p and how many, 0 at the end, -1. Only when all were skipped is more inflated.
+/* The next plain bytes: *p and how many, 0 at the end, -1. More is inflated only when all of them were skipped.
  * INVALID_ARGUMENT (damaged, or not what the media type says), RESOURCE_EXHAUSTED (max_bytes), DATA_LOSS, INTERNAL. */
 ssize_t inflate_peek(struct inflate *z, const uint8_t **p, struct err *e);
 void inflate_skip(struct inflate *z, size_t n); /* n <= what inflate_peek() returned */
 
-/* The bytes make no sense, here or to the tar reader: INVALID_ARGUMENT, and inflate_blame() will look whether they
- * are the right ones at all. Returns -1. */
+/* Called here or by the tar reader for bytes that are damaged: INVALID_ARGUMENT, and inflate_blame() will check whether
+ * they are the blob's bytes at all. Returns -1. */
 int inflate_damaged(struct inflate *z, struct err *e, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
-/* After inflate_peek() returned 0: DATA_LOSS unless size, digest and diff_id are the ones of the spec. Call once. */
+/* After inflate_peek() returned 0: DATA_LOSS unless size, digest and diff_id are those of the spec. Call once. */
 int inflate_verify(struct inflate *z, struct err *e);
 
-/* After a failure: bytes that made no sense because they are not the blob's become DATA_LOSS in *e. */
+/* After a failure: if inflate_damaged() was called and the bytes do not have the blob's digest, *e becomes DATA_LOSS.
+ * */
 void inflate_blame(struct inflate *z, struct err *e);
 
 #endif

@@ -19,9 +19,10 @@ enum { ROOT_FD = 3, BLOB_FD = 4, FIRST_OTHER_FD = 5, OUT_OF_THE_WAY = 16 };
 enum { REPORT_MAX = 256 << 20 };
 enum { PENDING = -1 };
 
-/* The memfd: this, then the report's bytes. Written by the process that read the layer: nothing in it is believed. */
+/* The memfd has this struct, then the report's bytes. The process that read the layer wrote it, so everything in it is
+ * checked as untrusted input. */
 struct outcome {
-	int32_t code; /* enum err_code; PENDING: it did not come to an end */
+	int32_t code; /* enum err_code; PENDING: the process has not finished */
 	char msg[sizeof(((struct err *)0)->msg)];
 	struct extracted extracted;
 	uint64_t report_bytes;
@@ -37,7 +38,7 @@ static int write_all(int fd, const void *p, size_t n, off_t at)
 	return 0;
 }
 
-static void say(int fd, int code, const struct extracted *x, const struct report *report, const struct err *e)
+static void inner_say(int fd, int code, const struct extracted *x, const struct report *report, const struct err *e)
 {
 	struct outcome o = { .code = code, .extracted = *x };
 	struct buf text = { 0 };
@@ -51,7 +52,7 @@ static void say(int fd, int code, const struct extracted *x, const struct report
 		_exit(1);
 }
 
-/* Only what is named stays open: the pipe at 0, the memfd at 1, stderr, the root and the blob. */
+/* Only these stay open: the pipe at 0, the memfd at 1, stderr, the root and the blob. */
 static int settle_fds(int out, int root, int blob, struct err *e)
 {
 	int o = fcntl(out, F_DUPFD, OUT_OF_THE_WAY), r = fcntl(root, F_DUPFD, OUT_OF_THE_WAY);
@@ -63,7 +64,7 @@ static int settle_fds(int out, int root, int blob, struct err *e)
 	return 0;
 }
 
-static int untar(const struct inner_spec *s, struct inflate *z, struct extracted *out, struct report *report,
+static int inner_untar(const struct inner_spec *s, struct inflate *z, struct extracted *out, struct report *report,
 		 struct err *e)
 {
 	struct extract_spec spec = {
@@ -81,7 +82,7 @@ static int untar(const struct inner_spec *s, struct inflate *z, struct extracted
 	return r < 0 ? -1 : inflate_verify(z, e);
 }
 
-static void inside(const struct inner_spec *s, int out, pid_t parent)
+static void inner_inside(const struct inner_spec *s, int out, pid_t parent)
 {
 	struct inflate_spec stream = s->stream;
 	struct extracted x = { 0 };
@@ -98,13 +99,13 @@ static void inside(const struct inner_spec *s, int out, pid_t parent)
 	if (root >= 0 && settle_fds(out, root, stream.source.blob_fd, &e) == 0) {
 		out = 1;
 		stream.source.blob_fd = stream.source.blob_fd < 0 ? -1 : BLOB_FD;
-		/* Before the filter: libcrypto opens and maps what it needs with its first hash. */
+		/* Before the filter is set, because libcrypto opens and maps files for its first hash. */
 		z = inflate_open(&stream);
 		r = confine_seal(stream.max_bytes, &e);
 	}
 	if (r == 0)
-		r = untar(s, z, &x, &report, &e);
-	say(out, r < 0 ? (int)e.code : ERR_OK, &x, &report, &e);
+		r = inner_untar(s, z, &x, &report, &e);
+	inner_say(out, r < 0 ? (int)e.code : ERR_OK, &x, &report, &e);
 	_exit(0);
 }
 
@@ -169,8 +170,8 @@ int inner_run(const struct inner_spec *s, struct extracted *out, struct report *
 	if (pid < 0)
 		return err_os(e, ERR_INTERNAL, "fork");
 	if (pid == 0)
-		inside(s, fd, self);
-	/* The daemon must see a broken pipe when the reader is gone: we keep no end of it. */
+		inner_inside(s, fd, self);
+	/* When the reader has ended, crispd must get a broken pipe. So the outer half keeps no read end open. */
 	close(STDIN_FILENO);
 	return wait_for(pid, fd, e) < 0 ? -1 : read_outcome(fd, out, report, e);
 }

@@ -1,5 +1,5 @@
-/* inner.h - the confined half: a forked process that reads the layer and writes its files.
- * All it has to say goes into a memfd, which the outer half reads when the process is gone. */
+/* inner.h - the confined half of the program: a forked process that reads the layer and writes its files.
+ * Its result goes into a memfd, which the outer half reads when the process has ended. */
 #ifndef IMAGES_UNPACK_INNER_H
 #define IMAGES_UNPACK_INNER_H
 
@@ -9,16 +9,17 @@
 #include "reactor/err.h"
 
 struct inner_spec {
-	int dir_fd;                 /* borrowed; */
-	const char *path;           /* and the fresh directory below it that becomes the layer */
+	int dir_fd;                 /* borrowed */
+	const char *path;           /* below dir_fd: the new directory that becomes the layer */
 	struct inflate_spec stream; /* pipe_fd is 0 */
 	struct space min_free;
 	bool files_only;            /* as struct extract_spec has them */
 	const char *hidden;
 };
 
-/* Runs it and waits. On success *out and *report (opened, empty before) are filled in. Errors of the layer as
- * inflate_peek(), tar_next() and extract_all() give them; INTERNAL for whatever else ended the process. */
+/* Runs the process and waits for its end. On success *out and *report (opened and empty before) are filled in. Errors
+ * of
+ * the layer: as inflate_peek(), tar_next() and extract_all() give them. INTERNAL: the process ended in another way. */
 int inner_run(const struct inner_spec *s, struct extracted *out, struct report *report, struct err *e);
 
 #endif

@@ -8,7 +8,7 @@
 
 #include "reactor/own.h"
 
-enum { INPUT_BYTES = 256 << 10 }; /* a quarter of the pipe: the daemon refills while we inflate */
+enum { INPUT_BYTES = 256 << 10 }; /* a quarter of the pipe: crispd fills the pipe while this process inflates */
 
 void input_open(struct input *in, const struct input_spec *spec)
 {
@@ -34,7 +34,7 @@ static ssize_t read_once(struct input *in, void *to, size_t room)
 		return read(in->spec.pipe_fd, to, room);
 	n = pread(in->spec.blob_fd, to, room < kept ? room : kept, (off_t)in->total);
 	if (n == 0) {
-		errno = ENODATA; /* somebody cut the file: what the pipe brings does not follow */
+		errno = ENODATA; /* the file was truncated: the bytes from the pipe do not follow on it */
 		return -1;
 	}
 	return n;

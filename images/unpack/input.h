@@ -1,5 +1,5 @@
-/* input.h - the compressed blob as it comes: what was kept of an earlier try, then the pipe.
- * Counts and hashes every byte, so that the digest is known whatever became of the layer. */
+/* input.h - reads the compressed blob: first the partial download of an earlier try, then the pipe.
+ * Every byte is counted and hashed, so that the digest can be verified even when the layer could not be unpacked. */
 #ifndef IMAGES_UNPACK_INPUT_H
 #define IMAGES_UNPACK_INPUT_H
 
@@ -12,8 +12,8 @@
 #include "reactor/err.h"
 
 struct input_spec {
-	int blob_fd, pipe_fd; /* borrowed; blob_fd -1: none. It is read with pread(2): its offset is the daemon's */
-	uint64_t blob_bytes;  /* of it; the daemon may be appending to the file what it feeds into the pipe */
+	int blob_fd, pipe_fd; /* borrowed; blob_fd -1: none. Read with pread(2), because crispd shares its offset */
+	uint64_t blob_bytes;  /* how many of its bytes to read; crispd may be appending to the file meanwhile */
 	uint64_t size_bytes;  /* of the whole, as the descriptor says */
 };
 
@@ -29,11 +29,12 @@ struct input {
 void input_open(struct input *in, const struct input_spec *spec);
 void input_close(struct input *in);
 
-/* More unread bytes behind those there are: how many, 0 at the end, -1. DATA_LOSS: the blob is too long; INTERNAL. */
+/* Reads more bytes after the unread ones. Returns how many, 0 at the end, -1. DATA_LOSS: the blob is too long;
+ * INTERNAL. */
 ssize_t input_more(struct input *in, struct err *e);
 
-/* Reads what is left. DATA_LOSS: the blob is shorter than size_bytes, or is not `digest` (NULL: not known). Ends the
- * hash: call once. */
+/* Reads the rest. DATA_LOSS: the blob is shorter than size_bytes, or does not have the digest (NULL: not known). Ends
+ * the hash: call once. */
 int input_verify(struct input *in, const char *digest, struct err *e);
 
 #endif

@@ -1,4 +1,4 @@
-/* layer.c - see layer.h. The outer half: it makes and finishes directories and never sees the stream. */
+/* layer.c - see layer.h. The outer half of the program: it makes and finishes directories and never reads the tar. */
 #include "images/unpack/layer.h"
 
 #include <dirent.h>
@@ -121,7 +121,7 @@ static int read_need(struct work *w, int from, struct err *e)
 	return r;
 }
 
-/* With a second NUL behind the last path. */
+/* The text ends with an empty path: a second NUL. */
 static int read_hidden(int fd, struct buf *text, struct err *e)
 {
 	ssize_t n = fd < 0 ? 0 : 1;
@@ -137,7 +137,7 @@ static int read_hidden(int fd, struct buf *text, struct err *e)
 	return 0;
 }
 
-static int untar(struct work *w, struct layer_result *out, struct err *e)
+static int layer_do_untar(struct work *w, struct layer_result *out, struct err *e)
 {
 	const struct layer_spec *s = w->spec;
 	struct inner_spec inner = {
@@ -171,7 +171,7 @@ static int untar(struct work *w, struct layer_result *out, struct err *e)
 	return write_need(w, e);
 }
 
-static int merge(struct work *w, struct layer_result *out, struct err *e)
+static int layer_do_merge(struct work *w, struct layer_result *out, struct err *e)
 {
 	const struct view parents = { w->parents, w->nparents };
 	struct tree_usage usage;
@@ -213,7 +213,7 @@ static int take_file(struct work *w, const char *path, size_t *layer, struct lay
 	return 0;
 }
 
-/* What is below checkpoint/ in one layer, where no higher one has it too. */
+/* The files below checkpoint/ in one layer, except those that a higher layer has too. */
 static int take_images(struct work *w, size_t layer, struct layer_result *out, struct err *e)
 {
 	auto_fd int fd = path_open(w->parents[layer], "checkpoint", O_RDONLY | O_DIRECTORY);
@@ -223,7 +223,7 @@ static int take_images(struct work *w, size_t layer, struct layer_result *out, s
 
 	if (!list)
 		return 0;
-	fd = -1; /* the list's */
+	fd = -1; /* closedir(3) closes it */
 	while ((errno = 0, n = readdir(list))) {
 		snprintf(path, sizeof(path), "checkpoint/%s", n->d_name);
 		if (strcmp(n->d_name, ".") == 0 || strcmp(n->d_name, "..") == 0)
@@ -234,7 +234,7 @@ static int take_images(struct work *w, size_t layer, struct layer_result *out, s
 	return errno ? err_os(e, ERR_INTERNAL, "list checkpoint") : 0;
 }
 
-static int take(struct work *w, struct layer_result *out, struct err *e)
+static int layer_do_take(struct work *w, struct layer_result *out, struct err *e)
 {
 	static const char *const names[] = { "config.dump", "spec.dump", "crisp.dump", "deleted.files",
 					     "rootfs-diff.tar" };
@@ -254,19 +254,19 @@ int layer_take(const struct layer_spec *s, struct layer_result *out, struct err 
 {
 	struct work w;
 
-	return work_close(&w, work_open(&w, s, e) < 0 ? -1 : take(&w, out, e));
+	return work_close(&w, work_open(&w, s, e) < 0 ? -1 : layer_do_take(&w, out, e));
 }
 
 int layer_untar(const struct layer_spec *s, struct layer_result *out, struct err *e)
 {
 	struct work w;
 
-	return work_close(&w, work_open(&w, s, e) < 0 ? -1 : untar(&w, out, e));
+	return work_close(&w, work_open(&w, s, e) < 0 ? -1 : layer_do_untar(&w, out, e));
 }
 
 int layer_merge(const struct layer_spec *s, struct layer_result *out, struct err *e)
 {
 	struct work w;
 
-	return work_close(&w, work_open(&w, s, e) < 0 ? -1 : merge(&w, out, e));
+	return work_close(&w, work_open(&w, s, e) < 0 ? -1 : layer_do_merge(&w, out, e));
 }

@@ -1,7 +1,7 @@
 /* layer.h - the jobs of crisp-unpack that make layer directories.
  *
- * All leave <root>/ingest/<name>/fs, finished; or, for a layer that waits for its parents, <root>/ingest/<name> with
- * `fs` and `need` (report.h) in it. After a failure nothing is left. */
+ * Each job makes the finished <root>/ingest/<name>/fs. Of a layer whose parents are not known yet it makes
+ * <root>/ingest/<name> with `fs` and `need` (report.h) in it. After a failure nothing is left. */
 #ifndef IMAGES_UNPACK_LAYER_H
 #define IMAGES_UNPACK_LAYER_H
 
@@ -16,12 +16,12 @@ struct layer_spec {
 	const char *from;    /* merge: name of the unfinished layer below <root>/layers */
 	const char *parents; /* names below <root>/layers, colons between, lowest first; NULL: not known */
 	const char *min_free;
-	/* untar only; the three are NULL for a tar of which nothing is known */
+	/* untar only; all three are NULL for a tar whose digests and type are not known */
 	const char *digest, *diff_id, *media_type;
 	uint64_t size_bytes, max_bytes, blob_bytes;
-	int blob_fd; /* -1: none, else its first blob_bytes bytes come before what is on fd 0 */
-	int hidden_fd; /* -1, or a file of paths to delete, NUL behind each (struct extract_spec.hidden) */
-	bool files_only; /* struct extract_spec.files_only; what directories were invented does not matter then */
+	int blob_fd; /* -1: none, else its first blob_bytes bytes come before those of fd 0 */
+	int hidden_fd; /* -1, or a file of paths to delete, each followed by a NUL (struct extract_spec.hidden) */
+	bool files_only; /* struct extract_spec.files_only; the result is finished, whatever the report says */
 };
 
 struct layer_result {
@@ -32,13 +32,14 @@ struct layer_result {
 int layer_untar(const struct layer_spec *s, struct layer_result *out, struct err *e);
 int layer_merge(const struct layer_spec *s, struct layer_result *out, struct err *e);
 
-/* The files of a checkpoint (config.dump .., checkpoint/) that the layers `parents` show together, as hard links: of
- * an image that was made of an archive. INVALID_ARGUMENT: one of them is no file. */
+/* For an image that was made from an archive of a checkpoint: hard links of the checkpoint's files (config.dump ..,
+ * checkpoint/) as the layers `parents` show them together. INVALID_ARGUMENT: one of them is not a file. */
 int layer_take(const struct layer_spec *s, struct layer_result *out, struct err *e);
 
 enum { LAYER_PARENTS_MAX = 512 };
 
-/* Opens <root>/layers/NAME for each name of `list`, colons between: fds[0..*n), the caller's to close. INTERNAL. */
+/* Opens <root>/layers/NAME for each name of `list`, which has colons between the names. The caller closes fds[0..*n).
+ * INTERNAL. */
 int layer_open_parents(int root, const char *list, int fds[LAYER_PARENTS_MAX], size_t *n, struct err *e);
 
 #endif

@@ -21,17 +21,17 @@ struct merge {
 	int tree;
 	const struct view *parents;
 	struct view full; /* the parents and the tree on top */
-	int *layers;      /* full's */
+	int *layers;      /* of `full` */
 	struct report *report;
 	const struct space *min_free;
 };
 
-static int mark(int tree, const char *path, struct err *e)
+static int merge_mark(int tree, const char *path, struct err *e)
 {
 	auto_fd int fd = path_open(tree, path, O_RDONLY | O_DIRECTORY);
 
 	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR || errno == ELOOP))
-		return 0; /* a later entry took the directory's place */
+		return 0; /* a later entry replaced the directory */
 	if (fd < 0 || fsetxattr(fd, "trusted.overlay.opaque", "y", 1, 0) < 0)
 		return err_os(e, ERR_INTERNAL, "make %s opaque", log_quote(path));
 	return 0;
@@ -40,14 +40,14 @@ static int mark(int tree, const char *path, struct err *e)
 int merge_mark_opaque(int tree, const struct report *r, struct err *e)
 {
 	for (struct map_slot *s = map_next(&r->opaque, NULL); s; s = map_next(&r->opaque, s))
-		if (mark(tree, s->key, e) < 0)
+		if (merge_mark(tree, s->key, e) < 0)
 			return -1;
 	return 0;
 }
 
 /* ---- hard links ---- */
 
-/* The directories above `path`: the parents have them, or the path would not have been found there. */
+/* Makes the directories above `path`. The parents have them, for `path` was found in a parent. */
 static int make_dirs_above(struct merge *m, const char *path, struct err *e)
 {
 	char dir[PATH_MAX];
@@ -67,7 +67,7 @@ static int make_dirs_above(struct merge *m, const char *path, struct err *e)
 	return 0;
 }
 
-static int copy_up(struct merge *m, const struct view_hit *hit, struct err *e)
+static int merge_copy_up(struct merge *m, const struct view_hit *hit, struct err *e)
 {
 	const char *base;
 	auto_fd int from = path_open_dir(m->layers[hit->layer], hit->path, &base);
@@ -81,7 +81,7 @@ static int copy_up(struct merge *m, const struct view_hit *hit, struct err *e)
 	return copy_object(from, base, &hit->st, to, e);
 }
 
-/* In the tree both; something else may stand at `path`. */
+/* Links `path` to `target`, both in the tree. An object that has the name `path` is replaced. */
 static int make_link(struct merge *m, const char *path, const char *target, struct err *e)
 {
 	const char *from_name, *to_name;
@@ -114,7 +114,7 @@ static int finish_link(struct merge *m, const struct report_link *l, struct err 
 			       log_quote(l->path), log_quote(l->target));
 	if (S_ISDIR(hit.st.st_mode))
 		return err_set(e, ERR_INVALID_ARGUMENT, "%s: a hard link to a directory", log_quote(l->path));
-	if (hit.layer < m->parents->n && copy_up(m, &hit, e) < 0)
+	if (hit.layer < m->parents->n && merge_copy_up(m, &hit, e) < 0)
 		return -1;
 	return make_link(m, l->path, hit.path, e);
 }
@@ -132,7 +132,7 @@ static int hide_name(struct merge *m, const char *name, struct err *e)
 	if (r == 0)
 		return 0;
 	if (fstatat(m->tree, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
-		return S_ISDIR(st.st_mode) ? mark(m->tree, name, e) : 0;
+		return S_ISDIR(st.st_mode) ? merge_mark(m->tree, name, e) : 0;
 	return mknodat(m->tree, name, S_IFCHR, makedev(0, 0)) < 0 ? err_os(e, ERR_INTERNAL, "make whiteout") : 0;
 }
 
@@ -151,7 +151,7 @@ static bool is_dots(const char *name)
 	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
 }
 
-static int hide_all(struct merge *m, struct err *e)
+static int merge_hide_all(struct merge *m, struct err *e)
 {
 	for (size_t i = 0; i < m->parents->n; i++) {
 		auto_dir DIR *d = open_listing(m->layers[i], "");
@@ -176,7 +176,7 @@ static int take_attributes(struct merge *m, const char *path, struct err *e)
 	int r;
 
 	if (to < 0)
-		return 0; /* a later entry took its place */
+		return 0; /* a later entry replaced the directory */
 	r = view_look(m->parents, path, &hit);
 	if (r < 0)
 		return err_os(e, ERR_INTERNAL, "look for %s in the lower layers", log_quote(path));
@@ -188,16 +188,16 @@ static int take_attributes(struct merge *m, const char *path, struct err *e)
 	return copy_attributes(from, to, false, e) < 0 ? err_wrap(e, "%s", log_quote(path)) : 0;
 }
 
-static int finish(struct merge *m, struct err *e)
+static int merge_finish_all(struct merge *m, struct err *e)
 {
 	const struct report *r = m->report;
 
 	for (size_t i = 0; i < r->nlinks; i++)
 		if (r->links[i].path && finish_link(m, &r->links[i], e) < 0)
 			return -1;
-	if (r->opaque_root && hide_all(m, e) < 0)
+	if (r->opaque_root && merge_hide_all(m, e) < 0)
 		return -1;
-	/* Last: what was created inside changed their times. */
+	/* Last, because files that are made in a directory change its times. */
 	for (struct map_slot *s = map_next(&r->invented, NULL); s; s = map_next(&r->invented, s))
 		if (take_attributes(m, s->key, e) < 0)
 			return -1;
@@ -213,7 +213,7 @@ int merge_finish(int tree, const struct view *parents, struct report *r, const s
 		memcpy(layers, parents->layers, parents->n * sizeof(*layers));
 	layers[parents->n] = tree;
 	m.full = (struct view){ layers, parents->n + 1 };
-	return finish(&m, e);
+	return merge_finish_all(&m, e);
 }
 
 /* ---- cloning ---- */
@@ -221,7 +221,7 @@ int merge_finish(int tree, const struct view *parents, struct report *r, const s
 struct clone {
 	int from, to;
 	struct arena *arena;
-	const char **dirs; /* found so far, each behind the one it is in */
+	const char **dirs; /* found so far, each after its parent */
 	size_t n, room;
 };
 

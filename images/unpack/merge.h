@@ -1,4 +1,4 @@
-/* merge.h - finishing a layer that is not self-contained: what it lacks comes from the layers below it. */
+/* merge.h - finishes a layer that is not self-contained: the parts that it lacks come from the layers below it. */
 #ifndef IMAGES_UNPACK_MERGE_H
 #define IMAGES_UNPACK_MERGE_H
 
@@ -7,16 +7,19 @@
 #include "images/unpack/view.h"
 #include "reactor/err.h"
 
-/* The overlay marks of r->opaque: needs CAP_SYS_ADMIN, which the half that parses does not have. */
-int merge_mark_opaque(int tree, const struct report *r, struct err *e);
+/* Sets overlayfs's mark on the directories report->opaque. This needs CAP_SYS_ADMIN, which the confined half does not
+ * have. */
+int merge_mark_opaque(int tree, const struct report *report, struct err *e);
 
-/* tree: the layer's directory, marked. Makes the missing hard links (copying the target up, which becomes part of this
- * layer, as overlayfs does), whiteouts for an opaque root, and gives invented directories the owner, mode, extended
- * attributes and times of the parents' ones, where the parents have a directory there. Doing it twice does no harm.
- * INVALID_ARGUMENT: a link's target is nowhere, or is a directory; RESOURCE_EXHAUSTED; INTERNAL. */
-int merge_finish(int tree, const struct view *parents, struct report *r, const struct space *min_free, struct err *e);
+/* tree: the layer's directory, already marked. Makes the missing hard links (their target is copied up from a parent
+ * into this layer, as overlayfs does) and the whiteouts for an opaque root. Invented directories get the owner, mode,
+ * extended attributes and times of the parents' directory of the same path, if there is one. A second call does no
+ * harm.
+ * INVALID_ARGUMENT: a link's target is in no layer, or is a directory; RESOURCE_EXHAUSTED; INTERNAL. */
+int merge_finish(int tree, const struct view *parents, struct report *report, const struct space *min_free,
+		 struct err *e);
 
-/* The tree `from` once more in the empty directory `to`: directories anew, all else as hard links. */
+/* Copies the tree `from` into the empty directory `to`: directories are made, all other files are hard links. */
 int merge_clone(int from, int to, struct err *e);
 
 #endif

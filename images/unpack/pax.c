@@ -1,5 +1,5 @@
-/* pax.c - the records of a pax extended header: "<length> <key>=<value>\n", the length counting all of it.
- * Spec: POSIX.1-2017 pax, "pax Extended Header". An empty value takes back what an earlier record said. */
+/* pax.c - the records of a pax extended header: "<length> <key>=<value>\n", where the length is that of the record.
+ * Spec: POSIX.1-2017 pax, "pax Extended Header". An empty value cancels an earlier record of the same key. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,7 +23,7 @@ static int set_number(struct tar *t, const struct record *r, uint64_t max, bool 
 {
 	*has = r->size > 0;
 	if (*has && (tar_decimal(r->value, r->size, out) < 0 || *out > max))
-		return tar_bad(t, e, "a pax header has a number that is none");
+		return tar_bad(t, e, "a malformed number in a pax header");
 	return 0;
 }
 
@@ -50,10 +50,10 @@ static int set_mtime(struct tar *t, const struct record *r, struct err *e)
 	if (r->size == 0)
 		return 0;
 	if (tar_decimal(p + negative, whole - negative, &s) < 0 || s > INT32_MAX * (uint64_t)1024)
-		return tar_bad(t, e, "a pax header has a time that is none");
+		return tar_bad(t, e, "a malformed time in a pax header");
 	for (const char *d = dot ? dot + 1 : ""; *d; d++, unit /= 10) {
 		if (*d < '0' || *d > '9')
-			return tar_bad(t, e, "a pax header has a time that is none");
+			return tar_bad(t, e, "a malformed time in a pax header");
 		ns += (*d - '0') * unit;
 	}
 	t->pax.mtime = (struct timespec){ .tv_sec = (time_t)s, .tv_nsec = ns };
@@ -105,7 +105,7 @@ static int set_sparse(struct tar *t, const char *key, const struct record *r, st
 	if (strcmp(key, "map") == 0)
 		return sparse_list(t, r, e);
 	if (strcmp(key, "numblocks") == 0) {
-		t->sparse = true; /* 0.0 and 0.1 say it; the pieces themselves are counted */
+		t->sparse = true; /* a key of 0.0 and 0.1; its value is not needed */
 		return 0;
 	}
 	if (set_number(t, r, INT64_MAX, &has, &v, e) < 0)
@@ -127,7 +127,7 @@ static int set_sparse(struct tar *t, const char *key, const struct record *r, st
 	return 0;
 }
 
-static int apply(struct tar *t, const struct record *r, struct err *e)
+static int pax_apply(struct tar *t, const struct record *r, struct err *e)
 {
 	struct tar_pax *pax = &t->pax;
 
@@ -150,8 +150,8 @@ static int apply(struct tar *t, const struct record *r, struct err *e)
 	return 0; /* atime, ctime, uname, gname, comment and whatever vendors add */
 }
 
-/* Cuts the record at *at; its bytes become two C strings. */
-static int cut(struct tar *t, size_t *at, struct record *r, struct err *e)
+/* Reads the record at *at and makes its key and value two C strings. */
+static int pax_cut(struct tar *t, size_t *at, struct record *r, struct err *e)
 {
 	char *p = (char *)t->text.at + *at;
 	size_t left = t->text.len - *at, digits = 0;
@@ -180,14 +180,14 @@ int pax_parse(struct tar *t, struct err *e)
 {
 	size_t at = 0;
 
-	/* A second header for the same entry replaces the first one, whose text is gone. */
+	/* A second header for the same entry replaces the first, whose text t->text no longer has. */
 	t->pax = (struct tar_pax){ .sparse_major = -1, .sparse_minor = -1 };
 	t->nxattrs = t->npieces = 0;
 	t->sparse = false;
 	while (at < t->text.len) {
 		struct record r = { 0 };
 
-		if (cut(t, &at, &r, e) < 0 || apply(t, &r, e) < 0)
+		if (pax_cut(t, &at, &r, e) < 0 || pax_apply(t, &r, e) < 0)
 			return -1;
 	}
 	return 0;

@@ -1,4 +1,4 @@
-/* space.h - how much of the file system unpacking leaves alone: images.min_free. */
+/* space.h - how much space on the file system unpacking leaves free: images.min_free. */
 #ifndef IMAGES_UNPACK_SPACE_H
 #define IMAGES_UNPACK_SPACE_H
 
@@ -7,14 +7,14 @@
 #include "reactor/err.h"
 
 struct space {
-	unsigned percent; /* of blocks and, where the file system counts them, of inodes; or */
+	unsigned percent; /* of the blocks and, where the file system counts them, of the inodes; or 0 and: */
 	uint64_t bytes;
 };
 
-/* "5%", "1073741824", "10GiB" (KiB, MiB, GiB, TiB). INTERNAL: the daemon's configuration. */
+/* "5%", "1073741824", "10GiB" (KiB, MiB, GiB, TiB). INTERNAL: anything else; crispd has checked its configuration. */
 int space_parse(const char *text, struct space *out, struct err *e);
 
-/* fd: anything on that file system. RESOURCE_EXHAUSTED with the figures; INTERNAL. */
+/* fd: any file of the file system. RESOURCE_EXHAUSTED, with the figures; INTERNAL. */
 int space_check(const struct space *s, int fd, struct err *e);
 
 #endif

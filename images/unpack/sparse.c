@@ -1,4 +1,4 @@
-/* sparse.c - where the stored bytes of a sparse file belong.
+/* sparse.c - the maps of sparse files: where in the file the stored bytes belong.
  * Spec: GNU tar manual, "Storing Sparse Files": old GNU, pax 0.0, 0.1 and 1.0. */
 #include <stdlib.h>
 #include <string.h>
@@ -23,8 +23,8 @@ int sparse_add(struct tar *t, uint64_t offset, uint64_t size, struct err *e)
 	return 0;
 }
 
-/* In order, inside the file, and just as many bytes as are stored. */
-static int check(struct tar *t, struct err *e)
+/* The pieces must be in order, inside the file, and together as long as the stored bytes. */
+static int sparse_check(struct tar *t, struct err *e)
 {
 	uint64_t at = 0, stored = 0;
 
@@ -75,7 +75,7 @@ int sparse_old_gnu(struct tar *t, const uint8_t header[TAR_BLOCK], struct err *e
 		more = block[X_EXTENDED];
 	}
 	t->left = stored;
-	return check(t, e);
+	return sparse_check(t, e);
 }
 
 /* One decimal line of the 1.0 map, which runs over blocks. */
@@ -128,9 +128,9 @@ int sparse_pax(struct tar *t, struct err *e)
 	if (pax->sparse_major > 1 || pax->sparse_minor > (has_map ? 0 : 1))
 		return tar_bad(t, e, "a sparse format newer than pax 1.0");
 	if (!pax->has_realsize)
-		return tar_bad(t, e, "a sparse file without its size");
+		return tar_bad(t, e, "a sparse file without a size");
 	t->entry.size = pax->realsize;
 	if (has_map && read_map(t, e) < 0)
 		return -1;
-	return check(t, e);
+	return sparse_check(t, e);
 }

@@ -52,7 +52,7 @@ int tar_decimal(const char *p, size_t n, uint64_t *out)
 	return 0;
 }
 
-/* Two's complement, big end first, marked by the top bit; bit 6 is the sign. */
+/* GNU's base 256: two's complement, big-endian. The top bit marks this format, bit 6 is the sign. */
 static int base256(const uint8_t *p, size_t n, int64_t *out)
 {
 	bool negative = p[0] & 0x40;
@@ -124,7 +124,7 @@ int tar_block(struct tar *t, uint8_t block[TAR_BLOCK], struct err *e)
 	int r;
 
 	if (t->left < TAR_BLOCK)
-		return tar_bad(t, e, "sparse map behind the entry's end");
+		return tar_bad(t, e, "the sparse map goes beyond the entry's end");
 	r = next_block(t, block, e);
 	if (r == 0)
 		return tar_bad(t, e, "the archive ends inside an entry");
@@ -133,7 +133,7 @@ int tar_block(struct tar *t, uint8_t block[TAR_BLOCK], struct err *e)
 }
 
 /* Skips n bytes, or appends them to `into`. */
-static int take(struct tar *t, uint64_t n, struct buf *into, struct err *e)
+static int tar_take(struct tar *t, uint64_t n, struct buf *into, struct err *e)
 {
 	while (n > 0) {
 		const uint8_t *p;
@@ -158,7 +158,7 @@ static bool is_zero(const uint8_t *p, size_t n)
 	return n == 0 || (p[0] == 0 && memcmp(p, p + 1, n - 1) == 0);
 }
 
-/* Behind the first zero block: another one, which writers pad to their own block size, and nothing else. */
+/* After the first zero block only zeros may follow: the second zero block, and the padding that writers add. */
 static int only_zeros_left(struct tar *t, struct err *e)
 {
 	const uint8_t *p;
@@ -166,7 +166,7 @@ static int only_zeros_left(struct tar *t, struct err *e)
 
 	while ((n = inflate_peek(t->in, &p, e)) > 0) {
 		if (!is_zero(p, (size_t)n))
-			return inflate_damaged(t->in, e, "tar: bytes behind the end of the archive");
+			return inflate_damaged(t->in, e, "tar: bytes after the end of the archive");
 		inflate_skip(t->in, (size_t)n);
 	}
 	return (int)n;
@@ -180,7 +180,7 @@ static int check_sum(struct tar *t, const uint8_t *h, struct err *e)
 		uint8_t byte = i >= H_CHECKSUM && i < H_CHECKSUM + 8 ? ' ' : h[i];
 
 		sum += byte;
-		signed_sum += (int8_t)byte; /* as some old writers added it up */
+		signed_sum += (int8_t)byte; /* some old writers summed signed bytes */
 	}
 	if (header_number(t, h, H_CHECKSUM, 8, "not a tar header", &want, e) < 0)
 		return -1;
@@ -189,7 +189,7 @@ static int check_sum(struct tar *t, const uint8_t *h, struct err *e)
 
 /* ---- entries ---- */
 
-static void forget_entry(struct tar *t)
+static void tar_forget_entry(struct tar *t)
 {
 	t->entry = (struct tar_entry){ .name = "", .link = "" };
 	t->pax = (struct tar_pax){ .sparse_major = -1, .sparse_minor = -1 };
@@ -228,7 +228,7 @@ static int entry_type(struct tar *t, uint8_t flag, struct err *e)
 	size_t n = strlen(t->entry.name);
 
 	switch (flag) {
-	case '\0': /* before POSIX a directory was a name with a slash behind it */
+	case '\0': /* before POSIX a directory was a name that ends with a slash */
 		t->entry.type = n > 0 && t->entry.name[n - 1] == '/' ? TAR_DIR : TAR_FILE;
 		return 0;
 	case '0': case '7': case 'S': t->entry.type = TAR_FILE; return 0;
@@ -290,8 +290,8 @@ static int entry_size(struct tar *t, const uint8_t *h, struct err *e)
 		size = (int64_t)t->pax.size;
 	if (size < 0 || size > INT64_MAX - TAR_BLOCK)
 		return tar_bad(t, e, "bad size");
-	/* Links, directories and devices have no body, whatever their size says: so read by Go, and so by
-	 * containerd. */
+	/* Links, directories and devices have no body, even if their size is not 0: Go, and so containerd, reads them
+	 * in this way. */
 	t->left = t->entry.type == TAR_FILE ? (uint64_t)size : 0;
 	t->padding = -t->left & (TAR_BLOCK - 1);
 	t->entry.size = t->left;
@@ -320,7 +320,7 @@ static int read_entry(struct tar *t, const uint8_t *h, struct err *e)
 	return entry_type(t, h[H_TYPE], e) < 0 || entry_numbers(t, h, e) < 0 || entry_size(t, h, e) < 0 ? -1 : 0;
 }
 
-/* A body that describes the next entry. */
+/* Reads an extended header: an entry whose body describes the next entry. */
 static int read_meta(struct tar *t, const uint8_t *h, struct err *e)
 {
 	struct buf *into = h[H_TYPE] == 'x' ? &t->text : h[H_TYPE] == 'L' ? &t->long_name : &t->long_link;
@@ -331,13 +331,13 @@ static int read_meta(struct tar *t, const uint8_t *h, struct err *e)
 	if (size < 0 || size > TAR_META_MAX)
 		return tar_bad(t, e, "an extended header of more than 1 MiB");
 	if (h[H_TYPE] == 'g')
-		return take(t, ((uint64_t)size + TAR_BLOCK - 1) & ~(uint64_t)(TAR_BLOCK - 1), NULL, e);
+		return tar_take(t, ((uint64_t)size + TAR_BLOCK - 1) & ~(uint64_t)(TAR_BLOCK - 1), NULL, e);
 	buf_free(into);
-	if (take(t, (uint64_t)size, into, e) < 0 || take(t, -(uint64_t)size & (TAR_BLOCK - 1), NULL, e) < 0)
+	if (tar_take(t, (uint64_t)size, into, e) < 0 || tar_take(t, -(uint64_t)size & (TAR_BLOCK - 1), NULL, e) < 0)
 		return -1;
 	if (h[H_TYPE] == 'x')
 		return pax_parse(t, e);
-	/* GNU counts the NUL; one in the middle ends the name, as in a plain header. */
+	/* GNU's length includes the NUL. A NUL in the middle ends the name, as in a plain header. */
 	buf_append(into, "", 1);
 	return 0;
 }
@@ -348,10 +348,10 @@ int tar_next(struct tar *t, const struct tar_entry **entry, struct err *e)
 	bool meta = false;
 	int r;
 
-	if (take(t, t->left + t->padding, NULL, e) < 0)
+	if (tar_take(t, t->left + t->padding, NULL, e) < 0)
 		return -1;
 	t->left = t->padding = 0;
-	forget_entry(t);
+	tar_forget_entry(t);
 	while ((r = next_block(t, h, e)) > 0) {
 		if (is_zero(h, TAR_BLOCK)) {
 			r = 0;
@@ -371,7 +371,7 @@ int tar_next(struct tar *t, const struct tar_entry **entry, struct err *e)
 		return 1;
 	}
 	if (r == 0 && meta)
-		return tar_bad(t, e, "the archive ends behind an extended header");
+		return tar_bad(t, e, "the archive ends after an extended header");
 	return r < 0 ? -1 : only_zeros_left(t, e);
 }
 
@@ -398,7 +398,7 @@ ssize_t tar_data(struct tar *t, uint64_t *offset, const uint8_t **p, struct err 
 	*offset = t->done + (t->sparse ? t->pieces[t->piece].offset : 0);
 	t->done += (uint64_t)n;
 	t->left -= (uint64_t)n;
-	/* The bytes stay where they are until the next peek: skipping only moves the mark. */
+	/* inflate_skip() only moves a position: the bytes stay valid until the next inflate_peek(). */
 	inflate_skip(t->in, (size_t)n);
 	return n;
 }

@@ -1,9 +1,10 @@
-/* tar.h - the entries of a tar stream, one after the other.
+/* tar.h - reads the entries of a tar stream, one after the other.
  *
  * Formats: V7, ustar, pax, GNU (long names, base-256 numbers, old sparse), star's prefix; sparse by pax 0.0, 0.1, 1.0.
- * Names are bytes and stay so: libarchive 3.6 puts names from pax headers into Unicode NFC in a UTF-8 locale, so that
- * two files of one layer become one, and in the C locale it reports each name beyond ASCII as it reports damage.
- * What other readers skip is skipped: pax global headers (as Go's archive/tar, and so containerd), bodies of links.
+ * Names are bytes and are not converted. (libarchive 3.6 is not used for this reason: in a UTF-8 locale it converts
+ * names from pax headers to Unicode NFC, so that two files of one layer may become one; in the C locale it reports each
+ * name beyond ASCII in the same way as damage.) Pax global headers and bodies of links are skipped, as by Go's
+ * archive/tar, which containerd uses.
  * Specs: POSIX.1-2017 pax "ustar Interchange Format", "pax Header Block"; GNU tar manual, "Tar Internals". */
 #ifndef IMAGES_UNPACK_TAR_H
 #define IMAGES_UNPACK_TAR_H
@@ -36,24 +37,24 @@ struct tar_piece { /* of a file's content */
 
 struct tar_entry { /* valid until the next tar_next() */
 	enum tar_type type;
-	const char *name, *link; /* as in the tar, not to be trusted; "" when absent */
+	const char *name, *link; /* as in the tar: untrusted input; "" when absent */
 	mode_t mode;             /* permission bits, setuid, setgid, sticky */
 	uint32_t uid, gid;
-	uint64_t size;           /* of the file once it is there; 0 for all but TAR_FILE */
+	uint64_t size;           /* of the extracted file; 0 for all but TAR_FILE */
 	struct timespec mtime;
 	uint32_t major, minor;
 	const struct tar_xattr *xattrs;
 	size_t nxattrs;
 };
 
-/* What pax headers say of the next entry; values point into `text` of struct tar. */
+/* The pax headers of the next entry; values point into `text` of struct tar. */
 struct tar_pax {
-	const char *path, *linkpath, *sparse_name; /* NULL: not said */
+	const char *path, *linkpath, *sparse_name; /* NULL: absent */
 	bool has_size, has_uid, has_gid, has_mtime, has_realsize;
 	uint64_t size, realsize;
 	uint32_t uid, gid;
 	struct timespec mtime;
-	int sparse_major, sparse_minor; /* -1: not said */
+	int sparse_major, sparse_minor; /* -1: absent */
 };
 
 struct tar {
@@ -65,7 +66,7 @@ struct tar {
 	char name[256 + 1], link[100 + 1]; /* of the plain header */
 	struct tar_xattr *xattrs;
 	size_t nxattrs, room_xattrs;
-	uint64_t left, padding;       /* stored bytes of this entry not yet read, and what fills its last block */
+	uint64_t left, padding;       /* stored bytes of this entry not yet read, and the padding of its last block */
 	bool sparse;
 	struct tar_piece *pieces;     /* ascending, not overlapping, within entry.size */
 	size_t npieces, room_pieces, piece;
@@ -75,11 +76,11 @@ struct tar {
 void tar_open(struct tar *t, struct inflate *in);
 void tar_close(struct tar *t);
 
-/* 1: *e holds the next entry; 0: the archive ended as it should, nothing but zeros behind it; -1: INVALID_ARGUMENT or
- * what inflate_peek() said. */
+/* 1: *entry is the next entry; 0: the archive ended in order, with only zeros after it; -1: INVALID_ARGUMENT, or the
+ * error of inflate_peek(). */
 int tar_next(struct tar *t, const struct tar_entry **entry, struct err *e);
 
-/* The next bytes of a file: where they belong, *p and how many; 0 at its end (holes are left out). */
+/* The next bytes of a file: their offset in it, *p and how many; 0 at its end. Holes are left out. */
 ssize_t tar_data(struct tar *t, uint64_t *offset, const uint8_t **p, struct err *e);
 
 /* ---- between tar.c, pax.c and sparse.c ---- */

@@ -40,7 +40,7 @@ void tarout_close(struct tarout *p)
 	buf_free(&p->out);
 }
 
-static int flush(struct tarout *p, struct err *e)
+static int tarout_flush(struct tarout *p, struct err *e)
 {
 	while (p->out.len > 0)
 		if (buf_write(&p->out, p->fd) < 0 && errno != EINTR)
@@ -51,27 +51,27 @@ static int flush(struct tarout *p, struct err *e)
 	return 0;
 }
 
-static int put(struct tarout *p, const void *bytes, size_t n, struct err *e)
+static int tarout_put(struct tarout *p, const void *bytes, size_t n, struct err *e)
 {
 	buf_append(&p->out, bytes, n);
-	return p->out.len >= FLUSH_BYTES ? flush(p, e) : 0;
+	return p->out.len >= FLUSH_BYTES ? tarout_flush(p, e) : 0;
 }
 
-static int pad(struct tarout *p, uint64_t size, struct err *e)
+static int tarout_pad(struct tarout *p, uint64_t size, struct err *e)
 {
-	return put(p, zeros, (size_t)(-size & (TAR_BLOCK - 1)), e);
+	return tarout_put(p, zeros, (size_t)(-size & (TAR_BLOCK - 1)), e);
 }
 
 /* n bytes of content were put. */
-static int taken(struct tarout *p, size_t n, struct err *e)
+static int tarout_taken(struct tarout *p, size_t n, struct err *e)
 {
 	p->left -= n;
-	return p->left == 0 ? pad(p, p->size, e) : 0;
+	return p->left == 0 ? tarout_pad(p, p->size, e) : 0;
 }
 
 /* ---- headers ---- */
 
-/* Does it fit in n bytes, one of them the NUL? Written if so. */
+/* Writes the value if it fits into n bytes with its NUL. false: it does not. */
 static bool put_octal(uint8_t *field, size_t n, int64_t value)
 {
 	char text[32];
@@ -115,7 +115,7 @@ static void put_time_record(struct buf *pax, const struct timespec *t)
 {
 	char text[48];
 
-	if (t->tv_sec < 0 && t->tv_nsec > 0) /* -1.5 is two seconds back and half a one on */
+	if (t->tv_sec < 0 && t->tv_nsec > 0) /* -1.5 s is tv_sec -2 and tv_nsec 500000000 */
 		snprintf(text, sizeof(text), "-%" PRId64 ".%09ld", -((int64_t)t->tv_sec + 1), 1000000000 - t->tv_nsec);
 	else
 		snprintf(text, sizeof(text), "%" PRId64 ".%09ld", (int64_t)t->tv_sec, t->tv_nsec);
@@ -148,7 +148,7 @@ static uint8_t type_flag(enum tar_type type)
 	return (uint8_t)flags[type];
 }
 
-/* What the plain header cannot say goes into pax. */
+/* Values that do not fit into the plain header go into the pax header. */
 static void make_header(uint8_t h[TAR_BLOCK], struct buf *pax, const struct tar_entry *n)
 {
 	static const struct {
@@ -201,7 +201,9 @@ static int put_pax(struct tarout *p, const struct buf *pax, struct err *e)
 	put_octal(h + H_SIZE, LONG_SIZE, (int64_t)pax->len);
 	put_octal(h + H_MTIME, LONG_SIZE, 0);
 	finish_header(h);
-	return put(p, h, TAR_BLOCK, e) < 0 || put(p, pax->at, pax->len, e) < 0 ? -1 : pad(p, pax->len, e);
+	if (tarout_put(p, h, TAR_BLOCK, e) < 0 || tarout_put(p, pax->at, pax->len, e) < 0)
+		return -1;
+	return tarout_pad(p, pax->len, e);
 }
 
 int tarout_entry(struct tarout *p, const struct tar_entry *entry, struct err *e)
@@ -218,7 +220,7 @@ int tarout_entry(struct tarout *p, const struct tar_entry *entry, struct err *e)
 	if (pax.len > 0)
 		r = put_pax(p, &pax, e);
 	buf_free(&pax);
-	if (r < 0 || put(p, h, TAR_BLOCK, e) < 0)
+	if (r < 0 || tarout_put(p, h, TAR_BLOCK, e) < 0)
 		return err_wrap(e, "%.200s", n.name);
 	p->size = p->left = n.size;
 	return 0;
@@ -227,7 +229,7 @@ int tarout_entry(struct tarout *p, const struct tar_entry *entry, struct err *e)
 int tarout_data(struct tarout *p, const void *bytes, size_t n, struct err *e)
 {
 	assert(n <= p->left);
-	return put(p, bytes, n, e) < 0 ? -1 : taken(p, n, e);
+	return tarout_put(p, bytes, n, e) < 0 ? -1 : tarout_taken(p, n, e);
 }
 
 int tarout_copy(struct tarout *p, int from, struct err *e)
@@ -249,7 +251,7 @@ int tarout_copy(struct tarout *p, int from, struct err *e)
 			n = (ssize_t)want;
 		}
 		buf_added(&p->out, (size_t)n);
-		if (taken(p, (size_t)n, e) < 0 || (p->out.len >= FLUSH_BYTES && flush(p, e) < 0))
+		if (tarout_taken(p, (size_t)n, e) < 0 || (p->out.len >= FLUSH_BYTES && tarout_flush(p, e) < 0))
 			return -1;
 	}
 	return cut;
@@ -258,5 +260,7 @@ int tarout_copy(struct tarout *p, int from, struct err *e)
 int tarout_end(struct tarout *p, struct err *e)
 {
 	assert(p->left == 0);
-	return put(p, zeros, TAR_BLOCK, e) < 0 || put(p, zeros, TAR_BLOCK, e) < 0 ? -1 : flush(p, e);
+	if (tarout_put(p, zeros, TAR_BLOCK, e) < 0 || tarout_put(p, zeros, TAR_BLOCK, e) < 0)
+		return -1;
+	return tarout_flush(p, e);
 }

@@ -1,8 +1,8 @@
-/* tarout.h - the entries of a tar, written: what tar.h reads, from the same struct.
+/* tarout.h - writes the entries of a tar; the counterpart of tar.h, with the same struct.
  *
- * ustar, with a pax header in front of what does not fit: long names, big numbers, nanoseconds, extended attributes.
- * Spec: POSIX.1-2017 pax "ustar Interchange Format", "pax Extended Header"; attributes as SCHILY.xattr.*, as Go and
- * GNU tar have them. */
+ * The format is ustar. Long names, big numbers, nanoseconds and extended attributes, which do not fit into it, go into
+ * a pax header before the entry. Spec: POSIX.1-2017 pax "ustar Interchange Format", "pax Extended Header"; attributes
+ * as SCHILY.xattr.*, as Go and GNU tar write them. */
 #ifndef IMAGES_UNPACK_TAROUT_H
 #define IMAGES_UNPACK_TAROUT_H
 
@@ -16,20 +16,21 @@
 struct tarout {
 	int fd;              /* borrowed */
 	struct buf out;      /* not yet written */
-	uint64_t size, left; /* of the last entry's content, and what it still waits for */
+	uint64_t size, left; /* of the last entry's content: all bytes, and those that are still to be written */
 };
 
 void tarout_open(struct tarout *p, int fd);
 void tarout_close(struct tarout *p);
 
-/* A file's content, entry->size bytes, must follow by tarout_data() or tarout_copy(); nothing else has any. INTERNAL,
- * or RESOURCE_EXHAUSTED for a full disk, here and below. */
+/* After a file's entry its content, entry->size bytes, must follow by tarout_data() or tarout_copy(); other entries
+ * have no content. INTERNAL, or RESOURCE_EXHAUSTED for a full disk, here and below. */
 int tarout_entry(struct tarout *p, const struct tar_entry *entry, struct err *e);
 int tarout_data(struct tarout *p, const void *bytes, size_t n, struct err *e);
 
-/* All of the entry's content from `from`. One that became shorter meanwhile is filled up with zeros: 1; else 0, -1. */
+/* Copies all of the entry's content from `from`. 0; 1: the file became shorter meanwhile, and zeros fill the rest; -1.
+ * */
 int tarout_copy(struct tarout *p, int from, struct err *e);
 
-int tarout_end(struct tarout *p, struct err *e); /* the two empty blocks, and all of it in the file */
+int tarout_end(struct tarout *p, struct err *e); /* writes the two empty blocks and all that is not yet written */
 
 #endif

@@ -1,7 +1,7 @@
 /* tree.c - see tree.h.
  *
- * A level of the walk is the list of subdirectories still to visit, read in one go when it is entered, and the
- * directory's own device and inode number, by which the way back up is checked. */
+ * A level of the walk has the list of subdirectories that are still to be visited, read when the directory is entered,
+ * and the directory's device and inode number, which are checked on the way back up. */
 #include "images/unpack/tree.h"
 
 #include <dirent.h>
@@ -27,7 +27,7 @@ struct subdir {
 
 struct level {
 	struct level *up;
-	struct subdir *todo; /* the first is the one being visited, while we are below */
+	struct subdir *todo; /* while the walk is below this level, it is in the first of these */
 	dev_t dev;
 	ino_t ino;
 };
@@ -35,10 +35,10 @@ struct level {
 struct walk {
 	bool remove;
 	const char *label; /* or NULL */
-	struct level *level; /* where `fd` is */
+	struct level *level; /* of the directory `fd` */
 	int fd;
 	struct tree_usage usage;
-	struct inodes *seen; /* with more than one link; usage only */
+	struct inodes *seen; /* the inodes with more than one link; for tree_usage() only */
 	int failures;
 	struct err first;
 };
@@ -73,7 +73,7 @@ static bool inodes_add(struct inodes *set, dev_t dev, ino_t ino)
 	return true;
 }
 
-static void count(struct walk *w, const struct stat *st)
+static void tree_count(struct walk *w, const struct stat *st)
 {
 	if (st->st_nlink > 1 && !S_ISDIR(st->st_mode) && !inodes_add(w->seen, st->st_dev, st->st_ino))
 		return;
@@ -83,13 +83,13 @@ static void count(struct walk *w, const struct stat *st)
 
 /* ---- removing one name ---- */
 
-static void failed(struct walk *w, const char *what, const char *name)
+static void tree_failed(struct walk *w, const char *what, const char *name)
 {
 	if (w->failures++ == 0)
 		err_os(&w->first, ERR_INTERNAL, "%s %s", what, log_quote(name));
 }
 
-/* chattr +i and +a, which a container with CAP_LINUX_IMMUTABLE may have set. */
+/* The flags of chattr +i and +a, which a container with CAP_LINUX_IMMUTABLE may have set. */
 static bool take_flags_off(int fd)
 {
 	int flags;
@@ -100,19 +100,19 @@ static bool take_flags_off(int fd)
 	return ioctl(fd, FS_IOC_SETFLAGS, &flags) == 0;
 }
 
-static bool unlock(int dir, const char *name)
+static bool tree_unlock(int dir, const char *name)
 {
 	struct stat st;
 	auto_fd int child = -1;
 	bool changed = take_flags_off(dir);
 
-	/* Opening a device or a fifo has effects of its own; those cannot carry the flags. */
+	/* Devices and fifos are not opened: to open them has side effects, and they cannot have the flags. */
 	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode)))
 		child = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	return take_flags_off(child) || changed;
 }
 
-/* 0: gone. 1: a directory that is not empty, or may not be; the caller walks it. -1: noted as failed. */
+/* 0: removed. 1: a directory, which may not be empty; the caller walks it. -1: failed, and counted. */
 static int remove_name(struct walk *w, int dir, const char *name, bool is_dir)
 {
 	int flag = is_dir ? AT_REMOVEDIR : 0;
@@ -124,10 +124,10 @@ static int remove_name(struct walk *w, int dir, const char *name, bool is_dir)
 			return 1;
 		if (is_dir && (errno == ENOTEMPTY || errno == EEXIST))
 			return 1;
-		if (attempt > 0 || errno != EPERM || !unlock(dir, name))
+		if (attempt > 0 || errno != EPERM || !tree_unlock(dir, name))
 			break;
 	}
-	failed(w, "remove", name);
+	tree_failed(w, "remove", name);
 	return -1;
 }
 
@@ -135,7 +135,8 @@ static int remove_name(struct walk *w, int dir, const char *name, bool is_dir)
 
 #define LABEL_XATTR "security.selinux"
 
-/* By a path that ends in the open directory's own name for it, so that only the last component could be a link. */
+/* The path goes through the open directory's fd, so that only its last component could be a symlink, which the l-calls
+ * do not follow. */
 static void label_name(struct walk *w, int dir, const char *name)
 {
 	char path[32 + NAME_MAX + 1], now[512];
@@ -147,12 +148,12 @@ static void label_name(struct walk *w, int dir, const char *name)
 	if (n > 0 && strnlen(now, (size_t)n) == size - 1 && memcmp(now, w->label, size - 1) == 0)
 		return;
 	if (lsetxattr(path, LABEL_XATTR, w->label, size, 0) < 0 && errno != ENOENT && errno != ENOTSUP)
-		failed(w, "label", name);
+		tree_failed(w, "label", name);
 }
 
 /* ---- the walk ---- */
 
-static void visit(struct walk *w, const char *name, bool is_dir)
+static void tree_visit(struct walk *w, const char *name, bool is_dir)
 {
 	struct subdir *s;
 	struct stat st;
@@ -163,7 +164,7 @@ static void visit(struct walk *w, const char *name, bool is_dir)
 		if (w->label)
 			label_name(w, w->fd, name);
 		else
-			count(w, &st);
+			tree_count(w, &st);
 		is_dir = S_ISDIR(st.st_mode);
 	} else if (!is_dir && remove_name(w, w->fd, name, false) == 1) {
 		is_dir = true;
@@ -190,11 +191,11 @@ static int read_level(struct walk *w)
 	}
 	for (struct dirent *n; (errno = 0, n = readdir(d));)
 		if (strcmp(n->d_name, ".") != 0 && strcmp(n->d_name, "..") != 0)
-			visit(w, n->d_name, n->d_type == DT_DIR);
+			tree_visit(w, n->d_name, n->d_type == DT_DIR);
 	return errno ? -1 : 0;
 }
 
-static void drop_first(struct level *l)
+static void tree_drop_first(struct level *l)
 {
 	struct subdir *s = l->todo;
 
@@ -202,8 +203,8 @@ static void drop_first(struct level *l)
 	free(s);
 }
 
-/* Into the directory `fd`, which becomes the walk's. */
-static int enter(struct walk *w, int fd)
+/* Enters the directory `fd`, which the walk owns from now on. */
+static int tree_enter(struct walk *w, int fd)
 {
 	struct level *l = new_zero(struct level);
 	struct stat st;
@@ -220,8 +221,8 @@ static int enter(struct walk *w, int fd)
 	return read_level(w);
 }
 
-/* Back to the level above, whose first subdirectory we were in. */
-static int leave(struct walk *w)
+/* Goes back to the level above; the directory that is left is the first in that level's list. */
+static int tree_leave(struct walk *w)
 {
 	struct level *l = w->level, *up = l->up;
 	struct stat st;
@@ -241,8 +242,8 @@ static int leave(struct walk *w)
 		return -1;
 	}
 	if (w->remove && remove_name(w, fd, up->todo->name, true) == 1)
-		failed(w, "remove", up->todo->name);
-	drop_first(up);
+		tree_failed(w, "remove", up->todo->name);
+	tree_drop_first(up);
 	return 0;
 }
 
@@ -253,7 +254,7 @@ static int walk_down(struct walk *w)
 		int fd;
 
 		if (!w->level->todo) {
-			if (leave(w) < 0)
+			if (tree_leave(w) < 0)
 				return -1;
 			continue;
 		}
@@ -261,13 +262,13 @@ static int walk_down(struct walk *w)
 		fd = w->label ? openat(w->fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 			      : path_open(w->fd, name, O_RDONLY | O_DIRECTORY);
 		if (fd >= 0) {
-			if (enter(w, fd) < 0)
+			if (tree_enter(w, fd) < 0)
 				return -1;
 			continue;
 		}
 		if (errno != ENOENT && errno != ENOTDIR && (w->remove || errno != EXDEV))
-			failed(w, "enter", name);
-		drop_first(w->level);
+			tree_failed(w, "enter", name);
+		tree_drop_first(w->level);
 	}
 	return 0;
 }
@@ -278,7 +279,7 @@ static void walk_close(struct walk *w)
 		struct level *l = w->level;
 
 		while (l->todo)
-			drop_first(l);
+			tree_drop_first(l);
 		w->level = l->up;
 		free(l);
 	}
@@ -286,7 +287,7 @@ static void walk_close(struct walk *w)
 		close(w->fd);
 }
 
-static int outcome(const struct walk *w, struct err *e)
+static int tree_outcome(const struct walk *w, struct err *e)
 {
 	if (w->failures == 0)
 		return 0;
@@ -300,15 +301,15 @@ int tree_remove(int dir_fd, const char *name, struct err *e)
 	int fd, r = remove_name(&w, dir_fd, name, false);
 
 	if (r == 1 && (fd = path_open(dir_fd, name, O_RDONLY | O_DIRECTORY)) >= 0) {
-		if (enter(&w, fd) < 0 || walk_down(&w) < 0)
-			failed(&w, "walk", name);
+		if (tree_enter(&w, fd) < 0 || walk_down(&w) < 0)
+			tree_failed(&w, "walk", name);
 		if (remove_name(&w, dir_fd, name, true) == 1)
-			failed(&w, "remove", name);
+			tree_failed(&w, "remove", name);
 	} else if (r == 1) {
-		failed(&w, "enter", name);
+		tree_failed(&w, "enter", name);
 	}
 	walk_close(&w);
-	return outcome(&w, e);
+	return tree_outcome(&w, e);
 }
 
 int tree_usage(const char *path, struct tree_usage *out, struct err *e)
@@ -320,13 +321,13 @@ int tree_usage(const char *path, struct tree_usage *out, struct err *e)
 
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return err_os(e, ERR_INTERNAL, "measure %s", path);
-	count(&w, &st);
-	if (enter(&w, fd) < 0 || walk_down(&w) < 0)
-		failed(&w, "walk", path);
+	tree_count(&w, &st);
+	if (tree_enter(&w, fd) < 0 || walk_down(&w) < 0)
+		tree_failed(&w, "walk", path);
 	walk_close(&w);
 	free(seen.slots);
 	*out = w.usage;
-	return outcome(&w, e);
+	return tree_outcome(&w, e);
 }
 
 int tree_label(const char *path, const char *label, struct err *e)
@@ -345,8 +346,8 @@ int tree_label(const char *path, const char *label, struct err *e)
 		return err_os(e, ERR_INTERNAL, "open %s", up);
 	label_name(&w, dir, slash + 1);
 	fd = openat(dir, slash + 1, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd >= 0 ? enter(&w, fd) < 0 || walk_down(&w) < 0 : errno != ENOTDIR)
-		failed(&w, "walk", path);
+	if (fd >= 0 ? tree_enter(&w, fd) < 0 || walk_down(&w) < 0 : errno != ENOTDIR)
+		tree_failed(&w, "walk", path);
 	walk_close(&w);
-	return outcome(&w, e);
+	return tree_outcome(&w, e);
 }

@@ -1,4 +1,4 @@
-/* view.h - what a stack of layer directories shows together, read without mounting it.
+/* view.h - finds files in a stack of layer directories as overlayfs would show them, without a mount.
  * Spec: kernel Documentation/filesystems/overlayfs.rst, "whiteouts and opaque directories". */
 #ifndef IMAGES_UNPACK_VIEW_H
 #define IMAGES_UNPACK_VIEW_H
@@ -20,10 +20,11 @@ struct view_hit {
 	struct stat st;
 };
 
-/* What is at `path` (canonical), itself and not where it points to. 1 and *hit; 0: nothing is seen there; -1, errno. */
-int view_look(const struct view *v, const char *path, struct view_hit *hit);
+/* Finds `path` (canonical); a symlink itself, not its target. 1: found, *hit is set; 0: there is no such file; -1,
+ * errno. */
+int view_look(const struct view *view, const char *path, struct view_hit *hit);
 
-/* The same, following symlinks above the last component inside the view. Links that go round in circles: 0. */
-int view_find(const struct view *v, const char *path, struct view_hit *hit);
+/* The same, but symlinks above the last component are followed inside the view. 0 also for a loop of symlinks. */
+int view_find(const struct view *view, const char *path, struct view_hit *hit);
 
 #endif

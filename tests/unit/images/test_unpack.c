@@ -279,9 +279,9 @@ static void each_bad_end(void)
 		{ 0, "ok bytes=1\n", "", ERR_INTERNAL, "cannot be parsed", false },
 		{ 0, OK_LINE "more", "", ERR_INTERNAL, "cannot be parsed", false },
 		{ 0, "ok bytes=-1 inodes=1 self_contained=1 finished=1 xattrs_left_out=0\n", "", ERR_INTERNAL,
-		  "no sense", false },
+		  "cannot be parsed", false },
 		{ 0, "ok bytes=1 inodes=1 self_contained=2 finished=1 xattrs_left_out=0\n", "", ERR_INTERNAL,
-		  "no sense", false },
+		  "cannot be parsed", false },
 		{ 256, OK_LINE, "", ERR_INTERNAL, "cannot be parsed", false },
 		{ 256, "error NOT_FOUND x\n", "", ERR_INTERNAL, "cannot be parsed", false },
 		{ 0, OK_LINE, "", ERR_INTERNAL, "rename", true }, /* nothing there to move */

@@ -108,7 +108,7 @@ static void other_spellings(void)
 static void faults_name_their_line(void)
 {
 	ok(refused("\n\nserver =", "/certs/d/hosts.toml:3: "));
-	ok(refused("server = \"a\" x", ":1: something stands behind"));
+	ok(refused("server = \"a\" x", ":1: unexpected text after the value"));
 	ok(refused("server = \"a", ":1: the string does not end"));
 	ok(refused("server = \"\"\"a\"\"\"", "several lines"));
 	ok(refused("[[host]]", "arrays of tables"));
@@ -124,7 +124,7 @@ static void faults_name_their_line(void)
 	ok(refused("x = \"\\q\"", "escape"));
 	ok(refused("x = \"\\ud800\"", "escape"));
 	ok(refused("x = \"\xff\"", "UTF-8"));
-	ok(refused("a = 1\na.b = 2", "no table"));
+	ok(refused("a = 1\na.b = 2", "not a table"));
 }
 
 static void faults_of_meaning(void)

@@ -192,7 +192,7 @@ static void broken_tars(void)
 	PACK(&t, "f", .data = "x");
 	pack_end(&t);
 	PACK(&t, "hidden", .data = "behind the end");
-	ok(refused(&t, "error INVALID_ARGUMENT tar: bytes behind the end of the archive"));
+	ok(refused(&t, "error INVALID_ARGUMENT tar: bytes after the end of the archive"));
 	PACK(&t, "f", .type = 'V');
 	ok(refused(&t, "entries of type 0x56 are not supported"));
 	pack_pax(&t, "path", "a\0b", 3);
@@ -200,14 +200,14 @@ static void broken_tars(void)
 	ok(refused(&t, "error INVALID_ARGUMENT tar: a NUL in a name"));
 	pack_pax(&t, "size", "99999999999999999999", -1);
 	PACK(&t, "f");
-	ok(refused(&t, "a pax header has a number that is none"));
+	ok(refused(&t, "a malformed number in a pax header"));
 	pack_pax(&t, "uid", "-1", -1);
 	PACK(&t, "f");
-	ok(refused(&t, "a pax header has a number that is none"));
+	ok(refused(&t, "a malformed number in a pax header"));
 	PACK(&t, "f", .type = 'x', .data = "999 path=x\n");
 	ok(refused(&t, "a pax record is malformed"));
 	PACK(&t, "f", .type = 'x', .data = "9 path=x\n");
-	ok(refused(&t, "the archive ends behind an extended header"));
+	ok(refused(&t, "the archive ends after an extended header"));
 	memset(name, 'n', 300);
 	PACK(&t, name, .data = "x");
 	ok(refused(&t, "the name is too long"));

@@ -74,7 +74,7 @@ static void many_members_and_frames(void)
 	buf_append(&gz, "\0\0\0\0\0\0\0\0\0", 9);
 	ok(layer_run("padded", TAR "+gzip", &gz, &t));
 	buf_append(&gz, "x", 1);
-	ok(!layer_run("garbage", TAR "+gzip", &gz, &t) && layer_says("INVALID_ARGUMENT gzip: bytes behind the end"));
+	ok(!layer_run("garbage", TAR "+gzip", &gz, &t) && layer_says("INVALID_ARGUMENT gzip: bytes after the end"));
 	buf_append(&zst, "xxxx", 4);
 	ok(!layer_run("zgarbage", TAR "+zstd", &zst, &t) && layer_says("INVALID_ARGUMENT zstd:"));
 	buf_free(&t);
