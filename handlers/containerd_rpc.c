@@ -4,7 +4,8 @@
  * cAdvisor takes the last element of a cgroup's path as an id and asks for the container with that id. Pod, container
  * and image of its series come from the labels in the answer. Network series belong to the sandbox: cAdvisor reads
  * /proc/PID/net/dev of the sandbox's task. A sandbox without a process of its own therefore answers with the process of
- * a container. Spec: containerd api/services, containers and tasks v1; wire facts in cri/containerd.proto. */
+ * a container. Spec: containerd api/services, containers and tasks v1; wire facts in cri/containerd.proto.
+ * (ARCHITECTURE H8) */
 #include <string.h>
 
 #include "containerd.pb-c.h"

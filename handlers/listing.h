@@ -3,7 +3,7 @@
  * A listing has the objects that exist when the call comes, each once. An object that is removed meanwhile is left out.
  * A List answers with one message. A Stream sends batches of up to 100 items or 256 KiB, and waits between them until
  * the client has taken the last batch. Every response type of both has one repeated message field. So a kind only names
- * the objects and makes one item. */
+ * the objects and makes one item. (ARCHITECTURE H3) */
 #ifndef HANDLERS_LISTING_H
 #define HANDLERS_LISTING_H
 

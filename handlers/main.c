@@ -6,7 +6,7 @@
  * are open before recovery, but only Version and Status are served until it has ended. SIGTERM drains the CRI
  * connections and ends crispd; the containers and the keeper run on. SIGHUP does the same when the configuration file
  * has no error; the keeper then starts the next crispd, which reads it. Exit codes: 0; 1 a failure at start; 64 usage;
- * 78 configuration. */
+ * 78 configuration. (ARCHITECTURE K12) */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -155,7 +155,8 @@ static void label_trees(const char *label, const char *const *paths, start_label
 }
 
 /* Files that are made in these directories inherit their SELinux type. An overlay mount has a context of its own, but
- * for a program that is mapped from it the kernel also checks the file in the layer or in the upper directory (6.1). */
+ * for a program that is mapped from it the kernel also checks the file in the layer or in the upper directory (6.1).
+ * (ARCHITECTURE I11) */
 static int label_root(struct err *e)
 {
 	static const char *const names[] = { "layers", "ingest", "snapshots" };
@@ -359,7 +360,7 @@ static void raise_file_limit(void)
 }
 
 /* At the first big message glibc raises both thresholds, and then it never returns such memory to the kernel: 19 MiB
- * stayed resident, with the thresholds pinned 2 MiB. */
+ * stayed resident, with the thresholds pinned 2 MiB. (ARCHITECTURE R10) */
 static void pin_malloc(void)
 {
 	mallopt(M_MMAP_THRESHOLD, 128 << 10);

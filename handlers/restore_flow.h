@@ -6,7 +6,7 @@
  * changes that the archive holds. StartContainer then restores the processes instead of starting a process. Archives of
  * CRI-O and containerd work too (checkpoint_dump.h). CRIU restores the credentials that stand in the archive: a client
  * that may name an archive here must be trusted like root. Spec: none; as containerd (container_checkpoint_linux.go)
- * and CRI-O (container_restore.go) do it. */
+ * and CRI-O (container_restore.go) do it. (ARCHITECTURE C6, C7) */
 #ifndef HANDLERS_RESTORE_FLOW_H
 #define HANDLERS_RESTORE_FLOW_H
 

@@ -112,7 +112,7 @@ void sandbox_flow_run(struct rpc *r, const struct sandbox_config *config)
 		return rpc_fail(r, &e);
 	}
 	/* A pod whose handler has no program is refused: its containers could never start, and it would hold an
-	 * address. */
+	 * address. (ARCHITECTURE P9) */
 	if (sandbox_check(config, &e) < 0 || runtime_usable(handler, &e) < 0)
 		return rpc_fail(r, &e);
 	s = sandbox_new(config);

@@ -1,6 +1,6 @@
 /* sandbox_flow.h - RunPodSandbox, StopPodSandbox and RemovePodSandbox as operations that several calls may wait for.
  *
- * An operation runs to its end even when every client that waits for it has left. */
+ * An operation runs to its end even when every client that waits for it has left. (ARCHITECTURE H1, H2) */
 #ifndef HANDLERS_SANDBOX_FLOW_H
 #define HANDLERS_SANDBOX_FLOW_H
 

@@ -2,7 +2,7 @@
  *
  * Every directory in the table is complete, for it was renamed into place. Its bytes are on the disk for certain only
  * once an image's record names it: there is one sync per image, just before the record. So a layer of another boot that
- * no image names may be damaged, and is not used. */
+ * no image names may be damaged, and is not used. (ARCHITECTURE I4) */
 #ifndef IMAGES_LAYER_H
 #define IMAGES_LAYER_H
 

@@ -7,7 +7,7 @@
  * Owners are shifted by an idmapped mount of the layers directory: one mount for any number of layers (overlayfs takes
  * idmapped lower directories from kernel 5.19). During the call it is attached at <root>/shifted, because before 6.15
  * overlayfs takes no directory of a detached mount; afterwards overlayfs has clones of it. ".." at the root of this
- * mount leads to <root>, so "../" names work from there as from the layers directory. */
+ * mount leads to <root>, so "../" names work from there as from the layers directory. (ARCHITECTURE X27) */
 #include "images/overlay.h"
 
 #include <errno.h>

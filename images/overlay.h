@@ -10,7 +10,7 @@
 #include "reactor/fields.h"
 
 /* How overlays are mounted: by fsopen(2) with one option lowerdir+ per layer (kernel 6.5), or by mount(2), whose
- * options have to fit into one page. */
+ * options have to fit into one page. (ARCHITECTURE I9) */
 enum overlay_way { OVERLAY_FSOPEN, OVERLAY_MOUNT };
 
 /* Finds out by a whole mount in a scratch directory below root which way works. root is borrowed for ever.
@@ -28,7 +28,7 @@ int overlay_mount(const struct strings *layers, const char *upper, int userns, c
 		  struct err *e);
 
 /* Without an upper part: a read-only bind mount of one layer, or a read-only overlay of several. With a label one layer
- * becomes an overlay too, because the option context= belongs to a whole file system. INTERNAL. */
+ * becomes an overlay too, because the option context= belongs to a whole file system. INTERNAL. (ARCHITECTURE I12) */
 int overlay_mount_readonly(const struct strings *layers, int userns, const char *label, const char *target,
 			   struct err *e);
 

@@ -52,7 +52,7 @@ struct child_spec {
 	 * shared. The mount itself decides whether a mount on top propagates. */
 	const char *hide_path;
 	/* When this process dies, the child has 5 s to end by itself before it is killed: half of its work is worse
-	 * than all of it. */
+	 * than all of it. (ARCHITECTURE K7) */
 	bool finish;
 	int oom_score_adj;             /* 0: as inherited; clamped to what the keeper may set */
 

@@ -3,7 +3,7 @@
  * One callback makes one read; the answers to the frames of that read leave in one write at the end of the same
  * callback. Frames submitted at other times (an operation ended, a timer fired) leave in one write at the end of the
  * turn. nghttp2 serializes only as much as the socket takes: the rest waits in the streams, where it can be counted and
- * cancelled. */
+ * cancelled. (ARCHITECTURE R2, R3) */
 #ifndef REACTOR_GRPC_SESSION_H
 #define REACTOR_GRPC_SESSION_H
 

@@ -13,7 +13,7 @@
 h2o_evloop_t *h2o_loop_get(struct err *e);
 
 /* Brings h2o's clock up to date. To be called before a callback of loop.h calls h2o: h2o counts timeouts from the time
- * of its own last turn, which may be hours ago, so that they would fire at once. */
+ * of its own last turn, which may be hours ago, so that they would fire at once. (ARCHITECTURE X1) */
 void h2o_loop_enter(void);
 
 #endif

@@ -14,7 +14,7 @@
  *
  * There are at most as many unpackers as CPUs. A download does not wait for its unpacker: until there is a free place
  * its bytes only go to the partial file, which the unpacker reads first. When a download fails with one waiter's
- * credentials, it is continued with the credentials of the next waiter. */
+ * credentials, it is continued with the credentials of the next waiter. (ARCHITECTURE I1) */
 #include "images/pull/fetch.h"
 
 #include <inttypes.h>
@@ -284,7 +284,7 @@ static void on_breath(struct timer *t)
 }
 
 /* libcurl reads a socket until it is empty, up to 100 times, before it returns to the loop. With a registry nearby that
- * was 11 ms in one callback. So after BURST_BYTES the transfer is paused for one turn of the loop. */
+ * was 11 ms in one callback. So after BURST_BYTES the transfer is paused for one turn of the loop. (ARCHITECTURE I3) */
 static bool out_of_breath(struct machine *m, size_t n)
 {
 	m->burst += n;

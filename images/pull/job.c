@@ -103,7 +103,8 @@ static struct strings one_string(const char *s, struct arena *a)
 }
 
 /* A layer may occur twice in an image, but overlayfs takes each directory only once. The layer's uppermost place is
- * enough: everything that it adds or hides at the lower place it also adds or hides at the upper one. */
+ * enough: everything that it adds or hides at the lower place it also adds or hides at the upper one.
+ * (ARCHITECTURE X21) */
 static struct strings layer_dirs(struct pull_job *j)
 {
 	struct strings out = { arena_zalloc(j->arena, (j->manifest.nlayers + 1) * sizeof(*out.at)), 0 };
