@@ -4,7 +4,7 @@
  *    |---end of input, not stdin_once---------------^
  *    |---paused for 10 s----------------------------^
  *
- * Waits on: the container's exit, its log pump, its stdin when that is full, a timer. */
+ * Waits on: the container's exit, its log pump, its stdin while that is full, a timer. */
 #include "procs/attach.h"
 
 #include <fcntl.h>
@@ -30,19 +30,19 @@ struct attach {
 	struct log_reader reader;
 	bool reading;
 	struct feed feed;
-	int in; /* of our own; -1: the container has none, or it was not asked for */
+	int in; /* a duplicate of the container's stdin; -1: it has none, or the client did not ask for it */
 	struct timer timer;
 	struct err fault;
 };
 
-static struct attach *of(struct stdio *s)
+static struct attach *attach_of(struct stdio *s)
 {
 	return container_of(s, struct attach, stdio);
 }
 
 static void stop_reading(struct attach *a)
 {
-	/* A pump that was closed meanwhile has no readers any more. */
+	/* Without a log the pump was closed meanwhile, and with it its list of readers. */
 	if (a->reading && a->container && a->container->log)
 		log_pump_unlisten(a->container->log, &a->reader);
 	a->reading = false;
@@ -59,7 +59,7 @@ static void attach_free(struct attach *a)
 	free(a);
 }
 
-static void on_report(struct timer *t)
+static void on_attach_report(struct timer *t)
 {
 	struct attach *a = container_of(t, struct attach, timer);
 	const struct stdio_events *events = a->stdio.events;
@@ -70,20 +70,20 @@ static void on_report(struct timer *t)
 	events->ended(arg, fault.code == ERR_OK ? NULL : &fault, 0);
 }
 
-static void end(struct attach *a)
+static void attach_end(struct attach *a)
 {
 	stop_reading(a);
 	container_unwait(&a->exit);
 	a->container = NULL;
-	timer_set(&a->timer, 0, on_report);
+	timer_set(&a->timer, 0, on_attach_report);
 }
 
-static void on_exited(struct container_wait *w)
+static void on_attach_exited(struct container_wait *w)
 {
-	end(container_of(w, struct attach, exit));
+	attach_end(container_of(w, struct attach, exit));
 }
 
-static void on_output(struct log_reader *r, bool is_stderr, const void *p, size_t n)
+static void on_attach_output(struct log_reader *r, bool is_stderr, const void *p, size_t n)
 {
 	struct attach *a = container_of(r, struct attach, reader);
 
@@ -93,7 +93,8 @@ static void on_output(struct log_reader *r, bool is_stderr, const void *p, size_
 
 /* ---- what the client says ---- */
 
-/* The keeper's copy and ours are all there is beside a->in: the process reads its end of file. */
+/* Besides a->in only the keeper and this daemon's table of held fds have the write end. With all three closed the
+ * process reads end of file. */
 static void close_stdin(struct attach *a)
 {
 	struct arena *m = arena_new();
@@ -109,7 +110,7 @@ static bool ends_with_its_input(const struct attach *a)
 	return a->container->config.stdin_once && !a->container->config.tty;
 }
 
-static void on_taken(struct feed *f, size_t n)
+static void on_attach_taken(struct feed *f, size_t n)
 {
 	struct attach *a = container_of(f, struct attach, feed);
 
@@ -117,7 +118,7 @@ static void on_taken(struct feed *f, size_t n)
 		a->stdio.events->taken(a->stdio.arg, n);
 }
 
-static void on_fed(struct feed *f)
+static void on_attach_fed(struct feed *f)
 {
 	struct attach *a = container_of(f, struct attach, feed);
 
@@ -126,22 +127,22 @@ static void on_fed(struct feed *f)
 	if (ends_with_its_input(a))
 		close_stdin(a);
 	else
-		end(a);
+		attach_end(a);
 }
 
-static void input(struct stdio *s, const void *p, size_t n)
+static void attach_input(struct stdio *s, const void *p, size_t n)
 {
-	feed_write(&of(s)->feed, p, n);
+	feed_write(&attach_of(s)->feed, p, n);
 }
 
-static void input_end(struct stdio *s)
+static void attach_input_end(struct stdio *s)
 {
-	feed_end(&of(s)->feed);
+	feed_end(&attach_of(s)->feed);
 }
 
-static void resize(struct stdio *s, uint16_t width, uint16_t height)
+static void attach_resize(struct stdio *s, uint16_t width, uint16_t height)
 {
-	struct attach *a = of(s);
+	struct attach *a = attach_of(s);
 	struct winsize size = { .ws_row = height, .ws_col = width };
 	int master = a->container ? console_held(a->container->id) : -1;
 
@@ -149,43 +150,43 @@ static void resize(struct stdio *s, uint16_t width, uint16_t height)
 		ioctl(master, TIOCSWINSZ, &size);
 }
 
-static void on_patience_over(struct timer *t)
+static void on_attach_patience_over(struct timer *t)
 {
 	struct attach *a = container_of(t, struct attach, timer);
 
 	err_set(&a->fault, ERR_RESOURCE_EXHAUSTED, "attach: the client took no output for %d s", PATIENCE_MS / 1000);
-	end(a);
+	attach_end(a);
 }
 
-static void pause_it(struct stdio *s, bool paused)
+static void attach_pause(struct stdio *s, bool paused)
 {
-	struct attach *a = of(s);
+	struct attach *a = attach_of(s);
 
 	if (!a->container)
 		return;
 	if (a->reading && a->container->log)
 		log_pump_pause(a->container->log, &a->reader, paused);
 	if (paused)
-		timer_set(&a->timer, PATIENCE_MS, on_patience_over);
+		timer_set(&a->timer, PATIENCE_MS, on_attach_patience_over);
 	else
 		timer_clear(&a->timer);
 }
 
-static void leave(struct stdio *s)
+static void attach_leave(struct stdio *s)
 {
-	struct attach *a = of(s);
+	struct attach *a = attach_of(s);
 
 	if (a->container && a->want.in && ends_with_its_input(a))
 		close_stdin(a);
 	attach_free(a);
 }
 
-static const struct stdio_ops ops = { input, input_end, resize, pause_it, leave };
+static const struct stdio_ops ops = { attach_input, attach_input_end, attach_resize, attach_pause, attach_leave };
 
 /* ---- the way in ---- */
 
-/* A copy of what the keeper holds: it may be released while we write. */
-static int open_stdin(const struct container *c)
+/* A duplicate, because the held fd may be released while bytes still wait to be written. */
+static int attach_open_stdin(const struct container *c)
 {
 	struct arena *m = arena_new();
 	int held = c->config.tty ? console_held(c->id) : keeper_copy(arena_printf(m, "container/%s/stdin", c->id));
@@ -202,22 +203,22 @@ struct stdio *attach_start(struct container *c, const struct stdio_want *want, c
 	a->stdio = (struct stdio){ &ops, events, arg };
 	a->want = *want;
 	a->in = -1;
-	feed_init(&a->feed, on_taken, on_fed);
+	feed_init(&a->feed, on_attach_taken, on_attach_fed);
 	if (c->state != CONTAINER_RUNNING) {
 		err_set(&a->fault, ERR_FAILED_PRECONDITION, "attach: container %.12s is not running", c->id);
 		feed_drop(&a->feed);
-		end(a);
+		attach_end(a);
 		return &a->stdio;
 	}
 	a->container = c;
-	container_wait(c, &a->exit, on_exited);
+	container_wait(c, &a->exit, on_attach_exited);
 	if (want->in)
-		a->in = open_stdin(c);
+		a->in = attach_open_stdin(c);
 	if (a->in >= 0)
 		feed_open(&a->feed, a->in);
 	else
 		feed_drop(&a->feed);
-	a->reader.fn = on_output;
+	a->reader.fn = on_attach_output;
 	a->reading = c->log && (want->out || want->err);
 	if (a->reading)
 		log_pump_listen(c->log, &a->reader);

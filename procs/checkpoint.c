@@ -23,7 +23,7 @@
 #include "reactor/own.h"
 #include "reactor/sm.h"
 
-enum { LATE_MS = 6000 }; /* a CRIU of the daemon that died is gone after 5 s */
+enum { LATE_MS = 6000 }; /* the keeper kills a dead daemon's CRIU after 5 s */
 
 enum checkpoint_state { FREEZE, DUMP, HELD, THAW, EARLY, UNDO, OVER };
 static const struct sm_state checkpoint_states[] = {
@@ -49,7 +49,7 @@ struct checkpoint {
 	void *arg, *thawed_arg;
 };
 
-static void over(struct checkpoint *k)
+static void checkpoint_over(struct checkpoint *k)
 {
 	checkpoint_done *done = k->thawed ? k->thawed : k->dumped;
 	void *arg = k->thawed ? k->thawed_arg : k->arg;
@@ -62,14 +62,14 @@ static void over(struct checkpoint *k)
 	done(arg, e.code == ERR_OK ? NULL : &e);
 }
 
-static void on_over(struct timer *t)
+static void on_checkpoint_over(struct timer *t)
 {
-	over(container_of(t, struct checkpoint, timer));
+	checkpoint_over(container_of(t, struct checkpoint, timer));
 }
 
 /* ---- thawing ---- */
 
-static void runs_on(struct container *c)
+static void checkpoint_runs_on(struct container *c)
 {
 	struct err e;
 
@@ -78,7 +78,7 @@ static void runs_on(struct container *c)
 		log_error("container_record container=%.12s error=%s", c->id, log_quote(e.msg));
 }
 
-static struct runtime_op *resume(struct container *c, runtime_done *done, void *arg)
+static struct runtime_op *checkpoint_resume(struct container *c, runtime_done *done, void *arg)
 {
 	const struct runtime_handler *h = runtime_find(c->runtime);
 
@@ -86,7 +86,7 @@ static struct runtime_op *resume(struct container *c, runtime_done *done, void *
 }
 
 /* A container that ended meanwhile has nothing to thaw. */
-static void on_thawed(void *arg, const struct err *e, struct child_result *r)
+static void on_checkpoint_thawed(void *arg, const struct err *e, struct child_result *r)
 {
 	struct checkpoint *k = arg;
 
@@ -96,13 +96,13 @@ static void on_thawed(void *arg, const struct err *e, struct child_result *r)
 		k->err = *e;
 		err_wrap(&k->err, "it may still be frozen");
 	} else {
-		runs_on(k->container);
+		checkpoint_runs_on(k->container);
 	}
-	over(k);
+	checkpoint_over(k);
 }
 
-/* A CRIU that was killed has left it running: that this fails then is no news. */
-static void on_undone(void *arg, const struct err *e, struct child_result *r)
+/* A killed CRIU may have left the container running; then `resume` fails, and that is no error. */
+static void on_checkpoint_undone(void *arg, const struct err *e, struct child_result *r)
 {
 	struct checkpoint *k = arg;
 
@@ -110,11 +110,11 @@ static void on_undone(void *arg, const struct err *e, struct child_result *r)
 	k->op = NULL;
 	if (e)
 		log_info("thaw container=%.12s error=%s", k->container->id, log_quote(e->msg));
-	runs_on(k->container);
-	over(k);
+	checkpoint_runs_on(k->container);
+	checkpoint_over(k);
 }
 
-static void on_thawed_early(void *arg, const struct err *e, struct child_result *r)
+static void on_checkpoint_thawed_early(void *arg, const struct err *e, struct child_result *r)
 {
 	struct checkpoint *k = arg;
 
@@ -122,17 +122,17 @@ static void on_thawed_early(void *arg, const struct err *e, struct child_result 
 	k->op = NULL;
 	if (e)
 		log_warn("thaw container=%.12s error=%s", k->container->id, log_quote(e->msg));
-	runs_on(k->container);
+	checkpoint_runs_on(k->container);
 	if (k->thawed)
-		over(k);
+		checkpoint_over(k);
 }
 
-static void undo(struct checkpoint *k)
+static void checkpoint_undo(struct checkpoint *k)
 {
 	sm_move(&k->sm, UNDO);
-	k->op = resume(k->container, on_undone, k);
+	k->op = checkpoint_resume(k->container, on_checkpoint_undone, k);
 	if (!k->op)
-		over(k);
+		checkpoint_over(k);
 }
 
 void checkpoint_thaw(struct checkpoint *k, checkpoint_done *thawed, void *arg)
@@ -142,11 +142,11 @@ void checkpoint_thaw(struct checkpoint *k, checkpoint_done *thawed, void *arg)
 	k->thawed_arg = arg;
 	if (k->sm.now == HELD) {
 		sm_move(&k->sm, THAW);
-		k->op = resume(k->container, on_thawed, k);
+		k->op = checkpoint_resume(k->container, on_checkpoint_thawed, k);
 	} else {
 		err_set(&k->err, ERR_ABORTED, "container %.12s is being stopped", k->container->id);
 		if (!k->op)
-			timer_set(&k->timer, 0, on_over);
+			timer_set(&k->timer, 0, on_checkpoint_over);
 	}
 }
 
@@ -159,19 +159,19 @@ void checkpoint_yield(struct container *c)
 	log_info("checkpoint_yields container=%.12s", c->id);
 	if (k->sm.now == HELD) {
 		sm_move(&k->sm, EARLY);
-		k->op = resume(c, on_thawed_early, k);
+		k->op = checkpoint_resume(c, on_checkpoint_thawed_early, k);
 		return;
 	}
 	err_set(&k->err, ERR_ABORTED, "container %.12s is being stopped", c->id);
 	if (k->op)
 		runtime_cancel(take_ptr(&k->op));
 	if (k->sm.now == FREEZE || k->sm.now == DUMP)
-		undo(k);
+		checkpoint_undo(k);
 }
 
 /* ---- the way down ---- */
 
-static void on_dumped(void *arg, const struct err *e, struct child_result *r)
+static void on_checkpoint_dumped(void *arg, const struct err *e, struct child_result *r)
 {
 	struct checkpoint *k = arg;
 	const char *log = arena_printf(k->arena, "%s/dump.log", k->dir), *words;
@@ -186,10 +186,10 @@ static void on_dumped(void *arg, const struct err *e, struct child_result *r)
 	words = criu_words(log, k->arena);
 	if (e->code == ERR_INTERNAL && *words)
 		err_set(&k->err, ERR_INTERNAL, "CRIU could not dump it: %s", words);
-	undo(k);
+	checkpoint_undo(k);
 }
 
-static void dump(struct checkpoint *k)
+static void checkpoint_dump(struct checkpoint *k)
 {
 	struct container *c = k->container;
 	struct runtime_images images = {
@@ -202,27 +202,27 @@ static void dump(struct checkpoint *k)
 	sm_move(&k->sm, DUMP);
 	if (images.timeout_ms <= 0) {
 		err_set(&k->err, ERR_DEADLINE_EXCEEDED, "not dumped in time");
-		return undo(k);
+		return checkpoint_undo(k);
 	}
-	k->op = runtime_checkpoint(runtime_find(c->runtime), c->id, &images, on_dumped, k);
+	k->op = runtime_checkpoint(runtime_find(c->runtime), c->id, &images, on_checkpoint_dumped, k);
 }
 
-static void on_frozen(void *arg, const struct err *e, struct child_result *r)
+static void on_checkpoint_frozen(void *arg, const struct err *e, struct child_result *r)
 {
 	struct checkpoint *k = arg;
 
 	(void)r;
 	k->op = NULL;
 	if (!e)
-		return dump(k);
+		return checkpoint_dump(k);
 	k->err = *e;
 	if (e->code != ERR_FAILED_PRECONDITION)
-		return undo(k);
-	runs_on(k->container);
-	over(k);
+		return checkpoint_undo(k);
+	checkpoint_runs_on(k->container);
+	checkpoint_over(k);
 }
 
-static int refuse(const struct container *c, struct err *e)
+static int checkpoint_refuse(const struct container *c, struct err *e)
 {
 	if (c->state != CONTAINER_RUNNING)
 		return err_set(e, ERR_FAILED_PRECONDITION, "container %.12s is not running", c->id);
@@ -236,8 +236,9 @@ static int refuse(const struct container *c, struct err *e)
 	return 0;
 }
 
-/* The directory for CRIU's images is ours to make: a runtime would make it with whatever mode it likes. */
-static int prepare(struct checkpoint *k, struct err *e)
+/* The directory for CRIU's images is made here with mode 0700: runtimes choose other modes. The images have the
+ * memory of the container. */
+static int checkpoint_prepare(struct checkpoint *k, struct err *e)
 {
 	struct container *c = k->container;
 	const char *images = arena_printf(k->arena, "%s/checkpoint", k->dir);
@@ -268,10 +269,10 @@ struct checkpoint *checkpoint_start(struct container *c, const char *dir, int64_
 	k->dumped = dumped;
 	k->arg = arg;
 	c->checkpoint = k;
-	if (refuse(c, &k->err) < 0 || prepare(k, &k->err) < 0)
-		timer_set(&k->timer, 0, on_over);
+	if (checkpoint_refuse(c, &k->err) < 0 || checkpoint_prepare(k, &k->err) < 0)
+		timer_set(&k->timer, 0, on_checkpoint_over);
 	else
-		k->op = runtime_pause(runtime_find(c->runtime), c->id, on_frozen, k);
+		k->op = runtime_pause(runtime_find(c->runtime), c->id, on_checkpoint_frozen, k);
 	return k;
 }
 
@@ -291,8 +292,8 @@ static void on_mended(void *arg, const struct err *e, struct child_result *r)
 	struct container *c = container_find(m->id);
 
 	(void)r;
-	if (c && (!e || m->late)) /* at the second time it is not frozen any more: no failure */
-		runs_on(c);
+	if (c && (!e || m->late)) /* the second `resume` fails when the container runs already: no error */
+		checkpoint_runs_on(c);
 	log_info("thaw container=%.12s late=%d error=%s", m->id, m->late, e ? log_quote(e->msg) : "\"\"");
 	if (!c || m->late)
 		free(m);
@@ -304,7 +305,7 @@ static void mend(struct mending *m)
 {
 	struct container *c = container_find(m->id);
 
-	if (!c || c->state != CONTAINER_RUNNING || c->checkpoint || !resume(c, on_mended, m))
+	if (!c || c->state != CONTAINER_RUNNING || c->checkpoint || !checkpoint_resume(c, on_mended, m))
 		free(m);
 }
 
@@ -316,7 +317,8 @@ static void on_late(struct timer *t)
 	mend(m);
 }
 
-/* Twice: a CRIU of the daemon that died may still be at work, and would leave the container as it found it, frozen. */
+/* `resume` runs twice, LATE_MS apart: the CRIU of the dead daemon may still be at work, and at its end it leaves the
+ * container as it found it, frozen. */
 void checkpoint_adopt(struct container *c)
 {
 	struct mending *m;

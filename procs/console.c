@@ -1,9 +1,9 @@
 /* console.c - see console.h.
  *
- *   FLOW <---> FULL (the FIFO takes no more: the log pump is behind)
+ *   FLOW <---> FULL (the FIFO is full: the log pump is behind)
  *    |  ^
- *    +--+ IDLE: EIO, nobody has the slave open; again after 200 ms
- *   once the container is dead: FLOW ---EIO or 2 s---> drained
+ *    +--+ IDLE: EIO, no process has the slave open; tried again after 200 ms
+ *   after the container's death: FLOW ---EIO or 2 s---> drained
  *
  * Waits on: the master (FLOW), the FIFO (FULL), a timer (IDLE, draining). */
 #include "procs/console.h"
@@ -72,7 +72,7 @@ struct console_socket *console_listen(struct err *e)
 		err_set(e, ERR_INTERNAL, "console socket below %s: the path is too long", dir);
 		return NULL;
 	}
-	unlink(s->at.sun_path); /* of a daemon that died */
+	unlink(s->at.sun_path); /* a socket that a dead daemon left */
 	if (fd < 0 || bind(fd, (struct sockaddr *)&s->at, sizeof(s->at)) < 0 || listen(fd, 1) < 0) {
 		err_os(e, ERR_INTERNAL, "console socket %s", s->at.sun_path);
 		return NULL;
@@ -95,7 +95,7 @@ void console_unlisten(struct console_socket *s)
 	free(s);
 }
 
-/* ---- the name under which the keeper has it ---- */
+/* ---- the name under which the keeper holds the master ---- */
 
 struct held_name {
 	char s[128];
@@ -122,18 +122,18 @@ int console_held(const char *id)
 /* ---- the pump ---- */
 
 struct console {
-	int master; /* our own copy: the keeper's may be released first */
+	int master; /* a duplicate: the fd that the keeper holds may be released earlier */
 	int fifo;
 	struct fd_watch watch;
 	struct timer idle, timer; /* timer: the end of draining */
-	bool full;
+	bool full;                /* the watch is on the FIFO */
 	void (*drained)(void *arg);
 	void *arg;
 };
 
-static void on_master(struct fd_watch *w, int events);
+static void on_console_master(struct fd_watch *w, int events);
 
-static void on_drained(struct timer *t)
+static void on_console_drained(struct timer *t)
 {
 	struct console *c = container_of(t, struct console, timer);
 	void (*drained)(void *) = c->drained;
@@ -143,23 +143,23 @@ static void on_drained(struct timer *t)
 	drained(arg);
 }
 
-static void on_fifo(struct fd_watch *w, int events)
+static void on_console_fifo(struct fd_watch *w, int events)
 {
 	struct console *c = container_of(w, struct console, watch);
 
 	(void)events;
 	c->full = false;
-	fd_watch_set(&c->watch, c->master, FD_READ, on_master);
+	fd_watch_set(&c->watch, c->master, FD_READ, on_console_master);
 }
 
-static void on_idle_over(struct timer *t)
+static void on_console_idle_over(struct timer *t)
 {
 	struct console *c = container_of(t, struct console, idle);
 
-	fd_watch_set(&c->watch, c->master, FD_READ, on_master);
+	fd_watch_set(&c->watch, c->master, FD_READ, on_console_master);
 }
 
-static void on_master(struct fd_watch *w, int events)
+static void on_console_master(struct fd_watch *w, int events)
 {
 	struct console *c = container_of(w, struct console, watch);
 	ssize_t n = splice(c->master, NULL, c->fifo, NULL, SPLICE_MAX, SPLICE_F_NONBLOCK);
@@ -168,18 +168,18 @@ static void on_master(struct fd_watch *w, int events)
 	(void)events;
 	if (n > 0 || (n < 0 && errno == EINTR))
 		return;
-	/* EAGAIN is either side's: the one that has bytes is not it. */
+	/* splice(2) says EAGAIN for an empty master and for a full FIFO. With bytes in the master it is the FIFO. */
 	if (n < 0 && errno == EAGAIN) {
 		c->full = ioctl(c->master, FIONREAD, &waiting) == 0 && waiting > 0;
 		if (c->full)
-			fd_watch_set(&c->watch, c->fifo, FD_WRITE, on_fifo);
+			fd_watch_set(&c->watch, c->fifo, FD_WRITE, on_console_fifo);
 		return;
 	}
 	fd_watch_clear(&c->watch);
 	if (c->drained)
-		timer_set(&c->timer, 0, on_drained);
+		timer_set(&c->timer, 0, on_console_drained);
 	else
-		timer_set(&c->idle, IDLE_MS, on_idle_over);
+		timer_set(&c->idle, IDLE_MS, on_console_idle_over);
 }
 
 struct console *console_pump(const char *id, struct log_pump *p)
@@ -202,7 +202,7 @@ struct console *console_pump(const char *id, struct log_pump *p)
 	c = new_zero(struct console);
 	c->master = take_fd(&master);
 	c->fifo = take_fd(&fifo);
-	fd_watch_set(&c->watch, c->master, FD_READ, on_master);
+	fd_watch_set(&c->watch, c->master, FD_READ, on_console_master);
 	return c;
 }
 
@@ -212,8 +212,8 @@ void console_drain(struct console *c, void (*drained)(void *arg), void *arg)
 	c->arg = arg;
 	timer_clear(&c->idle);
 	if (!c->full)
-		fd_watch_set(&c->watch, c->master, FD_READ, on_master);
-	timer_set(&c->timer, DRAIN_MS, on_drained);
+		fd_watch_set(&c->watch, c->master, FD_READ, on_console_master);
+	timer_set(&c->timer, DRAIN_MS, on_console_drained);
 }
 
 void console_stop(struct console *c)

@@ -1,21 +1,23 @@
-/* console.h - the pty of a container with tty: taken from the runtime, held by the keeper, pumped into the log's FIFO.
+/* console.h - the pty of a container with tty: the runtime sends it, the keeper holds it, a pump moves its output
+ * into the log's FIFO.
  *
- * Spec: runc docs/terminals.md "console socket": the runtime connects and sends the master by SCM_RIGHTS. Bytes go from
- * the master to the FIFO by splice(2), never through our memory: what we die with is in one of the two, and the keeper
- * holds both. */
+ * Spec: runc docs/terminals.md "console socket": the runtime connects and sends the master by SCM_RIGHTS. splice(2)
+ * moves bytes from the master to the FIFO without a copy in this daemon. So a crash loses nothing: every byte is in
+ * the pty or in the FIFO, and the keeper holds both. */
 #ifndef PROCS_CONSOLE_H
 #define PROCS_CONSOLE_H
 
 #include "procs/log_pump.h"
 #include "reactor/err.h"
 
-/* Where a runtime sends one master to. It has sent it by the time that it exits with 0, so nothing is watched here. */
+/* The socket to which a runtime sends one master. A runtime sends it before it exits with 0, so the socket needs no
+ * watch: console_take() after the exit. */
 struct console_socket;
 struct console_socket *console_listen(struct err *e); /* at a short path, <state>/console/N; NULL: INTERNAL */
-const char *console_socket_path(const struct console_socket *s);
+const char *console_socket_path(const struct console_socket *socket);
 /* the master, owned by the caller; INTERNAL: none was sent */
-int console_take(struct console_socket *s, struct err *e);
-void console_unlisten(struct console_socket *s); /* the path is gone; NULL is fine */
+int console_take(struct console_socket *socket, struct err *e);
+void console_unlisten(struct console_socket *socket); /* the path is removed; NULL is fine */
 
 /* The keeper holds a container's master under this name; attach writes to it and resizes it. -1: none. */
 void console_hold(const char *id, int master);
@@ -23,13 +25,13 @@ int console_held(const char *id);
 
 struct console; /* the pump; gone once `drained` ran or console_stop() returned */
 
-/* Pumps the held master of container id into p until the end; NULL when there is none or no end of the FIFO can be
- * had. */
-struct console *console_pump(const char *id, struct log_pump *p);
+/* Moves the output of the held master of container id into the FIFO of `log`. NULL: no master is held, or the FIFO
+ * cannot be opened (logged). */
+struct console *console_pump(const char *id, struct log_pump *log);
 
-/* The container is dead: what the pty still has goes to the log, then `drained` runs once, never inside the call. At
- * most 2 s. */
-void console_drain(struct console *c, void (*drained)(void *arg), void *arg);
-void console_stop(struct console *c);
+/* The container is dead: the bytes left in the pty go to the log, then `drained` runs once, never inside the call.
+ * After 2 s it runs in any case. */
+void console_drain(struct console *console, void (*drained)(void *arg), void *arg);
+void console_stop(struct console *console);
 
 #endif

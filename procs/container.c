@@ -158,7 +158,7 @@ static void save_or_log(struct container *c)
 		log_error("container_record container=%.12s error=%s", c->id, log_quote(e.msg));
 }
 
-static void tell(enum event_kind kind, struct container *c)
+static void container_tell(enum event_kind kind, struct container *c)
 {
 	if (c->listed)
 		events_tell(kind, c->sandbox, c);
@@ -171,7 +171,7 @@ int container_list_it(struct container *c, struct err *e)
 		c->listed = false;
 		return -1;
 	}
-	tell(EVENT_CREATED, c);
+	container_tell(EVENT_CREATED, c);
 	return 0;
 }
 
@@ -192,7 +192,7 @@ void container_free(struct container *c)
 	map_drop(&by_id, c->id);
 	list_drop(&c->of_sandbox);
 	list_drop(&n->link);
-	tell(EVENT_DELETED, c);
+	container_tell(EVENT_DELETED, c);
 	entry_free(n);
 }
 
@@ -244,7 +244,7 @@ void container_set_running(struct container *c, pid_t pid)
 	c->started_at_ns = loop_real_ns();
 	save_or_log(c);
 	log_info("container_running container=%.12s sandbox=%.12s pid=%d", c->id, c->sandbox->id, (int)pid);
-	tell(EVENT_STARTED, c);
+	container_tell(EVENT_STARTED, c);
 }
 
 /* The waiters move to a list of our own first: one that runs may free the container. */
@@ -296,7 +296,7 @@ void container_set_exited(struct container *c, int32_t exit_code, const char *re
 	save_or_log(c);
 	log_info("container_exited container=%.12s sandbox=%.12s exit_code=%d reason=%s", c->id, c->sandbox->id,
 		 (int)exit_code, c->reason);
-	tell(EVENT_STOPPED, c);
+	container_tell(EVENT_STOPPED, c);
 	timer_set(&c->wake, 0, on_wake);
 }
 

@@ -1,10 +1,10 @@
 /* create.c - see create.h.
  *
- *   <state>/containers/<id>/         0700; 0711 with a user namespace, whose root must pass through
+ *   <state>/containers/<id>/         0700; 0711 with a user namespace, so that its root can reach rootfs/
  *       config.json                  tmp + rename
  *       rootfs/                      where the snapshot is mounted
  *
- * The bundle is in `state`, gone with a reboot; the record is in `root`. */
+ * The bundle is below `state`, which a reboot empties; the record is below `root`. */
 #include "procs/create.h"
 
 #include <errno.h>
@@ -21,7 +21,7 @@
 
 static int make_dir(const char *path, mode_t mode, struct err *e)
 {
-	/* chmod: the mode must not depend on our umask */
+	/* chmod, because mkdir(2) takes the umask off the mode */
 	if ((mkdir(path, mode) < 0 && errno != EEXIST) || chmod(path, mode) < 0)
 		return err_os(e, ERR_INTERNAL, "bundle directory %s", path);
 	return 0;
@@ -39,8 +39,9 @@ int create_bundle(struct container *c, struct err *e)
 	return make_dir(arena_printf(c->arena, "%s/rootfs", c->bundle), 0755, e);
 }
 
-/* Network and IPC are the sandbox's whatever is asked, and POD is what stands there when nothing was: only what no
- * sandbox could be, or the node's where the sandbox has its own, contradicts it. */
+/* A container always joins the network and IPC namespaces of its sandbox, so its own mode of them changes nothing.
+ * POD is 0 and so also the mode of a request that names none. Two requests are refused: a mode that no sandbox has,
+ * and NODE where the sandbox has a namespace of its own. */
 static int check_mode(const char *what, int32_t asked, int32_t pod, struct err *e)
 {
 	if (asked != NS_POD && asked != NS_NODE)
@@ -64,7 +65,7 @@ static int check_namespaces(const struct ns_options *asked, const struct ns_opti
 	return 0;
 }
 
-/* Remembered now: the image may be gone when the container is stopped. */
+/* Stored with the container, because the image may have been removed when the container is stopped. */
 static int choose_stop_signal(struct container *c, struct err *e)
 {
 	const char *image = c->image.stop_signal;
@@ -81,7 +82,7 @@ static int choose_stop_signal(struct container *c, struct err *e)
 		       : err_set(e, ERR_INVALID_ARGUMENT, "the image's StopSignal \"%s\" is not a signal", image);
 }
 
-/* Without the handler (it is not configured any more) all are false. */
+/* All false when the handler is not configured any more. */
 static struct runtime_features features_of(const struct container *c)
 {
 	const struct runtime_handler *h = runtime_find(c->runtime);
@@ -110,7 +111,7 @@ int create_config(struct container *c, const struct spec_image_volume *volumes, 
 	return spec_make(&in, &config, e) < 0 ? -1 : bundle_write_config(c->bundle, config, e);
 }
 
-/* Directories and files that mounts stood on, empty by now; one that still carries its mount is busy and stays. */
+/* Removes the directories and files that were mount points. A mount point that is still mounted is busy and stays. */
 static void remove_mount_points(int bundle, const char *name)
 {
 	int fd = openat(bundle, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -122,8 +123,8 @@ static void remove_mount_points(int bundle, const char *name)
 			unlinkat(dirfd(list), entry->d_name, AT_REMOVEDIR);
 }
 
-/* A bundle holds plain files (config.json, FIFOs, pid files), rootfs and volumes/<n>. What is below rootfs is not
- * ours to touch. */
+/* A bundle has plain files (config.json, FIFOs, pid files), rootfs/ and volumes/<n>. Nothing below rootfs is removed
+ * here: it may be the mounted file system of the container. */
 void create_undo(struct container *c)
 {
 	int fd = open(c->bundle, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

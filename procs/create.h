@@ -1,5 +1,5 @@
-/* create.h - CreateContainer below the image: the bundle on disk from a container object and a mounted rootfs.
- * Spec: CRI v1 RuntimeService.CreateContainer. Nothing here waits; undone by create_undo(). */
+/* create.h - CreateContainer, all but the image: the bundle on disk from a container object and a mounted rootfs.
+ * Spec: CRI v1 RuntimeService.CreateContainer. Nothing here waits. create_undo() undoes it. */
 #ifndef PROCS_CREATE_H
 #define PROCS_CREATE_H
 
@@ -8,10 +8,10 @@
 #include "reactor/err.h"
 
 /* <bundle>/rootfs, made before the snapshot is mounted there. */
-int create_bundle(struct container *c, struct err *e);
+int create_bundle(struct container *container, struct err *e);
 /* Writes <bundle>/config.json; the record follows with container_list_it(). Errors: those of spec_make(). */
-int create_config(struct container *c, const struct spec_image_volume *volumes, size_t n_volumes, const char *node_name,
-		  struct err *e);
-void create_undo(struct container *c); /* removes the bundle (its rootfs is unmounted by then) */
+int create_config(struct container *container, const struct spec_image_volume *volumes, size_t n_volumes,
+		  const char *node_name, struct err *e);
+void create_undo(struct container *container); /* removes the bundle; the rootfs was unmounted before */
 
 #endif

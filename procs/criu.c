@@ -52,7 +52,7 @@ const char *criu_words(const char *log, struct arena *a)
 
 /* ---- the streams ---- */
 
-/* The mount by which a process of it has opened the file; 0: it has not. */
+/* The id of the mount through which the process has opened the file as that fd; 0: its fd is another file. */
 static unsigned long mount_of(pid_t pid, int fd, const struct stat *want)
 {
 	char path[64], line[128];
@@ -71,8 +71,8 @@ static unsigned long mount_of(pid_t pid, int fd, const struct stat *want)
 	return 0;
 }
 
-/* One that its first process has turned away from may be open in others all the same: by the mount that we see it
- * through. */
+/* The first process may have replaced its fd 1 or 2, while other processes of the container still have the stream open.
+ * Then CRIU's name of the stream has the id of the mount through which this daemon sees the FIFO. */
 static void add_stream(const struct container *c, json_t *streams, int fd)
 {
 	struct arena *a = arena_new();
@@ -136,7 +136,7 @@ int criu_write_external(const struct container *c, struct err *e)
 	return write_config(c, text, e);
 }
 
-/* What crun looks for first, too. */
+/* Told by the file name of the program. */
 static bool is_crun(const struct container *c)
 {
 	const struct runtime_handler *h = runtime_find(c->runtime);
@@ -156,8 +156,8 @@ static int add_file(struct buf *b, const char *path, struct err *e)
 	return 0;
 }
 
-/* The annotation takes the place of the file that the runtime would read else: its lines come first, ours last and so
- * outdo them. */
+/* With the annotation org.criu.config the runtime no longer reads the user's file. So that file is copied in first; our
+ * line comes last, because CRIU takes the last of two that contradict. crun looks for crun.conf before runc.conf. */
 static int rpc_config(const struct container *c, struct buf *b, struct err *e)
 {
 	static const char runc[] = "/etc/criu/runc.conf", crun[] = "/etc/criu/crun.conf";
@@ -178,8 +178,9 @@ static int write_rpc_config(const struct container *c, const char *path, struct 
 	return r;
 }
 
-/* CRIU puts processes back into the cgroup that they were in, on cgroup v2 even when the runtime names another root for
- * them; the runtime has put CRIU itself into the right one. Only the file of this annotation outdoes its wish. */
+/* CRIU moves restored processes into the cgroup in which they were dumped, on cgroup v2 even when the runtime names
+ * another root. The runtime has put CRIU itself into the new container's cgroup, so `manage-cgroups=ignore` leaves the
+ * processes there. The runtime sets the opposite by RPC; only the file of this annotation overrides that. */
 int criu_keep_cgroup(const struct container *c, struct err *e)
 {
 	auto_json json_t *config = bundle_read_config(c->bundle, e);
@@ -210,14 +211,14 @@ int criu_write_inherit(const struct container *c, const json_t *streams, struct 
 
 		if (!v)
 			continue;
-		/* Written anew from the numbers: a line of CRIU's configuration must not come from outside. */
+		/* Written again from the parsed numbers: text from outside must not become a line of CRIU's options. */
 		if (!s || sscanf(s, "file[%lx:%llx]%n", &mount, &inode, &end) != 2 || end == 0 || s[end])
 			return err_set(e, ERR_INVALID_ARGUMENT,
 				       "the checkpoint's streams are not a list of external files");
 		snprintf(text + strlen(text), sizeof(text) - strlen(text), "inherit-fd fd[%d]:file[%lx:%llx]\n", fd,
 			 mount, inode);
 	}
-	/* Its processes get the label of this container, not the one that they were dumped with. */
+	/* The processes get this container's label, not the label with which they were dumped. */
 	n = strlen(text);
 	if (*c->process_label)
 		n += (size_t)snprintf(text + n, sizeof(text) - n, "lsm-profile selinux:%s\n", c->process_label);

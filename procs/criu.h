@@ -1,9 +1,9 @@
-/* criu.h - what we and CRIU say to each other, past the OCI runtime between us: its options in a file, its complaints
- * in a log.
+/* criu.h - options for CRIU in a file, and CRIU's errors from its log. The OCI runtime in between passes on neither.
  *
- * Our stdio FIFOs are files outside of the container. CRIU writes them down by mount and inode when it is told
- * ("external"), and a restored container gets its fds 1 and 2 in their place ("inherit-fd"); a runtime tells it so of
- * anonymous pipes only. Spec: criu(8), "External files", "inherit-fd", configuration files. */
+ * The FIFOs of stdout and stderr are files outside of the container. With the option "external" CRIU records such a
+ * file by mount and inode, and with "inherit-fd" a restored container gets its new fds 1 and 2 in its place.
+ * Runtimes set both options for anonymous pipes only. Spec: criu(8), "External files", "inherit-fd", configuration
+ * files. */
 #ifndef PROCS_CRIU_H
 #define PROCS_CRIU_H
 
@@ -12,22 +12,23 @@
 #include "reactor/err.h"
 #include "reactor/json.h"
 
-const char *criu_config_path(const struct container *c, struct arena *a); /* <bundle>/criu.conf */
+const char *criu_config_path(const struct container *container, struct arena *arena); /* <bundle>/criu.conf */
 
 /* {"1": "file[2f:9fa252]", "2": ..}: CRIU's names of the running container's streams; {} for a terminal. A new
  * reference. */
-json_t *criu_streams(const struct container *c);
-int criu_write_external(const struct container *c, struct err *e); /* the options for a dump of it */
+json_t *criu_streams(const struct container *container);
+int criu_write_external(const struct container *container, struct err *e); /* the options for a dump of it */
 
-/* The options for a restore, c's labels among them. streams: such a list, from outside; NULL: none. INVALID_ARGUMENT
- * unless it is one. */
-int criu_write_inherit(const struct container *c, const json_t *streams, struct err *e);
+/* The options for a restore, the container's SELinux labels among them. streams: what criu_streams() made, as it came
+ * from outside; NULL: no streams. INVALID_ARGUMENT: it has another form. */
+int criu_write_inherit(const struct container *container, const json_t *streams, struct err *e);
 
-/* The same for where its processes are put, in config.json and a file that it names. What the user has for all
- * containers, /etc/criu/runc.conf (crun.conf before it for crun), is in there too, as it is now. INTERNAL. */
-int criu_keep_cgroup(const struct container *c, struct err *e);
+/* Before a restore: its processes stay in the new container's cgroup. Writes a file of options and its path into
+ * config.json. The user's own options for all containers, /etc/criu/runc.conf (for crun /etc/criu/crun.conf if it is
+ * there), are copied into that file as they are now. INTERNAL. */
+int criu_keep_cgroup(const struct container *container, struct err *e);
 
-/* Its complaints, from a log it wrote: one line of at most 400 bytes, "" when there are none. In the arena. */
-const char *criu_words(const char *log, struct arena *a);
+/* The errors in a log that CRIU wrote, as one line of at most 400 bytes, in the arena; "": no errors. */
+const char *criu_words(const char *log, struct arena *arena);
 
 #endif

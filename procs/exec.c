@@ -6,9 +6,10 @@
  *     +---timeout, cancel---> DOOMED ---pid---> KILL      DOOMED ---error---> DONE
  *     +---error---> DONE
  *
- * DOOMED: the runtime is never killed half-way, since what it had started then would be nobody's. A timeout is reported
- * when it strikes in SPAWN, and when the tree is dead in RUN. After its report or cancel the machine goes on alone
- * until DONE. Nothing of the container is touched after SPAWN: it may be gone before its exec is.
+ * DOOMED: the runtime is not killed half-way, because nobody would know the process that it may have started. A timeout
+ * in SPAWN is reported at once; a timeout in RUN is reported when the process tree is dead. After the report, or after
+ * exec_cancel(), the machine runs on without a caller until DONE. The container may be freed before its exec ends, so
+ * nothing of it is used after SPAWN.
  * Waits on: the runtime (SPAWN, DOOMED), the keeper's exit record and the pipes (RUN, FLUSH, KILL), one timer. */
 #include "procs/exec.h"
 
@@ -54,7 +55,7 @@ struct exec {
 	char keep_id[sizeof(((struct exit_watch *)0)->id)]; /* "exec/<id>" */
 	struct arena *arena;
 	struct exec_file file;
-	const char *cgroup; /* of the container, which may be gone before its exec is */
+	const char *cgroup; /* the container's; a copy, since the container may be freed earlier */
 	struct stream out, err;
 	struct timer timer;  /* the caller's timeout; then FLUSH and KILL */
 	struct exit_watch watch;
@@ -86,7 +87,7 @@ static void exec_free(struct exec *x)
 	free(x);
 }
 
-static void report(struct exec *x)
+static void exec_report(struct exec *x)
 {
 	struct exec_result r = { .out = x->out.got.at,
 				 .err = x->err.got.at,
@@ -100,17 +101,18 @@ static void report(struct exec *x)
 		done(x->arg, x->fault.code == ERR_OK ? NULL : &x->fault, x->fault.code == ERR_OK ? &r : NULL);
 }
 
-static void finish(struct exec *x)
+static void exec_finish(struct exec *x)
 {
 	sm_move(&x->sm, DONE);
-	report(x);
+	exec_report(x);
 	exec_free(x);
 }
 
 /* ---- output ---- */
 
-/* Past the joint cap bytes are read and dropped, so that the command never waits for us. */
-static bool read_some(struct exec *x, struct stream *s)
+/* Beyond EXEC_OUTPUT_MAX for both streams together, bytes are read and dropped, so that the command never blocks on a
+ * full pipe. */
+static bool exec_read(struct exec *x, struct stream *s)
 {
 	size_t have = x->out.got.len + x->err.got.len, room = have < EXEC_OUTPUT_MAX ? EXEC_OUTPUT_MAX - have : 0;
 	static char sink[READ_MAX];
@@ -127,30 +129,30 @@ static bool read_some(struct exec *x, struct stream *s)
 	return n > 0;
 }
 
-static void on_output(struct exec *x, struct stream *s)
+static void exec_output(struct exec *x, struct stream *s)
 {
-	read_some(x, s);
+	exec_read(x, s);
 	if (x->sm.now == FLUSH && x->out.fd < 0 && x->err.fd < 0)
-		finish(x);
+		exec_finish(x);
 }
 
-static void on_out(struct fd_watch *w, int events)
+static void on_exec_out(struct fd_watch *w, int events)
 {
 	struct exec *x = container_of(w, struct exec, out.watch);
 
 	(void)events;
-	on_output(x, &x->out);
+	exec_output(x, &x->out);
 }
 
-static void on_err(struct fd_watch *w, int events)
+static void on_exec_err(struct fd_watch *w, int events)
 {
 	struct exec *x = container_of(w, struct exec, err.watch);
 
 	(void)events;
-	on_output(x, &x->err);
+	exec_output(x, &x->err);
 }
 
-static int open_pipe(struct stream *s, int *theirs, struct err *e)
+static int exec_open_pipe(struct stream *s, int *theirs, struct err *e)
 {
 	int ends[2];
 
@@ -164,77 +166,77 @@ static int open_pipe(struct stream *s, int *theirs, struct err *e)
 
 /* ---- the process ---- */
 
-static void on_timer_done(struct timer *t)
+static void on_exec_over(struct timer *t)
 {
-	finish(container_of(t, struct exec, timer));
+	exec_finish(container_of(t, struct exec, timer));
 }
 
-static void on_exit_record(struct exit_watch *w, const struct exit_record *r)
+static void on_exec_exit(struct exit_watch *w, const struct exit_record *r)
 {
 	struct exec *x = container_of(w, struct exec, watch);
 
 	if (x->sm.now == KILL)
-		return finish(x);
+		return exec_finish(x);
 	x->exit_code = WIFSIGNALED(r->status) ? 128 + WTERMSIG(r->status) : WEXITSTATUS(r->status);
 	if (r->status == -1)
 		err_set(&x->fault, ERR_INTERNAL, "exec: its exit status is lost: the keeper had died");
 	sm_move(&x->sm, FLUSH);
 	if (x->out.fd < 0 && x->err.fd < 0)
-		return finish(x);
+		return exec_finish(x);
 	/* A background child may hold the pipes for ever. */
-	timer_set(&x->timer, FLUSH_MS, on_timer_done);
+	timer_set(&x->timer, FLUSH_MS, on_exec_over);
 }
 
-static void kill_it(struct exec *x)
+static void exec_kill(struct exec *x)
 {
 	sm_move(&x->sm, KILL);
 	exec_kill_tree(x->pid, x->cgroup);
-	timer_set(&x->timer, KILL_PATIENCE_MS, on_timer_done);
+	timer_set(&x->timer, KILL_PATIENCE_MS, on_exec_over);
 }
 
-static void on_timeout(struct timer *t)
+static void on_exec_timeout(struct timer *t)
 {
 	struct exec *x = container_of(t, struct exec, timer);
 
 	err_set(&x->fault, ERR_DEADLINE_EXCEEDED, "exec: the command ran into its timeout");
 	if (x->sm.now == RUN)
-		return kill_it(x);
+		return exec_kill(x);
 	sm_move(&x->sm, DOOMED);
-	report(x);
+	exec_report(x);
 }
 
-static void on_spawned(void *arg, const struct err *e, struct child_result *r)
+static void on_exec_spawned(void *arg, const struct err *e, struct child_result *r)
 {
 	struct exec *x = arg;
 
 	if (e) {
 		if (x->sm.now == SPAWN)
 			x->fault = *e;
-		return finish(x);
+		return exec_finish(x);
 	}
 	x->pid = r->pid;
-	keeper_watch_exit(&x->watch, x->keep_id, on_exit_record);
+	keeper_watch_exit(&x->watch, x->keep_id, on_exec_exit);
 	if (x->sm.now == DOOMED)
-		return kill_it(x);
+		return exec_kill(x);
 	sm_move(&x->sm, RUN);
 }
 
 /* ---- the way in ---- */
 
-static int spawn(struct exec *x, const struct container *c, const struct strings *cmd, struct err *e)
+static int exec_spawn(struct exec *x, const struct container *c, const struct strings *cmd, struct err *e)
 {
 	const struct runtime_handler *h = exec_runtime(c, cmd, e);
 	auto_fd int out = -1, err = -1;
 
 	if (!h)
 		return -1;
-	if (open_pipe(&x->out, &out, e) < 0 || open_pipe(&x->err, &err, e) < 0 ||
+	if (exec_open_pipe(&x->out, &out, e) < 0 || exec_open_pipe(&x->err, &err, e) < 0 ||
 	    exec_file_write(&x->file, x->arena, c, x->id, cmd, false, e) < 0)
 		return -1;
-	fd_watch_set(&x->out.watch, x->out.fd, FD_READ, on_out);
-	fd_watch_set(&x->err.watch, x->err.fd, FD_READ, on_err);
+	fd_watch_set(&x->out.watch, x->out.fd, FD_READ, on_exec_out);
+	fd_watch_set(&x->err.watch, x->err.fd, FD_READ, on_exec_err);
 	runtime_exec(h, c->id, x->file.process, x->file.pidfile, x->keep_id,
-		     &(struct runtime_stdio){ -1, out, err, NULL }, on_spawned, x);
+		     &(struct runtime_stdio){ -1, out, err, NULL }, on_exec_spawned, x);
 	return 0;
 }
 
@@ -250,10 +252,10 @@ struct exec *exec_sync(struct container *c, const struct strings *cmd, int64_t t
 	x->out.fd = x->err.fd = -1;
 	x->done = done;
 	x->arg = arg;
-	if (spawn(x, c, cmd, &x->fault) < 0)
-		timer_set(&x->timer, 0, on_timer_done);
+	if (exec_spawn(x, c, cmd, &x->fault) < 0)
+		timer_set(&x->timer, 0, on_exec_over);
 	else if (timeout_ms > 0)
-		timer_set(&x->timer, timeout_ms, on_timeout);
+		timer_set(&x->timer, timeout_ms, on_exec_timeout);
 	return x;
 }
 
@@ -261,7 +263,7 @@ void exec_cancel(struct exec *x)
 {
 	x->done = NULL;
 	if (x->sm.now == RUN)
-		return kill_it(x);
+		return exec_kill(x);
 	if (x->sm.now != SPAWN || x->fault.code != ERR_OK)
 		return;
 	timer_clear(&x->timer);

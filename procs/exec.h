@@ -21,15 +21,16 @@ struct exec_result {
 
 /* e: FAILED_PRECONDITION (not running), DEADLINE_EXCEEDED, INTERNAL with the runtime's words (no such command),
  * UNAVAILABLE. */
-typedef void exec_done(void *arg, const struct err *e, const struct exec_result *r);
+typedef void exec_done(void *arg, const struct err *e, const struct exec_result *result);
 
 /* cmd is copied. timeout_ms 0: none. `done` runs exactly once, never inside the call. */
-struct exec *exec_sync(struct container *c, const struct strings *cmd, int64_t timeout_ms, exec_done *done, void *arg);
-void exec_cancel(struct exec *x); /* kills the process tree; done never runs */
+struct exec *exec_sync(struct container *container, const struct strings *cmd, int64_t timeout_ms, exec_done *done,
+		       void *arg);
+void exec_cancel(struct exec *exec); /* kills the process tree; done never runs */
 
-/* SIGKILL to pid and all its descendants, parents stopped first so that none escapes; and to those in `cgroup` that are
- * in its session, whatever became of their parents. cgroup "": only descendants. Recovery does it to
- * the execs that a dead daemon ran, which the keeper keeps as "exec/<id>". */
+/* SIGKILL to pid and all its descendants; parents are stopped first, so that no child escapes. The processes of
+ * `cgroup` in the session of pid are killed too, also those whose parent has died. cgroup "": only descendants.
+ * Recovery calls this for the execs of a dead daemon, which the keeper keeps as "exec/<id>". */
 void exec_kill_tree(pid_t pid, const char *cgroup);
 
 #endif

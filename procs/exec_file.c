@@ -31,7 +31,7 @@ static json_t *read_config(const struct container *c, struct err *e)
 	json_t *config = bundle_read_config(c->bundle, e);
 
 	if (!config)
-		e->code = ERR_INTERNAL; /* the container, which was asked for, is there */
+		e->code = ERR_INTERNAL; /* NOT_FOUND is only for the container that the request names */
 	return config;
 }
 

@@ -1,11 +1,11 @@
 /* exec_stream.c - see exec_stream.h.
  *
- *   SPAWN ---pid, and the terminal's master---> RUN ---exit record---> FLUSH ---outputs' end, or 200 ms still---> DONE
+ *   SPAWN ---pid, terminal's master---> RUN ---exit record---> FLUSH ---end of outputs, or 200 ms of silence---> DONE
  *     |                                          |                       +---no client---> DONE
  *     |                                          +---no terminal came: killed, the error told---> RUN without a client
  *     +---error---> DONE
  *
- * Nothing of the container is touched after SPAWN: it may be gone before its exec is.
+ * The container may be freed before its exec ends, so nothing of it is used after SPAWN.
  * Waits on: the runtime (SPAWN), the keeper's exit record (RUN), both outputs unless paused and the input (RUN, FLUSH),
  * a timer. */
 #include "procs/exec_stream.h"
@@ -60,18 +60,18 @@ struct exec_stream {
 	struct output out, err;
 	struct feed feed;
 	bool paused;
-	struct winsize size; /* asked for before there was a terminal */
+	struct winsize size; /* the client may ask for one before the terminal is here */
 	struct timer timer;  /* SPAWN: the error's turn; FLUSH: silence */
 	struct exit_watch watch;
 	int32_t exit_code;
 	struct err fault;
 };
 
-static void on_out(struct fd_watch *w, int events);
-static void on_err(struct fd_watch *w, int events);
-static void on_quiet(struct timer *t);
+static void on_exec_stream_out(struct fd_watch *w, int events);
+static void on_exec_stream_err(struct fd_watch *w, int events);
+static void on_exec_stream_quiet(struct timer *t);
 
-static struct exec_stream *of(struct stdio *s)
+static struct exec_stream *exec_stream_of(struct stdio *s)
 {
 	return container_of(s, struct exec_stream, stdio);
 }
@@ -82,7 +82,7 @@ static void close_fd(int *fd)
 		close(take_fd(fd));
 }
 
-static void output_close(struct exec_stream *x, struct output *o)
+static void exec_stream_close_output(struct exec_stream *x, struct output *o)
 {
 	fd_watch_clear(&o->watch);
 	if (o->fd != x->master)
@@ -96,8 +96,8 @@ static void exec_stream_free(struct exec_stream *x)
 	keeper_unwatch_exit(&x->watch);
 	keeper_ask_forget(x->keep_id);
 	feed_close(&x->feed);
-	output_close(x, &x->out);
-	output_close(x, &x->err);
+	exec_stream_close_output(x, &x->out);
+	exec_stream_close_output(x, &x->err);
 	close_fd(&x->in);
 	close_fd(&x->master);
 	console_unlisten(x->console);
@@ -106,7 +106,7 @@ static void exec_stream_free(struct exec_stream *x)
 	free(x);
 }
 
-static void report(struct exec_stream *x)
+static void exec_stream_report(struct exec_stream *x)
 {
 	const struct stdio_events *events = x->stdio.events;
 
@@ -115,40 +115,41 @@ static void report(struct exec_stream *x)
 		events->ended(x->stdio.arg, x->fault.code == ERR_OK ? NULL : &x->fault, x->exit_code);
 }
 
-static void finish(struct exec_stream *x)
+static void exec_stream_finish(struct exec_stream *x)
 {
 	sm_move(&x->sm, DONE);
-	report(x);
+	exec_stream_report(x);
 	exec_stream_free(x);
 }
 
 /* ---- output ---- */
 
-/* All that the client can be given was, or nobody is there to take it. */
-static void check_flushed(struct exec_stream *x)
+/* Over at once when the client has all output, or has left; else after QUIET_MS of silence. A paused client is waited
+ * for. */
+static void exec_stream_check_flushed(struct exec_stream *x)
 {
 	if (x->sm.now != FLUSH)
 		return;
 	if (!x->stdio.events || (x->out.fd < 0 && x->err.fd < 0))
-		timer_set(&x->timer, 0, on_quiet);
+		timer_set(&x->timer, 0, on_exec_stream_quiet);
 	else if (x->paused)
 		timer_clear(&x->timer);
 	else
-		timer_set(&x->timer, QUIET_MS, on_quiet);
+		timer_set(&x->timer, QUIET_MS, on_exec_stream_quiet);
 }
 
 static void watch_outputs(struct exec_stream *x)
 {
 	if (x->out.fd >= 0)
-		fd_watch_set(&x->out.watch, x->out.fd, x->paused ? 0 : FD_READ, on_out);
+		fd_watch_set(&x->out.watch, x->out.fd, x->paused ? 0 : FD_READ, on_exec_stream_out);
 	if (x->err.fd >= 0)
-		fd_watch_set(&x->err.watch, x->err.fd, x->paused ? 0 : FD_READ, on_err);
-	check_flushed(x);
+		fd_watch_set(&x->err.watch, x->err.fd, x->paused ? 0 : FD_READ, on_exec_stream_err);
+	exec_stream_check_flushed(x);
 }
 
-static void on_quiet(struct timer *t)
+static void on_exec_stream_quiet(struct timer *t)
 {
-	finish(container_of(t, struct exec_stream, timer));
+	exec_stream_finish(container_of(t, struct exec_stream, timer));
 }
 
 static void read_output(struct exec_stream *x, struct output *o, bool is_stderr)
@@ -158,14 +159,14 @@ static void read_output(struct exec_stream *x, struct output *o, bool is_stderr)
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
-	if (n <= 0) /* EIO of a terminal: nobody has its other side open */
-		output_close(x, o);
+	if (n <= 0) /* EIO of a terminal: no process has the slave open */
+		exec_stream_close_output(x, o);
 	else if (x->stdio.events)
 		x->stdio.events->output(x->stdio.arg, is_stderr, bytes, (size_t)n);
-	check_flushed(x);
+	exec_stream_check_flushed(x);
 }
 
-static void on_out(struct fd_watch *w, int events)
+static void on_exec_stream_out(struct fd_watch *w, int events)
 {
 	struct exec_stream *x = container_of(w, struct exec_stream, out.watch);
 
@@ -173,7 +174,7 @@ static void on_out(struct fd_watch *w, int events)
 	read_output(x, &x->out, false);
 }
 
-static void on_err(struct fd_watch *w, int events)
+static void on_exec_stream_err(struct fd_watch *w, int events)
 {
 	struct exec_stream *x = container_of(w, struct exec_stream, err.watch);
 
@@ -183,7 +184,7 @@ static void on_err(struct fd_watch *w, int events)
 
 /* ---- what the client says ---- */
 
-static void on_taken(struct feed *f, size_t n)
+static void on_exec_stream_taken(struct feed *f, size_t n)
 {
 	struct exec_stream *x = container_of(f, struct exec_stream, feed);
 
@@ -191,8 +192,8 @@ static void on_taken(struct feed *f, size_t n)
 		x->stdio.events->taken(x->stdio.arg, n);
 }
 
-/* A terminal has no end of file but the character for it, and that only while it gathers lines. */
-static void on_fed(struct feed *f)
+/* A terminal's end of file is a character (VEOF), and only in canonical mode. */
+static void on_exec_stream_fed(struct feed *f)
 {
 	struct exec_stream *x = container_of(f, struct exec_stream, feed);
 	struct termios t;
@@ -203,53 +204,54 @@ static void on_fed(struct feed *f)
 		log_debug("exec id=%.12s end_of_input=refused", x->id);
 }
 
-static void input(struct stdio *s, const void *p, size_t n)
+static void exec_stream_input(struct stdio *s, const void *p, size_t n)
 {
-	feed_write(&of(s)->feed, p, n);
+	feed_write(&exec_stream_of(s)->feed, p, n);
 }
 
-static void input_end(struct stdio *s)
+static void exec_stream_input_end(struct stdio *s)
 {
-	feed_end(&of(s)->feed);
+	feed_end(&exec_stream_of(s)->feed);
 }
 
-static void resize(struct stdio *s, uint16_t width, uint16_t height)
+static void exec_stream_resize(struct stdio *s, uint16_t width, uint16_t height)
 {
-	struct exec_stream *x = of(s);
+	struct exec_stream *x = exec_stream_of(s);
 
 	x->size = (struct winsize){ .ws_row = height, .ws_col = width };
 	if (x->master >= 0)
 		ioctl(x->master, TIOCSWINSZ, &x->size);
 }
 
-static void pause_it(struct stdio *s, bool paused)
+static void exec_stream_pause(struct stdio *s, bool paused)
 {
-	struct exec_stream *x = of(s);
+	struct exec_stream *x = exec_stream_of(s);
 
 	x->paused = paused;
 	watch_outputs(x);
 }
 
-static void leave(struct stdio *s)
+static void exec_stream_leave(struct stdio *s)
 {
-	struct exec_stream *x = of(s);
+	struct exec_stream *x = exec_stream_of(s);
 
 	x->stdio.events = NULL;
 	x->paused = false;
 	feed_drop(&x->feed);
 	feed_end(&x->feed);
 	if (x->master >= 0) {
-		output_close(x, &x->out);
+		exec_stream_close_output(x, &x->out);
 		close_fd(&x->master);
 	}
 	watch_outputs(x);
 }
 
-static const struct stdio_ops ops = { input, input_end, resize, pause_it, leave };
+static const struct stdio_ops ops = { exec_stream_input, exec_stream_input_end, exec_stream_resize,
+				      exec_stream_pause, exec_stream_leave };
 
 /* ---- the process ---- */
 
-static void on_exit_record(struct exit_watch *w, const struct exit_record *r)
+static void on_exec_stream_exit(struct exit_watch *w, const struct exit_record *r)
 {
 	struct exec_stream *x = container_of(w, struct exec_stream, watch);
 
@@ -258,7 +260,7 @@ static void on_exit_record(struct exit_watch *w, const struct exit_record *r)
 		err_set(&x->fault, ERR_INTERNAL, "exec: its exit status is lost: the keeper had died");
 	sm_move(&x->sm, FLUSH);
 	feed_drop(&x->feed);
-	check_flushed(x);
+	exec_stream_check_flushed(x);
 }
 
 static void terminal_ready(struct exec_stream *x)
@@ -271,22 +273,22 @@ static void terminal_ready(struct exec_stream *x)
 	watch_outputs(x);
 }
 
-static void on_spawned(void *arg, const struct err *e, struct child_result *r)
+static void on_exec_stream_spawned(void *arg, const struct err *e, struct child_result *r)
 {
 	struct exec_stream *x = arg;
 
 	if (e) {
 		x->fault = *e;
-		return finish(x);
+		return exec_stream_finish(x);
 	}
 	sm_move(&x->sm, RUN);
-	keeper_watch_exit(&x->watch, x->keep_id, on_exit_record);
+	keeper_watch_exit(&x->watch, x->keep_id, on_exec_stream_exit);
 	if (!x->console)
 		return;
 	x->master = console_take(x->console, &x->fault);
 	if (x->master < 0) {
-		exec_kill_tree(r->pid, ""); /* it has only begun */
-		return report(x);
+		exec_kill_tree(r->pid, ""); /* it has just begun: nothing can have been reparented */
+		return exec_stream_report(x);
 	}
 	if (x->stdio.events)
 		terminal_ready(x);
@@ -296,8 +298,8 @@ static void on_spawned(void *arg, const struct err *e, struct child_result *r)
 
 /* ---- the way in ---- */
 
-/* ours is non-blocking: the ends of a pipe are two open files. */
-static int open_pipe(int *ours, int *theirs, bool we_write, struct err *e)
+/* Only our end is non-blocking: the two ends of a pipe are two open file descriptions. */
+static int exec_stream_open_pipe(int *ours, int *theirs, bool we_write, struct err *e)
 {
 	int ends[2];
 
@@ -309,7 +311,8 @@ static int open_pipe(int *ours, int *theirs, bool we_write, struct err *e)
 	return 0;
 }
 
-static int open_streams(struct exec_stream *x, const struct stdio_want *want, struct runtime_stdio *io, struct err *e)
+static int exec_stream_open(struct exec_stream *x, const struct stdio_want *want, struct runtime_stdio *io,
+			    struct err *e)
 {
 	if (want->tty) {
 		x->console = console_listen(e);
@@ -318,9 +321,9 @@ static int open_streams(struct exec_stream *x, const struct stdio_want *want, st
 		io->console_socket = console_socket_path(x->console);
 		return 0;
 	}
-	if ((want->in && open_pipe(&x->in, &io->in, true, e) < 0) ||
-	    (want->out && open_pipe(&x->out.fd, &io->out, false, e) < 0) ||
-	    (want->err && open_pipe(&x->err.fd, &io->err, false, e) < 0))
+	if ((want->in && exec_stream_open_pipe(&x->in, &io->in, true, e) < 0) ||
+	    (want->out && exec_stream_open_pipe(&x->out.fd, &io->out, false, e) < 0) ||
+	    (want->err && exec_stream_open_pipe(&x->err.fd, &io->err, false, e) < 0))
 		return -1;
 	if (x->in >= 0)
 		feed_open(&x->feed, x->in);
@@ -328,22 +331,23 @@ static int open_streams(struct exec_stream *x, const struct stdio_want *want, st
 	return 0;
 }
 
-static int spawn(struct exec_stream *x, const struct container *c, const struct strings *cmd,
+static int exec_stream_spawn(struct exec_stream *x, const struct container *c, const struct strings *cmd,
 		 const struct stdio_want *want, struct runtime_stdio *io, struct err *e)
 {
 	const struct runtime_handler *h = exec_runtime(c, cmd, e);
 
 	if (!h)
 		return -1;
-	if (open_streams(x, want, io, e) < 0 || exec_file_write(&x->file, x->arena, c, x->id, cmd, want->tty, e) < 0)
+	if (exec_stream_open(x, want, io, e) < 0 ||
+	    exec_file_write(&x->file, x->arena, c, x->id, cmd, want->tty, e) < 0)
 		return -1;
-	runtime_exec(h, c->id, x->file.process, x->file.pidfile, x->keep_id, io, on_spawned, x);
+	runtime_exec(h, c->id, x->file.process, x->file.pidfile, x->keep_id, io, on_exec_stream_spawned, x);
 	return 0;
 }
 
-static void on_refused(struct timer *t)
+static void on_exec_stream_refused(struct timer *t)
 {
-	finish(container_of(t, struct exec_stream, timer));
+	exec_stream_finish(container_of(t, struct exec_stream, timer));
 }
 
 struct stdio *exec_stream_start(struct container *c, const struct strings *cmd, const struct stdio_want *want,
@@ -358,11 +362,11 @@ struct stdio *exec_stream_start(struct container *c, const struct strings *cmd, 
 	x->sm = (struct sm){ exec_stream_states, "exec_stream", x->id, SPAWN };
 	x->arena = arena_new();
 	x->master = x->in = x->out.fd = x->err.fd = -1;
-	feed_init(&x->feed, on_taken, on_fed);
+	feed_init(&x->feed, on_exec_stream_taken, on_exec_stream_fed);
 	if (!want->in)
 		feed_drop(&x->feed);
-	if (spawn(x, c, cmd, want, &io, &x->fault) < 0)
-		timer_set(&x->timer, 0, on_refused);
+	if (exec_stream_spawn(x, c, cmd, want, &io, &x->fault) < 0)
+		timer_set(&x->timer, 0, on_exec_stream_refused);
 	close_fd(&io.in);
 	close_fd(&io.out);
 	close_fd(&io.err);

@@ -1,10 +1,11 @@
 /* exec_tree.c - kills a process with all its descendants.
  *
- * Every process is stopped before its children are read: a stopped one forks no more, and as it cannot wait for its
- * children their pids are not used again. Then all get SIGKILL, which a stopped process obeys. One whose parent died
- * before is somebody else's child by then: it is found in the container's cgroup by its session, which is the exec's
- * own (runc makes its first process the leader of one, crun leaves it in the one that the keeper gave crun). Who left
- * that too, a daemon, stays, and dies with the container.
+ * Every process is stopped before its children are read. A stopped process cannot fork, and it cannot wait for its
+ * children, so the kernel does not use their pids again. Then all get SIGKILL, which also ends a stopped process.
+ * A process whose parent died earlier was reparented and is nobody's descendant here. It is found in the container's
+ * cgroup by its session, which is the exec's own: runc makes the exec's first process a session leader, and crun leaves
+ * it in the session that the keeper gave crun. A daemon that made a session of its own stays, and dies with the
+ * container.
  * /proc/<pid>/task/<tid>/children: proc_pid_task_tid_children(5), needs CONFIG_PROC_CHILDREN (Debian: set). */
 #include <dirent.h>
 #include <signal.h>
@@ -25,13 +26,13 @@ struct tree {
 	size_t n;
 };
 
-static void add_stopped(struct tree *t, pid_t pid)
+static void tree_stop(struct tree *t, pid_t pid)
 {
 	if (t->n < TREE_MAX && kill(pid, SIGSTOP) == 0)
 		t->pids[t->n++] = pid;
 }
 
-static void add_children_of_thread(struct tree *t, pid_t pid, const char *tid)
+static void tree_add_thread(struct tree *t, pid_t pid, const char *tid)
 {
 	char file[64];
 	auto_file FILE *f = NULL;
@@ -41,10 +42,10 @@ static void add_children_of_thread(struct tree *t, pid_t pid, const char *tid)
 	f = fopen(file, "re");
 	while (f && fscanf(f, "%d", &child) == 1)
 		if (child > 1)
-			add_stopped(t, child);
+			tree_stop(t, child);
 }
 
-static void add_children(struct tree *t, pid_t pid)
+static void tree_add_children(struct tree *t, pid_t pid)
 {
 	char path[32];
 	auto_dir DIR *d = NULL;
@@ -54,10 +55,10 @@ static void add_children(struct tree *t, pid_t pid)
 	d = opendir(path);
 	while (d && (thread = readdir(d)))
 		if (thread->d_name[0] != '.')
-			add_children_of_thread(t, pid, thread->d_name);
+			tree_add_thread(t, pid, thread->d_name);
 }
 
-static bool has(const struct tree *t, pid_t pid)
+static bool tree_has(const struct tree *t, pid_t pid)
 {
 	for (size_t i = 0; i < t->n; i++)
 		if (t->pids[i] == pid)
@@ -65,15 +66,15 @@ static bool has(const struct tree *t, pid_t pid)
 	return false;
 }
 
-static void add_session(struct tree *t, pid_t session, const char *cgroup)
+static void tree_add_session(struct tree *t, pid_t session, const char *cgroup)
 {
 	static pid_t members[TREE_MAX];
 	size_t n = cgroup_pids(cgroup, members, TREE_MAX);
 	struct pidstat of;
 
 	for (size_t i = 0; i < n; i++)
-		if (pidstat_read(members[i], &of) && of.session == session && !has(t, members[i]))
-			add_stopped(t, members[i]);
+		if (pidstat_read(members[i], &of) && of.session == session && !tree_has(t, members[i]))
+			tree_stop(t, members[i]);
 }
 
 void exec_kill_tree(pid_t pid, const char *cgroup)
@@ -85,12 +86,12 @@ void exec_kill_tree(pid_t pid, const char *cgroup)
 	if (pid <= 1)
 		return;
 	pidstat_read(pid, &first);
-	add_stopped(t, pid);
+	tree_stop(t, pid);
 	while (done < t->n) {
 		for (; done < t->n; done++)
-			add_children(t, t->pids[done]);
-		if (*cgroup && first.session > 0 && first.session != getsid(0)) /* never our own */
-			add_session(t, first.session, cgroup);
+			tree_add_children(t, t->pids[done]);
+		if (*cgroup && first.session > 0 && first.session != getsid(0)) /* never this daemon's */
+			tree_add_session(t, first.session, cgroup);
 	}
 	for (size_t i = 0; i < t->n; i++)
 		kill(t->pids[i], SIGKILL);

@@ -6,24 +6,24 @@
 
 #include "reactor/list.h"
 
-static void on_writable(struct fd_watch *w, int events);
+static void on_feed_writable(struct fd_watch *w, int events);
 
 void feed_init(struct feed *f, void (*taken)(struct feed *f, size_t n), void (*ended)(struct feed *f))
 {
 	*f = (struct feed){ .fd = -1, .taken = taken, .ended = ended };
 }
 
-static void on_ended(struct timer *t)
+static void on_feed_ended(struct timer *t)
 {
 	struct feed *f = container_of(t, struct feed, timer);
 
 	f->ended(f);
 }
 
-static void check_end(struct feed *f)
+static void feed_check_end(struct feed *f)
 {
 	if (f->ending && !f->waiting.len && (f->fd >= 0 || f->broken))
-		timer_set(&f->timer, 0, on_ended);
+		timer_set(&f->timer, 0, on_feed_ended);
 }
 
 void feed_drop(struct feed *f)
@@ -35,34 +35,34 @@ void feed_drop(struct feed *f)
 	buf_free(&f->waiting);
 	if (n)
 		f->taken(f, n);
-	check_end(f);
+	feed_check_end(f);
 }
 
-static void write_some(struct feed *f)
+static void feed_write_now(struct feed *f)
 {
 	size_t before = f->waiting.len;
 	ssize_t n = buf_write(&f->waiting, f->fd);
 
 	if (n < 0 && errno != EAGAIN && errno != EINTR)
 		return feed_drop(f);
-	fd_watch_set(&f->watch, f->fd, f->waiting.len ? FD_WRITE : 0, on_writable);
-	check_end(f);
+	fd_watch_set(&f->watch, f->fd, f->waiting.len ? FD_WRITE : 0, on_feed_writable);
+	feed_check_end(f);
 	if (before != f->waiting.len)
 		f->taken(f, before - f->waiting.len);
 }
 
-static void on_writable(struct fd_watch *w, int events)
+static void on_feed_writable(struct fd_watch *w, int events)
 {
 	(void)events;
-	write_some(container_of(w, struct feed, watch));
+	feed_write_now(container_of(w, struct feed, watch));
 }
 
 void feed_open(struct feed *f, int fd)
 {
 	f->fd = fd;
 	if (f->waiting.len)
-		fd_watch_set(&f->watch, fd, FD_WRITE, on_writable);
-	check_end(f);
+		fd_watch_set(&f->watch, fd, FD_WRITE, on_feed_writable);
+	feed_check_end(f);
 }
 
 void feed_write(struct feed *f, const void *p, size_t n)
@@ -75,7 +75,7 @@ void feed_write(struct feed *f, const void *p, size_t n)
 		return f->taken(f, n);
 	buf_append(&f->waiting, p, n);
 	if (first && f->fd >= 0)
-		write_some(f);
+		feed_write_now(f);
 }
 
 void feed_end(struct feed *f)
@@ -83,7 +83,7 @@ void feed_end(struct feed *f)
 	if (f->ending)
 		return;
 	f->ending = true;
-	check_end(f);
+	feed_check_end(f);
 }
 
 void feed_close(struct feed *f)

@@ -1,7 +1,7 @@
-/* feed.h - bytes on their way into a pipe, a terminal or a socket whose reader takes its time.
+/* feed.h - a buffer in front of a pipe, a terminal or a socket whose reader may be slow.
  *
- * What could not be written waits here; its giver counts it and stops in time. When the reader is gone all is taken and
- * dropped. */
+ * Bytes that cannot be written yet wait here without a limit: the caller counts what is not `taken` and stops giving in
+ * time. When the reader is gone all bytes are taken and dropped. */
 #ifndef PROCS_FEED_H
 #define PROCS_FEED_H
 
@@ -22,11 +22,11 @@ struct feed { /* embedded */
 	void (*ended)(struct feed *f);
 };
 
-void feed_init(struct feed *f, void (*taken)(struct feed *f, size_t n), void (*ended)(struct feed *f));
-void feed_open(struct feed *f, int fd); /* what waited is written from the next turn on */
-void feed_write(struct feed *f, const void *p, size_t n); /* nothing after feed_end() */
-void feed_end(struct feed *f);
-void feed_drop(struct feed *f); /* nobody reads: what waits is taken now, and all that comes */
-void feed_close(struct feed *f); /* no callback follows; fd stays the caller's */
+void feed_init(struct feed *feed, void (*taken)(struct feed *feed, size_t n), void (*ended)(struct feed *feed));
+void feed_open(struct feed *feed, int fd); /* waiting bytes are written from the next turn on */
+void feed_write(struct feed *feed, const void *bytes, size_t len); /* ignored after feed_end() */
+void feed_end(struct feed *feed);
+void feed_drop(struct feed *feed); /* the reader is gone: waiting bytes, and all later ones, are taken and dropped */
+void feed_close(struct feed *feed); /* no callback follows; fd stays the caller's */
 
 #endif

@@ -39,14 +39,14 @@ static int choose_target(const struct container *c, struct spec_namespaces *ns, 
 	return 0;
 }
 
-/* The pid namespace is the one that the container chooses; all others are the sandbox's. */
+/* A container chooses its PID namespace; all other namespaces are the sandbox's. */
 static int choose_pid(const struct container *c, struct spec_namespaces *ns, struct err *e)
 {
 	int32_t mode = c->config.security.ns.pid;
 
 	switch (mode) {
 	case NS_POD:
-		return 0; /* the pause's, the host's, or its own when the pod shares none */
+		return 0; /* the sandbox's choice: its pause's, the host's, or a new one when the pod shares none */
 	case NS_CONTAINER:
 		ns->pid = "new";
 		return 0;
@@ -74,7 +74,8 @@ int join_namespaces(struct container *c, struct spec_namespaces *out, struct err
 
 /* ---- at start ---- */
 
-/* While the process lives its pid is nobody else's, so what was opened before it was seen alive is its own. */
+/* The pid cannot be another process's while the target lives. So the fd is opened first, and then the target is seen
+ * to be alive: the fd is its namespace. */
 static int open_target(const struct container *c, struct err *e)
 {
 	const struct container *target = find_target(c);
@@ -92,7 +93,7 @@ static int open_target(const struct container *c, struct err *e)
 	return take_fd(&fd);
 }
 
-/* Which there are was settled at create: only paths change. */
+/* CreateContainer decided which namespaces there are; only their paths change. */
 static int rewrite(const struct container *c, const struct spec_namespaces *ns, struct err *e)
 {
 	struct arena *a = arena_new();

@@ -2,10 +2,10 @@
  *
  *   ALIVE ---exit record---> DRAIN ---log at its end---> DELETE ---runtime done---> OVER
  *
- *   EXITED is recorded, and told, between DRAIN and DELETE. A `delete` that fails leaves c->in_runtime set: Remove
- *   tries again.
- * Waits on: the keeper's exit record, or our own pidfd when the keeper does not know the process (ALIVE); the log pump
- * (DRAIN); the runtime (DELETE). */
+ * EXITED is recorded, and the waiters are told, between DRAIN and DELETE. A `delete` that fails leaves c->in_runtime
+ *   set, so RemoveContainer deletes again.
+ * Waits on: the keeper's exit record, or a pidfd of its own when the keeper does not know the process (ALIVE); the
+ * log pump (DRAIN); the runtime (DELETE). */
 #include "procs/life.h"
 
 #include <stdlib.h>
@@ -38,7 +38,7 @@ struct life {
 	struct sm sm;
 	struct container *container;
 	struct exit_watch watch;
-	int pidfd; /* our own, when the keeper has none; else -1 */
+	int pidfd; /* its own, when the keeper does not know the process; else -1 */
 	struct fd_watch own_watch;
 	struct timer timer;
 	struct console *console; /* NULL: no tty */
@@ -74,8 +74,8 @@ static struct life *life_new(struct container *c, enum life_state state)
 
 /* ---- DELETE ---- */
 
-/* The last waiter may free the container: nothing of it is touched after the life was. */
-static void over(struct life *l)
+/* A waiter may free the container, so neither it nor its life is used once the first waiter is called. */
+static void life_over(struct life *l)
 {
 	struct link ready, *w;
 
@@ -92,7 +92,7 @@ static void over(struct life *l)
 	}
 }
 
-static void on_deleted(void *arg, const struct err *e, struct child_result *r)
+static void on_life_deleted(void *arg, const struct err *e, struct child_result *r)
 {
 	struct life *l = arg;
 
@@ -103,21 +103,21 @@ static void on_deleted(void *arg, const struct err *e, struct child_result *r)
 		l->container->in_runtime = false;
 		cgroup_remove(l->container->cgroup);
 	}
-	over(l);
+	life_over(l);
 }
 
 static void on_nothing_to_delete(struct timer *t)
 {
-	over(container_of(t, struct life, timer));
+	life_over(container_of(t, struct life, timer));
 }
 
-static void delete_now(struct life *l, bool force)
+static void life_delete(struct life *l, bool force)
 {
 	struct container *c = l->container;
 	const struct runtime_handler *h = runtime_find(c->runtime);
 
 	if (h) {
-		runtime_delete(h, c->id, force, on_deleted, l);
+		runtime_delete(h, c->id, force, on_life_deleted, l);
 		return;
 	}
 	log_warn("runtime_delete container=%.12s error=\"runtime handler %s is not configured any more\"", c->id,
@@ -135,13 +135,13 @@ static void record_exit(const struct life *l)
 	if (l->status == STATUS_LOST)
 		return container_set_exited(c, EXIT_CODE_LOST, "Unknown",
 					    "its exit status is lost: the keeper had died", l->at_ns);
-	/* A child that was killed for memory while its parent lived on and ended by itself is not the container's
-	 * end. */
+	/* The OOM killer may have taken a child while the first process went on and ended by itself: that is no
+	 * OOMKilled. */
 	c->oom_killed = l->oom && code == 128 + 9;
 	container_set_exited(c, code, c->oom_killed ? "OOMKilled" : code ? "Error" : "Completed", "", l->at_ns);
 }
 
-static void on_log_over(struct timer *t)
+static void on_life_log_over(struct timer *t)
 {
 	struct life *l = container_of(t, struct life, timer);
 	struct container *c = l->container;
@@ -151,34 +151,34 @@ static void on_log_over(struct timer *t)
 		log_pump_close(c->log);
 	c->log = NULL;
 	record_exit(l);
-	/* Only now: a crash before this line finds the exit record with the keeper again. */
+	/* After the record is saved: until then a new daemon needs the keeper's exit record. */
 	keeper_ask_forget(c->id);
 	keeper_ask_release_all(arena_printf(a, "container/%s/", c->id));
 	arena_free(a);
 	sm_move(&l->sm, DELETE);
-	delete_now(l, false);
+	life_delete(l, false);
 }
 
-/* Closing the pump waits until its callback has returned. */
-static void on_drained(void *arg)
+/* The pump must not be closed inside its own callback. */
+static void on_life_drained(void *arg)
 {
 	struct life *l = arg;
 
-	timer_set(&l->timer, 0, on_log_over);
+	timer_set(&l->timer, 0, on_life_log_over);
 }
 
-static void drain_log(void *arg)
+static void life_drain_log(void *arg)
 {
 	struct life *l = arg;
 
 	l->console = NULL;
 	if (l->container->log)
-		log_pump_drain(l->container->log, on_drained, l);
+		log_pump_drain(l->container->log, on_life_drained, l);
 	else
-		on_drained(l);
+		on_life_drained(l);
 }
 
-static void ended(struct life *l, int status, int64_t at_ns)
+static void life_ended(struct life *l, int status, int64_t at_ns)
 {
 	struct container *c = l->container;
 
@@ -187,33 +187,33 @@ static void ended(struct life *l, int status, int64_t at_ns)
 	l->status = status;
 	l->at_ns = at_ns;
 	l->oom = oom_happened(c);
-	/* In a shared pid namespace its children live on, and so may one that entered by exec. */
+	/* In a shared PID namespace its children live on, and so may a process of an exec. */
 	cgroup_kill(c->cgroup);
 	if (l->console)
-		console_drain(l->console, drain_log, l);
+		console_drain(l->console, life_drain_log, l);
 	else
-		drain_log(l);
+		life_drain_log(l);
 }
 
-static void on_exit_record(struct exit_watch *w, const struct exit_record *r)
+static void on_life_exit(struct exit_watch *w, const struct exit_record *r)
 {
-	ended(container_of(w, struct life, watch), r->status, r->at_ns ? r->at_ns : loop_real_ns());
+	life_ended(container_of(w, struct life, watch), r->status, r->at_ns ? r->at_ns : loop_real_ns());
 }
 
-/* ---- a process that the keeper does not know: both of us had died ---- */
+/* ---- a process that the keeper does not know: keeper and daemon had both died ---- */
 
 static void on_own_pidfd(struct fd_watch *w, int events)
 {
 	(void)events;
-	ended(container_of(w, struct life, own_watch), STATUS_LOST, loop_real_ns());
+	life_ended(container_of(w, struct life, own_watch), STATUS_LOST, loop_real_ns());
 }
 
-static void on_lost(struct timer *t)
+static void on_life_lost(struct timer *t)
 {
-	ended(container_of(t, struct life, timer), STATUS_LOST, loop_real_ns());
+	life_ended(container_of(t, struct life, timer), STATUS_LOST, loop_real_ns());
 }
 
-/* The pid of the record, when it still is a process of the container's cgroup. */
+/* A pidfd of the recorded pid, if that process is in the container's cgroup; else the pid is another process's now. */
 static int open_recorded_pid(const struct container *c)
 {
 	pid_t members[MEMBERS_MAX];
@@ -235,7 +235,7 @@ static void watch_unkept(struct life *l)
 	if (l->pidfd >= 0)
 		fd_watch_set(&l->own_watch, l->pidfd, FD_READ, on_own_pidfd);
 	else
-		timer_set(&l->timer, 0, on_lost);
+		timer_set(&l->timer, 0, on_life_lost);
 }
 
 void life_begin(struct container *c)
@@ -245,14 +245,14 @@ void life_begin(struct container *c)
 	if (c->config.tty && c->log)
 		l->console = console_pump(c->id, c->log);
 	if (keeper_report(c->id))
-		keeper_watch_exit(&l->watch, c->id, on_exit_record);
+		keeper_watch_exit(&l->watch, c->id, on_life_exit);
 	else
 		watch_unkept(l);
 }
 
 void life_finish(struct container *c)
 {
-	delete_now(life_new(c, DELETE), true);
+	life_delete(life_new(c, DELETE), true);
 }
 
 void life_wait(struct container *c, struct container_wait *w, void (*fn)(struct container_wait *w))

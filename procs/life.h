@@ -1,22 +1,25 @@
 /* life.h - a started container, from the moment its process is known until the runtime has deleted it.
  *
- * The keeper's exit record ends it: OOM is read, the cgroup killed, the log drained, the record saved as EXITED, and
- * only then may the keeper forget; the runtime's `delete` follows in the background. */
+ * The keeper's exit record ends it. Then, in this order: the OOM counter is read, the cgroup killed, the log
+ * drained, the container recorded as EXITED, the keeper told to forget, and the runtime's `delete` runs in the
+ * background. */
 #ifndef PROCS_LIFE_H
 #define PROCS_LIFE_H
 
 #include "procs/container.h"
 
-/* c is RUNNING, kept by the keeper under its id; c->log is open or NULL. Sets c->life. */
-void life_begin(struct container *c);
+/* The container is RUNNING, and the keeper keeps its process under its id; its log is open or NULL. Sets
+ * container->life. */
+void life_begin(struct container *container);
 
-/* c EXITED while we were away, and the runtime may still know it: only the end of it, the `delete`. Sets c->life. */
-void life_finish(struct container *c);
+/* For an EXITED container that the runtime may still know after a crash: only the `delete`. Sets container->life. */
+void life_finish(struct container *container);
 
-/* fn runs once, when c->life is over, never inside the call. c->life must be set. Left by container_unwait(). */
-void life_wait(struct container *c, struct container_wait *w, void (*fn)(struct container_wait *w));
+/* fn runs once, when container->life is over, never inside the call. container->life must be set. container_unwait()
+ * ends the wait. */
+void life_wait(struct container *container, struct container_wait *wait, void (*fn)(struct container_wait *wait));
 
-/* Of its first process, to signal it by; borrowed. -1: it has ended, or its end is about to be told. */
-int life_pidfd(const struct container *c);
+/* The pidfd of its first process, to send signals by; borrowed. -1: the process has ended. */
+int life_pidfd(const struct container *container);
 
 #endif

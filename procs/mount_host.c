@@ -12,7 +12,7 @@
 
 #include "reactor/own.h"
 
-enum { TRIES = 32 }; /* openat2 in a root answers EAGAIN when something is renamed meanwhile */
+enum { TRIES = 32 }; /* openat2(2) with RESOLVE_IN_ROOT says EAGAIN when anything is renamed or mounted meanwhile */
 
 static int make_dirs(struct arena *a, const char *path)
 {

@@ -1,4 +1,4 @@
-/* mount_host.h - the host's side of a mount: its path, and how its mount propagates. */
+/* mount_host.h - the host's side of a mount: the real path, and the propagation of the mount below it. */
 #ifndef PROCS_MOUNT_HOST_H
 #define PROCS_MOUNT_HOST_H
 
@@ -7,13 +7,13 @@
 #include "reactor/arena.h"
 #include "reactor/err.h"
 
-/* host_path without symbolic links; made as a directory 0755, parents too, when nothing is there. In the arena;
+/* host_path without symbolic links; if nothing is there a directory is made, 0755, with its parents. In the arena;
  * NULL on an error. */
-const char *mount_host_path(struct arena *a, const char *host_path, struct err *e);
+const char *mount_host_path(struct arena *arena, const char *host_path, struct err *e);
 
-/* sub resolved below dir as if dir were the root, so that no link leads out; it must exist. In the arena; NULL with the
- * reason "ImageVolumeMountFailed". */
-const char *mount_inside(struct arena *a, const char *dir, const char *sub, struct err *e);
+/* sub resolved below dir as if dir were the root, so that no symbolic link leads out; it must exist. In the arena; NULL
+ * with the reason "ImageVolumeMountFailed". */
+const char *mount_inside(struct arena *arena, const char *dir, const char *sub, struct err *e);
 
 struct mount_peers {
 	bool shared, slave;

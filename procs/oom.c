@@ -1,14 +1,15 @@
 /* oom.c - see oom.h.
  *
- * Counts of a pod of which A and B live: pod 5 = A 1 + B 0 + 4 that were before. When B has ended and its group is
- * gone, with pod 6: 6 - A 1 - floor 4 = 1 is B's; and from now on A's floor is one higher.
- * Two that end in one moment can both be unreadable: each is given one kill then, not all of them. */
+ * An example with containers A and B: the pod counts 5 kills, A 1 and B 0, so 4 are older: B's floor is 4. Then B ends,
+ * its group is gone, and the pod counts 6: 6 - 1 of A - floor 4 = 1 kill is B's. From now on A's floor is one higher.
+ * When two containers end in one moment, the groups of both can be gone: then at most one kill is counted for each, not
+ * the sum for both. */
 #include "procs/oom.h"
 
 #include "procs/cgroup.h"
 #include "reactor/log.h"
 
-/* Of all others that run; *dying: how many of them have no group to read. */
+/* The kills of all other running containers; *dying: how many of them have no group to read. */
 static int64_t counted_by_others(const struct container *c, size_t *dying)
 {
 	int64_t sum = 0;

@@ -1,8 +1,9 @@
-/* oom.h - did the kernel's OOM killer take processes of a container? Also when nobody can read its group any more.
+/* oom.h - whether the kernel's OOM killer took processes of a container; also when the container's group is gone.
  *
- * systemd removes a scope the moment its last process is gone, and the group's own counter with it. The pod's group
- * above counts the kills of all that ever were below it (cgroup-v2.rst, memory.events), so what no living container of
- * the pod accounts for is the dead one's. Both calls are made around the life of a container, in that order. */
+ * systemd removes a scope, and so the group with its counter, the moment the last process is gone. The pod's group
+ * above counts the kills of all groups that ever were below it (cgroup-v2.rst, memory.events). Kills that no living
+ * container of the pod has counted are the dead container's. oom_begin() is called before the start, oom_happened()
+ * at the end. */
 #ifndef PROCS_OOM_H
 #define PROCS_OOM_H
 
@@ -10,10 +11,10 @@
 
 #include "procs/container.h"
 
-/* Before its first process: notes what was counted until now, c->oom_floor. The caller saves the record. */
-void oom_begin(struct container *c);
+/* Before its first process: notes the kills counted until now in container->oom_floor. The caller saves the record. */
+void oom_begin(struct container *container);
 
 /* Its first process has ended. */
-bool oom_happened(struct container *c);
+bool oom_happened(struct container *container);
 
 #endif

@@ -4,7 +4,7 @@
  *    |                          |
  *    +---connected--------------+---> OPEN ---both halves closed, error, 10 min half-closed and silent---> OVER
  *
- * Waits on: the socket; a timer (V4, V6: 30 s for each; OPEN, half-closed: 10 min; OVER: a turn of its own). */
+ * Waits on: the socket; a timer (V4, V6: 30 s each; OPEN, half-closed: 10 min; OVER: one turn of the loop). */
 #include "procs/portfwd.h"
 
 #include <arpa/inet.h>
@@ -36,33 +36,34 @@ static const struct sm_state portfwd_states[] = {
 
 struct portfwd {
 	struct sm sm;
-	int fd[2]; /* V4, V6: made together, the one that is not used is -1 once it is OPEN */
+	int fd[2]; /* V4, V6: made together; once it is OPEN the unused socket is closed and -1 */
 	int now;   /* index of fd */
 	uint16_t port;
 	struct fd_watch watch;
 	struct timer timer;
 	struct feed feed;
-	bool paused, we_ended, port_ended;
+	bool paused;
+	bool we_ended, port_ended; /* which halves of the connection are closed: ours to the port, the port's to us */
 	struct err fault;
 	const struct portfwd_events *events;
 	void *arg;
 };
 
-static void on_ready(struct fd_watch *w, int events);
+static void on_portfwd_ready(struct fd_watch *w, int events);
 
-static void on_over(struct timer *t)
+static void on_portfwd_over(struct timer *t)
 {
 	struct portfwd *f = container_of(t, struct portfwd, timer);
 
 	f->events->over(f->arg, f->fault.code == ERR_OK ? NULL : &f->fault);
 }
 
-static void over(struct portfwd *f)
+static void portfwd_over(struct portfwd *f)
 {
 	sm_move(&f->sm, OVER);
 	fd_watch_clear(&f->watch);
 	feed_drop(&f->feed);
-	timer_set(&f->timer, 0, on_over);
+	timer_set(&f->timer, 0, on_portfwd_over);
 }
 
 void portfwd_close(struct portfwd *f)
@@ -78,33 +79,33 @@ void portfwd_close(struct portfwd *f)
 
 /* ---- connected ---- */
 
-static void on_silent(struct timer *t)
+static void on_portfwd_silent(struct timer *t)
 {
-	over(container_of(t, struct portfwd, timer));
+	portfwd_over(container_of(t, struct portfwd, timer));
 }
 
-static void half_closed(struct portfwd *f)
+static void portfwd_half_closed(struct portfwd *f)
 {
 	if (f->we_ended && f->port_ended)
-		return over(f);
+		return portfwd_over(f);
 	if (f->we_ended || f->port_ended)
-		timer_set(&f->timer, HALF_CLOSED_MS, on_silent);
+		timer_set(&f->timer, HALF_CLOSED_MS, on_portfwd_silent);
 }
 
-static void watch(struct portfwd *f)
+static void portfwd_watch(struct portfwd *f)
 {
 	if (f->sm.now == OPEN)
-		fd_watch_set(&f->watch, f->fd[f->now], f->paused || f->port_ended ? 0 : FD_READ, on_ready);
+		fd_watch_set(&f->watch, f->fd[f->now], f->paused || f->port_ended ? 0 : FD_READ, on_portfwd_ready);
 }
 
-static void on_taken(struct feed *feed, size_t n)
+static void on_portfwd_taken(struct feed *feed, size_t n)
 {
 	struct portfwd *f = container_of(feed, struct portfwd, feed);
 
 	f->events->taken(f->arg, n);
 }
 
-static void on_fed(struct feed *feed)
+static void on_portfwd_fed(struct feed *feed)
 {
 	struct portfwd *f = container_of(feed, struct portfwd, feed);
 
@@ -112,10 +113,10 @@ static void on_fed(struct feed *feed)
 		return;
 	shutdown(f->fd[f->now], SHUT_WR);
 	f->we_ended = true;
-	half_closed(f);
+	portfwd_half_closed(f);
 }
 
-static void read_some(struct portfwd *f)
+static void portfwd_read(struct portfwd *f)
 {
 	static char bytes[READ_MAX];
 	ssize_t n = read(f->fd[f->now], bytes, sizeof(bytes));
@@ -123,15 +124,15 @@ static void read_some(struct portfwd *f)
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n < 0)
-		return over(f);
+		return portfwd_over(f);
 	if (n == 0) {
 		f->port_ended = true;
 		f->events->eof(f->arg);
-		watch(f);
+		portfwd_watch(f);
 	} else {
 		f->events->data(f->arg, bytes, (size_t)n);
 	}
-	half_closed(f);
+	portfwd_half_closed(f);
 }
 
 void portfwd_write(struct portfwd *f, const void *p, size_t n)
@@ -147,17 +148,17 @@ void portfwd_end(struct portfwd *f)
 void portfwd_pause(struct portfwd *f, bool paused)
 {
 	f->paused = paused;
-	watch(f);
+	portfwd_watch(f);
 }
 
 /* ---- connecting ---- */
 
-static void connect_now(struct portfwd *f);
+static void portfwd_connect(struct portfwd *f);
 
-static void on_connect_timeout(struct timer *t);
+static void on_portfwd_timeout(struct timer *t);
 
-/* The text is what a user of port-forward reads. */
-static void refused(struct portfwd *f, int error)
+/* Connecting failed: on with IPv6, or over. The user of `kubectl port-forward` reads this text. */
+static void portfwd_refused(struct portfwd *f, int error)
 {
 	const char *at = f->now == 0 ? "127.0.0.1" : "[::1]";
 	struct err first = f->fault;
@@ -167,13 +168,13 @@ static void refused(struct portfwd *f, int error)
 	if (f->now == 0) {
 		sm_move(&f->sm, V6);
 		f->now = 1;
-		return connect_now(f);
+		return portfwd_connect(f);
 	}
 	err_set(&f->fault, ERR_UNAVAILABLE, "%s; connect to %s:%u: %s", first.msg, at, f->port, strerror(error));
-	over(f);
+	portfwd_over(f);
 }
 
-static void connected(struct portfwd *f)
+static void portfwd_connected(struct portfwd *f)
 {
 	int other = !f->now;
 
@@ -182,19 +183,19 @@ static void connected(struct portfwd *f)
 	timer_clear(&f->timer);
 	if (f->fd[other] >= 0)
 		close(take_fd(&f->fd[other]));
-	watch(f);
+	portfwd_watch(f);
 	feed_open(&f->feed, f->fd[f->now]);
 }
 
-static void on_connect_timeout(struct timer *t)
+static void on_portfwd_timeout(struct timer *t)
 {
 	struct portfwd *f = container_of(t, struct portfwd, timer);
 
 	fd_watch_clear(&f->watch);
-	refused(f, ETIMEDOUT);
+	portfwd_refused(f, ETIMEDOUT);
 }
 
-static void on_ready(struct fd_watch *w, int events)
+static void on_portfwd_ready(struct fd_watch *w, int events)
 {
 	struct portfwd *f = container_of(w, struct portfwd, watch);
 	socklen_t len = sizeof(int);
@@ -202,16 +203,16 @@ static void on_ready(struct fd_watch *w, int events)
 
 	(void)events;
 	if (f->sm.now == OPEN)
-		return read_some(f);
+		return portfwd_read(f);
 	fd_watch_clear(&f->watch);
 	getsockopt(f->fd[f->now], SOL_SOCKET, SO_ERROR, &error, &len);
 	if (error)
-		refused(f, error);
+		portfwd_refused(f, error);
 	else
-		connected(f);
+		portfwd_connected(f);
 }
 
-static void connect_now(struct portfwd *f)
+static void portfwd_connect(struct portfwd *f)
 {
 	struct sockaddr_in v4 = { .sin_family = AF_INET,
 				  .sin_port = htons(f->port),
@@ -222,13 +223,13 @@ static void connect_now(struct portfwd *f)
 	int fd = f->fd[f->now], rc;
 
 	if (fd < 0) /* a kernel or namespace without that family */
-		return refused(f, EAFNOSUPPORT);
+		return portfwd_refused(f, EAFNOSUPPORT);
 	rc = f->now == 0 ? connect(fd, (struct sockaddr *)&v4, sizeof(v4))
 			 : connect(fd, (struct sockaddr *)&v6, sizeof(v6));
 	if (rc < 0 && errno != EINPROGRESS)
-		return refused(f, errno);
-	timer_set(&f->timer, CONNECT_MS, on_connect_timeout);
-	fd_watch_set(&f->watch, fd, FD_WRITE, on_ready);
+		return portfwd_refused(f, errno);
+	timer_set(&f->timer, CONNECT_MS, on_portfwd_timeout);
+	fd_watch_set(&f->watch, fd, FD_WRITE, on_portfwd_ready);
 }
 
 static int tcp_socket(int family)
@@ -240,8 +241,8 @@ static int tcp_socket(int family)
 	return fd;
 }
 
-/* In another namespace than our own nothing of the daemon may run on: when there is no way back it ends, and is started
- * again. */
+/* The daemon must not go on in another network namespace. Where the way back fails the daemon aborts, and the keeper
+ * starts it again. */
 static int make_sockets(struct portfwd *f, int netns, struct err *e)
 {
 	static int home = -1;
@@ -257,14 +258,14 @@ static int make_sockets(struct portfwd *f, int netns, struct err *e)
 	return 0;
 }
 
-static void on_start(struct timer *t)
+static void on_portfwd_start(struct timer *t)
 {
 	struct portfwd *f = container_of(t, struct portfwd, timer);
 
 	if (f->fault.code != ERR_OK)
-		over(f);
+		portfwd_over(f);
 	else
-		connect_now(f);
+		portfwd_connect(f);
 }
 
 struct portfwd *portfwd_start(int netns, uint16_t port, const struct portfwd_events *events, void *arg)
@@ -276,9 +277,9 @@ struct portfwd *portfwd_start(int netns, uint16_t port, const struct portfwd_eve
 	f->port = port;
 	f->events = events;
 	f->arg = arg;
-	feed_init(&f->feed, on_taken, on_fed);
+	feed_init(&f->feed, on_portfwd_taken, on_portfwd_fed);
 	make_sockets(f, netns, &f->fault);
-	/* A refusal by connect(2) itself may come at once. */
-	timer_set(&f->timer, 0, on_start);
+	/* connect(2) itself may fail at once, and `over` must not run inside this call. */
+	timer_set(&f->timer, 0, on_portfwd_start);
 	return f;
 }

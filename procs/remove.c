@@ -1,11 +1,11 @@
 /* remove.c - see remove.h.
  *
- *   STOP ---EXITED---> LIFE ---the delete that its end began is over---> DELETE ---unknown to the runtime---> GONE
+ *   STOP ---EXITED---> LIFE ---the delete that began at the exit is over---> DELETE ---runtime has deleted---> GONE
  *    |                                                                      |
  *    +-----------------------------failed-----------------------------------+---> FAILED (EXITED, still there)
  *
- * STOP and LIFE are passed at once when it does not run; DELETE when the runtime does not know it (never started, or
- * deleted).
+ * STOP and LIFE are passed at once when the container does not run; DELETE when the runtime does not know it (never
+ * started, or deleted).
  * Waits on: stop, life, the runtime; one turn of the loop (GONE from nothing). */
 #include "procs/remove.h"
 
@@ -44,7 +44,7 @@ struct remove {
 	void *arg;
 };
 
-static void on_failed(struct remove *r, const struct err *e)
+static void remove_fail(struct remove *r, const struct err *e)
 {
 	remove_done *done = r->done;
 	void *arg = r->arg;
@@ -56,8 +56,8 @@ static void on_failed(struct remove *r, const struct err *e)
 	done(arg, &err);
 }
 
-/* In the order of making, reversed. The record goes last: whatever a crash leaves is found by it. */
-static void on_gone(struct timer *t)
+/* In the reverse order of their making. The record goes last: by it a new daemon finds what a crash left. */
+static void on_remove_gone(struct timer *t)
 {
 	struct remove *r = container_of(t, struct remove, timer);
 	struct container *c = r->container;
@@ -80,55 +80,55 @@ static void on_gone(struct timer *t)
 	done(arg, NULL);
 }
 
-static void on_deleted(void *arg, const struct err *e, struct child_result *res)
+static void on_remove_deleted(void *arg, const struct err *e, struct child_result *res)
 {
 	struct remove *r = arg;
 
 	(void)res;
 	if (e)
-		return on_failed(r, e);
+		return remove_fail(r, e);
 	r->container->in_runtime = false;
-	timer_set(&r->timer, 0, on_gone);
+	timer_set(&r->timer, 0, on_remove_gone);
 }
 
-static void delete_it(struct remove *r)
+static void remove_delete(struct remove *r)
 {
 	struct container *c = r->container;
 	const struct runtime_handler *h = runtime_find(c->runtime);
 
 	sm_move(&r->sm, DELETE);
 	if (c->in_runtime && h) {
-		runtime_delete(h, c->id, true, on_deleted, r);
+		runtime_delete(h, c->id, true, on_remove_deleted, r);
 		return;
 	}
 	if (c->in_runtime)
 		log_warn("runtime_delete container=%.12s error=\"runtime handler %s is not configured any more\"",
 			 c->id, c->runtime);
-	timer_set(&r->timer, 0, on_gone);
+	timer_set(&r->timer, 0, on_remove_gone);
 }
 
-static void on_life_over(struct container_wait *w)
+static void on_remove_life_over(struct container_wait *w)
 {
-	delete_it(container_of(w, struct remove, life));
+	remove_delete(container_of(w, struct remove, life));
 }
 
-static void end_life(struct remove *r)
+static void remove_end_life(struct remove *r)
 {
 	sm_move(&r->sm, LIFE);
 	if (r->container->life)
-		life_wait(r->container, &r->life, on_life_over);
+		life_wait(r->container, &r->life, on_remove_life_over);
 	else
-		delete_it(r);
+		remove_delete(r);
 }
 
-static void on_stopped(void *arg, const struct err *e)
+static void on_remove_stopped(void *arg, const struct err *e)
 {
 	struct remove *r = arg;
 
 	if (e)
-		on_failed(r, e);
+		remove_fail(r, e);
 	else
-		end_life(r);
+		remove_end_life(r);
 }
 
 struct remove *remove_start(struct container *c, struct lane_pass *pass, remove_unmount *unmount, remove_done *done,
@@ -143,6 +143,6 @@ struct remove *remove_start(struct container *c, struct lane_pass *pass, remove_
 	r->unmount = unmount;
 	r->done = done;
 	r->arg = arg;
-	stop_start(c, 0, on_stopped, r);
+	stop_start(c, 0, on_remove_stopped, r);
 	return r;
 }

@@ -1,4 +1,4 @@
-/* remove.h - RemoveContainer below the image: kills, deletes from the runtime, gives back cgroup, FIFOs, bundle.
+/* remove.h - RemoveContainer, all but the image: kills, deletes from the runtime, removes cgroup, FIFOs, bundle.
  * The rootfs is unmounted and the snapshot removed by the caller's `unmount` between delete and bundle removal. Logs
  * stay. */
 #ifndef PROCS_REMOVE_H
@@ -8,12 +8,12 @@
 #include "reactor/err.h"
 
 struct remove; /* gone once `done` ran */
-typedef void remove_done(void *arg, const struct err *e); /* e NULL: c was freed */
-typedef void remove_unmount(void *arg, struct container *c);
+typedef void remove_done(void *arg, const struct err *e); /* e NULL: the container was freed */
+typedef void remove_unmount(void *arg, struct container *container);
 
-/* The caller holds c->lane through `pass`, which is left before c is freed. Runs on; there is no cancel. On an error
- * the container is EXITED and still there. */
-struct remove *remove_start(struct container *c, struct lane_pass *pass, remove_unmount *unmount, remove_done *done,
-			    void *arg);
+/* The caller holds container->lane through `pass`, which is left before the container is freed. There is no cancel.
+ * On an error the container is EXITED and still there. */
+struct remove *remove_start(struct container *container, struct lane_pass *pass, remove_unmount *unmount,
+			    remove_done *done, void *arg);
 
 #endif

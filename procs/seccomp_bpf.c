@@ -2,7 +2,7 @@
  *
  *   MAKING ---exit 0---> READY        MAKING ---another exit---> NONE        MAKING ---no keeper, hangs---> forgotten
  *
- * Waits on: the child. At most KNOWN_MAX profiles are kept; the one that nobody asked for longest goes. */
+ * Waits on: the child. At most KNOWN_MAX profiles are kept; the least recently used one is dropped. */
 #include "procs/seccomp_bpf.h"
 
 #include <string.h>
@@ -16,7 +16,7 @@
 enum { KNOWN_MAX = 16, OUTPUT_MAX = 48 * 1024, TIMEOUT_MS = 30000 };
 
 struct filter {
-	struct link link;    /* in `known`, the one asked for last at its end */
+	struct link link;    /* in `known`, the most recently used one last */
 	char *profile;	     /* its text, keys sorted */
 	char *base64;	     /* READY */
 	struct child *child; /* MAKING */
@@ -40,7 +40,7 @@ static void filter_free(struct filter *f)
 	free(f);
 }
 
-static void on_compiled(void *arg, const struct err *e, struct child_result *r)
+static void on_filter_compiled(void *arg, const struct err *e, struct child_result *r)
 {
 	struct filter *f = arg;
 
@@ -54,18 +54,18 @@ static void on_compiled(void *arg, const struct err *e, struct child_result *r)
 	log_info("seccomp_filter made=%d base64_bytes=%zu words=%s", f->base64 != NULL, r->out_len, log_quote(r->err));
 }
 
-static struct filter *begin(char *profile)
+static struct filter *filter_begin(char *profile)
 {
 	const char *const argv[] = { program, NULL };
 	struct filter *f = new_zero(struct filter);
 
 	f->profile = profile;
 	f->child = child_start(&(struct child_spec){ .argv = argv, .stdin_data = profile, .stdin_len = strlen(profile),
-		.stdout_max = OUTPUT_MAX, .stderr_max = 512, .timeout_ms = TIMEOUT_MS }, on_compiled, f);
+		.stdout_max = OUTPUT_MAX, .stderr_max = 512, .timeout_ms = TIMEOUT_MS }, on_filter_compiled, f);
 	return f;
 }
 
-static struct filter *find(const char *profile, size_t *n)
+static struct filter *filter_find(const char *profile, size_t *n)
 {
 	*n = 0;
 	list_each(l, &known) {
@@ -87,13 +87,13 @@ const char *seccomp_bpf_base64(const json_t *profile)
 	if (!*program)
 		return NULL;
 	text = own_must(json_dumps(profile, JSON_COMPACT | JSON_SORT_KEYS));
-	f = find(text, &n);
+	f = filter_find(text, &n);
 	if (f) {
 		list_drop(&f->link);
 	} else {
 		if (n == KNOWN_MAX)
 			filter_free(container_of(list_first(&known), struct filter, link));
-		f = begin(take_ptr(&text));
+		f = filter_begin(take_ptr(&text));
 	}
 	list_append(&known, &f->link);
 	return f->base64;

@@ -1,13 +1,13 @@
 /* start.c - see start.h.
  *
- *   LABEL ---volumes have its label, or none is to---> PREPARE
+ *   LABEL ---volumes are labelled, or none needs it---> PREPARE
  *   PREPARE ---log, stdio, console---> RUN ---pid---> STARTED (life.c has it from here)
  *      |                                |
- *      |                                +---error---> UNDO ---runtime deleted it, or could not---> FAILED
+ *      |                                +---error---> UNDO ---deleted by the runtime, or not---> FAILED
  *      +---error, LABEL's too-----------+---no usable program, so nothing to undo------------------^
  *
- *   FAILED records EXITED 128 StartError. `starting` is on disk before RUN: after a crash the keeper's word decides
- *   (start_adopt).
+ *   FAILED records EXITED 128 StartError. `starting` is on disk before RUN: after a crash start_adopt() asks the keeper
+ *   whether the process runs.
  * Waits on: a child (LABEL), the runtime (RUN, UNDO), one turn of the loop (FAILED from LABEL, PREPARE). */
 #include "procs/start.h"
 
@@ -58,15 +58,15 @@ struct start {
 	struct sm sm;
 	struct container *container;
 	struct console_socket *console;
-	int joined; /* fd of a namespace that the runtime opens through us; -1 */
+	int joined; /* a namespace that the runtime opens as /proc/<this daemon>/fd/<joined>; -1: none */
 	struct timer timer;
-	bool refused; /* it could not be started at all: its state stays */
+	bool refused; /* by start_refuse() or join_again(): the container's state stays */
 	struct err err;
 	start_done *done;
 	void *arg;
 };
 
-static void report(struct start *s)
+static void start_report(struct start *s)
 {
 	start_done *done = s->done;
 	void *arg = s->arg;
@@ -82,7 +82,7 @@ static void report(struct start *s)
 
 /* ---- failure ---- */
 
-static void give_back(struct container *c)
+static void start_give_back(struct container *c)
 {
 	struct arena *a = arena_new();
 
@@ -95,26 +95,26 @@ static void give_back(struct container *c)
 	arena_free(a);
 }
 
-static void on_failed(struct timer *t)
+static void on_start_failed(struct timer *t)
 {
 	struct start *s = container_of(t, struct start, timer);
 	struct container *c = s->container;
 
 	if (!s->refused) {
-		give_back(c);
+		start_give_back(c);
 		container_set_exited(c, EXIT_CODE_START_ERROR, "StartError", s->err.msg, loop_real_ns());
 	}
 	err_wrap(&s->err, "start container %.12s", c->id);
-	report(s);
+	start_report(s);
 }
 
-static void fail(struct start *s)
+static void start_fail(struct start *s)
 {
 	sm_move(&s->sm, FAILED);
-	timer_set(&s->timer, 0, on_failed);
+	timer_set(&s->timer, 0, on_start_failed);
 }
 
-static void on_undone(void *arg, const struct err *e, struct child_result *r)
+static void on_start_undone(void *arg, const struct err *e, struct child_result *r)
 {
 	struct start *s = arg;
 
@@ -123,17 +123,17 @@ static void on_undone(void *arg, const struct err *e, struct child_result *r)
 		log_warn("runtime_delete container=%.12s error=%s", s->container->id, log_quote(e->msg));
 	else
 		s->container->in_runtime = false;
-	fail(s);
+	start_fail(s);
 }
 
 /* ---- the way up ---- */
 
-static void undo(struct start *s)
+static void start_undo(struct start *s)
 {
 	struct container *c = s->container;
 
 	sm_move(&s->sm, UNDO);
-	runtime_delete(runtime_find(c->runtime), c->id, true, on_undone, s);
+	runtime_delete(runtime_find(c->runtime), c->id, true, on_start_undone, s);
 }
 
 static int take_console(struct start *s)
@@ -146,7 +146,7 @@ static int take_console(struct start *s)
 	return 0;
 }
 
-static void on_ran(void *arg, const struct err *e, struct child_result *r)
+static void on_start_ran(void *arg, const struct err *e, struct child_result *r)
 {
 	struct start *s = arg;
 	struct container *c = s->container;
@@ -154,28 +154,28 @@ static void on_ran(void *arg, const struct err *e, struct child_result *r)
 	if (e) {
 		s->err = *e;
 		if (e->code != ERR_FAILED_PRECONDITION)
-			return undo(s);
+			return start_undo(s);
 		c->in_runtime = false;
-		return fail(s);
+		return start_fail(s);
 	}
 	if (s->console && take_console(s) < 0)
-		return undo(s);
+		return start_undo(s);
 	sm_move(&s->sm, STARTED);
 	container_set_running(c, r->pid);
 	life_begin(c);
-	report(s);
+	start_report(s);
 }
 
-/* A pipe, whose write end we and the keeper hold: its end is EOF for the container. The read end outlives both of
- * us. */
-static int open_stdin(const struct container *c, int *out, struct err *e)
+/* A pipe whose write end the keeper holds: when the keeper releases it, the container reads end of file. The
+ * container's read end does not depend on this daemon. */
+static int start_open_stdin(const struct container *c, int *out, struct err *e)
 {
 	struct arena *a;
 	int ends[2];
 
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return err_os(e, ERR_INTERNAL, "stdin pipe");
-	/* Only the writer's end is non-blocking: ends of a pipe are two open files. */
+	/* Only the write end is non-blocking: the two ends of a pipe are two open file descriptions. */
 	fcntl(ends[1], F_SETFL, O_NONBLOCK);
 	a = arena_new();
 	keeper_ask_hold(arena_printf(a, "container/%s/stdin", c->id), ends[1]);
@@ -185,7 +185,7 @@ static int open_stdin(const struct container *c, int *out, struct err *e)
 	return 0;
 }
 
-static int open_streams(struct start *s, struct runtime_stdio *io)
+static int start_open_streams(struct start *s, struct runtime_stdio *io)
 {
 	struct container *c = s->container;
 
@@ -203,10 +203,10 @@ static int open_streams(struct start *s, struct runtime_stdio *io)
 	io->err = io->out < 0 ? -1 : log_pump_writer(c->log, true, &s->err);
 	if (io->err < 0)
 		return -1;
-	return c->config.stdin_ ? open_stdin(c, &io->in, &s->err) : 0;
+	return c->config.stdin_ ? start_open_stdin(c, &io->in, &s->err) : 0;
 }
 
-static uint32_t outside(const struct id_mappings *m, int64_t id)
+static uint32_t start_outside(const struct id_mappings *m, int64_t id)
 {
 	return m->at[0].host_id + (id < m->at[0].length ? (uint32_t)id : 0);
 }
@@ -216,9 +216,9 @@ static int dup_cloexec(int fd)
 	return fcntl(fd, F_DUPFD_CLOEXEC, 3);
 }
 
-/* In a user namespace the process could not open /dev/stdout again while the FIFOs are ours. And /dev/null must not be
- * what it is started with, terminal or not: crun 1.8.1 gives the host's node, which the container has too, to the
- * container's root. */
+/* A process in a user namespace opens /dev/stdout again, which needs FIFOs that its own uid owns. And its stdio must
+ * not be /dev/null, with or without a terminal: crun 1.8.1 changes the owner of its stdio to the container's root,
+ * which would change the host's /dev/null. */
 static int own_streams(const struct container *c, struct runtime_stdio *io, struct err *e)
 {
 	const struct ns_options *ns = &c->sandbox->config.security.ns;
@@ -235,12 +235,12 @@ static int own_streams(const struct container *c, struct runtime_stdio *io, stru
 	if (io->console_socket && ((io->out = dup_cloexec(io->in)) < 0 || (io->err = dup_cloexec(io->in)) < 0))
 		return err_os(e, ERR_INTERNAL, "stdin pipe");
 	for (const int *fd = (const int[]){ io->in, io->out, io->err, -2 }; *fd != -2; fd++)
-		if (*fd >= 0 && fchown(*fd, outside(&ns->uids, c->uid), outside(&ns->gids, c->gid)) < 0)
+		if (*fd >= 0 && fchown(*fd, start_outside(&ns->uids, c->uid), start_outside(&ns->gids, c->gid)) < 0)
 			return err_os(e, ERR_INTERNAL, "give the stdio to the container");
 	return 0;
 }
 
-/* What the container inherits it must be allowed to write, and to open again as /dev/stdout. */
+/* The policy must let the container write the stdio that it inherits, and open it again as /dev/stdout. */
 static int label_streams(const struct container *c, const struct runtime_stdio *io, struct err *e)
 {
 	const int fds[] = { io->in, io->out, io->err };
@@ -260,8 +260,8 @@ static void close_streams(const struct runtime_stdio *io)
 			close(fds[i]);
 }
 
-/* What speaks against starting it at all. */
-static int refuse(const struct container *c, struct err *e)
+/* Reasons for which the container is not started and its state stays as it is. */
+static int start_refuse(const struct container *c, struct err *e)
 {
 	static const char *const names[] = { "created", "running", "exited", "unknown" };
 
@@ -275,7 +275,7 @@ static int refuse(const struct container *c, struct err *e)
 	return 0;
 }
 
-static void on_restored(void *arg, const struct err *e, struct child_result *r)
+static void on_start_restored(void *arg, const struct err *e, struct child_result *r)
 {
 	struct start *s = arg;
 	struct container *c = s->container;
@@ -287,12 +287,12 @@ static void on_restored(void *arg, const struct err *e, struct child_result *r)
 		err_set(&why, ERR_INTERNAL, "CRIU could not restore it: %s", words);
 		e = &why;
 	}
-	on_ran(s, e, r);
+	on_start_ran(s, e, r);
 	arena_free(a);
 }
 
-/* The processes of a checkpoint in place of the first one of the image. */
-static void restore(struct start *s, const struct runtime_handler *h, const struct runtime_stdio *io)
+/* Starts the processes of the checkpoint instead of the image's command. */
+static void start_restore(struct start *s, const struct runtime_handler *h, const struct runtime_stdio *io)
 {
 	struct container *c = s->container;
 	struct arena *a = arena_new();
@@ -302,7 +302,7 @@ static void restore(struct start *s, const struct runtime_handler *h, const stru
 		.criu_config = criu_config_path(c, a),
 	};
 
-	runtime_restore(h, c->id, c->bundle, c->cgroup, &images, io, on_restored, s);
+	runtime_restore(h, c->id, c->bundle, c->cgroup, &images, io, on_start_restored, s);
 	arena_free(a);
 }
 
@@ -316,38 +316,38 @@ static void prepare_and_run(struct start *s)
 	sm_move(&s->sm, PREPARE);
 	if (!h) {
 		err_set(&s->err, ERR_FAILED_PRECONDITION, "runtime handler %s is not configured any more", c->runtime);
-		return fail(s);
+		return start_fail(s);
 	}
 	oom_begin(c);
 	c->starting = c->in_runtime = true;
-	if (container_save(c, &s->err) < 0 || open_streams(s, &io) < 0 || own_streams(c, &io, &s->err) < 0 ||
+	if (container_save(c, &s->err) < 0 || start_open_streams(s, &io) < 0 || own_streams(c, &io, &s->err) < 0 ||
 	    label_streams(c, &io, &s->err) < 0) {
 		c->in_runtime = false;
 		close_streams(&io);
-		return fail(s);
+		return start_fail(s);
 	}
 	sm_move(&s->sm, RUN);
 	metric_observe_ns(METRIC_stage_seconds, "prepare", loop_mono_ns() - begin_ns);
 	if (*c->restore)
-		restore(s, h, &io);
+		start_restore(s, h, &io);
 	else
-		runtime_run(h, c->id, c->bundle, c->cgroup, &io, on_ran, s);
+		runtime_run(h, c->id, c->bundle, c->cgroup, &io, on_start_ran, s);
 	close_streams(&io);
 }
 
-static void on_labelled(void *arg, const struct err *e)
+static void on_start_labelled(void *arg, const struct err *e)
 {
 	struct start *s = arg;
 
 	if (!e)
 		return prepare_and_run(s);
 	s->err = *e;
-	fail(s);
+	start_fail(s);
 }
 
-/* The real paths of the mounts that ask for it, NULL-terminated and in the arena. NULL: none may be made, or is the
- * node's own. */
-static const char *const *trees(const struct container *c, struct arena *a, struct err *e)
+/* The real paths of the mounts with selinux_relabel, NULL-terminated and in the arena. NULL with an error: a path
+ * cannot be made, or it is one of the node's own that must not be relabelled. */
+static const char *const *start_trees(const struct container *c, struct arena *a, struct err *e)
 {
 	const char **paths = arena_zalloc(a, (c->config.mounts.n + 1) * sizeof(*paths));
 	size_t n = 0;
@@ -366,20 +366,20 @@ static const char *const *trees(const struct container *c, struct arena *a, stru
 	return paths;
 }
 
-/* Here and not at CreateContainer, which waits for nothing: it is the last moment before the files are looked at. */
+/* At StartContainer, because CreateContainer waits for nothing; the container looks at the files from now on. */
 static void label_volumes(struct start *s)
 {
 	struct container *c = s->container;
 	struct arena *a = arena_new();
-	const char *const *paths = trees(c, a, &s->err);
+	const char *const *paths = start_trees(c, a, &s->err);
 
-	c->starting = true; /* on disk only with PREPARE: a crash before leaves it as created */
+	c->starting = true; /* saved in PREPARE only: after a crash in LABEL the container is CREATED again */
 	if (!paths)
-		fail(s);
+		start_fail(s);
 	else if (!paths[0])
 		prepare_and_run(s);
 	else
-		label_trees(c->mount_label, paths, on_labelled, s);
+		label_trees(c->mount_label, paths, on_start_labelled, s);
 	arena_free(a);
 }
 
@@ -392,9 +392,9 @@ struct start *start_start(struct container *c, start_done *done, void *arg)
 	s->done = done;
 	s->arg = arg;
 	s->joined = -1;
-	s->refused = refuse(c, &s->err) < 0 || join_again(c, &s->joined, &s->err) < 0;
+	s->refused = start_refuse(c, &s->err) < 0 || join_again(c, &s->joined, &s->err) < 0;
 	if (s->refused)
-		fail(s);
+		start_fail(s);
 	else
 		label_volumes(s);
 	return s;
@@ -420,12 +420,12 @@ void start_adopt(struct container *c)
 	if (c->state == CONTAINER_RUNNING)
 		return adopt_running(c);
 	if (c->state == CONTAINER_CREATED && c->starting && k) {
-		/* The keeper let the runtime finish its work: it started. */
+		/* The keeper let the runtime finish after the crash: the container was started. */
 		container_set_running(c, k->pid);
 		return adopt_running(c);
 	}
 	if (c->state == CONTAINER_CREATED && c->starting) {
-		give_back(c);
+		start_give_back(c);
 		container_set_exited(c, EXIT_CODE_START_ERROR, "StartError", "the daemon died while it was starting",
 				     loop_real_ns());
 	}

@@ -16,14 +16,15 @@ void start_open(start_label *label); /* once, before the first start */
 struct start; /* gone once `done` ran */
 typedef void start_done(void *arg, const struct err *e);
 
-/* The caller holds c->lane. FAILED_PRECONDITION when not CREATED or the sandbox is not READY, or the container whose
- * processes it is to share has ended (join.h); it stays as it was then. There is no cancel: it runs on. */
-struct start *start_start(struct container *c, start_done *done, void *arg);
+/* The caller holds container->lane. FAILED_PRECONDITION: the container is not CREATED, its sandbox is not READY, or
+ * the container whose PID namespace it is to join has ended (join.h); then its state stays. There is no cancel: a
+ * start runs on when its caller is gone. */
+struct start *start_start(struct container *container, start_done *done, void *arg);
 
-/* Recovery, for every container of this boot, in any state, before anything else is done to it:
- * RUNNING: takes up its log and exit watch again, or sets it EXITED by the keeper's record, 255/Unknown without one.
- * The daemon died while it was starting: RUNNING when the keeper has its process, else EXITED 128 StartError. EXITED:
- * the runtime's delete is finished. CREATED: nothing. */
-void start_adopt(struct container *c);
+/* Recovery, for every container of this boot, in any state, before anything else is done to it: RUNNING: its log and
+ * exit watch are taken up again; or it becomes EXITED by the keeper's record, 255/Unknown without a record. Starting
+ * when the daemon died: RUNNING when the keeper has its process, else EXITED 128 StartError. EXITED: the runtime's
+ * delete is finished. CREATED: nothing. */
+void start_adopt(struct container *container);
 
 #endif

@@ -4,9 +4,9 @@
  *     |                                              |
  *     +---------------EXITED, and recorded-----------+---> DEAD
  *
- * In KILL the container's whole cgroup is killed again every second: in a shared pid namespace the children outlive its
- * first process.
- * Waits on: container_wait(), one timer. */
+ * In KILL the container's whole cgroup is killed, since in a shared PID namespace children outlive the first
+ * process. That is repeated every second: a process may have been forked behind a kill. Waits on: container_wait(),
+ * one timer. */
 #include "procs/stop.h"
 
 #include <errno.h>
@@ -38,19 +38,19 @@ struct stopping {
 	struct container *container;
 	struct container_wait exited;
 	struct timer timer;
-	int64_t kill_at_ns; /* loop_mono_ns(): TERM ends, or KILL gives up */
+	int64_t kill_at_ns; /* loop_mono_ns(): when TERM ends; in KILL: when the stop fails */
 	struct link waiters; /* of struct stop.link */
 	struct err err; /* meaningful in FAILED */
 };
 
 struct stop {
 	struct link link; /* in stopping->waiters */
-	struct timer timer; /* of one that found nothing to stop */
+	struct timer timer; /* calls `done` when there was nothing to stop */
 	stop_done *done;
 	void *arg;
 };
 
-static void waiter_free(struct stop *s)
+static void stop_free(struct stop *s)
 {
 	if (list_linked(&s->link))
 		list_drop(&s->link);
@@ -58,17 +58,17 @@ static void waiter_free(struct stop *s)
 	free(s);
 }
 
-static void tell(struct stop *s, const struct err *e)
+static void stop_tell(struct stop *s, const struct err *e)
 {
 	stop_done *done = s->done;
 	void *arg = s->arg;
 
-	waiter_free(s);
+	stop_free(s);
 	done(arg, e);
 }
 
-/* Waiters may cancel one another while they are told, so they stay on a list until their turn. */
-static void finish(struct stopping *m, enum stop_state to)
+/* A waiter's `done` may cancel other waiters. So each stays on a list until its turn. */
+static void stop_finish(struct stopping *m, enum stop_state to)
 {
 	struct err e = m->err;
 	struct link ready, *l;
@@ -84,16 +84,16 @@ static void finish(struct stopping *m, enum stop_state to)
 	}
 	free(m);
 	while ((l = list_first(&ready)))
-		tell(container_of(l, struct stop, link), to == DEAD ? NULL : &e);
+		stop_tell(container_of(l, struct stop, link), to == DEAD ? NULL : &e);
 }
 
-static void on_exited(struct container_wait *w)
+static void on_stop_exited(struct container_wait *w)
 {
-	finish(container_of(w, struct stopping, exited), DEAD);
+	stop_finish(container_of(w, struct stopping, exited), DEAD);
 }
 
-/* A process that is gone is no failure: its end is on the way. */
-static int send_signal(struct stopping *m, int sig)
+/* A process that has ended is no failure: its exit record is on the way. */
+static int stop_signal_send(struct stopping *m, int sig)
 {
 	const struct container *c = m->container;
 	int pidfd = life_pidfd(c);
@@ -108,57 +108,57 @@ static int send_signal(struct stopping *m, int sig)
 	return 0;
 }
 
-static void on_failed(struct timer *t)
+static void on_stop_failed(struct timer *t)
 {
-	finish(container_of(t, struct stopping, timer), FAILED);
+	stop_finish(container_of(t, struct stopping, timer), FAILED);
 }
 
-static void on_kill_again(struct timer *t)
+static void on_stop_kill_again(struct timer *t)
 {
 	struct stopping *m = container_of(t, struct stopping, timer);
 
 	if (loop_mono_ns() >= m->kill_at_ns) {
 		err_set(&m->err, ERR_DEADLINE_EXCEEDED, "stop container %.12s: alive 10 s after SIGKILL",
 			m->container->id);
-		return finish(m, FAILED);
+		return stop_finish(m, FAILED);
 	}
 	cgroup_kill(m->container->cgroup);
-	timer_set(&m->timer, KILL_AGAIN_MS, on_kill_again);
+	timer_set(&m->timer, KILL_AGAIN_MS, on_stop_kill_again);
 }
 
-static void go_kill(struct stopping *m)
+static void stop_kill(struct stopping *m)
 {
 	sm_move(&m->sm, KILL);
 	m->kill_at_ns = loop_mono_ns() + (int64_t)KILL_PATIENCE_MS * 1000000;
-	if (send_signal(m, SIGKILL) < 0) {
-		timer_set(&m->timer, 0, on_failed);
+	if (stop_signal_send(m, SIGKILL) < 0) {
+		timer_set(&m->timer, 0, on_stop_failed);
 		return;
 	}
 	cgroup_kill(m->container->cgroup);
-	timer_set(&m->timer, KILL_AGAIN_MS, on_kill_again);
+	timer_set(&m->timer, KILL_AGAIN_MS, on_stop_kill_again);
 }
 
-static void on_grace_over(struct timer *t)
+static void on_stop_grace_over(struct timer *t)
 {
 	struct stopping *m = container_of(t, struct stopping, timer);
 
 	log_info("stop container=%.12s signal=9", m->container->id);
-	go_kill(m);
+	stop_kill(m);
 }
 
-static void go_term(struct stopping *m, int64_t grace_ms)
+static void stop_term(struct stopping *m, int64_t grace_ms)
 {
 	int sig = m->container->stop_signal ? m->container->stop_signal : SIGTERM;
 
 	log_info("stop container=%.12s signal=%d grace_ms=%lld", m->container->id, sig, (long long)grace_ms);
 	m->kill_at_ns = loop_mono_ns() + grace_ms * 1000000;
-	if (send_signal(m, sig) < 0)
-		timer_set(&m->timer, 0, on_failed);
+	if (stop_signal_send(m, sig) < 0)
+		timer_set(&m->timer, 0, on_stop_failed);
 	else
-		timer_set(&m->timer, grace_ms, on_grace_over);
+		timer_set(&m->timer, grace_ms, on_stop_grace_over);
 }
 
-static void begin(struct container *c, int64_t grace_ms)
+static void stop_begin(struct container *c, int64_t grace_ms)
 {
 	struct stopping *m = new_zero(struct stopping);
 
@@ -166,28 +166,28 @@ static void begin(struct container *c, int64_t grace_ms)
 	m->container = c;
 	list_init(&m->waiters);
 	c->stopping = m;
-	container_wait(c, &m->exited, on_exited);
+	container_wait(c, &m->exited, on_stop_exited);
 	if (grace_ms > 0)
-		go_term(m, grace_ms);
+		stop_term(m, grace_ms);
 	else
-		go_kill(m);
+		stop_kill(m);
 }
 
-static void shorten(struct stopping *m, int64_t grace_ms)
+static void stop_shorten(struct stopping *m, int64_t grace_ms)
 {
 	int64_t at_ns = loop_mono_ns() + grace_ms * 1000000;
 
 	if (m->sm.now != TERM || m->err.code != ERR_OK || at_ns >= m->kill_at_ns)
 		return;
 	if (grace_ms == 0)
-		return go_kill(m);
+		return stop_kill(m);
 	m->kill_at_ns = at_ns;
-	timer_set(&m->timer, grace_ms, on_grace_over);
+	timer_set(&m->timer, grace_ms, on_stop_grace_over);
 }
 
 static void on_nothing_to_stop(struct timer *t)
 {
-	tell(container_of(t, struct stop, timer), NULL);
+	stop_tell(container_of(t, struct stop, timer), NULL);
 }
 
 struct stop *stop_start(struct container *c, int64_t grace_ms, stop_done *done, void *arg)
@@ -202,14 +202,14 @@ struct stop *stop_start(struct container *c, int64_t grace_ms, stop_done *done, 
 	}
 	checkpoint_yield(c);
 	if (c->stopping)
-		shorten(c->stopping, grace_ms);
+		stop_shorten(c->stopping, grace_ms);
 	else
-		begin(c, grace_ms);
+		stop_begin(c, grace_ms);
 	list_append(&c->stopping->waiters, &s->link);
 	return s;
 }
 
 void stop_cancel(struct stop *s)
 {
-	waiter_free(s);
+	stop_free(s);
 }

@@ -1,6 +1,6 @@
-/* streams.h - the standard streams of a process for a client far away: exec_stream.c gives those of a new process,
- * attach.c those that a container has. Input and output are bounded: input by the client, who counts what was `taken`,
- * output by stdio_pause(). */
+/* streams.h - the standard streams of a process for a remote client: exec_stream.c has those of a new process, attach.c
+ * those of a container. Memory is bounded: the client counts the input that was `taken`, and stops output by
+ * stdio_pause(). */
 #ifndef PROCS_STREAMS_H
 #define PROCS_STREAMS_H
 
@@ -14,7 +14,7 @@ struct stdio_want {
 	bool in, out, err, tty;
 };
 
-/* None runs inside stdio_pause() or stdio_leave(), `ended` inside no call at all. */
+/* No event runs inside stdio_pause() or stdio_leave(); `ended` never runs inside a call. */
 struct stdio_events {
 	void (*output)(void *arg, bool is_stderr, const void *p, size_t n); /* with a tty all of it is stdout */
 	void (*taken)(void *arg, size_t n);                               /* n bytes of input are out of our memory */
@@ -39,7 +39,7 @@ struct stdio {
 };
 
 static inline void stdio_input(struct stdio *s, const void *p, size_t n) { s->ops->input(s, p, n); }
-static inline void stdio_input_end(struct stdio *s) { s->ops->input_end(s); } /* after what was given before */
+static inline void stdio_input_end(struct stdio *s) { s->ops->input_end(s); } /* after the input given before */
 static inline void stdio_resize(struct stdio *s, uint16_t width, uint16_t height)
 {
 	s->ops->resize(s, width, height);

@@ -4,9 +4,9 @@
  *     |                          |                   |
  *     |                          +---refused---+     +---not written, it runs---+
  *     |                                        v                                v
- *     +---turn, it does not run---> STORE     UNDO ---the old limits, as far as the runtime takes them---> FAILED
+ *     +---turn, it does not run---> STORE     UNDO ---old limits set again, or refused---> FAILED
  *
- *   A container that ended meanwhile has no limits in the kernel: a refusal counts for nothing then.
+ *   A container that ended meanwhile has no limits in the kernel, so a refusal by the runtime is ignored then.
  * Waits on: the lane, the runtime (RUNTIME, UNDO). */
 #include "procs/update.h"
 
@@ -36,7 +36,7 @@ struct update {
 	struct container *container;
 	struct lane_pass pass;
 	struct arena *arena;
-	struct resources asked, limits; /* limits: all of them as they shall be */
+	struct resources asked, limits; /* limits: all of the container's, with those asked for */
 	struct err err;
 	update_done *done;
 	void *arg;
@@ -102,7 +102,7 @@ struct resources resources_merge(const struct resources *into, const struct reso
 
 /* ---- the end ---- */
 
-static void report(struct update *u)
+static void update_report(struct update *u)
 {
 	update_done *done = u->done;
 	void *arg = u->arg;
@@ -114,21 +114,21 @@ static void report(struct update *u)
 	done(arg, e.code == ERR_OK ? NULL : &e);
 }
 
-static void fail(struct update *u)
+static void update_fail(struct update *u)
 {
 	sm_move(&u->sm, FAILED);
 	err_wrap(&u->err, "update container %.12s", u->container->id);
-	report(u);
+	update_report(u);
 }
 
-static void on_undone(void *arg, const struct err *e, struct child_result *r)
+static void on_update_undone(void *arg, const struct err *e, struct child_result *r)
 {
 	struct update *u = arg;
 
 	(void)r;
 	if (e)
 		log_warn("update_undo container=%.12s error=%s", u->container->id, log_quote(e->msg));
-	fail(u);
+	update_fail(u);
 }
 
 /* NULL: a key or value is not UTF-8. */
@@ -142,7 +142,7 @@ static const char *limits_text(const struct update *u, const struct resources *r
 	return text ? arena_strdup(u->arena, text) : NULL;
 }
 
-static void undo(struct update *u)
+static void update_undo(struct update *u)
 {
 	struct container *c = u->container;
 	const struct runtime_handler *h = runtime_find(c->runtime);
@@ -150,18 +150,18 @@ static void undo(struct update *u)
 	struct err e;
 
 	if (c->state != CONTAINER_RUNNING || !h)
-		return fail(u);
+		return update_fail(u);
 	old = limits_text(u, &c->config.resources, &e);
 	if (!old)
-		return fail(u);
+		return update_fail(u);
 	sm_move(&u->sm, UNDO);
-	runtime_update(h, c->id, old, on_undone, u);
+	runtime_update(h, c->id, old, on_update_undone, u);
 }
 
 /* ---- on disk ---- */
 
-/* One that ended before the last boot has no bundle any more: its record is all there is. */
-static int write_config(const struct container *c, const struct resources *r, struct err *e)
+/* A container that ended before the last boot has no bundle any more; only its record is updated. */
+static int update_write_config(const struct container *c, const struct resources *r, struct err *e)
 {
 	auto_json json_t *config = bundle_read_config(c->bundle, e);
 	auto_json json_t *limits = NULL;
@@ -182,53 +182,53 @@ static int write_config(const struct container *c, const struct resources *r, st
 	return bundle_write_config(c->bundle, config, e);
 }
 
-static int store(struct update *u)
+static int update_store(struct update *u)
 {
 	struct container *c = u->container;
 	struct resources old = c->config.resources;
 	struct err ignored;
 
-	if (write_config(c, &u->limits, &u->err) < 0)
+	if (update_write_config(c, &u->limits, &u->err) < 0)
 		return -1;
 	fields_copy(resources_fields, &c->config.resources, &u->limits, c->arena);
 	if (container_save(c, &u->err) == 0)
 		return 0;
 	c->config.resources = old;
-	if (write_config(c, &old, &ignored) < 0)
+	if (update_write_config(c, &old, &ignored) < 0)
 		log_warn("update_undo container=%.12s error=%s", c->id, log_quote(ignored.msg));
 	return -1;
 }
 
-static void store_step(struct update *u)
+static void update_store_step(struct update *u)
 {
 	bool ran = u->sm.now == RUNTIME;
 
 	sm_move(&u->sm, STORE);
-	if (store(u) == 0) {
+	if (update_store(u) == 0) {
 		sm_move(&u->sm, DONE);
 		log_info("container_updated container=%.12s", u->container->id);
-		return report(u);
+		return update_report(u);
 	}
 	if (ran)
-		undo(u);
+		update_undo(u);
 	else
-		fail(u);
+		update_fail(u);
 }
 
 /* ---- the way in ---- */
 
-static void on_updated(void *arg, const struct err *e, struct child_result *r)
+static void on_update_taken(void *arg, const struct err *e, struct child_result *r)
 {
 	struct update *u = arg;
 
 	(void)r;
 	if (!e || u->container->state != CONTAINER_RUNNING)
-		return store_step(u);
+		return update_store_step(u);
 	u->err = *e;
-	undo(u);
+	update_undo(u);
 }
 
-static void on_turn(struct lane_pass *p)
+static void on_update_turn(struct lane_pass *p)
 {
 	struct update *u = container_of(p, struct update, pass);
 	struct container *c = u->container;
@@ -238,15 +238,15 @@ static void on_turn(struct lane_pass *p)
 	u->limits = resources_merge(&c->config.resources, &u->asked, u->arena);
 	text = resources_check(&u->limits, &u->err) < 0 ? NULL : limits_text(u, &u->limits, &u->err);
 	if (!text)
-		return fail(u);
+		return update_fail(u);
 	if (c->state != CONTAINER_RUNNING)
-		return store_step(u);
+		return update_store_step(u);
 	if (!h) {
 		err_set(&u->err, ERR_FAILED_PRECONDITION, "runtime handler %s is not configured any more", c->runtime);
-		return fail(u);
+		return update_fail(u);
 	}
 	sm_move(&u->sm, RUNTIME);
-	runtime_update(h, c->id, text, on_updated, u);
+	runtime_update(h, c->id, text, on_update_taken, u);
 }
 
 void update_start(struct container *c, const struct resources *asked, update_done *done, void *arg)
@@ -260,5 +260,5 @@ void update_start(struct container *c, const struct resources *asked, update_don
 	fields_copy(resources_fields, &u->asked, asked, u->arena);
 	u->done = done;
 	u->arg = arg;
-	lane_enter(&c->lane, &u->pass, on_turn);
+	lane_enter(&c->lane, &u->pass, on_update_turn);
 }

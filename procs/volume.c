@@ -31,18 +31,18 @@ int volume_make_parent(struct container *c, struct err *e)
 	return 0;
 }
 
-static bool same(const struct id_mappings *x, const struct id_mappings *y)
+static bool same_mappings(const struct id_mappings *x, const struct id_mappings *y)
 {
 	return x->n == y->n && (x->n == 0 || memcmp(x->at, y->at, x->n * sizeof(*x->at)) == 0);
 }
 
-static int check(const struct container *c, const struct mount_config *m, int userns, struct err *e)
+static int volume_check(const struct container *c, const struct mount_config *m, int userns, struct err *e)
 {
 	const struct ns_options *pod = &c->sandbox->config.security.ns;
 
 	if (userns < 0)
 		return err_set(e, ERR_INVALID_ARGUMENT, "id mappings, and the pod has no user namespace");
-	if (!same(&m->uids, &pod->uids) || !same(&m->gids, &pod->gids))
+	if (!same_mappings(&m->uids, &pod->uids) || !same_mappings(&m->gids, &pod->gids))
 		return err_set(e, ERR_INVALID_ARGUMENT, "id mappings that are not the pod's");
 	if (m->image[0])
 		return err_set(e, ERR_INVALID_ARGUMENT, "id mappings of an image: its owners are shifted without");
@@ -53,8 +53,8 @@ static int check(const struct container *c, const struct mount_config *m, int us
 	return 0;
 }
 
-/* A mount point of the source's kind. */
-static int make_point(const char *source, const char *target, struct err *e)
+/* The mount point: a directory or a file, as the source is. */
+static int volume_make_point(const char *source, const char *target, struct err *e)
 {
 	auto_fd int fd = -1;
 	struct stat st;
@@ -66,9 +66,9 @@ static int make_point(const char *source, const char *target, struct err *e)
 	return 0;
 }
 
-/* Mounts below the source are copied with it but not shifted, as the runtimes do it ("idmap", not "ridmap"). None of
- * the copies stays a peer of its original: unmounting the tree would unmount there too. */
-static int copy_mount(const char *source, int userns, bool slave, const char *target, struct err *e)
+/* Mounts below the source are copied too but not shifted, as runtimes do with "idmap" ("ridmap" would shift them). The
+ * copies leave the peer groups of their originals: else unmounting the copy would unmount the original. */
+static int volume_copy_mount(const char *source, int userns, bool slave, const char *target, struct err *e)
 {
 	struct mount_attr apart = { .propagation = slave ? MS_SLAVE : MS_PRIVATE };
 	struct mount_attr shift = { .attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t)userns };
@@ -90,9 +90,9 @@ int volume_mount(struct container *c, size_t nth, int userns, struct err *e)
 	const struct mount_config *m = &c->config.mounts.at[nth];
 	const char *source, *target = volume_path(c, nth);
 
-	if (check(c, m, userns, e) < 0 || !(source = mount_host_path(c->arena, m->host_path, e)) ||
-	    volume_make_parent(c, e) < 0 || make_point(source, target, e) < 0 ||
-	    copy_mount(source, userns, m->propagation == PROPAGATION_HOST_TO_CONTAINER, target, e) < 0)
+	if (volume_check(c, m, userns, e) < 0 || !(source = mount_host_path(c->arena, m->host_path, e)) ||
+	    volume_make_parent(c, e) < 0 || volume_make_point(source, target, e) < 0 ||
+	    volume_copy_mount(source, userns, m->propagation == PROPAGATION_HOST_TO_CONTAINER, target, e) < 0)
 		return err_wrap(e, "mount %s", m->container_path);
 	return 0;
 }

@@ -1,4 +1,4 @@
-/* ops.c - the operations of runtime.h: one spawn of the program each, and its own words when it fails.
+/* ops.c - the operations of runtime.h: each spawns the program once, and reports the program's own words on failure.
  *
  *   PROBE ---program known---> QUEUED ---a slot is free---> RUNNING ---exit---> DONE
  *     |                                                        |
@@ -22,7 +22,7 @@
 #include "reactor/own.h"
 #include "reactor/sm.h"
 
-/* A start is mostly CPU (16-30 ms): more of them at once than this finish no earlier in all, and each of them later. */
+/* A start is mostly CPU (16-30 ms): with more of them at once, all together end no earlier, and each one ends later. */
 enum { SLOTS_PER_CPU = 2 };
 enum {
 	RUN_TIMEOUT_MS = 120000, EXEC_TIMEOUT_MS = 60000, DELETE_TIMEOUT_MS = 60000, UPDATE_TIMEOUT_MS = 30000,
@@ -46,13 +46,13 @@ struct runtime_op {
 	size_t argc;
 	const char *log; /* the file that the program logs to */
 	struct child_spec spec;
-	struct child_fd fds[3]; /* ours: owned */
+	struct child_fd fds[3]; /* .ours is owned: duplicates of the caller's */
 	struct program_wait probe;
 	bool needs_criu, unqueued;
 	struct link link; /* in `queued` */
 	struct child *child;
 	struct timer timer;
-	int64_t since_ns; /* it is queued, then runs */
+	int64_t since_ns; /* when the present step (queued, then running) began */
 	struct err err; /* meaningful when it failed */
 	runtime_done *done;
 	void *arg;
@@ -64,7 +64,7 @@ static uint64_t serial;
 
 static void fill_slots(void);
 
-/* How long the step took that ends now; the next one begins. */
+/* Notes how long the ending step took; the next one begins now. */
 static void clock_step(struct runtime_op *op, const char *stage)
 {
 	int64_t now_ns = loop_mono_ns();
@@ -88,7 +88,8 @@ static void arg_add(struct runtime_op *op, const char *arg)
 	op->argv[op->argc++] = arena_strdup(op->arena, arg);
 }
 
-/* scope: the runtime makes its group through systemd. Only what makes a group needs to be told; its state keeps it. */
+/* scope: the runtime makes the container's group through systemd. Only a verb that makes a group needs the option; the
+ * runtime remembers it in its state for the other verbs. */
 static struct runtime_op *op_of_group(const struct runtime_handler *h, const char *verb, const char *id, bool scope,
 				      runtime_done *done, void *arg)
 {
@@ -202,7 +203,7 @@ static const char *log_words(struct runtime_op *op)
 	return n > 0 ? oci_log_words(op->arena, text, (size_t)n) : "";
 }
 
-/* A program that logs nothing may still have said something: the last line that is not empty. */
+/* For a program that logged nothing: the last line of its stderr that is not empty. */
 static const char *stderr_words(struct runtime_op *op, const struct child_result *r)
 {
 	const char *end = r->err + r->err_len, *at;
@@ -214,7 +215,7 @@ static const char *stderr_words(struct runtime_op *op, const struct child_result
 	return one_line(op->arena, arena_strndup(op->arena, at, (size_t)(end - at)));
 }
 
-static void explain(struct runtime_op *op, const struct child_result *r)
+static void op_explain(struct runtime_op *op, const struct child_result *r)
 {
 	const char *words = log_words(op);
 
@@ -226,7 +227,7 @@ static void explain(struct runtime_op *op, const struct child_result *r)
 
 /* ---- from the queue to the end ---- */
 
-static void report(struct runtime_op *op, bool failed, struct child_result *r)
+static void op_report(struct runtime_op *op, bool failed, struct child_result *r)
 {
 	runtime_done *done = op->done;
 	void *arg = op->arg;
@@ -236,7 +237,7 @@ static void report(struct runtime_op *op, bool failed, struct child_result *r)
 	op_free(op);
 }
 
-static void on_child(void *arg, const struct err *e, struct child_result *r)
+static void on_op_child(void *arg, const struct err *e, struct child_result *r)
 {
 	struct runtime_op *op = arg;
 
@@ -248,13 +249,13 @@ static void on_child(void *arg, const struct err *e, struct child_result *r)
 		op->err = *e;
 		err_wrap(&op->err, "%s %s", op->program->handler.name, op->sm.what);
 	} else if (r->status != 0) {
-		explain(op, r);
+		op_explain(op, r);
 	}
 	fill_slots();
-	report(op, e || r->status != 0, r);
+	op_report(op, e || r->status != 0, r);
 }
 
-static void launch(struct runtime_op *op)
+static void op_launch(struct runtime_op *op)
 {
 	if (list_linked(&op->link))
 		list_drop(&op->link);
@@ -266,7 +267,7 @@ static void launch(struct runtime_op *op)
 	op->spec.fds = op->fds;
 	if (op->program->is_crun)
 		op->spec.hide_path = cgroup_hybrid();
-	op->child = child_start(&op->spec, on_child, op);
+	op->child = child_start(&op->spec, on_op_child, op);
 }
 
 static void fill_slots(void)
@@ -274,10 +275,10 @@ static void fill_slots(void)
 	struct link *next;
 
 	while (busy < slots() && (next = list_first(&queued)))
-		launch(container_of(next, struct runtime_op, link));
+		op_launch(container_of(next, struct runtime_op, link));
 }
 
-/* Where the program itself, started by us, would find it. */
+/* In the PATH with which add_images() starts the program. */
 static bool has_criu(void)
 {
 	static const char *const dirs[] = { "/usr/local/sbin", "/usr/local/bin", "/usr/sbin",
@@ -292,7 +293,7 @@ static bool has_criu(void)
 	return false;
 }
 
-static void on_failed_early(struct timer *t);
+static void on_op_failed_early(struct timer *t);
 
 static bool can_checkpoint(struct runtime_op *op)
 {
@@ -309,47 +310,47 @@ static bool can_checkpoint(struct runtime_op *op)
 	return false;
 }
 
-static void enqueue(struct runtime_op *op)
+static void op_enqueue(struct runtime_op *op)
 {
 	if (op->needs_criu && !can_checkpoint(op)) {
-		timer_set(&op->timer, 0, on_failed_early);
+		timer_set(&op->timer, 0, on_op_failed_early);
 		return;
 	}
 	sm_move(&op->sm, QUEUED);
 	op->since_ns = loop_mono_ns();
 	if (op->unqueued)
-		return launch(op);
+		return op_launch(op);
 	list_append(&queued, &op->link);
 	fill_slots();
 }
 
-static void on_failed_early(struct timer *t)
+static void on_op_failed_early(struct timer *t)
 {
 	struct runtime_op *op = container_of(t, struct runtime_op, timer);
 	struct child_result none = { .status = -1, .pidfd = -1, .out = "", .err = "" };
 
 	sm_move(&op->sm, DONE);
-	report(op, true, &none);
+	op_report(op, true, &none);
 }
 
-static void on_probed(struct program_wait *w, const struct err *e)
+static void on_op_probed(struct program_wait *w, const struct err *e)
 {
 	struct runtime_op *op = container_of(w, struct runtime_op, probe);
 
 	if (!e)
-		return enqueue(op);
+		return op_enqueue(op);
 	op->err = *e;
-	timer_set(&op->timer, 0, on_failed_early);
+	timer_set(&op->timer, 0, on_op_failed_early);
 }
 
 static struct runtime_op *op_start(struct runtime_op *op)
 {
 	if (op->err.code != ERR_OK || program_usable(op->program, &op->err) < 0)
-		timer_set(&op->timer, 0, on_failed_early);
+		timer_set(&op->timer, 0, on_op_failed_early);
 	else if (program_probed(op->program))
-		enqueue(op);
+		op_enqueue(op);
 	else
-		program_probe(op->program, &op->probe, on_probed);
+		program_probe(op->program, &op->probe, on_op_probed);
 	return op;
 }
 
@@ -402,7 +403,7 @@ struct runtime_op *oci_try(const struct runtime_handler *h, const char *id, cons
 	arg_add(op, "--bundle");
 	arg_add(op, bundle);
 	arg_add(op, id);
-	/* Not /dev/null: crun 1.8.1 gives its stdio to the root of the container's user namespace. */
+	/* Not /dev/null: crun 1.8.1 makes the root of the container's user namespace the owner of its stdio. */
 	op->spec.stdin_data = "";
 	op->spec.stdout_max = 1;
 	op->spec.stderr_max = LOG_TAIL;
@@ -481,7 +482,7 @@ struct runtime_op *runtime_resume(const struct runtime_handler *h, const char *i
 	return op_start(freezer(h, "resume", id, done, arg));
 }
 
-/* --file-locks: a lock that nobody outside holds comes along; without it one lock is a reason to refuse. */
+/* --file-locks: CRIU dumps the locks of the container's files too; without it CRIU refuses a process with a lock. */
 static void add_images(struct runtime_op *op, const struct runtime_images *images)
 {
 	const char **env = arena_zalloc(op->arena, 3 * sizeof(*env));
@@ -509,7 +510,7 @@ struct runtime_op *runtime_checkpoint(const struct runtime_handler *h, const cha
 	op->spec.stderr_max = LOG_TAIL;
 	op->spec.timeout_ms = images->timeout_ms;
 	op->spec.finish = true;
-	op->unqueued = true; /* it lasts as long as the memory is large: starts must not wait behind it */
+	op->unqueued = true; /* a dump of much memory takes long: starts must not wait behind it */
 	return op_start(op);
 }
 

@@ -2,7 +2,7 @@
  *
  *   NONE ---first use---> VERSION ---exit 0---> FEATURES ---any exit---> DONE ---file changed---> NONE
  *    ^                       |
- *    +-------failed----------+  the waiters get the reason, the next use tries again
+ *    +-------failed----------+  the waiters get the reason, the next use probes again
  *
  * Waits on: the child's end (VERSION, FEATURES). */
 #include "procs/oci/program.h"
@@ -43,7 +43,7 @@ static int make_dir(const char *path, struct err *e)
 	return 0;
 }
 
-/* What a crash left there belongs to operations that nobody waits for. */
+/* Logs that a crash left: the callers of those operations are gone. */
 static void empty_log_dir(void)
 {
 	auto_dir DIR *d = opendir(log_dir);
@@ -94,7 +94,7 @@ void programs_on_known(void (*fn)(struct program *p))
 	on_known = fn;
 }
 
-static void tell_known(struct program *p)
+static void program_tell_known(struct program *p)
 {
 	if (on_known)
 		on_known(p);
@@ -127,7 +127,7 @@ bool program_probed(const struct program *p)
 	return p->probe == PROBE_DONE;
 }
 
-static void on_waiters_turn(struct timer *t)
+static void on_program_turn(struct timer *t)
 {
 	struct program *p = container_of(t, struct program, timer);
 	struct err e = p->fault;
@@ -146,10 +146,10 @@ static void on_waiters_turn(struct timer *t)
 	}
 }
 
-static void probe_over(struct program *p, enum probe to)
+static void program_probe_over(struct program *p, enum probe to)
 {
 	p->probe = to;
-	timer_set(&p->timer, 0, on_waiters_turn);
+	timer_set(&p->timer, 0, on_program_turn);
 }
 
 static bool has_string(const json_t *array, const char *want)
@@ -175,9 +175,9 @@ static void read_features(struct program *p, const json_t *j)
 		p->features.checkpoint = strcmp(checkpoint, "true") == 0;
 }
 
-/* Spec: OCI runtime-spec, features.md. A program without the command (it is optional) has none of what is asked for
- * here. */
-static void on_features(void *arg, const struct err *e, struct child_result *r)
+/* Spec: OCI runtime-spec, features.md. The command is optional; a program without it is taken to have only what
+ * `--version` told. */
+static void on_program_features(void *arg, const struct err *e, struct child_result *r)
 {
 	struct program *p = arg;
 	struct err fault;
@@ -190,12 +190,12 @@ static void on_features(void *arg, const struct err *e, struct child_result *r)
 		read_features(p, j);
 	log_info("runtime_handler name=%s crun=%d recursive_read_only=%d checkpoint=%d", p->handler.name, p->is_crun,
 		 p->features.recursive_read_only, p->features.checkpoint);
-	probe_over(p, PROBE_DONE);
+	program_probe_over(p, PROBE_DONE);
 	p->userns_tried = false;
-	tell_known(p);
+	program_tell_known(p);
 }
 
-static void spawn_probe(struct program *p, enum probe state, const char *arg, child_done *done)
+static void program_spawn_probe(struct program *p, enum probe state, const char *arg, child_done *done)
 {
 	const char *argv[] = { p->handler.path, arg, NULL };
 	struct child_spec spec = {
@@ -206,7 +206,7 @@ static void spawn_probe(struct program *p, enum probe state, const char *arg, ch
 	p->child = child_start(&spec, done, p);
 }
 
-static void on_version(void *arg, const struct err *e, struct child_result *r)
+static void on_program_version(void *arg, const struct err *e, struct child_result *r)
 {
 	struct program *p = arg;
 	int major = 0, minor = 0;
@@ -218,21 +218,22 @@ static void on_version(void *arg, const struct err *e, struct child_result *r)
 		if (e->code != ERR_UNAVAILABLE)
 			p->fault.code = ERR_FAILED_PRECONDITION;
 		err_wrap(&p->fault, "runtime handler %s: %s --version", p->handler.name, p->handler.path);
-		return probe_over(p, PROBE_NONE);
+		return program_probe_over(p, PROBE_NONE);
 	}
 	if (r->status != 0) {
 		err_set(&p->fault, ERR_FAILED_PRECONDITION, "runtime handler %s: %s --version: %s", p->handler.name,
 			p->handler.path, child_status_text(r->status));
-		return probe_over(p, PROBE_NONE);
+		return program_probe_over(p, PROBE_NONE);
 	}
-	/* crun has no JSON for this. Before it had `features` (1.8.1: none yet) it took rro already (1.8.1: tried). */
+	/* crun's --version has no JSON form. crun 1.8.1 has no `features` yet, but takes the mount option rro
+	 * (tried). */
 	p->is_crun = sscanf(r->out, "crun version %d.%d", &major, &minor) == 2;
 	p->features = (struct runtime_features){
 		.recursive_read_only = p->is_crun && (major > 1 || minor >= 8), .seccomp_bpf = p->is_crun && major >= 1,
-		/* crun lists what it was built with; a runc before `features` always has it. */
+		/* crun lists what it was built with; a runc so old that it has no `features` always has checkpoints. */
 		.checkpoint = p->is_crun ? strstr(r->out, "+CRIU") != NULL : strncmp(r->out, "runc version", 12) == 0,
 	};
-	spawn_probe(p, PROBE_FEATURES, "features", on_features);
+	program_spawn_probe(p, PROBE_FEATURES, "features", on_program_features);
 }
 
 void program_probe(struct program *p, struct program_wait *w, void (*fn)(struct program_wait *w, const struct err *e))
@@ -240,9 +241,9 @@ void program_probe(struct program *p, struct program_wait *w, void (*fn)(struct 
 	w->fn = fn;
 	list_append(&p->waiting, &w->link);
 	if (p->probe == PROBE_NONE)
-		spawn_probe(p, PROBE_VERSION, "--version", on_version);
+		program_spawn_probe(p, PROBE_VERSION, "--version", on_program_version);
 	else if (p->probe == PROBE_DONE)
-		timer_set(&p->timer, 0, on_waiters_turn);
+		timer_set(&p->timer, 0, on_program_turn);
 }
 
 int runtime_usable(const struct runtime_handler *h, struct err *e)
@@ -254,9 +255,9 @@ int runtime_usable(const struct runtime_handler *h, struct err *e)
 	if (p->fault.code == ERR_OK)
 		return 0;
 	*e = p->fault;
-	/* Tried again, for the next who asks: until then the fault stands. */
+	/* Probed again for the next caller; this one gets the fault of the last probe. */
 	if (p->probe == PROBE_NONE)
-		spawn_probe(p, PROBE_VERSION, "--version", on_version);
+		program_spawn_probe(p, PROBE_VERSION, "--version", on_program_version);
 	return -1;
 }
 
@@ -268,10 +269,10 @@ void runtime_features(const struct runtime_handler *h, struct runtime_features *
 	*out = (struct runtime_features){ 0 };
 	if (runtime_usable(h, &e) < 0)
 		return;
-	/* Asked for by Status before the first container: the probe starts now, the next Status has it. */
+	/* Status asks before the first container: the probe starts now, and the next Status has the answer. */
 	if (p->probe == PROBE_NONE)
-		spawn_probe(p, PROBE_VERSION, "--version", on_version);
+		program_spawn_probe(p, PROBE_VERSION, "--version", on_program_version);
 	else if (p->probe == PROBE_DONE)
-		tell_known(p);
+		program_tell_known(p);
 	*out = p->features;
 }

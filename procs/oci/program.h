@@ -28,10 +28,10 @@ struct program {
 	bool is_crun;
 	struct runtime_features features;
 	struct userns_trial *trial; /* under way */
-	bool userns_tried;       /* features.user_namespaces is the answer */
-	struct err fault;        /* of the last probe that failed, code OK: none */
+	bool userns_tried;       /* features.user_namespaces is the trial's answer */
+	struct err fault;        /* why the last probe failed; code OK: it did not */
 	struct link waiting;     /* of struct program_wait.link */
-	struct timer timer;      /* the waiters' turn */
+	struct timer timer;      /* calls the waiters in the next turn of the loop */
 };
 
 struct program_wait {

@@ -1,11 +1,10 @@
 /* userns.c - the trials of runtime.h: does a handler run containers in a user namespace?
  *
- *   NAMESPACES ---made---> RUN ---exit 0---> DONE (it can)
+ *   NAMESPACES ---made---> RUN ---exit 0---> DONE (it works)
  *      |                   | ^
- *      |                   | +-- left over by a daemon that was killed: once more
- *      |                   v |
- *      |                 DELETE ---> DONE (it cannot)
- *      +---failed---> DONE; the keeper is away: as if never tried
+ *      |                   v |  once more: a container of that name may be left of a killed daemon
+ *      |                 DELETE ---> DONE (it does not)
+ *      +---failed---> DONE; without a keeper: as if never tried
  *
  * Waits on: the keeper (NAMESPACES), the runtime (RUN, DELETE). The container ends by itself, so no crash leaves a
  * process. */
@@ -29,7 +28,7 @@
 #include "reactor/own.h"
 #include "reactor/sm.h"
 
-/* Ids that no process and no file has to have. */
+/* Any range does: no process and no file of the host needs to have these ids. */
 enum { HOST_ID = 65536, IDS = 65536, PROGRAM_MAX = 4 << 20 };
 
 enum trial_state { NAMESPACES, RUN, DELETE, DONE };
@@ -44,10 +43,10 @@ struct userns_trial {
 	struct sm sm;
 	struct arena *arena;
 	struct program *program;
-	const char *id, *bundle, *pod, *cgroup; /* the last two: groups as a pod and its container have them */
+	const char *id, *bundle, *pod, *cgroup; /* pod and cgroup: groups like those of a pod and its container */
 	struct ns_op *namespaces;
 	struct runtime_op *op;
-	bool again;
+	bool again; /* RUN is run the second time */
 	int64_t begun_ns;
 	struct err err;
 };
@@ -56,7 +55,7 @@ static struct runtime_trials_config cfg;
 
 /* ---- the bundle ---- */
 
-static int make_dirs(const struct userns_trial *t, struct err *e)
+static int trial_make_dirs(const struct userns_trial *t, struct err *e)
 {
 	const char *dirs[] = { arena_printf(t->arena, "%s/userns-trial", cfg.state), t->bundle,
 		arena_printf(t->arena, "%s/rootfs", t->bundle) };
@@ -82,26 +81,27 @@ static int copy_program(const char *to, struct err *e)
 }
 
 /* A tmpfs of its own: <state> is often mounted noexec. */
-static int make_rootfs(const struct userns_trial *t, struct err *e)
+static int trial_make_rootfs(const struct userns_trial *t, struct err *e)
 {
 	const char *rootfs = arena_printf(t->arena, "%s/rootfs", t->bundle);
 	const char *options = arena_printf(t->arena, "mode=755,size=8m,uid=%d,gid=%d", HOST_ID, HOST_ID);
 
-	umount2(rootfs, MNT_DETACH | UMOUNT_NOFOLLOW); /* left if we were killed in between */
+	umount2(rootfs, MNT_DETACH | UMOUNT_NOFOLLOW); /* what a killed daemon left */
 	if (mount("userns-trial", rootfs, "tmpfs", MS_NOSUID | MS_NODEV, options) < 0)
 		return err_os(e, ERR_INTERNAL, "mount a tmpfs at %s", rootfs);
 	return copy_program(arena_printf(t->arena, "%s/program", rootfs), e);
 }
 
-static const char *path_of(const struct userns_trial *t, const char *kind)
+static const char *trial_namespace(const struct userns_trial *t, const char *kind)
 {
 	const char *path = keeper_path(t->arena, arena_printf(t->arena, "sandbox/%s/%s", t->id, kind));
 
 	return path ? path : "";
 }
 
-/* The mounts are what a user namespace makes hard: each belongs to another of its namespaces. */
-static json_t *make_config(const struct userns_trial *t)
+/* These mounts fail first where a runtime cannot do user namespaces: /proc belongs to the PID namespace, mqueue to IPC,
+ * sysfs to the network namespace, and all of them must be owned by the user namespace. */
+static json_t *trial_config(const struct userns_trial *t)
 {
 	json_t *map = json_pack("[{s:i,s:i,s:i}]", "containerID", 0, "hostID", HOST_ID, "size", IDS);
 	json_t *mounts =
@@ -114,9 +114,10 @@ static json_t *make_config(const struct userns_trial *t)
 			  "nosuid", "noexec", "nodev", "ro", "destination", "/sys/fs/cgroup", "type", "cgroup",
 			  "source", "cgroup", "options", "nosuid", "noexec", "nodev", "ro");
 	json_t *namespaces = json_pack("[{s:s},{s:s},{s:s,s:s},{s:s,s:s},{s:s,s:s},{s:s,s:s}]", "type", "mount", "type",
-				       "pid", "type", "user", "path", ns_user_path(t->arena, path_of(t, "user")),
-				       "type", "network", "path", path_of(t, "net"), "type", "ipc", "path",
-				       path_of(t, "ipc"), "type", "uts", "path", path_of(t, "uts"));
+				       "pid", "type", "user", "path",
+				       ns_user_path(t->arena, trial_namespace(t, "user")), "type", "network", "path",
+				       trial_namespace(t, "net"), "type", "ipc", "path", trial_namespace(t, "ipc"),
+				       "type", "uts", "path", trial_namespace(t, "uts"));
 
 	return own_must(
 		json_pack("{s:s, s:{s:{s:i,s:i}, s:[ss], s:s, s:[s], s:i}, s:{s:s}, s:o, s:{s:s, s:o, s:O, s:o}}",
@@ -126,16 +127,17 @@ static json_t *make_config(const struct userns_trial *t)
 			  "uidMappings", map, "gidMappings", map));
 }
 
-static int make_bundle(struct userns_trial *t, struct err *e)
+static int trial_make_bundle(struct userns_trial *t, struct err *e)
 {
-	auto_json json_t *config = make_config(t);
+	auto_json json_t *config = trial_config(t);
 
-	if (make_dirs(t, e) < 0 || make_rootfs(t, e) < 0 || (!cgroup_unit(t->pod) && cgroup_make(t->pod, e) < 0))
+	if (trial_make_dirs(t, e) < 0 || trial_make_rootfs(t, e) < 0 ||
+	    (!cgroup_unit(t->pod) && cgroup_make(t->pod, e) < 0))
 		return -1;
 	return bundle_write_config(t->bundle, config, e);
 }
 
-static void remove_all(const struct userns_trial *t)
+static void trial_remove(const struct userns_trial *t)
 {
 	const char *rootfs = arena_printf(t->arena, "%s/rootfs", t->bundle);
 
@@ -143,21 +145,21 @@ static void remove_all(const struct userns_trial *t)
 	rmdir(rootfs);
 	unlink(arena_printf(t->arena, "%s/config.json", t->bundle));
 	rmdir(t->bundle);
-	rmdir(arena_printf(t->arena, "%s/userns-trial", cfg.state)); /* the last of them */
-	cgroup_remove(t->cgroup); /* a scope that failed is a unit of its own */
+	rmdir(arena_printf(t->arena, "%s/userns-trial", cfg.state)); /* works for the last trial only */
+	cgroup_remove(t->cgroup); /* before the pod's: under systemd a failed scope is a unit of its own */
 	cgroup_remove(t->pod);
 	keeper_namespaces_drop(t->id, NULL);
 }
 
 /* ---- the trial ---- */
 
-static void finish(struct userns_trial *t, bool works)
+static void trial_finish(struct userns_trial *t, bool works)
 {
 	struct program *p = t->program;
 	bool away = !works && t->err.code == ERR_UNAVAILABLE;
 
 	sm_move(&t->sm, DONE);
-	remove_all(t);
+	trial_remove(t);
 	p->trial = NULL;
 	p->userns_tried = !away;
 	p->features.user_namespaces = works;
@@ -169,40 +171,40 @@ static void finish(struct userns_trial *t, bool works)
 	arena_free(t->arena);
 }
 
-static void run(struct userns_trial *t);
+static void trial_run(struct userns_trial *t);
 
-static void on_deleted(void *arg, const struct err *e, struct child_result *r)
+static void on_trial_deleted(void *arg, const struct err *e, struct child_result *r)
 {
 	struct userns_trial *t = arg;
 
 	(void)r;
 	t->op = NULL;
 	if (t->again || e)
-		return finish(t, false);
+		return trial_finish(t, false);
 	t->again = true;
-	run(t);
+	trial_run(t);
 }
 
-static void on_ran(void *arg, const struct err *e, struct child_result *r)
+static void on_trial_ran(void *arg, const struct err *e, struct child_result *r)
 {
 	struct userns_trial *t = arg;
 
 	(void)r;
 	t->op = NULL;
 	if (!e)
-		return finish(t, true);
+		return trial_finish(t, true);
 	t->err = *e;
 	sm_move(&t->sm, DELETE);
-	t->op = runtime_delete(&t->program->handler, t->id, true, on_deleted, t);
+	t->op = runtime_delete(&t->program->handler, t->id, true, on_trial_deleted, t);
 }
 
-static void run(struct userns_trial *t)
+static void trial_run(struct userns_trial *t)
 {
 	sm_move(&t->sm, RUN);
-	t->op = oci_try(&t->program->handler, t->id, t->bundle, t->cgroup, on_ran, t);
+	t->op = oci_try(&t->program->handler, t->id, t->bundle, t->cgroup, on_trial_ran, t);
 }
 
-static void on_namespaces(void *arg, const struct err *e)
+static void on_trial_namespaces(void *arg, const struct err *e)
 {
 	struct userns_trial *t = arg;
 	int userns;
@@ -210,16 +212,17 @@ static void on_namespaces(void *arg, const struct err *e)
 	t->namespaces = NULL;
 	if (e) {
 		t->err = *e;
-		return finish(t, false);
+		return trial_finish(t, false);
 	}
 	userns = keeper_copy(arena_printf(t->arena, "sandbox/%s/user", t->id));
-	if (cfg.rootfs(userns, &t->err) < 0 || make_bundle(t, &t->err) < 0)
-		return finish(t, false);
-	run(t);
+	if (cfg.rootfs(userns, &t->err) < 0 || trial_make_bundle(t, &t->err) < 0)
+		return trial_finish(t, false);
+	trial_run(t);
 }
 
-/* Scopes have one name on the whole machine, where another crisp may be: the slice above has our root in its name. */
-static const char *group_name(const struct userns_trial *t)
+/* A scope's name is unique on the machine, where another crispd may run: the name of the slice above has our root in
+ * it. */
+static const char *trial_group_name(const struct userns_trial *t)
 {
 	const char *slice = cgroup_unit(t->pod);
 
@@ -244,19 +247,19 @@ static void trial_begin(struct program *p)
 	t->sm = (struct sm){ trial_states, "userns_trial", p->handler.name, NAMESPACES };
 	t->bundle = arena_printf(a, "%s/userns-trial/%s", cfg.state, p->handler.name);
 	t->pod = cgroup_pod_path(a, "", t->id);
-	t->cgroup = cgroup_container_path(a, t->pod, group_name(t));
+	t->cgroup = cgroup_container_path(a, t->pod, trial_group_name(t));
 	t->begun_ns = loop_mono_ns();
 	t->namespaces = keeper_namespaces(&(struct ns_request){ .id = t->id, .net = true, .ipc = true, .uts = true,
-		.uids = &maps, .gids = &maps }, on_namespaces, t);
+		.uids = &maps, .gids = &maps }, on_trial_namespaces, t);
 }
 
-static void give_up(struct userns_trial *t)
+static void trial_give_up(struct userns_trial *t)
 {
 	if (t->namespaces)
 		keeper_namespaces_cancel(t->namespaces);
 	if (t->op)
 		runtime_cancel(t->op);
-	remove_all(t);
+	trial_remove(t);
 	t->program->trial = NULL;
 	arena_free(t->arena);
 }
@@ -281,7 +284,7 @@ void runtime_trials_open(const struct runtime_trials_config *config)
 static void trial_close(struct program *p)
 {
 	if (p->trial)
-		give_up(p->trial);
+		trial_give_up(p->trial);
 }
 
 void runtime_trials_close(void)
