@@ -103,19 +103,10 @@ static void give_place_back(struct cni_op *op)
 		begin(container_of(next, struct cni_op, link));
 }
 
-/* How long the step took that ends now; the next one begins. */
-static void clock_step(struct cni_op *op, const char *stage)
-{
-	int64_t now_ns = loop_mono_ns();
-
-	metric_observe_ns(METRIC_stage_seconds, stage, now_ns - op->since_ns);
-	op->since_ns = now_ns;
-}
-
 static void finish(struct cni_op *op, enum cni_state to)
 {
 	if (to == DONE)
-		clock_step(op, op->verb == ADD ? "cni_add" : "cni_del");
+		metric_stage(op->verb == ADD ? "cni_add" : "cni_del", &op->since_ns);
 	sm_move(&op->sm, to);
 	timer_set(&op->timer, 0, on_report);
 	give_place_back(op);
@@ -211,7 +202,7 @@ static void begin(struct cni_op *op)
 		list_drop(&op->link);
 	running++;
 	op->placed = true;
-	clock_step(op, "cni_queue");
+	metric_stage("cni_queue", &op->since_ns);
 	timer_set(&op->timer, SLOW_MS, on_slow);
 	sm_move(&op->sm, op->verb);
 	if (op->verb == DEL)

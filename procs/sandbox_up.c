@@ -64,15 +64,6 @@ void sandbox_up_open(const struct sandbox_up_config *c)
 	cfg = *c;
 }
 
-/* How long the step took that ends now; the next one begins. */
-static void clock_step(struct sandbox_up *up, const char *stage)
-{
-	int64_t now_ns = loop_mono_ns();
-
-	metric_observe_ns(METRIC_stage_seconds, stage, now_ns - up->since_ns);
-	up->since_ns = now_ns;
-}
-
 static void report(struct sandbox_up *up)
 {
 	struct sandbox_up u = *up;
@@ -190,7 +181,7 @@ static void one_made(struct sandbox_up *up)
 {
 	if (--up->making)
 		return;
-	clock_step(up, "namespaces");
+	metric_stage("namespaces", &up->since_ns);
 	network_step(up);
 }
 
@@ -298,7 +289,7 @@ struct sandbox_up *sandbox_up_start(struct sandbox *s, sandbox_up_done *done, vo
 	up->sm = (struct sm){ up_states, "sandbox_up", s->id, BEGIN };
 	up->since_ns = loop_mono_ns();
 	if (intend(up) == 0) {
-		clock_step(up, "intent");
+		metric_stage("intent", &up->since_ns);
 		namespaces_step(up);
 	} else {
 		sm_move(&up->sm, FAILED);

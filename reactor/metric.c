@@ -110,6 +110,14 @@ void metric_observe_ns(enum metric_id id, const char *label_value, int64_t ns)
 	s->sum_ns += (uint64_t)ns;
 }
 
+void metric_stage(const char *stage, int64_t *since_ns)
+{
+	int64_t now_ns = loop_mono_ns();
+
+	metric_observe_ns(METRIC_stage_seconds, stage, now_ns - *since_ns);
+	*since_ns = now_ns;
+}
+
 void metric_source(void (*fn)(struct buf *out))
 {
 	assert(nsources < SOURCES);

@@ -26,6 +26,10 @@ void metric_add(enum metric_id id, const char *label_value, uint64_t by);
 void metric_set(enum metric_id id, const char *label_value, double value);
 void metric_observe_ns(enum metric_id id, const char *label_value, int64_t ns);
 
+/* For a machine of several steps: notes in stage_seconds how long the step that began at *since_ns took; the next step
+ * begins now. */
+void metric_stage(const char *stage, int64_t *since_ns);
+
 /* For figures that are computed when metric_text() runs: fn appends whole lines. At most 8 sources. */
 void metric_source(void (*fn)(struct buf *out));
 

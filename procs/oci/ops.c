@@ -64,15 +64,6 @@ static uint64_t serial;
 
 static void fill_slots(void);
 
-/* Notes how long the ending step took; the next one begins now. */
-static void clock_step(struct runtime_op *op, const char *stage)
-{
-	int64_t now_ns = loop_mono_ns();
-
-	metric_observe_ns(METRIC_stage_seconds, stage, now_ns - op->since_ns);
-	op->since_ns = now_ns;
-}
-
 static size_t slots(void)
 {
 	static long cpus;
@@ -243,7 +234,7 @@ static void on_op_child(void *arg, const struct err *e, struct child_result *r)
 
 	op->child = NULL;
 	busy -= !op->unqueued;
-	clock_step(op, arena_printf(op->arena, "runtime_%s", op->sm.what));
+	metric_stage(arena_printf(op->arena, "runtime_%s", op->sm.what), &op->since_ns);
 	sm_move(&op->sm, DONE);
 	if (e) {
 		op->err = *e;
@@ -260,7 +251,7 @@ static void op_launch(struct runtime_op *op)
 	if (list_linked(&op->link))
 		list_drop(&op->link);
 	sm_move(&op->sm, RUNNING);
-	clock_step(op, "runtime_queue");
+	metric_stage("runtime_queue", &op->since_ns);
 	busy += !op->unqueued;
 	op->argv[op->argc] = NULL;
 	op->spec.argv = op->argv;
