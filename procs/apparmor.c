@@ -1,8 +1,8 @@
 /* apparmor.c - see apparmor.h.
  *
- * The profile needs no include file and no variable of /etc/apparmor.d, so that the parser reads all of it from its
- * stdin. As those of containerd and docker: everything, but writing what reaches past the container in /proc and /sys,
- * and mounting. */
+ * The profile needs no include file and no variable of /etc/apparmor.d, so the parser can read it from stdin. As the
+ * profiles of containerd and docker it allows everything but mounts, and writes to files in /proc and /sys that have an
+ * effect outside of the container. */
 #include "procs/apparmor.h"
 
 #include <fcntl.h>
@@ -97,13 +97,13 @@ bool apparmor_default(void)
 	return apparmor_enabled() && parser();
 }
 
-static void on_nothing_to_do(struct timer *t)
+static void on_apparmor_nothing_to_do(struct timer *t)
 {
 	(void)t;
 	state.done(state.arg);
 }
 
-static void on_parsed(void *arg, const struct err *e, struct child_result *r)
+static void on_apparmor_parsed(void *arg, const struct err *e, struct child_result *r)
 {
 	(void)arg;
 	state.child = NULL;
@@ -129,13 +129,13 @@ void apparmor_open(const struct apparmor_config *cfg, void (*done)(void *arg), v
 								.stdin_len = sizeof(profile) - 1,
 								.stderr_max = WORDS_MAX,
 								.timeout_ms = PARSER_TIMEOUT_MS },
-					  on_parsed, NULL);
+					  on_apparmor_parsed, NULL);
 		return;
 	}
 	if (apparmor_enabled())
 		log_warn("apparmor reason=\"no apparmor_parser: containers that name no profile are not confined by "
 			 "one\"");
-	timer_set(&state.timer, 0, on_nothing_to_do);
+	timer_set(&state.timer, 0, on_apparmor_nothing_to_do);
 }
 
 void apparmor_close(void)

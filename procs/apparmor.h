@@ -1,4 +1,4 @@
-/* apparmor.h - AppArmor on this host: which profiles the kernel has, and our own default one.
+/* apparmor.h - AppArmor on this host: the profiles that the kernel has, and crisp's default profile.
  *
  * Specs: kernel Documentation/admin-guide/LSM/apparmor.rst; apparmor.d(5), apparmor_parser(8). */
 #ifndef PROCS_APPARMOR_H
@@ -8,25 +8,25 @@
 
 #include "reactor/err.h"
 
-#define APPARMOR_DEFAULT "crisp-default" /* what RuntimeDefault means, and a container without a word about it */
+#define APPARMOR_DEFAULT "crisp-default" /* for RuntimeDefault, and for a container that names no profile */
 
-struct apparmor_config { /* borrowed for ever; NULL: as the kernel and Debian have it */
+struct apparmor_config { /* borrowed for ever; NULL: the path behind the member */
 	const char *enabled;  /* "/sys/module/apparmor/parameters/enabled" */
 	const char *profiles; /* "/sys/kernel/security/apparmor/profiles" */
 	const char *parser;   /* the first of /sbin/apparmor_parser and /usr/sbin/apparmor_parser */
 };
 
-/* Loads the default profile, through the parser as a child, where the host has AppArmor and the parser; else there is
- * none, and nothing to do. `done` runs exactly once, never inside the call; a failure is logged here, and
- * apparmor_default() tells. */
-void apparmor_open(const struct apparmor_config *cfg, void (*done)(void *arg), void *arg);
+/* Where the host has AppArmor and the parser, the parser loads the default profile as a child; elsewhere there is no
+ * default profile. `done` runs exactly once, never inside the call. A failure is logged; containers that get the
+ * default profile are refused then, until it is loaded. */
+void apparmor_open(const struct apparmor_config *config, void (*done)(void *arg), void *arg);
 void apparmor_close(void); /* `done` never runs */
 
-bool apparmor_enabled(void);             /* the kernel has it, switched on */
+bool apparmor_enabled(void);             /* the kernel has AppArmor, and it is enabled */
 bool apparmor_loaded(const char *name);  /* the kernel has this profile now, whoever loaded it */
 
-/* A container without a word about AppArmor gets the default profile; false: this host has no parser to load it
- * with. */
+/* A container that names no profile gets the default profile. False: it gets none, because this host has no AppArmor or
+ * no parser. */
 bool apparmor_default(void);
 
 #endif

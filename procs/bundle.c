@@ -62,7 +62,8 @@ char *bundle_config_text(const char *bundle, struct arena *a, size_t *len, struc
 		ssize_t n = read(fd, text + *len, (size_t)st.st_size - *len);
 
 		if (n <= 0) {
-			err_set(e, ERR_INTERNAL, "read %s: %s", path, n < 0 ? strerror(errno) : "it is cut");
+			err_set(e, ERR_INTERNAL, "read %s: %s", path,
+				n < 0 ? strerror(errno) : "the file became shorter");
 			return NULL;
 		}
 		*len += (size_t)n;

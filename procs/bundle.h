@@ -5,14 +5,14 @@
 #include "reactor/err.h"
 #include "reactor/json.h"
 
-/* tmp + rename: a reader sees the old one or the new one. INVALID_ARGUMENT: a string in it is not UTF-8; INTERNAL: the
- * disk. */
+/* Writes a temporary file and renames it: a reader sees the old or the new file. INVALID_ARGUMENT: a string is not
+ * UTF-8; INTERNAL: the disk. */
 int bundle_write_config(const char *bundle, const json_t *config, struct err *e);
 
-/* A new reference; NULL with NOT_FOUND (there is none) or INTERNAL. */
+/* A new reference; NULL with NOT_FOUND (there is no file) or INTERNAL. */
 json_t *bundle_read_config(const char *bundle, struct err *e);
 
 /* The same as text, in the arena; *len without the NUL. NULL as above. */
-char *bundle_config_text(const char *bundle, struct arena *a, size_t *len, struct err *e);
+char *bundle_config_text(const char *bundle, struct arena *arena, size_t *len, struct err *e);
 
 #endif

@@ -1,4 +1,4 @@
-/* cdi.c - see cdi.h: which devices are asked for, in which files they are, and what they add together. */
+/* cdi.c - see cdi.h: which devices a container asks for, which files describe them, and their edits merged. */
 #include "procs/cdi.h"
 
 #include <ctype.h>
@@ -16,19 +16,19 @@ enum { FILE_MAX = 4 << 20 };
 
 static const struct strings *dirs;
 
-/* One device asked for, and the best that was found for it. */
+/* A device that is asked for, and its description in the last directory that has one. */
 struct wanted {
 	const char *name; /* vendor/class=name */
 	json_t *file, *device; /* owned; NULL: not found */
 	size_t dir;
-	bool twice; /* in that directory */
+	bool twice; /* described twice in that directory */
 };
 
 struct search {
 	struct arena *arena;
 	struct wanted *at;
 	size_t n;
-	const char *faults; /* of files that could not be read: "; file: why" */
+	const char *faults; /* files that could not be read: "; file: why" for each */
 };
 
 void cdi_open(const struct strings *spec_dirs)
@@ -56,7 +56,7 @@ static bool is_device(const char *name)
 	       is_word(slash + 1, (size_t)(equal - slash - 1), "_-.") && is_word(equal + 1, strlen(equal + 1), "_-.:");
 }
 
-static int ask(struct strings *out, const char *name, const char *where, struct err *e)
+static int cdi_ask(struct strings *out, const char *name, const char *where, struct err *e)
 {
 	if (!is_device(name))
 		return err_set(e, ERR_INVALID_ARGUMENT, "%s: \"%.200s\" is no CDI device (vendor/class=name)", where,
@@ -86,7 +86,7 @@ int cdi_asked(const struct strings *field, const struct pairs *annotations, stru
 		most += 1 + commas(annotations->at[i].value);
 	*out = (struct strings){ arena_zalloc(a, most * sizeof(*out->at)), 0 };
 	for (size_t i = 0; i < field->n; i++)
-		if (ask(out, field->at[i], "CDI_devices", e) < 0)
+		if (cdi_ask(out, field->at[i], "CDI_devices", e) < 0)
 			return -1;
 	for (size_t i = 0; i < annotations->n; i++) {
 		const char *at = annotations->at[i].value;
@@ -96,7 +96,7 @@ int cdi_asked(const struct strings *field, const struct pairs *annotations, stru
 		for (;; at++) {
 			size_t len = strcspn(at, ",");
 
-			if (ask(out, arena_strndup(a, at, len), annotations->at[i].key, e) < 0)
+			if (cdi_ask(out, arena_strndup(a, at, len), annotations->at[i].key, e) < 0)
 				return -1;
 			at += len;
 			if (!*at)
@@ -108,7 +108,7 @@ int cdi_asked(const struct strings *field, const struct pairs *annotations, stru
 
 /* ---- where it is ---- */
 
-static void found(struct wanted *w, json_t *file, json_t *device, size_t dir)
+static void cdi_found(struct wanted *w, json_t *file, json_t *device, size_t dir)
 {
 	if (w->device && w->dir == dir) {
 		w->twice = true;
@@ -119,7 +119,7 @@ static void found(struct wanted *w, json_t *file, json_t *device, size_t dir)
 	*w = (struct wanted){ .name = w->name, .file = json_incref(file), .device = json_incref(device), .dir = dir };
 }
 
-static void look_in(struct search *s, json_t *file, size_t dir)
+static void cdi_look_in(struct search *s, json_t *file, size_t dir)
 {
 	const char *kind = json_string_value(json_object_get(file, "kind"));
 	size_t len = strlen(kind), i;
@@ -131,11 +131,11 @@ static void look_in(struct search *s, json_t *file, size_t dir)
 
 			if (strncmp(name, kind, len) == 0 && name[len] == '=' &&
 			    strcmp(name + len + 1, json_string_value(json_object_get(d, "name"))) == 0)
-				found(&s->at[k], file, d, dir);
+				cdi_found(&s->at[k], file, d, dir);
 		}
 }
 
-static void look_at_file(struct search *s, const char *path, size_t dir)
+static void cdi_look_at_file(struct search *s, const char *path, size_t dir)
 {
 	auto_json json_t *file = NULL;
 	struct err e;
@@ -145,12 +145,12 @@ static void look_at_file(struct search *s, const char *path, size_t dir)
 	if (text)
 		file = cdi_parse(text, len, path, &e);
 	if (file)
-		return look_in(s, file, dir);
+		return cdi_look_in(s, file, dir);
 	log_warn("cdi_file error=%s", log_quote(e.msg));
 	s->faults = arena_printf(s->arena, "%s; %.200s", s->faults, e.msg);
 }
 
-static void look_everywhere(struct search *s)
+static void cdi_look_everywhere(struct search *s)
 {
 	for (size_t i = 0; dirs && i < dirs->n; i++) {
 		auto_dir DIR *d = opendir(dirs->at[i]);
@@ -161,7 +161,7 @@ static void look_everywhere(struct search *s)
 			const char *path = arena_printf(s->arena, "%s/%s", dirs->at[i], entry->d_name);
 
 			if (len > 5 && strcmp(entry->d_name + len - 5, ".json") == 0)
-				look_at_file(s, path, i);
+				cdi_look_at_file(s, path, i);
 			else if (len > 5 && strcmp(entry->d_name + len - 5, ".yaml") == 0)
 				s->faults = arena_printf(s->arena, "%s; %s is not read: only .json files are",
 							 s->faults, path);
@@ -171,7 +171,7 @@ static void look_everywhere(struct search *s)
 
 /* ---- what it adds ---- */
 
-static void merge(json_t *to, const json_t *from)
+static void cdi_merge(json_t *to, const json_t *from)
 {
 	static const char *const lists[] = { "env", "deviceNodes", "mounts", "hooks", "additionalGids", "netDevices" };
 	json_t *rdt = json_object_get(from, "intelRdt");
@@ -186,8 +186,8 @@ static void merge(json_t *to, const json_t *from)
 		abort();
 }
 
-/* A file's own edits once, before those of its first device. */
-static json_t *merge_all(const struct search *s)
+/* The edits for all devices of a file come once, before the edits of its first device. */
+static json_t *cdi_merge_all(const struct search *s)
 {
 	json_t *all = own_must(json_pack("{s:[],s:[],s:[],s:[],s:[],s:[],s:{}}", "env", "deviceNodes", "mounts",
 					 "hooks", "additionalGids", "netDevices", "intelRdt"));
@@ -198,13 +198,13 @@ static json_t *merge_all(const struct search *s)
 		for (size_t k = 0; k < i; k++)
 			again |= json_object_get(s->at[k].file, "devices") == json_object_get(s->at[i].file, "devices");
 		if (!again)
-			merge(all, json_object_get(s->at[i].file, "containerEdits"));
-		merge(all, json_object_get(s->at[i].device, "containerEdits"));
+			cdi_merge(all, json_object_get(s->at[i].file, "containerEdits"));
+		cdi_merge(all, json_object_get(s->at[i].device, "containerEdits"));
 	}
 	return all;
 }
 
-static int all_there(const struct search *s, struct err *e)
+static int cdi_all_there(const struct search *s, struct err *e)
 {
 	const char *missing = "";
 
@@ -223,9 +223,9 @@ json_t *cdi_edits(const struct strings *devices, struct err *e)
 	s.at = arena_zalloc(s.arena, devices->n * sizeof(*s.at));
 	for (size_t i = 0; i < devices->n; i++)
 		s.at[i].name = devices->at[i];
-	look_everywhere(&s);
-	if (all_there(&s, e) == 0)
-		out = merge_all(&s);
+	cdi_look_everywhere(&s);
+	if (cdi_all_there(&s, e) == 0)
+		out = cdi_merge_all(&s);
 	for (size_t i = 0; i < s.n; i++) {
 		json_decref(s.at[i].file);
 		json_decref(s.at[i].device);

@@ -1,10 +1,11 @@
-/* cdi_parse.c - one CDI file: its JSON, and whether it is one. Contract in cdi.h. */
+/* cdi_parse.c - parses one CDI file and checks it. Contract in cdi.h. */
 #include <string.h>
 
 #include "procs/cdi.h"
 #include "reactor/own.h"
 
-/* Only their types count here: the members are read from the JSON, where what is absent differs from what is 0. */
+/* These structs only check the types of the members. The edits are read from the JSON itself, where an absent member
+ * differs from 0. */
 struct node {
 	const char *path, *hostPath, *type, *permissions;
 	int64_t major, minor, fileMode, uid, gid;
@@ -52,7 +53,7 @@ static const struct field edits_fields[] = {
 	F_END,
 };
 
-static int bad(struct err *e, const char *what, const char *value)
+static int cdi_bad(struct err *e, const char *what, const char *value)
 {
 	return err_set(e, ERR_INTERNAL, "%s \"%.200s\"", what, value);
 }
@@ -61,20 +62,20 @@ static int check_env(const struct strings *env, struct err *e)
 {
 	for (size_t i = 0; i < env->n; i++)
 		if (!strchr(env->at[i], '=') || env->at[i][0] == '=')
-			return bad(e, "no NAME=VALUE:", env->at[i]);
+			return cdi_bad(e, "no NAME=VALUE:", env->at[i]);
 	return 0;
 }
 
 static int check_node(const struct node *n, struct err *e)
 {
 	if (n->path[0] != '/' || (n->hostPath[0] && n->hostPath[0] != '/'))
-		return bad(e, "device node: no absolute path:", n->path[0] != '/' ? n->path : n->hostPath);
+		return cdi_bad(e, "device node: no absolute path:", n->path[0] != '/' ? n->path : n->hostPath);
 	if (strlen(n->type) > 1 || (n->type[0] && !strchr("bcup", n->type[0])))
-		return bad(e, "device node: type", n->type);
+		return cdi_bad(e, "device node: type", n->type);
 	if (n->major < 0 || n->minor < 0 || n->fileMode < 0 || n->fileMode > 07777 || n->uid < 0 || n->gid < 0)
-		return bad(e, "device node: a negative number, or no file mode:", n->path);
+		return cdi_bad(e, "device node: a negative number, or no file mode:", n->path);
 	if (strcmp(n->permissions, "none") != 0 && n->permissions[strspn(n->permissions, "rwm")])
-		return bad(e, "device node: permissions", n->permissions);
+		return cdi_bad(e, "device node: permissions", n->permissions);
 	return 0;
 }
 
@@ -87,10 +88,10 @@ static int check_hook(const struct hook *h, struct err *e)
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
 		known |= strcmp(h->hookName, names[i]) == 0;
 	if (!known)
-		return bad(e, "hook: hookName", h->hookName);
+		return cdi_bad(e, "hook: hookName", h->hookName);
 	if (h->path[0] != '/')
-		return bad(e, "hook: no absolute path:", h->path);
-	return h->timeout < 0 ? bad(e, "hook: negative timeout of", h->path) : check_env(&h->env, e);
+		return cdi_bad(e, "hook: no absolute path:", h->path);
+	return h->timeout < 0 ? cdi_bad(e, "hook: negative timeout of", h->path) : check_env(&h->env, e);
 }
 
 static int check_edits(const json_t *j, struct arena *a, struct err *e)
@@ -109,7 +110,7 @@ static int check_edits(const json_t *j, struct arena *a, struct err *e)
 			return -1;
 	for (size_t i = 0; i < x.mounts.n; i++)
 		if (x.mounts.at[i].hostPath[0] == '\0' || x.mounts.at[i].containerPath[0] != '/')
-			return bad(e,
+			return cdi_bad(e,
 				   "mount: no hostPath, or no absolute containerPath:", x.mounts.at[i].containerPath);
 	for (size_t i = 0; i < x.hooks.n; i++)
 		if (check_hook(&x.hooks.at[i], e) < 0)
@@ -121,7 +122,7 @@ static int check_edits(const json_t *j, struct arena *a, struct err *e)
 	return 0;
 }
 
-static int check(const json_t *j, struct arena *a, struct err *e)
+static int cdi_check(const json_t *j, struct arena *a, struct err *e)
 {
 	const char *kind = json_string_value(json_object_get(j, "kind")), *name;
 	const json_t *devices = json_object_get(j, "devices");
@@ -150,7 +151,7 @@ json_t *cdi_parse(const char *text, size_t len, const char *what, struct err *e)
 {
 	auto_json json_t *j = json_parse(text, len, what, e);
 	struct arena *a = arena_new();
-	int r = j ? check(j, a, e) : -1;
+	int r = j ? cdi_check(j, a, e) : -1;
 
 	arena_free(a);
 	if (j && r < 0)

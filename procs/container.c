@@ -1,4 +1,4 @@
-/* container.c - see container.h. A map by id for look-ups, a list in creation order for everything that walks. */
+/* container.c - see container.h. A map by id for look-ups, a list in the order of creation for walks over all. */
 #include "procs/container.h"
 
 #include <stdio.h>
@@ -39,8 +39,8 @@ static const struct field image_fields[] = {
 	F_END,
 };
 
-/* The id is the record's name and `sandbox` its owner's id; what belongs to the running process of ours is made
- * anew. */
+/* The record's name is the id, and its member `sandbox` is the id of the owner. Members that belong to this run of the
+ * daemon (log, life, timers) are not recorded. */
 static const struct field container_fields[] = {
 	F_STRUCT(struct container, config, container_config_fields),
 	F_STRUCT(struct container, image, image_fields),
@@ -96,14 +96,14 @@ static struct entry *entry_new(const char *id)
 	return n;
 }
 
-/* Walks from the young end: a new one is the youngest, and records come in any order. */
-static void insert(struct entry *n, struct sandbox *s)
+/* From the young end, where a new container belongs; records are loaded in any order. */
+static void container_insert(struct entry *n, struct sandbox *s)
 {
 	struct link *at = order.prev;
 
 	while (at != &order && container_of(at, struct entry, link)->c.created_at_ns > n->c.created_at_ns)
 		at = at->prev;
-	list_append(at->next, &n->link); /* pushed before the one that follows */
+	list_append(at->next, &n->link); /* before at->next, so right behind `at` */
 	map_put(&by_id, n->c.id, &n->c);
 	n->c.sandbox = s;
 	list_append(&s->containers, &n->c.of_sandbox);
@@ -131,12 +131,13 @@ struct container *container_new(struct sandbox *s, const struct container_config
 	fields_copy(image_fields, &c->image, image, c->arena);
 	c->state = CONTAINER_CREATED;
 	c->created_at_ns = loop_real_ns();
-	/* By name: what "" means may change with the configuration, where this container lives must not. */
+	/* The handler's name and not "": the default may change with the configuration, a container's handler must
+	 * not. */
 	c->runtime = arena_strdup(c->arena, h ? h->name : s->config.runtime_handler);
 	c->bundle = arena_printf(c->arena, "%s/%s", bundles, c->id);
 	c->cgroup = cgroup_container_path(c->arena, s->cgroup, c->id);
 	c->boot_id = arena_strdup(c->arena, sandbox_boot_id());
-	insert(n, s);
+	container_insert(n, s);
 	c->log_path = log_path(c);
 	return c;
 }
@@ -149,8 +150,9 @@ int container_save(const struct container *c, struct err *e)
 	return record_write(records, c->id, RECORD_VERSION, j, e);
 }
 
-/* A full disk must not hide that a container ended: memory counts, and the next change of state tries again. */
-static void save_or_log(struct container *c)
+/* A full disk must not hide that a container ended: memory is the authority, and the next change of state writes the
+ * record again. */
+static void container_save_or_log(struct container *c)
 {
 	struct err e;
 
@@ -209,7 +211,7 @@ struct container *container_find(const char *id)
 		if (!c->listed || strncmp(c->id, id, len) != 0)
 			continue;
 		if (found)
-			return NULL; /* two: not unique */
+			return NULL; /* the prefix is not unique */
 		found = c;
 	}
 	return found;
@@ -242,13 +244,13 @@ void container_set_running(struct container *c, pid_t pid)
 	c->pid = pid;
 	c->starting = false;
 	c->started_at_ns = loop_real_ns();
-	save_or_log(c);
+	container_save_or_log(c);
 	log_info("container_running container=%.12s sandbox=%.12s pid=%d", c->id, c->sandbox->id, (int)pid);
 	container_tell(EVENT_STARTED, c);
 }
 
-/* The waiters move to a list of our own first: one that runs may free the container. */
-static void on_wake(struct timer *t)
+/* The waiters are moved to a local list first, because a waiter's fn may free the container. */
+static void on_container_wake(struct timer *t)
 {
 	struct container *c = container_of(t, struct container, wake);
 	struct link ready;
@@ -267,8 +269,8 @@ static void on_wake(struct timer *t)
 	}
 }
 
-/* What a program said may be cut inside a character or be no UTF-8 at all, and a client refuses a whole status for
- * that. */
+/* Text of a program may be cut inside a character or not be UTF-8 at all; a gRPC client refuses a whole status that has
+ * such a string. */
 static const char *utf8_only(struct arena *a, const char *s)
 {
 	auto_json json_t *valid = json_string(s);
@@ -290,14 +292,14 @@ void container_set_exited(struct container *c, int32_t exit_code, const char *re
 	c->reason = arena_strdup(c->arena, reason);
 	c->message = utf8_only(c->arena, message);
 	c->finished_at_ns = at_ns;
-	/* It ended before its runtime had told that it began. */
+	/* It ended before the runtime reported its start. */
 	if (c->started_at_ns > at_ns)
 		c->started_at_ns = at_ns;
-	save_or_log(c);
+	container_save_or_log(c);
 	log_info("container_exited container=%.12s sandbox=%.12s exit_code=%d reason=%s", c->id, c->sandbox->id,
 		 (int)exit_code, c->reason);
 	container_tell(EVENT_STOPPED, c);
-	timer_set(&c->wake, 0, on_wake);
+	timer_set(&c->wake, 0, on_container_wake);
 }
 
 void container_wait(struct container *c, struct container_wait *w, void (*fn)(struct container_wait *w))
@@ -306,7 +308,7 @@ void container_wait(struct container *c, struct container_wait *w, void (*fn)(st
 	w->fn = fn;
 	list_append(&c->exit_waiters, &w->link);
 	if (c->state == CONTAINER_EXITED)
-		timer_set(&c->wake, 0, on_wake);
+		timer_set(&c->wake, 0, on_container_wake);
 }
 
 void container_unwait(struct container_wait *w)
@@ -315,8 +317,8 @@ void container_unwait(struct container_wait *w)
 		list_drop(&w->link);
 }
 
-/* Of another boot: neither process nor mount nor bundle of it is there. */
-static void age(struct container *c)
+/* A container of an earlier boot: its processes, mounts and bundle are gone. */
+static void container_age(struct container *c)
 {
 	c->in_runtime = c->starting = c->frozen = false;
 	if (c->state == CONTAINER_EXITED)
@@ -327,7 +329,7 @@ static void age(struct container *c)
 	c->reason = "Unknown";
 	c->message = "the machine was restarted";
 	c->finished_at_ns = loop_real_ns();
-	save_or_log(c);
+	container_save_or_log(c);
 }
 
 static bool is_id(const char *name)
@@ -335,7 +337,7 @@ static bool is_id(const char *name)
 	return strlen(name) == ID_SIZE - 1 && strspn(name, "0123456789abcdef") == ID_SIZE - 1;
 }
 
-static int load_one(void *arg, const char *name, const json_t *j, struct err *e)
+static int container_load(void *arg, const char *name, const json_t *j, struct err *e)
 {
 	const char *sandbox = json_string_value(json_object_get(j, "sandbox"));
 	struct sandbox *s = sandbox ? sandbox_find(sandbox) : NULL;
@@ -353,13 +355,13 @@ static int load_one(void *arg, const char *name, const json_t *j, struct err *e)
 		entry_free(n);
 		return -1;
 	}
-	insert(n, s);
+	container_insert(n, s);
 	if (strcmp(n->c.boot_id, sandbox_boot_id()) != 0)
-		age(&n->c);
+		container_age(&n->c);
 	return 0;
 }
 
 int containers_load(struct err *e)
 {
-	return record_each(records, RECORD_VERSION, load_one, NULL, e);
+	return record_each(records, RECORD_VERSION, container_load, NULL, e);
 }

@@ -19,7 +19,7 @@
 #include "reactor/log.h"
 #include "reactor/own.h"
 
-static int make_dir(const char *path, mode_t mode, struct err *e)
+static int create_make_dir(const char *path, mode_t mode, struct err *e)
 {
 	/* chmod, because mkdir(2) takes the umask off the mode */
 	if ((mkdir(path, mode) < 0 && errno != EEXIST) || chmod(path, mode) < 0)
@@ -34,9 +34,9 @@ int create_bundle(struct container *c, struct err *e)
 
 	if (mkdir(parent, 0711) < 0 && errno != EEXIST)
 		return err_os(e, ERR_INTERNAL, "bundle directory %s", parent);
-	if (make_dir(c->bundle, mode, e) < 0)
+	if (create_make_dir(c->bundle, mode, e) < 0)
 		return -1;
-	return make_dir(arena_printf(c->arena, "%s/rootfs", c->bundle), 0755, e);
+	return create_make_dir(arena_printf(c->arena, "%s/rootfs", c->bundle), 0755, e);
 }
 
 /* A container always joins the network and IPC namespaces of its sandbox, so its own mode of them changes nothing.
@@ -53,7 +53,7 @@ static int check_mode(const char *what, int32_t asked, int32_t pod, struct err *
 	return 0;
 }
 
-static int check_namespaces(const struct ns_options *asked, const struct ns_options *pod, struct err *e)
+static int create_check_namespaces(const struct ns_options *asked, const struct ns_options *pod, struct err *e)
 {
 	if (check_mode("network", asked->network, pod->network, e) < 0 ||
 	    check_mode("ipc", asked->ipc, pod->ipc, e) < 0)
@@ -104,7 +104,7 @@ int create_config(struct container *c, const struct spec_image_volume *volumes, 
 
 	in.rootfs = arena_printf(c->arena, "%s/rootfs", c->bundle);
 	if (choose_stop_signal(c, e) < 0 ||
-	    check_namespaces(&c->config.security.ns, &c->sandbox->config.security.ns, e) < 0)
+	    create_check_namespaces(&c->config.security.ns, &c->sandbox->config.security.ns, e) < 0)
 		return -1;
 	if (join_namespaces(c, &in.namespaces, e) < 0)
 		return -1;

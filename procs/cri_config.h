@@ -1,5 +1,4 @@
-/* cri_config.h - what a sandbox and a container were asked to be: the configs of CRI as plain structs, with their
- * JSON tables.
+/* cri_config.h - the configs of sandboxes and containers in CRI requests as plain structs, with their JSON tables.
  *
  * handlers/convert.c fills them from protobuf; records on disk are made of them (fields.h). Strings are never NULL.
  * Enum members carry CRI v1's numbers. Field meanings: CRI v1 api.proto, messages of the same names. */
@@ -34,14 +33,15 @@ struct ns_options {
 	struct id_mappings uids, gids;
 };
 
-/* The pod has a user namespace of its own; checked ones have one mapping each, which begins at the container's id 0. */
+/* The pod has a user namespace of its own. Once checked, uids and gids have one mapping each, from container id 0
+ * on. */
 static inline bool ns_has_user(const struct ns_options *ns)
 {
 	return ns->has_userns && ns->userns_mode == NS_POD;
 }
 
 struct profile {
-	bool set; /* absent is not the same as RuntimeDefault */
+	bool set; /* false: the message is absent, which is not RuntimeDefault */
 	int32_t type; /* enum profile_type */
 	const char *localhost_ref;
 };

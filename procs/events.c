@@ -20,7 +20,7 @@ void events_tell(enum event_kind kind, struct sandbox *s, struct container *c)
 {
 	struct event e = { kind, s, c, loop_real_ns() };
 
-	/* A clock that is set back must not turn the order round. */
+	/* Clients order events by time, also when the clock was set back. */
 	if (e.at_ns <= last_ns)
 		e.at_ns = last_ns + 1;
 	last_ns = e.at_ns;

@@ -1,6 +1,7 @@
-/* events.h - what happens to sandboxes and containers, told to whoever listens, at the moment of the change of state.
+/* events.h - tells listeners of changes of state of sandboxes and containers, at the moment of the change.
  *
- * Only what clients can see is told: neither a sandbox that is being made nor a container that was never listed. */
+ * There are no events of objects that clients cannot see: sandboxes that are being made, containers that were never
+ * listed. */
 #ifndef PROCS_EVENTS_H
 #define PROCS_EVENTS_H
 
@@ -15,19 +16,21 @@ enum event_kind { EVENT_CREATED = 0, EVENT_STARTED = 1, EVENT_STOPPED = 2, EVENT
 struct event {
 	enum event_kind kind;
 	struct sandbox *sandbox;
-	struct container *container; /* NULL: of the sandbox itself. DELETED: it is in no list any more */
-	int64_t at_ns;               /* CLOCK_REALTIME; greater than that of every earlier event */
+	struct container *container; /* NULL: an event of the sandbox itself. DELETED: it is in no list any more */
+	int64_t at_ns;               /* CLOCK_REALTIME; greater than at_ns of every earlier event */
 };
 
-/* fn looks and copies; it changes nothing and stops listening to nobody but itself. */
+/* fn reads the event and copies what it needs. It changes no object, and may remove no listener but its own. */
 struct event_listener {
 	struct link link;
-	void (*fn)(struct event_listener *l, const struct event *e);
+	void (*fn)(struct event_listener *listener, const struct event *event);
 };
 
-void events_listen(struct event_listener *l, void (*fn)(struct event_listener *l, const struct event *e));
-void events_unlisten(struct event_listener *l); /* harmless when not listening */
+void events_listen(struct event_listener *listener,
+		   void (*fn)(struct event_listener *listener, const struct event *event));
+void events_unlisten(struct event_listener *listener); /* harmless when not listening */
 
-void events_tell(enum event_kind kind, struct sandbox *s, struct container *c); /* c NULL: of the sandbox */
+/* container NULL: an event of the sandbox itself */
+void events_tell(enum event_kind kind, struct sandbox *sandbox, struct container *container);
 
 #endif

@@ -26,7 +26,7 @@ const struct runtime_handler *exec_runtime(const struct container *c, const stru
 	return NULL;
 }
 
-static json_t *read_config(const struct container *c, struct err *e)
+static json_t *exec_read_config(const struct container *c, struct err *e)
 {
 	json_t *config = bundle_read_config(c->bundle, e);
 
@@ -38,7 +38,7 @@ static json_t *read_config(const struct container *c, struct err *e)
 int exec_file_write(struct exec_file *f, struct arena *a, const struct container *c, const char *exec_id,
 		    const struct strings *cmd, bool tty, struct err *e)
 {
-	auto_json json_t *config = read_config(c, e);
+	auto_json json_t *config = exec_read_config(c, e);
 	auto_json json_t *process = config ? spec_exec_process(c, config, cmd, tty) : NULL;
 	auto_free char *text = process ? own_must(json_dumps(process, JSON_COMPACT)) : NULL;
 	auto_fd int fd = -1;

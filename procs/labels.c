@@ -10,15 +10,15 @@
 #include "procs/selinux.h"
 #include "reactor/own.h"
 
-/* fsconfig(2) takes strings of 255 bytes, and a context is a mount's option. */
+/* A context becomes a mount option, and fsconfig(2) takes strings of at most 255 bytes. */
 enum { CATEGORIES = 1024, TRIES = 10000, CONTEXT_MAX = 255 };
 
-/* USER:ROLE:TYPE[:LEVEL]; a level has colons of its own. */
+/* USER:ROLE:TYPE[:LEVEL]; a level may have colons too. */
 struct context {
-	const char *user, *role, *type, *level; /* level "": a policy without */
+	const char *user, *role, *type, *level; /* level "": the policy has no levels */
 };
 
-static struct context split(struct arena *a, const char *text)
+static struct context context_split(struct arena *a, const char *text)
 {
 	struct context c = { "", "", "", "" };
 	const char **parts[] = { &c.user, &c.role, &c.type };
@@ -33,7 +33,7 @@ static struct context split(struct arena *a, const char *text)
 	return c;
 }
 
-static const char *joined(struct arena *a, const struct context *c)
+static const char *context_text(struct arena *a, const struct context *c)
 {
 	return arena_printf(a, "%s:%s:%s%s%s", c->user, c->role, c->type, *c->level ? ":" : "", c->level);
 }
@@ -74,8 +74,8 @@ static bool is_level(const char *p)
 	return one_level(&p) && (*p == '\0' || (*p++ == '-' && one_level(&p) && *p == '\0'));
 }
 
-/* The two categories of "s0:c1,c2", the lower one first. Any other level is no pair. */
-static bool pair_of(const char *level, unsigned pair[2])
+/* The two categories of a level as "s0:c1,c2", the lower one first. False: the level has another form. */
+static bool level_pair(const char *level, unsigned pair[2])
 {
 	const char *p = strchr(level, ':');
 	char *end;
@@ -107,10 +107,10 @@ static bool same_pair(const char *label, const unsigned pair[2])
 
 	for (int i = 0; i < 3 && level; i++)
 		level = strchr(level, ':') ? strchr(level, ':') + 1 : NULL;
-	return level && pair_of(level, other) && other[0] == pair[0] && other[1] == pair[1];
+	return level && level_pair(level, other) && other[0] == pair[0] && other[1] == pair[1];
 }
 
-static void look(void *arg, struct sandbox *s)
+static void labels_look(void *arg, struct sandbox *s)
 {
 	struct search *f = arg;
 
@@ -119,7 +119,7 @@ static void look(void *arg, struct sandbox *s)
 		f->taken |= same_pair(container_of(l, struct container, of_sandbox)->mount_label, f->pair);
 }
 
-static void draw(unsigned pair[2])
+static void labels_draw_pair(unsigned pair[2])
 {
 	uint16_t raw[2];
 
@@ -131,16 +131,17 @@ static void draw(unsigned pair[2])
 	} while (pair[0] >= pair[1]);
 }
 
-/* `base` with two categories that no other pod has, in the arena. */
+/* `base` with two categories that no other pod has, in the arena. Drawn at random up to TRIES times: there are 523,776
+ * pairs, so with a thousand pods the second draw is almost never needed. */
 static const char *new_level(struct arena *a, const char *base, struct err *e)
 {
 	struct search f;
 
 	for (int i = 0; i < TRIES; i++) {
 		f.taken = false;
-		draw(f.pair);
-		sandbox_each(look, &f);
-		sandbox_each_hidden(look, &f);
+		labels_draw_pair(f.pair);
+		sandbox_each(labels_look, &f);
+		sandbox_each_hidden(labels_look, &f);
 		if (!f.taken)
 			return arena_printf(a, "%.*s:c%u,c%u", (int)strcspn(base, ":-"), base, f.pair[0], f.pair[1]);
 	}
@@ -150,7 +151,7 @@ static const char *new_level(struct arena *a, const char *base, struct err *e)
 
 /* ---- options ---- */
 
-static bool asked(const struct selinux_options *o)
+static bool labels_asked(const struct selinux_options *o)
 {
 	return o->user[0] || o->role[0] || o->type[0] || o->level[0];
 }
@@ -159,7 +160,8 @@ static int check_word(const char *what, const char *word, struct err *e)
 {
 	for (const char *p = word; *p; p++)
 		if ((unsigned char)*p <= ' ' || strchr(":,\"\\\x7f", *p))
-			return err_set(e, ERR_INVALID_ARGUMENT, "selinux_options.%s: \"%.100s\" is none", what, word);
+			return err_set(e, ERR_INVALID_ARGUMENT, "selinux_options.%s: \"%.100s\" is not valid", what,
+				       word);
 	return 0;
 }
 
@@ -169,12 +171,12 @@ static int check_options(const struct selinux_options *o, struct err *e)
 	    check_word("type", o->type, e) < 0)
 		return -1;
 	if (o->level[0] && !is_level(o->level))
-		return err_set(e, ERR_INVALID_ARGUMENT, "selinux_options.level: \"%.100s\" is none, as s0:c4,c5 is",
+		return err_set(e, ERR_INVALID_ARGUMENT, "selinux_options.level: \"%.100s\" is no level like s0:c4,c5",
 			       o->level);
 	return 0;
 }
 
-static int known(const char *context, struct err *e)
+static int labels_check_known(const char *context, struct err *e)
 {
 	if (strlen(context) > CONTEXT_MAX)
 		return err_set(e, ERR_INVALID_ARGUMENT, "selinux_options: %.60s.. is too long", context);
@@ -183,11 +185,11 @@ static int known(const char *context, struct err *e)
 	return 0;
 }
 
-/* The policy's contexts, changed by the options; `level` where they name none. Both texts in the arena. */
-static int apply(struct arena *a, const struct selinux_options *o, const char *level, const char **process,
+/* The policy's contexts, changed by the options; `level` where the options name no level. Both texts in the arena. */
+static int labels_apply(struct arena *a, const struct selinux_options *o, const char *level, const char **process,
 		 const char **file, struct err *e)
 {
-	struct context p = split(a, selinux_process()), f = split(a, selinux_file());
+	struct context p = context_split(a, selinux_process()), f = context_split(a, selinux_file());
 
 	if (*o->user)
 		p.user = f.user = o->user;
@@ -196,15 +198,15 @@ static int apply(struct arena *a, const struct selinux_options *o, const char *l
 	if (*o->type)
 		p.type = o->type;
 	p.level = f.level = *o->level ? o->level : level;
-	*process = joined(a, &p);
-	*file = joined(a, &f);
-	return known(*process, e) < 0 ? -1 : known(*file, e);
+	*process = context_text(a, &p);
+	*file = context_text(a, &f);
+	return labels_check_known(*process, e) < 0 ? -1 : labels_check_known(*file, e);
 }
 
-/* Nothing to label; options are passed over on a host that has no SELinux. */
-static int none(const struct selinux_options *o, struct err *e)
+/* Without labels: options are ignored on a host that has no SELinux, and refused on a host that has it. */
+static int labels_none(const struct selinux_options *o, struct err *e)
 {
-	if (asked(o) && selinux_host())
+	if (labels_asked(o) && selinux_host())
 		return err_set(e, ERR_INVALID_ARGUMENT,
 			       "selinux_options: this node has SELinux, and crisp's configuration does not say "
 			       "\"selinux: true\"");
@@ -217,34 +219,35 @@ int labels_of_sandbox(struct sandbox *s, struct err *e)
 	const char *level;
 
 	if (!selinux_on())
-		return none(o, e);
+		return labels_none(o, e);
 	if (check_options(o, e) < 0)
 		return -1;
-	level = split(s->arena, selinux_process()).level;
+	level = context_split(s->arena, selinux_process()).level;
 	if (*level && !*o->level && !(level = new_level(s->arena, level, e)))
 		return -1;
-	return apply(s->arena, o, level, &s->process_label, &s->mount_label, e);
+	return labels_apply(s->arena, o, level, &s->process_label, &s->mount_label, e);
 }
 
-/* What runs with all rights is not confined by a type; where the policy has no such type it stays as the runtime is. */
-static const char *privileged(struct arena *a)
+/* A privileged container is not confined: spc_t is the policy's type for that. "" where the policy has no such type:
+ * the process keeps the label of the runtime. */
+static const char *labels_privileged(struct arena *a)
 {
-	struct context p = split(a, selinux_process());
+	struct context p = context_split(a, selinux_process());
 	const char *label;
 
 	p.type = "spc_t";
-	label = joined(a, &p);
+	label = context_text(a, &p);
 	return selinux_knows(label) ? label : "";
 }
 
-static int check_mounts(const struct container *c, struct err *e)
+static int labels_check_mounts(const struct container *c, struct err *e)
 {
 	char real[PATH_MAX];
 
 	for (size_t i = 0; i < c->config.mounts.n; i++) {
 		const struct mount_config *m = &c->config.mounts.at[i];
 
-		/* One that is not there yet is made later, and looked at again. */
+		/* A path that does not exist yet is made at the start, and checked again there. */
 		if (m->selinux_relabel && !m->image[0] && realpath(m->host_path, real) &&
 		    selinux_check_relabel(m->container_path, real, e) < 0)
 			return -1;
@@ -258,14 +261,15 @@ int labels_of_container(struct container *c, struct err *e)
 	const char *process = c->sandbox->process_label, *file = c->sandbox->mount_label, *level;
 
 	if (!selinux_on())
-		return none(o, e);
-	if (check_options(o, e) < 0 || check_mounts(c, e) < 0)
+		return labels_none(o, e);
+	if (check_options(o, e) < 0 || labels_check_mounts(c, e) < 0)
 		return -1;
-	/* The pod may be older than the configuration, and have none. */
-	level = split(c->arena, *file ? file : selinux_file()).level;
-	if (asked(o) && apply(c->arena, o, level, &process, &file, e) < 0)
+	/* A pod that was made while `selinux` was off has no labels. */
+	level = context_split(c->arena, *file ? file : selinux_file()).level;
+	if (labels_asked(o) && labels_apply(c->arena, o, level, &process, &file, e) < 0)
 		return -1;
-	c->process_label = c->config.security.privileged ? privileged(c->arena) : arena_strdup(c->arena, process);
+	c->process_label =
+		c->config.security.privileged ? labels_privileged(c->arena) : arena_strdup(c->arena, process);
 	c->mount_label = arena_strdup(c->arena, file);
 	return 0;
 }

@@ -14,7 +14,7 @@
 
 enum { TRIES = 32 }; /* openat2(2) with RESOLVE_IN_ROOT says EAGAIN when anything is renamed or mounted meanwhile */
 
-static int make_dirs(struct arena *a, const char *path)
+static int mount_make_dirs(struct arena *a, const char *path)
 {
 	char *p = arena_strdup(a, path);
 
@@ -36,7 +36,7 @@ const char *mount_host_path(struct arena *a, const char *host_path, struct err *
 		return NULL;
 	}
 	if (!realpath(host_path, real) &&
-	    (errno != ENOENT || make_dirs(a, host_path) < 0 || !realpath(host_path, real))) {
+	    (errno != ENOENT || mount_make_dirs(a, host_path) < 0 || !realpath(host_path, real))) {
 		err_os(e, ERR_INTERNAL, "host_path %s", host_path);
 		return NULL;
 	}

@@ -23,7 +23,7 @@ bool pidstat_read(pid_t pid, struct pidstat *out)
 	if (n <= 0)
 		return false;
 	text[n] = '\0';
-	/* The name, in parentheses, may hold anything, parentheses too. */
+	/* The second field, the name in parentheses, may have any character, also parentheses and blanks. */
 	after = strrchr(text, ')');
 	return after && sscanf(after, ") %c %d %*d %d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d "
 			       "%" SCNd64, &out->state, &out->parent, &out->session, &out->start_ticks) == 4;
@@ -34,7 +34,7 @@ int pidstat_open(pid_t pid, int64_t start_ticks)
 	auto_fd int fd = pid > 0 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
 	struct pidstat now;
 
-	/* Opened before it is looked at: what the look confirms is what the fd refers to. */
+	/* Opened before /proc is read: if the start time is right then, the pidfd is of that process. */
 	if (fd < 0 || !pidstat_read(pid, &now) || now.start_ticks != start_ticks || now.state == 'Z')
 		return -1;
 	return take_fd(&fd);

@@ -6,8 +6,8 @@
 #include "procs/container.h"
 #include "reactor/err.h"
 
-/* FAILED_PRECONDITION when c is not RUNNING or has no log; else as log_pump_reopen(): an error changes and creates
- * nothing. */
-int reopen_log(struct container *c, struct err *e);
+/* FAILED_PRECONDITION: the container is not RUNNING or has no log. Other errors are those of log_pump_reopen(). An
+ * error changes and creates nothing. */
+int reopen_log(struct container *container, struct err *e);
 
 #endif

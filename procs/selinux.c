@@ -14,7 +14,7 @@
 
 static struct {
 	struct selinux_config cfg;
-	struct arena *arena; /* owns what follows */
+	struct arena *arena; /* owns the three contexts */
 	const char *process, *file, *image;
 	bool on;
 } state = { .process = "", .file = "", .image = "" };
@@ -24,7 +24,8 @@ static const char *fs_path(struct arena *a, const char *name)
 	return arena_printf(a, "%s/%s", state.cfg.fs ? state.cfg.fs : "/sys/fs/selinux", name);
 }
 
-/* "key = value" or `key = "value"`, comments and blank lines between. In the arena, "" when it is not there. */
+/* The value of the last line `key = value` or `key = "value"`; other lines are ignored. In the arena; "": no such
+ * line. */
 static const char *read_key(struct arena *a, const char *path, const char *key)
 {
 	auto_file FILE *f = fopen(path, "re");
@@ -79,7 +80,7 @@ static int read_contexts(struct err *e)
 	if (!*state.process || !*state.file)
 		return err_set(e, ERR_FAILED_PRECONDITION, "selinux: %s names no context for containers", path);
 	if (!selinux_knows(state.process) || !selinux_knows(state.file))
-		return err_set(e, ERR_FAILED_PRECONDITION, "selinux: the policy has no %s or no %s, of which %s speaks",
+		return err_set(e, ERR_FAILED_PRECONDITION, "selinux: the policy has no %s or no %s, which %s names",
 			       state.process, state.file, path);
 	return 0;
 }

@@ -1,4 +1,4 @@
-/* spec.c - see spec.h: root, process, namespaces, annotations; the parts do the rest.
+/* spec.c - see spec.h: root, process, namespaces and annotations; the other parts are in spec/.
  *
  * Spec: OCI runtime-spec 1.0.2, config.md and config-linux.md; CRI v1 ContainerConfig. */
 #include "procs/spec.h"
@@ -70,7 +70,8 @@ static void add_namespace(json_t *list, const char *type, const char *path)
 		spec_add(list, json_pack("{s:s}", "type", type));
 }
 
-/* Hostname and sysctls were set in the sandbox's namespaces; runtimes refuse both here for a joined one. */
+/* No hostname and no sysctls: they were set in the sandbox's namespaces, and runtimes refuse them for a namespace
+ * that is joined by its path. */
 static int make_namespaces(struct spec *s, struct err *e)
 {
 	const struct spec_namespaces *ns = &s->in->namespaces;
@@ -95,19 +96,20 @@ static int make_namespaces(struct spec *s, struct err *e)
 		add_namespace(list, "pid", NULL);
 	else if (ns->pid[0])
 		add_namespace(list, "pid", ns->pid);
-	/* On v1 the runtime shows the container its own part by bind mounts. */
+	/* On v1 the runtime bind-mounts the container's own groups instead. */
 	if (s->host->cgroup_v2 && !s->sec->privileged)
 		add_namespace(list, "cgroup", NULL);
 	return 0;
 }
 
-/* Only these: runtimes act on some annotations (run.oci.*), so none of the pod's own reach them. */
+/* Only these annotations: the pod's own are not passed on, because runtimes act on some (run.oci.*). */
 static void make_annotations(struct spec *s)
 {
 	const struct sandbox_config *pod = &s->c->sandbox->config;
 	json_t *a = own_must(json_object());
 
-	/* crun would put processes and limits into a group below the scope, where nobody looks for them. */
+	/* Else crun puts processes and limits into a group below the scope, where neither crispd nor the kubelet reads
+	 * counters. */
 	if (cgroup_is_scope(s->c->cgroup))
 		json_object_set_new(a, "run.oci.systemd.subgroup", json_string(""));
 	spec_put(s->root, "annotations", a);
@@ -122,8 +124,8 @@ static void make_annotations(struct spec *s)
 
 /* ---- the whole ---- */
 
-/* What is not UTF-8, named by its place, for no runtime would read the file. */
-static int check_text(const json_t *j, const char *where, struct err *e)
+/* A string that is not UTF-8 is refused by the name of its member: no runtime could parse the file. */
+static int spec_check_text(const json_t *j, const char *where, struct err *e)
 {
 	const char *key;
 	json_t *v;
@@ -135,11 +137,11 @@ static int check_text(const json_t *j, const char *where, struct err *e)
 		return again ? 0 : err_set(e, ERR_INVALID_ARGUMENT, "%s: text that is not UTF-8", where);
 	}
 	json_array_foreach(j, i, v)
-		if (check_text(v, where, e) < 0)
+		if (spec_check_text(v, where, e) < 0)
 			return -1;
 	if (json_is_object(j))
 		json_object_foreach((json_t *)j, key, v)
-			if (check_text(v, json_is_array(v) || json_is_string(v) ? key : where, e) < 0)
+			if (spec_check_text(v, json_is_array(v) || json_is_string(v) ? key : where, e) < 0)
 				return -1;
 	return 0;
 }
@@ -150,7 +152,7 @@ static json_t *put_new(json_t *parent, const char *key, json_t *v)
 	return v;
 }
 
-static void frame(struct spec *s)
+static void spec_frame(struct spec *s)
 {
 	s->root = own_must(json_object());
 	spec_put(s->root, "ociVersion", spec_str("1.0.2"));
@@ -165,7 +167,7 @@ static void frame(struct spec *s)
 	spec_put(s->linux_, "cgroupsPath", spec_str(cgroup_runtime_path(s->a, s->c->cgroup)));
 }
 
-static int fill(struct spec *s, struct err *e)
+static int spec_fill(struct spec *s, struct err *e)
 {
 	if (s->sec->privileged && !s->c->sandbox->config.security.privileged)
 		return err_set(e, ERR_INVALID_ARGUMENT, "privileged: the sandbox is not");
@@ -183,7 +185,7 @@ static int fill(struct spec *s, struct err *e)
 		return -1;
 	if (spec_devices(s, e) < 0 || spec_mounts(s, e) < 0)
 		return -1;
-	return check_text(s->root, "config.json", e);
+	return spec_check_text(s->root, "config.json", e);
 }
 
 int spec_make(const struct spec_input *in, json_t **out, struct err *e)
@@ -192,8 +194,8 @@ int spec_make(const struct spec_input *in, json_t **out, struct err *e)
 	struct spec s = { .in = in, .c = in->container, .sec = sec, .host = spec_host(), .a = arena_new() };
 	int r;
 
-	frame(&s);
-	r = fill(&s, e);
+	spec_frame(&s);
+	r = spec_fill(&s, e);
 	if (r == 0)
 		*out = s.root;
 	else
@@ -210,7 +212,7 @@ json_t *spec_exec_process(const struct container *c, const json_t *config, const
 	json_t *env = json_object_get(p, "env");
 	struct err e;
 
-	if (!json_is_array(env) || check_text(args, "command", &e) < 0)
+	if (!json_is_array(env) || spec_check_text(args, "command", &e) < 0)
 		return NULL;
 	spec_put(p, "args", json_incref(args));
 	spec_put(p, "terminal", json_boolean(tty));

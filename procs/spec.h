@@ -1,7 +1,7 @@
-/* spec.h - config.json of a container: what CRI asked for, in the words of the OCI runtime-spec.
+/* spec.h - makes config.json of a container from its CRI config, as the OCI runtime-spec wants it.
  *
- * spec/user.c, spec/caps.c, spec/security.c, spec/seccomp.c, spec/mounts.c, spec/resources.c and spec/devices.c each
- * fill one part. ociVersion 1.0.2: what every runtime takes. */
+ * The files of spec/ (user.c, caps.c, security.c, seccomp.c, mounts.c, resources.c, devices.c, cdi.c) each fill one
+ * part. ociVersion is 1.0.2, which every runtime takes. */
 #ifndef PROCS_SPEC_H
 #define PROCS_SPEC_H
 
@@ -10,22 +10,22 @@
 #include "reactor/err.h"
 #include "reactor/json.h"
 
-/* Where the sandbox's namespaces are, as paths for the runtime; "" for: share the host's. */
+/* The sandbox's namespaces as paths for the runtime; "": the container shares the host's. */
 struct spec_namespaces {
 	const char *net, *ipc, *uts, *user;
 	const char *pid; /* "new", "" (host) or a path */
 };
 
-/* A mount that was made beforehand, an image volume or an idmapped one (volume.h): the mount_config's index and
- * where. */
+/* A volume that was mounted beforehand, an image volume or an idmapped one (volume.h): the index of its
+ * mount_config, and where it is mounted. */
 struct spec_image_volume {
 	size_t mount_index;
 	const char *host_dir; /* or file */
 };
 
 struct spec_input {
-	struct container *container; /* uid, gid and groups are set in it */
-	const char *rootfs;	     /* mounted */
+	struct container *container; /* its uid, gid and groups are set */
+	const char *rootfs;	     /* where the root file system is mounted */
 	struct spec_namespaces namespaces;
 	struct runtime_features features; /* of the container's runtime handler */
 	const struct spec_image_volume *image_volumes;
@@ -33,21 +33,21 @@ struct spec_input {
 	const char *node_name;
 };
 
-/* Everything checked and resolved; a new reference in *out. Errors:
- *   INVALID_ARGUMENT  names the field that contradicts itself or cannot be had (unknown capability, missing user, ...)
- *   UNKNOWN           with the reason RROUnsupported or ImageVolumeMountFailed: so does the kubelet match them
+/* Checks and resolves everything; a new reference in *out. Errors:
+ *   INVALID_ARGUMENT  names the field that is wrong (unknown capability, missing user, ...)
+ *   UNKNOWN           with the reason RROUnsupported or ImageVolumeMountFailed, by which the kubelet knows them
  *   INTERNAL          the machine: a host path that cannot be made, a namespace that is gone */
-int spec_make(const struct spec_input *in, json_t **out, struct err *e);
+int spec_make(const struct spec_input *input, json_t **out, struct err *e);
 
-/* What the kernel would refuse: INVALID_ARGUMENT in the words of the request, before anything is changed. */
-int resources_check(const struct resources *r, struct err *e);
+/* INVALID_ARGUMENT, in the words of the request, for limits that the kernel would refuse; called before anything is
+ * changed. */
+int resources_check(const struct resources *resources, struct err *e);
 
-/* linux.resources without devices, as config.json has it: what an OCI runtime's `update` takes. A new reference, or
- * NULL. */
-json_t *spec_limits(const struct resources *r, struct err *e);
+/* linux.resources of config.json without devices, as runtime_update() takes it. A new reference, or NULL. */
+json_t *spec_limits(const struct resources *resources, struct err *e);
 
-/* The `process` object of an exec in a container: another command and terminal, all else as in its config.json.
- * NULL: cmd is not UTF-8, or config is no config.json of ours. */
-json_t *spec_exec_process(const struct container *c, const json_t *config, const struct strings *cmd, bool tty);
+/* The `process` object of an exec in a container: the container's own from its config.json, with another command and
+ * terminal. NULL: cmd is not UTF-8, or config was not made by spec_make(). */
+json_t *spec_exec_process(const struct container *container, const json_t *config, const struct strings *cmd, bool tty);
 
 #endif

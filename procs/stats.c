@@ -1,4 +1,4 @@
-/* stats.c - see stats.h. One open, read, close a file; v1 needs three files for a container, v2 nine. */
+/* stats.c - see stats.h. Each file costs open, read and close; a container needs three files on v1 and nine on v2. */
 #include "procs/stats.h"
 
 #include <dirent.h>
@@ -203,7 +203,7 @@ bool stats_rate(struct cpu_sample *s, int64_t mono_ns, uint64_t cpu_ns, uint64_t
 	int64_t passed_ns = mono_ns - s->at_ns;
 
 	if (s->at_ns && passed_ns >= HALF_A_SECOND_NS) {
-		s->known = cpu_ns >= s->cpu_ns; /* else the cgroup was made anew */
+		s->known = cpu_ns >= s->cpu_ns; /* else the cgroup is a new one */
 		if (s->known)
 			s->nano_cores = (uint64_t)((double)(cpu_ns - s->cpu_ns) * 1e9 / (double)passed_ns);
 	}
@@ -217,7 +217,7 @@ bool stats_rate(struct cpu_sample *s, int64_t mono_ns, uint64_t cpu_ns, uint64_t
 
 /* ---- network ---- */
 
-/* What /proc/thread-self/net leads to is fixed at open: reading needs no namespace any more. */
+/* open(2) fixes the namespace that /proc/thread-self/net/dev shows, so reading works from any namespace. */
 static int open_net_dev(int netns, struct err *e)
 {
 	static int home = -1;
@@ -232,7 +232,7 @@ static int open_net_dev(int netns, struct err *e)
 	fd = open("/proc/thread-self/net/dev", O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		err_os(e, ERR_INTERNAL, "open /proc/thread-self/net/dev");
-	/* A daemon that stayed there would serve the node from inside a pod. */
+	/* The daemon must not go on in a pod's network namespace. The keeper starts it again. */
 	if (setns(home, CLONE_NEWNET) < 0)
 		abort();
 	return fd;

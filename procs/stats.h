@@ -1,7 +1,7 @@
-/* stats.h - what containers and pods use now: read from their cgroups and network namespaces when someone asks.
+/* stats.h - the present resource usage of containers and pods, read from cgroups and network namespaces on request.
  *
- * Nothing is sampled in the background. Numbers mean what the kubelet takes them for (CRI v1 ContainerStats): working
- * set is usage without inactive file pages, RSS is anonymous memory, swap is what is swapped out. */
+ * Nothing is sampled in the background. The kubelet's meaning of the numbers (CRI v1 ContainerStats): the working
+ * set is the usage without inactive file pages, RSS is anonymous memory, swap is the memory that is swapped out. */
 #ifndef PROCS_STATS_H
 #define PROCS_STATS_H
 
@@ -14,7 +14,7 @@
 
 struct usage {
 	int64_t at_ns; /* CLOCK_REALTIME */
-	bool cpu, memory; /* the controller was there */
+	bool cpu, memory; /* the controller's files were there */
 	uint64_t cpu_ns;
 	uint64_t memory_bytes, working_set_bytes, rss_bytes, page_faults, major_page_faults;
 	uint64_t memory_limit; /* the tightest of its own and its parents' on v1, its own on v2; UINT64_MAX: none */
@@ -22,7 +22,7 @@ struct usage {
 	struct pressure cpu_pressure, memory_pressure, io_pressure; /* v2 */
 };
 
-/* What only metrics need. */
+/* For metrics only. */
 struct usage_more {
 	uint64_t user_ns, system_ns, periods, throttled_periods, throttled_ns, burst_periods, burst_ns;
 	uint64_t cache_bytes, mapped_file_bytes, active_file_bytes, inactive_file_bytes, kernel_bytes, max_bytes,
@@ -31,22 +31,22 @@ struct usage_more {
 	struct io_devices io;
 };
 
-/* `more` may be NULL and saves half of the files then. false: there is no such cgroup. */
+/* Without `more` (NULL) half of the files need not be read. False: there is no such cgroup. */
 bool stats_read(const char *cgroup, struct usage *out, struct usage_more *more);
 
-/* For usage_nano_cores: the rate between two readings, remembered with the object. Readings less than half a second
- * apart share a rate. false: there is no earlier one yet. */
-bool stats_rate(struct cpu_sample *s, int64_t mono_ns, uint64_t cpu_ns, uint64_t *nano_cores);
+/* For usage_nano_cores: the rate between two readings, the last of which is kept in the object. Readings less than
+ * half a second apart share a rate. False: there is no earlier reading yet. */
+bool stats_rate(struct cpu_sample *sample, int64_t mono_ns, uint64_t cpu_ns, uint64_t *nano_cores);
 
-/* The interfaces in the network namespace pinned at netns_path but lo, at most max: the number, -1 with an error. The
- * loop thread enters the namespace for the one open(2): 1 us each way; that also works for a pod without processes. */
+/* The interfaces, without lo, in the network namespace pinned at netns_path, at most max. The number; -1 with an error.
+ * The loop thread enters the namespace for one open(2), 1 us each way. This needs no process in the pod. */
 int stats_net(const char *netns_path, struct net_usage *out, size_t max, struct err *e);
 
-/* Adds the open files of a process, and the sockets among them; one that is gone has none. false: there were more than
- * `left`. */
+/* Adds the open files of a process and the sockets among them to `sum`; nothing if the process is gone. False: it has
+ * more than `left`. */
 struct open_files {
 	uint64_t files, sockets;
-	size_t left; /* that may still be looked at: a look costs 1 us */
+	size_t left; /* how many may still be read: each costs 1 us */
 };
 bool stats_files(int pid, struct open_files *sum);
 

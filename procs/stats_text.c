@@ -1,4 +1,4 @@
-/* stats_text.c - see stats_text.h. Every text ends with a NUL; whatever else is in it, nothing is read behind that. */
+/* stats_text.c - see stats_text.h. Nothing is read behind the NUL that ends every text. */
 #include "procs/stats_text.h"
 
 #include <ctype.h>
@@ -13,7 +13,7 @@ static const char *next_line(const char *at)
 	return nl ? nl + 1 : at + strlen(at);
 }
 
-/* Digits only; moves behind them. Beyond 64 bits it stays at the largest. */
+/* Digits only; *at moves behind them. A number of more than 64 bits becomes UINT64_MAX. */
 static bool take_number(const char **at, uint64_t *out)
 {
 	const char *s = *at;
@@ -52,7 +52,7 @@ void stats_flat(const char *text, const struct stats_want *want, size_t n)
 	}
 }
 
-/* "some avg10=0.00 avg60=0.00 avg300=0.00 total=0"; no locale is ever set, so the point is a point. */
+/* "some avg10=0.00 avg60=0.00 avg300=0.00 total=0"; no locale is ever set, so sscanf() takes the point. */
 void stats_pressure(const char *text, struct pressure *out)
 {
 	for (; *text; text = next_line(text)) {
@@ -74,7 +74,7 @@ void stats_pressure(const char *text, struct pressure *out)
 	}
 }
 
-/* "253:0": the device of that number, new when it was not met yet. NULL: no device, or no room. */
+/* "253:0 ": the entry of that device, made at its first line. NULL: no device number, or no room. */
 static struct io_device *take_device(const char **at, struct io_devices *out)
 {
 	uint64_t major, minor;

@@ -1,6 +1,6 @@
-/* stats_text.h - counters as the kernel writes them: cgroup files of v1 and v2, pressure files, /proc/net/dev.
+/* stats_text.h - parses the kernel's counters: cgroup files of v1 and v2, pressure files, /proc/net/dev.
  *
- * A line that is not understood is passed over and what is missing stays as it was: kernels add lines and leave some
+ * Unknown lines are skipped, and a missing value leaves its variable as it was: kernels add lines and leave lines
  * out. Specs: Documentation/admin-guide/cgroup-v1/memory.rst and blkio-controller.rst, cgroup-v2.rst,
  * accounting/psi.rst, proc_pid_net(5). */
 #ifndef PROCS_STATS_TEXT_H
@@ -11,10 +11,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* "123\n"; "max\n" is UINT64_MAX. false: neither, *out is left alone. */
+/* "123\n"; "max\n" is UINT64_MAX. False: neither, and *out is unchanged. */
 bool stats_number(const char *text, uint64_t *out);
 
-/* Lines "name value": each wanted name fills its value. */
+/* Lines "name value": each name in `want` sets its value. */
 struct stats_want {
 	const char *name;
 	uint64_t *value;
@@ -26,7 +26,7 @@ struct pressure_line {
 	uint64_t total_us;
 };
 struct pressure {
-	bool set; /* false: the kernel or the cgroup has none */
+	bool set; /* false: the kernel or the cgroup has no pressure file */
 	struct pressure_line some, full;
 };
 void stats_pressure(const char *text, struct pressure *out);
@@ -37,7 +37,7 @@ struct io_device {
 };
 enum { IO_DEVICES_MAX = 16 };
 struct io_devices {
-	struct io_device at[IO_DEVICES_MAX]; /* those beyond are left out */
+	struct io_device at[IO_DEVICES_MAX]; /* further devices are left out */
 	size_t n;
 };
 void stats_io_v2(const char *text, struct io_devices *out);                /* io.stat */
@@ -48,7 +48,7 @@ struct net_usage {
 	char name[IFNAMSIZ];
 	uint64_t rx_bytes, rx_packets, rx_errors, rx_dropped, tx_bytes, tx_packets, tx_errors, tx_dropped;
 };
-/* Without "lo"; at most max; the number filled. */
+/* Without "lo", at most max. Returns their number. */
 size_t stats_net_dev(const char *text, struct net_usage *out, size_t max);
 
 #endif

@@ -1,4 +1,4 @@
-/* stop_signal.c - see stop_signal.h. The table stands in CRI's order, which is alphabetical. */
+/* stop_signal.c - see stop_signal.h. The table is in CRI's order, which is alphabetical. */
 #include "procs/stop_signal.h"
 
 #include <signal.h>
@@ -7,11 +7,11 @@
 #include <string.h>
 #include <strings.h>
 
-/* glibc keeps the first two real-time signals to itself; images mean what glibc means. */
+/* The kernel's real-time signals begin at 32, but glibc uses 32 and 33 itself: SIGRTMIN in an image is glibc's, 34. */
 enum { RTMIN = 34, RTMAX = 64, CRI_RTMIN = 35, CRI_RTMAX = 65 };
 
 static const struct {
-	const char *name; /* behind SIG */
+	const char *name; /* without SIG */
 	int kernel;
 } signals[] = {
 	{ "", 0 },           { "ABRT", SIGABRT },     { "ALRM", SIGALRM },

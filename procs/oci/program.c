@@ -36,7 +36,7 @@ const char *program_log_dir(void)
 	return log_dir;
 }
 
-static int make_dir(const char *path, struct err *e)
+static int program_make_dir(const char *path, struct err *e)
 {
 	if (mkdir(path, 0700) < 0 && errno != EEXIST)
 		return err_os(e, ERR_INTERNAL, "make %s", path);
@@ -60,7 +60,7 @@ int programs_open(struct arena *arena, const char *state, struct err *e)
 	base = arena_printf(names, "%s/runtime", state);
 	log_dir = arena_printf(names, "%s/.log", base);
 	list_init(&programs);
-	if (make_dir(base, e) < 0 || make_dir(log_dir, e) < 0)
+	if (program_make_dir(base, e) < 0 || program_make_dir(log_dir, e) < 0)
 		return -1;
 	empty_log_dir();
 	return 0;
@@ -80,7 +80,7 @@ const struct runtime_handler *program_new(const struct runtime_handler *h, struc
 	p->root = arena_printf(names, "%s/%s", base, h->name);
 	list_init(&p->waiting);
 	list_append(&programs, &p->link);
-	return make_dir(p->root, e) < 0 ? NULL : &p->handler;
+	return program_make_dir(p->root, e) < 0 ? NULL : &p->handler;
 }
 
 void programs_each(void (*fn)(struct program *p))
@@ -152,7 +152,7 @@ static void program_probe_over(struct program *p, enum probe to)
 	timer_set(&p->timer, 0, on_program_turn);
 }
 
-static bool has_string(const json_t *array, const char *want)
+static bool program_has_string(const json_t *array, const char *want)
 {
 	const char *s;
 	size_t i;
@@ -170,7 +170,7 @@ static void read_features(struct program *p, const json_t *j)
 	const json_t *v = json_object_get(notes, "org.opencontainers.runc.checkpoint.enabled");
 	const char *checkpoint = json_string_value(v);
 
-	p->features.recursive_read_only = has_string(json_object_get(j, "mountOptions"), "rro");
+	p->features.recursive_read_only = program_has_string(json_object_get(j, "mountOptions"), "rro");
 	if (checkpoint)
 		p->features.checkpoint = strcmp(checkpoint, "true") == 0;
 }

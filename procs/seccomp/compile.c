@@ -115,7 +115,7 @@ static int comparison(const json_t *o, struct scmp_arg_cmp *out, struct err *e)
 	return err_set(e, ERR_INVALID_ARGUMENT, "args: %.64s of argument %lld", name, (long long)index);
 }
 
-/* All of them must hold; libseccomp takes one for each argument. */
+/* All comparisons of a rule must hold. libseccomp takes at most one for each argument. */
 static int comparisons(const json_t *list, struct scmp_arg_cmp *out, unsigned *n, struct err *e)
 {
 	unsigned seen = 0;
@@ -134,7 +134,7 @@ static int comparisons(const json_t *list, struct scmp_arg_cmp *out, unsigned *n
 	return 0;
 }
 
-static int add_rule(struct filter *f, const json_t *rule, struct err *e)
+static int filter_add_rule(struct filter *f, const json_t *rule, struct err *e)
 {
 	struct scmp_arg_cmp args[ARGS_MAX];
 	uint32_t action;
@@ -179,10 +179,10 @@ static int build(struct filter *f, const json_t *profile, struct err *e)
 	if (add_architectures(f, json_object_get(profile, "architectures"), e) < 0)
 		return -1;
 	json_array_foreach(json_object_get(profile, "syscalls"), i, rule)
-		if (add_rule(f, rule, e) < 0)
+		if (filter_add_rule(f, rule, e) < 0)
 			return -1;
-	/* A search tree: 175 us to load against 760, and fewer steps at every system call. Libraries before 2.5 do
-	 * not have it. */
+	/* As a search tree the filter loads in 175 us instead of 760, and takes fewer steps at every system call. The
+	 * result is ignored: libseccomp before 2.5 has no such attribute. */
 	seccomp_attr_set(f->ctx, SCMP_FLTATR_CTL_OPTIMIZE, OPTIMIZE_BY_TREE);
 	return export(f, e);
 }

@@ -1,8 +1,8 @@
-/* main.c - crisp-seccomp: linux.seccomp of a config.json on standard input becomes BPF, in base64, on
+/* main.c - crisp-seccomp: reads linux.seccomp of a config.json from standard input, writes the BPF program in base64 to
  * standard output.
  *
- * Exit codes: 0; 65 the profile is not one that can be compiled beforehand, with the reason on standard error; 71
- * anything else. */
+ * Exit codes: 0 success; 65 the profile cannot be compiled beforehand, with the reason on standard error; 71 any other
+ * failure. */
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <string.h>
@@ -33,7 +33,7 @@ static int print_base64(int fd, struct err *e)
 	return fputs((char *)text, stdout) < 0 || fflush(stdout) ? err_os(e, ERR_INTERNAL, "write") : 0;
 }
 
-static int run(struct err *e)
+static int seccomp_run(struct err *e)
 {
 	auto_json json_t *profile = NULL;
 	auto_fd int fd = -1;
@@ -57,7 +57,7 @@ int main(void)
 {
 	struct err e;
 
-	if (run(&e) == 0)
+	if (seccomp_run(&e) == 0)
 		return 0;
 	fprintf(stderr, "%s", e.msg);
 	return e.code == ERR_INVALID_ARGUMENT ? EX_DATAERR : EX_OSERR;

@@ -1,7 +1,8 @@
 /* caps.c - process.capabilities: the default set, changed by add and drop.
  *
- * Order of CRI: "ALL" added, "ALL" dropped, then single ones added, then single ones dropped. Privileged is every one.
- * "ALL" and the default set mean those of our own bounding set: a runtime that asks for another fails with EPERM. */
+ * Order of CRI: "ALL" is added, "ALL" is dropped, then single capabilities are added, then single ones dropped. A
+ * privileged container has all. "ALL" and the default set are cut to the daemon's own bounding set: a runtime that asks
+ * for more fails with EPERM. */
 #include <linux/capability.h>
 #include <string.h>
 #include <strings.h>
@@ -20,7 +21,7 @@ const char *const spec_cap_names[CAPS] = {
 };
 /* clang-format on */
 
-/* What a container has without a word about it: the set of containerd and docker. */
+/* The default set, as in containerd and docker. */
 static const uint64_t default_caps = CAP(CAP_CHOWN) | CAP(CAP_DAC_OVERRIDE) | CAP(CAP_FSETID) | CAP(CAP_FOWNER) |
 				     CAP(CAP_MKNOD) | CAP(CAP_NET_RAW) | CAP(CAP_SETGID) | CAP(CAP_SETUID) |
 				     CAP(CAP_SETFCAP) | CAP(CAP_SETPCAP) | CAP(CAP_NET_BIND_SERVICE) |
@@ -109,7 +110,8 @@ int spec_caps(struct spec *s, struct err *e)
 	spec_put(caps, "permitted", names(s->caps));
 	spec_put(caps, "effective", names(s->caps));
 	if (ambient) {
-		/* PR_CAP_AMBIENT_RAISE wants it inheritable as well; else that stays empty (CVE-2022-24769). */
+		/* PR_CAP_AMBIENT_RAISE needs the capability in the inheritable set too. Without ambient ones that
+		 * set stays empty (CVE-2022-24769). */
 		spec_put(caps, "inheritable", names(ambient));
 		spec_put(caps, "ambient", names(ambient));
 	}

@@ -1,6 +1,7 @@
-/* cdi.c - what CDI devices change in config.json beside mounts: environment, groups, device nodes, hooks.
+/* cdi.c - the edits of CDI devices in config.json but for mounts: environment, groups, device nodes, hooks.
  *
- * Specs: CDI's SPEC.md, "OCI Edits"; OCI runtime-spec config.md "POSIX-platform Hooks". cdi.c checked the types. */
+ * Specs: CDI's SPEC.md, "OCI Edits"; OCI runtime-spec config.md "POSIX-platform Hooks". procs/cdi_parse.c checked
+ * the types. */
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -9,7 +10,7 @@
 #include "procs/cdi.h"
 #include "procs/spec/part.h"
 
-static const char *str(const json_t *o, const char *key)
+static const char *cdi_str(const json_t *o, const char *key)
 {
 	const char *s = json_string_value(json_object_get(o, key));
 
@@ -70,7 +71,7 @@ void spec_cdi_hooks(struct spec *s)
 	all = own_must(json_object());
 	spec_put(s->root, "hooks", all);
 	json_array_foreach(json_object_get(s->cdi, "hooks"), i, v) {
-		const char *name = str(v, "hookName");
+		const char *name = cdi_str(v, "hookName");
 
 		if (!json_object_get(all, name))
 			spec_put(all, name, json_array());
@@ -82,13 +83,13 @@ void spec_cdi_hooks(struct spec *s)
 
 /* ---- device nodes ---- */
 
-static int look_up(const json_t *node, const char **type, dev_t *dev, struct err *e)
+static int cdi_look_up(const json_t *node, const char **type, dev_t *dev, struct err *e)
 {
-	const char *host = *str(node, "hostPath") ? str(node, "hostPath") : str(node, "path");
+	const char *host = *cdi_str(node, "hostPath") ? cdi_str(node, "hostPath") : cdi_str(node, "path");
 	json_int_t major = json_integer_value(json_object_get(node, "major"));
 	struct stat st;
 
-	*type = str(node, "type");
+	*type = cdi_str(node, "type");
 	*dev = makedev((unsigned)major, (unsigned)json_integer_value(json_object_get(node, "minor")));
 	if (**type && (major || **type == 'p'))
 		return 0;
@@ -104,11 +105,11 @@ static int look_up(const json_t *node, const char **type, dev_t *dev, struct err
 static void take_from_devices(struct spec *s, const char *path)
 {
 	for (size_t i = json_array_size(s->devices); i-- > 0;)
-		if (strcmp(str(json_array_get(s->devices, i), "path"), path) == 0)
+		if (strcmp(cdi_str(json_array_get(s->devices, i), "path"), path) == 0)
 			json_array_remove(s->devices, i);
 }
 
-/* An owner that the file does not name is the process. */
+/* Without an owner in the CDI file the device belongs to the container's user. */
 static void put_owner(json_t *out, const char *key, const json_t *node, int64_t process)
 {
 	json_t *given = json_object_get(node, key);
@@ -119,13 +120,13 @@ static void put_owner(json_t *out, const char *key, const json_t *node, int64_t 
 		spec_put(out, key, json_integer(process));
 }
 
-static int add_node(struct spec *s, const json_t *node, struct err *e)
+static int cdi_add_node(struct spec *s, const json_t *node, struct err *e)
 {
-	const char *path = spec_clean_path(s->a, str(node, "path")), *type, *access = str(node, "permissions");
+	const char *path = spec_clean_path(s->a, cdi_str(node, "path")), *type, *access = cdi_str(node, "permissions");
 	dev_t dev;
 	json_t *out;
 
-	if (look_up(node, &type, &dev, e) < 0)
+	if (cdi_look_up(node, &type, &dev, e) < 0)
 		return -1;
 	take_from_devices(s, path);
 	out = own_must(json_pack("{s:o,s:s}", "path", spec_str(path), "type", type));
@@ -151,7 +152,7 @@ int spec_cdi_devices(struct spec *s, struct err *e)
 	size_t i;
 
 	json_array_foreach(json_object_get(s->cdi, "deviceNodes"), i, v)
-		if (add_node(s, v, e) < 0)
+		if (cdi_add_node(s, v, e) < 0)
 			return -1;
 	return 0;
 }

@@ -1,8 +1,8 @@
 /* devices.c - linux.devices and the device cgroup's rules.
  *
- * Everything is denied first; the runtimes add null, zero, full, random, urandom, tty, ptmx and pts themselves. A
- * privileged container sees all nodes of the host and may use them. Specs: CRI v1 Device; OCI config-linux.md
- * "Devices". */
+ * The first rule denies everything. The runtimes themselves allow null, zero, full, random, urandom, tty, ptmx and
+ * pts. A privileged container has all device nodes of the host and may use them. Specs: CRI v1 Device; OCI
+ * config-linux.md "Devices". */
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>
@@ -21,7 +21,7 @@ struct devices {
 	const char *access;
 };
 
-/* Has its own mount in every container, or is the engine's. */
+/* Directories that have a mount of their own in every container, or that belong to another container engine. */
 static bool skipped_dir(const char *name)
 {
 	static const char *const names[] = { "pts", "shm", "fd", "mqueue", ".lxc", ".lxd-mounts", ".udev" };
@@ -32,7 +32,7 @@ static bool skipped_dir(const char *name)
 	return false;
 }
 
-static void add_node(struct devices *d, const char *path, const struct stat *st)
+static void devices_add_node(struct devices *d, const char *path, const struct stat *st)
 {
 	struct spec *s = d->s;
 	const char *type = S_ISBLK(st->st_mode) ? "b" : "c", *key = arena_strdup(s->a, path);
@@ -49,7 +49,7 @@ static void add_node(struct devices *d, const char *path, const struct stat *st)
 						    "minor", minor, "access", d->access));
 }
 
-static int add_dir(struct devices *d, const char *host, const char *inside, int depth, struct err *e)
+static int devices_add_dir(struct devices *d, const char *host, const char *inside, int depth, struct err *e)
 {
 	auto_dir DIR *dir = opendir(host);
 	struct dirent *entry;
@@ -65,18 +65,18 @@ static int add_dir(struct devices *d, const char *host, const char *inside, int 
 		struct stat st;
 
 		if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || lstat(path, &st) < 0)
-			continue; /* nodes come and go */
-		if (S_ISDIR(st.st_mode) && !skipped_dir(name) && add_dir(d, path, to, depth + 1, e) < 0)
+			continue; /* the node may be gone since readdir(3) */
+		if (S_ISDIR(st.st_mode) && !skipped_dir(name) && devices_add_dir(d, path, to, depth + 1, e) < 0)
 			return -1;
-		/* the console is the container's own terminal, ptmx its own devpts instance */
+		/* In a container the console is its terminal, and ptmx belongs to its own devpts instance. */
 		if ((S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode)) && strcmp(name, "console") != 0 &&
 		    strcmp(to, "/dev/ptmx") != 0)
-			add_node(d, to, &st);
+			devices_add_node(d, to, &st);
 	}
 	return 0;
 }
 
-static int add_device(struct devices *d, const char *host, const char *inside, const char *access, struct err *e)
+static int devices_add(struct devices *d, const char *host, const char *inside, const char *access, struct err *e)
 {
 	const char *path = spec_clean_path(d->s->a, inside[0] ? inside : host);
 	char real[PATH_MAX];
@@ -91,14 +91,14 @@ static int add_device(struct devices *d, const char *host, const char *inside, c
 		return err_set(e, ERR_INVALID_ARGUMENT, "device %s: permissions \"%s\" are not of r, w, m", host,
 			       access);
 	if (S_ISDIR(st.st_mode))
-		return add_dir(d, real, path, 0, e);
+		return devices_add_dir(d, real, path, 0, e);
 	if (!S_ISCHR(st.st_mode) && !S_ISBLK(st.st_mode))
 		return err_set(e, ERR_INVALID_ARGUMENT, "device %s: not a device", host);
-	add_node(d, path, &st);
+	devices_add_node(d, path, &st);
 	return 0;
 }
 
-/* With the host's /dev mounted over ours, a terminal's console node has to come from the host too. */
+/* With the host's /dev mounted in the container, the node /dev/console for a terminal comes from the host too. */
 static bool wants_console(const struct container_config *cfg)
 {
 	bool host_dev = false;
@@ -112,22 +112,22 @@ static bool wants_console(const struct container_config *cfg)
 	return cfg->tty && host_dev;
 }
 
-static int fill(struct devices *d, struct err *e)
+static int devices_fill(struct devices *d, struct err *e)
 {
 	const struct container_config *cfg = &d->s->c->config;
 
 	for (size_t i = 0; i < cfg->devices.n; i++)
-		if (add_device(d, cfg->devices.at[i].host_path, cfg->devices.at[i].container_path,
+		if (devices_add(d, cfg->devices.at[i].host_path, cfg->devices.at[i].container_path,
 			       cfg->devices.at[i].permissions, e) < 0)
 			return -1;
-	if (wants_console(cfg) && add_device(d, "/dev/console", "/dev/console", "rwm", e) < 0)
+	if (wants_console(cfg) && devices_add(d, "/dev/console", "/dev/console", "rwm", e) < 0)
 		return -1;
 	if (!d->s->sec->privileged)
 		return 0;
 	d->access = NULL; /* one rule allows all */
 	json_array_clear(d->s->device_rules);
 	spec_add(d->s->device_rules, json_pack("{s:b,s:s}", "allow", 1, "access", "rwm"));
-	return add_dir(d, "/dev", "/dev", 0, e);
+	return devices_add_dir(d, "/dev", "/dev", 0, e);
 }
 
 int spec_devices(struct spec *s, struct err *e)
@@ -136,7 +136,7 @@ int spec_devices(struct spec *s, struct err *e)
 	int r;
 
 	spec_add(s->device_rules, json_pack("{s:b,s:s}", "allow", 0, "access", "rwm"));
-	r = fill(&d, e);
+	r = devices_fill(&d, e);
 	map_free(&d.seen);
 	return r < 0 ? -1 : spec_cdi_devices(s, e);
 }

@@ -1,4 +1,4 @@
-/* host.c - what this machine and our own process allow, read once. */
+/* host.c - what this machine and the daemon's own process allow, read once. */
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <stdlib.h>
@@ -43,7 +43,7 @@ static bool hugetlb_controller(bool v2)
 	return strstr(controllers, "hugetlb") != NULL;
 }
 
-static struct spec_host look(void)
+static struct spec_host host_look(void)
 {
 	struct spec_host h = { .caps = bounding_set(), .cgroup_v2 = cgroup_is_v2() };
 	struct utsname u;
@@ -53,8 +53,8 @@ static struct spec_host look(void)
 	first_word("/proc/self/oom_score_adj", word, sizeof(word));
 	h.oom_score_adj = (int)strtol(word, NULL, 10);
 	h.lowers_oom_score = h.caps & CAP(CAP_SYS_RESOURCE);
-	/* v1 has memsw files only when booted with swap accounting; v2 always accounts when the kernel has swap at
-	 * all. */
+	/* v1 has the memsw files only if the kernel was booted with swap accounting; v2 always accounts for swap, if
+	 * the kernel has swap at all. */
 	h.swap_accounting =
 		access(h.cgroup_v2 ? "/proc/swaps" : "/sys/fs/cgroup/memory/memory.memsw.limit_in_bytes", F_OK) == 0;
 	h.hugetlb = hugetlb_controller(h.cgroup_v2);
@@ -71,7 +71,7 @@ const struct spec_host *spec_host(void)
 	static bool known;
 
 	if (!known)
-		host = look();
+		host = host_look();
 	known = true;
 	return &host;
 }

@@ -1,7 +1,7 @@
-/* mounts.c - mounts of config.json: the runtime's own, the sandbox's files, what CRI asks for, image volumes.
+/* mounts.c - mounts of config.json: the default ones, the sandbox's files, CRI's mounts, image volumes.
  *
- * A CRI mount replaces any other at the same path, and one at /dev drops the defaults below it. Order: defaults, then
- * the rest by depth of the path, so that no mount hides a deeper one.
+ * A CRI mount replaces any other mount at the same path, and a CRI mount at /dev also the default mounts below /dev.
+ * Order: the defaults, then the others by depth of the path, so that no mount hides a deeper one.
  * Specs: CRI v1 Mount, MountPropagation; OCI runtime-spec config.md "Mounts"; kernel sharedsubtree.rst. */
 #include <errno.h>
 #include <limits.h>
@@ -26,7 +26,7 @@ struct entries {
 	const char *propagation; /* of the root: the strongest that a mount needs */
 };
 
-static bool taken(const struct entries *all, const char *path)
+static bool mounts_taken(const struct entries *all, const char *path)
 {
 	for (size_t i = 0; i < all->n; i++)
 		if (strcmp(all->at[i].to, path) == 0)
@@ -52,14 +52,14 @@ static int by_depth(const void *x, const void *y)
 				    : (a->nth > b->nth) - (a->nth < b->nth);
 }
 
-/* ---- the runtime's own ---- */
+/* ---- the default mounts ---- */
 
 static void add_default(struct entries *all, const char *to, const char *type, const char *source, const char *options)
 {
-	bool dev = taken(all, "/dev") && strncmp(to, "/dev/", 5) == 0;
+	bool dev = mounts_taken(all, "/dev") && strncmp(to, "/dev/", 5) == 0;
 	json_t *list;
 
-	if (dev || taken(all, to))
+	if (dev || mounts_taken(all, to))
 		return;
 	list = own_must(json_array());
 	while (*options) {
@@ -81,7 +81,8 @@ static void add_defaults(struct entries *all)
 	add_default(all, "/dev", "tmpfs", "tmpfs", "nosuid,strictatime,mode=755,size=65536k");
 	add_default(all, "/dev/pts", "devpts", "devpts", "nosuid,noexec,newinstance,ptmxmode=0666,mode=0620,gid=5");
 	add_default(all, "/dev/mqueue", "mqueue", "mqueue", "nosuid,noexec,nodev");
-	if (s->userns && host_net) /* sysfs is mounted only by the owner of the network namespace */
+	/* The kernel lets only the owner of the network namespace mount sysfs, and the host's belongs to the host. */
+	if (s->userns && host_net)
 		add_default(all, "/sys", "bind", "/sys", "rbind,rro,nosuid,noexec,nodev");
 	else
 		add_default(all, "/sys", "sysfs", "sysfs", rw ? "nosuid,noexec,nodev,rw" : "nosuid,noexec,nodev,ro");
@@ -93,7 +94,7 @@ static void add_defaults(struct entries *all)
 
 static void add_bind(struct entries *all, const char *to, const char *from, bool readonly)
 {
-	if (!taken(all, to))
+	if (!mounts_taken(all, to))
 		add_entry(all, to,
 			  json_pack("{s:s,s:s,s:o,s:[sss]}", "destination", to, "type", "bind", "source",
 				    spec_str(from), "options", "rbind", "rprivate", readonly ? "ro" : "rw"));
@@ -124,7 +125,7 @@ static int read_only(struct spec *s, const struct mount_config *m, json_t *optio
 		return err_set(e, ERR_INVALID_ARGUMENT, "mount %s: recursive_read_only without readonly",
 			       m->container_path);
 	if (m->propagation != PROPAGATION_PRIVATE)
-		return err_set(e, ERR_INVALID_ARGUMENT, "mount %s: recursive_read_only wants private propagation",
+		return err_set(e, ERR_INVALID_ARGUMENT, "mount %s: recursive_read_only needs private propagation",
 			       m->container_path);
 	if (!s->in->features.recursive_read_only) {
 		err_set(e, ERR_UNKNOWN, "mount %s: runtime handler \"%s\" or this kernel cannot make it",
@@ -229,9 +230,9 @@ static int add_asked(struct entries *all, size_t nth, struct err *e)
 	return bind_options(m, options, e);
 }
 
-/* ---- those of CDI devices: they replace any other at their place ---- */
+/* ---- mounts of CDI devices: they replace any other at the same path ---- */
 
-static void take(struct entries *all, const char *path)
+static void mounts_take(struct entries *all, const char *path)
 {
 	for (size_t i = all->n; i-- > 0;)
 		if (strcmp(all->at[i].to, path) == 0) {
@@ -240,7 +241,7 @@ static void take(struct entries *all, const char *path)
 		}
 }
 
-/* A mount without a type and without an option that says so is a bind nevertheless: it has a path of the host. */
+/* CDI mounts have a path of the host, so a mount without a type is a bind mount, also without the option. */
 static bool is_bind(const json_t *options)
 {
 	const json_t *v;
@@ -267,7 +268,7 @@ static void add_cdi(struct entries *all)
 			options = json_array();
 		if (!type && !is_bind(options))
 			spec_add(options, spec_str("rbind"));
-		take(all, to);
+		mounts_take(all, to);
 		add_entry(all, to,
 			  json_pack("{s:s,s:s,s:O,s:o}", "destination", to, "type", type ? type : "bind", "source",
 				    json_object_get(m, "hostPath"), "options", own_must(options)));

@@ -81,7 +81,7 @@ size_t spec_find_env(const json_t *env, const char *name, size_t len)
 	return i;
 }
 
-/* A later one takes the earlier one's place; a word without "=" removes it (docker's reading of an image's Env). */
+/* A word without "=" removes the variable, as docker reads an image's Env. */
 void spec_set_env(const struct spec *s, json_t *env, const char *word)
 {
 	size_t name = strcspn(word, "="), i = spec_find_env(env, word, name);

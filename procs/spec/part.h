@@ -1,6 +1,6 @@
-/* part.h - what the parts of spec.c share; nobody else includes it.
+/* part.h - private to spec.c and spec/: what the parts of config.json share.
  *
- * Each part fills its piece of config.json and reports the first thing that cannot be had as INVALID_ARGUMENT. */
+ * Each part fills its piece of config.json. INVALID_ARGUMENT names the first field that cannot be satisfied. */
 #ifndef PROCS_SPEC_PART_H
 #define PROCS_SPEC_PART_H
 
@@ -12,11 +12,11 @@
 #include "reactor/json.h"
 #include "reactor/own.h"
 
-/* What this machine and our own process allow. Read once; tests link their own. */
+/* What this machine and the daemon's own process allow. Read once; tests link a spec_host() of their own. */
 struct spec_host {
-	uint64_t caps;	       /* our capability bounding set: no child can have more */
-	int oom_score_adj;     /* ours */
-	bool lowers_oom_score; /* CAP_SYS_RESOURCE: a child may be below ours */
+	uint64_t caps;	       /* the daemon's capability bounding set: no child can have more */
+	int oom_score_adj;     /* the daemon's */
+	bool lowers_oom_score; /* CAP_SYS_RESOURCE: a child may have a lower oom_score_adj than the daemon */
 	bool cgroup_v2, swap_accounting, hugetlb;
 	bool apparmor;
 	unsigned kernel_major, kernel_minor;
@@ -43,7 +43,7 @@ int spec_mounts(struct spec *s, struct err *e);
 int spec_devices(struct spec *s, struct err *e);
 int spec_resources(struct spec *s, struct err *e);
 
-/* CDI devices: which ones, then each part at its time; nothing without any. */
+/* CDI devices: spec_cdi() finds them, then each part is added in its place. Without such devices they do nothing. */
 int spec_cdi(struct spec *s, struct err *e); /* s->cdi */
 void spec_cdi_env(struct spec *s);	     /* after process.env */
 void spec_cdi_groups(struct spec *s);	     /* after spec_user() */
@@ -53,11 +53,12 @@ void spec_cdi_hooks(struct spec *s);
 void spec_set_env(const struct spec *s, json_t *env, const char *word);
 size_t spec_find_env(const json_t *env, const char *name, size_t len); /* index; the size of env: not there */
 
-/* Pod user namespace asked for, and everything about it consistent. */
+/* s->userns: the pod has a user namespace; checks that pod and container ask for the same. */
 int spec_userns(struct spec *s, struct err *e);
 json_t *spec_id_mappings(const struct id_mappings *m);
 
-/* Localhost seccomp profile in the engines' common format, made OCI for the given capabilities. A new reference. */
+/* A Localhost seccomp profile in the engines' common format, converted to OCI's for these capabilities. A new
+ * reference. */
 int spec_profile_load(const char *path, uint64_t caps, const struct spec_host *host, json_t **out, struct err *e);
 const char *spec_native_arch(void);	   /* "SCMP_ARCH_X86_64" */
 extern const char *const spec_cap_names[]; /* "CAP_CHOWN" … by number */

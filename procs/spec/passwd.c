@@ -3,10 +3,10 @@
 
 #include "procs/spec/user.h"
 
-enum { FIELDS = 8 }; /* passwd has 7; what follows the last wanted one stays unsplit */
+enum { FIELDS = 8 }; /* passwd has 7 fields; text behind them is not split */
 
 /* Cuts the next piece up to `sep` off *rest. false: *rest was empty. */
-static bool cut(struct span *rest, char sep, struct span *piece)
+static bool span_cut(struct span *rest, char sep, struct span *piece)
 {
 	const char *end;
 
@@ -19,16 +19,16 @@ static bool cut(struct span *rest, char sep, struct span *piece)
 	return true;
 }
 
-static size_t split(struct span line, struct span *fields)
+static size_t span_split(struct span line, struct span *fields)
 {
 	size_t n = 0;
 
-	while (n < FIELDS && cut(&line, ':', &fields[n]))
+	while (n < FIELDS && span_cut(&line, ':', &fields[n]))
 		n++;
 	return n;
 }
 
-static bool same(struct span x, struct span y)
+static bool span_same(struct span x, struct span y)
 {
 	return x.len == y.len && (x.len == 0 || memcmp(x.at, y.at, x.len) == 0);
 }
@@ -52,7 +52,7 @@ static bool passwd_line(struct span line, struct passwd_entry *out)
 {
 	struct span f[FIELDS];
 
-	if (split(line, f) < 4 || f[0].len == 0 || f[0].at[0] == '#')
+	if (span_split(line, f) < 4 || f[0].len == 0 || f[0].at[0] == '#')
 		return false;
 	out->name = f[0];
 	return id_parse(f[2], &out->uid) && id_parse(f[3], &out->gid);
@@ -62,8 +62,8 @@ bool passwd_by_name(struct span text, struct span name, struct passwd_entry *out
 {
 	struct span line;
 
-	while (cut(&text, '\n', &line))
-		if (passwd_line(line, out) && same(out->name, name))
+	while (span_cut(&text, '\n', &line))
+		if (passwd_line(line, out) && span_same(out->name, name))
 			return true;
 	return false;
 }
@@ -72,7 +72,7 @@ bool passwd_by_uid(struct span text, int64_t uid, struct passwd_entry *out)
 {
 	struct span line;
 
-	while (cut(&text, '\n', &line))
+	while (span_cut(&text, '\n', &line))
 		if (passwd_line(line, out) && out->uid == uid)
 			return true;
 	return false;
@@ -81,7 +81,7 @@ bool passwd_by_uid(struct span text, int64_t uid, struct passwd_entry *out)
 static bool group_line(struct span line, struct span *name, int64_t *gid, struct span *members)
 {
 	struct span f[FIELDS];
-	size_t n = split(line, f);
+	size_t n = span_split(line, f);
 
 	if (n < 3 || f[0].len == 0 || f[0].at[0] == '#')
 		return false;
@@ -94,8 +94,8 @@ bool group_by_name(struct span text, struct span name, int64_t *gid)
 {
 	struct span line, found, members;
 
-	while (cut(&text, '\n', &line))
-		if (group_line(line, &found, gid, &members) && same(found, name))
+	while (span_cut(&text, '\n', &line))
+		if (group_line(line, &found, gid, &members) && span_same(found, name))
 			return true;
 	return false;
 }
@@ -104,8 +104,8 @@ static bool lists(struct span members, struct span user)
 {
 	struct span one;
 
-	while (cut(&members, ',', &one))
-		if (same(one, user))
+	while (span_cut(&members, ',', &one))
+		if (span_same(one, user))
 			return true;
 	return false;
 }
@@ -116,8 +116,8 @@ size_t group_memberships(struct span text, struct span user, int64_t *gids, size
 	size_t n = 0;
 	int64_t gid;
 
-	while (cut(&text, '\n', &line)) {
-		if (!group_line(line, &name, &gid, &members) || same(name, user) || !lists(members, user))
+	while (span_cut(&text, '\n', &line)) {
+		if (!group_line(line, &name, &gid, &members) || span_same(name, user) || !lists(members, user))
 			continue;
 		if (n < max)
 			gids[n] = gid;

@@ -1,7 +1,7 @@
-/* profile.c - a seccomp profile file on the node, made OCI.
+/* profile.c - reads a seccomp profile file of the node and converts it to OCI's form.
  *
- * Besides OCI's own form it may be in the engines' form (docker, podman), which adds archMap, `name` for one call, and
- * for each rule `includes` and `excludes` by capability, architecture and kernel version: those are decided here. */
+ * The file has OCI's form or the engines' form (docker, podman). The latter adds archMap, `name` for a single call, and
+ * for each rule `includes` and `excludes` by capability, architecture and kernel version, which are evaluated here. */
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,7 +34,7 @@ const char *spec_native_arch(void)
 	return NATIVE;
 }
 
-static bool has_string(const json_t *array, const char *want)
+static bool profile_has(const json_t *array, const char *want)
 {
 	size_t i;
 	json_t *v;
@@ -53,7 +53,7 @@ static bool kernel_at_least(const char *version, const struct spec_host *host)
 	return host->kernel_major != major ? host->kernel_major > major : host->kernel_minor >= minor;
 }
 
-/* includes: every named capability is there. excludes: any of them is. */
+/* How many of the named capabilities are in caps. `includes` needs all of them, `excludes` none. */
 static size_t caps_there(const json_t *names, uint64_t caps)
 {
 	size_t i, there = 0;
@@ -74,16 +74,16 @@ static bool applies(const json_t *rule, uint64_t caps, const struct spec_host *h
 	const char *since = json_string_value(json_object_get(in, "minKernel"));
 	const char *until = json_string_value(json_object_get(ex, "minKernel"));
 
-	if (json_array_size(arches) && !has_string(arches, NATIVE_SHORT))
+	if (json_array_size(arches) && !profile_has(arches, NATIVE_SHORT))
 		return false;
 	if (caps_there(in_caps, caps) != json_array_size(in_caps) || (since && !kernel_at_least(since, host)))
 		return false;
-	return !has_string(json_object_get(ex, "arches"), NATIVE_SHORT) &&
+	return !profile_has(json_object_get(ex, "arches"), NATIVE_SHORT) &&
 	       !caps_there(json_object_get(ex, "caps"), caps) && !(until && kernel_at_least(until, host));
 }
 
-/* Copies the members that OCI knows. */
-static void copy(json_t *to, const json_t *from, const char *const *keys)
+/* Copies only the members in `keys`, which are OCI's. */
+static void profile_copy(json_t *to, const json_t *from, const char *const *keys)
 {
 	for (; *keys; keys++) {
 		json_t *v = json_object_get(from, *keys);
@@ -93,7 +93,7 @@ static void copy(json_t *to, const json_t *from, const char *const *keys)
 	}
 }
 
-static int add_rule(json_t *calls, const json_t *rule, struct err *e)
+static int profile_add_rule(json_t *calls, const json_t *rule, struct err *e)
 {
 	static const char *const keys[] = { "names", "action", "errnoRet", "args", NULL };
 	const json_t *one = json_object_get(rule, "name");
@@ -104,15 +104,15 @@ static int add_rule(json_t *calls, const json_t *rule, struct err *e)
 	if (!json_is_string(one) && !json_is_array(json_object_get(rule, "names")))
 		return err_set(e, ERR_INVALID_ARGUMENT, "a rule of syscalls names no system call");
 	out = own_must(json_object());
-	copy(out, rule, keys);
+	profile_copy(out, rule, keys);
 	if (json_is_string(one))
 		spec_put(out, "names", json_pack("[O]", one));
 	spec_add(calls, out);
 	return 0;
 }
 
-/* archMap: [{architecture, subArchitectures}]; only the entry of this machine counts. */
-static void architectures(json_t *out, const json_t *j)
+/* archMap: [{architecture, subArchitectures}]; only the entry of this machine is used. */
+static void profile_architectures(json_t *out, const json_t *j)
 {
 	const json_t *map = json_object_get(j, "archMap");
 	size_t i;
@@ -135,7 +135,7 @@ static void architectures(json_t *out, const json_t *j)
 	}
 }
 
-static int convert(const json_t *j, uint64_t caps, const struct spec_host *host, json_t **out, struct err *e)
+static int profile_convert(const json_t *j, uint64_t caps, const struct spec_host *host, json_t **out, struct err *e)
 {
 	static const char *const keys[] = {
 		"defaultAction", "defaultErrnoRet", "architectures", "flags", "listenerPath", "listenerMetadata", NULL
@@ -151,10 +151,10 @@ static int convert(const json_t *j, uint64_t caps, const struct spec_host *host,
 		return err_set(e, ERR_INVALID_ARGUMENT, "no defaultAction");
 	if (rules && !json_is_array(rules) && !json_is_null(rules))
 		return err_set(e, ERR_INVALID_ARGUMENT, "syscalls is not a list");
-	copy(made, j, keys);
-	architectures(made, j);
+	profile_copy(made, j, keys);
+	profile_architectures(made, j);
 	json_array_foreach(rules, i, rule)
-		if (applies(rule, caps, host) && add_rule(calls, rule, e) < 0)
+		if (applies(rule, caps, host) && profile_add_rule(calls, rule, e) < 0)
 			return -1;
 	*out = take_ptr(&made);
 	return 0;
@@ -162,7 +162,7 @@ static int convert(const json_t *j, uint64_t caps, const struct spec_host *host,
 
 static int read_whole(const char *path, struct buf *b, struct err *e)
 {
-	/* O_NONBLOCK: a FIFO of that name must not stop the loop. */
+	/* O_NONBLOCK: opening a FIFO of that name must not block the loop. */
 	auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	struct stat st;
 	ssize_t n;
@@ -186,7 +186,7 @@ int spec_profile_load(const char *path, uint64_t caps, const struct spec_host *h
 	if (path[0] != '/')
 		return err_set(e, ERR_INVALID_ARGUMENT, "seccomp profile \"%s\": not an absolute path", path);
 	if (read_whole(path, &b, e) == 0 && (j = json_parse((const char *)b.at, b.len, "parse", e)) != NULL)
-		bad = convert(j, caps, host, out, e);
+		bad = profile_convert(j, caps, host, out, e);
 	buf_free(&b);
 	if (bad) {
 		e->code = ERR_INVALID_ARGUMENT;

@@ -1,7 +1,7 @@
-/* resources.c - linux.resources and oom_score_adj: limits in the words of the OCI runtime-spec.
+/* resources.c - linux.resources and oom_score_adj: limits as the OCI runtime-spec wants them.
  *
- * No pids limit is written: crun 1.8.1 refuses 0 and CRI has no field for another. memory_swap_limit is memory + swap,
- * as in cgroup v1; the runtimes convert it for v2. Specs: CRI v1 LinuxContainerResources; OCI config-linux.md "Control
+ * No pids limit is written: CRI has no field for it, and crun 1.8.1 refuses 0. memory_swap_limit is memory + swap,
+ * as in cgroup v1; runtimes convert it for v2. Specs: CRI v1 LinuxContainerResources; OCI config-linux.md "Control
  * groups". */
 #include <string.h>
 
@@ -17,8 +17,7 @@ static int check_cpuset(const char *name, const char *list, struct err *e)
 	return 0;
 }
 
-/* What the kernel would refuse: said here, in the words of the request, before anything is changed. sched-bwc.rst: at
- * least 1 ms each, the period at most 1 s. */
+/* sched-bwc.rst: cpu_quota and cpu_period are at least 1 ms, and the period is at most 1 s. */
 int resources_check(const struct resources *r, struct err *e)
 {
 	if (r->memory_swap_limit > 0 && r->memory_swap_limit < r->memory_limit)
@@ -36,7 +35,7 @@ int resources_check(const struct resources *r, struct err *e)
 	return check_cpuset("cpuset_mems", r->cpuset_mems, e);
 }
 
-static void cpu(struct spec *s, const struct resources *r)
+static void limits_cpu(struct spec *s, const struct resources *r)
 {
 	json_t *o = own_must(json_object());
 
@@ -53,7 +52,7 @@ static void cpu(struct spec *s, const struct resources *r)
 	spec_put(s->resources, "cpu", o);
 }
 
-static void memory(struct spec *s, const struct resources *r)
+static void limits_memory(struct spec *s, const struct resources *r)
 {
 	json_t *o = own_must(json_object());
 	int64_t swap =
@@ -66,7 +65,7 @@ static void memory(struct spec *s, const struct resources *r)
 	spec_put(s->resources, "memory", o);
 }
 
-/* "2MB", "1GB": the kernel's hugetlb files are named so. */
+/* "2MB", "1GB", as in the names of the kernel's hugetlb files. */
 static bool is_page_size(const char *s)
 {
 	size_t digits = strspn(s, "0123456789");
@@ -74,8 +73,8 @@ static bool is_page_size(const char *s)
 	return digits && digits < 10 && strchr("KMG", s[digits]) && s[digits] && strcmp(s + digits + 1, "B") == 0;
 }
 
-/* The kubelet names every page size with limit 0, controller or not. */
-static int hugepages(struct spec *s, const struct resources *r, struct err *e)
+/* The kubelet sends every page size with limit 0, also on a machine without the hugetlb controller. */
+static int limits_hugepages(struct spec *s, const struct resources *r, struct err *e)
 {
 	json_t *list;
 
@@ -93,7 +92,7 @@ static int hugepages(struct spec *s, const struct resources *r, struct err *e)
 	return 0;
 }
 
-static int unified(struct spec *s, const struct resources *r, struct err *e)
+static int limits_unified(struct spec *s, const struct resources *r, struct err *e)
 {
 	json_t *o;
 
@@ -107,7 +106,7 @@ static int unified(struct spec *s, const struct resources *r, struct err *e)
 	return 0;
 }
 
-/* Written even when nobody asked: a container must not inherit the protection of a daemon at -999. */
+/* Always written, so that no container inherits a daemon's -999. */
 static void oom_score_adj(struct spec *s, const struct resources *r)
 {
 	static bool told;
@@ -127,9 +126,9 @@ json_t *spec_limits(const struct resources *r, struct err *e)
 {
 	struct spec s = { .host = spec_host(), .resources = own_must(json_object()) };
 
-	cpu(&s, r);
-	memory(&s, r);
-	if (hugepages(&s, r, e) == 0 && unified(&s, r, e) == 0)
+	limits_cpu(&s, r);
+	limits_memory(&s, r);
+	if (limits_hugepages(&s, r, e) == 0 && limits_unified(&s, r, e) == 0)
 		return s.resources;
 	json_decref(s.resources);
 	return NULL;
@@ -147,7 +146,7 @@ int spec_resources(struct spec *s, struct err *e)
 	if (resources_check(r, e) < 0)
 		return -1;
 	oom_score_adj(s, r);
-	cpu(s, r);
-	memory(s, r);
-	return hugepages(s, r, e) < 0 ? -1 : unified(s, r, e);
+	limits_cpu(s, r);
+	limits_memory(s, r);
+	return limits_hugepages(s, r, e) < 0 ? -1 : limits_unified(s, r, e);
 }

@@ -1,7 +1,7 @@
-/* seccomp.c - which system calls a container may make: linux.seccomp of config.json.
+/* seccomp.c - the system calls that a container may make: linux.seccomp of config.json.
  *
- * RuntimeDefault is the profile that containerd 2 applies: a list of calls that every container may make, more of them
- * with a capability, a few only with certain arguments; everything else is EPERM. Localhost: profile.c.
+ * RuntimeDefault is containerd 2's profile: a list of calls for every container, further calls for those with a
+ * capability, and a few with certain arguments only. Every other call is EPERM. Localhost profiles: profile.c.
  * Specs: CRI v1 SecurityProfile; OCI runtime-spec config-linux.md "Seccomp". */
 #include <linux/capability.h>
 #include <string.h>
@@ -9,7 +9,7 @@
 #include "procs/seccomp_bpf.h"
 #include "procs/spec/part.h"
 
-/* Names the kernel or libseccomp does not know are skipped by every runtime. */
+/* Runtimes skip names that the kernel or libseccomp does not know. */
 /* clang-format off */
 static const char *const always[] = {
 	/* files */
@@ -98,12 +98,12 @@ static const struct {
 };
 /* clang-format on */
 
-/* PER_LINUX, PER_LINUX32, the two with UNAME26, and "tell me". */
+/* PER_LINUX, PER_LINUX32, both with UNAME26, and 0xffffffff, which only reads the personality. */
 static const uint32_t personalities[] = { 0, 8, 0x20000, 0x20008, 0xffffffff };
 
 enum {
 	CLONE_NEW_ANY = 0x7e020000, /* CLONE_NEW{NS,CGROUP,UTS,IPC,USER,PID,NET} */
-	VSOCK = 40,		    /* AF_VSOCK reaches the hypervisor past every network policy */
+	VSOCK = 40,		    /* AF_VSOCK reaches the hypervisor, and no network policy filters it */
 	NOSYS = 38,
 #if defined(__s390x__)
 	CLONE_FLAGS_ARG = 1,
@@ -146,7 +146,7 @@ static json_t *always_names(void)
 	return json_incref(names);
 }
 
-static json_t *architectures(void)
+static json_t *default_architectures(void)
 {
 #if defined(__x86_64__)
 	return json_pack("[sss]", "SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32");
@@ -177,17 +177,17 @@ static json_t *runtime_default(uint64_t caps)
 	}
 	if (!(caps & CAP(CAP_SYS_ADMIN))) {
 		allow_when(calls, "clone", CLONE_FLAGS_ARG, "SCMP_CMP_MASKED_EQ", CLONE_NEW_ANY, 0);
-		/* clone3 hides its flags behind a pointer; ENOSYS makes libc fall back to clone. */
+		/* clone3 has its flags behind a pointer, which no filter can read. ENOSYS makes libc use clone. */
 		spec_add(calls, json_pack("{s:[s],s:s,s:i}", "names", "clone3", "action", "SCMP_ACT_ERRNO", "errnoRet",
 					  NOSYS));
 	}
-	return json_pack("{s:s,s:o,s:o}", "defaultAction", "SCMP_ACT_ERRNO", "architectures", architectures(),
+	return json_pack("{s:s,s:o,s:o}", "defaultAction", "SCMP_ACT_ERRNO", "architectures", default_architectures(),
 			 "syscalls", calls);
 }
 
-/* The new message wins over the old string, which knows "", "unconfined", "runtime/default", "docker/default",
- * "localhost/PATH". */
-static int asked(const struct security *sec, struct profile *p, struct err *e)
+/* The message `seccomp` overrides the old string, whose values are "", "unconfined", "runtime/default",
+ * "docker/default", "localhost/PATH". */
+static int seccomp_asked(const struct security *sec, struct profile *p, struct err *e)
 {
 	const char *old = sec->seccomp_profile_path;
 
@@ -210,7 +210,8 @@ static int asked(const struct security *sec, struct profile *p, struct err *e)
 	return 0;
 }
 
-/* The profile stays beside the compiled filter: a runtime that did not know the annotation would still confine. */
+/* The profile stays in config.json beside the compiled filter: a runtime that does not know the annotation still
+ * applies the profile. */
 static void put_filter(struct spec *s, const json_t *profile)
 {
 	const char *base64;
@@ -226,7 +227,7 @@ int spec_seccomp(struct spec *s, struct err *e)
 
 	if (s->sec->privileged)
 		return 0;
-	if (asked(s->sec, &p, e) < 0)
+	if (seccomp_asked(s->sec, &p, e) < 0)
 		return -1;
 	switch (p.type) {
 	case PROFILE_UNCONFINED:

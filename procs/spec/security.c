@@ -1,4 +1,4 @@
-/* security.c - what else confines a process: no_new_privs, AppArmor, SELinux, paths; user namespaces.
+/* security.c - further limits of a process: no_new_privs, AppArmor, SELinux, masked paths; user namespaces.
  *
  * Specs: CRI v1 LinuxContainerSecurityContext; kernel Documentation/admin-guide/LSM/apparmor.rst. */
 #include <string.h>
@@ -6,7 +6,7 @@
 #include "procs/apparmor.h"
 #include "procs/spec/part.h"
 
-/* The new message wins over the old string: "", "runtime/default", "unconfined", "localhost/<name>". */
+/* The message `apparmor` overrides the old string: "", "runtime/default", "unconfined", "localhost/<name>". */
 static int apparmor_asked(const struct security *sec, struct profile *p, struct err *e)
 {
 	const char *old = sec->apparmor_profile;
@@ -40,7 +40,8 @@ static int apparmor(struct spec *s, struct err *e)
 		return p.set ? err_set(e, ERR_INVALID_ARGUMENT, "apparmor: this machine has no AppArmor") : 0;
 	if (p.set && p.type == PROFILE_LOCALHOST)
 		name = strncmp(p.localhost_ref, "localhost/", 10) == 0 ? p.localhost_ref + 10 : p.localhost_ref;
-	/* Without a word it is the default one, but on a host where nobody could load it: apparmor_open() said so. */
+	/* A container that names no profile gets the default one, or none on a host without a parser (logged by
+	 * apparmor_open()). */
 	if (!apparmor_loaded(name))
 		return p.set || apparmor_default()
 			       ? err_set(e, ERR_INVALID_ARGUMENT, "apparmor: profile \"%s\" is not loaded", name)
@@ -81,7 +82,7 @@ int spec_confine(struct spec *s, struct err *e)
 static int one_mapping(const char *what, const struct id_mappings *m, struct err *e)
 {
 	if (m->n != 1)
-		return err_set(e, ERR_INVALID_ARGUMENT, "userns_options: %s wants exactly one mapping, not %zu", what,
+		return err_set(e, ERR_INVALID_ARGUMENT, "userns_options: %s needs exactly one mapping, not %zu", what,
 			       m->n);
 	if (m->at[0].length == 0)
 		return err_set(e, ERR_INVALID_ARGUMENT, "userns_options: %s has length 0", what);

@@ -1,9 +1,10 @@
-/* user.c - process.user: who the container's first process is, by CRI's words and the image's etc/passwd and
- * etc/group.
+/* user.c - process.user: the user and groups of the container's first process, from CRI and the image's etc/passwd
+ * and etc/group.
  *
- *   run_as_username | run_as_user | the image's USER     names are looked up, numbers need no entry
- *   run_as_group | USER's ":group" | the entry's gid | 0
- *   groups: the gid, those that list the user (policy Merge), supplemental_groups; sorted, each once
+ * user:   run_as_username, else run_as_user, else the image's USER; a name needs an entry in passwd, a number does
+ * not
+ *   group:  run_as_group, else USER's ":group", else the gid of the entry, else 0
+ *   groups: the gid, the groups that list the user (policy Merge), supplemental_groups; sorted, each once
  *
  * Specs: CRI v1 LinuxContainerSecurityContext, SupplementalGroupsPolicy; OCI image-spec config.md "User". */
 #include "procs/spec/user.h"
@@ -21,7 +22,7 @@
 enum {
 	FILE_MAX = 1 << 20, /* bytes of etc/passwd or etc/group */
 	GROUPS_MAX = 65536, /* NGROUPS_MAX of the kernel */
-	TRIES = 32,	    /* openat2 in a root answers EAGAIN when something is renamed meanwhile */
+	TRIES = 32,	    /* openat2(2) with RESOLVE_IN_ROOT says EAGAIN when anything is renamed meanwhile */
 };
 
 static struct span span_of(const char *s)
@@ -29,7 +30,7 @@ static struct span span_of(const char *s)
 	return (struct span){ s, strlen(s) };
 }
 
-/* The rootfs is the image's: links in it must not lead out, and what is no plain file must not be opened at all. */
+/* The rootfs comes from an image: its symbolic links must not lead out, and only a regular file is opened. */
 static int open_inside(const char *rootfs, const char *path)
 {
 	auto_fd int root = open(rootfs, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -50,7 +51,7 @@ static int open_inside(const char *rootfs, const char *path)
 	return open(self, O_RDONLY | O_CLOEXEC);
 }
 
-/* A missing file is an empty one. */
+/* A missing file counts as empty. */
 static int read_inside(struct spec *s, const char *path, struct span *out, struct err *e)
 {
 	auto_fd int fd = open_inside(s->in->rootfs, path);
@@ -76,18 +77,18 @@ static int read_inside(struct spec *s, const char *path, struct span *out, struc
 	return 0;
 }
 
-struct wanted {
-	struct span user, group; /* name or number; group.len 0: by the user's entry */
-	const char *field;	 /* where the user was asked for */
+struct user_wanted {
+	struct span user, group; /* name or number; group.len 0: the group of the user's entry */
+	const char *field;	 /* the field that names the user */
 };
 
-static int wanted(struct spec *s, struct wanted *w, struct err *e)
+static int user_wanted(struct spec *s, struct user_wanted *w, struct err *e)
 {
 	const struct security *sec = s->sec;
 	bool by_name = sec->run_as_username[0] != '\0';
 	const char *colon;
 
-	*w = (struct wanted){ .field = "the image's USER", .user = span_of(s->c->image.user) };
+	*w = (struct user_wanted){ .field = "the image's USER", .user = span_of(s->c->image.user) };
 	if (by_name && sec->run_as_user.set)
 		return err_set(e, ERR_INVALID_ARGUMENT, "run_as_user and run_as_username are both set");
 	if (sec->run_as_group.set && !by_name && !sec->run_as_user.set)
@@ -143,7 +144,8 @@ static int collect_groups(struct spec *s, struct span group_file, struct span na
 	return 0;
 }
 
-static int resolve(struct spec *s, const struct wanted *w, struct span passwd, struct span group, struct err *e)
+static int user_resolve(struct spec *s, const struct user_wanted *w, struct span passwd, struct span group,
+			struct err *e)
 {
 	struct passwd_entry entry = { 0 };
 	bool known, number = id_parse(w->user, &s->c->uid);
@@ -164,14 +166,14 @@ static int resolve(struct spec *s, const struct wanted *w, struct span passwd, s
 int spec_user(struct spec *s, struct err *e)
 {
 	struct span passwd, group;
-	struct wanted w;
+	struct user_wanted w;
 	json_t *user, *gids;
 
 	if (s->sec->groups_policy != GROUPS_MERGE && s->sec->groups_policy != GROUPS_STRICT)
 		return err_set(e, ERR_INVALID_ARGUMENT, "supplemental_groups_policy %d is unknown",
 			       s->sec->groups_policy);
-	if (wanted(s, &w, e) < 0 || read_inside(s, "etc/passwd", &passwd, e) < 0 ||
-	    read_inside(s, "etc/group", &group, e) < 0 || resolve(s, &w, passwd, group, e) < 0)
+	if (user_wanted(s, &w, e) < 0 || read_inside(s, "etc/passwd", &passwd, e) < 0 ||
+	    read_inside(s, "etc/group", &group, e) < 0 || user_resolve(s, &w, passwd, group, e) < 0)
 		return -1;
 	gids = own_must(json_array());
 	for (size_t i = 0; i < s->c->groups.n; i++)

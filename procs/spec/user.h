@@ -1,7 +1,7 @@
 /* user.h - lines of an image's etc/passwd and etc/group.
  *
- * Both come from outside: lines that are not well formed are passed over, nothing is modified, NUL bytes are bytes.
- * Specs: passwd(5), group(5). */
+ * Both files come from outside: malformed lines are skipped, the text is not modified, and NUL bytes are ordinary
+ * bytes. Specs: passwd(5), group(5). */
 #ifndef PROCS_SPEC_USER_H
 #define PROCS_SPEC_USER_H
 
@@ -19,7 +19,7 @@ struct passwd_entry {
 	int64_t uid, gid;
 };
 
-/* The first line of that name, or of that uid. false: none. */
+/* The first line with that name, or with that uid. False: there is none. */
 bool passwd_by_name(struct span text, struct span name, struct passwd_entry *out);
 bool passwd_by_uid(struct span text, int64_t uid, struct passwd_entry *out);
 bool group_by_name(struct span text, struct span name, int64_t *gid);

@@ -387,7 +387,7 @@ static void a_user_namespace(void)
 			      "200000,'length':65536}]}}"),
 	       "INVALID_ARGUMENT: userns_options: mappings differ from the sandbox's");
 	is_str(userns("{'ns':{'has_userns':true}}", "{}"),
-	       "INVALID_ARGUMENT: userns_options: uids wants exactly one mapping, not 0");
+	       "INVALID_ARGUMENT: userns_options: uids needs exactly one mapping, not 0");
 	is_str(userns("{'ns':{'has_userns':true,'uids':[{}],'gids':[{}]}}", "{}"),
 	       "INVALID_ARGUMENT: userns_options: uids has length 0");
 	is_str(userns("{'ns':{'has_userns':true,'uids':[{'length':1,'container_id':1}],'gids':[{}]}}", "{}"),
