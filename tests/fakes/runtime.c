@@ -22,7 +22,7 @@
 #include "tests/fakes/keeper.h"
 #include "tests/fakes/world.h"
 
-static struct err unlisted; /* of listings that cannot fail here */
+static struct err unlisted; /* container_list_it() cannot fail here */
 
 char fake_calls[1024];
 enum err_code fake_joins;

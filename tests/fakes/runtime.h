@@ -1,5 +1,5 @@
-/* runtime.h - an OCI runtime that does as the test says, and cgroups that only take notes; with them a container to try
- * it on. Replaces procs/runtime.o, oci/ops.o, cgroup*.o, create.o, join.o and spec.o. */
+/* runtime.h - a runtime that answers as the test says, cgroups that only note the calls, and a container for both.
+ * Replaces procs/runtime.o, oci/ops.o, cgroup*.o, create.o, join.o and spec.o. */
 #ifndef TESTS_FAKES_RUNTIME_H
 #define TESTS_FAKES_RUNTIME_H
 
@@ -16,12 +16,12 @@ extern enum err_code fake_joins; /* what join_again() says; OK: with an fd of /d
 extern int fake_joined;
 extern int64_t fake_oom_kills;   /* what cgroup_oom_kills() says */
 extern char fake_exec_keep_id[80];
-extern int fake_exec_out;        /* our copy of what the exec writes its stdout to; -1 once closed */
+extern int fake_exec_out;        /* a duplicate of the exec's stdout; -1 once closed */
 extern int fake_exec_in, fake_exec_err; /* the same for stdin and stderr; -1: /dev/null */
 extern char fake_exec_console[128];     /* where the exec's terminal is to be sent, or "" */
 
 bool fake_runtime_pending(void);  /* an operation waits for its answer */
-/* it succeeded; run and exec: their process is kept, under a real pidfd when pid > 0 */
+/* The operation succeeds. run and exec: their process is kept, with a real pidfd when pid > 0. */
 void fake_runtime_ok(int pid);
 void fake_runtime_fail(enum err_code code, const char *words);
 

@@ -1,6 +1,6 @@
-/* spec_pod.h - a sandbox, a container and a machine that the tests of config.json describe in a few words of JSON.
+/* spec_pod.h - a sandbox, a container and a machine for the tests of config.json, described by short JSON texts.
  *
- * In all JSON text here ' stands for ", so that a test can be read. */
+ * In all JSON text here ' stands for ", which keeps the tests readable. */
 #ifndef TESTS_FAKES_SPEC_POD_H
 #define TESTS_FAKES_SPEC_POD_H
 

@@ -1,4 +1,4 @@
-/* fuzz_cdi.c - a file that describes CDI devices. */
+/* fuzz_cdi.c - any bytes as a file that describes CDI devices. */
 #include "procs/cdi.h"
 
 #include <stdint.h>

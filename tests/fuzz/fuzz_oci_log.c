@@ -1,4 +1,5 @@
-/* fuzz_oci_log.c - what an OCI runtime logs: lines of JSON, or anything else. What we say of it is one short line. */
+/* fuzz_oci_log.c - the log of an OCI runtime: lines of JSON, or any bytes. oci_log_words() makes one short line of
+ * it. */
 #include <ctype.h>
 #include <stdint.h>
 #include <stdlib.h>

@@ -6,7 +6,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* The first byte says how long the name that is looked for is; the file follows it. */
+/* The first byte is the length of the name to look up; name and file follow. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	size_t len = size ? data[0] % 16 : 0;

@@ -1,4 +1,4 @@
-/* fuzz_stats.c - any text as each of the kernel's: every parser stays in bounds and gives what its contract says. */
+/* fuzz_stats.c - any bytes as each of the kernel's texts: every parser stays in bounds and keeps its contract. */
 #include "procs/stats_text.h"
 
 #include <assert.h>

@@ -1,5 +1,4 @@
-/* test_apparmor.c - a kernel with AppArmor, as files in a directory; the parser is a program that does as it is
- * told. */
+/* test_apparmor.c - a kernel with AppArmor, made of files in a directory; the parser ends as the test says. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -77,7 +76,7 @@ static void the_default_profile_is_loaded(void)
 	ok(calls == 1);
 }
 
-/* The daemon serves all the same; containers that want it are refused by name (test_security.c). */
+/* The daemon serves nevertheless; containers that get the profile are refused by its name (test_security.c). */
 static void the_parser_fails(void)
 {
 	open_it();

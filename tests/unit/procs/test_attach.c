@@ -47,7 +47,7 @@ static void on_ended(void *arg, const struct err *e, int32_t exit_code)
 
 static const struct stdio_events events = { on_output, on_taken, on_ended };
 
-/* A running container; what start.c makes for its stdin is made here. */
+/* A running container; the pipe for its stdin, which start.c makes otherwise, is made here. */
 static void begin(bool once)
 {
 	char name[128];

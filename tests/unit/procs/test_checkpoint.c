@@ -1,4 +1,4 @@
-/* test_checkpoint.c - procs/checkpoint.c and criu.c with a runtime that does as it is told. */
+/* test_checkpoint.c - procs/checkpoint.c and criu.c with a runtime that answers as the test says. */
 #include <fcntl.h>
 #include <sched.h>
 #include <sys/mount.h>
@@ -142,7 +142,7 @@ static void a_failed_dump_is_thawed_and_explained(void)
 	dies();
 }
 
-/* Its own clock, not the caller's, ends the dump: the runtime says DEADLINE_EXCEEDED. */
+/* The runtime operation's own timeout ends the dump with DEADLINE_EXCEEDED. */
 static void a_late_dump_keeps_its_code(void)
 {
 	struct result dumped = { 0 };
@@ -222,7 +222,7 @@ static void one_that_cannot_be_thawed_is_an_error(void)
 	dies();
 }
 
-/* The daemon died meanwhile: thawed at once, and again when an old CRIU must be gone. */
+/* After a crash of the daemon: thawed at once, and again when the old CRIU must have ended. */
 static void a_crash_is_mended(void)
 {
 	running();
@@ -282,7 +282,7 @@ static void streams_come_as_numbers(void)
 	dies();
 }
 
-/* What the runtime is told to read for a restore; config.json is as little as can be. */
+/* The options for a restore. config.json is as small as possible. */
 static const char *rpc_config(void)
 {
 	static char text[512];
@@ -313,7 +313,7 @@ static void etc_file(const char *name, const char *text)
 	fputs(text, f);
 }
 
-/* An /etc of our own; nothing of it outlives us. */
+/* An /etc for this test alone; it is gone with the test's mount namespace. */
 static void the_users_options_are_kept_for_a_restore(void)
 {
 	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
@@ -326,7 +326,7 @@ static void the_users_options_are_kept_for_a_restore(void)
 	ok(mkdir("/etc/criu", 0755) == 0);
 	etc_file("runc.conf", "tcp-close\nmanage-cgroups=full");
 	is_str(rpc_config(), "tcp-close\nmanage-cgroups=full\nmanage-cgroups=ignore\n");
-	etc_file("crun.conf", "ext-unix-sk\n"); /* and this is runc */
+	etc_file("crun.conf", "ext-unix-sk\n"); /* ignored: the handler is runc */
 	is_str(rpc_config(), "tcp-close\nmanage-cgroups=full\nmanage-cgroups=ignore\n");
 	ok(unlink("/etc/criu/runc.conf") == 0 && mkdir("/etc/criu/runc.conf", 0755) == 0);
 	ok(criu_keep_cgroup(c, &(struct err){ 0 }) < 0);

@@ -11,12 +11,12 @@
 #include "tests/fakes/world.h"
 #include "tests/tap.h"
 
-static struct err unlisted; /* of listings that cannot fail here */
+static struct err unlisted; /* container_list_it() cannot fail here */
 
 static struct sandbox *pod;
 static char root[300], state[300];
 
-/* What an empty record reads as. */
+/* The values that an empty record has. */
 static void empty(const struct field *table, void *object, struct arena *a)
 {
 	auto_json json_t *j = json_object();
@@ -82,7 +82,7 @@ static void a_new_one(void)
 
 	ok(strlen(c->id) == 64 && c->state == CONTAINER_CREATED && c->created_at_ns > 0);
 	is_str(c->log_path, "/var/log/pods/x/c1/2.log");
-	is_str(c->runtime, "runc"); /* by name, though "" was asked for */
+	is_str(c->runtime, "runc"); /* the name of the default handler; the pod asked for "" */
 	snprintf(want, sizeof(want), "/crisp/pod1/%s", c->id);
 	is_str(c->cgroup, want);
 	snprintf(want, sizeof(want), "%s/containers/%s", state, c->id);
@@ -127,7 +127,7 @@ static void two_with_one_prefix(void)
 	char prefix[2] = "";
 	size_t twice = 0;
 
-	for (size_t i = 0; i < 17; i++) { /* 16 hex digits: at least two share the first */
+	for (size_t i = 0; i < 17; i++) { /* of 17 ids at least two begin with the same hex digit */
 		made[i] = make("x", (uint32_t)i, "");
 		container_list_it(made[i], &unlisted);
 	}

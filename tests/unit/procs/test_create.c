@@ -29,7 +29,7 @@ int sandbox_namespaces(const struct sandbox *s, struct arena *a, struct spec_nam
 	return 0;
 }
 
-/* Starts are test_join.c's. */
+/* For starts, which test_join.c tests. */
 int life_pidfd(const struct container *c)
 {
 	(void)c;
@@ -68,7 +68,7 @@ static bool create(struct spec_pod *p)
 	return create_bundle(&p->container, &p->e) == 0 && create_config(&p->container, NULL, 0, "node1", &p->e) == 0;
 }
 
-/* The config.json on disk becomes the pod's. */
+/* Reads the config.json on disk into p->config. */
 static void load(struct spec_pod *p)
 {
 	json_decref(p->config);

@@ -1,4 +1,4 @@
-/* test_events.c - procs/events.c: what sandboxes and containers tell of themselves, and to whom. */
+/* test_events.c - procs/events.c: the events of sandboxes and containers, and their listeners. */
 #include "procs/events.h"
 
 #include <sys/stat.h>

@@ -1,4 +1,4 @@
-/* test_exec.c - procs/exec.c with a runtime that answers as told, and exec_tree.c on real processes. */
+/* test_exec.c - procs/exec.c with a runtime that answers as the test says, and exec_tree.c on real processes. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -52,7 +52,7 @@ static struct exec *begin(int64_t timeout_ms, struct result *r)
 	fputs("{}", f);
 	fclose(f);
 	x = exec_sync(c, &cmd, timeout_ms, record, r);
-	close(fake_exec_err); /* these commands have nothing to say there */
+	close(fake_exec_err); /* the command writes nothing to stderr */
 	return x;
 }
 
@@ -203,7 +203,7 @@ static void timeout_while_the_runtime_works(void)
 	begin(1000, &r);
 	world_advance(1000);
 	ok(r.calls == 1 && r.err.code == ERR_DEADLINE_EXCEEDED);
-	fake_runtime_ok(pid); /* it comes too late, and is killed */
+	fake_runtime_ok(pid); /* the process comes after the timeout, and is killed */
 	ok(waitpid(pid, &status, 0) == pid && WTERMSIG(status) == SIGKILL);
 	fake_exit(fake_exec_keep_id, SIGKILL);
 	world_settle();
@@ -243,7 +243,7 @@ static void cancel_in_each_state(void)
 	ok(nothing_left());
 	close_out();
 
-	c = fake_container(); /* refused, not told yet */
+	c = fake_container(); /* refused, but `done` has not run yet */
 	exec_cancel(exec_sync(c, &cmd, 0, record, &r));
 	world_settle();
 	ok(r.calls == 0);

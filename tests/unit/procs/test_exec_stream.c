@@ -1,5 +1,5 @@
-/* test_exec_stream.c - procs/exec_stream.c with a runtime that answers as told: pipes, terminals, slow clients, clients
- * that leave. */
+/* test_exec_stream.c - procs/exec_stream.c with a runtime that answers as the test says: pipes, terminals, slow
+ * clients, clients that leave. */
 #include "procs/exec_stream.h"
 
 #include <errno.h>
@@ -227,7 +227,7 @@ static void the_client_leaves_before_it_runs(void)
 
 /* ---- terminals ---- */
 
-/* Sends a master as a runtime does; the slave. */
+/* Sends a pty's master as a runtime does. Returns the slave. */
 static int send_terminal(void)
 {
 	struct sockaddr_un at = { .sun_family = AF_UNIX };
@@ -272,7 +272,7 @@ static void a_terminal(void)
 	ok(k.prompted);
 	stdio_input_end(k.io);
 	world_settle();
-	ok(read(slave, heard, sizeof(heard)) == 0); /* ^D */
+	ok(read(slave, heard, sizeof(heard)) == 0); /* end of file by ^D */
 	close(slave);
 	world_settle();
 	exits(0);

@@ -18,7 +18,7 @@
 static struct container *other; /* another container of the table */
 static int other_pidfd = -1;
 static int keeper; /* 0: away */
-static int joined; /* what the last start was given */
+static int joined; /* the fd that the last start got */
 
 struct container *container_find(const char *id)
 {
@@ -43,7 +43,7 @@ int sandbox_namespaces(const struct sandbox *s, struct arena *a, struct spec_nam
 	return 0;
 }
 
-/* A container of the config, made. */
+/* Makes a container of that config. */
 static bool made(struct spec_pod *p, const char *config)
 {
 	spec_pod_open(p, config);
@@ -114,7 +114,7 @@ static void another_keeper_has_them_elsewhere(void)
 	spec_pod_close(&p);
 }
 
-/* A process to be the target, in whose PID namespace we are too. */
+/* A process as the target; the test itself is in the same PID namespace. */
 static pid_t target_begins(struct container *target)
 {
 	pid_t pid = fork();
@@ -160,7 +160,8 @@ static void a_target_is_told_as_an_fd(void)
 	spec_pod_close(&p);
 }
 
-/* Its pid is another process's by now, ours, and its end has not been told yet: only the pidfd knows. */
+/* The target has ended and its pid is another process's now (this test's), but its exit record has not come yet:
+ * only the pidfd says so. */
 static void a_target_that_has_ended(void)
 {
 	struct container target;

@@ -1,5 +1,5 @@
-/* test_labels.c - a host with SELinux, as files in a directory: which labels pods and containers get, and what is
- * refused. */
+/* test_labels.c - a host with SELinux, made of files in a directory: the labels that pods and containers get, and
+ * what is refused. */
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/random.h>
@@ -154,7 +154,7 @@ static void a_policy_without_containers_is_told_at_once(void)
 	ok(host(true, true, mcs) == 0 && selinux_on());
 	is_str(selinux_process(), "system_u:system_r:container_t:s0");
 	is_str(selinux_file(), "system_u:object_r:container_file_t:s0");
-	is_str(selinux_image(), selinux_file()); /* the file names none */
+	is_str(selinux_image(), selinux_file()); /* the contexts file has no ro_file */
 	kernel_takes(false);
 	ok(!selinux_knows("a:b:c:s0"));
 	kernel_takes(true);
@@ -212,14 +212,14 @@ static void options_change_what_they_name(void)
 	is_str(container_of_pod(s, (struct selinux_options){ "", "", "other_t", "" }, false),
 	       "system_u:system_r:other_t:s0:c4,c5 system_u:object_r:container_file_t:s0:c4,c5");
 	is_str(container_of_pod(s, NONE, true), "system_u:system_r:spc_t:s0 u_u:object_r:container_file_t:s0:c4,c5");
-	kernel_takes(false); /* spc_t is no type of every policy */
+	kernel_takes(false); /* not every policy has the type spc_t */
 	is_str(container_of_pod(s, NONE, true), " u_u:object_r:container_file_t:s0:c4,c5");
 	ok(strstr(container_of_pod(s, LEVEL("s0"), false), "INVALID_ARGUMENT: selinux_options: the policy") != NULL);
 	kernel_takes(true);
 	sandbox_free(s);
 }
 
-/* Made while `selinux` was off. */
+/* A pod that was made while `selinux` was off. */
 static void a_pod_without_labels(void)
 {
 	struct sandbox *s = pod(NONE);
@@ -296,7 +296,7 @@ static void a_pair_that_is_taken_is_drawn_again(void)
 	s = labelled(NONE);
 	ok(strstr(s->mount_label, ":s0:c4,c5") != NULL);
 	list_append(&s->containers, &c.of_sandbox); /* a container's own level counts too, in any order */
-	drawn[0] = (uint16_t[]){ 7, 7 };     /* no pair at all */
+	drawn[0] = (uint16_t[]){ 7, 7 };     /* two equal categories are no pair */
 	drawn[1] = (uint16_t[]){ 9, 8 };     /* each pair is drawn in one order only */
 	drawn[2] = (uint16_t[]){ 4, 5 + 1024 };
 	drawn[3] = (uint16_t[]){ 6, 8 };
@@ -304,7 +304,7 @@ static void a_pair_that_is_taken_is_drawn_again(void)
 	t = labelled(NONE);
 	ok(strstr(t->mount_label, ":s0:c6,c9") != NULL && !drawn[0]);
 	list_drop(&c.of_sandbox);
-	sandbox_free(s); /* and what is gone is free */
+	sandbox_free(s); /* its pair is free again */
 	drawn[0] = (uint16_t[]){ 4, 5 };
 	u = labelled(NONE);
 	ok(strstr(u->mount_label, ":s0:c4,c5") != NULL);

@@ -1,4 +1,5 @@
-/* test_oom.c - procs/oom.c on a cgroup v2 of plain files: whose kill it was, with and without the group of the dead. */
+/* test_oom.c - procs/oom.c on a cgroup v2 of plain files: which container a kill is counted for, with and without the
+ * group of the dead container. */
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -85,7 +86,7 @@ static void its_own_counter_is_believed(void)
 
 static void a_group_that_is_gone(void)
 {
-	fresh_pod(3); /* of those before: the pod's group outlives sandboxes */
+	fresh_pod(3); /* kills of earlier sandboxes: the pod's group outlives them */
 	runs(&a);
 	runs(&b);
 	gone("/pod/a");
@@ -107,7 +108,7 @@ static void a_neighbours_kill(void)
 	count("/pod/b", 2); /* children of b, which lives on */
 	gone("/pod/a");
 	ok(!ends(&a));
-	runs(&a); /* begins with b's two on b's account */
+	runs(&a); /* from now on b's two kills are counted for b */
 	gone("/pod/b");
 	ok(ends(&b));
 	gone("/pod/a");

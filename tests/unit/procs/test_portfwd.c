@@ -55,7 +55,7 @@ static void turns(void)
 		loop_turn();
 }
 
-/* A listener on 127.0.0.1 or ::1; its port. */
+/* Listens on 127.0.0.1 or ::1. Returns the port. */
 static int serve(int family, uint16_t *port)
 {
 	struct sockaddr_in v4 = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
@@ -209,7 +209,8 @@ static void closed_in_each_state(void)
 	ok(k.overs <= 1);
 }
 
-/* The port exists in our namespace and not in the other one; the loop thread is back home afterwards. */
+/* The port exists in the test's own namespace and not in the other one; afterwards the loop thread is back in its
+ * own. */
 static void inside_a_namespace(void)
 {
 	uint16_t port;

@@ -1,4 +1,4 @@
-/* test_remove.c - procs/remove.c: from each state a container can be in, and what fails. */
+/* test_remove.c - procs/remove.c: from each state of a container, and with each failure. */
 #include <signal.h>
 
 #include "procs/container.h"

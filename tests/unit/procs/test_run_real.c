@@ -18,7 +18,7 @@
 #pragma GCC diagnostic ignored "-Wunused-function" /* not every story needs every tool */
 #include "tests/unit/procs/keeper_run.h"
 
-static struct err unlisted; /* of listings that cannot fail here */
+static struct err unlisted; /* container_list_it() cannot fail here */
 
 static const char busybox[] = "/bin/busybox";
 static const struct runtime_handler handlers[] = { { "runc", "oci", "/usr/sbin/runc" },
@@ -27,7 +27,7 @@ static struct arena *arena;
 static struct sandboxes_config table;
 static struct sandbox_up_config up_cfg;
 static struct sandbox *pod;
-static struct container_config asked; /* what the next container is asked to be */
+static struct container_config asked; /* the config of the next container */
 static struct container_image image;
 
 static const char *in_dir(const char *name)
@@ -254,7 +254,7 @@ static void stopped_by_its_signal_or_by_force(void)
 	struct container *c = make("polite", "trap 'echo bye; exit 0' TERM; echo up; while :; do sleep 0.1; done");
 
 	ok(start(c));
-	ok(exec_in(c, "true", 0)); /* it is past its trap */
+	ok(exec_in(c, "true", 0)); /* the shell has set its trap */
 	ok(stop(c, 10000) && c->exit_code == 0 && strstr(log_text("polite"), "bye"));
 	ok(remove_it(c));
 	c = make("deaf", "trap '' TERM; sleep 1000 & while :; do sleep 0.1; done");
@@ -343,7 +343,7 @@ static int fds_before, keeper_fds_before;
 static void all_stories(const char *runtime)
 {
 	pod_up(runtime);
-	output_and_exit_code(); /* a first one opens what stays open */
+	output_and_exit_code(); /* the first container opens fds that stay open */
 	fds_before = count_fds(getpid());
 	keeper_fds_before = count_fds(getppid());
 	output_and_exit_code();
@@ -401,7 +401,8 @@ static void first_life(void)
 	ok(start(make("ends", "sleep 0.2; exit 6")));
 	begins = make("begins", "sleep 1000");
 	start_start(begins, on_over, NULL);
-	/* By its own state of it the runtime is at work; a spawn that the keeper has not read yet would not be done. */
+	/* The runtime's own state shows that it is at work. Without that the keeper might not have read the request
+	 * yet. */
 	its_state = arena_printf(arena, "%s/runtime/%s/%s", table.state, begins->runtime, begins->id);
 	ok(comes_true(path_is_there, its_state));
 	shared_save();
@@ -419,7 +420,7 @@ static void second_life(void)
 	ok(exit_of_container(named("ends")) == 6);
 	ok(named("waits")->state == CONTAINER_RUNNING && exec_in(named("waits"), "echo alive", 5000));
 	is_str(ran_out, "alive\n");
-	ok(named("begins")->state == CONTAINER_RUNNING); /* it was waited for */
+	ok(named("begins")->state == CONTAINER_RUNNING); /* its `run` was waited for */
 	ok(exit_of_container(named("counts")) == 5);
 	text = log_text("counts");
 	for (int i = 0; i < 200 && whole; i++) {

@@ -1,5 +1,5 @@
-/* test_seccomp_bpf.c - a profile is compiled once, by a child; until then, and when it cannot be, there is no filter.
- * */
+/* test_seccomp_bpf.c - a child compiles each profile once; until then, and for a profile that cannot be compiled, there
+ * is no filter. */
 #include "procs/seccomp_bpf.h"
 
 #include "reactor/own.h"
@@ -29,7 +29,7 @@ static void compiled_once(void)
 {
 	ok(asked("{\"defaultAction\":\"A\",\"syscalls\":[]}") == NULL);
 	ok(fake_nchildren == 1 && fake_child_has(last(), "/usr/libexec/crisp/crisp-seccomp "));
-	ok(asked("{\"syscalls\":[],\"defaultAction\":\"A\"}") == NULL); /* the same, and still being made */
+	ok(asked("{\"syscalls\":[],\"defaultAction\":\"A\"}") == NULL); /* the same profile, still being compiled */
 	ok(fake_nchildren == 1);
 	fake_child_exit(last(), 0, "QUJD", "");
 	is_str(asked("{\"defaultAction\":\"A\",\"syscalls\":[]}"), "QUJD");
@@ -67,9 +67,9 @@ static void the_one_not_asked_for_longest_goes(void)
 	}
 	ok(fake_nchildren == 15);
 	is_str(asked("{\"defaultAction\":\"C\"}"), "Q0ND");
-	ok(asked("{\"defaultAction\":\"A\",\"syscalls\":[]}") == NULL); /* it went: begun again */
+	ok(asked("{\"defaultAction\":\"A\",\"syscalls\":[]}") == NULL); /* it was dropped, and is compiled again */
 	ok(fake_nchildren == 16);
-	ok(fake_children[0].cancelled); /* and to make room for it the oldest, half made */
+	ok(fake_children[0].cancelled); /* the oldest, still being compiled, made room for it */
 }
 
 int main(void)

@@ -6,7 +6,7 @@
 
 #define PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-/* One member of the config.json that these words make, or the error. */
+/* One member of the config.json of a container with that config, or the error. */
 static const char *made(const char *config, const char *member)
 {
 	static char out[2048];
@@ -64,7 +64,7 @@ static void no_hostname_is_the_nodes(void)
 	p.sandbox.config.hostname = "";
 	ok(spec_pod_make(&p));
 	is_str(spec_pod_get(&p, "process.env.1"), "'HOSTNAME=node1'");
-	is_str(spec_pod_get(&p, "hostname"), ""); /* the namespace has it; runtimes refuse it for a joined one */
+	is_str(spec_pod_get(&p, "hostname"), ""); /* set in the namespace; runtimes refuse it for a joined namespace */
 	spec_pod_close(&p);
 }
 

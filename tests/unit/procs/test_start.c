@@ -139,7 +139,7 @@ static void the_program_is_missing(void)
 	ok(r.calls == 0);
 	world_settle();
 	ok(r.calls == 1 && r.err.code == ERR_FAILED_PRECONDITION && c->state == CONTAINER_EXITED);
-	ok(!c->in_runtime); /* so that it can be removed without the program */
+	ok(!c->in_runtime); /* so it can be removed without the program */
 	is_str(fake_calls, "run rmdir ");
 }
 
@@ -190,7 +190,7 @@ static void fake_label(const char *label, const char *const *paths, start_labell
 	labelling.arg = arg;
 }
 
-/* Of these one asks for it and is a directory of the node. */
+/* One of these mounts asks for a label and is a directory of the node itself. */
 static struct container *with_volumes(const char *host_path)
 {
 	static struct mount_config m[3];
@@ -366,7 +366,7 @@ static void adopted_but_the_keeper_lost_it(void)
 	struct container *c = fake_container();
 
 	c->state = CONTAINER_RUNNING;
-	c->pid = 1 << 22; /* nobody */
+	c->pid = 1 << 22; /* no process has this pid */
 	start_adopt(c);
 	world_settle();
 	ok(c->state == CONTAINER_EXITED && c->exit_code == 255);
@@ -379,7 +379,7 @@ static void adopted_alive_though_the_keeper_lost_it(void)
 	struct container *c = fake_container();
 
 	c->state = CONTAINER_RUNNING;
-	c->pid = getpid(); /* in its cgroup, by the fake */
+	c->pid = getpid(); /* the fake cgroup_pids() says that it is in the cgroup */
 	start_adopt(c);
 	world_settle();
 	ok(c->state == CONTAINER_RUNNING && life_pidfd(c) >= 0);

@@ -1,4 +1,4 @@
-/* test_stats.c - procs/stats*.c: the kernel's texts, a cgroup v2 on paper, this machine's cgroups and network
+/* test_stats.c - procs/stats*.c: the kernel's texts, a cgroup v2 of plain files, this machine's cgroups and network
  * namespaces. */
 #include <fcntl.h>
 #include <sched.h>
@@ -114,11 +114,11 @@ static void rates(void)
 	uint64_t rate;
 	int64_t second = 1000000000;
 
-	ok(!stats_rate(&s, second, 500, &rate)); /* nothing to compare with */
+	ok(!stats_rate(&s, second, 500, &rate)); /* there is no earlier reading */
 	ok(!stats_rate(&s, second + 1000, 600, &rate));
 	ok(stats_rate(&s, 2 * second, 500 + (uint64_t)second / 4, &rate) && rate == (uint64_t)second / 4);
-	ok(stats_rate(&s, 2 * second + 1000, 0, &rate) && rate == (uint64_t)second / 4); /* too soon: the last one */
-	ok(!stats_rate(&s, 4 * second, 10, &rate)); /* the counter began again */
+	ok(stats_rate(&s, 2 * second + 1000, 0, &rate) && rate == (uint64_t)second / 4); /* the last one */
+	ok(!stats_rate(&s, 4 * second, 10, &rate)); /* the counter began at 0 again */
 	ok(stats_rate(&s, 6 * second, 10 + (uint64_t)second, &rate) && rate == (uint64_t)second / 2);
 }
 
@@ -195,7 +195,8 @@ static void inode_of(const char *path, char *out, size_t size)
 	out[n < 0 ? 0 : n] = '\0';
 }
 
-/* A child's own namespace, which has an interface less than ours or as many; what matters is that we come back. */
+/* A child's own namespace, which has no more interfaces than the test's. The point is that the test is back in its own
+ * namespace afterwards. */
 static void entered_and_left(void)
 {
 	char path[64], before[64], after[64];

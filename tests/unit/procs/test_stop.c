@@ -1,4 +1,4 @@
-/* test_stop.c - procs/stop.c on a real process, with a clock turned by hand: no sleep. */
+/* test_stop.c - procs/stop.c on a real process; the test sets the clock, so nothing sleeps. */
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -27,14 +27,14 @@ static void record(void *arg, const struct err *e)
 	r->code = e ? e->code : ERR_OK;
 }
 
-/* A child of ours that ignores SIGTERM, and dies with us. */
+/* A child that blocks SIGTERM, and dies with the test. */
 static void running(void)
 {
 	sigset_t term;
 
 	sigemptyset(&term);
 	sigaddset(&term, SIGTERM);
-	sigprocmask(SIG_BLOCK, &term, NULL); /* it stays pending: that is how we see that it was sent */
+	sigprocmask(SIG_BLOCK, &term, NULL); /* the signal stays pending, which shows that it was sent */
 	child = fork();
 	if (child == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -194,7 +194,7 @@ static void the_keeper_is_away(void)
 	struct result r = { 0 };
 
 	c = fake_container();
-	c->state = CONTAINER_RUNNING; /* nobody adopted it */
+	c->state = CONTAINER_RUNNING; /* without a life: start_adopt() did not run */
 	stop_start(c, 0, record, &r);
 	ok(r.calls == 0);
 	world_settle();

@@ -1,4 +1,4 @@
-/* test_stop_signal.c - the three languages of signals agree. */
+/* test_stop_signal.c - CRI's numbers, the image's text and the kernel's numbers agree. */
 #include <signal.h>
 
 #include "procs/stop_signal.h"

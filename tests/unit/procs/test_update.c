@@ -109,7 +109,7 @@ static void running_asks_the_runtime_first(void)
 	ok(res.calls == 1 && res.err.code == ERR_OK && c->config.resources.cpu_shares == 200);
 	ok(strstr(config_of(c), "200") != NULL);
 
-	/* Refused: the old ones again, in case a part of them had got through. */
+	/* After a refusal the old limits are set again, because some of the new ones may have been applied. */
 	r.cpu_shares = 300;
 	update_start(c, &r, record, &res);
 	world_settle();
@@ -121,7 +121,7 @@ static void running_asks_the_runtime_first(void)
 	   c->config.resources.cpu_shares == 200);
 	ok(strstr(config_of(c), "200") != NULL);
 
-	/* Its spec cannot be rewritten: the kernel has the old ones back, as far as the runtime does that. */
+	/* config.json cannot be rewritten: the runtime is asked to set the old limits again. */
 	unlink(config_path(c));
 	update_start(c, &r, record, &res);
 	world_settle();
@@ -143,7 +143,7 @@ static void ended_meanwhile(void)
 	container_set_exited(c, 0, "Completed", "", 1);
 	fake_runtime_fail(ERR_INTERNAL, "no such process");
 	ok(res.calls == 1 && res.err.code == ERR_OK && c->config.resources.cpu_shares == 200);
-	/* After a reboot there is a record, and nothing else. */
+	/* After a reboot only the record is left. */
 	unlink(config_path(c));
 	r.cpu_shares = 300;
 	update_start(c, &r, record, &res);

@@ -208,7 +208,7 @@ static void cancel_in_each_state(void)
 	ok((size_t)r.calls == slots - 1);
 
 	unlink(program);
-	runtime_cancel(runtime_delete(runtime_find("runc"), "c1", true, record, &r)); /* refused, not told yet */
+	runtime_cancel(runtime_delete(runtime_find("runc"), "c1", true, record, &r)); /* refused, `done` not run yet */
 	open_runtimes();
 	runtime_cancel(runtime_delete(runtime_find("runc"), "c1", true, record, &r)); /* PROBE */
 	ok(program_running() == 1);
@@ -227,7 +227,7 @@ static void no_program(void)
 	ok(r.calls == 0);
 	world_settle();
 	ok(r.calls == 1 && r.err.code == ERR_FAILED_PRECONDITION && strstr(r.err.msg, "No such file"));
-	open_runtimes(); /* it came */
+	open_runtimes(); /* the program is there now */
 }
 
 static void a_program_that_does_not_run(void)
@@ -239,7 +239,7 @@ static void a_program_that_does_not_run(void)
 	world_settle();
 	ok(r.calls == 1 && r.err.code == ERR_FAILED_PRECONDITION && strstr(r.err.msg, "--version: exit status 1"));
 	runtime_run(runtime_find("runc"), "c1", "/b/c1", "/g/c1", &no_stdio, record, &r);
-	ok(strstr(program_line(0), "--version") != NULL); /* asked again */
+	ok(strstr(program_line(0), "--version") != NULL); /* probed again */
 	program_error(ERR_UNAVAILABLE, "the keeper is away");
 	world_settle();
 	ok(r.calls == 2 && r.err.code == ERR_UNAVAILABLE);
@@ -277,7 +277,7 @@ static void features(void)
 	probed("runc", "runc version 1.2.0\n",
 	       "{\"mountOptions\":[\"ro\",\"rro\"],\"linux\":{\"mountExtensions\":{\"idmap\":{\"enabled\":true}}}}");
 	runtime_features(runtime_find("runc"), &f);
-	ok(f.recursive_read_only && !f.user_namespaces); /* what it says does not count: test_userns.c */
+	ok(f.recursive_read_only && !f.user_namespaces); /* only the trial counts: test_userns.c */
 	probed("crun", "crun version 1.8.1\n", "");
 	runtime_features(runtime_find("crun"), &f);
 	ok(f.recursive_read_only && !f.user_namespaces);
@@ -313,7 +313,7 @@ static void bad_configuration(void)
 	ok(runtimes_open(&cfg, &e) < 0 && e.code == ERR_INVALID_ARGUMENT);
 }
 
-/* Debian's crun has no CRIU; a runc can be built without. The reason comes before anything is frozen. */
+/* Debian's crun has no CRIU, and a runc may be built without it. The error comes before anything is frozen. */
 static void checkpoints_need_a_program_that_has_them(void)
 {
 	struct result r = { 0 }, q = { 0 };

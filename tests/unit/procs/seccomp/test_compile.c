@@ -1,5 +1,5 @@
-/* test_compile.c - compiled filters do in a process what their profile says, and profiles that say more
- * are refused. */
+/* test_compile.c - a compiled filter does in a process what its profile says; a profile that needs more than a
+ * filter is refused. */
 #include "procs/seccomp/compile.h"
 
 #include <errno.h>
@@ -42,7 +42,7 @@ static void confine(int fd)
 		_exit(101);
 }
 
-/* The errno of one call in a process under the filter, 0 for success. */
+/* The errno of one system call in a process under the filter; 0: success. */
 static int under(int fd, long number, long a, long b)
 {
 	pid_t pid = fork();

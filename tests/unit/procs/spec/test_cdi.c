@@ -1,4 +1,4 @@
-/* test_cdi.c - CDI devices in config.json, from files that the test wrote. */
+/* test_cdi.c - CDI devices in config.json, from files that the test writes. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>

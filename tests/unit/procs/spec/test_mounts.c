@@ -1,4 +1,4 @@
-/* test_mounts.c - mounts of config.json: which there are, in which order, from where and how. */
+/* test_mounts.c - the mounts of config.json: their order, sources and options. */
 #include <sched.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -99,7 +99,7 @@ static void the_host_path(void)
 	pod(&p, "{'mounts':[{'container_path':'/a','host_path':'@/deep/er'},{'container_path':'/b','host_path':'@/"
 		"link','readonly':true}]}");
 	ok(symlink("deep", spec_pod_path(&p, "link")) == 0);
-	ok(spec_pod_make(&p)); /* what is not there is made: a directory */
+	ok(spec_pod_make(&p)); /* a missing host_path is made as a directory */
 	ok(stat(spec_pod_path(&p, "deep/er"), &st) == 0 && S_ISDIR(st.st_mode) && (st.st_mode & 07777) == 0755);
 	is_str(spec_pod_mount(&p, "/b"),
 	       arena_printf(p.arena,
@@ -170,7 +170,7 @@ static void idmapped_mounts(void)
 	p.in.n_image_volumes = 1;
 	ok(spec_pod_make(&p));
 	ok(strstr(spec_pod_mount(&p, "/a"), "'source':'/bundle/volumes/0'") != NULL);
-	ok(strstr(spec_pod_mount(&p, "/a"), "Mappings") == NULL); /* no runtime needs to know */
+	ok(strstr(spec_pod_mount(&p, "/a"), "Mappings") == NULL); /* crispd has shifted it */
 	spec_pod_close(&p);
 }
 

@@ -26,7 +26,7 @@ static void cpu_and_memory(void)
 	is_str(spec_pod_get(&p, "linux.resources.memory"), "{'limit':1000}");
 	is_str(spec_pod_get(&p, "linux.resources.pids"), "");
 	spec_pod_host.swap_accounting = true;
-	ok(spec_pod_make(&p)); /* no word about swap: none */
+	ok(spec_pod_make(&p)); /* memory_swap_limit is not set: no swap */
 	is_str(spec_pod_get(&p, "linux.resources.memory"), "{'limit':1000,'swap':1000}");
 	p.container.config.resources.memory_swap_limit = 3000;
 	ok(spec_pod_make(&p));
@@ -71,7 +71,7 @@ static void oom_score(void)
 	with(&p, "{'set':true,'oom_score_adj':-997}");
 	ok(spec_pod_make(&p));
 	is_str(spec_pod_get(&p, "process.oomScoreAdj"), "-997");
-	spec_pod_host.lowers_oom_score = false; /* then nobody gets below our own */
+	spec_pod_host.lowers_oom_score = false; /* then no container gets a value below the daemon's */
 	ok(spec_pod_make(&p));
 	is_str(spec_pod_get(&p, "process.oomScoreAdj"), "0");
 	p.container.config.resources.oom_score_adj = 900;
@@ -123,7 +123,7 @@ static void links_and_directories(void)
 	p.container.config.devices.at[0].host_path = link;
 	ok(spec_pod_make(&p));
 	is_str(spec_pod_get(&p, "linux.devices.0.minor"), "7");
-	is_str(spec_pod_get(&p, "linux.devices.1"), ""); /* the first at a path counts */
+	is_str(spec_pod_get(&p, "linux.devices.1"), ""); /* the first device at a path is used */
 	spec_pod_close(&p);
 
 	spec_pod_open(&p, "{'devices':[{'container_path':'/dev/host','host_path':'/dev','permissions':'r'}]}");

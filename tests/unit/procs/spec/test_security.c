@@ -326,7 +326,8 @@ static void apparmor_on_a_machine_with_it(void)
 	is_str(apparmor_of("{'privileged':true,'apparmor_profile':'localhost/mine'}", true, both), "");
 	is_str(apparmor_of("{'apparmor_profile':'localhost/other'}", true, both),
 	       "INVALID_ARGUMENT: apparmor: profile 'other' is not loaded");
-	/* Not loaded by its parser: nobody is unconfined by accident. Without a parser there is no default. */
+	/* The host has a parser but the profile is not loaded: the container is refused, not left unconfined. Without a
+	 * parser there is no default profile. */
 	is_str(apparmor_of("{}", true, ""), "INVALID_ARGUMENT: apparmor: profile 'crisp-default' is not loaded");
 	is_str(apparmor_of("{}", false, ""), "");
 	is_str(apparmor_of("{'apparmor':{'set':true}}", false, ""),

@@ -1,4 +1,4 @@
-/* test_user.c - who a container runs as: CRI's words against an image's etc/passwd and etc/group. */
+/* test_user.c - the user and groups of a container: CRI's fields with an image's etc/passwd and etc/group. */
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -119,11 +119,11 @@ static void links_stay_inside_the_rootfs(void)
 
 	spec_pod_open(&p, "{}");
 	image_of(&p, "web");
-	spec_pod_file(&p, "passwd", "web:x:666:666::\n"); /* outside */
+	spec_pod_file(&p, "passwd", "web:x:666:666::\n"); /* outside of the rootfs */
 	unlink(spec_pod_path(&p, "rootfs/etc/passwd"));
 	ok(symlink("../../passwd", spec_pod_path(&p, "rootfs/etc/passwd")) == 0);
 	is_str(who(&p), "INVALID_ARGUMENT: the image's USER 'web': no such user in the image");
-	spec_pod_file(&p, "rootfs/passwd", passwd); /* where the link leads inside */
+	spec_pod_file(&p, "rootfs/passwd", passwd); /* the link's target inside the rootfs */
 	is_str(who(&p), "{'additionalGids':[5,1001,50000],'gid':1001,'uid':1000}");
 	unlink(spec_pod_path(&p, "rootfs/etc/passwd"));
 	ok(symlink("/proc/self/root/etc/passwd", spec_pod_path(&p, "rootfs/etc/passwd")) == 0);
