@@ -1,4 +1,5 @@
-/* layer.c - see layer.h. The program stands where the test was built: $(BUILD)/tests/unit/images/test_x -> $(BUILD). */
+/* layer.c - see layer.h. The program is in the build directory of the test: $(BUILD)/tests/unit/images/test_x ->
+ * $(BUILD). */
 #include "tests/fakes/layer.h"
 
 #include <errno.h>
@@ -105,7 +106,7 @@ bool layer_run(const char *name, const char *media_type, const struct buf *blob,
 		snprintf(part, sizeof(part), "--blob-bytes=%zu", l.kept);
 		argv[n++] = "--blob-fd=9";
 		argv[n++] = part;
-		kept = memory_with(blob->at, blob->len); /* more of it is there by now */
+		kept = memory_with(blob->at, blob->len); /* the file has grown meanwhile */
 	}
 	in = memory_with(blob->at + l.kept, blob->len - l.kept - l.cut);
 	layer_lie = (struct layer_lies){ 0 };

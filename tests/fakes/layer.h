@@ -1,4 +1,4 @@
-/* layer.h - the real crisp-unpack, run on bytes in a directory of its own, for tests. Needs root. */
+/* layer.h - runs the real crisp-unpack in a directory of the test. Needs root. */
 #ifndef TESTS_LAYER_H
 #define TESTS_LAYER_H
 
@@ -10,25 +10,25 @@
 
 #define TAR "application/vnd.oci.image.layer.v1.tar"
 
-extern char layer_root[128];   /* "" when we may not run it: the test says so and ends */
+extern char layer_root[128];   /* "" without root: the test skips */
 extern char layer_answer[4096]; /* the last run's line, "" when there was none */
 extern char layer_noise[4096];  /* its stderr */
 extern int layer_status;        /* as waitpid(2) */
 
-/* Lies for the next layer_run(), then back to the truth. */
+/* Wrong values for the next layer_run(), which resets them. */
 struct layer_lies {
 	const char *digest, *diff_id, *parents, *min_free;
-	int64_t size;       /* what the manifest says, 0: the truth */
+	int64_t size;       /* in the manifest; 0: the real size */
 	uint64_t max_bytes; /* 0: 1 GiB */
-	size_t kept;        /* that many bytes come from a blob kept earlier */
-	size_t cut;         /* that many bytes at the end never come */
+	size_t kept;        /* so many bytes come from a partial download */
+	size_t cut;         /* so many bytes at the end are missing */
 };
 extern struct layer_lies layer_lie;
 
 bool layer_open(void); /* false: no root */
 void layer_close(void);
 
-/* A layer of these bytes named `name`: blob as it is sent, tar as it is plain. True: it answered "ok". */
+/* Unpacks a layer `name`: blob has the bytes as sent, tar the plain bytes. true: it answered "ok". */
 bool layer_run(const char *name, const char *media_type, const struct buf *blob, const struct buf *tar);
 bool layer_tar(const char *name, struct buf *tar); /* plain; frees tar */
 bool layer_job(const char *const *argv);           /* any other job; argv without the program */
@@ -44,6 +44,6 @@ const char *layer_text(const char *name, const char *path); /* at most 4095 byte
 const char *layer_link(const char *name, const char *path);
 bool layer_is_whiteout(const char *name, const char *path);
 const char *layer_xattr(const char *name, const char *path, const char *xattr); /* "" when not there */
-void layer_place(const char *name, bool finished); /* to layers/, as the daemon does */
+void layer_place(const char *name, bool finished); /* renames it into layers/, as crispd does */
 
 #endif

@@ -10,7 +10,7 @@
 
 enum { BLOCK = 512 };
 
-static struct buf records; /* of the pax header to come */
+static struct buf records; /* of the next pax header */
 
 static void number(uint8_t *field, size_t n, uint64_t v)
 {

@@ -1,4 +1,4 @@
-/* pack.h - tars in memory, honest and otherwise, for tests of the unpacker. */
+/* pack.h - tars in memory, good and bad, for tests of the unpacker. */
 #ifndef TESTS_PACK_H
 #define TESTS_PACK_H
 

@@ -11,7 +11,7 @@
 #include "reactor/err.h"
 
 extern bool fake_unpack_full;      /* feeds are refused until fake_unpack_space() */
-extern enum err_code fake_unpack_error; /* the next unpacking ends so; reset by that */
+extern enum err_code fake_unpack_error; /* the next unpacking ends with it and resets it */
 extern int fake_unpack_running, fake_unpack_most, fake_unpack_started, fake_unpack_merges, fake_unpack_syncs,
 	fake_unpack_removed;
 extern const char *fake_unpack_root;

@@ -1,4 +1,4 @@
-/* pull_story.h - a registry in memory with images of any layers, for the stories about fetches and pulls. */
+/* pull_story.h - a registry in memory with images of any layers, for the tests of fetches and pulls. */
 #ifndef TESTS_PULL_STORY_H
 #define TESTS_PULL_STORY_H
 
@@ -44,7 +44,7 @@ static struct blob {
 } blobs[BLOBS];
 static int nblobs;
 
-/* What it does wrong, for requests whose URL has `trouble`. */
+/* The wrong answer that it gives to requests whose URL has `trouble` in it. */
 static const char *trouble = "";
 static struct fake_answer wrong;
 static int wrong_times = -1; /* -1: always */
@@ -151,7 +151,7 @@ static inline void serve(const struct http_request *q, struct fake_answer *out)
 		out->len = 0;
 }
 
-/* A registry that is well, and nothing asked of it so far. */
+/* A registry that works, without any request so far. */
 static inline void fresh_registry(void)
 {
 	trouble = "";

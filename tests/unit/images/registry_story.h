@@ -1,5 +1,5 @@
-/* registry_story.h - what the stories about registries share: a result that collects, one get from start to end, short
- * answers. */
+/* registry_story.h - for the tests of registries: a result that collects the events, one transfer from start to end,
+ * short answers. */
 #ifndef TESTS_REGISTRY_STORY_H
 #define TESTS_REGISTRY_STORY_H
 
@@ -76,7 +76,7 @@ static inline void begin(
 	registry_release(r);
 }
 
-/* The whole of it, however long the back-offs take. */
+/* The whole transfer, with all its back-offs. */
 static inline struct result get(const char *image, const struct registry_auth *auth, const char *kind, const char *name)
 {
 	static struct result r;

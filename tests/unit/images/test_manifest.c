@@ -1,4 +1,4 @@
-/* test_manifest.c - index, manifest and config as registries send them, and as they should not. */
+/* test_manifest.c - index, manifest and config: as registries send them, and malformed. */
 #include "images/manifest.h"
 #include "reactor/buf.h"
 #include "tests/tap.h"

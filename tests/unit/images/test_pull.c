@@ -30,7 +30,7 @@ static struct result pull(const char *ref)
 	return r;
 }
 
-/* Everything that images left, away. */
+/* Removes all images, layers and blobs. */
 static void clean(void)
 {
 	for (const char *names[] = { "r.example/a:v1", "r.example/a:v2", "r.example/b:v1", NULL }, **n = names; *n; n++)
@@ -70,7 +70,7 @@ static void again_costs_one_head(void)
 	ok(r.code == ERR_OK && fake_http_asked() == 2 && store_find(r.id)->tags.n == 1);
 	trouble = "manifests";
 	wrong = (struct fake_answer){ .status = 401 };
-	ok(pull("r.example/a:v1").code == ERR_UNAUTHENTICATED); /* being here already proves nothing */
+	ok(pull("r.example/a:v1").code == ERR_UNAUTHENTICATED); /* although the store has it */
 	wrong = (struct fake_answer){ .status = 405 };
 	wrong_times = 1;
 	ok(pull("r.example/a:v1").code == ERR_OK); /* a registry without HEAD */
@@ -155,7 +155,7 @@ static void a_layer_that_needs_its_parents(void)
 	fake_unpack_merges = 0;
 	ok(pull("r.example/a:v1").code == ERR_OK && fake_unpack_merges == 1);
 	ok(store_find("r.example/a:v1")->layers.n == 3);
-	ok(!layer_find_unfinished(digest_text("raw layer", 9)) && files_in("layers") == 3); /* the template is gone */
+	ok(!layer_find_unfinished(digest_text("raw layer", 9)) && files_in("layers") == 3); /* raw is removed */
 	ok(pull("r.example/a:v2").code == ERR_OK && fake_unpack_merges == 2);
 	ok(strcmp(store_find("r.example/a:v1")->layers.at[1], store_find("r.example/a:v2")->layers.at[1]) != 0);
 	clean();
@@ -174,7 +174,8 @@ static void at_the_bottom_nothing_is_missing(void)
 	ok(files_in("layers") == 0);
 }
 
-/* One fetch for two places: the layer comes for the bottom, and the pull that has it higher up fetches it once more. */
+/* One shared fetch for two places: the layer comes finished for the lowest place. The pull that has it at a higher
+ * place fetches it again. */
 static void the_bottom_of_one_in_the_middle_of_another(void)
 {
 	struct result a = { 0 }, b = { 0 };
@@ -225,7 +226,7 @@ static void one_of_two_leaves(void)
 	fake_http_piece = 1;
 	leaver = pull_start("r.example/a:v1", NULL, on_pulled, &a);
 	pull_start("r.example/a:v1", NULL, on_pulled, &b);
-	clock_run(); /* all is due now: the fake's turns have no length */
+	clock_run(); /* the fake clock does not move: all timers of this time run */
 	ok(a.calls == 1 && b.calls == 1);
 	clean();
 	a = b = (struct result){ 0 };
@@ -405,7 +406,7 @@ static void what_the_unpacker_says(void)
 		ok(codes[i] == ERR_UNAVAILABLE || files_in("layers") == 0);
 	}
 	fresh_registry();
-	ok(pull("r.example/a:v1").code == ERR_OK); /* after all that */
+	ok(pull("r.example/a:v1").code == ERR_OK); /* none of these errors is kept */
 	clean();
 }
 

@@ -1,5 +1,5 @@
-/* test_registry.c - one resource from a registry's hosts: credentials, redirects, retries, mirrors. No socket, no
- * sleep. */
+/* test_registry.c - one manifest or blob from a registry's hosts: credentials, redirects, retries, mirrors. Without
+ * sockets and sleeps. */
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -143,7 +143,7 @@ static void five_tries_of_what_may_pass(void)
 	ok(r.code == ERR_UNAVAILABLE && fake_http_asked() == 5 && strstr(r.msg, "connection refused"));
 }
 
-/* A certificate does not get better by itself: neither the registry's nor its token server's. */
+/* A bad certificate, of the registry or of its token server, is not retried: it stays bad. */
 static void serve_untrusted(const struct http_request *q, struct fake_answer *out)
 {
 	if (strstr(q->url, "token"))

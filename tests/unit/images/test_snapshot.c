@@ -56,7 +56,7 @@ static bool exists(const char *path)
 	return access(path, F_OK) == 0;
 }
 
-/* n layers; each has a file of its own and writes its name into `top`. */
+/* n layers, each with one file that only it has, and with its name in the file `top`. */
 static struct strings layers(size_t n)
 {
 	struct strings s = { arena_zalloc(arena, n * sizeof(*s.at)), n };
@@ -250,7 +250,7 @@ static void usage_is_measured_at_most_every_ten_seconds(void)
 	snapshot_usage("u1", &bytes, &inodes, &at);
 	ok(bytes == 0 && at == 0);
 	snapshot_usage("u2", &bytes, &inodes, &at);
-	snapshot_remove("u1"); /* while it is measured: the next one is */
+	snapshot_remove("u1"); /* it was being measured; the next one is measured then */
 	clock_run();
 	snapshot_usage("u2", &bytes, &inodes, &at);
 	ok(bytes == 4096 && inodes == 7 && at > 0);
@@ -310,7 +310,7 @@ static void both_ways(void (*story)(void))
 	overlay_force(found);
 }
 
-/* The test's own mounts, gone with it. */
+/* A mount namespace for the test: its mounts end with the process. */
 static bool own_world(void)
 {
 	snprintf(root, sizeof(root), "/tmp/test_snapshot.XXXXXX");

@@ -1,4 +1,4 @@
-/* test_store.c - images and the names they have, on disk and over restarts; what is removed and when. */
+/* test_store.c - images and their names, on disk and over restarts; what is removed and when. */
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -123,7 +123,7 @@ static void short_names(void)
 	is_str(id_of("cafe"), ID2);
 	is_str(id_of("cafe:latest"), ID2);
 	is_str(id_of("docker.io/cafe"), ID2);
-	is_str(id_of("111"), "none"); /* both begin so */
+	is_str(id_of("111"), "none"); /* the ids of both images begin with it */
 	ok(store_remove("111", &fault) < 0 && fault.code == ERR_INVALID_ARGUMENT);
 }
 
@@ -145,7 +145,7 @@ static void pinned(void)
 	ok(store_find(ID2)->pinned);
 }
 
-/* What a new daemon reads is what the old one knew. */
+/* A new crispd reads from the disk what the old one had in memory. */
 static void after_a_restart(void)
 {
 	reopened();
@@ -249,7 +249,7 @@ static void killed_while_a_tag_moved(void)
 	ok(getdelim(&record, &n, EOF, f) > 0);
 	fclose(f);
 	ok(add(ID2, NAME ":v7", NAME "@" D2, "l7") == 0);
-	f = fopen(path, "w"); /* the second step did not happen */
+	f = fopen(path, "w"); /* crispd was killed before it wrote the second record */
 	fputs(record, f);
 	fclose(f);
 	reopened();
@@ -282,7 +282,7 @@ static void partial_files_of_old(void)
 
 	fclose(f);
 	ok(stat(arena_printf(arena, "%s/partial/%s", root, digest_hex(ID1)), &st) == 0);
-	/* The clock of the test stands in 2023: this file is from its future. */
+	/* The test's clock is in 2023, so the file's time lies in its future. */
 	pull_sweep_partials(3600);
 	ok(exists("partial", digest_hex(ID1)));
 	pull_sweep_partials(-INT32_MAX);

@@ -1,4 +1,5 @@
-/* The daemon's end of the unpacker: feeding, the answers, what is left when things go wrong. The child is played. */
+/* test_unpack.c - crispd's end of crisp-unpack: feeding, answers, and what is left after failures. The child is a fake.
+ * */
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -75,7 +76,7 @@ static struct fake_child *last(void)
 	return &fake_children[fake_nchildren - 1];
 }
 
-/* A removal ends before the next one starts: none may be left over from the story before. */
+/* The next removal starts when the running one has ended, so the removals of the last test must end first. */
 static void end_removals(void)
 {
 	turn(2);
@@ -92,7 +93,7 @@ static void afresh(void)
 	seen = (struct outcome){ 0 };
 }
 
-/* The name the driver chose: the word behind the root. */
+/* The name that unpack.c chose: the argument after the root. */
 static const char *name_of(const struct fake_child *c)
 {
 	static char name[64];
@@ -179,7 +180,7 @@ static void an_unfinished_layer_keeps_its_list(void)
 	ok(access(path_of("layers", name, "/fs"), F_OK) == 0);
 }
 
-/* 1 MiB of pipe, then the caller is held off, and told when it goes on. */
+/* After 1 MiB the pipe is full: the caller has to wait, and is called when there is room again. */
 static void a_slow_child_holds_the_caller_off(void)
 {
 	static char chunk[64 << 10];
@@ -210,7 +211,7 @@ static void a_slow_child_holds_the_caller_off(void)
 		turn(1);
 	}
 	ok(n == 0 && drained == fed + 10);
-	/* With room all the time it is told in the next turn, never inside. */
+	/* If there is room already, the caller is called in the next turn, never inside unpack_on_space(). */
 	unpack_on_space(u, on_space, &told);
 	ok(told == 1);
 	turn(2);
@@ -253,7 +254,7 @@ static void a_child_that_has_seen_enough(void)
 	ok(unpack_feed(u, "x", 1));
 	close(last()->fds[0]);
 	last()->fds[0] = -1;
-	ok(unpack_feed(u, "y", 1) && unpack_feed(u, "z", 1)); /* swallowed: the answer is on its way */
+	ok(unpack_feed(u, "y", 1) && unpack_feed(u, "z", 1)); /* dropped: the child reads no more */
 	unpack_on_space(u, on_space, &told);
 	turn(2);
 	ok(told == 1);
@@ -284,7 +285,7 @@ static void each_bad_end(void)
 		  "cannot be parsed", false },
 		{ 256, OK_LINE, "", ERR_INTERNAL, "cannot be parsed", false },
 		{ 256, "error NOT_FOUND x\n", "", ERR_INTERNAL, "cannot be parsed", false },
-		{ 0, OK_LINE, "", ERR_INTERNAL, "rename", true }, /* nothing there to move */
+		{ 0, OK_LINE, "", ERR_INTERNAL, "rename", true }, /* there is no directory to rename */
 	};
 	int good = 0, n = sizeof(ends) / sizeof(ends[0]);
 

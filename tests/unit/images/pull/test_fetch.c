@@ -113,7 +113,7 @@ static void more_downloads_than_unpackers(struct registry *s)
 		begin(s, layers[i], &r[i]);
 	clock_run();
 	ok(fake_unpack_running == cpus);
-	ok(stat(partial_of(layers[7]), &st) == 0 && st.st_size == 7); /* here whole, before its unpacker */
+	ok(stat(partial_of(layers[7]), &st) == 0 && st.st_size == 7); /* before its unpacker starts */
 	fake_unpack_space();
 	clock_run();
 	for (int i = 0; i < 8; i++)
@@ -180,7 +180,7 @@ static void two_wait_for_one(struct registry *s)
 	registry_release(other);
 }
 
-/* Credentials that fail for the one may do for the other. */
+/* One waiter's credentials fail; the transfer goes on with another waiter's. */
 static void the_next_ones_credentials(struct registry *s)
 {
 	struct registry *other = session("r.example/other:v1");
@@ -258,7 +258,7 @@ static void the_disk_refuses(struct registry *s)
 	ok(fake_unpack_running == 0 && fake_http_open() == 0);
 }
 
-/* Writes that take 30 ms: after three of them what comes goes to the unpacker only. */
+/* Writes that take 30 ms: after three of them the bytes go to the unpacker only. */
 static void a_slow_disk(struct registry *s)
 {
 	struct result r;
@@ -281,7 +281,7 @@ static void a_slow_disk(struct registry *s)
 	ok(in_place(&r, "onto a slow disk, still") && fake_http_count("bytes=12-") == 1);
 }
 
-/* Without an unpacker, and with nowhere to put it, the registry waits. */
+/* The disk is too slow and there is no unpacker: the transfer is paused. */
 static void a_slow_disk_and_no_unpacker(struct registry *s)
 {
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);

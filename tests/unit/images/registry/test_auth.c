@@ -1,4 +1,4 @@
-/* test_auth.c - proving to a registry who we are: tokens, passwords, and whom they are shown to. */
+/* test_auth.c - authentication at a registry: tokens, passwords, and the servers that they are sent to. */
 #include "images/registry/auth.h"
 #include "tests/unit/images/registry_story.h"
 

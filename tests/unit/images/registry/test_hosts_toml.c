@@ -1,4 +1,4 @@
-/* test_hosts_toml.c - which hosts are asked for a registry's images. */
+/* test_hosts_toml.c - the hosts that serve a registry's images, and their order. */
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>

@@ -1,4 +1,4 @@
-/* The confinement itself: a process behind it tries what a taken-over parser would, and gets nowhere. */
+/* test_confine.c - a confined process tries what a parser under the control of an attacker would try, and fails. */
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -17,7 +17,8 @@
 
 static int root_fd = -1;
 
-/* In a child, confined to <root>/jail: its exit status, or minus the signal that killed it. */
+/* Runs in a child that is confined to <root>/jail. Its exit status, or the negated number of the signal that killed it.
+ * */
 static int confined(int (*attempt)(void))
 {
 	int status, dir;

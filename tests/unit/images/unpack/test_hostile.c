@@ -1,4 +1,4 @@
-/* Layers made to do harm, and layers that are broken: each is refused by name and leaves nothing behind. */
+/* test_hostile.c - hostile and damaged layers: each is refused with the name of the entry and leaves no files. */
 #include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -8,7 +8,7 @@
 #include "tests/fakes/pack.h"
 #include "tests/tap.h"
 
-/* Ends the tar, runs it, and wants this answer. */
+/* Ends the tar, unpacks it, and expects this answer. */
 static bool refused(struct buf *t, const char *answer)
 {
 	bool good;
@@ -39,7 +39,7 @@ static void links_that_lead_out(void)
 	struct buf t = { 0 };
 	char dir[256], link[300];
 
-	/* Followed, but with the layer's root as "/": the file lands in the layer. */
+	/* The symlink is followed with the layer's root as "/", so the file is made in the layer. */
 	snprintf(dir, sizeof(dir), "%s/outside", layer_root);
 	ok(mkdir(dir, 0755) == 0);
 	PACK(&t, "out", .type = '2', .link = dir);
@@ -53,7 +53,7 @@ static void links_that_lead_out(void)
 	snprintf(link, sizeof(link), "%s/file", dir);
 	ok(access(link, F_OK) < 0 && access("/tmp/crisp-unpack-escaped", F_OK) < 0);
 
-	/* A file never goes through a link of its own name. */
+	/* A file replaces a symlink of the same name and is not written through it. */
 	PACK(&t, "f", .type = '2', .link = "/etc/crisp-unpack-escaped");
 	PACK(&t, "f", .data = "x");
 	pack_end(&t);
@@ -127,7 +127,7 @@ static void floods(void)
 	ok(refused(&t, "error RESOURCE_EXHAUSTED more than 4096 device nodes in one layer"));
 }
 
-/* Sparse files whose maps lie; the last one is honest, and a petabyte. */
+/* Sparse files with wrong maps; the last map is right, but the file has a petabyte. */
 static void sparse_files_that_are_none(void)
 {
 	static const struct {

@@ -1,4 +1,4 @@
-/* Layers as images have them: every kind of entry arrives as it was packed. */
+/* test_layer.c - ordinary layers: every kind of entry is unpacked as it was packed. */
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
@@ -52,7 +52,7 @@ static void the_root_has_an_entry_too(void)
 
 	PACK(&t, "./", .type = '5', .mode = 01711, .uid = 5, .mtime = 77);
 	PACK(&t, "./a", .data = "a");
-	PACK(&t, "/b", .data = "b"); /* absolute names are the layer's own, as for every other runtime */
+	PACK(&t, "/b", .data = "b"); /* absolute names are relative to the layer's root, as for every other runtime */
 	PACK(&t, "c//./d/../e", .data = "e");
 	pack_end(&t);
 	ok(layer_tar("root", &t));
@@ -89,7 +89,7 @@ static void pax_says_it_better(void)
 	struct buf t = { 0 };
 	struct stat st;
 
-	pack_pax(&t, "path", "bin/nfd-e\xcc\x81-\xff", -1); /* decomposed, and no UTF-8 at all: bytes stay bytes */
+	pack_pax(&t, "path", "bin/nfd-e\xcc\x81-\xff", -1); /* decomposed, and not UTF-8: kept */
 	pack_pax(&t, "mtime", "1700000000.123456789", -1);
 	pack_pax(&t, "uid", "3000000000", -1);
 	pack_pax(&t, "SCHILY.xattr.user.note", "a\nb=c", -1);
@@ -147,7 +147,7 @@ static void whiteouts(void)
 	PACK(&t, "d/", .type = '5');
 	PACK(&t, "d/.wh.gone");
 	PACK(&t, "d/both", .data = "stays");
-	PACK(&t, "d/.wh.both"); /* is for lower layers only */
+	PACK(&t, "d/.wh.both"); /* it hides files of lower layers only */
 	PACK(&t, "d/.wh.anew");
 	PACK(&t, "d/anew", .data = "new");
 	PACK(&t, "d/.wh.dir");
@@ -184,7 +184,7 @@ static void links_of_the_layer_are_followed_inside_it(void)
 	PACK(&t, "lib/a", .data = "a");
 	PACK(&t, "abs", .type = '2', .link = "/usr/lib");
 	PACK(&t, "abs/b", .data = "b");
-	PACK(&t, "up", .type = '2', .link = "../../../../usr/../usr/new"); /* where there is nothing yet */
+	PACK(&t, "up", .type = '2', .link = "../../../../usr/../usr/new"); /* the target does not exist yet */
 	PACK(&t, "up/c", .data = "c");
 	PACK(&t, "hard", .type = '1', .link = "lib/a");
 	pack_end(&t);

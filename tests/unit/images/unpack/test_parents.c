@@ -1,4 +1,4 @@
-/* Layers that lean on the ones below them: finished at once when those are known, by a merge when not. */
+/* test_parents.c - layers that need the layers below them: finished at once when these are known, else by a merge. */
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/mount.h>
@@ -9,7 +9,7 @@
 #include "tests/fakes/pack.h"
 #include "tests/tap.h"
 
-/* base: a Debian-like bottom. mid: on top of it, deletes and hides. */
+/* base: a lowest layer as of Debian. mid: above it, with whiteouts and opaque directories. */
 static void make_parents(void)
 {
 	struct buf t = { 0 };
@@ -43,8 +43,8 @@ static struct buf leaning_layer(void)
 
 	PACK(&t, "tmp/f", .data = "f", .mtime = 7);
 	PACK(&t, "usr/bin/copy", .type = '1', .link = "usr/bin/tool");
-	PACK(&t, "usr/bin/again", .type = '1', .link = "bin/tool"); /* by the parents' link, the same file */
-	PACK(&t, "usr/bin/third", .type = '1', .link = "usr/bin/copy"); /* of what is not there yet */
+	PACK(&t, "usr/bin/again", .type = '1', .link = "bin/tool"); /* the same file, through the parents' symlink */
+	PACK(&t, "usr/bin/third", .type = '1', .link = "usr/bin/copy"); /* the target does not exist yet */
 	PACK(&t, "usr/bin/sym", .type = '1', .link = "usr/bin/alias");
 	PACK(&t, "usr/share/new", .data = "new");
 	PACK(&t, "gone/file2", .data = "anew");
@@ -52,7 +52,7 @@ static struct buf leaning_layer(void)
 	return t;
 }
 
-/* What both ways must lead to. */
+/* The result that both ways must have. */
 static void looks_finished(const char *name)
 {
 	struct stat st = layer_stat(name, "tmp");
@@ -67,10 +67,10 @@ static void looks_finished(const char *name)
 	   st.st_ino == layer_stat(name, "usr/bin/again").st_ino);
 	ok(st.st_ino == layer_stat(name, "usr/bin/third").st_ino && st.st_nlink >= 4);
 	is_str(layer_link(name, "usr/bin/sym"), "tool");
-	/* The middle layer's share, not the base's that it hides. */
+	/* The middle layer's `share`, not that of the base, which it hides. */
 	ok((layer_stat(name, "usr/share").st_mode & 07777) == 0755);
 	is_str(layer_xattr(name, "usr/share", "user.mark"), "");
-	/* Deleted below: nothing of the old directory comes back. */
+	/* The directory was deleted in a lower layer, so none of its old files is visible. */
 	ok((layer_stat(name, "gone").st_mode & 07777) == 0755);
 }
 
@@ -101,7 +101,7 @@ static void by_a_merge_when_they_come_later(void)
 	layer_place("raw", false);
 	ok(layer_job(merge) && layer_says("finished=1"));
 	looks_finished("chain");
-	/* The unfinished one is as it was, and serves other parents. */
+	/* The unfinished layer is unchanged and is used for other parents. */
 	ok(layer_job(other));
 	is_str(layer_xattr("chain2", "usr/share", "user.mark"), "base");
 	ok((layer_stat("chain2", "gone").st_mode & 07777) == 0700);
@@ -121,7 +121,7 @@ static void a_hard_link_to_a_directory_below(void)
 	ok(!layer_tar("hdir", &t) && layer_says("error INVALID_ARGUMENT \"h\": a hard link to a directory"));
 }
 
-/* overlayfs ignores the mark on a root, so each name is hidden by itself. */
+/* overlayfs ignores the opaque mark on a root, so each name gets a whiteout. */
 static void an_opaque_root_hides_all_names(void)
 {
 	struct buf t = { 0 };
@@ -151,7 +151,7 @@ static void a_later_entry_takes_the_place_of_what_was_lacking(void)
 	is_str(layer_text("taken", "usr/bin/x"), "own");
 }
 
-/* The proof of the pudding: the kernel's own view of the stack. */
+/* The same files through a real overlay mount. */
 static void overlayfs_agrees(void)
 {
 	char options[1024], path[512];

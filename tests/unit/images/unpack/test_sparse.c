@@ -1,4 +1,4 @@
-/* Sparse files in the four ways GNU tar writes them, and a whole tree as it packs one: the same comes out. */
+/* test_sparse.c - sparse files in the four formats of GNU tar, and a tree that it packed, are unpacked unchanged. */
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -38,7 +38,7 @@ static struct buf packed_by(const char *const *argv)
 	return out;
 }
 
-/* 40 islands of 5 bytes in a sea of zeros, more than a header and an extension block hold. */
+/* 40 pieces of 5 bytes between holes: more than a header and one extension block can hold. */
 static void make_source(void)
 {
 	char path[512];

@@ -1,4 +1,4 @@
-/* The way from the blob to plain bytes: formats, members, digests, sizes, a resume, what damage is called. */
+/* test_stream.c - from the blob to plain bytes: formats, members, digests, sizes, a resume, errors of damaged blobs. */
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -43,7 +43,7 @@ static void three_formats_and_their_media_types(void)
 	ok(layer_stat("gzip", "noise").st_size == 3 << 20 && layer_stat("zstd", "noise").st_size == 3 << 20);
 	ok(layer_run("dgzip", DOCKER ".gzip", &gz, &t));
 	ok(layer_run("dforeign", "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip", &gz, &t));
-	ok(layer_run("dplain", DOCKER, &gz, &t)); /* was pushed so, and is read so everywhere */
+	ok(layer_run("dplain", DOCKER, &gz, &t)); /* such images exist, and other runtimes read them */
 	ok(!layer_run("lie1", TAR, &gz, &t) && layer_says("INVALID_ARGUMENT") && layer_says("but the bytes are gzip"));
 	ok(!layer_run("lie2", TAR "+gzip", &zst, &t) && layer_says("but the bytes are zstd"));
 	ok(!layer_run("lie3", "text/html", &t, &t) && layer_says("media type \"text/html\" is not a layer's"));
@@ -118,7 +118,7 @@ static void wrong_digests_and_sizes(void)
 	buf_free(&gz);
 }
 
-/* Cut anywhere: it is the transfer that failed, not the layer that is bad. */
+/* A blob that is cut at any byte is an error of the transfer (DATA_LOSS), not of the layer. */
 static void a_cut_stream_is_data_loss(void)
 {
 	struct buf t = tar_of("x", 2000), gz = { 0 }, zst = { 0 };
@@ -155,14 +155,14 @@ static void a_bent_byte_is_named(void)
 {
 	struct buf t = tar_of("x", 5000), gz = { 0 }, bent = { 0 };
 
-	/* In transfer: the manifest has the digest of the good blob. */
+	/* Damaged in the transfer: the manifest has the digest of the good blob. */
 	pack_gzip(&gz, &t);
 	buf_append(&bent, gz.at, gz.len);
 	bent.at[bent.len - 6] ^= 1;
 	layer_lie.digest = "sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
 	ok(!layer_run("bent", TAR "+gzip", &bent, &t) && layer_says("error DATA_LOSS the blob's digest"));
 	ok(layer_says("(gzip: checksum does not match)"));
-	/* In the registry: the digest is right, the layer itself is broken. */
+	/* Damaged in the registry: the digest is right, and the layer itself is bad. */
 	ok(!layer_run("broken", TAR "+gzip", &bent, &t));
 	ok(layer_says("error INVALID_ARGUMENT gzip: checksum does not match"));
 	ok(layer_left_nothing("bent") && layer_left_nothing("broken"));

@@ -1,4 +1,4 @@
-/* test_tarout.c - images/unpack/tarout.c read back by images/unpack/tar.c: what goes in comes out. */
+/* test_tarout.c - entries that tarout.c writes are read back unchanged by tar.c. */
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -35,7 +35,7 @@ static void put(struct tar_entry entry, const char *data)
 		ok(tarout_data(&out, data, strlen(data), &e) == 0);
 }
 
-/* Written, and opened for reading. */
+/* Writes the entries and opens the tar for reading. */
 static void turn(void)
 {
 	struct inflate_spec spec = { .max_bytes = 1 << 30 };
@@ -145,7 +145,7 @@ static void a_name_of_every_length(void)
 	end();
 }
 
-/* A log that is cut while it is copied. */
+/* A log that is truncated while it is copied. */
 static void a_file_that_became_shorter(void)
 {
 	int from = memfd_create("from", MFD_CLOEXEC);

@@ -1,4 +1,5 @@
-/* Removing, measuring and labelling trees: any depth, no link followed, no mount entered but for labels. */
+/* test_tree.c - removing, measuring and labelling trees: any depth, no link followed, mounts entered for labels only.
+ * */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
@@ -207,7 +208,7 @@ static void a_tree_and_what_is_mounted_in_it_is_labelled(void)
 
 static void labels_where_there_are_none(void)
 {
-	ok(tree_label("/proc/self/fdinfo", LABEL, &fault) == 0); /* has no labels */
+	ok(tree_label("/proc/self/fdinfo", LABEL, &fault) == 0); /* a file system without labels */
 	ok(label("nothing") < 0 && fault.code == ERR_INTERNAL && strstr(fault.msg, "walk "));
 	ok(tree_label("relative", LABEL, &fault) < 0 && tree_label("/", LABEL, &fault) < 0);
 }
