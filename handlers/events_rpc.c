@@ -2,7 +2,7 @@
  *
  * An event is built once and sent to every reader. Up to 4 MiB wait for a reader that does not read. Later events are
  * lost for this reader: they are counted, and the log says when the loss begins and when it ends. The kubelet also
- * lists all pods regularly, so it finds what it missed. */
+ * lists all pods regularly, so it finds what it missed. (ARCHITECTURE H7) */
 #include <stdlib.h>
 
 #include "handlers/services.h"

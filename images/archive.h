@@ -2,7 +2,7 @@
  *
  * A checkpoint on disk consists of these. `dir` is a directory of crispd below the images' root; the files
  * rootfs-diff.tar and deleted.files in it hold what a snapshot has changed. Podman, CRI-O and checkpointctl
- * (lib/metadata.go) use the same names and formats. */
+ * (lib/metadata.go) use the same names and formats. (ARCHITECTURE C5) */
 #ifndef IMAGES_ARCHIVE_H
 #define IMAGES_ARCHIVE_H
 

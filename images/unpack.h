@@ -7,7 +7,8 @@
  * Specs: OCI image-spec layer.md (media types, whiteouts), descriptor.md (digest, size), config.md (diff_id).
  *
  * A tar is self-contained when it names every directory above its entries and the target of every hard link. A layer
- * whose tar is not takes the missing parts from the layers below it, so its directory fits only above those parents. */
+ * whose tar is not takes the missing parts from the layers below it, so its directory fits only above those parents.
+ * (ARCHITECTURE I5) */
 #ifndef IMAGES_UNPACK_H
 #define IMAGES_UNPACK_H
 

@@ -10,7 +10,8 @@
  * A piece of a line waits in the FIFO, so a crash does not lose it. While the disk of the log is full, up to 64 KiB of
  * a stream are in memory and the container blocks on its FIFO; a crash in that time loses those 64 KiB.
  *
- * The FIFO of a bulk writer is made larger. Then the writer goes on while bytes are moved and while a piece lingers. */
+ * The FIFO of a bulk writer is made larger. Then the writer goes on while bytes are moved and while a piece lingers.
+ * (ARCHITECTURE L2, L4) */
 #include "procs/log_pump.h"
 
 #include <errno.h>
@@ -209,7 +210,7 @@ static void stream_make_room(struct stream *s)
 }
 
 /* After small moves in quick succession it is cheaper to let bytes gather than to wake for each write. A large FIFO
- * does not hold up its writer meanwhile, so there a move waits until half a chunk is full. */
+ * does not hold up its writer meanwhile, so there a move waits until half a chunk is full. (ARCHITECTURE L3) */
 static bool stream_should_rest(struct stream *s, size_t n)
 {
 	int64_t now_ns = loop_mono_ns();

@@ -8,7 +8,7 @@
  * stage. DRAINING: the log is complete, so the stage is emptied. Bytes that were not spliced are still in the pipe.
  *
  * The container may read its own stdout FIFO (it holds it O_RDWR), so a peek promises nothing: bytes may be gone before
- * they are spliced. What counts is what the stage holds, which only this process reads. */
+ * they are spliced. What counts is what the stage holds, which only this process reads. (ARCHITECTURE L1, L5) */
 #ifndef PROCS_LOG_STAGE_H
 #define PROCS_LOG_STAGE_H
 

@@ -24,7 +24,7 @@ int keeper_ns_unpin(const char *path, struct err *e);
 
 /* The path of a user namespace as runtimes are told it, in the arena. runc from 1.2 on takes /proc/<N>/<anything> for
  * the mappings of process N (libcontainer/internal/userns: its pattern ends after the number), so the path must not
- * begin that way. Inline: the tests' keeper replaces namespaces.c. */
+ * begin that way. Inline: the tests' keeper replaces namespaces.c. (ARCHITECTURE X10) */
 static inline const char *ns_user_path(struct arena *arena, const char *path)
 {
 	return strncmp(path, "/proc/", 6) == 0 ? arena_printf(arena, "/.%s", path) : path;

@@ -103,7 +103,7 @@ struct runtime_stdio {
 };
 
 /* Creates and starts in one. The keeper keeps the first process under the container's id. cgroup: its path, as
- * config.json in the bundle says it, too. */
+ * config.json in the bundle says it, too. (ARCHITECTURE P3) */
 struct runtime_op *runtime_run(const struct runtime_handler *handler, const char *id, const char *bundle,
 			       const char *cgroup, const struct runtime_stdio *io, runtime_done *done, void *arg);
 
@@ -114,7 +114,7 @@ struct runtime_op *runtime_exec(const struct runtime_handler *handler, const cha
 
 /* Removes the runtime's state and the cgroup. With `force` the runtime first kills what is left, and a container that
  * it does not know is success. runc from 1.2 on then sleeps 100 ms, so a container whose end was seen is deleted
- * without. */
+ * without. (ARCHITECTURE X7) */
 struct runtime_op *runtime_delete(const struct runtime_handler *handler, const char *id, bool force,
 				  runtime_done *done, void *arg);
 
@@ -126,7 +126,8 @@ struct runtime_op *runtime_update(const struct runtime_handler *handler, const c
  * FAILED_PRECONDITION, with what to install, when the program was built without checkpoints or no criu is where the
  * program would look. A `checkpoint` may be cancelled: what CRIU put into the processes removes itself when CRIU is
  * gone (4 of 4 kills in the midst of memory pages). A checkpoint that outlives this daemon has 5 s to end. A checkpoint
- * is not queued: it takes as long as the memory is large, and the queue is for operations of milliseconds. */
+ * is not queued: it takes as long as the memory is large, and the queue is for operations of milliseconds.
+ * (ARCHITECTURE C4) */
 struct runtime_op *runtime_pause(const struct runtime_handler *handler, const char *id, runtime_done *done, void *arg);
 struct runtime_op *runtime_resume(const struct runtime_handler *handler, const char *id, runtime_done *done,
 				  void *arg);

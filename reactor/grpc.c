@@ -20,11 +20,11 @@ enum {
 	CONN_WINDOW = 4 << 20,      /* the same for all calls of a connection together */
 	CONN_OUT_MAX = 32 << 20,    /* over this many bytes of unread answers the next requests wait too */
 	/* A client that gives up resets all its open streams, and may do so twice in a row. A flood of resets goes on
-	 * and exceeds this. */
+	 * and exceeds this. (ARCHITECTURE R5) */
 	RESET_BURST = 2 * GRPC_STREAMS_MAX,
 	RESET_PER_S = 1000,
 	/* One read can bring 3855 PINGs of 17 bytes, which are answered after it. nghttp2's default limit of 1000 would
-	 * end the connection of a correct peer. */
+	 * end the connection of a correct peer. (ARCHITECTURE R6) */
 	QUEUE_MAX = 8192,
 	ACKS_MAX = 2 * QUEUE_MAX,
 	ACCEPTS_PER_TURN = 64,
@@ -305,7 +305,8 @@ struct grpc_server *grpc_server_new(grpc_fn *fn, void *arg)
 	grpc_must(nghttp2_option_new(&s->options));
 	nghttp2_option_set_stream_reset_rate_limit(s->options, RESET_BURST, RESET_PER_S);
 	nghttp2_option_set_max_outbound_ack(s->options, ACKS_MAX);
-	/* Without this nghttp2 keeps up to 4096 closed streams of a connection for its priority tree. */
+	/* Without this nghttp2 keeps up to 4096 closed streams of a connection for its priority tree.
+	 * (ARCHITECTURE R4) */
 	nghttp2_option_set_no_closed_streams(s->options, 1);
 	return s;
 }

@@ -367,7 +367,8 @@ void grpc_call_data(struct grpc_call *c, const uint8_t *p, size_t len)
 			call_refuse(c, "200", no_field, ERR_INTERNAL, "more than one request message in a unary call");
 		break;
 	case GRPC_READ_COMPRESSED:
-		/* compression.md, test case 6: the flag without a grpc-encoding is a broken message. */
+		/* compression.md, test case 6: the flag without a grpc-encoding is a broken message.
+		 * (ARCHITECTURE R7) */
 		call_refuse(c, "200", no_field, ERR_INTERNAL, "compressed flag set, but no grpc-encoding named");
 		break;
 	case GRPC_READ_BAD_FLAG:

@@ -7,7 +7,8 @@
  *
  * h2o 2.2.5 keeps its epoll fd private, so the fd is found by comparing /proc/self/fd before and after
  * h2o_evloop_create(). h2o's queues (_statechanged, _pending_*) are public fields. They must be empty before this
- * process sleeps: h2o calls epoll_ctl(2) for a changed socket only in its next turn, and pending work signals no fd. */
+ * process sleeps: h2o calls epoll_ctl(2) for a changed socket only in its next turn, and pending work signals no fd.
+ * (ARCHITECTURE R1, X2) */
 #include "reactor/h2o_loop.h"
 
 #include <dirent.h>

@@ -12,7 +12,7 @@
  * HTTP/1.1 only: in libcurl before 8.1 a paused HTTP/2 stream either stops all other streams of its connection or is
  * buffered without bound, and large downloads pause often (they go into a pipe).
  * libcurl resolves names in a thread of its own. CURLOPT_QUICK_EXIT (7.87) detaches that thread; joining it would stop
- * the loop until getaddrinfo(3) returns. The options of a request: http_setup.c. */
+ * the loop until getaddrinfo(3) returns. The options of a request: http_setup.c. (ARCHITECTURE X4, X6) */
 #include "reactor/http_client.h"
 
 #include <curl/curl.h>
@@ -35,7 +35,7 @@ enum {
 	TOTAL_CONNECTIONS = 128,
 	KEPT_CONNECTIONS = 16,
 	/* The size of one read of a body, and the most that a paused transfer holds. libcurl reads up to 100 times in
-	 * one callback: 6 MiB, 4 ms. */
+	 * one callback: 6 MiB, 4 ms. (ARCHITECTURE X5) */
 	RECEIVE_BYTES = 64 << 10,
 };
 #define NS_PER_MS INT64_C(1000000)

@@ -3,7 +3,7 @@
  * This file accepts connections on the outer loop and hands each to libh2o on the nested loop. HTTP/2 is off: only
  * HTTP/1.1 can be upgraded to SPDY or WebSocket, and Debian's h2o 2.2.5 has HTTP/2 faults that a client can trigger.
  *
- * Waits on: the listening fds; libh2o waits on the connections. Spec: RFC 9110, 9112. */
+ * Waits on: the listening fds; libh2o waits on the connections. Spec: RFC 9110, 9112. (ARCHITECTURE X3) */
 #include "reactor/http_server.h"
 
 #include <errno.h>

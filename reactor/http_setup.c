@@ -39,7 +39,7 @@ static bool is_hashed(const char *dir)
 }
 
 /* With a hashed directory OpenSSL reads one small file when a peer shows a certificate. The bundle takes 25 ms and 1
- * MiB to parse, so it is parsed once for all transfers. */
+ * MiB to parse, so it is parsed once for all transfers. (ARCHITECTURE R8) */
 void http_setup_open(void)
 {
 	const curl_version_info_data *v = curl_version_info(CURLVERSION_NOW);

@@ -1,6 +1,6 @@
 /* loop.c - see loop.h. libev's default loop.
  *
- * A callback may free its own watcher: the watcher is not read after fn has returned. */
+ * A callback may free its own watcher: the watcher is not read after fn has returned. (ARCHITECTURE R1) */
 #include "reactor/loop.h"
 
 #include <fcntl.h>

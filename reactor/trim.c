@@ -4,7 +4,7 @@
  * clean file pages, each with its neighbours (fault-around), and the kernel counts them in RSS until memory is short.
  * MADV_DONTNEED drops all pages of a mapping, so it is safe only for mappings without modified pages. A read-only
  * mapping may have been written before (relocations, then made read-only); /proc/self/smaps shows that as
- * "Anonymous". */
+ * "Anonymous". (ARCHITECTURE R9) */
 #include "reactor/trim.h"
 
 #include <inttypes.h>

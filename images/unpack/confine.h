@@ -4,7 +4,7 @@
  * cannot be opened, setuid has no effect, and because the mount is attached nowhere, not even an open directory leads
  * above its root. It has no network (crispd asks for a new network namespace), six capabilities that act on files, and
  * some 40 system calls. It does not have CAP_SYS_ADMIN, which overlayfs's trusted.* attributes need: it reports opaque
- * directories, and the outer half, which parses only this report, marks them after the last entry. */
+ * directories, and the outer half, which parses only this report, marks them after the last entry. (ARCHITECTURE I7) */
 #ifndef IMAGES_UNPACK_CONFINE_H
 #define IMAGES_UNPACK_CONFINE_H
 

@@ -32,7 +32,7 @@ ssize_t inflate_peek(struct inflate *z, const uint8_t **p, struct err *e);
 void inflate_skip(struct inflate *z, size_t n); /* n <= what inflate_peek() returned */
 
 /* Called here or by the tar reader for bytes that are damaged: INVALID_ARGUMENT, and inflate_blame() will check whether
- * they are the blob's bytes at all. Returns -1. */
+ * they are the blob's bytes at all. Returns -1. (ARCHITECTURE I8) */
 int inflate_damaged(struct inflate *z, struct err *e, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 /* After inflate_peek() returned 0: DATA_LOSS unless size, digest and diff_id are those of the spec. Call once. */

@@ -27,7 +27,8 @@ struct report {
 	struct report_link *links; /* hard links whose target the layer lacks, in the tar's order */
 	size_t nlinks, room_links;
 	uint64_t text_bytes;      /* the length of all names together, on which there is a limit */
-	/* overlayfs ignores the mark on a layer's root: each name of the lower layers gets a whiteout instead */
+	/* overlayfs ignores the mark on a layer's root: each name of the lower layers gets a whiteout instead
+	 * (ARCHITECTURE X22) */
 	bool opaque_root;
 };
 

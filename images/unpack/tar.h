@@ -5,7 +5,8 @@
  * names from pax headers to Unicode NFC, so that two files of one layer may become one; in the C locale it reports each
  * name beyond ASCII in the same way as damage.) Pax global headers and bodies of links are skipped, as by Go's
  * archive/tar, which containerd uses.
- * Specs: POSIX.1-2017 pax "ustar Interchange Format", "pax Header Block"; GNU tar manual, "Tar Internals". */
+ * Specs: POSIX.1-2017 pax "ustar Interchange Format", "pax Header Block"; GNU tar manual, "Tar Internals".
+ * (ARCHITECTURE I6, X9) */
 #ifndef IMAGES_UNPACK_TAR_H
 #define IMAGES_UNPACK_TAR_H
 

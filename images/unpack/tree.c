@@ -1,7 +1,7 @@
 /* tree.c - see tree.h.
  *
  * A level of the walk has the list of subdirectories that are still to be visited, read when the directory is entered,
- * and the directory's device and inode number, which are checked on the way back up. */
+ * and the directory's device and inode number, which are checked on the way back up. (ARCHITECTURE P25) */
 #include "images/unpack/tree.h"
 
 #include <dirent.h>
