@@ -75,7 +75,7 @@ int fields_from_json(const struct field *table, void *object, const json_t *json
 void fields_copy(const struct field *table, void *to, const void *from, struct arena *arena);
 
 /* All members of the table have the same content. */
-bool fields_equal(const struct field *table, const void *x, const void *y);
+bool fields_equal(const struct field *table, const void *one, const void *other);
 
 const char *pairs_get(const struct pairs *pairs, const char *key); /* NULL: not there */
 

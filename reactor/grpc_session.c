@@ -70,7 +70,7 @@ static void on_end_of_turn(struct prepare_watch *w)
 {
 	struct link now;
 
-	/* A session that becomes dirty while this runs writes in the next turn, after all ready fds had theirs. */
+	/* A session that becomes dirty while this runs writes in the next turn, after the ready fds. */
 	list_init(&now);
 	while (!list_empty(&dirty)) {
 		struct link *l = list_first(&dirty);

@@ -11,8 +11,8 @@ enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARN, LOG_LEVEL_ERRO
 
 extern enum log_level log_threshold; /* written by log_open() only */
 
-/* `who` is the process's name, static. Lines go to fd 2. */
-void log_open(const char *who, enum log_level threshold);
+/* The name is that of the process, static. Lines go to fd 2. */
+void log_open(const char *name, enum log_level threshold);
 
 /* "debug", "info", "warn" or "error"; -1 for anything else. */
 int log_level_parse(const char *word);

@@ -333,7 +333,7 @@ static void put_process(struct buf *out)
 	put_value(out, "process_resident_memory_bytes", "gauge", "memory mapped and present (RSS)", m.rss);
 	put_value(out, "crisp_process_proportional_bytes", "gauge",
 		  "RSS with shared pages divided by their users (PSS)", m.pss);
-	put_value(out, "crisp_process_private_bytes", "gauge", "pages nobody else maps (USS)",
+	put_value(out, "crisp_process_private_bytes", "gauge", "pages that no other process maps (USS)",
 		  m.private_clean + m.private_dirty);
 	put_value(out, "crisp_process_private_dirty_bytes", "gauge", "the part of USS that no file backs",
 		  m.private_dirty);

@@ -49,7 +49,7 @@ static int check_first_two(const struct ws_reader *r, struct err *e)
 	if (opcode >= WS_CLOSE && (len > WS_CONTROL_MAX || !(r->head[0] & FIN)))
 		return err_set(e, ERR_INVALID_ARGUMENT, "websocket: a control frame that is too long or in pieces");
 	if (opcode == WS_CONTINUATION && !r->message)
-		return err_set(e, ERR_INVALID_ARGUMENT, "websocket: a continuation of nothing");
+		return err_set(e, ERR_INVALID_ARGUMENT, "websocket: a continuation without a message");
 	if ((opcode == WS_TEXT || opcode == WS_BINARY) && r->message)
 		return err_set(e, ERR_INVALID_ARGUMENT, "websocket: a message inside another one");
 	return 0;
