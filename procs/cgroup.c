@@ -1,7 +1,8 @@
-/* cgroup.c - see cgroup.h. Which hierarchies there are, and making groups in all of them.
+/* cgroup.c - see cgroup.h. Finds the mounted hierarchies, and makes groups in all of them.
  *
- * v1: every mounted hierarchy with a controller, and name=systemd, which runc joins too. A cgroup2 mounted beside them
- * (hybrid) carries what v1 does not and is left alone. Specs: proc_pid_mountinfo(5), cgroups(7).
+ * On v1 these are all mounted hierarchies with a controller, and name=systemd, which runc joins too. A cgroup2 that is
+ * mounted beside them (hybrid) has the controllers that v1 does not have; crisp does not use it. Specs:
+ * proc_pid_mountinfo(5), cgroups(7).
  *
  * Nothing here writes cgroup.procs: moving a process from outside waits for an RCU grace period, 7-15 ms. */
 #include "procs/cgroup.h"
@@ -29,10 +30,10 @@ static const char *root = "/crisp";
 static const char *hybrid; /* NULL: no cgroup2 beside v1 */
 static bool systemd;
 
-/* ---- finding them ---- */
+/* ---- finding the hierarchies ---- */
 
 /* mountinfo writes space, tab, newline and backslash as \ooo. */
-static void unescape(char *s)
+static void mountinfo_unescape(char *s)
 {
 	char *to = s;
 
@@ -49,7 +50,7 @@ static void unescape(char *s)
 	*to = '\0';
 }
 
-/* ",cpu,cpuacct," from the super options; NULL when it is of no use to us. */
+/* ",cpu,cpuacct," from the super options; NULL: no known controller. */
 static const char *v1_controllers(char *options)
 {
 	static const char *const known[] = { "cpu",      "cpuacct",    "cpuset", "memory",  "devices",
@@ -64,17 +65,17 @@ static const char *v1_controllers(char *options)
 	return text[1] ? text : NULL;
 }
 
-static void add(const struct hierarchy *h)
+static void hierarchy_add(const struct hierarchy *h)
 {
 	for (size_t i = 0; i < nhierarchies; i++)
 		if (hierarchies[i].dev == h->dev)
-			return; /* mounted a second time */
+			return; /* the same hierarchy, mounted a second time */
 	if (nhierarchies < HIERARCHIES_MAX)
 		hierarchies[nhierarchies++] = *h;
 }
 
 /* "36 35 98:0 /root /mount/point options optional… - type source super,options" */
-static void take_line(char *line, struct hierarchy *unified)
+static void hierarchy_take_line(char *line, struct hierarchy *unified)
 {
 	char *tail = strstr(line, " - "), type[32], options[1024];
 	unsigned major, minor;
@@ -84,7 +85,7 @@ static void take_line(char *line, struct hierarchy *unified)
 	if (!tail || sscanf(tail, " - %31s %*s %1023s", type, options) != 2 || strncmp(type, "cgroup", 6) != 0)
 		return;
 	if (sscanf(line, "%*d %*d %u:%u %*s %ms", &major, &minor, &mount) == 3) {
-		unescape(mount);
+		mountinfo_unescape(mount);
 		h = (struct hierarchy){ arena_strdup(names, mount), "", makedev(major, minor),
 					strcmp(type, "cgroup2") == 0 };
 	}
@@ -95,7 +96,7 @@ static void take_line(char *line, struct hierarchy *unified)
 		if (!unified->mount)
 			*unified = h;
 	} else if ((h.controllers = v1_controllers(options))) {
-		add(&h);
+		hierarchy_add(&h);
 	}
 }
 
@@ -119,7 +120,7 @@ static int find_hierarchies(const char *path, struct err *e)
 	nhierarchies = 0;
 	hybrid = NULL;
 	while (getline(&line, &size, f) >= 0)
-		take_line(line, &unified);
+		hierarchy_take_line(line, &unified);
 	if (has_v1_controller()) {
 		hybrid = unified.mount;
 		return 0;
@@ -127,11 +128,11 @@ static int find_hierarchies(const char *path, struct err *e)
 	nhierarchies = 0;
 	if (!unified.mount)
 		return err_set(e, ERR_FAILED_PRECONDITION, "no cgroup hierarchy is mounted");
-	add(&unified);
+	hierarchy_add(&unified);
 	return 0;
 }
 
-static int choose_driver(const char *driver, struct err *e)
+static int cgroup_choose_driver(const char *driver, struct err *e)
 {
 	systemd = strcmp(driver, "systemd") == 0;
 	if (strcmp(driver, "auto") == 0)
@@ -140,20 +141,21 @@ static int choose_driver(const char *driver, struct err *e)
 		return err_set(e, ERR_INVALID_ARGUMENT, "cgroup.driver: %s is unknown (cgroupfs, systemd, auto)",
 			       log_quote(driver));
 	if (systemd && !cgroup_is_v2())
-		return err_set(e, ERR_INVALID_ARGUMENT, "cgroup.driver: systemd needs cgroup v2, here is v1");
+		return err_set(e, ERR_INVALID_ARGUMENT, "cgroup.driver: systemd needs cgroup v2; this host has v1");
 	return cgroup_check_root(e);
 }
 
 int cgroup_open(const struct cgroup_config *cfg, struct err *e)
 {
 	if (cfg->root[0] != '/' || strstr(cfg->root, ".."))
-		return err_set(e, ERR_INVALID_ARGUMENT, "cgroup.root: %s is no absolute path", log_quote(cfg->root));
+		return err_set(e, ERR_INVALID_ARGUMENT, "cgroup.root: %s is not an absolute path",
+			       log_quote(cfg->root));
 	arena_free(names);
 	names = arena_new();
 	root = arena_strdup(names, cfg->root);
 	if (find_hierarchies(cfg->mountinfo ? cfg->mountinfo : "/proc/self/mountinfo", e) < 0)
 		return -1;
-	return choose_driver(cfg->driver, e);
+	return cgroup_choose_driver(cfg->driver, e);
 }
 
 bool cgroup_systemd(void)
@@ -235,9 +237,9 @@ int cgroup_write(const struct hierarchy *h, const char *path, const char *file, 
 	return 0;
 }
 
-/* ---- making ---- */
+/* ---- making groups ---- */
 
-/* Until both are set nothing can be put into a new v1 cpuset group: cpusets.rst, 1.4. */
+/* No process can join a new v1 cpuset group before both files are set (cpusets.rst, 1.4): copied from the parent. */
 static int inherit_cpuset(const struct hierarchy *h, const char *parent, const char *path, struct err *e)
 {
 	static const char *const files[] = { "cpuset.cpus", "cpuset.mems" };
@@ -254,8 +256,8 @@ static int inherit_cpuset(const struct hierarchy *h, const char *parent, const c
 	return 0;
 }
 
-/* One write a controller: the kernel takes all or none of a line, and one that is threaded or busy must not cost the
- * others. */
+/* One write for each controller. The kernel takes all or none of a line, so in one write a controller that cannot be
+ * enabled (threaded, busy) would keep the others from it. */
 static void enable_controllers(const struct hierarchy *h, const char *path)
 {
 	char have[1024], on[1024], word[64], *save = NULL;
@@ -276,7 +278,7 @@ static void enable_controllers(const struct hierarchy *h, const char *path)
 	}
 }
 
-static int make_one(const struct hierarchy *h, const char *parent, const char *path, struct err *e)
+static int cgroup_make_level(const struct hierarchy *h, const char *parent, const char *path, struct err *e)
 {
 	struct cgroup_path p = cgroup_file(h, path, "");
 
@@ -289,9 +291,9 @@ static int make_one(const struct hierarchy *h, const char *parent, const char *p
 	return 0;
 }
 
-/* Every level from the top: "/a", "/a/b", … Where levels need nothing beside their mkdir the last one is tried first:
- * most parents exist, and a mkdir on cgroupfs that finds one waits for cgroup_mutex all the same. */
-static int make_in(const struct hierarchy *h, const char *path, struct err *e)
+/* Makes every level from the top: "/a", "/a/b", … Where a level needs no more than mkdir(2), the last level is tried
+ * first: its parents mostly exist, and each mkdir waits for cgroup_mutex even if the directory exists. */
+static int cgroup_make_in(const struct hierarchy *h, const char *path, struct err *e)
 {
 	char parent[CGROUP_PATH_MAX], level[CGROUP_PATH_MAX];
 
@@ -302,14 +304,14 @@ static int make_in(const struct hierarchy *h, const char *path, struct err *e)
 	for (const char *end = path; *end;) {
 		end = strchrnul(end + 1, '/');
 		snprintf(level, sizeof(level), "%.*s", (int)(end - path), path);
-		if (make_one(h, parent, level, e) < 0)
+		if (cgroup_make_level(h, parent, level, e) < 0)
 			return -1;
 		snprintf(parent, sizeof(parent), "%s", level);
 	}
 	return 0;
 }
 
-static int check_path(const char *path, struct err *e)
+static int cgroup_check_path(const char *path, struct err *e)
 {
 	if (path[0] != '/' || strstr(path, "/../") || strstr(path, "//") || strlen(path) > CGROUP_PATH_MAX / 4 ||
 	    (strlen(path) >= 3 && strcmp(path + strlen(path) - 3, "/..") == 0))
@@ -319,17 +321,17 @@ static int check_path(const char *path, struct err *e)
 
 int cgroup_make_leaf(const char *path, struct err *e)
 {
-	if (check_path(path, e) < 0)
+	if (cgroup_check_path(path, e) < 0)
 		return -1;
 	for (size_t i = 0; i < nhierarchies; i++)
-		if (make_in(&hierarchies[i], path, e) < 0)
+		if (cgroup_make_in(&hierarchies[i], path, e) < 0)
 			return -1;
 	return 0;
 }
 
 int cgroup_renew(const char *path, struct err *e)
 {
-	if (check_path(path, e) < 0)
+	if (cgroup_check_path(path, e) < 0)
 		return -1;
 	for (size_t i = 0; i < nhierarchies; i++) {
 		struct cgroup_path p = cgroup_file(&hierarchies[i], path, "");
@@ -337,7 +339,7 @@ int cgroup_renew(const char *path, struct err *e)
 		if (rmdir(p.s) < 0 && errno != ENOENT)
 			return err_os(e, ERR_INTERNAL, "remove cgroup %s", p.s);
 	}
-	/* What is above is systemd's, controllers too, and is there: a container's scope is in it. */
+	/* The parent exists, because a container's scope is in it, and its controllers are systemd's. */
 	if (cgroup_systemd())
 		return mkdir(cgroup_file(&hierarchies[0], path, "").s, 0755) < 0 && errno != EEXIST
 			       ? err_os(e, ERR_INTERNAL, "make cgroup %s", path)

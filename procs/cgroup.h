@@ -1,8 +1,9 @@
-/* cgroup.h - control groups of pods and containers, v1 (every hierarchy, hybrid too) and v2.
+/* cgroup.h - control groups of pods and containers, v1 (every hierarchy, hybrid too) and v2. The only header of cgroup/
+ * for the rest of crisp.
  *
- * Paths are below each hierarchy: "/crisp/pod1/abc". Pod cgroups are ours; a container's own cgroup is made and limited
- * by the OCI runtime (cgroupsPath of its config.json), which so enforces the device list; we read counters, watch OOM
- * and remove left-overs.
+ * A path is below each hierarchy: "/crisp/pod1/abc". crisp makes and limits the groups of pods. The OCI runtime makes
+ * and limits a container's group (cgroupsPath of its config.json), and so enforces the device list; crisp reads the
+ * counters of that group, watches it for OOM, and removes what is left of it.
  * Specs: Documentation/admin-guide/cgroup-v1/, cgroup-v2.rst. */
 #ifndef PROCS_CGROUP_H
 #define PROCS_CGROUP_H
@@ -15,80 +16,84 @@
 #include "procs/cri_config.h"
 #include "reactor/err.h"
 
-/* Finds what is mounted where. FAILED_PRECONDITION when no hierarchy is usable. `root` is the parent for pods that name
- * none. */
+/* Finds the mounted hierarchies. FAILED_PRECONDITION: none is usable. `root` is the parent of pods without a
+ * cgroup_parent. */
 struct cgroup_config {
 	const char *root;   /* "/crisp" */
-	const char *driver; /* "cgroupfs"; "systemd", on v2 only; "auto": systemd where that runs the machine, and v2 */
+	const char *driver; /* "cgroupfs"; "systemd", on v2 only; "auto": systemd where it runs the host and on v2 */
 	const char *mountinfo; /* NULL: /proc/self/mountinfo */
 };
 int cgroup_open(const struct cgroup_config *cfg, struct err *e);
 bool cgroup_systemd(void); /* the driver is systemd */
 bool cgroup_is_v2(void);   /* unified: no v1 controller hierarchy is mounted */
 
-/* Where cgroup2 is mounted beside v1 hierarchies ("/sys/fs/cgroup/unified"); NULL: it is not. Debian's crun must not
- * see it. */
+/* Where cgroup2 is mounted beside v1 hierarchies ("/sys/fs/cgroup/unified"); NULL: nowhere. The mount is hidden from
+ * crun 1.8.1 of Debian 12, which refuses such hosts. */
 const char *cgroup_hybrid(void);
 
 /* ---- names (cgroup/path.c), in the arena ----
  *
- * With a cgroup_parent, PARENT is the pod's group: the caller's, who makes, limits and removes it. Below it are ours: a
- * group named by the sandbox's id, by which cAdvisor knows the pod's network, and one for each container,
- * PARENT/<container id>. Without one the pod's group is <root>/<sandbox id>, which is both; the containers are below
- * it. So the group of the sandbox is always the one to remove with it, and a record of either kind tells which.
+ * With a cgroup_parent, PARENT is the pod's group; the kubelet makes, limits and removes it. Below it crisp has a group
+ * named by the sandbox's id, by which cAdvisor finds the pod's network, and a group for each container,
+ * PARENT/<container id>. Without a cgroup_parent the pod's group is <root>/<sandbox id>, which is the sandbox's group
+ * too; the containers are below it. So the sandbox's group is always the one to remove with the sandbox, and the path
+ * in its record tells which of the two it is.
  *
- * Under systemd groups are units, found by the last element: PARENT is a slice, a container PARENT/crisp-<id>.scope,
- * and so is the pause. Without a pause the sandbox's group below a PARENT is no unit but an empty directory, as with
- * cgroupfs: the kubelet knows a sandbox by <id> or <prefix>-<id>.scope, and a scope cannot be empty. */
+ * Under systemd groups are units, found by the last element: PARENT is a slice, and the groups of a container and of
+ * the pause are PARENT/crisp-<id>.scope. Without a pause the sandbox's group below a PARENT is not a unit but an empty
+ * directory, as with cgroupfs: the kubelet knows a sandbox by <id> or <prefix>-<id>.scope, and a scope cannot be empty.
+ * */
 int cgroup_check_parent(const char *parent, struct err *e); /* INVALID_ARGUMENT: this driver cannot use it */
-char *cgroup_pod_path(struct arena *a, const char *parent, const char *id); /* parent "": none */
-char *cgroup_own_path(struct arena *a, const char *pod, const char *id);  /* the sandbox's own, given the pod's */
-char *cgroup_pause_path(struct arena *a, const char *pod, const char *id);  /* a leaf: the sandbox's, or one below it */
-char *cgroup_container_path(struct arena *a, const char *pod, const char *id);
-char *cgroup_below(struct arena *a, const char *path, const char *name);
+char *cgroup_pod_path(struct arena *arena, const char *parent, const char *id); /* parent "": none */
+char *cgroup_own_path(struct arena *arena, const char *pod, const char *id);  /* the sandbox's, given the pod's */
+char *cgroup_pause_path(struct arena *arena, const char *pod, const char *id); /* a leaf: the sandbox's, or below it */
+char *cgroup_container_path(struct arena *arena, const char *pod, const char *id);
+char *cgroup_below(struct arena *arena, const char *path, const char *name);
 
 /* What the OCI runtime is told (cgroupsPath): the path, or SLICE:crisp:ID of a scope, which it makes itself then. */
-char *cgroup_runtime_path(struct arena *a, const char *path);
+char *cgroup_runtime_path(struct arena *arena, const char *path);
 bool cgroup_is_scope(const char *path);
-const char *cgroup_unit(const char *path); /* systemd's name of it, within path; NULL: a mere directory */
+const char *cgroup_unit(const char *path); /* its name for systemd, within path; NULL: not a unit */
 
-/* In every hierarchy, parents too; v1: cpuset copied from the parent; v2: every controller enabled down to the children
- * of path, which then may not hold processes itself (cgroup-v2.rst, "No Internal Process Constraint"). A leaf may: it
- * enables none. */
+/* Makes the group in every hierarchy, with its parents. v1: cpuset is copied from the parent. v2: all controllers are
+ * enabled for the children of path, so path itself may not hold processes (cgroup-v2.rst, "No Internal Process
+ * Constraint"). cgroup_make_leaf() enables none for children, so a leaf may hold processes. */
 int cgroup_make(const char *path, struct err *e);
 int cgroup_make_leaf(const char *path, struct err *e);
-/* A leaf without processes: removed where it is and made again, which a watcher of the tree takes for another one. */
+/* A leaf without processes: removed where it exists and made again. A watcher of the tree takes it for another group.
+ * */
 int cgroup_renew(const char *path, struct err *e);
-/* pod level: cpu, memory, pids where set */
-int cgroup_limit(const char *path, const struct resources *r, struct err *e);
-int64_t cgroup_weight(int64_t cpu_shares); /* v2's cpu.weight */
-/* It and what is below, from the next turn on; a busy one is retried with growing pauses, never waited for. */
+/* For a pod's group: writes those of the limits on cpu, cpuset and memory, and of `unified`, that are set. */
+int cgroup_limit(const char *path, const struct resources *limits, struct err *e);
+int64_t cgroup_weight(int64_t cpu_shares); /* the value for cpu.weight of v2 */
+/* Removes the group and all below it, from the next turn on. A busy group is tried again after growing pauses. */
 void cgroup_remove(const char *path);
-/* The same, but tried at once where it is no unit. False: it is not gone yet, so who has a record of it keeps that. */
+/* The same, but a group that is not a unit is tried at once. false: it is not gone yet, and is tried again as above;
+ * the caller keeps the group in its record. */
 bool cgroup_remove_now(const char *path);
-void cgroup_close(void); /* one last try at what is still to be removed, and at the root when it is empty */
+void cgroup_close(void); /* tries once more to remove what is queued, and the root if it is empty */
 
-/* Recovery: removes the pod cgroups right below our root whose name, an id, `known` denies: their record went before
- * they did. */
+/* Recovery: removes the groups of pods right below the root for whose id `known` returns false: the record of such a
+ * pod was removed before its group was. */
 void cgroup_sweep(bool (*known)(const char *id));
 
 /* SIGKILL to every process in it and below. Returns at once: the death of the processes is not awaited. See
  * cgroup/kill.c for how a fork during the kill is met. */
 void cgroup_kill(const char *path);
 
-/* Files that a child of the keeper joins by (child_spec.join_tasks); NULL-terminated, in the arena. v2: NULL, see
- * cgroup_dirfd. */
-const char *const *cgroup_tasks(struct arena *a, const char *path);
+/* The files by which a child of the keeper joins the group (child_spec.join_tasks); NULL-terminated, in the arena. v2:
+ * NULL, use cgroup_dirfd(). */
+const char *const *cgroup_tasks(struct arena *arena, const char *path);
 int cgroup_dirfd(const char *path, struct err *e); /* v2 only; owned by the caller */
 
 /* A file of the group in the hierarchy that carries the controller (v2: the only one), NUL-terminated. False: there is
  * no such hierarchy, group or file. */
 bool cgroup_text(const char *controller, const char *path, const char *file, char *text, size_t size);
 
-/* OOM kills counted in this container's cgroup so far; -1: no such cgroup or counter. */
+/* The number of OOM kills in this container's group so far; -1: no such group or counter. */
 int64_t cgroup_oom_kills(const char *path);
 
-/* Pids in it and below, at most max; the number found. */
+/* Lists the pids in the group and below it, at most max; returns how many. */
 size_t cgroup_pids(const char *path, pid_t *pids, size_t max);
 
 /* ---- the groups of a sandbox (cgroup/pod.c): by files or by systemd, as the driver is ----

@@ -4,7 +4,7 @@
  *      |                          |
  *      |                          +--a plugin fails--> UNDO --whole chain in reverse--> FAILED
  *      +--a place is free--> DEL --whole chain in reverse--> DONE or FAILED
- *      +--nothing to run it with--> FAILED
+ *      +--no configuration, or arguments that plugins cannot be told--> FAILED
  *
  * Waits on: a place among the PLACES running chains (WAITING), one plugin (ADD, UNDO, DEL).
  * DONE and FAILED last one turn of the loop: `done` is never called from cni_add() or cni_del(). */
@@ -26,9 +26,10 @@
 #include "reactor/own.h"
 #include "reactor/sm.h"
 
-/* Plugins meet in the kernel's rtnl and xtables locks: more of them at once make each pod slower and none earlier (10
- * ADDs on two CPUs: median 4 at once 20 to 30 % below all at once, 1 at once twice as slow). One that takes SLOW_MS
- * waits for something else, an API server perhaps, and gives its place away while it does. */
+/* Plugins contend for the kernel's rtnl and xtables locks, so more of them at once make each pod slower and no pod
+ * earlier. 10 ADDs on two CPUs: with 4 at once the median is 20 to 30 % below that of all at once; with 1 at once it is
+ * twice as high. A chain that takes longer than SLOW_MS waits for something other than the kernel, perhaps for an API
+ * server, so it gives its place away and runs on without one. */
 enum { PLACES = 4, SLOW_MS = 200 };
 
 enum cni_state { WAITING, ADD, UNDO, DEL, DONE, FAILED };
@@ -52,9 +53,9 @@ struct cni_op {
 	size_t at; /* the plugin that runs, from 1 */
 	bool host_ports, placed;
 	struct cni_plugin *plugin;
-	int64_t since_ns; /* it waits, then runs */
-	struct timer timer; /* SLOW_MS while it has a place; then the report */
-	struct err err; /* the first one */
+	int64_t since_ns; /* start of the current step: waiting, then running */
+	struct timer timer; /* SLOW_MS while the chain has a place; at the end one turn until the report */
+	struct err err; /* the first error */
 	bool failed, undo_failed;
 	cni_done *done;
 	void *arg;
@@ -63,7 +64,7 @@ struct cni_op {
 static struct link waiting = { &waiting, &waiting }; /* of struct cni_op.link */
 static int running;
 
-static void op_free(struct cni_op *op)
+static void cni_op_free(struct cni_op *op)
 {
 	timer_clear(&op->timer);
 	json_decref(op->list);
@@ -73,7 +74,7 @@ static void op_free(struct cni_op *op)
 	free(op);
 }
 
-static void on_report(struct timer *t)
+static void on_cni_report(struct timer *t)
 {
 	struct cni_op *op = container_of(t, struct cni_op, timer);
 	struct cni_op o = *op;
@@ -83,15 +84,15 @@ static void on_report(struct timer *t)
 		r.text = json_text(o.arena, o.call.prev);
 		r.ips = cni_result_ips(o.call.prev, "eth0", o.arena);
 	}
-	op->arena = NULL; /* r is made of it */
-	op_free(op);
+	op->arena = NULL; /* r points into it: freed after `done` */
+	cni_op_free(op);
 	o.done(o.arg, o.sm.now == DONE ? NULL : &o.err, &r);
 	arena_free(o.arena);
 }
 
-static void begin(struct cni_op *op);
+static void cni_begin(struct cni_op *op);
 
-static void give_place_back(struct cni_op *op)
+static void cni_give_place_back(struct cni_op *op)
 {
 	struct link *next = list_first(&waiting);
 
@@ -100,40 +101,40 @@ static void give_place_back(struct cni_op *op)
 	op->placed = false;
 	running--;
 	if (next)
-		begin(container_of(next, struct cni_op, link));
+		cni_begin(container_of(next, struct cni_op, link));
 }
 
-static void finish(struct cni_op *op, enum cni_state to)
+static void cni_finish(struct cni_op *op, enum cni_state to)
 {
 	if (to == DONE)
 		metric_stage(op->verb == ADD ? "cni_add" : "cni_del", &op->since_ns);
 	sm_move(&op->sm, to);
-	timer_set(&op->timer, 0, on_report);
-	give_place_back(op);
+	timer_set(&op->timer, 0, on_cni_report);
+	cni_give_place_back(op);
 }
 
-static void on_slow(struct timer *t)
+static void on_cni_slow(struct timer *t)
 {
-	give_place_back(container_of(t, struct cni_op, timer));
+	cni_give_place_back(container_of(t, struct cni_op, timer));
 }
 
-static void note(struct cni_op *op, const struct err *e)
+static void cni_note_error(struct cni_op *op, const struct err *e)
 {
 	if (!op->failed)
 		op->err = *e;
 	op->failed = true;
 }
 
-/* portmap without a hostPort only hands its input on: 3 ms for nothing. */
-static bool skipped(const struct cni_op *op, const json_t *plugin)
+/* portmap without a hostPort only passes its prevResult through, and costs 3 ms. */
+static bool cni_skips(const struct cni_op *op, const json_t *plugin)
 {
 	return !op->host_ports && strcmp(cni_plugin_type(plugin), "portmap") == 0;
 }
 
-static void on_plugin(void *arg, const struct err *e, json_t *result);
+static void on_cni_plugin(void *arg, const struct err *e, json_t *result);
 
-/* Runs the next plugin of the chain in the direction of the state; false: that was the last one. */
-static bool run_next(struct cni_op *op)
+/* Runs the next plugin of the chain: forwards in ADD, else backwards. false: there is none left. */
+static bool cni_run_next(struct cni_op *op)
 {
 	const json_t *plugins = cni_conf_plugins(op->list), *plugin;
 	size_t n = json_array_size(plugins);
@@ -142,93 +143,93 @@ static bool run_next(struct cni_op *op)
 		if (op->sm.now == ADD ? ++op->at > n : --op->at == 0)
 			return false;
 		plugin = json_array_get(plugins, op->at - 1);
-	} while (skipped(op, plugin));
+	} while (cni_skips(op, plugin));
 	op->call.plugin = plugin;
 	op->call.verb = op->sm.now == ADD ? "ADD" : "DEL";
-	op->plugin = cni_plugin_start(&op->call, on_plugin, op);
+	op->plugin = cni_plugin_start(&op->call, on_cni_plugin, op);
 	return true;
 }
 
-static void undo(struct cni_op *op)
+static void cni_undo(struct cni_op *op)
 {
 	sm_move(&op->sm, UNDO);
 	json_decref(op->call.prev);
-	op->call.prev = NULL; /* there was no successful ADD whose result it could be */
+	op->call.prev = NULL; /* DEL gets the result of a whole ADD only, and this ADD failed */
 	op->at = json_array_size(cni_conf_plugins(op->list)) + 1;
-	if (!run_next(op))
-		finish(op, FAILED);
+	if (!cni_run_next(op))
+		cni_finish(op, FAILED);
 }
 
-static void added(struct cni_op *op)
+static void cni_added(struct cni_op *op)
 {
 	struct strings ips = cni_result_ips(op->call.prev, "eth0", op->arena);
 
 	if (ips.n)
-		return finish(op, DONE);
+		return cni_finish(op, DONE);
 	op->failed = true;
 	err_set(&op->err, ERR_INTERNAL, "CNI network %.64s gave eth0 no address", cni_conf_name(op->list));
-	undo(op);
+	cni_undo(op);
 }
 
-static void on_plugin(void *arg, const struct err *e, json_t *result)
+static void on_cni_plugin(void *arg, const struct err *e, json_t *result)
 {
 	struct cni_op *op = arg;
 
 	op->plugin = NULL;
 	if (op->sm.now == ADD) {
 		if (e) {
-			note(op, e);
-			return undo(op);
+			cni_note_error(op, e);
+			return cni_undo(op);
 		}
 		json_decref(op->call.prev);
 		op->call.prev = json_incref(result);
-		if (!run_next(op))
-			added(op);
+		if (!cni_run_next(op))
+			cni_added(op);
 		return;
 	}
 	if (e && op->sm.now == UNDO) {
 		op->undo_failed = true;
 		log_warn("cni_undo sandbox=%.12s error=%s", op->call.container_id, log_quote(e->msg));
 	} else if (e) {
-		note(op, e);
+		cni_note_error(op, e);
 	}
-	if (!run_next(op))
-		finish(op, op->failed ? FAILED : DONE);
+	if (!cni_run_next(op))
+		cni_finish(op, op->failed ? FAILED : DONE);
 }
 
-static void begin(struct cni_op *op)
+static void cni_begin(struct cni_op *op)
 {
 	if (list_linked(&op->link))
 		list_drop(&op->link);
 	running++;
 	op->placed = true;
 	metric_stage("cni_queue", &op->since_ns);
-	timer_set(&op->timer, SLOW_MS, on_slow);
+	timer_set(&op->timer, SLOW_MS, on_cni_slow);
 	sm_move(&op->sm, op->verb);
 	if (op->verb == DEL)
 		op->at = json_array_size(cni_conf_plugins(op->list)) + 1;
-	if (run_next(op))
+	if (cni_run_next(op))
 		return;
 	if (op->verb == ADD)
-		added(op);
+		cni_added(op);
 	else
-		finish(op, DONE);
+		cni_finish(op, DONE);
 }
 
-/* The conflist, by the text in the record or as it is today. */
-static json_t *conf_of(const struct cni_sandbox *s, struct err *e)
+/* The conflist: the text in the record, else today's. */
+static json_t *cni_conf_of(const struct cni_sandbox *s, struct err *e)
 {
 	if (!s->conf[0])
 		return json_incref(cni_network_now(e));
 	return cni_conf_parse(s->conf, strlen(s->conf), CNI_CONF_LIST, "recorded CNI configuration", e);
 }
 
-static json_t *cached_result(const struct cni_op *op, const struct cni_sandbox *s)
+static json_t *cni_cached_result(const struct cni_op *op, const struct cni_sandbox *s)
 {
 	struct err e;
 	json_t *prev;
 
-	if (!s->result[0] || !cni_conf_reaches(op->list, 0, 4)) /* section 3: DEL has a prevResult from 0.4.0 on */
+	if (!s->result[0] || !cni_conf_reaches(op->list, 0, 4)) /* section 3: DEL gets a prevResult from 0.4.0 on */
 		return NULL;
 	prev = json_parse(s->result, strlen(s->result), "recorded CNI result", &e);
 	if (!prev)
@@ -236,9 +237,9 @@ static json_t *cached_result(const struct cni_op *op, const struct cni_sandbox *
 	return prev;
 }
 
-static int prepare(struct cni_op *op, const struct cni_sandbox *s, struct err *e)
+static int cni_prepare(struct cni_op *op, const struct cni_sandbox *s, struct err *e)
 {
-	op->list = conf_of(s, e);
+	op->list = cni_conf_of(s, e);
 	if (!op->list)
 		return -1;
 	op->call = (struct cni_plugin_call){ .list = op->list, .bin_dirs = cni_network_bin_dirs() };
@@ -247,18 +248,19 @@ static int prepare(struct cni_op *op, const struct cni_sandbox *s, struct err *e
 		arena_strdup(op->arena, op->verb == DEL && access(s->netns_path, F_OK) < 0 ? "" : s->netns_path);
 	op->call.args = cni_args(s, op->arena, e);
 	op->capabilities = cni_capabilities(s, e);
-	/* What could not be told at ADD made it fail: DEL goes on without, so that nothing of it can stick. */
+	/* Arguments that plugins cannot be told make ADD fail. DEL runs without them: otherwise the network of such a
+	 * sandbox could never be deleted. */
 	if (op->verb == ADD && (!op->call.args || !op->capabilities))
 		return -1;
 	if (!op->call.args)
 		op->call.args = "IgnoreUnknown=1";
 	op->call.capabilities = op->capabilities;
 	op->host_ports = cni_has_host_port(s);
-	op->call.prev = op->verb == DEL ? cached_result(op, s) : NULL;
+	op->call.prev = op->verb == DEL ? cni_cached_result(op, s) : NULL;
 	return 0;
 }
 
-static struct cni_op *start(enum cni_state verb, const struct cni_sandbox *s, cni_done *done, void *arg)
+static struct cni_op *cni_start(enum cni_state verb, const struct cni_sandbox *s, cni_done *done, void *arg)
 {
 	struct cni_op *op = new_zero(struct cni_op);
 
@@ -269,11 +271,11 @@ static struct cni_op *start(enum cni_state verb, const struct cni_sandbox *s, cn
 	op->sm =
 		(struct sm){ cni_states, verb == ADD ? "cni_add" : "cni_del", arena_strdup(op->arena, s->id), WAITING };
 	op->since_ns = loop_mono_ns();
-	if (prepare(op, s, &op->err) < 0) {
+	if (cni_prepare(op, s, &op->err) < 0) {
 		sm_move(&op->sm, FAILED);
-		timer_set(&op->timer, 0, on_report);
+		timer_set(&op->timer, 0, on_cni_report);
 	} else if (running < PLACES) {
-		begin(op);
+		cni_begin(op);
 	} else {
 		list_append(&waiting, &op->link);
 	}
@@ -282,12 +284,12 @@ static struct cni_op *start(enum cni_state verb, const struct cni_sandbox *s, cn
 
 struct cni_op *cni_add(const struct cni_sandbox *s, cni_done *done, void *arg)
 {
-	return start(ADD, s, done, arg);
+	return cni_start(ADD, s, done, arg);
 }
 
 struct cni_op *cni_del(const struct cni_sandbox *s, cni_done *done, void *arg)
 {
-	return start(DEL, s, done, arg);
+	return cni_start(DEL, s, done, arg);
 }
 
 void cni_cancel(struct cni_op *op)
@@ -296,6 +298,6 @@ void cni_cancel(struct cni_op *op)
 		cni_plugin_cancel(op->plugin);
 	if (list_linked(&op->link))
 		list_drop(&op->link);
-	give_place_back(op);
-	op_free(op);
+	cni_give_place_back(op);
+	cni_op_free(op);
 }

@@ -1,5 +1,6 @@
-/* cni.h - the network of a sandbox by CNI plugins: a conflist's chain, one plugin after the other, its result kept.
+/* cni.h - the network of a sandbox by CNI plugins: the chain of a conflist, one plugin after the other.
  *
+ * Only procs/network.c includes this header: CNI is one kind of network behind procs/network.h.
  * Loopback is not a plugin here: lo comes up with the namespace. portmap does not run for a pod without a hostPort.
  * Spec: CNI 1.1.0 (github.com/containernetworking/cni SPEC.md): sections 3 "execution protocol", 4 "lists", 5
  * "types". */
@@ -18,18 +19,19 @@ struct cni_config {
 	const char *conf_dir;
 };
 
-/* Watches conf_dir by inotify (it may come later): the first *.conflist, *.conf or *.json in lexical order counts, and
- * when that is broken there is no network. `changed` runs when readiness may have changed, never inside this call. cfg
- * is borrowed for ever. */
+/* Watches conf_dir by inotify; the directory may appear later. The first *.conflist, *.conf or *.json in lexical order
+ * counts; when that file is broken there is no network. `changed` runs when readiness may have changed, never inside
+ * this call. cfg is borrowed for ever. */
 void cni_open(const struct cni_config *cfg, void (*changed)(void *arg), void *arg);
 void cni_close(void); /* no operation may be under way */
 
-/* NetworkReady of Status. false: *why is a sentence naming directory or file and fault, valid until the next call:
- * no configuration, a broken one, a plugin program that is missing, or (cniVersion 1.1) a plugin whose STATUS fails. */
+/* NetworkReady of Status. false: *why is a sentence that names the directory or file and the fault, valid until the
+ * next call. Faults: no configuration, a broken configuration, a missing plugin program, or (cniVersion 1.1) a plugin
+ * whose STATUS fails. */
 bool cni_ready(const char **why);
 
 /* The text of today's conflist, to be recorded before ADD begins; borrowed until the next turn. NULL with
- * FAILED_PRECONDITION: there is none, or the program of one of its plugins is missing. */
+ * FAILED_PRECONDITION: there is no conflist, or the program of one of its plugins is missing. */
 const char *cni_conf_now(struct err *e);
 
 struct cni_sandbox { /* strings borrowed for the call */
@@ -45,28 +47,31 @@ struct cni_sandbox { /* strings borrowed for the call */
 };
 
 /* INVALID_ARGUMENT: metadata or annotations that cannot be told to plugins. */
-int cni_check(const struct cni_sandbox *s, struct err *e);
+int cni_check(const struct cni_sandbox *sandbox, struct err *e);
 
 struct cni_result {
-	/* without prefix length, in result order, but the first IPv4 one is first; empty after a failure or DEL */
+	/* without prefix length, in the order of the result, but the first IPv4 address is moved to the front; empty
+	 * after a failure or DEL */
 	struct strings ips;
 	const char *text;    /* JSON of the last plugin's result; "" after a failure or DEL */
 	const char *conf;    /* JSON text of the conflist used */
-	bool left;           /* a failed ADD whose DEL failed too: cni_del() is still due */
+	bool left;           /* ADD failed, and the DEL that undoes it failed too: cni_del() is still due */
 };
 
-/* ADD through the chain; a plugin that fails makes DEL run over the whole chain (errors of that are logged). r lives
- * for the call.
- * Errors: FAILED_PRECONDITION no usable config; INTERNAL with plugin type and its code and msg, or no address for eth0;
- * DEADLINE_EXCEEDED a plugin over 60 s; INVALID_ARGUMENT metadata or annotations that cannot be told to plugins;
- * UNAVAILABLE. */
+/* Runs ADD through the chain. When a plugin fails, DEL runs over the whole chain; errors of that DEL are logged. The
+ * result lives for the call of `done`. Errors:
+ *   FAILED_PRECONDITION  no usable configuration
+ *   INTERNAL             the plugin's type with its code and msg; or no address for eth0
+ *   DEADLINE_EXCEEDED    a plugin ran over 60 s
+ *   INVALID_ARGUMENT     metadata or annotations that cannot be told to plugins
+ *   UNAVAILABLE          no keeper to run a plugin */
 struct cni_op;
-typedef void cni_done(void *arg, const struct err *e, const struct cni_result *r);
-struct cni_op *cni_add(const struct cni_sandbox *s, cni_done *done, void *arg);
+typedef void cni_done(void *arg, const struct err *e, const struct cni_result *result);
+struct cni_op *cni_add(const struct cni_sandbox *sandbox, cni_done *done, void *arg);
 
-/* DEL in reverse order over the whole chain, with the cached result; the first error is reported after all had their
- * turn. A missing netns is fine (netns_path "" or gone). */
-struct cni_op *cni_del(const struct cni_sandbox *s, cni_done *done, void *arg);
-void cni_cancel(struct cni_op *op); /* kills the running plugin; done never runs; cni_del() is then due */
+/* Runs DEL over the whole chain in reverse order, with the cached result. An error does not stop the chain; the first
+ * one is reported at the end. A missing network namespace is no error (netns_path "" or gone). */
+struct cni_op *cni_del(const struct cni_sandbox *sandbox, cni_done *done, void *arg);
+void cni_cancel(struct cni_op *op); /* kills the running plugin; `done` never runs; cni_del() is then due */
 
 #endif

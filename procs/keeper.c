@@ -4,8 +4,9 @@
  *   AWAY ---a new keeper listens---> RETURN ---END---> HERE          RETURN ---channel ends---> AWAY
  *   HELLO ---channel ends---> AWAY (ready with UNAVAILABLE)
  *
- * Waits on: the keeper's messages; in AWAY one timer, as connecting to <state>/keeper.sock is how a new keeper is
- * found. The tables of this file are the truth while the keeper is away: all of them are handed over in RETURN. */
+ * Waits on: the keeper's messages; in AWAY one timer, by which it tries to connect to <state>/keeper.sock until a new
+ * keeper listens there. While the keeper is away the tables of this file are the only copy: RETURN hands all of them to
+ * the new keeper. */
 #include "procs/keeper.h"
 
 #include <errno.h>
@@ -40,8 +41,8 @@ static const struct sm_state keeper_states[] = {
 
 struct held {
 	struct link link;
-	uint64_t tag;    /* of the hold whose answer counts; 0: none is awaited */
-	uint32_t number; /* in the keeper */
+	uint64_t tag;    /* of the last HOLD, whose answer counts; 0: no answer is awaited */
+	uint32_t number; /* of the fd in the keeper */
 	int fd;
 	char name[];
 };
@@ -58,10 +59,10 @@ static struct {
 	const struct namespaces_hooks *namespaces; /* NULL: none was ever asked for */
 	pid_t pid;
 	char *state; /* directory */
-	int lock;    /* <state>/crispd.lock: held for life, never touched */
+	int lock;    /* of <state>/crispd.lock: it stays open as long as crispd lives, which is all its use */
 	uint64_t last_tag;
 	struct timer retry;
-	struct timer tell; /* exits to be told */
+	struct timer tell; /* set while a watch may have to be told of an exit */
 	struct map held_by_name, kept_by_id;
 	struct link held, kept, watches; /* of struct held, kept_entry, exit_watch */
 } keeper = {
@@ -75,7 +76,7 @@ static void send_to_keeper(uint32_t type, uint64_t tag, const struct buf *body, 
 	struct imsg_chan *chan = child_host_chan();
 	struct err e;
 
-	/* UNAVAILABLE: it died this moment; on_gone() comes, and the tables are handed to the next one. */
+	/* UNAVAILABLE: the keeper has just died. on_keeper_gone() follows, and the next keeper gets the tables. */
 	if (chan && imsg_send(chan, type, tag, body, fds, nfds, &e) < 0 && e.code != ERR_UNAVAILABLE)
 		log_error("keeper message=%u error=%s", type, log_quote(e.msg));
 }
@@ -196,7 +197,7 @@ const char *keeper_path(struct arena *a, const char *name)
 	return arena_printf(a, "/proc/%d/fd/%u", keeper.pid, h->number);
 }
 
-static void on_held(struct imsg *m)
+static void on_keeper_held(struct imsg *m)
 {
 	struct get g = get_from(m);
 	const char *name = get_str(&g);
@@ -209,7 +210,7 @@ static void on_held(struct imsg *m)
 	held_put(name, take_fd(&m->fds[0]))->number = number;
 }
 
-static void on_held_at(const struct imsg *m)
+static void on_keeper_held_at(const struct imsg *m)
 {
 	struct get g = get_from(m);
 	uint32_t number = get_u32(&g);
@@ -255,8 +256,8 @@ static struct kept_entry *kept_put(const char *id)
 	return k;
 }
 
-/* One exit a turn of the loop: a watcher may set and clear others. */
-static void on_tell(struct timer *t)
+/* One exit in each turn of the loop, because the callback may set and clear other watches. */
+static void on_keeper_tell(struct timer *t)
 {
 	list_each(it, &keeper.watches) {
 		struct exit_watch *w = container_of(it, struct exit_watch, link);
@@ -267,7 +268,7 @@ static void on_tell(struct timer *t)
 			continue;
 		r = k->kept.exit;
 		list_drop(&w->link);
-		timer_set(t, 0, on_tell);
+		timer_set(t, 0, on_keeper_tell);
 		w->fn(w, &r);
 		return;
 	}
@@ -283,7 +284,7 @@ void keeper_watch_exit(struct exit_watch *w, const char *id,
 	w->fn = fn;
 	list_append(&keeper.watches, &w->link);
 	if (k && k->kept.ended)
-		timer_set(&keeper.tell, 0, on_tell);
+		timer_set(&keeper.tell, 0, on_keeper_tell);
 }
 
 void keeper_unwatch_exit(struct exit_watch *w)
@@ -316,7 +317,7 @@ void keeper_each_report(void (*fn)(void *arg, const struct kept_report *k), void
 }
 
 /* KEEPER_KEPT and KEEPER_EXITED. */
-static void on_kept(struct imsg *m)
+static void on_keeper_kept(struct imsg *m)
 {
 	struct get g = get_from(m);
 	const char *id = get_str(&g);
@@ -340,7 +341,7 @@ static void on_kept(struct imsg *m)
 	if (k->kept.pidfd >= 0)
 		close(take_fd(&k->kept.pidfd));
 	k->kept.exit = (struct exit_record){ k->id, pid, status, at_ns };
-	timer_set(&keeper.tell, 0, on_tell);
+	timer_set(&keeper.tell, 0, on_keeper_tell);
 }
 
 static void send_kept(const struct kept_report *k)
@@ -374,7 +375,7 @@ static void put_sysctls(struct buf *b, const struct pairs *p)
 	put_strv(b, v);
 }
 
-/* "0 100000 65536\n": inside, outside, length. */
+/* "0 100000 65536\n": first id inside, first id outside, length (user_namespaces(7)). */
 static void put_map(struct buf *b, const struct id_mappings *m)
 {
 	struct buf text = { 0 };
@@ -432,7 +433,7 @@ static void on_ns_done(const struct imsg *m)
 
 /* ---- the channel ---- */
 
-static void on_welcome(struct imsg *m)
+static void on_keeper_welcome(struct imsg *m)
 {
 	struct get g = get_from(m);
 	uint32_t version = get_u32(&g), pid = get_u32(&g);
@@ -449,7 +450,7 @@ static void on_welcome(struct imsg *m)
 		keeper.lock = take_fd(&m->fds[0]);
 }
 
-static void on_end(void)
+static void on_keeper_end(void)
 {
 	bool first = keeper.sm.now == HELLO;
 
@@ -464,17 +465,17 @@ static void on_end(void)
 		keeper.events.back(keeper.events.arg);
 }
 
-static void on_message(void *arg, struct imsg *m)
+static void on_keeper_message(void *arg, struct imsg *m)
 {
 	(void)arg;
 	switch (m->type) {
-	case KEEPER_WELCOME: return on_welcome(m);
-	case KEEPER_HELD: return on_held(m);
-	case KEEPER_HELD_AT: return on_held_at(m);
+	case KEEPER_WELCOME: return on_keeper_welcome(m);
+	case KEEPER_HELD: return on_keeper_held(m);
+	case KEEPER_HELD_AT: return on_keeper_held_at(m);
 	case KEEPER_KEPT:
-	case KEEPER_EXITED: return on_kept(m);
+	case KEEPER_EXITED: return on_keeper_kept(m);
 	case KEEPER_NS_DONE: return on_ns_done(m);
-	case KEEPER_END: return on_end();
+	case KEEPER_END: return on_keeper_end();
 	default: log_warn("keeper message=%u unknown", m->type);
 	}
 }
@@ -489,9 +490,9 @@ static void say_hello(enum keeper_hello kind)
 	buf_free(&b);
 }
 
-static void on_retry(struct timer *t);
+static void on_keeper_retry(struct timer *t);
 
-static void on_gone(void *arg)
+static void on_keeper_gone(void *arg)
 {
 	int was = keeper.sm.now;
 
@@ -505,7 +506,7 @@ static void on_gone(void *arg)
 		err_set(&e, ERR_UNAVAILABLE, "the keeper died before it answered");
 		return keeper.events.ready(keeper.events.arg, &e);
 	}
-	timer_set(&keeper.retry, CONNECT_TURN_MS, on_retry);
+	timer_set(&keeper.retry, CONNECT_TURN_MS, on_keeper_retry);
 	if (was == HERE)
 		keeper.events.gone(keeper.events.arg);
 }
@@ -521,16 +522,16 @@ static int connect_to_new(void)
 	return take_fd(&fd);
 }
 
-static void on_retry(struct timer *t)
+static void on_keeper_retry(struct timer *t)
 {
 	int fd = connect_to_new();
 
 	if (fd < 0) {
-		timer_set(t, CONNECT_TURN_MS, on_retry);
+		timer_set(t, CONNECT_TURN_MS, on_keeper_retry);
 		return;
 	}
 	sm_move(&keeper.sm, RETURN);
-	child_host_open(fd, on_message, on_gone, NULL);
+	child_host_open(fd, on_keeper_message, on_keeper_gone, NULL);
 	say_hello(HELLO_SURVIVOR);
 	list_each(it, &keeper.held)
 		send_hold(container_of(it, struct held, link));
@@ -542,7 +543,7 @@ static void on_retry(struct timer *t)
 void keeper_open(int fd, const struct keeper_events *events)
 {
 	keeper.events = *events;
-	child_host_open(fd, on_message, on_gone, NULL);
+	child_host_open(fd, on_keeper_message, on_keeper_gone, NULL);
 	say_hello(HELLO_NEW);
 }
 

@@ -1,10 +1,11 @@
-/* namespaces.c - keeper_namespaces() and its kin; contract in keeper.h.
+/* namespaces.c - keeper_namespaces(), keeper_namespaces_cancel() and keeper_namespaces_drop(); their contract is in
+ * keeper.h.
  *
- *   ASKED ---NS_DONE, or the keeper died---> done          (refused before it was asked: done next turn)
+ *   ASKED ---NS_DONE, or the keeper died---> done          (no keeper to ask: done in the next turn)
  *     +---cancelled---> UNWANTED ---NS_DONE---> dropped again
  *
- * Waits on: the keeper's answer. Pins that a dead keeper may have left, or that are given up while it is away, are
- * dropped through the next one. */
+ * Waits on: the keeper's answer. Pins that a dead keeper may have left, and pins that are dropped while the keeper is
+ * away, are kept in a list for the next keeper. */
 #include "procs/namespaces.h"
 
 #include <stdio.h>
@@ -20,7 +21,7 @@ struct ns_op {
 	uint64_t tag;
 	char *id, *path; /* owned; path NULL: no pin */
 	struct timer timer;
-	ns_done *done; /* NULL: unwanted */
+	ns_done *done; /* NULL: cancelled */
 	void *arg;
 	struct err err; /* meaningful while the timer is set */
 };
@@ -34,7 +35,7 @@ static struct link ops = { &ops, &ops };    /* of struct ns_op.link */
 static struct link pins = { &pins, &pins }; /* of struct pin.link */
 static uint64_t last_tag;
 
-static void op_free(struct ns_op *op)
+static void ns_op_free(struct ns_op *op)
 {
 	list_drop(&op->link);
 	timer_clear(&op->timer);
@@ -43,24 +44,24 @@ static void op_free(struct ns_op *op)
 	free(op);
 }
 
-static void op_end(struct ns_op *op, const struct err *e)
+static void ns_op_end(struct ns_op *op, const struct err *e)
 {
 	ns_done *done = op->done;
 	void *arg = op->arg;
 
 	if (!done && !e)
 		keeper_namespaces_drop(op->id, op->path);
-	op_free(op);
+	ns_op_free(op);
 	if (done)
 		done(arg, e);
 }
 
-static void on_failed(struct timer *t)
+static void on_ns_failed(struct timer *t)
 {
 	struct ns_op *op = container_of(t, struct ns_op, timer);
 	struct err e = op->err;
 
-	op_end(op, &e);
+	ns_op_end(op, &e);
 }
 
 static void namespaces_listen(void);
@@ -77,11 +78,11 @@ struct ns_op *keeper_namespaces(const struct ns_request *r, ns_done *done, void 
 	list_append(&ops, &op->link);
 	namespaces_listen();
 	if (keeper_ns_make(op->tag, r, op->path, &op->err) < 0)
-		timer_set(&op->timer, 0, on_failed);
+		timer_set(&op->timer, 0, on_ns_failed);
 	return op;
 }
 
-/* Now, or when a keeper is there again. */
+/* Drops the pin now, or when a keeper is there again. */
 static void drop_pin(const char *path)
 {
 	struct err e;
@@ -98,7 +99,7 @@ static void drop_pin(const char *path)
 void keeper_namespaces_cancel(struct ns_op *op)
 {
 	if (timer_is_set(&op->timer))
-		return op_free(op);
+		return ns_op_free(op);
 	op->done = NULL;
 }
 
@@ -126,7 +127,7 @@ static void namespaces_on_done(uint64_t tag, enum err_code code, const char *tex
 			continue;
 		if (code != ERR_OK)
 			err_set(&e, code, "%s", text ? text : "no reason given");
-		return op_end(op, code == ERR_OK ? NULL : &e);
+		return ns_op_end(op, code == ERR_OK ? NULL : &e);
 	}
 }
 
@@ -140,7 +141,7 @@ static void namespaces_on_gone(void)
 		if (op->path)
 			drop_pin(op->path);
 		err_set(&op->err, ERR_UNAVAILABLE, "make namespaces: the keeper died meanwhile");
-		timer_set(&op->timer, 0, on_failed);
+		timer_set(&op->timer, 0, on_ns_failed);
 	}
 }
 

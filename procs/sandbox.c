@@ -1,4 +1,4 @@
-/* sandbox.c - see sandbox.h. A map by id for look-ups, a list in creation order for everything that walks. */
+/* sandbox.c - see sandbox.h. A map by id is for look-ups, a list in the order of creation for walks. */
 #include "procs/sandbox.h"
 
 #include <ctype.h>
@@ -67,7 +67,7 @@ void id_random(char out[ID_SIZE])
 {
 	uint8_t raw[(ID_SIZE - 1) / 2];
 
-	/* Up to 256 bytes come whole once the pool is ready, which it is long before a daemon starts (random(7)). */
+	/* Up to 256 bytes come in one piece once the pool is initialized, long before a daemon starts (random(7)). */
 	if (getrandom(raw, sizeof(raw), 0) != (ssize_t)sizeof(raw))
 		abort();
 	for (size_t i = 0; i < sizeof(raw); i++)
@@ -104,14 +104,14 @@ static struct entry *entry_new(const char *id)
 	return n;
 }
 
-/* Walks from the young end: a new one is the youngest, and records come in any order. */
-static void insert(struct entry *n)
+/* Walks from the youngest on: a new sandbox is the youngest, so the walk ends at once. Records come in any order. */
+static void sandbox_insert(struct entry *n)
 {
 	struct link *at = order.prev;
 
 	while (at != &order && container_of(at, struct entry, link)->s.created_at_ns > n->s.created_at_ns)
 		at = at->prev;
-	list_append(at->next, &n->link); /* pushed before the one that follows */
+	list_append(at->next, &n->link); /* appended before at->next: so right behind `at` */
 	map_put(&by_id, n->s.id, &n->s);
 }
 
@@ -129,7 +129,7 @@ struct sandbox *sandbox_new(const struct sandbox_config *config)
 	s->boot_id = arena_strdup(s->arena, sandbox_boot_id());
 	s->dir = arena_printf(s->arena, "%s/sandboxes/%s", cfg.state, s->id);
 	s->hidden = true;
-	insert(n);
+	sandbox_insert(n);
 	return s;
 }
 
@@ -246,9 +246,9 @@ void sandbox_set_str(struct sandbox *s, const char **field, const char *value)
 		*field = arena_strdup(s->arena, value);
 }
 
-/* Of another boot: no process and no namespace of it lives, but an address may still be leased and files may lie
- * about. */
-static void age(struct sandbox *s)
+/* A sandbox of another boot has no process and no namespace any more, but its address may still be leased and its files
+ * may still exist. */
+static void sandbox_age(struct sandbox *s)
 {
 	s->state = SANDBOX_NOTREADY;
 	s->made &= ~(uint32_t)MADE_PAUSE;
@@ -263,13 +263,13 @@ static bool is_id(const char *name)
 	return name[ID_SIZE - 1] == '\0';
 }
 
-static int on_record(void *arg, const char *name, const json_t *j, struct err *e)
+static int on_sandbox_record(void *arg, const char *name, const json_t *j, struct err *e)
 {
 	struct entry *n;
 
 	(void)arg;
 	if (!is_id(name))
-		return err_set(e, ERR_INTERNAL, "its name is no sandbox id");
+		return err_set(e, ERR_INTERNAL, "its name is not a sandbox id");
 	if (map_get(&by_id, name))
 		return 0;
 	n = entry_new(name);
@@ -278,14 +278,14 @@ static int on_record(void *arg, const char *name, const json_t *j, struct err *e
 		return -1;
 	}
 	if (strcmp(n->s.boot_id, sandbox_boot_id()) != 0)
-		age(&n->s);
-	insert(n);
+		sandbox_age(&n->s);
+	sandbox_insert(n);
 	return 0;
 }
 
 int sandboxes_load(struct err *e)
 {
-	return record_each(records, RECORD_VERSION, on_record, NULL, e);
+	return record_each(records, RECORD_VERSION, on_sandbox_record, NULL, e);
 }
 
 bool sandbox_has_pause(const struct sandbox *s)

@@ -22,7 +22,7 @@ static int check_namespaces(const struct ns_options *ns, struct err *e)
 		return err_set(e, ERR_INVALID_ARGUMENT, "namespace_options.ipc: %d %s", (int)ns->ipc, own_or_node);
 	if (ns->pid == NS_TARGET)
 		return err_set(e, ERR_INVALID_ARGUMENT,
-			       "namespace_options.pid: TARGET is for containers, a sandbox has none to join");
+			       "namespace_options.pid: TARGET is for containers; a sandbox has no container to join");
 	if (ns->pid < NS_POD || ns->pid > NS_NODE)
 		return err_set(e, ERR_INVALID_ARGUMENT, "namespace_options.pid: unknown mode %d", (int)ns->pid);
 	return 0;
@@ -31,7 +31,7 @@ static int check_namespaces(const struct ns_options *ns, struct err *e)
 static int check_mapping(const char *what, const struct id_mappings *m, struct err *e)
 {
 	if (m->n != 1)
-		return err_set(e, ERR_INVALID_ARGUMENT, "userns_options.%s: %zu mappings, exactly one is possible",
+		return err_set(e, ERR_INVALID_ARGUMENT, "userns_options.%s: %zu mappings; exactly one is supported",
 			       what, m->n);
 	if (m->at[0].length == 0 || m->at[0].container_id != 0)
 		return err_set(e, ERR_INVALID_ARGUMENT,
@@ -54,7 +54,8 @@ static int check_userns(const struct ns_options *ns, struct err *e)
 	if (ns->userns_mode != NS_POD)
 		return err_set(e, ERR_INVALID_ARGUMENT, "userns_options.mode: %d is neither POD nor NODE",
 			       (int)ns->userns_mode);
-	/* proc and mqueue can be mounted only by who owns the PID and the IPC namespace that they show. */
+	/* The kernel lets a user namespace mount proc and mqueue only if it owns the PID and the IPC namespace shown.
+	 * */
 	if (ns->ipc == NS_NODE || ns->pid == NS_NODE)
 		return err_set(e, ERR_INVALID_ARGUMENT, "userns_options: mode POD with the %s namespace of the node",
 			       ns->ipc == NS_NODE ? "IPC" : "PID");
@@ -71,13 +72,15 @@ static int check_ports(const struct sandbox_config *c, struct err *e)
 			return err_set(e, ERR_INVALID_ARGUMENT, "port_mappings[%zu].protocol: unknown number %d", i,
 				       (int)p->protocol);
 		if (p->container_port < 0 || p->container_port > 65535)
-			return err_set(e, ERR_INVALID_ARGUMENT, "port_mappings[%zu].container_port: %d is no port", i,
+			return err_set(e, ERR_INVALID_ARGUMENT,
+				       "port_mappings[%zu].container_port: %d is not a port number", i,
 				       (int)p->container_port);
 		if (p->host_port < 0 || p->host_port > 65535)
-			return err_set(e, ERR_INVALID_ARGUMENT, "port_mappings[%zu].host_port: %d is no port", i,
-				       (int)p->host_port);
+			return err_set(e, ERR_INVALID_ARGUMENT, "port_mappings[%zu].host_port: %d is not a port number",
+				       i, (int)p->host_port);
 		if (p->host_ip[0] && inet_pton(strchr(p->host_ip, ':') ? AF_INET6 : AF_INET, p->host_ip, raw) != 1)
-			return err_set(e, ERR_INVALID_ARGUMENT, "port_mappings[%zu].host_ip: \"%.64s\" is no address",
+			return err_set(e, ERR_INVALID_ARGUMENT,
+				       "port_mappings[%zu].host_ip: \"%.64s\" is not an IP address",
 				       i, p->host_ip);
 	}
 	return 0;
@@ -106,7 +109,8 @@ int sandbox_check(const struct sandbox_config *c, struct err *e)
 	if (check_namespaces(ns, e) < 0 || check_userns(ns, e) < 0 || check_ports(c, e) < 0)
 		return -1;
 	if (strlen(c->hostname) > HOSTNAME_MAX || has_control(c->hostname))
-		return err_set(e, ERR_INVALID_ARGUMENT, "hostname: \"%.80s\" is longer than %d bytes or no name",
+		return err_set(e, ERR_INVALID_ARGUMENT,
+			       "hostname: \"%.80s\" is longer than %d bytes or has a control character",
 			       c->hostname, HOSTNAME_MAX);
 	if (sandbox_sysctls_check(c, e) < 0)
 		return -1;

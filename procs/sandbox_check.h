@@ -1,4 +1,4 @@
-/* sandbox_check.h - may a sandbox be made as asked? Everything that can be judged before anything is made.
+/* sandbox_check.h - may a sandbox be made as requested? All checks that need nothing to be made first.
  * Spec: CRI v1 api.proto, PodSandboxConfig, NamespaceOption, UserNamespace. */
 #ifndef PROCS_SANDBOX_CHECK_H
 #define PROCS_SANDBOX_CHECK_H
@@ -6,7 +6,7 @@
 #include "procs/cri_config.h"
 #include "reactor/err.h"
 
-/* INVALID_ARGUMENT names the member that contradicts itself or the others; UNIMPLEMENTED: a user namespace. */
-int sandbox_check(const struct sandbox_config *c, struct err *e);
+/* INVALID_ARGUMENT: the text names the member that is wrong or contradicts another one. */
+int sandbox_check(const struct sandbox_config *config, struct err *e);
 
 #endif

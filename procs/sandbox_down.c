@@ -8,11 +8,11 @@
  *                      |                                   |
  *                      +--DEL failed----> FAILED <---------+  (the rest stays: a later DEL may need the namespace)
  *
- * Each step is passed over when `made` does not name it. Waits on: the pause's death (PAUSE), CNI (NETWORK, LEASE).
- * A plugin that was killed half way leaves what its own DEL can stumble over for ever (bridge: an address, but no
- * iptables chain). So where no ADD ever came to its end, LEASE runs DEL again without the namespace, for what is kept
- * outside of it. When that fails too it is only logged once the sandbox is listed: what is broken in this way could
- * otherwise never be removed. */
+ * A step is skipped when `made` does not name its part. Waits on: the pause's death (PAUSE), the network (NETWORK,
+ * LEASE). A CNI plugin that was killed half way can leave a state in which its own DEL fails every time (bridge: an
+ * address, but no iptables chain). So where no ADD ever came to its end, LEASE runs DEL again without the namespace,
+ * for what is kept outside of it. If that fails too and the sandbox is listed, the error is only logged: otherwise a
+ * sandbox that is broken in this way could never be removed. */
 #include "procs/sandbox_down.h"
 
 #include <string.h>
@@ -49,7 +49,7 @@ struct sandbox_down {
 	void *arg;
 };
 
-static void save(const struct sandbox *s)
+static void down_save(const struct sandbox *s)
 {
 	struct err e;
 
@@ -57,7 +57,7 @@ static void save(const struct sandbox *s)
 		log_error("sandbox_record sandbox=%.12s error=%s", s->id, log_quote(e.msg));
 }
 
-static void report(struct sandbox_down *d)
+static void down_report(struct sandbox_down *d)
 {
 	struct sandbox_down o = *d;
 
@@ -66,7 +66,7 @@ static void report(struct sandbox_down *d)
 	o.done(o.arg, o.sm.now == DOWN ? NULL : &o.err);
 }
 
-static void rest_step(struct sandbox_down *d)
+static void down_rest_step(struct sandbox_down *d)
 {
 	struct sandbox *s = d->s;
 	uint32_t left = 0;
@@ -76,30 +76,30 @@ static void rest_step(struct sandbox_down *d)
 		keeper_namespaces_drop(s->id, s->netns_path);
 	if (s->made & MADE_FILES)
 		sandbox_files_remove(s);
-	/* Below a parent of the caller's nothing but the record tells that a group is ours. */
+	/* Below a cgroup_parent only the record tells that the group belongs to crisp, so a busy group stays in it. */
 	if ((s->made & MADE_CGROUP) && !cgroup_pod_remove(s))
 		left = MADE_CGROUP;
 	if (s->made || s->ips.n) {
 		s->made = left;
-		s->ips.n = 0; /* the address may be another pod's now */
-		save(s);
+		s->ips.n = 0; /* another pod may get the address from now on */
+		down_save(s);
 	}
 	sm_move(&d->sm, DOWN);
-	report(d);
+	down_report(d);
 }
 
-/* Listed from now on: its owner can see it and stop it again. */
+/* The sandbox is listed from now on, so that the kubelet can see it and stop it again. */
 static void down_fail(struct sandbox_down *d, const struct err *e)
 {
 	d->err = *e;
 	err_wrap(&d->err, "give back the network of sandbox %.12s", d->s->id);
 	d->s->hidden = false;
-	save(d->s);
+	down_save(d->s);
 	sm_move(&d->sm, FAILED);
-	report(d);
+	down_report(d);
 }
 
-static void on_deleted(void *arg, const struct err *e, bool left)
+static void on_down_deleted(void *arg, const struct err *e, bool left)
 {
 	struct sandbox_down *d = arg;
 	struct sandbox *s = d->s;
@@ -111,32 +111,32 @@ static void on_deleted(void *arg, const struct err *e, bool left)
 			 log_quote(e->msg));
 	if (e && never_up && d->sm.now == NETWORK) {
 		sm_move(&d->sm, LEASE);
-		return network_del(s, NETWORK_OUTSIDE, on_deleted, d);
+		return network_del(s, NETWORK_OUTSIDE, on_down_deleted, d);
 	}
 	if (e && (!never_up || s->hidden))
 		return down_fail(d, e);
 	s->made &= ~(uint32_t)MADE_NETWORK;
-	rest_step(d);
+	down_rest_step(d);
 }
 
-static void network_step(struct sandbox_down *d)
+static void down_network_step(struct sandbox_down *d)
 {
 	sm_move(&d->sm, NETWORK);
 	if (d->s->made & MADE_NETWORK)
-		network_del(d->s, NETWORK_WHOLE, on_deleted, d);
+		network_del(d->s, NETWORK_WHOLE, on_down_deleted, d);
 	else
-		rest_step(d);
+		down_rest_step(d);
 }
 
-static void on_pause_dead(void *arg)
+static void on_down_pause_dead(void *arg)
 {
 	struct sandbox_down *d = arg;
 
 	d->s->made &= ~(uint32_t)MADE_PAUSE;
-	network_step(d);
+	down_network_step(d);
 }
 
-static void on_turn(struct timer *t)
+static void on_down_turn(struct timer *t)
 {
 	struct sandbox_down *d = container_of(t, struct sandbox_down, timer);
 
@@ -146,9 +146,9 @@ static void on_turn(struct timer *t)
 		return down_fail(d, &e);
 	sm_move(&d->sm, PAUSE);
 	if (d->s->made & MADE_PAUSE)
-		sandbox_pause_kill(d->s, on_pause_dead, d);
+		sandbox_pause_kill(d->s, on_down_pause_dead, d);
 	else
-		network_step(d);
+		down_network_step(d);
 }
 
 struct sandbox_down *sandbox_down_start(struct sandbox *s, sandbox_down_done *done, void *arg)
@@ -160,6 +160,6 @@ struct sandbox_down *sandbox_down_start(struct sandbox *s, sandbox_down_done *do
 	d->arg = arg;
 	d->sm = (struct sm){ down_states, "sandbox_down", s->id, BEGIN };
 	sandbox_set_state(s, SANDBOX_NOTREADY);
-	timer_set(&d->timer, 0, on_turn);
+	timer_set(&d->timer, 0, on_down_turn);
 	return d;
 }

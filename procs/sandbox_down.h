@@ -1,7 +1,9 @@
-/* sandbox_down.h - StopPodSandbox below its containers (the caller stopped those): network, pause, namespaces, files,
- * cgroup. Idempotent: does what `made` says is left. A CNI DEL that fails is an error and stays to be retried; a hidden
- * sandbox becomes listed by it. Only where no ADD ever came to its end, and the sandbox is listed already, such an
- * error is logged and passed over. */
+/* sandbox_down.h - gives back a sandbox: pause, network, namespaces, files, cgroup. The caller stopped the containers.
+ *
+ * Idempotent: it gives back what `made` names. A network whose deletion fails is an error; the rest of the sandbox
+ * stays for the next try, and a hidden sandbox becomes listed, so that its owner can try again. There is one exception:
+ * where no ADD ever came to its end and the sandbox was listed before, the error is logged and passed over. A network
+ * of a kind that this version does not know is an error before anything is given back (network.h). */
 #ifndef PROCS_SANDBOX_DOWN_H
 #define PROCS_SANDBOX_DOWN_H
 
@@ -11,7 +13,7 @@
 struct sandbox_down; /* gone once `done` ran */
 typedef void sandbox_down_done(void *arg, const struct err *e);
 
-/* The caller holds s->lane. NOTREADY from the first moment. Runs on: no cancel. */
-struct sandbox_down *sandbox_down_start(struct sandbox *s, sandbox_down_done *done, void *arg);
+/* The caller holds the sandbox's lane. The sandbox is NOTREADY at once. No cancel. */
+struct sandbox_down *sandbox_down_start(struct sandbox *sandbox, sandbox_down_done *done, void *arg);
 
 #endif

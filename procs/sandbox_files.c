@@ -17,7 +17,7 @@ enum { PATH_SIZE = 512, COPY_MAX = 16 << 20 };
 
 static const char *const names[] = { "hostname", "hosts", "resolv.conf", "pause.pid" };
 
-static const char *append(struct arena *a, const char *text, const char *word, const struct strings *values)
+static const char *append_words(struct arena *a, const char *text, const char *word, const struct strings *values)
 {
 	for (size_t i = 0; i < values->n; i++)
 		text = arena_printf(a, "%s%s%s", text, i ? " " : word, values->at[i]);
@@ -26,14 +26,14 @@ static const char *append(struct arena *a, const char *text, const char *word, c
 
 const char *sandbox_resolv_conf(const struct dns_config *dns, struct arena *a)
 {
-	const char *text = append(a, "", "search ", &dns->searches);
+	const char *text = append_words(a, "", "search ", &dns->searches);
 
 	for (size_t i = 0; i < dns->servers.n; i++)
 		text = arena_printf(a, "%snameserver %s\n", text, dns->servers.at[i]);
-	return append(a, text, "options ", &dns->options);
+	return append_words(a, text, "options ", &dns->options);
 }
 
-/* The host's ids of the pod's root. */
+/* The ids on the host to which root of the pod's user namespace is mapped. */
 static uid_t root_uid(const struct sandbox *s)
 {
 	const struct ns_options *ns = &s->config.security.ns;
@@ -48,7 +48,7 @@ static gid_t root_gid(const struct sandbox *s)
 	return ns_has_user(ns) ? ns->gids.at[0].host_id : 0;
 }
 
-static int create(const struct sandbox *s, const char *name, struct err *e)
+static int sandbox_file_create(const struct sandbox *s, const char *name, struct err *e)
 {
 	bool user = ns_has_user(&s->config.security.ns);
 	char path[PATH_SIZE];
@@ -56,7 +56,7 @@ static int create(const struct sandbox *s, const char *name, struct err *e)
 
 	snprintf(path, sizeof(path), "%s/%s", s->dir, name);
 	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
-	/* fchmod: whatever our umask is, every user of the pod reads it */
+	/* fchmod, because the umask may be stricter: every user of the pod must be able to read the file. */
 	if (fd >= 0 && fchmod(fd, 0644) == 0 && (!user || fchown(fd, root_uid(s), root_gid(s)) == 0) &&
 	    selinux_label_fd(fd, s->mount_label) == 0)
 		return fd;
@@ -65,9 +65,9 @@ static int create(const struct sandbox *s, const char *name, struct err *e)
 	return err_os(e, ERR_INTERNAL, "make %s", path);
 }
 
-static int put_text(const struct sandbox *s, const char *name, const char *text, struct err *e)
+static int sandbox_file_text(const struct sandbox *s, const char *name, const char *text, struct err *e)
 {
-	auto_fd int fd = create(s, name, e);
+	auto_fd int fd = sandbox_file_create(s, name, e);
 
 	if (fd < 0)
 		return -1;
@@ -76,9 +76,9 @@ static int put_text(const struct sandbox *s, const char *name, const char *text,
 	return 0;
 }
 
-static int put_copy(const struct sandbox *s, const char *name, const char *from, struct err *e)
+static int sandbox_file_copy(const struct sandbox *s, const char *name, const char *from, struct err *e)
 {
-	auto_fd int to = create(s, name, e), fd = -1;
+	auto_fd int to = sandbox_file_create(s, name, e), fd = -1;
 	struct stat st;
 	char bytes[16384];
 	ssize_t n = 0;
@@ -105,7 +105,7 @@ static int mount_shm(const struct sandbox *s, struct err *e)
 
 	snprintf(path, sizeof(path), "%s/shm", s->dir);
 	n = snprintf(options, sizeof(options), "mode=1777,size=65536k,uid=%u,gid=%u", root_uid(s), root_gid(s));
-	if (*s->mount_label) /* quoted: it has a comma */
+	if (*s->mount_label) /* quoted, because a label contains a comma */
 		snprintf(options + n, sizeof(options) - (size_t)n, ",context=\"%s\"", s->mount_label);
 	if (mkdir(path, 0711) < 0 && errno != EEXIST)
 		return err_os(e, ERR_INTERNAL, "make %s", path);
@@ -114,8 +114,8 @@ static int mount_shm(const struct sandbox *s, struct err *e)
 	return 0;
 }
 
-/* <state>/sandboxes, then the sandbox's own. */
-static int make_dir(const struct sandbox *s, struct err *e)
+/* Makes <state>/sandboxes, then the sandbox's own directory. */
+static int sandbox_make_dir(const struct sandbox *s, struct err *e)
 {
 	char parent[PATH_SIZE];
 	char *slash;
@@ -136,14 +136,15 @@ int sandbox_files_make(const struct sandbox *s, const struct sandbox_files *f, s
 {
 	struct arena *a = arena_new();
 	const char *dns = s->config.dns.set ? sandbox_resolv_conf(&s->config.dns, a) : "";
-	int ret = make_dir(s, e);
+	int ret = sandbox_make_dir(s, e);
 
 	if (ret == 0)
-		ret = put_text(s, "hostname", arena_printf(a, "%s\n", f->hostname), e);
+		ret = sandbox_file_text(s, "hostname", arena_printf(a, "%s\n", f->hostname), e);
 	if (ret == 0)
-		ret = put_copy(s, "hosts", f->hosts, e);
+		ret = sandbox_file_copy(s, "hosts", f->hosts, e);
 	if (ret == 0)
-		ret = dns[0] ? put_text(s, "resolv.conf", dns, e) : put_copy(s, "resolv.conf", f->resolv_conf, e);
+		ret = dns[0] ? sandbox_file_text(s, "resolv.conf", dns, e)
+			     : sandbox_file_copy(s, "resolv.conf", f->resolv_conf, e);
 	if (ret == 0 && s->config.security.ns.ipc != NS_NODE)
 		ret = mount_shm(s, e);
 	arena_free(a);
@@ -167,7 +168,7 @@ int sandbox_files_label(const struct sandbox *s, const char *label, struct err *
 
 const char *sandbox_files_pidfile(const struct sandbox *s, struct arena *a, struct err *e)
 {
-	auto_fd int fd = create(s, "pause.pid", e);
+	auto_fd int fd = sandbox_file_create(s, "pause.pid", e);
 
 	return fd < 0 ? NULL : arena_printf(a, "%s/pause.pid", s->dir);
 }
@@ -177,7 +178,7 @@ void sandbox_files_remove(const struct sandbox *s)
 	char path[PATH_SIZE];
 
 	snprintf(path, sizeof(path), "%s/shm", s->dir);
-	/* Lazily: a container's copy of the mount may still be on its way out. */
+	/* MNT_DETACH: the mount namespace of a dead container may still hold a copy of the mount for a moment. */
 	if (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 && errno != EINVAL && errno != ENOENT)
 		log_warn("sandbox_files umount=%s error=%s", path, log_quote(strerror(errno)));
 	rmdir(path);

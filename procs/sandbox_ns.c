@@ -20,7 +20,7 @@ static bool netns_pinned(const struct sandbox *s)
 	return statfs(s->netns_path, &fs) == 0 && fs.f_type == NSFS_MAGIC;
 }
 
-static const char *held_path(const struct sandbox *s, const char *kind, struct arena *a, struct err *e)
+static const char *sandbox_held_path(const struct sandbox *s, const char *kind, struct arena *a, struct err *e)
 {
 	const char *path = keeper_path(a, arena_printf(a, "sandbox/%s/%s", s->id, kind));
 
@@ -39,18 +39,18 @@ int sandbox_namespaces(const struct sandbox *s, struct arena *a, struct spec_nam
 			return err_set(e, ERR_INTERNAL, "the network namespace of sandbox %.12s is gone from %s", s->id,
 				       s->netns_path);
 		out->net = arena_strdup(a, s->netns_path);
-		out->uts = held_path(s, "uts", a, e);
+		out->uts = sandbox_held_path(s, "uts", a, e);
 	}
 	if (ns->ipc != NS_NODE)
-		out->ipc = held_path(s, "ipc", a, e);
+		out->ipc = sandbox_held_path(s, "ipc", a, e);
 	if (ns_has_user(ns))
-		out->user = held_path(s, "user", a, e);
+		out->user = sandbox_held_path(s, "user", a, e);
 	if (!out->uts || !out->ipc || !out->user)
 		return -1;
 	if (!sandbox_has_pause(s))
 		return 0;
 	if (!s->pause_pid)
-		return err_set(e, ERR_INTERNAL, "the pause of sandbox %.12s is dead, and its PID namespace with it",
+		return err_set(e, ERR_INTERNAL, "the pause of sandbox %.12s is dead, so its PID namespace is gone",
 			       s->id);
 	out->pid = arena_printf(a, "/proc/%d/ns/pid", (int)s->pause_pid);
 	return 0;
@@ -78,7 +78,7 @@ bool sandbox_adopt(struct sandbox *s)
 	const struct ns_options *ns = &s->config.security.ns;
 	const char *lost = NULL;
 
-	/* First the pause: it is where the others are found again. */
+	/* First the pause: sandbox_regain() takes lost namespaces from it. */
 	if (sandbox_has_pause(s) && !sandbox_pause_adopt(s))
 		lost = "pause";
 	else if (ns->network != NS_NODE && (!netns_pinned(s) || !sandbox_regain(s, "uts")))

@@ -11,7 +11,7 @@
 /* The paths that the OCI runtime joins for a container of this sandbox. Strings in the arena; "" for the host's.
  * INTERNAL when a namespace is gone. */
 struct spec_namespaces;
-int sandbox_namespaces(const struct sandbox *sandbox, struct arena *a, struct spec_namespaces *out, struct err *e);
+int sandbox_namespaces(const struct sandbox *sandbox, struct arena *arena, struct spec_namespaces *out, struct err *e);
 
 /* The fd of its user namespace, borrowed; -1: it has none of its own, or that one is gone (sandbox_namespaces()
  * tells). */

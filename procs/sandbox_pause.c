@@ -1,7 +1,8 @@
-/* sandbox_pause.c - see sandbox_pause.h. One watch per running pause; a kill is another short wait for the same death.
+/* sandbox_pause.c - see sandbox_pause.h. Each running pause has one watch; a kill drops the watch and waits for the
+ * death itself.
  *
- * A pause that outlived both daemons is no child of the keeper's and unknown to it: it is found again by its pid and
- * the time it began, and its death is told by a pidfd of our own. */
+ * A pause that outlived both daemons is not a child of the new keeper, which does not know it. crispd finds it again by
+ * pid and start time, and learns of its death by a pidfd of its own. */
 #include "procs/sandbox_pause.h"
 
 #include <fcntl.h>
@@ -27,8 +28,8 @@ enum { DEATH_MS = 2000, LAUNCH_MS = 10000, KINDS = 4 };
 struct pause {
 	struct exit_watch exit;
 	struct fd_watch own;     /* of pidfd */
-	int pidfd;               /* of one that the keeper does not know; -1 */
-	struct sandbox *sandbox; /* outlives it: sandbox_down kills the pause first */
+	int pidfd;               /* of a pause that the keeper does not know; else -1 */
+	struct sandbox *sandbox; /* outlives this: sandbox_down kills the pause first */
 };
 
 struct starting {
@@ -37,13 +38,13 @@ struct starting {
 	sandbox_pause_done *done;
 	void *arg;
 	struct err err;
-	struct timer timer; /* a failure before there was a child */
+	struct timer timer; /* reports a failure before there was a child */
 };
 
 struct killing {
 	struct exit_watch exit;
 	struct fd_watch own; /* of pidfd */
-	int pidfd;           /* of one that the keeper does not know; -1 */
+	int pidfd;           /* of a pause that the keeper does not know; else -1 */
 	struct timer timer;
 	char id[ID_SIZE];
 	void (*done)(void *arg);
@@ -52,13 +53,13 @@ struct killing {
 
 static struct map watched; /* by sandbox id, of struct pause */
 
-static const char *keep_id(const struct sandbox *s, char out[72])
+static const char *pause_keep_id(const struct sandbox *s, char out[72])
 {
 	snprintf(out, 72, "pause/%s", s->id);
 	return out;
 }
 
-static void unwatch(struct sandbox *s)
+static void pause_unwatch(struct sandbox *s)
 {
 	struct pause *p = map_drop(&watched, s->id);
 
@@ -71,60 +72,60 @@ static void unwatch(struct sandbox *s)
 	free(p);
 }
 
-static void died(struct sandbox *s, int status)
+static void pause_died(struct sandbox *s, int status)
 {
 	char id[72];
 
 	log_warn("sandbox_pause_died sandbox=%.12s pid=%d status=%s", s->id, (int)s->pause_pid,
 		 log_quote(status < 0 ? "unknown" : child_status_text(status)));
 	s->pause_pid = 0;
-	unwatch(s);
+	pause_unwatch(s);
 	sandbox_set_state(s, SANDBOX_NOTREADY);
-	keeper_ask_forget(keep_id(s, id));
+	keeper_ask_forget(pause_keep_id(s, id));
 }
 
-static void on_death(struct exit_watch *w, const struct exit_record *r)
+static void on_pause_death(struct exit_watch *w, const struct exit_record *r)
 {
-	died(container_of(w, struct pause, exit)->sandbox, r->status);
+	pause_died(container_of(w, struct pause, exit)->sandbox, r->status);
 }
 
-static void on_own_death(struct fd_watch *w, int events)
+static void on_pause_own_death(struct fd_watch *w, int events)
 {
 	(void)events;
-	died(container_of(w, struct pause, own)->sandbox, -1);
+	pause_died(container_of(w, struct pause, own)->sandbox, -1);
 }
 
-/* pidfd -1: the keeper knows it. Else it is taken. */
-static void watch(struct sandbox *s, int pidfd)
+/* pidfd -1: the keeper knows the pause. Else takes pidfd. */
+static void pause_watch(struct sandbox *s, int pidfd)
 {
 	struct pause *p = new_zero(struct pause);
 	char id[72];
 
-	unwatch(s);
+	pause_unwatch(s);
 	p->sandbox = s;
 	p->pidfd = pidfd;
 	map_put(&watched, s->id, p);
 	if (pidfd < 0)
-		keeper_watch_exit(&p->exit, keep_id(s, id), on_death);
+		keeper_watch_exit(&p->exit, pause_keep_id(s, id), on_pause_death);
 	else
-		fd_watch_set(&p->own, pidfd, FD_READ, on_own_death);
+		fd_watch_set(&p->own, pidfd, FD_READ, on_pause_own_death);
 }
 
 bool sandbox_pause_adopt(struct sandbox *s)
 {
 	char id[72];
-	const struct kept_report *k = keeper_report(keep_id(s, id));
+	const struct kept_report *k = keeper_report(pause_keep_id(s, id));
 	int pidfd = k ? -1 : pidstat_open(s->pause_pid, s->pause_start_ticks);
 
 	if (k ? k->ended || k->pid != s->pause_pid : pidfd < 0)
 		return false;
 	if (!k)
 		log_info("sandbox_pause_regained sandbox=%.12s pid=%d", s->id, (int)s->pause_pid);
-	watch(s, pidfd);
+	pause_watch(s, pidfd);
 	return true;
 }
 
-static void report(struct starting *st, const struct err *e)
+static void pause_report(struct starting *st, const struct err *e)
 {
 	sandbox_pause_done *done = st->done;
 	void *arg = st->arg;
@@ -135,16 +136,16 @@ static void report(struct starting *st, const struct err *e)
 	done(arg, e);
 }
 
-static void on_not_started(struct timer *t)
+static void on_pause_not_started(struct timer *t)
 {
 	struct starting *st = container_of(t, struct starting, timer);
 	struct err e = st->err;
 
-	report(st, &e);
+	pause_report(st, &e);
 }
 
-/* Should it fail, the pause is the sandbox's already and goes with it. */
-static void on_adopted(void *arg, const struct err *e)
+/* After a failure the pause runs and is in the sandbox; sandbox_down kills it with the rest. */
+static void on_pause_adopted(void *arg, const struct err *e)
 {
 	struct starting *st = arg;
 	struct err died;
@@ -153,10 +154,10 @@ static void on_adopted(void *arg, const struct err *e)
 		err_set(&died, ERR_INTERNAL, "the pause of sandbox %.12s died at once", st->sandbox->id);
 		e = &died;
 	}
-	report(st, e);
+	pause_report(st, e);
 }
 
-static void on_started(void *arg, const struct err *e, struct child_result *r)
+static void on_pause_started(void *arg, const struct err *e, struct child_result *r)
 {
 	struct starting *st = arg;
 	struct pidstat begun = { 0 };
@@ -168,21 +169,21 @@ static void on_started(void *arg, const struct err *e, struct child_result *r)
 		else
 			err_set(&mine, ERR_INTERNAL, "%s", child_status_text(r->status));
 		err_wrap(&mine, "start the pause");
-		return report(st, &mine);
+		return pause_report(st, &mine);
 	}
 	st->sandbox->pause_pid = r->pid;
-	pidstat_read(r->pid, &begun); /* of one that is dead already the watch tells */
+	pidstat_read(r->pid, &begun); /* fails if the pause is dead already: then the watch reports the death */
 	st->sandbox->pause_start_ticks = begun.start_ticks;
-	watch(st->sandbox, -1);
-	cgroup_pod_adopt(st->sandbox, r->pid, on_adopted, st);
+	pause_watch(st->sandbox, -1);
+	cgroup_pod_adopt(st->sandbox, r->pid, on_pause_adopted, st);
 }
 
-static int join(struct starting *st, struct child_spec *spec, struct err *e)
+static int pause_join_group(struct starting *st, struct child_spec *spec, struct err *e)
 {
 	const char *leaf = cgroup_pause_path(st->arena, st->sandbox->cgroup, st->sandbox->id);
 
 	if (cgroup_unit(leaf))
-		return 0; /* a scope is put around a process that runs */
+		return 0; /* systemd makes the scope around the running process: on_pause_started() */
 	if (cgroup_make_leaf(leaf, e) < 0)
 		return -1;
 	spec->join_tasks = cgroup_tasks(st->arena, leaf);
@@ -192,7 +193,7 @@ static int join(struct starting *st, struct child_spec *spec, struct err *e)
 	return spec->join_cgroup_fd < 0 ? -1 : 0;
 }
 
-static int enter(struct starting *st, int fds[KINDS], size_t *n, struct err *e)
+static int pause_enter(struct starting *st, int fds[KINDS], size_t *n, struct err *e)
 {
 	const struct ns_options *ns = &st->sandbox->config.security.ns;
 	const bool own[KINDS] = { ns->network != NS_NODE, ns->ipc != NS_NODE, ns->network != NS_NODE, ns_has_user(ns) };
@@ -209,9 +210,10 @@ static int enter(struct starting *st, int fds[KINDS], size_t *n, struct err *e)
 	return 0;
 }
 
-/* The pod's user namespace has to own the PID namespace, or nobody in the pod could mount proc: so the pause makes both
- * inside, and tells the pid that it has outside. */
-static int launch(struct starting *st, const char *argv[4], struct child_spec *spec, struct err *e)
+/* The pod's user namespace has to own the PID namespace; else no process of the pod could mount proc. So the pause
+ * itself makes the PID and the mount namespace inside the user namespace, and writes the pid that it has outside into a
+ * file. */
+static int pause_launch(struct starting *st, const char *argv[4], struct child_spec *spec, struct err *e)
 {
 	if (!ns_has_user(&st->sandbox->config.security.ns))
 		return 0;
@@ -223,8 +225,8 @@ static int launch(struct starting *st, const char *argv[4], struct child_spec *s
 	return spec->pidfile ? 0 : -1;
 }
 
-/* As containerd has it the pause of a privileged pod bears no label of the pod's. */
-static const char *const *environment(struct starting *st)
+/* As in containerd, the pause of a privileged pod does not get the pod's label. */
+static const char *const *pause_environment(struct starting *st)
 {
 	const struct sandbox *s = st->sandbox;
 	const char **env = arena_zalloc(st->arena, 3 * sizeof(*env));
@@ -250,18 +252,18 @@ void sandbox_pause_start(struct sandbox *s, const char *program, sandbox_pause_d
 	st->done = done;
 	st->arg = arg;
 	spec.enter = fds;
-	spec.envp = environment(st);
-	spec.keep_id = keep_id(s, id);
-	if (join(st, &spec, &st->err) < 0 || enter(st, fds, &spec.nenter, &st->err) < 0 ||
-	    launch(st, argv, &spec, &st->err) < 0)
-		timer_set(&st->timer, 0, on_not_started);
+	spec.envp = pause_environment(st);
+	spec.keep_id = pause_keep_id(s, id);
+	if (pause_join_group(st, &spec, &st->err) < 0 || pause_enter(st, fds, &spec.nenter, &st->err) < 0 ||
+	    pause_launch(st, argv, &spec, &st->err) < 0)
+		timer_set(&st->timer, 0, on_pause_not_started);
 	else
-		child_start(&spec, on_started, st);
+		child_start(&spec, on_pause_started, st);
 	if (spec.join_cgroup_fd > 0)
 		close(spec.join_cgroup_fd);
 }
 
-static void dead(struct killing *k)
+static void pause_kill_done(struct killing *k)
 {
 	void (*done)(void *arg) = k->done;
 	void *arg = k->arg;
@@ -278,50 +280,50 @@ static void dead(struct killing *k)
 	done(arg);
 }
 
-static void on_killed(struct exit_watch *w, const struct exit_record *r)
+static void on_pause_killed(struct exit_watch *w, const struct exit_record *r)
 {
 	(void)r;
-	dead(container_of(w, struct killing, exit));
+	pause_kill_done(container_of(w, struct killing, exit));
 }
 
-static void on_own_killed(struct fd_watch *w, int events)
+static void on_pause_own_killed(struct fd_watch *w, int events)
 {
 	(void)events;
-	dead(container_of(w, struct killing, own));
+	pause_kill_done(container_of(w, struct killing, own));
 }
 
-static void on_patience(struct timer *t)
+static void on_pause_kill_late(struct timer *t)
 {
 	struct killing *k = container_of(t, struct killing, timer);
 
 	log_warn("sandbox_pause_lives sandbox=%.12s waited_ms=%d", k->id, DEATH_MS);
-	dead(k);
+	pause_kill_done(k);
 }
 
-static void on_none(struct timer *t)
+static void on_pause_none(struct timer *t)
 {
-	dead(container_of(t, struct killing, timer));
+	pause_kill_done(container_of(t, struct killing, timer));
 }
 
 void sandbox_pause_kill(struct sandbox *s, void (*done)(void *arg), void *arg)
 {
 	struct killing *k = new_zero(struct killing);
 	char id[72];
-	const struct kept_report *kept = keeper_report(keep_id(s, id));
+	const struct kept_report *kept = keeper_report(pause_keep_id(s, id));
 	int pidfd = kept && !kept->ended ? kept->pidfd : -1;
 
-	unwatch(s);
+	pause_unwatch(s);
 	k->pidfd = kept ? -1 : pidstat_open(s->pause_pid, s->pause_start_ticks);
 	s->pause_pid = 0;
 	snprintf(k->id, sizeof(k->id), "%s", s->id);
 	k->done = done;
 	k->arg = arg;
 	if (pidfd < 0 && k->pidfd < 0)
-		return timer_set(&k->timer, 0, on_none);
+		return timer_set(&k->timer, 0, on_pause_none);
 	syscall(SYS_pidfd_send_signal, kept ? pidfd : k->pidfd, SIGKILL, NULL, 0);
 	if (kept)
-		keeper_watch_exit(&k->exit, id, on_killed);
+		keeper_watch_exit(&k->exit, id, on_pause_killed);
 	else
-		fd_watch_set(&k->own, k->pidfd, FD_READ, on_own_killed);
-	timer_set(&k->timer, DEATH_MS, on_patience);
+		fd_watch_set(&k->own, k->pidfd, FD_READ, on_pause_own_killed);
+	timer_set(&k->timer, DEATH_MS, on_pause_kill_late);
 }

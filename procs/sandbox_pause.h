@@ -1,23 +1,22 @@
-/* sandbox_pause.h - the pause of a sandbox whose containers share one PID namespace: started, watched, killed.
- * The keeper keeps it as "pause/<sandbox id>"; its death makes the sandbox NOTREADY. */
+/* sandbox_pause.h - starts, watches and kills the pause: pid 1 of a sandbox whose containers share one PID namespace
+ * (sandbox_has_pause()). The keeper keeps the process as "pause/<sandbox id>"; its death makes the sandbox NOTREADY. */
 #ifndef PROCS_SANDBOX_PAUSE_H
 #define PROCS_SANDBOX_PAUSE_H
 
 #include "procs/sandbox.h"
 #include "reactor/err.h"
 
-/* Starts it in the sandbox's namespaces and a cgroup of its own below the sandbox's. e NULL: s->pause_pid is set, and
- * it is watched.
- * Errors: INTERNAL, UNAVAILABLE; nothing runs then. `done` runs exactly once, never inside the call; it runs on: no
- * cancel. */
+/* Starts the pause in the sandbox's namespaces and in its own cgroup below the sandbox's. On success sandbox->pause_pid
+ * is set and the pause is watched. Errors: INTERNAL, UNAVAILABLE; sandbox_down.c kills what may run then. `done` runs
+ * exactly once, never inside the call. No cancel. */
 typedef void sandbox_pause_done(void *arg, const struct err *e);
-void sandbox_pause_start(struct sandbox *s, const char *program, sandbox_pause_done *done, void *arg);
+void sandbox_pause_start(struct sandbox *sandbox, const char *program, sandbox_pause_done *done, void *arg);
 
-/* Watches the one that runs since before our restart; false: it is gone. */
-bool sandbox_pause_adopt(struct sandbox *s);
+/* After a restart of crispd: watches the pause that still runs. false: it is gone. */
+bool sandbox_pause_adopt(struct sandbox *sandbox);
 
-/* SIGKILL; `done` when it is dead (a missing one is), or after 2 s, when the kernel still tears it down, which is
- * logged. */
-void sandbox_pause_kill(struct sandbox *s, void (*done)(void *arg), void *arg);
+/* Sends SIGKILL. `done` runs, never inside the call, when the pause is dead; a missing pause counts as dead. After 2 s
+ * `done` runs all the same: the kernel still tears the process down, and a warning is logged. */
+void sandbox_pause_kill(struct sandbox *sandbox, void (*done)(void *arg), void *arg);
 
 #endif

@@ -1,5 +1,4 @@
-/* sandbox_regain.c - see sandbox_regain.h. The network namespace needs none of this: it is pinned in the file
- * system. */
+/* sandbox_regain.c - see sandbox_regain.h. The network namespace is not among them: it is pinned in the file system. */
 #include "procs/sandbox_regain.h"
 
 #include <fcntl.h>
@@ -14,8 +13,8 @@
 #include "reactor/log.h"
 #include "reactor/own.h"
 
-/* Its cgroup bears its id: a pid that was given to another process since does not pass. */
-static bool is_process_of(const struct container *c)
+/* The container's id is part of the name of its cgroup, so a process that got the same pid later is not accepted. */
+static bool regain_is_process_of(const struct container *c)
 {
 	char path[64], line[1024];
 	auto_file FILE *f = NULL;
@@ -36,8 +35,9 @@ static int open_namespace(pid_t pid, const char *which)
 	return open(path, O_RDONLY | O_CLOEXEC);
 }
 
-/* The pause lives in all of them, but no other process may have got its pid when they were opened. */
-static bool take_from_pause(const struct sandbox *s, const char *which, const char *name)
+/* The pause lives in all namespaces of the sandbox. The signal 0 at the end proves that it still lived when its
+ * namespace was opened, so that no other process with the same pid was taken for it. */
+static bool regain_from_pause(const struct sandbox *s, const char *which, const char *name)
 {
 	auto_fd int pidfd = pidstat_open(s->pause_pid, s->pause_start_ticks);
 	auto_fd int fd = pidfd < 0 ? -1 : open_namespace(s->pause_pid, which);
@@ -49,15 +49,15 @@ static bool take_from_pause(const struct sandbox *s, const char *which, const ch
 	return true;
 }
 
-static bool take_from(const struct container *c, const char *which, const char *name)
+static bool regain_from_container(const struct container *c, const char *which, const char *name)
 {
 	auto_fd int fd = -1;
 
-	if (c->state != CONTAINER_RUNNING || c->pid <= 0 || !is_process_of(c))
+	if (c->state != CONTAINER_RUNNING || c->pid <= 0 || !regain_is_process_of(c))
 		return false;
 	fd = open_namespace(c->pid, which);
-	/* Between the look and the open another process may have got the pid. */
-	if (fd < 0 || !is_process_of(c))
+	/* Asked again: between the first check and open() another process may have got the pid. */
+	if (fd < 0 || !regain_is_process_of(c))
 		return false;
 	keeper_ask_hold(name, fd);
 	log_info("namespace_regained sandbox=%.12s which=%s container=%.12s", c->sandbox->id, which, c->id);
@@ -69,10 +69,10 @@ bool sandbox_regain(const struct sandbox *s, const char *which)
 	char name[ID_SIZE + 16];
 
 	snprintf(name, sizeof(name), "sandbox/%s/%s", s->id, which);
-	if (keeper_copy(name) >= 0 || take_from_pause(s, which, name))
+	if (keeper_copy(name) >= 0 || regain_from_pause(s, which, name))
 		return true;
 	list_each(it, &s->containers)
-		if (take_from(container_of(it, struct container, of_sandbox), which, name))
+		if (regain_from_container(container_of(it, struct container, of_sandbox), which, name))
 			return true;
 	return false;
 }

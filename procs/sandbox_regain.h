@@ -1,5 +1,5 @@
-/* sandbox_regain.h - namespaces of a sandbox whose keeper ended, taken again from its pause or a
- * container, which live in them. */
+/* sandbox_regain.h - takes the namespaces of a sandbox again after their keeper ended: from the pause or from a
+ * container, which still live in them. */
 #ifndef PROCS_SANDBOX_REGAIN_H
 #define PROCS_SANDBOX_REGAIN_H
 
@@ -7,7 +7,7 @@
 
 #include "procs/sandbox.h"
 
-/* which: "ipc", "uts" or "user". True when the keeper holds sandbox/<id>/<which>, as before or from now on. */
-bool sandbox_regain(const struct sandbox *s, const char *which);
+/* which: "ipc", "uts" or "user". True: the keeper holds sandbox/<id>/<which>, because it did before or from now on. */
+bool sandbox_regain(const struct sandbox *sandbox, const char *which);
 
 #endif

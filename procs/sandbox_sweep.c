@@ -1,5 +1,5 @@
-/* sandbox_sweep.c - see sandbox_sweep.h. netns_dir is not searched: other runtimes, and other instances of this one,
- * pin there too. */
+/* sandbox_sweep.c - see sandbox_sweep.h. netns_dir is not searched: other runtimes and other instances of crisp pin
+ * their namespaces there too. */
 #include "procs/sandbox_sweep.h"
 
 #include <ctype.h>
@@ -27,7 +27,7 @@ struct orphan {
 	char id[ID_SIZE], netns_path[512];
 };
 
-static void note(struct orphans *o, const char *id, size_t len)
+static void orphan_note(struct orphans *o, const char *id, size_t len)
 {
 	const char *copy = arena_strndup(o->arena, id, len);
 
@@ -41,15 +41,15 @@ static void note(struct orphans *o, const char *id, size_t len)
 }
 
 /* "sandbox/<id>/net" */
-static void on_held(void *arg, const char *name, int fd)
+static void on_orphan_held(void *arg, const char *name, int fd)
 {
 	const char *id = name + strlen("sandbox/");
 
 	(void)fd;
-	note(arg, id, strcspn(id, "/"));
+	orphan_note(arg, id, strcspn(id, "/"));
 }
 
-static void on_deleted(void *arg, const struct err *e, bool left)
+static void on_orphan_deleted(void *arg, const struct err *e, bool left)
 {
 	struct orphan *n = arg;
 
@@ -60,17 +60,17 @@ static void on_deleted(void *arg, const struct err *e, bool left)
 	free(n);
 }
 
-/* The id and the pin are all that is known: enough for a DEL by today's configuration to give an address back. */
+/* Only the id and the pin are known. That is enough for a DEL with today's configuration to give an address back. */
 static void sweep_namespaces(struct orphans *o)
 {
-	keeper_each_copy("sandbox/", on_held, o);
+	keeper_each_copy("sandbox/", on_orphan_held, o);
 	for (size_t i = 0; i < o->n; i++) {
 		struct orphan *n = new_zero(struct orphan);
 
 		log_warn("orphan namespaces=%.12s", o->at[i]);
 		snprintf(n->id, sizeof(n->id), "%s", o->at[i]);
 		snprintf(n->netns_path, sizeof(n->netns_path), "%s/crisp-%s", sandboxes_config()->netns_dir, n->id);
-		network_del_orphan(n->id, n->netns_path, on_deleted, n);
+		network_del_orphan(n->id, n->netns_path, on_orphan_deleted, n);
 	}
 }
 
@@ -81,7 +81,7 @@ static void sweep_files(struct orphans *o)
 	struct dirent *entry;
 
 	while (d && (entry = readdir(d)))
-		note(o, entry->d_name, strlen(entry->d_name));
+		orphan_note(o, entry->d_name, strlen(entry->d_name));
 	for (size_t i = 0; i < o->n; i++) {
 		struct sandbox gone = { .dir = arena_printf(o->arena, "%s/%s", dir, o->at[i]) };
 

@@ -1,4 +1,5 @@
-/* sandbox_sweep.h - recovery: what is there of sandboxes that no record names, because the record could not be read. */
+/* sandbox_sweep.h - recovery: gives back what exists of sandboxes that no record names, because their record could not
+ * be read. */
 #ifndef PROCS_SANDBOX_SWEEP_H
 #define PROCS_SANDBOX_SWEEP_H
 

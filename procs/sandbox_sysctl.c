@@ -13,8 +13,8 @@
 
 enum { SYSCTL_MAX = 200 };
 
-/* sysctl(8): the first separator says which of "." and "/" separates. `out` gets the name with dots. */
-static bool dotted(const char *name, char out[SYSCTL_MAX])
+/* sysctl(8): the first of "." and "/" in a name is its separator. `out` gets the name with dots as separators. */
+static bool sysctl_dotted(const char *name, char out[SYSCTL_MAX])
 {
 	bool swap = name[strcspn(name, "./")] == '/';
 	size_t i;
@@ -25,12 +25,13 @@ static bool dotted(const char *name, char out[SYSCTL_MAX])
 			return false;
 	}
 	out[i] = '\0';
-	/* After the swap a "/" stands for a dot inside a name; an empty part or a leading separator would climb. */
+	/* After the swap "/" stands for a dot inside a component. An empty component or a leading separator would lead
+	 * out of /proc/sys. */
 	return i > 0 && !name[i] && !strstr(out, "..") && !strstr(out, "//") && out[0] != '.' && out[0] != '/' &&
 	       out[i - 1] != '.' && strchr(out, '.');
 }
 
-static bool is_ipc(const char *name)
+static bool sysctl_is_ipc(const char *name)
 {
 	return strncmp(name, "kernel.shm", 10) == 0 || strncmp(name, "kernel.msg", 10) == 0 ||
 	       strcmp(name, "kernel.sem") == 0 || strncmp(name, "fs.mqueue.", 10) == 0;
@@ -42,10 +43,10 @@ static int check_sysctl(const struct sandbox_config *c, const struct pair *p, st
 	char name[SYSCTL_MAX];
 	bool net, ipc;
 
-	if (!dotted(p->key, name))
-		return err_set(e, ERR_INVALID_ARGUMENT, "sysctl \"%.100s\" is no valid name", p->key);
+	if (!sysctl_dotted(p->key, name))
+		return err_set(e, ERR_INVALID_ARGUMENT, "sysctl \"%.100s\" is not a valid name", p->key);
 	net = strncmp(name, "net.", 4) == 0;
-	ipc = is_ipc(name);
+	ipc = sysctl_is_ipc(name);
 	if (!net && !ipc)
 		return err_set(e, ERR_INVALID_ARGUMENT,
 			       "sysctl %.100s belongs to no namespace: it would change the node", name);
@@ -66,14 +67,14 @@ int sandbox_sysctls_check(const struct sandbox_config *c, struct err *e)
 	return 0;
 }
 
-/* net.<family>.conf.<interface>.* and neigh, but not those that are there with every namespace. */
-static bool is_late(const struct pair *p)
+/* net.<family>.conf.<interface>.* and net.<family>.neigh.<interface>.*, without the interfaces of every namespace. */
+static bool sysctl_is_late(const struct pair *p)
 {
 	static const char *const always[] = { "all.", "default.", "lo." };
 	char name[SYSCTL_MAX];
 	const char *conf, *neigh, *at;
 
-	if (!dotted(p->key, name))
+	if (!sysctl_dotted(p->key, name))
 		return false;
 	conf = strstr(name, ".conf.");
 	neigh = strstr(name, ".neigh.");
@@ -91,12 +92,12 @@ static bool asked_for(const struct pairs *sysctls, const char *name)
 	char given[SYSCTL_MAX];
 
 	for (size_t i = 0; i < sysctls->n; i++)
-		if (dotted(sysctls->at[i].key, given) && strcmp(given, name) == 0)
+		if (sysctl_dotted(sysctls->at[i].key, given) && strcmp(given, name) == 0)
 			return true;
 	return false;
 }
 
-/* The range of groups must be mapped; GID_T_MAX in net/ipv4/sysctl_net_ipv4.c. */
+/* The last group of the range must be mapped in the user namespace; GID_T_MAX in net/ipv4/sysctl_net_ipv4.c. */
 static uint32_t last_group(const struct ns_options *ns)
 {
 	return ns_has_user(ns) && ns->gids.at[0].length <= INT32_MAX ? ns->gids.at[0].length - 1 : INT32_MAX;
@@ -114,17 +115,17 @@ struct pairs sandbox_sysctls(const struct sandbox_config *c, struct arena *a)
 		if (!asked_for(&c->sysctls, defaults[i].key))
 			all.at[all.n++] = defaults[i];
 	for (size_t i = 0; i < c->sysctls.n; i++)
-		if (!is_late(&c->sysctls.at[i]))
+		if (!sysctl_is_late(&c->sysctls.at[i]))
 			all.at[all.n++] = c->sysctls.at[i];
 	return all;
 }
 
-static int set(const struct pair *p, struct err *e)
+static int sysctl_set(const struct pair *p, struct err *e)
 {
 	char path[SYSCTL_MAX + 16] = "/proc/sys/", *at = path + 10;
 	auto_fd int fd = -1;
 
-	dotted(p->key, at);
+	sysctl_dotted(p->key, at);
 	for (; *at; at++)
 		*at = *at == '.' ? '/' : *at == '/' ? '.' : *at;
 	fd = open(path, O_WRONLY | O_CLOEXEC);
@@ -139,7 +140,7 @@ int sandbox_sysctls_late(const struct sandbox_config *c, const char *netns_path,
 	int ret = 0;
 
 	for (size_t i = 0; i < c->sysctls.n && ret == 0; i++) {
-		if (!is_late(&c->sysctls.at[i]))
+		if (!sysctl_is_late(&c->sysctls.at[i]))
 			continue;
 		if (ours < 0) {
 			ours = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
@@ -147,9 +148,9 @@ int sandbox_sysctls_late(const struct sandbox_config *c, const char *netns_path,
 			if (ours < 0 || theirs < 0 || setns(theirs, CLONE_NEWNET) < 0)
 				return err_os(e, ERR_INTERNAL, "enter the network namespace %s", netns_path);
 		}
-		ret = set(&c->sysctls.at[i], e);
+		ret = sysctl_set(&c->sysctls.at[i], e);
 	}
-	/* Staying there would be worse than any crash. */
+	/* A daemon that stayed in a pod's network namespace would be worse than one that is started again. */
 	if (ours >= 0 && setns(ours, CLONE_NEWNET) < 0)
 		abort();
 	return ret;

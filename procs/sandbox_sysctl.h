@@ -1,22 +1,23 @@
-/* sandbox_sysctl.h - the kernel parameters of a sandbox: which belong to it, and those that can only be set after the
- * network is up. A name is separated by "." or "/", whichever comes first in it; the other one is then part of a name
- * (sysctl(8)). */
+/* sandbox_sysctl.h - the kernel parameters of a sandbox: which of them belong to its namespaces, and which can only be
+ * set after the network is up. The first of "." and "/" in a name is its separator; the other character is then part of
+ * a component (sysctl(8)). */
 #ifndef PROCS_SANDBOX_SYSCTL_H
 #define PROCS_SANDBOX_SYSCTL_H
 
 #include "procs/cri_config.h"
 #include "reactor/err.h"
 
-/* INVALID_ARGUMENT: no valid name, or one that would change the node. */
-int sandbox_sysctls_check(const struct sandbox_config *c, struct err *e);
+/* INVALID_ARGUMENT: a name that is not valid, or a parameter that would change the node. */
+int sandbox_sysctls_check(const struct sandbox_config *config, struct err *e);
 
-/* Those to be set with the namespaces: what was asked for, and containerd's defaults for a network of its own: ports
- * below 1024 and ping for every user. Array in the arena, strings borrowed. */
-struct pairs sandbox_sysctls(const struct sandbox_config *c, struct arena *a);
+/* The parameters that are set when the namespaces are made: those of the request, and for a pod with its own network
+ * containerd's defaults (ports below 1024 and ping for every user). The array is in the arena, its strings are
+ * borrowed. */
+struct pairs sandbox_sysctls(const struct sandbox_config *config, struct arena *arena);
 
-/* Sets those of interfaces that came with the network (net.ipv4.conf.eth0.*). The calling thread is in the sandbox's
- * network namespace meanwhile: microseconds, but that the kernel takes its rtnl lock for "forwarding".
- * INVALID_ARGUMENT: the kernel refused one; INTERNAL: the namespace is gone. */
-int sandbox_sysctls_late(const struct sandbox_config *c, const char *netns_path, struct err *e);
+/* Sets the parameters of interfaces that the network brought (net.ipv4.conf.eth0.*). For this the calling thread enters
+ * the sandbox's network namespace: for microseconds, or as long as the kernel waits for its rtnl lock ("forwarding").
+ * INVALID_ARGUMENT: the kernel refused a value; INTERNAL: the namespace is gone. */
+int sandbox_sysctls_late(const struct sandbox_config *config, const char *netns_path, struct err *e);
 
 #endif

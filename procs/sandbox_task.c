@@ -19,19 +19,19 @@ int32_t sandbox_task_pid(const struct sandbox *s)
 	return 0;
 }
 
-/* With a pause the group is its own and holds it; without a parent of the kubelet's it is the one of all containers. */
-static bool has_empty_group(const struct sandbox *s)
+/* With a pause the group is not empty. Without a cgroup_parent it is the parent group of all containers. */
+static bool task_has_empty_group(const struct sandbox *s)
 {
 	return *s->config.cgroup_parent && !s->pause_pid && s->state == SANDBOX_READY;
 }
 
-static void on_due(struct timer *t)
+static void on_task_due(struct timer *t)
 {
 	struct sandbox *s = container_of(t, struct sandbox, task_timer);
 	int32_t pid = sandbox_task_pid(s);
 	struct err e;
 
-	if (!has_empty_group(s) || !pid || pid == s->task_pid)
+	if (!task_has_empty_group(s) || !pid || pid == s->task_pid)
 		return;
 	if (cgroup_pod_renew(s, &e) < 0)
 		log_warn("sandbox_group sandbox=%.12s error=%s", s->id, log_quote(e.msg));
@@ -39,16 +39,16 @@ static void on_due(struct timer *t)
 		s->task_pid = pid;
 }
 
-static void on_event(struct event_listener *l, const struct event *e)
+static void on_task_event(struct event_listener *l, const struct event *e)
 {
 	(void)l;
 	if (e->container && (e->kind == EVENT_STARTED || e->kind == EVENT_STOPPED))
-		timer_set(&e->sandbox->task_timer, 0, on_due);
+		timer_set(&e->sandbox->task_timer, 0, on_task_due);
 }
 
 void sandbox_task_watch(void)
 {
 	static struct event_listener listener;
 
-	events_listen(&listener, on_event);
+	events_listen(&listener, on_task_event);
 }

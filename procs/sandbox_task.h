@@ -1,9 +1,9 @@
-/* sandbox_task.h - the process and the group by which cAdvisor in the kubelet knows a pod's network.
+/* sandbox_task.h - the process and the group by which cAdvisor in the kubelet finds a pod's network.
  *
- * It finds a group named by the sandbox's id, asks once which process that is (handlers/containerd_rpc.c), and reads
- * /proc/PID/net/dev until the group goes. A sandbox without a process of its own answers with a container's. So below a
- * parent of the kubelet's its group, which is empty, is made when the first container runs, and made anew when that
- * container has ended and another one runs: cAdvisor then asks again. */
+ * cAdvisor finds a group named by the sandbox's id, asks once for its process (handlers/containerd_rpc.c), and reads
+ * /proc/PID/net/dev until the group is gone. For a sandbox without a pause the answer is the process of a container. So
+ * below the kubelet's cgroup_parent the sandbox's group, which is empty, is made when the first container runs. It is
+ * made again when that container has ended and another one runs: cAdvisor takes it for a new group and asks again. */
 #ifndef PROCS_SANDBOX_TASK_H
 #define PROCS_SANDBOX_TASK_H
 
@@ -11,9 +11,10 @@
 
 #include "procs/sandbox.h"
 
-/* 0: no process is in it. Of several containers that run the oldest: restarts hit the younger ones more often. */
-int32_t sandbox_task_pid(const struct sandbox *s);
+/* The pause, else the oldest running container: younger ones are restarted more often. 0: no process runs. */
+int32_t sandbox_task_pid(const struct sandbox *sandbox);
 
-void sandbox_task_watch(void); /* from now on, for all sandboxes; one turn behind what happens to containers */
+/* From now on follows the events of all containers, and makes the groups one turn of the loop after an event. */
+void sandbox_task_watch(void);
 
 #endif

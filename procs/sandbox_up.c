@@ -6,12 +6,13 @@
  *     v                                             v
  *   FAILED <--------------------------------------UNDO (sandbox_down, in reverse)
  *
- * Groups and files are made while the keeper makes the namespaces. NETWORK is passed over with the node's network,
+ * Groups and files are made while the keeper makes the namespaces. NETWORK is skipped for a pod on the node's network,
  * PAUSE where each container has a PID namespace of its own.
- * Waits on: the keeper (NAMESPACES, PAUSE), cgroup_pod (NAMESPACES), CNI (NETWORK), sandbox_down (UNDO).
+ * Waits on: the keeper (NAMESPACES, PAUSE), cgroup_pod_make() (NAMESPACES), the network (NETWORK), sandbox_down (UNDO).
  *
- * The first record names everything that will be made, once, so that a crash at any point undoes it all; in memory
- * `made` follows what was begun, so that an undo without a crash does no more than it must. */
+ * One record, written before anything is made, names everything that will be made: after a crash at any moment recovery
+ * undoes all of it. In memory `made` names only what was begun, so that an undo without a crash does no needless work.
+ * */
 #include "procs/sandbox_up.h"
 
 #include <string.h>
@@ -49,9 +50,9 @@ struct sandbox_up {
 	struct arena *arena;
 	struct ns_op *namespaces;     /* under way */
 	struct cgroup_pod_op *groups; /* under way */
-	int making;         /* of the two */
-	struct timer timer; /* the next turn: failures at the beginning */
-	int64_t since_ns; /* the step at hand runs */
+	int making;         /* how many of these two are under way */
+	struct timer timer; /* reports a failure at the beginning in the next turn */
+	int64_t since_ns; /* start of the current step */
 	struct err err;
 	sandbox_up_done *done;
 	void *arg;
@@ -64,7 +65,7 @@ void sandbox_up_open(const struct sandbox_up_config *c)
 	cfg = *c;
 }
 
-static void report(struct sandbox_up *up)
+static void up_report(struct sandbox_up *up)
 {
 	struct sandbox_up u = *up;
 
@@ -74,26 +75,26 @@ static void report(struct sandbox_up *up)
 	u.done(u.arg, u.sm.now == UP ? NULL : &u.err);
 }
 
-static void on_undone(void *arg, const struct err *e)
+static void on_up_undone(void *arg, const struct err *e)
 {
 	struct sandbox_up *up = arg;
 
 	sm_move(&up->sm, FAILED);
 	if (e)
 		log_error("sandbox_undo sandbox=%.12s error=%s", up->s->id, log_quote(e->msg));
-	report(up);
+	up_report(up);
 }
 
-static void undo(struct sandbox_up *up)
+static void up_undo(struct sandbox_up *up)
 {
 	sm_move(&up->sm, UNDO);
-	sandbox_down_start(up->s, on_undone, up);
+	sandbox_down_start(up->s, on_up_undone, up);
 }
 
-static void fail(struct sandbox_up *up, const struct err *e)
+static void up_fail(struct sandbox_up *up, const struct err *e)
 {
 	up->err = *e;
-	undo(up);
+	up_undo(up);
 }
 
 static bool own_net(const struct sandbox *s)
@@ -116,7 +117,7 @@ static const char *hostname_of(const struct sandbox *s)
 	return s->config.hostname[0] ? s->config.hostname : cfg.node_name;
 }
 
-static void finish(struct sandbox_up *up)
+static void up_finish(struct sandbox_up *up)
 {
 	struct sandbox *s = up->s;
 
@@ -125,32 +126,32 @@ static void finish(struct sandbox_up *up)
 	s->hidden = false;
 	if (sandbox_save(s, &up->err) < 0) {
 		s->hidden = true;
-		return undo(up);
+		return up_undo(up);
 	}
 	events_tell(EVENT_CREATED, s, NULL);
 	events_tell(EVENT_STARTED, s, NULL);
-	report(up);
+	up_report(up);
 }
 
-static void on_pause(void *arg, const struct err *e)
+static void on_up_pause(void *arg, const struct err *e)
 {
 	struct sandbox_up *up = arg;
 
 	if (e)
-		return fail(up, e);
-	finish(up);
+		return up_fail(up, e);
+	up_finish(up);
 }
 
-static void pause_step(struct sandbox_up *up)
+static void up_pause_step(struct sandbox_up *up)
 {
 	sm_move(&up->sm, PAUSE);
 	if (!sandbox_has_pause(up->s))
-		return finish(up);
+		return up_finish(up);
 	up->s->made |= MADE_PAUSE;
-	sandbox_pause_start(up->s, cfg.pause_path, on_pause, up);
+	sandbox_pause_start(up->s, cfg.pause_path, on_up_pause, up);
 }
 
-static void on_added(void *arg, const struct err *e, bool left)
+static void on_up_added(void *arg, const struct err *e, bool left)
 {
 	struct sandbox_up *up = arg;
 	struct sandbox *s = up->s;
@@ -158,47 +159,47 @@ static void on_added(void *arg, const struct err *e, bool left)
 	if (e) {
 		if (!left)
 			s->made &= ~(uint32_t)MADE_NETWORK;
-		return fail(up, e);
+		return up_fail(up, e);
 	}
 	if (sandbox_sysctls_late(&s->config, s->netns_path, &up->err) < 0)
-		return undo(up);
-	pause_step(up);
+		return up_undo(up);
+	up_pause_step(up);
 }
 
-static void network_step(struct sandbox_up *up)
+static void up_network_step(struct sandbox_up *up)
 {
 	struct sandbox *s = up->s;
 
 	sm_move(&up->sm, NETWORK);
 	if (!own_net(s))
-		return pause_step(up);
+		return up_pause_step(up);
 	s->made |= MADE_NETWORK;
-	network_add(s, on_added, up);
+	network_add(s, on_up_added, up);
 }
 
-/* Both are there: the namespaces, if there are any, and the groups. */
-static void one_made(struct sandbox_up *up)
+/* Namespaces or groups are made; goes on when both are. */
+static void up_one_made(struct sandbox_up *up)
 {
 	if (--up->making)
 		return;
 	metric_stage("namespaces", &up->since_ns);
-	network_step(up);
+	up_network_step(up);
 }
 
-static void on_namespaces(void *arg, const struct err *e)
+static void on_up_namespaces(void *arg, const struct err *e)
 {
 	struct sandbox_up *up = arg;
 
 	up->namespaces = NULL;
 	if (!e)
-		return one_made(up);
+		return up_one_made(up);
 	up->s->made &= ~(uint32_t)MADE_NAMESPACES;
 	if (up->groups)
 		cgroup_pod_cancel(take_ptr(&up->groups));
-	fail(up, e);
+	up_fail(up, e);
 }
 
-static void give_up_namespaces(struct sandbox_up *up)
+static void up_give_up_namespaces(struct sandbox_up *up)
 {
 	if (!up->namespaces)
 		return;
@@ -206,25 +207,25 @@ static void give_up_namespaces(struct sandbox_up *up)
 	up->s->made &= ~(uint32_t)MADE_NAMESPACES;
 }
 
-static void on_groups(void *arg, const struct err *e)
+static void on_up_groups(void *arg, const struct err *e)
 {
 	struct sandbox_up *up = arg;
 
 	up->groups = NULL;
 	if (!e)
-		return one_made(up);
-	give_up_namespaces(up);
-	fail(up, e);
+		return up_one_made(up);
+	up_give_up_namespaces(up);
+	up_fail(up, e);
 }
 
-static void on_no_files(struct timer *t)
+static void on_up_no_files(struct timer *t)
 {
 	struct sandbox_up *up = container_of(t, struct sandbox_up, timer);
 
-	undo(up);
+	up_undo(up);
 }
 
-static void namespaces_step(struct sandbox_up *up)
+static void up_namespaces_step(struct sandbox_up *up)
 {
 	struct sandbox *s = up->s;
 	const struct ns_options *ns = &s->config.security.ns;
@@ -243,20 +244,20 @@ static void namespaces_step(struct sandbox_up *up)
 	up->making = 1 + own_any(s);
 	if (own_any(s)) {
 		s->made |= MADE_NAMESPACES;
-		up->namespaces = keeper_namespaces(&r, on_namespaces, up);
+		up->namespaces = keeper_namespaces(&r, on_up_namespaces, up);
 	}
 	s->made |= MADE_CGROUP | MADE_FILES;
-	up->groups = cgroup_pod_make(s, on_groups, up);
+	up->groups = cgroup_pod_make(s, on_up_groups, up);
 	if (sandbox_files_make(s, &(struct sandbox_files){ .hostname = hostname_of(s), .hosts = "/etc/hosts",
 				       .resolv_conf = cfg.resolv_conf }, &up->err) == 0)
 		return;
-	give_up_namespaces(up);
+	up_give_up_namespaces(up);
 	cgroup_pod_cancel(take_ptr(&up->groups));
-	timer_set(&up->timer, 0, on_no_files);
+	timer_set(&up->timer, 0, on_up_no_files);
 }
 
 /* The record of the intent: all that may be made, and what the end of the network will need. */
-static int intend(struct sandbox_up *up)
+static int up_intend(struct sandbox_up *up)
 {
 	struct sandbox *s = up->s;
 	int ret;
@@ -273,9 +274,9 @@ static int intend(struct sandbox_up *up)
 	return ret;
 }
 
-static void on_failed(struct timer *t)
+static void on_up_failed(struct timer *t)
 {
-	report(container_of(t, struct sandbox_up, timer));
+	up_report(container_of(t, struct sandbox_up, timer));
 }
 
 struct sandbox_up *sandbox_up_start(struct sandbox *s, sandbox_up_done *done, void *arg)
@@ -288,12 +289,12 @@ struct sandbox_up *sandbox_up_start(struct sandbox *s, sandbox_up_done *done, vo
 	up->arg = arg;
 	up->sm = (struct sm){ up_states, "sandbox_up", s->id, BEGIN };
 	up->since_ns = loop_mono_ns();
-	if (intend(up) == 0) {
+	if (up_intend(up) == 0) {
 		metric_stage("intent", &up->since_ns);
-		namespaces_step(up);
+		up_namespaces_step(up);
 	} else {
 		sm_move(&up->sm, FAILED);
-		timer_set(&up->timer, 0, on_failed);
+		timer_set(&up->timer, 0, on_up_failed);
 	}
 	return up;
 }

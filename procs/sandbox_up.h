@@ -1,10 +1,11 @@
-/* sandbox_up.h - RunPodSandbox: cgroup, namespaces, network, files, and the pause where one is needed; undo in reverse.
+/* sandbox_up.h - RunPodSandbox: makes cgroup, namespaces, files, network, and the pause where the pod needs one. A
+ * failure undoes them in reverse.
  * Spec: CRI v1 RuntimeService.RunPodSandbox. */
 #ifndef PROCS_SANDBOX_UP_H
 #define PROCS_SANDBOX_UP_H
 
 #include "procs/sandbox.h"
-#include "procs/sandbox_check.h" /* what callers ask before there is a sandbox */
+#include "procs/sandbox_check.h" /* sandbox_check(), which callers run before sandbox_new() */
 #include "reactor/err.h"
 
 struct sandbox_up_config { /* borrowed for ever */
@@ -17,13 +18,13 @@ void sandbox_up_open(const struct sandbox_up_config *cfg);
 struct sandbox_up; /* gone once `done` ran */
 typedef void sandbox_up_done(void *arg, const struct err *e);
 
-/* The caller holds s->lane; s->config passed sandbox_check(). On success s is READY, saved and no longer hidden. On an
- * error everything is undone and the caller frees it; when the undo of the network failed it stays, NOTREADY and
- * listed, so that a later Stop tries again. Runs on: no cancel. Errors:
- *   FAILED_PRECONDITION  there is no CNI configuration (nothing was made)
+/* The caller holds the sandbox's lane, and its config passed sandbox_check(). On success the sandbox is READY, saved
+ * and no longer hidden. On an error everything is undone and the caller frees the sandbox. If the undo of the network
+ * failed, the sandbox stays, NOTREADY and listed, so that a later StopPodSandbox tries again. No cancel. Errors:
+ *   FAILED_PRECONDITION  no network can be made today: no CNI configuration (nothing was made)
  *   INVALID_ARGUMENT     the kernel refused a sysctl or the hostname
  *   RESOURCE_EXHAUSTED   the kernel's limits on namespaces
  *   those of network_add(); INTERNAL; UNAVAILABLE */
-struct sandbox_up *sandbox_up_start(struct sandbox *s, sandbox_up_done *done, void *arg);
+struct sandbox_up *sandbox_up_start(struct sandbox *sandbox, sandbox_up_done *done, void *arg);
 
 #endif

@@ -1,4 +1,4 @@
-/* kill.c - the processes of a cgroup: who they are, killing them, and how many the kernel's OOM killer took. */
+/* kill.c - the processes of a cgroup: lists them, kills them, counts those that the kernel's OOM killer killed. */
 #include <dirent.h>
 #include <errno.h>
 #include <signal.h>
@@ -24,7 +24,7 @@ static size_t pids_of(const char *dir, pid_t *pids, size_t max)
 	snprintf(file, sizeof(file), "%.4000s/cgroup.procs", dir);
 	f = fopen(file, "re");
 	while (f && n < max && fscanf(f, "%d", &pid) == 1)
-		if (pid > 0) /* 0: of a pid namespace that we do not see */
+		if (pid > 0) /* 0: a process outside of crispd's PID namespace */
 			pids[n++] = pid;
 	return n;
 }
@@ -50,9 +50,9 @@ size_t cgroup_pids(const char *path, pid_t *pids, size_t max)
 	return h ? pids_below(cgroup_file(h, path, "").s, pids, max, DEPTH_MAX) : 0;
 }
 
-/* The line of our hierarchy in /proc/<pid>/cgroup names the path: so a pid that was taken over by a stranger is left
- * alone. */
-static bool still_inside(const struct hierarchy *h, const char *path, pid_t pid)
+/* Does the line of this hierarchy in /proc/<pid>/cgroup still name the path? A process outside of the group that got
+ * the same pid meanwhile must not be killed. */
+static bool cgroup_has_pid(const struct hierarchy *h, const char *path, pid_t pid)
 {
 	char file[32], line[CGROUP_PATH_MAX];
 	size_t len = strlen(path);
@@ -69,26 +69,41 @@ static bool still_inside(const struct hierarchy *h, const char *path, pid_t pid)
 		snprintf(have, sizeof(have), ",%.*s,", (int)(at - controllers - 1), controllers + 1);
 		if (strcmp(have, h->v2 ? ",," : h->controllers) != 0)
 			continue;
-		/* A hierarchy whose mount shows only a part of it: the path then ends like ours. */
+		/* strstr, because the mount may show only a part of the hierarchy: the line then has more in front. */
 		at = strstr(at + 1, path);
 		return at && (at[len] == '/' || at[len] == '\n');
 	}
 	return false;
 }
 
-static bool kill_one(const struct hierarchy *h, const char *path, pid_t pid)
+static bool cgroup_kill_one(const struct hierarchy *h, const char *path, pid_t pid)
 {
 	auto_fd int fd = (int)syscall(SYS_pidfd_open, pid, 0);
 
-	return fd >= 0 && still_inside(h, path, pid) && syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0) == 0;
+	return fd >= 0 && cgroup_has_pid(h, path, pid) && syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0) == 0;
 }
 
-static int by_value(const void *a, const void *b)
+static int pid_order(const void *a, const void *b)
 {
 	return *(const pid_t *)a < *(const pid_t *)b ? -1 : *(const pid_t *)a > *(const pid_t *)b;
 }
 
-static void kill_by_passes(const struct hierarchy *h, const char *path)
+/* Where cgroup.kill is missing (v1, and v2 before Linux 5.14): list the pids, kill those that the pass before had not
+ * seen, and repeat until a pass kills no new process.
+ *
+ * One pass is not enough: a process may fork between the listing and its SIGKILL. The child is found by the next pass.
+ * A process with a pending SIGKILL cannot fork any more, so each pass leaves only the children of that short moment,
+ * and the passes normally end early. 16 is only the bound on the time that the loop spends here.
+ *
+ * The freezer is not used to stop forks during the kill. It belongs to the OCI runtime (pause, checkpoint); freezing is
+ * not complete when the write returns, so crispd would have to wait for it; on v1 a frozen process does not die of
+ * SIGKILL before it is thawed; and a crash of crispd in between would leave a container frozen for ever.
+ *
+ * A fork bomb with a pids limit ends here: its forks fail at the limit, and each pass takes up to PIDS_MAX processes. A
+ * fork bomb without a limit may outrun all 16 passes. Then some of it survives this call; StopContainer's machine
+ * (stop.c) kills the group again while it waits for the exit, and if the main process is dead, cgroup_remove() finds
+ * the group busy and logs cgroup_busy. */
+static void cgroup_kill_by_passes(const struct hierarchy *h, const char *path)
 {
 	auto_free pid_t *room = own_must(calloc(2 * PIDS_MAX, sizeof(*room)));
 	pid_t *now = room, *before = room + PIDS_MAX;
@@ -99,11 +114,11 @@ static void kill_by_passes(const struct hierarchy *h, const char *path)
 		pid_t *other = before;
 
 		for (size_t i = 0; i < n; i++)
-			if (!bsearch(&now[i], before, nbefore, sizeof(*before), by_value))
-				fresh += kill_one(h, path, now[i]);
+			if (!bsearch(&now[i], before, nbefore, sizeof(*before), pid_order))
+				fresh += cgroup_kill_one(h, path, now[i]);
 		if (!fresh)
 			return;
-		qsort(now, n, sizeof(*now), by_value);
+		qsort(now, n, sizeof(*now), pid_order);
 		before = now;
 		nbefore = n;
 		now = other;
@@ -117,10 +132,10 @@ void cgroup_kill(const char *path)
 
 	if (!h || strcmp(path, "/") == 0 || !*path)
 		return;
-	/* cgroup.kill (5.14) takes the whole tree at once, forks included. */
+	/* cgroup.kill (Linux 5.14) kills the whole tree at once, also processes that are being forked. */
 	if (h->v2 && cgroup_write(h, path, "cgroup.kill", "1", &e) == 0)
 		return;
-	kill_by_passes(h, path);
+	cgroup_kill_by_passes(h, path);
 }
 
 int64_t cgroup_oom_kills(const char *path)
@@ -128,8 +143,8 @@ int64_t cgroup_oom_kills(const char *path)
 	const struct hierarchy *h = hierarchy_of("memory");
 	char text[1024], *at;
 
-	/* v2: memory.events counts what is below too, which in a container's group is its own. v1 (4.13): oom_kill in
-	 * oom_control. */
+	/* v2: memory.events also counts the groups below; below a container's group these are the container's own. v1:
+	 * oom_kill in memory.oom_control (Linux 4.13). */
 	if (!h || cgroup_read(h, path, h->v2 ? "memory.events" : "memory.oom_control", text, sizeof(text)) <= 0)
 		return -1;
 	for (at = text; at; at = strchr(at, '\n') ? strchr(at, '\n') + 1 : NULL)

@@ -1,7 +1,8 @@
-/* limit.c - CRI's resource numbers in the files of a pod's cgroup. A container's are written by the OCI runtime.
+/* limit.c - writes CRI's resource numbers into the files of a pod's cgroup. The OCI runtime writes those of a
+ * container.
  *
- * CRI's numbers are v1's; conversion for v2 as runtimes do it: cpu.weight = 1 + (shares - 2) * 9999 / 262142,
- * memory.swap.max = swap limit - memory limit (v1's memsw counts both). */
+ * CRI's numbers are those of v1. They are converted for v2 as OCI runtimes do: cpu.weight = 1 + (shares - 2) * 9999 /
+ * 262142; memory.swap.max = swap limit - memory limit, because v1's memsw counts memory and swap together. */
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -9,49 +10,51 @@
 #include "procs/cgroup.h"
 #include "procs/cgroup/tree.h"
 
-static int put(const char *controller, const char *path, const char *file, const char *text, struct err *e)
+static int limit_put(const char *controller, const char *path, const char *file, const char *text, struct err *e)
 {
 	const struct hierarchy *h = hierarchy_of(controller);
 
-	/* A controller that is not mounted cannot limit: Status names the missing ones, a pod is not refused for it. */
+	/* A controller that is not mounted cannot limit. That is no reason to refuse a pod. */
 	return h ? cgroup_write(h, path, file, text, e) : 0;
 }
 
-static int put_number(const char *controller, const char *path, const char *file, int64_t v, struct err *e)
+static int limit_put_number(const char *controller, const char *path, const char *file, int64_t v, struct err *e)
 {
 	char text[32];
 
 	if (v == 0)
 		return 0;
 	snprintf(text, sizeof(text), "%lld", (long long)v);
-	return put(controller, path, file, text, e);
+	return limit_put(controller, path, file, text, e);
 }
 
-/* Without swap accounting (swapaccount=0) there is no such file. */
-static int put_memsw(const char *path, const struct resources *r, struct err *e)
+/* A kernel without swap accounting (swapaccount=0) has no such file. */
+static int limit_put_memsw(const char *path, const struct resources *r, struct err *e)
 {
 	const struct hierarchy *h = hierarchy_of("memory");
 
 	if (!h || access(cgroup_file(h, path, "memory.memsw.limit_in_bytes").s, F_OK) < 0)
 		return 0;
-	return put_number("memory", path, "memory.memsw.limit_in_bytes", r->memory_swap_limit, e);
+	return limit_put_number("memory", path, "memory.memsw.limit_in_bytes", r->memory_swap_limit, e);
 }
 
 static int limit_memory_v1(const char *path, const struct resources *r, struct err *e)
 {
-	/* Raising: memsw first; lowering: memory first. A new group has none, so memory goes first unless it is
-	 * refused. */
-	if (put_number("memory", path, "memory.limit_in_bytes", r->memory_limit, e) < 0 &&
-	    (put_memsw(path, r, e) < 0 || put_number("memory", path, "memory.limit_in_bytes", r->memory_limit, e) < 0))
+	/* The kernel refuses a memory limit above memsw. To raise both, memsw must be written first; to lower both,
+	 * memory. A new group has no limits, so memory is written first, and after a refusal memsw and then memory
+	 * again. */
+	if (limit_put_number("memory", path, "memory.limit_in_bytes", r->memory_limit, e) < 0 &&
+	    (limit_put_memsw(path, r, e) < 0 ||
+	     limit_put_number("memory", path, "memory.limit_in_bytes", r->memory_limit, e) < 0))
 		return -1;
-	return put_memsw(path, r, e);
+	return limit_put_memsw(path, r, e);
 }
 
 static int limit_v1(const char *path, const struct resources *r, struct err *e)
 {
-	if (put_number("cpu", path, "cpu.shares", r->cpu_shares, e) < 0 ||
-	    put_number("cpu", path, "cpu.cfs_period_us", r->cpu_period, e) < 0 ||
-	    put_number("cpu", path, "cpu.cfs_quota_us", r->cpu_quota, e) < 0)
+	if (limit_put_number("cpu", path, "cpu.shares", r->cpu_shares, e) < 0 ||
+	    limit_put_number("cpu", path, "cpu.cfs_period_us", r->cpu_period, e) < 0 ||
+	    limit_put_number("cpu", path, "cpu.cfs_quota_us", r->cpu_quota, e) < 0)
 		return -1;
 	return limit_memory_v1(path, r, e);
 }
@@ -65,7 +68,7 @@ static int limit_cpu_v2(const char *path, const struct resources *r, struct err 
 {
 	char text[64];
 
-	if (r->cpu_shares && put_number("cpu", path, "cpu.weight", cgroup_weight(r->cpu_shares), e) < 0)
+	if (r->cpu_shares && limit_put_number("cpu", path, "cpu.weight", cgroup_weight(r->cpu_shares), e) < 0)
 		return -1;
 	if (!r->cpu_quota && !r->cpu_period)
 		return 0;
@@ -74,25 +77,25 @@ static int limit_cpu_v2(const char *path, const struct resources *r, struct err 
 			 (long long)(r->cpu_period ? r->cpu_period : 100000));
 	else
 		snprintf(text, sizeof(text), "max %lld", (long long)(r->cpu_period ? r->cpu_period : 100000));
-	return put("cpu", path, "cpu.max", text, e);
+	return limit_put("cpu", path, "cpu.max", text, e);
 }
 
 static int limit_v2(const char *path, const struct resources *r, struct err *e)
 {
-	if (limit_cpu_v2(path, r, e) < 0 || put_number("memory", path, "memory.max", r->memory_limit, e) < 0)
+	if (limit_cpu_v2(path, r, e) < 0 || limit_put_number("memory", path, "memory.max", r->memory_limit, e) < 0)
 		return -1;
 	if (r->memory_limit > 0 && r->memory_swap_limit >= r->memory_limit) {
 		char text[32];
 
 		snprintf(text, sizeof(text), "%lld", (long long)(r->memory_swap_limit - r->memory_limit));
-		if (put("memory", path, "memory.swap.max", text, e) < 0)
+		if (limit_put("memory", path, "memory.swap.max", text, e) < 0)
 			return -1;
 	}
 	for (size_t i = 0; i < r->unified.n; i++) {
 		if (strchr(r->unified.at[i].key, '/'))
-			return err_set(e, ERR_INVALID_ARGUMENT, "unified: %.100s is no file name",
+			return err_set(e, ERR_INVALID_ARGUMENT, "unified: %.100s is not a file name",
 				       r->unified.at[i].key);
-		if (put("unified", path, r->unified.at[i].key, r->unified.at[i].value, e) < 0)
+		if (limit_put("unified", path, r->unified.at[i].key, r->unified.at[i].value, e) < 0)
 			return -1;
 	}
 	return 0;
@@ -100,9 +103,9 @@ static int limit_v2(const char *path, const struct resources *r, struct err *e)
 
 int cgroup_limit(const char *path, const struct resources *r, struct err *e)
 {
-	if (*r->cpuset_cpus && put("cpuset", path, "cpuset.cpus", r->cpuset_cpus, e) < 0)
+	if (*r->cpuset_cpus && limit_put("cpuset", path, "cpuset.cpus", r->cpuset_cpus, e) < 0)
 		return -1;
-	if (*r->cpuset_mems && put("cpuset", path, "cpuset.mems", r->cpuset_mems, e) < 0)
+	if (*r->cpuset_mems && limit_put("cpuset", path, "cpuset.mems", r->cpuset_mems, e) < 0)
 		return -1;
 	return cgroup_is_v2() ? limit_v2(path, r, e) : limit_v1(path, r, e);
 }

@@ -13,8 +13,8 @@ char *cgroup_below(struct arena *a, const char *path, const char *name)
 	return arena_printf(a, "%s/%s", strcmp(path, "/") == 0 ? "" : path, name);
 }
 
-/* Absolute, and without slashes at its end. */
-static char *plain(struct arena *a, const char *path)
+/* The path as an absolute one, without slashes at its end. */
+static char *path_plain(struct arena *a, const char *path)
 {
 	size_t len = strlen(path);
 
@@ -42,7 +42,7 @@ static bool ends_with(const char *s, const char *end)
  * systemd.slice(5): "a-b.slice" lies in "a.slice". "-.slice" is the root of all. */
 
 /* "kubepods-burstable.slice" -> "/kubepods.slice/kubepods-burstable.slice" */
-static char *expand(struct arena *a, const char *slice)
+static char *slice_path(struct arena *a, const char *slice)
 {
 	char *path = arena_strdup(a, "");
 
@@ -53,7 +53,7 @@ static char *expand(struct arena *a, const char *slice)
 	return arena_printf(a, "%s/%s", path, slice);
 }
 
-/* "a-b.slice" and "c-d" -> "a-b-c_d.slice": one level lower, not two. */
+/* "a-b.slice" and "c-d" -> "a-b-c_d.slice". Each dash is a level, so a dash in the name becomes an underscore. */
 static char *slice_below(struct arena *a, const char *slice, const char *name)
 {
 	char *flat = arena_strdup(a, name);
@@ -65,15 +65,15 @@ static char *slice_below(struct arena *a, const char *slice, const char *name)
 	return arena_printf(a, "%.*s-%s.slice", (int)(strlen(slice) - strlen(".slice")), slice, flat);
 }
 
-/* The last element is all that counts, as for the kubelet and other runtimes: "/a/b.slice" is b.slice. */
+/* Only the last element counts, as for the kubelet and other runtimes: "/a/b.slice" means b.slice. */
 static const char *root_slice(struct arena *a)
 {
-	const char *last = last_of(plain(a, cgroup_root()));
+	const char *last = last_of(path_plain(a, cgroup_root()));
 
 	return ends_with(last, ".slice") ? last : *last ? arena_printf(a, "%s.slice", last) : "-.slice";
 }
 
-/* Short enough for a name below it, too. */
+/* The name must also be short enough for the names of slices below it. */
 static bool valid_slice(const char *name)
 {
 	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789:-_.\\";
@@ -88,10 +88,11 @@ static bool valid_slice(const char *name)
 int cgroup_check_parent(const char *parent, struct err *e)
 {
 	if (strstr(parent, ".."))
-		return err_set(e, ERR_INVALID_ARGUMENT, "cgroup_parent: %s climbs", log_quote(parent));
+		return err_set(e, ERR_INVALID_ARGUMENT, "cgroup_parent: %s has .. in it", log_quote(parent));
 	if (!*parent || !cgroup_systemd() || valid_slice(last_of(parent)))
 		return 0;
-	return err_set(e, ERR_INVALID_ARGUMENT, "cgroup_parent: %s ends in no slice's name (cgroup.driver is systemd)",
+	return err_set(e, ERR_INVALID_ARGUMENT,
+		       "cgroup_parent: %s does not end in the name of a slice (cgroup.driver is systemd)",
 		       log_quote(parent));
 }
 
@@ -101,7 +102,7 @@ int cgroup_check_root(struct err *e)
 	int ret = 0;
 
 	if (cgroup_systemd() && !valid_slice(root_slice(a)))
-		ret = err_set(e, ERR_INVALID_ARGUMENT, "cgroup.root: %s is no slice's name",
+		ret = err_set(e, ERR_INVALID_ARGUMENT, "cgroup.root: %s is not the name of a slice",
 			      log_quote(cgroup_root()));
 	arena_free(a);
 	return ret;
@@ -122,7 +123,7 @@ char *cgroup_runtime_path(struct arena *a, const char *path)
 
 	if (!cgroup_is_scope(path))
 		return arena_strdup(a, path);
-	pod = last_of(plain(a, pod));
+	pod = last_of(path_plain(a, pod));
 	return arena_printf(a, "%s:crisp:%.*s", *pod ? pod : "-.slice", (int)(strlen(last) - strlen("crisp-.scope")),
 			    last + strlen("crisp-"));
 }
@@ -139,11 +140,11 @@ bool cgroup_is_scope(const char *path)
 char *cgroup_pod_path(struct arena *a, const char *parent, const char *id)
 {
 	if (cgroup_systemd())
-		return expand(a, *parent ? last_of(plain(a, parent)) : slice_below(a, root_slice(a), id));
-	return *parent ? plain(a, parent) : cgroup_below(a, plain(a, cgroup_root()), id);
+		return slice_path(a, *parent ? last_of(path_plain(a, parent)) : slice_below(a, root_slice(a), id));
+	return *parent ? path_plain(a, parent) : cgroup_below(a, path_plain(a, cgroup_root()), id);
 }
 
-/* A pod that the other driver made keeps its ways: what is in its record tells. */
+/* A pod that was made with the other driver keeps that driver's names; the path in its record tells which. */
 static bool is_slice(const char *pod)
 {
 	return cgroup_systemd() && (ends_with(pod, ".slice") || strcmp(pod, "/") == 0);
@@ -172,13 +173,13 @@ char *cgroup_pause_path(struct arena *a, const char *pod, const char *id)
 {
 	if (is_slice(pod))
 		return cgroup_container_path(a, pod, id);
-	/* v2: a group whose children have controllers holds no process itself. */
+	/* On v2 a group whose children have controllers may not hold processes itself, so the pause gets a leaf. */
 	return cgroup_below(a, pod, is_own(pod, id) ? "pause" : id);
 }
 
 char *cgroup_root_path(struct arena *a)
 {
-	return cgroup_systemd() ? expand(a, root_slice(a)) : plain(a, cgroup_root());
+	return cgroup_systemd() ? slice_path(a, root_slice(a)) : path_plain(a, cgroup_root());
 }
 
 /* "<id>" below a directory, "<root>-<id>.slice" below a slice. */

@@ -1,7 +1,7 @@
 /* pod.c - the groups of a sandbox; see cgroup.h.
  *
- *   cgroupfs: all of it inside the call, told in the next turn.
- *   systemd:  the unit, with the limits that systemd knows ---done---> the others, into the files ---> told */
+ *   cgroupfs: all work is done inside the call; `done` runs in the next turn.
+ *   systemd:  the unit, with the limits that systemd knows ---done---> all limits into the files ---> `done` */
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,7 +14,7 @@
 
 struct cgroup_pod_op {
 	char *cgroup;
-	const struct resources *limits; /* NULL: none, or written already */
+	const struct resources *limits; /* NULL: none to write */
 	struct unit_op *unit;
 	struct timer timer;
 	struct err err; /* code OK: none */
@@ -22,7 +22,7 @@ struct cgroup_pod_op {
 	void *arg;
 };
 
-static struct cgroup_pod_op *op_new(const char *cgroup, cgroup_pod_done *done, void *arg)
+static struct cgroup_pod_op *pod_op_new(const char *cgroup, cgroup_pod_done *done, void *arg)
 {
 	struct cgroup_pod_op *op = new_zero(struct cgroup_pod_op);
 
@@ -41,7 +41,7 @@ void cgroup_pod_cancel(struct cgroup_pod_op *op)
 	free(op);
 }
 
-static void on_over(struct timer *t)
+static void on_pod_op_over(struct timer *t)
 {
 	struct cgroup_pod_op *op = container_of(t, struct cgroup_pod_op, timer), o = *op;
 
@@ -50,13 +50,13 @@ static void on_over(struct timer *t)
 	o.done(o.arg, o.err.code == ERR_OK ? NULL : &o.err);
 }
 
-static struct cgroup_pod_op *over(struct cgroup_pod_op *op)
+static struct cgroup_pod_op *pod_op_over(struct cgroup_pod_op *op)
 {
-	timer_set(&op->timer, 0, on_over);
+	timer_set(&op->timer, 0, on_pod_op_over);
 	return op;
 }
 
-static void on_unit(void *arg, const struct err *e)
+static void on_pod_unit(void *arg, const struct err *e)
 {
 	struct cgroup_pod_op *op = arg;
 
@@ -65,50 +65,50 @@ static void on_unit(void *arg, const struct err *e)
 		op->err = *e;
 	else if (op->limits)
 		cgroup_limit(op->cgroup, op->limits, &op->err);
-	over(op);
+	pod_op_over(op);
 }
 
 struct cgroup_pod_op *cgroup_pod_make(const struct sandbox *s, cgroup_pod_done *done, void *arg)
 {
-	struct cgroup_pod_op *op = op_new(s->cgroup, done, arg);
+	struct cgroup_pod_op *op = pod_op_new(s->cgroup, done, arg);
 
-	/* A parent of the caller's choice is made and limited by the caller, and changed when it likes. */
+	/* The kubelet makes, limits and changes its cgroup_parent itself. */
 	if (*s->config.cgroup_parent)
-		return over(op);
+		return pod_op_over(op);
 	op->limits = s->config.resources.set ? &s->config.resources : NULL;
 	if (cgroup_unit(s->cgroup)) {
-		op->unit = unit_slice(cgroup_unit(s->cgroup), op->limits, on_unit, op);
+		op->unit = unit_slice(cgroup_unit(s->cgroup), op->limits, on_pod_unit, op);
 		return op;
 	}
 	if (cgroup_make(s->cgroup, &op->err) == 0 && op->limits)
 		cgroup_limit(s->cgroup, op->limits, &op->err);
-	return over(op);
+	return pod_op_over(op);
 }
 
 struct cgroup_pod_op *cgroup_pod_limit(const char *cgroup, const struct resources *r, cgroup_pod_done *done, void *arg)
 {
-	struct cgroup_pod_op *op = op_new(cgroup, done, arg);
+	struct cgroup_pod_op *op = pod_op_new(cgroup, done, arg);
 
 	op->limits = r;
 	if (cgroup_unit(cgroup)) {
-		op->unit = unit_limit(cgroup_unit(cgroup), r, on_unit, op);
+		op->unit = unit_limit(cgroup_unit(cgroup), r, on_pod_unit, op);
 		return op;
 	}
 	cgroup_limit(cgroup, r, &op->err);
-	return over(op);
+	return pod_op_over(op);
 }
 
 struct cgroup_pod_op *cgroup_pod_adopt(const struct sandbox *s, pid_t pause, cgroup_pod_done *done, void *arg)
 {
-	struct cgroup_pod_op *op = op_new(s->cgroup, done, arg);
+	struct cgroup_pod_op *op = pod_op_new(s->cgroup, done, arg);
 	struct arena *a = arena_new();
 	const char *scope = cgroup_unit(cgroup_pause_path(a, s->cgroup, s->id));
 
 	if (scope)
 		op->unit = unit_scope(scope, strcmp(s->cgroup, "/") == 0 ? "-.slice" : cgroup_unit(s->cgroup), pause,
-				      on_unit, op);
+				      on_pod_unit, op);
 	else
-		over(op);
+		pod_op_over(op);
 	arena_free(a);
 	return op;
 }
@@ -123,8 +123,6 @@ bool cgroup_pod_remove(const struct sandbox *s)
 	arena_free(a);
 	return gone;
 }
-
-/* ---- the sandbox's own group, anew ---- */
 
 int cgroup_pod_renew(const struct sandbox *s, struct err *e)
 {

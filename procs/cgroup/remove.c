@@ -1,4 +1,4 @@
-/* remove.c - gives cgroups back, bottom-up, and comes again for those that are still busy.
+/* remove.c - removes cgroups bottom-up, and tries again those that are still busy.
  *
  *   queued ---a unit: systemd stops it---> stopping ---stopped---> queued
  *     |  ^                                    |
@@ -6,8 +6,8 @@
  *     |  +--- busy (a dying process still counts): again after 10 ms, 20 ms, … 5 s
  *     +---gone in every hierarchy---> dropped
  *
- * Waits on: one timer, and systemd. At most BATCH_MS of a turn is spent here: rmdir waits for cgroup_mutex, which a
- * runtime that is moving a process holds for milliseconds. */
+ * Waits on: one timer, and systemd. At most BATCH_MS of a turn is spent here: rmdir(2) waits for the kernel's
+ * cgroup_mutex, which is held for milliseconds while a runtime moves a process. */
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
@@ -28,17 +28,17 @@ enum { BATCH_MS = 2, FIRST_PAUSE_MS = 10, LAST_PAUSE_MS = 5000, DEPTH_MAX = 32 }
 
 struct removal {
 	struct link link; /* in `queue` */
-	int64_t due_ns;   /* loop_mono_ns(); INT64_MAX: systemd is at it */
+	int64_t due_ns;   /* of loop_mono_ns(); INT64_MAX: waits for systemd */
 	int64_t pause_ms;
 	struct unit_op *stopping;
-	bool stopped;     /* or never was a unit */
+	bool stopped;     /* also true for a group that is not a unit */
 	char path[];
 };
 
 static struct link queue = { &queue, &queue }; /* of struct removal.link */
 static struct timer timer;
 
-/* 0: gone, whoever removed it. */
+/* 0: the group is gone, also when another program removed it. */
 static int remove_tree(const char *dir, int depth)
 {
 	auto_dir DIR *d = NULL;
@@ -55,8 +55,8 @@ static int remove_tree(const char *dir, int depth)
 	return rmdir(dir) == 0 || errno == ENOENT ? 0 : -1;
 }
 
-/* A cgroup2 mounted beside v1 is none of ours, but runc makes the whole path there too and removes its last element
- * only. */
+/* crisp does not use a cgroup2 that is mounted beside v1. But runc makes the whole path there too, and removes only its
+ * last element. */
 static int remove_in_hybrid(const char *path)
 {
 	struct hierarchy beside = { .mount = cgroup_hybrid() };
@@ -64,7 +64,7 @@ static int remove_in_hybrid(const char *path)
 	return beside.mount ? remove_tree(cgroup_file(&beside, path, "").s, DEPTH_MAX) : 0;
 }
 
-static int try(const struct removal *r)
+static int removal_try(const struct removal *r)
 {
 	int left = remove_in_hybrid(r->path);
 
@@ -73,7 +73,7 @@ static int try(const struct removal *r)
 	return left;
 }
 
-static void drop(struct removal *r)
+static void removal_drop(struct removal *r)
 {
 	if (r->stopping)
 		unit_cancel(r->stopping);
@@ -81,9 +81,9 @@ static void drop(struct removal *r)
 	free(r);
 }
 
-static void on_timer(struct timer *t);
+static void on_removal_timer(struct timer *t);
 
-static void arm(void)
+static void removal_arm(void)
 {
 	int64_t due = INT64_MAX, now = loop_mono_ns();
 
@@ -94,16 +94,16 @@ static void arm(void)
 			due = r->due_ns;
 	}
 	if (due != INT64_MAX)
-		timer_set(&timer, due > now ? (due - now + 999999) / 1000000 : 0, on_timer);
+		timer_set(&timer, due > now ? (due - now + 999999) / 1000000 : 0, on_removal_timer);
 }
 
-static void later(struct removal *r)
+static void removal_later(struct removal *r)
 {
 	r->due_ns = loop_mono_ns() + r->pause_ms * 1000000;
 	r->pause_ms = r->pause_ms * 2 < LAST_PAUSE_MS ? r->pause_ms * 2 : LAST_PAUSE_MS;
 }
 
-static void on_stopped(void *arg, const struct err *e)
+static void on_removal_stopped(void *arg, const struct err *e)
 {
 	struct removal *r = arg;
 
@@ -111,28 +111,28 @@ static void on_stopped(void *arg, const struct err *e)
 	r->stopped = !e;
 	if (e) {
 		log_warn("cgroup_unit path=%s error=%s", r->path, log_quote(e->msg));
-		later(r);
+		removal_later(r);
 	} else {
 		r->due_ns = loop_mono_ns();
 	}
-	arm();
+	removal_arm();
 }
 
-static void attempt(struct removal *r)
+static void removal_attempt(struct removal *r)
 {
 	if (!r->stopped) {
 		r->due_ns = INT64_MAX;
-		r->stopping = unit_stop(cgroup_unit(r->path), on_stopped, r);
-	} else if (try(r) == 0) {
-		drop(r);
+		r->stopping = unit_stop(cgroup_unit(r->path), on_removal_stopped, r);
+	} else if (removal_try(r) == 0) {
+		removal_drop(r);
 	} else {
 		if (r->pause_ms >= LAST_PAUSE_MS)
 			log_warn("cgroup_busy path=%s", r->path);
-		later(r);
+		removal_later(r);
 	}
 }
 
-static void on_timer(struct timer *t)
+static void on_removal_timer(struct timer *t)
 {
 	int64_t now = loop_mono_ns(), until = now + (int64_t)BATCH_MS * 1000000;
 
@@ -142,14 +142,14 @@ static void on_timer(struct timer *t)
 
 		if (r->due_ns > now)
 			continue;
-		attempt(r);
+		removal_attempt(r);
 		if (loop_mono_ns() >= until)
 			break;
 	}
-	arm();
+	removal_arm();
 }
 
-/* The removal of it, under way already or new; NULL: that is nobody's to remove. */
+/* The removal of this group, already queued or new. NULL: the root of a hierarchy, which is never removed. */
 static struct removal *removal_of(const char *path)
 {
 	struct removal *r;
@@ -167,7 +167,7 @@ static struct removal *removal_of(const char *path)
 	r->due_ns = loop_mono_ns();
 	r->stopped = !cgroup_unit(path);
 	list_append(&queue, &r->link);
-	arm();
+	removal_arm();
 	return r;
 }
 
@@ -180,14 +180,14 @@ bool cgroup_remove_now(const char *path)
 {
 	struct removal *r = removal_of(path);
 
-	if (r && (!r->stopped || try(r) < 0))
+	if (r && (!r->stopped || removal_try(r) < 0))
 		return false;
 	if (r)
-		drop(r);
+		removal_drop(r);
 	return true;
 }
 
-static void sweep_in(const struct hierarchy *h, bool (*known)(const char *id))
+static void removal_sweep_in(const struct hierarchy *h, bool (*known)(const char *id))
 {
 	struct arena *a = arena_new();
 	const char *root = cgroup_root_path(a);
@@ -207,7 +207,7 @@ static void sweep_in(const struct hierarchy *h, bool (*known)(const char *id))
 void cgroup_sweep(bool (*known)(const char *id))
 {
 	for (size_t i = 0; i < nhierarchies; i++)
-		sweep_in(&hierarchies[i], known);
+		removal_sweep_in(&hierarchies[i], known);
 }
 
 void cgroup_close(void)
@@ -216,14 +216,14 @@ void cgroup_close(void)
 	list_each(it, &queue) {
 		struct removal *r = container_of(it, struct removal, link);
 
-		if (r->stopped && try(r) < 0)
+		if (r->stopped && removal_try(r) < 0)
 			log_warn("cgroup_left path=%s", r->path);
-		drop(r);
+		removal_drop(r);
 	}
 	if (cgroup_systemd())
-		return; /* an empty slice is systemd's to keep */
+		return; /* whether an empty slice stays is systemd's decision */
 	for (size_t i = 0; i < nhierarchies; i++)
-		rmdir(cgroup_file(&hierarchies[i], cgroup_root(), "").s); /* not empty: pods live on */
+		rmdir(cgroup_file(&hierarchies[i], cgroup_root(), "").s); /* fails while pods are in it */
 	if (cgroup_hybrid())
 		rmdir(cgroup_file(&(struct hierarchy){ .mount = cgroup_hybrid() }, cgroup_root(), "").s);
 }

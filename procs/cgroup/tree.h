@@ -1,4 +1,4 @@
-/* tree.h - what cgroup.c and the files of cgroup/ share: the hierarchies that are mounted. Private to them. */
+/* tree.h - the mounted hierarchies. Shared by cgroup.c and the files of cgroup/, and private to them. */
 #ifndef PROCS_CGROUP_TREE_H
 #define PROCS_CGROUP_TREE_H
 
@@ -18,29 +18,30 @@ struct hierarchy {
 
 enum { HIERARCHIES_MAX = 32, CGROUP_PATH_MAX = 4096 };
 
-extern struct hierarchy hierarchies[HIERARCHIES_MAX]; /* those in use: all v1 ones, or the one of v2 */
+extern struct hierarchy hierarchies[HIERARCHIES_MAX]; /* those in use: all of v1, or the one of v2 */
 extern size_t nhierarchies;
 
 const char *cgroup_root(void); /* as configured */
-char *cgroup_root_path(struct arena *a);
+char *cgroup_root_path(struct arena *arena);
 int cgroup_check_root(struct err *e);
-bool cgroup_id_of(const char *name, char id[65]); /* of a directory right below the root's; false: no pod's */
+bool cgroup_id_of(const char *name, char id[65]); /* of a directory right below the root's; false: not of a pod */
 
-/* The one that carries the controller; v2 carries all. NULL: none. */
+/* The hierarchy that has the controller; v2 has all of them. NULL: none. */
 const struct hierarchy *hierarchy_of(const char *controller);
 
-/* The best one to find processes in: v1 ones all hold the same, but a process may leave single ones. NULL: none is
- * open. */
+/* The best hierarchy in which to find processes. On v1 every hierarchy has all processes, but a process may have been
+ * moved out of a group in one of them. NULL: no hierarchy is in use. */
 const struct hierarchy *hierarchy_of_processes(void);
 
-/* <mount><path>/<file> for the caller to open; file "" is the directory. */
+/* The path <mount><path>/<file>; with file "" that of the directory. */
 struct cgroup_path {
 	char s[CGROUP_PATH_MAX];
 };
-struct cgroup_path cgroup_file(const struct hierarchy *h, const char *path, const char *file);
+struct cgroup_path cgroup_file(const struct hierarchy *hierarchy, const char *path, const char *file);
 
-/* NUL-terminated; -1 */
-ssize_t cgroup_read(const struct hierarchy *h, const char *path, const char *file, char *text, size_t size);
-int cgroup_write(const struct hierarchy *h, const char *path, const char *file, const char *text, struct err *e);
+/* The number of bytes read, and text is NUL-terminated; -1: the file cannot be read. */
+ssize_t cgroup_read(const struct hierarchy *hierarchy, const char *path, const char *file, char *text, size_t size);
+int cgroup_write(const struct hierarchy *hierarchy, const char *path, const char *file, const char *text,
+		 struct err *e);
 
 #endif

@@ -2,11 +2,11 @@
  *
  *   CALL ---job begun---> JOB ---done---> DONE
  *     |                    |
- *     |                    +---of a stop---> RESET ---forgotten, or nothing to forget---> DONE
- *     +---no such unit to stop, unit exists to start, limits taken, refused---> DONE
+ *     |                    +---job of a stop---> RESET ---failed state reset, or there was none---> DONE
+ *     +---stop: no such unit; start: unit exists; limits set; refused---> DONE
  *
- * Waits on: systemd's answers (CALL, RESET), its signal JobRemoved (JOB), one timer (JOB). The answer that names a job
- * is sent before that job's signal and over the same connection, so no signal can be missed. */
+ * Waits on: systemd's answers (CALL, RESET), its signal JobRemoved (JOB), one timer (JOB). systemd sends the answer
+ * that names a job before the signal of that job and over the same connection, so no signal is missed. */
 #include "procs/cgroup/units.h"
 
 #include <stdio.h>
@@ -25,7 +25,7 @@
 #define PATH    "/org/freedesktop/systemd1"
 #define MANAGER "org.freedesktop.systemd1.Manager"
 
-enum { CALL_MS = 30000, JOB_MS = 100000 }; /* a stop may wait for systemd's own 90 s before its SIGKILL */
+enum { CALL_MS = 30000, JOB_MS = 100000 }; /* JOB_MS: above the 90 s after which systemd itself sends SIGKILL */
 
 enum op_state { CALL, JOB, RESET, DONE };
 static const struct sm_state op_states[] = {
@@ -57,7 +57,7 @@ static void *ready_arg;
 
 /* ---- the life of an operation ---- */
 
-static void op_free(struct unit_op *op)
+static void unit_op_free(struct unit_op *op)
 {
 	timer_clear(&op->timer);
 	if (op->call)
@@ -66,7 +66,7 @@ static void op_free(struct unit_op *op)
 	free(op);
 }
 
-static void finish(struct unit_op *op, const struct err *why)
+static void unit_finish(struct unit_op *op, const struct err *why)
 {
 	unit_done *done = op->done;
 	void *arg = op->arg;
@@ -77,39 +77,39 @@ static void finish(struct unit_op *op, const struct err *why)
 		e = *why;
 		err_wrap(&e, "%s %s", op->sm.what, op->name);
 	}
-	op_free(op);
+	unit_op_free(op);
 	done(arg, why ? &e : NULL);
 }
 
-static void on_job_late(struct timer *t)
+static void on_unit_job_late(struct timer *t)
 {
 	struct err e;
 
-	err_set(&e, ERR_DEADLINE_EXCEEDED, "systemd has not done it after %d s", JOB_MS / 1000);
-	finish(container_of(t, struct unit_op, timer), &e);
+	err_set(&e, ERR_DEADLINE_EXCEEDED, "systemd's job has not ended after %d s", JOB_MS / 1000);
+	unit_finish(container_of(t, struct unit_op, timer), &e);
 }
 
-static void call(struct unit_op *op, sd_bus_message *m, bus_done *done)
+static void unit_call(struct unit_op *op, sd_bus_message *m, bus_done *done)
 {
 	op->call = bus_call(bus, m, CALL_MS, done, op);
 }
 
-static sd_bus_message *message(const char *member)
+static sd_bus_message *unit_message(const char *member)
 {
 	return bus_message(bus, SYSTEMD, PATH, MANAGER, member);
 }
 
-static void on_reset(void *arg, const struct err *e, sd_bus_message *reply)
+static void on_unit_reset(void *arg, const struct err *e, sd_bus_message *reply)
 {
 	struct unit_op *op = arg;
 
 	(void)e;
 	(void)reply;
 	op->call = NULL;
-	finish(op, NULL); /* most have nothing to forget; and the unit is stopped in any case */
+	unit_finish(op, NULL); /* an error only says that there was no failed state; the unit is stopped */
 }
 
-static void job_done(struct unit_op *op, const char *result)
+static void unit_job_done(struct unit_op *op, const char *result)
 {
 	sd_bus_message *m;
 	struct err e;
@@ -117,17 +117,17 @@ static void job_done(struct unit_op *op, const char *result)
 	timer_clear(&op->timer);
 	if (op->verb == STOP) {
 		sm_move(&op->sm, RESET);
-		m = message("ResetFailedUnit");
+		m = unit_message("ResetFailedUnit");
 		BUS_MUST(sd_bus_message_append(m, "s", op->name));
-		return call(op, m, on_reset);
+		return unit_call(op, m, on_unit_reset);
 	}
 	if (strcmp(result, "done") == 0)
-		return finish(op, NULL);
+		return unit_finish(op, NULL);
 	err_set(&e, ERR_INTERNAL, "systemd's job: %.40s", result);
-	finish(op, &e);
+	unit_finish(op, &e);
 }
 
-static void on_job_removed(void *arg, sd_bus_message *m)
+static void on_unit_job_removed(void *arg, sd_bus_message *m)
 {
 	const char *job, *unit, *result;
 	uint32_t id;
@@ -139,11 +139,11 @@ static void on_job_removed(void *arg, sd_bus_message *m)
 		struct unit_op *op = container_of(it, struct unit_op, link);
 
 		if (op->sm.now == JOB && strcmp(op->job, job) == 0)
-			return job_done(op, result);
+			return unit_job_done(op, result);
 	}
 }
 
-static void on_called(void *arg, const struct err *e, sd_bus_message *reply)
+static void on_unit_called(void *arg, const struct err *e, sd_bus_message *reply)
 {
 	struct unit_op *op = arg;
 	const char *job = "";
@@ -151,21 +151,21 @@ static void on_called(void *arg, const struct err *e, sd_bus_message *reply)
 
 	op->call = NULL;
 	if (reply && op->verb == STOP && sd_bus_message_is_method_error(reply, SYSTEMD ".NoSuchUnit"))
-		return finish(op, NULL);
+		return unit_finish(op, NULL);
 	if (reply && op->verb == SLICE && sd_bus_message_is_method_error(reply, SYSTEMD ".UnitExists"))
-		return finish(op, NULL);
+		return unit_finish(op, NULL);
 	if (e || op->verb == LIMIT)
-		return finish(op, e);
+		return unit_finish(op, e);
 	if (sd_bus_message_read(reply, "o", &job) < 0 || strlen(job) >= sizeof(op->job)) {
 		err_set(&mine, ERR_INTERNAL, "systemd's answer names no job");
-		return finish(op, &mine);
+		return unit_finish(op, &mine);
 	}
 	memcpy(op->job, job, strlen(job) + 1);
 	sm_move(&op->sm, JOB);
-	timer_set(&op->timer, JOB_MS, on_job_late);
+	timer_set(&op->timer, JOB_MS, on_unit_job_late);
 }
 
-static struct unit_op *op_new(enum verb verb, const char *what, const char *name, unit_done *done, void *arg)
+static struct unit_op *unit_op_new(enum verb verb, const char *what, const char *name, unit_done *done, void *arg)
 {
 	struct unit_op *op = new_zero(struct unit_op);
 
@@ -190,7 +190,8 @@ static void put_str(sd_bus_message *m, const char *name, const char *v)
 	BUS_MUST(sd_bus_message_append(m, "(sv)", name, "s", v));
 }
 
-/* A group's own counters, for statistics. Without dependencies by default a unit does not hold up a shutdown. */
+/* Accounting, so that the group has counters for statistics. DefaultDependencies=no, so that the unit does not hold up
+ * a shutdown. */
 static void put_common(sd_bus_message *m, const char *description)
 {
 	static const char *const accounting[] = { "CPUAccounting", "MemoryAccounting", "IOAccounting",
@@ -204,7 +205,7 @@ static void put_common(sd_bus_message *m, const char *description)
 
 static sd_bus_message *transient(const char *name)
 {
-	sd_bus_message *m = message("StartTransientUnit");
+	sd_bus_message *m = unit_message("StartTransientUnit");
 
 	BUS_MUST(sd_bus_message_append(m, "ss", name, "fail"));
 	BUS_MUST(sd_bus_message_open_container(m, 'a', "(sv)"));
@@ -219,20 +220,20 @@ static void end_transient(sd_bus_message *m)
 
 struct unit_op *unit_slice(const char *name, const struct resources *limits, unit_done *done, void *arg)
 {
-	struct unit_op *op = op_new(SLICE, "start slice", name, done, arg);
+	struct unit_op *op = unit_op_new(SLICE, "start slice", name, done, arg);
 	sd_bus_message *m = transient(name);
 
 	put_common(m, "pod of crisp");
 	if (limits)
 		unit_limits_put(m, limits);
 	end_transient(m);
-	call(op, m, on_called);
+	unit_call(op, m, on_unit_called);
 	return op;
 }
 
 struct unit_op *unit_scope(const char *name, const char *slice, pid_t pid, unit_done *done, void *arg)
 {
-	struct unit_op *op = op_new(SCOPE, "start scope", name, done, arg);
+	struct unit_op *op = unit_op_new(SCOPE, "start scope", name, done, arg);
 	sd_bus_message *m = transient(name);
 
 	put_common(m, "pause of crisp");
@@ -240,42 +241,42 @@ struct unit_op *unit_scope(const char *name, const char *slice, pid_t pid, unit_
 	put_str(m, "CollectMode", "inactive-or-failed");
 	BUS_MUST(sd_bus_message_append(m, "(sv)", "PIDs", "au", 1, (uint32_t)pid));
 	end_transient(m);
-	call(op, m, on_called);
+	unit_call(op, m, on_unit_called);
 	return op;
 }
 
 struct unit_op *unit_limit(const char *name, const struct resources *limits, unit_done *done, void *arg)
 {
-	struct unit_op *op = op_new(LIMIT, "limit", name, done, arg);
-	sd_bus_message *m = message("SetUnitProperties");
+	struct unit_op *op = unit_op_new(LIMIT, "limit", name, done, arg);
+	sd_bus_message *m = unit_message("SetUnitProperties");
 
-	BUS_MUST(sd_bus_message_append(m, "sb", name, 1)); /* for as long as it lives, no file is written */
+	BUS_MUST(sd_bus_message_append(m, "sb", name, 1)); /* runtime=true: for the life of the unit, without a file */
 	BUS_MUST(sd_bus_message_open_container(m, 'a', "(sv)"));
 	unit_limits_put(m, limits);
 	BUS_MUST(sd_bus_message_close_container(m));
-	call(op, m, on_called);
+	unit_call(op, m, on_unit_called);
 	return op;
 }
 
 struct unit_op *unit_stop(const char *name, unit_done *done, void *arg)
 {
-	struct unit_op *op = op_new(STOP, "stop", name, done, arg);
-	sd_bus_message *m = message("StopUnit");
+	struct unit_op *op = unit_op_new(STOP, "stop", name, done, arg);
+	sd_bus_message *m = unit_message("StopUnit");
 
 	BUS_MUST(sd_bus_message_append(m, "ss", name, "replace"));
-	call(op, m, on_called);
+	unit_call(op, m, on_unit_called);
 	return op;
 }
 
 void unit_cancel(struct unit_op *op)
 {
-	op_free(op);
+	unit_op_free(op);
 }
 
 /* ---- open, close ---- */
 
-/* The calls fail by themselves; what waits for a signal would wait for ever. */
-static void on_lost(void *arg)
+/* Calls under way fail by themselves. Operations that wait for a signal would wait for ever, so they fail here. */
+static void on_units_lost(void *arg)
 {
 	struct link gone, *l;
 	struct err e;
@@ -289,12 +290,12 @@ static void on_lost(void *arg)
 		list_append(&gone, it);
 	}
 	while ((l = list_first(&gone))) {
-		err_set(&e, ERR_UNAVAILABLE, "the bus %s went away", bus_address(bus));
-		finish(container_of(l, struct unit_op, link), &e);
+		err_set(&e, ERR_UNAVAILABLE, "the connection to the bus %s was lost", bus_address(bus));
+		unit_finish(container_of(l, struct unit_op, link), &e);
 	}
 }
 
-static void on_greeted_again(void *arg, const struct err *e, sd_bus_message *reply)
+static void on_units_greeted_again(void *arg, const struct err *e, sd_bus_message *reply)
 {
 	(void)arg;
 	(void)reply;
@@ -303,7 +304,7 @@ static void on_greeted_again(void *arg, const struct err *e, sd_bus_message *rep
 		log_error("units bus=%s error=%s", bus_address(bus), log_quote(e->msg));
 }
 
-static void on_greeted(void *arg, const struct err *e, sd_bus_message *reply)
+static void on_units_greeted(void *arg, const struct err *e, sd_bus_message *reply)
 {
 	struct err mine;
 
@@ -316,23 +317,24 @@ static void on_greeted(void *arg, const struct err *e, sd_bus_message *reply)
 	on_ready(ready_arg, e ? &mine : NULL);
 }
 
-/* Without a subscriber systemd sends no signal of jobs. */
-static void greet(bus_done *done)
+/* systemd sends signals of jobs only while a client has subscribed. */
+static void units_greet(bus_done *done)
 {
 	if (greeting)
 		bus_cancel(greeting);
-	greeting = bus_call(bus, message("Subscribe"), CALL_MS, done, NULL);
+	greeting = bus_call(bus, unit_message("Subscribe"), CALL_MS, done, NULL);
 }
 
-static void on_again(void *arg)
+static void on_units_again(void *arg)
 {
 	(void)arg;
-	greet(on_greeted_again);
+	units_greet(on_units_greeted_again);
 }
 
 int units_open(const struct units_config *cfg, unit_done *ready, void *arg, struct err *e)
 {
-	struct bus_config on_bus = { .address = cfg->address, .peer = cfg->peer, .lost = on_lost, .again = on_again };
+	struct bus_config on_bus = { .address = cfg->address, .peer = cfg->peer, .lost = on_units_lost,
+				     .again = on_units_again };
 
 	bus = bus_open(&on_bus, e);
 	if (!bus) {
@@ -341,8 +343,8 @@ int units_open(const struct units_config *cfg, unit_done *ready, void *arg, stru
 	}
 	on_ready = ready;
 	ready_arg = arg;
-	bus_listen(bus, SYSTEMD, PATH, MANAGER, "JobRemoved", on_job_removed);
-	greet(on_greeted);
+	bus_listen(bus, SYSTEMD, PATH, MANAGER, "JobRemoved", on_unit_job_removed);
+	units_greet(on_units_greeted);
 	return 0;
 }
 
@@ -353,7 +355,7 @@ void units_close(void)
 	if (!bus)
 		return;
 	while ((l = list_first(&ops)))
-		op_free(container_of(l, struct unit_op, link));
+		unit_op_free(container_of(l, struct unit_op, link));
 	greeting = NULL; /* the bus's */
 	bus_close(take_ptr(&bus));
 }

@@ -8,7 +8,7 @@
 
 #include "reactor/own.h"
 
-static const int64_t BITS_MIN = 1000, BITS_MAX = 1000000000000000; /* a second: the bounds that Kubernetes sets */
+static const int64_t BITS_MIN = 1000, BITS_MAX = 1000000000000000; /* a second: Kubernetes' bounds */
 
 char *cni_args(const struct cni_sandbox *s, struct arena *a, struct err *e)
 {
@@ -98,8 +98,8 @@ bool cni_has_host_port(const struct cni_sandbox *s)
 	return false;
 }
 
-/* One direction of the bandwidth capability; absent when there is no annotation. */
-static int add_rate(json_t *to, const struct cni_sandbox *s, const char *annotation, const char *rate,
+/* One direction of the bandwidth capability; left out when the pod has no such annotation. */
+static int bandwidth_add(json_t *to, const struct cni_sandbox *s, const char *annotation, const char *rate,
 		    const char *burst, struct err *e)
 {
 	const char *text = pairs_get(s->annotations, annotation);
@@ -111,11 +111,11 @@ static int add_rate(json_t *to, const struct cni_sandbox *s, const char *annotat
 		return err_set(e, ERR_INVALID_ARGUMENT, "annotation %s: \"%.64s\" is no rate from 1k to 1P", annotation,
 			       text);
 	json_object_set_new(to, rate, json_integer(bits));
-	json_object_set_new(to, burst, json_integer(UINT32_MAX)); /* as containerd: the rate alone limits */
+	json_object_set_new(to, burst, json_integer(UINT32_MAX)); /* as containerd: only the rate limits */
 	return 0;
 }
 
-static json_t *texts(const struct strings *s)
+static json_t *json_texts(const struct strings *s)
 {
 	json_t *all = json_array();
 
@@ -128,8 +128,8 @@ json_t *cni_capabilities(const struct cni_sandbox *s, struct err *e)
 {
 	auto_json json_t *all = json_object(), *rates = json_object(), *notes = json_object();
 
-	if (add_rate(rates, s, "kubernetes.io/ingress-bandwidth", "ingressRate", "ingressBurst", e) < 0 ||
-	    add_rate(rates, s, "kubernetes.io/egress-bandwidth", "egressRate", "egressBurst", e) < 0)
+	if (bandwidth_add(rates, s, "kubernetes.io/ingress-bandwidth", "ingressRate", "ingressBurst", e) < 0 ||
+	    bandwidth_add(rates, s, "kubernetes.io/egress-bandwidth", "egressRate", "egressBurst", e) < 0)
 		return NULL;
 	for (size_t i = 0; i < s->annotations->n; i++)
 		json_object_set_new(notes, s->annotations->at[i].key, json_string(s->annotations->at[i].value));
@@ -139,8 +139,8 @@ json_t *cni_capabilities(const struct cni_sandbox *s, struct err *e)
 		json_object_set(all, "bandwidth", rates);
 	if (s->dns->set)
 		json_object_set_new(all, "dns",
-				    json_pack("{s:o, s:o, s:o}", "servers", texts(&s->dns->servers), "searches",
-					      texts(&s->dns->searches), "options", texts(&s->dns->options)));
+				    json_pack("{s:o, s:o, s:o}", "servers", json_texts(&s->dns->servers), "searches",
+					      json_texts(&s->dns->searches), "options", json_texts(&s->dns->options)));
 	if (s->cgroup[0])
 		json_object_set_new(all, "cgroupPath", json_string(s->cgroup));
 	if (json_object_size(notes))

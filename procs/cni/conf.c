@@ -14,7 +14,7 @@
 
 enum { FILE_MAX = 1 << 20 };
 
-/* Oldest first. Before 0.3.0 there were no lists and no prevResult. */
+/* Oldest first. Versions before 0.3.0 had no lists and no prevResult, and are refused. */
 static const char *const versions[] = { "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0" };
 enum { VERSIONS = sizeof(versions) / sizeof(versions[0]) };
 
@@ -50,8 +50,8 @@ const char *cni_plugin_type(const json_t *plugin)
 	return json_string_value(json_object_get(plugin, "type"));
 }
 
-/* cniVersion, or the newest of cniVersions (1.1.0) that is known here. */
-static const char *pick_version(const json_t *j)
+/* The newest version known here of cniVersion and of cniVersions (an array that 1.1.0 added). */
+static const char *conf_pick_version(const json_t *j)
 {
 	const char *one = json_string_value(json_object_get(j, "cniVersion"));
 	const json_t *all = json_object_get(j, "cniVersions"), *v;
@@ -67,7 +67,7 @@ static const char *pick_version(const json_t *j)
 	return best < 0 ? NULL : versions[best];
 }
 
-/* Section 1: starts with an alphanumeric, then those and "_", ".", "-". */
+/* Section 1: the first character is alphanumeric; the others may also be "_", "." and "-". */
 static bool name_is_good(const char *name)
 {
 	if (!name || !isalnum((unsigned char)name[0]))
@@ -78,7 +78,7 @@ static bool name_is_good(const char *name)
 	return true;
 }
 
-static int check_plugins(const json_t *plugins, const char *what, struct err *e)
+static int conf_check_plugins(const json_t *plugins, const char *what, struct err *e)
 {
 	json_t *plugin;
 	size_t i;
@@ -110,7 +110,7 @@ json_t *cni_conf_parse(const char *text, size_t len, enum cni_conf_kind kind, co
 		return NULL;
 	}
 	name = json_string_value(json_object_get(j, "name"));
-	version = pick_version(j);
+	version = conf_pick_version(j);
 	if (!name_is_good(name)) {
 		err_set(e, ERR_INTERNAL, "%s: no valid network name in it", what);
 		return NULL;
@@ -123,14 +123,14 @@ json_t *cni_conf_parse(const char *text, size_t len, enum cni_conf_kind kind, co
 		return NULL;
 	}
 	list = kind == CNI_CONF_LIST ? json_incref(j) : json_pack("{s:s, s:[O]}", "name", name, "plugins", j);
-	if (check_plugins(cni_conf_plugins(list), what, e) < 0)
+	if (conf_check_plugins(cni_conf_plugins(list), what, e) < 0)
 		return NULL;
 	json_object_set_new(list, "cniVersion", json_string(version));
 	json_object_del(list, "cniVersions");
 	return take_ptr(&list);
 }
 
-static json_t *load_file(const char *path, enum cni_conf_kind kind, struct err *e)
+static json_t *conf_load_file(const char *path, enum cni_conf_kind kind, struct err *e)
 {
 	size_t len;
 	auto_free char *text = small_file_read(path, FILE_MAX, &len, ERR_FAILED_PRECONDITION, e);
@@ -170,7 +170,7 @@ json_t *cni_conf_load(const char *dir, struct arena *a, const char **file, struc
 		return NULL;
 	}
 	*file = arena_printf(a, "%s/%s", dir, first);
-	list = load_file(*file, ends_in(first, ".conflist") ? CNI_CONF_LIST : CNI_CONF_SINGLE, e);
+	list = conf_load_file(*file, ends_in(first, ".conflist") ? CNI_CONF_LIST : CNI_CONF_SINGLE, e);
 	if (!list)
 		e->code = ERR_FAILED_PRECONDITION;
 	return list;

@@ -1,7 +1,7 @@
 /* conf.h - CNI network configuration lists: reading, checking, and what one plugin gets on its stdin.
  *
- * A list is kept in one normal form, a JSON object with name, cniVersion (the newest one both sides know) and plugins;
- * its text is what a sandbox's record holds, and parses again by the same function.
+ * A list is kept in one normal form: a JSON object with name, cniVersion (the newest version that the list and crisp
+ * both know) and plugins. The text of that form is what a sandbox's record holds; the same function parses it again.
  * Spec: CNI 1.1.0, sections 1 "network configuration format" and 3 "deriving execution configuration". */
 #ifndef PROCS_CNI_CONF_H
 #define PROCS_CNI_CONF_H
@@ -19,27 +19,28 @@ enum cni_conf_kind {
 	CNI_CONF_SINGLE, /* *.conf, *.json: one plugin, wrapped into a list of its name and version */
 };
 
-/* A new reference; `what` names the text in errors. NULL with INTERNAL: not JSON, no usable name, plugin type or
- * cniVersion. */
+/* A new reference; `what` names the text in errors. NULL with INTERNAL: not JSON, or no usable name, plugin type or
+ * cniVersion in it. */
 json_t *cni_conf_parse(const char *text, size_t len, enum cni_conf_kind kind, const char *what, struct err *e);
 
-/* The first *.conflist, *.conf or *.json of dir in the order of bytes; that one counts even when it is broken.
- * `file` gets its path, in the arena. NULL with FAILED_PRECONDITION: none there, or the fault of the first one. */
-json_t *cni_conf_load(const char *dir, struct arena *a, const char **file, struct err *e);
+/* The first *.conflist, *.conf or *.json of dir in the order of bytes; that file counts even when it is broken.
+ * `file` gets its path, in the arena. NULL with FAILED_PRECONDITION: no such file, or the fault of the first one. */
+json_t *cni_conf_load(const char *dir, struct arena *arena, const char **file, struct err *e);
 
-/* Does the list's cniVersion reach major.minor? */
+/* Is the list's cniVersion major.minor or newer? */
 bool cni_conf_reaches(const json_t *list, int major, int minor);
 
 const json_t *cni_conf_plugins(const json_t *list); /* an array, never empty */
 const char *cni_conf_name(const json_t *list);
-const char *cni_plugin_type(const json_t *plugin); /* no slash in it */
+const char *cni_plugin_type(const json_t *plugin); /* contains no slash */
 
-/* The path of a plugin's program in the first directory that has it, or NULL with INTERNAL naming all of them. */
-const char *cni_plugin_path(struct arena *a, const char *type, const struct strings *bin_dirs, struct err *e);
+/* The path of a plugin's program in the first directory that has it. NULL with INTERNAL: no directory has it; the text
+ * names all of them. */
+const char *cni_plugin_path(struct arena *arena, const char *type, const struct strings *bin_dirs, struct err *e);
 
 /* The text for one plugin's stdin: its own configuration with the list's name and version, prev as prevResult (NULL:
- * none), and of `capabilities` (an object) what the plugin declares as runtimeConfig. */
-char *cni_conf_stdin(struct arena *a, const json_t *list, const json_t *plugin, const json_t *capabilities,
+ * none), and as runtimeConfig those members of `capabilities` (an object) that the plugin declares. */
+char *cni_conf_stdin(struct arena *arena, const json_t *list, const json_t *plugin, const json_t *capabilities,
 		     json_t *prev);
 
 #endif

@@ -1,7 +1,7 @@
 /* network.c - see network.h and cni.h (cni_open, cni_ready).
  *
- * A conflist of cniVersion 1.1 or newer is asked by STATUS, plugin by plugin, when it was read and every
- * STATUS_RETRY_MS while one fails:
+ * The plugins of a conflist of cniVersion 1.1 or newer are asked by STATUS, one after the other, when the conflist was
+ * read, and every STATUS_RETRY_MS while one of them fails:
  *   any change of conf_dir -> read -> ASKING --all answered well--> fit
  *                                       |  ^
  *                        a plugin fails v  | after STATUS_RETRY_MS
@@ -26,17 +26,17 @@ static struct {
 	void (*changed)(void *arg);
 	void *arg;
 	struct cni_watch *watch;
-	json_t *list;      /* NULL: there is none that can be used */
+	json_t *list;      /* NULL: no usable conflist */
 	struct err fault;  /* of reading, while list is NULL */
 	struct arena *arena; /* of the answer of cni_ready() and cni_conf_now() */
-	struct cni_plugin *asked; /* STATUS under way */
-	size_t next;       /* the plugin to be asked */
+	struct cni_plugin *asked; /* its STATUS is under way */
+	size_t next;       /* index of the plugin to be asked next */
 	bool unfit;
 	struct err status; /* while unfit */
 	struct timer retry;
 } net;
 
-static void set_unfit(bool unfit)
+static void cni_set_unfit(bool unfit)
 {
 	if (unfit == net.unfit)
 		return;
@@ -44,34 +44,34 @@ static void set_unfit(bool unfit)
 	net.changed(net.arg);
 }
 
-static void ask_again(struct timer *t);
-static void ask_next(void);
+static void cni_ask_again(struct timer *t);
+static void cni_ask_next(void);
 
-static void on_status(void *arg, const struct err *e, json_t *result)
+static void on_cni_status(void *arg, const struct err *e, json_t *result)
 {
 	(void)arg;
 	(void)result;
 	net.asked = NULL;
 	if (!e)
-		return ask_next();
+		return cni_ask_next();
 	if (!net.unfit)
 		log_warn("cni_status network=%s error=%s", cni_conf_name(net.list), log_quote(e->msg));
 	net.status = *e;
-	timer_set(&net.retry, STATUS_RETRY_MS, ask_again);
-	set_unfit(true);
+	timer_set(&net.retry, STATUS_RETRY_MS, cni_ask_again);
+	cni_set_unfit(true);
 }
 
-static void ask_next(void)
+static void cni_ask_next(void)
 {
 	const json_t *plugin = json_array_get(cni_conf_plugins(net.list), net.next++);
 
 	if (!plugin)
-		return set_unfit(false);
+		return cni_set_unfit(false);
 	net.asked = cni_plugin_start(&(struct cni_plugin_call){ .verb = "STATUS", .list = net.list, .plugin = plugin,
-		.bin_dirs = &net.cfg->bin_dirs }, on_status, NULL);
+		.bin_dirs = &net.cfg->bin_dirs }, on_cni_status, NULL);
 }
 
-static void stop_asking(void)
+static void cni_stop_asking(void)
 {
 	timer_clear(&net.retry);
 	if (net.asked)
@@ -80,14 +80,14 @@ static void stop_asking(void)
 	net.next = 0;
 }
 
-static void ask_again(struct timer *t)
+static void cni_ask_again(struct timer *t)
 {
 	(void)t;
-	stop_asking();
-	ask_next();
+	cni_stop_asking();
+	cni_ask_next();
 }
 
-static void told(const char *file)
+static void cni_log_config(const char *file)
 {
 	if (net.list)
 		log_info("cni_config file=%s network=%s version=%s plugins=%zu", log_quote(file),
@@ -97,8 +97,8 @@ static void told(const char *file)
 		log_warn("cni_config error=%s", log_quote(net.fault.msg));
 }
 
-/* Reads the directory; true: something is different now. */
-static bool read_again(void)
+/* Reads the directory again; true: the conflist or the fault has changed. */
+static bool cni_read_again(void)
 {
 	auto_json json_t *old = net.list;
 	struct err old_fault = net.fault;
@@ -110,19 +110,19 @@ static bool read_again(void)
 	differs = net.list && old ? !json_equal(net.list, old)
 				  : net.list || old || strcmp(net.fault.msg, old_fault.msg) != 0;
 	if (differs) {
-		told(file);
-		stop_asking();
+		cni_log_config(file);
+		cni_stop_asking();
 		net.unfit = false;
 		if (net.list && cni_conf_reaches(net.list, 1, 1))
-			ask_next();
+			cni_ask_next();
 	}
 	arena_free(a);
 	return differs;
 }
 
-static void on_dir(void)
+static void on_cni_dir(void)
 {
-	if (read_again())
+	if (cni_read_again())
 		net.changed(net.arg);
 }
 
@@ -132,13 +132,13 @@ void cni_open(const struct cni_config *cfg, void (*changed)(void *arg), void *ar
 	net.changed = changed;
 	net.arg = arg;
 	net.arena = arena_new();
-	net.watch = cni_watch_open(cfg->conf_dir, on_dir);
-	read_again();
+	net.watch = cni_watch_open(cfg->conf_dir, on_cni_dir);
+	cni_read_again();
 }
 
 void cni_close(void)
 {
-	stop_asking();
+	cni_stop_asking();
 	cni_watch_close(net.watch);
 	json_decref(net.list);
 	arena_free(net.arena);
@@ -157,14 +157,14 @@ const struct strings *cni_network_bin_dirs(void)
 	return &net.cfg->bin_dirs;
 }
 
-static struct arena *fresh_arena(void)
+static struct arena *cni_fresh_arena(void)
 {
 	arena_free(net.arena);
 	net.arena = arena_new();
 	return net.arena;
 }
 
-static int all_programs_here(struct arena *a, struct err *e)
+static int cni_all_programs_here(struct arena *a, struct err *e)
 {
 	json_t *plugin;
 	size_t i;
@@ -175,15 +175,16 @@ static int all_programs_here(struct arena *a, struct err *e)
 	return 0;
 }
 
-/* A program that is missing is found here and not by ADD: it could not undo a half-made network by DEL either. */
+/* A missing plugin program is reported here, before ADD: after a failed ADD the same missing program would also make
+ * the DEL fail that has to undo the half-made network. */
 const char *cni_conf_now(struct err *e)
 {
 	const json_t *list = cni_network_now(e);
-	struct arena *a = fresh_arena();
+	struct arena *a = cni_fresh_arena();
 
 	if (!list)
 		return NULL;
-	if (all_programs_here(a, e) < 0) {
+	if (cni_all_programs_here(a, e) < 0) {
 		e->code = ERR_FAILED_PRECONDITION;
 		return NULL;
 	}
@@ -192,11 +193,11 @@ const char *cni_conf_now(struct err *e)
 
 bool cni_ready(const char **why)
 {
-	struct arena *a = fresh_arena();
+	struct arena *a = cni_fresh_arena();
 	const struct err *fault = net.list ? net.unfit ? &net.status : NULL : &net.fault;
 	struct err missing;
 
-	if (!fault && all_programs_here(a, &missing) < 0)
+	if (!fault && cni_all_programs_here(a, &missing) < 0)
 		fault = &missing;
 	*why = fault ? arena_strdup(a, fault->msg) : "";
 	return !fault;

@@ -1,4 +1,5 @@
-/* network.h - which CNI network this node has today: the watched configuration, and whether its plugins are fit. */
+/* network.h - which CNI network this node has today: the watched configuration, and whether its plugins answer STATUS
+ * well. */
 #ifndef PROCS_CNI_NETWORK_H
 #define PROCS_CNI_NETWORK_H
 

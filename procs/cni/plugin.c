@@ -1,5 +1,4 @@
-/* plugin.c - see plugin.h. Waits on the child only; a program that is not there is reported in the next
- * turn. */
+/* plugin.c - see plugin.h. Waits on the child only. A missing program is reported in the next turn. */
 #include "procs/cni/plugin.h"
 
 #include <string.h>
@@ -17,7 +16,7 @@ struct cni_plugin {
 	struct arena *arena;
 	const char *verb, *type;
 	struct child *child;
-	struct timer timer; /* set when no child could be asked for */
+	struct timer timer; /* set when there is no program to start */
 	struct err err;
 	cni_plugin_done *done;
 	void *arg;
@@ -30,7 +29,7 @@ static void plugin_free(struct cni_plugin *p)
 	free(p);
 }
 
-static void report(struct cni_plugin *p, struct err *e, json_t *result)
+static void plugin_report(struct cni_plugin *p, struct err *e, json_t *result)
 {
 	cni_plugin_done *done = p->done;
 	void *arg = p->arg;
@@ -41,15 +40,15 @@ static void report(struct cni_plugin *p, struct err *e, json_t *result)
 	done(arg, e, result);
 }
 
-static void on_no_program(struct timer *t)
+static void on_plugin_missing(struct timer *t)
 {
 	struct cni_plugin *p = container_of(t, struct cni_plugin, timer);
 	struct err e = p->err;
 
-	report(p, &e, NULL);
+	plugin_report(p, &e, NULL);
 }
 
-static void on_exit_(void *arg, const struct err *failed, struct child_result *r)
+static void on_plugin_exit(void *arg, const struct err *failed, struct child_result *r)
 {
 	struct cni_plugin *p = arg;
 	auto_json json_t *result = NULL;
@@ -60,23 +59,23 @@ static void on_exit_(void *arg, const struct err *failed, struct child_result *r
 		e = *failed;
 		if (e.code == ERR_DEADLINE_EXCEEDED)
 			err_set(&e, ERR_DEADLINE_EXCEEDED, "killed after %d s", TIMEOUT_MS / 1000);
-		return report(p, &e, NULL);
+		return plugin_report(p, &e, NULL);
 	}
 	if (r->status != 0) {
 		cni_result_error(&e, child_status_text(r->status), r->out, r->out_len, r->err, r->err_len);
-		return report(p, &e, NULL);
+		return plugin_report(p, &e, NULL);
 	}
 	if (strcmp(p->verb, "ADD") != 0)
-		return report(p, NULL, NULL);
+		return plugin_report(p, NULL, NULL);
 	if (r->out_cut) {
 		err_set(&e, ERR_INTERNAL, "it printed more than %d bytes", STDOUT_MAX);
-		return report(p, &e, NULL);
+		return plugin_report(p, &e, NULL);
 	}
 	result = cni_result_parse(r->out, r->out_len, &e);
-	report(p, result ? NULL : &e, result);
+	plugin_report(p, result ? NULL : &e, result);
 }
 
-static const char *joined(struct arena *a, const struct strings *dirs)
+static const char *plugin_dirs_joined(struct arena *a, const struct strings *dirs)
 {
 	const char *all = "";
 
@@ -85,15 +84,15 @@ static const char *joined(struct arena *a, const struct strings *dirs)
 	return all;
 }
 
-static const char *const *environment(struct arena *a, const struct cni_plugin_call *c)
+static const char *const *plugin_environment(struct arena *a, const struct cni_plugin_call *c)
 {
 	const char **env = arena_zalloc(a, 8 * sizeof(*env));
 	size_t n = 0;
 
-	/* bridge and portmap call iptables */
+	/* bridge and portmap execute iptables */
 	env[n++] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 	env[n++] = arena_printf(a, "CNI_COMMAND=%s", c->verb);
-	env[n++] = arena_printf(a, "CNI_PATH=%s", joined(a, c->bin_dirs));
+	env[n++] = arena_printf(a, "CNI_PATH=%s", plugin_dirs_joined(a, c->bin_dirs));
 	if (!c->container_id)
 		return env;
 	env[n++] = arena_printf(a, "CNI_CONTAINERID=%s", c->container_id);
@@ -115,19 +114,19 @@ struct cni_plugin *cni_plugin_start(const struct cni_plugin_call *c, cni_plugin_
 	p->arg = arg;
 	argv[0] = cni_plugin_path(p->arena, p->type, c->bin_dirs, &p->err);
 	if (!argv[0]) {
-		timer_set(&p->timer, 0, on_no_program);
+		timer_set(&p->timer, 0, on_plugin_missing);
 		return p;
 	}
 	input = cni_conf_stdin(p->arena, c->list, c->plugin, c->capabilities, c->prev);
 	p->child = child_start(&(struct child_spec){ .argv = argv,
-						     .envp = environment(p->arena, c),
+						     .envp = plugin_environment(p->arena, c),
 						     .stdin_data = input,
 						     .stdin_len = strlen(input),
 						     .stdout_max = STDOUT_MAX,
 						     .stderr_max = STDERR_MAX,
 						     .timeout_ms = TIMEOUT_MS,
 						     .finish = true },
-			       on_exit_, p);
+			       on_plugin_exit, p);
 	return p;
 }
 

@@ -8,7 +8,7 @@
 
 enum { SAID_MAX = 400 };
 
-/* "10.1.2.3/24" to "10.1.2.3" in its canonical form; NULL when it is no address. */
+/* "10.1.2.3/24" to "10.1.2.3" in its canonical form; NULL when it is not an address. */
 static const char *plain_ip(const char *cidr, char out[INET6_ADDRSTRLEN])
 {
 	char ip[INET6_ADDRSTRLEN + 1];
@@ -44,7 +44,7 @@ static int check_shape(const json_t *result, struct err *e)
 		return err_set(e, ERR_INTERNAL, "its result is not a JSON object");
 	if ((ips && !json_is_array(ips) && !json_is_null(ips)) ||
 	    (interfaces && !json_is_array(interfaces) && !json_is_null(interfaces)))
-		return err_set(e, ERR_INTERNAL, "its result's ips or interfaces are no list");
+		return err_set(e, ERR_INTERNAL, "its result's ips or interfaces are not an array");
 	json_array_foreach(ips, i, ip) {
 		if (check_ip(json_object_get(ip, "address"), e) < 0)
 			return -1;
@@ -123,7 +123,7 @@ struct strings cni_result_ips(const json_t *result, const char *ifname, struct a
 	return out;
 }
 
-/* One line of at most SAID_MAX bytes of ASCII: the end of the text, where programs say why. */
+/* One line of at most SAID_MAX bytes of ASCII: the end of the text, since programs write the reason last. */
 static const char *one_line(char out[SAID_MAX + 1], const char *text, size_t len)
 {
 	size_t n = 0;
@@ -161,5 +161,5 @@ int cni_result_error(struct err *e, const char *how, const char *out, size_t out
 		return err_set(e, ERR_INTERNAL, "%s: %s", how, one_line(line, err_text, err_len));
 	if (out_len)
 		return err_set(e, ERR_INTERNAL, "%s: %s", how, one_line(line, out, out_len));
-	return err_set(e, ERR_INTERNAL, "%s, and it said nothing", how);
+	return err_set(e, ERR_INTERNAL, "%s, without any output", how);
 }

@@ -1,5 +1,7 @@
-/* watch.c - see watch.h. A fresh inotify descriptor for every place: no stale events, no old watch to take
- * back. */
+/* watch.c - see watch.h.
+ *
+ * Each time another directory is watched a new inotify descriptor is made: no event of the old directory can still
+ * come, and no old watch has to be removed. */
 #include "procs/cni/watch.h"
 
 #include <errno.h>
@@ -17,7 +19,7 @@
 
 enum { RETRY_MS = 5000 };
 
-/* IN_CREATE is for symbolic and hard links; a file that is written says IN_CLOSE_WRITE once it is whole. */
+/* IN_CREATE tells of symbolic and hard links. A written file is whole at IN_CLOSE_WRITE. */
 static const uint32_t CHANGES = IN_CREATE | IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE;
 static const uint32_t LOSS = IN_DELETE_SELF | IN_MOVE_SELF | IN_IGNORED | IN_UNMOUNT;
 
@@ -27,10 +29,10 @@ struct cni_watch {
 	int fd; /* inotify, -1: none */
 	struct fd_watch io;
 	struct timer retry;
-	char missing[NAME_MAX + 1]; /* what is waited for in the ancestor; "" when dir itself is watched */
+	char missing[NAME_MAX + 1]; /* the name awaited in the watched ancestor; "" when dir itself is watched */
 };
 
-static void disarm(struct cni_watch *w)
+static void watch_disarm(struct cni_watch *w)
 {
 	fd_watch_clear(&w->io);
 	if (w->fd >= 0)
@@ -38,8 +40,8 @@ static void disarm(struct cni_watch *w)
 	w->fd = -1;
 }
 
-/* Cuts the last name off path and keeps it in `name`. */
-static void up(char *path, char *name)
+/* Cuts the last name off path and copies it to `name`. */
+static void watch_parent_of(char *path, char *name)
 {
 	char *slash;
 	size_t n = strlen(path);
@@ -54,22 +56,23 @@ static void up(char *path, char *name)
 		slash[slash == path] = '\0';
 }
 
-/* Watches dir or its nearest ancestor; what came into being meanwhile is looked at again. */
-static int place(struct cni_watch *w)
+/* Watches dir, or its nearest existing ancestor. When the awaited name appeared between the look and the watch, it
+ * starts again from dir: the watch would not tell of that name any more. */
+static int watch_place(struct cni_watch *w)
 {
 	char path[PATH_MAX], below[PATH_MAX + NAME_MAX + 2];
 
 	for (;;) {
 		snprintf(path, sizeof(path), "%s", w->dir);
 		w->missing[0] = '\0';
-		disarm(w);
+		watch_disarm(w);
 		w->fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 		if (w->fd < 0)
 			return -1;
 		while (inotify_add_watch(w->fd, path, CHANGES | LOSS | IN_ONLYDIR) < 0) {
 			if ((errno != ENOENT && errno != ENOTDIR) || strcmp(path, "/") == 0 || strcmp(path, ".") == 0)
 				return -1;
-			up(path, w->missing);
+			watch_parent_of(path, w->missing);
 		}
 		snprintf(below, sizeof(below), "%s/%s", path, w->missing);
 		if (!w->missing[0] || access(below, F_OK) < 0)
@@ -77,29 +80,29 @@ static int place(struct cni_watch *w)
 	}
 }
 
-static void on_events(struct fd_watch *io, int events);
-static void on_retry(struct timer *t);
+static void on_watch_events(struct fd_watch *io, int events);
+static void on_watch_retry(struct timer *t);
 
-static void arm(struct cni_watch *w)
+static void watch_arm(struct cni_watch *w)
 {
-	if (place(w) == 0) {
-		fd_watch_set(&w->io, w->fd, FD_READ, on_events);
+	if (watch_place(w) == 0) {
+		fd_watch_set(&w->io, w->fd, FD_READ, on_watch_events);
 		return;
 	}
 	log_warn("cni_watch dir=%s error=%s", w->dir, log_quote(strerror(errno)));
-	disarm(w);
-	timer_set(&w->retry, RETRY_MS, on_retry);
+	watch_disarm(w);
+	timer_set(&w->retry, RETRY_MS, on_watch_retry);
 }
 
-static void on_retry(struct timer *t)
+static void on_watch_retry(struct timer *t)
 {
 	struct cni_watch *w = container_of(t, struct cni_watch, retry);
 
-	arm(w);
+	watch_arm(w);
 	w->changed();
 }
 
-static void on_events(struct fd_watch *io, int events)
+static void on_watch_events(struct fd_watch *io, int events)
 {
 	struct cni_watch *w = container_of(io, struct cni_watch, io);
 	_Alignas(struct inotify_event) char bytes[16 * (sizeof(struct inotify_event) + NAME_MAX + 1)];
@@ -118,7 +121,7 @@ static void on_events(struct fd_watch *io, int events)
 		}
 	}
 	if (lost || (ours && w->missing[0]))
-		arm(w);
+		watch_arm(w);
 	if (lost || ours)
 		w->changed();
 }
@@ -130,7 +133,7 @@ struct cni_watch *cni_watch_open(const char *dir, void (*changed)(void))
 	w->dir = dir;
 	w->changed = changed;
 	w->fd = -1;
-	arm(w);
+	watch_arm(w);
 	return w;
 }
 
@@ -138,7 +141,7 @@ void cni_watch_close(struct cni_watch *w)
 {
 	if (!w)
 		return;
-	disarm(w);
+	watch_disarm(w);
 	timer_clear(&w->retry);
 	free(w);
 }

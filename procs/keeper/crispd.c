@@ -5,9 +5,10 @@
  *     +---10 s without it: killed (the lock becomes free)
  *   FIND, RUN, PAUSE ---SIGTERM---> END ---ended, or killed after 5 s---> OVER
  *
- * Which crispd lives is told by a lock: <state>/crispd.lock is flocked before crispd is born and the locked file
- * travels to it with the welcome, so the lock is free exactly when no crispd is alive, whoever started it.
- * Waits on: the channel and the reaper (RUN; for a survivor, whose parent we are not, its pidfd) and one timer. */
+ * A lock tells whether a crispd lives: the keeper flocks <state>/crispd.lock before it starts crispd and passes the
+ * locked file with WELCOME. So the lock is free exactly when no crispd lives, whichever keeper started it.
+ * Waits on: the channel, the reaper (RUN), and one timer. A survivor is a crispd that an earlier keeper started: this
+ * keeper is not its parent and waits on its pidfd instead. */
 #include "procs/keeper/crispd.h"
 
 #include <errno.h>
@@ -59,17 +60,17 @@ static const struct sm_state crispd_states[] = {
 static struct {
 	const struct crispd_config *cfg;
 	struct sm sm;
-	struct offspring child;  /* ours */
-	int birth_fd;            /* says why it could not be executed; -1: none */
-	int status;              /* how it ended */
-	int pidfd;               /* a survivor; -1: none */
+	struct offspring child;  /* not of a survivor */
+	int birth_fd;            /* brings the reason why it could not be executed; -1: none */
+	int status;              /* as of waitpid(2), once it ended */
+	int pidfd;               /* of a survivor; -1: none */
 	struct fd_watch pidfd_watch;
 	bool alive, survivor;
-	int lock;                /* on its way to crispd; -1 else */
+	int lock;                /* until it is passed to crispd; else -1 */
 	int listener;
 	struct fd_watch listener_watch;
 	struct timer timer;      /* of the state */
-	struct timer welcome;    /* orphans of the crispd before */
+	struct timer welcome;    /* set while WELCOME waits for children of the previous crispd */
 	int64_t since_ns;        /* when the state (FIND) or the life (RUN) began */
 	int64_t asked_ns;        /* when HELLO came */
 	int backoff_ms;
@@ -87,7 +88,7 @@ static int64_t ms_since(int64_t ns)
 	return (loop_mono_ns() - ns) / 1000000;
 }
 
-/* ---- its life ---- */
+/* ---- the life of crispd ---- */
 
 static void crispd_signal(int sig)
 {
@@ -99,7 +100,7 @@ static void crispd_signal(int sig)
 		kill(crispd.child.pid, sig);
 }
 
-static void over(int verdict)
+static void crispd_over(int verdict)
 {
 	sm_move(&crispd.sm, OVER);
 	timer_clear(&crispd.timer);
@@ -107,10 +108,10 @@ static void over(int verdict)
 	loop_stop();
 }
 
-static void on_start(struct timer *t);
+static void on_crispd_start(struct timer *t);
 
-/* Dead, and all that it had sent is read. */
-static void on_end_of_crispd(void)
+/* crispd is dead, and all its messages are read. */
+static void crispd_ended(void)
 {
 	int status = crispd.status;
 	int64_t lived_ms = ms_since(crispd.since_ns);
@@ -118,26 +119,26 @@ static void on_end_of_crispd(void)
 	channel_unwelcome();
 	timer_clear(&crispd.welcome);
 	if (crispd.lock >= 0)
-		close(take_fd(&crispd.lock)); /* it never asked for it */
+		close(take_fd(&crispd.lock)); /* crispd died before its HELLO */
 	jobs_orphan();
 	ns_cancel_all();
 	if (crispd.sm.now == END)
-		return over(0);
+		return crispd_over(0);
 	log_warn("crispd end status=%s lived_ms=%lld",
 		 log_quote(crispd.survivor ? "unknown" : child_status_text(status)), (long long)lived_ms);
 	if (!crispd.survivor && WIFEXITED(status) &&
 	    (WEXITSTATUS(status) == EXIT_CONFIG || WEXITSTATUS(status) == EXIT_USAGE))
-		return over(WEXITSTATUS(status));
+		return crispd_over(WEXITSTATUS(status));
 	if (lived_ms >= LIFE_THAT_COUNTS_MS)
 		crispd.backoff_ms = 0;
 	sm_move(&crispd.sm, PAUSE);
-	timer_set(&crispd.timer, crispd.backoff_ms, on_start);
+	timer_set(&crispd.timer, crispd.backoff_ms, on_crispd_start);
 	crispd.backoff_ms = crispd.backoff_ms ? crispd.backoff_ms * 2 : BACKOFF_FIRST_MS;
 	if (crispd.backoff_ms > BACKOFF_MAX_MS)
 		crispd.backoff_ms = BACKOFF_MAX_MS;
 }
 
-static void on_child_ended(struct offspring *o, int status, int64_t at_ns)
+static void on_crispd_ended(struct offspring *o, int status, int64_t at_ns)
 {
 	char text[BIRTH_TEXT_MAX + 1];
 	ssize_t n = read(crispd.birth_fd, text, BIRTH_TEXT_MAX);
@@ -152,7 +153,7 @@ static void on_child_ended(struct offspring *o, int status, int64_t at_ns)
 	crispd.alive = false;
 	crispd.status = status;
 	if (!channel_is_open())
-		on_end_of_crispd();
+		crispd_ended();
 }
 
 static void on_survivor_ended(struct fd_watch *w, int events)
@@ -162,7 +163,7 @@ static void on_survivor_ended(struct fd_watch *w, int events)
 	close(take_fd(&crispd.pidfd));
 	crispd.alive = false;
 	if (!channel_is_open())
-		on_end_of_crispd();
+		crispd_ended();
 }
 
 static void on_channel_gone(void *arg)
@@ -170,12 +171,12 @@ static void on_channel_gone(void *arg)
 	(void)arg;
 	channel_close();
 	if (!crispd.alive)
-		return on_end_of_crispd();
-	/* Without a channel it is of no use, and it cannot make another: the next one can. */
+		return crispd_ended();
+	/* A crispd without a channel is of no use, and it cannot make a new channel. The next crispd gets one. */
 	crispd_signal(SIGKILL);
 }
 
-/* ---- what it says ---- */
+/* ---- the messages of crispd ---- */
 
 static void tell_held(const char *name, int fd)
 {
@@ -187,7 +188,7 @@ static void tell_held(const char *name, int fd)
 	buf_free(&b);
 }
 
-static void welcome(void)
+static void crispd_welcome(void)
 {
 	struct buf b = { 0 };
 
@@ -206,19 +207,19 @@ static void welcome(void)
 	channel_tell(KEEPER_END, 0, NULL, NULL, 0);
 }
 
-/* An OCI runtime that the crispd before had started may still bring a process to be kept: a welcome that came before
- * that would not name it. */
-static void on_welcome(struct timer *t)
+/* An OCI runtime that the previous crispd had started may still bring a process to be kept. WELCOME waits for it: sent
+ * earlier, it would not name that process. */
+static void on_crispd_welcome(struct timer *t)
 {
 	if (jobs_any_orphan() && ms_since(crispd.asked_ns) < ORPHANS_PATIENCE_MS) {
-		timer_set(t, ORPHANS_TURN_MS, on_welcome);
+		timer_set(t, ORPHANS_TURN_MS, on_crispd_welcome);
 		return;
 	}
 	jobs_kill_orphans();
-	welcome();
+	crispd_welcome();
 }
 
-static void on_hello(struct imsg *m)
+static void on_crispd_hello(struct imsg *m)
 {
 	struct get g = get_from(m);
 	uint32_t version = get_u32(&g), kind = get_u32(&g);
@@ -231,10 +232,10 @@ static void on_hello(struct imsg *m)
 		return;
 	}
 	crispd.asked_ns = loop_mono_ns();
-	on_welcome(&crispd.welcome);
+	on_crispd_welcome(&crispd.welcome);
 }
 
-static void on_hold(struct imsg *m)
+static void on_crispd_hold(struct imsg *m)
 {
 	struct get g = get_from(m);
 	const char *name = get_str(&g);
@@ -258,28 +259,29 @@ static void with_name(const struct imsg *m, void (*fn)(const char *name))
 		fn(name);
 }
 
-static void on_ready(void)
+static void on_crispd_ready(void)
 {
 	log_info("ready pid=%d", crispd.survivor ? -1 : crispd.child.pid);
 	notify("READY=1");
 }
 
-static void on_unknown(const struct imsg *m)
+static void on_crispd_unknown(const struct imsg *m)
 {
 	log_warn("message type=%u unknown", m->type);
 	channel_tell_code(CHILD_FAILED, m->tag, ERR_UNIMPLEMENTED, "unknown message");
 }
 
-static void on_message(void *arg, struct imsg *m)
+static void on_crispd_message(void *arg, struct imsg *m)
 {
 	(void)arg;
-	/* What a dead crispd still gave away or up counts; what it wanted made does not. */
+	/* Of a dead crispd's last messages, those that hand over or release something are still carried out, and those
+	 * that want something made are not. */
 	bool wants = crispd.alive && channel_is_welcomed();
 
 	switch (m->type) {
-	case KEEPER_HELLO: return on_hello(m);
-	case KEEPER_READY: return on_ready();
-	case KEEPER_HOLD: return on_hold(m);
+	case KEEPER_HELLO: return on_crispd_hello(m);
+	case KEEPER_READY: return on_crispd_ready();
+	case KEEPER_HOLD: return on_crispd_hold(m);
 	case KEEPER_RELEASE: return with_name(m, hold_release);
 	case KEEPER_RELEASE_ALL: return with_name(m, hold_release_all);
 	case KEEPER_FORGET: return with_name(m, kept_forget);
@@ -289,11 +291,11 @@ static void on_message(void *arg, struct imsg *m)
 	case CHILD_KILL: return job_kill(m->tag);
 	case KEEPER_NS_MAKE: return wants ? ns_make(m) : (void)0;
 	case KEEPER_NS_DROP: return ns_drop(m);
-	default: return on_unknown(m);
+	default: return on_crispd_unknown(m);
 	}
 }
 
-/* ---- a new one ---- */
+/* ---- a new crispd ---- */
 
 static const char *state_path(const char *name)
 {
@@ -303,7 +305,7 @@ static const char *state_path(const char *name)
 	return path;
 }
 
-/* Our environment without what is ours alone, with the number of the channel. */
+/* The keeper's environment without the variables that are meant for the keeper, and with the number of the channel. */
 static const char **crispd_env(void)
 {
 	static char channel[] = KEEPER_FD_ENV "=3";
@@ -321,7 +323,7 @@ static const char **crispd_env(void)
 	return env;
 }
 
-static pid_t execute(int channel, int *birth_fd, struct err *e)
+static pid_t crispd_execute(int channel, int *birth_fd, struct err *e)
 {
 	const char *argv[] = { crispd.cfg->path, crispd.cfg->config ? "--config" : NULL, crispd.cfg->config, NULL };
 	auto_free const char **env = crispd_env();
@@ -343,7 +345,7 @@ static void write_pid(int fd, pid_t pid)
 		log_warn("crispd.lock error=%s", log_quote(strerror(errno)));
 }
 
-static int begin(struct err *e)
+static int crispd_begin(struct err *e)
 {
 	auto_fd int theirs = -1;
 	int ends[2];
@@ -355,12 +357,12 @@ static int begin(struct err *e)
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
 		return err_os(e, ERR_INTERNAL, "socketpair");
 	theirs = ends[1];
-	channel_open(ends[0], on_message, on_channel_gone);
-	pid = execute(theirs, &crispd.birth_fd, e);
+	channel_open(ends[0], on_crispd_message, on_channel_gone);
+	pid = crispd_execute(theirs, &crispd.birth_fd, e);
 	if (pid < 0)
 		return -1;
 	write_pid(crispd.lock, pid);
-	offspring_add(&crispd.child, pid, on_child_ended);
+	offspring_add(&crispd.child, pid, on_crispd_ended);
 	crispd.alive = true;
 	crispd.survivor = false;
 	crispd.since_ns = loop_mono_ns();
@@ -368,11 +370,11 @@ static int begin(struct err *e)
 	return 0;
 }
 
-static void on_start(struct timer *t)
+static void on_crispd_start(struct timer *t)
 {
 	struct err e;
 
-	if (begin(&e) == 0) {
+	if (crispd_begin(&e) == 0) {
 		sm_move(&crispd.sm, RUN);
 		return;
 	}
@@ -381,10 +383,10 @@ static void on_start(struct timer *t)
 	if (crispd.lock >= 0)
 		close(take_fd(&crispd.lock));
 	sm_move(&crispd.sm, PAUSE);
-	timer_set(t, BACKOFF_MAX_MS, on_start);
+	timer_set(t, BACKOFF_MAX_MS, on_crispd_start);
 }
 
-/* ---- one that outlived its keeper ---- */
+/* ---- a crispd that outlived its keeper ---- */
 
 static bool lock_is_free(pid_t *owner)
 {
@@ -401,23 +403,23 @@ static bool lock_is_free(pid_t *owner)
 	return false;
 }
 
-static void on_find(struct timer *t)
+static void on_crispd_find(struct timer *t)
 {
 	pid_t owner;
 
 	if (lock_is_free(&owner)) {
 		sm_move(&crispd.sm, PAUSE);
-		return on_start(t);
+		return on_crispd_start(t);
 	}
 	if (ms_since(crispd.since_ns) > FIND_PATIENCE_MS && owner > 1) {
 		log_error("crispd pid=%d holds its lock and does not connect: killed", owner);
 		kill(owner, SIGKILL);
 		crispd.since_ns = loop_mono_ns();
 	}
-	timer_set(t, FIND_TURN_MS, on_find);
+	timer_set(t, FIND_TURN_MS, on_crispd_find);
 }
 
-static void on_connection(struct fd_watch *w, int events)
+static void on_survivor_connection(struct fd_watch *w, int events)
 {
 	auto_fd int fd = accept4(w->ev.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	struct ucred peer;
@@ -435,7 +437,7 @@ static void on_connection(struct fd_watch *w, int events)
 	crispd.alive = crispd.survivor = true;
 	crispd.since_ns = loop_mono_ns();
 	fd_watch_set(&crispd.pidfd_watch, crispd.pidfd, FD_READ, on_survivor_ended);
-	channel_open(take_fd(&fd), on_message, on_channel_gone);
+	channel_open(take_fd(&fd), on_crispd_message, on_channel_gone);
 	log_info("crispd survived pid=%d", peer.pid);
 	notify("READY=1");
 }
@@ -450,23 +452,23 @@ static int listen_for_survivors(struct err *e)
 			       crispd.cfg->state);
 	memcpy(sa.sun_path, state_path(KEEPER_SOCKET), len + 1);
 	crispd.listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	unlink(sa.sun_path); /* ours by the lock on the directory */
+	unlink(sa.sun_path); /* left by an earlier keeper: this one holds the lock of the directory */
 	if (crispd.listener < 0 || bind(crispd.listener, (struct sockaddr *)&sa, sizeof(sa)) < 0 ||
 	    chmod(sa.sun_path, 0600) < 0 || listen(crispd.listener, 8) < 0)
 		return err_os(e, ERR_INTERNAL, "listen on %s", sa.sun_path);
-	fd_watch_set(&crispd.listener_watch, crispd.listener, FD_READ, on_connection);
+	fd_watch_set(&crispd.listener_watch, crispd.listener, FD_READ, on_survivor_connection);
 	return 0;
 }
 
 /* ---- the end ---- */
 
-static void on_end_patience(struct timer *t)
+static void on_crispd_end_late(struct timer *t)
 {
 	crispd_signal(SIGKILL);
-	timer_set(t, END_PATIENCE_MS, on_end_patience);
+	timer_set(t, END_PATIENCE_MS, on_crispd_end_late);
 }
 
-static void on_term(struct signal_watch *w)
+static void on_keeper_term(struct signal_watch *w)
 {
 	(void)w;
 	if (crispd.sm.now == END || crispd.sm.now == OVER)
@@ -475,12 +477,12 @@ static void on_term(struct signal_watch *w)
 	notify("STOPPING=1");
 	sm_move(&crispd.sm, END);
 	if (!crispd.alive && !channel_is_open())
-		return over(0);
+		return crispd_over(0);
 	crispd_signal(SIGTERM);
-	timer_set(&crispd.timer, END_PATIENCE_MS, on_end_patience);
+	timer_set(&crispd.timer, END_PATIENCE_MS, on_crispd_end_late);
 }
 
-static void on_hup(struct signal_watch *w)
+static void on_keeper_hup(struct signal_watch *w)
 {
 	(void)w;
 	crispd_signal(SIGHUP);
@@ -492,9 +494,9 @@ int crispd_open(const struct crispd_config *cfg, struct err *e)
 	crispd.since_ns = loop_mono_ns();
 	if (listen_for_survivors(e) < 0)
 		return -1;
-	signal_watch_set(&crispd.term, SIGTERM, on_term);
-	signal_watch_set(&crispd.intr, SIGINT, on_term);
-	signal_watch_set(&crispd.hup, SIGHUP, on_hup);
-	timer_set(&crispd.timer, 0, on_find);
+	signal_watch_set(&crispd.term, SIGTERM, on_keeper_term);
+	signal_watch_set(&crispd.intr, SIGINT, on_keeper_term);
+	signal_watch_set(&crispd.hup, SIGHUP, on_keeper_hup);
+	timer_set(&crispd.timer, 0, on_crispd_find);
 	return 0;
 }

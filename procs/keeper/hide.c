@@ -1,9 +1,10 @@
 /* hide.c - see hide.h.
  *
- * The copy of the mount is made private and covered, not unmounted: an unmount propagates by the mount above it, which
- * is shared on most hosts and stays so; a mount on top propagates by the mount under it, which is the private one.
- * Every other mount keeps its peers, so that the runtime's own rshared and rslave binds work as in the host's
- * namespace. mount_namespaces(7); Documentation/filesystems/sharedsubtree.rst, 5d and 5e. */
+ * In the child's mount namespace the mount is made private and covered by a tmpfs. It is not unmounted: an unmount
+ * propagates through the parent mount, which is shared on most hosts and has to stay shared. A mount on top propagates
+ * through the mount below it, which is the private one. Every other mount keeps its peers, so that the runtime's own
+ * rshared and rslave binds work as in the host's namespace. mount_namespaces(7);
+ * Documentation/filesystems/sharedsubtree.rst, 5d and 5e. */
 #include "procs/keeper/hide.h"
 
 #include <sched.h>

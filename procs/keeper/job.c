@@ -1,9 +1,9 @@
 /* job.c - see job.h.
  *
- *   BORN ---reaped---> gone: FAILED by the birth pipe's text, else EXITED (with a pidfile: after its process is kept)
- *     +---birth pipe at its end (kept, no pidfile)---> gone: STARTED, and the process lives on in kept.c
+ *   BORN ---reaped---> gone: FAILED if the birth pipe has a text, else EXITED (with a pidfile: after that pid is kept)
+ *     +---end of file on the birth pipe (kept, no pidfile)---> gone: STARTED, and kept.c watches the process
  *
- * Waits on: the reaper; the birth pipe for a kept child, so that "started" means execve(2) succeeded. */
+ * Waits on: the reaper; for a kept child also on the birth pipe, so that STARTED means that execve(2) succeeded. */
 #include "procs/keeper/job.h"
 
 #include <errno.h>
@@ -28,12 +28,12 @@
 struct job {
 	struct link link; /* in `all` */
 	struct offspring child;
-	uint64_t tag; /* 0: the crispd that asked is dead */
+	uint64_t tag; /* of the request; 0: the crispd that sent it is dead */
 	int birth_fd;
 	struct fd_watch birth_watch;
 	char *keep_id, *pidfile; /* owned; NULL when not asked for */
 	uint64_t strays_mark;
-	bool finish; /* outlives the crispd that asked */
+	bool finish; /* may outlive the crispd that asked for it */
 };
 
 static struct link all = { &all, &all }; /* of struct job.link */
@@ -51,7 +51,7 @@ static void job_free(struct job *j)
 	free(j);
 }
 
-static void tell_pid(uint32_t type, uint64_t tag, int status, pid_t pid, bool with_pidfd)
+static void job_tell_pid(uint32_t type, uint64_t tag, int status, pid_t pid, bool with_pidfd)
 {
 	auto_fd int pidfd = with_pidfd ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
 	struct buf b = { 0 };
@@ -63,8 +63,8 @@ static void tell_pid(uint32_t type, uint64_t tag, int status, pid_t pid, bool wi
 	buf_free(&b);
 }
 
-/* A pid alone in a file of ours-to-be: anything but a small regular file with one number is refused. */
-static pid_t read_pidfile(const char *path, struct err *e)
+/* The number in a pid file. Anything but a small regular file with one number in it is refused. */
+static pid_t job_read_pidfile(const char *path, struct err *e)
 {
 	auto_fd int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	char text[24], *end;
@@ -83,16 +83,17 @@ static pid_t read_pidfile(const char *path, struct err *e)
 	return (pid_t)pid;
 }
 
-/* A runtime exited with 0: its container's process is ours by now (subreaper), or was and has been reaped since the
- * runtime's birth. Anything else that lives under that pid is watched by pidfd. */
-static int keep_from_pidfile(const struct job *j, pid_t *pid, bool *alive, struct err *e)
+/* The runtime exited with 0, so its container's process was reparented to the keeper, which is the subreaper. That
+ * process is a child that is not reaped yet; or it was reaped since the runtime started (a stray). Otherwise the pid
+ * belongs to a process of another parent, which is watched by its pidfd. */
+static int job_keep_from_pidfile(const struct job *j, pid_t *pid, bool *alive, struct err *e)
 {
 	siginfo_t info;
 	int64_t at_ns;
 	int status, pidfd;
 
 	*alive = false;
-	*pid = read_pidfile(j->pidfile, e);
+	*pid = job_read_pidfile(j->pidfile, e);
 	if (*pid < 0)
 		return -1;
 	if (waitid(P_PID, (id_t)*pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0) {
@@ -112,7 +113,7 @@ static int keep_from_pidfile(const struct job *j, pid_t *pid, bool *alive, struc
 	return 0;
 }
 
-static bool birth_failed(struct job *j, char text[BIRTH_TEXT_MAX + 1])
+static bool job_birth_failed(struct job *j, char text[BIRTH_TEXT_MAX + 1])
 {
 	ssize_t n = read(j->birth_fd, text, BIRTH_TEXT_MAX);
 
@@ -120,7 +121,7 @@ static bool birth_failed(struct job *j, char text[BIRTH_TEXT_MAX + 1])
 	return n > 0;
 }
 
-static void on_ended(struct offspring *o, int status, int64_t at_ns)
+static void on_job_ended(struct offspring *o, int status, int64_t at_ns)
 {
 	struct job *j = container_of(o, struct job, child);
 	char text[BIRTH_TEXT_MAX + 1];
@@ -128,23 +129,23 @@ static void on_ended(struct offspring *o, int status, int64_t at_ns)
 	bool alive = false;
 	struct err e;
 
-	if (birth_failed(j, text)) {
+	if (job_birth_failed(j, text)) {
 		channel_tell_code(CHILD_FAILED, j->tag, ERR_INTERNAL, text);
 	} else if (j->pidfile && status == 0) {
-		if (keep_from_pidfile(j, &pid, &alive, &e) < 0)
+		if (job_keep_from_pidfile(j, &pid, &alive, &e) < 0)
 			channel_tell_code(CHILD_FAILED, j->tag, e.code, e.msg);
 		else
-			tell_pid(CHILD_EXITED, j->tag, status, pid, alive);
+			job_tell_pid(CHILD_EXITED, j->tag, status, pid, alive);
 	} else if (j->keep_id && !j->pidfile) {
 		kept_ended(j->keep_id, pid, status, at_ns);
-		tell_pid(CHILD_STARTED, j->tag, status, pid, false);
+		job_tell_pid(CHILD_STARTED, j->tag, status, pid, false);
 	} else {
-		tell_pid(CHILD_EXITED, j->tag, status, pid, false);
+		job_tell_pid(CHILD_EXITED, j->tag, status, pid, false);
 	}
 	job_free(j);
 }
 
-static void on_birth(struct fd_watch *w, int events)
+static void on_job_birth(struct fd_watch *w, int events)
 {
 	struct job *j = container_of(w, struct job, birth_watch);
 	pid_t pid = j->child.pid;
@@ -152,12 +153,12 @@ static void on_birth(struct fd_watch *w, int events)
 
 	(void)events;
 	fd_watch_clear(w);
-	/* Text: the child exits in a moment, and on_ended() reads it. */
+	/* The pipe has the text of a failure: the child is about to exit, and on_job_ended() reads the text. */
 	if (ioctl(j->birth_fd, FIONREAD, &n) == 0 && n > 0)
 		return;
 	offspring_drop(&j->child);
 	kept_child(j->keep_id, pid);
-	tell_pid(CHILD_STARTED, j->tag, 0, pid, true);
+	job_tell_pid(CHILD_STARTED, j->tag, 0, pid, true);
 	job_free(j);
 }
 
@@ -172,9 +173,9 @@ static void job_new(const struct child_request *r, uint64_t tag, pid_t pid, int 
 	j->finish = r->finish || r->pidfile;
 	if (j->pidfile)
 		j->strays_mark = strays_listen();
-	offspring_add(&j->child, pid, on_ended);
+	offspring_add(&j->child, pid, on_job_ended);
 	if (j->keep_id && !j->pidfile)
-		fd_watch_set(&j->birth_watch, birth_fd, FD_READ, on_birth);
+		fd_watch_set(&j->birth_watch, birth_fd, FD_READ, on_job_birth);
 	list_append(&all, &j->link);
 }
 

@@ -9,10 +9,11 @@
 void job_spawn(struct imsg *m);
 void job_kill(uint64_t tag);
 
-/* crispd is dead: nobody waits for the children. They are killed, but for those that may finish and those that bring
- * a process to be kept: half an OCI runtime or CNI plugin leaves more behind than a whole one. */
+/* crispd is dead and no longer waits for its children. They are killed, except those that may finish
+ * (child_spec.finish) and those that bring a process to be kept: an OCI runtime or a CNI plugin that is killed half way
+ * leaves more behind than one that ends by itself. */
 void jobs_orphan(void);
-bool jobs_any_orphan(void); /* one of those still runs */
+bool jobs_any_orphan(void); /* does a child of a dead crispd still run? */
 void jobs_kill_orphans(void);
 
 #endif

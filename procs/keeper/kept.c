@@ -1,13 +1,13 @@
 /* kept.c - see kept.h.
  *
- *   our child:      ALIVE ---reaped---> ENDED(status)
- *   another's:      ALIVE ---pidfd readable---> asked ---exit status---> ENDED(status)
- *   (taken over from a keeper that died,   |      |  ^
- *   or its parent is still at its end)     | not reaped +--+ every 10 ms, 1 s at most, then ENDED(-1)
- *                                          +---its parent ended first: ours now---> reaped ---> ENDED(status)
+ *   child:          ALIVE ---reaped---> ENDED(status)
+ *   foreign:        ALIVE ---pidfd readable---> asked ---exit status---> ENDED(status)
+ *   (of a keeper that died, or the         |      |  ^
+ *   parent is about to end)                | not reaped +--+ every 10 ms, 1 s at most, then ENDED(-1)
+ *                                          +---parent ended, reparented to the keeper---> reaped ---> ENDED(status)
  *
- * Who is not the parent learns an exit status by PIDFD_GET_INFO alone (Linux 6.15), after the parent's reap; an older
- * kernel answers ENOTTY, or gives no PIDFD_INFO_EXIT, and the status is lost with the reap. */
+ * A process that is not the parent learns an exit status only by PIDFD_GET_INFO (Linux 6.15), and only after the parent
+ * has reaped. An older kernel answers ENOTTY, or without PIDFD_INFO_EXIT: the status is lost then. */
 #include "procs/keeper/kept.h"
 
 #include <errno.h>
@@ -27,7 +27,7 @@
 
 enum { ASK_AGAIN_MS = 10, ASK_TIMES = 100, STATUS_LOST = -1 };
 
-/* linux/pidfd.h of 6.15; Debian 12's headers are older. */
+/* As in linux/pidfd.h of 6.15. The headers of Debian 12 are older. */
 struct pidfd_info_6_15 {
 	uint64_t mask, cgroupid;
 	uint32_t pid, tgid, ppid, ruid, rgid, euid, egid, suid, sgid, fsuid, fsgid;
@@ -37,10 +37,10 @@ struct pidfd_info_6_15 {
 #define PIDFD_INFO_EXIT_6_15 (1ull << 3)
 
 struct kept {
-	struct offspring child; /* ours, while it lives */
+	struct offspring child; /* linked while it lives */
 	struct link link;       /* in `all` */
 	pid_t pid;
-	int pidfd; /* of another's child, while it lives; -1 */
+	int pidfd; /* of a foreign process while it lives; else -1 */
 	struct fd_watch watch;
 	struct timer timer;
 	int asked;
@@ -80,7 +80,7 @@ static struct kept *kept_new(const char *id, pid_t pid)
 	return k;
 }
 
-static void tell_one(const struct kept *k, uint32_t type)
+static void kept_tell(const struct kept *k, uint32_t type)
 {
 	auto_fd int opened = -1;
 	struct buf b = { 0 };
@@ -91,14 +91,15 @@ static void tell_one(const struct kept *k, uint32_t type)
 	put_u32(&b, k->ended);
 	put_u32(&b, (uint32_t)k->status);
 	put_u64(&b, (uint64_t)k->at_ns);
-	/* Our own child's pid is its own until we reap it: no pidfd need be kept open for it. */
+	/* The pid of a child is not given to another process before the keeper reaps the child, so no pidfd of it is
+	 * kept open. */
 	if (!k->ended && pidfd < 0)
 		pidfd = opened = (int)syscall(SYS_pidfd_open, k->pid, 0);
 	channel_tell(type, 0, &b, &pidfd, !k->ended && pidfd >= 0);
 	buf_free(&b);
 }
 
-static void end(struct kept *k, int status, int64_t at_ns)
+static void kept_end(struct kept *k, int status, int64_t at_ns)
 {
 	fd_watch_clear(&k->watch);
 	timer_clear(&k->timer);
@@ -108,56 +109,56 @@ static void end(struct kept *k, int status, int64_t at_ns)
 	k->ended = true;
 	k->status = status;
 	k->at_ns = at_ns;
-	tell_one(k, KEEPER_EXITED);
+	kept_tell(k, KEEPER_EXITED);
 }
 
-static void on_child_ended(struct offspring *o, int status, int64_t at_ns)
+static void on_kept_child_ended(struct offspring *o, int status, int64_t at_ns)
 {
-	end(container_of(o, struct kept, child), status, at_ns);
+	kept_end(container_of(o, struct kept, child), status, at_ns);
 }
 
 void kept_child(const char *id, pid_t pid)
 {
 	struct kept *k = kept_new(id, pid);
 
-	offspring_add(&k->child, pid, on_child_ended);
-	tell_one(k, KEEPER_KEPT);
+	offspring_add(&k->child, pid, on_kept_child_ended);
+	kept_tell(k, KEEPER_KEPT);
 }
 
-/* Another's child comes to us, the subreaper, when its parent ends before it. */
-static bool is_ours(const struct kept *k)
+/* A foreign process whose parent ends first is reparented to the keeper, the subreaper. */
+static bool kept_is_child(const struct kept *k)
 {
 	siginfo_t info;
 
 	return waitid(P_PID, (id_t)k->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
 }
 
-static bool is_reaped(const struct kept *k)
+static bool kept_is_reaped(const struct kept *k)
 {
 	return syscall(SYS_pidfd_send_signal, k->pidfd, 0, NULL, 0) < 0 && errno == ESRCH;
 }
 
-static void on_ask(struct timer *t)
+static void on_kept_ask(struct timer *t)
 {
 	struct kept *k = container_of(t, struct kept, timer);
 	struct pidfd_info_6_15 info = { .mask = PIDFD_INFO_EXIT_6_15 };
 
-	if (is_ours(k)) /* SIGCHLD is on its way */
+	if (kept_is_child(k)) /* SIGCHLD follows, and reap.c ends it */
 		return;
 	if (ioctl(k->pidfd, PIDFD_GET_INFO_6_15, &info) == 0 && info.mask & PIDFD_INFO_EXIT_6_15)
-		return end(k, info.exit_code, loop_real_ns());
-	if (is_reaped(k) || ++k->asked == ASK_TIMES)
-		return end(k, STATUS_LOST, loop_real_ns());
-	timer_set(&k->timer, ASK_AGAIN_MS, on_ask);
+		return kept_end(k, info.exit_code, loop_real_ns());
+	if (kept_is_reaped(k) || ++k->asked == ASK_TIMES)
+		return kept_end(k, STATUS_LOST, loop_real_ns());
+	timer_set(&k->timer, ASK_AGAIN_MS, on_kept_ask);
 }
 
-static void on_pidfd(struct fd_watch *w, int events)
+static void on_kept_pidfd(struct fd_watch *w, int events)
 {
 	struct kept *k = container_of(w, struct kept, watch);
 
 	(void)events;
-	fd_watch_clear(w); /* readable for ever from now on */
-	on_ask(&k->timer);
+	fd_watch_clear(w); /* a pidfd stays readable after the exit: the watch would fire in each turn */
+	on_kept_ask(&k->timer);
 }
 
 void kept_foreign(const char *id, pid_t pid, int pidfd)
@@ -165,17 +166,17 @@ void kept_foreign(const char *id, pid_t pid, int pidfd)
 	struct kept *k = kept_new(id, pid);
 
 	k->pidfd = pidfd;
-	fd_watch_set(&k->watch, pidfd, FD_READ, on_pidfd);
-	offspring_add(&k->child, pid, on_child_ended);
-	tell_one(k, KEEPER_KEPT);
+	fd_watch_set(&k->watch, pidfd, FD_READ, on_kept_pidfd);
+	offspring_add(&k->child, pid, on_kept_child_ended);
+	kept_tell(k, KEEPER_KEPT);
 }
 
 void kept_ended(const char *id, pid_t pid, int status, int64_t at_ns)
 {
 	struct kept *k = kept_new(id, pid);
 
-	tell_one(k, KEEPER_KEPT);
-	end(k, status, at_ns);
+	kept_tell(k, KEEPER_KEPT);
+	kept_end(k, status, at_ns);
 }
 
 bool kept_alive(const char *id)
@@ -215,5 +216,5 @@ void kept_from_survivor(struct imsg *m)
 void kept_tell_all(void)
 {
 	list_each(it, &all)
-		tell_one(container_of(it, struct kept, link), KEEPER_KEPT);
+		kept_tell(container_of(it, struct kept, link), KEEPER_KEPT);
 }

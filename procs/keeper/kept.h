@@ -1,4 +1,5 @@
-/* kept.h - processes watched under an id until they are forgotten, and how they ended. */
+/* kept.h - the processes that the keeper watches under an id until crispd forgets them, and how they ended. crispd's
+ * end is procs/keeper.h. */
 #ifndef PROCS_KEEPER_KEPT_H
 #define PROCS_KEEPER_KEPT_H
 
@@ -8,14 +9,14 @@
 
 #include "reactor/imsg.h"
 
-/* Each replaces an ended one of the same id, and tells crispd. */
-void kept_child(const char *id, pid_t pid);              /* an unreaped child of ours */
-void kept_foreign(const char *id, pid_t pid, int pidfd); /* another's child; takes pidfd */
+/* Each of them replaces an ended process of the same id, and tells crispd. */
+void kept_child(const char *id, pid_t pid);              /* a child of the keeper that is not reaped yet */
+void kept_foreign(const char *id, pid_t pid, int pidfd); /* a process with another parent; takes pidfd */
 void kept_ended(const char *id, pid_t pid, int status, int64_t at_ns);
 
 bool kept_alive(const char *id);
 void kept_forget(const char *id);
-void kept_from_survivor(struct imsg *m); /* KEEPER_KEPT; its pidfd is taken */
+void kept_from_survivor(struct imsg *message); /* KEEPER_KEPT; its pidfd is taken */
 void kept_tell_all(void);
 
 #endif

@@ -1,13 +1,14 @@
-/* main.c - the keeper: parent of crispd and of every container, holder of what must outlive crispd.
+/* main.c - the keeper: parent of crispd and of every container, holder of the fds and exit records that must outlive
+ * crispd.
  *
- *   service manager                  service manager or shell
- *     crisp-keeper                     crisp-keeper (restarts the one below when a signal ends it)
+ *   service manager                  shell or another service manager
+ *     crisp-keeper                     crisp-keeper (restarts its child when a signal ended it)
  *       crispd, containers               crisp-keeper
  *                                          crispd, containers
  * Usage: crisp-keeper [--config FILE] [--crispd PATH] [--state DIR] [--log LEVEL]
- * Without --state the directory is asked of `crispd --config FILE --print state`.
- * Exit: 0 after SIGTERM; 64 usage; 78 crispd refuses its configuration; 1 the state directory has another keeper, or no
- * keeper can work here. */
+ * Without --state the directory is what `crispd --config FILE --print state` prints.
+ * Exit: 0 after SIGTERM; 64 usage; 78 crispd refuses its configuration; 1 the state directory has another keeper, or
+ * the keeper cannot work here. */
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -41,7 +42,7 @@ static void sleep_ms(int ms)
 	nanosleep(&(struct timespec){ ms / 1000, ms % 1000 * 1000000L }, NULL);
 }
 
-/* ---- the parent loop, where no service manager restarts us ---- */
+/* ---- the parent loop, where no service manager restarts the keeper ---- */
 
 static void reap_strays(pid_t keeper, bool *ended, int *status)
 {
@@ -56,7 +57,7 @@ static void reap_strays(pid_t keeper, bool *ended, int *status)
 	}
 }
 
-/* Waits until the keeper ended, handing on what we are told. */
+/* Waits for the end of the keeper, and passes SIGTERM, SIGINT and SIGHUP on to it. */
 static int watch_keeper(pid_t keeper, const sigset_t *set)
 {
 	bool ended = false;
@@ -72,8 +73,8 @@ static int watch_keeper(pid_t keeper, const sigset_t *set)
 	return status;
 }
 
-/* Returns in the keeper; the parent never returns. It reaps what outlives a keeper. */
-static void under_parent(void)
+/* Returns in the keeper; the parent never returns. The parent reaps what outlives a keeper. */
+static void keeper_under_parent(void)
 {
 	sigset_t set, before;
 	int status;
@@ -104,9 +105,9 @@ static void under_parent(void)
 	}
 }
 
-/* ---- start-up: nothing runs yet, waiting is allowed ---- */
+/* ---- start-up: the loop does not run yet, so blocking is allowed ---- */
 
-/* Next to our own program, or where `make install` puts it. */
+/* crispd: next to this program, or where `make install` puts it. */
 static const char *find_crispd(void)
 {
 	static char path[PATH_MAX + 32];
@@ -124,7 +125,7 @@ static const char *find_crispd(void)
 	return access(path, X_OK) == 0 ? path : NULL;
 }
 
-/* What `crispd --print state` writes; its exit code is ours when it is not 0. */
+/* The output of `crispd --print state`. If its exit status is not 0, the keeper exits with the same status. */
 static const char *ask_state(const char *crispd, const char *config)
 {
 	static char line[PATH_MAX];
@@ -168,7 +169,8 @@ static int make_dirs(const char *path)
 	return mkdir(path, 0711) < 0 && errno != EEXIST ? -1 : 0;
 }
 
-/* The lock of the state directory, held for life. A child of a keeper that was killed may hold it a moment longer. */
+/* Takes the lock of the state directory, for the life of the keeper. Tries for 1 s: after a kill -9 of the previous
+ * keeper a child that it had just made may hold the lock a moment longer. */
 static int lock_state(const char *state, struct err *e)
 {
 	char path[PATH_MAX + 16], text[16] = "";
@@ -196,8 +198,9 @@ static int lock_state(const char *state, struct err *e)
 	return take_fd(&fd);
 }
 
-/* Both variables reach every descendant of a service, a shell in it too: only the process that the service manager
- * itself executed is the one that it starts again. (systemd.exec(5); $SYSTEMD_EXEC_PID is there since systemd 248.) */
+/* Is this process restarted by a service manager? NOTIFY_SOCKET and INVOCATION_ID are inherited by every descendant of
+ * a service, also by a shell in it. The service manager restarts only the process that it executed itself, which
+ * $SYSTEMD_EXEC_PID names (systemd.exec(5); since systemd 248). */
 static bool is_supervised(void)
 {
 	const char *executed = getenv("SYSTEMD_EXEC_PID");
@@ -207,7 +210,7 @@ static bool is_supervised(void)
 			: getenv("NOTIFY_SOCKET") || (in_service && getppid() == 1);
 }
 
-static void usage(void)
+static void keeper_usage(void)
 {
 	dprintf(STDERR_FILENO,
 		"usage: crisp-keeper [--config FILE] [--crispd PATH] [--state DIR] [--log debug|info|warn|error]\n");
@@ -218,7 +221,7 @@ struct options {
 	const char *config, *crispd, *state;
 };
 
-static struct options parse(int argc, char **argv)
+static struct options keeper_parse(int argc, char **argv)
 {
 	static const struct option known[] = {
 		{ "config", required_argument, NULL, 'c' },  { "crispd", required_argument, NULL, 'd' },
@@ -235,17 +238,17 @@ static struct options parse(int argc, char **argv)
 		case 's': o.state = optarg; break;
 		case 'l':
 			if (log_level_parse(optarg) < 0)
-				usage();
+				keeper_usage();
 			log_open("keeper", (enum log_level)log_level_parse(optarg));
 			break;
 		case 'v':
 			dprintf(STDOUT_FILENO, "crisp-keeper %s\n", CRISP_VERSION);
 			exit(0);
-		default: usage();
+		default: keeper_usage();
 		}
 	}
 	if (optind != argc)
-		usage();
+		keeper_usage();
 	return o;
 }
 
@@ -256,9 +259,9 @@ int main(int argc, char **argv)
 	struct err e;
 
 	log_open("keeper", LOG_LEVEL_INFO);
-	o = parse(argc, argv);
+	o = keeper_parse(argc, argv);
 	if (!is_supervised())
-		under_parent();
+		keeper_under_parent();
 	notify_kept(hold_again);
 	cfg = (struct crispd_config){ .path = o.crispd ? o.crispd : find_crispd(), .config = o.config };
 	if (!cfg.path || cfg.path[0] != '/') {

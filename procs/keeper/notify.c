@@ -16,7 +16,7 @@
 
 enum { FIRST_LISTEN_FD = 3 /* SD_LISTEN_FDS_START */, NAME_MAX_BYTES = 255 };
 
-/* With fd -1 the text goes alone. */
+/* fd -1: only the text is sent. */
 static void send_text(const char *text, int fd)
 {
 	const char *path = getenv("NOTIFY_SOCKET");
@@ -55,7 +55,7 @@ void notify(const char *state)
 	send_text(text, -1);
 }
 
-/* FDPOLL=0: or systemd would drop a pty or a FIFO whose other end is away for a while (from 246). */
+/* FDPOLL=0 (from systemd 246): without it systemd drops a pty or a FIFO while its other end is closed. */
 void notify_keep(const char *name, int fd)
 {
 	char text[NAME_MAX_BYTES + 64];

@@ -3,9 +3,10 @@
  *   MAKING ---report with fds---> held, DONE told
  *     +---report of a failure, child gone, crispd dead---> unpinned, DONE told
  *
- * Waits on: one message of the child. The child itself (ns_child.c) calls unshare(2): clone3(CLONE_NEWNET) would
- * make the network namespace in the keeper's own time (210 us, 14 ms and more while others are torn down). The keeper
- * makes the file of the pin (O_EXCL), so that it knows whose it is and can undo it whatever became of the child. */
+ * Waits on: one message of the child. The child (ns_child.c) calls unshare(2). With clone3(CLONE_NEWNET) the keeper
+ * itself would wait for the kernel to make the network namespace: 210 us, and 14 ms and more while others are torn
+ * down. The keeper makes the file of the pin with O_EXCL, so that it knows that the file is not another program's and
+ * can remove it even if the child dies. */
 #include "procs/keeper/ns.h"
 
 #include <errno.h>
@@ -32,7 +33,7 @@ enum { DROP_BATCH = 50, DROP_TURN_MS = 20 };
 
 struct op {
 	struct link link; /* in `ops` */
-	uint64_t tag;     /* 0: unwanted by now */
+	uint64_t tag;     /* of the request; 0: the crispd that sent it is dead */
 	uint32_t bits;
 	int fd; /* the child's report */
 	struct fd_watch watch;
@@ -55,7 +56,7 @@ static void make_parents(const char *path)
 
 	for (const char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
 		snprintf(dir, sizeof(dir), "%.*s", (int)(slash - path), path);
-		mkdir(dir, 0755); /* what is wrong with it shows when the file is made */
+		mkdir(dir, 0755); /* not checked: after a failure the file cannot be made, and that error is reported */
 	}
 }
 
@@ -72,7 +73,7 @@ static int pin_file(const char *path, struct err *e)
 
 /* ---- in the keeper ---- */
 
-static void op_free(struct op *op)
+static void ns_op_free(struct op *op)
 {
 	list_drop(&op->link);
 	fd_watch_clear(&op->watch);
@@ -82,7 +83,7 @@ static void op_free(struct op *op)
 	free(op);
 }
 
-static void hold_one(const struct op *op, const char *kind, int fd)
+static void ns_hold(const struct op *op, const char *kind, int fd)
 {
 	struct buf b = { 0 };
 	char name[160];
@@ -95,8 +96,8 @@ static void hold_one(const struct op *op, const char *kind, int fd)
 	buf_free(&b);
 }
 
-/* The number of fds that came with the report; -1: the child died without one. */
-static int read_report(int fd, struct ns_report *r, int fds[NS_KINDS])
+/* The number of fds that came with the report; -1: the child died without a report. */
+static int ns_read_report(int fd, struct ns_report *r, int fds[NS_KINDS])
 {
 	union {
 		struct cmsghdr head;
@@ -119,11 +120,11 @@ static int read_report(int fd, struct ns_report *r, int fds[NS_KINDS])
 	return (int)n;
 }
 
-static void on_report(struct fd_watch *w, int events)
+static void on_ns_report(struct fd_watch *w, int events)
 {
 	struct op *op = container_of(w, struct op, watch);
 	struct ns_report r = { .code = ERR_INTERNAL, .text = "the child that makes namespaces died" };
-	int fds[NS_KINDS], n = read_report(op->fd, &r, fds), at = 0;
+	int fds[NS_KINDS], n = ns_read_report(op->fd, &r, fds), at = 0;
 
 	(void)events;
 	if (r.code == ERR_OK && n != __builtin_popcount(op->bits)) {
@@ -133,7 +134,7 @@ static void on_report(struct fd_watch *w, int events)
 	if (r.code == ERR_OK && op->tag) {
 		for (int i = 0; i < NS_KINDS; i++)
 			if (op->bits & ns_kinds[i].bit)
-				hold_one(op, ns_kinds[i].name, fds[at++]);
+				ns_hold(op, ns_kinds[i].name, fds[at++]);
 	} else {
 		for (int i = 0; i < n; i++)
 			close(fds[i]);
@@ -142,10 +143,10 @@ static void on_report(struct fd_watch *w, int events)
 	}
 	if (op->tag)
 		channel_tell_code(KEEPER_NS_DONE, op->tag, r.code, r.text);
-	op_free(op);
+	ns_op_free(op);
 }
 
-static int start(const struct ns_make *r, uint64_t tag, struct err *e)
+static int ns_start(const struct ns_make *r, uint64_t tag, struct err *e)
 {
 	auto_fd int theirs = -1, ours = -1;
 	struct op *op;
@@ -168,7 +169,7 @@ static int start(const struct ns_make *r, uint64_t tag, struct err *e)
 	op->fd = take_fd(&ours);
 	op->id = own_must(strdup(r->id));
 	op->path = r->path ? own_must(strdup(r->path)) : NULL;
-	fd_watch_set(&op->watch, op->fd, FD_READ, on_report);
+	fd_watch_set(&op->watch, op->fd, FD_READ, on_ns_report);
 	list_append(&ops, &op->link);
 	return 0;
 }
@@ -178,7 +179,7 @@ void ns_make(struct imsg *m)
 	struct ns_make r;
 	struct err e;
 
-	if (ns_request_get(&r, m, &e) < 0 || start(&r, m->tag, &e) < 0)
+	if (ns_request_get(&r, m, &e) < 0 || ns_start(&r, m->tag, &e) < 0)
 		channel_tell_code(KEEPER_NS_DONE, m->tag, e.code, e.msg);
 	ns_request_free(&r);
 }
@@ -189,7 +190,7 @@ void ns_cancel_all(void)
 		container_of(it, struct op, link)->tag = 0;
 }
 
-/* ---- dropping: the umount is 8 to 30 us here and frees nothing yet; the kernel takes the namespace down later ---- */
+/* ---- dropping: an umount takes 8 to 30 us here; the kernel tears the namespace down later, in its own thread ---- */
 
 struct drop {
 	struct link link;
@@ -199,8 +200,8 @@ struct drop {
 static struct link drops = { &drops, &drops }; /* of struct drop.link */
 static struct timer drop_timer;
 
-/* A burst of 500 dropped at once stalls the makers of new ones for 165 ms; 50 at a time do not. */
-static void on_drop(struct timer *t)
+/* 500 namespaces dropped at once stall the making of new ones for 165 ms; 50 every 20 ms do not. */
+static void on_ns_drop(struct timer *t)
 {
 	for (int i = 0; i < DROP_BATCH && !list_empty(&drops); i++) {
 		struct drop *d = container_of(list_first(&drops), struct drop, link);
@@ -210,7 +211,7 @@ static void on_drop(struct timer *t)
 		free(d);
 	}
 	if (!list_empty(&drops))
-		timer_set(t, DROP_TURN_MS, on_drop);
+		timer_set(t, DROP_TURN_MS, on_ns_drop);
 }
 
 void ns_drop(const struct imsg *m)
@@ -225,5 +226,5 @@ void ns_drop(const struct imsg *m)
 	memcpy(d->path, path, strlen(path) + 1);
 	list_append(&drops, &d->link);
 	if (!timer_is_set(&drop_timer))
-		timer_set(&drop_timer, 0, on_drop);
+		timer_set(&drop_timer, 0, on_ns_drop);
 }

@@ -1,16 +1,17 @@
 /* ns_child.c - see ns_child.h.
  *
- * Without a user namespace one process does it all. With one there are two, since who has entered it can neither write
- * its own mappings of more than one id nor mount the pin in the host's mount namespace:
+ * Without a user namespace one process does all the work. With one there are two processes: a process inside the new
+ * user namespace can neither write its own mappings of more than one id nor mount the pin in the host's mount
+ * namespace.
  *
  *   outer                       inner
  *                               unshare(user)
  *   writes the mappings <-------
- *                       ------> becomes its root; makes the other namespaces, so that it owns them and their /proc/sys
+ *                       ------> becomes root in it; makes the other namespaces, which it then owns with their /proc/sys
  *   opens them, pins    <-------
- *   hangs up            ------> ends
+ *   closes the socket   ------> ends
  *
- * Either of them reports why it failed, and the other one ends without a word. */
+ * The process that fails reports why; the other one then ends without a report. */
 #include "procs/keeper/ns_child.h"
 
 #include <errno.h>
@@ -38,7 +39,7 @@ const struct ns_kind ns_kinds[NS_KINDS] = {
 	{ "user", CLONE_NEWUSER, KEEPER_NS_USER },
 };
 
-static _Noreturn void send_report(int fd, const struct ns_report *report, const int *fds, int nfds)
+static _Noreturn void ns_send_report(int fd, const struct ns_report *report, const int *fds, int nfds)
 {
 	union imsg_control control;
 	struct iovec iov = { (void *)report, sizeof(*report) };
@@ -48,32 +49,33 @@ static _Noreturn void send_report(int fd, const struct ns_report *report, const 
 	_exit(sendmsg(fd, &msg, MSG_NOSIGNAL) < 0);
 }
 
-static _Noreturn void fail(int fd, enum err_code code, const char *step, const char *what)
+static _Noreturn void ns_fail(int fd, enum err_code code, const char *step, const char *what)
 {
 	struct ns_report r = { .code = code };
 
 	snprintf(r.text, sizeof(r.text), "%s%s%s: %s", step, what[0] ? " " : "", what, strerror(errno));
-	send_report(fd, &r, NULL, 0);
+	ns_send_report(fd, &r, NULL, 0);
 }
 
-/* ENOSPC is what the kernel says for user.max_*_namespaces. */
-static void enter_new(int fd, int flags)
+/* ENOSPC is the kernel's error for a reached limit user.max_*_namespaces. */
+static void ns_unshare(int fd, int flags)
 {
 	if (unshare(flags) < 0)
-		fail(fd, errno == ENOSPC || errno == ENOMEM ? ERR_RESOURCE_EXHAUSTED : ERR_INTERNAL, "make namespaces",
+		ns_fail(fd, errno == ENOSPC || errno == ENOMEM ? ERR_RESOURCE_EXHAUSTED : ERR_INTERNAL,
+			"make namespaces",
 		     "");
 }
 
-static void lo_up(int fd)
+static void ns_lo_up(int fd)
 {
 	struct ifreq req = { .ifr_name = "lo", .ifr_flags = IFF_UP };
 	auto_fd int s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
 	if (s < 0 || ioctl(s, SIOCSIFFLAGS, &req) < 0)
-		fail(fd, ERR_INTERNAL, "bring lo up", "");
+		ns_fail(fd, ERR_INTERNAL, "bring lo up", "");
 }
 
-static void set_sysctl(int report_fd, const char *key, const char *value)
+static void ns_set_sysctl(int report_fd, const char *key, const char *value)
 {
 	char path[256];
 	auto_fd int fd = -1;
@@ -81,53 +83,53 @@ static void set_sysctl(int report_fd, const char *key, const char *value)
 	ns_sysctl_path(path, sizeof(path), key);
 	fd = open(path, O_WRONLY | O_CLOEXEC);
 	if (fd < 0 || write(fd, value, strlen(value)) != (ssize_t)strlen(value))
-		fail(report_fd, ERR_INVALID_ARGUMENT, "sysctl", key);
+		ns_fail(report_fd, ERR_INVALID_ARGUMENT, "sysctl", key);
 }
 
-/* All but the user namespace, and what is in them. */
-static void furnish(const struct ns_making *m)
+/* Makes all namespaces but the user namespace, brings lo up, and sets the hostname and the sysctls. */
+static void ns_furnish(const struct ns_making *m)
 {
 	const struct ns_make *r = m->r;
 	int flags = 0;
 
 	for (int i = 0; i < NS_KINDS; i++)
 		flags |= r->bits & ns_kinds[i].bit & ~(uint32_t)KEEPER_NS_USER ? ns_kinds[i].flag : 0;
-	enter_new(m->fd, flags);
+	ns_unshare(m->fd, flags);
 	if (r->bits & KEEPER_NS_NET)
-		lo_up(m->fd);
+		ns_lo_up(m->fd);
 	if (r->hostname && sethostname(r->hostname, strlen(r->hostname)) < 0)
-		fail(m->fd, ERR_INVALID_ARGUMENT, "set hostname", r->hostname);
+		ns_fail(m->fd, ERR_INVALID_ARGUMENT, "set hostname", r->hostname);
 	for (const char **s = r->sysctls; s && s[0] && s[1]; s += 2)
-		set_sysctl(m->fd, s[0], s[1]);
+		ns_set_sysctl(m->fd, s[0], s[1]);
 }
 
-/* Of the process `who` below /proc. */
-static int take(const struct ns_making *m, const char *who, int fds[NS_KINDS])
+/* Opens the namespaces of the process /proc/<who> and pins the network namespace; returns how many were opened. */
+static int ns_take(const struct ns_making *m, const char *who, int fds[NS_KINDS])
 {
 	char path[64];
 	int n = 0;
 
 	snprintf(path, sizeof(path), "/proc/%s/ns/net", who);
 	if (m->r->path && mount(path, m->r->path, NULL, MS_BIND, NULL) < 0)
-		fail(m->fd, ERR_INTERNAL, "pin the network namespace at", m->r->path);
+		ns_fail(m->fd, ERR_INTERNAL, "pin the network namespace at", m->r->path);
 	for (int i = 0; i < NS_KINDS; i++) {
 		if (!(m->r->bits & ns_kinds[i].bit))
 			continue;
 		snprintf(path, sizeof(path), "/proc/%s/ns/%s", who, ns_kinds[i].name);
 		if ((fds[n++] = open(path, O_RDONLY | O_CLOEXEC)) < 0)
-			fail(m->fd, ERR_INTERNAL, "open", path);
+			ns_fail(m->fd, ERR_INTERNAL, "open", path);
 	}
 	return n;
 }
 
-/* ---- with a user namespace: two processes in turn ---- */
+/* ---- with a user namespace: two processes that take turns ---- */
 
-static void your_turn(int fd)
+static void ns_your_turn(int fd)
 {
 	(void)send(fd, "", 1, MSG_NOSIGNAL);
 }
 
-static bool my_turn(int fd)
+static bool ns_my_turn(int fd)
 {
 	char c;
 	ssize_t n;
@@ -138,21 +140,21 @@ static bool my_turn(int fd)
 	return n == 1;
 }
 
-static _Noreturn void inner(const struct ns_making *m, int fd)
+static _Noreturn void ns_inner(const struct ns_making *m, int fd)
 {
-	enter_new(m->fd, CLONE_NEWUSER);
-	your_turn(fd);
-	if (!my_turn(fd))
+	ns_unshare(m->fd, CLONE_NEWUSER);
+	ns_your_turn(fd);
+	if (!ns_my_turn(fd))
 		_exit(1);
 	if (setgroups(0, NULL) < 0 || setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
-		fail(m->fd, ERR_INVALID_ARGUMENT, "become root of the user namespace", "");
-	furnish(m);
-	your_turn(fd);
-	my_turn(fd);
+		ns_fail(m->fd, ERR_INVALID_ARGUMENT, "become root of the user namespace", "");
+	ns_furnish(m);
+	ns_your_turn(fd);
+	ns_my_turn(fd);
 	_exit(0);
 }
 
-static void write_map(const struct ns_making *m, pid_t pid, const char *name, const char *text)
+static void ns_write_map(const struct ns_making *m, pid_t pid, const char *name, const char *text)
 {
 	char path[64];
 	auto_fd int fd = -1;
@@ -160,34 +162,34 @@ static void write_map(const struct ns_making *m, pid_t pid, const char *name, co
 	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
 	fd = open(path, O_WRONLY | O_CLOEXEC);
 	if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text))
-		fail(m->fd, ERR_INVALID_ARGUMENT, name, text);
+		ns_fail(m->fd, ERR_INVALID_ARGUMENT, name, text);
 }
 
-static int outer(const struct ns_making *m, int fds[NS_KINDS])
+static int ns_outer(const struct ns_making *m, int fds[NS_KINDS])
 {
 	char who[16];
 	int ends[2], n;
 	pid_t pid;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
-		fail(m->fd, ERR_RESOURCE_EXHAUSTED, "socketpair", "");
+		ns_fail(m->fd, ERR_RESOURCE_EXHAUSTED, "socketpair", "");
 	pid = fork();
 	if (pid < 0)
-		fail(m->fd, ERR_RESOURCE_EXHAUSTED, "fork", "");
+		ns_fail(m->fd, ERR_RESOURCE_EXHAUSTED, "fork", "");
 	if (pid == 0) {
 		close(ends[0]);
-		inner(m, ends[1]);
+		ns_inner(m, ends[1]);
 	}
 	close(ends[1]);
-	if (!my_turn(ends[0]))
+	if (!ns_my_turn(ends[0]))
 		_exit(1);
-	write_map(m, pid, "uid_map", m->r->uid_map);
-	write_map(m, pid, "gid_map", m->r->gid_map);
-	your_turn(ends[0]);
-	if (!my_turn(ends[0]))
+	ns_write_map(m, pid, "uid_map", m->r->uid_map);
+	ns_write_map(m, pid, "gid_map", m->r->gid_map);
+	ns_your_turn(ends[0]);
+	if (!ns_my_turn(ends[0]))
 		_exit(1);
 	snprintf(who, sizeof(who), "%d", (int)pid);
-	n = take(m, who, fds);
+	n = ns_take(m, who, fds);
 	close(ends[0]);
 	waitpid(pid, NULL, 0);
 	return n;
@@ -199,10 +201,10 @@ void ns_child(void *arg)
 	int fds[NS_KINDS], n;
 
 	if (m->r->bits & KEEPER_NS_USER) {
-		n = outer(m, fds);
+		n = ns_outer(m, fds);
 	} else {
-		furnish(m);
-		n = take(m, "self", fds);
+		ns_furnish(m);
+		n = ns_take(m, "self", fds);
 	}
-	send_report(m->fd, &(struct ns_report){ .code = ERR_OK }, fds, n);
+	ns_send_report(m->fd, &(struct ns_report){ .code = ERR_OK }, fds, n);
 }

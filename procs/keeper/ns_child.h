@@ -1,7 +1,7 @@
-/* ns_child.h - what the child of the keeper that makes namespaces does, and how it reports.
+/* ns_child.h - the work of the keeper's child that makes namespaces, and its report.
  *
- * The report is one message of struct ns_report; with code OK it carries one fd for each namespace asked for, in the
- * order of ns_kinds. */
+ * The report is one message with a struct ns_report. With code OK it carries one fd for each requested namespace, in
+ * the order of ns_kinds. */
 #ifndef PROCS_KEEPER_NS_CHILD_H
 #define PROCS_KEEPER_NS_CHILD_H
 
@@ -13,7 +13,7 @@
 enum { NS_KINDS = 4 };
 
 struct ns_kind {
-	const char *name; /* below /proc/<pid>/ns, and of the held fd */
+	const char *name; /* of the file in /proc/<pid>/ns, and of the held fd */
 	int flag;         /* CLONE_NEW* */
 	uint32_t bit;     /* enum keeper_ns */
 };
@@ -29,7 +29,7 @@ struct ns_making {
 	int fd; /* for the report */
 };
 
-/* For spawn_fn(): arg is a struct ns_making. Does not return. The file of the pin is there already. */
+/* For spawn_fn(): arg is a struct ns_making. Does not return. The keeper has already made the file of the pin. */
 void ns_child(void *arg);
 
 #endif

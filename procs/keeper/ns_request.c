@@ -7,7 +7,7 @@
 
 #include "procs/keeper/proto.h"
 
-/* sysctl(8): the first separator of a key says which of '.' and '/' separates; the other one is then part of a name. */
+/* sysctl(8): the first of '.' and '/' in a key is its separator; the other character is then part of a component. */
 void ns_sysctl_path(char *out, size_t size, const char *key)
 {
 	bool dots = key[strcspn(key, "./")] == '.';
@@ -18,7 +18,7 @@ void ns_sysctl_path(char *out, size_t size, const char *key)
 	out[n] = '\0';
 }
 
-/* Only what belongs to a namespace that is made here: anything else would change the host. */
+/* Does the parameter belong to one of the new namespaces? Any other parameter would change the host. */
 static bool sysctl_belongs(const char *key, uint32_t bits)
 {
 	static const struct {
@@ -62,7 +62,7 @@ int ns_request_get(struct ns_make *r, const struct imsg *m, struct err *e)
 		if (!s[1])
 			return err_set(e, ERR_INVALID_ARGUMENT, "sysctl %s has no value", s[0]);
 		if (!sysctl_belongs(s[0], r->bits))
-			return err_set(e, ERR_INVALID_ARGUMENT, "sysctl %s belongs to no namespace of its own here",
+			return err_set(e, ERR_INVALID_ARGUMENT, "sysctl %s belongs to none of the new namespaces",
 				       s[0]);
 	}
 	return 0;

@@ -1,7 +1,7 @@
 /* reap.c - see reap.h.
  *
- * libev reaps by itself in its SIGCHLD handler; with the signal blocked that handler never runs, and one loop of
- * waitpid(2) decides what becomes of each exit. */
+ * libev reaps children in its own SIGCHLD handler. The signal is blocked, so that handler never runs, and every exit
+ * comes through the one loop of waitpid(2) here. */
 #include "procs/keeper/reap.h"
 
 #include <signal.h>
@@ -21,7 +21,7 @@ struct stray {
 };
 
 static struct link by_pid[BUCKETS]; /* of struct offspring.link */
-static struct stray strays[STRAYS]; /* a ring: number n stands at n % STRAYS */
+static struct stray strays[STRAYS]; /* a ring: stray number n is at n % STRAYS */
 static uint64_t strays_seen;
 static unsigned strays_listeners;
 static struct fd_watch watch;

@@ -1,4 +1,4 @@
-/* reap.h - every child of the keeper, born here or adopted, is reaped here and handed to who waits. */
+/* reap.h - reaps every child of the keeper, started here or reparented, and hands its status to the waiting part. */
 #ifndef PROCS_KEEPER_REAP_H
 #define PROCS_KEEPER_REAP_H
 
@@ -12,19 +12,21 @@
 struct offspring {
 	struct link link;
 	pid_t pid;
-	/* Runs once, after the reap; it is unlinked by then. status as waitpid(2), at_ns CLOCK_REALTIME. */
-	void (*ended)(struct offspring *o, int status, int64_t at_ns);
+	/* Runs once, after the reap, when the link is already dropped. status as of waitpid(2); at_ns CLOCK_REALTIME.
+	 * */
+	void (*ended)(struct offspring *offspring, int status, int64_t at_ns);
 };
 
 int reap_open(struct err *e); /* subreaper, SIGCHLD blocked and read from a signalfd */
 
-void offspring_add(struct offspring *o, pid_t pid, void (*ended)(struct offspring *o, int status, int64_t at_ns));
-void offspring_drop(struct offspring *o); /* harmless when not linked */
+void offspring_add(struct offspring *offspring, pid_t pid,
+		   void (*ended)(struct offspring *offspring, int status, int64_t at_ns));
+void offspring_drop(struct offspring *offspring); /* allowed when it is not linked */
 
-/* A child that nobody waits for is reaped and forgotten, unless someone listens: between the two calls the last of them
- * are remembered. The first returns a mark for strays_find(). */
+/* A stray is a child for which no offspring was added. Strays are reaped and forgotten; between strays_listen() and
+ * strays_unlisten() the last 512 are remembered. strays_listen() returns a mark for strays_find(). */
 uint64_t strays_listen(void);
 void strays_unlisten(void);
-bool strays_find(pid_t pid, uint64_t mark, int *status, int64_t *at_ns); /* reaped since the mark? */
+bool strays_find(pid_t pid, uint64_t mark, int *status, int64_t *at_ns); /* true: reaped since the mark */
 
 #endif

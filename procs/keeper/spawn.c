@@ -1,7 +1,8 @@
 /* spawn.c - see spawn.h.
  *
- * The keeper is small and has one thread: clone3(2) without CLONE_VM costs 35 us, and between it and execve(2) the
- * child may use all of libc. Whatever may wait (cgroup files, setns, unshare, execve itself) happens in the child. */
+ * The keeper is small and has one thread. So clone3(2) without CLONE_VM costs only 35 us, and the child may use all of
+ * libc before execve(2). Every call that may block (cgroup files, setns, unshare, execve itself) is made in the child.
+ * */
 #include "procs/keeper/spawn.h"
 
 #include <errno.h>
@@ -70,7 +71,7 @@ int spawn_open(struct err *e)
 
 /* ---- in the child ---- */
 
-static _Noreturn void fail(int fd, const char *step, const char *what)
+static _Noreturn void birth_fail(int fd, const char *step, const char *what)
 {
 	const char *name = strerrorname_np(errno);
 	char text[BIRTH_TEXT_MAX];
@@ -80,47 +81,49 @@ static _Noreturn void fail(int fd, const char *step, const char *what)
 	if (n >= (int)sizeof(text))
 		n = sizeof(text) - 1;
 	if (write(fd, text, (size_t)n) < 0) {
-		/* The keeper died: nobody is left to be told. */
+		/* The keeper died: there is no process left to report to. */
 	}
 	_exit(EXIT_NOT_STARTED);
 }
 
-/* clone3 reset our handlers (CLONE_CLEAR_SIGHAND); what we ignore is still ignored, what we block still blocked. */
-static void reset_signals(void)
+/* CLONE_CLEAR_SIGHAND reset the keeper's handlers. Ignored signals are still ignored, and blocked ones still blocked.
+ * */
+static void birth_reset_signals(void)
 {
 	/* the kernel's struct sigaction, all zero: SIG_DFL */
 	static const struct { unsigned long words[4]; } by_default;
 	sigset_t none;
 
-	/* Whoever started the keeper may have ignored some: a shell does so for SIGINT and SIGQUIT of what it puts
-	 * behind it, and GNU make was seen to for 32 and 33, which glibc keeps to itself and signal(2) therefore does
-	 * not reach. */
+	/* The program that started the keeper may have ignored some signals: a shell ignores SIGINT and SIGQUIT for a
+	 * background process, and under GNU make 32 and 33 were found ignored. glibc reserves those two, so signal(2)
+	 * cannot reset them: hence the raw system call. */
 	for (int sig = 1; sig < NSIG; sig++)
-		/* SIGKILL and SIGSTOP refuse, and that is all right */
+		/* fails for SIGKILL and SIGSTOP, which always have their default action */
 		syscall(SYS_rt_sigaction, sig, &by_default, NULL, _NSIG / 8);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* A value below what we may set becomes the one we were started with. */
-static void adjust_oom(int wanted)
+/* A value that the keeper is not allowed to set becomes the value with which the keeper was started. */
+static void birth_adjust_oom(int wanted)
 {
 	if (wanted != oom_now && oom_write(wanted) < 0)
 		(void)oom_write(oom_at_start);
 }
 
-/* setns(2) into a user namespace gives all capabilities in it, and execve(2) takes them from who is not its root. */
-static void enter(int ns, int fail_fd)
+/* setns(2) into a user namespace gives all capabilities in it, but execve(2) takes them from a process that is not root
+ * in that namespace. So the child becomes root in it. */
+static void birth_enter(int ns, int fail_fd)
 {
 	if (setns(ns, 0) < 0)
-		fail(fail_fd, "setns", NULL);
+		birth_fail(fail_fd, "setns", NULL);
 	if (ioctl(ns, NS_GET_NSTYPE) != CLONE_NEWUSER)
 		return;
 	if (setgroups(0, NULL) < 0 || setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
-		fail(fail_fd, "become root of a user namespace", NULL);
+		birth_fail(fail_fd, "become root of a user namespace", NULL);
 }
 
-static void join(const struct child_request *r, int fail_fd)
+static void birth_join(const struct child_request *r, int fail_fd)
 {
 	const char *step;
 
@@ -128,28 +131,28 @@ static void join(const struct child_request *r, int fail_fd)
 		auto_fd int fd = open(*t, O_WRONLY | O_CLOEXEC);
 
 		if (fd < 0 || write(fd, "0", 1) != 1)
-			fail(fail_fd, "join", *t);
+			birth_fail(fail_fd, "join", *t);
 	}
 	for (uint32_t i = 0; i < r->nenter; i++)
-		enter(r->enter[i], fail_fd);
+		birth_enter(r->enter[i], fail_fd);
 	if ((r->unshare & ~(uint32_t)CLONE_NEWPID) && unshare((int)(r->unshare & ~(uint32_t)CLONE_NEWPID)) < 0)
-		fail(fail_fd, "unshare", NULL);
+		birth_fail(fail_fd, "unshare", NULL);
 	if (r->hide_path && hide_mount(r->hide_path, &step) < 0)
-		fail(fail_fd, step, r->hide_path);
+		birth_fail(fail_fd, step, r->hide_path);
 }
 
-/* Out of the way of the numbers that the child will use. */
-static int lift(int fd, int base, int fail_fd)
+/* Duplicates fd to a number that is not below base, so that dup2() to the child's numbers cannot close it. */
+static int birth_lift_fd(int fd, int base, int fail_fd)
 {
 	int lifted = fd >= base ? fd : fcntl(fd, F_DUPFD_CLOEXEC, base);
 
 	if (lifted < 0)
-		fail(fail_fd, "duplicate an fd", NULL);
+		birth_fail(fail_fd, "duplicate an fd", NULL);
 	return lifted;
 }
 
-/* Any permutation of numbers comes out right: all sources stand above all targets before the first dup2. */
-static int arrange_fds(const struct child_request *r, int fail_fd)
+/* Before the first dup2() all sources are above all targets, so that any permutation of numbers comes out right. */
+static int birth_arrange_fds(const struct child_request *r, int fail_fd)
 {
 	bool used[CHILD_FD_MAX + 1] = { false };
 	int src[IMSG_FDS_MAX], base = 3, null;
@@ -159,45 +162,47 @@ static int arrange_fds(const struct child_request *r, int fail_fd)
 		if (r->theirs[i] >= base)
 			base = r->theirs[i] + 1;
 	}
-	fail_fd = lift(fail_fd, base, fail_fd);
-	null = lift(devnull, base, fail_fd);
+	fail_fd = birth_lift_fd(fail_fd, base, fail_fd);
+	null = birth_lift_fd(devnull, base, fail_fd);
 	for (uint32_t i = 0; i < r->nfds; i++)
-		src[i] = lift(r->fds[i], base, fail_fd);
+		src[i] = birth_lift_fd(r->fds[i], base, fail_fd);
 	for (uint32_t i = 0; i < r->nfds; i++)
 		if (dup2(src[i], r->theirs[i]) < 0)
-			fail(fail_fd, "dup2", NULL);
+			birth_fail(fail_fd, "dup2", NULL);
 	for (int n = 0; n < base; n++) {
 		if (used[n])
 			continue;
 		if (n > 2)
 			close(n);
 		else if (dup2(null, n) < 0)
-			fail(fail_fd, "dup2", NULL);
+			birth_fail(fail_fd, "dup2", NULL);
 	}
 	if (close_range((unsigned)base, ~0u, CLOSE_RANGE_CLOEXEC) < 0)
-		fail(fail_fd, "close_range", NULL);
+		birth_fail(fail_fd, "close_range", NULL);
 	return fail_fd;
 }
 
 static _Noreturn void be_born(const struct child_request *r, bool daemon, int fail_fd)
 {
 	setsid();
-	/* Who waits for it is told that it is lost when we die: then it must not go on. Its own children may. */
+	/* The child must not outlive the keeper: after the keeper's death crispd is told that the child is lost. Not so
+	 * a kept process (keep_id without pidfile), which the next keeper takes over, and crispd itself. The children
+	 * of the child do not inherit the death signal. */
 	if (!daemon && (!r->keep_id || r->pidfile)) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		if (!(r->unshare & CLONE_NEWPID) && getppid() != keeper_pid)
-			_exit(EXIT_NOT_STARTED); /* we died before the line above */
+			_exit(EXIT_NOT_STARTED); /* the keeper died before prctl(): its signal will not come */
 	}
-	adjust_oom(r->oom_score_adj ? r->oom_score_adj : daemon ? oom_now : oom_at_start);
-	join(r, fail_fd);
+	birth_adjust_oom(r->oom_score_adj ? r->oom_score_adj : daemon ? oom_now : oom_at_start);
+	birth_join(r, fail_fd);
 	if (chdir(r->cwd) < 0)
-		fail(fail_fd, "chdir", r->cwd);
-	fail_fd = arrange_fds(r, fail_fd);
+		birth_fail(fail_fd, "chdir", r->cwd);
+	fail_fd = birth_arrange_fds(r, fail_fd);
 	if (!daemon)
 		setrlimit(RLIMIT_NOFILE, &nofile_at_start);
-	reset_signals();
+	birth_reset_signals();
 	execve(r->argv[0], (char *const *)r->argv, (char *const *)r->envp);
-	fail(fail_fd, "execve", NULL);
+	birth_fail(fail_fd, "execve", NULL);
 }
 
 /* ---- in the keeper ---- */
@@ -246,7 +251,7 @@ pid_t spawn_fn(void (*fn)(void *arg), void *arg, struct err *e)
 
 	if (pid == 0) {
 		setsid();
-		reset_signals();
+		birth_reset_signals();
 		fn(arg);
 		_exit(EXIT_NOT_STARTED);
 	}
@@ -255,7 +260,9 @@ pid_t spawn_fn(void (*fn)(void *arg), void *arg, struct err *e)
 
 void spawn_kill_group(pid_t pid)
 {
-	/* The group exists once the child called setsid(): before that only the child itself can be hit. */
+	/* The group exists once the child has called setsid(); before that only the child itself can be killed. The
+	 * first kill() may come too early, and between it and the second the child may have made the group and a child
+	 * in it. */
 	kill(-pid, SIGKILL);
 	kill(pid, SIGKILL);
 	kill(-pid, SIGKILL);

@@ -1,4 +1,4 @@
-/* spawn.h - makes one child of the keeper exactly as its request says. */
+/* spawn.h - makes one child of the keeper as its request says. */
 #ifndef PROCS_KEEPER_SPAWN_H
 #define PROCS_KEEPER_SPAWN_H
 
@@ -10,18 +10,20 @@
 
 enum { BIRTH_TEXT_MAX = 512 };
 
-/* Raises RLIMIT_NOFILE to its hard limit, lowers our OOM score where that is allowed and remembers both for the
- * children; umask 022. */
+/* Raises RLIMIT_NOFILE to its hard limit and lowers oom_score_adj where that is allowed. Both old values are
+ * remembered: children get them. Sets umask 022. */
 int spawn_open(struct err *e);
 
-/* A child that executes r. *fail_fd reads at its end when the program runs, or gives the text of what failed in the
- * child, which then exits with 127. `daemon`: it keeps our limits and OOM score. -1: INTERNAL or RESOURCE_EXHAUSTED. */
-pid_t spawn(const struct child_request *r, bool daemon, int *fail_fd, struct err *e);
+/* Makes a child that executes the request. *fail_fd is at end of file once the program runs; or it gives the text of
+ * what failed in the child, which then exits with 127. `daemon`: the child keeps the keeper's limits and oom_score_adj.
+ * -1: INTERNAL or RESOURCE_EXHAUSTED. */
+pid_t spawn(const struct child_request *request, bool daemon, int *fail_fd, struct err *e);
 
-/* A child that runs fn(arg) and leaves by _exit(). It has all our fds, no signal handler and no blocked signal. */
+/* Makes a child that runs fn(arg) and then _exit(). It has all fds of the keeper, default signal actions and no blocked
+ * signal. */
 pid_t spawn_fn(void (*fn)(void *arg), void *arg, struct err *e);
 
-/* The process group of an unreaped child that called setsid(), or will. */
+/* Kills the process group of a child that is not reaped yet and has called setsid(), or is about to call it. */
 void spawn_kill_group(pid_t pid);
 
 #endif

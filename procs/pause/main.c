@@ -1,17 +1,19 @@
-/* main.c - pid 1 of a pod's shared PID namespace: reaps, ends on SIGTERM or SIGINT, has nothing to steal.
+/* main.c - pid 1 of a pod's shared PID namespace: reaps children, ends on SIGTERM or SIGINT.
  *
- * The containers of the pod see it in their /proc, so /proc/1/root, /proc/1/cwd and /proc/1/exe must lead to nothing of
- * the host, whatever capabilities they were given. It is started as root in a mount namespace of its own:
- *   launch PIDFILE (in a pod's user namespace, which has to own the other two): makes the PID and the mount
- *               namespace, writes the pid of what then begins with the first run into PIDFILE, which is there already,
- *               and ends
- *   first run:  binds its own program read-only over itself and executes that, so that /proc/1/exe cannot be opened
- *               for writing
- *   second run: makes an empty tmpfs its root, detaches the host's tree, becomes 65535:65535 without capabilities,
- *               waits
- *               with label=CONTEXT in its environment it takes that SELinux context in the end, if the policy lets it;
- *               options=TEXT are the tmpfs's
- *   nothing:    ends at once, with success: what a runtime is tried out with
+ * The containers of the pod see it in their /proc. So /proc/1/root, /proc/1/cwd and /proc/1/exe must lead to nothing of
+ * the host, whatever capabilities the containers have. It is started as root in a mount namespace of its own. Its
+ * argument:
+ *   launch PIDFILE  in a pod's user namespace, which has to own the other two: makes the PID and the mount namespace
+ *   and a
+ *                   child in them, writes the child's pid into PIDFILE, which exists already, and ends. The child goes
+ *                   on as with no argument.
+ *   (none)          first run: binds its own program read-only over itself and executes that with the argument `pod`,
+ *   so
+ *                   that /proc/1/exe cannot be opened for writing
+ *   pod             second run: makes an empty tmpfs its root, detaches the host's tree, becomes 65535:65535 without
+ *                   capabilities, and waits. options=TEXT in the environment are the mount options of the tmpfs; with
+ *                   label=CONTEXT it takes that SELinux context as its last step, if the policy allows it.
+ *   nothing         ends at once with success: the program with which crispd tries out an OCI runtime
  * No libc: a page of code, no relocations, no heap. Raw system calls of x86_64 and aarch64. */
 #include <linux/capability.h>
 #include <linux/mount.h>
@@ -61,7 +63,7 @@ static void quit(int status)
 		call(__NR_exit_group, status, 0, 0, 0, 0);
 }
 
-/* Ends the process when a step failed: half a confinement is none. */
+/* Ends the process when a step failed: a pause that is only partly confined must not run. */
 static void must(long ret)
 {
 	if (ret < 0)
@@ -73,7 +75,8 @@ static long mount(const char *source, const char *target, const char *type, unsi
 	return call(__NR_mount, (long)source, (long)target, (long)type, (long)flags, (long)options);
 }
 
-/* What stands behind "NAME=" in the environment; NULL. Names differ in their first letter. */
+/* The value of the environment variable whose name begins with `name`; NULL: not set. The two names that crispd sets
+ * differ in their first letter. */
 static const char *told(char **env, char name)
 {
 	for (; *env; env++)
@@ -129,13 +132,14 @@ static void leave_the_host(const char *options)
 	must(mount("none", "/proc", "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC,
 		   options ? options : "mode=0555"));
 	must(call(__NR_chdir, (long)"/proc", 0, 0, 0, 0));
-	/* the old root lies on top of the new one, and goes */
+	/* pivot_root(".", ".") leaves the old root mounted on top of the new one (pivot_root(2)); it is detached */
 	must(call(__NR_pivot_root, (long)".", (long)".", 0, 0, 0));
 	must(call(__NR_umount2, (long)".", DETACH, 0, 0, 0));
 	must(call(__NR_chdir, (long)"/", 0, 0, 0, 0));
 }
 
-/* A pod's user namespace may be too small to have it: then it stays that one's root, which is nobody outside. */
+/* A pod's user namespace may be too small to have the id 65535. The process then stays root of that namespace, which is
+ * an id without rights on the host. */
 static void become_nobody(long how)
 {
 	long ret = call(how, NOBODY, NOBODY, NOBODY, 0, 0);
@@ -157,8 +161,9 @@ static void drop_rights(void)
 	must(call(__NR_prctl, PR_SET_DUMPABLE, 0, 0, 0, 0));
 }
 
-/* Opened while there is a proc, written when nothing is left to do that the label would forbid. A policy that does not
- * let it change has a process that only waits under the daemons' label: nothing to fail a pod for. */
+/* The file is opened while /proc is still there, and written when no step is left that the label would forbid. Where
+ * the policy does not allow the change, the pause waits under the daemons' label, which is no reason to fail the pod.
+ * */
 static void take_label(long fd, const char *label)
 {
 	long n = 0;
@@ -176,8 +181,8 @@ static long open_label(const char *label)
 	return label ? call(__NR_openat, 0, (long)"/proc/self/attr/current", 1 /* O_WRONLY */, 0, 0) : -1;
 }
 
-/* Signals are blocked and fetched: a blocked one reaches even pid 1 from inside its namespace (kernel/signal.c,
- * sig_ignored()). */
+/* Signals are blocked and fetched by rt_sigtimedwait(2). To pid 1 of a PID namespace a signal with the default action
+ * is not delivered from inside of it, but a blocked one is kept pending (kernel/signal.c, sig_ignored()). */
 static void wait_for_the_end(void)
 {
 	unsigned long all = ~0UL; /* the kernel's set is 64 bits */

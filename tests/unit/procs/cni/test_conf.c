@@ -171,7 +171,7 @@ static void what_is_no_result_is_refused(void)
 	no_result(" \n", "printed no result");
 	no_result("<html>", "line 1");
 	no_result("[]", "not a JSON object");
-	no_result("{\"ips\":{}}", "no list");
+	no_result("{\"ips\":{}}", "not an array");
 	no_result("{\"ips\":[{}]}", "the address \"\"");
 	no_result("{\"ips\":[{\"address\":\"10.1.2.3.4/24\"}]}", "10.1.2.3.4/24");
 	no_result("{\"ips\":[{\"address\":\"10.1.2.3/24\",\"interface\":0}]}", "interface 0 of 0");
@@ -195,7 +195,7 @@ static void an_error_is_told_in_one_line(void)
 	said("{\"code\":7,\"msg\":\"bad\",\"details\":\"subnet\"}", "", "code 7: bad; subnet");
 	said("", "panic: oh\n\tmain.go:3\n", "exit status 1: panic: oh  main.go:3");
 	said("not json", "", "exit status 1: not json");
-	said("", "", "exit status 1, and it said nothing");
+	said("", "", "exit status 1, without any output");
 	memset(flood, 'x', sizeof(flood));
 	cni_result_error(&e, "exit status 1", flood, sizeof(flood), flood, sizeof(flood));
 	ok(strlen(e.msg) < 500);
