@@ -4,12 +4,10 @@
  * the host, whatever capabilities the containers have. It is started as root in a mount namespace of its own. Its
  * argument:
  *   launch PIDFILE  in a pod's user namespace, which has to own the other two: makes the PID and the mount namespace
- *   and a
- *                   child in them, writes the child's pid into PIDFILE, which exists already, and ends. The child goes
- *                   on as with no argument.
+ *                   and a child in them, writes the child's pid into PIDFILE, which exists already, and ends. The child
+ *                   goes on as with no argument.
  *   (none)          first run: binds its own program read-only over itself and executes that with the argument `pod`,
- *   so
- *                   that /proc/1/exe cannot be opened for writing
+ *                   so that /proc/1/exe cannot be opened for writing
  *   pod             second run: makes an empty tmpfs its root, detaches the host's tree, becomes 65535:65535 without
  *                   capabilities, and waits. options=TEXT in the environment are the mount options of the tmpfs; with
  *                   label=CONTEXT it takes that SELinux context as its last step, if the policy allows it.

@@ -1,5 +1,5 @@
-/* net_world.c - see net_world.h. Takes the place of procs/keeper.o, cgroup.o, cgroup_limit.o, cgroup_remove.o,
- * units.o, cni.o, cni_network.o and sandbox_files.o. */
+/* net_world.c - see net_world.h. Takes the place of procs/keeper.o, cgroup.o, cgroup/limit.o, cgroup/remove.o,
+ * cgroup/units.o, cni.o, cni/network.o and sandbox_files.o. */
 #include "tests/fakes/net_world.h"
 
 #include <assert.h>

@@ -25,7 +25,7 @@
 #include "tests/built.h"
 #include "tests/tap.h"
 
-/* Patience is for a machine with no time at all: what is waited for comes, or never will. */
+/* The patience is long, for a very busy machine: an awaited event either comes or never will. */
 enum { PATIENCE_MS = 120000, LOOK_MS = 2, STORY_OVER = EXIT_CONFIG };
 
 static struct shared {
@@ -86,8 +86,8 @@ static inline void on_look(struct timer *t)
 	loop_stop();
 }
 
-/* What others do and nobody tells: looked at again and again while the loop runs, until it is so. False: patience is
- * over. */
+/* For an effect of another process that no event tells: tests the condition again and again while the loop runs. false:
+ * the patience is over. */
 static inline bool comes_true(bool (*is_so)(const void *arg), const void *arg)
 {
 	int64_t until_ns = loop_mono_ns() + PATIENCE_MS * 1000000ll;
@@ -185,7 +185,7 @@ static inline void on_eof(struct fd_watch *w, int events)
 	loop_stop();
 }
 
-/* All who held the other end of this pipe are dead. */
+/* Waits until all processes that hold the other end of this pipe are dead. */
 static inline void wait_for_eof(int fd)
 {
 	struct fd_watch w = { 0 };
@@ -239,7 +239,7 @@ static inline bool has_fds(const void *arg)
 	return count_fds(want->pid) == want->n;
 }
 
-/* The keeper closes what a message was about after it was sent. */
+/* The keeper closes an fd some time after the message that releases it was sent. */
 static inline bool comes_to_fds(pid_t pid, int n)
 {
 	return comes_true(has_fds, &(struct fd_count){ pid, n });
@@ -311,7 +311,7 @@ static inline pid_t start_keeper(const char *story, bool managed, const char *co
 	_exit(99);
 }
 
-/* Whoever counts next begins with this: crispd has said its part. */
+/* crispd has ended its part; the next process counts on from here. */
 static inline void my_turn(void)
 {
 	tap_n = shared->tap_n;
@@ -354,7 +354,7 @@ static inline void world_make(void)
 	snprintf(shared->dir, sizeof(shared->dir), "%s", dir);
 }
 
-/* What a keeper left alive on purpose became our child; the story ended it. */
+/* A process that a keeper left alive on purpose was reparented to the test; the story has ended it. */
 static inline void world_remove(void)
 {
 	while (waitpid(-1, NULL, WNOHANG) > 0)

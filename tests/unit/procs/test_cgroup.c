@@ -1,4 +1,4 @@
-/* test_cgroup.c - procs/cgroup*.c: what mountinfo says, on paper; and real groups of v1 and of v2, as root. */
+/* test_cgroup.c - procs/cgroup.c and procs/cgroup/: mountinfo as text, and as root real groups of v1 and of v2. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -29,7 +29,7 @@ static const char *mountinfo_of(const char *text)
 	return path;
 }
 
-/* mountinfo as the text says; NULL: this machine's. */
+/* The text is the mountinfo; NULL: that of this machine. */
 static int open_with(const char *text, const char *root)
 {
 	struct cgroup_config cfg = { root, "cgroupfs", text ? mountinfo_of(text) : NULL };
@@ -106,7 +106,7 @@ static void pod_paths(void)
 	is_str(cgroup_pod_path(a, "/", "id"), "/");
 	is_str(cgroup_below(a, "/", "c"), "/c");
 	is_str(cgroup_below(a, "/p", "c"), "/p/c");
-	/* The sandbox's own: a leaf below a parent, and the pod's group itself where that is ours. */
+	/* The sandbox's own group: a leaf below a cgroup_parent; without one the pod's group itself. */
 	is_str(cgroup_own_path(a, "/kubepods/podx", "id"), "/kubepods/podx/id");
 	is_str(cgroup_pause_path(a, "/kubepods/podx", "id"), "/kubepods/podx/id");
 	is_str(cgroup_own_path(a, "/", "id"), "/id");
@@ -195,7 +195,7 @@ static const char *below(const char *name)
 	return path[i];
 }
 
-/* A child in the cgroup: it enters by itself, as the keeper's children do. */
+/* A child in the cgroup. It joins by itself, as the children of the keeper do. */
 static pid_t member(const char *path)
 {
 	int ready[2];
@@ -306,7 +306,7 @@ static void limits_v1(void)
 	ok(!exists(base));
 }
 
-/* The child eats until it is killed: the counter of its own group counts it. */
+/* The child allocates memory until it is killed; the counter of its own group counts the kill. */
 static void oom_is_counted(void)
 {
 	struct resources r = {

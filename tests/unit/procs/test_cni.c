@@ -1,4 +1,4 @@
-/* test_cni.c - the chain machine and the watched configuration, with plugins that answer what the test says. */
+/* test_cni.c - the chain machine and the watched configuration, with plugins whose answers the test gives. */
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -184,7 +184,7 @@ static void before_0_4_0_del_has_no_result(void)
 	end();
 }
 
-/* ADD through a bridge that works and a tuning that ends as `break_it` says; then the undo must run. */
+/* ADD through a bridge that succeeds and a tuning that fails as `break_it` says; then the undo must run. */
 static void chain_breaks(void (*break_it)(int i), enum err_code code, const char *why)
 {
 	struct cni_sandbox s = pod();
@@ -234,7 +234,7 @@ static void an_undo_that_fails_leaves_something(void)
 	says_no(0);
 	dumb(1);
 	turns();
-	ok(r.calls == 1 && r.left && strstr(r.e.msg, "no more")); /* the first error is the one to report */
+	ok(r.calls == 1 && r.left && strstr(r.e.msg, "no more")); /* the first error is reported */
 	end();
 }
 

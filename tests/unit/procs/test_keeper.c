@@ -9,7 +9,7 @@
 
 #include "tests/unit/procs/keeper_run.h"
 
-/* ---- what the children do ---- */
+/* ---- the programs that the children run ---- */
 
 static void role_fds(void)
 {
@@ -63,7 +63,7 @@ static void role_flood(void)
 	}
 }
 
-/* A child of its own, both for ever. */
+/* Makes a child; both run until they are killed. */
 static void role_tree(void)
 {
 	if (fork() == 0)
@@ -80,8 +80,8 @@ static void write_pid_to(const char *path, pid_t pid)
 	fprintf(f, "%d", pid);
 }
 
-/* As an OCI runtime: leaves a process behind. "live": for ever; "dead": it ended, and was reaped by another, before we
- * exit. */
+/* Leaves a process behind, as an OCI runtime does. "live": it runs until it is killed; "dead": it has ended, and
+ * another process has reaped it, before this program exits. */
 static void role_detach(char **argv)
 {
 	const char *pidfile = argv[3], *how = argv[4];
@@ -171,7 +171,7 @@ static void fds_come_by_number(void)
 		.argv = ROLE("fds"), .nfds = 3, .fds = (struct child_fd[]){ { a, 9 }, { b, 3 }, { c, 4 } } });
 
 	is_str(o.out, "0= 1= 2= 3=B 4=C 9=A ");
-	/* The numbers that the keeper received them as, the other way round. */
+	/* The numbers under which the keeper received them, in reverse order. */
 	o = run(&(struct child_spec){
 		.argv = ROLE("fds"), .nfds = 3, .fds = (struct child_fd[]){{a, 20}, {b, 19}, {c, 18}}});
 	is_str(o.out, "0= 1= 2= 18=C 19=B 20=A ");
@@ -318,7 +318,7 @@ static void story_children(void)
 	what_cannot_start_says_why();
 	joins_before_it_runs();
 	many_at_once();
-	run(&(struct child_spec){ .argv = ROLE("exit", "0") }); /* the keeper is done with all before it */
+	run(&(struct child_spec){ .argv = ROLE("exit", "0") }); /* the keeper has done all that was sent before */
 	ok(comes_to_fds(getppid(), before));
 	ok(count_fds(getpid()) == ours);
 }
@@ -350,7 +350,7 @@ static void kept_by_pidfile(void)
 	close(o.pidfd);
 	r = exit_of("live");
 	ok(r.pid == o.pid && WIFSIGNALED(r.status) && WTERMSIG(r.status) == SIGKILL && r.at_ns > 0);
-	ok(WTERMSIG(exit_of("live").status) == SIGKILL); /* told again to who asks later */
+	ok(WTERMSIG(exit_of("live").status) == SIGKILL); /* a later watch is told again */
 	keeper_ask_forget("live");
 	ok(!keeper_report("live"));
 }
@@ -477,14 +477,15 @@ static bool mounted(const char *path)
 	return found;
 }
 
-/* A message and its answer: all that was sent before has been done. The umounts come some turns later. */
+/* Sends a message and waits for the answer: then all that was sent before has been done. The umounts follow some turns
+ * later. */
 static void settle(const char *path)
 {
 	run(&(struct child_spec){ .argv = ROLE("exit", "0") });
 	comes_true(path_is_gone, path);
 }
 
-/* A user namespace that owns the others: who enters it is its root, and may do in them what root may. */
+/* A user namespace that owns the others: a process that enters it is root in it and in them. */
 static void with_a_user_namespace(const char *path)
 {
 	struct id_mapping map = { .host_id = 70000, .container_id = 0, .length = 1000 };
@@ -505,7 +506,7 @@ static void with_a_user_namespace(const char *path)
 	is_str(c.out, "owned lo=up          0      70000       1000");
 	c = run(&(struct child_spec){ .argv = ROLE("outside"), .nenter = 1,
 		.enter = (int[]){ keeper_copy("sandbox/s2/user") } });
-	is_str(c.out, "0:0 rename: Operation not permitted"); /* the host's hostname is not theirs */
+	is_str(c.out, "0:0 rename: Operation not permitted"); /* the UTS namespace of the host belongs to the host */
 	keeper_namespaces_drop("s2", path);
 	settle(path);
 	ok(!mounted(path) && keeper_copy("sandbox/s2/user") == -1);
@@ -513,7 +514,7 @@ static void with_a_user_namespace(const char *path)
 	sysctls[0].key = "net.ipv4.no_such_thing";
 	o = make_ns(&r);
 	ok(o.code == ERR_INVALID_ARGUMENT && strstr(o.text, "net.ipv4.no_such_thing"));
-	map.container_id = 5; /* nobody could be its root */
+	map.container_id = 5; /* the id 0 is not mapped, so no process could be root */
 	ok(make_ns(&r).code == ERR_INVALID_ARGUMENT);
 	map = (struct id_mapping){ .host_id = 1, .container_id = 0, .length = 0 };
 	o = make_ns(&r);

@@ -1,4 +1,4 @@
-/* test_sandbox.c - the table of sandboxes: who is found, in what order, and what comes back from disk. */
+/* test_sandbox.c - the table of sandboxes: which are found, in which order, and what is read back from disk. */
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -28,7 +28,7 @@ static struct sandbox *named(const char *name)
 	return sandbox_new(&c);
 }
 
-/* Saves s, forgets it, and reads its record again as a new process would; it comes back under another id. */
+/* Saves the sandbox, frees it, and reads its record again as a new process would, under another id. */
 static struct sandbox *restarted(struct sandbox *s, const char *id)
 {
 	struct err e;
@@ -172,7 +172,7 @@ static void a_full_disk_is_an_error_that_names_the_sandbox(void)
 	sandboxes_open(&gone);
 	ok(sandbox_save(s, &e) < 0 && e.code == ERR_INTERNAL && strstr(e.msg, "save sandbox "));
 	sandbox_set_state(s, SANDBOX_READY);
-	ok(s->state == SANDBOX_READY); /* memory counts */
+	ok(s->state == SANDBOX_READY); /* the failed save does not change memory */
 	sandboxes_open(&back);
 	sandbox_free(s);
 }

@@ -1,5 +1,5 @@
-/* test_sandbox_down.c - StopPodSandbox: in which order all is given back, what may fail, and what is still there after
- * a restart. */
+/* test_sandbox_down.c - StopPodSandbox: the order in which all is given back, the failures that are allowed, and what
+ * is still there after a restart. */
 #include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -59,7 +59,7 @@ static void all_is_given_back_in_reverse(void)
 	sandbox_free(s);
 }
 
-/* Until it is gone the record says that it is ours, for whoever reads it after us. */
+/* The group stays in the record until it is gone, so that the next crispd knows that it belongs to crisp. */
 static void a_busy_group_stays_in_the_record(void)
 {
 	struct result r = { 0 };
@@ -124,14 +124,14 @@ static void a_network_that_never_was_cannot_hold_it(void)
 	turns();
 	is_str(net_world.netns, "/proc/self/ns/net");
 	net_world_answers("del", ERR_INTERNAL, false);
-	is_str(net_trace, "del del"); /* what it left outside of the namespace */
+	is_str(net_trace, "del del"); /* the second one for what is kept outside of the namespace */
 	is_str(net_world.netns, "");
 	net_world_answers("del", ERR_INTERNAL, false);
 	ok(r.calls == 1 && r.e.code == ERR_OK && s->made == 0);
 	sandbox_free(s);
 }
 
-/* A record of a later version: whatever deleted that network by another way would leave half of it for ever. */
+/* The record is of a later version. Deleting its network by the way of another kind would leave half of it for ever. */
 static void a_network_of_an_unknown_kind_is_left_alone(void)
 {
 	struct result r = { 0 };
@@ -139,7 +139,7 @@ static void a_network_of_an_unknown_kind_is_left_alone(void)
 
 	sandbox_set_str(s, &s->network_kind, "native");
 	for (int i = 1; i <= 2; i++) {
-		s->hidden = i == 2; /* as recovery finds one whose start was cut off */
+		s->hidden = i == 2; /* as recovery finds a sandbox whose start was cut off */
 		sandbox_down_start(s, record, &r);
 		turns();
 		ok(r.calls == i && r.e.code == ERR_FAILED_PRECONDITION && strstr(r.e.msg, "of kind \"native\""));
@@ -208,7 +208,7 @@ static void in_time(const struct sandbox *s, int32_t state)
 	ok(s->state == state);
 }
 
-/* Both daemons were away: pid and time of birth say whether a process is the pause, its pidfd when it dies. */
+/* Both daemons were away. Pid and start time tell whether a process is the pause; its pidfd tells when it dies. */
 static void the_keeper_forgot_the_pause(void)
 {
 	pid_t pids[] = { child_that_waits(), child_that_waits() };
@@ -219,7 +219,7 @@ static void the_keeper_forgot_the_pause(void)
 	net_world.pause_pid = 0;
 	s->pause_pid = pids[0];
 	ok(pidstat_read(pids[0], &born) && born.parent == getpid() && born.session == getsid(0));
-	s->pause_start_ticks = born.start_ticks + 1; /* the pid is another's by now */
+	s->pause_start_ticks = born.start_ticks + 1; /* another process has the pid by now */
 	ok(!sandbox_adopt(s) && s->state == SANDBOX_NOTREADY);
 	s->state = SANDBOX_READY;
 	s->pause_start_ticks = born.start_ticks;
@@ -247,7 +247,7 @@ static void what_vanished_while_we_were_away_is_not_ready(void)
 {
 	struct sandbox *s;
 
-	config.security.ns.ipc = NS_NODE; /* whose /dev/shm is not ours to look at */
+	config.security.ns.ipc = NS_NODE; /* a pod with the node's IPC has no /dev/shm of its own to check */
 	s = ready(ALL);
 	ok(sandbox_adopt(s) && s->state == SANDBOX_READY);
 	net_world.no_pins = true;

@@ -1,5 +1,5 @@
-/* test_sandbox_files.c - the files of a sandbox on a real directory; as root also its tmpfs, in a mount namespace of
- * our own. */
+/* test_sandbox_files.c - the files of a sandbox in a real directory; as root also its tmpfs, in a mount namespace of
+ * the test. */
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -18,7 +18,7 @@ static char top[] = "/tmp/test-sandbox-files-XXXXXX";
 static struct arena *arena;
 static struct sandbox s;
 static struct sandbox_files files;
-static bool mounts; /* we may */
+static bool mounts; /* the test may mount */
 
 static const char *at(const char *name)
 {
@@ -73,7 +73,7 @@ static void the_nodes_files_are_copied(void)
 	ok(stat(at("hosts"), &st) == 0 && (st.st_mode & 0777) == 0644);
 	sandbox_files_remove(&s);
 	ok(access(s.dir, F_OK) < 0 && errno == ENOENT);
-	sandbox_files_remove(&s); /* again is fine */
+	sandbox_files_remove(&s); /* a second removal is no error */
 	unlink(files.hosts);
 	unlink(files.resolv_conf);
 }

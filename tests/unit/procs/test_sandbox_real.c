@@ -1,5 +1,5 @@
 /* test_sandbox_real.c - sandboxes through a real keeper and the reference CNI plugins, in a network and mount namespace
- * of their own. Needs root, bridge, host-local and portmap; without them the plan is skipped. Whatever is made must be
+ * of their own. Needs root, bridge, host-local and portmap; without them the plan is skipped. All that is made must be
  * gone afterwards. */
 #include <net/if.h>
 #include <sched.h>
@@ -51,7 +51,7 @@ static int entries(const char *dir)
 	return n;
 }
 
-/* crispd as far as sandboxes need it. */
+/* The parts of crispd that sandboxes need. */
 static void be_crispd_with_sandboxes(void)
 {
 	struct err e;
@@ -175,7 +175,7 @@ static bool is_notready(const void *sandbox)
 	return ((const struct sandbox *)sandbox)->state == SANDBOX_NOTREADY;
 }
 
-/* The files of leases are the addresses; the others are host-local's own two. */
+/* Lease files are named by their address; host-local has two other files. */
 static int leases(void)
 {
 	auto_dir DIR *d = opendir(in_dir("ipam/test"));
@@ -191,8 +191,8 @@ static void nothing_of_ours_is_left(void)
 {
 	ok(entries(in_dir("root/sandboxes")) == 0 && entries(in_dir("state/sandboxes")) == 0);
 	ok(leases() == 0);
-	ok(comes_true(is_empty, in_dir("netns"))); /* the keeper's work, told to nobody */
-	ok(comes_true(no_veth, NULL)); /* the kernel takes namespaces down in batches, later */
+	ok(comes_true(is_empty, in_dir("netns"))); /* done by the keeper, which does not tell when */
+	ok(comes_true(no_veth, NULL)); /* the kernel tears namespaces down later, in batches */
 }
 
 static void nothing_is_left(void)
@@ -231,7 +231,7 @@ static void story_pod(void)
 	is_str(inside(s, ARGV("/bin/hostname")), "web-0\n");
 	is_str(inside(s, ARGV("/sbin/sysctl", "-n", "net.ipv4.ip_unprivileged_port_start")), "0\n");
 	is_str(inside(s, ARGV("/sbin/sysctl", "-n", "net.ipv4.conf.eth0.arp_filter")), "1\n");
-	ok(access("/proc/sys/net/ipv4/conf/crisptest0", F_OK) == 0); /* and we are back outside */
+	ok(access("/proc/sys/net/ipv4/conf/crisptest0", F_OK) == 0); /* the thread is back in the test's namespace */
 	ok(leases() == 1);
 	ok(sandbox_namespaces(s, arena, &ns, &e) == 0 && access(ns.ipc, F_OK) == 0 && access(ns.pid, F_OK) == 0);
 	ok(kill(s->pause_pid, 0) == 0);
@@ -269,7 +269,7 @@ static void story_host_port(void)
 	end();
 }
 
-/* A second plugin that answers as the script says: the bridge's work must be undone. */
+/* A second plugin fails as the script says: what the bridge plugin made must be undone. */
 static void fails(const char *script, const char *why)
 {
 	struct sandbox *s;
@@ -310,7 +310,7 @@ static void story_gone_plugin(void)
 	ok(!network_ready(&why) && strstr(why, "nowhere-to-be-found is not in "));
 	s = up();
 	ok(last.code == ERR_FAILED_PRECONDITION && strstr(last.msg, "CNI plugin nowhere-to-be-found is not in "));
-	ok(s->hidden); /* nothing was begun that would have to be undone */
+	ok(s->hidden); /* nothing was begun, so nothing is to be undone */
 	down(s);
 	ok(last.code == ERR_OK && s->made == 0);
 	ok(path_goes(s->netns_path));
@@ -349,7 +349,7 @@ static void on_one(void *arg, struct sandbox *s)
 	*(struct sandbox **)arg = s;
 }
 
-/* crispd is killed with a pod up; the next life takes it over as it is. */
+/* crispd is killed while a pod is up; the next crispd adopts the pod as it is. */
 static void story_killed_with_a_pod(void)
 {
 	struct sandbox *s = NULL;
@@ -375,7 +375,8 @@ static void story_killed_with_a_pod(void)
 	end();
 }
 
-/* The record of a pod became unreadable while crispd was away: what the keeper and the disk still have of it goes. */
+/* The record of a pod became unreadable while crispd was away: what the keeper and the disk still have is given back.
+ * */
 static void story_lost_record(void)
 {
 	struct sandbox *s = NULL;
@@ -406,9 +407,9 @@ static void story_lost_record(void)
 	end();
 }
 
-/* crispd is killed one turn later into the making of a pod in each life; the next life undoes what the record says. The
- * keeper kills the plugin with its crispd, so an iptables chain that it was about to use may stay: no DEL of it ever
- * looks for that. */
+/* Each crispd is killed one turn later in the making of a pod than the one before; the next one undoes what the record
+ * names. The keeper kills the plugin with its crispd, so an iptables chain that the plugin had just made may stay: no
+ * DEL looks for it. */
 static void story_killed_half_way(void)
 {
 	struct sandbox *s = NULL;

@@ -1,4 +1,4 @@
-/* test_sandbox_task.c - procs/sandbox_task.c: when a sandbox's own group comes, and when another takes its place. */
+/* test_sandbox_task.c - procs/sandbox_task.c: when a sandbox's own group is made, and when it is made again. */
 #include "procs/sandbox_task.h"
 
 #include <fcntl.h>
@@ -13,7 +13,7 @@
 
 static char root[300];
 
-/* Directories of ours in the place of one hierarchy. */
+/* Directories of the test stand for the one hierarchy. */
 static void open_all(void)
 {
 	static struct sandboxes_config where;
@@ -81,7 +81,7 @@ static bool is_there(const struct sandbox *s)
 	return access(group(s), F_OK) == 0;
 }
 
-/* A mark in the group would keep it from being removed, as a process would; its time of change does not. */
+/* A file in the group would keep it from being removed, as a process would. Its time of change does not. */
 static bool was_made_anew(const struct sandbox *s)
 {
 	const struct timespec long_ago[2] = { { 1, 0 }, { 1, 0 } };
@@ -111,7 +111,7 @@ static void it_follows_the_process(void)
 	ok(is_there(s) && was_made_anew(s) && sandbox_task_pid(s) == 5);
 	b = running(s, 6);
 	world_settle();
-	ok(!was_made_anew(s)); /* the first is still the one */
+	ok(!was_made_anew(s)); /* the first container still counts */
 	end(a);
 	ok(was_made_anew(s) && sandbox_task_pid(s) == 6);
 	end(b);
@@ -134,7 +134,7 @@ static void only_an_empty_group_is_touched(void)
 	struct container *c = running(s, 5);
 
 	world_settle();
-	ok(!is_there(s)); /* no parent of the caller's: the pod's group is the sandbox's */
+	ok(!is_there(s)); /* no cgroup_parent: the pod's group is the sandbox's */
 	end(c);
 	container_free(c);
 	sandbox_free(s);

@@ -26,7 +26,7 @@ static struct sandbox *begin(struct result *r)
 	return s;
 }
 
-/* Groups made by files are told of a turn later. */
+/* `done` for groups that are made by files comes one turn later. */
 static void start(struct sandbox *s, struct result *r)
 {
 	sandbox_up_start(s, record, r);
@@ -192,7 +192,7 @@ static void hostname_and_sysctls_of_the_pod_win(void)
 	is_str(net_world.sysctls,
 	       "net.ipv4.ip_unprivileged_port_start=0;net/ipv4/ping_group_range=1 1;net.ipv4.conf.all.rp_filter=1;");
 	net_world_answers("namespaces", ERR_OK, false);
-	net_world_answers("add", ERR_OK, false); /* now eth0's would be set, but here is no such namespace */
+	net_world_answers("add", ERR_OK, false); /* now eth0's sysctls are due, but there is no such namespace */
 	turns();
 	net_world_answers("del", ERR_OK, false);
 	ok(r.calls == 1 && r.e.code == ERR_INTERNAL && strstr(r.e.msg, "enter the network namespace"));
@@ -273,7 +273,7 @@ static void without_a_configuration_nothing_is_made(void)
 	sandbox_free(s);
 }
 
-/* The pod fails at a step; what was made until then is given back in reverse, and the sandbox stays out of sight. */
+/* The pod fails at a step: what was made so far is given back in reverse, and the sandbox stays hidden. */
 static void undone(struct sandbox *s, const struct result *r, enum err_code code, const char *trace)
 {
 	turns();
@@ -354,7 +354,7 @@ static void a_network_that_cannot_be_undone_stays_in_sight(void)
 	net_world_answers("del", ERR_INTERNAL, false);
 	net_world_answers("del", ERR_INTERNAL, false); /* without the namespace */
 	turns();
-	ok(r.calls == 1 && strcmp(r.e.msg, "add failed") == 0); /* the cause, not the undo's trouble */
+	ok(r.calls == 1 && strcmp(r.e.msg, "add failed") == 0); /* the cause, not the error of the undo */
 	ok(!s->hidden && s->state == SANDBOX_NOTREADY && (s->made & MADE_NETWORK) && made_on_disk(s) == s->made);
 	is_str(net_trace, "namespaces cgroup files add del del");
 	sandbox_free(s);

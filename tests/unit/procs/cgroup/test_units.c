@@ -1,5 +1,5 @@
-/* test_units.c - procs/cgroup/units.c and reactor/bus.c against a systemd of the test at the other end of the socket;
- * and how CRI's numbers become properties. */
+/* test_units.c - procs/cgroup/units.c and reactor/bus.c against a systemd that the test plays at the other end of the
+ * socket; and how CRI's numbers become properties. */
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -24,9 +24,10 @@ static char dir[] = "/tmp/test-units-XXXXXX";
 static char address[128], socket_path[64];
 static struct err e;
 
-/* ---- a systemd in a process of its own ----
+/* ---- the played systemd, in a process of its own ----
  *
- * It does as the unit's name says: "refused", "failed" (the job), "exists", "missing", "silent"; "drop" ends it. */
+ * The unit's name tells how it answers: "refused", "failed" (the job), "exists", "missing", "silent"; "drop" ends it.
+ * */
 
 static FILE *told; /* one line a call */
 
@@ -302,7 +303,7 @@ static void a_cancelled_one_is_not_told(void)
 	ok(silent.calls == 0);
 }
 
-/* The connection goes: what is under way fails, what comes meanwhile too, and it is made again. */
+/* The connection is lost: operations under way fail, new ones too, until the connection is made again. */
 static void a_lost_bus_comes_back(void)
 {
 	struct result silent = { 0 }, dropped = { 0 }, away = { 0 };

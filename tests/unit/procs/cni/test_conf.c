@@ -1,4 +1,4 @@
-/* test_conf.c - network configurations, plugin results and capability arguments: what is taken and what is
+/* test_conf.c - network configurations, plugin results and capability arguments: what is accepted and what is
  * refused. */
 #include <stdlib.h>
 #include <sys/stat.h>

@@ -18,7 +18,8 @@ static const char *pidfile(const char *name)
 	return path;
 }
 
-/* "wait": until it is killed; "detach FILE": leaves a waiting process behind, as an OCI runtime, once crispd died. */
+/* "wait": runs until it is killed; "detach FILE": leaves a waiting process behind, as an OCI runtime does, once crispd
+ * died. */
 static int be_child(char **argv)
 {
 	if (strcmp(argv[2], "exit") == 0)
@@ -32,7 +33,7 @@ static int be_child(char **argv)
 			for (;;)
 				pause();
 		fprintf(f, "%d", pid);
-		return read(3, &go, 1) != 0; /* the end of it: crispd is dead */
+		return read(3, &go, 1) != 0; /* end of file: crispd is dead */
 	}
 	for (;;)
 		pause();
@@ -107,7 +108,7 @@ static void crispd_before_death(void)
 	if (o.pidfd >= 0)
 		close(o.pidfd);
 	ok(WEXITSTATUS(exit_of("ended").status) == 3);
-	/* A child of no further use to anyone, and a runtime that has not exited yet. */
+	/* A child that is not to be kept, and a runtime that has not exited yet. */
 	ok(pipe2(unkept, O_CLOEXEC) == 0 && pipe2(go, O_CLOEXEC) == 0);
 	child_start(&(struct child_spec){.argv = ROLE("wait"), .nfds = 1, .fds = &(struct child_fd){unkept[1], 3}},
 		    on_nothing, NULL);
@@ -130,9 +131,9 @@ static void crispd_after_death(void)
 	ok(k && !k->ended && k->pid == shared->pids[0] && k->pidfd >= 0);
 	ok(keeper_report("ended") && keeper_report("ended")->ended);
 	ok(WEXITSTATUS(exit_of("ended").status) == 3);
-	wait_for_eof(keeper_copy("probe")); /* the child that nobody waits for was killed */
+	wait_for_eof(keeper_copy("probe")); /* the child that is not kept was killed */
 	k = keeper_report("late");
-	ok(k && !k->ended && k->pidfd >= 0); /* what the runtime brought is known before the welcome */
+	ok(k && !k->ended && k->pidfd >= 0); /* WELCOME waited for the process that the runtime brought */
 	syscall(SYS_pidfd_send_signal, k->pidfd, SIGKILL, NULL, 0);
 	ok(WTERMSIG(exit_of("late").status) == SIGKILL);
 	syscall(SYS_pidfd_send_signal, keeper_report("alive")->pidfd, SIGTERM, NULL, 0);
@@ -172,7 +173,7 @@ static void keeper_dies(void)
 	kill(getppid(), SIGKILL);
 	wait_for(&is_gone);
 	wait_for(&o.done);
-	wait_for_eof(alone[0]); /* who is told that it is lost need not fear that it still runs */
+	wait_for_eof(alone[0]); /* a child that is reported lost does not run any more */
 	close(alone[0]);
 	ok(o.calls == 1 && o.code == ERR_UNAVAILABLE && !keeper_here());
 	ok(run(&(struct child_spec){ .argv = ROLE("exit", "0") }).code == ERR_UNAVAILABLE);
@@ -193,7 +194,7 @@ static void story_keeper_dies(void)
 		keeper_dies();
 		run(&(struct child_spec){ .argv = ROLE("exit", "0") });
 		ok(file_has(keeper_path(a, "c/two/log"), "second")); /* by the new keeper's number */
-		die(); /* and the new keeper, not its parent, sees it and starts the next */
+		die(); /* the new keeper is not its parent, notices its death and starts the next */
 	}
 	arena_free(a);
 	ok(held_has("c/two/log", "second"));
@@ -230,7 +231,7 @@ static void story_idle(void)
 	_exit(0);
 }
 
-/* The first life ends before a word was said (main), the second after the welcome. */
+/* The first crispd ends before its HELLO (in main), the second after WELCOME. */
 static void crash_twice(void)
 {
 	shared_save();
@@ -267,7 +268,7 @@ static bool told(int what)
 	return shared->told == what;
 }
 
-/* A second one on the same directory names the first, and starts no crispd. */
+/* A second keeper on the same directory names the first in its error, and starts no crispd. */
 static void a_second_is_refused(pid_t first)
 {
 	char want[64], text[2048] = "";
@@ -323,7 +324,7 @@ static void ready_and_end(void)
 	unlink(path);
 }
 
-/* Both under one parent, as a shell starts them: SIGTERM goes down, its code comes up. */
+/* Under the parent loop, as from a shell: SIGTERM is passed down, and the exit status comes up. */
 static void ends_through_its_parent(void)
 {
 	pid_t parent;
@@ -354,7 +355,7 @@ static void usage_and_state(void)
 	}
 	waitpid(pid, &status, 0);
 	ok(WEXITSTATUS(status) == EXIT_USAGE);
-	/* Without --state crispd is asked; its own code for a bad configuration is ours. */
+	/* Without --state crispd is asked; its exit status for a bad configuration becomes the keeper's. */
 	setenv("CRISP_TEST_PRINT", "78", 1);
 	pid = fork();
 	if (pid == 0) {

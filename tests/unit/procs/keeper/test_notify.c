@@ -1,4 +1,4 @@
-/* What the keeper says to its service manager, and the fds that come back from it after a restart. */
+/* test_notify.c - the messages of the keeper to its service manager, and the fds that come back after a restart. */
 #include "procs/keeper/notify.h"
 
 #include <fcntl.h>

@@ -1,5 +1,5 @@
-/* test_parent.c - a runtime exits while the parent of the process it left behind is still at its end: the exit
- * status is that of the process, whoever of them is seen first (keeper_run.h). */
+/* test_parent.c - a runtime exits while the parent of the process that it left behind is about to end. The exit
+ * status is that of the process, in whichever order the ends are seen (keeper_run.h). */
 #include <sched.h>
 
 #include "tests/unit/procs/keeper_run.h"
