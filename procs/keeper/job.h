@@ -6,7 +6,7 @@
 
 #include "reactor/imsg.h"
 
-void job_spawn(struct imsg *m);
+void job_spawn(struct imsg *message);
 void job_kill(uint64_t tag);
 
 /* crispd is dead and no longer waits for its children. They are killed, except those that may finish
