@@ -2,7 +2,7 @@
  *
  *   RUNS ---signal, an endpoint's error---> STOPS ---GRACE_MS over, second signal---> ABANDONED
  *
- * Waits on: signals and a timer, beside whatever the scenario waits on. */
+ * Waits on: signals, a timer, and the events of the scenario. */
 #include "bench/bench.h"
 
 #include <signal.h>
@@ -45,7 +45,7 @@ void bench_wake(void)
 	loop_stop();
 }
 
-static void on_slept(struct timer *t)
+static void on_bench_slept(struct timer *t)
 {
 	(void)t;
 	loop_stop();
@@ -57,7 +57,7 @@ void bench_sleep(int64_t ms)
 
 	if (run.stopping)
 		return;
-	timer_set(&t, ms, on_slept);
+	timer_set(&t, ms, on_bench_slept);
 	loop_run();
 	timer_clear(&t);
 }
@@ -69,7 +69,7 @@ void bench_rest(const struct bench *b)
 
 /* ---- ending early ---- */
 
-static void abandon(struct timer *t)
+static void bench_abandon(struct timer *t)
 {
 	(void)t;
 	run.abandoned = true;
@@ -78,28 +78,28 @@ static void abandon(struct timer *t)
 	loop_stop();
 }
 
-static void stop(void)
+static void bench_stop(void)
 {
 	if (run.stopping)
 		return;
 	run.stopping = true;
 	cri_timeout(LAST_TIMEOUT_MS);
-	timer_set(&run.grace, GRACE_MS, abandon);
+	timer_set(&run.grace, GRACE_MS, bench_abandon);
 }
 
-static void on_signal(struct signal_watch *w)
+static void on_bench_signal(struct signal_watch *w)
 {
 	bool again = run.stopping;
 
 	(void)w;
 	run.errors++;
-	fprintf(stderr, "\ncrisp-bench: %s\n", again ? "interrupted again" : "interrupted, clearing up");
-	stop();
+	fprintf(stderr, "\ncrisp-bench: %s\n", again ? "interrupted again" : "interrupted, removing pods");
+	bench_stop();
 	if (again || run.preparing)
-		abandon(&run.grace);
+		bench_abandon(&run.grace);
 }
 
-static void hide_bar(void)
+static void bench_hide_bar(void)
 {
 	if (run.bar_shown)
 		fputs("\r\033[K", stderr);
@@ -111,11 +111,11 @@ void bench_fail(struct bench *b, const struct endpoint *ep, const char *mode, co
 	run.errors++;
 	if (e->code == ERR_CANCELLED)
 		return;
-	hide_bar();
+	bench_hide_bar();
 	fprintf(stderr, "crisp-bench: %s %s: %s: %s: %s\n", b->scenario, mode, ep->name, err_name(e->code), e->msg);
 	bench_write(b, json_pack("{ss, ss, ss, ss, ss, ss}", "kind", "error", "scenario", b->scenario, "endpoint",
 				 ep->name, "mode", mode, "code", err_name(e->code), "message", e->msg));
-	stop();
+	bench_stop();
 }
 
 /* ---- output ---- */
@@ -141,7 +141,7 @@ void bench_put(json_t *sample, const char *name, double v)
 
 void bench_put_ns(json_t *sample, const char *name, int64_t ns)
 {
-	bench_put(sample, name, (double)(ns / 1000) / 1000); /* to the microsecond: more digits would be noise */
+	bench_put(sample, name, (double)(ns / 1000) / 1000); /* to the microsecond: more digits are noise */
 }
 
 void bench_progress(const struct bench *b, size_t done, size_t of, const char *what)
@@ -165,8 +165,8 @@ int bench_begin(struct bench *b, char **endpoints)
 
 	run.bench = b;
 	b->pods.run = arena_printf(b->arena, "%d-%lx", (int)getpid(), (unsigned long)time(NULL));
-	signal_watch_set(&run.interrupted, SIGINT, on_signal);
-	signal_watch_set(&run.terminated, SIGTERM, on_signal);
+	signal_watch_set(&run.interrupted, SIGINT, on_bench_signal);
+	signal_watch_set(&run.terminated, SIGTERM, on_bench_signal);
 	cri_timeout(b->timeout_s * 1000);
 	run.preparing = true;
 	for (; *endpoints && !run.stopping; endpoints++) {
@@ -190,9 +190,9 @@ out:
 
 int bench_end(struct bench *b)
 {
-	hide_bar();
+	bench_hide_bar();
 	if (run.stopping && !run.preparing) {
-		timer_set(&run.grace, GRACE_MS, abandon);
+		timer_set(&run.grace, GRACE_MS, bench_abandon);
 		run.abandoned = false;
 		bench_sweep(b);
 	}

@@ -1,11 +1,11 @@
-/* bench.h - what the scenarios of crisp-bench share: options, endpoints, output, and how a run ends early.
+/* bench.h - the common part of crisp-bench's scenarios: options, endpoints, output, and the early end of a run.
  *
  * Output is JSON lines. A sample: {"kind": "sample", "scenario", "mode", "endpoint", "round", NAME: number, ...}; a
  * number is milliseconds unless its name ends in a unit (_kib, _mb_s, _per_s, _percent, _n).
  *
- * A run ends early by SIGINT, SIGTERM or an endpoint's error. Then nothing new is begun, what is under way may end
- * within GRACE_MS, and bench_sweep() removes every pod that bears the run's label, also those whose answer never
- * came. */
+ * SIGINT, SIGTERM or an endpoint's error ends a run early. Then no new request is begun, requests under way have
+ * GRACE_MS to end, and bench_sweep() removes every pod with the run's label, also pods whose RunPodSandbox was never
+ * answered. */
 #ifndef BENCH_BENCH_H
 #define BENCH_BENCH_H
 
@@ -26,36 +26,38 @@ struct bench {
 	struct endpoint endpoint[ENDPOINTS_MAX];
 	size_t endpoints;
 	struct pod_spec pods;
-	const char *images, *command; /* lists with commas and with blanks */
+	const char *images, *command; /* lists: separated by commas; by blanks */
 	const char *beside; /* NAME=PROGRAM ARGUMENT..., or NULL */
 	long rounds, count, width, pause_ms, rate, seconds, n, steps, megabytes, timeout_s, ready_s;
 	FILE *out;
 };
 
-/* The run: signals, the endpoints' readiness. -1: it is over before it began, which has been said. */
+/* Begins the run: signals, and the wait until the endpoints are ready. -1: the run failed; the error is printed. */
 int bench_begin(struct bench *b, char **endpoints);
-/* Sweeps when the run ended early, closes. The exit code of the run: 0, 1. */
+/* Ends the run; sweeps if it ended early. Returns the exit code: 0 or 1. */
 int bench_end(struct bench *b);
 
 bool bench_stopping(void);  /* begin nothing new */
-bool bench_abandoned(void); /* and wait for nothing: the clients were replaced, what was asked is never answered */
+bool bench_abandoned(void); /* wait for no answer: the clients were replaced, requests under way get none */
 
 /* Runs the loop until bench_wake(), or at once when the run is abandoned. */
 void bench_wait(void);
 void bench_wake(void);
 void bench_sleep(int64_t ms);
-/* the pause between two steps, a little longer each time so that no rhythm is hit */
+/* The pause between two steps. Each is a little longer than the last, so that steps do not fall into step with a timer
+ * of the server. */
 void bench_rest(const struct bench *b);
 
-/* Says it, writes it down and ends the run. CANCELLED is only a consequence: it is not told. */
+/* Prints the error, writes a line of kind "error" and ends the run. CANCELLED is a consequence of an earlier error and
+ * is not printed. */
 void bench_fail(struct bench *b, const struct endpoint *ep, const char *mode, const struct err *e);
 
 json_t *bench_sample(const struct bench *b, const struct endpoint *ep, const char *mode, long round);
 void bench_put_ns(json_t *sample, const char *name, int64_t ns); /* as milliseconds */
 void bench_put(json_t *sample, const char *name, double v);
-void bench_write(const struct bench *b, json_t *line); /* takes it */
+void bench_write(const struct bench *b, json_t *line); /* takes the reference */
 
-/* A bar on a terminal, nothing elsewhere. `what` is shown beside it. */
+/* A progress bar on a terminal, with `what` beside it. No output elsewhere. */
 void bench_progress(const struct bench *b, size_t done, size_t of, const char *what);
 
 void bench_sweep(struct bench *b); /* sweep.c */

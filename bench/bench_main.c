@@ -1,6 +1,6 @@
-/* bench_main.c - crisp-bench: what pods cost, on any server that speaks CRI.
+/* bench_main.c - crisp-bench: measures pods on any CRI server.
  *
- * Exit codes: 0; 1 an endpoint failed or the run was interrupted, or `compare` found something slower; 64 usage. */
+ * Exit codes: 0; 1 an endpoint failed, the run was interrupted, or `compare` found a slower figure; 64 usage. */
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
@@ -132,7 +132,7 @@ static int read_options(struct bench *b, int argc, char **argv)
 		return -1;
 	if (b->beside && (strcmp(b->scenario, "exec") != 0 || !strstr(b->beside, "=/")))
 		return -1;
-	/* Where a scenario divides by one of these, or starts with that many. */
+	/* Scenarios divide by these numbers, or start that many pods: 0 is refused. */
 	b->rounds = b->rounds ? b->rounds : 1;
 	b->steps = b->steps ? b->steps : 1;
 	b->n = b->n < b->steps ? b->steps : b->n;

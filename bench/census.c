@@ -22,7 +22,7 @@ void census_take(struct census *now)
 			now->pid[now->n++] = (pid_t)strtol(f->d_name, NULL, 10);
 }
 
-static bool has(const struct census *c, pid_t pid)
+static bool census_has(const struct census *c, pid_t pid)
 {
 	for (size_t i = 0; i < c->n; i++)
 		if (c->pid[i] == pid)
@@ -69,7 +69,7 @@ int census_server(const char *address, pid_t *pid, struct err *e)
 	auto_fd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	if (strncmp(address, "unix://", 7) != 0 || strlen(address + 7) >= sizeof(to.sun_path))
-		return err_set(e, ERR_INVALID_ARGUMENT, "%s: whose it is can be told of a unix socket only", address);
+		return err_set(e, ERR_INVALID_ARGUMENT, "%s: a pid can be read from a unix socket only", address);
 	strcpy(to.sun_path, address + 7);
 	if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0 ||
 	    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) < 0)
@@ -78,7 +78,7 @@ int census_server(const char *address, pid_t *pid, struct err *e)
 	return 0;
 }
 
-/* The words of a command line stand one after the other, each with a NUL. */
+/* In /proc/PID/cmdline each word ends with a NUL. */
 static bool is_container(pid_t pid, const char *first, const char *last)
 {
 	char words[4096];
@@ -115,7 +115,7 @@ void census_daemons(const struct census *baseline, pid_t server, const char *con
 	}
 	census_take(&now);
 	for (size_t i = 0; i < now.n; i++)
-		if (!has(baseline, now.pid[i]) && !has(out, now.pid[i]) && !is_ours(now.pid[i]) &&
+		if (!census_has(baseline, now.pid[i]) && !census_has(out, now.pid[i]) && !is_ours(now.pid[i]) &&
 		    !is_container(now.pid[i], container, mark))
 			out->pid[out->n++] = now.pid[i];
 }
@@ -127,7 +127,7 @@ size_t census_containers(const struct census *baseline, const char *container, c
 
 	census_take(&now);
 	for (size_t i = 0; i < now.n; i++)
-		n += !has(baseline, now.pid[i]) && is_container(now.pid[i], container, mark);
+		n += !census_has(baseline, now.pid[i]) && is_container(now.pid[i], container, mark);
 	return n;
 }
 

@@ -1,8 +1,8 @@
-/* census.h - the processes of a server and what they cost.
+/* census.h - finds the processes of a server, and measures their memory and CPU time.
  *
- * Which they are is found out, not told: the listener of the socket (SO_PEERCRED), crisp-keepers above it, and every
- * process that came since the baseline and is neither this program, nor below it, nor a container. Run it where nothing
- * else starts programs meanwhile: a namespace of its own, an idle machine. */
+ * The server's processes are: the listener of the socket (SO_PEERCRED), crisp-keepers among its ancestors, and every
+ * process that is not in the baseline and is neither this program, nor a descendant of it, nor a container. Other
+ * programs that start meanwhile would be counted, so the machine must be idle or the run in a PID namespace. */
 #ifndef BENCH_CENSUS_H
 #define BENCH_CENSUS_H
 
@@ -19,26 +19,26 @@ struct census {
 	size_t n;
 };
 
-void census_take(struct census *now); /* every process there is */
+void census_take(struct census *now); /* every process of /proc */
 
-/* The pid that listens on "unix:///path". */
+/* The pid of the process that listens on "unix:///path". */
 int census_server(const char *address, pid_t *pid, struct err *e);
 
-/* The server's own processes. `container` is the first word and `mark` the last of a container's command line. */
+/* The server's processes. `container` is the first word of a container's command line, `mark` its last word. */
 void census_daemons(const struct census *baseline, pid_t server, const char *container, const char *mark,
 		    struct census *out);
 
-/* Those of them that are up: StartContainer may be answered before the runtime's last process became the container's.
- * */
+/* The number of container processes that run. StartContainer may be answered before the runtime's process has become
+ * the container's by execve. */
 size_t census_containers(const struct census *baseline, const char *container, const char *mark);
 
 struct census_cost {
 	int64_t uss_kib, pss_kib;
-	int64_t cpu_us; /* used so far, by them and by the children they waited for */
+	int64_t cpu_us; /* CPU time so far, of the processes and of the children that they have waited for */
 };
 
-/* A process that went meanwhile counts nothing. cpu only: memory is left 0, it costs the kernel a walk over every
- * page. */
+/* A process that has exited counts as 0. census_cpu_us() reads no memory figures: for these the kernel walks over every
+ * page of a process. */
 void census_cost(const struct census *daemons, struct census_cost *out);
 int64_t census_cpu_us(const struct census *daemons);
 

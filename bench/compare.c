@@ -48,7 +48,7 @@ static enum verdict print_pair(struct figure *was, struct figure *is, size_t com
 	return v;
 }
 
-static int compare(struct figures *before, struct figures *now)
+static int compare_figures(struct figures *before, struct figures *now)
 {
 	size_t n = pairs(before, now), count[3] = { 0 };
 
@@ -78,7 +78,7 @@ int compare_files(const char *before, const char *now)
 	if (figures_read(&old, before, &e) < 0 || figures_read(&new, now, &e) < 0)
 		fprintf(stderr, "crisp-bench: %s\n", e.msg);
 	else
-		rc = compare(&old, &new);
+		rc = compare_figures(&old, &new);
 	figures_free(&old);
 	figures_free(&new);
 	return rc;

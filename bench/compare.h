@@ -1,4 +1,4 @@
-/* compare.h - two runs of crisp-bench: what became slower, what faster, and what only seems so.
+/* compare.h - compares two runs of crisp-bench: which figures became slower, which faster, and which differ by chance.
  *
  * A difference counts when a Mann-Whitney U test gives p below 0.05 / (number of comparisons) (Bonferroni) or below
  * 0.001, whichever is larger, and the median moved by 3 % or more. */
@@ -11,11 +11,12 @@
 
 enum verdict { SAME, WORSE, BETTER };
 
-/* Of `now` against `before`; comparisons: how many are made in all. larger_is_better as figure_larger_is_better(). */
+/* The verdict on `now`, measured against `before`. comparisons: the number of comparisons in all (for Bonferroni).
+ * larger_is_better: of figure_larger_is_better(). */
 enum verdict compare_samples(struct samples *before, struct samples *now, int larger_is_better, size_t comparisons,
 			     double *p);
 
-/* Prints a table. 0; 1: something is worse, or a file cannot be read, which has been said. */
+/* Prints a table. Returns 0, or 1 when a figure is worse, or when a file cannot be read (the error is printed). */
 int compare_files(const char *before, const char *now);
 
 #endif

@@ -14,7 +14,7 @@ void cri_timeout(int64_t ms)
 
 struct call {
 	const struct cri_method *method;
-	struct arena *arena; /* the caller's; this struct lives in it too */
+	struct arena *arena; /* of the caller; this struct lives in it too */
 	uint8_t *answer;
 	size_t answer_len;
 	bool answered;
@@ -23,7 +23,7 @@ struct call {
 	void *arg;
 };
 
-static void on_message(void *arg, const uint8_t *msg, size_t len)
+static void on_cri_message(void *arg, const uint8_t *msg, size_t len)
 {
 	struct call *call = arg;
 
@@ -32,7 +32,7 @@ static void on_message(void *arg, const uint8_t *msg, size_t len)
 	call->answer_len = len;
 }
 
-static void on_done(void *arg, const struct err *e)
+static void on_cri_done(void *arg, const struct err *e)
 {
 	struct call *call = arg;
 	int64_t took_ns = loop_mono_ns() - call->begun_ns;
@@ -59,7 +59,7 @@ void cri_call(struct grpc_client *c, const struct cri_method *m, const void *req
 
 	protobuf_c_message_pack(request, bytes);
 	*call = (struct call){ .method = m, .arena = arena, .begun_ns = loop_mono_ns(), .done = done, .arg = arg };
-	grpc_request(c, m->path, bytes, len, timeout_ms, &(struct grpc_handlers){ on_message, on_done, call });
+	grpc_request(c, m->path, bytes, len, timeout_ms, &(struct grpc_handlers){ on_cri_message, on_cri_done, call });
 }
 
 struct asking {
@@ -69,7 +69,7 @@ struct asking {
 	struct err e;
 };
 
-static void on_asked(void *arg, const struct err *e, const void *response, int64_t took_ns)
+static void on_cri_asked(void *arg, const struct err *e, const void *response, int64_t took_ns)
 {
 	struct asking *a = arg;
 
@@ -84,7 +84,7 @@ const void *cri_ask(struct grpc_client *c, const struct cri_method *m, const voi
 {
 	struct asking *a = arena_zalloc(arena, sizeof(*a));
 
-	cri_call(c, m, request, arena, on_asked, a);
+	cri_call(c, m, request, arena, on_cri_asked, a);
 	loop_run();
 	if (!a->answered)
 		err_set(e, ERR_CANCELLED, "%s: interrupted", m->path);

@@ -21,12 +21,12 @@ struct direct {
 	pid_t pid;
 	int pidfd;
 	int64_t begin_ns;
-	struct err err; /* why there is no child */
+	struct err err; /* the reason why there is no child */
 	direct_done *done;
 	void *arg;
 };
 
-static void on_exit_seen(struct fd_watch *w, int events)
+static void on_direct_exit(struct fd_watch *w, int events)
 {
 	struct direct *d = container_of(w, struct direct, exit);
 	int64_t took_ns = loop_mono_ns() - d->begin_ns;
@@ -44,7 +44,7 @@ static void on_exit_seen(struct fd_watch *w, int events)
 	end.done(end.arg, status ? &end.err : NULL, took_ns);
 }
 
-static void on_failed(struct timer *t)
+static void on_direct_failed(struct timer *t)
 {
 	struct direct end = *container_of(t, struct direct, failed);
 
@@ -52,7 +52,7 @@ static void on_failed(struct timer *t)
 	end.done(end.arg, &end.err, 0);
 }
 
-static int spawn(struct direct *d, const char *const *argv)
+static int direct_spawn(struct direct *d, const char *const *argv)
 {
 	posix_spawn_file_actions_t actions;
 	int rc;
@@ -80,8 +80,8 @@ void direct_start(const char *const *argv, direct_done *done, void *arg)
 
 	d->done = done;
 	d->arg = arg;
-	if (spawn(d, argv) == 0)
-		fd_watch_set(&d->exit, d->pidfd, FD_READ, on_exit_seen);
+	if (direct_spawn(d, argv) == 0)
+		fd_watch_set(&d->exit, d->pidfd, FD_READ, on_direct_exit);
 	else
-		timer_set(&d->failed, 0, on_failed);
+		timer_set(&d->failed, 0, on_direct_failed);
 }

@@ -1,4 +1,4 @@
-/* direct.h - a program run by ourselves, timed like an RPC: what a server's answer is held against. */
+/* direct.h - runs a program as a child and times it like an RPC: the figure that a server's RPC is compared with. */
 #ifndef BENCH_DIRECT_H
 #define BENCH_DIRECT_H
 
@@ -6,11 +6,11 @@
 
 #include "reactor/err.h"
 
-/* e is NULL: it exited with 0. INTERNAL: its exit code, or why it could not be started. */
+/* `e` is NULL: the program exited with 0. INTERNAL: its exit code, or the reason why it could not be started. */
 typedef void direct_done(void *arg, const struct err *e, int64_t took_ns);
 
 /* argv ends with NULL; stdin, stdout and stderr are /dev/null. `done` runs exactly once, never inside the call. The
- * time is from before the spawn until the exit is seen. */
+ * time runs from before the spawn until the loop sees the exit. */
 void direct_start(const char *const *argv, direct_done *done, void *arg);
 
 #endif

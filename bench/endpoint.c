@@ -34,7 +34,7 @@ void endpoint_abandon(struct endpoint *ep)
 	struct err e;
 
 	endpoint_close(ep);
-	ep->client = grpc_client_new(ep->address, &e); /* it was a good address before */
+	ep->client = grpc_client_new(ep->address, &e); /* cannot fail: endpoint_open() accepted the address */
 }
 
 struct preparation {
@@ -46,7 +46,7 @@ struct preparation {
 	struct err e;
 };
 
-static void end(struct preparation *p, const struct err *e)
+static void prepare_end(struct preparation *p, const struct err *e)
 {
 	p->ended = true;
 	p->failed = e != NULL;
@@ -55,14 +55,14 @@ static void end(struct preparation *p, const struct err *e)
 	loop_stop();
 }
 
-static void on_pulled(void *arg, const struct err *e, const void *response, int64_t took_ns)
+static void on_prepare_pulled(void *arg, const struct err *e, const void *response, int64_t took_ns)
 {
 	(void)response;
 	(void)took_ns;
-	end(arg, e);
+	prepare_end(arg, e);
 }
 
-static void pull(struct preparation *p)
+static void prepare_pull(struct preparation *p)
 {
 	static const struct cri_method method = { "/runtime.v1.ImageService/PullImage",
 						  &runtime__v1__pull_image_response__descriptor };
@@ -71,18 +71,18 @@ static void pull(struct preparation *p)
 
 	image.image = (char *)p->ep->pods.image;
 	r.image = &image;
-	cri_call(p->ep->client, &method, &r, p->arena, on_pulled, p);
+	cri_call(p->ep->client, &method, &r, p->arena, on_prepare_pulled, p);
 }
 
-static void ask(struct timer *again);
+static void prepare_ask(struct timer *again);
 
-/* The two conditions that CRI knows; what else a server reports is between it and its operator. */
-static bool counts(const char *type)
+/* Only the two conditions of CRI count. Servers may report further conditions. */
+static bool condition_counts(const char *type)
 {
 	return strcmp(type, "RuntimeReady") == 0 || strcmp(type, "NetworkReady") == 0;
 }
 
-/* The first condition that is not met, with its words; NULL when all are. */
+/* The first condition that is not met, with its reason and message; NULL: all are met. */
 static const char *not_ready(struct arena *a, const Runtime__V1__StatusResponse *r)
 {
 	size_t n = r->status ? r->status->n_conditions : 0;
@@ -92,13 +92,13 @@ static const char *not_ready(struct arena *a, const Runtime__V1__StatusResponse 
 	for (size_t i = 0; i < n; i++) {
 		const Runtime__V1__RuntimeCondition *c = r->status->conditions[i];
 
-		if (!c->status && counts(c->type))
+		if (!c->status && condition_counts(c->type))
 			return arena_printf(a, "%s is false: %s %s", c->type, c->reason, c->message);
 	}
 	return NULL;
 }
 
-static void on_status(void *arg, const struct err *e, const void *response, int64_t took_ns)
+static void on_prepare_status(void *arg, const struct err *e, const void *response, int64_t took_ns)
 {
 	struct preparation *p = arg;
 	const char *why = e ? e->msg : not_ready(p->arena, response);
@@ -106,21 +106,21 @@ static void on_status(void *arg, const struct err *e, const void *response, int6
 
 	(void)took_ns;
 	if (!why)
-		return pull(p);
+		return prepare_pull(p);
 	if (loop_mono_ns() < p->end_ns)
-		return timer_set(&p->again, AGAIN_MS, ask);
+		return timer_set(&p->again, AGAIN_MS, prepare_ask);
 	err_set(&late, ERR_DEADLINE_EXCEEDED, "not ready after %.1f s: %s", (double)p->patience_ms / 1e3, why);
-	end(p, &late);
+	prepare_end(p, &late);
 }
 
-static void ask(struct timer *again)
+static void prepare_ask(struct timer *again)
 {
 	static const struct cri_method method = { "/runtime.v1.RuntimeService/Status",
 						  &runtime__v1__status_response__descriptor };
 	struct preparation *p = container_of(again, struct preparation, again);
 	Runtime__V1__StatusRequest r = RUNTIME__V1__STATUS_REQUEST__INIT;
 
-	cri_call(p->ep->client, &method, &r, p->arena, on_status, p);
+	cri_call(p->ep->client, &method, &r, p->arena, on_prepare_status, p);
 }
 
 int endpoint_prepare(struct endpoint *ep, int64_t patience_ms, struct err *e)
@@ -130,7 +130,7 @@ int endpoint_prepare(struct endpoint *ep, int64_t patience_ms, struct err *e)
 		.end_ns = loop_mono_ns() + patience_ms * 1000000,
 	};
 
-	ask(&p.again);
+	prepare_ask(&p.again);
 	loop_run();
 	timer_clear(&p.again);
 	arena_free(p.arena);

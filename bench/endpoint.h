@@ -1,4 +1,4 @@
-/* endpoint.h - one CRI server under measurement, and the wait until it can run the pods. */
+/* endpoint.h - one CRI server under measurement, and the wait until it can run pods. */
 #ifndef BENCH_ENDPOINT_H
 #define BENCH_ENDPOINT_H
 
@@ -13,16 +13,16 @@ struct endpoint {
 };
 
 /* From NAME=HANDLER@ADDRESS: "crisp-crun=crun@unix:///run/crisp/crisp.sock". HANDLER may be empty. The strings live in
- * the arena, the client until endpoint_close(). INVALID_ARGUMENT: not of that form, or a bad address. */
+ * the arena; endpoint_close() frees the client. INVALID_ARGUMENT: not of that form, or a bad address. */
 int endpoint_open(struct endpoint *ep, struct arena *arena, const char *text, struct err *e);
 void endpoint_close(struct endpoint *ep);
 
-/* A new client in the place of the old one: whatever is in flight is never answered. */
+/* Replaces the client by a new one. Requests in flight are never answered. */
 void endpoint_abandon(struct endpoint *ep);
 
 /* Runs the loop until the server reports RuntimeReady and NetworkReady, then pulls the image, so that no pull is
- * measured. Errors: DEADLINE_EXCEEDED with the last reason after patience_ms; the pull's own; CANCELLED when something
- * else stopped the loop. */
+ * measured. Errors: DEADLINE_EXCEEDED with the last reason after patience_ms; those of the pull; CANCELLED when other
+ * code stopped the loop. */
 int endpoint_prepare(struct endpoint *ep, int64_t patience_ms, struct err *e);
 
 #endif

@@ -1,6 +1,6 @@
-/* exposition.h - reads a daemon's own figures out of its /metrics page.
+/* exposition.h - reads values and histograms from a daemon's /metrics page.
  *
- * Spec: Prometheus text exposition format 0.0.4, as far as reactor/metric.c writes it. */
+ * Spec: Prometheus text exposition format 0.0.4, the part that reactor/metric.c writes. */
 #ifndef BENCH_EXPOSITION_H
 #define BENCH_EXPOSITION_H
 
@@ -16,29 +16,29 @@ struct histogram {
 	size_t n;
 	double le[HISTOGRAM_BUCKETS];      /* upper bounds, rising; the last is infinite */
 	uint64_t below[HISTOGRAM_BUCKETS]; /* cumulative */
-	double sum, max;                   /* of NAME_sum and NAME_max, 0 when the page has none */
+	double sum, max;                   /* NAME_sum and NAME_max; 0 when the page has none */
 };
 
-/* Of the series with this one label (`stage="cni_add"`), or of the one without labels: "". -1: the page has none of
- * this name, or one this cannot hold. */
+/* The histogram with this one label (`stage="cni_add"`), or without labels (""). -1: the page has no such histogram, or
+ * it has more than HISTOGRAM_BUCKETS buckets. */
 int exposition_histogram(const char *page, const char *name, const char *label, struct histogram *out);
 
-/* The page in a file. INTERNAL: it cannot be read. */
+/* Reads a page from a file. INTERNAL: the file cannot be read. */
 int exposition_read(const char *path, struct buf *text, struct err *e);
 
-/* The value of a series as the page writes it, labels included, or -1. */
+/* The value of a series. `series` is as on the page, with its labels. -1: there is none. */
 double exposition_value(const char *page, const char *series);
 
-/* What it grew by between two pages. One that the earlier page has not was 0. */
+/* The growth of a series between two pages. A series that the earlier page does not have counts as 0 there. */
 double exposition_grown(const char *before, const char *after, const char *series);
 
-/* What came between two readings of the same histogram; max stays, it has no past. */
+/* Leaves in `later` only the values that were added after `earlier`. `max` stays: it cannot be subtracted. */
 void histogram_subtract(struct histogram *later, const struct histogram *earlier);
 uint64_t histogram_count(const struct histogram *h);
-double histogram_mean(const struct histogram *h); /* 0 of nothing */
+double histogram_mean(const struct histogram *h); /* 0 when empty */
 
-/* The bound of the bucket that the quantile falls into: the true value is not above it. In the open bucket, or where
- * the maximum is lower, the maximum. */
+/* The upper bound of the bucket that the quantile falls into: the true value is at most this. In the last (infinite)
+ * bucket, and where the maximum is lower than the bound: the maximum. */
 double histogram_quantile(const struct histogram *h, double q);
 
 #endif

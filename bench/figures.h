@@ -1,5 +1,5 @@
-/* figures.h - the JSON lines of one or more runs, gathered: a set of samples for each (scenario, mode, name,
- * endpoint). */
+/* figures.h - reads the JSON lines of one or more runs into a set of samples for each (scenario, mode, name, endpoint).
+ */
 #ifndef BENCH_FIGURES_H
 #define BENCH_FIGURES_H
 

@@ -1,13 +1,13 @@
-/* floor_main.c - floor N DIR CGROUP: what a pod start costs when nothing is around it. JSON lines as crisp-bench writes
- * them.
+/* floor_main.c - floor N DIR CGROUP: measures the kernel's part of a pod start, without any runtime. It prints JSON
+ * lines like those of crisp-bench.
  *
- * Each of N times: cgroups in every v1 hierarchy (or one v2 group), new mount, PID, network, IPC and UTS namespaces, an
- * overlay, a veth pair on the bridge "floor0" with address and route, proc, dev, pivot_root, no capabilities, a seccomp
- * program as long as a compiled default profile, exec of DIR/lower/bin/busybox, its first byte. Then SIGKILL, and all
- * of it away again.
+ * N times, one after the other: cgroups in every v1 hierarchy (or one v2 group), new mount, PID, network, IPC and UTS
+ * namespaces, an overlay, a veth pair on the bridge "floor0" with address and route, proc, dev, pivot_root, no
+ * capabilities, a seccomp program as long as a compiled default profile, exec of DIR/lower/bin/busybox, and the first
+ * byte that it writes. Then SIGKILL, and all is removed.
  *
  * Specs: clone(2), pivot_root(2), rtnetlink(7), veth(4), seccomp(2). The caller makes DIR/lower, the bridge and
- * CGROUP's parent. Steps are strictly in order and any failure ends the program: it measures, it does not manage. */
+ * CGROUP's parent. The steps are strictly in order. Any failure ends the program: it does not clean up. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -97,7 +97,8 @@ static void talk(int nl, struct message *m, const char *what)
 	need(errno == 0, what);
 }
 
-/* One message: the pair, this end on the bridge and up, the other in the namespace of pid. */
+/* One netlink message makes the pair, puts one end on the bridge, sets it up, and puts the other end into the network
+ * namespace of pid. */
 static void make_veth(int nl, const char *name, pid_t pid, unsigned bridge)
 {
 	struct ifinfomsg *i, peer = { 0 };
@@ -130,7 +131,7 @@ static void set_up(int nl, unsigned index)
 	talk(nl, &m, "link up");
 }
 
-/* Inside: lo, eth0 with an address of 10.189.0.0/16, the default route. */
+/* In the network namespace: sets up lo and eth0 (an address of 10.189.0.0/16) and the default route. */
 static void configure(unsigned host)
 {
 	uint8_t address[4] = { 10, 189, (uint8_t)(host >> 8), (uint8_t)host }, gateway[4] = { 10, 189, 0, 1 };
@@ -158,7 +159,7 @@ static void configure(unsigned host)
 
 /* ---- cgroups ---- */
 
-/* cpuset.cpus and .mems are empty in a new group, and nobody may be in it until they are not. */
+/* cpuset.cpus and cpuset.mems of a new v1 group are empty; no process can join the group until both are written. */
 static void copy_up(const char *group, const char *file)
 {
 	char path[4096], text[256];
@@ -219,7 +220,7 @@ static void join_cgroups(unsigned n)
 	for (int i = 0; i < hierarchies; i++) {
 		snprintf(path, sizeof(path), "%s/%u/tasks", hierarchy[i], n);
 		fd = open(path, O_WRONLY | O_CLOEXEC);
-		if (fd < 0) { /* v2 has no file of that name */
+		if (fd < 0) { /* cgroup v2 has no file "tasks" */
 			snprintf(path, sizeof(path), "%s/%u/cgroup.procs", hierarchy[i], n);
 			fd = open(path, O_WRONLY | O_CLOEXEC);
 		}
@@ -235,11 +236,11 @@ static void remove_cgroups(unsigned n)
 	for (int i = 0; i < hierarchies; i++) {
 		snprintf(path, sizeof(path), "%s/%u", hierarchy[i], n);
 		for (int again = 0; rmdir(path) < 0 && errno == EBUSY && again < 1000; again++)
-			usleep(100); /* the dead leave it a moment after they were waited for */
+			usleep(100); /* EBUSY: a dead process leaves its group only shortly after it was waited for */
 	}
 }
 
-/* ---- inside ---- */
+/* ---- in the container ---- */
 
 static void mount_root(const char *dir, unsigned n)
 {
@@ -258,8 +259,8 @@ static void mount_root(const char *dir, unsigned n)
 	need(umount2(".", MNT_DETACH) == 0, "old root");
 }
 
-/* As many comparisons as a compiled default profile has; in the end all is allowed: what counts is the cost of
- * loading. */
+/* As many comparisons as a compiled default profile has. Every system call is allowed: only the cost of loading the
+ * program is measured. */
 static void confine(void)
 {
 	static struct sock_filter code[FILTER_LENGTH];

@@ -1,4 +1,4 @@
-/* log_check.h - did every line of log_writer_main.c reach the log, once and whole?
+/* log_check.h - checks that every line of log_writer_main.c is in the log exactly once and undamaged.
  *
  * Spec: CRI log format, "TIME STREAM TAG TEXT", tag P for a piece of a line, F for its end. */
 #ifndef BENCH_LOG_CHECK_H
@@ -7,13 +7,13 @@
 #include "reactor/err.h"
 
 struct log_check {
-	long lost, damaged; /* damaged: not a line of the writer, or one that was there before */
+	long lost, damaged; /* damaged: not a line of the writer, or a line that is there twice */
 };
 
 /* INTERNAL: the log cannot be read. */
 int log_check(const char *path, long lines, struct log_check *out, struct err *e);
 
-/* One joined line: its number, or -1. */
+/* The number in a line of the writer whose pieces are joined; -1: not such a line. */
 long log_check_number(const char *line);
 
 #endif

@@ -1,4 +1,4 @@
-/* log_line.h - line n of log_writer_main.c: its number, then a pattern that differs from line to line. */
+/* log_line.h - makes line n of log_writer_main.c: the number, then a pattern that differs from line to line. */
 #ifndef BENCH_LOG_LINE_H
 #define BENCH_LOG_LINE_H
 

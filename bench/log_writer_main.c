@@ -1,7 +1,7 @@
-/* log_writer_main.c - log-writer MODE LINES, inside a container: numbered lines to standard output, then sleep for
+/* log_writer_main.c - log-writer MODE LINES, for a container: writes numbered lines to standard output, then sleeps for
  * ever.
  *
- * MODE: "bulk" writes 64 KiB at a time, "line" one line at a time. Static: the image has no libraries. */
+ * MODE: "bulk" writes 64 KiB at a time, "line" one line at a time. Linked statically: the image has no libraries. */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -32,7 +32,7 @@ int main(int argc, char **argv)
 
 	if (lines <= 0)
 		return 64;
-	/* All of it beforehand: making a line takes longer than moving it. */
+	/* All lines are made before the first write: making a line takes longer than moving it. */
 	len = (size_t)lines * LOG_LINE_BYTES;
 	text = malloc(len + 1);
 	if (!text)

@@ -1,7 +1,7 @@
-# node.sh - a node to measure on: namespaces of its own, a registry with images, crisp; peers are in peers/*.sh. Sourced.
+# node.sh - a node for measurements: its own namespaces, a registry with images, crisp; peers are in peers/*.sh. Sourced.
 #
-# Everything lives in $WORK, in cgroups under $CGROUP and in the network, mount and process namespaces that node_enter makes;
-# all servers share one CNI network, one image, one runc and one crun.
+# All files are in $WORK, all cgroups under $CGROUP, all processes in the network, mount and process namespaces of node_enter.
+# All servers share one CNI network, one image, one runc and one crun.
 
 set -u
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -9,18 +9,18 @@ ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 say() { echo "$*" >&2; }
 die() { say "$(basename "$0"): $*"; exit 1; }
 
-# node_enter SCRIPT ARGS...: runs SCRIPT again inside the namespaces with $WORK set, then looks for what is left. Exits.
+# node_enter SCRIPT ARGS...: runs SCRIPT again inside the namespaces, with $WORK set, then reports leftovers. Exits.
 node_enter() {
 	local rc=0 made='' d left
 	[ "$(id -u)" = 0 ] || die "needs root"
 	WORK=$(mktemp -d "${TMPDIR:-/tmp}/crisp-bench.XXXXXX"); export WORK
-	# Paths that containerd and libcni have no option for: mounted over inside.
+	# Paths that cannot be configured in containerd and libcni: a tmpfs is mounted over them.
 	for d in /run/containerd /var/lib/cni /run/netns /etc/containers; do [ -d $d ] || { mkdir -p $d; made="$made $d"; }; done
-	trap : INT # the run ends, the clearing up below does not
+	trap : INT # SIGINT ends the run, not the clean-up below
 	CRISP_INSIDE=yes timeout "${LIMIT_S:-1500}" unshare --net --mount --pid --fork --kill-child --mount-proc --propagation private \
 		bash "$@" || rc=$?
 	[ -z "$made" ] || rmdir --ignore-fail-on-non-empty $made
-	# The parent of all the pods is ours: nobody else may remove it.
+	# The parent group of all pods is made here, so that no server removes it.
 	find /sys/fs/cgroup -depth -type d -path "*/crisp-test-$(basename "$WORK")*" -exec rmdir {} + 2>/dev/null
 	left=$("$ROOT/tests/lib/leaks" "$WORK")
 	[ -z "$left" ] || { say "left on the machine:"; say "$left"; rc=1; }
@@ -28,7 +28,7 @@ node_enter() {
 	exit $rc
 }
 
-# node_start: inside. Sets REGISTRY, CGROUP, CNI, IMAGE.
+# node_start: to be called inside the namespaces. Sets REGISTRY, CGROUP, CNI, IMAGE.
 node_start() {
 	CGROUP=/crisp-test-$(basename "$WORK")
 	CNI=$WORK/cni
@@ -56,11 +56,11 @@ node_start() {
 	   {"path": "busybox", "from": "/bin/busybox", "mode": 493}]}]}]
 	J
 	IMAGE=$REGISTRY/busybox:latest
-	# One runc for all: the newest there is.
+	# One runc for all servers: the newest that is installed or built.
 	RUNC=$ROOT/build/peers/runc; [ -x "$RUNC" ] || RUNC=/usr/sbin/runc
 }
 
-# images_to_pull: two images of four layers, of which they share two; each layer is one large file of this machine.
+# images_to_pull: two images of four layers each, two of them shared; each layer is one large file of this machine.
 images_to_pull() {
 	local files
 	mapfile -t files < <(find /usr/bin /usr/lib /usr/libexec -xdev -type f -size +5M -size -30M 2>/dev/null | sort | head -6)
@@ -87,7 +87,7 @@ crisp_start() {
 	  crun: {type: oci, path: /usr/bin/crun}
 	log: {level: ${LEVEL:-info}}
 	Y
-	# As under a service manager: without one, the keeper has a parent loop above it.
+	# As under a service manager: without a service manager the keeper starts a parent process of itself.
 	INVOCATION_ID=bench "$BUILD/crisp-keeper" --config "$d/config.yaml" >"$d/log" 2>&1 &
 	KEEPER=$!
 	wait_for "$WORK/run/crisp/crisp.sock" || { tail -20 "$d/log" >&2; die "crisp did not start"; }
@@ -95,14 +95,14 @@ crisp_start() {
 	CRISP=unix://$WORK/run/crisp/crisp.sock
 }
 
-# metrics: crispd's own page, and how often it gave up the CPU by itself: more often than the loop turned means that it slept
-# in some call other than epoll_wait.
+# metrics: crispd's /metrics page, and its number of voluntary context switches. More switches than turns of the loop mean that
+# crispd slept in a system call other than epoll_wait.
 metrics() {
 	curl -sS --unix-socket "$WORK/run/crisp/http.sock" http://crisp/metrics
 	awk '/^voluntary_ctxt_switches/ { print "voluntary_switches_total", $2 }' "/proc/$CRISPD/status"
 }
 
-# node_stop: ends the servers; their pods are gone already.
+# node_stop: ends the servers. Their pods must be removed before.
 node_stop() {
 	local p
 	for p in ${KEEPER-} ${PEERS-} $REGISTRY_PID; do kill "$p" 2>/dev/null && wait "$p" 2>/dev/null; done # PEERS: by peers/*.sh

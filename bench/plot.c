@@ -1,4 +1,4 @@
-/* plot.c - see plot.h. A gnuplot script with its data in it; gnuplot reads it from standard input. */
+/* plot.c - see plot.h. Writes a gnuplot script that contains its data; gnuplot reads it from standard input. */
 #include "bench/plot.h"
 
 #include <errno.h>
@@ -15,7 +15,7 @@ extern char **environ;
 
 static unsigned serial;
 
-static void begin(struct buf *script, int width, int height)
+static void plot_begin(struct buf *script, int width, int height)
 {
 	buf_printf(script,
 		   "set terminal svg size %d,%d name \"p%u\" background \"#ffffff\" font \"sans,13\"\n"
@@ -27,7 +27,7 @@ static void begin(struct buf *script, int width, int height)
 			 "lc rgb '#555555' lw 2\n");
 }
 
-/* An anonymous file holding the bytes, from its beginning. */
+/* An anonymous file with the bytes, its offset at the beginning. */
 static int memory_file(const char *name, const void *bytes, size_t len)
 {
 	auto_fd int fd = memfd_create(name, MFD_CLOEXEC);
@@ -65,7 +65,7 @@ static void read_all(int fd, struct buf *to)
 }
 
 /* The script's drawing without the XML prologue. */
-static int draw(struct buf *script, struct buf *svg, struct err *e)
+static int plot_draw(struct buf *script, struct buf *svg, struct err *e)
 {
 	auto_fd int in = memory_file("script", script->at, script->len), out = memory_file("svg", "", 0),
 		    words = memory_file("words", "", 0);
@@ -141,7 +141,7 @@ int plot_cdf(const struct figures *f, const char *scenario, const char *mode, st
 	rows = columns ? (panels + columns - 1) / columns : 0;
 	if (!panels)
 		return 0;
-	begin(&script, (int)(columns * 380), (int)(rows * 280 + 20));
+	plot_begin(&script, (int)(columns * 380), (int)(rows * 280 + 20));
 	for (size_t i = 0; i < f->n; i++)
 		if (belongs(&f->at[i], scenario, mode))
 			cdf_data(&script, &f->at[i], i);
@@ -153,7 +153,7 @@ int plot_cdf(const struct figures *f, const char *scenario, const char *mode, st
 		if (belongs(&f->at[i], scenario, mode) && first_of_name(f, i, scenario, mode))
 			cdf_panel(f, scenario, mode, f->at[i].name, &script);
 	buf_puts(&script, "unset multiplot\n");
-	rc = draw(&script, svg, e);
+	rc = plot_draw(&script, svg, e);
 	buf_free(&script);
 	return rc;
 }
@@ -224,7 +224,7 @@ int plot_by_pods(const struct figures *f, const char *scenario, const char *cons
 		return 0;
 	columns = panels < 3 ? panels : 3;
 	rows = (panels + columns - 1) / columns;
-	begin(&script, (int)(columns * 380), (int)(rows * 280 + 40));
+	plot_begin(&script, (int)(columns * 380), (int)(rows * 280 + 40));
 	buf_printf(&script,
 		   "set multiplot layout %zu,%zu title '%s'\nset key below\nset xrange [0:*]\nset xlabel 'pods'\n",
 		   rows, columns, title);
@@ -232,7 +232,7 @@ int plot_by_pods(const struct figures *f, const char *scenario, const char *cons
 		if (has_name(f, scenario, names[i]))
 			pods_panel(f, scenario, names[i], at++, &script);
 	buf_puts(&script, "unset multiplot\n");
-	rc = draw(&script, svg, e);
+	rc = plot_draw(&script, svg, e);
 	buf_free(&script);
 	return rc;
 }
@@ -245,7 +245,7 @@ int plot_peers(const struct figures *f, const char *scenario, const char *name, 
 	size_t rows = 0;
 	int rc;
 
-	begin(&script, 1140, 60);
+	plot_begin(&script, 1140, 60);
 	buf_puts(&script, "$d << EOD\n");
 	for (size_t i = 0; i < f->n; i++) {
 		struct figure *at = &f->at[i];
@@ -268,7 +268,7 @@ int plot_peers(const struct figures *f, const char *scenario, const char *name, 
 		   "plot $d using ($2/2):1:($2/2):(0.35):5 with boxxyerror lc variable, $d using 2:1:3:4 with "
 		   "xerrorbars lc rgb '#222222' pt 0\n",
 		   (int)(rows * 28 + 110), scenario, name, figure_unit(name), (double)rows - 0.4, buf_str(&tics));
-	rc = rows ? draw(&script, svg, e) : 0;
+	rc = rows ? plot_draw(&script, svg, e) : 0;
 	buf_free(&script);
 	buf_free(&tics);
 	return rc;
@@ -283,7 +283,7 @@ int plot_waterfall(const struct stage *stage, size_t n, struct buf *svg, struct 
 	double at = 0;
 	int rc;
 
-	begin(&script, 1140, 60);
+	plot_begin(&script, 1140, 60);
 	buf_puts(&script, "$d << EOD\n");
 	for (size_t i = 0; i < n; i++) {
 		double ms = histogram_mean(&stage[i].seconds) * 1e3;
@@ -302,7 +302,7 @@ int plot_waterfall(const struct stage *stage, size_t n, struct buf *svg, struct 
 		   "plot $d using (($2+$3)/2):1:(($3-$2)/2):(0.35) with boxxyerror lc 1, $d using 3:1:(sprintf('  "
 		   "%%.2f', $4)) with labels left\n",
 		   (int)(rows * 30 + 120), at * 1.12, (double)rows - 0.4, buf_str(&tics));
-	rc = rows ? draw(&script, svg, e) : 0;
+	rc = rows ? plot_draw(&script, svg, e) : 0;
 	buf_free(&script);
 	buf_free(&tics);
 	return rc;

@@ -4,8 +4,8 @@
  *    |         |         |       |
  *    +---------+---------+-------+--> STOP --> STOP_POD --> REMOVE --> REMOVE_POD --> DOWN
  *
- * Waits on: the answer of the RPC that the state is named after; in UP, and where a way up failed, on pod_down(). Going
- * down, a call whose id was never given is left out and an error does not end the walk.
+ * Waits on: the answer of the RPC that the state is named after; in UP, and after a failure on the way up, on
+ * pod_down(). On the way down a call without an id is left out, and an error does not end the sequence.
  *
  * Spec: CRI v1 api.proto. */
 #include "bench/pod_life.h"
@@ -36,15 +36,15 @@ static const struct sm_state states[] = {
 
 struct pod {
 	struct sm sm;
-	struct timer down_timer; /* the way down begins in a turn of its own: it may have nothing to ask for */
+	struct timer down_timer; /* pod_down() begins in a turn of its own: without ids no call delays `done` */
 	struct arena *arena;
 	struct grpc_client *client;
 	const struct pod_spec *spec;
 	const char *name;
-	char *pod_id, *container_id; /* NULL until the server gave them */
+	char *pod_id, *container_id; /* NULL until the server has answered */
 	int64_t took_ns[POD_RPC_COUNT];
 	bool failed;
-	struct err first; /* of the way under way */
+	struct err first; /* the first error of the present way, up or down */
 	pod_done *done;
 	void *arg;
 };
@@ -67,9 +67,9 @@ const char *pod_rpc_name(enum pod_rpc rpc)
 	return names[rpc];
 }
 
-static void step(struct pod *p);
+static void pod_step(struct pod *p);
 
-static void on_answer(void *arg, const struct err *e, const void *response, int64_t took_ns)
+static void on_pod_answer(void *arg, const struct err *e, const void *response, int64_t took_ns)
 {
 	struct pod *p = arg;
 
@@ -86,14 +86,14 @@ static void on_answer(void *arg, const struct err *e, const void *response, int6
 		p->container_id =
 			arena_strdup(p->arena, ((const Runtime__V1__CreateContainerResponse *)response)->container_id);
 	if (e && p->sm.now < POD_UP_RPCS)
-		return p->done(p->arg, p, &p->first); /* stays where it failed */
+		return p->done(p->arg, p, &p->first); /* the state stays that of the failed RPC */
 	sm_move(&p->sm, p->sm.now == POD_RPC_START ? UP : p->sm.now == POD_RPC_REMOVE_POD ? DOWN : p->sm.now + 1);
-	step(p);
+	pod_step(p);
 }
 
-static void call(struct pod *p, const void *request)
+static void pod_call(struct pod *p, const void *request)
 {
-	cri_call(p->client, &methods[p->sm.now], request, p->arena, on_answer, p);
+	cri_call(p->client, &methods[p->sm.now], request, p->arena, on_pod_answer, p);
 }
 
 /* ---- requests ---- */
@@ -144,16 +144,16 @@ static struct pod_config *pod_config(struct pod *p)
 	return c;
 }
 
-static void run_pod(struct pod *p)
+static void pod_run(struct pod *p)
 {
 	Runtime__V1__RunPodSandboxRequest r = RUNTIME__V1__RUN_POD_SANDBOX_REQUEST__INIT;
 
 	r.config = &pod_config(p)->top;
 	r.runtime_handler = (char *)p->spec->runtime_handler;
-	call(p, &r);
+	pod_call(p, &r);
 }
 
-static void create(struct pod *p)
+static void pod_create(struct pod *p)
 {
 	struct pod_config *pod = pod_config(p);
 	static const char *const asleep[] = { "sleep", "1000000", NULL };
@@ -179,77 +179,77 @@ static void create(struct pod *p)
 	r.pod_sandbox_id = p->pod_id;
 	r.config = &config;
 	r.sandbox_config = &pod->top;
-	call(p, &r);
+	pod_call(p, &r);
 }
 
-static void start(struct pod *p)
+static void pod_start(struct pod *p)
 {
 	Runtime__V1__StartContainerRequest r = RUNTIME__V1__START_CONTAINER_REQUEST__INIT;
 
 	r.container_id = p->container_id;
-	call(p, &r);
+	pod_call(p, &r);
 }
 
-static void stop(struct pod *p)
+static void pod_stop(struct pod *p)
 {
 	Runtime__V1__StopContainerRequest r = RUNTIME__V1__STOP_CONTAINER_REQUEST__INIT;
 
 	r.container_id = p->container_id;
-	call(p, &r);
+	pod_call(p, &r);
 }
 
-static void stop_pod(struct pod *p)
+static void pod_stop_sandbox(struct pod *p)
 {
 	Runtime__V1__StopPodSandboxRequest r = RUNTIME__V1__STOP_POD_SANDBOX_REQUEST__INIT;
 
 	r.pod_sandbox_id = p->pod_id;
-	call(p, &r);
+	pod_call(p, &r);
 }
 
-static void remove_container(struct pod *p)
+static void pod_remove_container(struct pod *p)
 {
 	Runtime__V1__RemoveContainerRequest r = RUNTIME__V1__REMOVE_CONTAINER_REQUEST__INIT;
 
 	r.container_id = p->container_id;
-	call(p, &r);
+	pod_call(p, &r);
 }
 
-static void remove_pod(struct pod *p)
+static void pod_remove_sandbox(struct pod *p)
 {
 	Runtime__V1__RemovePodSandboxRequest r = RUNTIME__V1__REMOVE_POD_SANDBOX_REQUEST__INIT;
 
 	r.pod_sandbox_id = p->pod_id;
-	call(p, &r);
+	pod_call(p, &r);
 }
 
-static void step(struct pod *p)
+static void pod_step(struct pod *p)
 {
 	for (;;) {
 		switch (p->sm.now) {
 		case POD_RPC_RUN:
-			return run_pod(p);
+			return pod_run(p);
 		case POD_RPC_CREATE:
-			return create(p);
+			return pod_create(p);
 		case POD_RPC_START:
-			return start(p);
+			return pod_start(p);
 		case POD_RPC_STOP:
 			if (p->container_id)
-				return stop(p);
+				return pod_stop(p);
 			sm_move(&p->sm, POD_RPC_STOP_POD);
 			continue;
 		case POD_RPC_STOP_POD:
 			if (p->pod_id)
-				return stop_pod(p);
+				return pod_stop_sandbox(p);
 			sm_move(&p->sm, POD_RPC_REMOVE);
 			continue;
 		case POD_RPC_REMOVE:
 			if (p->container_id)
-				return remove_container(p);
+				return pod_remove_container(p);
 			sm_move(&p->sm, POD_RPC_REMOVE_POD);
 			continue;
 		case POD_RPC_REMOVE_POD:
 			if (p->pod_id)
-				return remove_pod(p);
+				return pod_remove_sandbox(p);
 			sm_move(&p->sm, DOWN);
 			continue;
 		default: /* UP, DOWN */
@@ -271,13 +271,13 @@ struct pod *pod_up(struct grpc_client *c, const struct pod_spec *spec, const cha
 	p->spec = spec;
 	p->done = done;
 	p->arg = arg;
-	step(p);
+	pod_step(p);
 	return p;
 }
 
-static void on_down(struct timer *t)
+static void on_pod_down(struct timer *t)
 {
-	step(container_of(t, struct pod, down_timer));
+	pod_step(container_of(t, struct pod, down_timer));
 }
 
 void pod_down(struct pod *p, pod_done *done, void *arg)
@@ -286,7 +286,7 @@ void pod_down(struct pod *p, pod_done *done, void *arg)
 	p->arg = arg;
 	p->failed = false;
 	sm_move(&p->sm, POD_RPC_STOP);
-	timer_set(&p->down_timer, 0, on_down);
+	timer_set(&p->down_timer, 0, on_pod_down);
 }
 
 void pod_free(struct pod *p)

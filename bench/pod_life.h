@@ -1,8 +1,8 @@
-/* pod_life.h - one pod with one container, brought up and taken down through CRI, each RPC timed.
+/* pod_life.h - one pod with one container, brought up and taken down through CRI; each RPC is timed.
  *
- * The order of the calls is the kubelet's. The container is the image's `sleep` in a pod whose containers have process
- * namespaces of their own (pid: CONTAINER), seccomp unconfined and a log file: what the kubelet asks for when the pod
- * says nothing else. With seccomp_default it asks for RuntimeDefault, as a kubelet with seccompDefault does. */
+ * The order of the calls is the kubelet's. The container runs the image's `sleep`. It has a PID namespace of its own
+ * (pid: CONTAINER), seccomp Unconfined and a log file: the kubelet's request for a pod without further settings. With
+ * seccomp_default the profile is RuntimeDefault, as with the kubelet's seccompDefault. */
 #ifndef BENCH_POD_LIFE_H
 #define BENCH_POD_LIFE_H
 
@@ -12,7 +12,7 @@
 #include "reactor/err.h"
 #include "reactor/grpc_client.h"
 
-/* RPCs in the order of a life; the first POD_UP_RPCS bring it up. X(id, column name, method, message stem) */
+/* The RPCs in their order; the first POD_UP_RPCS bring the pod up. X(id, column name, method, message stem) */
 #define POD_RPCS(X) \
 	X(RUN, "run_pod", RunPodSandbox, run_pod_sandbox) \
 	X(CREATE, "create", CreateContainer, create_container) \
@@ -32,29 +32,30 @@ enum pod_rpc {
 
 const char *pod_rpc_name(enum pod_rpc rpc); /* "run_pod" */
 
-/* What every pod of a run has in common; outlives the pods. */
+/* The common settings of a run's pods; outlives the pods. */
 struct pod_spec {
 	const char *runtime_handler; /* "" for the server's default */
 	const char *image, *log_dir, *cgroup_parent;
-	const char *run;	      /* value of the label POD_LABEL by which a sweep finds them; NULL: no label */
-	const char *const *command;   /* of the container, ended by NULL; NULL: it sleeps */
+	const char *run;	      /* value of POD_LABEL, by which bench_sweep() finds pods; NULL: no label */
+	const char *const *command;   /* of the container, ended by NULL; NULL: sleep */
 	bool seccomp_default;
 };
 #define POD_LABEL "crisp-bench"
 
 struct pod;
 
-/* e is NULL, or the first error of the RPCs asked for. */
+/* `e` is NULL, or the first error of the RPCs. */
 typedef void pod_done(void *arg, struct pod *p, const struct err *e);
 
-/* RunPodSandbox, CreateContainer, StartContainer. `done` exactly once, never inside this call; the pod is to be freed
- * after pod_down() is done, however it went. `name` is unique among the pods of a server. */
+/* RunPodSandbox, CreateContainer, StartContainer. `done` runs exactly once, never inside this call. After success and
+ * after failure the caller calls pod_down(), and pod_free() when that is done. `name` is unique among a server's pods.
+ */
 struct pod *pod_up(struct grpc_client *c, const struct pod_spec *spec, const char *name, pod_done *done, void *arg);
 
-/* StopContainer with no grace, StopPodSandbox, RemoveContainer, RemovePodSandbox, of what there is: a pod that came up
- * half, or whose teardown fails on the way, is taken down as far as it goes. */
+/* StopContainer without grace, StopPodSandbox, RemoveContainer, RemovePodSandbox. Calls for a container or a pod that
+ * was not made are left out. After an error the next call is made all the same. */
 void pod_down(struct pod *p, pod_done *done, void *arg);
-void pod_free(struct pod *p); /* before `done` only after its client was freed, which ends its call */
+void pod_free(struct pod *p); /* before `done` ran: only after its client was freed, which ends the call */
 
 int64_t pod_rpc_ns(const struct pod *p, enum pod_rpc rpc); /* 0: not called */
 const char *pod_name(const struct pod *p);

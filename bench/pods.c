@@ -39,10 +39,10 @@ void pods_put(json_t *sample, const struct pod *p)
 
 /* ---- together ---- */
 
-static void one_up(struct pods *p);
-static void one_down(struct pods *p);
+static void pods_one_up(struct pods *p);
+static void pods_one_down(struct pods *p);
 
-static void note(struct pods *p, const struct pod *pod, const struct err *e)
+static void pods_note(struct pods *p, const struct pod *pod, const struct err *e)
 {
 	for (size_t i = 0; i < p->n; i++)
 		if (p->pod[i] == pod)
@@ -50,23 +50,24 @@ static void note(struct pods *p, const struct pod *pod, const struct err *e)
 	bench_fail(p->bench, p->ep, p->mode, e);
 }
 
-static void on_up(void *arg, struct pod *pod, const struct err *e)
+static void on_pods_up(void *arg, struct pod *pod, const struct err *e)
 {
 	struct pods *p = arg;
 
 	if (e)
-		note(p, pod, e);
+		pods_note(p, pod, e);
 	p->waiting--;
-	one_up(p);
+	pods_one_up(p);
 }
 
-static void one_up(struct pods *p)
+static void pods_one_up(struct pods *p)
 {
 	char name[96];
 
 	if (p->next < p->n && !bench_stopping()) {
 		p->waiting++;
-		p->pod[p->next] = pod_up(p->ep->client, &p->ep->pods, next_name(name, sizeof(name), p->ep), on_up, p);
+		p->pod[p->next] =
+			pod_up(p->ep->client, &p->ep->pods, next_name(name, sizeof(name), p->ep), on_pods_up, p);
 		p->next++;
 	}
 	if (!p->waiting)
@@ -84,7 +85,7 @@ void pods_more(struct pods *p, size_t more, size_t width)
 		p->failed[p->n] = false;
 	}
 	for (size_t i = 0; i < width && p->next < p->n && !bench_stopping(); i++)
-		one_up(p);
+		pods_one_up(p);
 	if (p->waiting)
 		bench_wait();
 }
@@ -95,23 +96,23 @@ void pods_up(struct pods *p, struct bench *b, struct endpoint *ep, const char *m
 	pods_more(p, n, width);
 }
 
-static void on_down(void *arg, struct pod *pod, const struct err *e)
+static void on_pods_down(void *arg, struct pod *pod, const struct err *e)
 {
 	struct pods *p = arg;
 
 	if (e)
-		note(p, pod, e);
+		pods_note(p, pod, e);
 	p->waiting--;
-	one_down(p);
+	pods_one_down(p);
 }
 
-static void one_down(struct pods *p)
+static void pods_one_down(struct pods *p)
 {
 	while (p->next < p->n && !p->pod[p->next])
 		p->next++;
 	if (p->next < p->n) {
 		p->waiting++;
-		pod_down(p->pod[p->next++], on_down, p);
+		pod_down(p->pod[p->next++], on_pods_down, p);
 	} else if (!p->waiting) {
 		bench_wake();
 	}
@@ -123,7 +124,7 @@ void pods_down(struct pods *p, size_t width)
 		return;
 	p->next = p->waiting = 0;
 	for (size_t i = 0; i < width && p->next < p->n; i++)
-		one_down(p);
+		pods_one_down(p);
 	if (p->waiting)
 		bench_wait();
 }
@@ -185,7 +186,7 @@ static void on_life_down(void *arg, struct pod *pod, const struct err *e)
 	life_free(l);
 }
 
-static void take_down(struct timer *t)
+static void on_life_held(struct timer *t)
 {
 	struct life *l = container_of(t, struct life, timer);
 
@@ -202,10 +203,10 @@ static void on_life_up(void *arg, struct pod *pod, const struct err *e)
 	if (e) {
 		l->failed = true;
 		bench_fail(l->bench, l->ep, l->mode, e);
-		return take_down(&l->timer);
+		return on_life_held(&l->timer);
 	}
 	sm_move(&l->sm, HOLD);
-	timer_set(&l->timer, bench_stopping() ? 0 : l->hold_ms, take_down);
+	timer_set(&l->timer, bench_stopping() ? 0 : l->hold_ms, on_life_held);
 }
 
 void life_start(struct bench *b, struct endpoint *ep, const char *mode, int64_t hold_ms, life_done *done, void *arg)

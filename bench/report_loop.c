@@ -4,11 +4,11 @@
 #include "bench/exposition.h"
 #include "reactor/buf.h"
 
-static int print(const char *before, const char *after, FILE *out, struct err *e)
+static int print_loop(const char *before, const char *after, FILE *out, struct err *e)
 {
 	static const char *const clocks[] = { "cpu", "wall" };
 
-	fprintf(out, "\nthe loop's callbacks while the pods came and went\n  %-18s %9s %8s %8s %8s %8s\n",
+	fprintf(out, "\nthe loop's callbacks while the pods were started and removed\n  %-18s %9s %8s %8s %8s %8s\n",
 		"ms, not above", "n", "p50", "p99", "p99.9", "max");
 	for (size_t i = 0; i < 2; i++) {
 		struct histogram h, earlier;
@@ -42,7 +42,7 @@ int report_loop(const char *before, const char *after, FILE *out, struct err *e)
 	if (rc == 0)
 		rc = exposition_read(after, &is, e);
 	if (rc == 0)
-		rc = print(buf_str(&was), buf_str(&is), out, e);
+		rc = print_loop(buf_str(&was), buf_str(&is), out, e);
 	buf_free(&was);
 	buf_free(&is);
 	return rc;

@@ -81,7 +81,7 @@ static int write_file(const char *path, struct buf *text, struct err *e)
 	return 0;
 }
 
-/* Into the page, and as a file of that name where --plots wants them. Takes the drawing. */
+/* Adds the drawing to the page, and with --plots writes it to a file of that name. Takes the drawing. */
 static int put_plot(struct page *p, const char *name, struct buf *svg, struct err *e)
 {
 	char path[1024];

@@ -1,4 +1,4 @@
-/* samples.h - a set of measured values and what is said of it. */
+/* samples.h - a set of measured values and its quantiles. */
 #ifndef BENCH_SAMPLES_H
 #define BENCH_SAMPLES_H
 
@@ -12,8 +12,8 @@ struct samples { /* zeroed: empty */
 void samples_add(struct samples *s, double v);
 void samples_clear(struct samples *s);
 
-/* Nearest rank: the smallest value that at least q of them do not exceed; never a value that was not measured.
- * 0 < q <= 1; 1 is the maximum. Sorts the set. An empty set has 0. */
+/* Nearest rank: the smallest measured value such that at least the part q of all values is not larger. No
+ * interpolation. 0 < q <= 1; 1 is the maximum. Sorts the set. 0 for an empty set. */
 double samples_quantile(struct samples *s, double q);
 
 #endif

@@ -1,7 +1,7 @@
-/* scenario_exec.c - a storm of ExecSync, as probes make it: one at a time, then --width at once.
+/* scenario_exec.c - many ExecSync calls, as by probes: one at a time, then --width at once.
  *
- * With --beside the runtime's own exec takes its turn in the pods of the first endpoint: what no server can be faster
- * than. */
+ * With --beside the OCI runtime's `exec` is measured too, in the pods of the first endpoint: no server can be faster
+ * than this. */
 #include <string.h>
 
 #include "api.pb-c.h"
@@ -16,15 +16,15 @@ enum { WORDS_MAX = 32, EXEC_TIMEOUT_S = 30 };
 struct storm {
 	struct bench *bench;
 	struct pods *pods;
-	struct endpoint *as; /* whose samples they are */
-	const char *program[WORDS_MAX]; /* with arguments; none: it is asked for by ExecSync */
+	struct endpoint *as; /* the endpoint in the samples */
+	const char *program[WORDS_MAX]; /* with arguments; empty: the command is run by ExecSync */
 	size_t program_words;
 	const char *mode;
 	char *word[WORDS_MAX];
 	size_t words;
 	size_t begun, all, open;
 	long round;
-	bool counts; /* samples are written */
+	bool counts; /* samples are written; false while warming up */
 };
 
 struct shot {
@@ -32,9 +32,9 @@ struct shot {
 	struct arena *arena;
 };
 
-static void shoot(struct storm *s);
+static void storm_shoot(struct storm *s);
 
-static void shot_over(struct shot *shot, const struct err *e, int64_t took_ns)
+static void storm_shot_over(struct shot *shot, const struct err *e, int64_t took_ns)
 {
 	struct storm *s = shot->storm;
 
@@ -48,10 +48,10 @@ static void shot_over(struct shot *shot, const struct err *e, int64_t took_ns)
 	}
 	arena_free(shot->arena);
 	s->open--;
-	shoot(s);
+	storm_shoot(s);
 }
 
-static void on_exec(void *arg, const struct err *e, const void *response, int64_t took_ns)
+static void on_storm_exec(void *arg, const struct err *e, const void *response, int64_t took_ns)
 {
 	const Runtime__V1__ExecSyncResponse *r = response;
 	struct shot *shot = arg;
@@ -61,15 +61,15 @@ static void on_exec(void *arg, const struct err *e, const void *response, int64_
 		err_set(&bad, ERR_INTERNAL, "%s: exit code %d", shot->storm->bench->command, r->exit_code);
 		e = &bad;
 	}
-	shot_over(shot, e, took_ns);
+	storm_shot_over(shot, e, took_ns);
 }
 
-static void on_program(void *arg, const struct err *e, int64_t took_ns)
+static void on_storm_program(void *arg, const struct err *e, int64_t took_ns)
 {
-	shot_over(arg, e, took_ns);
+	storm_shot_over(arg, e, took_ns);
 }
 
-static void ask(struct shot *shot, const char *container)
+static void storm_exec_sync(struct shot *shot, const char *container)
 {
 	static const struct cri_method method = { "/runtime.v1.RuntimeService/ExecSync",
 						  &runtime__v1__exec_sync_response__descriptor };
@@ -80,10 +80,10 @@ static void ask(struct shot *shot, const char *container)
 	r.cmd = s->word;
 	r.n_cmd = s->words;
 	r.timeout = EXEC_TIMEOUT_S;
-	cri_call(s->as->client, &method, &r, shot->arena, on_exec, shot);
+	cri_call(s->as->client, &method, &r, shot->arena, on_storm_exec, shot);
 }
 
-static void run_program(struct shot *shot, const char *container)
+static void storm_run_program(struct shot *shot, const char *container)
 {
 	const char *argv[2 * WORDS_MAX + 2] = { 0 };
 	struct storm *s = shot->storm;
@@ -91,10 +91,10 @@ static void run_program(struct shot *shot, const char *container)
 	memcpy(argv, s->program, s->program_words * sizeof(*argv));
 	argv[s->program_words] = container;
 	memcpy(argv + s->program_words + 1, s->word, s->words * sizeof(*argv));
-	direct_start(argv, on_program, shot);
+	direct_start(argv, on_storm_program, shot);
 }
 
-static void shoot(struct storm *s)
+static void storm_shoot(struct storm *s)
 {
 	struct arena *a;
 	struct shot *shot;
@@ -111,12 +111,12 @@ static void shoot(struct storm *s)
 	container = pod_container(s->pods->pod[s->begun++ % s->pods->n]);
 	s->open++;
 	if (s->program_words)
-		run_program(shot, container);
+		storm_run_program(shot, container);
 	else
-		ask(shot, container);
+		storm_exec_sync(shot, container);
 }
 
-static void fire(struct storm *s, const char *mode, long round, size_t all, size_t width)
+static void storm_fire(struct storm *s, const char *mode, long round, size_t all, size_t width)
 {
 	s->mode = mode;
 	s->round = round;
@@ -124,7 +124,7 @@ static void fire(struct storm *s, const char *mode, long round, size_t all, size
 	s->begun = s->open = 0;
 	s->all = all;
 	for (size_t i = 0; i < width && i < all && !bench_stopping(); i++)
-		shoot(s);
+		storm_shoot(s);
 	if (s->open)
 		bench_wait();
 }
@@ -150,7 +150,7 @@ static void beside(struct bench *b, struct storm *s, struct endpoint *as, const 
 	s->program_words = split(b->arena, equals + 1, (char **)s->program);
 }
 
-/* The pods of all endpoints are up at the same time, so that rounds can be taken in turns. */
+/* The pods of all endpoints are up at the same time, so that the endpoints can take turns in each round. */
 void scenario_exec(struct bench *b)
 {
 	struct pods pods[ENDPOINTS_MAX] = { 0 };
@@ -169,14 +169,14 @@ void scenario_exec(struct bench *b)
 	if (b->beside)
 		beside(b, &storm[storms++], &as, &storm[0]);
 	for (size_t i = 0; i < storms && !bench_stopping(); i++)
-		fire(&storm[i], "warm", 0, 3, 1);
+		storm_fire(&storm[i], "warm", 0, 3, 1);
 	for (long round = 1; round <= b->rounds; round++) {
 		for (size_t k = 0; k < storms && !bench_stopping(); k++) {
 			struct storm *s = &storm[(k + (size_t)round) % storms];
 
 			bench_progress(b, (size_t)(round - 1) * storms + k, (size_t)b->rounds * storms, s->as->name);
-			fire(s, "x1", round, (size_t)b->count, 1);
-			fire(s, wide, round, (size_t)b->count, (size_t)b->width);
+			storm_fire(s, "x1", round, (size_t)b->count, 1);
+			storm_fire(s, wide, round, (size_t)b->count, (size_t)b->width);
 			bench_rest(b);
 		}
 	}

@@ -1,9 +1,10 @@
-/* scenario_log.c - a container writes numbered lines; how fast they reach the log, at what CPU, and whether all do.
+/* scenario_log.c - a container writes numbered lines: the rate at which they reach the log, the server's CPU time for
+ * it, and the number of lines lost.
  *
  * The container runs `/bin/log-writer MODE LINES` (log_writer_main.c): "bulk" writes 64 KiB at a time, "line" one line.
- * It waits before it begins, so that its start is not in the figures, and sleeps when it is done, so that nobody has
- * waited for it and its own CPU is in nobody's account. The clock runs from the log's first growth to its last, seen
- * every POLL_MS. */
+ * It waits before it begins, so that its start is not in the figures. It sleeps at the end: while no process has waited
+ * for it, its CPU time is not part of the server's. The time runs from the log's first growth to its last; the log is
+ * looked at every POLL_MS. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,27 +36,27 @@ static void poll_log(struct watch *w)
 	w->size = st.st_size;
 }
 
-/* Every line has a prefix, so a log shorter than the lines themselves is not complete. */
-static bool complete(const struct watch *w, long lines)
+/* Each line has a prefix in the log, so a log that is shorter than the lines alone is not complete. */
+static bool log_complete(const struct watch *w, long lines)
 {
 	return w->size >= (off_t)lines * LINE_BYTES && loop_mono_ns() - w->last_ns > QUIET_MS * 1000000LL;
 }
 
-static void follow(struct watch *w, long lines)
+static void log_follow(struct watch *w, long lines)
 {
 	w->begin_ns = loop_mono_ns();
-	while (!bench_stopping() && !complete(w, lines)) {
+	while (!bench_stopping() && !log_complete(w, lines)) {
 		int64_t since_ns = loop_mono_ns() - (w->last_ns ? w->last_ns : w->begin_ns);
 
 		if (since_ns > PATIENCE_S * 1000000000LL)
-			return; /* what is missing is counted as lost */
+			return; /* missing lines are counted as lost */
 		bench_sleep(POLL_MS);
 		poll_log(w);
 	}
 }
 
-static void tell(struct bench *b, struct endpoint *ep, const char *mode, long round, const struct watch *w, long lines,
-		 int64_t cpu_us)
+static void write_sample(struct bench *b, struct endpoint *ep, const char *mode, long round, const struct watch *w,
+			 long lines, int64_t cpu_us)
 {
 	double mb = (double)lines * LINE_BYTES / 1e6;
 	struct log_check check;
@@ -97,12 +98,12 @@ static void write_round(struct bench *b, struct endpoint *ep, const char *mode, 
 		w.path = arena_printf(b->arena, "%s/%s.log", b->pods.log_dir, pod_name(pods.pod[0]));
 		census_daemons(&baseline, server, command[0], command[2], &daemons);
 		cpu_us = census_cpu_us(&daemons);
-		follow(&w, lines);
+		log_follow(&w, lines);
 		cpu_us = census_cpu_us(&daemons) - cpu_us;
 	}
 	pods_down(&pods, 1);
 	if (!bench_stopping())
-		tell(b, ep, mode, round, &w, lines, cpu_us);
+		write_sample(b, ep, mode, round, &w, lines, cpu_us);
 	if (w.path)
 		unlink(w.path);
 	pods_free(&pods);

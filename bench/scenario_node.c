@@ -1,4 +1,4 @@
-/* scenario_node.c - a node with many pods at rest: density and list. */
+/* scenario_node.c - a node with many idle pods: the scenarios density and list. */
 #include <string.h>
 
 #include "api.pb-c.h"
@@ -10,12 +10,12 @@
 
 enum { CALLS = 20, SETTLE_MS = 2000 };
 
-/* What a kubelet asks for again and again; the last two name the pod and the container at hand. */
+/* The calls that a kubelet repeats. The last two are for one pod and for one container. */
 struct question {
 	const char *column;
 	struct cri_method method;
-	const void *request; /* NULL: it takes an id */
-	bool unsupported;    /* by the endpoint at hand */
+	const void *request; /* NULL: the request is an id */
+	bool unsupported;    /* by the present endpoint */
 };
 
 static const Runtime__V1__ListPodSandboxRequest list_pods = RUNTIME__V1__LIST_POD_SANDBOX_REQUEST__INIT;
@@ -80,17 +80,17 @@ struct node {
 	int64_t available_kib;
 };
 
-static void look(struct node *node)
+static void node_look(struct node *node)
 {
 	census_daemons(&node->baseline, node->server, "sleep", "1000000", &node->daemons);
 }
 
-static void weigh(struct bench *b, struct node *node, struct endpoint *ep, const char *mode, long n)
+static void node_weigh(struct bench *b, struct node *node, struct endpoint *ep, const char *mode, long n)
 {
 	json_t *line = bench_sample(b, ep, mode, 1);
 	struct census_cost cost;
 
-	look(node);
+	node_look(node);
 	census_cost(&node->daemons, &cost);
 	bench_put(line, "uss_kib", (double)cost.uss_kib);
 	bench_put(line, "pss_kib", (double)cost.pss_kib);
@@ -104,12 +104,12 @@ static void weigh(struct bench *b, struct node *node, struct endpoint *ep, const
 	bench_write(b, line);
 }
 
-static void rest(struct bench *b, struct node *node, struct endpoint *ep, const char *mode)
+static void node_rest(struct bench *b, struct node *node, struct endpoint *ep, const char *mode)
 {
 	int64_t begin_ns = loop_mono_ns(), before_us;
 	json_t *line;
 
-	look(node);
+	node_look(node);
 	before_us = census_cpu_us(&node->daemons);
 	bench_sleep(b->seconds * 1000);
 	if (bench_stopping())
@@ -122,7 +122,7 @@ static void rest(struct bench *b, struct node *node, struct endpoint *ep, const 
 
 /* ---- the two scenarios ---- */
 
-static void grow(struct bench *b, struct endpoint *ep, struct node *node)
+static void node_grow(struct bench *b, struct endpoint *ep, struct node *node)
 {
 	struct pods pods = { .bench = b, .ep = ep, .mode = "growing" };
 	const char *mode = "";
@@ -137,11 +137,11 @@ static void grow(struct bench *b, struct endpoint *ep, struct node *node)
 		pods_more(&pods, (size_t)n - pods.n, (size_t)b->width);
 		bench_sleep(SETTLE_MS);
 		if (node && !bench_stopping())
-			weigh(b, node, ep, mode, n);
+			node_weigh(b, node, ep, mode, n);
 		ask_often(b, &pods, mode);
 	}
 	if (node && !bench_stopping())
-		rest(b, node, ep, mode);
+		node_rest(b, node, ep, mode);
 	pods_down(&pods, (size_t)b->width);
 	pods_free(&pods);
 }
@@ -149,7 +149,7 @@ static void grow(struct bench *b, struct endpoint *ep, struct node *node)
 void scenario_list(struct bench *b)
 {
 	for (size_t i = 0; i < b->endpoints && !bench_stopping(); i++)
-		grow(b, &b->endpoint[i], NULL);
+		node_grow(b, &b->endpoint[i], NULL);
 }
 
 void scenario_density(struct bench *b)
@@ -163,11 +163,11 @@ void scenario_density(struct bench *b)
 		census_take(&node.baseline);
 		if (census_server(ep->address, &node.server, &e) < 0)
 			return bench_fail(b, ep, "0 pods", &e);
-		bench_sleep(SETTLE_MS); /* the pull's child and memory go */
+		bench_sleep(SETTLE_MS); /* the child of the pull exits, its memory is freed */
 		if (bench_stopping())
 			return;
-		weigh(b, &node, ep, "0 pods", 0);
-		grow(b, ep, &node);
+		node_weigh(b, &node, ep, "0 pods", 0);
+		node_grow(b, ep, &node);
 		bench_sleep(SETTLE_MS);
 	}
 }

@@ -1,4 +1,4 @@
-/* scenario_pods.c - pods that come and go: pod-start and churn. */
+/* scenario_pods.c - pods that are started and removed: the scenarios pod-start and churn. */
 #include <string.h>
 
 #include "bench/pods.h"
@@ -9,7 +9,7 @@
 
 enum { WARM = 2, OPEN_MAX = 1000 };
 
-/* In each round another endpoint is the first: what drifts on the machine meets all of them. */
+/* Each round begins with another endpoint, so that a slow change of the machine affects all endpoints alike. */
 static struct endpoint *in_turn(struct bench *b, long round, size_t i)
 {
 	return &b->endpoint[(i + (size_t)round) % b->endpoints];
@@ -17,7 +17,7 @@ static struct endpoint *in_turn(struct bench *b, long round, size_t i)
 
 /* ---- closed loop ---- */
 
-static void together(struct bench *b, struct endpoint *ep, const char *mode, long round, size_t width)
+static void pods_together(struct bench *b, struct endpoint *ep, const char *mode, long round, size_t width)
 {
 	struct pods pods;
 
@@ -42,7 +42,7 @@ static void warm_up(struct bench *b)
 {
 	for (size_t i = 0; i < b->endpoints; i++)
 		for (int n = 0; n < WARM; n++)
-			together(b, &b->endpoint[i], "warm", 0, 1);
+			pods_together(b, &b->endpoint[i], "warm", 0, 1);
 }
 
 static void closed_loop(struct bench *b)
@@ -59,13 +59,13 @@ static void closed_loop(struct bench *b)
 				struct endpoint *ep = in_turn(b, round + n, i);
 
 				bench_progress(b, done++, all, ep->name);
-				together(b, ep, spaced, round, 1);
+				pods_together(b, ep, spaced, round, 1);
 			}
 		for (size_t i = 0; b->width && i < b->endpoints; i++) {
 			struct endpoint *ep = in_turn(b, round, i);
 
 			bench_progress(b, done++, all, ep->name);
-			together(b, ep, at_once, round, (size_t)b->width);
+			pods_together(b, ep, at_once, round, (size_t)b->width);
 		}
 	}
 }
@@ -87,7 +87,7 @@ struct request {
 	int64_t due_ns, issued_ns;
 };
 
-static void issue(struct timer *t);
+static void on_open_issue(struct timer *t);
 
 static void on_request_over(void *arg, const struct life *l)
 {
@@ -107,10 +107,10 @@ static void on_request_over(void *arg, const struct life *l)
 	if (!o->alive && (bench_stopping() || o->schedule.issued == o->schedule.total))
 		bench_wake();
 	else if (!timer_is_set(&o->next))
-		timer_set(&o->next, 0, issue);
+		timer_set(&o->next, 0, on_open_issue);
 }
 
-static void issue(struct timer *t)
+static void on_open_issue(struct timer *t)
 {
 	struct open_loop *o = container_of(t, struct open_loop, next);
 	int64_t now = loop_mono_ns(), due, wait_ms;
@@ -124,7 +124,7 @@ static void issue(struct timer *t)
 	}
 	wait_ms = schedule_wait_ms(&o->schedule, now);
 	if (wait_ms >= 0 && o->alive < OPEN_MAX && !bench_stopping())
-		timer_set(&o->next, wait_ms, issue);
+		timer_set(&o->next, wait_ms, on_open_issue);
 }
 
 static void open_loop(struct bench *b)
@@ -138,7 +138,7 @@ static void open_loop(struct bench *b)
 
 			o.schedule = (struct schedule){ .begin_ns = loop_mono_ns(), .per_second = (double)b->rate,
 							.total = (uint64_t)(b->rate * b->seconds) };
-			timer_set(&o.next, 0, issue);
+			timer_set(&o.next, 0, on_open_issue);
 			bench_wait();
 			timer_clear(&o.next);
 			bench_rest(b);
@@ -183,7 +183,7 @@ static void on_worker_free(void *arg, const struct life *l)
 		bench_wake();
 }
 
-/* Whole lives a second, until the last worker was through. */
+/* Measures pods a second, each started and removed, until the last worker is done. */
 static void churn_round(struct bench *b, struct endpoint *ep, const char *mode, long round)
 {
 	struct churn c = { .bench = b, .ep = ep, .mode = mode, .round = round, .begin_ns = loop_mono_ns() };

@@ -1,5 +1,5 @@
-/* scenario_pull.c - images from a registry, none of their layers there: one after the other, then all at once. Images
- * of the list that share layers show in the second mode whether a shared layer is fetched once. */
+/* scenario_pull.c - pulls images of which no layer is on the node: one after the other, then all at once. When images
+ * of the list share layers, the second mode shows whether a shared layer is fetched only once. */
 #include <string.h>
 
 #include "api.pb-c.h"
@@ -43,10 +43,10 @@ static void remove_all(struct bench *b, struct endpoint *ep, char **image, size_
 		if (!cri_ask(ep->client, &method, &r, a, NULL, &e))
 			bench_fail(b, ep, "remove", &e);
 	}
-	bench_sleep(SETTLE_MS); /* what a server frees after its answer */
+	bench_sleep(SETTLE_MS); /* a server may free things after its answer */
 }
 
-static void on_pulled(void *arg, const struct err *e, const void *response, int64_t took_ns)
+static void on_pulls_pulled(void *arg, const struct err *e, const void *response, int64_t took_ns)
 {
 	struct pulls *p = arg;
 
@@ -58,7 +58,7 @@ static void on_pulled(void *arg, const struct err *e, const void *response, int6
 		bench_wake();
 }
 
-static void pull(struct pulls *p, char *image)
+static void pulls_start(struct pulls *p, char *image)
 {
 	static const struct cri_method method = { "/runtime.v1.ImageService/PullImage",
 						  &runtime__v1__pull_image_response__descriptor };
@@ -68,7 +68,7 @@ static void pull(struct pulls *p, char *image)
 	spec.image = image;
 	r.image = &spec;
 	p->open++;
-	cri_call(p->ep->client, &method, &r, p->arena, on_pulled, p);
+	cri_call(p->ep->client, &method, &r, p->arena, on_pulls_pulled, p);
 }
 
 /* n images at once, timed together. */
@@ -80,7 +80,7 @@ static void pull_timed(struct pulls *p, char **image, size_t n, long round, cons
 	if (bench_stopping())
 		return;
 	for (size_t i = 0; i < n; i++)
-		pull(p, image[i]);
+		pulls_start(p, image[i]);
 	bench_wait();
 	if (bench_stopping())
 		return;

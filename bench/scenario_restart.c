@@ -1,7 +1,7 @@
-/* scenario_restart.c - kill -9 of a server that has pods, until it serves again. Who starts it again is its own matter:
- * a keeper, systemd, a loop in a script.
+/* scenario_restart.c - kill -9 of a server that has pods, and the time until it serves again. The server's supervisor
+ * starts it again: a keeper, systemd, or a loop in a script.
  *
- * "answers": Version is answered. "serves": all containers are listed as running. Both from the kill on. */
+ * "answers": Version is answered. "serves": all containers are listed as running. Both times begin at the kill. */
 #include <signal.h>
 #include <sys/pidfd.h>
 #include <sys/syscall.h>

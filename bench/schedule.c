@@ -3,7 +3,7 @@
 
 int64_t schedule_due_ns(const struct schedule *s, uint64_t i)
 {
-	return s->begin_ns + (int64_t)((double)i * 1e9 / s->per_second); /* from the beginning: no error adds up */
+	return s->begin_ns + (int64_t)((double)i * 1e9 / s->per_second); /* not from the last: errors do not add up */
 }
 
 int schedule_take(struct schedule *s, int64_t now_ns, int64_t *due_ns)

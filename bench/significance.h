@@ -1,12 +1,12 @@
-/* significance.h - is the difference between two sets of samples more than chance? */
+/* significance.h - tells whether the difference between two sets of samples is more than chance. */
 #ifndef BENCH_SIGNIFICANCE_H
 #define BENCH_SIGNIFICANCE_H
 
 #include "bench/samples.h"
 
-/* Mann-Whitney U, two-sided: how probable a difference at least this large is when both sets come from one
+/* Mann-Whitney U, two-sided: the probability of a difference at least this large if both sets come from one
  * distribution. Exact for two small sets (up to 20 values together) without ties, else the normal approximation,
- * corrected for ties and continuity. Says nothing (1) when a set is empty. */
+ * corrected for ties and continuity. 1 when a set is empty. */
 double significance_p(const struct samples *a, const struct samples *b);
 
 struct interval {

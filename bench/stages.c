@@ -3,7 +3,7 @@
 
 #include "reactor/buf.h"
 
-/* The last of an RPC's stages stands before the first of the next. */
+/* In the order of a pod's life; the stages of one RPC stand together. */
 static const struct {
 	const char *name, *rpc;
 	bool of_start;

@@ -1,14 +1,14 @@
-/* sweep.c - removes the pods of a run that ended early, found by their label.
+/* sweep.c - removes the pods of a run that ended early. It finds them by their label.
  *
- * One endpoint after the other, one call after the other; an endpoint that does not answer is named and left. */
+ * One endpoint after the other, one call after the other. An endpoint that does not answer is reported and left. */
 #include <string.h>
 
 #include "api.pb-c.h"
 #include "bench/bench.h"
 #include "bench/cri_call.h"
 
-static const Runtime__V1__ListPodSandboxResponse *list(const struct bench *b, struct endpoint *ep, struct arena *a,
-						       struct err *e)
+static const Runtime__V1__ListPodSandboxResponse *sweep_list(const struct bench *b, struct endpoint *ep,
+							     struct arena *a, struct err *e)
 {
 	static const struct cri_method method = { "/runtime.v1.RuntimeService/ListPodSandbox",
 						  &runtime__v1__list_pod_sandbox_response__descriptor };
@@ -26,7 +26,7 @@ static const Runtime__V1__ListPodSandboxResponse *list(const struct bench *b, st
 	return cri_ask(ep->client, &method, &r, a, NULL, e);
 }
 
-static int remove_pod(struct endpoint *ep, struct arena *a, char *id, struct err *e)
+static int sweep_remove_pod(struct endpoint *ep, struct arena *a, char *id, struct err *e)
 {
 	static const struct cri_method stop = { "/runtime.v1.RuntimeService/StopPodSandbox",
 						&runtime__v1__stop_pod_sandbox_response__descriptor };
@@ -43,10 +43,10 @@ static int remove_pod(struct endpoint *ep, struct arena *a, char *id, struct err
 
 static int sweep_one(struct bench *b, struct endpoint *ep, struct arena *a, struct err *e)
 {
-	const Runtime__V1__ListPodSandboxResponse *pods = list(b, ep, a, e);
+	const Runtime__V1__ListPodSandboxResponse *pods = sweep_list(b, ep, a, e);
 
 	for (size_t i = 0; pods && i < pods->n_items; i++)
-		if (remove_pod(ep, a, pods->items[i]->id, e) < 0)
+		if (sweep_remove_pod(ep, a, pods->items[i]->id, e) < 0)
 			return -1;
 	return pods ? 0 : -1;
 }

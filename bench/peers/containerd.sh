@@ -1,17 +1,19 @@
-# containerd.sh - containerd with runc and crun as a CRI server of its own. Sourced after node.sh and node_start.
+# containerd.sh - containerd with runc and crun, as a CRI server beside crisp. Sourced after node.sh and node_start.
 #
-# restrict_oom_score_adj: it works without CAP_SYS_RESOURCE, which a container of a test farm may lack.
-# What runs crun runs in a mount namespace without the cgroup2 of a hybrid host, which Debian's crun refuses.
+# restrict_oom_score_adj: containerd then works without CAP_SYS_RESOURCE, which a test machine in a container may lack.
+# A server that runs crun has a mount namespace without the cgroup2 mount of a hybrid host: Debian's crun refuses such a mount.
 
 peer_certs() { # a hosts.toml for the registry, which speaks plain HTTP
 	mkdir -p "$WORK/certs.d/$REGISTRY"
 	printf 'server = "http://%s"\n[host."http://%s"]\n  capabilities = ["pull", "resolve"]\n' "$REGISTRY" "$REGISTRY" >"$WORK/certs.d/$REGISTRY/hosts.toml"
 }
 
-# Peers of today call crun through crun_wrap.c, which makes config.json one that Debian's crun takes; about 1 ms a call.
+# New containerd and CRI-O call crun through crun_wrap.c, which changes config.json so that Debian's crun accepts it; about 1 ms a
+# call.
 peer_crun() { [ -x "$WORK/crun-for-peers" ] || gcc -O2 -static -o "$WORK/crun-for-peers" "$ROOT/bench/peers/crun_wrap.c"; }
 
-# supervised NAME COMMAND...: COMMAND again and again until its supervisor is killed, as a service manager would. Adds to PEERS.
+# supervised NAME COMMAND...: starts COMMAND again whenever it ends, like a service manager, until the supervisor is killed. Adds the
+# supervisor to PEERS.
 supervised() {
 	local name=$1; shift
 	(
@@ -27,7 +29,7 @@ supervised() {
 	wait_for "$WORK/run/$name.sock" || { tail -20 "$WORK/$name/log" >&2; return 1; }
 }
 
-# without_cgroup2: the words before a command that must not see it.
+# without_cgroup2: the words in front of a command that must not see the cgroup2 mount.
 without_cgroup2() {
 	if mountpoint -q /sys/fs/cgroup/unified; then
 		echo "unshare --mount --propagation private sh -c 'umount /sys/fs/cgroup/unified; exec \"\$@\"' -"
@@ -42,7 +44,7 @@ containerd_runtimes() { # PREFIX
 	done
 }
 
-# containerd_2_start NAME [hide]: what build/peers has.
+# containerd_2_start NAME [hide]: the containerd of build/peers.
 containerd_2_start() {
 	local d=$WORK/$1 cri='plugins."io.containerd.cri.v1.runtime"'
 	peer_certs; peer_crun; mkdir -p "$d"

@@ -1,6 +1,6 @@
-# crio.sh - CRI-O with crun and Debian's conmon as a CRI server of its own. Sourced after containerd.sh.
+# crio.sh - CRI-O with crun and Debian's conmon, as a CRI server beside crisp. Sourced after containerd.sh.
 #
-# /etc/containers is a tmpfs of the node's own: CRI-O has no option for what is in it.
+# A tmpfs is mounted over /etc/containers: CRI-O has no option for the path of its policy file.
 
 # crio_start NAME
 crio_start() {

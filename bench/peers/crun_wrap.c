@@ -1,6 +1,6 @@
-/* crun_wrap.c - crun for the servers of today: Debian's crun 1.8.1 takes ociVersion 1.0.x only, and a container of a
- * test farm may not lower oom_score_adj. Rewrites both in the bundle's config.json, in place, and becomes
- * /usr/bin/crun. */
+/* crun_wrap.c - crun for new containerd and CRI-O: Debian's crun 1.8.1 accepts only ociVersion 1.0.x, and on a test
+ * machine in a container oom_score_adj cannot be lowered. Rewrites both values in the bundle's config.json, in place,
+ * and executes /usr/bin/crun. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The value behind `key` becomes `value`, padded with blanks; both fit because the old one is as long. */
+/* Replaces the value behind `key` by `value`, padded with blanks. The old value must be at least as long. */
 static void rewrite(char *text, const char *key, const char *ends, const char *value)
 {
 	char *at = strstr(text, key);

@@ -1,5 +1,5 @@
 #!/bin/bash
-# bench.t - crisp-bench ends clearly and cleans up when an endpoint is absent, hangs, answers errors, or someone interrupts it.
+# bench.t - crisp-bench ends with a clear error and removes its pods when an endpoint is absent, hangs or answers errors, and on SIGINT.
 . "$(dirname "$0")/../lib/crisp.sh"
 [ -x "$BUILD/crisp-bench" ] || { echo '1..0 # SKIP crisp-bench is not built'; exit 0; }
 crisp_config
@@ -7,7 +7,7 @@ cni_config
 crisp_start || exit 1
 SOCK=unix://$T/state/crisp.sock
 
-# bench SCENARIO OPTION... ENDPOINT: sets $rc; what it said is in $T/words.
+# bench SCENARIO OPTION... ENDPOINT: sets $rc; its stderr is in $T/words.
 bench() {
 	local scenario=$1; shift
 	timeout $((60 * ${SLOW:-1})) "$BUILD/crisp-bench" "$scenario" --image "${REF:-$REGISTRY/busybox:latest}" --log-dir "$T/logs" \
@@ -56,7 +56,7 @@ is 'nothing is left of it' "$(pods_left)" 0
 	--seconds 60 --out "$T/samples" "crisp=@$SOCK" 2>"$T/words" & pid=$!
 until_ok 20 pods_there && kill -TERM $pid; wait $pid
 is 'interrupted amid pods: exit code' "$?" 1
-like 'it says so' "$(cat "$T/words")" 'interrupted, clearing up'
+like 'it says so' "$(cat "$T/words")" 'interrupted, removing pods'
 until_ok 5 no_pods && pass 'nothing is left of it' || fail 'nothing is left of it' "$($CRICTL pods)"
 
 "$BUILD/crisp-bench" density --image "$REGISTRY/busybox:latest" --log-dir "$T/logs" --n 4 --steps 2 \
