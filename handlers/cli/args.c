@@ -1,5 +1,5 @@
-/* args.c - see args.h. Own code because getopt_long(3) takes abbreviations, which break when an option is
- * added. */
+/* args.c - see args.h. getopt_long(3) is not used: it accepts abbreviated options, and a script that uses an
+ * abbreviation breaks when a new option makes it ambiguous. */
 #include "handlers/cli/args.h"
 
 #include <string.h>
@@ -16,7 +16,7 @@ struct parsing {
 	struct err *e;
 };
 
-static const struct cli_option *find(const struct parsing *p, const char *name, size_t len, char letter)
+static const struct cli_option *find_option(const struct parsing *p, const char *name, size_t len, char letter)
 {
 	for (size_t i = 0; i < 2; i++)
 		for (const struct cli_option *o = p->tables[i]; o && o->name; o++)
@@ -25,7 +25,7 @@ static const struct cli_option *find(const struct parsing *p, const char *name, 
 	return NULL;
 }
 
-static int give(struct parsing *p, const struct cli_option *o, const char *value)
+static int give_option(struct parsing *p, const struct cli_option *o, const char *value)
 {
 	if (o->value && !value)
 		value = *p->next ? *p->next++ : NULL;
@@ -39,25 +39,25 @@ static int parse_long(struct parsing *p, const char *word)
 {
 	const char *value = strchr(word, '=');
 	size_t len = value ? (size_t)(value - word) : strlen(word);
-	const struct cli_option *o = find(p, word, len, 0);
+	const struct cli_option *o = find_option(p, word, len, 0);
 
 	if (!o)
 		return err_set(p->e, ERR_INVALID_ARGUMENT, "unknown option --%.*s", (int)len, word);
 	if (value && !o->value)
 		return err_set(p->e, ERR_INVALID_ARGUMENT, "--%s takes no value", o->name);
-	return give(p, o, value ? value + 1 : NULL);
+	return give_option(p, o, value ? value + 1 : NULL);
 }
 
 static int parse_letters(struct parsing *p, const char *letters)
 {
 	for (; *letters; letters++) {
-		const struct cli_option *o = find(p, NULL, 0, *letters);
+		const struct cli_option *o = find_option(p, NULL, 0, *letters);
 
 		if (!o)
 			return err_set(p->e, ERR_INVALID_ARGUMENT, "unknown option -%c", *letters);
 		if (o->value)
-			return give(p, o, letters[1] ? letters + 1 : NULL);
-		give(p, o, NULL);
+			return give_option(p, o, letters[1] ? letters + 1 : NULL);
+		give_option(p, o, NULL);
 	}
 	return 0;
 }
@@ -70,7 +70,7 @@ int cli_args_parse(struct cli_args *out, const struct cli_option *first, const s
 	size_t room = 0;
 
 	for (char **w = argv; *w; w++)
-		room += 1 + strlen(*w); /* no word has more options in it than letters */
+		room += 1 + strlen(*w); /* a word holds at most as many options as letters (-abc) */
 	*out = (struct cli_args){ .given = arena_zalloc(a, (room + 1) * sizeof(*out->given)) };
 	out->operands.at = arena_zalloc(a, (room + 1) * sizeof(*out->operands.at));
 	while (*p.next) {

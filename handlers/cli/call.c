@@ -15,7 +15,7 @@ enum { PATIENCE_MS = 120000 };
 
 struct cli_call {
 	const ProtobufCMessageDescriptor *output;
-	struct arena *own, *arena; /* own: freed with the call; arena: where the response goes */
+	struct arena *own, *arena; /* own: freed with the call; arena: where the response lives */
 	struct grpc_request *request;
 	void *response;
 	cli_call_done *done;
@@ -44,7 +44,7 @@ static struct method find_method(const char *name)
 	return (struct method){ NULL, NULL };
 }
 
-static int64_t patience(const struct cli *c, const char *method, const void *request)
+static int64_t call_patience(const struct cli *c, const char *method, const void *request)
 {
 	if (c->timeout_ms)
 		return c->timeout_ms;
@@ -55,7 +55,7 @@ static int64_t patience(const struct cli *c, const char *method, const void *req
 	return PATIENCE_MS;
 }
 
-static void on_message(void *arg, const uint8_t *msg, size_t len)
+static void on_call_message(void *arg, const uint8_t *msg, size_t len)
 {
 	struct cli_call *call = arg;
 	ProtobufCAllocator allocator = { arena_take, arena_leave, call->arena };
@@ -63,7 +63,7 @@ static void on_message(void *arg, const uint8_t *msg, size_t len)
 	call->response = protobuf_c_message_unpack(call->output, &allocator, len, msg);
 }
 
-static void on_done(void *arg, const struct err *e)
+static void on_call_done(void *arg, const struct err *e)
 {
 	struct cli_call *call = arg;
 	struct err bad;
@@ -77,12 +77,12 @@ static void on_done(void *arg, const struct err *e)
 	free(call);
 }
 
-static struct cli_call *start(struct cli *c, const char *name, const void *request, struct arena *arena,
+static struct cli_call *call_start(struct cli *c, const char *name, const void *request, struct arena *arena,
 			      cli_call_done *done, void *arg)
 {
 	struct method m = find_method(name);
 	struct cli_call *call = new_zero(struct cli_call);
-	struct grpc_handlers handlers = { on_message, on_done, call };
+	struct grpc_handlers handlers = { on_call_message, on_call_done, call };
 	auto_free uint8_t *bytes = NULL;
 	size_t len;
 
@@ -96,13 +96,13 @@ static struct cli_call *start(struct cli *c, const char *name, const void *reque
 	call->done = done;
 	call->arg = arg;
 	call->request = grpc_request(c->client, arena_printf(call->own, "/%s/%s", m.service, name), bytes, len,
-				     patience(c, name, request), &handlers);
+				     call_patience(c, name, request), &handlers);
 	return call;
 }
 
 struct cli_call *cli_call_start(struct cli *c, const char *method, const void *request, cli_call_done *done, void *arg)
 {
-	return start(c, method, request, NULL, done, arg);
+	return call_start(c, method, request, NULL, done, arg);
 }
 
 void cli_call_cancel(struct cli_call *call)
@@ -120,7 +120,7 @@ struct waiting {
 	size_t *left;
 };
 
-static void on_answer(void *arg, const struct err *e, const void *response)
+static void on_wait_answer(void *arg, const struct err *e, const void *response)
 {
 	struct waiting *w = arg;
 
@@ -136,7 +136,7 @@ void *cli_call(struct cli *c, const char *method, const void *request, struct er
 	size_t left = 1;
 	struct waiting w = { e, NULL, &left };
 
-	start(c, method, request, c->arena, on_answer, &w);
+	call_start(c, method, request, c->arena, on_wait_answer, &w);
 	loop_run();
 	return w.response;
 }
@@ -152,7 +152,7 @@ void **cli_call_all(struct cli *c, const char *method, void *request, size_t n,
 	for (size_t i = 0; i < n; i++) {
 		set(request, arg, i);
 		w[i] = (struct waiting){ &e, NULL, &left };
-		start(c, method, request, c->arena, on_answer, &w[i]);
+		call_start(c, method, request, c->arena, on_wait_answer, &w[i]);
 	}
 	if (n)
 		loop_run();
@@ -161,7 +161,7 @@ void **cli_call_all(struct cli *c, const char *method, void *request, size_t n,
 	return responses;
 }
 
-/* ---- words ---- */
+/* ---- output ---- */
 
 int cli_fail(const struct cli *c, const struct err *e, const char *fmt, ...)
 {

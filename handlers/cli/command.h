@@ -1,4 +1,5 @@
-/* command.h - the commands of `crisp`. Each stands in the file of its kind with its options and its help. */
+/* command.h - the commands of `crisp`. A command is one struct, in the .c file of its kind, beside its options and
+ * help. */
 #ifndef HANDLERS_CLI_COMMAND_H
 #define HANDLERS_CLI_COMMAND_H
 
@@ -11,10 +12,10 @@ struct cli_command {
 	const char *summary;  /* one line */
 	const char *more;     /* paragraphs and examples for --help */
 	const struct cli_option *options; /* may be NULL */
-	int least, most;      /* operands; most -1: any number */
-	bool tail;            /* what follows the first operand is not ours: a command line of its own */
-	int failure;          /* exit code for our failures; 0: 1, and 64 for usage */
-	int (*run)(struct cli *c, const struct cli_args *args); /* the exit code; what went wrong has been printed */
+	int least, most;      /* number of operands; most -1: no limit */
+	bool tail;            /* words behind the first operand are a command line for the container, not options */
+	int failure;          /* exit code when crisp itself fails; 0 means 1, and 64 for a usage error */
+	int (*run)(struct cli *c, const struct cli_args *args); /* returns the exit code; errors are printed */
 };
 
 extern const struct cli_command cli_run, cli_exec, cli_logs;                             /* use */

@@ -1,11 +1,12 @@
-/* find.c - see find.h. The whole list is asked for: a start of an id and a name cost the same call then. */
+/* find.c - see find.h. One call lists all objects and the word is compared here: CRI's filters know neither a start of
+ * an id nor a name. */
 #include "handlers/cli/find.h"
 
 #include <string.h>
 
 #include "handlers/cli/table.h"
 
-/* Candidates of one word; a whole id or a name beats a start. */
+/* The objects that a word may name. A whole id or a name counts before a start of an id. */
 struct match {
 	struct cli *c;
 	const char *word, *kind;
@@ -19,7 +20,7 @@ static const char *bare(const char *id)
 	return strncmp(id, "sha256:", 7) == 0 ? id + 7 : id;
 }
 
-static void consider(struct match *m, void *object, const char *id, const char *name)
+static void match_consider(struct match *m, void *object, const char *id, const char *name)
 {
 	const char *word = bare(m->word);
 
@@ -36,7 +37,7 @@ static void consider(struct match *m, void *object, const char *id, const char *
 			      cli_table_id(m->c->arena, id));
 }
 
-static void *decide(const struct match *m, struct err *e)
+static void *match_decide(const struct match *m, struct err *e)
 {
 	if (m->n_exact == 1 || (!m->n_exact && m->n_starts == 1))
 		return m->n_exact ? m->exact : m->starts;
@@ -56,9 +57,9 @@ Runtime__V1__Container *cli_find_container(struct cli *c, const char *word, stru
 	if (!list)
 		return NULL;
 	for (size_t i = 0; i < list->n_containers; i++)
-		consider(&m, list->containers[i], list->containers[i]->id,
+		match_consider(&m, list->containers[i], list->containers[i]->id,
 			 list->containers[i]->metadata ? list->containers[i]->metadata->name : "");
-	return decide(&m, e);
+	return match_decide(&m, e);
 }
 
 Runtime__V1__PodSandbox *cli_find_pod(struct cli *c, const char *word, struct err *e)
@@ -70,9 +71,9 @@ Runtime__V1__PodSandbox *cli_find_pod(struct cli *c, const char *word, struct er
 	if (!list)
 		return NULL;
 	for (size_t i = 0; i < list->n_items; i++)
-		consider(&m, list->items[i], list->items[i]->id,
+		match_consider(&m, list->items[i], list->items[i]->id,
 			 list->items[i]->metadata ? list->items[i]->metadata->name : "");
-	return decide(&m, e);
+	return match_decide(&m, e);
 }
 
 Runtime__V1__Image *cli_find_image(struct cli *c, const char *word, struct err *e)
@@ -89,15 +90,15 @@ Runtime__V1__Image *cli_find_image(struct cli *c, const char *word, struct err *
 	status = cli_call(c, "ImageStatus", &request, e);
 	if (status && status->image)
 		return status->image;
-	/* A start of an id is no reference, which the server may say. */
+	/* INVALID_ARGUMENT: the server takes the start of an id for a malformed reference. */
 	if (!status && e->code != ERR_INVALID_ARGUMENT)
 		return NULL;
 	list = cli_call(c, "ListImages", &all, e);
 	if (!list)
 		return NULL;
 	for (size_t i = 0; i < list->n_images; i++)
-		consider(&m, list->images[i], list->images[i]->id, "");
-	return decide(&m, e);
+		match_consider(&m, list->images[i], list->images[i]->id, "");
+	return match_decide(&m, e);
 }
 
 const char *cli_find_image_name(const Runtime__V1__ListImagesResponse *images, const Runtime__V1__ImageSpec *spec,

@@ -1,4 +1,4 @@
-/* info.c - version, info: whom we talk to and whether it is well. */
+/* info.c - the commands version and info: the runtime's versions, conditions and handlers. */
 #include <stdio.h>
 
 #include "api.pb-c.h"
@@ -11,7 +11,7 @@ static int version(struct cli *c, const struct cli_args *args)
 	struct err e;
 
 	(void)args;
-	request.version = (char *)"0.1.0"; /* the kubelet's word; servers do not look at it */
+	request.version = (char *)"0.1.0"; /* as the kubelet sends it; servers ignore the value */
 	v = cli_call(c, "Version", &request, &e);
 	if (!v)
 		return cli_fail(c, &e, "version of %s", c->address);
@@ -27,7 +27,7 @@ const struct cli_command cli_version = {
 	.operands = "",
 	.summary = "show the versions of this program and of the runtime",
 	.run = version,
-	.more = "`crisp --version` asks nobody.\n\n"
+	.more = "`crisp --version` makes no call to the runtime.\n\n"
 		"Example:\n"
 		"  crisp version --json\n",
 };
@@ -65,8 +65,7 @@ const struct cli_command cli_info = {
 	.operands = "",
 	.summary = "show the runtime's conditions and handlers",
 	.run = info,
-	.more = "Exits with 1 when a condition is not met. With --json the configuration is\n"
-		"there, too.\n\n"
+	.more = "Exits with 1 when a condition is not met. --json also prints the configuration.\n\n"
 		"Example:\n"
 		"  crisp info\n",
 };

@@ -10,10 +10,10 @@
 
 #include "reactor/own.h"
 
-/* A place in the text, for messages: each level knows the one around it. */
+/* A place in the JSON, for error messages: each level points to the level around it. */
 struct place {
 	const struct place *outer;
-	const char *name; /* NULL: an element */
+	const char *name; /* NULL: an element of a list */
 	size_t index;
 };
 
@@ -22,8 +22,9 @@ struct reading {
 	struct err *e;
 };
 
-static int fault(struct reading *r, const struct place *at, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-static int fault(struct reading *r, const struct place *at, const char *fmt, ...)
+static int json_fault(struct reading *r, const struct place *at, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+static int json_fault(struct reading *r, const struct place *at, const char *fmt, ...)
 {
 	const char *path = "";
 	va_list ap;
@@ -40,7 +41,7 @@ static int fault(struct reading *r, const struct place *at, const char *fmt, ...
 	return -1;
 }
 
-/* protoc-c makes a repeated message of a map and keeps its generated name. */
+/* protoc-c turns a map into a repeated message, whose generated name ends with Entry. */
 static bool is_map(const ProtobufCFieldDescriptor *f)
 {
 	const ProtobufCMessageDescriptor *d = f->descriptor;
@@ -53,8 +54,9 @@ static bool is_map(const ProtobufCFieldDescriptor *f)
 	       strcmp(d->fields[1].name, "value") == 0;
 }
 
-/* ProtoJSON's name of a field: an underscore goes and what follows it becomes a capital. `out` has room for `name`. */
-static void camel(char *out, const char *name)
+/* ProtoJSON's name of a field: an underscore is dropped and the letter behind it becomes a capital. `out` has room for
+ * `name`. */
+static void camel_case(char *out, const char *name)
 {
 	bool up = false;
 
@@ -78,7 +80,7 @@ static const ProtobufCFieldDescriptor *find_field(const ProtobufCMessageDescript
 			return &d->fields[i];
 		if (strlen(d->fields[i].name) >= sizeof(other))
 			continue;
-		camel(other, d->fields[i].name);
+		camel_case(other, d->fields[i].name);
 		if (strcmp(other, name) == 0)
 			return &d->fields[i];
 	}
@@ -90,8 +92,8 @@ static const ProtobufCFieldDescriptor *find_field(const ProtobufCMessageDescript
 static int read_message(struct reading *r, const struct place *at, const ProtobufCMessageDescriptor *d, const json_t *j,
 			ProtobufCMessage **out);
 
-/* A number or its text; `min` and `max` are the type's. Unsigned 64 bits above INT64_MAX come as text only: jansson's
- * integers are signed. */
+/* A number, or a string with a number in it. `min` and `max` are those of the type. An unsigned 64-bit number above
+ * INT64_MAX can only be a string: jansson's integers are signed. */
 static int read_signed(struct reading *r, const struct place *at, const json_t *j, int64_t min, int64_t max,
 		       int64_t *out)
 {
@@ -102,9 +104,9 @@ static int read_signed(struct reading *r, const struct place *at, const json_t *
 	if (json_is_integer(j))
 		*out = json_integer_value(j);
 	else if (!text || !*text || (*out = strtoll(text, &end, 10), *end || errno))
-		return fault(r, at, "an integer is expected");
+		return json_fault(r, at, "an integer is expected");
 	if (*out < min || *out > max)
-		return fault(r, at, "%lld is out of range", (long long)*out);
+		return json_fault(r, at, "%lld is out of range", (long long)*out);
 	return 0;
 }
 
@@ -117,7 +119,7 @@ static int read_unsigned(struct reading *r, const struct place *at, const json_t
 	if (text && *text >= '0' && *text <= '9') {
 		errno = 0;
 		*out = strtoull(text, &end, 10);
-		return *end || errno ? fault(r, at, "an integer is expected") : 0;
+		return *end || errno ? json_fault(r, at, "an integer is expected") : 0;
 	}
 	if (read_signed(r, at, j, 0, INT64_MAX, &v) < 0)
 		return -1;
@@ -133,9 +135,9 @@ static int read_enum(struct reading *r, const struct place *at, const ProtobufCE
 	int64_t n;
 
 	if (text && !v)
-		return fault(r, at, "%s is no %s", text, d->short_name);
+		return json_fault(r, at, "%s is no %s", text, d->short_name);
 	if (!v && (!json_is_integer(j) || read_signed(r, at, j, INT32_MIN, INT32_MAX, &n) < 0))
-		return fault(r, at, "a name or number of %s is expected", d->short_name);
+		return json_fault(r, at, "a name or number of %s is expected", d->short_name);
 	*out = v ? v->value : (int32_t)n;
 	return 0;
 }
@@ -175,11 +177,11 @@ static int read_bytes(struct reading *r, const struct place *at, const json_t *j
 		return 0;
 	}
 	if (!coded || json_object_size(j) != 1)
-		return fault(r, at, "text or {\"base64\": \"...\"} is expected");
+		return json_fault(r, at, "text or {\"base64\": \"...\"} is expected");
 	out->data = arena_zalloc(r->arena, strlen(coded) + 1);
 	n = base64_decode(out->data, coded);
 	if (n < 0)
-		return fault(r, at, "not base64");
+		return json_fault(r, at, "not base64");
 	out->len = (size_t)n;
 	return 0;
 }
@@ -187,7 +189,7 @@ static int read_bytes(struct reading *r, const struct place *at, const json_t *j
 static int read_string(struct reading *r, const struct place *at, const json_t *j, char **out)
 {
 	if (!json_is_string(j))
-		return fault(r, at, "text is expected");
+		return json_fault(r, at, "text is expected");
 	*out = arena_strdup(r->arena, json_string_value(j)); /* json_parse() lets no NUL through */
 	return 0;
 }
@@ -195,7 +197,7 @@ static int read_string(struct reading *r, const struct place *at, const json_t *
 static int read_real(struct reading *r, const struct place *at, const json_t *j, double *out)
 {
 	*out = json_number_value(j);
-	return json_is_number(j) ? 0 : fault(r, at, "a number is expected");
+	return json_is_number(j) ? 0 : json_fault(r, at, "a number is expected");
 }
 
 /* One value of the field's type, at `to`. */
@@ -238,13 +240,13 @@ static int read_value(struct reading *r, const struct place *at, const ProtobufC
 	case PROTOBUF_C_TYPE_DOUBLE: return read_real(r, at, j, to);
 	case PROTOBUF_C_TYPE_BOOL:
 		*(protobuf_c_boolean *)to = json_is_true(j);
-		return json_is_boolean(j) ? 0 : fault(r, at, "true or false is expected");
+		return json_is_boolean(j) ? 0 : json_fault(r, at, "true or false is expected");
 	case PROTOBUF_C_TYPE_ENUM: return read_enum(r, at, f->descriptor, j, to);
 	case PROTOBUF_C_TYPE_STRING: return read_string(r, at, j, to);
 	case PROTOBUF_C_TYPE_BYTES: return read_bytes(r, at, j, to);
 	case PROTOBUF_C_TYPE_MESSAGE: return read_message(r, at, f->descriptor, j, to);
 	}
-	return fault(r, at, "a type that CRI does not have");
+	return json_fault(r, at, "a type that CRI does not have");
 }
 
 static size_t value_size(const ProtobufCFieldDescriptor *f)
@@ -273,7 +275,7 @@ static int read_map(struct reading *r, const struct place *at, const ProtobufCFi
 	json_t *value;
 
 	if (!json_is_object(j))
-		return fault(r, at, "an object is expected");
+		return json_fault(r, at, "an object is expected");
 	*items = entries = arena_zalloc(r->arena, json_object_size(j) * sizeof(*entries));
 	json_object_foreach((json_t *)j, key, value) {
 		struct place inner = { at, key, 0 };
@@ -295,7 +297,7 @@ static int read_list(struct reading *r, const struct place *at, const ProtobufCF
 	json_t *value;
 
 	if (!json_is_array(j))
-		return fault(r, at, "a list is expected");
+		return json_fault(r, at, "a list is expected");
 	*items = arena_zalloc(r->arena, json_array_size(j) * size);
 	json_array_foreach(j, i, value) {
 		struct place inner = { at, NULL, i };
@@ -318,11 +320,11 @@ static int read_member(struct reading *r, const struct place *at, const Protobuf
 	if (f->label != PROTOBUF_C_LABEL_REPEATED)
 		return read_value(r, at, f, j, to);
 	if (*n)
-		return fault(r, at, "given twice");
+		return json_fault(r, at, "given twice");
 	return is_map(f) ? read_map(r, at, f, j, n, to) : read_list(r, at, f, j, n, to);
 }
 
-/* Int64Value and its like: what a plain number stands for. */
+/* Int64Value and the other wrapper messages: a plain value may stand in their place. */
 static bool is_wrapper(const ProtobufCMessageDescriptor *d)
 {
 	return d->n_fields == 1 && strcmp(d->fields[0].name, "value") == 0;
@@ -339,13 +341,13 @@ static int read_message(struct reading *r, const struct place *at, const Protobu
 	if (is_wrapper(d) && !json_is_object(j))
 		return read_member(r, at, &d->fields[0], j, *out);
 	if (!json_is_object(j))
-		return fault(r, at, "an object is expected");
+		return json_fault(r, at, "an object is expected");
 	json_object_foreach((json_t *)j, key, value) {
 		const ProtobufCFieldDescriptor *f = find_field(d, key);
 		struct place inner = { at, key, 0 };
 
 		if (!f)
-			return fault(r, &inner, "no such member of %s", d->short_name);
+			return json_fault(r, &inner, "no such member of %s", d->short_name);
 		if (read_member(r, &inner, f, value, *out) < 0)
 			return -1;
 	}
@@ -365,7 +367,7 @@ ProtobufCMessage *cli_json_read(const ProtobufCMessageDescriptor *d, const json_
 static json_t *write_bytes(const ProtobufCBinaryData *b)
 {
 	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	bool nul = b->len && memchr(b->data, 0, b->len); /* which json_parse() refuses */
+	bool nul = b->len && memchr(b->data, 0, b->len); /* json_parse() refuses NUL in a string */
 	json_t *text = nul ? NULL : json_stringn(b->len ? (const char *)b->data : "", b->len); /* NULL when not UTF-8 */
 	auto_free char *coded = NULL;
 	char *to;
@@ -391,7 +393,7 @@ static json_t *write_string(const char *s)
 {
 	ProtobufCBinaryData bytes = { s ? strlen(s) : 0, (uint8_t *)s };
 
-	return write_bytes(&bytes); /* a peer that sends no UTF-8 in a string is shown, not hidden */
+	return write_bytes(&bytes); /* a string that is not UTF-8 is shown as base64 instead of left out */
 }
 
 static json_t *write_enum(const ProtobufCEnumDescriptor *d, int32_t v)
@@ -401,7 +403,7 @@ static json_t *write_enum(const ProtobufCEnumDescriptor *d, int32_t v)
 	return known ? json_string(known->name) : json_integer(v);
 }
 
-/* NULL: an unset message, or a number that JSON has no word for. */
+/* NULL: an unset message, or a number that JSON cannot express (infinity, not a number). */
 static json_t *write_value(const ProtobufCFieldDescriptor *f, const void *at)
 {
 	char text[32];
@@ -471,7 +473,7 @@ json_t *cli_json_write(const ProtobufCMessage *m)
 		json_t *value;
 
 		assert(strlen(f->name) < sizeof(name));
-		camel(name, f->name);
+		camel_case(name, f->name);
 		if (f->label != PROTOBUF_C_LABEL_REPEATED)
 			value = write_value(f, at);
 		else if (is_map(f))

@@ -1,4 +1,4 @@
-/* list.c - ps, pods, images: what there is. */
+/* list.c - the commands ps, pods and images: lists of objects as tables. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,7 +24,7 @@ static const char *pod_name(const Runtime__V1__PodSandbox *p)
 	return p && p->metadata ? p->metadata->name : "";
 }
 
-/* Newest first, as people look for what they just made. */
+/* Newest first: people mostly look for an object they have just made. */
 static int newer_container(const void *a, const void *b)
 {
 	int64_t x = (*(Runtime__V1__Container *const *)a)->created_at,
@@ -41,10 +41,10 @@ static int newer_pod(const void *a, const void *b)
 	return (x < y) - (x > y);
 }
 
-/* Pods with their addresses, which only their status has. */
+/* Pods with their statuses: the list has no IP addresses. */
 struct pods {
 	Runtime__V1__ListPodSandboxResponse *list;
-	void **status; /* of Runtime__V1__PodSandboxStatusResponse; NULL where the pod went meanwhile */
+	void **status; /* of Runtime__V1__PodSandboxStatusResponse; NULL where the pod was removed meanwhile */
 };
 
 static void set_pod_id(void *request, void *arg, size_t i)
@@ -122,7 +122,7 @@ static int ps(struct cli *c, const struct cli_args *args)
 }
 
 static const struct cli_option ps_options[] = {
-	{ "all", 'a', NULL, "those that do not run, too" },
+	{ "all", 'a', NULL, "list containers that do not run, too" },
 	{ 0 },
 };
 

@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-/* The next word up to a space, which is consumed. NULL: there is no space. */
-static const char *word(const char **at, size_t *left, size_t *len)
+/* The next word. The space behind it is consumed. NULL: there is no space. */
+static const char *take_word(const char **at, size_t *left, size_t *len)
 {
 	const char *begin = *at, *space = memchr(begin, ' ', *left);
 
@@ -16,7 +16,7 @@ static const char *word(const char **at, size_t *left, size_t *len)
 	return begin;
 }
 
-static bool is(const char *w, size_t len, const char *want)
+static bool word_is(const char *w, size_t len, const char *want)
 {
 	return len == strlen(want) && memcmp(w, want, len) == 0;
 }
@@ -24,15 +24,15 @@ static bool is(const char *w, size_t len, const char *want)
 bool cli_log_line_parse(struct cli_log_line *out, const char *text, size_t len)
 {
 	size_t n;
-	const char *w = word(&text, &len, &n);
+	const char *w = take_word(&text, &len, &n);
 
 	if (!w || n < sizeof("2006-01-02T15:04:05Z") - 1 || w[4] != '-' || w[10] != 'T')
 		return false;
-	w = word(&text, &len, &n);
-	if (!w || (!is(w, n, "stdout") && !is(w, n, "stderr")))
+	w = take_word(&text, &len, &n);
+	if (!w || (!word_is(w, n, "stdout") && !word_is(w, n, "stderr")))
 		return false;
-	out->is_stderr = is(w, n, "stderr");
-	w = word(&text, &len, &n);
+	out->is_stderr = word_is(w, n, "stderr");
+	w = take_word(&text, &len, &n);
 	if (!w || n < 1 || (w[0] != 'P' && w[0] != 'F') || (n > 1 && w[1] != ':'))
 		return false;
 	out->ends = w[0] == 'F';

@@ -14,7 +14,7 @@ struct cli_log_line {
 	size_t len;
 };
 
-/* text without its newline. false: not in this format. */
+/* `text` is one line without its newline. false: the line is not in this format. */
 bool cli_log_line_parse(struct cli_log_line *out, const char *text, size_t len);
 
 #endif

@@ -1,10 +1,10 @@
-/* logs.c - crisp logs: what a container has printed, and with -f what it prints until it ends.
+/* logs.c - the command logs: prints a container's log; with -f it follows the log until the container ends.
  *
- * Waits on: the log, and with -f ContainerStatus four times a second. */
+ * Waits on: the log (log_copy.h), and with -f on ContainerStatus, called four times a second. */
 #include "api.pb-c.h"
 #include "handlers/cli/command.h"
 #include "handlers/cli/find.h"
-#include "handlers/cli/log.h"
+#include "handlers/cli/log_copy.h"
 #include "reactor/list.h"
 #include "reactor/loop.h"
 
@@ -13,24 +13,24 @@ enum { POLL_MS = 250 };
 struct logs {
 	struct cli *cli;
 	const char *id;
-	struct cli_log *log;
+	struct cli_log_copy *log;
 	struct cli_call *call;
 	struct timer timer;
 	struct err err; /* OK: none */
 };
 
-static void on_grew(void *arg)
+static void on_logs_grew(void *arg)
 {
 	(void)arg;
 }
 
-static void on_deaf(void *arg)
+static void on_logs_deaf(void *arg)
 {
 	(void)arg;
 	loop_stop();
 }
 
-static void on_done(void *arg, const struct err *e)
+static void on_logs_done(void *arg, const struct err *e)
 {
 	struct logs *l = arg;
 
@@ -39,32 +39,32 @@ static void on_done(void *arg, const struct err *e)
 	loop_stop();
 }
 
-static void on_poll(struct timer *t);
+static void on_logs_poll(struct timer *t);
 
-/* Its log is complete when it has ended, or is gone. */
-static void on_status(void *arg, const struct err *e, const void *response)
+/* The log is complete when the container has exited or was removed. */
+static void on_logs_status(void *arg, const struct err *e, const void *response)
 {
 	const Runtime__V1__ContainerStatusResponse *answer = response;
 	struct logs *l = arg;
-	bool away = e && e->code == ERR_UNAVAILABLE;
+	bool away = e && e->code == ERR_UNAVAILABLE; /* the daemon may be restarting */
 
 	l->call = NULL;
 	if (away || (!e && answer->status && answer->status->state <= RUNTIME__V1__CONTAINER_STATE__CONTAINER_RUNNING))
-		timer_set(&l->timer, POLL_MS, on_poll);
+		timer_set(&l->timer, POLL_MS, on_logs_poll);
 	else
-		cli_log_finish(l->log, on_done);
+		cli_log_copy_finish(l->log, on_logs_done);
 }
 
-static void on_poll(struct timer *t)
+static void on_logs_poll(struct timer *t)
 {
 	struct logs *l = container_of(t, struct logs, timer);
 	Runtime__V1__ContainerStatusRequest request = RUNTIME__V1__CONTAINER_STATUS_REQUEST__INIT;
 
 	request.container_id = (char *)l->id;
-	l->call = cli_call_start(l->cli, "ContainerStatus", &request, on_status, l);
+	l->call = cli_call_start(l->cli, "ContainerStatus", &request, on_logs_status, l);
 }
 
-static const char *log_path(struct cli *c, const char *word, const char **id, struct err *e)
+static const char *logs_path(struct cli *c, const char *word, const char **id, struct err *e)
 {
 	Runtime__V1__ContainerStatusRequest request = RUNTIME__V1__CONTAINER_STATUS_REQUEST__INIT;
 	Runtime__V1__ContainerStatusResponse *answer;
@@ -78,31 +78,31 @@ static const char *log_path(struct cli *c, const char *word, const char **id, st
 		return NULL;
 	if (answer->status && *answer->status->log_path)
 		return answer->status->log_path;
-	err_set(e, ERR_FAILED_PRECONDITION, "it was made without a log");
+	err_set(e, ERR_FAILED_PRECONDITION, "the container was made without a log");
 	return NULL;
 }
 
 static int logs(struct cli *c, const struct cli_args *args)
 {
-	struct cli_log_events events = { on_grew, on_deaf, NULL };
+	struct cli_log_copy_events events = { on_logs_grew, on_logs_deaf, NULL };
 	const char *word = args->operands.at[0];
 	struct logs l = { .cli = c };
 	const char *path;
 	struct err e;
 
-	path = log_path(c, word, &l.id, &e);
+	path = logs_path(c, word, &l.id, &e);
 	events.arg = &l;
-	l.log = path ? cli_log_start(path, &events, &e) : NULL;
+	l.log = path ? cli_log_copy_start(path, &events, &e) : NULL;
 	if (!l.log)
 		return cli_fail(c, &e, "logs %s", word);
 	if (cli_args_flag(args, "follow"))
-		on_poll(&l.timer);
+		on_logs_poll(&l.timer);
 	else
-		cli_log_finish(l.log, on_done);
+		cli_log_copy_finish(l.log, on_logs_done);
 	loop_run();
 	if (l.call)
 		cli_call_cancel(l.call);
-	cli_log_free(l.log);
+	cli_log_copy_free(l.log);
 	return l.err.code == ERR_OK ? 0 : cli_fail(c, &l.err, "logs %s", word);
 }
 

@@ -1,8 +1,8 @@
-/* main.c - crisp: the command line. Finds the command, its options and the runtime's address; the rest is in
- * other files of the folder.
+/* main.c - crisp, the command line. Finds the command, its options and the runtime's address, and runs the command,
+ * which is in another file of the folder.
  *
- * Exit codes: 0; 1 a failure; 64 usage. run and exec: what the container's process gave, and 125 for all that is ours.
- */
+ * Exit codes: 0; 1 for a failure; 64 for a usage error. run and exec: the exit code of the container's process, and 125
+ * when crisp itself fails. */
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -36,7 +36,7 @@ static const struct cli_option version_option[] = {
 	{ 0 },
 };
 
-static const struct cli_command *find(const char *name)
+static const struct cli_command *find_command(const char *name)
 {
 	for (size_t i = 0; i < COMMANDS; i++)
 		if (strcmp(commands[i]->name, name) == 0)
@@ -44,7 +44,7 @@ static const struct cli_command *find(const char *name)
 	return NULL;
 }
 
-static void help(FILE *to)
+static void print_help(FILE *to)
 {
 	fputs("usage: crisp [OPTION...] COMMAND [ARGUMENT...]\n\nCommands:\n", to);
 	for (size_t i = 0; i < COMMANDS; i++)
@@ -56,7 +56,7 @@ static void help(FILE *to)
 	      DEFAULT_ADDRESS ".\n`crisp COMMAND --help` tells more; so does crisp(1).\n", to);
 }
 
-static void help_command(const struct cli_command *cmd, FILE *to)
+static void print_command_help(const struct cli_command *cmd, FILE *to)
 {
 	fprintf(to, "usage: crisp %s %s%s%s\n\n%s\n\n", cmd->name, cmd->options ? "[OPTION...]" : "",
 		cmd->options && *cmd->operands ? " " : "", cmd->operands, cmd->summary);
@@ -91,18 +91,18 @@ static const char *pick_address(struct arena *a, const char *given)
 	return address[0] == '/' ? arena_printf(a, "unix://%s", address) : address;
 }
 
-/* Options before the command count unless the same one comes behind it. */
-static const char *global(const struct cli_args *before, const struct cli_args *behind, const char *name)
+/* The value of a global option. Behind the command it has precedence over the same option before the command. */
+static const char *global_value(const struct cli_args *before, const struct cli_args *behind, const char *name)
 {
 	const char *value = cli_args_value(behind, name);
 
 	return value ? value : cli_args_value(before, name);
 }
 
-static int settle(struct cli *c, const struct cli_command *cmd, const struct cli_args *before,
+static int cli_open(struct cli *c, const struct cli_command *cmd, const struct cli_args *before,
 		  const struct cli_args *behind)
 {
-	const char *timeout = global(before, behind, "timeout");
+	const char *timeout = global_value(before, behind, "timeout");
 	double seconds = 0;
 	char *end;
 	struct err e;
@@ -115,14 +115,14 @@ static int settle(struct cli *c, const struct cli_command *cmd, const struct cli
 	c->timeout_ms = (int64_t)(seconds * 1000);
 	c->json = cli_args_flag(before, "json") || cli_args_flag(behind, "json");
 	c->failure = cmd->failure ? cmd->failure : 1;
-	c->address = pick_address(c->arena, global(before, behind, "address"));
+	c->address = pick_address(c->arena, global_value(before, behind, "address"));
 	c->client = grpc_client_new(c->address, &e);
 	return c->client ? 0 : cli_fail(c, &e, "address %s", c->address);
 }
 
 static int run_command(struct cli *c, const struct cli_args *before, char **argv)
 {
-	const struct cli_command *cmd = find(before->operands.at[0]);
+	const struct cli_command *cmd = find_command(before->operands.at[0]);
 	struct cli_args args;
 	struct err e;
 	int rc;
@@ -132,17 +132,17 @@ static int run_command(struct cli *c, const struct cli_args *before, char **argv
 	if (cli_args_parse(&args, cmd->options, globals, cmd->tail, argv, c->arena, &e) < 0)
 		return bad_usage(cmd, e.msg);
 	if (cli_args_flag(&args, "help") || cli_args_flag(before, "help"))
-		return help_command(cmd, stdout), 0;
+		return print_command_help(cmd, stdout), 0;
 	if ((int)args.operands.n < cmd->least || (cmd->most >= 0 && (int)args.operands.n > cmd->most))
 		return bad_usage(cmd, cmd->most == 0 ? "it takes no arguments"
 						     : arena_printf(c->arena, "expected: %s", cmd->operands));
-	rc = settle(c, cmd, before, &args);
+	rc = cli_open(c, cmd, before, &args);
 	if (rc)
 		return rc;
 	rc = cmd->run(c, &args);
 	grpc_client_free(c->client);
 	if (fflush(stdout) == EOF || ferror(stdout)) {
-		if (errno != EPIPE) /* a reader that has enough is no news */
+		if (errno != EPIPE) /* a reader that closes early (head) is no failure */
 			fprintf(stderr, "crisp: write standard output: %s\n", strerror(errno));
 		rc = rc ? rc : c->failure;
 	}
@@ -166,9 +166,9 @@ int main(int argc, char **argv)
 	else if (before.operands.n)
 		rc = run_command(&c, &before, (char **)before.operands.at + 1);
 	else if (cli_args_flag(&before, "help"))
-		help(stdout);
+		print_help(stdout);
 	else
-		help(stderr), rc = EX_USAGE;
+		print_help(stderr), rc = EX_USAGE;
 	arena_free(c.arena);
 	return rc;
 }

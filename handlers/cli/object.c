@@ -1,4 +1,4 @@
-/* object.c - inspect, exec, rm, rmi: one object, found by what people call it. */
+/* object.c - the commands inspect, exec, rm and rmi: each finds one object by a word (find.h) and makes its calls. */
 #include <stdio.h>
 #include <string.h>
 
@@ -8,7 +8,7 @@
 #include "handlers/cli/json.h"
 #include "reactor/own.h"
 
-/* The values of `info` are JSON in text: shown as JSON, like crictl does. */
+/* The values of `info` are strings with JSON in them. They are printed as JSON, as by crictl. */
 static void open_info(json_t *status)
 {
 	json_t *info = json_object_get(status, "info"), *value;
@@ -23,7 +23,7 @@ static void open_info(json_t *status)
 	}
 }
 
-static int show(const void *status)
+static int print_status(const void *status)
 {
 	auto_json json_t *j = cli_json_write(status);
 
@@ -81,7 +81,7 @@ static int inspect(struct cli *c, const struct cli_args *args)
 		void *status = kinds[i](c, args->operands.at[0], &e);
 
 		if (status)
-			return show(status);
+			return print_status(status);
 		if (e.code != ERR_NOT_FOUND)
 			return cli_fail(c, &e, "inspect %s", args->operands.at[0]);
 	}
@@ -92,18 +92,18 @@ static int inspect(struct cli *c, const struct cli_args *args)
 const struct cli_command cli_inspect = {
 	.name = "inspect",
 	.operands = "CONTAINER|POD|IMAGE",
-	.summary = "show all that is known of one object, as JSON",
+	.summary = "show the whole status of one object, as JSON",
 	.least = 1,
 	.most = 1,
 	.run = inspect,
-	.more = "The word is an id, the start of one, or a name; containers are looked for first,\n"
+	.more = "The word is an id, the start of an id, or a name. Containers are searched first,\n"
 		"then pods, then images.\n\n"
 		"Examples:\n"
 		"  crisp inspect web-1f3a\n"
 		"  crisp inspect 3fa85f6457c7 | jq .status.state\n",
 };
 
-static void put(FILE *f, const ProtobufCBinaryData *data)
+static void write_output(FILE *f, const ProtobufCBinaryData *data)
 {
 	if (data->len > 0)
 		fwrite(data->data, 1, data->len, f);
@@ -128,8 +128,8 @@ static int exec_(struct cli *c, const struct cli_args *args)
 		return cli_fail(c, &e, "exec %s", args->operands.at[0]);
 	if (c->json)
 		return cli_print(out), out->exit_code;
-	put(stdout, &out->stdout);
-	put(stderr, &out->stderr);
+	write_output(stdout, &out->stdout);
+	write_output(stderr, &out->stderr);
 	return out->exit_code;
 }
 
@@ -142,9 +142,9 @@ const struct cli_command cli_exec = {
 	.tail = true,
 	.failure = 125,
 	.run = exec_,
-	.more = "The output is shown when the command has ended; the exit code is the command's,\n"
-		"125 when it could not be run. --timeout ends the command, too. There is no\n"
-		"terminal and no input.\n\n"
+	.more = "The output is shown when the command has ended. The exit code is the command's,\n"
+		"or 125 when the command could not be run. --timeout also ends the command. There\n"
+		"is no terminal and no input.\n\n"
 		"Examples:\n"
 		"  crisp exec web cat /etc/hosts\n"
 		"  crisp exec 3fa85f sh -c 'ps | wc -l'\n",
@@ -159,7 +159,7 @@ static int remove_container(struct cli *c, const Runtime__V1__Container *found, 
 	bool runs = found->state == RUNTIME__V1__CONTAINER_STATE__CONTAINER_RUNNING;
 
 	if (runs && !force)
-		return err_set(e, ERR_FAILED_PRECONDITION, "the container runs; `crisp rm -f` kills it");
+		return err_set(e, ERR_FAILED_PRECONDITION, "the container is running; `crisp rm -f` kills it");
 	stop.container_id = request.container_id = found->id;
 	if (runs && !cli_call(c, "StopContainer", &stop, e))
 		return -1;
@@ -212,14 +212,14 @@ static int rm(struct cli *c, const struct cli_args *args)
 }
 
 static const struct cli_option rm_options[] = {
-	{ "force", 'f', NULL, "kill what runs, stop pods that are ready" },
+	{ "force", 'f', NULL, "kill running containers, stop ready pods" },
 	{ 0 },
 };
 
 const struct cli_command cli_rm = {
 	.name = "rm", .operands = "CONTAINER|POD...", .summary = "remove containers and pods", .options = rm_options,
 	.least = 1, .most = -1, .run = rm,
-	.more = "A pod goes with all its containers. Logs stay.\n\n"
+	.more = "A pod is removed with all its containers. Logs stay.\n\n"
 		"Examples:\n"
 		"  crisp rm web-1f3a\n"
 		"  crisp rm -f $(crisp pods --json | jq -r '.items[].id')\n",
@@ -252,7 +252,7 @@ const struct cli_command cli_rmi = {
 	.least = 1,
 	.most = -1,
 	.run = rmi,
-	.more = "An image goes with all its names.\n\n"
+	.more = "An image is removed with all its names.\n\n"
 		"Examples:\n"
 		"  crisp rmi registry.example/app:1\n"
 		"  crisp rmi 4f53cda18c2b\n",

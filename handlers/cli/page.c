@@ -34,42 +34,42 @@ struct cli_page {
 	struct fd_watch watch;
 	struct timer timer;
 	struct buf out, in;
-	struct err err; /* why it could not begin */
+	struct err err; /* a failure to connect, told in the next turn; OK: none */
 	cli_page_done *done;
 	void *arg;
 };
 
-static void finish(struct cli_page *p, const struct err *e, const json_t *j)
+static void page_finish(struct cli_page *p, const struct err *e, const json_t *j)
 {
 	sm_move(&p->sm, DONE);
 	p->done(p->arg, e, j);
 	cli_page_cancel(p);
 }
 
-static void fail(struct cli_page *p, enum err_code code, const char *why)
+static void page_fail(struct cli_page *p, enum err_code code, const char *why)
 {
 	struct err e;
 
 	err_set(&e, code, "%s", why);
-	finish(p, &e, NULL);
+	page_finish(p, &e, NULL);
 }
 
-/* The connection is closed behind the answer, so that its end is the body's; a chunked one is no JSON and told as such.
- */
-static void parse(struct cli_page *p)
+/* The request asks for Connection: close, so the end of the connection is the end of the body. A chunked body is not
+ * decoded: it is refused because it is not JSON. */
+static void page_parse(struct cli_page *p)
 {
 	const char *text = buf_str(&p->in), *body = strstr(text, "\r\n\r\n");
 	auto_json json_t *j = NULL;
 	struct err e;
 
 	if (strncmp(text, "HTTP/1.1 200 ", 13) != 0 || !body)
-		return fail(p, ERR_INTERNAL, "no page");
+		return page_fail(p, ERR_INTERNAL, "the answer is not a page");
 	body += 4;
 	j = json_parse(body, p->in.len - (size_t)(body - text), "page", &e);
-	finish(p, j ? NULL : &e, j);
+	page_finish(p, j ? NULL : &e, j);
 }
 
-static void on_ready(struct fd_watch *w, int events)
+static void on_page_ready(struct fd_watch *w, int events)
 {
 	struct cli_page *p = container_of(w, struct cli_page, watch);
 	ssize_t n;
@@ -77,27 +77,27 @@ static void on_ready(struct fd_watch *w, int events)
 	(void)events;
 	n = p->sm.now == SEND ? buf_write(&p->out, p->fd) : buf_read(&p->in, p->fd, PAGE_MAX);
 	if (n < 0 && errno != EAGAIN && errno != EINTR)
-		return fail(p, ERR_UNAVAILABLE, "nobody answers");
+		return page_fail(p, ERR_UNAVAILABLE, "no answer");
 	if (p->sm.now == READ && n == 0)
-		return parse(p);
+		return page_parse(p);
 	if (p->in.len > PAGE_MAX)
-		return fail(p, ERR_INTERNAL, "the page is larger than 1 MiB");
+		return page_fail(p, ERR_INTERNAL, "the page is larger than 1 MiB");
 	if (p->sm.now == SEND && !p->out.len) {
 		sm_move(&p->sm, READ);
-		fd_watch_set(&p->watch, p->fd, FD_READ, on_ready);
+		fd_watch_set(&p->watch, p->fd, FD_READ, on_page_ready);
 	}
 }
 
-static void on_timeout(struct timer *t)
+static void on_page_timeout(struct timer *t)
 {
 	struct cli_page *p = container_of(t, struct cli_page, timer);
 
 	if (p->err.code != ERR_OK)
-		return finish(p, &p->err, NULL);
-	fail(p, ERR_UNAVAILABLE, "no answer for 2 s");
+		return page_finish(p, &p->err, NULL);
+	page_fail(p, ERR_UNAVAILABLE, "no answer for 2 s");
 }
 
-static int dial(struct cli_page *p, const char *path)
+static int page_connect(struct cli_page *p, const char *path)
 {
 	struct sockaddr_un sa = { .sun_family = AF_UNIX };
 
@@ -119,12 +119,12 @@ struct cli_page *cli_page_start(const char *socket_path, const char *page, cli_p
 	p->done = done;
 	p->arg = arg;
 	buf_printf(&p->out, "GET %s HTTP/1.1\r\nHost: crisp\r\nConnection: close\r\n\r\n", page);
-	if (dial(p, socket_path) < 0) {
-		timer_set(&p->timer, 0, on_timeout);
+	if (page_connect(p, socket_path) < 0) {
+		timer_set(&p->timer, 0, on_page_timeout);
 		return p;
 	}
-	timer_set(&p->timer, PATIENCE_MS, on_timeout);
-	fd_watch_set(&p->watch, p->fd, FD_WRITE, on_ready);
+	timer_set(&p->timer, PATIENCE_MS, on_page_timeout);
+	fd_watch_set(&p->watch, p->fd, FD_WRITE, on_page_ready);
 	return p;
 }
 

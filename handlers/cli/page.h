@@ -1,6 +1,6 @@
-/* page.h - one page of the daemon's http address, which is a unix socket, as JSON.
+/* page.h - one page of the daemon's HTTP address, which is a unix socket, as JSON.
  *
- * Plain code instead of libcurl: one GET to our own daemon is all there is. Spec: RFC 9112. */
+ * No libcurl: the CLI needs one GET from one known server. Spec: RFC 9112. */
 #ifndef HANDLERS_CLI_PAGE_H
 #define HANDLERS_CLI_PAGE_H
 
@@ -9,12 +9,12 @@
 
 struct cli_page; /* gone once `done` ran or cli_page_cancel() returned */
 
-/* j is borrowed for the call. UNAVAILABLE: nobody answers there; INTERNAL: something else than a JSON page of at most 1
- * MiB. */
-typedef void cli_page_done(void *arg, const struct err *e, const json_t *j);
+/* `json` is valid only during this callback. UNAVAILABLE: no answer from the socket; INTERNAL: the answer is not a JSON
+ * page of at most 1 MiB. */
+typedef void cli_page_done(void *arg, const struct err *e, const json_t *json);
 
 /* `done` never runs inside this call. */
 struct cli_page *cli_page_start(const char *socket_path, const char *page, cli_page_done *done, void *arg);
-void cli_page_cancel(struct cli_page *p);
+void cli_page_cancel(struct cli_page *page);
 
 #endif

@@ -1,7 +1,7 @@
-/* pull.c - see pull.h; and the command of that name.
+/* pull.c - see pull.h; and the command pull.
  *
- * The call itself is one RPC without news. On a terminal a timer draws the line, and every third time the daemon's page
- * /debug/pulls is asked, which other runtimes do not have: then the line shows the time alone. */
+ * PullImage is one RPC, which reports no progress. On a terminal a timer draws a line every 100 ms and reads the
+ * daemon's page /debug/pulls every third time. Other runtimes have no such page; the line then shows only the time. */
 #include "handlers/cli/pull.h"
 
 #include <stdio.h>
@@ -24,22 +24,22 @@ struct cli_pull {
 	const char *image;
 	struct cli_call *call;
 	struct cli_page *page;
-	const char *page_socket; /* NULL: no page there */
-	struct timer timer;      /* not set: no terminal */
+	const char *page_socket; /* NULL: the runtime has no page */
+	struct timer timer;      /* not set when stderr is no terminal */
 	int64_t begun_ns;
 	unsigned turns;
 	int layers, layers_done;
-	uint64_t bytes_total, bytes_done; /* compressed; total 0: not known */
-	uint64_t rate_bytes;              /* of bytes_done when the current span of time began */
-	int64_t rate_ns;
-	double rate;                      /* bytes a second over the last span */
+	uint64_t bytes_total, bytes_done; /* compressed; total 0: unknown */
+	uint64_t rate_bytes;              /* bytes_done at rate_ns */
+	int64_t rate_ns;                  /* the begin of the span of time that `rate` is over */
+	double rate;                      /* bytes a second */
 	cli_pull_done *done;
 	void *arg;
 };
 
 /* ---- the moving line ---- */
 
-static void draw(const struct cli_pull *p)
+static void pull_draw(const struct cli_pull *p)
 {
 	static const char *const spinner[] = { "|", "/", "-", "\\" };
 	struct arena *a = arena_new();
@@ -54,13 +54,13 @@ static void draw(const struct cli_pull *p)
 	arena_free(a);
 }
 
-static void wipe(const struct cli_pull *p)
+static void pull_wipe(const struct cli_pull *p)
 {
 	if (p->turns)
 		fputs("\r\033[K", stderr);
 }
 
-static void note_rate(struct cli_pull *p)
+static void pull_note_rate(struct cli_pull *p)
 {
 	int64_t now = loop_mono_ns(), span = now - p->rate_ns;
 
@@ -73,8 +73,8 @@ static void note_rate(struct cli_pull *p)
 	}
 }
 
-/* The daemon knows the image by its full name ("docker.io/library/x:latest"), so ours is a part of it. */
-static void on_page(void *arg, const struct err *e, const json_t *pulls)
+/* The page has the image's full name ("docker.io/library/x:latest"); the name of the command line is a part of it. */
+static void on_pull_page(void *arg, const struct err *e, const json_t *pulls)
 {
 	struct cli_pull *p = arg;
 	const json_t *one;
@@ -94,22 +94,22 @@ static void on_page(void *arg, const struct err *e, const json_t *pulls)
 		p->layers_done = (int)json_get_int(one, "layers_done");
 		p->bytes_total = (uint64_t)json_get_int(one, "bytes_total");
 		p->bytes_done = (uint64_t)json_get_int(one, "bytes_done");
-		note_rate(p);
+		pull_note_rate(p);
 	}
 }
 
-static void on_draw(struct timer *t)
+static void on_pull_draw(struct timer *t)
 {
 	struct cli_pull *p = container_of(t, struct cli_pull, timer);
 
 	if (p->page_socket && !p->page && p->turns % PAGE_EVERY == 0)
-		p->page = cli_page_start(p->page_socket, "/debug/pulls", on_page, p);
+		p->page = cli_page_start(p->page_socket, "/debug/pulls", on_pull_page, p);
 	p->turns++;
-	draw(p);
-	timer_set(&p->timer, DRAW_MS, on_draw);
+	pull_draw(p);
+	timer_set(&p->timer, DRAW_MS, on_pull_draw);
 }
 
-/* The http socket has its place beside the CRI socket. */
+/* The HTTP socket is beside the CRI socket. */
 static const char *find_page_socket(struct cli *c)
 {
 	const char *path = strncmp(c->address, "unix://", 7) == 0 ? c->address + 7 : NULL,
@@ -125,7 +125,7 @@ static void on_pulled(void *arg, const struct err *e, const void *response)
 	struct cli_pull *p = arg;
 	const Runtime__V1__PullImageResponse *answer = response;
 
-	wipe(p);
+	pull_wipe(p);
 	if (!e)
 		fprintf(stderr, "crisp: pulled %s in %.2f s\n", p->image, (double)(loop_mono_ns() - p->begun_ns) / 1e9);
 	p->done(p->arg, e, e ? NULL : arena_strdup(p->cli->arena, answer->image_ref));
@@ -133,7 +133,7 @@ static void on_pulled(void *arg, const struct err *e, const void *response)
 	cli_pull_cancel(p);
 }
 
-static void call(struct cli_pull *p, const char *creds)
+static void pull_call(struct cli_pull *p, const char *creds)
 {
 	Runtime__V1__PullImageRequest request = RUNTIME__V1__PULL_IMAGE_REQUEST__INIT;
 	Runtime__V1__ImageSpec spec = RUNTIME__V1__IMAGE_SPEC__INIT;
@@ -161,15 +161,15 @@ struct cli_pull *cli_pull_start(struct cli *c, const char *image, const char *cr
 	p->begun_ns = p->rate_ns = loop_mono_ns();
 	p->page_socket = find_page_socket(c);
 	if (isatty(STDERR_FILENO))
-		timer_set(&p->timer, DRAW_MS, on_draw);
-	call(p, creds);
+		timer_set(&p->timer, DRAW_MS, on_pull_draw);
+	pull_call(p, creds);
 	return p;
 }
 
 void cli_pull_cancel(struct cli_pull *p)
 {
 	if (p->call) {
-		wipe(p);
+		pull_wipe(p);
 		cli_call_cancel(p->call);
 	}
 	if (p->page)
@@ -182,10 +182,10 @@ void cli_pull_cancel(struct cli_pull *p)
 
 struct pulling {
 	struct err err;
-	const char *image_ref; /* NULL: err says why */
+	const char *image_ref; /* NULL: failed, err has the reason */
 };
 
-static void on_done(void *arg, const struct err *e, const char *image_ref)
+static void on_pull_done(void *arg, const struct err *e, const char *image_ref)
 {
 	struct pulling *p = arg;
 
@@ -200,7 +200,7 @@ static int pull(struct cli *c, const struct cli_args *args)
 	const char *image = args->operands.at[0];
 	struct pulling p;
 
-	cli_pull_start(c, image, cli_args_value(args, "creds"), on_done, &p);
+	cli_pull_start(c, image, cli_args_value(args, "creds"), on_pull_done, &p);
 	loop_run();
 	if (!p.image_ref)
 		return cli_fail(c, &p.err, "pull %s", image);
@@ -216,20 +216,20 @@ static int pull(struct cli *c, const struct cli_args *args)
 }
 
 static const struct cli_option pull_options[] = {
-	{ "creds", 0, "USER:PASSWORD", "for the registry" },
+	{ "creds", 0, "USER:PASSWORD", "credentials for the registry" },
 	{ 0 },
 };
 
 const struct cli_command cli_pull = {
 	.name = "pull",
 	.operands = "IMAGE",
-	.summary = "bring an image",
+	.summary = "pull an image",
 	.options = pull_options,
 	.least = 1,
 	.most = 1,
 	.run = pull,
 	.more = "Prints the image's id. Progress is shown on a terminal. When the command is\n"
-		"interrupted the transfer stops and what has come is kept for the next try.\n\n"
+		"interrupted the transfer stops; the next pull goes on where it stopped.\n\n"
 		"Examples:\n"
 		"  crisp pull busybox\n"
 		"  crisp pull --creds ci:secret registry.example/app@sha256:4f53cda18c2b...\n",

@@ -1,5 +1,4 @@
-/* run_config.c - see run_config.h. The confinement is what the kubelet asks for, with the default seccomp
- * profile. */
+/* run_config.c - see run_config.h. The container is confined as by the kubelet, and has the default seccomp profile. */
 #include "handlers/cli/run_config.h"
 
 #include <errno.h>
@@ -14,17 +13,17 @@
 #define NEW(a, type, init) ({ type *new_ = arena_zalloc(a, sizeof(*new_)); init(new_); new_; })
 
 const struct cli_option cli_run_options[] = {
-	{ "name", 'n', "NAME", "of the pod and the container; made from the image's name otherwise" },
-	{ "env", 'e', "KEY[=VALUE]", "an environment variable; without a value: ours. May be repeated" },
-	{ "runtime", 'r', "HANDLER", "which runtime of crisp-config(5) runs it" },
-	{ "host-network", 0, NULL, "the node's network instead of one of its own" },
+	{ "name", 'n', "NAME", "name of the pod and the container; default: made from the image's name" },
+	{ "env", 'e', "KEY[=VALUE]", "an environment variable; without =VALUE: the value of crisp; may be repeated" },
+	{ "runtime", 'r', "HANDLER", "the runtime handler of crisp-config(5)" },
+	{ "host-network", 0, NULL, "use the node's network, no network namespace of its own" },
 	{ "pull", 0, "WHEN", "always, missing (the default) or never" },
 	{ "no-pull", 0, NULL, "the same as --pull never" },
-	{ "creds", 0, "USER:PASSWORD", "for the registry" },
-	{ "log-dir", 0, "DIRECTORY", "where the log is written and left; otherwise one of its own in $TMPDIR" },
-	{ "rm", 0, NULL, "remove pod and container at the end: the default" },
+	{ "creds", 0, "USER:PASSWORD", "credentials for the registry" },
+	{ "log-dir", 0, "DIRECTORY", "write the log there and keep it; default: one in $TMPDIR, removed at the end" },
+	{ "rm", 0, NULL, "remove pod and container at the end (the default)" },
 	{ "keep", 0, NULL, "leave pod, container and log behind" },
-	{ "verbose", 'v', NULL, "tell on stderr how long each stage took" },
+	{ "verbose", 'v', NULL, "print to stderr how long each stage took" },
 	{ 0 },
 };
 
@@ -81,7 +80,7 @@ static int read_env(struct cli_run_config *out, const struct cli_args *args, str
 	return 0;
 }
 
-/* One of our own is private: what a container prints is its owner's business. */
+/* A directory that crisp makes has mode 0700 (mkdtemp): other users must not read the container's output. */
 static int make_log_dir(struct cli_run_config *out, const struct cli_args *args, struct arena *a, struct err *e)
 {
 	const char *given = cli_args_value(args, "log-dir"), *tmp = getenv("TMPDIR");
@@ -167,7 +166,8 @@ Runtime__V1__PodSandboxConfig *cli_run_config_pod(const struct cli_run_config *c
 	pod->metadata = NEW(a, Runtime__V1__PodSandboxMetadata, runtime__v1__pod_sandbox_metadata__init);
 	pod->metadata->name = (char *)cfg->name;
 	pod->metadata->namespace_ = (char *)"default";
-	/* One name is one pod: a retry of the same run joins it, another run under this name is told so. */
+	/* The uid makes a retry of the same RunPodSandbox join the first. With --log-dir the uid is the name: a second
+	 * run with the same --name gets an error instead of a second pod. */
 	pod->metadata->uid = cfg->log_dir_ours ? arena_printf(a, "%s-%s", cfg->name, unique) : (char *)cfg->name;
 	pod->hostname = cfg->host_network ? (char *)"" : arena_strndup(a, cfg->name, 63);
 	pod->log_directory = (char *)cfg->log_dir;
@@ -195,7 +195,7 @@ static Runtime__V1__KeyValue **env_list(const struct strings *env, struct arena 
 
 static Runtime__V1__LinuxContainerConfig *confinement(const struct cli_run_config *cfg, struct arena *a)
 {
-	/* kubernetes, pkg/securitycontext: what a container sees of /proc when its spec says procMount: Default. */
+	/* kubernetes, pkg/securitycontext: the masked and read-only paths of procMount: Default. */
 	static const char *const masked[] = {
 		"/proc/asound",
 		"/proc/acpi",

@@ -1,4 +1,4 @@
-/* run_config.h - what `crisp run` asks for: its options as CRI's configs of a pod and a container. */
+/* run_config.h - the options of `crisp run`, and the CRI configs of a pod and a container that they make. */
 #ifndef HANDLERS_CLI_RUN_CONFIG_H
 #define HANDLERS_CLI_RUN_CONFIG_H
 
@@ -13,23 +13,23 @@ struct cli_run_config {
 	const char *image, *creds, *name, *runtime;
 	enum cli_run_pull pull;
 	bool host_network, verbose, keep;
-	const char *log_dir; /* there, absolute */
-	bool log_dir_ours;   /* made by us, and removed with what is in it */
+	const char *log_dir; /* exists; absolute */
+	bool log_dir_ours;   /* crisp made it, and removes it with the files in it */
 	struct strings env;  /* K=V */
 	struct strings command;
 };
 
 extern const struct cli_option cli_run_options[];
 
-/* Makes the log directory. INVALID_ARGUMENT: an option's value; INTERNAL: the directory. Strings live in the arena or
- * in argv. */
-int cli_run_config_read(struct cli_run_config *out, const struct cli_args *args, struct arena *a, struct err *e);
+/* Reads the options and makes the log directory. INVALID_ARGUMENT: the value of an option; INTERNAL: the directory
+ * cannot be made. Strings live in the arena or in argv. */
+int cli_run_config_read(struct cli_run_config *out, const struct cli_args *args, struct arena *arena, struct err *e);
 
-/* Removes a log directory that is ours. */
-void cli_run_config_free(const struct cli_run_config *cfg);
+/* Removes the log directory if crisp made it. */
+void cli_run_config_free(const struct cli_run_config *config);
 
-Runtime__V1__PodSandboxConfig *cli_run_config_pod(const struct cli_run_config *cfg, struct arena *a);
-Runtime__V1__ContainerConfig *cli_run_config_container(const struct cli_run_config *cfg, const char *image_ref,
-						       struct arena *a);
+Runtime__V1__PodSandboxConfig *cli_run_config_pod(const struct cli_run_config *config, struct arena *arena);
+Runtime__V1__ContainerConfig *cli_run_config_container(const struct cli_run_config *config, const char *image_ref,
+						       struct arena *arena);
 
 #endif

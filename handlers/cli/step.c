@@ -1,4 +1,4 @@
-/* step.c - runp, create, start, stop, stopp, rmp: single CRI calls, with the same JSON files as crictl. */
+/* step.c - the commands runp, create, start, stop, stopp and rmp: one CRI call each, with crictl's JSON files. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +13,7 @@
 enum { FILE_MAX_BYTES = 8 << 20, STOP_GRACE_S = 10 };
 
 /* path "-" is stdin. The message lives in c->arena. */
-static void *load(struct cli *c, const ProtobufCMessageDescriptor *d, const char *path, struct err *e)
+static void *load_message(struct cli *c, const ProtobufCMessageDescriptor *d, const char *path, struct err *e)
 {
 	auto_file FILE *f = strcmp(path, "-") == 0 ? fdopen(dup(STDIN_FILENO), "r") : fopen(path, "re");
 	auto_json json_t *j = NULL;
@@ -48,7 +48,7 @@ static int runp(struct cli *c, const struct cli_args *args)
 	const char *handler = cli_args_value(args, "runtime"), *path = args->operands.at[0];
 	struct err e;
 
-	request.config = load(c, &runtime__v1__pod_sandbox_config__descriptor, path, &e);
+	request.config = load_message(c, &runtime__v1__pod_sandbox_config__descriptor, path, &e);
 	if (!request.config)
 		return cli_fail(c, &e, "runp %s", path);
 	if (handler)
@@ -61,25 +61,25 @@ static int runp(struct cli *c, const struct cli_args *args)
 }
 
 static const struct cli_option runp_options[] = {
-	{ "runtime", 'r', "HANDLER", "which runtime of crisp-config(5) runs the pod's containers" },
+	{ "runtime", 'r', "HANDLER", "the runtime handler of crisp-config(5) for the pod's containers" },
 	{ 0 },
 };
 
 const struct cli_command cli_runp = {
 	.name = "runp",
 	.operands = "POD.json",
-	.summary = "make a pod",
+	.summary = "run a pod sandbox",
 	.options = runp_options,
 	.least = 1,
 	.most = 1,
 	.run = runp,
-	.more = "The file is a PodSandboxConfig as crictl takes it; - is standard input. Prints\n"
+	.more = "The file is a PodSandboxConfig in crictl's form; - is standard input. Prints\n"
 		"the pod's id.\n\n"
 		"Example:\n"
 		"  crisp runp pod.json\n",
 };
 
-static int create(struct cli *c, const struct cli_args *args)
+static int step_create(struct cli *c, const struct cli_args *args)
 {
 	Runtime__V1__CreateContainerRequest request = RUNTIME__V1__CREATE_CONTAINER_REQUEST__INIT;
 	Runtime__V1__CreateContainerResponse *answer;
@@ -90,10 +90,11 @@ static int create(struct cli *c, const struct cli_args *args)
 	if (!pod)
 		return cli_fail(c, &e, "create in %s", args->operands.at[0]);
 	request.pod_sandbox_id = pod->id;
-	request.config = load(c, &runtime__v1__container_config__descriptor, args->operands.at[1], &e);
+	request.config = load_message(c, &runtime__v1__container_config__descriptor, args->operands.at[1], &e);
 	if (!request.config)
 		return cli_fail(c, &e, "create %s", args->operands.at[1]);
-	request.sandbox_config = load(c, &runtime__v1__pod_sandbox_config__descriptor, args->operands.at[2], &e);
+	request.sandbox_config =
+		load_message(c, &runtime__v1__pod_sandbox_config__descriptor, args->operands.at[2], &e);
 	if (!request.sandbox_config)
 		return cli_fail(c, &e, "create %s", args->operands.at[2]);
 	answer = cli_call(c, "CreateContainer", &request, &e);
@@ -106,21 +107,21 @@ static int create(struct cli *c, const struct cli_args *args)
 const struct cli_command cli_create = {
 	.name = "create",
 	.operands = "POD CONTAINER.json POD.json",
-	.summary = "make a container in a pod",
+	.summary = "create a container in a pod",
 	.least = 3,
 	.most = 3,
-	.run = create,
+	.run = step_create,
 	.more = "The files are a ContainerConfig and the PodSandboxConfig that the pod was made\n"
 		"from. Prints the container's id.\n\n"
 		"Example:\n"
 		"  crisp create web ctr.json pod.json\n",
 };
 
-/* ---- calls that need an id only ---- */
+/* ---- calls whose request is an id ---- */
 
 typedef int step(struct cli *c, const struct cli_args *args, const char *word, struct err *e);
 
-static int each(struct cli *c, const struct cli_args *args, const char *name, step *one)
+static int step_each(struct cli *c, const struct cli_args *args, const char *name, step *one)
 {
 	int rc = 0;
 	struct err e;
@@ -146,9 +147,9 @@ static int start_one(struct cli *c, const struct cli_args *args, const char *wor
 	return cli_call(c, "StartContainer", &request, e) ? 0 : -1;
 }
 
-static int start(struct cli *c, const struct cli_args *args)
+static int step_start(struct cli *c, const struct cli_args *args)
 {
-	return each(c, args, "start", start_one);
+	return step_each(c, args, "start", start_one);
 }
 
 const struct cli_command cli_start = {
@@ -157,7 +158,7 @@ const struct cli_command cli_start = {
 	.summary = "start containers that were created",
 	.least = 1,
 	.most = -1,
-	.run = start,
+	.run = step_start,
 	.more = "Example:\n"
 		"  crisp start 3fa85f6457c7\n",
 };
@@ -179,9 +180,9 @@ static int stop_one(struct cli *c, const struct cli_args *args, const char *word
 	return cli_call(c, "StopContainer", &request, e) ? 0 : -1;
 }
 
-static int stop(struct cli *c, const struct cli_args *args)
+static int step_stop(struct cli *c, const struct cli_args *args)
 {
-	return each(c, args, "stop", stop_one);
+	return step_each(c, args, "stop", stop_one);
 }
 
 static const struct cli_option stop_options[] = {
@@ -191,7 +192,7 @@ static const struct cli_option stop_options[] = {
 
 const struct cli_command cli_stop = {
 	.name = "stop", .operands = "CONTAINER...", .summary = "stop containers", .options = stop_options,
-	.least = 1, .most = -1, .run = stop,
+	.least = 1, .most = -1, .run = step_stop,
 	.more = "Examples:\n"
 		"  crisp stop web\n"
 		"  crisp stop --grace 0 web\n",
@@ -211,7 +212,7 @@ static int stopp_one(struct cli *c, const struct cli_args *args, const char *wor
 
 static int stopp(struct cli *c, const struct cli_args *args)
 {
-	return each(c, args, "stopp", stopp_one);
+	return step_each(c, args, "stopp", stopp_one);
 }
 
 const struct cli_command cli_stopp = {
@@ -239,7 +240,7 @@ static int rmp_one(struct cli *c, const struct cli_args *args, const char *word,
 
 static int rmp(struct cli *c, const struct cli_args *args)
 {
-	return each(c, args, "rmp", rmp_one);
+	return step_each(c, args, "rmp", rmp_one);
 }
 
 const struct cli_command cli_rmp = {
@@ -249,7 +250,7 @@ const struct cli_command cli_rmp = {
 	.least = 1,
 	.most = -1,
 	.run = rmp,
-	.more = "Pods that are ready are stopped first. Logs stay.\n\n"
+	.more = "A ready pod is stopped first. Logs stay.\n\n"
 		"Example:\n"
 		"  crisp rmp web\n",
 };

@@ -24,7 +24,8 @@ struct cli_table {
 	struct link rows; /* of struct row.link; the first is the headings */
 };
 
-/* Columns on a terminal: code points, which is right for all that ids and names are made of. */
+/* Width on a terminal, counted in code points: right for ids and names, which have no wide and no combining characters.
+ */
 static size_t text_width(const char *s)
 {
 	size_t n = 0;
@@ -34,7 +35,7 @@ static size_t text_width(const char *s)
 	return n;
 }
 
-static const char *printable(struct arena *a, const char *s)
+static const char *cell_text(struct arena *a, const char *s)
 {
 	char *copy = arena_strdup(a, s);
 
@@ -55,7 +56,7 @@ static struct row *add_row(struct cli_table *t)
 static void add_cell(struct cli_table *t, struct row *r, size_t column, const char *text)
 {
 	assert(column < COLUMNS_MAX);
-	r->cells[column] = printable(t->arena, *text ? text : "-");
+	r->cells[column] = cell_text(t->arena, *text ? text : "-");
 	if (text_width(r->cells[column]) > t->width[column])
 		t->width[column] = text_width(r->cells[column]);
 }

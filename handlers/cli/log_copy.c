@@ -1,11 +1,11 @@
-/* log.c - see log.h.
+/* log_copy.c - see log_copy.h.
  *
- *   FOLLOW --cli_log_finish()--> DRAIN --end of the file, all handed on--> DONE
+ *   FOLLOW --cli_log_copy_finish()--> DRAIN --end of the file, all written--> DONE
  *
- * Waits on: inotify of the directory (FOLLOW), our stdout or stderr while it is full (FOLLOW, DRAIN), the next turn.
- * The daemon may cut back what it wrote last and write the same bytes again (its log protocol after a crash): the place
- * where we are in the file stays right, because its lines keep their length. */
-#include "handlers/cli/log.h"
+ * Waits on: inotify of the directory (FOLLOW), stdout or stderr while it is full (FOLLOW, DRAIN), the next turn.
+ * After a crash the daemon may cut off the end of the log and write the same lines again (log_stage.h). The read
+ * position stays right, because the lines keep their length. */
+#include "handlers/cli/log_copy.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -32,67 +32,67 @@ static const struct sm_state states[] = {
 	[DONE]   = { "DONE",   0 },
 };
 
-struct cli_log {
+struct cli_log_copy {
 	struct sm sm;
-	struct cli_log_events events;
+	struct cli_log_copy_events events;
 	char *path, *dir;
-	int fd;               /* of the log, -1: not there yet */
+	int fd;               /* of the log; -1: the file does not exist yet */
 	int inotify;
 	struct fd_watch watch, out_watch;
 	struct timer timer;   /* the next turn */
-	struct buf in;        /* read, not yet whole lines */
+	struct buf in;        /* bytes read; the last line may be incomplete */
 	struct buf out;       /* to be written to out_fd */
 	int out_fd;
 	bool full;            /* out_fd has no room: out_watch waits for it */
 	bool grew, deaf, told;
 	size_t strange;       /* lines that are not in the format */
-	struct err err;       /* of reading; OK: none */
+	struct err err;       /* a failure to open or read; OK: none */
 	void (*done)(void *arg, const struct err *e);
 };
 
-static void pump(struct cli_log *l);
+static void log_copy_pump(struct cli_log_copy *l);
 
-static void on_turn(struct timer *t)
+static void on_log_copy_turn(struct timer *t)
 {
-	pump(container_of(t, struct cli_log, timer));
+	log_copy_pump(container_of(t, struct cli_log_copy, timer));
 }
 
-static void on_writable(struct fd_watch *w, int events)
+static void on_log_copy_writable(struct fd_watch *w, int events)
 {
-	struct cli_log *l = container_of(w, struct cli_log, out_watch);
+	struct cli_log_copy *l = container_of(w, struct cli_log_copy, out_watch);
 
 	(void)events;
 	fd_watch_clear(w);
 	l->full = false;
-	pump(l);
+	log_copy_pump(l);
 }
 
-/* ---- handing on ---- */
+/* ---- writing ---- */
 
-/* Pipes and terminals are blocking ones that we share with others, so their flags stay as they are: a page goes without
- * waiting when poll(2) says that there is room. Files take all. */
-static bool has_room(int fd)
+/* Pipes and terminals are blocking and shared with other processes, so O_NONBLOCK must not be set on them. When poll(2)
+ * reports room, a pipe takes a page (PIPE_BYTES) without blocking. Files take any amount. */
+static bool fd_has_room(int fd)
 {
 	struct pollfd p = { fd, POLLOUT, 0 };
 
 	return poll(&p, 1, 0) > 0;
 }
 
-static ssize_t write_some(struct cli_log *l)
+static ssize_t write_some(struct cli_log_copy *l)
 {
 	struct stat st;
 	size_t n = l->out.len;
 	bool file = fstat(l->out_fd, &st) == 0 && S_ISREG(st.st_mode);
 
-	if (!file && !has_room(l->out_fd)) {
+	if (!file && !fd_has_room(l->out_fd)) {
 		errno = EAGAIN;
 		return -1;
 	}
 	return write(l->out_fd, l->out.at, file || n < PIPE_BYTES ? n : PIPE_BYTES);
 }
 
-/* false: there is no room, and we are called again when there is. */
-static bool flush(struct cli_log *l)
+/* false: no room; on_log_copy_writable() goes on when there is. */
+static bool log_copy_flush(struct cli_log_copy *l)
 {
 	while (l->out.len && !l->deaf) {
 		ssize_t n = write_some(l);
@@ -100,7 +100,7 @@ static bool flush(struct cli_log *l)
 		if (n >= 0) {
 			buf_consume(&l->out, (size_t)n);
 		} else if (errno == EAGAIN) {
-			fd_watch_set(&l->out_watch, l->out_fd, FD_WRITE, on_writable);
+			fd_watch_set(&l->out_watch, l->out_fd, FD_WRITE, on_log_copy_writable);
 			l->full = true;
 			return false;
 		} else if (errno != EINTR) {
@@ -112,8 +112,9 @@ static bool flush(struct cli_log *l)
 	return true;
 }
 
-/* One line of l->in into l->out. false: there is no whole line, or one of the other stream must wait. */
-static bool take_line(struct cli_log *l)
+/* Moves one line from l->in to l->out. false: no whole line, or a line for the other stream while l->out is not empty.
+ */
+static bool take_line(struct cli_log_copy *l)
 {
 	const char *text = (const char *)l->in.at, *end = l->in.len ? memchr(text, '\n', l->in.len) : NULL;
 	struct cli_log_line line;
@@ -136,13 +137,13 @@ static bool take_line(struct cli_log *l)
 	return true;
 }
 
-/* All whole lines that were read are handed on. false: no room. */
-static bool hand_on(struct cli_log *l)
+/* Writes all whole lines that were read. false: no room. */
+static bool log_copy_write_lines(struct cli_log_copy *l)
 {
 	do {
 		while (take_line(l))
 			;
-		if (!flush(l))
+		if (!log_copy_flush(l))
 			return false;
 	} while (l->in.len && memchr(l->in.at, '\n', l->in.len));
 	return true;
@@ -150,8 +151,8 @@ static bool hand_on(struct cli_log *l)
 
 /* ---- reading ---- */
 
-/* Opens the file at the path when it is another than the one we have. */
-static bool open_next(struct cli_log *l)
+/* Opens the file at the path if it is not the file that is already open. */
+static bool open_next(struct cli_log_copy *l)
 {
 	auto_fd int fd = open(l->path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	struct stat now, old;
@@ -165,7 +166,7 @@ static bool open_next(struct cli_log *l)
 		return false;
 	if (l->fd >= 0)
 		close(l->fd);
-	if (l->in.len) { /* the old file ends in the middle of a line */
+	if (l->in.len) { /* the old file ended in the middle of a line */
 		l->strange++;
 		buf_consume(&l->in, l->in.len);
 	}
@@ -173,8 +174,8 @@ static bool open_next(struct cli_log *l)
 	return true;
 }
 
-/* false: all that was written so far is read. */
-static bool read_more(struct cli_log *l)
+/* false: the end of the newest file was reached, or an error. */
+static bool read_more(struct cli_log_copy *l)
 {
 	ssize_t n = l->fd >= 0 ? buf_read(&l->in, l->fd, READ_BYTES) : 0;
 
@@ -187,7 +188,7 @@ static bool read_more(struct cli_log *l)
 	return n == 0 && open_next(l);
 }
 
-static void finish(struct cli_log *l)
+static void log_copy_end(struct cli_log_copy *l)
 {
 	sm_move(&l->sm, DONE);
 	if (l->strange)
@@ -196,16 +197,16 @@ static void finish(struct cli_log *l)
 	l->done(l->events.arg, l->err.code == ERR_OK ? NULL : &l->err);
 }
 
-static void pump(struct cli_log *l)
+static void log_copy_pump(struct cli_log_copy *l)
 {
 	bool more = true, room = true;
 
 	for (int i = 0; more && room && i < TURNS; i++) {
-		room = hand_on(l);
+		room = log_copy_write_lines(l);
 		more = room && read_more(l);
 	}
 	if (more && room)
-		timer_set(&l->timer, 0, on_turn);
+		timer_set(&l->timer, 0, on_log_copy_turn);
 	if (l->deaf && !l->told) {
 		l->told = true;
 		l->events.deaf(l->events.arg);
@@ -215,27 +216,27 @@ static void pump(struct cli_log *l)
 		l->events.grew(l->events.arg);
 	}
 	if (l->sm.now == DRAIN && room && !more)
-		finish(l);
+		log_copy_end(l);
 }
 
-static void on_inotify(struct fd_watch *w, int events)
+static void on_log_copy_inotify(struct fd_watch *w, int events)
 {
-	struct cli_log *l = container_of(w, struct cli_log, watch);
+	struct cli_log_copy *l = container_of(w, struct cli_log_copy, watch);
 	char ignored[4096] __attribute__((aligned(8)));
 
 	(void)events;
 	while (read(l->inotify, ignored, sizeof(ignored)) > 0)
 		;
 	if (!timer_is_set(&l->timer) && !l->full)
-		pump(l);
+		log_copy_pump(l);
 }
 
-struct cli_log *cli_log_start(const char *path, const struct cli_log_events *events, struct err *e)
+struct cli_log_copy *cli_log_copy_start(const char *path, const struct cli_log_copy_events *events, struct err *e)
 {
-	struct cli_log *l = new_zero(struct cli_log);
+	struct cli_log_copy *l = new_zero(struct cli_log_copy);
 	char *slash;
 
-	l->sm = (struct sm){ states, "cli_log", "", FOLLOW };
+	l->sm = (struct sm){ states, "cli_log_copy", "", FOLLOW };
 	l->events = *events;
 	l->path = own_must(strdup(path));
 	l->dir = own_must(strdup(path));
@@ -247,24 +248,24 @@ struct cli_log *cli_log_start(const char *path, const struct cli_log_events *eve
 	if (l->inotify < 0 ||
 	    inotify_add_watch(l->inotify, slash ? l->dir : ".", IN_MODIFY | IN_CREATE | IN_MOVED_TO) < 0) {
 		err_os(e, ERR_INTERNAL, "watch the directory of %s", path);
-		cli_log_free(l);
+		cli_log_copy_free(l);
 		return NULL;
 	}
-	fd_watch_set(&l->watch, l->inotify, FD_READ, on_inotify);
-	timer_set(&l->timer, 0, on_turn);
+	fd_watch_set(&l->watch, l->inotify, FD_READ, on_log_copy_inotify);
+	timer_set(&l->timer, 0, on_log_copy_turn);
 	return l;
 }
 
-void cli_log_finish(struct cli_log *l, void (*done)(void *arg, const struct err *e))
+void cli_log_copy_finish(struct cli_log_copy *l, void (*done)(void *arg, const struct err *e))
 {
 	sm_move(&l->sm, DRAIN);
 	l->done = done;
 	fd_watch_clear(&l->watch);
 	if (!l->full)
-		timer_set(&l->timer, 0, on_turn);
+		timer_set(&l->timer, 0, on_log_copy_turn);
 }
 
-void cli_log_free(struct cli_log *l)
+void cli_log_copy_free(struct cli_log_copy *l)
 {
 	fd_watch_clear(&l->watch);
 	fd_watch_clear(&l->out_watch);

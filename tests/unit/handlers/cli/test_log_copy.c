@@ -1,5 +1,5 @@
-/* test_log.c - a container's log, from its file to our stdout and stderr. */
-#include "handlers/cli/log.h"
+/* test_log_copy.c - a container's log, from its file to our stdout and stderr. */
+#include "handlers/cli/log_copy.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,6 +13,7 @@
 #include "reactor/buf.h"
 #include "reactor/loop.h"
 #include "reactor/own.h"
+#include "tests/missing.h"
 #include "tests/tap.h"
 
 enum { TURNS = 100000 };
@@ -20,7 +21,7 @@ enum { TURNS = 100000 };
 /* fd 1 and 2 are pipes during a story; TAP goes where stdout was. */
 static int out[2], err_[2], real_out, real_err;
 static char dir[] = "/tmp/test_cli_log.XXXXXX", path[64], old[64];
-static struct cli_log *l;
+static struct cli_log_copy *l;
 static int grew, deaf, done;
 static enum err_code done_code;
 
@@ -35,7 +36,7 @@ static void on_done(void *arg, const struct err *e)
 
 static void begin(void)
 {
-	struct cli_log_events events = { on_grew, on_deaf, NULL };
+	struct cli_log_copy_events events = { on_grew, on_deaf, NULL };
 	struct err e;
 
 	grew = deaf = done = 0;
@@ -50,14 +51,14 @@ static void begin(void)
 	dup2(err_[1], 2);
 	close(out[1]);
 	close(err_[1]);
-	l = cli_log_start(path, &events, &e);
+	l = cli_log_copy_start(path, &events, &e);
 	if (!l)
 		abort();
 }
 
 static void end(void)
 {
-	cli_log_free(l);
+	cli_log_copy_free(l);
 	dup2(real_out, 1);
 	dup2(real_err, 2);
 	close(out[0]);
@@ -91,7 +92,7 @@ static const char *got(int fd)
 
 static void finish(void)
 {
-	cli_log_finish(l, on_done);
+	cli_log_copy_finish(l, on_done);
 	for (int i = 0; !done && i < TURNS; i++)
 		loop_turn();
 }
@@ -169,7 +170,7 @@ static void a_slow_reader(void)
 	for (int i = 0; i < 64; i++)
 		add(line);
 	turns(100);
-	cli_log_finish(l, on_done);
+	cli_log_copy_finish(l, on_done);
 	turns(100);
 	CHECK_IN_STORY(waits, done == 0);
 	for (int i = 0; !done && i < TURNS; i++) {
@@ -216,10 +217,10 @@ static void strange_lines_are_told(void)
 
 static void no_such_directory(void)
 {
-	struct cli_log_events events = { on_grew, on_deaf, NULL };
+	struct cli_log_copy_events events = { on_grew, on_deaf, NULL };
 	struct err e;
 
-	ok(cli_log_start("/nonexistent/x.log", &events, &e) == NULL);
+	ok(cli_log_copy_start(missing("below/x.log"), &events, &e) == NULL);
 	ok(e.code == ERR_INTERNAL);
 }
 
