@@ -184,11 +184,6 @@ int ref_parse(struct ref *r, const char *text, struct arena *a, struct err *e)
 	return ref_check(r, text, e);
 }
 
-char *ref_name(const struct ref *r, struct arena *a)
-{
-	return arena_printf(a, "%s/%s", r->domain, r->repository);
-}
-
 char *ref_tagged(const struct ref *r, struct arena *a)
 {
 	return *r->tag ? arena_printf(a, "%s/%s:%s", r->domain, r->repository, r->tag) : NULL;

@@ -19,7 +19,6 @@ struct ref {
 /* INVALID_ARGUMENT with the text and the reason. Strings live in the arena. */
 int ref_parse(struct ref *ref, const char *text, struct arena *arena, struct err *e);
 
-char *ref_name(const struct ref *ref, struct arena *arena);   /* domain/repository */
 char *ref_tagged(const struct ref *ref, struct arena *arena); /* domain/repository:tag, NULL without a tag */
 char *ref_digested(const struct ref *ref, const char *digest, struct arena *arena); /* domain/repository@digest */
 

@@ -292,18 +292,6 @@ void snapshot_each_layers(void (*fn)(void *arg, const struct strings *layers), v
 		fn(arg, &((struct snapshot *)m->value)->layers);
 }
 
-bool snapshot_uses_layer(const char *layer)
-{
-	for (struct map_slot *m = map_next(&snapshots, NULL); m; m = map_next(&snapshots, m)) {
-		struct snapshot *s = m->value;
-
-		for (size_t i = 0; i < s->layers.n; i++)
-			if (strcmp(s->layers.at[i], layer) == 0)
-				return true;
-	}
-	return false;
-}
-
 static void on_measured(void *arg, const struct err *e, uint64_t bytes, uint64_t inodes)
 {
 	struct snapshot *s = arg;

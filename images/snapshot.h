@@ -53,7 +53,6 @@ const char *const *snapshot_layers(const char *id, struct arena *arena);
 int snapshot_replace(const char *id, const char *fs, struct err *e);
 
 void snapshot_each(void (*fn)(void *arg, const char *id), void *arg);
-bool snapshot_uses_layer(const char *layer); /* some snapshot uses this layer directory */
 void snapshot_each_layers(void (*fn)(void *arg, const struct strings *layers), void *arg);
 
 /* Bytes and inodes of the writable part as a child measured them last, and when (CLOCK_REALTIME); 0: not measured yet.

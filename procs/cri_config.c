@@ -1,7 +1,7 @@
 /* cri_config.c - see cri_config.h: one table per struct, members in the order of the struct. */
 #include "procs/cri_config.h"
 
-const struct field id_mapping_fields[] = {
+static const struct field id_mapping_fields[] = {
 	F_U32(struct id_mapping, host_id), F_U32(struct id_mapping, container_id), F_U32(struct id_mapping, length),
 	F_END,
 };
@@ -74,7 +74,7 @@ const struct field sandbox_config_fields[] = {
 	F_STRUCT(struct sandbox_config, resources, resources_fields), F_END,
 };
 
-const struct field mount_config_fields[] = {
+static const struct field mount_config_fields[] = {
 	F_STR(struct mount_config, container_path), F_STR(struct mount_config, host_path),
 	F_STR(struct mount_config, image), F_STR(struct mount_config, image_sub_path),
 	F_BOOL(struct mount_config, readonly), F_BOOL(struct mount_config, selinux_relabel),

@@ -135,10 +135,8 @@ struct container_config {
 	int32_t stop_signal; /* CRI's Signal number, 0: none */
 };
 
-extern const struct field id_mapping_fields[];
 extern const struct field resources_fields[];
 extern const struct field security_fields[];
-extern const struct field mount_config_fields[];
 extern const struct field sandbox_config_fields[];
 extern const struct field container_config_fields[];
 

@@ -61,7 +61,6 @@ json_t *spec_id_mappings(const struct id_mappings *m);
  * reference. */
 int spec_profile_load(const char *path, uint64_t caps, const struct spec_host *host, json_t **out, struct err *e);
 const char *spec_native_arch(void);	   /* "SCMP_ARCH_X86_64" */
-extern const char *const spec_cap_names[]; /* "CAP_CHOWN" … by number */
 int spec_cap_number(const char *name);	   /* with or without CAP_, any case; -1: unknown */
 enum { CAPS = 41 };
 #define CAP(n) (UINT64_C(1) << (n))
