@@ -1,7 +1,7 @@
-# lanes.sh - lanes one after the other, each with a time limit of its own, and a table at the end. Sourced by scripts/test and
-# scripts/full.
+# lanes.sh - runs lanes one after the other, each with its own time limit, and prints a table at the end. Sourced by scripts/test
+# and scripts/full.
 #
-# LANES="NAME...": those whose name begins so, others are left out.
+# LANES="WORD...": only the lanes whose name begins with one of these words.
 
 lanes=() failed=0
 
@@ -23,7 +23,7 @@ lane() {
 	lanes+=("$(printf '%-8s %-40s %5d s of %d' $word "$name" $((SECONDS - begun)) "$limit")")
 }
 
-# lanes_end: the table; fails when a lane did.
+# lanes_end: prints the table; fails when a lane has failed.
 lanes_end() {
 	echo
 	printf '%s\n' "${lanes[@]}"

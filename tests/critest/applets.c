@@ -1,5 +1,5 @@
-/* applets.c - `ipcs -m`, `pgrep NAME` and the set-uid probe `nnp`, chosen by argv[0]: what critest's images need and
- * Debian's busybox-static has not. */
+/* applets.c - `ipcs -m`, `pgrep NAME` and the set-uid probe `nnp`, chosen by argv[0]: programs that
+ * critest's images need and Debian's busybox-static lacks. */
 #include <ctype.h>
 #include <dirent.h>
 #include <stdio.h>

@@ -1,8 +1,7 @@
-/* web.c - the web servers that critest's images hold: answers every request with a page, as a master and a worker
- * process.
+/* web.c - the web servers in critest's images: a master and a worker process, which answers every request with a page.
  *
- * WEB_PORT (80) and WEB_ROLE (nginx, else httpd) choose what it looks like: specs read the process title, the pid file
- * and the log line of the real servers. */
+ * WEB_PORT (80) and WEB_ROLE (nginx, else httpd) choose which server it imitates: specs read the process title, the pid
+ * file and the log line of the real servers. */
 #include <arpa/inet.h>
 #include <signal.h>
 #include <stdio.h>
@@ -24,7 +23,7 @@ static void end(int sig)
 	_exit(0);
 }
 
-/* Writes over argv and environ, which lie in one piece. */
+/* Overwrites argv and environ, which are contiguous in memory. */
 static void set_title(char **argv, const char *title)
 {
 	char *stop = argv[0];

@@ -1,5 +1,5 @@
-/* fuzz_checkpoint_dump.c - any bytes as one of the small files of a checkpoint archive, the others being right; the
- * first byte says which. */
+/* fuzz_checkpoint_dump.c - any bytes as one of the small files of a checkpoint archive; the other files are valid.
+ * The first byte selects the file. */
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>

@@ -1,4 +1,4 @@
-/* fuzz_cli_json.c - JSON files that users write: what is read is written and read again to the same. */
+/* fuzz_cli_json.c - JSON files of users: an accepted file is written and read again, with the same result. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
-/* fuzz_cni.c - what administrators and plugins write: conflists, results, error objects, quantities.
- * A list that is taken must survive its own normal form, since records hold that; and the stdin made of it must be
- * JSON. */
+/* fuzz_cni.c - texts of administrators and plugins: conflists, results, error objects, quantities.
+ * The normal form of an accepted list must be accepted too, since records hold it. The plugin's stdin that is made of
+ * the list must be JSON. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-/* fuzz_config.c - any text as the configuration file: an error with a line or a whole configuration, never a crash. */
+/* fuzz_config.c - any text as the configuration file: the result is an error with a line, or a configuration. */
 #include <stdint.h>
 
 #include "handlers/config.h"

@@ -1,4 +1,5 @@
-/* fuzz_convert.c - any bytes as the two big requests of CRI: decoded, made plain, to JSON and back, always the same. */
+/* fuzz_convert.c - any bytes as CRI's two largest requests: decoded, converted to plain structs, to JSON and
+ * back; the result must be the same. */
 #include <assert.h>
 #include <stdint.h>
 #include <stdlib.h>

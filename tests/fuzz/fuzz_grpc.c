@@ -1,4 +1,4 @@
-/* fuzz_grpc.c - whatever a peer writes to the server's socket. The first byte says how: bit 0 sends a preface and an
+/* fuzz_grpc.c - any bytes from a peer of the server's socket. Bits of the first byte: bit 0 sends a preface and an
  * empty SETTINGS frame before the rest, bit 1 drains the server in the middle, bit 2 hangs up without reading. */
 #include <stdint.h>
 #include <stdio.h>
@@ -117,6 +117,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		loop_turn();
 	grpc_server_free(server);
 	if (open_calls || held)
-		abort(); /* every call ends: answered, or told that it is gone */
+		abort(); /* every call must end, by an answer or by on_gone */
 	return 0;
 }

@@ -1,5 +1,5 @@
-/* fuzz_grpc_client.c - whatever a server answers to three calls, one of which is cancelled on the way. Each of the
- * others must end exactly once. */
+/* fuzz_grpc_client.c - any bytes as a server's answers to three calls. One call is cancelled meanwhile; each of
+ * the others must end exactly once. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
-/* fuzz_keeper.c - both directions of the keeper's protocol, as messages whose head is right and whose body is anything.
+/* fuzz_keeper.c - both directions of the keeper's protocol: messages with a valid head and any body.
  *
- * Input: messages of { type, fds, length low, length high, body }, cut off at the end. Each is read as a spawn and as a
- * namespace request, as the keeper would (nothing is started), and sent to a crispd that is in all states by turns. */
+ * Input: messages of { type, fds, length low, length high, body }, cut off at the end. Each is decoded as a
+ * spawn and as a namespace request, as by the keeper (nothing is started), and sent to a crispd in changing states. */
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -79,7 +79,7 @@ static void drain_peer(void)
 		;
 }
 
-/* What crispd has open when the messages come: tags are small numbers, so that some of them fit. */
+/* Requests that crispd has open when the messages arrive. Tags are small numbers, so that some messages match. */
 static void busy_crispd(void)
 {
 	static const char *const argv[] = { "/bin/true", NULL };

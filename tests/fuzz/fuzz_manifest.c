@@ -1,4 +1,4 @@
-/* fuzz_manifest.c - what a registry sends as index, manifest or config. */
+/* fuzz_manifest.c - any bytes as a registry's index, manifest or config. */
 #include "images/manifest.h"
 
 #include <stdint.h>

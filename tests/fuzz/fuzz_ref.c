@@ -1,4 +1,4 @@
-/* fuzz_ref.c - whatever a client sends as an image name. What parses must parse again to the same parts. */
+/* fuzz_ref.c - any bytes as an image name. The parts of an accepted name must parse to the same parts. */
 #include "images/ref.h"
 
 #include <stdint.h>

@@ -1,4 +1,4 @@
-/* fuzz_registry_auth.c - what a registry puts into WWW-Authenticate, Location and Retry-After. */
+/* fuzz_registry_auth.c - any bytes as a registry's headers WWW-Authenticate, Location and Retry-After. */
 #include "images/registry/auth.h"
 #include "images/registry/reply.h"
 #include "images/registry/url.h"

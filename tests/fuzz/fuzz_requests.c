@@ -1,5 +1,5 @@
-/* fuzz_requests.c - any bytes as the request of any RPC: the first byte chooses which. What is taken is packed again
- * and read once more, to the same bytes. */
+/* fuzz_requests.c - any bytes as the request of an RPC, which the first byte selects. An accepted request is
+ * packed, unpacked and packed again; both packed forms must be equal. */
 #include <assert.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -39,7 +39,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	one = pack(first, &n);
 	second = protobuf_c_message_unpack(type, NULL, n, one);
-	/* protobuf-c takes a field number 0 in an overlong varint and packs it short, which nobody takes. */
+	/* protobuf-c accepts field number 0 in an overlong varint, but packs it in the short form, which it refuses. */
 	if (second) {
 		two = pack(second, &again);
 		assert(n == again && memcmp(one, two, n) == 0);

@@ -1,4 +1,4 @@
-/* fuzz_seccomp.c - a seccomp profile on its way into a filter. */
+/* fuzz_seccomp.c - any bytes as a seccomp profile that is compiled to a filter. */
 #include "procs/seccomp/compile.h"
 
 #include <stdint.h>

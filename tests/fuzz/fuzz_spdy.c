@@ -1,5 +1,5 @@
-/* fuzz_spdy.c - whatever a peer sends on a SPDY connection, in two pieces cut where the first byte says, while its user
- * writes, ends, resets and takes by what it is told. */
+/* fuzz_spdy.c - any bytes from a SPDY peer, in two pieces; the first byte is the place of the cut. The user of the
+ * connection writes, ends, resets and reads as the callbacks require. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

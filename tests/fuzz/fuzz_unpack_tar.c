@@ -1,6 +1,6 @@
-/* fuzz_unpack_tar.c - any bytes as a layer: format by the first byte, then inflate, untar into a directory, report.
- * Links the files of images/unpack/ without unpack/main.c. Nothing may appear beside the directory, and the report
- * must read back. */
+/* fuzz_unpack_tar.c - any bytes as a layer: the first byte is the format; the rest is inflated and unpacked into a
+ * directory, and reported. Links the files of images/unpack/ except main.c. Nothing may appear outside of the
+ * directory, and the report must be readable. */
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -109,7 +109,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	return 0;
 }
 
-/* Makes the checksums of plain tars right again, or no mutation would get past the first header. */
+/* Corrects the checksums of plain tars: without this almost no mutation gets past the first header. */
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t n, size_t max, unsigned seed)
 {
 	n = LLVMFuzzerMutate(data, n, max);

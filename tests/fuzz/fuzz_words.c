@@ -1,5 +1,5 @@
-/* fuzz_words.c - what a client sends as sizes of its terminal: a run of JSON objects, in pieces as long as the first
- * byte says. What is kept for later stays bounded, and the pieces change nothing. */
+/* fuzz_words.c - any bytes as a client's terminal sizes: a sequence of JSON objects, in pieces whose length is the
+ * first byte. The buffered part must stay bounded, and the length of the pieces must not change the result. */
 #include <stdint.h>
 #include <stdlib.h>
 

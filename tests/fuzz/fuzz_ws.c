@@ -1,5 +1,5 @@
-/* fuzz_ws.c - whatever a WebSocket client sends, in pieces as long as the first byte says; what comes out must not
- * depend on it. */
+/* fuzz_ws.c - any bytes from a WebSocket client, in pieces whose length is the first byte. The result must not
+ * depend on the length of the pieces. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

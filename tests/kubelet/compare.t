@@ -1,4 +1,4 @@
-# compare.t - what the kubelet said in the other stories is the same under crisp and under containerd.
+# compare.t - compares the kubelet's pages that the other stories kept: under crisp they are the same as under containerd.
 
 . "$(dirname "$0")/../lib/tap.sh"
 here=$(dirname "$0")
@@ -23,8 +23,8 @@ done
 [ ! -e "$KEPT/crisp/cadvisor" ] || same 'series of cAdvisor' cadvisor "$here/series"
 [ ! -e "$KEPT/crisp/summary.json" ] || same 'figures of the summary' summary.json jq -S -f "$here/summary.jq"
 
-# By CRI there is no label "name". What the kubelet's cAdvisor alone has are constants there: its reader of the load of groups is
-# not on, and no runtime of CRI has its health. What CRI alone has is the writable layer, which cAdvisor leaves to the summary.
+# CRI has no label "name". Series that only cAdvisor has are constants: its reader of cgroup load is off, and no CRI runtime reports
+# health. Series that only CRI has are those of the writable layer, which cAdvisor leaves to the summary.
 families() { "$here/series" --families "$1" | sed 's/,name,/,/' | grep -vE "^container_($2) "; }
 constants='cpu_load_average_10s|cpu_load_d_average_10s|tasks_state|health_state'
 layer='fs_usage_bytes|fs_limit_bytes|fs_inodes_total|fs_inodes_free'
@@ -35,7 +35,7 @@ if both cri; then
 	is 'no family by CRI that containerd has is missing' \
 		"$(comm -13 <(families "$KEPT/crisp/cri" none | cut -d' ' -f1) <(families "$KEPT/containerd/cri" none | cut -d' ' -f1))" ''
 fi
-# containerd has the default interface among the others too, against api.proto, and 0 for what nothing limits.
+# containerd lists the default interface among the others too, against api.proto, and has 0 where there is no limit.
 cri_summary() {
 	jq -S -f "$here/summary.jq" "$1" | jq 'map(del(.interfaces) | .containers[].has -= ["swap.swapAvailableBytes", "memory.availableBytes"])'
 }

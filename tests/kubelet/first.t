@@ -1,4 +1,4 @@
-# first.t - one static pod comes up, has an address, a log and an exec, and goes. The short smoke.
+# first.t - the shortest story: one static pod starts, has an address, a log and an exec, and is removed.
 
 . "$(dirname "$0")/node.sh"
 

@@ -1,4 +1,4 @@
-# forty.story - forty static pods at once, on a node that has their image: how long until all of them run. See forty.
+# forty.story - starts forty static pods at once, on a node that has their image, and measures the time until all run. See forty.
 
 . "$(dirname "$0")/node.sh"
 

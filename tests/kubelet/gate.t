@@ -10,7 +10,7 @@ ok 'cpu of a container' until_ok 60 has container_cpu_usage_seconds_total limits
 ok 'files of a container' until_ok 60 has container_fs_usage_bytes limits main
 ok 'network of a pod' until_ok 60 has container_network_receive_bytes_total ports
 cp "$T/metrics" "$KEPT/cri"
-# A rate needs two looks, and the size of a writable layer is measured once somebody has asked.
+# A rate needs two samples, and the size of a writable layer is measured only after the first request.
 complete() {
 	curl -s --noproxy '*' -m 20 http://127.0.0.1:10255/stats/summary >"$T/summary.json"
 	jq -e '[.pods[].containers[] | select(.cpu.usageNanoCores != null and .rootfs.usedBytes != null)] | length == 4' "$T/summary.json" || { sleep 0.5; return 1; }

@@ -1,4 +1,4 @@
-# lifecycle.t - how containers begin, end and begin again: init containers, restart policies, hooks, grace, last words.
+# lifecycle.t - starts, ends and restarts of containers: init containers, restart policies, hooks, grace, termination messages.
 
 . "$(dirname "$0")/node.sh"
 
@@ -19,10 +19,10 @@ is 'init containers and a sidecar, in order' "$(log inits main)" 'one
 sidecar
 two'
 
-# Again and again.
+# Restarts.
 settled retries crashes absent
 is 'the third try succeeded' "$(pod retries '.status.containerStatuses[0].restartCount')" 2
-said_before() { [ "$(log crashes main previous=true)" = run ]; } # the one before goes in the moment that another ends
+said_before() { [ "$(log crashes main previous=true)" = run ]; } # the kubelet removes the container before when another ends
 ok 'what it said the time before' until_ok 10 said_before
 like 'a command that is not there' "$(pod absent '.status.containerStatuses[0].lastState.terminated | "\(.exitCode) \(.reason) \(.message)"')" \
 	'^128 StartError .*/no/such/program'

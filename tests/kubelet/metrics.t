@@ -1,4 +1,4 @@
-# metrics.t - what cAdvisor in the kubelet finds: series with the names of pods, containers and images, network too.
+# metrics.t - cAdvisor's series in the kubelet have the names of pods, containers and images; also those of the network.
 
 . "$(dirname "$0")/node.sh"
 
@@ -17,8 +17,8 @@ for pc in first/main talks/main talks/echoes talks/listens ports/web hostnet/web
 done
 like 'with the image' "$(series container_memory_working_set_bytes first main)" 'image="127.0.0.1:5000/busybox:1"'
 
-# Looks every 10 to 15 s are cAdvisor's: what there is to see is complete when it has not changed for longer.
-steady() { # COMMAND...: its output has been the same for 20 s
+# cAdvisor looks every 10 to 15 s: the page is complete when it has not changed for longer than that.
+steady() { # COMMAND...: waits until its output has been the same for 20 s
 	local now
 	now=$("$@")
 	[ "$now" = "$last" ] || { last=$now since=$SECONDS; }
@@ -35,7 +35,7 @@ is 'the summary has every pod, and the network of those that have their own' "$n
 is 'and cpu, memory and files of every container' \
 	"$(jq '[.pods[].containers[] | select(.cpu.usageCoreNanoSeconds and .memory.workingSetBytes and .rootfs.usedBytes and .logs)] | length' "$T/summary.json")" 11
 
-# The process by which cAdvisor found the pod's network ends: the series go on by the next one.
+# The process by which cAdvisor found the pod's network ends: the series go on with the next process.
 pid=$($CRICTL inspect "$(container_id first main)" | jq .info.pid)
 kill -9 "$pid"
 again() { [ "$(pod first '.status.containerStatuses[0] | "\(.restartCount) \(.ready)"')" = '1 true' ]; }

@@ -1,11 +1,11 @@
-# node.sh - a node for a story: the runtime that $RUNTIME names, and a kubelet on it. Sourced; runs inside tests/kubelet/run.
+# node.sh - a node for a story: the runtime $RUNTIME and a kubelet. Sourced; runs inside tests/kubelet/run.
 #
-# A manifest is manifests/NAME.yaml, its pod NAME; its annotation "until" is a jq filter over the pod that says what the story
-# waits for. What /pods says at that moment is kept for compare.t.
+# manifests/NAME.yaml is the manifest of the pod NAME. Its annotation "until" is a jq filter over the pod: the condition that the
+# story waits for. The pod's part of /pods at that moment is kept for compare.t.
 
 . "$(dirname "${BASH_SOURCE[0]}")/../lib/crisp.sh"
 HERE=$ROOT/tests/kubelet
-ROOT_GROUP=/crisp-test-$(basename "${WORK%/*}")-$RUNTIME-$(basename "$T") # by the name of the whole run, which looks for what is left
+ROOT_GROUP=/crisp-test-$(basename "${WORK%/*}")-$RUNTIME-$(basename "$T") # named after the whole run, which checks for leftovers
 CGROUP=$ROOT_GROUP
 if [ "$CGROUP_DRIVER" = systemd ]; then ROOT_GROUP=/$(echo "$CGROUP" | tr -dc 'a-zA-Z0-9') CGROUP=$ROOT_GROUP.slice; fi
 API=https://127.0.0.1:10250
@@ -28,9 +28,9 @@ node_start() {
 		printf 'runtime-endpoint: unix://%s\nimage-endpoint: unix://%s\ntimeout: 30\n' "$SOCKET" "$SOCKET" >"$T/crictl.yaml"
 		until_ok 20 $CRICTL version
 	fi
-	# The kubelet's root group must be there.
+	# The kubelet's root group must exist.
 	if [ "$CGROUP_DRIVER" = systemd ]; then
-		systemctl start "${CGROUP#/}" # and has every controller that the kubelet asks for
+		systemctl start "${CGROUP#/}" # with every controller that the kubelet needs
 		systemctl set-property --runtime "${CGROUP#/}" CPUWeight=100 "AllowedCPUs=$(cat /sys/fs/cgroup/cpuset.cpus.effective)"
 	fi
 	[ "$CGROUP_DRIVER" = systemd ] || for g in $(awk '$3 == "cgroup" || $3 == "cgroup2" { print $2 }' /proc/self/mounts); do mkdir -p "$g$CGROUP"; done
@@ -38,7 +38,7 @@ node_start() {
 	kubelet_start "$@" || exit 1
 }
 
-# kubelet_start [KEY: VALUE...]: fast where a node is slow: no rate limit for events or pulls, restarts after 4 s at most.
+# kubelet_start [KEY: VALUE...]: without the delays of a node: no rate limit for events and pulls, restarts after 4 s at most.
 kubelet_start() {
 	RUNTIME=unix://$SOCKET "$ROOT/scripts/kubelet" "$T/kubelet" "cgroupRoot: $ROOT_GROUP" "resolvConf: $T/resolv.conf" \
 		'registryPullQPS: 0' 'eventRecordQPS: 0' 'makeIPTablesUtilChains: false' 'syncFrequency: 1s' 'fileCheckFrequency: 2s' \
@@ -49,14 +49,14 @@ kubelet_start() {
 	until_ok 60 kubelet_settled
 	pods >/dev/null || { fail 'the kubelet answers' "$(tail -5 "$T/kubelet.log")"; return 1; }
 }
-kubelet_settled() { pods || ! kill -0 "$KUBELET"; } # or it has ended: its configuration does not please it
+kubelet_settled() { pods || ! kill -0 "$KUBELET"; } # or it has exited: it refuses its configuration
 kubelet_stop() { [ -z "$KUBELET" ] || { kill "$KUBELET"; wait "$KUBELET" 2>/dev/null; KUBELET=; }; }
 
-# pods: what the kubelet says of all of them. pod NAME FILTER: of one, by jq.
+# pods: the kubelet's page /pods. pod NAME FILTER: the jq FILTER on one pod of it.
 pods() { curl -sf --noproxy '*' http://127.0.0.1:10255/pods; }
 pod() { pods | jq -r --arg name "$1-node" ".items[] | select(.metadata.name == \$name) | $2"; }
 
-# run NAME...: starts the pods. end NAME...: takes the manifests away. settled NAME...: their "until" has come.
+# run NAME...: starts the pods. end NAME...: removes their manifests. settled NAME...: waits until each "until" is true.
 run() {
 	local n
 	for n; do cp "$HERE/manifests/$n.yaml" "$T/kubelet/.$n" && mv "$T/kubelet/.$n" "$T/kubelet/manifests/$n.yaml"; done
@@ -84,30 +84,30 @@ keep() {
 	fi
 	[ -z "${waiting// /}" ] || { sleep 0.1; return 1; }
 }
-# ended NAME...: their sandboxes are stopped; /pods forgets a pod with its manifest, before its grace time is over.
+# ended NAME...: their sandboxes are stopped. /pods cannot tell: it drops a pod with its manifest, before the grace time is over.
 ended() { local n; for n; do [ -z "$($CRICTL pods -q --state ready --name "^$n-node\$")" ] || return 1; done; }
 no_process() { ! ps -eo args | grep -qxF "$1"; }
 
-# log NAME CONTAINER [QUERY], in_pod NAME CONTAINER WORD...: through the kubelet; words are split at blanks there, too.
+# log NAME CONTAINER [QUERY], in_pod NAME CONTAINER WORD...: through the kubelet, which splits the words at blanks.
 log() { curl -sk --noproxy '*' -m 20 "$API/containerLogs/default/$1-node/$2?${3-}"; }
 in_pod() { local n=$1 c=$2; shift 2; curl -sk -X POST -G --noproxy '*' -m 20 --data-urlencode "cmd=$*" "$API/run/default/$n-node/$c"; }
 container_id() { pod "$1" ".status.containerStatuses[] | select(.name == \"$2\").containerID" | sed 's|.*://||'; }
 
-# metrics: cAdvisor's page, in $T/metrics. series FAMILY POD [CONTAINER]: the last line of that kind in it; its last word is its
-# time in ms. has: there is one now.
+# metrics: saves cAdvisor's page in $T/metrics. series FAMILY POD [CONTAINER]: prints its last line of that kind, whose last word is
+# a time in ms. has: the newest page has such a line.
 metrics() { curl -s --noproxy '*' -m 20 http://127.0.0.1:10255/metrics/cadvisor >"$T/metrics"; }
 series() { grep -E "^$1\{.*container=\"${3-}\".*pod=\"$2-node\"" "$T/metrics" | tail -1; }
 has() { metrics; [ -n "$(series "$@")" ] || { sleep 0.5; return 1; }; }
 
-# The kubelet stops sandboxes at once and removes them in its next round of garbage collection, which comes each minute.
+# The kubelet stops sandboxes at once, and removes them in its garbage collection, once a minute.
 gone() { [ "$(pods | jq '.items | length')" = 0 ] && [ -z "$($CRICTL pods -q --state ready)" ]; }
 
-# node_stop: ends the pods, the kubelet and the runtime, and looks for what is left. Ends the test.
+# node_stop: ends the pods, the kubelet and the runtime, and checks for leftovers. Ends the test.
 node_stop() {
 	rm -f "$T"/kubelet/manifests/*
 	if until_ok 90 gone; then pass 'all pods go with their manifests'; else fail 'all pods go with their manifests' "$($CRICTL pods)"; fi
 	kubelet_stop
-	umount "$T/kubelet/root" # its own bind mount
+	umount "$T/kubelet/root" # the kubelet's bind mount
 	[ "$tap_bad" = 0 ] || grep -E '^[EF][0-9].*(runtime|pod_workers|file)' "$T/kubelet.log" | tail -${SHOW:-5} | cut -c1-300 | sed 's/^/# kubelet: /'
 	# The kubelet's own groups for classes of pods.
 	[ "$CGROUP_DRIVER" != systemd ] || systemctl stop "${ROOT_GROUP#/}-kubepods.slice"

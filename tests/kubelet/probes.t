@@ -6,7 +6,7 @@ node_start
 run probes unready unhealthy
 settled probes unready unhealthy
 like 'a liveness probe said no' "$(pod unhealthy '[.status.containerStatuses[].lastState.terminated.reason] | join(" ")')" '^(Error|Completed) (Error|Completed)$'
-# containerd kills what it started itself, and leaves the rest of its tree to the container.
+# containerd kills only the process that it has started; its descendants stay in the container.
 if [ "$RUNTIME" = crisp ]; then
 	ok 'a probe that takes too long is killed with all it started' until_ok 10 no_process 'sleep 777'
 fi

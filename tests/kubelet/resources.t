@@ -1,8 +1,8 @@
-# resources.t - limits arrive in the control groups; too much memory ends in OOMKilled.
+# resources.t - limits are written to the cgroups; a container over its memory limit ends as OOMKilled.
 
 . "$(dirname "$0")/node.sh"
 
-# control NAME CONTAINER FILE: what FILE says in the container's group, wherever its controller is mounted.
+# control NAME CONTAINER FILE: prints FILE of the container's group, in the hierarchy of its controller.
 control() { cat "$(find /sys/fs/cgroup -path "*$CGROUP/*$(container_id "$1" "$2")*/$3" | head -1)"; }
 
 node_start

@@ -17,12 +17,12 @@ for what in 'the runtime is killed' 'the kubelet is restarted' 'both'; do
 	[ "$what" = 'the runtime is killed' ] || kubelet_stop
 	if [ "$what" != 'the kubelet is restarted' ]; then
 		kill -9 "$killed"
-		ok "$what: it comes back" until_ok 30 back # a kubelet that finds no runtime ends
+		ok "$what: it comes back" until_ok 30 back # a kubelet without a runtime exits
 	fi
 	[ "$what" = 'the runtime is killed' ] || kubelet_start
 	ok "$what: all pods are ready" until_ok 60 all_ready
 	is "$what: every container is the same, with its start and restart count" "$(identities)" "$before"
-	ok "$what: a command" until_ok 30 answers # once the kubelet has dialled again
+	ok "$what: a command" until_ok 30 answers # after the kubelet has connected again
 	in_pod talks main dd of=/tmp/more if=/proc/sys/kernel/ostype >/dev/null
 	said() { [ "$(log talks main | grep -c '^Linux$')" = "$1" ]; }
 	words=$((${words-0} + 1))

@@ -1,10 +1,10 @@
-# rotation.t - the kubelet turns a log over when it has its size: no line is lost or doubled over the files.
+# rotation.t - the kubelet rotates a log that has reached its size: no line is lost or doubled across the files.
 
 . "$(dirname "$0")/node.sh"
 
 logs() { ls -tr "$T"/kubelet/logs/default_rotates-node_*/main/; }
 rotated() { [ "$(logs | wc -l)" -ge "$1" ]; }
-lines() { # of all files, oldest first; what the kubelet has compressed too
+lines() { # of all files, oldest first; also of those that the kubelet has compressed
 	local d f
 	d=$(echo "$T"/kubelet/logs/default_rotates-node_*/main)
 	for f in $(ls "$d" | grep -v '^0.log$' | sort) 0.log; do

@@ -1,19 +1,19 @@
-# crisp.sh - a crisp of one's own for a test: directories, config, CNI network, crictl. Sourced; needs BUILD, TOOLS, REGISTRY, WORK.
+# crisp.sh - gives a test its own crisp: directories, config, CNI network, crictl. Sourced; needs BUILD, TOOLS, REGISTRY, WORK.
 #
-# Tests run inside the network, mount and process namespaces that tests/system/run made: fixed names are free there.
+# Tests run inside the network, mount and process namespaces that tests/system/run makes, so fixed names are free.
 
 set -u
 . "$(dirname "${BASH_SOURCE[0]}")/tap.sh"
-# Without a directory of its own a test would work, and clean up, at the root of the machine.
+# Without its own directory the test would write, and remove files, at the root of the machine: end at once.
 T=$(mktemp -d "${WORK:?}/$(basename "$0" .t).XXXXXX") && [ -d "$T" ] || { echo 'Bail out! no work directory'; exit 1; }
-chmod 711 "$WORK" "$T" # the root of a user namespace passes through, to bundles and snapshots
+chmod 711 "$WORK" "$T" # the root user of a user namespace must reach bundles and snapshots
 CRICTL="$TOOLS/crictl --config $T/crictl.yaml"
 CGROUP=/crisp-test-$(basename "$WORK")-$(basename "$T")
-# CGROUP_DRIVER=systemd: groups are units, the root is a slice without a parent.
+# CGROUP_DRIVER=systemd: groups are units, and the root group is a slice without a parent.
 [ "${CGROUP_DRIVER:=cgroupfs}" != systemd ] || CGROUP=/$(echo "$CGROUP" | tr -dc 'a-zA-Z0-9').slice
 KEEPER=
 
-# crisp_config [LINE...]: the config file; lines are added to it.
+# crisp_config [LINE...]: writes the config file, and the LINEs at its end.
 crisp_config() {
 	mkdir -p "$T/cni" "$T/certs.d" "$T/logs"
 	cat >"$T/config.yaml" <<-Y
@@ -25,13 +25,13 @@ crisp_config() {
 	registry: {config_path: $T/certs.d}
 	log: {level: ${LEVEL:-debug}}
 	Y
-	# RUNC=PATH: another runc than the machine's, as tests/tools/runc/build makes one. Tests with runtimes of their own have those.
+	# RUNC=PATH: a runc instead of the machine's, for example of tests/tools/runc/build. Not where a test configures runtimes.
 	[ -z "${RUNC-}" ] || [[ "$*" == *runtimes:* ]] || echo "runtimes: {runc: {type: oci, path: $RUNC}, crun: {type: oci, path: /usr/bin/crun}}" >>"$T/config.yaml"
 	printf '%s\n' "$@" >>"$T/config.yaml"
 	printf 'runtime-endpoint: unix://%s/state/crisp.sock\nimage-endpoint: unix://%s/state/crisp.sock\ntimeout: %s\n' "$T" "$T" $((30 * ${SLOW:-1})) >"$T/crictl.yaml"
 }
 
-# cni_config [NAME]: bridge with masquerade and port mapping.
+# cni_config [NAME]: writes a CNI configuration: a bridge with masquerade and port mapping.
 cni_config() {
 	cat >"$T/cni/${1:-10-test.conflist}" <<-J
 	{"cniVersion":"1.0.0","name":"t$(basename "$T" | tr -dc 'a-zA-Z0-9' | tail -c 8)","plugins":[
@@ -48,7 +48,7 @@ crisp_start() {
 	KEEPER=$!
 	until_ok 20 crisp_ready || { echo "# crisp did not start:"; tail -20 "$T/crisp.log" | sed 's/^/#   /'; return 1; }
 }
-# crisp_up [LINE...]: the beginning of most tests: a configuration, a network, crisp, and the image that containers are made of.
+# crisp_up [LINE...]: the beginning of most tests: writes the configurations, starts crisp, pulls busybox.
 crisp_up() {
 	crisp_config "$@"
 	cni_config
@@ -56,18 +56,18 @@ crisp_up() {
 	$CRICTL pull "$REGISTRY/busybox:latest" >/dev/null
 }
 crispd_pid() { pgrep -f "^[^ ]*crispd --config $T/config.yaml" | head -1; }
-# kill_crispd: and another one answers.
+# kill_crispd: kills crispd by SIGKILL and waits until its successor answers.
 kill_crispd() { local old; old=$(crispd_pid); kill -9 "$old"; until_ok 10 back_after "$old"; }
 back_after() { [ -n "$(crispd_pid)" ] && [ "$(crispd_pid)" != "$1" ] && crisp_ready; }
 crisp_stop() { [ -z "$KEEPER" ] || { kill "$KEEPER" 2>/dev/null; wait "$KEEPER" 2>/dev/null; KEEPER=; }; }
 
-# crisp_clean: removes all pods, stops crisp and checks that nothing is left of it. Ends the test.
+# crisp_clean: removes all pods, stops crisp and checks that nothing is left. Ends the test.
 crisp_clean() {
 	local p
 	for p in $($CRICTL pods -q 2>/dev/null); do $CRICTL stopp "$p" >/dev/null 2>&1; $CRICTL rmp -f "$p" >/dev/null 2>&1; done
 	until_ok 10 no_cgroups
 	crisp_stop
-	until_ok 5 no_processes # a child that removes a tree ends by itself
+	until_ok 5 no_processes # crisp-unpack may still remove a tree; it ends by itself
 	is 'no process is left' "$(leftover_processes)" ''
 	is 'no mount is left' "$(grep -F " $T/" /proc/self/mountinfo | awk '{print $5}')" ''
 	is 'no network namespace is left' "$(ls "$T/netns" 2>/dev/null)" ''
@@ -82,7 +82,7 @@ crisp_clean() {
 	if [ "$tap_bad" != 0 ]; then
 		grep -E ' (warn|error) |Sanitizer' "$T/crisp.log" | tail -${SHOW:-15} | sed 's/^/# log: /'
 	fi
-	is 'no sanitizer spoke' "$(grep -A16 -E 'Sanitizer|runtime error:' "$T/crisp.log")" ''
+	is 'no sanitizer has reported' "$(grep -A16 -E 'Sanitizer|runtime error:' "$T/crisp.log")" ''
 	tap_end; local rc=$?
 	[ -n "${KEEP-}" ] || rm -rf "$T"
 	exit $rc
@@ -92,7 +92,7 @@ leftover_cgroups() { find /sys/fs/cgroup -depth -type d -path "*$CGROUP/*" 2>/de
 no_processes() { [ -z "$(leftover_processes)" ]; }
 no_cgroups() { [ -z "$(leftover_cgroups)" ]; }
 
-# pod_json NAME [EXTRA]: a sandbox config, EXTRA being further members. pid 1 is CONTAINER.
+# pod_json NAME [EXTRA]: writes a sandbox config with the further members EXTRA, and prints its path. "pid": 1 is CONTAINER.
 pod_json() {
 	cat >"$T/$1.pod.json" <<-J
 	{"metadata":{"name":"$1","uid":"$1-uid","namespace":"default","attempt":1},"log_directory":"$T/logs",
@@ -100,7 +100,7 @@ pod_json() {
 	J
 	echo "$T/$1.pod.json"
 }
-# ctr_json NAME SCRIPT [EXTRA]: a container of busybox that runs `sh -c SCRIPT`.
+# ctr_json NAME SCRIPT [EXTRA]: writes the config of a busybox container that runs `sh -c SCRIPT`, and prints its path.
 ctr_json() {
 	jq -n --arg n "$1" --arg s "$2" --arg i "$REGISTRY/busybox:latest" --arg l "$1.log" --argjson x "{${3-}}" \
 		'{metadata:{name:$n,attempt:1},image:{image:$i},command:["sh","-c",$s],log_path:$l,linux:{}} * $x' >"$T/$1.ctr.json"

@@ -1,6 +1,6 @@
-# registry.sh - Debian's docker-registry on a free loopback port, in a directory of its own. Sourced.
+# registry.sh - starts Debian's docker-registry on a free loopback port, with its own directory. Sourced.
 
-# registry_start DIR [YAML-LINE...]: sets REGISTRY (host:port) and REGISTRY_PID. REGISTRY_PORT: that port and no free one.
+# registry_start DIR [YAML-LINE...]: sets REGISTRY (host:port) and REGISTRY_PID. REGISTRY_PORT: this port instead of a free one.
 registry_start() {
 	local dir=$1 try; shift
 	mkdir -p "$dir"

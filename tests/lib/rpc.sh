@@ -1,10 +1,11 @@
-# rpc.sh - one raw gRPC call: any bytes to any path. Sourced after crisp.sh; needs curl and protoc.
+# rpc.sh - makes a raw gRPC call: any bytes to any path. Sourced after crisp.sh; needs curl and protoc.
 
 CRI=$ROOT/handlers/cri/api.proto
 GRPC_CODES=(OK CANCELLED UNKNOWN INVALID_ARGUMENT DEADLINE_EXCEEDED NOT_FOUND ALREADY_EXISTS PERMISSION_DENIED RESOURCE_EXHAUSTED
 	FAILED_PRECONDITION ABORTED OUT_OF_RANGE UNIMPLEMENTED INTERNAL UNAVAILABLE DATA_LOSS UNAUTHENTICATED)
 
-# rpc_post PATH FILE: FILE is the body, gRPC's five-byte prefix included. Sets $code (a name; "none" without a status), $message.
+# rpc_post PATH FILE: posts FILE, a message with gRPC's five-byte prefix. Sets $code (a name, or "none" without a status) and
+# $message.
 rpc_post() {
 	local head
 	head=$(curl -s --noproxy '*' --max-time $((20 * ${SLOW:-1})) --http2-prior-knowledge --unix-socket "$T/state/crisp.sock" -X POST -D - -o "$T/rpc.body" \
@@ -14,17 +15,17 @@ rpc_post() {
 	code=${code:+${GRPC_CODES[$code]}} code=${code:-none}
 	message=$(sed -n 's/^grpc-message: //Ip' <<<"$head")
 }
-# rpc_framed FILE: FILE with the prefix before it, in $T/rpc.framed.
+# rpc_framed FILE: writes gRPC's prefix and FILE to $T/rpc.framed.
 rpc_framed() {
 	{ printf '\0'; printf '%b' "$(printf '\\x%02x' $(($(stat -c %s "$1") >> 24)) $(($(stat -c %s "$1") >> 16 & 255)) \
 		$(($(stat -c %s "$1") >> 8 & 255)) $(($(stat -c %s "$1") & 255)))"; cat "$1"; } >"$T/rpc.framed"
 }
-# rpc_bytes METHOD FILE: FILE is the message.
+# rpc_bytes METHOD FILE: calls METHOD; FILE is the message without prefix.
 rpc_bytes() {
 	rpc_framed "$2"
 	rpc_post "$(rpc_path "$1")" "$T/rpc.framed"
 }
-# rpc METHOD [TEXT]: TEXT is the request in protobuf's text format. The answer, as text, is in $answer.
+# rpc METHOD [TEXT]: calls METHOD; TEXT is the request in protobuf's text format. The answer, in that format, is in $answer.
 rpc() {
 	local types
 	types=$(sed -nE "s/^[[:space:]]*rpc $1\(([a-zA-Z]+)\) returns \((stream )?([a-zA-Z]+)\).*/\1 \3/p" "$CRI")
@@ -34,15 +35,16 @@ rpc() {
 }
 rpc_path() { awk -v m="$1" '$1 == "service" { s = $2 } $1 == "rpc" && index($2, m "(") == 1 { print "/runtime.v1." s "/" m; exit }' "$CRI"; }
 
-# What the loop has spent on its callbacks so far, from /metrics. loop_over US: the part of them, "0.00012", that took US
-# microseconds of CPU time (a power of two) or more. loop_told: wall time and run-queue wait, as comments.
+# The times of the loop's callbacks so far, from /metrics. loop_over US: prints the part of the callbacks ("0.00012") that took US
+# microseconds of CPU time or more; US is a power of two, the bound of a bucket.
 loop_metrics() { curl -s --unix-socket "$T/state/http.sock" http://localhost/metrics >"$T/metrics.txt"; }
 loop_over() {
 	loop_metrics
 	awk -v us="$1" '/^crisp_loop_callback_cpu_seconds_bucket/ { split($1, p, "\""); if (p[2] != "+Inf" && p[2] * 1e6 + 0.5 >= us && !done) { below = $2; done = 1 } }
 		/^crisp_loop_callback_cpu_seconds_count/ { all = $2 } END { printf "%.5f", all ? (all - below) / all : 1 }' "$T/metrics.txt"
 }
-# loop_is_quick WORDS: p99.9 at most 10 ms of CPU time, none over 50 ms; told by the buckets below both.
+# loop_is_quick WORDS: checks that p99.9 is at most 10 ms of CPU time and no callback took over 50 ms, by the next lower bounds of
+# buckets, 8 and 33 ms. Wall time and the wait for a CPU are printed as a comment.
 loop_is_quick() {
 	local over; over=$(loop_over 8192)
 	ok "$1: callbacks over 8 ms of CPU time are fewer than one of 1000 ($over)" test "$over" \< 0.00100

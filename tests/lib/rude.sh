@@ -1,6 +1,6 @@
-# rude.sh - rude_registry for a test. Sourced after crisp.sh.
+# rude.sh - starts rude_registry for a test. Sourced after crisp.sh.
 
-# rude_start DIR: a registry that misbehaves by order (rude_registry); sets RUDE (host:port), RUDE_PID and RUDE_DIR.
+# rude_start DIR: starts a registry that misbehaves as its rules say (rude_registry); sets RUDE (host:port), RUDE_PID and RUDE_DIR.
 rude_start() {
 	RUDE_DIR=$1
 	mkdir -p "$1"

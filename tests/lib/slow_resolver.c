@@ -1,4 +1,4 @@
-/* slow_resolver.c - preloaded into crispd: names below .slow.test take six seconds and then do not exist. */
+/* slow_resolver.c - preloaded into crispd: the look-up of a name below .slow.test fails after six seconds. */
 #include <dlfcn.h>
 #include <netdb.h>
 #include <string.h>

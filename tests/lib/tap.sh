@@ -1,4 +1,4 @@
-# tap.sh - checks for shell tests: one TAP line each, the plan at the end. Sourced.
+# tap.sh - checks for shell tests: each prints one TAP line; the plan is printed at the end. Sourced.
 
 tap_n=0
 tap_bad=0
@@ -12,7 +12,7 @@ fail() {
 }
 skip() { tap_n=$((tap_n + 1)); echo "ok $tap_n - $1 # SKIP $2"; }
 
-# ok WORDS COMMAND...: it succeeds. notok: it fails. Output is shown when it went the other way; it stays in $out.
+# ok WORDS COMMAND...: COMMAND succeeds. notok: COMMAND fails. Its output is in $out, and is printed when the check fails.
 ok() { local w=$1; shift; if out=$("$@" 2>&1); then pass "$w"; else fail "$w" "status $?: $* : $out"; fi; }
 notok() { local w=$1; shift; if out=$("$@" 2>&1); then fail "$w" "succeeded: $* : $out"; else pass "$w"; fi; }
 # is WORDS GOT WANT; like WORDS GOT PATTERN (extended regular expression, anywhere)
@@ -23,8 +23,8 @@ want: $3"; fi; }
 unlike() { if printf '%s\n' "$2" | grep -qE -- "$3"; then fail "$1" "got: $2
 not wanted: $3"; else pass "$1"; fi; }
 
-# until_ok SECONDS COMMAND...: tries again every 20 ms until it succeeds; the only place where tests poll. SLOW multiplies the
-# seconds: an emulated machine needs more of them.
+# until_ok SECONDS COMMAND...: runs COMMAND every 20 ms until it succeeds or the time is over; tests poll only here. SLOW multiplies
+# the seconds: an emulated machine needs more time.
 until_ok() {
 	local end=$(($(date +%s%N) + $1 * ${SLOW:-1} * 1000000000)); shift
 	until "$@" >/dev/null 2>&1; do

@@ -1,5 +1,5 @@
 #!/bin/bash
-# bench_page.t - the page of crisp-bench opens in a browser, needs nothing from elsewhere, and its plots are there.
+# bench_page.t - the HTML page of crisp-bench opens in a browser, needs no external resource, and shows its plots.
 . "$(dirname "$0")/../lib/tap.sh"
 [ -x "$BUILD/crisp-bench" ] || { echo '1..0 # SKIP crisp-bench is not built'; exit 0; }
 command -v gnuplot >/dev/null || { echo '1..0 # SKIP no gnuplot: scripts/setup bench'; exit 0; }

@@ -1,4 +1,4 @@
-# cdi.t - a device that a vendor describes in a file, in real containers.
+# cdi.t - CDI devices, described by a file of a vendor, in real containers.
 
 . "$(dirname "$0")/../lib/crisp.sh"
 

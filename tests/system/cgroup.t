@@ -1,8 +1,8 @@
-# cgroup.t - where pods and containers are in the cgroup tree, with a parent of the caller's and without, and what stays of it.
+# cgroup.t - the place of pods and containers in the cgroup tree, with and without a cgroup_parent, and which groups stay afterwards.
 
 . "$(dirname "$0")/../lib/crisp.sh"
 
-# Of the memory hierarchy, or of v2; crun puts a scope's processes one lower.
+# The group of the memory hierarchy, or of v2. crun puts the processes of a scope into a group below it.
 where() { sed -nE 's/^[0-9]+:([^:]*,)?memory(,[^:]*)?:|^0::(.+)/\3/p' "/proc/$1/cgroup" | grep . | head -1 | sed 's|\.scope/container$|.scope|'; }
 tree=/sys/fs/cgroup; [ -e $tree/cgroup.controllers ] || tree=$tree/memory
 info() { $CRICTL inspect "$1" | jq -r ".info.$2"; }
@@ -11,7 +11,7 @@ members() { cat "$1/cgroup.procs" "$1"/*/cgroup.procs 2>/dev/null; }
 gone() { [ -z "$(groups "$CGROUP" "$1")" ]; }
 
 crisp_up
-# The names below a parent: of a container's group, of a sandbox's, of its pause's; and of a pod's without a parent.
+# Names of groups: below a parent the container's, the sandbox's and its pause's; without a parent the pod's.
 if [ $CGROUP_DRIVER = systemd ]; then
 	name=${CGROUP:1:-6} # without slash and .slice
 	parent=$CGROUP/$name-kube.slice/$name-kube-pod1.slice
@@ -76,7 +76,7 @@ is 'below the parent' "$(where "$(info "$ctr" pid)")" "$(of_ctr "$ctr")"
 $CRICTL stopp "$pod" >/dev/null; $CRICTL rmp -f "$pod" >/dev/null
 ok 'both go' until_ok 10 gone "$pod"
 
-# One that was begun, and whose crispd died: what the record names is all that is taken away.
+# crispd dies while a sandbox is made: exactly the groups that its record names are removed.
 printf '#!/bin/sh\ntouch "%s/adding"; exec sleep 30\n' "$T" >"$T/slow"; chmod +x "$T/slow"
 mkdir -p "$T/bin"; cp "$T/slow" "$T/bin/bridge"
 crisp_stop
@@ -93,7 +93,7 @@ ok 'with its group' gone "$half"
 until_ok 20 crisp_ready
 ok 'the parent is not' test -d "$tree$parent"
 
-# A group of the sandbox's that is busy when it is stopped, and whose crispd dies before it has gone.
+# The sandbox's group is busy when the sandbox is stopped, and crispd dies before the group is removed.
 if [ $CGROUP_DRIVER = cgroupfs ]; then
 	pod=$($CRICTL runp "$(pod_json busy "$(in_parent 1)")")
 	$CRICTL start "$($CRICTL create "$pod" "$(ctr_json busy 'sleep 1000')" "$T/busy.pod.json")" >/dev/null
@@ -115,7 +115,7 @@ is 'without a parent: the pod'\''s group bears its id, the container is below' "
 $CRICTL stopp "$pod" >/dev/null; $CRICTL rmp -f "$pod" >/dev/null
 ok 'all of it goes' until_ok 10 gone "$pod"
 
-# A kill for memory is seen though systemd takes the group, and its counter, away at once.
+# An OOM kill is reported although systemd removes the group, and its counter, at once.
 pod=$($CRICTL runp "$(pod_json hogs "$(in_parent 1)")")
 for n in 1 2 3; do
 	ctr=$($CRICTL create "$pod" "$(ctr_json "hog-$n" 'x=a; while :; do x=$x$x; done' '"linux":{"resources":{"memory_limit_in_bytes":20971520}}')" "$T/hogs.pod.json")

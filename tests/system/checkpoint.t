@@ -1,11 +1,11 @@
-# checkpoint.t - CheckpointContainer and what is made of its archives: a process goes on elsewhere with its memory, its files, its log.
+# checkpoint.t - CheckpointContainer, and containers made of its archives: a process goes on with its memory, its files and its log.
 #
-# CRIU=PATH: another criu than the machine's. Where criu does not work only what needs none is tested.
+# CRIU=PATH: a criu instead of the machine's. Where criu does not work, only the parts without criu are tested.
 
 . "$(dirname "$0")/../lib/crisp.sh"
 . "$(dirname "$0")/../lib/rpc.sh"
 
-# Everything here happens in a mount namespace of the run's own.
+# The run has its own mount namespace.
 [ -z "${CRIU-}" ] || mount --bind "$CRIU" /usr/sbin/criu
 works() { criu check >"$T/criu.txt" 2>&1; }
 why_not() { grep -m1 Error "$T/criu.txt" | sed 's/.*): //'; }
@@ -27,7 +27,7 @@ checkpoint() { rpc CheckpointContainer "container_id: \"$1\" location: \"$2\" ${
 stages() { ls "$T/root/checkpoints" 2>/dev/null; }
 no_stages() { [ -z "$(stages)" ]; }
 
-# ---- what needs no criu
+# ---- parts without criu
 start plain runc "$counter"
 ok 'a counter runs' until_ok 10 counted plain 3
 checkpoint "$ctr" relative/x.tar
@@ -72,10 +72,10 @@ if ! crun --version | grep -q +CRIU; then
 	is 'one that has ended' "$code" FAILED_PRECONDITION
 fi
 
-# ---- archives from outside: making a container of one needs no criu either
+# ---- archives of unknown origin: making a container of such an archive needs no criu
 pod=$($CRICTL runp "$(pod_json p-strange)")
 W=$T/strange
-fresh() { # what is little but right
+fresh() { # a small and valid archive
 	rm -rf "$W" && mkdir -p "$W/checkpoint" && : >"$W/checkpoint/inventory.img"
 	jq -n --arg i "$REGISTRY/busybox:latest" '{id:"x",name:"x",rootfsImageName:$i}' >"$W/config.dump"
 	echo '{"process":{"terminal":false,"args":["/bin/x"]},"mounts":[]}' >"$W/spec.dump"
@@ -184,14 +184,14 @@ ok 'nothing is left below root' until_ok 5 no_stages
 is 'nor where a layer is unpacked' "$(ls "$T/root/ingest")" ''
 $CRICTL stopp "$pod" >/dev/null; $CRICTL rmp "$pod" >/dev/null
 
-# ---- where they are switched off; a container that was made before does not start
+# ---- checkpoints are switched off; a restored container that was made before does not start
 fresh; tar -C "$W" -cf "$A/s.tar" .; rm -rf "$W"
 pod=$($CRICTL runp "$(pod_json p-strange)")
 create
 before=$made old=$(crispd_pid)
 cp "$T/config.yaml" "$T/config.on"
 echo 'checkpoint: {enabled: false}' >>"$T/config.yaml"
-reload() { # its successor reads the file
+reload() { # the next crispd reads the file
 	kill -HUP "$KEEPER"
 	until_ok 10 another_answers
 }
@@ -216,7 +216,7 @@ $CRICTL rm "$before" >/dev/null
 rm -f "$A/s.tar"
 $CRICTL stopp "$pod" >/dev/null; $CRICTL rmp "$pod" >/dev/null
 
-# ---- what does
+# ---- parts with criu
 if ! works; then
 	skip 'checkpoint and restore' "criu does not work here: $(why_not)"
 	crisp_clean
@@ -293,7 +293,7 @@ is 'from where it was' "$((first > 1 && first <= at + 2))" 1 # what nobody had r
 is 'with its files' "$($CRICTL exec -s "$new" cat /data/deep/file)" first
 is 'of the image below' "$($CRICTL inspect "$new" | jq -r .status.image.image)" "$REGISTRY/busybox:latest"
 
-# ---- images that are none
+# ---- images that are not checkpoint images
 fresh
 echo '[]' >"$W/checkpoint/descriptors.json"
 tar -C "$W" -cf "$A/bad.tar" .
@@ -305,7 +305,7 @@ ok 'nothing is left below root' until_ok 5 no_stages
 ok 'it goes' $CRICTL rm "$new"
 rm "$A/bad.tar"
 
-# ---- in the midst of it: this criu waits until the file is gone
+# ---- faults during a checkpoint: this criu waits until a file is gone
 cp "${CRIU:-/usr/sbin/criu}" "$T/criu.real"
 printf '#!/bin/sh\nwhile [ -e %s/hold ]; do sleep 0.05; done\nexec %s/criu.real "$@"\n' "$T" "$T" >"$T/criu.held"
 chmod 755 "$T/criu.held"
@@ -360,7 +360,7 @@ if ok 'of a terminal' $CRICTL checkpoint --export="$A/term.tar" "$ctr"; then
 	ok 'and counts on' until_ok 10 counted term2 "$at"
 fi
 
-# ---- stdin, whose pipe CRIU knows by the runtime, as it does all stdio of other engines; volumes from elsewhere
+# ---- stdin, whose pipe the runtime tells CRIU, like all stdio of other engines; volumes at other places
 start in runc "$counter" "\"stdin\":true,\"mounts\":[{\"host_path\":\"$T/logs\",\"container_path\":\"/vol\"}]"
 until_ok 10 counted in 5
 ok 'with stdin and a volume' $CRICTL checkpoint --export="$A/in.tar" "$ctr"

@@ -13,7 +13,7 @@ no_log_dirs() { [ -z "$(ls -d "$T"/crisp-run.* 2>/dev/null)" ]; }
 nothing_left() { is "$1: no pod is left" "$($CRISP pods --json | jq -c .items)" '[]'; ok "$1: no log directory is left" no_log_dirs; }
 rc_of() { "$@" >/dev/null 2>&1; echo $?; }
 
-# ---- run: the way of a first-time user ----
+# ---- run: a first-time user ----
 is 'run' "$($CRISP run "$I" echo hello 2>"$T/err")" hello
 like 'run told of the pull' "$(cat "$T/err")" "^crisp: pulled $I in [0-9.]+ s\$"
 is 'run again pulls nothing' "$($CRISP run "$I" echo hello 2>&1)" hello
@@ -38,7 +38,7 @@ is 'the time of each stage' "$(sed 's/^crisp: //; s/ *[0-9.]* ms$//' "$T/times" 
 $CRISP --json run -v "$I" echo x >/dev/null 2>"$T/times"
 is 'the same as JSON' "$(jq -c '[.pod_ms, .first_byte_ms, .total_ms] | map(. > 0)' "$T/times")" '[true,true,true]'
 
-# ---- run: what goes wrong ----
+# ---- run: failures ----
 out=$($CRISP run "$REGISTRY/nothing:1" 2>&1); is 'an image that does not exist: 125' $? 125
 like 'its message' "$out" "^crisp: pull $REGISTRY/nothing:1: NOT_FOUND: "
 is 'a command that does not exist' "$(rc_of $CRISP run "$I" /no/such)" 125
@@ -65,7 +65,7 @@ is 'the second kills it' "$?" 137
 ok 'at once' test $((($(date +%s%N) - begun) / 1000000)) -lt 5000
 nothing_left 'after signals'
 
-# ---- run: the daemon dies meanwhile ----
+# ---- run: the daemon dies during it ----
 $CRISP run "$I" sh -c 'i=0; while [ $i -lt 30 ]; do echo $i; i=$((i+1)); sleep 0.1; done; exit 9' >"$T/nine" 2>"$T/err" & p=$!
 until_ok 10 grep -q 5 "$T/nine"; kill -9 "$(crispd_pid)"; wait $p
 is 'kill -9 of crispd costs run nothing: exit code' "$?" 9
@@ -103,7 +103,7 @@ for c in run exec logs ps pods images pull rm rmi inspect info version runp crea
 	like "help of $c" "$($CRISP $c --help)" "^usage: crisp $c"
 done
 
-# ---- the manual says what there is ----
+# ---- the manual has all commands and options ----
 for k in $(sed -n 's/^\tKEY("\([a-z_]*\)", "\([a-z_]*\)".*/\1.\2/p' "$ROOT/handlers/config.c"); do
 	ok "crisp-config(5) has ${k#.}" grep -qE "^\.BR (.*\", \" )?${k#.}[ ,]" "$ROOT/docs/crisp-config.5"
 	ok "config.yaml has ${k#*.}" grep -qE "^# *${k#*.}:" "$ROOT/packaging/config.yaml"
@@ -114,7 +114,7 @@ for o in $(for c in run exec logs ps pull rm stop runp; do $CRISP $c --help; don
 	ok "crisp(1) has --$o" grep -qF -- "\-\-$(echo "$o" | sed 's/-/\\-/g')" "$ROOT/docs/crisp.1"
 done
 
-# ---- the walk over tcp, with crictl's files ----
+# ---- single CRI calls over tcp, with crictl's files ----
 export CRISP_ADDRESS=tcp://127.0.0.1:$port
 walk() { # HANDLER
 	local h=${1:-default} pod ctr

@@ -1,4 +1,4 @@
-# cni_faults.t - network plugins and configurations that fail: the cause is told, what was made is undone, a later pod works.
+# cni_faults.t - CNI plugins and configurations that fail: the error has the cause, everything made is undone, a later pod works.
 
 . "$(dirname "$0")/../lib/crisp.sh"
 . "$ROOT/tests/lib/rpc.sh"
@@ -13,7 +13,7 @@ crisp_start || exit 1
 plugin() { # LABEL MODE [VERB]
 	echo "{\"type\":\"cni_fake\",\"label\":\"$1\",\"mode\":\"$2\",\"verb\":\"${3-}\",\"log\":\"$T/calls\",\"go\":\"$T/go\",\"ip\":\"10.8.0.5/24\"}"
 }
-network() { # PLUGIN...: written at once, as it should be
+network() { # PLUGIN...: written in one step (rename)
 	local IFS=,
 	mkdir -p "$T/cni"
 	echo "{\"cniVersion\":\"1.0.0\",\"name\":\"fake\",\"plugins\":[$*]}" >"$T/cni/new"
@@ -46,7 +46,7 @@ works() {
 	ok "$1: and goes" $CRICTL rmp -f "$pod"
 }
 
-# No configuration, and no directory for one.
+# No configuration, and no directory for it.
 ok 'not ready' network_is false
 is 'for this reason' "$(condition reason)" NetworkPluginNotReady
 like 'in words' "$(condition message)" "$T/cni"
@@ -59,7 +59,7 @@ ok 'ready as soon as there is one' network_is true
 works 'the first configuration'
 is 'it was called' "$(calls)" 'ADD one DEL one'
 
-# It changes, breaks, goes.
+# The configuration changes, becomes invalid, is removed.
 run
 old=$pod
 network "$(plugin two ok)" "$(plugin three ok)"
@@ -124,7 +124,7 @@ is 'it was called again' "$(calls)" 'DEL mended'
 ok 'and the sandbox goes' $CRICTL rmp "$pod"
 cp "$ROOT/tests/lib/cni_fake" "$T/bin/new" && mv "$T/bin/new" "$T/bin/cni_fake"
 
-# A plugin that hangs: everything else goes on; killed, its pod fails.
+# A plugin hangs: all other requests go on. When it is killed, its pod fails.
 network "$(plugin a hang)"
 pod_json hangs >/dev/null
 $CRICTL runp "$T/hangs.pod.json" >"$T/hangs" 2>&1 & client=$!
@@ -145,7 +145,7 @@ ok 'has its pod when it asks again' $CRICTL runp "$T/hangs.pod.json"
 is 'from one ADD' "$(calls)" 'ADD a'
 ok 'it goes' $CRICTL rmp -f "$($CRICTL pods -q)"
 
-# crispd dies in an ADD: the half-made sandbox is undone, with DEL.
+# crispd dies during ADD: the unfinished sandbox is undone, with DEL.
 rm "$T/go"; : >"$T/calls"
 $CRICTL runp "$T/hangs.pod.json" >/dev/null 2>&1 & client=$!
 ok 'ADD has begun' until_ok 5 called

@@ -1,8 +1,8 @@
-# config.t - configuration files that are wrong: exit 78, the file, the line and the word; nothing is made.
+# config.t - invalid configuration files: exit code 78, a message with file, line and word; nothing is made.
 
 . "$(dirname "$0")/../lib/crisp.sh"
 
-RUNC= crisp_config # no runtimes in the good file: some of the bad ones have them
+RUNC= crisp_config # no runtimes in the valid file: some of the invalid files add them
 cp "$T/config.yaml" "$T/good.yaml"
 start() { timeout 10 "$BUILD/crisp-keeper" --config "$T/config.yaml" >"$T/out" 2>&1; rc=$?; }
 refused() { # WORDS LINE... PATTERN: lines are added to the good file
@@ -70,7 +70,7 @@ done
 is 'crispd without a keeper' $? 64
 like 'says who starts it' "$(cat "$T/out")" 'crisp-keeper'
 
-# What only the part that uses it understands.
+# Values that are checked only by the part that uses them.
 wrong() { # WORDS LINE PATTERN
 	{ cat "$T/good.yaml"; echo "$2"; } >"$T/config.yaml"
 	start
@@ -82,7 +82,7 @@ wrong 'min_free of more than all' 'images: {min_free: 150%}' 'images.min_free: .
 wrong 'a listener of an unknown kind' 'listen: [udp://127.0.0.1:1]' 'listen: .*udp://127.0.0.1:1'
 wrong 'a listener for the world' 'listen: [tcp://0.0.0.0:1234]' 'listen: .*tcp://0.0.0.0:1234'
 
-# Places that cannot be used.
+# Directories that cannot be used.
 cp "$T/good.yaml" "$T/config.yaml"
 : >"$T/file"
 sed -i "s|^state: .*|state: $T/file/state|" "$T/config.yaml"

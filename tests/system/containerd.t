@@ -1,4 +1,4 @@
-# containerd.t - the three calls by which the kubelet's cAdvisor learns whose cgroup it sees.
+# containerd.t - the three containerd calls by which the kubelet's cAdvisor maps a cgroup to a container.
 
 . "$(dirname "$0")/../lib/crisp.sh"
 . "$(dirname "$0")/../lib/rpc.sh"

@@ -1,4 +1,4 @@
-# density.t - what a pod costs the node beside its container: no process, few fds; and all of it comes back.
+# density.t - the cost of a pod beside its container: no process, few fds; all are given back.
 
 . "$(dirname "$0")/../lib/crisp.sh"
 

@@ -32,7 +32,7 @@ handler() {
 	rpc ContainerStatus "container_id: \"$ctr\""
 	ok "$h: created, started, finished, in this order" sort -c -n <(for t in created started finished; do sed -n "s/^  ${t}_at: //p" <<<"$answer"; done)
 
-	# Stop signals: the config's, else the image's, else TERM.
+	# Stop signals: of the config, else of the image, else TERM.
 	begin 'trap "echo got term; exit 3" TERM; trap "echo got quit; exit 4" QUIT; trap "echo got usr1; exit 5" USR1; echo up; while :; do sleep 0.05; done'
 	up; $CRICTL stop -t 10 "$ctr" >/dev/null
 	is "$h: TERM by default" "$(what) $(signal)" '3 Error SIGTERM'
@@ -43,7 +43,7 @@ handler() {
 	up; $CRICTL stop -t 10 "$ctr" >/dev/null
 	is "$h: the pod's goes before it" "$(what) $(signal)" '5 Error SIGUSR1'
 
-	# Grace: none, one that is over, one that a later stop shortens.
+	# Grace times: 0, a grace that ends, a grace that a later stop shortens.
 	begin 'trap "" TERM; echo up; while :; do sleep 0.05; done'
 	up; $CRICTL stop -t 0 "$ctr" >/dev/null
 	is "$h: at once" "$(what)" '137 Error'
@@ -63,7 +63,7 @@ handler() {
 	rpc StopContainer "container_id: \"$ctr\""
 	is "$h: stopping it again" "$code" OK
 
-	# Memory: the container's own; a child's is its own affair; nobody else's.
+	# OOM kills: of the container's first process; of a child, which the container survives; none of another container.
 	limit="\"linux\":{\"resources\":{\"memory_limit_in_bytes\":$((32 * M)),\"memory_swap_limit_in_bytes\":$((32 * M))}}"
 	hog='x=a; while :; do x=$x$x; done'
 	begin "exec sh -c '$hog'" "$limit"
@@ -76,7 +76,7 @@ handler() {
 	up; $CRICTL stop -t 0 "$ctr" >/dev/null
 	is "$h: killed, with memory enough" "$(what)" '137 Error'
 
-	# The termination message is a file that the kubelet finds by the mounts of the status.
+	# The termination message is a file, which the kubelet finds by the mounts in the status.
 	: >"$T/message-$h"
 	begin 'echo the reason >/dev/termination-log; exit 9' "\"mounts\":[{\"container_path\":\"/dev/termination-log\",\"host_path\":\"$T/message-$h\"}]"
 	ok "$h: termination message: it ends" until_ok 10 exited "$ctr"
@@ -87,7 +87,7 @@ handler() {
 handler runc
 handler crun
 
-# In a pod that shares its processes the others of a container die with its first one.
+# In a pod with a shared PID namespace the other processes of a container die with its first process.
 h=runc
 pod_json p-shared '"linux":{"security_context":{"namespace_options":{"pid":0}}}' >/dev/null
 cp "$T/p-shared.pod.json" "$T/p-runc.pod.json"

@@ -36,7 +36,7 @@ is 'a stopped pod says so' "$(of one "$pod" STOPPED .podSandboxStatus.state)" '"
 is 'a deleted one still has a name' "$(of one "$pod" DELETED .podSandboxStatus.metadata.uid)" '"p1-uid"'
 kill "$LISTENER"; wait "$LISTENER" 2>/dev/null
 
-# What ends while crispd is dead is told to nobody; what ends afterwards is.
+# The end of a container while crispd is dead makes no event; a later end does.
 pod=$($CRICTL runp "$(pod_json p2)")
 ctr=$($CRICTL create "$pod" "$(ctr_json c2 'sleep 1000')" "$T/p2.pod.json")
 $CRICTL start "$ctr" >/dev/null

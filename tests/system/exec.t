@@ -1,4 +1,4 @@
-# exec.t - ExecSync: its output up to the last byte, its time limit, whom it kills; and a thousand of them.
+# exec.t - ExecSync: its output up to the last byte, its timeout, the processes it kills; then a thousand calls.
 
 . "$(dirname "$0")/../lib/crisp.sh"
 . "$(dirname "$0")/../lib/rpc.sh"
@@ -8,7 +8,7 @@ crisp_up
 
 run() { rpc ExecSync "container_id: \"$ctr\" $(for w in "${@:2}"; do printf "cmd: '%s' " "$w"; done) timeout: $1"; }
 code_of() { sed -n 's/^exit_code: //p' <<<"$answer"; }
-# bytes FIELD: the length of field 1 (stdout) or 2 (stderr) of the answer, which protoc would take long to write out.
+# bytes FIELD: the length of field 1 (stdout) or 2 (stderr) of the answer; protoc takes too long to print such an answer.
 bytes() {
 	python3 - "$1" "$T/rpc.body" <<-'P'
 	import sys
@@ -29,7 +29,7 @@ bytes() {
 	print(found)
 	P
 }
-# in_container PATTERN: processes of the container, not of the exec that looks.
+# in_container PATTERN: processes of the container, without those of this exec.
 inside() { $CRICTL exec -s "$ctr" sh -c "ps | grep '$1' | grep -v grep" 2>/dev/null; }
 nobody() { [ -z "$(inside "$1")" ]; }
 
@@ -58,15 +58,15 @@ handler() {
 	ok "$h: both streams together ($(bytes 1) + $(bytes 2))" test "$code" = OK -a "$(bytes 1)" = $((9 << 20)) -a "$(stat -c %s "$T/rpc.body")" -lt 16777216
 	ok "$h: crictl has it" test "$($CRICTL exec -s "$ctr" sh -c 'dd if=/dev/zero bs=16777217 count=1 2>/dev/null' | wc -c)" -ge "$n"
 
-	# Its time is over: children, grandchildren, and those whose parents are gone.
+	# Timeout: children, grandchildren and reparented descendants are killed.
 	run 1 sh -c 'trap "" TERM; (sleep 7771; true) & sh -c "sleep 7772 & exec true"; (sleep 7773 & sleep 7774); sleep 7775'
 	is "$h: out of time" "$code" DEADLINE_EXCEEDED
 	ok "$h: the whole tree is dead" until_ok 5 nobody 'sleep 777'
 	is "$h: the container is not" "$(state_of "$ctr")" CONTAINER_RUNNING
-	# A client that leaves takes its command with it.
+	# When the client leaves, its command is killed.
 	timeout -s KILL 1 $CRICTL --timeout 30s exec -s "$ctr" sh -c 'sleep 8881 & sleep 8882' >/dev/null 2>&1
 	ok "$h: nobody waits for it: dead" until_ok 5 nobody 'sleep 888'
-	# What is left in the background is not waited for, nor killed.
+	# A process left in the background is neither waited for nor killed.
 	run 30 sh -c 'sleep 9991 & echo done'
 	is "$h: a background child holds the pipes" "$code $(sed -n 's/^stdout: //p' <<<"$answer")" 'OK "done\n"'
 	ok "$h: it lives" test -n "$(inside 'sleep 9991')"
@@ -76,7 +76,7 @@ handler() {
 handler runc
 handler crun
 
-# Load: many in a row over one connection, and many at once. Every answer is OK.
+# Load: many calls in a row over one connection, and many at once. Every answer is OK.
 run 0 true # and its request is in a file
 many() { # N AT-ONCE
 	rm -f "$T"/answer.*

@@ -1,9 +1,9 @@
-# hostile_layer.t - layers made to do harm, through a real pull: refused by name, nothing written outside, nothing left, the node goes on.
+# hostile_layer.t - hostile layers in a real pull: refused by name, nothing is written outside, nothing is left, the node goes on.
 
 . "$(dirname "$0")/../lib/crisp.sh"
 . "$ROOT/tests/lib/rpc.sh"
 
-# A small disk of its own: what a bomb fills is not the machine's.
+# A small file system for the test: a layer that fills the disk does not fill the machine's.
 mkdir "$T/root"
 mount -t tmpfs -o size=192m,mode=755 tmpfs "$T/root"
 crisp_config 'images: {max_layer_bytes: 24MiB, min_free: 20%}'
@@ -29,7 +29,7 @@ refused() { # WORDS CODE MESSAGE LAYERS
 file() { echo "{\"path\":\"$1\",\"data\":\"evil\"}"; }
 link() { echo "{\"path\":\"$1\",\"type\":\"$2\",\"target\":\"$3\"}"; }
 
-# What must not be touched: a directory with a file outside of the root of crisp.
+# A directory with a file outside of crisp's root, which must not change.
 mkdir "$T/outside"
 echo good >"$T/outside/victim"
 host=${T#/}/outside
@@ -49,7 +49,7 @@ refused 'a mark of overlayfs' INVALID_ARGUMENT 'trusted.overlay' \
 refused 'a flood of devices' RESOURCE_EXHAUSTED 'more than 4096 device nodes' \
 	"$(jq -nc '[{entries: [range(5000) | {path: "dev/d\(.)", type: "char", major: 8, minor: 0}]}]')"
 
-# Taken, but as inside a root: absolute names, and symbolic links that are followed.
+# Accepted, but resolved inside the root: absolute names and symbolic links.
 inside() { # WORDS LAYERS PATH
 	n=$((n + 1))
 	push "hostile-$n" "$2"
@@ -64,7 +64,7 @@ inside 'a link out, and a file through it' "$(layer "$(link d symlink "/$host"),
 inside 'a link with .., and a file through it' "$(layer "$(link d symlink "$up/$host"),$(file d/evil)")" "$host/evil"
 inside 'a link out in a lower layer' "[{\"entries\":[$(link d symlink "/$host")]},{\"entries\":[$(file d/evil)]}]" "($host|d)/evil"
 
-# Bombs.
+# Decompression bombs.
 truncate -s 64M "$T/zeros"
 mkdir "$T/bomb" && mv "$T/zeros" "$T/bomb/zeros"
 tar -C "$T/bomb" -cf "$T/bomb.tar" zeros
@@ -77,7 +77,7 @@ truncate -s 1T "$T/bomb/zeros"
 tar -C "$T/bomb" -S --format=posix -cf "$T/sparse.tar" zeros
 refused 'a sparse file of a terabyte' RESOURCE_EXHAUSTED 'max_layer_bytes' "[{\"tar\":\"$T/sparse.tar\"}]"
 
-# What is not a layer at all.
+# Blobs that are no layers.
 head -c 100000 /dev/urandom >"$T/noise"
 refused 'noise' INVALID_ARGUMENT 'tar' "[{\"tar\":\"$T/noise\"}]"
 tar -C "$ROOT" -cf - GNUmakefile | head -c 3000 >"$T/cut.tar"
@@ -89,7 +89,7 @@ is 'a media type that nobody knows' "$code" INVALID_ARGUMENT
 like 'is named' "$message" 'application/x-evil'
 good 'a good image fits'
 
-# A disk that is nearly full.
+# A disk that is almost full.
 head -c 165M /dev/zero >"$T/root/ballast"
 push full "$(layer '{"path":"x","size":4000000}')"
 pull full

@@ -1,4 +1,4 @@
-# hosts.t - which host serves an image, and what it wants to know: https with a private CA, Basic, Bearer tokens, mirrors by hosts.toml.
+# hosts.t - the host that serves an image, and its authentication: https with a private CA, Basic, Bearer tokens, mirrors by hosts.toml.
 
 . "$(dirname "$0")/../lib/crisp.sh"
 . "$ROOT/tests/lib/registry.sh"
@@ -25,7 +25,7 @@ registry_start "$T/secure" "  tls: {certificate: $T/tls.crt, key: $T/tls.key}" "
 secure=$REGISTRY_PID host=$REGISTRY
 "$IMAGE" --registry "$host" --user user:secret --ca "$T/ca.crt" "$ROOT/tests/images/busybox.json" >/dev/null || exit 1
 url=https://$host
-# What is tried for some seconds goes in the background and is looked at below.
+# Pulls that are retried for some seconds run in the background; their results are checked below.
 later() { $CRICTL pull "$2" >"$T/$1.out" 2>&1 & eval "later_$1=$!"; }
 was() { # NAME WORDS CODE CAUSE
 	local pid=later_$1

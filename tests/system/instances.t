@@ -6,7 +6,7 @@ crisp_config
 cni_config
 crisp_start || exit 1
 
-# A second one in the same place.
+# A second instance with the same configuration.
 second() { timeout ${2:-10} "$BUILD/crisp-keeper" --config "$1" >"$T/out" 2>&1; rc=$?; }
 second "$T/config.yaml"
 is 'the same configuration again: exit' "$rc" 1
@@ -15,13 +15,13 @@ like 'it names the directory and the process that has it' "$(cat "$T/out")" "sta
 ok 'that is the one' sh -c "tr '\\0' ' ' </proc/$pid/cmdline | grep -q crisp-keeper"
 ok 'which serves on' $CRICTL pods
 
-# Another state directory over the same images and records: two writers would ruin them.
+# Another state directory with the same root: two writers would damage images and records.
 sed "s|^state: .*|state: $T/state2|" "$T/config.yaml" >"$T/root-again.yaml"
 second "$T/root-again.yaml" 2
 like 'the same root again: it names the directory and the process' "$(cat "$T/out")" "start_failed.*root $T/root belongs to the crispd with pid $(crispd_pid)"
 ok 'the first one serves on' $CRICTL pods
 
-# The same socket.
+# Another instance with the same socket.
 mkdir "$T/three"
 { echo "root: $T/three/root"; echo "state: $T/three/state"; echo "listen: [unix://$T/state/crisp.sock]"; } >"$T/socket-again.yaml"
 second "$T/socket-again.yaml" 2
@@ -29,7 +29,7 @@ like 'the same socket again: it names it and the process' "$(cat "$T/out")" "sta
 ok 'the first one has its socket' $CRICTL pods
 rm -rf "$T/three" "$T/state2"
 
-# A neighbour with everything of its own.
+# A second instance with all its own directories.
 (
 	first=$T T=$T/neighbour
 	mkdir "$T"
@@ -70,7 +70,7 @@ ok 'it ends' until_ok 10 sh -c "! kill -0 $keeper"
 is 'it leaves no network namespace' "$(ls "$T/neighbour/netns" 2>/dev/null)" ''
 is 'nor an address' "$(find "$T/neighbour/ipam" -name '[0-9]*.[0-9]*' 2>/dev/null)" ''
 
-# A socket file of a dead owner is taken over; what is no socket is not.
+# A socket file whose owner is dead is replaced; a file that is no socket is not.
 crisp_stop
 rm -f "$T/state/crisp.sock"
 python3 -c "import socket; s = socket.socket(socket.AF_UNIX); s.bind('$T/state/crisp.sock')"

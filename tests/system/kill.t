@@ -1,8 +1,8 @@
-# kill.t - crispd dies at any time and a running container notices nothing: its log, its exit code, its later exec.
+# kill.t - crispd is killed at any time; log, exit code and later execs of a running container are not affected.
 
 . "$(dirname "$0")/../lib/crisp.sh"
 
-# As in a shell of some service: who starts a keeper by hand there has no service manager that would start the next one.
+# As in a shell of a service: a keeper that is started by hand has no service manager that starts it again.
 export INVOCATION_ID=00000000000000000000000000000000 SYSTEMD_EXEC_PID=1
 crisp_up
 pod=$($CRICTL runp "$(pod_json p)")
@@ -49,11 +49,11 @@ ok 'the container ends' until_ok 20 exited "$slow"
 like 'its exit code is known, or honestly not' "$(exit_of "$slow")" '^(9|255)$'
 is 'its log is whole' "$(log_text slow)" 'done'
 
-# Both are stopped and started again, as an upgrade does it.
+# Both daemons are stopped and started again, as by an upgrade.
 over=$($CRICTL create "$pod" "$(ctr_json over 'while :; do echo tick; sleep 0.1; done')" "$T/p.pod.json")
 $CRICTL start "$over" >/dev/null
 pid=$($CRICTL inspect "$over" | jq -r .info.pid)
-# Two pods with a shared PID namespace, one of them without any container.
+# Two pods with a shared PID namespace, one of them without a container.
 shared_pid='"linux":{"security_context":{"namespace_options":{"pid":0}}}'
 shared=$($CRICTL runp "$(pod_json shared "$shared_pid")")
 bare=$($CRICTL runp "$(pod_json bare "$shared_pid")")

@@ -1,12 +1,12 @@
-# layers.t - an image of 127 layers, docker's limit: pulled, mounted with every layer in its order, and removed. Before
-# Linux 6.5 all lower directories share one page of mount options.
+# layers.t - an image of 127 layers (docker's limit) is pulled, mounted with all layers in order, and removed. Before Linux 6.5
+# all lower directories share one page of mount options.
 
 . "$(dirname "$0")/../lib/crisp.sh"
 
 crisp_config
 cni_config
 crisp_start || exit 1
-# busybox's two, and 125 that each bring a file of their own, write over the one before them, and remove another.
+# The two of busybox, and 125 layers that each add a file, replace a file of the layer before, and remove another.
 jq '[.[0] | .repo = "deep" | .layers += [range(125) | {entries: ([
 	{path: "layer/\(.)", data: "\(.)"}, {path: "top", data: "\(.)"}]
 	+ if . % 10 == 9 then [{path: "layer/.wh.\(. - 1)", data: ""}] else [] end)}]]' "$ROOT/tests/images/busybox.json" |

@@ -1,4 +1,4 @@
-# logs.t - the log of a container under load while the kubelet rotates it: no line lost, doubled or torn, in no stream.
+# logs.t - the log of a container under load while it is rotated: no line is lost, doubled or torn, in either stream.
 
 . "$(dirname "$0")/../lib/crisp.sh"
 . "$(dirname "$0")/../lib/rpc.sh"
@@ -7,13 +7,13 @@ LEVEL=info
 crisp_up
 pod=$($CRICTL runp "$(pod_json p)")
 reopen() { rpc ReopenContainerLog "container_id: \"$ctr\""; }
-# rotate NAME N: as the kubelet does it. The request is in $T/rpc.framed.
+# rotate NAME N: rotates as the kubelet does. The request is in $T/rpc.framed.
 rotate() { mv "$T/logs/$1.log" "$T/logs/$1.log.$(printf %03d "$2")" && rpc_post "$(rpc_path ReopenContainerLog)" "$T/rpc.framed"; }
 whole() { cat "$T"/logs/"$1".log.[0-9]* "$T/logs/$1.log"; }
 inode() { stat -c %i "$T/logs/$1.log"; }
 
-# Two writers, one on each stream, as fast as they can, until /tmp/stop is there; rotated ten times meanwhile. Then once more with
-# crispd killed in between.
+# Two writers, one for each stream, write as fast as they can until /tmp/stop exists; the log is rotated ten times. Then the same
+# again, with crispd killed in between.
 writer() { echo "awk 'BEGIN { while (i < 3000000 && (getline line < \"/tmp/stop\") < 0) for (n = 0; n < 5000; n++) print \"$1\", i++ > \"/dev/$2\"; print \"$1\", \"end\", i > \"/dev/$2\" }'"; }
 load() { # NAME KILL
 	ctr=$($CRICTL create "$pod" "$(ctr_json "$1" "$(writer err stderr) & $(writer out stdout); wait")" "$T/p.pod.json")
@@ -43,7 +43,7 @@ load() { # NAME KILL
 load rotated
 load killed kill
 
-# What the kubelet relies on.
+# Properties that the kubelet needs.
 ctr=$($CRICTL create "$pod" "$(ctr_json one 'i=0; while :; do echo line $i; i=$((i + 1)); sleep 0.05; done')" "$T/p.pod.json")
 reopen
 is 'a created one has no log to reopen' "$code" FAILED_PRECONDITION
@@ -79,7 +79,7 @@ is 'one that has ended is refused' "$code" FAILED_PRECONDITION
 ok 'and nothing is made' test ! -e "$T/logs/one.log"
 is 'no line is missing over all of it' "$(cat "$T/logs/one.log.1" "$T/logs/one.log.2" | awk '$4 == "line" { if (n && $5 <= last) bad++; last = $5; n++ } END { print bad + 0 }')" 0
 
-# Lines: long ones in pieces, the last one without its end, a terminal's as stdout.
+# Lines: a long line in pieces, a last line without newline, the lines of a terminal as stdout.
 ctr=$($CRICTL create "$pod" "$(ctr_json long 'head -c 100000 /dev/zero | tr "\0" x; echo; echo; printf "tail\r\n"; printf open')" "$T/p.pod.json")
 $CRICTL start "$ctr" >/dev/null
 ok 'long lines: it ends' until_ok 10 exited "$ctr"

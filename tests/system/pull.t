@@ -1,4 +1,4 @@
-# pull.t - what images are made of: every format and every kind of entry, looked at from inside a running container.
+# pull.t - image formats and kinds of tar entries, checked from inside a running container.
 
 . "$(dirname "$0")/../lib/crisp.sh"
 
@@ -6,7 +6,7 @@ crisp_config
 cni_config
 crisp_start || exit 1
 
-# The formats: OCI and Docker's, with and without an index, gzip, zstd and plain layers. Base layers with busybox, the variant on top.
+# Formats: OCI and Docker, with and without an index; gzip, zstd and plain layers. Base layers with busybox, the variant on top.
 base=$(jq -c '.[0].layers' "$ROOT/tests/images/busybox.json")
 variant() { # NAME FORMAT INDEX COMPRESSION
 	jq -n --argjson base "$base" --arg n "$1" --arg f "$2" --argjson i "$3" --arg c "$4" \
@@ -22,7 +22,7 @@ variant docker-gzip docker false gzip
 variant docker-zstd docker false zstd
 variant docker-index docker true none
 pod=$($CRICTL runp "$(pod_json p '"linux":{"security_context":{"namespace_options":{"pid":1,"network":2}}}')")
-run_in() { # NAME IMAGE SCRIPT: prints what it says
+run_in() { # NAME IMAGE SCRIPT: prints its output
 	local c
 	jq -n --arg n "$1" --arg i "$2" --arg s "$3" '{metadata:{name:$n,attempt:1},image:{image:$i},command:["sh","-c",$s],log_path:($n + ".log"),linux:{}}' >"$T/$1.ctr.json"
 	c=$($CRICTL create "$pod" "$T/$1.ctr.json" "$T/p.pod.json") && $CRICTL start "$c" >/dev/null && until_ok 10 exited "$c" && log_text "$1"
@@ -34,7 +34,7 @@ for v in oci-gzip oci-zstd oci-plain oci-index docker-gzip docker-zstd docker-in
 	is "$v: it runs" "$(run_in "$v" "$REGISTRY/$v" 'cat /variant')" "$v"
 done
 
-# The kinds of entries. The lower layer:
+# Kinds of entries. The lower layer:
 long=$(printf 'n%.0s' $(seq 1 180))
 deep=$(printf 'directory-%02d/' $(seq 1 30))
 mkdir "$T/sparse"
@@ -91,7 +91,7 @@ for f in holes pax-holes; do
 	look "sparse, $f: its holes" "[ \$(busybox stat -c %b /$f) -lt 2048 ] && echo few blocks" 'few blocks'
 done
 
-# What is said of them.
+# What ImageStatus and the listings report.
 info=$($CRICTL imagefsinfo | jq -c '.status.imageFilesystems[0]')
 is 'image file system: where' "$(jq -r .fsId.mountpoint <<<"$info")" "$T/root"
 used=$(jq -r .usedBytes.value <<<"$info") real=$(du -s --block-size=1 "$T/root/layers" | cut -f1)
@@ -99,7 +99,7 @@ ok "image file system: bytes ($used, du says $real)" test "$used" -ge $((real * 
 used=$(jq -r .inodesUsed.value <<<"$info") real=$(du -s --inodes "$T/root/layers" | cut -f1)
 ok "image file system: inodes ($used, du says $real)" test "$used" -ge $((real * 9 / 10 - 10)) -a "$used" -le $((real * 11 / 10 + 50))
 
-# Removal by every name; what a container uses stays usable.
+# Removal by each name; a container keeps the image that it uses.
 v=oci-gzip
 ok 'rmi by tag' $CRICTL rmi "$REGISTRY/$v:latest"
 is 'is gone' "$($CRICTL images -o json | jq "[.images[].repoTags[]] | index(\"$REGISTRY/$v:latest\")")" null

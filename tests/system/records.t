@@ -1,4 +1,4 @@
-# records.t - what is found on the disk at the start: records that are damaged, half-made things, records of another boot.
+# records.t - the state on disk at the start: damaged records, unfinished objects, records of another boot.
 
 . "$(dirname "$0")/../lib/crisp.sh"
 
@@ -17,11 +17,11 @@ mkctr() { # POD NAME SCRIPT
 }
 sleeper='while :; do sleep 0.1; done'
 until_exited() { until_ok 10 exited "$1"; }
-again() { # WORDS: crisp starts again
+again() { # WORDS: starts crisp again
 	if crisp_start; then pass "$1: crisp starts"; else fail "$1: crisp starts"; fi
 }
 
-# Damaged records: each kind of damage on one of each kind of object, beside good ones.
+# Damaged records: each kind of damage on one object of each kind, beside good records.
 pod=$(mkpod p)
 good=$(mkctr "$pod" good "$sleeper")
 pid=$($CRICTL inspect "$good" | jq -r .info.pid)
@@ -33,7 +33,7 @@ for damage in empty half noise version rights; do
 	victims[ctr-$damage]=$(mkctr "$pod" "v$n" x p created)
 done
 image=$(basename "$(ls "$T"/root/images/*.json)")
-# Stopped first, so that it writes nothing more.
+# crisp is stopped first, so that it writes no record any more.
 old=$(crispd_pid)
 kill -STOP "$old"
 restarted() { kill -9 "$old"; until_ok 10 back; }

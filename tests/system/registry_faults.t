@@ -1,4 +1,4 @@
-# registry_faults.t - registries that misbehave: what is worth a retry is retried, the rest is told by its cause, and nothing is left.
+# registry_faults.t - registries with faults: temporary faults are retried, others are reported with their cause, and nothing is left.
 
 . "$(dirname "$0")/../lib/crisp.sh"
 . "$ROOT/tests/lib/rpc.sh"
@@ -16,14 +16,14 @@ fails() { # WORDS IMAGE CODE MESSAGE
 	like "$1: the cause" "$message" "$4"
 }
 
-# These try for some seconds each: all at once, looked at below.
+# These pulls are retried for some seconds each: all run at once, results are checked below.
 slow="status500 status502 status503 html502 short"
 for rule in $slow; do
 	$CRICTL pull "$RUDE/$rule/always" >"$T/$rule.out" 2>&1 &
 	eval "pid_$rule=$!"
 done
 
-# No second try for a definite answer.
+# A definite answer is not retried.
 fails 'an image that does not exist' status404/none NOT_FOUND 'status404/none.*status 404: MANIFEST_UNKNOWN: said the registry'
 is 'it is asked for once' "$(asked 'status404/none ')" 1
 fails 'no credentials' status401/a UNAUTHENTICATED 'status 401'
@@ -39,7 +39,7 @@ fails 'another diff_id' diffid/a DATA_LOSS 'diff_id'
 fails 'a registry that is not there' '../x' INVALID_ARGUMENT 'x'
 is 'no image came of it' "$($CRICTL images -q)" ''
 
-# What a second try mends.
+# Faults that a second try overcomes.
 mended() { pull "$2"; is "$1" "$code $message" "OK "; }
 mended 'status 500 once' status500x1/b1
 mended 'status 502 twice' status502x2/b2
@@ -52,7 +52,7 @@ like 'it goes on where it ended' "$(grep 'reset1/b4 blobs' "$RUDE_DIR/log" | tai
 mended 'a reset, and a registry without Range' norange1/b5
 mended 'the good one' good/b6
 
-# The slow ones.
+# The results of the slow pulls.
 verdict() { # RULE CAUSE
 	local pid=pid_$1
 	if wait "${!pid}"; then fail "$1 always"; else pass "$1 always"; fi

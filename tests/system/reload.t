@@ -1,4 +1,4 @@
-# reload.t - SIGHUP at the keeper: a good configuration is taken by a new crispd under running containers, a bad one changes nothing.
+# reload.t - SIGHUP to the keeper: a valid configuration is used by a new crispd while containers run; an invalid one changes nothing.
 
 . "$(dirname "$0")/../lib/crisp.sh"
 

@@ -1,4 +1,4 @@
-# request_faults.t - requests that cannot be served: malformed, too large, about what does not exist. Each is told so by the right code.
+# request_faults.t - requests that cannot be served (malformed, too large, for objects that do not exist) get the right code.
 
 . "$(dirname "$0")/../lib/crisp.sh"
 . "$ROOT/tests/lib/rpc.sh"
@@ -8,7 +8,7 @@ cni_config
 crisp_start || exit 1
 id=0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
 
-# Bytes that are no message.
+# Bytes that are not a message.
 printf 'abcde' >"$T/bytes"
 for m in $(sed -n 's/^RPC([A-Za-z]*, \([A-Za-z]*\), rpc_.*/\1/p' "$ROOT/handlers/services.def"); do
 	rpc_bytes "$m" "$T/bytes"
@@ -22,7 +22,7 @@ printf '\x0a\x02\xff\xfe' >"$T/bytes"
 rpc_bytes ContainerStatus "$T/bytes"
 like 'an id that is not UTF-8' "$code" '^(INVALID_ARGUMENT|NOT_FOUND)$'
 
-# Frames that are not gRPC's.
+# Frames that are not gRPC frames.
 printf '\0\0\0\1\0abc' >"$T/bytes"
 rpc_post /runtime.v1.RuntimeService/Version "$T/bytes"
 like 'a frame that ends early' "$code" '^(INTERNAL|INVALID_ARGUMENT)$'
@@ -65,7 +65,7 @@ notok 'one of more than 16 MiB' $CRICTL runp "$T/bigger.json"
 like 'is too large' "$out" 'ResourceExhausted.*16 MiB'
 is 'and makes nothing' "$($CRICTL pods -q)" ''
 
-# What does not exist.
+# Objects that do not exist.
 unknown() { rpc "$1" "$2"; is "$1 of the unknown" "$code" "$3"; }
 unknown StopPodSandbox "pod_sandbox_id: '$id'" OK
 unknown RemovePodSandbox "pod_sandbox_id: '$id'" OK
@@ -96,14 +96,14 @@ later UpdateContainerResources "container_id: '$id' linux {cpu_shares: 2}"
 later UpdatePodSandboxResources "pod_sandbox_id: '$id'"
 for m in CheckpointPod RestorePod; do rpc $m ''; is "$m" "$code" UNIMPLEMENTED; done
 
-# No id, no config: told so, not guessed.
+# Requests without id or config are refused.
 for m in StartContainer ContainerStatus StopContainer RemoveContainer ReopenContainerLog PodSandboxStatus StopPodSandbox RemovePodSandbox \
 	ExecSync CreateContainer RunPodSandbox PullImage RemoveImage ImageStatus; do
 	rpc $m ''
 	is "$m without anything" "$code" INVALID_ARGUMENT
 done
 
-# Requests that contradict themselves. Each has a name of its own: what is accepted by mistake does not hide the next.
+# Contradictory requests. Each has its own name, so that one that is wrongly accepted does not hide the next.
 n=0
 run() { n=$((n + 1)); rpc RunPodSandbox "config {metadata {name: 'p$n' uid: 'u' namespace: 'd'} $1} ${2-}"; }
 run_refused() { run "$2"; is "$1" "$code" INVALID_ARGUMENT; }
@@ -187,7 +187,7 @@ create_refused 'a profile name for RuntimeDefault' "linux {security_context {sec
 create_refused 'a negative user' "linux {security_context {run_as_user {value: -1}}}"
 create_refused 'a negative group' "linux {security_context {supplemental_groups: -7}}"
 create_refused 'a privileged container in a pod that is not' "linux {security_context {privileged: true}}"
-# The sandbox decides; what stands in a container's request by default contradicts nothing.
+# The sandbox's setting is used; default values in a container's request are no contradiction.
 for k in network ipc pid; do create_refused "the $k namespace of the node in a pod with its own" "linux {security_context {namespace_options {$k: NODE}}}"; done
 for k in network ipc; do create_refused "$k CONTAINER" "linux {security_context {namespace_options {$k: CONTAINER}}}"; done
 create_refused 'the processes of nobody' "linux {security_context {namespace_options {pid: TARGET}}}"
@@ -198,13 +198,13 @@ for c in $($CRICTL ps -aq); do $CRICTL rm -f "$c" >/dev/null 2>&1; done
 is 'none of them left a container' "$($CRICTL ps -aq)" ''
 is 'nor a snapshot' "$(ls "$T/root/snapshots" | grep -E '[0-9a-f]{8}')" ''
 
-# A good one after all of them.
+# A valid request afterwards succeeds.
 ctr=$($CRICTL create "$pod" "$(ctr_json c 'echo fine')" "$T/p.pod.json")
 ok 'a good container starts' $CRICTL start "$ctr"
 ok 'and ends' until_ok 10 exited "$ctr"
 is 'as it should' "$(log_text c)" fine
 
-# Ids of the wrong kind, times that are none.
+# Ids of the wrong kind, invalid times.
 wrong() { rpc "$1" "$2"; is "$1 of ${4:-the other kind}" "$code" "$3"; }
 wrong ContainerStatus "container_id: '$pod'" NOT_FOUND
 wrong PodSandboxStatus "pod_sandbox_id: '$ctr'" NOT_FOUND

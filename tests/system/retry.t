@@ -1,4 +1,4 @@
-# retry.t - the same request again joins or succeeds; another one under the same name is told so.
+# retry.t - a repeated request joins the first or succeeds; a different request with the same name is refused.
 
 . "$(dirname "$0")/../lib/crisp.sh"
 
@@ -37,7 +37,7 @@ for i in 1 2 3; do $CRICTL stopp "$pod" >/dev/null 2>&1 & pids="$pids $!"; $CRIC
 for p in $pids; do wait "$p"; done
 is 'stops and removals at once end with no pod' "$($CRICTL pods -q)" ''
 
-# A slow network: the client's deadline passes, the operation goes on, the retry gets its result.
+# A slow CNI plugin: the client's deadline passes, the operation goes on, and the retry gets its result.
 mkdir -p "$T/bin"
 cat >"$T/bin/slow" <<S
 #!/bin/sh

@@ -1,4 +1,5 @@
-# runtime_faults.t - OCI runtimes that are missing, refuse, lie or die: the cause is told, the container is EXITED with StartError, all goes.
+# runtime_faults.t - OCI runtimes that are missing, fail, write wrong data or die: the error has the cause, the container is EXITED with
+# StartError, and all is removed.
 
 . "$(dirname "$0")/../lib/crisp.sh"
 . "$ROOT/tests/lib/rpc.sh"
@@ -16,7 +17,7 @@ handlers() { $CRICTL info | jq -r '[.runtimeHandlers[].name // ""] | sort | join
 mode() { echo "$*" >"$T/rt/mode"; }
 until_ok 10 crisp_answers
 
-# The default one is not there yet.
+# The default runtime does not exist yet.
 ok 'not ready' until_ok 10 why_is "$T/rt/oci: No such file"
 is 'for this reason' "$(condition status) $(condition reason)" 'false RuntimeNotReady'
 like 'the one that is there is offered' "$(handlers)" 'runc'
@@ -87,7 +88,7 @@ ok 'once it is there' $CRICTL runp --runtime other "$T/q.pod.json"
 $CRICTL rmp -f "$($CRICTL pods -q --name q)" >/dev/null 2>&1
 rm "$T/rt/other"
 
-# A command that does not exist is the container's fault, not the runtime's.
+# A missing command is an error of the container, not of the runtime.
 ctr=$($CRICTL create "$pod" "$(ctr_json nocmd x '"command":["/bin/not-there"]')" "$T/p.pod.json")
 notok 'a command that is not there' $CRICTL start "$ctr"
 like 'is named' "$out" '/bin/not-there'
@@ -113,7 +114,7 @@ rpc ExecSync "container_id: '$ctr' cmd: '/bin/not-there'"
 like 'exec: a command that is not there' "$code $message$(sed -n 's/^exit_code: //p' <<<"$answer")" '/bin/not-there|12[67]'
 is 'the container runs on' "$(state_of "$ctr")" CONTAINER_RUNNING
 
-# A runtime that hangs holds nobody else up.
+# A runtime that hangs delays no other request.
 mode run hang
 $CRICTL create "$pod" "$(ctr_json slow 'sleep 100')" "$T/p.pod.json" >"$T/slow"
 $CRICTL start "$(cat "$T/slow")" >"$T/started" 2>&1 & client=$!
@@ -126,7 +127,7 @@ if wait $client; then pass 'it goes on'; else fail 'it goes on' "$(cat "$T/start
 is 'and runs' "$(state_of "$(cat "$T/slow")")" CONTAINER_RUNNING
 rm "$T/rt/go"
 
-# delete fails: the container goes all the same, or says why and goes later.
+# delete fails: the container is removed all the same, or the error has the reason and a later removal succeeds.
 mode delete words
 rc=0; $CRICTL rm -f "$ctr" >"$T/rm" 2>&1 || rc=$?
 [ $rc = 0 ] || like 'a delete that fails is told' "$(cat "$T/rm")" 'fake delete: .*something went wrong'

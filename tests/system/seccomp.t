@@ -1,4 +1,4 @@
-# seccomp.t - profiles confine containers and their execs, compiled by the runtime or, for crun from the second container on, beforehand.
+# seccomp.t - profiles confine containers and their execs. The runtime compiles them; for crun, from the second container on, crisp does.
 
 . "$(dirname "$0")/../lib/crisp.sh"
 
@@ -9,11 +9,11 @@ cat >"$T/profile.json" <<'J'
  {"names":["clone3"],"action":"SCMP_ACT_ERRNO","errnoRet":38}]}
 J
 
-# Both say what a call that the profile is about came to: "denied" by it, or "allowed".
+# Both print the result of a system call that the profile forbids: "denied" or "allowed".
 NAMESPACE='busybox unshare -U true 2>&1 | grep -q "not permitted" && echo denied || echo allowed'
 DIRECTORY='busybox mkdir /tmp/d 2>&1 | grep -q "quota exceeded" && echo denied || echo allowed'
 
-# confined NAME PROFILE SCRIPT: a running container that has run the script; sets $ctr and $said, by it and by an exec in it.
+# confined NAME PROFILE SCRIPT: starts a container that runs the script; sets $ctr, and $said to its output and that of an exec.
 confined() {
 	ctr=$($CRICTL create "$pod" "$(ctr_json "$1" "$3; while :; do sleep 1; done" '"linux":{"security_context":{"namespace_options":{"pid":1},"seccomp":'"$2"'}}')" "$T/$h.pod.json" 2>/dev/null) || return 1
 	$CRICTL start "$ctr" >/dev/null || return 1

@@ -1,4 +1,4 @@
-# security.t - the security context and the resources, as the container itself and the kernel see them, with every runtime.
+# security.t - security context and resources, as seen in the container and by the kernel, with every runtime.
 
 . "$(dirname "$0")/../lib/crisp.sh"
 . "$(dirname "$0")/../lib/rpc.sh"
@@ -9,7 +9,7 @@ crisp_config
 cni_config
 crisp_start || exit 1
 $CRICTL pull "$REGISTRY/busybox:latest" >/dev/null
-# An image with users: alice is 1000:1000, in the groups 3000 and 3001, which the image's own etc/group says.
+# An image with users: alice is 1000:1000 and, by the image's etc/group, in the groups 3000 and 3001.
 jq '[.[0] | .repo = "users" | .config.User = "bob:staff" | .layers += [{entries: [
 	{path: "etc", type: "dir"}, {path: "etc/passwd", data: "root:x:0:0::/:/bin/sh\nalice:x:1000:1000::/:/bin/sh\nbob:x:1001:1001::/:/bin/sh\n"},
 	{path: "etc/group", data: "root:x:0:\nstaff:x:2000:\nmore:x:3000:alice\nmost:x:3001:bob,alice\n"},
@@ -123,7 +123,7 @@ handler() {
 	like "$h: the reason that the kubelet knows" "$out" 'ImageVolumeMountFailed'
 	like "$h: a sub path stays in its image" "$($CRICTL create "$pod" "$(ctr_json "climbs$h" 'true' "\"mounts\":[{\"container_path\":\"/image\",\"image\":{\"image\":\"$REGISTRY/users:latest\"},\"image_sub_path\":\"../../../../etc\"}]")" "$T/p-$h.pod.json")" '^[0-9a-f]{64}$'
 
-	# Younger than crictl 1.36.
+	# Fields that crictl 1.36 does not know.
 	rpc CreateContainer "pod_sandbox_id: '$pod' config {metadata {name: 'options$h'} image {image: '$REGISTRY/busybox:latest'} command: 'sleep' command: '1000'
 		mounts {container_path: '/noexec' host_path: '$T/plain-$h' mount_options: 'noexec' mount_options: 'nosuid'}}"
 	ctr=$(sed -n 's/^container_id: "\(.*\)"/\1/p' <<<"$answer")

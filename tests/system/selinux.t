@@ -1,4 +1,4 @@
-# selinux.t - labels of pods, containers and their files on a host with SELinux, with every runtime; then, enforced, what they keep apart.
+# selinux.t - labels of pods, containers and their files on a host with SELinux, with every runtime; then what enforcing mode separates.
 
 [ -e /sys/fs/selinux/enforce ] || { echo '1..0 # SKIP this host has no SELinux'; exit 0; }
 . "$(dirname "$0")/../lib/crisp.sh"
@@ -86,7 +86,7 @@ for h in runc crun; do handler $h; done
 like 'the log says which contexts' "$(grep -c 'selinux process=' "$T/crisp.log")" '[1-9]'
 
 # ---- enforced ----
-# The policy of the test VM lets a container's type do anything with its files: what is refused here is another pod's level.
+# The policy of the test VM allows a container's type everything with its files; refused is only access with another pod's level.
 h=runc
 mkdir -p "$T/one" "$T/two"; echo one >"$T/one/file"; echo two >"$T/two/file"
 setenforce 1; trap 'setenforce 0' EXIT

@@ -5,7 +5,7 @@
 
 crisp_up
 pod=$($CRICTL runp "$(pod_json p '"labels":{"app":"p"}')")
-# 20 MiB of its own memory, a file on the writable layer, and rest.
+# The container takes 20 MiB of memory, writes a file to the writable layer, and sleeps.
 ctr=$($CRICTL create "$pod" "$(ctr_json c 'dd if=/dev/zero of=/file bs=1M count=3 2>/dev/null; exec awk "BEGIN { s = sprintf(\"%20971520s\", \"\"); print \"ready\"; fflush(); while (1) system(\"sleep 1000\") }"' \
 	'"labels":{"app":"c"},"annotations":{"a":"b"},"linux":{"resources":{"memory_limit_in_bytes":104857600}}')" "$T/p.pod.json")
 $CRICTL start "$ctr" >/dev/null
@@ -53,7 +53,7 @@ ok 'a rate, once there were two readings' until_ok 5 rated
 pstat() { $CRICTL statsp --id "$pod" -o json | jq -r ".stats[0] | $1"; }
 net() { awk -v c="$1" '$1 == "eth0:" { print $c }' "/proc/$pid/net/dev"; }
 ok 'traffic' $CRICTL exec -s "$ctr" busybox ping -c 1 -s 1000 10.200.0.1
-# Neighbours talk now and then; between two words both numbers are one.
+# The network sends packets now and then (ARP); between two packets both numbers are equal.
 received() { [ "$(pstat .linux.network.defaultInterface.rxBytes.value)" = "$(net 2)" ]; }
 sent() { [ "$(pstat .linux.network.defaultInterface.txBytes.value)" = "$(net 10)" ]; }
 ok 'received' until_ok 10 received
@@ -127,7 +127,7 @@ is 'metrics as a stream' "$code $(grep -c '^pod_sandbox_metrics' <<<"$answer")" 
 stream StreamImages
 is 'images as a stream' "$code $(grep -c '^images' <<<"$answer")" 'OK 1'
 
-# ---- who is not there ----
+# ---- objects that do not exist ----
 rpc ContainerStats 'container_id: "none"';   is 'an unknown container' "$code" NOT_FOUND
 rpc ContainerStats '';                       is 'no container' "$code" INVALID_ARGUMENT
 rpc PodSandboxStats 'pod_sandbox_id: "none"'; is 'an unknown pod' "$code" NOT_FOUND

@@ -1,4 +1,4 @@
-# stream.t - exec, attach and port-forward: crictl as a user has it, and each protocol word by word.
+# stream.t - exec, attach and port-forward: with crictl, and each protocol in detail.
 
 . "$(dirname "$0")/../lib/crisp.sh"
 . "$(dirname "$0")/../lib/rpc.sh"
@@ -158,7 +158,7 @@ is 'with its code' "$(exit_of "$shell")" 3
 rpc Attach "container_id: \"$shell\" stdout: true"
 is 'Attach to what ended' "$code" FAILED_PRECONDITION
 
-# A client that stalls holds the container up and is dropped after 10 s; nothing is missing in the log.
+# A client that does not read blocks the container and is dropped after 10 s; the log is complete.
 busy=$($CRICTL create "$pod" "$(ctr_json busy 'read go; i=0; while [ $i -lt 20000 ]; do echo "line $i 0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789"; i=$((i+1)); done' '"stdin":true')" "$T/s.pod.json")
 $CRICTL start "$busy" >/dev/null
 u=$(url Attach "container_id: \"$busy\" stdout: true")
@@ -183,7 +183,7 @@ ok 'so it is for one that reads nothing' until_ok 15 $CRICTL exec -s "$ctr" cat 
 command_ in,out '--until here' sh -c 'echo here; cat; echo eof >/tmp/eof'
 ok 'stdin is at its end' until_ok 10 $CRICTL exec -s "$ctr" cat /tmp/eof
 
-# ---- bounds ----
+# ---- limits ----
 rss() { awk '/^VmRSS/ { print $2 }' "/proc/$(crispd_pid)/status"; }
 fds() { ls "/proc/$(crispd_pid)/fd" | wc -l; }
 settled() { [ "$(fds)" -le "$1" ]; }
@@ -215,7 +215,7 @@ is 'the 1001st URL that nobody fetches' "$code" RESOURCE_EXHAUSTED
 
 loop_is_quick 'all that'
 
-# ---- port-forward, of a daemon that was killed ----
+# ---- port-forward, after a kill of the daemon ----
 old=$(crispd_pid)
 kill -9 "$old"
 ok 'crispd is back' until_ok 10 sh -c "pgrep -f '^[^ ]*crispd --config $T/config.yaml' | grep -vx $old && $CRICTL pods -q | grep ."

@@ -1,4 +1,4 @@
-# transfer.t - pulls that share, break off, are cancelled and killed; nothing is fetched twice and the loop never waits.
+# transfer.t - pulls that share layers, break off, are cancelled or killed; nothing is fetched twice and the loop does not block.
 
 . "$(dirname "$0")/../lib/crisp.sh"
 . "$ROOT/tests/lib/rpc.sh"
@@ -6,11 +6,11 @@
 
 crisp_config
 gcc -O1 -D_GNU_SOURCE -shared -fPIC -o "$T/slow_resolver.so" "$ROOT/tests/lib/slow_resolver.c" || exit 1
-# A sanitizer's library must be the first.
+# The sanitizer's library must be the first in LD_PRELOAD.
 LD_PRELOAD="$(ldd "$BUILD/crispd" | awk '/libasan/ { print $3 }') $T/slow_resolver.so" crisp_start || exit 1
 rude_start "$T/rude" || exit 1
 pull() { rpc PullImage "image {image: '$RUDE/$1'}"; }
-layer_gets() { grep -c "GET $1 blobs .* 20[06]$" "$RUDE_DIR/log"; } # the config's one included
+layer_gets() { grep -c "GET $1 blobs .* 20[06]$" "$RUDE_DIR/log"; } # the config is counted too
 asked() { grep -q "GET $1" "$RUDE_DIR/log"; }
 partial() { [ "$(find "$T/root/partial" -type f -size +400k | wc -l)" = 1 ]; }
 not_unpacking() { ! pgrep -f "crisp-unpack.*$T" && [ -z "$(ls "$T/root/ingest")" ]; }
@@ -31,7 +31,7 @@ is 'with one manifest, one config and one layer from the registry' "$(grep -c 'G
 is 'and one image' "$($CRICTL images -q | wc -l)" 1
 stop_going
 
-# Images that share a layer: the name makes the layers, so two rules with one name share all but the transfer.
+# Images that share a layer: layers are made from the name, so two rules with one name have the same layers.
 echo 3 >"$RUDE_DIR/shared.layers"
 $CRICTL pull "$RUDE/stall/shared" >"$T/shared.1" 2>&1 & one=$!
 $CRICTL pull "$RUDE/holds/shared" >"$T/shared.2" 2>&1 & two=$!
@@ -42,7 +42,7 @@ if wait $two; then pass 'the one that joined'; else fail 'the one that joined' "
 is 'each layer came once' "$(grep -E 'GET (stall|holds)/shared blobs' "$RUDE_DIR/log" | awk '{ print $4 }' | sort | uniq -c | awk '$1 > 1' | wc -l)" 0
 stop_going
 
-# A client that leaves: the transfer stops, what came is kept, the next pull goes on there.
+# A client leaves: the transfer stops, the bytes received are kept, and the next pull goes on from there.
 $CRICTL pull "$RUDE/stall/left" >/dev/null 2>&1 & client=$!
 ok 'half a layer is here' until_ok 10 partial
 kill -9 $client; wait $client 2>/dev/null
@@ -55,7 +55,7 @@ like 'goes on where it ended' "$(grep 'GET stall/left blobs' "$RUDE_DIR/log" | t
 is 'no partial is left' "$(ls "$T/root/partial")" ''
 stop_going
 
-# One of two clients leaves: nothing happens to the other.
+# One of two clients leaves: the pull of the other goes on.
 $CRICTL pull "$RUDE/stall/two" >/dev/null 2>&1 & client=$!
 ok 'half a layer is here' until_ok 10 partial
 begun=$(pulls_begun)
@@ -84,7 +84,7 @@ is 'no partial is left' "$(ls "$T/root/partial")" ''
 is 'no half layer' "$(ls "$T/root/ingest")" ''
 stop_going
 
-# A partial that was damaged meanwhile is not believed.
+# A partial blob that was damaged is not used.
 $CRICTL pull "$RUDE/stall/rotten" >/dev/null 2>&1 & client=$!
 ok 'half a layer is here' until_ok 10 partial
 kill -9 $client; wait $client 2>/dev/null

@@ -1,4 +1,4 @@
-# update.t - UpdateContainerResources with every runtime: the kernel, the status and the stored spec follow, together or not at all.
+# update.t - UpdateContainerResources with every runtime: kernel, status and stored spec change together or not at all.
 
 . "$(dirname "$0")/../lib/crisp.sh"
 . "$(dirname "$0")/../lib/rpc.sh"

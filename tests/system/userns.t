@@ -1,4 +1,4 @@
-# userns.t - pods with a user namespace of their own: who is who inside and outside, with every runtime handler.
+# userns.t - pods with a user namespace: user ids inside and outside, with every runtime handler.
 
 . "$(dirname "$0")/../lib/crisp.sh"
 
@@ -67,7 +67,7 @@ seen"
 	ok "$h: rmp" $CRICTL rmp -f "$pod"
 }
 
-# One PID namespace for the pod: the pause has to be in the user namespace too.
+# One PID namespace for the pod: the pause must be in the user namespace too.
 shared_pid() {
 	h=$1
 	local pod a b

@@ -1,4 +1,4 @@
-# walk.t - a first-time user with crictl, from pull to rmi, with every runtime handler.
+# walk.t - all basic commands of crictl, from pull to rmi, with every runtime handler.
 
 . "$(dirname "$0")/../lib/crisp.sh"
 
