@@ -4,6 +4,7 @@
 
 #include "handlers/config.h"
 #include "reactor/json.h"
+#include "tests/missing.h"
 #include "tests/tap.h"
 
 static struct config c;
@@ -90,7 +91,7 @@ static void faults_name_file_and_line(void)
 	ok(parse("a: [b\n") < 0 && strncmp(e.msg, "test.yaml:2: ", 13) == 0);
 	ok(parse("- 1\n- 2\n") < 0);
 	config_free(&c);
-	ok(config_load(&c, "/nonexistent/x.yaml", &e) < 0 && strstr(e.msg, "/nonexistent/x.yaml"));
+	ok(config_load(&c, missing("x.yaml"), &e) < 0 && strstr(e.msg, missing("x.yaml")));
 }
 
 /* A configuration of one line, FORMAT with a value of `head` and as many letters as make it n bytes. */

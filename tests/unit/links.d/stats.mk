@@ -3,3 +3,4 @@ $(BUILD)/tests/unit/procs/test_update: $(run.fakes)
 $(BUILD)/tests/unit/procs/test_stats: $(BUILD)/tests/fakes/world.o
 $(BUILD)/tests/unit/procs/test_events: $(BUILD)/tests/fakes/world.o
 $(addprefix $(BUILD)/tests/unit/handlers/test_,listing events_rpc): $(BUILD)/tests/fakes/rpc.o $(BUILD)/tests/fakes/world.o
+$(BUILD)/tests/unit/procs/test_exec_tree: $(BUILD)/tests/fakes/world.o

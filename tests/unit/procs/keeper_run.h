@@ -58,6 +58,15 @@ static inline void shared_save(void)
 	shared->tap_bad = tap_bad;
 }
 
+/* A path that nobody makes, in the test's directory. */
+static inline const char *no_such(const char *name)
+{
+	static char path[128];
+
+	snprintf(path, sizeof(path), "%s/no-such-%.40s", shared->dir, name);
+	return path;
+}
+
 /* ---- crispd's side: the loop runs until what a story waits for has come ---- */
 
 static inline void on_patience(struct timer *t)

@@ -13,6 +13,7 @@
 #include "reactor/arena.h"
 #include "reactor/log.h"
 #include "tests/fakes/world.h"
+#include "tests/missing.h"
 #include "tests/tap.h"
 
 static struct err e;
@@ -78,7 +79,7 @@ static void unified(void)
 
 static void nothing_usable(void)
 {
-	struct cgroup_config cfg = { "/crisp", "cgroupfs", "/nonexistent" };
+	struct cgroup_config cfg = { "/crisp", "cgroupfs", missing("mountinfo") };
 
 	ok(open_with("1 0 0:25 / / rw - ext4 /dev/x rw\nrubbish\n - \n\n", "/crisp") < 0 &&
 	   e.code == ERR_FAILED_PRECONDITION);
@@ -270,6 +271,58 @@ static void killed_with_all_below(void)
 	ok(cgroup_pids(below("/pod"), pids, 8) == 0);
 }
 
+/* The file GROUP/cgroup.procs of a hierarchy made of plain files in world_dir(). */
+static void put_procs(const char *group, pid_t one, pid_t other)
+{
+	char command[300];
+	FILE *f;
+
+	snprintf(command, sizeof(command), "mkdir -p '%.250s'", cgroup_file(hierarchy_of_processes(), group, "").s);
+	ok(system(command) == 0);
+	f = fopen(cgroup_file(hierarchy_of_processes(), group, "cgroup.procs").s, "we");
+	ok(f && fprintf(f, "%d\n%d\n", (int)one, (int)other) > 0 && fclose(f) == 0);
+}
+
+/* A process may end between the reading of cgroup.procs and the signal, and its pid may be used again. Here the
+ * children are in real groups, and a cgroup.procs that is a plain file lists two of them which are not below /pod.
+ * mountinfo as for open_with(): the real groups. */
+static void a_stranger_with_a_listed_pid_is_spared(const char *mountinfo)
+{
+	const struct hierarchy *real = hierarchy_of_processes();
+	char paper[400];
+	pid_t inside, beside, outside;
+	int status;
+
+	ok(cgroup_make(below("/pod"), &e) == 0 && cgroup_make_leaf(below("/pod/c0"), &e) == 0 &&
+	   cgroup_make_leaf(below("/podling"), &e) == 0);
+	inside = member(below("/pod/c0"));
+	beside = member(below("/podling"));
+	outside = fork();
+	if (outside == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		for (;;)
+			pause();
+	}
+	if (real->v2)
+		snprintf(paper, sizeof(paper), "1 0 0:25 / %s rw - cgroup2 cgroup2 rw\n", world_dir());
+	else
+		snprintf(paper, sizeof(paper), "1 0 0:25 / %s rw - cgroup cgroup rw%.*s\n", world_dir(),
+			 (int)strlen(real->controllers) - 1, real->controllers);
+	ok(open_with(paper, base) == 0);
+	put_procs(below("/pod"), outside, beside);
+	put_procs(below("/pod/c0"), inside, outside);
+	cgroup_kill(below("/pod"));
+	ok(waitpid(inside, &status, 0) == inside && WTERMSIG(status) == SIGKILL);
+	ok(waitpid(outside, &status, WNOHANG) == 0);
+	ok(waitpid(beside, &status, WNOHANG) == 0);
+	kill(outside, SIGTERM);
+	kill(beside, SIGTERM);
+	ok(waitpid(outside, &status, 0) == outside && WTERMSIG(status) == SIGTERM);
+	ok(waitpid(beside, &status, 0) == beside && WTERMSIG(status) == SIGTERM);
+	ok(open_with(mountinfo, base) == 0);
+	ok(cgroup_remove_now(below("/pod")) && cgroup_remove_now(below("/podling")));
+}
+
 static void at_the_end_the_rest_is_tried_once_more(void)
 {
 	ok(cgroup_make(below("/pod"), &e) == 0);
@@ -352,6 +405,7 @@ static void on_v1(void)
 	}
 	made_and_removed();
 	killed_with_all_below();
+	a_stranger_with_a_listed_pid_is_spared(NULL);
 	at_the_end_the_rest_is_tried_once_more();
 	if (hierarchy_of("cpu") && hierarchy_of("memory") && hierarchy_of("cpuset")) {
 		limits_v1();
@@ -376,6 +430,7 @@ static void on_v2(void)
 	}
 	made_and_removed();
 	killed_with_all_below();
+	a_stranger_with_a_listed_pid_is_spared(text);
 	at_the_end_the_rest_is_tried_once_more();
 }
 

@@ -7,6 +7,7 @@
 #include "reactor/loop.h"
 #include "reactor/own.h"
 #include "tests/fakes/net_child.h"
+#include "tests/missing.h"
 #include "tests/tap.h"
 
 #define BRIDGE_PORTMAP "{\"cniVersion\":\"1.0.0\",\"name\":\"n1\",\"plugins\":[{\"type\":\"bridge\"}," \
@@ -155,7 +156,7 @@ static void del_goes_back_with_the_cached_result_and_the_old_configuration(void)
 	begin("{\"cniVersion\":\"1.0.0\",\"name\":\"of-today\",\"plugins\":[{\"type\":\"ptp\"}]}");
 	s.conf = BRIDGE_PORTMAP;
 	s.result = IP_RESULT;
-	s.netns_path = "/nowhere/netns";
+	s.netns_path = missing("netns");
 	cni_del(&s, record, &r);
 	ok(strcmp(net_children[0].verb, "DEL") == 0 && strstr(net_children[0].path, "/tuning"));
 	ok(strstr(net_children[0].env, "CNI_NETNS=\n") && strstr(net_children[0].input, "prevResult"));

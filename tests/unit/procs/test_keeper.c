@@ -237,17 +237,22 @@ static void a_cancel_kills_the_group(void)
 
 static void what_cannot_start_says_why(void)
 {
-	struct outcome o = run(&(struct child_spec){ .argv = (const char *const[]){ "/nowhere/program", NULL } });
+	const char *path = no_such("thing");
+	struct outcome o = run(&(struct child_spec){ .argv = (const char *const[]){ path, NULL } });
+	char want[400];
 
 	ok(o.code == ERR_INTERNAL);
-	is_str(o.text, "start /nowhere/program: execve: No such file or directory (ENOENT)");
-	o = run(&(struct child_spec){ .argv = ROLE("fds"), .cwd = "/nowhere" });
-	ok(o.code == ERR_INTERNAL && strstr(o.text, "chdir /nowhere: No such file or directory"));
-	o = run(&(struct child_spec){.argv = ROLE("fds"), .join_tasks = (const char *const[]){"/nowhere/tasks", NULL}});
-	ok(o.code == ERR_INTERNAL && strstr(o.text, "join /nowhere/tasks: No such file or directory"));
+	snprintf(want, sizeof(want), "start %s: execve: No such file or directory (ENOENT)", path);
+	is_str(o.text, want);
+	o = run(&(struct child_spec){ .argv = ROLE("fds"), .cwd = path });
+	snprintf(want, sizeof(want), "chdir %s: No such file or directory", path);
+	ok(o.code == ERR_INTERNAL && strstr(o.text, want));
+	o = run(&(struct child_spec){ .argv = ROLE("fds"), .join_tasks = (const char *const[]){ path, NULL } });
+	snprintf(want, sizeof(want), "join %s: No such file or directory", path);
+	ok(o.code == ERR_INTERNAL && strstr(o.text, want));
 	o = run(&(struct child_spec){ .argv = (const char *const[]){ "relative", NULL } });
 	ok(o.code == ERR_INVALID_ARGUMENT);
-	o = run(&(struct child_spec){ .argv = (const char *const[]){ "/nowhere", NULL }, .keep_id = "none" });
+	o = run(&(struct child_spec){ .argv = (const char *const[]){ path, NULL }, .keep_id = "none" });
 	ok(o.code == ERR_INTERNAL && strstr(o.text, "ENOENT") && !keeper_report("none"));
 }
 

@@ -471,6 +471,9 @@ static void be_crispd_with_containers(void)
 	ok(cgroup_open(&cgroups, &e) == 0 && runtimes_open(&runtimes, &e) == 0);
 	sandboxes_open(&table);
 	containers_open(table.root, table.state);
+	up_cfg = (struct sandbox_up_config){ .pause_path = no_such("pause"), /* below shared->dir */
+					     .node_name = "node",
+					     .resolv_conf = "/etc/resolv.conf" };
 	sandbox_up_open(&up_cfg);
 	ok(log_pumps_open(&e) == 0);
 	ok(sandboxes_load(&e) == 0 && containers_load(&e) == 0);
@@ -509,9 +512,6 @@ int main(void)
 {
 	world_open();
 	if (getenv(KEEPER_FD_ENV)) {
-		up_cfg = (struct sandbox_up_config){ .pause_path = "/nonexistent",
-						     .node_name = "node",
-						     .resolv_conf = "/etc/resolv.conf" };
 		be_crispd_with_containers();
 		for (size_t i = 0; i < sizeof(stories) / sizeof(stories[0]); i++)
 			if (strcmp(stories[i].name, shared->story) == 0)

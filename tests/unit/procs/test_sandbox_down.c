@@ -13,6 +13,7 @@
 #include "reactor/own.h"
 #include "tests/fakes/net_child.h"
 #include "tests/fakes/net_world.h"
+#include "tests/missing.h"
 #include "tests/tap.h"
 #include "tests/unit/procs/sandbox_run.h"
 
@@ -255,7 +256,7 @@ static void what_vanished_while_we_were_away_is_not_ready(void)
 	sandbox_free(s);
 
 	s = ready(ALL);
-	sandbox_set_str(s, &s->netns_path, "/nowhere");
+	sandbox_set_str(s, &s->netns_path, missing("netns"));
 	ok(!sandbox_adopt(s) && s->state == SANDBOX_NOTREADY);
 	sandbox_free(s);
 

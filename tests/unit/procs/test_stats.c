@@ -14,6 +14,7 @@
 #include "reactor/log.h"
 #include "reactor/own.h"
 #include "tests/fakes/world.h"
+#include "tests/missing.h"
 #include "tests/tap.h"
 #include "tests/unit/procs/cgroup_on_paper.h"
 
@@ -183,7 +184,7 @@ static void this_machine(void)
 		return;
 	}
 	ok(stats_read("/", &u, &m));
-	ok(!stats_read("/no/such/group", &u, &m));
+	ok(!stats_read(missing("group"), &u, &m));
 }
 
 /* ---- a network namespace ---- */
@@ -224,7 +225,7 @@ static void entered_and_left(void)
 	inode_of("/proc/thread-self/ns/net", after, sizeof(after));
 	ok(n >= 0);
 	is_str(before, after);
-	ok(stats_net("/nonexistent", u, 16, &e) < 0 && e.code == ERR_INTERNAL);
+	ok(stats_net(missing("netns"), u, 16, &e) < 0 && e.code == ERR_INTERNAL);
 	ok(stats_net("/dev/null", u, 16, &e) < 0 && e.code == ERR_INTERNAL);
 	kill(pid, SIGKILL);
 	ok(waitpid(pid, NULL, 0) == pid);

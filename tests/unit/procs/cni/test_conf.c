@@ -8,6 +8,7 @@
 #include "procs/cni/conf.h"
 #include "procs/cni/result.h"
 #include "reactor/own.h"
+#include "tests/missing.h"
 #include "tests/tap.h"
 
 static struct arena *arena;
@@ -96,7 +97,7 @@ static void the_first_file_counts_even_when_it_is_broken(void)
 	const char *file;
 	auto_json json_t *list = NULL;
 
-	ok(!cni_conf_load("/nowhere/at/all", arena, &file, &e) && e.code == ERR_FAILED_PRECONDITION);
+	ok(!cni_conf_load(missing("net.d"), arena, &file, &e) && e.code == ERR_FAILED_PRECONDITION);
 	ok(!cni_conf_load(dir, arena, &file, &e) && strstr(e.msg, "no CNI configuration in /tmp/test-cni-conf-"));
 	put("00-readme.txt", "not looked at");
 	put("20-b.conflist", "{\"cniVersion\":\"1.0.0\",\"name\":\"b\",\"plugins\":[{\"type\":\"t\"}]}");

@@ -359,7 +359,7 @@ static void usage_and_state(void)
 	setenv("CRISP_TEST_PRINT", "78", 1);
 	pid = fork();
 	if (pid == 0) {
-		execl(keeper_program, keeper_program, "--crispd", self, "--config", "/nowhere", NULL);
+		execl(keeper_program, keeper_program, "--crispd", self, "--config", no_such("config"), NULL);
 		_exit(99);
 	}
 	waitpid(pid, &status, 0);
@@ -370,7 +370,8 @@ static void usage_and_state(void)
 	shared_save();
 	pid = fork();
 	if (pid == 0) {
-		execl(keeper_program, keeper_program, "--crispd", self, "--config", "/nowhere", "--log", "error", NULL);
+		execl(keeper_program, keeper_program, "--crispd", self, "--config", no_such("config"), "--log", "error",
+		      NULL);
 		_exit(99);
 	}
 	ok(keeper_verdict(pid) == STORY_OVER && shared->lives == 3);

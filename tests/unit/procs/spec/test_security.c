@@ -5,6 +5,7 @@
 #include "procs/apparmor.h"
 #include "procs/namespaces.h"
 #include "tests/fakes/spec_pod.h"
+#include "tests/missing.h"
 #include "tests/tap.h"
 
 /* One member of the config.json of a container with that security, or the error. */
@@ -300,7 +301,7 @@ static const char *apparmor_of(const char *security, bool parser, const char *lo
 	spec_pod_file(&p, "profiles", loaded);
 	cfg.enabled = arena_strdup(p.arena, spec_pod_path(&p, "enabled"));
 	cfg.profiles = arena_strdup(p.arena, spec_pod_path(&p, "profiles"));
-	cfg.parser = parser ? "/bin/true" : "/no/parser";
+	cfg.parser = parser ? "/bin/true" : missing("parser");
 	apparmor_open(&cfg, nothing, NULL);
 	apparmor_close();
 	spec_pod_file(&p, "enabled", "Y\n");
