@@ -318,7 +318,7 @@ static void on_late(struct timer *t)
 }
 
 /* `resume` runs twice, LATE_MS apart: the CRIU of the dead daemon may still be at work, and at its end it leaves the
- * container as it found it, frozen. */
+ * container as it found it, frozen. (ARCHITECTURE C2) */
 void checkpoint_adopt(struct container *c)
 {
 	struct mending *m;

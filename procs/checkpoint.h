@@ -2,7 +2,7 @@
  *
  * The container is still frozen when `dumped` runs. The caller then copies the files of the same moment and calls
  * checkpoint_thaw(). After a crash in between checkpoint_adopt() thaws the container. Spec: CRI v1
- * RuntimeService.CheckpointContainer; the runtime's part is `runc checkpoint`. */
+ * RuntimeService.CheckpointContainer; the runtime's part is `runc checkpoint`. (ARCHITECTURE C1) */
 #ifndef PROCS_CHECKPOINT_H
 #define PROCS_CHECKPOINT_H
 
@@ -28,7 +28,8 @@ struct checkpoint *checkpoint_start(struct container *container, const char *dir
  * `dumped` are not of one moment. INTERNAL: it could not be thawed. */
 void checkpoint_thaw(struct checkpoint *checkpoint, checkpoint_done *thawed, void *arg);
 
-/* The container is to be stopped or removed: a checkpoint of it, if there is one, thaws it at once. */
+/* The container is to be stopped or removed: a checkpoint of it, if there is one, thaws it at once.
+ * (ARCHITECTURE C3) */
 void checkpoint_yield(struct container *container);
 
 /* Recovery, for a running container: thawed if a crash left it frozen. */

@@ -180,7 +180,8 @@ static int write_rpc_config(const struct container *c, const char *path, struct 
 
 /* CRIU moves restored processes into the cgroup in which they were dumped, on cgroup v2 even when the runtime names
  * another root. The runtime has put CRIU itself into the new container's cgroup, so `manage-cgroups=ignore` leaves the
- * processes there. The runtime sets the opposite by RPC; only the file of this annotation overrides that. */
+ * processes there. The runtime sets the opposite by RPC; only the file of this annotation overrides that.
+ * (ARCHITECTURE X17) */
 int criu_keep_cgroup(const struct container *c, struct err *e)
 {
 	auto_json json_t *config = bundle_read_config(c->bundle, e);

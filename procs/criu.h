@@ -3,7 +3,7 @@
  * The FIFOs of stdout and stderr are files outside of the container. With the option "external" CRIU records such a
  * file by mount and inode, and with "inherit-fd" a restored container gets its new fds 1 and 2 in its place.
  * Runtimes set both options for anonymous pipes only. Spec: criu(8), "External files", "inherit-fd", configuration
- * files. */
+ * files. (ARCHITECTURE X15) */
 #ifndef PROCS_CRIU_H
 #define PROCS_CRIU_H
 

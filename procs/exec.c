@@ -10,7 +10,8 @@
  * in SPAWN is reported at once; a timeout in RUN is reported when the process tree is dead. After the report, or after
  * exec_cancel(), the machine runs on without a caller until DONE. The container may be freed before its exec ends, so
  * nothing of it is used after SPAWN.
- * Waits on: the runtime (SPAWN, DOOMED), the keeper's exit record and the pipes (RUN, FLUSH, KILL), one timer. */
+ * Waits on: the runtime (SPAWN, DOOMED), the keeper's exit record and the pipes (RUN, FLUSH, KILL), one timer.
+ * (ARCHITECTURE P6) */
 #include "procs/exec.h"
 
 #include <errno.h>

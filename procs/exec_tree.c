@@ -6,7 +6,8 @@
  * cgroup by its session, which is the exec's own: runc makes the exec's first process a session leader, and crun leaves
  * it in the session that the keeper gave crun. A daemon that made a session of its own stays, and dies with the
  * container.
- * /proc/<pid>/task/<tid>/children: proc_pid_task_tid_children(5), needs CONFIG_PROC_CHILDREN (Debian: set). */
+ * /proc/<pid>/task/<tid>/children: proc_pid_task_tid_children(5), needs CONFIG_PROC_CHILDREN (Debian: set).
+ * (ARCHITECTURE P7) */
 #include <dirent.h>
 #include <signal.h>
 #include <stdio.h>

@@ -1,7 +1,8 @@
 /* join.h - the namespaces that a container joins: chosen at create, looked up again at start.
  *
  * config.json names them by paths in /proc, of the keeper or of another container's first process, and weeks may pass
- * until the container is started. Specs: CRI v1 NamespaceOption; OCI runtime-spec, config-linux.md "Namespaces". */
+ * until the container is started. Specs: CRI v1 NamespaceOption; OCI runtime-spec, config-linux.md "Namespaces".
+ * (ARCHITECTURE P10) */
 #ifndef PROCS_JOIN_H
 #define PROCS_JOIN_H
 
@@ -22,7 +23,7 @@ int join_namespaces(struct container *container, struct spec_namespaces *out, st
  * owned by the caller.
  *   UNAVAILABLE          there is no keeper, so nothing could be started
  *   FAILED_PRECONDITION  the target does not run any more
- *   INTERNAL             as above; the file */
+ *   INTERNAL             as above; the file (ARCHITECTURE P11) */
 int join_again(struct container *container, int *fd, struct err *e);
 
 #endif

@@ -6,7 +6,7 @@
  * privileged container are spc_t at the policy's level, or have no label where the policy does not know that type;
  * its files have the pod's label. The node's PID or IPC namespace changes nothing, as in containerd. The pairs in
  * use are those of the sandboxes and containers that exist. There is no other table of them: a restart finds them in
- * the records. Spec: CRI v1 SELinuxOption. */
+ * the records. Spec: CRI v1 SELinuxOption. (ARCHITECTURE P23) */
 #ifndef PROCS_LABELS_H
 #define PROCS_LABELS_H
 

@@ -136,7 +136,7 @@ static void record_exit(const struct life *l)
 		return container_set_exited(c, EXIT_CODE_LOST, "Unknown",
 					    "its exit status is lost: the keeper had died", l->at_ns);
 	/* The OOM killer may have taken a child while the first process went on and ended by itself: that is no
-	 * OOMKilled. */
+	 * OOMKilled. (ARCHITECTURE P2) */
 	c->oom_killed = l->oom && code == 128 + 9;
 	container_set_exited(c, code, c->oom_killed ? "OOMKilled" : code ? "Error" : "Completed", "", l->at_ns);
 }

@@ -2,7 +2,7 @@
  *
  * The keeper's exit record ends it. Then, in this order: the OOM counter is read, the cgroup killed, the log
  * drained, the container recorded as EXITED, the keeper told to forget, and the runtime's `delete` runs in the
- * background. */
+ * background. (ARCHITECTURE P1) */
 #ifndef PROCS_LIFE_H
 #define PROCS_LIFE_H
 

@@ -3,7 +3,7 @@
  * systemd removes a scope, and so the group with its counter, the moment the last process is gone. The pod's group
  * above counts the kills of all groups that ever were below it (cgroup-v2.rst, memory.events). Kills that no living
  * container of the pod has counted are the dead container's. oom_begin() is called before the start, oom_happened()
- * at the end. */
+ * at the end. (ARCHITECTURE P12, X18) */
 #ifndef PROCS_OOM_H
 #define PROCS_OOM_H
 

@@ -6,7 +6,7 @@
  *
  * STOP and LIFE are passed at once when the container does not run; DELETE when the runtime does not know it (never
  * started, or deleted).
- * Waits on: stop, life, the runtime; one turn of the loop (GONE from nothing). */
+ * Waits on: stop, life, the runtime; one turn of the loop (GONE from nothing). (ARCHITECTURE P8) */
 #include "procs/remove.h"
 
 #include <stdlib.h>

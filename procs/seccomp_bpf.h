@@ -3,7 +3,7 @@
  * crun compiles the profile of config.json at every start: 18 ms of CPU for the default profile, while loading a
  * ready program takes less than 1 ms. A child, crisp-seccomp, compiles each profile when it is first used. Until
  * that is done, and for a profile that crisp-seccomp cannot compile, the runtime compiles it itself. Spec: crun(1),
- * run.oci.seccomp_bpf_data. */
+ * run.oci.seccomp_bpf_data. (ARCHITECTURE X12) */
 #ifndef PROCS_SECCOMP_BPF_H
 #define PROCS_SECCOMP_BPF_H
 

@@ -1,7 +1,7 @@
 /* spec.h - makes config.json of a container from its CRI config, as the OCI runtime-spec wants it.
  *
  * The files of spec/ (user.c, caps.c, security.c, seccomp.c, mounts.c, resources.c, devices.c, cdi.c) each fill one
- * part. ociVersion is 1.0.2, which every runtime takes. */
+ * part. ociVersion is 1.0.2, which every runtime takes. (ARCHITECTURE X25) */
 #ifndef PROCS_SPEC_H
 #define PROCS_SPEC_H
 

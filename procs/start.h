@@ -8,7 +8,7 @@
 #include "reactor/err.h"
 
 /* Gives the trees at these real paths (NULL-terminated, borrowed for the call) a SELinux label, without blocking:
- * `done` runs once, never inside the call. */
+ * `done` runs once, never inside the call. (ARCHITECTURE P25) */
 typedef void start_labelled(void *arg, const struct err *e);
 typedef void start_label(const char *label, const char *const *paths, start_labelled *done, void *arg);
 void start_open(start_label *label); /* once, before the first start */

@@ -35,11 +35,12 @@ struct usage_more {
 bool stats_read(const char *cgroup, struct usage *out, struct usage_more *more);
 
 /* For usage_nano_cores: the rate between two readings, the last of which is kept in the object. Readings less than
- * half a second apart share a rate. False: there is no earlier reading yet. */
+ * half a second apart share a rate. False: there is no earlier reading yet. (ARCHITECTURE H5) */
 bool stats_rate(struct cpu_sample *sample, int64_t mono_ns, uint64_t cpu_ns, uint64_t *nano_cores);
 
 /* The interfaces, without lo, in the network namespace pinned at netns_path, at most max. The number; -1 with an error.
- * The loop thread enters the namespace for one open(2), 1 us each way. This needs no process in the pod. */
+ * The loop thread enters the namespace for one open(2), 1 us each way. This needs no process in the pod.
+ * (ARCHITECTURE H4) */
 int stats_net(const char *netns_path, struct net_usage *out, size_t max, struct err *e);
 
 /* Adds the open files of a process and the sockets among them to `sum`; nothing if the process is gone. False: it has

@@ -22,7 +22,8 @@
 #include "reactor/own.h"
 #include "reactor/sm.h"
 
-/* A start is mostly CPU (16-30 ms): with more of them at once, all together end no earlier, and each one ends later. */
+/* A start is mostly CPU (16-30 ms): with more of them at once, all together end no earlier, and each one ends later.
+ * (ARCHITECTURE P4) */
 enum { SLOTS_PER_CPU = 2 };
 enum {
 	RUN_TIMEOUT_MS = 120000, EXEC_TIMEOUT_MS = 60000, DELETE_TIMEOUT_MS = 60000, UPDATE_TIMEOUT_MS = 30000,
@@ -394,7 +395,8 @@ struct runtime_op *oci_try(const struct runtime_handler *h, const char *id, cons
 	arg_add(op, "--bundle");
 	arg_add(op, bundle);
 	arg_add(op, id);
-	/* Not /dev/null: crun 1.8.1 makes the root of the container's user namespace the owner of its stdio. */
+	/* Not /dev/null: crun 1.8.1 makes the root of the container's user namespace the owner of its stdio.
+	 * (ARCHITECTURE X24) */
 	op->spec.stdin_data = "";
 	op->spec.stdout_max = 1;
 	op->spec.stderr_max = LOG_TAIL;
@@ -483,7 +485,8 @@ static void add_images(struct runtime_op *op, const struct runtime_images *image
 	arg_add(op, images->dir);
 	arg_add(op, "--work-path");
 	arg_add(op, images->work);
-	/* Not the annotation org.criu.config: CRIU 3.17 reads that file twice and inherits one fd two times over. */
+	/* Not the annotation org.criu.config: CRIU 3.17 reads that file twice and inherits one fd two times over.
+	 * (ARCHITECTURE X16) */
 	env[0] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 	env[1] = arena_printf(op->arena, "CRIU_CONFIG_FILE=%s", images->criu_config);
 	op->spec.envp = env;

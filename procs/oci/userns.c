@@ -7,7 +7,7 @@
  *      +---failed---> DONE; without a keeper: as if never tried
  *
  * Waits on: the keeper (NAMESPACES), the runtime (RUN, DELETE). The container ends by itself, so no crash leaves a
- * process. */
+ * process. (ARCHITECTURE X26) */
 #include "procs/oci/program.h"
 
 #include <errno.h>

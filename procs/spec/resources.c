@@ -2,7 +2,7 @@
  *
  * No pids limit is written: CRI has no field for it, and crun 1.8.1 refuses 0. memory_swap_limit is memory + swap,
  * as in cgroup v1; runtimes convert it for v2. Specs: CRI v1 LinuxContainerResources; OCI config-linux.md "Control
- * groups". */
+ * groups". (ARCHITECTURE P20, X14) */
 #include <string.h>
 
 #include "procs/spec.h"

@@ -2,7 +2,7 @@
  *
  * RuntimeDefault is containerd 2's profile: a list of calls for every container, further calls for those with a
  * capability, and a few with certain arguments only. Every other call is EPERM. Localhost profiles: profile.c.
- * Specs: CRI v1 SecurityProfile; OCI runtime-spec config-linux.md "Seccomp". */
+ * Specs: CRI v1 SecurityProfile; OCI runtime-spec config-linux.md "Seccomp". (ARCHITECTURE P21) */
 #include <linux/capability.h>
 #include <string.h>
 

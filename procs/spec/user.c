@@ -20,7 +20,7 @@
 #include "procs/spec/part.h"
 
 enum {
-	FILE_MAX = 1 << 20, /* bytes of etc/passwd or etc/group */
+	FILE_MAX = 1 << 20, /* bytes of etc/passwd or etc/group (ARCHITECTURE P22) */
 	GROUPS_MAX = 65536, /* NGROUPS_MAX of the kernel */
 	TRIES = 32,	    /* openat2(2) with RESOLVE_IN_ROOT says EAGAIN when anything is renamed meanwhile */
 };
