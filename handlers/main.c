@@ -46,6 +46,7 @@
 #include "procs/seccomp_bpf.h"
 #include "procs/selinux.h"
 #include "procs/start.h"
+#include "reactor/dir.h"
 #include "reactor/http_client.h"
 #include "reactor/loop.h"
 #include "reactor/own.h"
@@ -85,17 +86,18 @@ static const char *program(const char *name)
 
 static int make_directories(struct err *e)
 {
-	static const char *const below_state[] = { "", "/containers", "/sandboxes", "/runtime" };
+	static const char *const below_state[] = { "", "/containers", "/sandboxes" };
 
+	/* 0711: the root of a pod's user namespace passes through to its own directories. */
 	for (size_t i = 0; i < sizeof(below_state) / sizeof(*below_state); i++) {
 		const char *path = arena_printf(config.arena, "%s%s", config.state, below_state[i]);
 
 		if (mkdir(path, 0711) < 0 && errno != EEXIST)
 			return err_os(e, ERR_INTERNAL, "make %s", path);
 	}
-	if (mkdir(config.root, 0711) < 0 && errno != EEXIST)
-		return err_os(e, ERR_INTERNAL, "make %s", config.root);
-	return 0;
+	if (dir_close(arena_printf(config.arena, "%s/runtime", config.state), DIR_NO_GROUP, e) < 0)
+		return -1;
+	return dir_close(config.root, DIR_NO_GROUP, e);
 }
 
 /* Two crispds over one root would overwrite each other's records. The fd is never closed: the lock lasts as long as the

@@ -18,10 +18,12 @@
 #include "images/unpack.h"
 #include "procs/cgroup.h"
 #include "procs/container.h"
+#include "procs/create.h"
 #include "procs/exec.h"
 #include "procs/keeper.h"
 #include "procs/sandbox.h"
 #include "procs/sandbox_down.h"
+#include "procs/sandbox_files.h"
 #include "procs/sandbox_ns.h"
 #include "procs/sandbox_sweep.h"
 #include "procs/start.h"
@@ -68,8 +70,11 @@ static void recover_container(void *arg, struct container *c)
 {
 	struct recovery *r = arg;
 	bool this_boot = strcmp(c->boot_id, r->boot_id) == 0;
+	struct err e;
 
 	if (this_boot && access(c->bundle, F_OK) == 0) {
+		if (create_close(c, &e) < 0)
+			log_warn("bundle_open container=%.12s error=%s", c->id, log_quote(e.msg));
 		start_adopt(c);
 		r->adopted += c->state == CONTAINER_RUNNING;
 	} else if (c->state != CONTAINER_EXITED) {
@@ -118,8 +123,12 @@ static void give_back(struct recovery *r, struct sandbox *s)
 static void recover_sandbox(void *arg, struct sandbox *s)
 {
 	struct recovery *r = arg;
+	bool this_boot = strcmp(s->boot_id, r->boot_id) == 0;
+	struct err e;
 
-	if (strcmp(s->boot_id, r->boot_id) != 0) {
+	if (this_boot && access(s->dir, F_OK) == 0 && sandbox_files_close(s, &e) < 0)
+		log_warn("sandbox_open sandbox=%.12s error=%s", s->id, log_quote(e.msg));
+	if (!this_boot) {
 		if (s->state == SANDBOX_READY)
 			sandbox_set_state(s, SANDBOX_NOTREADY);
 		if (s->made)

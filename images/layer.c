@@ -9,6 +9,7 @@
 
 #include "images/discard.h"
 #include "reactor/arena.h"
+#include "reactor/dir.h"
 #include "reactor/fields.h"
 #include "reactor/log.h"
 #include "reactor/loop.h"
@@ -112,10 +113,9 @@ int layer_open(const char *root, struct err *e)
 	snprintf(layers_dir, sizeof(layers_dir), "%s/layers", root);
 	snprintf(records_dir, sizeof(records_dir), "%s/layer-records", root);
 	read_boot_id();
-	/* 0711: the root user of a container in a user namespace must pass through it to its overlay's lower
-	 * directories. */
-	if (mkdir(layers_dir, 0711) < 0 && errno != EEXIST)
-		return err_os(e, ERR_INTERNAL, "make %s", layers_dir);
+	/* Layers have the owners and modes of their images, setuid programs too. (ARCHITECTURE I13) */
+	if (dir_close(layers_dir, DIR_NO_GROUP, e) < 0)
+		return -1;
 	if (record_each(records_dir, LAYER_VERSION, on_layer_record, NULL, e) < 0)
 		return -1;
 	return drop_unknown(e);

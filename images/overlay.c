@@ -283,7 +283,7 @@ static int overlay_probe(const char *scratch, enum overlay_way which, int userns
 static int overlay_make_dirs(const char *const *dirs, size_t n, struct err *e)
 {
 	for (size_t i = 0; i < n; i++)
-		if (mkdir(dirs[i], 0711) < 0 && errno != EEXIST)
+		if (mkdir(dirs[i], 0700) < 0 && errno != EEXIST)
 			return err_os(e, ERR_FAILED_PRECONDITION, "make %s", dirs[i]);
 	return 0;
 }

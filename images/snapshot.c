@@ -17,6 +17,7 @@
 #include "images/overlay.h"
 #include "images/unpack.h"
 #include "images/unused.h"
+#include "reactor/dir.h"
 #include "reactor/list.h"
 #include "reactor/log.h"
 #include "reactor/loop.h"
@@ -115,7 +116,7 @@ int snapshot_open(const char *root, struct err *e)
 	snprintf(dir, sizeof(dir), "%s/snapshots", root);
 	if (overlay_open(root, e) < 0)
 		return -1;
-	if (record_each(dir, SNAPSHOT_VERSION, on_snapshot_record, NULL, e) < 0)
+	if (dir_close(dir, DIR_NO_GROUP, e) < 0 || record_each(dir, SNAPSHOT_VERSION, on_snapshot_record, NULL, e) < 0)
 		return -1;
 	is_open = true;
 	unused_ring();
@@ -138,8 +139,8 @@ static int snapshot_make_dirs(const struct snapshot *s, struct err *e)
 		if (stat(top, &st) < 0)
 			return err_os(e, ERR_INTERNAL, "layer %s", s->layers.at[s->layers.n - 1]);
 	}
-	/* 0711: the root user of a container in a user namespace must pass through it. */
-	if (mkdir(snapshot_path(s->id, ""), 0711) < 0 || mkdir(snapshot_path(s->id, "/work"), 0711) < 0 ||
+	/* Overlayfs reaches its directories as crispd, which mounts it, also for a container in a user namespace. */
+	if (mkdir(snapshot_path(s->id, ""), 0700) < 0 || mkdir(snapshot_path(s->id, "/work"), 0700) < 0 ||
 		mkdir(snapshot_path(s->id, "/fs"), 0755) < 0)
 		return err_os(e, ERR_INTERNAL, "make snapshot %s", s->id);
 	if (chown(snapshot_path(s->id, "/fs"), st.st_uid, st.st_gid) < 0 ||

@@ -19,6 +19,7 @@
 #include "images/ref.h"
 #include "images/unused.h"
 #include "reactor/arena.h"
+#include "reactor/dir.h"
 #include "reactor/log.h"
 #include "reactor/loop.h"
 #include "reactor/map.h"
@@ -318,8 +319,8 @@ int store_open(struct err *e)
 	store_forget();
 	if (strlen(root) > PATH_MAX - 200)
 		return err_set(e, ERR_INTERNAL, "the path %.100s.. is too long", root);
-	if (mkdir(root, 0711) < 0 && errno != EEXIST)
-		return err_os(e, ERR_INTERNAL, "make %s", root);
+	if (dir_close(root, DIR_NO_GROUP, e) < 0)
+		return -1;
 	snprintf(records_dir, sizeof(records_dir), "%s/images", root);
 	if (discard_open(root, e) < 0 || content_open(root, e) < 0 || layer_open(root, e) < 0 ||
 	    record_each(records_dir, IMAGE_VERSION, on_image_record, NULL, e) < 0)

@@ -1,6 +1,6 @@
 /* create.c - see create.h.
  *
- *   <state>/containers/<id>/         0700; 0711 with a user namespace, so that its root can reach rootfs/
+ *   <state>/containers/<id>/         0700; with a user namespace 0710 for its root's group, which must reach rootfs/
  *       config.json                  tmp + rename
  *       rootfs/                      where the snapshot is mounted
  *
@@ -15,28 +15,29 @@
 
 #include "procs/bundle.h"
 #include "procs/join.h"
+#include "procs/namespaces.h"
 #include "procs/stop_signal.h"
 #include "reactor/log.h"
 #include "reactor/own.h"
 
-static int create_make_dir(const char *path, mode_t mode, struct err *e)
+int create_close(const struct container *c, struct err *e)
 {
-	/* chmod, because mkdir(2) takes the umask off the mode */
-	if ((mkdir(path, mode) < 0 && errno != EEXIST) || chmod(path, mode) < 0)
-		return err_os(e, ERR_INTERNAL, "bundle directory %s", path);
-	return 0;
+	return ns_close_dir(&c->sandbox->config.security.ns, c->bundle, e);
 }
 
 int create_bundle(struct container *c, struct err *e)
 {
 	const char *parent = arena_strndup(c->arena, c->bundle, (size_t)(strrchr(c->bundle, '/') - c->bundle));
-	mode_t mode = ns_has_user(&c->sandbox->config.security.ns) ? 0711 : 0700;
+	const char *rootfs = arena_printf(c->arena, "%s/rootfs", c->bundle);
 
 	if (mkdir(parent, 0711) < 0 && errno != EEXIST)
 		return err_os(e, ERR_INTERNAL, "bundle directory %s", parent);
-	if (create_make_dir(c->bundle, mode, e) < 0)
-		return -1;
-	return create_make_dir(arena_printf(c->arena, "%s/rootfs", c->bundle), 0755, e);
+	if (create_close(c, e) < 0)
+		return err_wrap(e, "bundle directory");
+	/* chmod, because mkdir(2) takes the umask off the mode */
+	if ((mkdir(rootfs, 0755) < 0 && errno != EEXIST) || chmod(rootfs, 0755) < 0)
+		return err_os(e, ERR_INTERNAL, "bundle directory %s", rootfs);
+	return 0;
 }
 
 /* A container always joins the network and IPC namespaces of its sandbox, so its own mode of them changes nothing.

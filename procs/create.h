@@ -9,6 +9,8 @@
 
 /* <bundle>/rootfs, made before the snapshot is mounted there. */
 int create_bundle(struct container *container, struct err *e);
+/* Gives the bundle the mode that it has from create_bundle(): an earlier version made it open. INTERNAL. */
+int create_close(const struct container *container, struct err *e);
 /* Writes <bundle>/config.json; the record follows with container_list_it(). Errors: those of spec_make(). */
 int create_config(struct container *container, const struct spec_image_volume *volumes, size_t n_volumes,
 		  const char *node_name, struct err *e);

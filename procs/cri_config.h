@@ -40,6 +40,17 @@ static inline bool ns_has_user(const struct ns_options *ns)
 	return ns->has_userns && ns->userns_mode == NS_POD;
 }
 
+/* The node's ids of the pod's root. */
+static inline uint32_t ns_root_uid(const struct ns_options *ns)
+{
+	return ns_has_user(ns) ? ns->uids.at[0].host_id : 0;
+}
+
+static inline uint32_t ns_root_gid(const struct ns_options *ns)
+{
+	return ns_has_user(ns) ? ns->gids.at[0].host_id : 0;
+}
+
 struct profile {
 	bool set; /* false: the message is absent, which is not RuntimeDefault */
 	int32_t type; /* enum profile_type */

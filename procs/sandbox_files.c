@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "procs/namespaces.h"
 #include "procs/selinux.h"
 #include "reactor/log.h"
 #include "reactor/own.h"
@@ -33,31 +34,17 @@ const char *sandbox_resolv_conf(const struct dns_config *dns, struct arena *a)
 	return append_words(a, text, "options ", &dns->options);
 }
 
-/* The ids on the host to which root of the pod's user namespace is mapped. */
-static uid_t root_uid(const struct sandbox *s)
-{
-	const struct ns_options *ns = &s->config.security.ns;
-
-	return ns_has_user(ns) ? ns->uids.at[0].host_id : 0;
-}
-
-static gid_t root_gid(const struct sandbox *s)
-{
-	const struct ns_options *ns = &s->config.security.ns;
-
-	return ns_has_user(ns) ? ns->gids.at[0].host_id : 0;
-}
-
 static int sandbox_file_create(const struct sandbox *s, const char *name, struct err *e)
 {
-	bool user = ns_has_user(&s->config.security.ns);
+	const struct ns_options *ns = &s->config.security.ns;
 	char path[PATH_SIZE];
 	int fd;
 
 	snprintf(path, sizeof(path), "%s/%s", s->dir, name);
 	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
 	/* fchmod, because the umask may be stricter: every user of the pod must be able to read the file. */
-	if (fd >= 0 && fchmod(fd, 0644) == 0 && (!user || fchown(fd, root_uid(s), root_gid(s)) == 0) &&
+	if (fd >= 0 && fchmod(fd, 0644) == 0 &&
+	    (!ns_has_user(ns) || fchown(fd, ns_root_uid(ns), ns_root_gid(ns)) == 0) &&
 	    selinux_label_fd(fd, s->mount_label) == 0)
 		return fd;
 	if (fd >= 0)
@@ -100,11 +87,13 @@ static int sandbox_file_copy(const struct sandbox *s, const char *name, const ch
 
 static int mount_shm(const struct sandbox *s, struct err *e)
 {
+	const struct ns_options *ns = &s->config.security.ns;
 	char path[PATH_SIZE], options[PATH_SIZE];
 	int n;
 
 	snprintf(path, sizeof(path), "%s/shm", s->dir);
-	n = snprintf(options, sizeof(options), "mode=1777,size=65536k,uid=%u,gid=%u", root_uid(s), root_gid(s));
+	n = snprintf(options, sizeof(options), "mode=1777,size=65536k,uid=%u,gid=%u", ns_root_uid(ns),
+		     ns_root_gid(ns));
 	if (*s->mount_label) /* quoted, because a label contains a comma */
 		snprintf(options + n, sizeof(options) - (size_t)n, ",context=\"%s\"", s->mount_label);
 	if (mkdir(path, 0711) < 0 && errno != EEXIST)
@@ -112,6 +101,12 @@ static int mount_shm(const struct sandbox *s, struct err *e)
 	if (mount("shm", path, "tmpfs", MS_NOEXEC | MS_NOSUID | MS_NODEV, options) < 0)
 		return err_os(e, ERR_INTERNAL, "mount a tmpfs at %s", path);
 	return 0;
+}
+
+/* Files and shm are open to every user of the pod: the directory keeps the node's other users out. */
+int sandbox_files_close(const struct sandbox *s, struct err *e)
+{
+	return ns_close_dir(&s->config.security.ns, s->dir, e);
 }
 
 /* Makes <state>/sandboxes, then the sandbox's own directory. */
@@ -127,9 +122,7 @@ static int sandbox_make_dir(const struct sandbox *s, struct err *e)
 		if (mkdir(parent, 0711) < 0 && errno != EEXIST)
 			return err_os(e, ERR_INTERNAL, "make %s", parent);
 	}
-	if (mkdir(s->dir, 0711) < 0 && errno != EEXIST)
-		return err_os(e, ERR_INTERNAL, "make %s", s->dir);
-	return 0;
+	return sandbox_files_close(s, e);
 }
 
 int sandbox_files_make(const struct sandbox *s, const struct sandbox_files *f, struct err *e)

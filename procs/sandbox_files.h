@@ -21,6 +21,9 @@ struct sandbox_files {
  * that the node does not have becomes an empty one. INTERNAL: sandbox_files_remove() removes what was made so far. */
 int sandbox_files_make(const struct sandbox *sandbox, const struct sandbox_files *files, struct err *e);
 
+/* Gives sandbox->dir the mode that it has from sandbox_files_make(): an earlier version left it open. INTERNAL. */
+int sandbox_files_close(const struct sandbox *sandbox, struct err *e);
+
 /* hostname, hosts and resolv.conf get the label of the container that is being made, as the kubelet does with the hosts
  * file that it mounts. Where the containers of a pod have different levels, the container made last can read the files.
  * INTERNAL. */

@@ -69,7 +69,7 @@ static int work_open(struct work *w, const struct layer_spec *s, struct err *e)
 	w->root = open(s->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (w->root < 0)
 		return err_os(e, ERR_INTERNAL, "open %s", s->root);
-	if (mkdirat(w->root, "layers", 0711) < 0 && errno != EEXIST)
+	if (mkdirat(w->root, "layers", 0700) < 0 && errno != EEXIST)
 		return err_os(e, ERR_INTERNAL, "make directory layers");
 	if ((w->ingest = make_dir(w->root, "ingest", 0700, true, e)) < 0 ||
 	    (w->dir = make_dir(w->ingest, s->name, 0700, false, e)) < 0 ||

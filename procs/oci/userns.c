@@ -23,6 +23,7 @@
 #include "procs/cgroup.h"
 #include "procs/keeper.h"
 #include "procs/namespaces.h"
+#include "reactor/dir.h"
 #include "reactor/json.h"
 #include "reactor/log.h"
 #include "reactor/own.h"
@@ -57,13 +58,14 @@ static struct runtime_trials_config cfg;
 
 static int trial_make_dirs(const struct userns_trial *t, struct err *e)
 {
-	const char *dirs[] = { arena_printf(t->arena, "%s/userns-trial", cfg.state), t->bundle,
-		arena_printf(t->arena, "%s/rootfs", t->bundle) };
+	const char *all = arena_printf(t->arena, "%s/userns-trial", cfg.state);
+	const char *rootfs = arena_printf(t->arena, "%s/rootfs", t->bundle);
 
-	for (size_t i = 0; i < sizeof(dirs) / sizeof(*dirs); i++)
-		if (mkdir(dirs[i], 0711) < 0 && errno != EEXIST)
-			return err_os(e, ERR_INTERNAL, "make %s", dirs[i]);
-	return 0;
+	if (mkdir(all, 0711) < 0 && errno != EEXIST)
+		return err_os(e, ERR_INTERNAL, "make %s", all);
+	if (dir_close(t->bundle, HOST_ID, e) < 0) /* as the bundle of a pod with a user namespace (create.c) */
+		return -1;
+	return mkdir(rootfs, 0711) < 0 && errno != EEXIST ? err_os(e, ERR_INTERNAL, "make %s", rootfs) : 0;
 }
 
 static int copy_program(const char *to, struct err *e)

@@ -71,6 +71,9 @@ static void the_nodes_files_are_copied(void)
 	is_str(text_of(at("hosts")), "127.0.0.1 localhost\n");
 	is_str(text_of(at("resolv.conf")), "nameserver 192.0.2.1\n");
 	ok(stat(at("hosts"), &st) == 0 && (st.st_mode & 0777) == 0644);
+	ok(stat(s.dir, &st) == 0 && (st.st_mode & 07777) == 0700);
+	ok(chmod(s.dir, 0711) == 0 && sandbox_files_close(&s, &e) == 0);
+	ok(stat(s.dir, &st) == 0 && (st.st_mode & 07777) == 0700);
 	sandbox_files_remove(&s);
 	ok(access(s.dir, F_OK) < 0 && errno == ENOENT);
 	sandbox_files_remove(&s); /* a second removal is no error */
