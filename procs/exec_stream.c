@@ -1,8 +1,8 @@
 /* exec_stream.c - see exec_stream.h.
  *
  *   SPAWN ---pid, terminal's master---> RUN ---exit record---> FLUSH ---end of outputs, or 200 ms of silence---> DONE
- *     |                                          |                       +---no client---> DONE
- *     |                                          +---no terminal came: killed, the error told---> RUN without a client
+ *     |                                  |                       +---no client---> DONE
+ *     |                                  +---no terminal came: killed, the error told---> RUN without a client
  *     +---error---> DONE
  *
  * The container may be freed before its exec ends, so nothing of it is used after SPAWN.

@@ -2,8 +2,8 @@
  *
  *   ALIVE ---exit record---> DRAIN ---log at its end---> DELETE ---runtime done---> OVER
  *
- * EXITED is recorded, and the waiters are told, between DRAIN and DELETE. A `delete` that fails leaves c->in_runtime
- *   set, so RemoveContainer deletes again.
+ *   EXITED is recorded, and the waiters are told, between DRAIN and DELETE. A `delete` that fails leaves
+ *   c->in_runtime set, so RemoveContainer deletes again.
  * Waits on: the keeper's exit record, or a pidfd of its own when the keeper does not know the process (ALIVE); the
  * log pump (DRAIN); the runtime (DELETE). */
 #include "procs/life.h"

@@ -1,8 +1,8 @@
 /* remove.c - see remove.h.
  *
  *   STOP ---EXITED---> LIFE ---the delete that began at the exit is over---> DELETE ---runtime has deleted---> GONE
- *    |                                                                      |
- *    +-----------------------------failed-----------------------------------+---> FAILED (EXITED, still there)
+ *    |                                                                    |
+ *    +-----------------------------failed---------------------------------+---> FAILED (EXITED, still there)
  *
  * STOP and LIFE are passed at once when the container does not run; DELETE when the runtime does not know it (never
  * started, or deleted).

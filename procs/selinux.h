@@ -2,9 +2,9 @@
  * context.
  *
  * Without libselinux, as this takes a few small files and one write. The library would cost an idle daemon two
- * libraries (it brings pcre2), and it reads neither of the files that name the contexts. Specs: kernel
- * security/selinux/selinuxfs.c ("context"); lxc_contexts of a policy, or the file of container-selinux, which comes
- * first; selinux(8). */
+ * libraries (it brings pcre2), and it reads neither of the files that name the contexts.
+ * Specs: kernel security/selinux/selinuxfs.c ("context"); lxc_contexts of a policy, or the file of
+ * container-selinux, which comes first; selinux(8). */
 #ifndef PROCS_SELINUX_H
 #define PROCS_SELINUX_H
 

@@ -5,8 +5,8 @@
  *     +---------------EXITED, and recorded-----------+---> DEAD
  *
  * In KILL the container's whole cgroup is killed, since in a shared PID namespace children outlive the first
- * process. That is repeated every second: a process may have been forked behind a kill. Waits on: container_wait(),
- * one timer. */
+ * process. That is repeated every second: a process may have been forked behind a kill.
+ * Waits on: container_wait(), one timer. */
 #include "procs/stop.h"
 
 #include <errno.h>

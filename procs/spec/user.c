@@ -1,8 +1,7 @@
 /* user.c - process.user: the user and groups of the container's first process, from CRI and the image's etc/passwd
  * and etc/group.
  *
- * user:   run_as_username, else run_as_user, else the image's USER; a name needs an entry in passwd, a number does
- * not
+ *   user:   run_as_username, else run_as_user, else the image's USER; a name needs an entry in passwd
  *   group:  run_as_group, else USER's ":group", else the gid of the entry, else 0
  *   groups: the gid, the groups that list the user (policy Merge), supplemental_groups; sorted, each once
  *

@@ -1,7 +1,8 @@
 /* user.h - lines of an image's etc/passwd and etc/group.
  *
  * Both files come from outside: malformed lines are skipped, the text is not modified, and NUL bytes are ordinary
- * bytes. Specs: passwd(5), group(5). */
+ * bytes.
+ * Specs: passwd(5), group(5). */
 #ifndef PROCS_SPEC_USER_H
 #define PROCS_SPEC_USER_H
 
