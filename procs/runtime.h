@@ -62,6 +62,10 @@ void runtime_each(void (*fn)(void *arg, const struct runtime_handler *handler, b
  * was last tried. A program that was not tried yet passes. */
 int runtime_usable(const struct runtime_handler *handler, struct err *e);
 
+/* Has the runtime a state of this container? It is the directory of the state that is looked at, so the answer is true
+ * for a half-made state too. While an operation of that container may run, false says nothing. */
+bool runtime_knows(const struct runtime_handler *handler, const char *id);
+
 struct runtime_features {
 	bool recursive_read_only;
 	bool user_namespaces; /* it was tried (runtime_trials_open()) */

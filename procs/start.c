@@ -4,10 +4,12 @@
  *   PREPARE ---log, stdio, console---> RUN ---pid---> STARTED (life.c has it from here)
  *      |                                |
  *      |                                +---error---> UNDO ---deleted by the runtime, or not---> FAILED
- *      +---error, LABEL's too-----------+---no usable program, so nothing to undo------------------^
+ *      +---error, LABEL's too-----------+---no usable program, no keeper: nothing to undo----------^
+ *   LABEL ---an earlier start was cut off, and the runtime knows the container---> UNDO
  *
- *   FAILED records EXITED 128 StartError. `starting` is on disk before RUN: after a crash start_adopt() asks the keeper
- *   whether the process runs.
+ *   FAILED records EXITED 128 StartError. Where no keeper was there to run a program, the container stays CREATED and
+ *   can be started again. `starting` and `in_runtime` are on disk before RUN: after a crash start_adopt() asks the
+ *   keeper whether the process runs, and the runtime whether `run` had begun. (ARCHITECTURE P28)
  * Waits on: a child (LABEL), the runtime (RUN, UNDO), one turn of the loop (FAILED from LABEL, PREPARE). */
 #include "procs/start.h"
 
@@ -39,7 +41,7 @@ enum { EXIT_CODE_START_ERROR = 128 };
 
 enum start_state { LABEL, PREPARE, RUN, UNDO, STARTED, FAILED };
 static const struct sm_state start_states[] = {
-	[LABEL]   = { "LABEL",   TO(PREPARE) | TO(FAILED) },
+	[LABEL]   = { "LABEL",   TO(PREPARE) | TO(UNDO) | TO(FAILED) },
 	[PREPARE] = { "PREPARE", TO(RUN) | TO(FAILED) },
 	[RUN]     = { "RUN",     TO(STARTED) | TO(UNDO) | TO(FAILED) },
 	[UNDO]    = { "UNDO",    TO(FAILED) },
@@ -61,6 +63,7 @@ struct start {
 	int joined; /* a namespace that the runtime opens as /proc/<this daemon>/fd/<joined>; -1: none */
 	struct timer timer;
 	bool refused; /* by start_refuse() or join_again(): the container's state stays */
+	bool postponed; /* there was no keeper, so the container is CREATED again */
 	struct err err;
 	start_done *done;
 	void *arg;
@@ -95,12 +98,34 @@ static void start_give_back(struct container *c)
 	arena_free(a);
 }
 
+/* The container is CREATED as before the start, and can be started again. in_runtime stays as it is: while it is true,
+ * the next start asks the runtime first. */
+static void start_put_back(struct container *c)
+{
+	struct err e;
+
+	start_give_back(c);
+	c->starting = false;
+	if (container_save(c, &e) < 0)
+		log_warn("container_record container=%.12s error=%s", c->id, log_quote(e.msg));
+}
+
+/* Can the runtime have made anything of the container, as far as its state tells? */
+static bool start_may_have_begun(const struct container *c)
+{
+	const struct runtime_handler *h = runtime_find(c->runtime);
+
+	return c->in_runtime && (!h || runtime_knows(h, c->id));
+}
+
 static void on_start_failed(struct timer *t)
 {
 	struct start *s = container_of(t, struct start, timer);
 	struct container *c = s->container;
 
-	if (!s->refused) {
+	if (s->postponed) {
+		start_put_back(c);
+	} else if (!s->refused) {
 		start_give_back(c);
 		container_set_exited(c, EXIT_CODE_START_ERROR, "StartError", s->err.msg, loop_real_ns());
 	}
@@ -153,9 +178,10 @@ static void on_start_ran(void *arg, const struct err *e, struct child_result *r)
 
 	if (e) {
 		s->err = *e;
-		if (e->code != ERR_FAILED_PRECONDITION)
+		s->postponed = e->code == ERR_UNAVAILABLE;
+		if (e->code != ERR_FAILED_PRECONDITION && !s->postponed)
 			return start_undo(s);
-		c->in_runtime = false;
+		c->in_runtime = s->postponed;
 		return start_fail(s);
 	}
 	if (s->console && take_console(s) < 0)
@@ -342,6 +368,7 @@ static void on_start_labelled(void *arg, const struct err *e)
 	if (!e)
 		return prepare_and_run(s);
 	s->err = *e;
+	s->postponed = e->code == ERR_UNAVAILABLE;
 	start_fail(s);
 }
 
@@ -393,10 +420,15 @@ struct start *start_start(struct container *c, start_done *done, void *arg)
 	s->arg = arg;
 	s->joined = -1;
 	s->refused = start_refuse(c, &s->err) < 0 || join_again(c, &s->joined, &s->err) < 0;
-	if (s->refused)
+	if (s->refused) {
 		start_fail(s);
-	else
+	} else if (start_may_have_begun(c)) {
+		err_set(&s->err, ERR_INTERNAL, "the keeper died while it was starting");
+		start_undo(s);
+	} else {
+		c->in_runtime = false;
 		label_volumes(s);
+	}
 	return s;
 }
 
@@ -423,6 +455,12 @@ void start_adopt(struct container *c)
 		/* The keeper let the runtime finish after the crash: the container was started. */
 		container_set_running(c, k->pid);
 		return adopt_running(c);
+	}
+	if (c->state == CONTAINER_CREATED && c->starting && !start_may_have_begun(c)) {
+		/* The keeper lets a runtime that it started end before it answers, so none runs. */
+		c->in_runtime = false;
+		start_put_back(c);
+		log_info("start_cut_off container=%.12s effect=\"it is created again\"", c->id);
 	}
 	if (c->state == CONTAINER_CREATED && c->starting) {
 		start_give_back(c);

@@ -7,6 +7,7 @@
  * Waits on: the program's probe (PROBE), other operations (QUEUED), the child (RUNNING), one turn of the loop (DONE
  * from PROBE). */
 #include <ctype.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -421,6 +422,16 @@ struct runtime_op *runtime_exec(const struct runtime_handler *h, const char *id,
 	op->spec.pidfile = arena_strdup(op->arena, pidfile);
 	op->spec.timeout_ms = EXEC_TIMEOUT_MS;
 	return op_start(op);
+}
+
+/* runc and crun make the directory <root>/<id> before anything of the container. */
+bool runtime_knows(const struct runtime_handler *h, const char *id)
+{
+	struct arena *a = arena_new();
+	bool known = access(arena_printf(a, "%s/%s", program_of(h)->root, id), F_OK) == 0 || errno != ENOENT;
+
+	arena_free(a);
+	return known;
 }
 
 struct runtime_op *runtime_delete(const struct runtime_handler *h, const char *id, bool force, runtime_done *done,

@@ -28,6 +28,7 @@ char fake_calls[1024];
 enum err_code fake_joins;
 int fake_joined = -1;
 int64_t fake_oom_kills;
+bool fake_knows;
 char fake_exec_keep_id[80];
 int fake_exec_out = -1, fake_exec_in = -1, fake_exec_err = -1;
 char fake_exec_console[128];
@@ -127,6 +128,13 @@ struct runtime_op *runtime_exec(const struct runtime_handler *h, const char *id,
 	fake_exec_err = fcntl(io->err, F_DUPFD_CLOEXEC, 3);
 	snprintf(fake_exec_console, sizeof(fake_exec_console), "%s", io->console_socket ? io->console_socket : "");
 	return begin("exec", keep_id, done, arg);
+}
+
+bool runtime_knows(const struct runtime_handler *h, const char *id)
+{
+	(void)h;
+	(void)id;
+	return fake_knows;
 }
 
 struct runtime_op *runtime_delete(const struct runtime_handler *h, const char *id, bool force, runtime_done *done,

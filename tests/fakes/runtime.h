@@ -15,6 +15,7 @@ extern char fake_images[512];    /* where the last checkpoint or restore has CRI
 extern enum err_code fake_joins; /* what join_again() says; OK: with an fd of /dev/null, fake_joined */
 extern int fake_joined;
 extern int64_t fake_oom_kills;   /* what cgroup_oom_kills() says */
+extern bool fake_knows;          /* what runtime_knows() says */
 extern char fake_exec_keep_id[80];
 extern int fake_exec_out;        /* a duplicate of the exec's stdout; -1 once closed */
 extern int fake_exec_in, fake_exec_err; /* the same for stdin and stderr; -1: /dev/null */

@@ -25,12 +25,16 @@ rpc_bytes() {
 	rpc_framed "$2"
 	rpc_post "$(rpc_path "$1")" "$T/rpc.framed"
 }
+# rpc_request METHOD TEXT: writes the request, with gRPC's prefix, to $T/rpc.framed. Sets $types.
+rpc_request() {
+	types=$(sed -nE "s/^[[:space:]]*rpc $1\(([a-zA-Z]+)\) returns \((stream )?([a-zA-Z]+)\).*/\1 \3/p" "$CRI")
+	echo "$2" | protoc -I"${CRI%/*}" --encode="runtime.v1.${types% *}" "$CRI" >"$T/rpc.message" && rpc_framed "$T/rpc.message"
+}
 # rpc METHOD [TEXT]: calls METHOD; TEXT is the request in protobuf's text format. The answer, in that format, is in $answer.
 rpc() {
 	local types
-	types=$(sed -nE "s/^[[:space:]]*rpc $1\(([a-zA-Z]+)\) returns \((stream )?([a-zA-Z]+)\).*/\1 \3/p" "$CRI")
-	echo "${2-}" | protoc -I"${CRI%/*}" --encode="runtime.v1.${types% *}" "$CRI" >"$T/rpc.message" || return 1
-	rpc_bytes "$1" "$T/rpc.message"
+	rpc_request "$1" "${2-}" || return 1
+	rpc_post "$(rpc_path "$1")" "$T/rpc.framed"
 	answer=$(tail -c +6 "$T/rpc.body" | protoc -I"${CRI%/*}" --decode="runtime.v1.${types#* }" "$CRI" 2>/dev/null)
 }
 rpc_path() { awk -v m="$1" '$1 == "service" { s = $2 } $1 == "rpc" && index($2, m "(") == 1 { print "/runtime.v1." s "/" m; exit }' "$CRI"; }

@@ -143,6 +143,7 @@ static void the_program_is_missing(void)
 	is_str(fake_calls, "run rmdir ");
 }
 
+/* No runtime was run, or nobody can tell: the next start asks. */
 static void the_keeper_is_away(void)
 {
 	struct container *c = fake_container();
@@ -150,10 +151,34 @@ static void the_keeper_is_away(void)
 
 	start_start(c, record, &r);
 	fake_runtime_fail(ERR_UNAVAILABLE, "the keeper is away");
-	fake_runtime_fail(ERR_UNAVAILABLE, "the keeper is away");
 	world_settle();
 	ok(r.calls == 1 && r.err.code == ERR_UNAVAILABLE);
-	ok(c->state == CONTAINER_EXITED && c->in_runtime); /* Remove asks the runtime again */
+	ok(c->state == CONTAINER_CREATED && !c->starting && c->in_runtime && fake_pumps == 0);
+	start_start(c, record, &r);
+	fake_runtime_ok(0);
+	ok(r.calls == 2 && r.err.code == ERR_OK && c->state == CONTAINER_RUNNING);
+	fake_exit(c->id, 0);
+	world_settle();
+	fake_runtime_ok(0);
+}
+
+static void the_keeper_died_amid_the_runtime(void)
+{
+	struct container *c = fake_container();
+	struct result r = { 0 };
+
+	start_start(c, record, &r);
+	fake_runtime_fail(ERR_UNAVAILABLE, "the keeper is away");
+	world_settle();
+	fake_knows = true;
+	fake_calls[0] = '\0';
+	start_start(c, record, &r);
+	is_str(fake_calls, "delete --force ");
+	fake_runtime_ok(0);
+	world_settle();
+	fake_knows = false;
+	ok(r.calls == 2 && r.err.code == ERR_INTERNAL);
+	ok(c->state == CONTAINER_EXITED && c->exit_code == 128 && !c->in_runtime);
 }
 
 static void the_log_cannot_be_opened(void)
@@ -398,12 +423,29 @@ static void crash_while_starting_but_it_started(void)
 	fake_runtime_ok(0);
 }
 
-static void crash_while_starting(void)
+static void crash_while_starting_and_no_runtime_was_run(void)
 {
 	struct container *c = fake_container();
+	struct result r = { 0 };
 
 	c->starting = c->in_runtime = true;
 	start_adopt(c);
+	ok(c->state == CONTAINER_CREATED && !c->starting && !c->in_runtime);
+	start_start(c, record, &r);
+	fake_runtime_ok(0);
+	ok(r.calls == 1 && r.err.code == ERR_OK && c->state == CONTAINER_RUNNING);
+	fake_exit(c->id, 0);
+	world_settle();
+	fake_runtime_ok(0);
+}
+
+static void crash_while_the_runtime_was_at_it(void)
+{
+	struct container *c = fake_container();
+
+	c->starting = c->in_runtime = fake_knows = true;
+	start_adopt(c);
+	fake_knows = false;
 	ok(c->state == CONTAINER_EXITED && c->exit_code == 128);
 	is_str(c->reason, "StartError");
 	is_str(fake_calls, "rmdir delete --force ");
@@ -479,6 +521,7 @@ int main(void)
 	the_runtime_refuses();
 	the_program_is_missing();
 	the_keeper_is_away();
+	the_keeper_died_amid_the_runtime();
 	the_log_cannot_be_opened();
 	not_created_or_not_ready();
 	whose_processes_it_shares_is_gone();
@@ -493,7 +536,8 @@ int main(void)
 	adopted_but_the_keeper_lost_it();
 	adopted_alive_though_the_keeper_lost_it();
 	crash_while_starting_but_it_started();
-	crash_while_starting();
+	crash_while_starting_and_no_runtime_was_run();
+	crash_while_the_runtime_was_at_it();
 	crash_after_the_exit_was_recorded();
 	a_terminal_goes_to_the_log();
 	return tap_end();
