@@ -49,6 +49,7 @@
 #include "reactor/dir.h"
 #include "reactor/http_client.h"
 #include "reactor/loop.h"
+#include "reactor/no_core.h"
 #include "reactor/own.h"
 #include "reactor/trim.h"
 
@@ -375,6 +376,7 @@ int main(int argc, char **argv)
 	const char *file = NULL, *print = NULL, *channel = getenv("CRISP_KEEPER_FD");
 	struct err e;
 
+	no_core(NULL); /* before credentials are read */
 	if (parse_arguments(argc, argv, &file, &print) < 0)
 		return usage();
 	if (print && strcmp(print, "version") == 0)

@@ -258,6 +258,7 @@ int main(int argc, char **argv)
 	struct options o;
 	struct err e;
 
+	spawn_no_core(); /* before the fork, which gives it to both keepers */
 	log_open("keeper", LOG_LEVEL_INFO);
 	o = keeper_parse(argc, argv);
 	if (!is_supervised())

@@ -24,11 +24,12 @@
 #include <unistd.h>
 
 #include "procs/keeper/hide.h"
+#include "reactor/no_core.h"
 #include "reactor/own.h"
 
 enum { OOM_LOWERED = -999, EXIT_NOT_STARTED = 127 };
 
-static struct rlimit nofile_at_start;
+static struct rlimit nofile_at_start, core_at_start;
 static int oom_at_start, oom_now;
 static int devnull = -1;
 static pid_t keeper_pid;
@@ -48,6 +49,11 @@ static int oom_write(int value)
 	int n = snprintf(text, sizeof(text), "%d", value);
 
 	return fd >= 0 && write(fd, text, (size_t)n) == n ? 0 : -1;
+}
+
+void spawn_no_core(void)
+{
+	no_core(&core_at_start);
 }
 
 int spawn_open(struct err *e)
@@ -198,8 +204,10 @@ static _Noreturn void be_born(const struct child_request *r, bool daemon, int fa
 	if (chdir(r->cwd) < 0)
 		birth_fail(fail_fd, "chdir", r->cwd);
 	fail_fd = birth_arrange_fds(r, fail_fd);
-	if (!daemon)
+	if (!daemon) {
 		setrlimit(RLIMIT_NOFILE, &nofile_at_start);
+		setrlimit(RLIMIT_CORE, &core_at_start);
+	}
 	birth_reset_signals();
 	execve(r->argv[0], (char *const *)r->argv, (char *const *)r->envp);
 	birth_fail(fail_fd, "execve", NULL);

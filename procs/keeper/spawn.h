@@ -14,6 +14,9 @@ enum { BIRTH_TEXT_MAX = 512 };
  * remembered: children get them. Sets umask 022. */
 int spawn_open(struct err *e);
 
+/* no_core() for this process; the children of spawn() get the limit that there was. */
+void spawn_no_core(void);
+
 /* Makes a child that executes the request. *fail_fd is at end of file once the program runs; or it gives the text of
  * what failed in the child, which then exits with 127. `daemon`: the child keeps the keeper's limits and oom_score_adj.
  * -1: INTERNAL or RESOURCE_EXHAUSTED. */

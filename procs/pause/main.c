@@ -9,13 +9,17 @@
  *   (none)          first run: binds its own program read-only over itself and executes that with the argument `pod`,
  *                   so that /proc/1/exe cannot be opened for writing
  *   pod             second run: makes an empty tmpfs its root, detaches the host's tree, becomes 65535:65535 without
- *                   capabilities, and waits. options=TEXT in the environment are the mount options of the tmpfs; with
- *                   label=CONTEXT it takes that SELinux context as its last step, if the policy allows it.
+ *                   capabilities, with an empty bounding set and a seccomp filter, and waits. options=TEXT in the
+ *                   environment are the mount options of the tmpfs; with label=CONTEXT it takes that SELinux context
+ *                   before the filter, if the policy allows it.
  *   nothing         ends at once with success: the program with which crispd tries out an OCI runtime
  * No libc: a page of code, no relocations, no heap. Raw system calls of x86_64 and aarch64. */
+#include <linux/audit.h>
 #include <linux/capability.h>
+#include <linux/filter.h>
 #include <linux/mount.h>
 #include <linux/prctl.h>
+#include <linux/seccomp.h>
 #include <linux/wait.h>
 #include <asm/signal.h>
 #include <asm/unistd.h>
@@ -24,6 +28,8 @@ enum { NOBODY = 65535, FAILED = 70, DETACH = 2 /* MNT_DETACH */ };
 enum { NEW_PID = 0x20000000, NEW_MOUNTS = 0x20000, NO_SUCH_ID = -22 /* EINVAL */ };
 
 #if defined(__x86_64__)
+enum { ARCH = (int)AUDIT_ARCH_X86_64 };
+
 static long call(long nr, long a, long b, long c, long d, long e)
 {
 	long ret;
@@ -38,6 +44,8 @@ static long call(long nr, long a, long b, long c, long d, long e)
 }
 __asm__(".globl _start\n_start:\n\tmov %rsp, %rdi\n\tand $-16, %rsp\n\tcall pause_main\n\thlt\n");
 #elif defined(__aarch64__)
+enum { ARCH = (int)AUDIT_ARCH_AARCH64 };
+
 static long call(long nr, long a, long b, long c, long d, long e)
 {
 	register long x8 __asm__("x8") = nr;
@@ -151,6 +159,10 @@ static void drop_rights(void)
 	struct __user_cap_header_struct head = { _LINUX_CAPABILITY_VERSION_3, 0 };
 	struct __user_cap_data_struct none[2] = { { 0, 0, 0 }, { 0, 0, 0 } };
 
+	/* Before the ids, which take CAP_SETPCAP away. The kernel answers EINVAL behind its last capability. */
+	for (long cap = 0, has; (has = call(__NR_prctl, PR_CAPBSET_READ, cap, 0, 0, 0)) >= 0; cap++)
+		if (has)
+			must(call(__NR_prctl, PR_CAPBSET_DROP, cap, 0, 0, 0));
 	must(call(__NR_setgroups, 0, 0, 0, 0, 0));
 	become_nobody(__NR_setresgid);
 	become_nobody(__NR_setresuid);
@@ -179,6 +191,27 @@ static long open_label(const char *label)
 	return label ? call(__NR_openat, 0, (long)"/proc/self/attr/current", 1 /* O_WRONLY */, 0, 0) : -1;
 }
 
+/* The system calls of wait_for_the_end(); the kernel makes restart_syscall(2) of a call that it interrupted. Any other
+ * call ends the process, and with it the pod: a pause that makes another call does not run its own code any more. The
+ * numbers of x32 have bit 30 set and so are none of these. */
+static void allow_only_waiting(void)
+{
+	static const struct sock_filter filter[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, __builtin_offsetof(struct seccomp_data, arch)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)ARCH, 0, 5),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, __builtin_offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_rt_sigtimedwait, 4, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_wait4, 3, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_exit_group, 2, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_restart_syscall, 1, 0),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	const struct sock_fprog program = { sizeof(filter) / sizeof(*filter), (struct sock_filter *)filter };
+
+	must(call(__NR_seccomp, SECCOMP_SET_MODE_FILTER, 0, (long)&program, 0, 0));
+}
+
 /* Signals are blocked and fetched by rt_sigtimedwait(2). To pid 1 of a PID namespace a signal with the default action
  * is not delivered from inside of it, but a blocked one is kept pending (kernel/signal.c, sig_ignored()). */
 static void wait_for_the_end(void)
@@ -186,6 +219,7 @@ static void wait_for_the_end(void)
 	unsigned long all = ~0UL; /* the kernel's set is 64 bits */
 
 	must(call(__NR_rt_sigprocmask, SIG_BLOCK, (long)&all, 0, 8, 0));
+	allow_only_waiting();
 	for (;;) {
 		long sig = call(__NR_rt_sigtimedwait, (long)&all, 0, 0, 8, 0);
 
