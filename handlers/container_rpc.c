@@ -7,6 +7,7 @@
 #include "handlers/restore_flow.h"
 #include "handlers/services.h"
 #include "procs/reopen.h"
+#include "procs/spec.h"
 #include "procs/start.h"
 #include "procs/stop.h"
 #include "reactor/own.h"
@@ -25,13 +26,53 @@ struct container *rpc_container(struct rpc *r, const char *id)
 	return c;
 }
 
+/* A CreateContainer whose paths are looked up. In the arena of its rpc. */
+struct creation {
+	struct rpc *rpc;
+	const char *sandbox; /* what the request named it */
+	struct container_config config;
+	struct lookup *lookup;
+};
+
+static void creation_run(struct creation *m)
+{
+	Runtime__V1__CreateContainerResponse out = RUNTIME__V1__CREATE_CONTAINER_RESPONSE__INIT;
+	struct sandbox *s = rpc_sandbox(m->rpc, m->sandbox);
+	struct lookup *lookup = m->lookup;
+	struct container *c;
+	struct err e;
+
+	if (s) {
+		c = create_flow(s, &m->config, lookup, &e);
+		out.container_id = c ? c->id : NULL;
+		if (c)
+			rpc_reply(m->rpc, &out);
+		else
+			rpc_fail(m->rpc, &e);
+	}
+	lookup_free(lookup);
+}
+
+static void on_creation_looked(void *arg, const struct err *e)
+{
+	struct creation *m = arg;
+	struct lookup *lookup = m->lookup;
+	struct err why;
+
+	if (!e)
+		return creation_run(m);
+	why = *e;
+	err_wrap(&why, "create container %.100s", m->config.name);
+	rpc_fail(m->rpc, &why);
+	lookup_free(lookup);
+}
+
 void rpc_create_container(struct rpc *r, const void *request)
 {
 	const Runtime__V1__CreateContainerRequest *in = request;
-	Runtime__V1__CreateContainerResponse out = RUNTIME__V1__CREATE_CONTAINER_RESPONSE__INIT;
 	struct sandbox *s = rpc_sandbox(r, in->pod_sandbox_id);
 	struct container_config config;
-	struct container *c;
+	struct creation *m;
 	struct err e;
 
 	if (!s)
@@ -40,11 +81,13 @@ void rpc_create_container(struct rpc *r, const void *request)
 		return rpc_fail(r, &e);
 	if (restore_wanted(&config) || restore_under_way(s, &config))
 		return restore_flow(r, s, &config);
-	c = create_flow(s, &config, &e);
-	if (!c)
-		return rpc_fail(r, &e);
-	out.container_id = c->id;
-	rpc_reply(r, &out);
+	m = arena_zalloc(rpc_arena(r), sizeof(*m));
+	*m = (struct creation){ r, in->pod_sandbox_id, config, lookup_new(s->config.uid) };
+	spec_look(m->lookup, &config);
+	if (lookup_try(m->lookup))
+		creation_run(m);
+	else
+		lookup_start(m->lookup, on_creation_looked, m);
 }
 
 /* A call that waits for its turn on a container's lane. */
@@ -187,16 +230,22 @@ void rpc_remove_container(struct rpc *r, const void *request)
 	remove_flow(c, &call->wait);
 }
 
+static void on_log_reopened(void *arg, const struct err *e)
+{
+	Runtime__V1__ReopenContainerLogResponse out = RUNTIME__V1__REOPEN_CONTAINER_LOG_RESPONSE__INIT;
+	struct rpc *r = arg;
+
+	if (e)
+		rpc_fail(r, e);
+	else
+		rpc_reply(r, &out);
+}
+
 void rpc_reopen_container_log(struct rpc *r, const void *request)
 {
 	const Runtime__V1__ReopenContainerLogRequest *in = request;
-	Runtime__V1__ReopenContainerLogResponse out = RUNTIME__V1__REOPEN_CONTAINER_LOG_RESPONSE__INIT;
 	struct container *c = rpc_container(r, in->container_id);
-	struct err e;
 
-	if (!c)
-		return;
-	if (reopen_log(c, &e) < 0)
-		return rpc_fail(r, &e);
-	rpc_reply(r, &out);
+	if (c)
+		reopen_log(c, on_log_reopened, r);
 }

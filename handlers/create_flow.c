@@ -171,7 +171,8 @@ static int create_make(struct container *c, const struct image *img, struct err 
 	return -1;
 }
 
-struct container *create_flow(struct sandbox *s, const struct container_config *config, struct err *e)
+struct container *create_flow(struct sandbox *s, const struct container_config *config, struct lookup *lookup,
+			      struct err *e)
 {
 	const struct image *img;
 	struct container_image image;
@@ -188,10 +189,12 @@ struct container *create_flow(struct sandbox *s, const struct container_config *
 		return NULL;
 	image = create_flow_image(img, config);
 	c = container_new(s, config, &image);
+	c->lookup = lookup;
 	if (create_make(c, img, e) < 0) {
 		container_free(c);
 		return NULL;
 	}
+	c->lookup = NULL;
 	log_info("container_created container=%.12s sandbox=%.12s name=%s image=%.19s", c->id, s->id,
 		 log_quote(config->name), c->image.id);
 	return c;

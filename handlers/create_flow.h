@@ -1,4 +1,5 @@
-/* create_flow.h - CreateContainer: joins an image, a snapshot and a container. No step waits, so it is one function.
+/* create_flow.h - CreateContainer: joins an image, a snapshot and a container. No step waits, so it is one function:
+ * what could wait, the look-up of the paths of the config (procs/lookup.h), comes before it.
  *
  * Spec: CRI v1 RuntimeService.CreateContainer. */
 #ifndef HANDLERS_CREATE_FLOW_H
@@ -6,16 +7,18 @@
 
 #include "images/store.h"
 #include "procs/container.h"
+#include "procs/lookup.h"
 #include "reactor/err.h"
 
 void create_flow_open(const char *node_name);
 
-/* A new container, listed; or the container that an equal request made before, when it has not been started. Errors
- * leave nothing behind:
+/* lookup has what spec_look() added. A new container, listed; or the container that an equal request made before, when
+ * it has not been started. Errors leave nothing behind:
  *   FAILED_PRECONDITION  the sandbox is not READY, or the image (or an image volume) is not in the store
  *   ALREADY_EXISTS       the name and attempt belong to another container of the sandbox
  *   INVALID_ARGUMENT     spec_make() refuses the config */
-struct container *create_flow(struct sandbox *sandbox, const struct container_config *config, struct err *e);
+struct container *create_flow(struct sandbox *sandbox, const struct container_config *config, struct lookup *lookup,
+			      struct err *e);
 
 /* The steps of create_flow(), for a container whose writable layer takes time to fill (restore_flow.c).
  * create_flow_earlier() returns the container that an equal request made before. It returns NULL with e->code OK when

@@ -40,6 +40,7 @@
 #include "procs/container.h"
 #include "procs/keeper.h"
 #include "procs/log_pump.h"
+#include "procs/lookup.h"
 #include "procs/runtime.h"
 #include "procs/sandbox_task.h"
 #include "procs/sandbox_up.h"
@@ -188,6 +189,7 @@ static int open_procs(struct err *e)
 	if (cgroup_open(&config.cgroup, e) < 0 || runtimes_open(&config.runtimes, e) < 0 ||
 	    selinux_open(&selinux, e) < 0 || label_root(e) < 0)
 		return -1;
+	lookup_open(program("crisp-lookup"), (const char *const[]){ config.root, config.state, NULL });
 	sandboxes_open(&sandboxes);
 	containers_open(config.root, config.state);
 	sandbox_up_open(&up);

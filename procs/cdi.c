@@ -26,6 +26,7 @@ struct wanted {
 
 struct search {
 	struct arena *arena;
+	struct lookup *lookup;
 	struct wanted *at;
 	size_t n;
 	const char *faults; /* files that could not be read: "; file: why" for each */
@@ -135,36 +136,77 @@ static void cdi_look_in(struct search *s, json_t *file, size_t dir)
 		}
 }
 
+static char *cdi_read(struct lookup *lookup, const char *path, size_t *len, struct err *e)
+{
+	struct looked *f = lookup_get(lookup, LOOKUP_TEXT, path, e);
+
+	if (!f)
+		return NULL;
+	if (!f->error)
+		return small_file_read_fd(f->fd, path, FILE_MAX, len, ERR_INTERNAL, e);
+	errno = f->error;
+	err_os(e, ERR_INTERNAL, "read %s", path);
+	return NULL;
+}
+
+static void cdi_fault(struct search *s, const char *words)
+{
+	s->faults = arena_printf(s->arena, "%s; %.200s", s->faults, words);
+}
+
 static void cdi_look_at_file(struct search *s, const char *path, size_t dir)
 {
 	auto_json json_t *file = NULL;
 	struct err e;
 	size_t len;
-	auto_free char *text = small_file_read(path, FILE_MAX, &len, ERR_INTERNAL, &e);
+	auto_free char *text = cdi_read(s->lookup, path, &len, &e);
 
 	if (text)
 		file = cdi_parse(text, len, path, &e);
 	if (file)
 		return cdi_look_in(s, file, dir);
 	log_warn("cdi_file error=%s", log_quote(e.msg));
-	s->faults = arena_printf(s->arena, "%s; %.200s", s->faults, e.msg);
+	cdi_fault(s, e.msg);
+}
+
+static bool ends_in(const char *name, const char *end)
+{
+	size_t len = strlen(name), n = strlen(end);
+
+	return len > n && strcmp(name + len - n, end) == 0;
+}
+
+void cdi_look(struct lookup *lookup)
+{
+	struct arena *a = arena_new();
+
+	for (size_t i = 0; dirs && i < dirs->n; i++) {
+		auto_dir DIR *d = lookup_open_dir(dirs->at[i]);
+		struct dirent *entry;
+
+		while (d && (entry = readdir(d)))
+			if (ends_in(entry->d_name, ".json"))
+				lookup_add(lookup, LOOKUP_TEXT, arena_printf(a, "%s/%s", dirs->at[i], entry->d_name));
+	}
+	arena_free(a);
 }
 
 static void cdi_look_everywhere(struct search *s)
 {
 	for (size_t i = 0; dirs && i < dirs->n; i++) {
-		auto_dir DIR *d = opendir(dirs->at[i]);
+		auto_dir DIR *d = lookup_open_dir(dirs->at[i]);
 		struct dirent *entry;
 
+		if (!d && errno != ENOENT)
+			cdi_fault(s, arena_printf(s->arena, "%s: %s", dirs->at[i],
+						  errno == EAGAIN ? "not on a local file system" : strerror(errno)));
 		while (d && (entry = readdir(d))) {
-			size_t len = strlen(entry->d_name);
 			const char *path = arena_printf(s->arena, "%s/%s", dirs->at[i], entry->d_name);
 
-			if (len > 5 && strcmp(entry->d_name + len - 5, ".json") == 0)
+			if (ends_in(path, ".json"))
 				cdi_look_at_file(s, path, i);
-			else if (len > 5 && strcmp(entry->d_name + len - 5, ".yaml") == 0)
-				s->faults = arena_printf(s->arena, "%s; %s is not read: only .json files are",
-							 s->faults, path);
+			else if (ends_in(path, ".yaml"))
+				cdi_fault(s, arena_printf(s->arena, "%s is not read: only .json files are", path));
 		}
 	}
 }
@@ -215,9 +257,9 @@ static int cdi_all_there(const struct search *s, struct err *e)
 	return *missing ? err_set(e, ERR_INVALID_ARGUMENT, "no such CDI device: %.400s%.400s", missing, s->faults) : 0;
 }
 
-json_t *cdi_edits(const struct strings *devices, struct err *e)
+json_t *cdi_edits(struct lookup *lookup, const struct strings *devices, struct err *e)
 {
-	struct search s = { .arena = arena_new(), .n = devices->n, .faults = "" };
+	struct search s = { .arena = arena_new(), .lookup = lookup, .n = devices->n, .faults = "" };
 	json_t *out = NULL;
 
 	s.at = arena_zalloc(s.arena, devices->n * sizeof(*s.at));

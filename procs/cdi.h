@@ -6,6 +6,7 @@
 #ifndef PROCS_CDI_H
 #define PROCS_CDI_H
 
+#include "procs/lookup.h"
 #include "reactor/arena.h"
 #include "reactor/err.h"
 #include "reactor/fields.h"
@@ -19,9 +20,12 @@ void cdi_open(const struct strings *spec_dirs); /* borrowed for ever */
 int cdi_asked(const struct strings *field, const struct pairs *annotations, struct strings *out, struct arena *arena,
 	      struct err *e);
 
+/* Adds the files that cdi_edits() reads. The directories themselves must be on local file systems (lookup.h). */
+void cdi_look(struct lookup *lookup);
+
 /* The edits of the devices, merged in their order: an object as CDI's containerEdits with all members. A new reference;
  * NULL with INVALID_ARGUMENT, which names the devices that were not found and the files that could not be read. */
-json_t *cdi_edits(const struct strings *devices, struct err *e);
+json_t *cdi_edits(struct lookup *lookup, const struct strings *devices, struct err *e);
 
 /* The text of one file, checked. A new reference, or NULL with INTERNAL, which names what is wrong. */
 json_t *cdi_parse(const char *text, size_t len, const char *what, struct err *e);

@@ -69,6 +69,7 @@ struct container {
 	struct life *life;        /* while it runs and until the runtime has deleted it; life.c's */
 	struct stopping *stopping; /* stop.c's */
 	struct checkpoint *checkpoint; /* checkpoint.c's */
+	struct lookup *lookup;    /* the paths of its config, looked up; during CreateContainer only */
 	struct cpu_sample cpu;
 };
 

@@ -7,7 +7,9 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "procs/lookup.h"
 #include "procs/selinux.h"
+#include "procs/volume.h"
 #include "reactor/own.h"
 
 /* A context becomes a mount option, and fsconfig(2) takes strings of at most 255 bytes. */
@@ -242,14 +244,15 @@ static const char *labels_privileged(struct arena *a)
 
 static int labels_check_mounts(const struct container *c, struct err *e)
 {
-	char real[PATH_MAX];
-
 	for (size_t i = 0; i < c->config.mounts.n; i++) {
 		const struct mount_config *m = &c->config.mounts.at[i];
+		struct looked *f;
 
-		/* A path that does not exist yet is made at the start, and checked again there. */
-		if (m->selinux_relabel && !m->image[0] && realpath(m->host_path, real) &&
-		    selinux_check_relabel(m->container_path, real, e) < 0)
+		/* A path that cannot be looked up is an error later, with its name. */
+		if (!m->selinux_relabel || m->image[0])
+			continue;
+		f = lookup_get(c->lookup, volume_lookup(m), m->host_path, e);
+		if (f && !f->error && selinux_check_relabel(m->container_path, f->real, e) < 0)
 			return -1;
 	}
 	return 0;

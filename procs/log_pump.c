@@ -25,6 +25,7 @@
 #include "procs/log_format.h"
 #include "procs/log_stage.h"
 #include "procs/logfile.h"
+#include "procs/lookup.h"
 #include "reactor/buf.h"
 #include "reactor/log.h"
 #include "reactor/loop.h"
@@ -40,6 +41,7 @@ enum {
 	REST_MS = 1,
 	OFTEN_MS = 5, /* less than this between two moves: the writer is a steady one */
 	AGAIN_MS = 1000,
+	OPEN_AGAIN_MS = 10000,
 	DRAIN_MS = 2000,
 	SMALL_BYTES = 4096,
 	BULK_BYTES = LOG_CHUNK / 2,
@@ -74,6 +76,8 @@ struct log_pump {
 	void *arg;
 	struct timer drain_timer;
 	bool drain_over;
+	struct lookup *opening; /* of the log, after a restart; NULL: it is open, or there is none */
+	struct timer open_timer;
 };
 
 static void stream_look(struct stream *s, bool flush);
@@ -226,6 +230,8 @@ static bool stream_should_rest(struct stream *s, size_t n)
 
 static bool pump_is_paused(const struct log_pump *p)
 {
+	if (p->opening)
+		return !p->drained;
 	for (const struct log_reader *r = p->readers; r; r = r->next)
 		if (r->paused)
 			return !p->drained;
@@ -315,22 +321,60 @@ static int pump_open_fifo(struct log_pump *p, const char *what, struct err *e)
 	return keeper_copy(name);
 }
 
-static int pump_open_log(struct log_pump *p, struct err *e)
+static void pump_use_log(struct log_pump *p, int fd)
 {
 	char name[128];
-	auto_fd int fd = -1;
 
 	pump_held_name(name, p, "log");
-	if (!*p->log_path || keeper_copy(name) >= 0) {
-		p->log_fd = *p->log_path ? keeper_copy(name) : -1;
-		return 0;
-	}
-	fd = logfile_open(p->log_path, e);
-	if (fd < 0)
-		return -1;
-	keeper_ask_hold(name, fd);
+	keeper_ask_hold(name, fd); /* replaces and closes an earlier one */
 	p->log_fd = keeper_copy(name);
-	return 0;
+}
+
+static void pump_unpark(struct log_pump *p);
+static void pump_open_later(struct timer *t);
+
+static void on_pump_log(void *arg, const struct err *failed)
+{
+	struct log_pump *p = arg;
+	struct err e;
+	struct looked *f = failed ? NULL : lookup_get(p->opening, LOOKUP_LOG, p->log_path, &e);
+
+	if (f && !f->error) {
+		pump_use_log(p, f->fd);
+		lookup_free(take_ptr(&p->opening));
+		return pump_unpark(p);
+	}
+	log_error("log_open container=%.12s path=%s error=%s", p->id, log_quote(p->log_path),
+		  failed ? failed->msg : f ? strerror(f->error) : e.msg);
+	timer_set(&p->open_timer, OPEN_AGAIN_MS, pump_open_later);
+}
+
+/* Both daemons died: the log is opened by its path again. */
+static void pump_open_later(struct timer *t)
+{
+	struct log_pump *p = container_of(t, struct log_pump, open_timer);
+
+	lookup_free(p->opening);
+	p->opening = lookup_new(p->id);
+	lookup_add(p->opening, LOOKUP_LOG, p->log_path);
+	if (lookup_try(p->opening))
+		on_pump_log(p, NULL);
+	else
+		lookup_start(p->opening, on_pump_log, p);
+}
+
+static void pump_open_log(struct log_pump *p, int log_fd)
+{
+	char name[128];
+
+	if (!*p->log_path)
+		return;
+	if (log_fd >= 0)
+		return pump_use_log(p, log_fd);
+	pump_held_name(name, p, "log");
+	p->log_fd = keeper_copy(name);
+	if (p->log_fd < 0)
+		pump_open_later(&p->open_timer);
 }
 
 int log_pumps_open(struct err *e)
@@ -338,7 +382,7 @@ int log_pumps_open(struct err *e)
 	return log_stage_open(e);
 }
 
-struct log_pump *log_pump_open(const char *id, const char *dir, const char *log_path, struct err *e)
+struct log_pump *log_pump_open(const char *id, const char *dir, const char *log_path, int log_fd, struct err *e)
 {
 	static const char *const names[] = { "stdout", "stderr" };
 	struct log_pump *p = new_zero(struct log_pump);
@@ -349,10 +393,7 @@ struct log_pump *log_pump_open(const char *id, const char *dir, const char *log_
 	p->log_fd = -1;
 	for (int i = 0; i < 2; i++)
 		p->streams[i] = (struct stream){ .pump = p, .is_stderr = i == 1, .fd = -1 };
-	if (pump_open_log(p, e) < 0) {
-		log_pump_close(p);
-		return NULL;
-	}
+	pump_open_log(p, log_fd);
 	for (int i = 0; i < 2; i++) {
 		p->streams[i].fd = pump_open_fifo(p, names[i], e);
 		if (p->streams[i].fd < 0) {
@@ -410,19 +451,11 @@ void log_pump_unlisten(struct log_pump *p, struct log_reader *r)
 		}
 }
 
-int log_pump_reopen(struct log_pump *p, struct err *e)
+int log_pump_reopen(struct log_pump *p, int log_fd, struct err *e)
 {
-	char name[128];
-	auto_fd int fd = -1;
-
 	if (!*p->log_path)
 		return err_set(e, ERR_FAILED_PRECONDITION, "container %.12s has no log file", p->id);
-	fd = logfile_open(p->log_path, e);
-	if (fd < 0)
-		return -1;
-	pump_held_name(name, p, "log");
-	keeper_ask_hold(name, fd); /* replaces and closes the old one */
-	p->log_fd = keeper_copy(name);
+	pump_use_log(p, log_fd);
 	return 0;
 }
 
@@ -451,6 +484,8 @@ void log_pump_close(struct log_pump *p)
 	char prefix[128], path[600];
 
 	timer_clear(&p->drain_timer);
+	timer_clear(&p->open_timer);
+	lookup_free(p->opening);
 	for (int i = 0; i < 2; i++) {
 		struct stream *s = &p->streams[i];
 

@@ -20,10 +20,11 @@ struct log_pump; /* one container; owned by its starter until log_pump_close() *
 /* Once at start, after the `ready` of keeper_open(): log_stage_open(). */
 int log_pumps_open(struct err *e);
 
-/* Opens (or creates, 0640) the log for append and makes the FIFOs <dir>/stdout and <dir>/stderr. The keeper holds all
- * three as container/<id>/... After a restart the fds that the keeper holds are used again. log_path "": no file, the
- * bytes go to attached readers only. A container with a terminal has one stream, stdout. INTERNAL. */
-struct log_pump *log_pump_open(const char *id, const char *dir, const char *log_path, struct err *e);
+/* Makes the FIFOs <dir>/stdout and <dir>/stderr. log_fd, which is borrowed, is log_path opened for append (lookup.h,
+ * LOOKUP_LOG). The keeper holds all three as container/<id>/... log_fd -1: after a restart the fds that the keeper
+ * holds are used again. If it does not hold the log, the pump opens it, and moves no byte before. log_path "": no
+ * file, the bytes go to attached readers only. A container with a terminal has one stream, stdout. INTERNAL. */
+struct log_pump *log_pump_open(const char *id, const char *dir, const char *log_path, int log_fd, struct err *e);
 
 /* The container's end of a stream, O_RDWR, for fd 1 or 2 of the runtime. The caller closes it after the spawn.
  * INTERNAL. */
@@ -41,9 +42,9 @@ void log_pump_unlisten(struct log_pump *pump, struct log_reader *reader);
  * same. */
 void log_pump_pause(struct log_pump *pump, struct log_reader *reader, bool paused);
 
-/* ReopenContainerLog: opens or creates the file of the same path and closes the old file. After an error the old file
- * is written on. FAILED_PRECONDITION: the container has no log file. INTERNAL. */
-int log_pump_reopen(struct log_pump *pump, struct err *e);
+/* ReopenContainerLog: log_fd, which is borrowed, is a new file for the log. The old file is closed.
+ * FAILED_PRECONDITION: the container has no log file. */
+int log_pump_reopen(struct log_pump *pump, int log_fd, struct err *e);
 
 /* For a container that is dead: moves the bytes that are left, then calls `drained` once, never inside this call. It
  * waits at most 2 s for the end of file, since a descendant of the container may hold the FIFO open. */

@@ -14,33 +14,20 @@
 
 enum { TRIES = 32 }; /* openat2(2) with RESOLVE_IN_ROOT says EAGAIN when anything is renamed or mounted meanwhile */
 
-static int mount_make_dirs(struct arena *a, const char *path)
+struct looked *mount_host_path(struct lookup *l, enum lookup_kind kind, const char *host_path, struct err *e)
 {
-	char *p = arena_strdup(a, path);
-
-	for (char *slash = strchr(p + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-		*slash = '\0';
-		if (mkdir(p, 0755) < 0 && errno != EEXIST)
-			return -1;
-		*slash = '/';
-	}
-	return mkdir(p, 0755) < 0 && errno != EEXIST ? -1 : 0;
-}
-
-const char *mount_host_path(struct arena *a, const char *host_path, struct err *e)
-{
-	char real[PATH_MAX];
+	struct looked *f;
 
 	if (host_path[0] != '/') {
 		err_set(e, ERR_INVALID_ARGUMENT, "host_path \"%s\" is not absolute", host_path);
 		return NULL;
 	}
-	if (!realpath(host_path, real) &&
-	    (errno != ENOENT || mount_make_dirs(a, host_path) < 0 || !realpath(host_path, real))) {
-		err_os(e, ERR_INTERNAL, "host_path %s", host_path);
-		return NULL;
-	}
-	return arena_strdup(a, real);
+	f = lookup_get(l, kind, host_path, e);
+	if (!f || !f->error)
+		return f;
+	errno = f->error;
+	err_os(e, ERR_INTERNAL, "host_path %s", host_path);
+	return NULL;
 }
 
 const char *mount_inside(struct arena *a, const char *dir, const char *sub, struct err *e)
@@ -73,23 +60,29 @@ static void parse_peers(const char *line, struct mount_peers *out)
 	out->slave = slave && end && slave < end;
 }
 
-int mount_peers(const char *path, struct mount_peers *out, struct err *e)
+int mount_peers(uint64_t mount_id, struct mount_peers *out, struct err *e)
 {
 	auto_file FILE *f = fopen("/proc/self/mountinfo", "re");
 	auto_free char *line = NULL;
-	struct statx st;
 	size_t size = 0;
 
-	if (statx(AT_FDCWD, path, 0, STATX_MNT_ID, &st) < 0 || !(st.stx_mask & STATX_MNT_ID))
-		return err_os(e, ERR_INTERNAL, "statx %s", path);
 	if (!f)
 		return err_os(e, ERR_INTERNAL, "/proc/self/mountinfo");
 	while (getline(&line, &size, f) > 0) {
-		if (strtoull(line, NULL, 10) == st.stx_mnt_id) {
+		if (strtoull(line, NULL, 10) == mount_id) {
 			parse_peers(line, out);
 			return 0;
 		}
 	}
-	return err_set(e, ERR_INTERNAL, "%s: its mount %llu is not in /proc/self/mountinfo", path,
-		       (unsigned long long)st.stx_mnt_id);
+	return err_set(e, ERR_INTERNAL, "mount %llu is not in /proc/self/mountinfo", (unsigned long long)mount_id);
+}
+
+/* The mount may be a copy of a FUSE mount: statx(2) must not ask its server. */
+int mount_peers_at(const char *path, struct mount_peers *out, struct err *e)
+{
+	struct statx st;
+
+	if (statx(AT_FDCWD, path, AT_STATX_DONT_SYNC, STATX_MNT_ID, &st) < 0 || !(st.stx_mask & STATX_MNT_ID))
+		return err_os(e, ERR_INTERNAL, "statx %s", path);
+	return mount_peers(st.stx_mnt_id, out, e);
 }

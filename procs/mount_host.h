@@ -4,12 +4,12 @@
 
 #include <stdbool.h>
 
+#include "procs/lookup.h"
 #include "reactor/arena.h"
 #include "reactor/err.h"
 
-/* host_path without symbolic links; if nothing is there a directory is made, 0755, with its parents. In the arena;
- * NULL on an error. */
-const char *mount_host_path(struct arena *arena, const char *host_path, struct err *e);
+/* The facts of host_path, as LOOKUP_PLACE or LOOKUP_MOUNT has them. NULL on an error. */
+struct looked *mount_host_path(struct lookup *lookup, enum lookup_kind kind, const char *host_path, struct err *e);
 
 /* sub resolved below dir as if dir were the root, so that no symbolic link leads out; it must exist. In the arena; NULL
  * with the reason "ImageVolumeMountFailed". */
@@ -19,7 +19,10 @@ struct mount_peers {
 	bool shared, slave;
 };
 
-/* Of the mount that path is on. INTERNAL when /proc/self/mountinfo does not tell. */
-int mount_peers(const char *path, struct mount_peers *out, struct err *e);
+/* Of the mount with that id. INTERNAL when /proc/self/mountinfo does not tell. */
+int mount_peers(uint64_t mount_id, struct mount_peers *out, struct err *e);
+
+/* Of the mount at path, a mount point in `state`. INTERNAL. */
+int mount_peers_at(const char *path, struct mount_peers *out, struct err *e);
 
 #endif

@@ -6,8 +6,10 @@
 #include "procs/container.h"
 #include "reactor/err.h"
 
-/* FAILED_PRECONDITION: the container is not RUNNING or has no log. Other errors are those of log_pump_reopen(). An
- * error changes and creates nothing. */
-int reopen_log(struct container *container, struct err *e);
+/* `done` runs once, never inside the call. FAILED_PRECONDITION: the container is not RUNNING, now or when the new file
+ * is open, or has no log. Other errors are those of lookup_start(), and INTERNAL: the file cannot be opened. After an
+ * error the old file is written on. */
+typedef void reopen_done(void *arg, const struct err *e);
+void reopen_log(struct container *container, reopen_done *done, void *arg);
 
 #endif

@@ -8,6 +8,7 @@
 #include "procs/cgroup.h"
 #include "procs/namespaces.h"
 #include "procs/spec/part.h"
+#include "procs/volume.h"
 
 #define DEFAULT_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -187,6 +188,18 @@ static int spec_fill(struct spec *s, struct err *e)
 	if (spec_devices(s, e) < 0 || spec_mounts(s, e) < 0)
 		return -1;
 	return spec_check_text(s->root, "config.json", e);
+}
+
+void spec_look(struct lookup *l, const struct container_config *cfg)
+{
+	for (size_t i = 0; i < cfg->mounts.n; i++)
+		if (cfg->mounts.at[i].host_path[0] == '/' && !*cfg->mounts.at[i].image)
+			lookup_add(l, volume_lookup(&cfg->mounts.at[i]), cfg->mounts.at[i].host_path);
+	for (size_t i = 0; i < cfg->devices.n; i++)
+		if (cfg->devices.at[i].host_path[0] == '/')
+			lookup_add(l, LOOKUP_NODE, cfg->devices.at[i].host_path);
+	spec_seccomp_look(l, &cfg->security);
+	spec_cdi_look(l, cfg);
 }
 
 int spec_make(const struct spec_input *in, json_t **out, struct err *e)

@@ -6,6 +6,7 @@
 #define PROCS_SPEC_H
 
 #include "procs/container.h"
+#include "procs/lookup.h"
 #include "procs/runtime.h"
 #include "reactor/err.h"
 #include "reactor/json.h"
@@ -32,6 +33,9 @@ struct spec_input {
 	size_t n_image_volumes;
 	const char *node_name;
 };
+
+/* Adds the paths that spec_make() will ask container->lookup for. */
+void spec_look(struct lookup *lookup, const struct container_config *config);
 
 /* Checks and resolves everything; a new reference in *out. Errors:
  *   INVALID_ARGUMENT  names the field that is wrong (unknown capability, missing user, ...)

@@ -1,16 +1,18 @@
 /* start.c - see start.h.
  *
+ *   LOOK ---the paths of log and volumes are looked up---> LABEL
  *   LABEL ---volumes are labelled, or none needs it---> PREPARE
  *   PREPARE ---log, stdio, console---> RUN ---pid---> STARTED (life.c has it from here)
  *      |                                |
  *      |                                +---error---> UNDO ---deleted by the runtime, or not---> FAILED
- *      +---error, LABEL's too-----------+---no usable program, no keeper: nothing to undo----------^
- *   LABEL ---an earlier start was cut off, and the runtime knows the container---> UNDO
+ *      +---error, also of LOOK, LABEL---+---no usable program, no keeper: nothing to undo----------^
+ *   LOOK ---an earlier start was cut off, and the runtime knows the container---> UNDO
  *
  *   FAILED records EXITED 128 StartError. Where no keeper was there to run a program, the container stays CREATED and
  *   can be started again. `starting` and `in_runtime` are on disk before RUN: after a crash start_adopt() asks the
  *   keeper whether the process runs, and the runtime whether `run` had begun. (ARCHITECTURE P28)
- * Waits on: a child (LABEL), the runtime (RUN, UNDO), one turn of the loop (FAILED from LABEL, PREPARE). */
+ * Waits on: lookup.h (LOOK), a child (LABEL), the runtime (RUN, UNDO), one turn of the loop (FAILED from LOOK, LABEL,
+ * PREPARE). */
 #include "procs/start.h"
 
 #include <errno.h>
@@ -27,6 +29,7 @@
 #include "procs/keeper.h"
 #include "procs/life.h"
 #include "procs/log_pump.h"
+#include "procs/lookup.h"
 #include "procs/mount_host.h"
 #include "procs/oom.h"
 #include "procs/runtime.h"
@@ -39,9 +42,10 @@
 
 enum { EXIT_CODE_START_ERROR = 128 };
 
-enum start_state { LABEL, PREPARE, RUN, UNDO, STARTED, FAILED };
+enum start_state { LOOK, LABEL, PREPARE, RUN, UNDO, STARTED, FAILED };
 static const struct sm_state start_states[] = {
-	[LABEL]   = { "LABEL",   TO(PREPARE) | TO(UNDO) | TO(FAILED) },
+	[LOOK]    = { "LOOK",    TO(LABEL) | TO(UNDO) | TO(FAILED) },
+	[LABEL]   = { "LABEL",   TO(PREPARE) | TO(FAILED) },
 	[PREPARE] = { "PREPARE", TO(RUN) | TO(FAILED) },
 	[RUN]     = { "RUN",     TO(STARTED) | TO(UNDO) | TO(FAILED) },
 	[UNDO]    = { "UNDO",    TO(FAILED) },
@@ -59,6 +63,7 @@ void start_open(start_label *label)
 struct start {
 	struct sm sm;
 	struct container *container;
+	struct lookup *lookup;
 	struct console_socket *console;
 	int joined; /* a namespace that the runtime opens as /proc/<this daemon>/fd/<joined>; -1: none */
 	struct timer timer;
@@ -79,6 +84,7 @@ static void start_report(struct start *s)
 	console_unlisten(s->console);
 	if (s->joined >= 0)
 		close(s->joined);
+	lookup_free(s->lookup);
 	free(s);
 	done(arg, e.code == ERR_OK ? NULL : &e);
 }
@@ -211,11 +217,26 @@ static int start_open_stdin(const struct container *c, int *out, struct err *e)
 	return 0;
 }
 
+/* -1 with an error, or without a log. */
+static int start_log(struct start *s)
+{
+	const char *path = s->container->log_path;
+	struct looked *f = *path ? lookup_get(s->lookup, LOOKUP_LOG, path, &s->err) : NULL;
+
+	if (!f || !f->error)
+		return f ? f->fd : -1;
+	errno = f->error;
+	return err_os(&s->err, ERR_INTERNAL, "open log %s", path);
+}
+
 static int start_open_streams(struct start *s, struct runtime_stdio *io)
 {
 	struct container *c = s->container;
+	int log = start_log(s);
 
-	c->log = log_pump_open(c->id, c->bundle, c->log_path, &s->err);
+	if (log < 0 && *c->log_path)
+		return -1;
+	c->log = log_pump_open(c->id, c->bundle, c->log_path, log, &s->err);
 	if (!c->log)
 		return -1;
 	if (c->config.tty) {
@@ -372,23 +393,29 @@ static void on_start_labelled(void *arg, const struct err *e)
 	start_fail(s);
 }
 
+static bool start_relabels(const struct container *c, const struct mount_config *m)
+{
+	return *c->mount_label && m->selinux_relabel && !m->image[0];
+}
+
 /* The real paths of the mounts with selinux_relabel, NULL-terminated and in the arena. NULL with an error: a path
  * cannot be made, or it is one of the node's own that must not be relabelled. */
-static const char *const *start_trees(const struct container *c, struct arena *a, struct err *e)
+static const char *const *start_trees(struct start *s, struct arena *a, struct err *e)
 {
+	const struct container *c = s->container;
 	const char **paths = arena_zalloc(a, (c->config.mounts.n + 1) * sizeof(*paths));
 	size_t n = 0;
 
-	for (size_t i = 0; *c->mount_label && i < c->config.mounts.n; i++) {
+	for (size_t i = 0; i < c->config.mounts.n; i++) {
 		const struct mount_config *m = &c->config.mounts.at[i];
+		const struct looked *f;
 
-		if (!m->selinux_relabel || m->image[0])
+		if (!start_relabels(c, m))
 			continue;
-		paths[n] = mount_host_path(a, m->host_path, e);
-		if (!paths[n])
+		f = mount_host_path(s->lookup, LOOKUP_PLACE, m->host_path, e);
+		if (!f || selinux_check_relabel(m->container_path, f->real, e) < 0)
 			return NULL;
-		if (selinux_check_relabel(m->container_path, paths[n++], e) < 0)
-			return NULL;
+		paths[n++] = f->real;
 	}
 	return paths;
 }
@@ -398,9 +425,9 @@ static void label_volumes(struct start *s)
 {
 	struct container *c = s->container;
 	struct arena *a = arena_new();
-	const char *const *paths = start_trees(c, a, &s->err);
+	const char *const *paths = start_trees(s, a, &s->err);
 
-	c->starting = true; /* saved in PREPARE only: after a crash in LABEL the container is CREATED again */
+	sm_move(&s->sm, LABEL);
 	if (!paths)
 		start_fail(s);
 	else if (!paths[0])
@@ -410,11 +437,38 @@ static void label_volumes(struct start *s)
 	arena_free(a);
 }
 
+static void on_start_looked(void *arg, const struct err *e)
+{
+	struct start *s = arg;
+
+	if (!e)
+		return label_volumes(s);
+	s->err = *e;
+	start_fail(s);
+}
+
+static void start_look(struct start *s)
+{
+	struct container *c = s->container;
+
+	c->starting = true; /* saved in PREPARE only: after a crash before it the container is CREATED again */
+	s->lookup = lookup_new(c->sandbox->config.uid);
+	if (*c->log_path)
+		lookup_add(s->lookup, LOOKUP_LOG, c->log_path);
+	for (size_t i = 0; i < c->config.mounts.n; i++)
+		if (start_relabels(c, &c->config.mounts.at[i]) && c->config.mounts.at[i].host_path[0] == '/')
+			lookup_add(s->lookup, LOOKUP_PLACE, c->config.mounts.at[i].host_path);
+	if (lookup_try(s->lookup))
+		label_volumes(s);
+	else
+		lookup_start(s->lookup, on_start_looked, s);
+}
+
 struct start *start_start(struct container *c, start_done *done, void *arg)
 {
 	struct start *s = new_zero(struct start);
 
-	s->sm = (struct sm){ start_states, "start", c->id, LABEL };
+	s->sm = (struct sm){ start_states, "start", c->id, LOOK };
 	s->container = c;
 	s->done = done;
 	s->arg = arg;
@@ -427,7 +481,7 @@ struct start *start_start(struct container *c, start_done *done, void *arg)
 		start_undo(s);
 	} else {
 		c->in_runtime = false;
-		label_volumes(s);
+		start_look(s);
 	}
 	return s;
 }
@@ -438,7 +492,7 @@ static void adopt_running(struct container *c)
 {
 	struct err e;
 
-	c->log = log_pump_open(c->id, c->bundle, c->log_path, &e);
+	c->log = log_pump_open(c->id, c->bundle, c->log_path, -1, &e);
 	if (!c->log)
 		log_error("container_log container=%.12s error=%s", c->id, log_quote(e.msg));
 	life_begin(c);

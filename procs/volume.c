@@ -17,6 +17,11 @@ bool volume_is_shifted(const struct mount_config *m)
 	return m->uids.n || m->gids.n;
 }
 
+enum lookup_kind volume_lookup(const struct mount_config *m)
+{
+	return volume_is_shifted(m) ? LOOKUP_MOUNT : LOOKUP_PLACE;
+}
+
 const char *volume_path(struct container *c, size_t nth)
 {
 	return arena_printf(c->arena, "%s/volumes/%zu", c->bundle, nth);
@@ -54,32 +59,32 @@ static int volume_check(const struct container *c, const struct mount_config *m,
 }
 
 /* The mount point: a directory or a file, as the source is. */
-static int volume_make_point(const char *source, const char *target, struct err *e)
+static int volume_make_point(const struct looked *source, const char *target, struct err *e)
 {
 	auto_fd int fd = -1;
-	struct stat st;
 
-	if (stat(source, &st) < 0)
-		return err_os(e, ERR_INTERNAL, "%s", source);
-	if (S_ISDIR(st.st_mode) ? mkdir(target, 0700) < 0 : (fd = open(target, O_CREAT | O_EXCL | O_CLOEXEC, 0600)) < 0)
+	if (S_ISDIR(source->mode) ? mkdir(target, 0700) < 0
+				  : (fd = open(target, O_CREAT | O_EXCL | O_CLOEXEC, 0600)) < 0)
 		return err_os(e, ERR_INTERNAL, "make %s", target);
 	return 0;
 }
 
 /* Mounts below the source are copied too but not shifted, as runtimes do with "idmap" ("ridmap" would shift them). The
- * copies leave the peer groups of their originals: else unmounting the copy would unmount the original. */
-static int volume_copy_mount(const char *source, int userns, bool slave, const char *target, struct err *e)
+ * copies leave the peer groups of their originals: else unmounting the copy would unmount the original. open_tree(2)
+ * gets the fd of the look-up: by the path it would ask the file system again, which may not answer. */
+static int volume_copy_mount(const struct looked *source, int userns, bool slave, const char *target, struct err *e)
 {
 	struct mount_attr apart = { .propagation = slave ? MS_SLAVE : MS_PRIVATE };
 	struct mount_attr shift = { .attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t)userns };
-	auto_fd int mnt = open_tree(AT_FDCWD, source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+	auto_fd int mnt = open_tree(source->fd, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
 
 	if (mnt < 0)
-		return err_os(e, ERR_INTERNAL, "copy the mount of %s", source);
+		return err_os(e, ERR_INTERNAL, "copy the mount of %s", source->real);
 	if (mount_setattr(mnt, "", AT_EMPTY_PATH | AT_RECURSIVE, &apart, sizeof(apart)) < 0)
-		return err_os(e, ERR_INTERNAL, "take the mount of %s from its peers", source);
+		return err_os(e, ERR_INTERNAL, "take the mount of %s from its peers", source->real);
 	if (mount_setattr(mnt, "", AT_EMPTY_PATH, &shift, sizeof(shift)) < 0)
-		return err_os(e, ERR_INTERNAL, "%s: its file system has no idmapped mounts on this kernel", source);
+		return err_os(e, ERR_INTERNAL, "%s: its file system has no idmapped mounts on this kernel",
+			      source->real);
 	if (move_mount(mnt, "", AT_FDCWD, target, MOVE_MOUNT_F_EMPTY_PATH) < 0)
 		return err_os(e, ERR_INTERNAL, "mount at %s", target);
 	return 0;
@@ -88,9 +93,11 @@ static int volume_copy_mount(const char *source, int userns, bool slave, const c
 int volume_mount(struct container *c, size_t nth, int userns, struct err *e)
 {
 	const struct mount_config *m = &c->config.mounts.at[nth];
-	const char *source, *target = volume_path(c, nth);
+	const char *target = volume_path(c, nth);
+	struct looked *source;
 
-	if (volume_check(c, m, userns, e) < 0 || !(source = mount_host_path(c->arena, m->host_path, e)) ||
+	if (volume_check(c, m, userns, e) < 0 ||
+	    !(source = mount_host_path(c->lookup, LOOKUP_MOUNT, m->host_path, e)) ||
 	    volume_make_parent(c, e) < 0 || volume_make_point(source, target, e) < 0 ||
 	    volume_copy_mount(source, userns, m->propagation == PROPAGATION_HOST_TO_CONTAINER, target, e) < 0)
 		return err_wrap(e, "mount %s", m->container_path);

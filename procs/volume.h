@@ -11,16 +11,18 @@
 #include <stddef.h>
 
 #include "procs/container.h"
+#include "procs/lookup.h"
 #include "reactor/err.h"
 
 bool volume_is_shifted(const struct mount_config *mount); /* it asks for mappings */
+enum lookup_kind volume_lookup(const struct mount_config *mount); /* as what its host_path is looked up */
 
 /* <bundle>/volumes/<nth>, the mount point of the container's nth mount (also of an image volume). In the container's
  * arena. */
 const char *volume_path(struct container *container, size_t nth);
 int volume_make_parent(struct container *container, struct err *e); /* <bundle>/volumes; may exist already */
 
-/* Mounts a copy of the nth mount's host_path there; userns is the pod's. Errors:
+/* Mounts a copy of the nth mount's host_path, which container->lookup has, there; userns is the pod's. Errors:
  *   INVALID_ARGUMENT  mappings that are not the pod's; a propagation that a copy cannot have; what mount_host_path()
  *                     says
  *   INTERNAL          the kernel refuses: the file system has no idmapped mounts, for example */

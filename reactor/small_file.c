@@ -9,14 +9,14 @@
 #include "reactor/own.h"
 
 /* The file may grow or shrink after fstat(2): the length is what read(2) returns. */
-char *small_file_read(const char *path, size_t max_bytes, size_t *len_bytes, enum err_code code, struct err *e)
+char *small_file_read_fd(int fd, const char *path, size_t max_bytes, size_t *len_bytes, enum err_code code,
+			 struct err *e)
 {
-	auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	auto_free char *text = NULL;
 	struct stat st;
 	ssize_t n;
 
-	if (fd < 0 || fstat(fd, &st) < 0) {
+	if (fstat(fd, &st) < 0) {
 		err_os(e, code, "read %s", path);
 		return NULL;
 	}
@@ -33,4 +33,14 @@ char *small_file_read(const char *path, size_t max_bytes, size_t *len_bytes, enu
 	text[n] = '\0';
 	*len_bytes = (size_t)n;
 	return take_ptr(&text);
+}
+
+char *small_file_read(const char *path, size_t max_bytes, size_t *len_bytes, enum err_code code, struct err *e)
+{
+	auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+
+	if (fd >= 0)
+		return small_file_read_fd(fd, path, max_bytes, len_bytes, code, e);
+	err_os(e, code, "read %s", path);
+	return NULL;
 }

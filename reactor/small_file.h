@@ -11,4 +11,8 @@
  * more than max_bytes. */
 char *small_file_read(const char *path, size_t max_bytes, size_t *len_bytes, enum err_code code, struct err *e);
 
+/* The same from a borrowed fd; path is for the words. */
+char *small_file_read_fd(int fd, const char *path, size_t max_bytes, size_t *len_bytes, enum err_code code,
+			 struct err *e);
+
 #endif

@@ -26,6 +26,9 @@
 /* A start is mostly CPU (16-30 ms): with more of them at once, all together end no earlier, and each one ends later.
  * (ARCHITECTURE P4) */
 enum { SLOTS_PER_CPU = 2 };
+/* A runtime that takes longer waits for something else than a CPU, such as a file system that does not answer. It gives
+ * its slot back, or a few of them would hold every start until their timeouts. (ARCHITECTURE P41) */
+enum { SLOT_MS = 1000 };
 enum {
 	RUN_TIMEOUT_MS = 120000, EXEC_TIMEOUT_MS = 60000, DELETE_TIMEOUT_MS = 60000, UPDATE_TIMEOUT_MS = 30000,
 	PAUSE_TIMEOUT_MS = 30000, TRY_TIMEOUT_MS = 20000,
@@ -50,7 +53,7 @@ struct runtime_op {
 	struct child_spec spec;
 	struct child_fd fds[3]; /* .ours is owned: duplicates of the caller's */
 	struct program_wait probe;
-	bool needs_criu, unqueued;
+	bool needs_criu, unqueued; /* unqueued: holds no slot, or no more */
 	struct link link; /* in `queued` */
 	struct child *child;
 	struct timer timer;
@@ -235,6 +238,7 @@ static void on_op_child(void *arg, const struct err *e, struct child_result *r)
 	struct runtime_op *op = arg;
 
 	op->child = NULL;
+	timer_clear(&op->timer);
 	busy -= !op->unqueued;
 	metric_stage(arena_printf(op->arena, "runtime_%s", op->sm.what), &op->since_ns);
 	sm_move(&op->sm, DONE);
@@ -248,6 +252,16 @@ static void on_op_child(void *arg, const struct err *e, struct child_result *r)
 	op_report(op, e || r->status != 0, r);
 }
 
+static void on_op_slow(struct timer *t)
+{
+	struct runtime_op *op = container_of(t, struct runtime_op, timer);
+
+	op->unqueued = true;
+	busy--;
+	log_info("runtime_slow verb=%s id=%.12s effect=\"it holds no slot any more\"", op->sm.what, op->sm.id);
+	fill_slots();
+}
+
 static void op_launch(struct runtime_op *op)
 {
 	if (list_linked(&op->link))
@@ -255,6 +269,8 @@ static void op_launch(struct runtime_op *op)
 	sm_move(&op->sm, RUNNING);
 	metric_stage("runtime_queue", &op->since_ns);
 	busy += !op->unqueued;
+	if (!op->unqueued)
+		timer_set(&op->timer, SLOT_MS, on_op_slow);
 	op->argv[op->argc] = NULL;
 	op->spec.argv = op->argv;
 	op->spec.fds = op->fds;

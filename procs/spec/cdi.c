@@ -17,6 +17,17 @@ static const char *cdi_str(const json_t *o, const char *key)
 	return s ? s : "";
 }
 
+void spec_cdi_look(struct lookup *lookup, const struct container_config *cfg)
+{
+	struct arena *a = arena_new();
+	struct strings names;
+	struct err e;
+
+	if (cdi_asked(&cfg->cdi_devices, &cfg->annotations, &names, a, &e) == 0 && names.n)
+		cdi_look(lookup);
+	arena_free(a);
+}
+
 int spec_cdi(struct spec *s, struct err *e)
 {
 	const struct container_config *cfg = &s->c->config;
@@ -26,7 +37,7 @@ int spec_cdi(struct spec *s, struct err *e)
 		return -1;
 	if (names.n == 0)
 		return 0;
-	s->cdi = cdi_edits(&names, e);
+	s->cdi = cdi_edits(s->c->lookup, &names, e);
 	if (!s->cdi)
 		return -1;
 	if (json_array_size(json_object_get(s->cdi, "netDevices")))
@@ -83,22 +94,28 @@ void spec_cdi_hooks(struct spec *s)
 
 /* ---- device nodes ---- */
 
-static int cdi_look_up(const json_t *node, const char **type, dev_t *dev, struct err *e)
+/* A node on another file system than the node's own is refused: its CDI file gives type and numbers instead. */
+static int cdi_look_up(struct lookup *lookup, const json_t *node, const char **type, dev_t *dev, struct err *e)
 {
 	const char *host = *cdi_str(node, "hostPath") ? cdi_str(node, "hostPath") : cdi_str(node, "path");
 	json_int_t major = json_integer_value(json_object_get(node, "major"));
-	struct stat st;
+	struct looked *f;
 
 	*type = cdi_str(node, "type");
 	*dev = makedev((unsigned)major, (unsigned)json_integer_value(json_object_get(node, "minor")));
 	if (**type && (major || **type == 'p'))
 		return 0;
-	if (stat(host, &st) < 0)
+	f = *host == '/' ? lookup_get(lookup, LOOKUP_NODE, host, e) : NULL;
+	if (*host == '/' && !f)
+		return err_wrap(e, "CDI device node %.200s", host);
+	if (!f || f->error) {
+		errno = f ? f->error : ENOENT;
 		return err_os(e, ERR_INVALID_ARGUMENT, "CDI device node %.200s", host);
-	if (!S_ISCHR(st.st_mode) && !S_ISBLK(st.st_mode) && !S_ISFIFO(st.st_mode))
+	}
+	if (!S_ISCHR(f->mode) && !S_ISBLK(f->mode) && !S_ISFIFO(f->mode))
 		return err_set(e, ERR_INVALID_ARGUMENT, "CDI device node %.200s: not a device", host);
-	*type = S_ISCHR(st.st_mode) ? "c" : S_ISBLK(st.st_mode) ? "b" : "p";
-	*dev = st.st_rdev;
+	*type = S_ISCHR(f->mode) ? "c" : S_ISBLK(f->mode) ? "b" : "p";
+	*dev = f->rdev;
 	return 0;
 }
 
@@ -126,7 +143,7 @@ static int cdi_add_node(struct spec *s, const json_t *node, struct err *e)
 	dev_t dev;
 	json_t *out;
 
-	if (cdi_look_up(node, &type, &dev, e) < 0)
+	if (cdi_look_up(s->c->lookup, node, &type, &dev, e) < 0)
 		return -1;
 	take_from_devices(s, path);
 	out = own_must(json_pack("{s:o,s:s}", "path", spec_str(path), "type", type));

@@ -5,11 +5,12 @@
  * config-linux.md "Devices". */
 #include <dirent.h>
 #include <errno.h>
-#include <limits.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
+#include "procs/lookup.h"
 #include "procs/spec/part.h"
 #include "reactor/map.h"
 
@@ -32,46 +33,52 @@ static bool skipped_dir(const char *name)
 	return false;
 }
 
-static void devices_add_node(struct devices *d, const char *path, const struct stat *st)
+static void devices_add_node(struct devices *d, const char *path, const struct looked *node)
 {
 	struct spec *s = d->s;
-	const char *type = S_ISBLK(st->st_mode) ? "b" : "c", *key = arena_strdup(s->a, path);
-	json_int_t major = major(st->st_rdev), minor = minor(st->st_rdev);
+	const char *type = S_ISBLK(node->mode) ? "b" : "c", *key = arena_strdup(s->a, path);
+	json_int_t major = major(node->rdev), minor = minor(node->rdev);
 
 	if (map_get(&d->seen, key))
 		return;
 	map_put(&d->seen, key, d);
 	spec_add(s->devices, json_pack("{s:o,s:s,s:I,s:I,s:i,s:I,s:I}", "path", spec_str(path), "type", type, "major",
-				       major, "minor", minor, "fileMode", (int)(st->st_mode & 07777), "uid",
-				       (json_int_t)st->st_uid, "gid", (json_int_t)st->st_gid));
+				       major, "minor", minor, "fileMode", (int)(node->mode & 07777), "uid",
+				       (json_int_t)node->uid, "gid", (json_int_t)node->gid));
 	if (d->access)
 		spec_add(s->device_rules, json_pack("{s:b,s:s,s:I,s:I,s:s}", "allow", 1, "type", type, "major", major,
 						    "minor", minor, "access", d->access));
 }
 
+/* Only directories on the node's own file systems: opening and reading another one could wait for its server. */
 static int devices_add_dir(struct devices *d, const char *host, const char *inside, int depth, struct err *e)
 {
-	auto_dir DIR *dir = opendir(host);
+	auto_dir DIR *dir = lookup_open_dir(host);
 	struct dirent *entry;
 
 	if (depth > DEPTH_MAX)
 		return err_set(e, ERR_INVALID_ARGUMENT, "device %s: nested deeper than %d directories", host,
 			       DEPTH_MAX);
 	if (!dir)
-		return errno == ENOENT && depth ? 0 : err_os(e, ERR_INVALID_ARGUMENT, "device %s", host);
+		return depth && (errno == ENOENT || errno == EAGAIN)
+			       ? 0
+			       : err_os(e, ERR_INVALID_ARGUMENT, "device %s", host);
 	while ((entry = readdir(dir)) != NULL) {
 		const char *name = entry->d_name, *path = arena_printf(d->s->a, "%s/%s", host, name);
 		const char *to = arena_printf(d->s->a, "%s/%s", inside, name);
-		struct stat st;
+		struct statx st;
 
-		if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || lstat(path, &st) < 0)
+		if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ||
+		    statx(dirfd(dir), name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC,
+			  STATX_BASIC_STATS, &st) < 0)
 			continue; /* the node may be gone since readdir(3) */
-		if (S_ISDIR(st.st_mode) && !skipped_dir(name) && devices_add_dir(d, path, to, depth + 1, e) < 0)
+		if (S_ISDIR(st.stx_mode) && !skipped_dir(name) && devices_add_dir(d, path, to, depth + 1, e) < 0)
 			return -1;
 		/* In a container the console is its terminal, and ptmx belongs to its own devpts instance. */
-		if ((S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode)) && strcmp(name, "console") != 0 &&
+		if ((S_ISCHR(st.stx_mode) || S_ISBLK(st.stx_mode)) && strcmp(name, "console") != 0 &&
 		    strcmp(to, "/dev/ptmx") != 0)
-			devices_add_node(d, to, &st);
+			devices_add_node(d, to, &(struct looked){ .mode = st.stx_mode, .uid = st.stx_uid,
+				.gid = st.stx_gid, .rdev = makedev(st.stx_rdev_major, st.stx_rdev_minor) });
 	}
 	return 0;
 }
@@ -79,22 +86,23 @@ static int devices_add_dir(struct devices *d, const char *host, const char *insi
 static int devices_add(struct devices *d, const char *host, const char *inside, const char *access, struct err *e)
 {
 	const char *path = spec_clean_path(d->s->a, inside[0] ? inside : host);
-	char real[PATH_MAX];
-	struct stat st;
+	struct looked *f = host[0] == '/' ? lookup_get(d->s->c->lookup, LOOKUP_NODE, host, e) : NULL;
 
-	if (host[0] != '/' || !realpath(host, real) || stat(real, &st) < 0) {
-		errno = host[0] == '/' ? errno : EINVAL;
+	if (host[0] == '/' && !f)
+		return -1;
+	if (!f || f->error) {
+		errno = f ? f->error : EINVAL;
 		return err_os(e, ERR_INVALID_ARGUMENT, "device %s", host);
 	}
 	d->access = access[0] ? access : "rwm";
 	if (strspn(d->access, "rwm") != strlen(d->access) || strlen(d->access) > 3)
 		return err_set(e, ERR_INVALID_ARGUMENT, "device %s: permissions \"%s\" are not of r, w, m", host,
 			       access);
-	if (S_ISDIR(st.st_mode))
-		return devices_add_dir(d, real, path, 0, e);
-	if (!S_ISCHR(st.st_mode) && !S_ISBLK(st.st_mode))
+	if (S_ISDIR(f->mode))
+		return devices_add_dir(d, f->real, path, 0, e);
+	if (!S_ISCHR(f->mode) && !S_ISBLK(f->mode))
 		return err_set(e, ERR_INVALID_ARGUMENT, "device %s: not a device", host);
-	devices_add_node(d, path, &st);
+	devices_add_node(d, path, f);
 	return 0;
 }
 

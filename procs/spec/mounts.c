@@ -137,6 +137,18 @@ static int read_only(struct spec *s, const struct mount_config *m, json_t *optio
 	return 0;
 }
 
+/* A volume of ours is asked by its mount point, any other by what its look-up found. */
+static int source_peers(struct spec *s, const struct mount_config *m, const char *source, struct mount_peers *out,
+			struct err *e)
+{
+	struct looked *f;
+
+	if (m->image[0] || volume_is_shifted(m))
+		return mount_peers_at(source, out, e);
+	f = mount_host_path(s->c->lookup, LOOKUP_PLACE, m->host_path, e);
+	return f ? mount_peers(f->mount_id, out, e) : -1;
+}
+
 static int propagation(struct entries *all, const struct mount_config *m, const char *source, json_t *options,
 		       struct err *e)
 {
@@ -149,7 +161,7 @@ static int propagation(struct entries *all, const struct mount_config *m, const 
 	if (m->propagation != PROPAGATION_HOST_TO_CONTAINER && m->propagation != PROPAGATION_BIDIRECTIONAL)
 		return err_set(e, ERR_INVALID_ARGUMENT, "mount %s: unknown propagation %d", m->container_path,
 			       m->propagation);
-	if (mount_peers(source, &peers, e) < 0)
+	if (source_peers(all->s, m, source, &peers, e) < 0)
 		return err_wrap(e, "mount %s", m->container_path);
 	if (m->propagation == PROPAGATION_BIDIRECTIONAL) {
 		if (!peers.shared)
@@ -186,6 +198,7 @@ static const char *source_of(struct spec *s, size_t nth, struct err *e)
 {
 	const struct mount_config *m = &s->c->config.mounts.at[nth];
 	const char *made = NULL;
+	struct looked *f;
 
 	for (size_t i = 0; i < s->in->n_image_volumes; i++)
 		if (s->in->image_volumes[i].mount_index == nth)
@@ -199,9 +212,10 @@ static const char *source_of(struct spec *s, size_t nth, struct err *e)
 			m->image[0] ? m->image : m->host_path);
 		return NULL;
 	}
-	if (!made)
-		return mount_host_path(s->a, m->host_path, e);
-	return m->image[0] ? mount_inside(s->a, made, m->image_sub_path, e) : made;
+	if (made)
+		return m->image[0] ? mount_inside(s->a, made, m->image_sub_path, e) : made;
+	f = mount_host_path(s->c->lookup, LOOKUP_PLACE, m->host_path, e);
+	return f ? f->real : NULL;
 }
 
 static int add_asked(struct entries *all, size_t nth, struct err *e)

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "procs/lookup.h"
 #include "procs/spec.h"
 #include "reactor/arena.h"
 #include "reactor/json.h"
@@ -44,6 +45,7 @@ int spec_devices(struct spec *s, struct err *e);
 int spec_resources(struct spec *s, struct err *e);
 
 /* CDI devices: spec_cdi() finds them, then each part is added in its place. Without such devices they do nothing. */
+void spec_cdi_look(struct lookup *lookup, const struct container_config *config); /* adds the files of CDI */
 int spec_cdi(struct spec *s, struct err *e); /* s->cdi */
 void spec_cdi_env(struct spec *s);	     /* after process.env */
 void spec_cdi_groups(struct spec *s);	     /* after spec_user() */
@@ -59,7 +61,9 @@ json_t *spec_id_mappings(const struct id_mappings *m);
 
 /* A Localhost seccomp profile in the engines' common format, converted to OCI's for these capabilities. A new
  * reference. */
-int spec_profile_load(const char *path, uint64_t caps, const struct spec_host *host, json_t **out, struct err *e);
+int spec_profile_load(struct lookup *lookup, const char *path, uint64_t caps, const struct spec_host *host,
+		      json_t **out, struct err *e);
+void spec_seccomp_look(struct lookup *lookup, const struct security *sec); /* adds the path of such a profile */
 const char *spec_native_arch(void);	   /* "SCMP_ARCH_X86_64" */
 int spec_cap_number(const char *name);	   /* with or without CAP_, any case; -1: unknown */
 enum { CAPS = 41 };

@@ -2,7 +2,7 @@
  *
  * The file has OCI's form or the engines' form (docker, podman). The latter adds archMap, `name` for a single call, and
  * for each rule `includes` and `excludes` by capability, architecture and kernel version, which are evaluated here. */
-#include <fcntl.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -160,24 +160,27 @@ static int profile_convert(const json_t *j, uint64_t caps, const struct spec_hos
 	return 0;
 }
 
-static int read_whole(const char *path, struct buf *b, struct err *e)
+static int read_whole(struct lookup *lookup, const char *path, struct buf *b, struct err *e)
 {
-	/* O_NONBLOCK: opening a FIFO of that name must not block the loop. */
-	auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	struct stat st;
+	struct looked *f = lookup_get(lookup, LOOKUP_TEXT, path, e);
 	ssize_t n;
 
-	if (fd < 0 || fstat(fd, &st) < 0)
+	if (!f)
+		return -1;
+	if (f->error) {
+		errno = f->error;
 		return err_os(e, ERR_INVALID_ARGUMENT, "open");
-	if (!S_ISREG(st.st_mode))
+	}
+	if (!S_ISREG(f->mode))
 		return err_set(e, ERR_INVALID_ARGUMENT, "not a regular file");
-	while ((n = buf_read(b, fd, PROFILE_MAX)) > 0)
+	while ((n = buf_read(b, f->fd, PROFILE_MAX)) > 0)
 		if (b->len > PROFILE_MAX)
 			return err_set(e, ERR_INVALID_ARGUMENT, "larger than %d bytes", PROFILE_MAX);
 	return n < 0 ? err_os(e, ERR_INVALID_ARGUMENT, "read") : 0;
 }
 
-int spec_profile_load(const char *path, uint64_t caps, const struct spec_host *host, json_t **out, struct err *e)
+int spec_profile_load(struct lookup *lookup, const char *path, uint64_t caps, const struct spec_host *host,
+		      json_t **out, struct err *e)
 {
 	auto_json json_t *j = NULL;
 	struct buf b = { 0 };
@@ -185,7 +188,7 @@ int spec_profile_load(const char *path, uint64_t caps, const struct spec_host *h
 
 	if (path[0] != '/')
 		return err_set(e, ERR_INVALID_ARGUMENT, "seccomp profile \"%s\": not an absolute path", path);
-	if (read_whole(path, &b, e) == 0 && (j = json_parse((const char *)b.at, b.len, "parse", e)) != NULL)
+	if (read_whole(lookup, path, &b, e) == 0 && (j = json_parse((const char *)b.at, b.len, "parse", e)) != NULL)
 		bad = profile_convert(j, caps, host, out, e);
 	buf_free(&b);
 	if (bad) {

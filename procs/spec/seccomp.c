@@ -210,6 +210,21 @@ static int seccomp_asked(const struct security *sec, struct profile *p, struct e
 	return 0;
 }
 
+static const char *profile_path(const struct profile *p)
+{
+	return strncmp(p->localhost_ref, "localhost/", 10) == 0 ? p->localhost_ref + 10 : p->localhost_ref;
+}
+
+void spec_seccomp_look(struct lookup *lookup, const struct security *sec)
+{
+	struct profile p;
+	struct err e;
+
+	if (!sec->privileged && seccomp_asked(sec, &p, &e) == 0 && p.type == PROFILE_LOCALHOST &&
+	    *profile_path(&p) == '/')
+		lookup_add(lookup, LOOKUP_TEXT, profile_path(&p));
+}
+
 /* The profile stays in config.json beside the compiled filter: a runtime that does not know the annotation still
  * applies the profile. */
 static void put_filter(struct spec *s, const json_t *profile)
@@ -236,9 +251,7 @@ int spec_seccomp(struct spec *s, struct err *e)
 		profile = runtime_default(s->caps);
 		break;
 	case PROFILE_LOCALHOST:
-		if (spec_profile_load(strncmp(p.localhost_ref, "localhost/", 10) == 0 ? p.localhost_ref + 10
-										      : p.localhost_ref,
-				      s->caps, s->host, &profile, e) < 0)
+		if (spec_profile_load(s->c->lookup, profile_path(&p), s->caps, s->host, &profile, e) < 0)
 			return -1;
 		break;
 	default:

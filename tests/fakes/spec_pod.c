@@ -86,6 +86,7 @@ void spec_pod_open(struct spec_pod *p, const char *config)
 	p->container.process_label = p->container.mount_label = "";
 	p->container.arena = p->arena;
 	p->container.bundle = p->dir;
+	p->container.lookup = lookup_new("pod");
 	p->container.runtime = "runc";
 	p->container.cgroup = "/crisp/sandbox1/container1";
 	p->container.image = (struct container_image){
@@ -111,6 +112,7 @@ void spec_pod_close(struct spec_pod *p)
 {
 	json_decref(p->config);
 	nftw(p->dir, drop_one, 16, FTW_DEPTH | FTW_PHYS);
+	lookup_free(p->container.lookup);
 	arena_free(p->arena);
 }
 
@@ -123,6 +125,8 @@ bool spec_pod_make(struct spec_pod *p)
 {
 	json_decref(p->config);
 	p->config = NULL;
+	lookup_free(p->container.lookup); /* each CreateContainer looks anew */
+	p->container.lookup = lookup_new("pod");
 	return spec_make(&p->in, &p->config, &p->e) == 0;
 }
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "procs/labels.h"
+#include "procs/lookup.h"
 #include "procs/selinux.h"
 #include "reactor/log.h"
 #include "reactor/own.h"
@@ -110,7 +111,8 @@ static struct sandbox *labelled(struct selinux_options o)
 /* The labels of a container in s, as "PROCESS FILE", or the error. */
 static const char *container_of_pod(struct sandbox *s, struct selinux_options o, bool privileged)
 {
-	struct container c = { .sandbox = s, .arena = arena, .process_label = "", .mount_label = "" };
+	struct container c = { .sandbox = s, .arena = arena, .process_label = "", .mount_label = "",
+			       .lookup = lookup_new("pod") };
 	auto_json json_t *nothing = json_object();
 
 	fields_from_json(container_config_fields, &c.config, nothing, arena, &e);
@@ -319,7 +321,8 @@ static const char *relabelled(const char *host_path)
 	struct mount_config m = {
 		.host_path = host_path, .container_path = "/v", .selinux_relabel = true, .image = ""
 	};
-	struct container c = { .sandbox = s, .arena = arena, .process_label = "", .mount_label = "" };
+	struct container c = { .sandbox = s, .arena = arena, .process_label = "", .mount_label = "",
+			       .lookup = lookup_new("pod") };
 	auto_json json_t *nothing = json_object();
 	const char *out;
 
@@ -327,6 +330,7 @@ static const char *relabelled(const char *host_path)
 	c.config.mounts.at = &m;
 	c.config.mounts.n = 1;
 	out = labels_of_container(&c, &e) < 0 ? arena_printf(arena, "%s: %s", err_name(e.code), e.msg) : "";
+	lookup_free(c.lookup);
 	sandbox_free(s);
 	return out;
 }

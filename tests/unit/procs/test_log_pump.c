@@ -12,6 +12,7 @@
 
 #include "procs/keeper.h"
 #include "procs/log_pump.h"
+#include "procs/logfile.h"
 #include "reactor/log.h"
 #include "reactor/loop.h"
 #include "tests/fakes/keeper.h"
@@ -55,7 +56,7 @@ static bool log_becomes(const char *want)
 static struct log_pump *open_pump(void)
 {
 	struct err e;
-	struct log_pump *p = log_pump_open("c1", dir, log_path, &e);
+	struct log_pump *p = log_pump_open("c1", dir, log_path, -1, &e);
 
 	ok(p != NULL);
 	return p;
@@ -99,6 +100,7 @@ static void lines_of_both_streams(void)
 
 static void restart_takes_up_what_waits(void)
 {
+	int fd;
 	static struct log_reader dead;
 	struct log_pump *p = open_pump(), *again;
 	struct err e;
@@ -119,7 +121,9 @@ static void restart_takes_up_what_waits(void)
 	put(out, "still the old file\n");
 	for (int i = 0; i < 1000; i++)
 		loop_turn();
-	ok(log_pump_reopen(again, &e) == 0);
+	fd = logfile_open(log_path, &e);
+	ok(log_pump_reopen(again, fd, &e) == 0);
+	close(fd);
 	put(out, "new file\n");
 	ok(log_becomes("stdout F new file\n"));
 	unlink(renamed);
@@ -141,7 +145,7 @@ static void without_a_file_readers_still_see(void)
 {
 	struct err e;
 	struct log_reader r = { .fn = on_bytes };
-	struct log_pump *p = log_pump_open("c2", dir, "", &e);
+	struct log_pump *p = log_pump_open("c2", dir, "", -1, &e);
 	int out = log_pump_writer(p, false, &e);
 
 	log_pump_listen(p, &r);
@@ -150,7 +154,7 @@ static void without_a_file_readers_still_see(void)
 		loop_turn();
 	ok(read_bytes == 3);
 	log_pump_unlisten(p, &r);
-	ok(log_pump_reopen(p, &e) < 0 && e.code == ERR_FAILED_PRECONDITION);
+	ok(log_pump_reopen(p, -1, &e) < 0 && e.code == ERR_FAILED_PRECONDITION);
 	close(out);
 	drain_and_close(p);
 }
@@ -251,7 +255,7 @@ static void a_container_reads_its_own_output(void)
 {
 	struct err e;
 	struct log_reader r = { .fn = on_bytes };
-	struct log_pump *p = log_pump_open("c3", dir, "", &e);
+	struct log_pump *p = log_pump_open("c3", dir, "", -1, &e);
 	int out = log_pump_writer(p, false, &e);
 	pid_t pids[4];
 

@@ -189,6 +189,29 @@ static void only_some_at_a_time(void)
 	ok((size_t)r.calls == slots + 3);
 }
 
+/* It waits for something else than a CPU, such as a file system that does not answer. */
+static void a_slow_one_gives_its_slot_back(void)
+{
+	struct result r = { 0 };
+	size_t slots = 2 * (size_t)sysconf(_SC_NPROCESSORS_ONLN);
+	struct runtime_op *slow = NULL;
+
+	for (size_t i = 0; i < slots; i++)
+		slow = runtime_delete(runtime_find("runc"), "c1", true, record, &r);
+	world_advance(999);
+	runtime_delete(runtime_find("runc"), "c2", true, record, &r);
+	ok(program_running() == slots);
+	world_advance(1);
+	ok(program_running() == slots + 1);
+	runtime_cancel(slow); /* it holds none that it could give back again */
+	for (size_t i = 0; i < slots + 3; i++)
+		runtime_delete(runtime_find("runc"), "c3", true, record, &r);
+	ok(program_running() == slots + slots - 1);
+	while (program_running())
+		program_exit(0, "", "");
+	ok((size_t)r.calls == slots + slots + 3);
+}
+
 static void cancel_in_each_state(void)
 {
 	struct result r = { 0 };
@@ -341,6 +364,7 @@ int main(void)
 	its_words_are_bounded();
 	the_keeper_is_away();
 	only_some_at_a_time();
+	a_slow_one_gives_its_slot_back();
 	cancel_in_each_state();
 	no_program();
 	a_program_that_does_not_run();
