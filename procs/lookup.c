@@ -118,8 +118,8 @@ static void local_add(const char *dir)
 void lookup_open(const char *path, const char *const *more)
 {
 	static const char *const usual[] = {
-		"/", "/dev", "/etc", "/proc", "/run", "/sys", "/tmp", "/usr", "/var", "/var/lib", "/var/log", "/var/log/pods",
-		"/var/lib/kubelet",
+		"/", "/dev", "/etc", "/proc", "/run", "/sys", "/tmp", "/usr",
+		"/var", "/var/lib", "/var/log", "/var/log/pods", "/var/lib/kubelet",
 	};
 
 	program = path;

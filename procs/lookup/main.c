@@ -1,7 +1,8 @@
 /* main.c - crisp-lookup: looks up paths for crispd, which must not wait for a file system. proto.h has the protocol.
  *
  * Each system call here may hang for ever. crispd learns of the end of this process by the socket. It runs with the
- * rights and in the mount namespace of the keeper. Exit codes: 0 success; 64 usage; 71 the socket or the input failed. */
+ * rights and in the mount namespace of the keeper. Exit codes: 0 success; 64 usage; 71 the socket or the input
+ * failed. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

@@ -1,7 +1,8 @@
 /* mute_fuse.c - mounts a FUSE file system at DIR whose server takes every request and answers none, but for FUSE_INIT.
  *
- * A process that waits for such an answer is in uninterruptible sleep: the kernel knows that the server has the request.
- * When this program ends, the kernel aborts the connection, and all of them get ENOTCONN. Prints "up" when it is mounted.
+ * A process that waits for such an answer is in uninterruptible sleep: the kernel knows that the server has the
+ * request. When this program ends, the kernel aborts the connection, and all of them get ENOTCONN. Prints "up" when the
+ * file system is mounted.
  * usage: mute_fuse DIR */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,8 @@
-/* test_lookup.c - paths are known at once where no file system can hold the loop; else a child is asked, which may hang.
+/* test_lookup.c - paths are known at once where no file system can hold the loop; else a child is asked, which may
+ * hang.
  *
- * A dangling link stands in for a path that only a child can tell: the loop follows no link that is not in the caches. */
+ * A dangling link stands in for a path that only a child can tell: the loop follows no link that is not in the
+ * caches. */
 #include "procs/lookup.h"
 
 #include <errno.h>
