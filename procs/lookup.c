@@ -32,7 +32,7 @@
 #include "reactor/sm.h"
 
 /* The kubelet gives a request 2 minutes. A disk that wakes up, or an NFS server behind a slow line, answers in time. */
-enum { DEADLINE_MS = 10000, CHILDREN_MAX = 64, CHILDREN_OF_OWNER = 4, LOCAL_MAX = 32 };
+enum { DEADLINE_MS = 10000, CHILDREN_MAX = 64, CHILDREN_OF_OWNER = 4, LOCAL_MAX = 32, TRIES = 16 };
 
 enum lookup_state { NEW, ASKED, KNOWN, FAILED };
 static const struct sm_state lookup_states[] = {
@@ -144,11 +144,15 @@ static bool is_local(int fd)
 	return false;
 }
 
+/* A mount or a rename anywhere on the machine meanwhile is EAGAIN too: then the next try goes well. */
 static int open_how(int dir, const char *path, uint64_t flags, uint64_t mode, uint64_t resolve)
 {
 	struct open_how how = { .flags = flags | O_CLOEXEC, .mode = mode, .resolve = resolve };
+	int fd = -1;
 
-	return (int)syscall(SYS_openat2, dir, path, &how, sizeof(how));
+	for (int i = 0; i < TRIES && fd < 0 && (i == 0 || errno == EAGAIN); i++)
+		fd = (int)syscall(SYS_openat2, dir, path, &how, sizeof(how));
+	return fd;
 }
 
 /* Below dir, which is on a local file system: through no link and no mount, which could lead to another one. EAGAIN:
