@@ -240,11 +240,6 @@ int64_t life_up_ns(const struct life *l)
 	return l->up_ns;
 }
 
-int64_t life_down_ns(const struct life *l)
-{
-	return l->down_ns;
-}
-
 void lives_free(void)
 {
 	struct link *l;

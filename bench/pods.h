@@ -34,8 +34,7 @@ typedef void life_done(void *arg, const struct life *l); /* the pod is down; l i
 void life_start(struct bench *b, struct endpoint *ep, const char *mode, int64_t hold_ms, life_done *done, void *arg);
 bool life_failed(const struct life *l);
 const struct pod *life_pod(const struct life *l);
-int64_t life_up_ns(const struct life *l); /* the moments when it was up and when it was down */
-int64_t life_down_ns(const struct life *l);
+int64_t life_up_ns(const struct life *l); /* the moment when it was up */
 void lives_free(void); /* of an abandoned run */
 
 /* Adds the times of the pod's RPCs and their sums "up" and "down". */

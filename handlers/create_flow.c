@@ -155,7 +155,7 @@ int create_flow_finish(struct container *c, struct err *e)
 	return 0;
 }
 
-void create_flow_undo(struct container *c)
+static void create_flow_undo(struct container *c)
 {
 	create_flow_unmount(NULL, c);
 	create_undo(c);

@@ -23,12 +23,11 @@ struct container *create_flow(struct sandbox *sandbox, const struct container_co
 /* The steps of create_flow(), for a container whose writable layer takes time to fill (restore_flow.c).
  * create_flow_earlier() returns the container that an equal request made before. It returns NULL with e->code OK when
  * the name is free, and NULL with ALREADY_EXISTS when it is not. create_flow_prepare() undoes itself when it fails.
- * When create_flow_finish() fails the caller undoes both by create_flow_undo(). */
+ * When create_flow_finish() fails the caller removes the container (remove_flow.h). */
 struct container *create_flow_earlier(struct sandbox *sandbox, const struct container_config *config, struct err *e);
 struct container_image create_flow_image(const struct image *img, const struct container_config *config);
 int create_flow_prepare(struct container *container, const struct image *img, struct err *e); /* bundle, snapshot */
 int create_flow_finish(struct container *container, struct err *e);                           /* mounts, config.json */
-void create_flow_undo(struct container *container);
 
 /* Unmounts the root file system and the volumes of the container, and removes its snapshot and an unpacked checkpoint.
  * Has the type remove_unmount. */

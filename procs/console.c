@@ -133,6 +133,16 @@ struct console {
 
 static void on_console_master(struct fd_watch *w, int events);
 
+static void console_stop(struct console *c)
+{
+	fd_watch_clear(&c->watch);
+	timer_clear(&c->idle);
+	timer_clear(&c->timer);
+	close(c->master);
+	close(c->fifo);
+	free(c);
+}
+
 static void on_console_drained(struct timer *t)
 {
 	struct console *c = container_of(t, struct console, timer);
@@ -214,14 +224,4 @@ void console_drain(struct console *c, void (*drained)(void *arg), void *arg)
 	if (!c->full)
 		fd_watch_set(&c->watch, c->master, FD_READ, on_console_master);
 	timer_set(&c->timer, DRAIN_MS, on_console_drained);
-}
-
-void console_stop(struct console *c)
-{
-	fd_watch_clear(&c->watch);
-	timer_clear(&c->idle);
-	timer_clear(&c->timer);
-	close(c->master);
-	close(c->fifo);
-	free(c);
 }

@@ -23,7 +23,7 @@ void console_unlisten(struct console_socket *socket); /* the path is removed; NU
 void console_hold(const char *id, int master);
 int console_held(const char *id);
 
-struct console; /* the pump; gone once `drained` ran or console_stop() returned */
+struct console; /* the pump; gone once `drained` ran */
 
 /* Moves the output of the held master of container id into the FIFO of `log`. NULL: no master is held, or the FIFO
  * cannot be opened (logged). */
@@ -32,6 +32,5 @@ struct console *console_pump(const char *id, struct log_pump *log);
 /* The container is dead: the bytes left in the pty go to the log, then `drained` runs once, never inside the call.
  * After 2 s it runs in any case. */
 void console_drain(struct console *console, void (*drained)(void *arg), void *arg);
-void console_stop(struct console *console);
 
 #endif

@@ -42,7 +42,8 @@ int logfile_open(const char *path, struct err *e)
 	return fd < 0 ? err_os(e, ERR_INTERNAL, "open log %s", path) : fd;
 }
 
-int64_t logfile_size(int fd)
+/* -1: fstat(2) failed. */
+static int64_t logfile_size(int fd)
 {
 	struct stat st;
 

@@ -14,6 +14,5 @@ int logfile_open(const char *path, struct err *e);
  * over 10 ms is counted and logged. INTERNAL. */
 int logfile_append(int fd, const void *p, size_t n, struct err *e);
 
-int64_t logfile_size(int fd); /* -1: fstat(2) failed */
 
 #endif

@@ -25,7 +25,8 @@ static const char *append_words(struct arena *a, const char *text, const char *w
 	return values->n ? arena_printf(a, "%s\n", text) : text;
 }
 
-const char *sandbox_resolv_conf(const struct dns_config *dns, struct arena *a)
+/* The text of resolv.conf, in the arena; "" for an empty dns_config. */
+static const char *sandbox_resolv_conf(const struct dns_config *dns, struct arena *a)
 {
 	const char *text = append_words(a, "", "search ", &dns->searches);
 

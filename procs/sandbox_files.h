@@ -35,7 +35,4 @@ const char *sandbox_files_pidfile(const struct sandbox *sandbox, struct arena *a
 
 void sandbox_files_remove(const struct sandbox *sandbox); /* a missing file is no error; other failures are logged */
 
-/* The text of resolv.conf for a dns_config, in the arena; "" for an empty one. */
-const char *sandbox_resolv_conf(const struct dns_config *dns, struct arena *arena);
-
 #endif
