@@ -7,9 +7,11 @@
 #include "handlers/convert.h"
 #include "handlers/services.h"
 #include "procs/cgroup.h"
+#include "procs/container.h"
 #include "procs/network.h"
 #include "procs/keeper.h"
 #include "procs/runtime.h"
+#include "procs/sandbox.h"
 #include "reactor/log.h"
 
 static const struct config *config;
@@ -89,9 +91,23 @@ static void on_handler(void *arg, const struct runtime_handler *handler, bool us
 					   : arena_strdup(h->arena, why_not);
 }
 
+/* Which records could not be read. What belongs to them is left alone, so an operator has to look. */
+static const char *lost_records(struct arena *a)
+{
+	const char *container, *sandbox;
+	size_t containers = containers_lost(&container), sandboxes = sandboxes_lost(&sandbox);
+
+	if (!containers && !sandboxes)
+		return "";
+	return arena_printf(a,
+			    "the records of %zu containers and %zu sandboxes could not be read (%.12s, ...): they are "
+			    "left alone, see crispd(8)",
+			    containers, sandboxes, sandboxes ? sandbox : container);
+}
+
 static void conditions(struct handlers *h, Runtime__V1__RuntimeStatus *status)
 {
-	Runtime__V1__RuntimeCondition **out = arena_zalloc(h->arena, 3 * sizeof(*out));
+	Runtime__V1__RuntimeCondition **out = arena_zalloc(h->arena, 4 * sizeof(*out));
 	const char *why = "", *runtime_why = *not_ready ? not_ready : !h->default_usable ? h->why : "";
 	bool network = network_ready(&why);
 
@@ -102,7 +118,9 @@ static void conditions(struct handlers *h, Runtime__V1__RuntimeStatus *status)
 	/* The node is ready without these handlers: the kubelet ignores conditions that it does not know, crictl shows
 	 * them. */
 	out[2] = condition(h->arena, "RuntimeHandlersUsable", !*h->unusable, "RuntimeHandlerNotUsable", h->unusable);
-	status->n_conditions = 3;
+	why = lost_records(h->arena);
+	out[3] = condition(h->arena, "RecordsReadable", !*why, "RecordsLost", why);
+	status->n_conditions = 4;
 	status->conditions = out;
 }
 

@@ -2,7 +2,8 @@
  *
  *   records read -> containers adopted or EXITED -> sandboxes adopted or NOTREADY -> orphans removed -> WAIT -> done
  *
- * An orphan is a process, snapshot, bundle, checkpoint, namespace or cgroup that no record names.
+ * An orphan is a process, snapshot, bundle, checkpoint, namespace or cgroup that no record names. What belongs to a
+ * record that could not be read is no orphan: it is left alone until an operator has repaired or removed the file.
  * Waits on: the removal of sandboxes whose RunPodSandbox was cut off; CNI DEL for sandboxes of an earlier boot. */
 #include "handlers/recover.h"
 
@@ -154,7 +155,8 @@ static void drop_kept(void *arg, const struct kept_report *k)
 {
 	const char *slash = strrchr(k->id, '/');
 	const char *owner = slash ? slash + 1 : k->id;
-	bool owned = slash ? strncmp(k->id, "pause/", 6) == 0 && sandbox_find(owner) : container_find(owner) != NULL;
+	bool owned = slash ? strncmp(k->id, "pause/", 6) == 0 && sandbox_known(owner)
+			   : container_find(owner) || container_lost(owner);
 
 	(void)arg;
 	if (owned)
@@ -171,7 +173,7 @@ static void drop_snapshot(void *arg, const char *id)
 	char path[512];
 	struct err e;
 
-	if (container_find(id))
+	if (container_find(id) || container_lost(id))
 		return;
 	log_warn("orphan snapshot=%.12s", id);
 	snprintf(path, sizeof(path), "%s/containers/%s/rootfs", state, id);
@@ -203,7 +205,7 @@ static void drop_bundles(const char *state)
 	snprintf(dir, sizeof(dir), "%s/containers", state);
 	d = opendir(dir);
 	while (d && (entry = readdir(d))) {
-		if (entry->d_name[0] == '.' || container_find(entry->d_name))
+		if (entry->d_name[0] == '.' || container_find(entry->d_name) || container_lost(entry->d_name))
 			continue;
 		if (snprintf(path, sizeof(path), "%s/%s", dir, entry->d_name) >= (int)sizeof(path))
 			continue;

@@ -9,6 +9,7 @@
 #include "images/snapshot.h"
 #include "images/store.h"
 #include "images/unused.h"
+#include "reactor/log.h"
 #include "reactor/loop.h"
 #include "reactor/map.h"
 
@@ -72,6 +73,11 @@ static void gc_sweep(struct timer *t)
 
 	if (!store_is_open() || !snapshot_is_open()) /* the open that comes last rings again */
 		return;
+	if (store_unread() || snapshot_any_lost()) {
+		/* What such a record names cannot be told from what nothing names. */
+		log_warn("gc_left_out error=\"a record of an image or a snapshot cannot be read\"");
+		return;
+	}
 	store_each(mark_image, &used);
 	snapshot_each_layers(mark_snapshot, &used);
 	layer_each(sweep_layer, &used);

@@ -13,6 +13,7 @@
 #include "reactor/fields.h"
 #include "reactor/log.h"
 #include "reactor/loop.h"
+#include "reactor/map.h"
 #include "reactor/own.h"
 #include "reactor/record.h"
 
@@ -30,6 +31,7 @@ static const struct field layer_fields[] = {
 };
 
 static struct link layers; /* of struct layer.link */
+static struct map lost; /* names of directories whose records could not be read; the keys are owned */
 static char layers_dir[PATH_MAX], records_dir[PATH_MAX], boot_id[64];
 
 static void read_boot_id(void)
@@ -86,6 +88,19 @@ static int on_layer_record(void *arg, const char *name, const json_t *j, struct 
 }
 
 /* A directory that no record names: the daemon ended between the rename and the record. */
+/* The directory of a layer whose record cannot be read may be mounted by a running container. */
+static void on_layer_lost(void *arg, const char *name)
+{
+	(void)arg;
+	if (!map_get(&lost, name))
+		map_put(&lost, own_must(strdup(name)), &lost);
+}
+
+bool layer_lost(const char *name)
+{
+	return map_get(&lost, name) != NULL;
+}
+
 static int drop_unknown(struct err *e)
 {
 	auto_dir DIR *d = opendir(layers_dir);
@@ -93,7 +108,7 @@ static int drop_unknown(struct err *e)
 	if (!d)
 		return err_os(e, ERR_INTERNAL, "open %s", layers_dir);
 	for (struct dirent *f = readdir(d); f; f = readdir(d))
-		if (*f->d_name != '.' && !layer_by_dir(f->d_name))
+		if (*f->d_name != '.' && !layer_by_dir(f->d_name) && !layer_lost(f->d_name))
 			discard(layer_path(f->d_name));
 	return 0;
 }
@@ -116,7 +131,7 @@ int layer_open(const char *root, struct err *e)
 	/* Layers have the owners and modes of their images, setuid programs too. (ARCHITECTURE I13) */
 	if (dir_close(layers_dir, DIR_NO_GROUP, e) < 0)
 		return -1;
-	if (record_each(records_dir, LAYER_VERSION, on_layer_record, NULL, e) < 0)
+	if (record_each(records_dir, LAYER_VERSION, on_layer_record, on_layer_lost, NULL, e) < 0)
 		return -1;
 	return drop_unknown(e);
 }

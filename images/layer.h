@@ -48,5 +48,6 @@ void layer_remove(struct layer *layer);
 void layer_each(void (*fn)(void *arg, struct layer *layer), void *arg); /* fn may remove the layer */
 
 bool layer_of_this_boot(const struct layer *layer);
+bool layer_lost(const char *dir); /* a directory whose record could not be read: it is neither used nor removed */
 
 #endif

@@ -45,11 +45,16 @@ static char dir[PATH_MAX];
 static struct map snapshots; /* id -> struct snapshot, which owns the key */
 static struct link measuring; /* of struct snapshot.queue */
 static struct unpack_task *measure;
-static bool is_open;
+static bool is_open, lost; /* lost: a snapshot is there whose record could not be read */
 
 bool snapshot_is_open(void)
 {
 	return is_open;
+}
+
+bool snapshot_any_lost(void)
+{
+	return lost;
 }
 
 static const char *snapshot_path(const char *id, const char *part)
@@ -95,6 +100,16 @@ static int on_snapshot_record(void *arg, const char *name, const json_t *j, stru
 	return rc;
 }
 
+/* The snapshot of a container that may run: which layers it needs is not known. */
+static void on_snapshot_lost(void *arg, const char *name)
+{
+	struct stat st;
+
+	(void)arg;
+	if (snapshot_id_valid(name) && stat(snapshot_path(name, ""), &st) == 0)
+		lost = true;
+}
+
 static void measure_drop(struct snapshot *s);
 
 static void snapshot_forget(void)
@@ -113,10 +128,12 @@ int snapshot_open(const char *root, struct err *e)
 	if (!measuring.next)
 		list_init(&measuring);
 	snapshot_forget();
+	lost = false;
 	snprintf(dir, sizeof(dir), "%s/snapshots", root);
 	if (overlay_open(root, e) < 0)
 		return -1;
-	if (dir_close(dir, DIR_NO_GROUP, e) < 0 || record_each(dir, SNAPSHOT_VERSION, on_snapshot_record, NULL, e) < 0)
+	if (dir_close(dir, DIR_NO_GROUP, e) < 0 ||
+	    record_each(dir, SNAPSHOT_VERSION, on_snapshot_record, on_snapshot_lost, NULL, e) < 0)
 		return -1;
 	is_open = true;
 	unused_ring();
@@ -240,13 +257,16 @@ static void measure_drop(struct snapshot *s)
 void snapshot_remove(const char *id)
 {
 	struct snapshot *s = map_drop(&snapshots, id);
+	struct stat st;
 
-	if (!s)
+	if (!s && (!snapshot_id_valid(id) || stat(snapshot_path(id, ""), &st) < 0))
 		return;
-	measure_drop(s);
 	discard(snapshot_path(id, ""));
 	record_remove(dir, id);
-	arena_free(s->arena);
+	if (s) {
+		measure_drop(s);
+		arena_free(s->arena);
+	}
 	unused_ring(); /* it may have been the last user of a removed image's layers */
 }
 

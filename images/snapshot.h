@@ -17,6 +17,7 @@
  * what the kernel or the file system lacks. */
 int snapshot_open(const char *root, struct err *e);
 bool snapshot_is_open(void);
+bool snapshot_any_lost(void); /* a snapshot is there whose record could not be read: its layers are not known */
 
 /* Makes the directories and the record; both arguments are copied. INVALID_ARGUMENT: id is not [0-9a-zA-Z_-]{1,128};
  * ALREADY_EXISTS; INTERNAL. */

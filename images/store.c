@@ -42,11 +42,16 @@ static const struct field image_fields[] = {
 
 static struct map images; /* id -> struct image, which owns the key */
 static char records_dir[PATH_MAX];
-static bool is_open;
+static bool is_open, unread; /* unread: an image's record is there and could not be read */
 
 bool store_is_open(void)
 {
 	return is_open;
+}
+
+bool store_unread(void)
+{
+	return unread;
 }
 
 static bool strings_have(const struct strings *s, const char *what)
@@ -260,6 +265,7 @@ static int on_image_record(void *arg, const char *name, const json_t *j, struct 
 	struct arena *a = arena_new();
 	struct image img = { 0 };
 	int rc = fields_from_json(image_fields, &img, j, a, e);
+	bool lost = false;
 
 	(void)arg;
 	if (rc == 0 && (!digest_valid(img.id) || strcmp(digest_hex(img.id), name) != 0))
@@ -269,14 +275,29 @@ static int on_image_record(void *arg, const char *name, const json_t *j, struct 
 
 		if (l)
 			l->kept = false;
+		else if (layer_lost(img.layers.at[i]))
+			lost = true;
 		else
 			rc = err_set(
 				e, ERR_INTERNAL, "image %.12s: its layer %.40s does not exist", name, img.layers.at[i]);
 	}
-	if (rc == 0)
+	if (rc == 0 && !lost)
 		store_replace(&img);
+	else if (rc == 0)
+		log_warn("image_left_alone image=%.12s error=\"the record of a layer cannot be read\"", name);
 	arena_free(a);
 	return rc;
+}
+
+/* A damaged record is renamed, and the image is pulled again. The file of an image that could not be read is there. */
+static void on_image_lost(void *arg, const char *name)
+{
+	char path[PATH_MAX];
+
+	(void)arg;
+	if (snprintf(path, sizeof(path), "%s/%s.json", records_dir, name) < (int)sizeof(path) &&
+	    access(path, F_OK) == 0)
+		unread = true;
 }
 
 static int newest_first(const void *x, const void *y)
@@ -317,13 +338,14 @@ int store_open(struct err *e)
 	const char *root = images_config()->root;
 
 	store_forget();
+	unread = false;
 	if (strlen(root) > PATH_MAX - 200)
 		return err_set(e, ERR_INTERNAL, "the path %.100s.. is too long", root);
 	if (dir_close(root, DIR_NO_GROUP, e) < 0)
 		return -1;
 	snprintf(records_dir, sizeof(records_dir), "%s/images", root);
 	if (discard_open(root, e) < 0 || content_open(root, e) < 0 || layer_open(root, e) < 0 ||
-	    record_each(records_dir, IMAGE_VERSION, on_image_record, NULL, e) < 0)
+	    record_each(records_dir, IMAGE_VERSION, on_image_record, on_image_lost, NULL, e) < 0)
 		return err_wrap(e, "image store");
 	settle_tags();
 	is_open = true;

@@ -39,6 +39,7 @@ struct image {
  * known before is forgotten. INTERNAL when root is unusable. */
 int store_open(struct err *e);
 bool store_is_open(void);
+bool store_unread(void); /* an image's record is there and could not be read: what it uses is not known */
 
 /* Adds the image that a pull made. Where an image with this id exists already, it gets the new names. `image` is
  * copied; only its id, tags, digests, size_bytes, config, layers and blobs are read. A tag of another image moves to

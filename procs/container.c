@@ -24,6 +24,7 @@ static struct arena *names;      /* owns the two paths */
 static const char *records = ""; /* <root>/containers */
 static const char *bundles = ""; /* <state>/containers */
 static struct map by_id;
+static struct map lost; /* ids of containers whose records could not be read; the keys are owned */
 static struct link order = { &order, &order }; /* of struct entry.link, oldest first */
 
 static const struct field image_fields[] = {
@@ -337,6 +338,26 @@ static bool is_id(const char *name)
 	return strlen(name) == ID_SIZE - 1 && strspn(name, "0123456789abcdef") == ID_SIZE - 1;
 }
 
+static void on_container_lost(void *arg, const char *name)
+{
+	(void)arg;
+	if (is_id(name) && !map_get(&lost, name))
+		map_put(&lost, own_must(strdup(name)), &lost);
+}
+
+bool container_lost(const char *id)
+{
+	return map_get(&lost, id) != NULL;
+}
+
+size_t containers_lost(const char **first)
+{
+	const struct map_slot *slot = map_next(&lost, NULL);
+
+	*first = slot ? slot->key : NULL;
+	return lost.used;
+}
+
 static int container_load(void *arg, const char *name, const json_t *j, struct err *e)
 {
 	const char *sandbox = json_string_value(json_object_get(j, "sandbox"));
@@ -348,6 +369,11 @@ static int container_load(void *arg, const char *name, const json_t *j, struct e
 		return err_set(e, ERR_INTERNAL, "its name is no container id");
 	if (map_get(&by_id, name))
 		return 0;
+	if (!s && sandbox && sandbox_lost(sandbox)) { /* the record is good, and needed once the sandbox's is */
+		log_warn("container_left_alone container=%.12s sandbox=%.12s", name, sandbox);
+		on_container_lost(NULL, name);
+		return 0;
+	}
 	if (!s)
 		return err_set(e, ERR_INTERNAL, "its sandbox %s is unknown", sandbox ? sandbox : "(none)");
 	n = entry_new(name);
@@ -363,5 +389,5 @@ static int container_load(void *arg, const char *name, const json_t *j, struct e
 
 int containers_load(struct err *e)
 {
-	return record_each(records, RECORD_VERSION, container_load, NULL, e);
+	return record_each(records, RECORD_VERSION, container_load, on_container_lost, NULL, e);
 }

@@ -102,6 +102,11 @@ void container_set_exited(struct container *container, int32_t exit_code, const 
 void container_wait(struct container *container, struct container_wait *wait, void (*fn)(struct container_wait *wait));
 void container_unwait(struct container_wait *wait); /* harmless when not waiting */
 
-int containers_load(struct err *e); /* after sandboxes_load(); a record whose sandbox is unknown is set aside */
+/* After sandboxes_load(). A record whose sandbox is unknown is set aside. RESOURCE_EXHAUSTED, INTERNAL. */
+int containers_load(struct err *e);
+
+/* Is this the id of a container whose record could not be read? Nothing of it may be removed or killed. */
+bool container_lost(const char *id);
+size_t containers_lost(const char **first); /* how many; *first is the id of one of them, or NULL */
 
 #endif

@@ -26,6 +26,7 @@ static struct sandboxes_config cfg;
 static const char *records = ""; /* <root>/sandboxes */
 static struct arena *names;      /* owns `records` */
 static struct map by_id;
+static struct map lost; /* ids of sandboxes whose records could not be read; the keys are owned */
 static struct link order = { &order, &order }; /* of struct entry.link, oldest first */
 
 /* The id is the record's name; `containers`, `lane` and `arena` are made anew. */
@@ -180,9 +181,22 @@ struct sandbox *sandbox_by_id(const char *id)
 	return map_get(&by_id, id);
 }
 
+bool sandbox_lost(const char *id)
+{
+	return map_get(&lost, id) != NULL;
+}
+
+size_t sandboxes_lost(const char **first)
+{
+	const struct map_slot *slot = map_next(&lost, NULL);
+
+	*first = slot ? slot->key : NULL;
+	return lost.used;
+}
+
 bool sandbox_known(const char *id)
 {
-	return sandbox_by_id(id) != NULL;
+	return sandbox_by_id(id) || sandbox_lost(id);
 }
 
 struct sandbox *sandbox_named(const char *name, const char *namespace_, const char *uid, uint32_t attempt)
@@ -263,6 +277,13 @@ static bool is_id(const char *name)
 	return name[ID_SIZE - 1] == '\0';
 }
 
+static void on_sandbox_lost(void *arg, const char *name)
+{
+	(void)arg;
+	if (strlen(name) == ID_SIZE - 1 && is_id(name) && !map_get(&lost, name))
+		map_put(&lost, own_must(strdup(name)), &lost);
+}
+
 static int on_sandbox_record(void *arg, const char *name, const json_t *j, struct err *e)
 {
 	struct entry *n;
@@ -285,7 +306,7 @@ static int on_sandbox_record(void *arg, const char *name, const json_t *j, struc
 
 int sandboxes_load(struct err *e)
 {
-	return record_each(records, RECORD_VERSION, on_sandbox_record, NULL, e);
+	return record_each(records, RECORD_VERSION, on_sandbox_record, on_sandbox_lost, NULL, e);
 }
 
 bool sandbox_has_pause(const struct sandbox *s)

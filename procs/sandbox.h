@@ -75,7 +75,11 @@ void sandbox_free(struct sandbox *sandbox);
 /* By whole id or unique prefix; NULL: unknown. Hidden sandboxes are not found. */
 struct sandbox *sandbox_find(const char *id);
 struct sandbox *sandbox_by_id(const char *id); /* by whole id, hidden sandboxes too; NULL: unknown */
-bool sandbox_known(const char *id);             /* by whole id, hidden sandboxes too */
+/* By whole id; hidden sandboxes and lost ones are known too. */
+bool sandbox_known(const char *id);
+/* Is this the id of a sandbox whose record could not be read? Nothing of it may be removed or killed. */
+bool sandbox_lost(const char *id);
+size_t sandboxes_lost(const char **first); /* how many; *first is the id of one of them, or NULL */
 /* By the metadata of CRI, hidden sandboxes too; NULL: unknown. */
 struct sandbox *sandbox_named(const char *name, const char *namespace_, const char *uid, uint32_t attempt);
 /* Without hidden sandboxes, oldest first; fn may free its sandbox. */

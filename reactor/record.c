@@ -11,7 +11,7 @@
 #include "reactor/log.h"
 #include "reactor/own.h"
 
-enum { PATH_SIZE = 1024 };
+enum { PATH_SIZE = 1024, RECORD_MAX = 64 << 20 };
 
 static int record_path(char *path, const char *dir, const char *name, const char *suffix, struct err *e)
 {
@@ -65,6 +65,20 @@ int record_write(const char *dir, const char *name, int version, json_t *j, stru
 	return 0;
 }
 
+static json_t *no_record(const char *path, struct err *e)
+{
+	enum err_code code = ERR_UNAVAILABLE;
+
+	if (errno == ENOENT)
+		code = ERR_NOT_FOUND;
+	else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM)
+		code = ERR_RESOURCE_EXHAUSTED;
+	else if (errno == ELOOP) /* O_NOFOLLOW */
+		code = ERR_DATA_LOSS;
+	err_os(e, code, "read record %s", path);
+	return NULL;
+}
+
 json_t *record_read(const char *dir, const char *name, int version, struct err *e)
 {
 	char path[PATH_SIZE];
@@ -76,22 +90,24 @@ json_t *record_read(const char *dir, const char *name, int version, struct err *
 
 	if (record_path(path, dir, name, "", e) < 0)
 		return NULL;
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	if (fd < 0 || fstat(fd, &st) < 0) {
-		err_os(e, errno == ENOENT ? ERR_NOT_FOUND : ERR_INTERNAL, "read record %s", path);
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return no_record(path, e);
+	if (!S_ISREG(st.st_mode) || st.st_size > RECORD_MAX) {
+		err_set(e, ERR_DATA_LOSS, "record %s is not a file of at most %d bytes", path, RECORD_MAX);
 		return NULL;
 	}
 	text = own_must(malloc((size_t)st.st_size + 1));
 	n = read(fd, text, (size_t)st.st_size);
-	if (n < 0) {
-		err_os(e, ERR_INTERNAL, "read record %s", path);
+	if (n < 0)
+		return no_record(path, e);
+	j = json_parse(text, (size_t)n, path, e);
+	if (!j) {
+		e->code = ERR_DATA_LOSS;
 		return NULL;
 	}
-	j = json_parse(text, (size_t)n, path, e);
-	if (!j)
-		return NULL;
 	if (json_get_int(j, "version") != version) {
-		err_set(e, ERR_INTERNAL, "record %s: version %lld, this program reads %d", path,
+		err_set(e, ERR_DATA_LOSS, "record %s: version %lld, this program reads %d", path,
 			(long long)json_get_int(j, "version"), version);
 		return NULL;
 	}
@@ -100,11 +116,13 @@ json_t *record_read(const char *dir, const char *name, int version, struct err *
 
 void record_remove(const char *dir, const char *name)
 {
+	static const char *const suffixes[] = { "", ".corrupt" };
 	char path[PATH_SIZE];
 	struct err e;
 
-	if (record_path(path, dir, name, "", &e) == 0 && unlink(path) < 0 && errno != ENOENT)
-		log_warn("record_remove path=%s error=%s", log_quote(path), log_quote(strerror(errno)));
+	for (int i = 0; i < 2; i++)
+		if (record_path(path, dir, name, suffixes[i], &e) == 0 && unlink(path) < 0 && errno != ENOENT)
+			log_warn("record_remove path=%s error=%s", log_quote(path), log_quote(strerror(errno)));
 }
 
 static bool ends_with(const char *s, const char *suffix)
@@ -125,19 +143,62 @@ static void set_aside(const char *dir, const char *name, const struct err *why)
 		log_error("record_corrupt record=%s/%s error=\"cannot be set aside\"", dir, name);
 }
 
-static void read_one(const char *dir, const char *file, int version, record_fn *fn, void *arg)
-{
-	auto_free char *name = own_must(strndup(file, strlen(file) - strlen(".json")));
-	auto_json json_t *j = NULL;
-	struct err e;
+struct reading {
+	const char *dir;
+	int version;
+	record_fn *fn;
+	record_lost_fn *lost;
+	void *arg;
+};
 
-	j = record_read(dir, name, version, &e);
-	if (!j || fn(arg, name, j, &e) < 0)
-		set_aside(dir, name, &e);
+static void record_lost(const struct reading *r, const char *name)
+{
+	if (r->lost)
+		r->lost(r->arg, name);
 }
 
-int record_each(const char *dir, int version, record_fn *fn, void *arg, struct err *e)
+static int read_one(const struct reading *r, const char *name, struct err *e)
 {
+	auto_json json_t *j = record_read(r->dir, name, r->version, e);
+
+	if (j && r->fn(r->arg, name, j, e) == 0)
+		return 0;
+	if (!j && e->code == ERR_RESOURCE_EXHAUSTED)
+		return -1;
+	if (!j && e->code == ERR_UNAVAILABLE)
+		log_error("record_unreadable record=%s/%s error=%s", r->dir, name, log_quote(e->msg));
+	else
+		set_aside(r->dir, name, e);
+	record_lost(r, name);
+	return 0;
+}
+
+static int read_entry(const struct reading *r, int dir_fd, const char *file, struct err *e)
+{
+	static const char *const suffixes[] = { ".json.tmp", ".json", ".json.corrupt" };
+	auto_free char *name = NULL;
+	char path[PATH_SIZE];
+	int i = 0;
+
+	while (i < 3 && !ends_with(file, suffixes[i]))
+		i++;
+	if (i == 3)
+		return 0;
+	if (i == 0)
+		return unlinkat(dir_fd, file, 0), 0;
+	name = own_must(strndup(file, strlen(file) - strlen(suffixes[i])));
+	if (i == 1)
+		return read_one(r, name, e);
+	if (record_path(path, r->dir, name, "", e) == 0 && access(path, F_OK) == 0)
+		return 0; /* there is a newer record of that name */
+	log_warn("record_corrupt record=%s/%s effect=\"left alone until the file is removed\"", r->dir, file);
+	record_lost(r, name);
+	return 0;
+}
+
+int record_each(const char *dir, int version, record_fn *fn, record_lost_fn *lost, void *arg, struct err *e)
+{
+	const struct reading r = { dir, version, fn, lost, arg };
 	auto_dir DIR *d = NULL;
 	struct dirent *entry;
 
@@ -146,11 +207,8 @@ int record_each(const char *dir, int version, record_fn *fn, void *arg, struct e
 	d = opendir(dir);
 	if (!d)
 		return err_os(e, ERR_INTERNAL, "read %s", dir);
-	while ((entry = readdir(d))) {
-		if (ends_with(entry->d_name, ".json.tmp"))
-			unlinkat(dirfd(d), entry->d_name, 0);
-		else if (ends_with(entry->d_name, ".json"))
-			read_one(dir, entry->d_name, version, fn, arg);
-	}
-	return 0;
+	while (errno = 0, (entry = readdir(d)))
+		if (read_entry(&r, dirfd(d), entry->d_name, e) < 0)
+			return -1;
+	return errno ? err_os(e, ERR_INTERNAL, "read %s", dir) : 0;
 }

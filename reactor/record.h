@@ -12,15 +12,25 @@
 /* Writes the object (borrowed; "version" is set in it) to dir/name.json. INTERNAL: a system call failed. */
 int record_write(const char *dir, const char *name, int version, json_t *json, struct err *e);
 
-/* A new reference, or NULL with NOT_FOUND (no such file) or INTERNAL (unreadable, not JSON, another version). */
+/* A new reference, or NULL with
+ *   NOT_FOUND           there is no such file
+ *   RESOURCE_EXHAUSTED  this process has no fd or memory to read it now
+ *   UNAVAILABLE         the disk does not give it
+ *   DATA_LOSS           it is damaged: not a regular file, not JSON, of another version */
 json_t *record_read(const char *dir, const char *name, int version, struct err *e);
 
-void record_remove(const char *dir, const char *name); /* a record that is not there is no error */
+/* Removes the record, and a damaged one of that name. A record that is not there is no error. */
+void record_remove(const char *dir, const char *name);
 
-/* Calls fn for each record of dir (which is made when missing), in no order. A record that cannot be read, or for which
- * fn returns -1, is logged and renamed to name.json.corrupt, so that it does not hinder a start. Left-over .tmp files
- * are removed. INTERNAL only when the directory itself cannot be made or read. */
+/* Calls fn for each record of dir (which is made when missing), in no order, and `lost` (may be NULL) for each name
+ * whose record cannot be used. An error of reading is not damage, so:
+ *   damaged, or fn returned -1   renamed to name.json.corrupt, and lost: it does not hinder a start
+ *   name.json.corrupt of earlier lost as well, until the file is removed or there is a name.json again
+ *   UNAVAILABLE                  the file stays, and is lost until the next start
+ *   RESOURCE_EXHAUSTED           record_each() fails with it: a later start can read the record
+ * All of them are logged. Left-over .tmp files are removed. INTERNAL: the directory cannot be made or read. */
 typedef int record_fn(void *arg, const char *name, const json_t *json, struct err *e);
-int record_each(const char *dir, int version, record_fn *fn, void *arg, struct err *e);
+typedef void record_lost_fn(void *arg, const char *name);
+int record_each(const char *dir, int version, record_fn *fn, record_lost_fn *lost, void *arg, struct err *e);
 
 #endif

@@ -97,7 +97,7 @@ is 'rm of nothing' "$(rc_of $CRISP rm kept)" 1
 rm -rf "$T"/crisp-run.*
 like 'version' "$($CRISP version)" '^runtime +crisp [0-9.]+'
 like 'info' "$($CRISP info)" '^condition +NetworkReady yes'
-is 'info --json' "$($CRISP info --json | jq -r '.status.conditions | map(.type) | join(" ")')" 'RuntimeReady NetworkReady RuntimeHandlersUsable'
+is 'info --json' "$($CRISP info --json | jq -r '.status.conditions | map(.type) | join(" ")')" 'RuntimeReady NetworkReady RuntimeHandlersUsable RecordsReadable'
 is 'an unknown command' "$(rc_of $CRISP walk)" 64
 for c in run exec logs ps pods images pull rm rmi inspect info version runp create start stop stopp rmp; do
 	like "help of $c" "$($CRISP $c --help)" "^usage: crisp $c"

@@ -76,6 +76,48 @@ only_the_pods_cgroups() { ! leftover_cgroups | grep -v "$pod"; }
 ok 'their cgroups too' until_ok 10 only_the_pods_cgroups
 $CRICTL rmp -f "$pod" >/dev/null 2>&1
 
+# The records of a container that runs, and of a pod with one. Damage is answered neither by killing nor by believing.
+pod=$(mkpod p)
+kept=$(mkctr "$pod" kept "$sleeper")
+pod2=$(mkpod q)
+kept2=$(mkctr "$pod2" kept2 "$sleeper" q)
+pid_of() { $CRICTL inspect "$1" | jq -r .info.pid; }
+pid=$(pid_of "$kept") pid2=$(pid_of "$kept2")
+old=$(crispd_pid)
+kill -STOP "$old"
+cp "$T/root/containers/$kept.json" "$T/kept.json"
+cp "$T/root/sandboxes/$pod2.json" "$T/pod2.json"
+cp "$T/root/snapshots/$kept.json" "$T/snapshot.json"
+harm "$T/root/containers/$kept.json" half
+harm "$T/root/sandboxes/$pod2.json" empty
+harm "$T/root/snapshots/$kept.json" noise
+ok 'crisp starts without the records of what runs' restarted
+lost() { $CRICTL info | jq -r '.status.conditions[] | select(.type == "RecordsReadable") | [.status, .message] | map(tostring) | join(" ")'; }
+like 'Status says which are lost' "$(lost)" '^false the records of 2 containers and 1 sandboxes could not be read'
+for i in 1 2; do
+	ok "start $i: the container without a record runs on" kill -0 "$pid"
+	ok "start $i: the container of a pod without one too" kill -0 "$pid2"
+	ok "start $i: it has its files" test -e "/proc/$pid/root/bin/sh"
+	ok "start $i: the pod keeps its network" test -e "$T/netns/crisp-$pod2"
+	old=$(crispd_pid)
+	ok "start $i: once more" restarted
+done
+$CRICTL rmi --prune >/dev/null 2>&1
+ok 'its layers stay, whatever images go' test -s "/proc/$pid/root/bin/sh"
+kill -STOP "$(crispd_pid)"
+old=$(crispd_pid)
+mv "$T/kept.json" "$T/root/containers/$kept.json"
+mv "$T/pod2.json" "$T/root/sandboxes/$pod2.json"
+mv "$T/snapshot.json" "$T/root/snapshots/$kept.json"
+find "$T/root" -name '*.corrupt' -delete
+ok 'crisp starts with the records as they were' restarted
+is 'the container is running again' "$(state_of "$kept") $(pid_of "$kept")" "CONTAINER_RUNNING $pid"
+is 'the other one too' "$(state_of "$kept2") $(pid_of "$kept2")" "CONTAINER_RUNNING $pid2"
+is 'its pod is ready' "$($CRICTL inspectp "$pod2" | jq -r .status.state)" SANDBOX_READY
+is 'nothing is lost any more' "$(lost)" 'true '
+for p in "$pod" "$pod2"; do ok 'it goes' $CRICTL rmp -f "$p"; done
+pull
+
 # A reboot: no process, no mount, no state directory, another boot id in the records.
 pod=$(mkpod r)
 run=$(mkctr "$pod" run "$sleeper" r)

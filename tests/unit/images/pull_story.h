@@ -55,6 +55,11 @@ bool snapshot_is_open(void)
 	return true;
 }
 
+bool snapshot_any_lost(void)
+{
+	return false;
+}
+
 void snapshot_each_layers(void (*fn)(void *arg, const struct strings *layers), void *arg)
 {
 	(void)fn;

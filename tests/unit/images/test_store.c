@@ -40,6 +40,11 @@ bool snapshot_is_open(void)
 	return snapshots_open;
 }
 
+bool snapshot_any_lost(void)
+{
+	return false;
+}
+
 void snapshot_each_layers(void (*fn)(void *arg, const struct strings *layers), void *arg)
 {
 	fn(arg, &in_snapshot);

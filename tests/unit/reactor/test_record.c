@@ -1,6 +1,8 @@
 /* test_record.c - reactor/: fields, json, record on a real directory. */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -117,6 +119,36 @@ static int on_record(void *arg, const char *name, const json_t *j, struct err *e
 	return 0;
 }
 
+static char lost[256]; /* names, sorted, a blank behind each */
+
+static int by_text(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static void on_lost(void *arg, const char *name)
+{
+	static char names[8][32], *sorted[8];
+	static size_t n;
+	char *to = lost;
+
+	(void)arg;
+	if (!lost[0])
+		n = 0;
+	snprintf(names[n], sizeof(names[n]), "%s", name);
+	n++;
+	for (size_t i = 0; i < n; i++)
+		sorted[i] = names[i];
+	qsort(sorted, n, sizeof(*sorted), by_text);
+	for (size_t i = 0; i < n; i++)
+		to += sprintf(to, "%s ", sorted[i]);
+}
+
+static void forget_lost(void)
+{
+	lost[0] = '\0';
+}
+
 static bool exists(const char *dir, const char *file)
 {
 	char path[256];
@@ -147,14 +179,18 @@ static void directory_of_records(void)
 	ok(record_write(dir, "one", 1, j, &e) == 0);
 	back = record_read(dir, "one", 1, &e);
 	ok(json_get_int(back, "n") == 1);
-	ok(record_read(dir, "one", 2, &e) == NULL && e.code == ERR_INTERNAL);
+	ok(record_read(dir, "one", 2, &e) == NULL && e.code == ERR_DATA_LOSS);
 	ok(record_read(dir, "none", 1, &e) == NULL && e.code == ERR_NOT_FOUND);
 	put(dir, "torn.json", "{\"n\":");
 	put(dir, "empty.json", "");
 	put(dir, "refused.json", "{\"version\":1}");
 	put(dir, "half.json.tmp", "{");
-	ok(record_each(dir, 1, on_record, NULL, &e) == 0);
+	ok(record_each(dir, 1, on_record, on_lost, NULL, &e) == 0);
 	ok(seen == 2);
+	is_str(lost, "empty refused torn ");
+	forget_lost();
+	ok(record_each(dir, 1, on_record, on_lost, NULL, &e) == 0);
+	is_str(lost, "empty refused torn "); /* until somebody removes the files */
 	ok(exists(dir, "one.json") && exists(dir, "torn.json.corrupt") && exists(dir, "empty.json.corrupt"));
 	ok(exists(dir, "refused.json.corrupt") && !exists(dir, "half.json.tmp"));
 	record_remove(dir, "one");
@@ -172,6 +208,49 @@ static void directory_of_records(void)
 	ok(rmdir(dir) == 0);
 }
 
+static int read_error;
+ssize_t __real_read(int fd, void *p, size_t n);
+ssize_t __wrap_read(int fd, void *p, size_t n);
+
+ssize_t __wrap_read(int fd, void *p, size_t n)
+{
+	if (!read_error)
+		return __real_read(fd, p, n);
+	errno = read_error;
+	return -1;
+}
+
+/* A record that cannot be read now is as good as before when it can be read again. */
+static void an_error_of_reading_is_no_damage(void)
+{
+	char dir[] = "/tmp/test_record.XXXXXX";
+	auto_json json_t *j = json_pack("{s:i}", "n", 1);
+	struct rlimit was, none;
+	struct err e;
+
+	ok(mkdtemp(dir) != NULL && record_write(dir, "one", 1, j, &e) == 0);
+	forget_lost();
+	seen = 0;
+	read_error = EIO;
+	ok(record_each(dir, 1, on_record, on_lost, NULL, &e) == 0 && seen == 0);
+	is_str(lost, "one ");
+	ok(exists(dir, "one.json") && !exists(dir, "one.json.corrupt"));
+	read_error = ENOMEM;
+	ok(record_each(dir, 1, on_record, on_lost, NULL, &e) < 0 && e.code == ERR_RESOURCE_EXHAUSTED);
+	read_error = 0;
+	getrlimit(RLIMIT_NOFILE, &was);
+	none = was;
+	none.rlim_cur = (rlim_t)dup(0) + 1; /* the fd that opendir(3) takes is the last one */
+	close((int)none.rlim_cur - 1);
+	setrlimit(RLIMIT_NOFILE, &none);
+	ok(record_each(dir, 1, on_record, on_lost, NULL, &e) < 0 && e.code == ERR_RESOURCE_EXHAUSTED);
+	setrlimit(RLIMIT_NOFILE, &was);
+	ok(exists(dir, "one.json") && seen == 0);
+	ok(record_each(dir, 1, on_record, on_lost, NULL, &e) == 0 && seen == 1);
+	record_remove(dir, "one");
+	ok(rmdir(dir) == 0);
+}
+
 int main(void)
 {
 	log_open("test", LOG_LEVEL_ERROR);
@@ -180,5 +259,6 @@ int main(void)
 	wrong_type_is_named();
 	hostile_json_is_refused();
 	directory_of_records();
+	an_error_of_reading_is_no_damage();
 	return tap_end();
 }
