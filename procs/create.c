@@ -66,6 +66,29 @@ static int create_check_namespaces(const struct ns_options *asked, const struct 
 	return 0;
 }
 
+/* The runtime mounts at these paths before it changes its root. runc before 1.3.6 and crun before 1.28
+ * then remove and make files below /dev by name, so that a link in the image leads them into a directory of the host
+ * (CVE-2026-41579, CVE-2026-47766; /proc and /sys: CVE-2019-19921, CVE-2023-27561). Nothing writes to the root file
+ * system between this check and the runtime. (ARCHITECTURE P35) */
+static int create_check_rootfs(const char *rootfs, struct err *e)
+{
+	static const char *const names[] = { "dev", "proc", "sys" };
+	auto_fd int fd = open(rootfs, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0)
+		return err_os(e, ERR_INTERNAL, "open %s", rootfs);
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		if (fstatat(fd, names[i], &st, AT_SYMLINK_NOFOLLOW) < 0) {
+			if (errno != ENOENT)
+				return err_os(e, ERR_INTERNAL, "%s/%s", rootfs, names[i]);
+		} else if (!S_ISDIR(st.st_mode)) {
+			return err_set(e, ERR_INVALID_ARGUMENT, "the image's /%s is not a directory", names[i]);
+		}
+	}
+	return 0;
+}
+
 /* Stored with the container, because the image may have been removed when the container is stopped. */
 static int choose_stop_signal(struct container *c, struct err *e)
 {
@@ -104,7 +127,7 @@ int create_config(struct container *c, const struct spec_image_volume *volumes, 
 	};
 
 	in.rootfs = arena_printf(c->arena, "%s/rootfs", c->bundle);
-	if (choose_stop_signal(c, e) < 0 ||
+	if (create_check_rootfs(in.rootfs, e) < 0 || choose_stop_signal(c, e) < 0 ||
 	    create_check_namespaces(&c->config.security.ns, &c->sandbox->config.security.ns, e) < 0)
 		return -1;
 	if (join_namespaces(c, &in.namespaces, e) < 0)

@@ -163,6 +163,17 @@ void **cli_call_all(struct cli *c, const char *method, void *request, size_t n,
 
 /* ---- output ---- */
 
+/* Registries, runtimes and images have words in a message; none of them may steer the terminal. */
+static void print_plainly(const char *text, FILE *to)
+{
+	for (const unsigned char *at = (const unsigned char *)text; *at; at++) {
+		bool c1 = at[0] == 0xc2 && at[1] >= 0x80 && at[1] < 0xa0; /* U+0080 to U+009f: control characters, too */
+
+		at += c1;
+		putc(c1 || (*at < ' ' && *at != '\n' && *at != '\t') || *at == 0x7f ? '?' : *at, to);
+	}
+}
+
 int cli_fail(const struct cli *c, const struct err *e, const char *fmt, ...)
 {
 	va_list ap;
@@ -172,7 +183,9 @@ int cli_fail(const struct cli *c, const struct err *e, const char *fmt, ...)
 	va_start(ap, fmt);
 	vfprintf(stderr, fmt, ap);
 	va_end(ap);
-	fprintf(stderr, ": %s: %s\n", err_name(e->code), e->msg);
+	fprintf(stderr, ": %s: ", err_name(e->code));
+	print_plainly(e->msg, stderr);
+	putc('\n', stderr);
 	return c->failure;
 }
 

@@ -120,6 +120,26 @@ static void undo_leaves_a_rootfs_that_is_in_use(void)
 	spec_pod_close(&p);
 }
 
+/* The image is mounted between create_bundle() and create_config(). */
+static void what_is_mounted_upon_is_a_directory(void)
+{
+	static const char *const names[] = { "dev", "proc", "sys" };
+	struct spec_pod p;
+	const char *path;
+
+	pod(&p, "{}");
+	ok(create(&p)); /* an image that has none of them */
+	for (size_t i = 0; i < 3; i++) {
+		path = arena_printf(p.arena, "%s/rootfs/%s", p.container.bundle, names[i]);
+		ok(symlink("/tmp", path) == 0);
+		ok(create_config(&p.container, NULL, 0, "node1", &p.e) < 0 && p.e.code == ERR_INVALID_ARGUMENT);
+		is_str(p.e.msg, arena_printf(p.arena, "the image's /%s is not a directory", names[i]));
+		ok(unlink(path) == 0 && mkdir(path, 0755) == 0);
+		ok(create_config(&p.container, NULL, 0, "node1", &p.e) == 0);
+	}
+	spec_pod_close(&p);
+}
+
 static void a_user_namespace_may_pass_through(void)
 {
 	struct spec_pod p;
@@ -256,6 +276,7 @@ int main(void)
 {
 	a_bundle_and_its_undo();
 	undo_leaves_a_rootfs_that_is_in_use();
+	what_is_mounted_upon_is_a_directory();
 	a_user_namespace_may_pass_through();
 	features_are_those_of_the_handler();
 	whose_pid_namespace();
