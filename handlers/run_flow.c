@@ -53,9 +53,9 @@ static void on_run_up(void *arg, const struct err *e)
 	list_drop(&run->of_all);
 	lane_leave(&run->pass);
 	if (!e) {
-		log_info("sandbox_ready sandbox=%.12s pod=%s/%s attempt=%u ip=%s took_ms=%.1f", s->id,
-			 s->config.namespace_, s->config.name, s->config.attempt, s->ips.n ? s->ips.at[0] : "",
-			 (double)(loop_mono_ns() - run->begun_ns) / 1e6);
+		log_info("sandbox_ready sandbox=%.12s namespace=%s name=%s attempt=%u ip=%s took_ms=%.1f", s->id,
+			 log_quote(s->config.namespace_), log_quote(s->config.name), s->config.attempt,
+			 s->ips.n ? s->ips.at[0] : "", (double)(loop_mono_ns() - run->begun_ns) / 1e6);
 		run_reply_id(&run->waiters, s);
 	} else {
 		rpc_fail_all(&run->waiters, e);

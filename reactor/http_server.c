@@ -24,6 +24,9 @@
 
 /* No page reads a request body; h2o buffers a body of at most this size before it calls the handler. */
 enum { ACCEPTS_PER_TURN = 16, ACCEPT_PAUSE_MS = 100, REQUEST_BODY_MAX = 65536 };
+/* Connections that are not upgraded. Any local user can make them, and each costs a descriptor and 6 KiB. At the bound the
+ * others wait in the listener's queue; libh2o closes a connection that has sent no whole request for 10 s. */
+enum { CONNECTIONS_MAX = 1000 };
 
 struct page {
 	http_page *fn;
@@ -239,6 +242,12 @@ static void on_http_pause_over(struct timer *t)
 	fd_watch_set(&l->watch, l->fd, FD_READ, on_listener_ready);
 }
 
+static void http_pause(struct listener *l)
+{
+	fd_watch_clear(&l->watch);
+	timer_set(&l->pause, ACCEPT_PAUSE_MS, on_http_pause_over);
+}
+
 static void on_listener_ready(struct fd_watch *w, int events)
 {
 	struct listener *l = container_of(w, struct listener, watch);
@@ -246,7 +255,11 @@ static void on_listener_ready(struct fd_watch *w, int events)
 	(void)events;
 	h2o_loop_enter();
 	for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
-		int fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		int fd;
+
+		if (l->server->connections >= CONNECTIONS_MAX)
+			return http_pause(l);
+		fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd >= 0) {
 			http_serve(l->server, fd);
@@ -257,9 +270,7 @@ static void on_listener_ready(struct fd_watch *w, int events)
 		if (errno == EINTR || errno == ECONNABORTED)
 			continue;
 		log_warn("http accept address=%s error=%s", l->address, log_quote(strerror(errno)));
-		fd_watch_clear(&l->watch);
-		timer_set(&l->pause, ACCEPT_PAUSE_MS, on_http_pause_over);
-		return;
+		return http_pause(l);
 	}
 }
 

@@ -176,16 +176,14 @@ static void print_plainly(const char *text, FILE *to)
 
 int cli_fail(const struct cli *c, const struct err *e, const char *fmt, ...)
 {
+	const char *what;
 	va_list ap;
 
 	fflush(stdout);
-	fputs("crisp: ", stderr);
 	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
+	what = arena_vprintf(c->arena, fmt, ap);
 	va_end(ap);
-	fprintf(stderr, ": %s: ", err_name(e->code));
-	print_plainly(e->msg, stderr);
-	putc('\n', stderr);
+	print_plainly(arena_printf(c->arena, "crisp: %s: %s: %s\n", what, err_name(e->code), e->msg), stderr);
 	return c->failure;
 }
 

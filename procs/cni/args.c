@@ -15,9 +15,9 @@ char *cni_args(const struct cni_sandbox *s, struct arena *a, struct err *e)
 	const char *const values[] = { s->namespace_, s->name, s->uid };
 
 	for (size_t i = 0; i < 3; i++)
-		if (strchr(values[i], ';')) {
+		if (strpbrk(values[i], ";=")) { /* plugins refuse a second "=", in DEL too: the pod could not be removed */
 			err_set(e, ERR_INVALID_ARGUMENT,
-				"pod metadata with \";\" in it cannot be told to CNI plugins: %.128s", values[i]);
+				"pod metadata with \";\" or \"=\" in it cannot be told to CNI plugins: %.128s", values[i]);
 			return NULL;
 		}
 	return arena_printf(

@@ -234,6 +234,8 @@ static void pod_facts_become_capabilities(void)
 	ok(!cni_capabilities(&s, &e) && e.code == ERR_INVALID_ARGUMENT && strstr(e.msg, "ingress-bandwidth"));
 	s.name = "x;K8S_POD_NAMESPACE=kube-system";
 	ok(!cni_args(&s, arena, &e) && e.code == ERR_INVALID_ARGUMENT);
+	s.name = "x=y"; /* plugins refuse it, in DEL too */
+	ok(!cni_args(&s, arena, &e) && e.code == ERR_INVALID_ARGUMENT);
 }
 
 int main(void)
