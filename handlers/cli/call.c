@@ -167,7 +167,7 @@ void **cli_call_all(struct cli *c, const char *method, void *request, size_t n,
 static void print_plainly(const char *text, FILE *to)
 {
 	for (const unsigned char *at = (const unsigned char *)text; *at; at++) {
-		bool c1 = at[0] == 0xc2 && at[1] >= 0x80 && at[1] < 0xa0; /* U+0080 to U+009f: control characters, too */
+		bool c1 = at[0] == 0xc2 && at[1] >= 0x80 && at[1] < 0xa0; /* U+0080 to U+009f */
 
 		at += c1;
 		putc(c1 || (*at < ' ' && *at != '\n' && *at != '\t') || *at == 0x7f ? '?' : *at, to);

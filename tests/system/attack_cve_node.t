@@ -94,7 +94,7 @@ fds() { ls "/proc/$daemon/fd" | wc -l; }
 rss() { awk '/^VmRSS/ { print $2 }' "/proc/$daemon/status"; }
 settled() { [ "$(fds)" -le "$1" ]; }
 before=$(fds) memory=$(rss)
-nobody /usr/bin/python3 -c 'import socket, sys, time
+setpriv --reuid=65534 --regid=65534 --clear-groups /usr/bin/python3 -c 'import socket, sys, time
 all = []
 for i in range(3000):
     s = socket.socket()
