@@ -24,8 +24,9 @@
 
 /* No page reads a request body; h2o buffers a body of at most this size before it calls the handler. */
 enum { ACCEPTS_PER_TURN = 16, ACCEPT_PAUSE_MS = 100, REQUEST_BODY_MAX = 65536 };
-/* Connections that are not upgraded. Any local user can make them, and each costs a descriptor and 6 KiB. At the bound the
- * others wait in the listener's queue; libh2o closes a connection that has sent no whole request for 10 s. */
+/* Connections that are not upgraded. Any local user can make them, and each costs a descriptor and 6 KiB. At the bound
+ * the others wait in the listener's queue; libh2o closes a connection that has sent no whole request for 10 s.
+ * (ARCHITECTURE R30) */
 enum { CONNECTIONS_MAX = 1000 };
 
 struct page {

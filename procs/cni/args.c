@@ -14,10 +14,11 @@ char *cni_args(const struct cni_sandbox *s, struct arena *a, struct err *e)
 {
 	const char *const values[] = { s->namespace_, s->name, s->uid };
 
+	/* Plugins refuse a second "=" in DEL, too: such a pod could not be removed. */
 	for (size_t i = 0; i < 3; i++)
-		if (strpbrk(values[i], ";=")) { /* plugins refuse a second "=", in DEL too: the pod could not be removed */
+		if (strpbrk(values[i], ";=")) {
 			err_set(e, ERR_INVALID_ARGUMENT,
-				"pod metadata with \";\" or \"=\" in it cannot be told to CNI plugins: %.128s", values[i]);
+				"pod metadata with \";\" or \"=\" cannot be told to CNI plugins: %.128s", values[i]);
 			return NULL;
 		}
 	return arena_printf(
