@@ -32,7 +32,7 @@
 #include "reactor/sm.h"
 
 /* The kubelet gives a request 2 minutes. A disk that wakes up, or an NFS server behind a slow line, answers in time. */
-enum { DEADLINE_MS = 10000, CHILDREN_MAX = 64, CHILDREN_OF_OWNER = 4, LOCAL_MAX = 32, TRIES = 16 };
+enum { DEADLINE_MS = 10000, CHILDREN_MAX = 64, CHILDREN_OF_OWNER = 4, LOCAL_MAX = 32, TRIES = 64 };
 
 enum lookup_state { NEW, ASKED, KNOWN, FAILED };
 static const struct sm_state lookup_states[] = {
