@@ -121,13 +121,20 @@ void spec_pod_security(struct spec_pod *p, const char *security)
 	fill(p, security_fields, &p->sandbox.config.security, security);
 }
 
+/* Each CreateContainer looks anew. There is no child here to ask: a look into the kernel's caches that a mount elsewhere
+ * on the machine spoiled is made again. */
 bool spec_pod_make(struct spec_pod *p)
 {
+	int r = -1;
+
 	json_decref(p->config);
 	p->config = NULL;
-	lookup_free(p->container.lookup); /* each CreateContainer looks anew */
-	p->container.lookup = lookup_new("pod");
-	return spec_make(&p->in, &p->config, &p->e) == 0;
+	for (int i = 0; i < 1000 && r < 0 && (i == 0 || p->e.code == ERR_UNAVAILABLE); i++) {
+		lookup_free(p->container.lookup);
+		p->container.lookup = lookup_new("pod");
+		r = spec_make(&p->in, &p->config, &p->e);
+	}
+	return r == 0;
 }
 
 const char *spec_pod_error(struct spec_pod *p)
