@@ -32,7 +32,7 @@
 #include "reactor/sm.h"
 
 /* The kubelet gives a request 2 minutes. A disk that wakes up, or an NFS server behind a slow line, answers in time. */
-enum { DEADLINE_MS = 10000, CHILDREN_MAX = 64, CHILDREN_OF_OWNER = 4, LOCAL_MAX = 32, TRIES = 64 };
+enum { DEADLINE_MS = 10000, CHILDREN_MAX = 64, CHILDREN_OF_OWNER = 4, LOCAL_MAX = 32, TRIES = 16 };
 
 enum lookup_state { NEW, ASKED, KNOWN, FAILED };
 static const struct sm_state lookup_states[] = {
@@ -144,7 +144,8 @@ static bool is_local(int fd)
 	return false;
 }
 
-/* A mount or a rename anywhere on the machine meanwhile is EAGAIN too: then the next try goes well. */
+/* A mount or a rename anywhere on the machine meanwhile is EAGAIN too: then the next try goes well. A symbolic link
+ * whose time of access is due for an update (relatime: once a day) is EAGAIN until the child has followed it. */
 static int open_how(int dir, const char *path, uint64_t flags, uint64_t mode, uint64_t resolve)
 {
 	struct open_how how = { .flags = flags | O_CLOEXEC, .mode = mode, .resolve = resolve };

@@ -121,8 +121,8 @@ void spec_pod_security(struct spec_pod *p, const char *security)
 	fill(p, security_fields, &p->sandbox.config.security, security);
 }
 
-/* Each CreateContainer looks anew. There is no child here to ask: a look into the kernel's caches that a mount elsewhere
- * on the machine spoiled is made again. */
+/* Each CreateContainer looks anew. There is no child here to ask: a look into the kernel's caches that a mount
+ * elsewhere on the machine spoiled is made again. */
 bool spec_pod_make(struct spec_pod *p)
 {
 	int r = -1;
