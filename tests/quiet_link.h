@@ -1,5 +1,6 @@
-/* quiet_link.h - a symbolic link that the kernel follows from its caches alone (openat2(2), RESOLVE_CACHED): its time of
- * access is in the future, so that relatime has nothing to write when it is followed. */
+/* quiet_link.h - a symbolic link that the kernel follows from its caches alone (openat2(2), RESOLVE_CACHED).
+ *
+ * Its time of access is in the future, so that relatime has nothing to write when it is followed. */
 #ifndef TESTS_QUIET_LINK_H
 #define TESTS_QUIET_LINK_H
 
