@@ -7,6 +7,11 @@
  *    |                +---error, 10 s-------+---peer closed, 10 s---> CLOSED ---next turn---> freed
  *    +---close---------------------------------------------------------^
  *
+ * DROWNED is no state: while the queue of output holds CONDUIT_STOP bytes, the socket is not read until the queue is down to
+ * CONDUIT_LOW. So a peer that sends what must be answered (PING, SYN_STREAM) and reads nothing cannot make the queue grow.
+ * Users stop their data at CONDUIT_HIGH already, so data alone never stops the input: the key ^C of a terminal whose output
+ * the peer does not read still arrives. (ARCHITECTURE R16)
+ *
  * Why LINGER: close(2) on a socket with unread bytes resets the connection, and after a reset the peer loses the bytes
  * that it has not read.
  * Waits on: the socket (OPEN, FLUSH, LINGER); a timer (OPEN: idle; FLUSH, LINGER: the limit; GONE, CLOSED: the next
@@ -23,6 +28,7 @@
 
 #include "reactor/buf.h"
 #include "reactor/list.h"
+#include "reactor/log.h"
 #include "reactor/loop.h"
 #include "reactor/own.h"
 #include "reactor/sm.h"
@@ -46,6 +52,7 @@ struct conduit {
 	struct timer early_timer, look_timer;
 	struct buf early, out;
 	bool paused, full;
+	bool drowned; /* the queue has reached CONDUIT_STOP and is not down to CONDUIT_LOW yet */
 	int64_t idle_ms, moved_ns; /* idle_ms 0: for ever */
 	const struct conduit_events *events;
 	void *arg;
@@ -53,9 +60,14 @@ struct conduit {
 
 static void on_conduit_ready(struct fd_watch *w, int events);
 
+static bool conduit_reads(const struct conduit *c)
+{
+	return c->events && !c->paused && !c->drowned;
+}
+
 static void conduit_watch(struct conduit *c)
 {
-	bool reads = c->sm.now == LINGER || (c->sm.now == OPEN && c->events && !c->paused && !c->early.len);
+	bool reads = c->sm.now == LINGER || (c->sm.now == OPEN && conduit_reads(c) && !c->early.len);
 
 	fd_watch_set(&c->watch, c->fd, (reads ? FD_READ : 0) | (c->out.len ? FD_WRITE : 0), on_conduit_ready);
 }
@@ -159,6 +171,22 @@ void conduit_idle_after(struct conduit *c, int64_t ms)
 
 /* ---- out ---- */
 
+static void on_conduit_early(struct timer *t);
+
+/* Bytes that were read before the conduit was made (`early`) come by a timer. */
+static void conduit_read_again(struct conduit *c)
+{
+	if (c->early.len && conduit_reads(c))
+		timer_set(&c->early_timer, 0, on_conduit_early);
+}
+
+static void conduit_surface(struct conduit *c)
+{
+	c->drowned = false;
+	if (c->sm.now == OPEN)
+		conduit_read_again(c);
+}
+
 static void conduit_write(struct conduit *c)
 {
 	ssize_t n = buf_write(&c->out, c->fd);
@@ -172,6 +200,8 @@ static void conduit_write(struct conduit *c)
 		return conduit_gone(c);
 	if (!c->out.len && c->sm.now == FLUSH)
 		return conduit_linger(c);
+	if (c->drowned && c->out.len <= CONDUIT_LOW)
+		conduit_surface(c);
 	conduit_watch(c);
 }
 
@@ -181,10 +211,18 @@ void conduit_send(struct conduit *c, const void *p, size_t n)
 
 	if (c->sm.now != OPEN || !n)
 		return;
+	if (n > CONDUIT_MAX - c->out.len) {
+		log_info("conduit closed error=\"the peer does not read\" queued=%zu", c->out.len + n);
+		return conduit_gone(c);
+	}
 	buf_append(&c->out, p, n);
 	if (!waits)
 		conduit_write(c);
 	c->full = c->full || c->out.len >= CONDUIT_HIGH;
+	if (c->out.len < CONDUIT_STOP || c->drowned || c->sm.now != OPEN)
+		return;
+	c->drowned = true;
+	conduit_watch(c);
 }
 
 bool conduit_has_room(const struct conduit *c)
@@ -226,7 +264,7 @@ static void on_conduit_ready(struct fd_watch *w, int events)
 		if (c->sm.now == OPEN)
 			conduit_tell_room(c);
 	}
-	if (events & FD_READ && (c->sm.now == LINGER || (c->sm.now == OPEN && !c->paused)))
+	if (events & FD_READ && (c->sm.now == LINGER || (c->sm.now == OPEN && conduit_reads(c))))
 		conduit_read(c);
 }
 
@@ -235,7 +273,7 @@ static void on_conduit_early(struct timer *t)
 	struct conduit *c = container_of(t, struct conduit, early_timer);
 	struct buf early = c->early;
 
-	if (c->paused)
+	if (!conduit_reads(c))
 		return;
 	c->early = (struct buf){ 0 };
 	conduit_watch(c);
@@ -262,8 +300,7 @@ void conduit_pause(struct conduit *c, bool paused)
 		timer_set(&c->look_timer, LOOK_MS, on_conduit_look);
 	else
 		timer_clear(&c->look_timer);
-	if (!paused && c->early.len)
-		timer_set(&c->early_timer, 0, on_conduit_early);
+	conduit_read_again(c);
 	conduit_watch(c);
 }
 
@@ -271,7 +308,6 @@ void conduit_listen(struct conduit *c, const struct conduit_events *events, void
 {
 	c->events = events;
 	c->arg = arg;
-	if (c->early.len)
-		timer_set(&c->early_timer, 0, on_conduit_early);
+	conduit_read_again(c);
 	conduit_watch(c);
 }

@@ -11,6 +11,7 @@
 #include "tests/tap.h"
 
 static struct {
+	size_t echo; /* bytes sent for each piece of input */
 	struct conduit *conduit;
 	int peer;
 	char got[64];
@@ -19,12 +20,16 @@ static struct {
 	bool close_in_data;
 } w;
 
+static char big[CONDUIT_MAX];
+
 static void on_data(void *arg, uint8_t *p, size_t n)
 {
 	(void)arg;
 	w.bytes += n;
 	if (n < sizeof(w.got))
 		snprintf(w.got, sizeof(w.got), "%.*s", (int)n, (char *)p);
+	if (w.echo)
+		conduit_send(w.conduit, big, w.echo);
 	if (w.close_in_data)
 		conduit_close(w.conduit);
 }
@@ -118,6 +123,84 @@ static void the_queue_is_bounded_by_asking(void)
 	end();
 }
 
+/* The peer writes until the conduit reads no more. */
+static size_t peer_floods(void)
+{
+	static char piece[CONDUIT_READ];
+	size_t all = 0;
+
+	for (int idle = 0; idle < 50; loop_turn()) {
+		ssize_t n = write(w.peer, piece, sizeof(piece));
+
+		all += n > 0 ? (size_t)n : 0;
+		idle = n > 0 ? 0 : idle + 1;
+	}
+	return all;
+}
+
+static void a_peer_that_does_not_read_is_not_read(void)
+{
+	size_t sent, taken, heard = 0;
+
+	begin("");
+	w.echo = CONDUIT_READ;
+	sent = peer_floods();
+	taken = w.bytes;
+	ok(taken >= CONDUIT_STOP && sent > taken); /* unread bytes stay in the socket */
+	ok(taken < CONDUIT_STOP + 8 * CONDUIT_READ);
+	w.echo = 0;
+	for (int i = 0; i < 500 && w.bytes < sent; i++) {
+		heard += peer_reads();
+		loop_turn();
+	}
+	ok(heard > CONDUIT_STOP && w.bytes == sent && w.gones == 0);
+	conduit_close(w.conduit);
+	end();
+}
+
+/* As a terminal whose client does not read: the key ^C still arrives. */
+static void output_alone_does_not_stop_the_input(void)
+{
+	begin("");
+	while (conduit_has_room(w.conduit))
+		conduit_send(w.conduit, big, CONDUIT_READ);
+	ok(write(w.peer, "\3", 1) == 1);
+	turns();
+	ok(w.bytes == 1);
+	conduit_close(w.conduit);
+	end();
+}
+
+static void early_bytes_wait_too(void)
+{
+	begin("early");
+	for (size_t n = 0; n < 2 * CONDUIT_STOP; n += CONDUIT_READ)
+		conduit_send(w.conduit, big, CONDUIT_READ);
+	turns();
+	ok(w.bytes == 0);
+	for (int i = 0; i < 500 && !w.bytes; i++) {
+		peer_reads();
+		loop_turn();
+	}
+	is_str(w.got, "early");
+	conduit_close(w.conduit);
+	end();
+}
+
+static void too_much_ends_it(void)
+{
+	begin("");
+	conduit_send(w.conduit, big, sizeof(big));
+	turns();
+	ok(w.gones == 0);
+	conduit_send(w.conduit, big, sizeof(big));
+	ok(w.gones == 0); /* never inside the call */
+	turns();
+	ok(w.gones == 1);
+	conduit_close(w.conduit);
+	end();
+}
+
 static void paused(void)
 {
 	begin("early");
@@ -177,18 +260,18 @@ static void a_write_finds_it_gone(void)
 
 static void finished_without_loss(void)
 {
-	static char big[200000];
+	enum { SIZE = 200000 };
 	size_t heard = 0;
 
 	begin("");
 	ok(write(w.peer, "unread", 6) == 6); /* close(2) at once would reset the connection */
-	conduit_send(w.conduit, big, sizeof(big));
+	conduit_send(w.conduit, big, SIZE);
 	conduit_finish(w.conduit);
 	for (int i = 0; i < 50; i++) {
 		heard += peer_reads();
 		loop_turn();
 	}
-	ok(heard == sizeof(big) && w.bytes == 0);
+	ok(heard == SIZE && w.bytes == 0);
 	ok(read(w.peer, big, 1) == 0); /* the conduit's sending half is shut down */
 	ok(write(w.peer, "x", 1) == 1);
 	turns();
@@ -222,6 +305,10 @@ int main(void)
 	signal(SIGPIPE, SIG_IGN);
 	both_ways();
 	the_queue_is_bounded_by_asking();
+	a_peer_that_does_not_read_is_not_read();
+	output_alone_does_not_stop_the_input();
+	early_bytes_wait_too();
+	too_much_ends_it();
 	paused();
 	the_peer_leaves();
 	the_peer_leaves_while_paused();
