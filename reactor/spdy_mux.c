@@ -2,23 +2,24 @@
  *
  *   OPEN ---peer's FIN---> PEER_CLOSED ---our FIN, no byte waits---> freed
  *     |                                                              ^
- *     +---our FIN, no byte waits---> WE_CLOSED ---peer's FIN---------+---RST_STREAM of either side, in any state */
+ *     +---our FIN, no byte waits---> WE_CLOSED ---peer's FIN---------+---RST_STREAM of either side, in any state
+ *
+ * What one frame costs does not grow with the number of streams, since a peer chooses both: a stream is found by binary
+ * search, a SETTINGS frame changes one number, and waiting bytes are sent once for all frames of a read. */
 #include "reactor/spdy_mux.h"
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
-#include "reactor/list.h"
 #include "reactor/own.h"
 
-enum { BUCKETS = 64 };
-
 struct stream {
-	struct link link; /* in its bucket */
 	uint32_t id;
 	bool peer_closed, we_closed, fin_waits;
 	struct buf waiting; /* bytes for which the windows have no room */
-	int64_t window;     /* bytes that may be sent; below 0 after the peer made its window smaller */
+	/* Bytes that may be sent, less the initial window; the sum is below 0 after the peer made its window smaller. */
+	int64_t window;
 	size_t taken;       /* received bytes that the user has taken, not yet in a WINDOW_UPDATE */
 };
 
@@ -28,12 +29,13 @@ struct spdy_mux {
 	struct spdy_reader *reader;
 	struct spdy_writer *writer;
 	struct buf out;
-	struct link buckets[BUCKETS]; /* of struct stream.link */
-	size_t streams;
+	struct stream **at; /* n of them, in the order of their ids: each new id is above all earlier ones */
+	size_t n, size;
 	uint32_t last_id;
 	int64_t initial_window, window; /* of a new stream; of the connection */
 	size_t taken;
 	bool flow, gone_away, stopped;
+	bool wider; /* a window has become larger: waiting bytes are sent after the frames of this read */
 	struct err fault; /* of the frame just read */
 };
 
@@ -46,30 +48,51 @@ struct spdy_mux *spdy_mux_new(const struct spdy_mux_events *events, void *arg)
 	m->reader = spdy_reader_new();
 	m->writer = spdy_writer_new();
 	m->initial_window = m->window = SPDY_WINDOW;
-	for (int i = 0; i < BUCKETS; i++)
-		list_init(&m->buckets[i]);
 	return m;
 }
 
-static struct link *bucket_of(const struct spdy_mux *m, uint32_t id)
+/* The place of the first stream whose id is not below this id. */
+static size_t mux_place(const struct spdy_mux *m, uint32_t id)
 {
-	return (struct link *)&m->buckets[id / 2 % BUCKETS]; /* a client's ids are odd */
+	size_t low = 0, high = m->n;
+
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+
+		if (m->at[middle]->id < id)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
 }
 
 static struct stream *mux_find(const struct spdy_mux *m, uint32_t id)
 {
-	struct link *bucket = bucket_of(m, id);
+	size_t i = mux_place(m, id);
 
-	list_each(l, bucket)
-		if (container_of(l, struct stream, link)->id == id)
-			return container_of(l, struct stream, link);
-	return NULL;
+	return i < m->n && m->at[i]->id == id ? m->at[i] : NULL;
+}
+
+static struct stream *stream_new(struct spdy_mux *m, uint32_t id)
+{
+	struct stream *s = new_zero(struct stream);
+
+	if (m->n == m->size) {
+		m->size = m->size ? m->size * 2 : 16;
+		m->at = own_must(realloc(m->at, m->size * sizeof(*m->at)));
+	}
+	s->id = id;
+	m->at[m->n++] = s;
+	return s;
 }
 
 static void stream_free(struct spdy_mux *m, struct stream *s)
 {
-	list_drop(&s->link);
-	m->streams--;
+	size_t i = mux_place(m, s->id);
+
+	m->n--;
+	memmove(&m->at[i], &m->at[i + 1], (m->n - i) * sizeof(*m->at));
 	buf_free(&s->waiting);
 	free(s);
 }
@@ -78,9 +101,9 @@ void spdy_mux_free(struct spdy_mux *m)
 {
 	if (!m)
 		return;
-	for (int i = 0; i < BUCKETS; i++)
-		while (!list_empty(&m->buckets[i]))
-			stream_free(m, container_of(list_first(&m->buckets[i]), struct stream, link));
+	while (m->n)
+		stream_free(m, m->at[m->n - 1]);
+	free(m->at);
 	spdy_reader_free(m->reader);
 	spdy_writer_free(m->writer);
 	buf_free(&m->out);
@@ -110,7 +133,8 @@ static void mux_end_if_closed(struct spdy_mux *m, struct stream *s)
 
 static size_t mux_may_send(const struct spdy_mux *m, const struct stream *s, size_t n)
 {
-	int64_t room = s->window < m->window ? s->window : m->window;
+	int64_t of_stream = m->initial_window + s->window;
+	int64_t room = of_stream < m->window ? of_stream : m->window;
 
 	if (!m->flow)
 		return n;
@@ -145,7 +169,7 @@ void spdy_mux_write(struct spdy_mux *m, uint32_t stream, const void *p, size_t n
 	struct stream *s = mux_find(m, stream);
 	size_t now;
 
-	if (!s || s->we_closed || s->fin_waits)
+	if (!n || !s || s->we_closed || s->fin_waits)
 		return;
 	now = s->waiting.len ? 0 : mux_may_send(m, s, n);
 	mux_put_data(m, s, p, now);
@@ -233,14 +257,10 @@ static void on_mux_syn_stream(struct spdy_mux *m, const struct spdy_frame *f)
 		return;
 	}
 	m->last_id = f->stream;
-	if (m->gone_away || m->streams >= SPDY_STREAMS_MAX)
+	if (m->gone_away || m->n >= SPDY_STREAMS_MAX)
 		return spdy_put_reset(&m->out, f->stream, SPDY_REFUSED_STREAM);
-	s = new_zero(struct stream);
-	s->id = f->stream;
-	s->window = m->initial_window;
+	s = stream_new(m, f->stream);
 	s->peer_closed = f->fin;
-	list_append(bucket_of(m, s->id), &s->link);
-	m->streams++;
 	spdy_put_headers(m->writer, &m->out, SPDY_SYN_REPLY, s->id, false, &none);
 	m->events->open(m->arg, f->stream, &f->headers);
 	if (f->fin && !m->stopped && mux_find(m, f->stream))
@@ -281,69 +301,59 @@ static void on_mux_reset(struct spdy_mux *m, uint32_t id)
 	m->events->reset(m->arg, id);
 }
 
-/* Sends waiting bytes as far as the windows allow; false: none could be sent. */
-static bool mux_let_go(struct spdy_mux *m, struct stream *s)
+/* Sends waiting bytes as far as the windows allow. */
+static void mux_let_go(struct spdy_mux *m, struct stream *s)
 {
 	size_t n = mux_may_send(m, s, s->waiting.len);
 	uint32_t id = s->id;
 
 	if (!n)
-		return false;
+		return;
 	mux_put_data(m, s, s->waiting.at, n);
 	buf_consume(&s->waiting, n);
 	if (s->waiting.len)
-		return true;
+		return;
 	if (s->fin_waits)
 		mux_put_fin(m, s);
 	m->events->room(m->arg, id);
-	return true;
 }
 
-static bool mux_let_one_go(struct spdy_mux *m, struct link *bucket)
-{
-	list_each(l, bucket)
-		if (mux_let_go(m, container_of(l, struct stream, link)))
-			return true;
-	return false;
-}
-
-/* Each bucket is searched from its start after each stream, because the user may have ended any of its streams. */
+/* The next stream is looked up by its id, because the user may have ended any stream in an event. */
 static void mux_let_all_go(struct spdy_mux *m)
 {
-	for (int i = 0; i < BUCKETS; i++)
-		while (!m->stopped && mux_let_one_go(m, &m->buckets[i]))
-			;
+	m->wider = false;
+	for (size_t i = 0; i < m->n && !m->stopped;) {
+		uint32_t id = m->at[i]->id;
+
+		mux_let_go(m, m->at[i]);
+		i = mux_place(m, id + 1);
+	}
 }
 
 static void on_mux_window_update(struct spdy_mux *m, const struct spdy_frame *f)
 {
 	struct stream *s = f->stream ? mux_find(m, f->stream) : NULL;
-	int64_t *window = f->stream ? s ? &s->window : NULL : &m->window;
+	int64_t now = f->stream ? s ? m->initial_window + s->window : 0 : m->window;
 
-	if (!window)
+	if (f->stream && !s)
 		return;
 	/* Bytes that were sent before this first update have been subtracted from both windows already. */
 	m->flow = true;
-	if (!f->value || *window + f->value > INT32_MAX) {
+	if (!f->value || now + f->value > INT32_MAX) {
 		mux_broken(m, "a window that is over 2^31 - 1, or an update by 0");
 		return;
 	}
-	*window += f->value;
-	mux_let_all_go(m);
+	*(s ? &s->window : &m->window) += f->value;
+	m->wider = true;
 }
 
 static void on_mux_settings(struct spdy_mux *m, uint32_t initial_window)
 {
-	int64_t more = (int64_t)(initial_window & INT32_MAX) - m->initial_window;
-
 	m->flow = true;
 	if (!initial_window)
 		return;
-	m->initial_window += more;
-	for (int i = 0; i < BUCKETS; i++)
-		list_each(l, &m->buckets[i])
-			container_of(l, struct stream, link)->window += more;
-	mux_let_all_go(m);
+	m->initial_window = initial_window & INT32_MAX;
+	m->wider = true;
 }
 
 static void on_mux_frame(void *arg, const struct spdy_frame *f)
@@ -378,6 +388,8 @@ int spdy_mux_read(struct spdy_mux *m, const uint8_t *p, size_t n, struct err *e)
 
 	m->fault.code = ERR_OK;
 	rc = spdy_read(m->reader, p, n, on_mux_frame, m, &m->fault);
+	if (m->wider)
+		mux_let_all_go(m);
 	if (rc < 0 && !m->stopped)
 		spdy_put_goaway(&m->out, m->last_id, SPDY_PROTOCOL_ERROR);
 	mux_flush(m);

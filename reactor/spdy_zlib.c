@@ -55,10 +55,10 @@ const Bytef *spdy_dictionary(size_t *len)
 	return dictionary;
 }
 
-/* The inflated bytes of p, fewer than SPDY_CONTROL_MAX. */
+/* The inflated bytes of p, fewer than SPDY_PLAIN_MAX. */
 static uint8_t *inflate_block(z_stream *z, const uint8_t *p, size_t n, struct arena *a, size_t *len, struct err *e)
 {
-	auto_free uint8_t *plain = own_must(malloc(SPDY_CONTROL_MAX));
+	auto_free uint8_t *plain = own_must(malloc(SPDY_PLAIN_MAX));
 	size_t dict_len;
 	const Bytef *dict = spdy_dictionary(&dict_len);
 	int rc = Z_OK;
@@ -66,13 +66,13 @@ static uint8_t *inflate_block(z_stream *z, const uint8_t *p, size_t n, struct ar
 	z->next_in = (Bytef *)p;
 	z->avail_in = (uInt)n;
 	z->next_out = plain;
-	z->avail_out = SPDY_CONTROL_MAX;
+	z->avail_out = SPDY_PLAIN_MAX;
 	while (z->avail_in && rc == Z_OK) {
 		rc = inflate(z, Z_SYNC_FLUSH);
 		if (rc == Z_NEED_DICT)
 			rc = inflateSetDictionary(z, dict, (uInt)dict_len);
 	}
-	*len = SPDY_CONTROL_MAX - z->avail_out;
+	*len = SPDY_PLAIN_MAX - z->avail_out;
 	if (!z->avail_out || (rc != Z_OK && rc != Z_BUF_ERROR)) {
 		err_set(e, ERR_INVALID_ARGUMENT, "spdy: a header block %s",
 			z->avail_out ? "is not deflated" : "is too long");

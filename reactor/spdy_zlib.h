@@ -14,7 +14,7 @@
 const Bytef *spdy_dictionary(size_t *len);
 
 /* Inflates one block and splits it into pairs, in the arena; the stream lives as long as its direction of the
- * connection. INVALID_ARGUMENT: the block is not such a stream's, is over SPDY_CONTROL_MAX or SPDY_HEADERS_MAX, or has
+ * connection. INVALID_ARGUMENT: the block is not such a stream's, is over SPDY_PLAIN_MAX or SPDY_HEADERS_MAX, or has
  * a name that is empty, not in lower case, or repeated. */
 int spdy_inflate(z_stream *stream, const uint8_t *bytes, size_t len, struct arena *arena, struct pairs *out,
 		 struct err *e);

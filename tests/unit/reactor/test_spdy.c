@@ -197,7 +197,7 @@ static int read_block(const void *plain, size_t n, struct heard *h)
 
 static void hostile_headers(void)
 {
-	static char bomb[SPDY_CONTROL_MAX + 1];
+	static char bomb[SPDY_PLAIN_MAX + 1];
 	struct heard h = { 0 };
 
 	ok(read_block("\0\0\0\1\0\0\0\1a\0\0\0\2bc", 15, &h) == 0);

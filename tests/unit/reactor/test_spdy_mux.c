@@ -2,6 +2,7 @@
 #include "reactor/spdy_mux.h"
 
 #include <stdlib.h>
+#include <time.h>
 
 #include "tests/tap.h"
 
@@ -275,6 +276,45 @@ static void too_many_streams(void)
 	end();
 }
 
+static int64_t cpu_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* Reads of 64 KiB with the smallest frames of each kind, while there are as many streams as there can be. Their ids are
+ * 128 apart, which once made one chain of a table. */
+static void many_small_frames(void (*put)(void))
+{
+	int64_t before;
+
+	begin();
+	for (uint32_t i = 0; i < SPDY_STREAMS_MAX; i++)
+		spdy_put_headers(w.writer, &w.to_mux, SPDY_SYN_STREAM, 128 * i + 1, false, &none);
+	ok(deliver() == 0);
+	while (w.to_mux.len < 64 * 1024)
+		put();
+	before = cpu_ms();
+	ok(deliver() == 0);
+	ok(cpu_ms() - before < 10);
+	printf("# %lld ms\n", (long long)(cpu_ms() - before));
+	end();
+}
+
+enum { LAST = 128 * (SPDY_STREAMS_MAX - 1) + 1 };
+
+static void empty_data(void) { spdy_put_data(&w.to_mux, LAST, false, "", 0); }
+static void small_update(void) { spdy_put_window_update(&w.to_mux, 0, 1); }
+static void late_reset(void) { spdy_put_reset(&w.to_mux, LAST + 2, SPDY_CANCEL); }
+static void small_settings(void)
+{
+	static const uint8_t frame[] = { 0x80, 3, 0, 4, 0, 0, 0, 12, 0, 0, 0, 1, 0, 0, 0, 7, 0, 0, 0x10, 0 };
+
+	buf_append(&w.to_mux, frame, sizeof(frame));
+}
+
 static void after_goaway_none_is_taken(void)
 {
 	begin();
@@ -320,6 +360,10 @@ int main(void)
 	the_window_of_the_connection();
 	what_the_user_took_is_told();
 	too_many_streams();
+	many_small_frames(empty_data);
+	many_small_frames(small_update);
+	many_small_frames(late_reset);
+	many_small_frames(small_settings);
 	after_goaway_none_is_taken();
 	breaks(even_id);
 	breaks(lower_id);
