@@ -4,8 +4,9 @@
  *                       |
  *                       +---1 min---> removed
  *
- * A request is refused with 404 when its token is unknown, used or expired; with 400 when it asks for no upgrade; with
- * 403 when client and server have no protocol in common. A refusal with 400 or 403 uses the token up, too.
+ * A request is refused with 404 when its token is unknown, used or expired; with 400 when it asks for no upgrade, or for
+ * over 128 ports as WebSocket channels; with 403 when client and server have no protocol in common. A refusal with 400 or
+ * 403 uses the token up, too.
  * Waits on: the http server; one timer for the oldest token. */
 #include "handlers/stream.h"
 
@@ -241,6 +242,8 @@ static void ask_websocket(struct http_ask *ask, struct stream_request *r)
 	}
 	if (!p)
 		return ask_refuse(ask, r, 403, NULL, "no protocol in common");
+	if (r->ports.n > FORWARD_WS_PORTS_MAX && p->transport != STREAM_SPDY_IN_WS)
+		return ask_refuse(ask, r, 400, NULL, "over 128 ports in one request");
 	ws_accept_key(key, accept_key);
 	all[headers.n++] = (struct pair){ "Sec-WebSocket-Accept", accept_key };
 	if (*p->name)

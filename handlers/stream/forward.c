@@ -5,7 +5,8 @@
  *            +---30 s---> reset, freed     +---no connection: error on the error stream, data reset---> freed
  *
  * The client's connection stays open for further pairs until the client closes it. Clients of the Go library ignore
- * SPDY's windows. So when a port does not read and 256 KiB wait for it, crispd stops to read the whole client.
+ * SPDY's windows. So when a port does not read and 256 KiB wait for it, crispd stops to read the whole client. crispd does
+ * the same when 8 MiB wait for all ports together, because one client may have 1024 of them. (ARCHITECTURE R16)
  * Waits on: the wire; the connections to the ports; a timer for each pair that is HALF.
  * Spec: portforward.k8s.io of Kubernetes: headers streamType, port, requestID. */
 #include <stdlib.h>
@@ -27,7 +28,9 @@ enum {
 	PAIRS_MAX = SPDY_STREAMS_MAX / 2,
 	REQUEST_ID_MAX = 64,
 	CLOG_HIGH = 256 * 1024,
-	CLOG_LOW = 64 * 1024
+	CLOG_LOW = 64 * 1024,
+	CLOG_ALL_HIGH = 8 * 1024 * 1024,
+	CLOG_ALL_LOW = 4 * 1024 * 1024
 };
 
 struct pair_of_streams {
@@ -47,7 +50,10 @@ struct forward {
 	struct wire *wire;
 	struct spdy_mux *mux;
 	struct link pairs; /* of struct pair_of_streams.link */
-	size_t npairs, clogged, served;
+	size_t npairs, served;
+	size_t clogged; /* pairs */
+	size_t untaken; /* bytes of all pairs */
+	bool all_clogged;
 	struct timer timer;
 	bool over;
 };
@@ -63,18 +69,38 @@ static void on_forward_freed(struct timer *t)
 
 /* ---- pairs ---- */
 
-static void pair_unclog(struct pair_of_streams *p)
+/* n bytes more wait for the port of p. Reading of the client stops or goes on. */
+static void pair_given(struct pair_of_streams *p, size_t n)
 {
-	if (!p->clogged)
-		return;
-	p->clogged = false;
-	if (!--p->forward->clogged)
-		wire_pause(p->forward->wire, false);
+	struct forward *f = p->forward;
+
+	p->untaken += n;
+	f->untaken += n;
+	if (p->untaken >= CLOG_HIGH && !p->clogged) {
+		p->clogged = true;
+		f->clogged++;
+	}
+	f->all_clogged = f->all_clogged || f->untaken >= CLOG_ALL_HIGH;
+	wire_pause(f->wire, f->clogged || f->all_clogged);
+}
+
+static void pair_taken(struct pair_of_streams *p, size_t n)
+{
+	struct forward *f = p->forward;
+
+	p->untaken -= n;
+	f->untaken -= n;
+	if (p->clogged && p->untaken <= CLOG_LOW) {
+		p->clogged = false;
+		f->clogged--;
+	}
+	f->all_clogged = f->all_clogged && f->untaken > CLOG_ALL_LOW;
+	wire_pause(f->wire, f->clogged || f->all_clogged);
 }
 
 static void pair_free(struct pair_of_streams *p)
 {
-	pair_unclog(p);
+	pair_taken(p, p->untaken);
 	timer_clear(&p->timer);
 	if (p->conn)
 		portfwd_close(p->conn);
@@ -164,10 +190,8 @@ static void on_pair_taken(void *arg, size_t n)
 {
 	struct pair_of_streams *p = arg;
 
-	p->untaken -= n;
+	pair_taken(p, n);
 	spdy_mux_taken(p->forward->mux, p->data, n);
-	if (p->untaken <= CLOG_LOW)
-		pair_unclog(p);
 }
 
 static void pair_fail(struct pair_of_streams *p, const struct err *e)
@@ -295,12 +319,7 @@ static void on_forward_data(void *arg, uint32_t stream, const void *bytes, size_
 
 	if (!p || !p->conn || stream != p->data)
 		return spdy_mux_taken(f->mux, stream, n);
-	p->untaken += n;
-	if (p->untaken >= CLOG_HIGH && !p->clogged) {
-		p->clogged = true;
-		f->clogged++;
-		wire_pause(f->wire, true);
-	}
+	pair_given(p, n);
 	portfwd_write(p->conn, bytes, n);
 }
 

@@ -15,7 +15,8 @@
 #include "reactor/loop.h"
 #include "reactor/own.h"
 
-enum { CLOG_HIGH = 256 * 1024, CLOG_LOW = 64 * 1024 };
+/* For one port; for all ports together, of which there may be FORWARD_WS_PORTS_MAX. */
+enum { CLOG_HIGH = 256 * 1024, CLOG_LOW = 64 * 1024, CLOG_ALL_HIGH = 8 * 1024 * 1024, CLOG_ALL_LOW = 4 * 1024 * 1024 };
 
 struct port {
 	struct forward_ws *forward;
@@ -29,7 +30,10 @@ struct forward_ws {
 	struct stream_request *request;
 	struct channels *channels;
 	struct port *ports; /* request->ports.n of them */
-	size_t open, clogged;
+	size_t open;    /* ports */
+	size_t clogged; /* ports */
+	size_t untaken; /* bytes of all ports */
+	bool all_clogged;
 	struct timer timer; /* on_forward_ws_begin(), later on_forward_ws_freed() */
 };
 
@@ -41,13 +45,32 @@ static void on_forward_ws_freed(struct timer *t)
 	free(f);
 }
 
-static void port_unclog(struct port *p)
+static void port_given(struct port *p, size_t n)
 {
-	if (!p->clogged)
-		return;
-	p->clogged = false;
-	if (!--p->forward->clogged)
-		channels_pause(p->forward->channels, false);
+	struct forward_ws *f = p->forward;
+
+	p->untaken += n;
+	f->untaken += n;
+	if (p->untaken >= CLOG_HIGH && !p->clogged) {
+		p->clogged = true;
+		f->clogged++;
+	}
+	f->all_clogged = f->all_clogged || f->untaken >= CLOG_ALL_HIGH;
+	channels_pause(f->channels, f->clogged || f->all_clogged);
+}
+
+static void port_taken(struct port *p, size_t n)
+{
+	struct forward_ws *f = p->forward;
+
+	p->untaken -= n;
+	f->untaken -= n;
+	if (p->clogged && p->untaken <= CLOG_LOW) {
+		p->clogged = false;
+		f->clogged--;
+	}
+	f->all_clogged = f->all_clogged && f->untaken > CLOG_ALL_LOW;
+	channels_pause(f->channels, f->clogged || f->all_clogged);
 }
 
 static void forward_ws_pause_all(struct forward_ws *f, bool paused)
@@ -76,9 +99,7 @@ static void on_port_taken(void *arg, size_t n)
 {
 	struct port *p = arg;
 
-	p->untaken -= n;
-	if (p->untaken <= CLOG_LOW)
-		port_unclog(p);
+	port_taken(p, n);
 }
 
 static void on_port_over(void *arg, const struct err *e)
@@ -88,7 +109,7 @@ static void on_port_over(void *arg, const struct err *e)
 
 	if (e)
 		channels_send(f->channels, 2 * p->index + 1, e->msg, strlen(e->msg));
-	port_unclog(p);
+	port_taken(p, p->untaken);
 	if (p->conn)
 		portfwd_close(take_ptr(&p->conn));
 	if (--f->open)
@@ -104,12 +125,7 @@ static void on_forward_ws_data(void *arg, unsigned channel, const void *bytes, s
 
 	if (!p || !p->conn)
 		return;
-	p->untaken += n;
-	if (p->untaken >= CLOG_HIGH && !p->clogged) {
-		p->clogged = true;
-		f->clogged++;
-		channels_pause(f->channels, true);
-	}
+	port_given(p, n);
 	portfwd_write(p->conn, bytes, n);
 }
 

@@ -19,7 +19,8 @@ struct stream_protocol {
 void command_start(struct stream_request *request, struct conduit *conduit, const struct stream_protocol *protocol);
 /* STREAM_SPDY, STREAM_SPDY_IN_WS */
 void forward_start(struct stream_request *request, struct conduit *conduit, const struct stream_protocol *protocol);
-/* STREAM_WS, STREAM_WS_BASE64 */
+/* STREAM_WS, STREAM_WS_BASE64. At most FORWARD_WS_PORTS_MAX ports: a channel's number is one byte, and a port has two. */
+enum { FORWARD_WS_PORTS_MAX = 128 };
 void forward_ws_start(struct stream_request *request, struct conduit *conduit, const struct stream_protocol *protocol);
 
 /* The network namespace of the sandbox: a borrowed fd, or FORWARD_HOST for the host's. FORWARD_NONE: NOT_FOUND,

@@ -1,12 +1,13 @@
 /* words.c - see words.h. */
 #include "handlers/stream/words.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "reactor/json.h"
 
-enum { RESIZE_MAX = 4096 };
+enum { RESIZE_MAX = 4096, TRIES = 8 };
 
 static json_t *exit_status(int32_t exit_code)
 {
@@ -51,28 +52,44 @@ void words_status(struct buf *out, int version, const struct err *e, int32_t exi
 	arena_free(a);
 }
 
-static void one_size(const char *text, size_t len, void (*fn)(void *arg, uint16_t width, uint16_t height), void *arg)
+static bool one_size(const uint8_t *text, size_t len, void (*fn)(void *arg, uint16_t width, uint16_t height),
+		     void *arg)
 {
 	struct err e;
-	auto_json json_t *j = json_parse(text, len, "terminal size", &e);
+	auto_json json_t *j = json_parse((const char *)text, len, "terminal size", &e);
 	int64_t width = json_get_int(j, "Width"), height = json_get_int(j, "Height");
 
-	if (width > 0 && height > 0 && width <= UINT16_MAX && height <= UINT16_MAX)
-		fn(arg, (uint16_t)width, (uint16_t)height);
+	if (width <= 0 || height <= 0 || width > UINT16_MAX || height > UINT16_MAX)
+		return false;
+	fn(arg, (uint16_t)width, (uint16_t)height);
+	return true;
 }
 
+/* The number of bytes up to the last '}' and with it; 0: there is none. */
+static size_t last_end(const uint8_t *p, size_t n)
+{
+	const uint8_t *end = n ? memrchr(p, '}', n) : NULL;
+
+	return end ? (size_t)(end + 1 - p) : 0;
+}
+
+/* Text that is no size is passed over a few times only: a client may send nothing else. */
 void words_resize(struct buf *in, const void *p, size_t n, void (*fn)(void *arg, uint16_t width, uint16_t height),
 		  void *arg)
 {
-	const uint8_t *end;
+	size_t whole, end;
 
 	buf_append(in, p, n);
-	while (in->len && (end = memchr(in->at, '}', in->len))) {
-		size_t len = (size_t)(end + 1 - in->at);
+	whole = end = last_end(in->at, in->len);
+	for (int i = 0; i < TRIES && end; i++) {
+		size_t begin = last_end(in->at, end - 1);
 
-		one_size((const char *)in->at, len, fn, arg);
-		buf_consume(in, len);
+		if (one_size(in->at + begin, end - begin, fn, arg))
+			break;
+		end = begin;
 	}
+	if (whole)
+		buf_consume(in, whole);
 	if (in->len > RESIZE_MAX)
 		buf_free(in);
 }
