@@ -50,6 +50,8 @@ struct stream {
 	struct buf got;
 };
 
+static size_t held; /* bytes of output of all execs */
+
 struct exec {
 	struct sm sm;
 	char id[ID_SIZE];
@@ -58,6 +60,7 @@ struct exec {
 	struct exec_file file;
 	const char *cgroup; /* the container's; a copy, since the container may be freed earlier */
 	struct stream out, err;
+	bool cut; /* a part of the output was dropped */
 	struct timer timer;  /* the caller's timeout; then FLUSH and KILL */
 	struct exit_watch watch;
 	pid_t pid;
@@ -74,6 +77,11 @@ static void stream_close(struct stream *s)
 		close(take_fd(&s->fd));
 }
 
+static size_t exec_held(const struct exec *x)
+{
+	return x->out.got.len + x->err.got.len;
+}
+
 static void exec_free(struct exec *x)
 {
 	timer_clear(&x->timer);
@@ -81,6 +89,7 @@ static void exec_free(struct exec *x)
 	keeper_ask_forget(x->keep_id);
 	stream_close(&x->out);
 	stream_close(&x->err);
+	held -= exec_held(x);
 	buf_free(&x->out.got);
 	buf_free(&x->err.got);
 	exec_file_remove(&x->file);
@@ -111,23 +120,44 @@ static void exec_finish(struct exec *x)
 
 /* ---- output ---- */
 
-/* Beyond EXEC_OUTPUT_MAX for both streams together, bytes are read and dropped, so that the command never blocks on a
- * full pipe. */
-static bool exec_read(struct exec *x, struct stream *s)
+/* The bytes of output that may still be kept. */
+static size_t exec_room(const struct exec *x)
 {
-	size_t have = x->out.got.len + x->err.got.len, room = have < EXEC_OUTPUT_MAX ? EXEC_OUTPUT_MAX - have : 0;
+	size_t have = exec_held(x), all = held < EXEC_OUTPUTS_MAX ? EXEC_OUTPUTS_MAX - held : 0;
+	size_t own = have < EXEC_OUTPUT_MAX ? EXEC_OUTPUT_MAX - have : 0;
+	size_t least = have < EXEC_OUTPUT_MIN ? EXEC_OUTPUT_MIN - have : 0;
+
+	all = all > least ? all : least;
+	return own < all ? own : all;
+}
+
+/* What is over is read and dropped, so that the command never blocks on a full pipe. After the first byte that was dropped
+ * nothing more is kept: the output has a beginning and no holes. (ARCHITECTURE P36) */
+static void exec_drop(struct exec *x, ssize_t n)
+{
+	if (n <= 0 || x->cut)
+		return;
+	x->cut = true;
+	log_info("exec id=%.12s output=cut kept=%zu all_execs=%zu", x->id, exec_held(x), held);
+}
+
+static void exec_read(struct exec *x, struct stream *s)
+{
+	size_t room = x->cut ? 0 : exec_room(x);
 	static char sink[READ_MAX];
 	ssize_t n;
 
-	if (room)
+	if (room) {
 		n = buf_read(&s->got, s->fd, room < READ_MAX ? room : READ_MAX);
-	else
+		held += n > 0 ? (size_t)n : 0;
+	} else {
 		n = read(s->fd, sink, sizeof(sink));
+		exec_drop(x, n);
+	}
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return true;
+		return;
 	if (n <= 0)
 		stream_close(s);
-	return n > 0;
 }
 
 static void exec_output(struct exec *x, struct stream *s)

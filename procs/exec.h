@@ -9,7 +9,10 @@
 #include "reactor/err.h"
 #include "reactor/fields.h"
 
-enum { EXEC_OUTPUT_MAX = (16 << 20) - (64 << 10) }; /* stdout + stderr: one gRPC message with room for its frame */
+/* EXEC_OUTPUT_MAX: stdout and stderr of one ExecSync together, one gRPC message with room for its frame.
+ * EXEC_OUTPUTS_MAX: the outputs of all ExecSyncs that run, since each pod may have probes; beyond it, each keeps
+ * EXEC_OUTPUT_MIN of its own. The kubelet reads 10 KiB of a probe's output. */
+enum { EXEC_OUTPUT_MAX = (16 << 20) - (64 << 10), EXEC_OUTPUTS_MAX = 64 << 20, EXEC_OUTPUT_MIN = 64 << 10 };
 
 struct exec; /* gone once `done` ran or exec_cancel() returned */
 

@@ -141,6 +141,50 @@ static void output_over_the_cap_is_dropped(void)
 	ok(r.calls == 1 && r.err.code == ERR_OK && r.out_len == EXEC_OUTPUT_MAX);
 }
 
+static void writes(int fd, size_t len)
+{
+	static char chunk[64 * 1024];
+	size_t sent = 0;
+
+	fcntl(fd, F_SETFL, O_NONBLOCK);
+	while (sent < len) {
+		ssize_t n = write(fd, chunk, len - sent < sizeof(chunk) ? len - sent : sizeof(chunk));
+
+		sent += n > 0 ? (size_t)n : 0;
+		world_settle();
+	}
+}
+
+static void all_outputs_together_are_bounded(void)
+{
+	enum { EXECS = EXEC_OUTPUTS_MAX / EXEC_OUTPUT_MAX + 3 };
+	struct result r[EXECS] = { 0 };
+	char keep_ids[EXECS][sizeof(fake_exec_keep_id)];
+	size_t all = 0;
+
+	for (int i = 0; i < EXECS; i++) {
+		if (i == 0) {
+			begin(0, &r[i]);
+		} else {
+			exec_sync(c, &cmd, 0, record, &r[i]);
+			close(fake_exec_err);
+		}
+		fake_runtime_ok(0);
+		memcpy(keep_ids[i], fake_exec_keep_id, sizeof(keep_ids[i]));
+		writes(fake_exec_out, EXEC_OUTPUT_MAX);
+		close_out();
+	}
+	for (int i = 0; i < EXECS; i++) {
+		fake_exit(keep_ids[i], 0);
+		world_settle();
+		ok(r[i].calls == 1 && r[i].err.code == ERR_OK);
+		all += r[i].out_len;
+	}
+	ok(r[0].out_len == EXEC_OUTPUT_MAX && all < EXEC_OUTPUTS_MAX + EXECS * EXEC_OUTPUT_MIN + 1);
+	ok(r[EXECS - 1].out_len == EXEC_OUTPUT_MIN); /* a short output is always kept */
+	output_over_the_cap_is_dropped();            /* all of it is given back */
+}
+
 static void no_such_command(void)
 {
 	struct result r = { 0 };
@@ -283,6 +327,7 @@ int main(void)
 	output_comes_before_the_exit_is_known();
 	a_background_child_holds_the_pipe();
 	output_over_the_cap_is_dropped();
+	all_outputs_together_are_bounded();
 	no_such_command();
 	not_running();
 	timeout_kills_the_tree();
