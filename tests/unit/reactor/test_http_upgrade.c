@@ -127,6 +127,8 @@ static void refusals(void)
 	int fd = dial();
 
 	ok(strncmp(ask(fd, "GET /b HTTP/1.1\r\nHost: x\r\n\r\n"), "HTTP/1.1 403 Forbidden\r\n", 24) == 0);
+	close(fd);
+	fd = dial();
 	/* no Connection: Upgrade */
 	ok(strncmp(ask(fd, "GET /b HTTP/1.1\r\nHost: x\r\nUpgrade: ECHO/1\r\n\r\n"), "HTTP/1.1 403 ", 13) == 0);
 	close(fd);
