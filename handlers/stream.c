@@ -4,9 +4,9 @@
  *                       |
  *                       +---1 min---> removed
  *
- * A request is refused with 404 when its token is unknown, used or expired; with 400 when it asks for no upgrade, or for
- * over 128 ports as WebSocket channels; with 403 when client and server have no protocol in common. A refusal with 400 or
- * 403 uses the token up, too.
+ * A request is refused with 404 when its token is unknown, used or expired; with 400 when it asks for no upgrade, or
+ * for over 128 ports as WebSocket channels; with 403 when client and server have no protocol in common. A refusal
+ * with 400 or 403 uses the token up, too.
  * Waits on: the http server; one timer for the oldest token. */
 #include "handlers/stream.h"
 

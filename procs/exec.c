@@ -131,8 +131,8 @@ static size_t exec_room(const struct exec *x)
 	return own < all ? own : all;
 }
 
-/* What is over is read and dropped, so that the command never blocks on a full pipe. After the first byte that was dropped
- * nothing more is kept: the output has a beginning and no holes. (ARCHITECTURE P36) */
+/* What is over is read and dropped, so that the command never blocks on a full pipe. After the first byte that was
+ * dropped nothing more is kept: the output has a beginning and no holes. (ARCHITECTURE P36) */
 static void exec_drop(struct exec *x, ssize_t n)
 {
 	if (n <= 0 || x->cut)

@@ -1,9 +1,9 @@
 /* conduit.h - a connected stream socket as bytes both ways: an HTTP connection after its upgrade.
  *
- * Out: bytes are queued and written as the peer takes them. A user that asks conduit_has_room() before each piece has
- * at most CONDUIT_HIGH and one piece in the queue. Answers that the peer causes by what it sends are sent without asking:
- * from CONDUIT_STOP on the peer is not read until it has read itself. Over CONDUIT_MAX the connection ends by `gone`.
- * In: the socket is read piece by piece, and not while paused. */
+ * Out: bytes are queued and written as the peer takes them. A user that asks conduit_has_room() before each piece
+ * has at most CONDUIT_HIGH and one piece in the queue. Answers that the peer causes by what it sends are sent
+ * without asking: from CONDUIT_STOP on the peer is not read until it has read itself. Over CONDUIT_MAX the
+ * connection ends by `gone`. In: the socket is read piece by piece, and not while paused. */
 #ifndef REACTOR_CONDUIT_H
 #define REACTOR_CONDUIT_H
 

@@ -101,8 +101,8 @@ void http_reply(h2o_req_t *req, int status, const char *type, const struct buf *
 	req->res.status = status;
 	req->res.reason = reason_of(status);
 	req->res.content_length = body->len;
-	/* One request per connection. h2o answers all pipelined requests in one turn of the loop, also when the client is gone
-	 * already: 1300 requests for /metrics held the loop for 2 s. (ARCHITECTURE R17) */
+	/* One request per connection. h2o answers all pipelined requests in one turn of the loop, also when the client
+	 * is gone already: 1300 requests for /metrics held the loop for 2 s. (ARCHITECTURE R17) */
 	req->http1_is_persistent = 0;
 	http_add_header(req, H2O_TOKEN_CONTENT_TYPE, h2o_strdup(&req->pool, type, SIZE_MAX).base);
 	h2o_start_response(req, &no_more);

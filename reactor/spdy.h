@@ -32,8 +32,8 @@ enum spdy_status {
 
 enum {
 	SPDY_CONTROL_MAX = 64 * 1024, /* of one control frame's body */
-	/* Of one frame's headers once inflated. The headers of Kubernetes take under 200 bytes. A read of 64 KiB can hold 600
-	 * deflated blocks, so this bounds what one read costs. */
+	/* Of one frame's headers once inflated. The headers of Kubernetes take under 200 bytes. A read of 64 KiB can
+	 * hold 600 deflated blocks, so this bounds what one read costs. */
 	SPDY_PLAIN_MAX = 8 * 1024,
 	SPDY_HEADERS_MAX = 100,
 };

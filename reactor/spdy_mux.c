@@ -18,7 +18,8 @@ struct stream {
 	uint32_t id;
 	bool peer_closed, we_closed, fin_waits;
 	struct buf waiting; /* bytes for which the windows have no room */
-	/* Bytes that may be sent, less the initial window; the sum is below 0 after the peer made its window smaller. */
+	/* Bytes that may be sent, less the initial window; the sum of both is below 0 after the peer made its window
+	 * smaller. */
 	int64_t window;
 	size_t taken;       /* received bytes that the user has taken, not yet in a WINDOW_UPDATE */
 };

@@ -19,7 +19,8 @@ struct stream_protocol {
 void command_start(struct stream_request *request, struct conduit *conduit, const struct stream_protocol *protocol);
 /* STREAM_SPDY, STREAM_SPDY_IN_WS */
 void forward_start(struct stream_request *request, struct conduit *conduit, const struct stream_protocol *protocol);
-/* STREAM_WS, STREAM_WS_BASE64. At most FORWARD_WS_PORTS_MAX ports: a channel's number is one byte, and a port has two. */
+/* STREAM_WS, STREAM_WS_BASE64. At most FORWARD_WS_PORTS_MAX ports: the number of a channel is one byte, and a port has
+ * two channels. */
 enum { FORWARD_WS_PORTS_MAX = 128 };
 void forward_ws_start(struct stream_request *request, struct conduit *conduit, const struct stream_protocol *protocol);
 

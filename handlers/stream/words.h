@@ -16,8 +16,8 @@ enum { STATUS_JSON_SINCE = 4 };
 void words_status(struct buf *out, int version, const struct err *e, int32_t exit_code);
 
 /* Appends the bytes to `in` and takes every complete {"Width":n,"Height":n} object out of it; an incomplete object
- * stays there for the next call. fn is called for the last size only, since each size replaces the one before; it is not
- * called for a size with a zero. Other text is dropped. */
+ * stays there for the next call. fn is called for the last size only, since each size replaces the one before; it is
+ * not called for a size with a zero. Other text is dropped. */
 void words_resize(struct buf *in, const void *data, size_t len, void (*fn)(void *arg, uint16_t width, uint16_t height),
 		  void *arg);
 

@@ -1,7 +1,7 @@
 /* fuzz_stream_channels.c - a WebSocket client of exec, attach: channels, base64, closes, sizes of a terminal.
  *
- * Input: a byte of options, then frames of { opcode and FIN, length, payload }, cut off at the end. Bit 7 of the options:
- * the rest is sent as it is instead. */
+ * Input: a byte of options, then frames of { opcode and FIN, length, payload }, cut off at the end. Bit 7 of the
+ * options: the rest is sent as it is instead. */
 #include <fcntl.h>
 #include <signal.h>
 #include <stdint.h>
@@ -116,7 +116,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	u = (typeof(u)){ .options = data[0] };
 	want = (struct stdio_want){ u.options & IN, true, u.options & ERR, u.options & TTY };
 	must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) == 0);
-	u.remote = remote_ws(conduit_new(ends[0], "", 0), u.options & V5 ? 5 : 4, u.options & BASE64, &want, &events, NULL);
+	u.remote = remote_ws(conduit_new(ends[0], "", 0), u.options & V5 ? 5 : 4, u.options & BASE64, &want, &events,
+			     NULL);
 	loop_turn();
 	if (u.options & RAW)
 		buf_append(&in, data + 1, size - 1);

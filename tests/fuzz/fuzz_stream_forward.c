@@ -13,6 +13,7 @@
 #include "handlers/stream/request.h"
 #include "procs/portfwd.h"
 #include "procs/sandbox.h"
+#include "reactor/be32.h"
 #include "reactor/buf.h"
 #include "reactor/log.h"
 #include "reactor/loop.h"
@@ -140,7 +141,7 @@ static void opens(struct buf *out, struct spdy_writer *writer, uint8_t what, uin
 static void client_step(struct buf *out, struct spdy_writer *writer, uint8_t what, uint8_t which, const uint8_t *p,
 			size_t n)
 {
-	uint32_t stream = which | 1, value = n >= 4 ? (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | p[2] << 8 | p[3] : 1;
+	uint32_t stream = which | 1, value = n >= 4 ? be32_get(p) : 1;
 
 	switch (what % 8) {
 	case 0:

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "handlers/stream/remote.h"
+#include "reactor/be32.h"
 #include "reactor/buf.h"
 #include "reactor/log.h"
 #include "reactor/loop.h"
@@ -86,12 +87,13 @@ static void step(struct buf *out, struct spdy_writer *writer, uint8_t what, uint
 	static const char *const types[] = { "stdin", "stdout", "stderr", "error", "resize", "other", "", NULL };
 	static uint32_t next;
 	struct pair type = { "streamtype", types[which % 8] };
-	uint32_t stream = which | 1, value = n >= 4 ? (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | p[2] << 8 | p[3] : 1;
+	uint32_t stream = which | 1, value = n >= 4 ? be32_get(p) : 1;
 
 	switch (what % 8) {
 	case 0:
 		next = what & 128 ? 1 : next + 2;
-		return spdy_put_headers(writer, out, SPDY_SYN_STREAM, next, what & 64, &(struct pairs){ &type, type.value != NULL });
+		return spdy_put_headers(writer, out, SPDY_SYN_STREAM, next, what & 64,
+					&(struct pairs){ &type, type.value != NULL });
 	case 1:
 		return spdy_put_data(out, stream, what & 64, p, n);
 	case 2:

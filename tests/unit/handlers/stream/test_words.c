@@ -63,7 +63,8 @@ static void terminals(void)
 	is_sizes("{\"Width\":0,\"Height\":24}{\"Width\":70000,\"Height\":1}{\"Width\":-1,\"Height\":1}", 1000, "");
 	is_sizes("nonsense}{\"Width\":\"8\",\"Height\":1}{}{\"Width\":8,\"Height\":1}", 1000, "8x1 ");
 	is_sizes("{\"Width\":8,\"Height\":1}}}}", 1000, "8x1 ");
-	is_sizes("{\"Width\":8,\"Height\":1}}}}}}}}}}}}}", 1000, ""); /* it gives up: a client could send nothing else */
+	/* it gives up: a client could send nothing else */
+	is_sizes("{\"Width\":8,\"Height\":1}}}}}}}}}}}}}", 1000, "");
 	memset(endless, '{', sizeof(endless));
 	words_resize(&in, endless, sizeof(endless), on_size, NULL);
 	ok(in.len == 0);
