@@ -12,7 +12,8 @@
  * LEASE). A CNI plugin that was killed half way can leave a state in which its own DEL fails every time (bridge: an
  * address, but no iptables chain). So where no ADD ever came to its end, LEASE runs DEL again without the namespace,
  * for what is kept outside of it. If that fails too and the sandbox is listed, the error is only logged: otherwise a
- * sandbox that is broken in this way could never be removed. */
+ * sandbox that is broken in this way could never be removed. UNAVAILABLE is no such answer: no plugin ran, since the
+ * keeper is away, and the caller has to come again. */
 #include "procs/sandbox_down.h"
 
 #include <string.h>
@@ -109,6 +110,8 @@ static void on_down_deleted(void *arg, const struct err *e, bool left)
 	if (e)
 		log_warn("sandbox_network sandbox=%.12s state=%s error=%s", s->id, d->sm.states[d->sm.now].name,
 			 log_quote(e->msg));
+	if (e && e->code == ERR_UNAVAILABLE)
+		return down_fail(d, e);
 	if (e && never_up && d->sm.now == NETWORK) {
 		sm_move(&d->sm, LEASE);
 		return network_del(s, NETWORK_OUTSIDE, on_down_deleted, d);

@@ -133,6 +133,30 @@ static void a_network_that_never_was_cannot_hold_it(void)
 }
 
 /* The record is of a later version. Deleting its network by the way of another kind would leave half of it for ever. */
+/* The keeper died amid an ADD. A DEL that could not be run has given nothing back. */
+static void without_a_keeper_nothing_is_forgotten(void)
+{
+	struct result r = { 0 };
+	struct sandbox *s = ready(ALL);
+
+	sandbox_set_str(s, &s->cni_result, "");
+	sandbox_down_start(s, record, &r);
+	turns();
+	net_world_answers("del", ERR_UNAVAILABLE, false);
+	ok(r.calls == 1 && r.e.code == ERR_UNAVAILABLE && s->made == ALL);
+	is_str(net_trace, "del");
+	sandbox_down_start(s, record, &r);
+	turns();
+	net_world_answers("del", ERR_INTERNAL, false);
+	net_world_answers("del", ERR_UNAVAILABLE, false);
+	ok(r.calls == 2 && r.e.code == ERR_UNAVAILABLE && s->made == ALL);
+	sandbox_down_start(s, record, &r);
+	turns();
+	net_world_answers("del", ERR_OK, false);
+	ok(r.calls == 3 && r.e.code == ERR_OK && s->made == 0);
+	sandbox_free(s);
+}
+
 static void a_network_of_an_unknown_kind_is_left_alone(void)
 {
 	struct result r = { 0 };
@@ -297,6 +321,7 @@ int main(void)
 	the_pause_goes_first();
 	a_del_that_fails_keeps_the_rest_for_the_next_try();
 	a_network_that_never_was_cannot_hold_it();
+	without_a_keeper_nothing_is_forgotten();
 	a_network_of_an_unknown_kind_is_left_alone();
 	containers_are_told_where_the_namespaces_are();
 	what_vanished_while_we_were_away_is_not_ready();
