@@ -29,6 +29,7 @@
 #include "handlers/services.h"
 #include "handlers/stream.h"
 #include "images/config.h"
+#include "images/discard.h"
 #include "images/gc.h"
 #include "images/pull.h"
 #include "images/snapshot.h"
@@ -42,6 +43,7 @@
 #include "procs/log_pump.h"
 #include "procs/lookup.h"
 #include "procs/runtime.h"
+#include "procs/sandbox_files.h"
 #include "procs/sandbox_task.h"
 #include "procs/sandbox_up.h"
 #include "procs/seccomp_bpf.h"
@@ -192,6 +194,7 @@ static int open_procs(struct err *e)
 	lookup_open(program("crisp-lookup"), (const char *const[]){ config.root, config.state, NULL });
 	sandboxes_open(&sandboxes);
 	containers_open(config.root, config.state);
+	sandbox_files_open(discard);
 	sandbox_up_open(&up);
 	start_open(label_trees);
 	sandbox_task_watch();

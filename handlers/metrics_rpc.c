@@ -20,6 +20,7 @@
 #include "images/store.h"
 #include "procs/cgroup.h"
 #include "procs/container.h"
+#include "procs/sandbox_files.h"
 #include "procs/stats.h"
 #include "reactor/log.h"
 
@@ -199,7 +200,7 @@ static void put_layer(struct sink *k, const struct container *c)
 	if (!at_ns || statvfs(root, &fs) < 0 || stat(root, &st) < 0)
 		return;
 	name = device_name(&(struct io_device){ .major = major(st.st_dev), .minor = minor(st.st_dev) }, k->arena);
-	PUT(k, fs_usage_bytes, bytes, name);
+	PUT(k, fs_usage_bytes, bytes + sandbox_files_share(c), name);
 	PUT(k, fs_limit_bytes, fs.f_blocks * fs.f_frsize, name);
 	PUT(k, fs_inodes_total, fs.f_files, name);
 	PUT(k, fs_inodes_free, fs.f_ffree, name);

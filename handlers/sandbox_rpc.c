@@ -7,6 +7,7 @@
 #include "handlers/sandbox_flow.h"
 #include "handlers/services.h"
 #include "handlers/status.h"
+#include "procs/sandbox_files.h"
 #include "reactor/json.h"
 
 struct sandbox *rpc_sandbox(struct rpc *r, const char *id)
@@ -77,9 +78,9 @@ static struct pairs sandbox_info(const struct sandbox *s, struct arena *a)
 	auto_json json_t *cni =
 		*s->cni_result ? json_parse(s->cni_result, strlen(s->cni_result), "cni", &ignored) : NULL;
 	auto_json json_t *j =
-		json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:O?, s:o}", "pid", (int)s->pause_pid, "netns", s->netns_path,
-			  "cgroup", s->cgroup, "dir", s->dir, "selinuxLabel", s->process_label, "mountLabel",
-			  s->mount_label, "cniResult", cni, "config",
+		json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:O?, s:o}", "pid", (int)s->pause_pid, "netns",
+			  s->netns_path, "cgroup", s->cgroup, "dir", s->dir, "files", sandbox_files_dir(s),
+			  "selinuxLabel", s->process_label, "mountLabel", s->mount_label, "cniResult", cni, "config",
 			  fields_to_json(sandbox_config_fields, &s->config));
 
 	*one = (struct pair){ "info", json_text(a, j) };

@@ -13,6 +13,7 @@
 #include "images/store.h"
 #include "procs/cgroup.h"
 #include "procs/container.h"
+#include "procs/sandbox_files.h"
 #include "procs/stats.h"
 #include "reactor/log.h"
 
@@ -135,7 +136,7 @@ static Runtime__V1__FilesystemUsage *writable_layer(const struct container *c, s
 	out->timestamp = at_ns;
 	out->fs_id = NEW_MESSAGE(a, Runtime__V1__FilesystemIdentifier, runtime__v1__filesystem_identifier__init);
 	out->fs_id->mountpoint = (char *)images_config()->root;
-	out->used_bytes = number(bytes, a);
+	out->used_bytes = number(bytes + sandbox_files_share(c), a);
 	out->inodes_used = number(inodes, a);
 	return out;
 }

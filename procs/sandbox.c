@@ -45,6 +45,7 @@ static const struct field sandbox_fields[] = {
 	F_STR(struct sandbox, process_label),
 	F_STR(struct sandbox, mount_label),
 	F_STR(struct sandbox, dir),
+	F_STR(struct sandbox, files),
 	F_I32(struct sandbox, pause_pid),
 	F_I64(struct sandbox, pause_start_ticks),
 	F_BOOL(struct sandbox, hidden),
@@ -98,7 +99,7 @@ static struct entry *entry_new(const char *id)
 	snprintf(s->id, sizeof(s->id), "%s", id);
 	s->arena = arena_new();
 	s->state = SANDBOX_NOTREADY;
-	s->netns_path = s->cni_result = s->cni_conf = s->cgroup = s->boot_id = s->dir = "";
+	s->netns_path = s->cni_result = s->cni_conf = s->cgroup = s->boot_id = s->dir = s->files = "";
 	s->process_label = s->mount_label = s->network_kind = "";
 	lane_init(&s->lane);
 	list_init(&s->containers);
@@ -129,6 +130,7 @@ struct sandbox *sandbox_new(const struct sandbox_config *config)
 	s->created_at_ns = loop_real_ns();
 	s->boot_id = arena_strdup(s->arena, sandbox_boot_id());
 	s->dir = arena_printf(s->arena, "%s/sandboxes/%s", cfg.state, s->id);
+	s->files = arena_printf(s->arena, "%s/sandbox-files/%s", cfg.root, s->id);
 	s->hidden = true;
 	sandbox_insert(n);
 	return s;

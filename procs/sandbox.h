@@ -47,7 +47,8 @@ struct sandbox {
 	const char *cgroup;       /* the pod's group, parent of the containers' groups: cgroup.h, names */
 	const char *boot_id;      /* of the boot in which it was made */
 	const char *process_label, *mount_label; /* SELinux labels of containers and of files, by labels.c; "": none */
-	const char *dir;          /* <state>/sandboxes/<id>: hostname, hosts, resolv.conf, shm */
+	const char *dir;          /* <state>/sandboxes/<id>: shm, pause.pid */
+	const char *files;        /* <root>/sandbox-files/<id>: hostname, hosts, resolv.conf; "": in dir (old record) */
 	int32_t pause_pid;        /* 0: none */
 	int64_t pause_start_ticks; /* start time; with pid and boot id it identifies the process (pidstat.h) */
 	bool hidden;              /* RunPodSandbox has not succeeded yet */

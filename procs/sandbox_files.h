@@ -1,13 +1,19 @@
 /* sandbox_files.h - the files of a sandbox: hostname, hosts, resolv.conf and /dev/shm. They are bind-mounted into its
  * containers.
  *
- * They are in sandbox->dir, in the host's mount namespace. As in containerd, hosts is a copy of the node's file (the
- * kubelet mounts its own file over it for pods with a network of their own), and resolv.conf is written from
- * dns_config; without a dns_config it is a copy of the node's file. In a pod with a user namespace all of them are
- * owned by the root of that namespace. */
+ * shm is a tmpfs in sandbox->dir. The files are in sandbox->files, on the disk: containers without a read-only root
+ * file system write them, as with containerd, and `state` is memory. What they grow to is counted as part of a
+ * container's writable layer, so a pod's limit of ephemeral storage bounds it. (ARCHITECTURE S8)
+ *
+ * As in containerd, hosts is a copy of the node's file (the kubelet mounts its own file over it for pods with a network
+ * of their own), and resolv.conf is written from dns_config; without a dns_config it is a copy of the node's file. In a
+ * pod with a user namespace all of them are owned by the root of that namespace. */
 #ifndef PROCS_SANDBOX_FILES_H
 #define PROCS_SANDBOX_FILES_H
 
+#include <stdint.h>
+
+#include "procs/container.h"
 #include "procs/sandbox.h"
 #include "reactor/err.h"
 
@@ -16,6 +22,17 @@ struct sandbox_files {
 	const char *hosts;       /* path of the node's file, "/etc/hosts" */
 	const char *resolv_conf; /* path of the node's file, "/etc/resolv.conf" */
 };
+
+/* Where hostname, hosts and resolv.conf are. */
+const char *sandbox_files_dir(const struct sandbox *sandbox);
+
+/* What removes a directory of large files without waiting: a function that renames it away. Until then they are
+ * unlinked. */
+void sandbox_files_open(void (*discard)(const char *path));
+
+/* The bytes on disk of hostname, hosts and resolv.conf, for that running container which is the oldest of its sandbox;
+ * 0 for the others. So a sum over the containers of a pod has them once. */
+uint64_t sandbox_files_share(const struct container *container);
 
 /* Makes all of them. shm is a tmpfs of 64 MiB; it is left out when the sandbox shares the node's IPC namespace. A file
  * that the node does not have becomes an empty one. INTERNAL: sandbox_files_remove() removes what was made so far. */

@@ -74,16 +74,25 @@ static void sweep_namespaces(struct orphans *o)
 	}
 }
 
-static void sweep_files(struct orphans *o)
+static void note_directories(struct orphans *o, const char *dir)
 {
-	const char *dir = arena_printf(o->arena, "%s/sandboxes", sandboxes_config()->state);
 	auto_dir DIR *d = opendir(dir);
 	struct dirent *entry;
 
 	while (d && (entry = readdir(d)))
 		orphan_note(o, entry->d_name, strlen(entry->d_name));
+}
+
+static void sweep_files(struct orphans *o)
+{
+	const char *dir = arena_printf(o->arena, "%s/sandboxes", sandboxes_config()->state);
+	const char *files = arena_printf(o->arena, "%s/sandbox-files", sandboxes_config()->root);
+
+	note_directories(o, dir);
+	note_directories(o, files);
 	for (size_t i = 0; i < o->n; i++) {
-		struct sandbox gone = { .dir = arena_printf(o->arena, "%s/%s", dir, o->at[i]) };
+		struct sandbox gone = { .dir = arena_printf(o->arena, "%s/%s", dir, o->at[i]),
+			.files = arena_printf(o->arena, "%s/%s", files, o->at[i]) };
 
 		log_warn("orphan sandbox_files=%.12s", o->at[i]);
 		sandbox_files_remove(&gone);

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "procs/mount_host.h"
+#include "procs/sandbox_files.h"
 #include "procs/spec/part.h"
 #include "procs/volume.h"
 
@@ -104,13 +105,13 @@ static void add_sandbox_files(struct entries *all)
 {
 	static const char *const names[] = { "hostname", "hosts", "resolv.conf" };
 	struct spec *s = all->s;
-	const char *dir = s->c->sandbox->dir;
+	const struct sandbox *sandbox = s->c->sandbox;
 	bool host_ipc = s->in->namespaces.ipc[0] == '\0';
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
-		add_bind(all, arena_printf(s->a, "/etc/%s", names[i]), arena_printf(s->a, "%s/%s", dir, names[i]),
-			 s->sec->readonly_rootfs);
-	add_bind(all, "/dev/shm", host_ipc ? "/dev/shm" : arena_printf(s->a, "%s/shm", dir), false);
+		add_bind(all, arena_printf(s->a, "/etc/%s", names[i]),
+			 arena_printf(s->a, "%s/%s", sandbox_files_dir(sandbox), names[i]), s->sec->readonly_rootfs);
+	add_bind(all, "/dev/shm", host_ipc ? "/dev/shm" : arena_printf(s->a, "%s/shm", sandbox->dir), false);
 }
 
 /* ---- CRI's ---- */

@@ -80,6 +80,7 @@ void spec_pod_open(struct spec_pod *p, const char *config)
 	snprintf(p->sandbox.id, ID_SIZE, "sandbox1");
 	snprintf(p->container.id, ID_SIZE, "container1");
 	p->sandbox.dir = spec_pod_path(p, "sandbox");
+	p->sandbox.files = spec_pod_path(p, "files");
 	p->sandbox.cgroup = "/crisp/sandbox1";
 	list_init(&p->sandbox.containers);
 	p->container.sandbox = &p->sandbox;

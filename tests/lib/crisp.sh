@@ -78,7 +78,7 @@ crisp_clean() {
 	fi
 	is 'no address is left leased' "$(find "$T/ipam" -name '[0-9]*.[0-9]*' 2>/dev/null)" ''
 	is 'no bundle or sandbox directory is left' "$(ls "$T/state/containers" "$T/state/sandboxes" 2>/dev/null | grep -v :$ | tr -d '\n')" ''
-	is 'no snapshot and no record is left' "$(ls "$T/root/snapshots" "$T/root/containers" "$T/root/sandboxes" 2>/dev/null | grep -E '[0-9a-f]{8}')" ''
+	is 'no snapshot and no record is left' "$(ls "$T/root/snapshots" "$T/root/containers" "$T/root/sandboxes" "$T/root/sandbox-files" 2>/dev/null | grep -E '[0-9a-f]{8}')" ''
 	if [ "$tap_bad" != 0 ]; then
 		grep -E ' (warn|error) |Sanitizer' "$T/crisp.log" | tail -${SHOW:-15} | sed 's/^/# log: /'
 	fi

@@ -73,10 +73,13 @@ done
 kill $sleeper "$other"; wait $sleeper "$other" 2>/dev/null
 rm -rf "$T/other"
 
-# A daemon that dies of a fault leaves no core file, though its limit is raised from outside.
+# A fault, with the limit raised from outside. crispd runs in "/": there is where a core_pattern that is a name puts the file.
+touch "$T/now"
 old=$(crispd_pid)
 prlimit --pid "$old" --core=unlimited
 kill -SEGV "$old"; until_ok 10 back_after "$old"
-unlike 'a daemon that dies of a fault dumps no core' "$(grep 'crispd end' "$T/crisp.log")" 'core'
+cores=$(find / -maxdepth 1 -name 'core*' -newer "$T/now")
+is 'a daemon that dies of a fault dumps no core' "$cores" ''
+[ -z "$cores" ] || rm -f $cores
 ok 'the next one is as closed' test "$(core "$(crispd_pid)" | cut -d' ' -f1)" = 0
 crisp_clean

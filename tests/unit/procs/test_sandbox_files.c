@@ -22,7 +22,7 @@ static bool mounts; /* the test may mount */
 
 static const char *at(const char *name)
 {
-	return arena_printf(arena, "%s/%s", s.dir, name);
+	return arena_printf(arena, "%s/%s", strcmp(name, "shm") == 0 ? s.dir : sandbox_files_dir(&s), name);
 }
 
 static const char *text_of(const char *path)
@@ -52,6 +52,7 @@ static void fresh(void)
 	s.config.security.ns.ipc = mounts ? NS_POD : NS_NODE;
 	s.process_label = s.mount_label = "";
 	s.dir = arena_printf(arena, "%s/sandboxes/one", top);
+	s.files = arena_printf(arena, "%s/sandbox-files/one", top);
 	files = (struct sandbox_files){ .hostname = "web-0", .hosts = arena_printf(arena, "%s/hosts", top),
 		.resolv_conf = arena_printf(arena, "%s/resolv.conf", top) };
 }
@@ -148,6 +149,67 @@ static void what_is_no_file_is_an_error_that_names_it(void)
 	sandbox_files_remove(&s);
 }
 
+/* A record of an earlier version names no directory for them: they are where shm is. */
+static void an_older_sandbox_has_them_beside_shm(void)
+{
+	struct err e;
+
+	fresh();
+	s.files = "";
+	ok(sandbox_files_make(&s, &files, &e) == 0);
+	ok(access(arena_printf(arena, "%s/hostname", s.dir), F_OK) == 0);
+	ok(access(arena_printf(arena, "%s/sandbox-files/one", top), F_OK) < 0);
+	sandbox_files_remove(&s);
+	ok(access(s.dir, F_OK) < 0);
+}
+
+static const char *discarded = "";
+
+static void discard_it(const char *path)
+{
+	discarded = path;
+}
+
+static void large_files_are_discarded(void)
+{
+	auto_free char *bytes = own_must(calloc(1, 2 << 20));
+	int fd;
+	struct err e;
+
+	fresh();
+	ok(sandbox_files_make(&s, &files, &e) == 0);
+	fd = open(at("hosts"), O_WRONLY);
+	ok(fd >= 0 && write(fd, bytes, 2 << 20) == 2 << 20 && close(fd) == 0);
+	sandbox_files_open(discard_it);
+	sandbox_files_remove(&s);
+	is_str(discarded, s.files);
+	ok(access(s.dir, F_OK) < 0 && access(s.files, F_OK) == 0);
+	sandbox_files_open(NULL);
+	sandbox_files_remove(&s);
+	ok(access(s.files, F_OK) < 0);
+}
+
+/* Of three containers the oldest one that runs has the bytes. */
+static void their_bytes_are_counted_once(void)
+{
+	struct container of[3] = { { .state = CONTAINER_RUNNING, .created_at_ns = 9 },
+		{ .state = CONTAINER_RUNNING, .created_at_ns = 8 }, { .created_at_ns = 7 } };
+	struct err e;
+
+	fresh();
+	ok(sandbox_files_make(&s, &files, &e) == 0);
+	list_init(&s.containers);
+	for (size_t i = 0; i < 3; i++) {
+		of[i].sandbox = &s;
+		list_append(&s.containers, &of[i].of_sandbox);
+	}
+	ok(sandbox_files_share(&of[0]) == 0 && of[2].state != CONTAINER_RUNNING && sandbox_files_share(&of[2]) == 0);
+	ok(sandbox_files_share(&of[1]) >= 512 && sandbox_files_share(&of[1]) <= 3 * 65536);
+	of[1].state = CONTAINER_EXITED;
+	ok(sandbox_files_share(&of[1]) == 0 && sandbox_files_share(&of[0]) >= 512);
+	sandbox_files_remove(&s);
+}
+
 static const char *label_of(const char *name)
 {
 	static char label[100];
@@ -185,12 +247,16 @@ int main(void)
 	mounts = geteuid() == 0 && unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
 	ok(mkdtemp(top) != NULL);
 	the_nodes_files_are_copied();
+	an_older_sandbox_has_them_beside_shm();
+	large_files_are_discarded();
+	their_bytes_are_counted_once();
 	a_node_without_them_gives_empty_ones();
 	dns_config_wins_when_it_says_something();
 	shm_is_a_tmpfs_of_64_mib();
 	what_is_no_file_is_an_error_that_names_it();
 	they_bear_the_pods_label();
-	ok(rmdir(arena_printf(arena, "%s/sandboxes", top)) == 0 && rmdir(top) == 0);
+	ok(rmdir(arena_printf(arena, "%s/sandboxes", top)) == 0);
+	ok(rmdir(arena_printf(arena, "%s/sandbox-files", top)) == 0 && rmdir(top) == 0);
 	arena_free(arena);
 	return tap_end();
 }

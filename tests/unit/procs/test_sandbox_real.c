@@ -401,10 +401,10 @@ static void story_lost_record(void)
 		ok(unlink(arena_printf(arena, "%s/%s.json.corrupt", in_dir("root/sandboxes"), id)) == 0);
 		kill_self();
 	}
-	ok(!sandbox_lost(id));
+	ok(!sandbox_lost(id) && entries(in_dir("root/sandbox-files")) == 1);
 	sandboxes_sweep();
 	ok(comes_true(is_empty, in_dir("netns")));
-	ok(entries(in_dir("state/sandboxes")) == 0 && leases() == 0);
+	ok(entries(in_dir("state/sandboxes")) == 0 && entries(in_dir("root/sandbox-files")) == 0 && leases() == 0);
 	cgroup_remove(arena_printf(arena, "/crisp-test-%d/%s", (int)shared->pids[3], id));
 	unlink(in_dir("root/id"));
 	end();
@@ -486,6 +486,7 @@ static void world_with_directories_remove(void)
 	unlink(in_dir("ipam/test/lock"));
 	rmdir(in_dir("ipam/test"));
 	rmdir(in_dir("root/sandboxes"));
+	rmdir(in_dir("root/sandbox-files"));
 	rmdir(in_dir("state/sandboxes"));
 	for (const char *const *d = ARGV("bin", "net.d", "root", "state", "netns", "ipam"); *d; d++)
 		ok(rmdir(in_dir(*d)) == 0);

@@ -44,7 +44,7 @@ static void an_ordinary_container(void)
 			  "/etc/resolv.conf /dev/shm");
 	ok(strstr(spec_pod_mount(&p, "/sys"), "'ro'") && strstr(spec_pod_mount(&p, "/sys/fs/cgroup"), "'ro'"));
 	ok(strstr(spec_pod_mount(&p, "/etc/hosts"), "'rw'") &&
-	   strstr(spec_pod_mount(&p, "/etc/hosts"), "/sandbox/hosts"));
+	   strstr(spec_pod_mount(&p, "/etc/hosts"), "/files/hosts"));
 	ok(strstr(spec_pod_mount(&p, "/dev/shm"), "/sandbox/shm") != NULL);
 	is_str(spec_pod_get(&p, "linux.rootfsPropagation"), "");
 	spec_pod_close(&p);
