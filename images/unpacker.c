@@ -110,9 +110,8 @@ static bool parse_error(const char *p, struct err *e)
 {
 	static const enum err_code codes[] = { ERR_DATA_LOSS, ERR_INVALID_ARGUMENT, ERR_RESOURCE_EXHAUSTED,
 					       ERR_INTERNAL };
-	size_t n = strlen(p);
 
-	if (!take_word(&p, "error ") || n == 0 || p[strlen(p) - 1] != '\n')
+	if (!take_word(&p, "error ") || !*p || p[strlen(p) - 1] != '\n')
 		return false;
 	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
 		if (take_word(&p, err_name(codes[i])) && take_word(&p, " ")) {

@@ -94,6 +94,23 @@ static int check_hook(const struct hook *h, struct err *e)
 	return h->timeout < 0 ? cdi_bad(e, "hook: negative timeout of", h->path) : check_env(&h->env, e);
 }
 
+/* fields_from_json() takes {"base64": ..} for a string, as records have it (reactor/fields.h). In a CDI file it is an
+ * error: the edits are read from the JSON itself, where a string must be a string. */
+static bool cdi_has_base64(const json_t *j)
+{
+	const char *key;
+	size_t i;
+	json_t *v;
+
+	json_object_foreach((json_t *)j, key, v)
+		if (strcmp(key, "base64") == 0 || cdi_has_base64(v))
+			return true;
+	json_array_foreach(j, i, v)
+		if (cdi_has_base64(v))
+			return true;
+	return false;
+}
+
 static int check_edits(const json_t *j, struct arena *a, struct err *e)
 {
 	struct edits x;
@@ -103,6 +120,8 @@ static int check_edits(const json_t *j, struct arena *a, struct err *e)
 		return 0;
 	if (!json_is_object(j) || (rdt && !json_is_object(rdt)) || (net && !json_is_array(net)))
 		return err_set(e, ERR_INTERNAL, "containerEdits, or its intelRdt or netDevices, is of the wrong type");
+	if (cdi_has_base64(j))
+		return err_set(e, ERR_INTERNAL, "containerEdits has an object where a string belongs");
 	if (fields_from_json(edits_fields, &x, j, a, e) < 0 || check_env(&x.env, e) < 0)
 		return -1;
 	for (size_t i = 0; i < x.deviceNodes.n; i++)

@@ -38,10 +38,10 @@ const char *criu_words(const char *log, struct arena *a)
 	char *words = arena_zalloc(a, WORDS_MAX);
 
 	for (char *at = n > 0 ? text : NULL; at && (at = strstr(at, mark)); at += strcspn(at, "\n")) {
-		const char *what = strstr(at, "): ");
 		size_t len = strcspn(at, "\n");
+		const char *what = memmem(at, len, "): ", 3);
 
-		if (what && what < at + len)
+		if (what)
 			append_words(words, what + 3, len - (size_t)(what + 3 - at));
 	}
 	for (char *at = words; *at; at++)
@@ -200,8 +200,8 @@ int criu_keep_cgroup(const struct container *c, struct err *e)
 
 int criu_write_inherit(const struct container *c, const json_t *streams, struct err *e)
 {
-	char text[1024] = "";
-	size_t n;
+	struct buf text = { 0 };
+	int r;
 
 	for (int fd = 1; fd <= 2; fd++) {
 		const json_t *v = json_object_get(streams, fd == 1 ? "1" : "2");
@@ -213,17 +213,19 @@ int criu_write_inherit(const struct container *c, const json_t *streams, struct 
 		if (!v)
 			continue;
 		/* Written again from the parsed numbers: text from outside must not become a line of CRIU's options. */
-		if (!s || sscanf(s, "file[%lx:%llx]%n", &mount, &inode, &end) != 2 || end == 0 || s[end])
+		if (!s || sscanf(s, "file[%lx:%llx]%n", &mount, &inode, &end) != 2 || end == 0 || s[end]) {
+			buf_free(&text);
 			return err_set(e, ERR_INVALID_ARGUMENT,
 				       "the checkpoint's streams are not a list of external files");
-		snprintf(text + strlen(text), sizeof(text) - strlen(text), "inherit-fd fd[%d]:file[%lx:%llx]\n", fd,
-			 mount, inode);
+		}
+		buf_printf(&text, "inherit-fd fd[%d]:file[%lx:%llx]\n", fd, mount, inode);
 	}
 	/* The processes get this container's label, not the label with which they were dumped. */
-	n = strlen(text);
 	if (*c->process_label)
-		n += (size_t)snprintf(text + n, sizeof(text) - n, "lsm-profile selinux:%s\n", c->process_label);
+		buf_printf(&text, "lsm-profile selinux:%s\n", c->process_label);
 	if (*c->mount_label)
-		snprintf(text + n, sizeof(text) - n, "lsm-mount-context %s\n", c->mount_label);
-	return write_config(c, text, e);
+		buf_printf(&text, "lsm-mount-context %s\n", c->mount_label);
+	r = write_config(c, text.len ? buf_str(&text) : "", e);
+	buf_free(&text);
+	return r;
 }

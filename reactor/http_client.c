@@ -37,6 +37,8 @@ enum {
 	/* The size of one read of a body, and the most that a paused transfer holds. libcurl reads up to 100 times in
 	 * one callback: 6 MiB, 4 ms. (ARCHITECTURE X5) */
 	RECEIVE_BYTES = 64 << 10,
+	/* Of a URL, which a server may choose. libcurl sets no string that is longer than 8,000,000 bytes. */
+	URL_MAX = 128 << 10,
 };
 #define NS_PER_MS INT64_C(1000000)
 
@@ -408,7 +410,8 @@ static struct http *http_new(const char *text)
 	struct http *h;
 	size_t size;
 
-	if (curl_url_set(url, CURLUPART_URL, text, CURLU_NON_SUPPORT_SCHEME) == CURLUE_OK) {
+	if (strlen(text) <= URL_MAX &&
+	    curl_url_set(url, CURLUPART_URL, text, CURLU_NON_SUPPORT_SCHEME) == CURLUE_OK) {
 		curl_url_get(url, CURLUPART_HOST, &host, 0);
 		curl_url_get(url, CURLUPART_PORT, &port, 0);
 		curl_url_get(url, CURLUPART_SCHEME, &scheme, 0);
@@ -417,7 +420,9 @@ static struct http *http_new(const char *text)
 	h = own_must(calloc(1, sizeof(*h) + size));
 	snprintf(h->host, size, "%s%s%s", host ? host : "URL", port ? ":" : "", port ? port : "");
 	h->easy = own_must(curl_easy_init());
-	if (!scheme)
+	if (strlen(text) > URL_MAX)
+		h->refused = "longer than 128 KiB";
+	else if (!scheme)
 		h->refused = "cannot be parsed";
 	else if (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0)
 		h->refused = "neither http nor https";
@@ -439,7 +444,8 @@ struct http *http_start(const struct http_request *r, const struct http_events *
 	h->sm = (struct sm){ http_states, "http", h->host, QUEUED };
 	h->ev = *ev;
 	h->stall_ns = (r->stall_timeout_ms ? r->stall_timeout_ms : STALL_TIMEOUT_MS) * NS_PER_MS;
-	set_options(h, r);
+	if (!h->refused)
+		set_options(h, r);
 	list_append(&client.transfers, &h->link);
 	client.open++;
 	metric_set(METRIC_http_transfers_open, NULL, (double)client.open);

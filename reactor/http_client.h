@@ -39,7 +39,8 @@ struct http_events {
 	 *   UNAVAILABLE         cannot resolve, connect, agree on TLS; reset, truncated, stalled: a try later may work
 	 *   FAILED_PRECONDITION the server's certificate does not verify, or the request's CA, certificate or key file
 	 *                       is unusable: the next try would end the same way
-	 *   INVALID_ARGUMENT    the URL is not http or https, or cannot be parsed; a header holds a line break */
+	 *   INVALID_ARGUMENT    the URL is not http or https, has over 128 KiB, or cannot be parsed; a header holds
+	 *                       a line break */
 	void (*done)(void *arg, const struct err *e);
 	void *arg;
 };

@@ -243,7 +243,7 @@ static void a_crash_is_mended(void)
 
 static const char *config_text(void)
 {
-	static char text[512];
+	static char text[8192];
 	struct arena *a = arena_new();
 	int fd = open(criu_config_path(c, a), O_RDONLY | O_CLOEXEC);
 	ssize_t n = read(fd, text, sizeof(text) - 1);
@@ -262,6 +262,16 @@ static bool inherits(const char *json)
 	return criu_write_inherit(c, streams, &e) == 0;
 }
 
+/* A label with 400 categories, as the kernel takes it: longer than most buffers. */
+static const char *long_label(void)
+{
+	static char text[4096] = "a:b:c:s0";
+
+	for (int i = 0; i < 400 && !strstr(text, "c798"); i++)
+		snprintf(text + strlen(text), sizeof(text) - strlen(text), "%cc%d", i ? ',' : ':', 2 * i);
+	return text;
+}
+
 static void streams_come_as_numbers(void)
 {
 	running();
@@ -274,6 +284,9 @@ static void streams_come_as_numbers(void)
 	c->mount_label = "a:b:f:s0:c1,c2";
 	ok(inherits("{}"));
 	is_str(config_text(), "lsm-profile selinux:a:b:c:s0:c1,c2\nlsm-mount-context a:b:f:s0:c1,c2\n");
+	c->process_label = long_label();
+	ok(inherits("{}"));
+	ok(strstr(config_text(), long_label()) && strstr(config_text(), "\nlsm-mount-context a:b:f:s0:c1,c2\n"));
 	c->process_label = c->mount_label = "";
 	ok(!inherits("{\"1\":\"file[2f:9]\\nexec-cmd\"}"));
 	ok(!inherits("{\"1\":\"file[2f:9\"}"));

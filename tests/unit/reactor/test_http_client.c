@@ -107,6 +107,17 @@ static void each_failure_names_host_and_cause(void)
 	fails((struct http_request){ .url = "http://[bad/" }, ERR_INVALID_ARGUMENT, "URL: cannot be parsed");
 }
 
+/* A manifest names the URLs of foreign layers. */
+static void a_url_of_any_length_is_no_harm(void)
+{
+	static char text[9000000] = "http://127.0.0.1:1/";
+
+	memset(text + strlen(text), 'a', sizeof(text) - 1 - strlen(text));
+	fails((struct http_request){ .url = text }, ERR_INVALID_ARGUMENT, "URL: longer than 128 KiB");
+	text[128 << 10] = '\0';
+	fails((struct http_request){ .url = text }, ERR_UNAVAILABLE, "Connection refused");
+}
+
 static void a_line_break_cannot_be_smuggled_in(void)
 {
 	const char *headers[] = { "Authorization: Bearer a\r\nHost: evil", NULL };
@@ -195,6 +206,7 @@ int main(void)
 	chunks_and_trailers();
 	an_empty_body();
 	each_failure_names_host_and_cause();
+	a_url_of_any_length_is_no_harm();
 	a_line_break_cannot_be_smuggled_in();
 	a_byte_a_second_is_no_stall();
 	fifty_megabytes_with_refusals();

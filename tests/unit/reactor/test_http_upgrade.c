@@ -122,6 +122,37 @@ static void an_upgrade_and_what_came_behind_it(void)
 	turns();
 }
 
+/* h2o counts a body as a part of the request, in whatever pieces it comes. What stands behind it is the protocol's. */
+static void an_upgrade_with_a_body(void)
+{
+#define HEAD "POST /c HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: echo/1\r\n"
+#define CHUNKED HEAD "Transfer-Encoding: chunked\r\n\r\n"
+	static const struct {
+		const char *pieces[3], *behind;
+	} requests[] = {
+		{ { HEAD "Content-Length: 5\r\n\r\nhello", "", "" }, "" },
+		{ { HEAD "Content-Length: 5\r\n\r\n", "he", "llo" }, "" },
+		{ { HEAD "Content-Length: 5\r\n\r\nhe", "llo and more", "" }, " and more" },
+		{ { CHUNKED "5\r\nhello\r\n0\r\n\r\n", "", "" }, "" },
+		{ { CHUNKED "5\r\nhel", "lo\r\n0\r", "\n\r\nand more" }, "and more" },
+		{ { CHUNKED "5;x=y\r\nhello\r\n10\r\n0123456789", "abcdef\r\n0\r\n\r\n", "and more" }, "and more" },
+	};
+
+	for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
+		int fd = dial(), before = accepted;
+
+		bytes_in[0] = '\0';
+		for (int k = 0; k < 3; k++)
+			ask(fd, requests[i].pieces[k]);
+		ok(accepted == before + 1);
+		is_str(bytes_in, requests[i].behind);
+		if (accepted > before)
+			conduit_close(conduit);
+		close(fd);
+		turns();
+	}
+}
+
 static void refusals(void)
 {
 	int fd = dial();
@@ -174,6 +205,7 @@ int main(void)
 	http_server_asks(server, on_ask, NULL);
 	ok(http_server_listen(server, address, &e) == 0);
 	an_upgrade_and_what_came_behind_it();
+	an_upgrade_with_a_body();
 	refusals();
 	a_protocol_is_a_whole_word();
 	a_list_needs_no_blanks();

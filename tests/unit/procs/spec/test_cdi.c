@@ -163,6 +163,17 @@ static void a_file_that_is_none_is_named(void)
 	ok(strstr(refused(ASK, "{"), "x.json: line 1") != NULL || strstr(refused(ASK, "{"), "x.json") != NULL);
 }
 
+/* Records have {"base64": ..} for a string; in a file of another program it must not pass as one. */
+static void an_object_is_no_string(void)
+{
+#define OBJECT "x.json: device d: containerEdits has an object where a string belongs"
+	is_str(refused(ASK, DEVICE("{'env':[{'base64':'QT0x'}]}")), OBJECT);
+	is_str(refused(ASK, DEVICE("{'mounts':[{'hostPath':'/x','containerPath':{'base64':'L2E='}}]}")), OBJECT);
+	is_str(refused(ASK, DEVICE("{'deviceNodes':[{'path':{'base64':'L2Rldi9h'}}]}")), OBJECT);
+	is_str(refused(ASK, DEVICE("{'hooks':[{'hookName':'poststop','path':'/x','args':[{'base64':'QQ=='}]}]}")),
+	       OBJECT);
+}
+
 int main(void)
 {
 	two_devices_of_a_file();
@@ -171,5 +182,6 @@ int main(void)
 	a_later_directory_hides_an_earlier_one();
 	what_cannot_be_had_is_named();
 	a_file_that_is_none_is_named();
+	an_object_is_no_string();
 	return tap_end();
 }
