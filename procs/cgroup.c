@@ -32,6 +32,11 @@ static bool systemd;
 
 /* ---- finding the hierarchies ---- */
 
+static bool is_octal(const char *s)
+{
+	return s[0] >= '0' && s[0] <= '3' && s[1] >= '0' && s[1] <= '7' && s[2] >= '0' && s[2] <= '7';
+}
+
 /* mountinfo writes space, tab, newline and backslash as \ooo. */
 static void mountinfo_unescape(char *s)
 {
@@ -40,7 +45,7 @@ static void mountinfo_unescape(char *s)
 	for (; *s; s++) {
 		unsigned code;
 
-		if (*s == '\\' && sscanf(s + 1, "%3o", &code) == 1 && code > 0 && code < 256) {
+		if (*s == '\\' && is_octal(s + 1) && sscanf(s + 1, "%3o", &code) == 1 && code > 0) {
 			*to++ = (char)code;
 			s += 3;
 		} else {

@@ -51,7 +51,7 @@ const char *mount_inside(struct arena *a, const char *dir, const char *sub, stru
 }
 
 /* The optional fields stand between the sixth field and " - " (proc_pid_mountinfo(5)). */
-static void parse_peers(const char *line, struct mount_peers *out)
+void mount_peers_parse(const char *line, struct mount_peers *out)
 {
 	const char *end = strstr(line, " - ");
 	const char *shared = strstr(line, " shared:"), *slave = strstr(line, " master:");
@@ -70,7 +70,7 @@ int mount_peers(uint64_t mount_id, struct mount_peers *out, struct err *e)
 		return err_os(e, ERR_INTERNAL, "/proc/self/mountinfo");
 	while (getline(&line, &size, f) > 0) {
 		if (strtoull(line, NULL, 10) == mount_id) {
-			parse_peers(line, out);
+			mount_peers_parse(line, out);
 			return 0;
 		}
 	}

@@ -19,6 +19,8 @@ struct mount_peers {
 	bool shared, slave;
 };
 
+void mount_peers_parse(const char *line, struct mount_peers *out); /* of a line of mountinfo */
+
 /* Of the mount with that id. INTERNAL when /proc/self/mountinfo does not tell. */
 int mount_peers(uint64_t mount_id, struct mount_peers *out, struct err *e);
 

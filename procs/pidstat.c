@@ -10,11 +10,19 @@
 
 #include "reactor/own.h"
 
+bool pidstat_parse(const char *text, struct pidstat *out)
+{
+	/* The second field, the name in parentheses, may have any character, also parentheses and blanks. */
+	const char *after = strrchr(text, ')');
+
+	return after && sscanf(after, ") %c %d %*d %d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d "
+			       "%" SCNd64, &out->state, &out->parent, &out->session, &out->start_ticks) == 4;
+}
+
 bool pidstat_read(pid_t pid, struct pidstat *out)
 {
 	char path[32], text[1024];
 	auto_fd int fd = -1;
-	const char *after;
 	ssize_t n;
 
 	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
@@ -23,10 +31,7 @@ bool pidstat_read(pid_t pid, struct pidstat *out)
 	if (n <= 0)
 		return false;
 	text[n] = '\0';
-	/* The second field, the name in parentheses, may have any character, also parentheses and blanks. */
-	after = strrchr(text, ')');
-	return after && sscanf(after, ") %c %d %*d %d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d "
-			       "%" SCNd64, &out->state, &out->parent, &out->session, &out->start_ticks) == 4;
+	return pidstat_parse(text, out);
 }
 
 int pidstat_open(pid_t pid, int64_t start_ticks)

@@ -13,6 +13,7 @@ struct pidstat {
 	int64_t start_ticks; /* since the boot */
 };
 
+bool pidstat_parse(const char *text, struct pidstat *out); /* false: not such a line; *out may be half set */
 bool pidstat_read(pid_t pid, struct pidstat *out); /* false: there is no such process */
 
 /* A pidfd of the process with that pid and start time; -1: it is gone, or dead and not reaped yet. */

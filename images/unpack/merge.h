@@ -13,8 +13,8 @@ int merge_mark_opaque(int tree, const struct report *report, struct err *e);
 
 /* tree: the layer's directory, already marked. Makes the missing hard links (their target is copied up from a parent
  * into this layer, as overlayfs does) and the whiteouts for an opaque root. Invented directories get the owner, mode,
- * extended attributes and times of the parents' directory of the same path, if there is one. A second call does no
- * harm.
+ * extended attributes and times of the parents' directory of the same path, if there is one. Once for each tree: the
+ * whiteouts of an opaque root hide what a link's target was found by.
  * INVALID_ARGUMENT: a link's target is in no layer, or is a directory; RESOURCE_EXHAUSTED; INTERNAL. */
 int merge_finish(int tree, const struct view *parents, struct report *report, const struct space *min_free,
 		 struct err *e);

@@ -50,30 +50,35 @@ size_t cgroup_pids(const char *path, pid_t *pids, size_t max)
 	return h ? pids_below(cgroup_file(h, path, "").s, pids, max, DEPTH_MAX) : 0;
 }
 
+int cgroup_line_names(const struct hierarchy *h, const char *path, const char *line)
+{
+	const char *controllers = strchr(line, ':'), *at = controllers ? strchr(controllers + 1, ':') : NULL;
+	size_t len = strlen(path);
+	char have[512];
+
+	if (!at)
+		return -1;
+	snprintf(have, sizeof(have), ",%.*s,", (int)(at - controllers - 1), controllers + 1);
+	if (strcmp(have, h->v2 ? ",," : h->controllers) != 0)
+		return -1;
+	/* strstr, because the mount may show only a part of the hierarchy: the line then has more in front. */
+	at = strstr(at + 1, path);
+	return at && (at[len] == '/' || at[len] == '\n');
+}
+
 /* Does the line of this hierarchy in /proc/<pid>/cgroup still name the path? A process outside of the group that got
  * the same pid meanwhile must not be killed. */
 static bool cgroup_has_pid(const struct hierarchy *h, const char *path, pid_t pid)
 {
 	char file[32], line[CGROUP_PATH_MAX];
-	size_t len = strlen(path);
 	auto_file FILE *f = NULL;
+	int names = -1;
 
 	snprintf(file, sizeof(file), "/proc/%d/cgroup", (int)pid);
 	f = fopen(file, "re");
-	while (f && fgets(line, sizeof(line), f)) {
-		char *controllers = strchr(line, ':'), *at = controllers ? strchr(controllers + 1, ':') : NULL;
-		char have[512];
-
-		if (!at)
-			continue;
-		snprintf(have, sizeof(have), ",%.*s,", (int)(at - controllers - 1), controllers + 1);
-		if (strcmp(have, h->v2 ? ",," : h->controllers) != 0)
-			continue;
-		/* strstr, because the mount may show only a part of the hierarchy: the line then has more in front. */
-		at = strstr(at + 1, path);
-		return at && (at[len] == '/' || at[len] == '\n');
-	}
-	return false;
+	while (f && names < 0 && fgets(line, sizeof(line), f))
+		names = cgroup_line_names(h, path, line);
+	return names == 1;
 }
 
 static bool cgroup_kill_one(const struct hierarchy *h, const char *path, pid_t pid)

@@ -33,6 +33,9 @@ const struct hierarchy *hierarchy_of(const char *controller);
  * moved out of a group in one of them. NULL: no hierarchy is in use. */
 const struct hierarchy *hierarchy_of_processes(void);
 
+/* Of a line of /proc/<pid>/cgroup. 1: it names the path or a group below; 0: another; -1: not this hierarchy's line. */
+int cgroup_line_names(const struct hierarchy *hierarchy, const char *path, const char *line);
+
 /* The path <mount><path>/<file>; with file "" that of the directory. */
 struct cgroup_path {
 	char s[CGROUP_PATH_MAX];
