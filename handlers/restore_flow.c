@@ -1,14 +1,15 @@
 /* restore_flow.c - see restore_flow.h.
  *
- *   UNPACK ---unpacked, read---> APPLY ---the writable layer is filled---> DONE, all waiters get the id
- *     | |                        ^ |
- *     | +---no image---> PULL ---+ +---failed---> UNDO ---container and snapshot are removed---> FAILED
- *     |                   |                                                                      ^ ^
- *     |                   +---failed-------------------------------------------------------------+ |
- *     +---failed-----------------------------------------------------------------------------------+
+ *   UNPACK ---unpacked, read---> APPLY ---the writable layer is filled---> LOOK ---paths are known---> DONE
+ *     | |                        ^ |                                         |
+ *     | +---no image---> PULL ---+ +---failed---> UNDO <-----failed----------+     in DONE all waiters get the id
+ *     |                   |                        |
+ *     |                   |                        +---container and snapshot are removed---> FAILED
+ *     |                   +---failed----------------------------------------------------------^ ^
+ *     +---failed--------------------------------------------------------------------------------+
  *
  * The container is made in APPLY and holds its own lane until the end, so that its removal waits.
- * Waits on: a child (UNPACK, APPLY), a pull (PULL), the lane's first turn (APPLY), the removal (UNDO). */
+ * Waits on: a child (UNPACK, APPLY, LOOK), a pull (PULL), the lane's first turn (APPLY), the removal (UNDO). */
 #include "handlers/restore_flow.h"
 
 #include <stdlib.h>
@@ -26,15 +27,18 @@
 #include "images/store.h"
 #include "procs/bundle.h"
 #include "procs/criu.h"
+#include "procs/lookup.h"
+#include "procs/spec.h"
 #include "reactor/log.h"
 #include "reactor/own.h"
 #include "reactor/sm.h"
 
-enum restore_state { UNPACK, PULL, APPLY, UNDO, DONE, FAILED };
+enum restore_state { UNPACK, PULL, APPLY, LOOK, UNDO, DONE, FAILED };
 static const struct sm_state restore_states[] = {
 	[UNPACK] = { "UNPACK", TO(PULL) | TO(APPLY) | TO(FAILED) },
 	[PULL] = { "PULL", TO(APPLY) | TO(FAILED) },
-	[APPLY] = { "APPLY", TO(DONE) | TO(UNDO) },
+	[APPLY] = { "APPLY", TO(LOOK) | TO(UNDO) },
+	[LOOK] = { "LOOK", TO(DONE) | TO(UNDO) },
 	[UNDO] = { "UNDO", TO(FAILED) },
 	[DONE] = { "DONE", 0 },
 	[FAILED] = { "FAILED", 0 },
@@ -50,6 +54,7 @@ struct restore {
 	const char *stage;
 	struct checkpoint_dump dump;
 	struct container *container; /* NULL before APPLY */
+	struct lookup *lookup; /* LOOK */
 	struct lane_pass pass;
 	struct removal_wait removal;
 	struct err err;
@@ -68,6 +73,7 @@ static void restore_reply_id(struct link *waiters, const struct container *c)
 static void restore_free(struct restore *m)
 {
 	list_drop(&m->of_all);
+	lookup_free(m->lookup);
 	checkpoint_dump_free(&m->dump);
 	arena_free(m->arena);
 }
@@ -182,7 +188,7 @@ static int check_dump(const struct restore *m, const struct sandbox *s, struct e
 
 /* ---- from the files to a container ---- */
 
-static int restore_finish(struct restore *m, struct err *e)
+static int restore_make_files(struct restore *m, struct err *e)
 {
 	struct container *c = m->container;
 
@@ -194,15 +200,16 @@ static int restore_finish(struct restore *m, struct err *e)
 	return container_list_it(c, e);
 }
 
-static void on_restore_applied(void *arg, const struct err *failed)
+static void restore_finish(struct restore *m)
 {
-	struct restore *m = arg;
 	struct container *c = m->container;
 	struct err e;
+	int made;
 
-	if (failed)
-		e = *failed;
-	if (failed || restore_finish(m, &e) < 0)
+	c->lookup = m->lookup;
+	made = restore_make_files(m, &e);
+	c->lookup = NULL;
+	if (made < 0)
 		return restore_fail(m, &e);
 	sm_move(&m->sm, DONE);
 	log_info("container_created container=%.12s sandbox=%.12s name=%s image=%.19s checkpoint=%s", c->id, m->sandbox,
@@ -210,6 +217,32 @@ static void on_restore_applied(void *arg, const struct err *failed)
 	lane_leave(&m->pass);
 	restore_reply_id(&m->waiters, c);
 	restore_free(m);
+}
+
+static void on_restore_looked(void *arg, const struct err *e)
+{
+	struct restore *m = arg;
+
+	if (e)
+		restore_fail(m, e);
+	else
+		restore_finish(m);
+}
+
+/* The paths of the request on the node: its volumes, devices and profile. */
+static void on_restore_applied(void *arg, const struct err *failed)
+{
+	struct restore *m = arg;
+
+	if (failed)
+		return restore_fail(m, failed);
+	sm_move(&m->sm, LOOK);
+	m->lookup = lookup_new(m->container->sandbox->config.uid);
+	spec_look(m->lookup, &m->container->config);
+	if (lookup_try(m->lookup))
+		restore_finish(m);
+	else
+		lookup_start(m->lookup, on_restore_looked, m);
 }
 
 static void on_restore_turn(struct lane_pass *p)

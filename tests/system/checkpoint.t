@@ -130,6 +130,12 @@ gzip -k "$A/s.tar"
 create "\"image\":{\"image\":\"$A/s.tar.gz\"}"
 like 'a compressed one too' "$made" '^[0-9a-f]{64}$'
 $CRICTL rm "$made" >/dev/null
+fresh
+echo '{"process":{"terminal":false,"args":["/bin/x"]},"mounts":[{"destination":"/data","type":"bind"}]}' >"$W/spec.dump"
+tar -C "$W" -cf "$A/s.tar" .
+create "\"mounts\":[{\"host_path\":\"$T/volume/of/it\",\"container_path\":\"/data\"}]"
+like 'one with a volume' "$made" '^[0-9a-f]{64}$'
+$CRICTL rm "$made" >/dev/null
 rm -rf "$W" "$A/s.tar"
 refused 'no such file' FailedPrecondition 'No such file'
 refused 'a directory' FailedPrecondition 'not a file' "\"image\":{\"image\":\"$A\"}"
