@@ -1,7 +1,9 @@
-/* missing.h - paths that exist on no machine: below a fresh directory that stays empty and is removed at exit. */
+/* missing.h - paths that exist on no machine: below a fresh directory that is removed at exit. */
 #ifndef TESTS_MISSING_H
 #define TESTS_MISSING_H
 
+#include <dirent.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -9,9 +11,17 @@
 static char missing_dir[] = "/tmp/crisp-missing-XXXXXX";
 static pid_t missing_owner;
 
-/* A child that the test forked leaves the directory to the test. */
+/* The code under test may have made directories there. A child that the test forked leaves them to the test. */
 static inline void missing_end(void)
 {
+	DIR *d = getpid() == missing_owner ? opendir(missing_dir) : NULL;
+	struct dirent *entry;
+
+	while (d && (entry = readdir(d)))
+		if (entry->d_name[0] != '.')
+			unlinkat(dirfd(d), entry->d_name, AT_REMOVEDIR);
+	if (d)
+		closedir(d);
 	if (getpid() == missing_owner)
 		rmdir(missing_dir);
 }
