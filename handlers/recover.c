@@ -4,6 +4,7 @@
  *
  * An orphan is a process, snapshot, bundle, checkpoint, namespace or cgroup that no record names. What belongs to a
  * record that could not be read is no orphan: it is left alone until an operator has repaired or removed the file.
+ * (ARCHITECTURE H9)
  * Waits on: the removal of sandboxes whose RunPodSandbox was cut off; CNI DEL for sandboxes of an earlier boot. */
 #include "handlers/recover.h"
 

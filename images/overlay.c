@@ -96,6 +96,7 @@ static int fs_upper(int fs, const char *upper, struct err *e)
 		return fs_fail(fs, e, fs_dir);
 	if (fs_set(fs, FSCONFIG_SET_STRING, "workdir", work_dir) < 0)
 		return fs_fail(fs, e, work_dir);
+	/* No sync of the upper part: no writable layer is needed after a power cut. (ARCHITECTURE I10) */
 	if (fs_set(fs, FSCONFIG_SET_FLAG, "volatile", NULL) < 0)
 		return fs_fail(fs, e, "volatile");
 	return 0;

@@ -183,10 +183,10 @@ int snapshot_prepare(const char *id, const struct strings *layers, struct err *e
 	return -1;
 }
 
-/* The kernel marks the work directory of a `volatile` overlay and removes the mark at an orderly unmount; while the
- * mark exists it refuses to mount the upper directory again. The mark guards against data lost in a power cut. As long
- * as the machine runs nothing is lost, and snapshots of an earlier boot are not mounted again, so the mark is removed.
- * */
+/* The kernel marks the work directory of a `volatile` overlay. The mark stays after an unmount, and while it exists the
+ * kernel refuses to mount the upper directory again. The mark guards against data lost in a power cut. As long as the
+ * machine runs nothing is lost, and snapshots of an earlier boot are not mounted again, so the mark is removed.
+ * (ARCHITECTURE X23) */
 static void forget_volatile(const char *id)
 {
 	unlink(snapshot_path(id, "/work/work/incompat/volatile/dirty"));

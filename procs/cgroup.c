@@ -4,7 +4,8 @@
  * mounted beside them (hybrid) has the controllers that v1 does not have; crisp does not use it. Specs:
  * proc_pid_mountinfo(5), cgroups(7).
  *
- * Nothing here writes cgroup.procs: moving a process from outside waits for an RCU grace period, 7-15 ms. */
+ * Nothing here writes cgroup.procs: moving a process from outside waits for an RCU grace period, 7-15 ms.
+ * (ARCHITECTURE P5) */
 #include "procs/cgroup.h"
 
 #include <assert.h>

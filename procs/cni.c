@@ -29,7 +29,7 @@
 /* Plugins contend for the kernel's rtnl and xtables locks, so more of them at once make each pod slower and no pod
  * earlier. 10 ADDs on two CPUs: with 4 at once the median is 20 to 30 % below that of all at once; with 1 at once it is
  * twice as high. A chain that takes longer than SLOW_MS waits for something other than the kernel, perhaps for an API
- * server, so it gives its place away and runs on without one. */
+ * server, so it gives its place away and runs on without one. (ARCHITECTURE S2) */
 enum { PLACES = 4, SLOW_MS = 200 };
 
 enum cni_state { WAITING, ADD, UNDO, DEL, DONE, FAILED };

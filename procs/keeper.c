@@ -6,7 +6,7 @@
  *
  * Waits on: the keeper's messages; in AWAY one timer, by which it tries to connect to <state>/keeper.sock until a new
  * keeper listens there. While the keeper is away the tables of this file are the only copy: RETURN hands all of them to
- * the new keeper. */
+ * the new keeper. (ARCHITECTURE K4) */
 #include "procs/keeper.h"
 
 #include <errno.h>

@@ -13,7 +13,7 @@
  * address, but no iptables chain). So where no ADD ever came to its end, LEASE runs DEL again without the namespace,
  * for what is kept outside of it. If that fails too and the sandbox is listed, the error is only logged: otherwise a
  * sandbox that is broken in this way could never be removed. UNAVAILABLE is no such answer: no plugin ran, since the
- * keeper is away, and the caller has to come again. */
+ * keeper is away, and the caller has to come again. (ARCHITECTURE S3) */
 #include "procs/sandbox_down.h"
 
 #include <string.h>
@@ -77,7 +77,8 @@ static void down_rest_step(struct sandbox_down *d)
 		keeper_namespaces_drop(s->id, s->netns_path);
 	if (s->made & MADE_FILES)
 		sandbox_files_remove(s);
-	/* Below a cgroup_parent only the record tells that the group belongs to crisp, so a busy group stays in it. */
+	/* Below a cgroup_parent only the record tells that the group belongs to crisp, so a busy group stays in it.
+	 * (ARCHITECTURE P14) */
 	if ((s->made & MADE_CGROUP) && !cgroup_pod_remove(s))
 		left = MADE_CGROUP;
 	if (s->made || s->ips.n) {

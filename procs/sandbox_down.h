@@ -3,7 +3,8 @@
  * Idempotent: it gives back what `made` names. A network whose deletion fails is an error; the rest of the sandbox
  * stays for the next try, and a hidden sandbox becomes listed, so that its owner can try again. There is one exception:
  * where no ADD ever came to its end and the sandbox was listed before, the error is logged and passed over. A network
- * of a kind that this version does not know is an error before anything is given back (network.h). */
+ * of a kind that this version does not know is an error before anything is given back (network.h). Failed starts, stops
+ * and recovery all come here, so that there is one order of giving back. (ARCHITECTURE S6) */
 #ifndef PROCS_SANDBOX_DOWN_H
 #define PROCS_SANDBOX_DOWN_H
 

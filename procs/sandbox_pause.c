@@ -2,7 +2,7 @@
  * death itself.
  *
  * A pause that outlived both daemons is not a child of the new keeper, which does not know it. crispd finds it again by
- * pid and start time, and learns of its death by a pidfd of its own. */
+ * pid and start time, and learns of its death by a pidfd of its own. (ARCHITECTURE K10) */
 #include "procs/sandbox_pause.h"
 
 #include <fcntl.h>

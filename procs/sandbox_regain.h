@@ -1,5 +1,5 @@
 /* sandbox_regain.h - takes the namespaces of a sandbox again after their keeper ended: from the pause or from a
- * container, which still live in them. */
+ * container, which still live in them. (ARCHITECTURE K9) */
 #ifndef PROCS_SANDBOX_REGAIN_H
 #define PROCS_SANDBOX_REGAIN_H
 

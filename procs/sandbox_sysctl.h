@@ -17,7 +17,7 @@ struct pairs sandbox_sysctls(const struct sandbox_config *config, struct arena *
 
 /* Sets the parameters of interfaces that the network brought (net.ipv4.conf.eth0.*). For this the calling thread enters
  * the sandbox's network namespace: for microseconds, or as long as the kernel waits for its rtnl lock ("forwarding").
- * INVALID_ARGUMENT: the kernel refused a value; INTERNAL: the namespace is gone. */
+ * INVALID_ARGUMENT: the kernel refused a value; INTERNAL: the namespace is gone. (ARCHITECTURE S5) */
 int sandbox_sysctls_late(const struct sandbox_config *config, const char *netns_path, struct err *e);
 
 #endif

@@ -3,7 +3,8 @@
  * cAdvisor finds a group named by the sandbox's id, asks once for its process (handlers/containerd_rpc.c), and reads
  * /proc/PID/net/dev until the group is gone. For a sandbox without a pause the answer is the process of a container. So
  * below the kubelet's cgroup_parent the sandbox's group, which is empty, is made when the first container runs. It is
- * made again when that container has ended and another one runs: cAdvisor takes it for a new group and asks again. */
+ * made again when that container has ended and another one runs: cAdvisor takes it for a new group and asks again.
+ * (ARCHITECTURE H6) */
 #ifndef PROCS_SANDBOX_TASK_H
 #define PROCS_SANDBOX_TASK_H
 

@@ -12,7 +12,7 @@
  *
  * One record, written before anything is made, names everything that will be made: after a crash at any moment recovery
  * undoes all of it. In memory `made` names only what was begun, so that an undo without a crash does no needless work.
- * */
+ * (ARCHITECTURE S1) */
 #include "procs/sandbox_up.h"
 
 #include <string.h>

@@ -1,6 +1,9 @@
 /* loop.c - see loop.h. libev's default loop.
  *
- * A callback may free its own watcher: the watcher is not read after fn has returned. (ARCHITECTURE R1) */
+ * A callback may free its own watcher: the watcher is not read after fn has returned. (ARCHITECTURE R1)
+ *
+ * No callback may block. The wall time of each callback is measured beside its CPU time, because a callback that blocks
+ * shows in the wall time only. (ARCHITECTURE R12) */
 #include "reactor/loop.h"
 
 #include <fcntl.h>

@@ -28,7 +28,8 @@ void record_remove(const char *dir, const char *name);
  *   name.json.corrupt of earlier lost as well, until the file is removed or there is a name.json again
  *   UNAVAILABLE                  the file stays, and is lost until the next start
  *   RESOURCE_EXHAUSTED           record_each() fails with it: a later start can read the record
- * All of them are logged. Left-over .tmp files are removed. INTERNAL: the directory cannot be made or read. */
+ * All of them are logged. Left-over .tmp files are removed. INTERNAL: the directory cannot be made or read.
+ * (ARCHITECTURE H9) */
 typedef int record_fn(void *arg, const char *name, const json_t *json, struct err *e);
 typedef void record_lost_fn(void *arg, const char *name);
 int record_each(const char *dir, int version, record_fn *fn, record_lost_fn *lost, void *arg, struct err *e);

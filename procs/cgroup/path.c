@@ -135,7 +135,10 @@ bool cgroup_is_scope(const char *path)
 	return strncmp(last, "crisp-", 6) == 0 && ends_with(last, ".scope");
 }
 
-/* ---- either driver ---- */
+/* ---- either driver ----
+ *
+ * A cgroup_parent is the pod's group itself. cAdvisor finds the pod's network by the leaf below it that is named by the
+ * sandbox's id. (ARCHITECTURE P13) */
 
 char *cgroup_pod_path(struct arena *a, const char *parent, const char *id)
 {
@@ -144,7 +147,8 @@ char *cgroup_pod_path(struct arena *a, const char *parent, const char *id)
 	return *parent ? path_plain(a, parent) : cgroup_below(a, path_plain(a, cgroup_root()), id);
 }
 
-/* A pod that was made with the other driver keeps that driver's names; the path in its record tells which. */
+/* A pod that was made with the other driver keeps that driver's names; the path in its record tells which.
+ * (ARCHITECTURE P17) */
 static bool is_slice(const char *pod)
 {
 	return cgroup_systemd() && (ends_with(pod, ".slice") || strcmp(pod, "/") == 0);
@@ -164,6 +168,8 @@ static bool is_own(const char *pod, const char *id)
 		strncmp(last + strlen(last) - strlen(".slice") - strlen(id), id, strlen(id)) == 0);
 }
 
+/* Below a slice too this is a plain directory: the kubelet's summary finds no network at a slice, and a scope is never
+ * empty. (ARCHITECTURE X20) */
 char *cgroup_own_path(struct arena *a, const char *pod, const char *id)
 {
 	return is_own(pod, id) ? arena_strdup(a, pod) : cgroup_below(a, pod, id);

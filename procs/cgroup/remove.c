@@ -7,7 +7,7 @@
  *     +---gone in every hierarchy---> dropped
  *
  * Waits on: one timer, and systemd. At most BATCH_MS of a turn is spent here: rmdir(2) waits for the kernel's
- * cgroup_mutex, which is held for milliseconds while a runtime moves a process. */
+ * cgroup_mutex, which is held for milliseconds while a runtime moves a process. (ARCHITECTURE R12) */
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
@@ -56,7 +56,7 @@ static int remove_tree(const char *dir, int depth)
 }
 
 /* crisp does not use a cgroup2 that is mounted beside v1. But runc makes the whole path there too, and removes only its
- * last element. */
+ * last element. (ARCHITECTURE X8) */
 static int remove_in_hybrid(const char *path)
 {
 	struct hierarchy beside = { .mount = cgroup_hybrid() };

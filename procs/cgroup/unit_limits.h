@@ -2,7 +2,7 @@
  *
  * On each daemon-reload systemd writes the limits that it knows of a unit into the files again. So a limit for which
  * systemd has a property is told to systemd as well; the others are only written into the files. Spec:
- * systemd.resource-control(5). */
+ * systemd.resource-control(5). (ARCHITECTURE P16) */
 #ifndef PROCS_CGROUP_UNIT_LIMITS_H
 #define PROCS_CGROUP_UNIT_LIMITS_H
 

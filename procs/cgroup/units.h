@@ -1,7 +1,7 @@
 /* units.h - makes, limits and stops systemd's slices and scopes over its bus. For the cgroup driver systemd.
  *
  * The OCI runtimes make and stop the scopes of containers themselves. Here are the slices of sandboxes, the scope of a
- * pause, and the end of units that are left over. units_open() and units_close() are in cgroup.h.
+ * pause, and the end of units that are left over. (ARCHITECTURE P15) units_open() and units_close() are in cgroup.h.
  * Specs: org.freedesktop.systemd1(5), systemd.resource-control(5), systemd.slice(5). */
 #ifndef PROCS_CGROUP_UNITS_H
 #define PROCS_CGROUP_UNITS_H

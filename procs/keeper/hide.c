@@ -4,7 +4,7 @@
  * propagates through the parent mount, which is shared on most hosts and has to stay shared. A mount on top propagates
  * through the mount below it, which is the private one. Every other mount keeps its peers, so that the runtime's own
  * rshared and rslave binds work as in the host's namespace. mount_namespaces(7);
- * Documentation/filesystems/sharedsubtree.rst, 5d and 5e. */
+ * Documentation/filesystems/sharedsubtree.rst, 5d and 5e. (ARCHITECTURE X11) */
 #include "procs/keeper/hide.h"
 
 #include <sched.h>

@@ -7,7 +7,7 @@
  *                                          +---parent ended, reparented to the keeper---> reaped ---> ENDED(status)
  *
  * A process that is not the parent learns an exit status only by PIDFD_GET_INFO (Linux 6.15), and only after the parent
- * has reaped. An older kernel answers ENOTTY, or without PIDFD_INFO_EXIT: the status is lost then. */
+ * has reaped. An older kernel answers ENOTTY, or without PIDFD_INFO_EXIT: the status is lost then. (ARCHITECTURE K5) */
 #include "procs/keeper/kept.h"
 
 #include <errno.h>

@@ -55,7 +55,8 @@ void notify(const char *state)
 	send_text(text, -1);
 }
 
-/* FDPOLL=0 (from systemd 246): without it systemd drops a pty or a FIFO while its other end is closed. */
+/* FDPOLL=0 (from systemd 246): without it systemd drops a pty or a FIFO while its other end is closed.
+ * (ARCHITECTURE X19) */
 void notify_keep(const char *name, int fd)
 {
 	char text[NAME_MAX_BYTES + 64];

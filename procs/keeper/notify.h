@@ -2,7 +2,7 @@
  *
  * The service manager keeps copies of held fds (FileDescriptorStoreMax=) while the unit restarts, so that namespaces,
  * FIFOs and ptys survive a moment in which neither daemon runs. `systemctl stop` drops them (systemd before 254).
- * Without $NOTIFY_SOCKET nothing is sent. */
+ * Without $NOTIFY_SOCKET nothing is sent. (ARCHITECTURE K8) */
 #ifndef PROCS_KEEPER_NOTIFY_H
 #define PROCS_KEEPER_NOTIFY_H
 

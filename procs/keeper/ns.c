@@ -6,7 +6,7 @@
  * Waits on: one message of the child. The child (ns_child.c) calls unshare(2). With clone3(CLONE_NEWNET) the keeper
  * itself would wait for the kernel to make the network namespace: 210 us, and 14 ms and more while others are torn
  * down. The keeper makes the file of the pin with O_EXCL, so that it knows that the file is not another program's and
- * can remove it even if the child dies. */
+ * can remove it even if the child dies. (ARCHITECTURE K1) */
 #include "procs/keeper/ns.h"
 
 #include <errno.h>
@@ -200,7 +200,7 @@ struct drop {
 static struct link drops = { &drops, &drops }; /* of struct drop.link */
 static struct timer drop_timer;
 
-/* 500 namespaces dropped at once stall the making of new ones for 165 ms; 50 every 20 ms do not. */
+/* 500 namespaces dropped at once stall the making of new ones for 165 ms; 50 every 20 ms do not. (ARCHITECTURE K2) */
 static void on_ns_drop(struct timer *t)
 {
 	for (int i = 0; i < DROP_BATCH && !list_empty(&drops); i++) {

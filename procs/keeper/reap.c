@@ -1,7 +1,8 @@
 /* reap.c - see reap.h.
  *
  * libev reaps children in its own SIGCHLD handler. The signal is blocked, so that handler never runs, and every exit
- * comes through the one loop of waitpid(2) here. */
+ * comes through the one loop of waitpid(2) here. A container can die before its pid file is read: the ring of strays
+ * keeps its exit until then. (ARCHITECTURE K3) */
 #include "procs/keeper/reap.h"
 
 #include <signal.h>

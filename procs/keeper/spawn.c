@@ -102,7 +102,7 @@ static void birth_reset_signals(void)
 
 	/* The program that started the keeper may have ignored some signals: a shell ignores SIGINT and SIGQUIT for a
 	 * background process, and under GNU make 32 and 33 were found ignored. glibc reserves those two, so signal(2)
-	 * cannot reset them: hence the raw system call. */
+	 * cannot reset them: hence the raw system call. (ARCHITECTURE K11) */
 	for (int sig = 1; sig < NSIG; sig++)
 		/* fails for SIGKILL and SIGSTOP, which always have their default action */
 		syscall(SYS_rt_sigaction, sig, &by_default, NULL, _NSIG / 8);
@@ -197,7 +197,8 @@ static _Noreturn void be_born(const struct child_request *r, bool daemon, int fa
 	if (!daemon && (!r->keep_id || r->pidfile)) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		if (!(r->unshare & CLONE_NEWPID) && getppid() != keeper_pid)
-			_exit(EXIT_NOT_STARTED); /* the keeper died before prctl(): its signal will not come */
+			/* the keeper died before prctl(): its signal will not come (ARCHITECTURE K6) */
+			_exit(EXIT_NOT_STARTED);
 	}
 	birth_adjust_oom(r->oom_score_adj ? r->oom_score_adj : daemon ? oom_now : oom_at_start);
 	birth_join(r, fail_fd);

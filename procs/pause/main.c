@@ -1,8 +1,8 @@
 /* main.c - pid 1 of a pod's shared PID namespace: reaps children, ends on SIGTERM or SIGINT.
  *
  * The containers of the pod see it in their /proc. So /proc/1/root, /proc/1/cwd and /proc/1/exe must lead to nothing of
- * the host, whatever capabilities the containers have. It is started as root in a mount namespace of its own. Its
- * argument:
+ * the host, whatever capabilities the containers have (ARCHITECTURE S4). It is started as root in a mount namespace of
+ * its own. Its argument:
  *   launch PIDFILE  in a pod's user namespace, which has to own the other two: makes the PID and the mount namespace
  *                   and a child in them, writes the child's pid into PIDFILE, which exists already, and ends. The child
  *                   goes on as with no argument.
@@ -173,7 +173,7 @@ static void drop_rights(void)
 
 /* The file is opened while /proc is still there, and written when no step is left that the label would forbid. Where
  * the policy does not allow the change, the pause waits under the daemons' label, which is no reason to fail the pod.
- * */
+ * (ARCHITECTURE P26) */
 static void take_label(long fd, const char *label)
 {
 	long n = 0;
@@ -193,7 +193,7 @@ static long open_label(const char *label)
 
 /* The system calls of wait_for_the_end(); the kernel makes restart_syscall(2) of a call that it interrupted. Any other
  * call ends the process, and with it the pod: a pause that makes another call does not run its own code any more. The
- * numbers of x32 have bit 30 set and so are none of these. */
+ * numbers of x32 have bit 30 set and so are none of these. (ARCHITECTURE S7) */
 static void allow_only_waiting(void)
 {
 	static const struct sock_filter filter[] = {

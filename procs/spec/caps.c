@@ -2,7 +2,7 @@
  *
  * Order of CRI: "ALL" is added, "ALL" is dropped, then single capabilities are added, then single ones dropped. A
  * privileged container has all. "ALL" and the default set are cut to the daemon's own bounding set: a runtime that asks
- * for more fails with EPERM. */
+ * for more fails with EPERM. (ARCHITECTURE P19) */
 #include <linux/capability.h>
 #include <string.h>
 #include <strings.h>

@@ -2,7 +2,7 @@
  *
  * The first rule denies everything. The runtimes themselves allow null, zero, full, random, urandom, tty, ptmx and
  * pts. A privileged container has all device nodes of the host and may use them. Specs: CRI v1 Device; OCI
- * config-linux.md "Devices". */
+ * config-linux.md "Devices". (ARCHITECTURE P5) */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>

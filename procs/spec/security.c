@@ -63,6 +63,8 @@ int spec_confine(struct spec *s, struct err *e)
 	spec_put(s->process, "noNewPrivileges", json_boolean(s->sec->no_new_privs));
 	if (apparmor(s, e) < 0)
 		return -1;
+	/* The runtime labels the process and its own mounts. crisp labels overlays, the pod's files and the stdio.
+	 * (ARCHITECTURE P24) */
 	if (*s->c->process_label)
 		spec_put(s->process, "selinuxLabel", spec_str(s->c->process_label));
 	if (*s->c->mount_label)
