@@ -1,5 +1,4 @@
 /* image_rpc.c - ImageService. Spec: CRI v1 ImageService. */
-#include <errno.h>
 #include <string.h>
 
 #include "api.pb-c.h"
@@ -9,23 +8,22 @@
 #include "images/pull.h"
 #include "images/store.h"
 #include "procs/runtime.h"
+#include "procs/spec.h"
 #include "reactor/json.h"
 #include "reactor/log.h"
 #include "reactor/own.h"
 
 /* The user in the image's config is USER or USER:GROUP. A number is a uid, any other text a user's name; without a user
- * both fields stay unset. */
+ * both fields stay unset. CreateContainer must read the same number: the kubelet checks runAsNonRoot by the
+ * uid of this answer. */
 static void user_out(Runtime__V1__Image *out, const char *user, struct arena *a)
 {
 	char *name = arena_strndup(a, user, strcspn(user, ":"));
-	char *end;
-	long long uid;
+	int64_t uid;
 
-	errno = 0;
-	uid = strtoll(name, &end, 10);
 	if (!*name)
 		return;
-	if (errno || *end || uid < 0) {
+	if (!spec_uid(name, &uid)) {
 		out->username = name;
 		return;
 	}

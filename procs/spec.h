@@ -43,6 +43,9 @@ void spec_look(struct lookup *lookup, const struct container_config *config);
  *   INTERNAL          the machine: a host path that cannot be made, a namespace that is gone */
 int spec_make(const struct spec_input *input, json_t **out, struct err *e);
 
+/* The text is a number that the user of a container can be: 0 .. 2^32 - 2, decimal, without a sign. */
+bool spec_uid(const char *text, int64_t *uid);
+
 /* INVALID_ARGUMENT, in the words of the request, for limits that the kernel would refuse; called before anything is
  * changed. */
 int resources_check(const struct resources *resources, struct err *e);

@@ -73,9 +73,39 @@ static void cri_wins_over_the_image(void)
 	is_str(resolved("", "{'run_as_user':{'set':true},'run_as_username':'web'}"),
 	       "INVALID_ARGUMENT: run_as_user and run_as_username are both set");
 	is_str(resolved("", "{'run_as_user':{'set':true,'value':-1}}"),
-	       "INVALID_ARGUMENT: run_as_user '-1': no such user in the image");
+	       "INVALID_ARGUMENT: run_as_user: '-1' is not a number from 0 to 4294967294");
 	is_str(resolved("", "{'run_as_user':{'set':true,'value':4294967295}}"),
-	       "INVALID_ARGUMENT: run_as_user '4294967295': no such user in the image");
+	       "INVALID_ARGUMENT: run_as_user: '4294967295' is not a number from 0 to 4294967294");
+}
+
+/* An image whose passwd and group have an entry by the name of a number: root must not come of it (CVE-2026-46680). */
+static void a_number_is_never_a_name(void)
+{
+	static const char *const numbers[] = { "4294967295", "4294967296", "00000001000", "+1000", "-1",
+		"99999999999999999999" };
+	char user[64], entry[64], want[128];
+	struct spec_pod p;
+	int64_t uid;
+
+	for (size_t i = 0; i < 6; i++) {
+		for (size_t j = 0; j < 2; j++) {
+			spec_pod_open(&p, "{}");
+			snprintf(entry, sizeof(entry), "%s:x:0:0::/:/bin/sh\n", numbers[i]);
+			spec_pod_file(&p, "rootfs/etc/passwd", entry);
+			spec_pod_file(&p, "rootfs/etc/group", entry);
+			snprintf(user, sizeof(user), "%s%s", j ? "1000:" : "", numbers[i]);
+			p.container.image.user = user;
+			snprintf(want, sizeof(want),
+				 "INVALID_ARGUMENT: the image's USER: '%s' is not a number from 0 to 4294967294",
+				 numbers[i]);
+			is_str(who(&p), want);
+			spec_pod_close(&p);
+		}
+	}
+	is_str(resolved("4294967294", "{}"), "{'additionalGids':[0],'gid':0,'uid':4294967294}");
+	for (size_t i = 0; i < 6; i++) /* ImageStatus names no uid for them */
+		ok(!spec_uid(numbers[i], &uid));
+	ok(spec_uid("1000", &uid) && uid == 1000 && !spec_uid("web", &uid) && !spec_uid("", &uid));
 }
 
 static void groups_by_policy(void)
@@ -160,6 +190,7 @@ int main(void)
 {
 	the_images_user();
 	cri_wins_over_the_image();
+	a_number_is_never_a_name();
 	groups_by_policy();
 	status_has_them_too();
 	an_image_without_passwd();
