@@ -355,9 +355,11 @@ static void the_servers_word_is_final(void)
 	cfg.registry_config_path = "";
 }
 
+/* The foreign server is asked without the credentials for the registry (CVE-2020-15157). */
 static void a_foreign_layer(void)
 {
-	struct registry *reg = registry("reg.example/a:v1", NULL);
+	struct registry_auth auth = { .username = "me", .password = "pw" };
+	struct registry *reg = registry("reg.example/a:v1", &auth);
 	const char *urls[] = { "http://plain.example/x", "https://cdn.foreign.example/layer" };
 	struct strings list = { urls, 2 };
 	struct result r = { 0 };
@@ -369,6 +371,8 @@ static void a_foreign_layer(void)
 	registry_release(reg);
 	clock_run();
 	ok(r.code == ERR_OK && r.body.len == sizeof(BLOB) - 1 && fake_http_count("plain") == 0);
+	is_str(fake_http_line(fake_http_asked() - 1), "GET https://cdn.foreign.example/layer - -");
+	ok(strstr(fake_http_line(1), "Basic bWU6cHc="));
 	buf_free(&r.body);
 }
 
