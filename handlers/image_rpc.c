@@ -13,9 +13,9 @@
 #include "reactor/log.h"
 #include "reactor/own.h"
 
-/* The user in the image's config is USER or USER:GROUP. A number is a uid, any other text a user's name; without a user
- * both fields stay unset. CreateContainer must read the same number: the kubelet checks runAsNonRoot by the
- * uid of this answer. */
+/* The user in the image's config is USER or USER:GROUP; without a user both fields stay unset. The kubelet compares the
+ * uid with runAsNonRoot, so it must be the uid that the container would get. Any other text is told as a name, and the
+ * kubelet refuses a name for runAsNonRoot; it is also the text of a number that CreateContainer refuses. */
 static void user_out(Runtime__V1__Image *out, const char *user, struct arena *a)
 {
 	char *name = arena_strndup(a, user, strcspn(user, ":"));
@@ -23,7 +23,7 @@ static void user_out(Runtime__V1__Image *out, const char *user, struct arena *a)
 
 	if (!*name)
 		return;
-	if (!spec_uid(name, &uid)) {
+	if (!spec_image_uid(name, &uid)) {
 		out->username = name;
 		return;
 	}

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "procs/cdi.h"
+#include "procs/cri_config.h"
 #include "reactor/own.h"
 
 /* These structs only check the types of the members. The edits are read from the JSON itself, where an absent member
@@ -72,8 +73,10 @@ static int check_node(const struct node *n, struct err *e)
 		return cdi_bad(e, "device node: no absolute path:", n->path[0] != '/' ? n->path : n->hostPath);
 	if (strlen(n->type) > 1 || (n->type[0] && !strchr("bcup", n->type[0])))
 		return cdi_bad(e, "device node: type", n->type);
-	if (n->major < 0 || n->minor < 0 || n->fileMode < 0 || n->fileMode > 07777 || n->uid < 0 || n->gid < 0)
+	if (n->major < 0 || n->minor < 0 || n->fileMode < 0 || n->fileMode > 07777)
 		return cdi_bad(e, "device node: a negative number, or no file mode:", n->path);
+	if (!id_valid(n->uid) || !id_valid(n->gid))
+		return cdi_bad(e, "device node: no uid or gid:", n->path);
 	if (strcmp(n->permissions, "none") != 0 && n->permissions[strspn(n->permissions, "rwm")])
 		return cdi_bad(e, "device node: permissions", n->permissions);
 	return 0;

@@ -33,6 +33,9 @@ struct ns_options {
 	struct id_mappings uids, gids;
 };
 
+/* A number that can be a uid or gid: (uid_t)-1 means "leave as it is" to the kernel. (ARCHITECTURE P60) */
+static inline bool id_valid(int64_t id) { return id >= 0 && id < UINT32_MAX; }
+
 /* The pod has a user namespace of its own. Once checked, uids and gids have one mapping each, from container id 0
  * on. */
 static inline bool ns_has_user(const struct ns_options *ns)

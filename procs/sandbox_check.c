@@ -62,6 +62,25 @@ static int check_userns(const struct ns_options *ns, struct err *e)
 	return check_mapping("uids", &ns->uids, e) < 0 ? -1 : check_mapping("gids", &ns->gids, e);
 }
 
+/* A sandbox has no process with these ids, but the containers of the pod inherit the kubelet's mistake. */
+static int check_ids(const struct security *security, struct err *e)
+{
+	const struct {
+		const char *field;
+		const struct opt_i64 *id;
+	} ids[] = { { "run_as_user", &security->run_as_user }, { "run_as_group", &security->run_as_group } };
+
+	for (size_t i = 0; i < 2; i++)
+		if (ids[i].id->set && !id_valid(ids[i].id->value))
+			return err_set(e, ERR_INVALID_ARGUMENT, "%s: %lld is not in 0..4294967294", ids[i].field,
+				       (long long)ids[i].id->value);
+	for (size_t i = 0; i < security->supplemental_groups.n; i++)
+		if (!id_valid(security->supplemental_groups.at[i]))
+			return err_set(e, ERR_INVALID_ARGUMENT, "supplemental_groups: %lld is not a group id",
+				       (long long)security->supplemental_groups.at[i]);
+	return 0;
+}
+
 static int check_ports(const struct sandbox_config *c, struct err *e)
 {
 	for (size_t i = 0; i < c->ports.n; i++) {
@@ -106,7 +125,8 @@ int sandbox_check(const struct sandbox_config *c, struct err *e)
 {
 	const struct ns_options *ns = &c->security.ns;
 
-	if (check_namespaces(ns, e) < 0 || check_userns(ns, e) < 0 || check_ports(c, e) < 0)
+	if (check_namespaces(ns, e) < 0 || check_userns(ns, e) < 0 || check_ids(&c->security, e) < 0 ||
+	    check_ports(c, e) < 0)
 		return -1;
 	if (strlen(c->hostname) > HOSTNAME_MAX || has_control(c->hostname))
 		return err_set(e, ERR_INVALID_ARGUMENT,

@@ -43,8 +43,12 @@ void spec_look(struct lookup *lookup, const struct container_config *config);
  *   INTERNAL          the machine: a host path that cannot be made, a namespace that is gone */
 int spec_make(const struct spec_input *input, json_t **out, struct err *e);
 
-/* The text is a number that the user of a container can be: 0 .. 2^32 - 2, decimal, without a sign. */
-bool spec_uid(const char *text, int64_t *uid);
+/* The uid that a container of an image has whose config says USER or USER:GROUP, if the user is a number that can be a
+ * uid. False: it is a name, a number that no container gets, or "". */
+bool spec_image_uid(const char *user, int64_t *uid);
+
+/* The capabilities that a list of process.capabilities names, as bits by their number; NULL: none. */
+uint64_t spec_caps_of(const json_t *names);
 
 /* INVALID_ARGUMENT, in the words of the request, for limits that the kernel would refuse; called before anything is
  * changed. */

@@ -78,6 +78,21 @@ static json_t *names(uint64_t set)
 	return a;
 }
 
+uint64_t spec_caps_of(const json_t *list)
+{
+	uint64_t set = 0;
+	size_t i;
+	json_t *v;
+
+	json_array_foreach ((json_t *)list, i, v) {
+		int n = json_is_string(v) ? spec_cap_number(json_string_value(v)) : -1;
+
+		if (n >= 0)
+			set |= CAP(n);
+	}
+	return set;
+}
+
 int spec_caps(struct spec *s, struct err *e)
 {
 	uint64_t add, drop, ambient, ours = s->host->caps;

@@ -44,8 +44,22 @@ bool id_parse(struct span s, int64_t *out)
 			return false;
 		v = v * 10 + (s.at[i] - '0');
 	}
+	if (v >= UINT32_MAX) /* (uid_t)-1 means "leave as it is" to the kernel */
+		return false;
 	*out = v;
-	return v < UINT32_MAX; /* (uid_t)-1 means "leave as it is" to the kernel */
+	return true;
+}
+
+bool id_is_number(struct span s)
+{
+	size_t i = s.len > 0 && (s.at[0] == '-' || s.at[0] == '+');
+
+	if (i == s.len)
+		return false;
+	for (; i < s.len; i++)
+		if (s.at[i] < '0' || s.at[i] > '9')
+			return false;
+	return true;
 }
 
 static bool passwd_line(struct span line, struct passwd_entry *out)

@@ -1,7 +1,8 @@
 /* user.c - process.user: the user and groups of the container's first process, from CRI and the image's etc/passwd
  * and etc/group.
  *
- *   user:   run_as_username, else run_as_user, else the image's USER; a name needs an entry in passwd
+ *   user:   run_as_username, else run_as_user, else the image's USER; a name needs an entry in passwd, a number does
+ *           not; a number is never a name (ARCHITECTURE P60)
  *   group:  run_as_group, else USER's ":group", else the gid of the entry, else 0
  *   groups: the gid, the groups that list the user (policy Merge), supplemental_groups; sorted, each once
  *
@@ -130,7 +131,7 @@ static int collect_groups(struct spec *s, struct span group_file, struct span na
 	if (merge)
 		group_memberships(group_file, name, gids + 1, listed);
 	for (size_t i = 0; i < more->n; i++) {
-		if (more->at[i] < 0 || more->at[i] >= UINT32_MAX)
+		if (!id_valid(more->at[i]))
 			return err_set(e, ERR_INVALID_ARGUMENT, "supplemental_groups: %lld is not a group id",
 				       (long long)more->at[i]);
 		gids[1 + listed + i] = more->at[i];
@@ -143,47 +144,42 @@ static int collect_groups(struct spec *s, struct span group_file, struct span na
 	return 0;
 }
 
-bool spec_uid(const char *text, int64_t *uid)
+static int check_number(const char *field, const char *what, struct span text, struct err *e)
 {
-	return id_parse(span_of(text), uid);
-}
+	int64_t id;
 
-/* A number that id_parse() refuses is not looked up as a name: an image whose passwd has an entry with that name would
- * choose the uid, and the kubelet's check of runAsNonRoot has read a number that is not 0 (CVE-2026-46680). */
-static int id_or_name(struct span s, const char *field, bool *number, int64_t *id, struct err *e)
-{
-	size_t sign = s.len > 0 && (s.at[0] == '-' || s.at[0] == '+'), i = sign;
-
-	*number = id_parse(s, id);
-	while (i < s.len && s.at[i] >= '0' && s.at[i] <= '9')
-		i++;
-	if (*number || i < s.len || i == sign)
-		return 0;
-	return err_set(e, ERR_INVALID_ARGUMENT, "%s: \"%.*s\" is not a number from 0 to %u", field, (int)s.len, s.at,
-		       UINT32_MAX - 1);
+	return !id_is_number(text) || id_parse(text, &id)
+		       ? 0
+		       : err_set(e, ERR_INVALID_ARGUMENT, "%s: %.*s is not a %s id", field, (int)text.len, text.at,
+				 what);
 }
 
 static int user_resolve(struct spec *s, const struct user_wanted *w, struct span passwd, struct span group,
 			struct err *e)
 {
 	struct passwd_entry entry = { 0 };
-	bool known, number, gid_number;
-	int64_t gid = 0;
+	bool known, number;
 
-	if (id_or_name(w->user, w->field, &number, &s->c->uid, e) < 0 ||
-	    id_or_name(w->group, w->field, &gid_number, &gid, e) < 0)
+	if (check_number(w->field, "user", w->user, e) < 0 ||
+	    check_number(s->sec->run_as_group.set ? "run_as_group" : w->field, "group", w->group, e) < 0)
 		return -1;
+	number = id_parse(w->user, &s->c->uid);
 	known = number ? passwd_by_uid(passwd, s->c->uid, &entry) : passwd_by_name(passwd, w->user, &entry);
 	if (!number && !known)
 		return err_set(e, ERR_INVALID_ARGUMENT, "%s \"%.*s\": no such user in the image", w->field,
 			       (int)w->user.len, w->user.at);
 	if (known)
 		s->c->uid = entry.uid;
-	s->c->gid = gid_number ? gid : known ? entry.gid : 0;
-	if (w->group.len && !gid_number && !group_by_name(group, w->group, &s->c->gid))
+	s->c->gid = known ? entry.gid : 0;
+	if (w->group.len && !id_parse(w->group, &s->c->gid) && !group_by_name(group, w->group, &s->c->gid))
 		return err_set(e, ERR_INVALID_ARGUMENT, "%s: no such group \"%.*s\" in the image", w->field,
 			       (int)w->group.len, w->group.at);
 	return collect_groups(s, group, known ? entry.name : (struct span){ "", 0 }, e);
+}
+
+bool spec_image_uid(const char *user, int64_t *uid)
+{
+	return id_parse((struct span){ user, strcspn(user, ":") }, uid);
 }
 
 int spec_user(struct spec *s, struct err *e)

@@ -32,4 +32,8 @@ size_t group_memberships(struct span text, struct span user, int64_t *gids, size
 /* A decimal number that can be a uid or gid: 0 .. 2^32 - 2. */
 bool id_parse(struct span s, int64_t *out);
 
+/* Digits, with or without a sign before them. Such a text is a number and never a name, whatever the files say: a line
+ * `4294967296:x:0:0` of an image must not turn a number that is no uid into the uid 0. */
+bool id_is_number(struct span s);
+
 #endif

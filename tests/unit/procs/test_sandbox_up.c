@@ -457,6 +457,13 @@ static void contradictions_are_refused_by_name(void)
 	port = (struct port_mapping){ 0, 80, 80, "localhost" };
 	refused("\"localhost\" is not an IP address", ERR_INVALID_ARGUMENT);
 
+	config.security.run_as_user = (struct opt_i64){ true, UINT32_MAX };
+	refused("run_as_user: 4294967295 is not in", ERR_INVALID_ARGUMENT);
+	config.security.run_as_group = (struct opt_i64){ true, -1 };
+	refused("run_as_group: -1 is not in", ERR_INVALID_ARGUMENT);
+	config.security.supplemental_groups = (struct ints){ &(int64_t){ 4294967296 }, 1 };
+	refused("supplemental_groups: 4294967296 is not a group id", ERR_INVALID_ARGUMENT);
+
 	config.hostname = "h2345678901234567890123456789012345678901234567890123456789012345";
 	refused("longer than 64 bytes", ERR_INVALID_ARGUMENT);
 	config.annotations = (struct pairs){ &note, 1 };

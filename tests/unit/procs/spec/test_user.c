@@ -73,39 +73,74 @@ static void cri_wins_over_the_image(void)
 	is_str(resolved("", "{'run_as_user':{'set':true},'run_as_username':'web'}"),
 	       "INVALID_ARGUMENT: run_as_user and run_as_username are both set");
 	is_str(resolved("", "{'run_as_user':{'set':true,'value':-1}}"),
-	       "INVALID_ARGUMENT: run_as_user: '-1' is not a number from 0 to 4294967294");
+	       "INVALID_ARGUMENT: run_as_user: -1 is not a user id");
 	is_str(resolved("", "{'run_as_user':{'set':true,'value':4294967295}}"),
-	       "INVALID_ARGUMENT: run_as_user: '4294967295' is not a number from 0 to 4294967294");
+	       "INVALID_ARGUMENT: run_as_user: 4294967295 is not a user id");
 }
 
-/* An image whose passwd and group have an entry by the name of a number: root must not come of it (CVE-2026-46680). */
+static const char tricks[] = "4294967296:x:0:0::/:\n99999999999:x:0:0::/:\n-1:x:0:0::/:\n4294967295:x:0:0::/:\n"
+			     "+5:x:0:0::/:\n00000000005:x:0:0::/:\n1x:x:9:9::/:\nlarge:x:4294967296:0::/:\n";
+
+static const char *tricked(const char *image_user, const char *security)
+{
+	static char out[512];
+	struct spec_pod p;
+	char config[512];
+
+	snprintf(config, sizeof(config), "{'security':%s}", security);
+	spec_pod_open(&p, config);
+	spec_pod_file(&p, "rootfs/etc/passwd", tricks);
+	spec_pod_file(&p, "rootfs/etc/group", "4294967296:x:0:\n-1:x:0:\n");
+	p.container.image.user = image_user;
+	snprintf(out, sizeof(out), "%s", who(&p));
+	spec_pod_close(&p);
+	return out;
+}
+
+/* The image's passwd and group have lines with these numbers as names, of uid 0. */
 static void a_number_is_never_a_name(void)
 {
-	static const char *const numbers[] = { "4294967295", "4294967296", "00000001000", "+1000", "-1",
-		"99999999999999999999" };
-	char user[64], entry[64], want[128];
-	struct spec_pod p;
-	int64_t uid;
+	static const char *const numbers[] = { "-1", "4294967295", "4294967296", "99999999999" };
+	char security[128], want[128];
 
-	for (size_t i = 0; i < 6; i++) {
-		for (size_t j = 0; j < 2; j++) {
-			spec_pod_open(&p, "{}");
-			snprintf(entry, sizeof(entry), "%s:x:0:0::/:/bin/sh\n", numbers[i]);
-			spec_pod_file(&p, "rootfs/etc/passwd", entry);
-			spec_pod_file(&p, "rootfs/etc/group", entry);
-			snprintf(user, sizeof(user), "%s%s", j ? "1000:" : "", numbers[i]);
-			p.container.image.user = user;
-			snprintf(want, sizeof(want),
-				 "INVALID_ARGUMENT: the image's USER: '%s' is not a number from 0 to 4294967294",
-				 numbers[i]);
-			is_str(who(&p), want);
-			spec_pod_close(&p);
-		}
+	for (size_t i = 0; i < 4; i++) {
+		snprintf(security, sizeof(security), "{'run_as_user':{'set':true,'value':%s}}", numbers[i]);
+		snprintf(want, sizeof(want), "INVALID_ARGUMENT: run_as_user: %s is not a user id", numbers[i]);
+		is_str(tricked("", security), want);
+		snprintf(security, sizeof(security), "{'run_as_username':'%s'}", numbers[i]);
+		snprintf(want, sizeof(want), "INVALID_ARGUMENT: run_as_username: %s is not a user id", numbers[i]);
+		is_str(tricked("", security), want);
+		snprintf(want, sizeof(want), "INVALID_ARGUMENT: the image's USER: %s is not a user id", numbers[i]);
+		is_str(tricked(numbers[i], "{}"), want);
+		snprintf(security, sizeof(security),
+			 "{'run_as_user':{'set':true,'value':1},'run_as_group':{'set':true,'value':%s}}", numbers[i]);
+		snprintf(want, sizeof(want), "INVALID_ARGUMENT: run_as_group: %s is not a group id", numbers[i]);
+		is_str(tricked("", security), want);
 	}
-	is_str(resolved("4294967294", "{}"), "{'additionalGids':[0],'gid':0,'uid':4294967294}");
-	for (size_t i = 0; i < 6; i++) /* ImageStatus names no uid for them */
-		ok(!spec_uid(numbers[i], &uid));
-	ok(spec_uid("1000", &uid) && uid == 1000 && !spec_uid("web", &uid) && !spec_uid("", &uid));
+	is_str(tricked("1:4294967296", "{}"), "INVALID_ARGUMENT: the image's USER: 4294967296 is not a group id");
+	is_str(tricked("1:-1", "{}"), "INVALID_ARGUMENT: the image's USER: -1 is not a group id");
+	is_str(tricked("+5", "{}"), "INVALID_ARGUMENT: the image's USER: +5 is not a user id");
+	is_str(tricked("00000000005", "{}"), "INVALID_ARGUMENT: the image's USER: 00000000005 is not a user id");
+	is_str(tricked("large", "{}"), "INVALID_ARGUMENT: the image's USER 'large': no such user in the image");
+	is_str(tricked("1x", "{}"), "{'additionalGids':[9],'gid':9,'uid':9}");
+	is_str(tricked("4294967294:4294967294", "{}"),
+	       "{'additionalGids':[4294967294],'gid':4294967294,'uid':4294967294}");
+	is_str(tricked("", "{'supplemental_groups':[4294967296]}"),
+	       "INVALID_ARGUMENT: supplemental_groups: 4294967296 is not a group id");
+}
+
+/* What ImageStatus says, and so what runAsNonRoot compares, is what a container gets. */
+static void the_uid_that_an_image_names(void)
+{
+	static const char *const none[] = { "", ":5", "web", "-1", "+5", " 5", "5 ", "00000000005", "4294967295",
+					    "4294967296", "18446744073709551616", "0x10" };
+	int64_t uid = 77;
+
+	for (size_t i = 0; i < sizeof(none) / sizeof(*none); i++)
+		ok(!spec_image_uid(none[i], &uid) && uid == 77);
+	ok(spec_image_uid("0", &uid) && uid == 0);
+	ok(spec_image_uid("007:x", &uid) && uid == 7);
+	ok(spec_image_uid("4294967294:4294967296", &uid) && uid == UINT32_MAX - 1);
 }
 
 static void groups_by_policy(void)
@@ -191,6 +226,7 @@ int main(void)
 	the_images_user();
 	cri_wins_over_the_image();
 	a_number_is_never_a_name();
+	the_uid_that_an_image_names();
 	groups_by_policy();
 	status_has_them_too();
 	an_image_without_passwd();
