@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "handlers/checkpoint_stage.h"
+#include "images/ref.h"
 #include "images/snapshot.h"
 #include "images/store.h"
 #include "procs/create.h"
@@ -44,10 +45,14 @@ struct container_image create_flow_image(const struct image *img, const struct c
 static const struct image *need_image(const char *ref, struct err *e)
 {
 	const struct image *img = store_find(ref);
+	struct arena *a;
 
-	if (!img)
-		err_set(e, ERR_FAILED_PRECONDITION, "image %.200s is not in the store: pull it first", ref);
-	return img;
+	if (img)
+		return img;
+	a = arena_new();
+	err_set(e, ERR_FAILED_PRECONDITION, "image %.200s is not in the store: pull it first", ref_shown(ref, a));
+	arena_free(a);
+	return NULL;
 }
 
 struct container *create_flow_earlier(struct sandbox *s, const struct container_config *config, struct err *e)

@@ -158,13 +158,35 @@ static int cut_tag(struct ref *r, char *name, const char *text, struct err *e)
 	return 0;
 }
 
+/* Behind the @ of a digest, in any algorithm. */
+static bool is_digest_text(const char *s)
+{
+	size_t name = strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789+._-");
+
+	return (strncmp(s, "sha", 3) == 0 || strncmp(s, "md5", 3) == 0) && s[name] == ':' && !strchr(s, '/');
+}
+
+/* A password may hold every character, @ and / too: what stands before the last @ that begins no digest is secret. */
+const char *ref_shown(const char *text, struct arena *a)
+{
+	const char *scheme = strstr(text, "://"), *from = scheme ? scheme + 3 : text, *at = strrchr(from, '@');
+
+	if (at && is_digest_text(at + 1))
+		at = memrchr(from, '@', (size_t)(at - from));
+	return at ? arena_printf(a, "%.*s***%s", (int)(from - text), text, at) : text;
+}
+
 int ref_parse(struct ref *r, const char *text, struct arena *a, struct err *e)
 {
 	char *name = arena_strdup(a, text), *at = strchr(name, '@');
+	const char *shown = ref_shown(text, a);
 
 	*r = (struct ref){ .domain = "", .repository = "", .tag = "", .digest = "" };
 	if (!*text)
 		return err_set(e, ERR_INVALID_ARGUMENT, "the image reference is empty");
+	if (shown != text)
+		return err_set(e, ERR_INVALID_ARGUMENT,
+			"image reference \"%.300s\": a user or password cannot stand in a reference", shown);
 	if (at) {
 		*at = '\0';
 		r->digest = at + 1;

@@ -16,8 +16,12 @@ struct ref {
 	const char *digest;     /* "sha256:..." or "" */
 };
 
-/* INVALID_ARGUMENT with the text and the reason. Strings live in the arena. */
+/* INVALID_ARGUMENT with the text (ref_shown()) and the reason. Strings live in the arena. */
 int ref_parse(struct ref *ref, const char *text, struct arena *arena, struct err *e);
+
+/* The text for errors, logs and pages. Where a user and a password stand before the host, as in a URL, they become
+ * "***": users paste such text, and messages reach other readers than the password may. In the arena, or `text`. */
+const char *ref_shown(const char *text, struct arena *arena);
 
 char *ref_tagged(const struct ref *ref, struct arena *arena); /* domain/repository:tag, NULL without a tag */
 char *ref_digested(const struct ref *ref, const char *digest, struct arena *arena); /* domain/repository@digest */

@@ -61,8 +61,11 @@ int registry_new(struct registry **out, const struct ref *ref, const struct regi
 	}
 	if (r->hosts.n > HOSTS_MAX)
 		r->hosts.n = HOSTS_MAX;
+	/* A token is sent without being asked for, so only the registry of the image gets it. A mirror gets none: its
+	 * operator could use the token at that registry. (ARCHITECTURE I30) */
 	for (size_t i = 0; *r->credentials.bearer && i < r->hosts.n; i++)
-		r->authorization[i] = arena_printf(a, "Bearer %s", r->credentials.bearer);
+		if (!r->hosts.at[i].mirror)
+			r->authorization[i] = arena_printf(a, "Bearer %s", r->credentials.bearer);
 	*out = r;
 	return 0;
 }
@@ -289,7 +292,8 @@ static void unauthorized(struct registry_get *g)
 	struct challenge c;
 
 	challenge_parse(&c, g->reply.challenge, g->arena);
-	if (!g->away && c.bearer && !g->asked_token && !*who->bearer)
+	/* A mirror has not got the given token, so it may have one of its own for everybody. */
+	if (!g->away && c.bearer && !g->asked_token && (!*who->bearer || host_of(g)->mirror))
 		return registry_ask_token(g, &c);
 	if (!g->away && c.basic && *who->user && !g->r->authorization[g->host]) {
 		g->r->authorization[g->host] = basic_authorization(who, g->r->arena);

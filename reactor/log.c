@@ -29,10 +29,30 @@ int log_level_parse(const char *word)
 	return -1;
 }
 
+/* A byte that a terminal or a reader of lines may take for a command. Bytes from 0x80 on are among them: 0x9b alone, or
+ * in UTF-8, begins a command of a terminal as ESC [ does. */
+static bool log_is_plain(char c)
+{
+	return (unsigned char)c >= 0x20 && (unsigned char)c < 0x7f;
+}
+
+/* All text of a line, quoted or not: no value may end its line and forge the next one. At most `size` bytes. */
+static size_t log_escape(char *out, size_t size, const char *text)
+{
+	size_t n = 0;
+
+	for (; *text && n + 4 < size; text++)
+		if (log_is_plain(*text))
+			out[n++] = *text;
+		else
+			n += (size_t)snprintf(out + n, 5, "\\x%02x", (unsigned char)*text);
+	return n;
+}
+
 void log_line(enum log_level level, const char *fmt, ...)
 {
 	int saved = errno, n;
-	char line[LINE_MAX_BYTES];
+	char line[LINE_MAX_BYTES], shown[LINE_MAX_BYTES];
 	struct timespec ts;
 	struct tm tm;
 	va_list ap;
@@ -45,10 +65,9 @@ void log_line(enum log_level level, const char *fmt, ...)
 	va_start(ap, fmt);
 	n += vsnprintf(line + n, sizeof(line) - (size_t)n, fmt, ap);
 	va_end(ap);
-	if (n > LINE_MAX_BYTES - 1)
-		n = LINE_MAX_BYTES - 1;
-	line[n++] = '\n';
-	if (write(STDERR_FILENO, line, (size_t)n) < 0) {
+	n = (int)log_escape(shown, sizeof(shown) - 1, line);
+	shown[n++] = '\n';
+	if (write(STDERR_FILENO, shown, (size_t)n) < 0) {
 		/* There is no other place to report to. */
 	}
 	errno = saved;
@@ -67,7 +86,7 @@ const char *log_quote(const char *s)
 
 		if (c == '"' || c == '\\')
 			out[n++] = '\\', out[n++] = (char)c;
-		else if (c < 0x20 || c == 0x7f)
+		else if (!log_is_plain(*s))
 			n += (size_t)snprintf(out + n, 5, "\\x%02x", c);
 		else
 			out[n++] = (char)c;

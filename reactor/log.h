@@ -1,6 +1,8 @@
 /* log.h - one line per event on stderr: `2026-01-02T03:04:05.678Z info crispd bus_lost address=... error=...`.
  *
- * The text is an event word, then key=value pairs. A value that comes from outside goes through log_quote().
+ * The text is an event word, then key=value pairs. A value that comes from outside goes through log_quote(). A byte
+ * that is not printable ASCII is written as \xNN in any case. Values of environment variables, passwords and tokens are
+ * never written. (ARCHITECTURE R30)
  * INFO: the life of objects. WARN, ERROR: what an operator should act on. DEBUG: every move of a state machine. */
 #ifndef REACTOR_LOG_H
 #define REACTOR_LOG_H
@@ -19,8 +21,8 @@ int log_level_parse(const char *word);
 
 void log_line(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* A double-quoted copy with quotes, backslashes and control bytes escaped, cut at 512 bytes. The fourth call after this
- * one overwrites it. */
+/* A double-quoted copy with quotes, backslashes and every byte but printable ASCII escaped, cut at 512 bytes. The
+ * fourth call after this one overwrites it. */
 const char *log_quote(const char *text);
 
 #define log_debug(...) (log_threshold <= LOG_LEVEL_DEBUG ? log_line(LOG_LEVEL_DEBUG, __VA_ARGS__) : (void)0)

@@ -71,7 +71,7 @@ void pull_job_fail(struct pull_job *j, const struct err *e)
 	sm_move(&j->sm, FAILED);
 	job_release(j, copy.code == ERR_UNAVAILABLE);
 	unused_ring();
-	err_wrap(&copy, "pull %s", j->text);
+	err_wrap(&copy, "pull %s", j->shown);
 	pull_job_ended(j, &copy, NULL);
 }
 
@@ -79,7 +79,7 @@ static void job_succeed(struct pull_job *j, const char *id)
 {
 	const char *own = arena_strdup(j->arena, id);
 
-	log_info("image_pulled image=%.19s ref=%s", own, log_quote(j->text));
+	log_info("image_pulled image=%.19s ref=%s", own, log_quote(j->shown));
 	sm_move(&j->sm, DONE);
 	job_release(j, true);
 	pull_job_ended(j, NULL, own);
@@ -384,7 +384,8 @@ struct pull_job *pull_job_start(const char *key, const char *ref, const struct r
 		.arena = a, .key = arena_strdup(a, key), .text = arena_strdup(a, ref),
 		.auth = registry_auth_copy(auth, a),
 	};
-	j->sm = (struct sm){ pull_states, "pull", j->text, START };
+	j->shown = ref_shown(j->text, a);
+	j->sm = (struct sm){ pull_states, "pull", j->shown, START };
 	j->wanted.media_type = "";
 	j->blobs.at = arena_zalloc(a, BLOBS_MAX * sizeof(*j->blobs.at));
 	list_init(&j->waiters);
@@ -394,7 +395,7 @@ struct pull_job *pull_job_start(const char *key, const char *ref, const struct r
 
 void pull_job_progress(const struct pull_job *j, struct pull_progress *out)
 {
-	*out = (struct pull_progress){ .ref = j->text, .state = pull_states[j->sm.now].name };
+	*out = (struct pull_progress){ .ref = j->shown, .state = pull_states[j->sm.now].name };
 	if (!j->layers)
 		return;
 	out->layers = (int)j->manifest.nlayers;

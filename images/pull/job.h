@@ -30,7 +30,7 @@ struct pull_job {
 	struct link link;    /* of pull.c's jobs */
 	struct link waiters; /* of struct pull.link */
 	bool ended;
-	const char *key, *text;
+	const char *key, *text, *shown; /* shown: ref_shown() of the text */
 	struct ref ref;
 	const struct registry_auth *auth;
 	struct registry *registry;

@@ -17,7 +17,7 @@
 struct credentials {
 	const char *user, *password;
 	const char *refresh_token; /* an OAuth2 refresh token, for the token server */
-	const char *bearer;        /* sent to the registry unchanged */
+	const char *bearer;        /* sent to the registry unchanged, never to a mirror */
 };
 
 /* auth may be NULL. Credentials for another server than `domain` give anonymous ones. INVALID_ARGUMENT: auth->auth is

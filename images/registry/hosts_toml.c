@@ -8,6 +8,7 @@
 #include <strings.h>
 #include <sys/stat.h>
 
+#include "images/ref.h"
 #include "images/registry/toml.h"
 #include "reactor/buf.h"
 #include "reactor/own.h"
@@ -30,8 +31,8 @@ struct reading {
 
 static int hosts_bad(struct reading *r, const char *host, const char *key, const char *cause)
 {
-	return err_set(r->e, ERR_INTERNAL, "%s: %s%s%s%s: %s", r->file, *host ? "host " : "", host, *host ? ": " : "",
-		key, cause);
+	return err_set(r->e, ERR_INTERNAL, "%s: %s%s%s%s: %s", r->file, *host ? "host " : "",
+		ref_shown(host, r->a), *host ? ": " : "", key, cause);
 }
 
 /* The URL for a domain without a file. docker.io is the only registry whose API has another host name. */

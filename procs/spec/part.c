@@ -42,7 +42,8 @@ char *spec_clean_path(struct arena *a, const char *path)
 
 /* ---- the environment ---- */
 
-/* Bytes that are not UTF-8 cannot stand in config.json: each becomes U+FFFD, as in every other CRI runtime. */
+/* Bytes that are not UTF-8 cannot stand in config.json: each becomes U+FFFD, as in every other CRI runtime. The log has
+ * the variable's name alone, because its value may be a secret. */
 static json_t *spec_lossy(const struct spec *s, const char *text)
 {
 	json_t *j = json_string(text);
@@ -51,7 +52,8 @@ static json_t *spec_lossy(const struct spec *s, const char *text)
 
 	if (j)
 		return j;
-	log_warn("env container=%s value=%s reason=\"not UTF-8, replaced\"", s->c->id, log_quote(text));
+	log_warn("env container=%.12s name=%s reason=\"not UTF-8, replaced\"", s->c->id,
+		 log_quote(arena_strndup(s->a, text, strcspn(text, "="))));
 	out = arena_zalloc(s->a, strlen(text) * 3 + 1);
 	while (*text) {
 		size_t len = 1;

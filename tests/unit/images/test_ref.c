@@ -130,6 +130,28 @@ static void names(struct arena *a)
 	ok(ref_tagged(&r, a) == NULL);
 }
 
+static void no_password_in_messages(struct arena *a)
+{
+	static const char *const texts[][2] = {
+		{ "user:pw@host/img:1", "***@host/img:1" },
+		{ "https://user:pw@host:5000/img", "https://***@host:5000/img" },
+		{ "user:p@w/x@host/img@" SHA, "***@host/img@" SHA },
+		{ "token@host/img", "***@host/img" },
+		{ "host/img@" SHA, "host/img@" SHA },
+		{ "host/img:1@sha256:00", "host/img:1@sha256:00" },
+		{ "busybox", "busybox" },
+	};
+	struct ref r;
+	struct err e;
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
+		is_str(ref_shown(texts[i][0], a), texts[i][1]);
+	for (size_t i = 0; i < 4; i++) {
+		ok(ref_parse(&r, texts[i][0], a, &e) < 0 && e.code == ERR_INVALID_ARGUMENT);
+		ok(!strstr(e.msg, "pw") && !strstr(e.msg, "p@w") && !strstr(e.msg, "token") && strstr(e.msg, "***@"));
+	}
+}
+
 int main(void)
 {
 	struct arena *a = arena_new();
@@ -139,6 +161,7 @@ int main(void)
 	too_long(a);
 	the_message_says_why(a);
 	names(a);
+	no_password_in_messages(a);
 	arena_free(a);
 	return tap_end();
 }

@@ -302,6 +302,23 @@ static void serve_mirrored(const struct http_request *q, struct fake_answer *out
 	text(out, 200, NULL, "{}");
 }
 
+/* The token is of the registry that was asked for; its mirror could use it there. */
+static void a_token_is_not_for_mirrors(void)
+{
+	const struct registry_auth auth = { .registry_token = "t0k" };
+	struct result r;
+
+	cfg.registry_config_path = certs;
+	hosts_toml("up.example", "[host.\"https://mirror.example\"]\n[host.\"https://up.example\"]\n");
+	mirror_status = 401;
+	fake_http_serve(serve_mirrored);
+	r = get("up.example/a:v1", &auth, "manifests", "v1");
+	ok(r.code == ERR_OK && fake_http_asked() == 2);
+	is_str(fake_http_line(0), "GET https://mirror.example/v2/a/manifests/v1?ns=up.example - -");
+	is_str(fake_http_line(1), "GET https://up.example/v2/a/manifests/v1 Bearer t0k -");
+	cfg.registry_config_path = "";
+}
+
 static void mirrors(void)
 {
 	struct result r;
@@ -452,6 +469,7 @@ int main(void)
 	a_broken_manifest_begins_anew();
 	a_full_sink_pauses();
 	mirrors();
+	a_token_is_not_for_mirrors();
 	the_servers_word_is_final();
 	a_foreign_layer();
 	cancel_is_silent();

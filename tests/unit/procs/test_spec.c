@@ -68,6 +68,27 @@ static void no_hostname_is_the_nodes(void)
 	spec_pod_close(&p);
 }
 
+/* The log's name of a variable is enough: its value may be a secret. */
+static void no_value_in_the_log(void)
+{
+	struct pair env = { "TOKEN\xfe", "s3cr3t\xff" };
+	char line[2048] = "";
+	struct spec_pod p;
+	int saved = dup(2), ends[2];
+
+	spec_pod_open(&p, "{}");
+	p.container.config.envs = (struct pairs){ &env, 1 };
+	ok(pipe(ends) == 0 && dup2(ends[1], 2) == 2);
+	ok(spec_pod_make(&p));
+	ok(read(ends[0], line, sizeof(line) - 1) > 0);
+	dup2(saved, 2);
+	close(saved);
+	close(ends[0]);
+	close(ends[1]);
+	ok(strstr(line, "name=\"TOKEN\\xfe\"") && !strstr(line, "s3cr3t"));
+	spec_pod_close(&p);
+}
+
 static void text_that_is_not_utf8(void)
 {
 	struct pair env = { "A", "x\xff\xc3\xa4\xe2\x82" };
@@ -192,6 +213,7 @@ int main(void)
 	environment_later_wins();
 	no_hostname_is_the_nodes();
 	text_that_is_not_utf8();
+	no_value_in_the_log();
 	working_directory();
 	clean_paths();
 	namespaces();

@@ -149,7 +149,38 @@ static void lane_lets_one_in_at_a_time(void)
 static void log_quotes_what_comes_from_outside(void)
 {
 	is_str(log_quote("a \"b\"\n\x01"), "\"a \\\"b\\\"\\x0a\\x01\"");
+	is_str(log_quote("\xc2\x9b\x7f\xff~"), "\"\\xc2\\x9b\\x7f\\xff~\"");
 	ok(log_level_parse("warn") == LOG_LEVEL_WARN && log_level_parse("loud") == -1);
+}
+
+/* A line that log_line() wrote, without its time. */
+static const char *logged(const char *text)
+{
+	static char line[4096];
+	int saved = dup(2), ends[2];
+	ssize_t n;
+
+	ok(pipe(ends) == 0 && dup2(ends[1], 2) == 2);
+	log_error("%s", text);
+	n = read(ends[0], line, sizeof(line) - 1);
+	dup2(saved, 2);
+	close(saved);
+	close(ends[0]);
+	close(ends[1]);
+	line[n > 0 ? n : 0] = '\0';
+	return strstr(line, "error ");
+}
+
+/* Also where a value is not quoted: one event is one line of ASCII. */
+static void a_log_line_is_one_line(void)
+{
+	char longest[3000];
+
+	is_str(logged("x=a\nb \x1b[2J\xc2\x9b\xff"), "error crisp x=a\\x0ab \\x1b[2J\\xc2\\x9b\\xff\n");
+	memset(longest, 0x9b, sizeof(longest) - 1);
+	longest[sizeof(longest) - 1] = '\0';
+	ok(strlen(logged(longest)) > 1500 && !strchr(logged(longest), 0x9b));
+	ok(strchr(logged(longest), '\n')[1] == '\0');
 }
 
 static int timer_runs;
@@ -185,6 +216,7 @@ int main(void)
 	map_finds_after_deletes();
 	lane_lets_one_in_at_a_time();
 	log_quotes_what_comes_from_outside();
+	a_log_line_is_one_line();
 	loop_counts_what_it_runs();
 	return tap_end();
 }
