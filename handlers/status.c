@@ -2,6 +2,7 @@
 #include "handlers/status.h"
 
 #include "handlers/convert.h"
+#include "procs/logfile.h"
 #include "procs/stop_signal.h"
 
 /* ---- containers ---- */
@@ -58,7 +59,7 @@ Runtime__V1__ContainerStatus *status_container(struct container *c, struct arena
 		convert_map(&c->config.annotations, &runtime__v1__container_status__annotations_entry__descriptor, a);
 	out->n_mounts = c->config.mounts.n;
 	out->mounts = convert_mounts(&c->config, a);
-	out->log_path = (char *)c->log_path;
+	out->log_path = logfile_shown(a, c->log_path);
 	if (c->config.resources.set) {
 		out->resources =
 			NEW_MESSAGE(a, Runtime__V1__ContainerResources, runtime__v1__container_resources__init);

@@ -7,6 +7,7 @@
 
 #include "procs/cgroup.h"
 #include "procs/events.h"
+#include "procs/logfile.h"
 #include "procs/runtime.h"
 #include "reactor/log.h"
 #include "reactor/map.h"
@@ -114,7 +115,7 @@ static const char *log_path(const struct container *c)
 {
 	const char *dir = c->sandbox->config.log_directory, *name = c->config.log_path;
 
-	return *dir && *name ? arena_printf(c->arena, "%s/%s", dir, name) : "";
+	return *dir && *name ? logfile_join(c->arena, dir, name) : "";
 }
 
 struct container *container_new(struct sandbox *s, const struct container_config *config,

@@ -42,7 +42,7 @@ struct container {
 	int64_t created_at_ns, started_at_ns, finished_at_ns;
 	int32_t exit_code;
 	const char *reason, *message;
-	const char *log_path;     /* absolute, "" when there is no log */
+	const char *log_path;     /* of logfile_join(), "" when there is no log */
 	const char *bundle;       /* <state>/containers/<id>: config.json, rootfs/, stdio FIFOs, pid */
 	const char *runtime;      /* name of the runtime handler */
 	const char *cgroup;       /* its own group's path below the mount of each hierarchy */

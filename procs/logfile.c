@@ -3,23 +3,72 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "reactor/log.h"
 #include "reactor/loop.h"
 #include "reactor/metric.h"
+#include "reactor/own.h"
 
-enum { SLOW_NS = 10 * 1000000 };
+enum { SLOW_NS = 10 * 1000000, TRIES = 4 };
 
-static int make_parents(const char *path, struct err *e)
+/* ---- the path ---- */
+
+/* Copies a path without doubled slashes and without those at its end. Returns the end of the copy. */
+static char *put_plain(char *to, const char *path)
 {
-	char dir[4096];
+	for (; *path; path++)
+		if (*path != '/' || (path[1] != '/' && path[1] != '\0'))
+			*to++ = *path;
+	*to = '\0';
+	return to;
+}
 
-	if (snprintf(dir, sizeof(dir), "%s", path) >= (int)sizeof(dir))
+char *logfile_join(struct arena *a, const char *dir, const char *name)
+{
+	char *path = arena_zalloc(a, strlen(dir) + strlen(name) + 3), *to = put_plain(path, dir);
+
+	put_plain(stpcpy(to, "//"), name + strspn(name, "/"));
+	return path;
+}
+
+char *logfile_shown(struct arena *a, const char *path)
+{
+	char *out = arena_zalloc(a, strlen(path) + 1);
+
+	put_plain(out, path);
+	return out;
+}
+
+/* Where links are not followed any more: at the name of the log directory itself, and below it. Pods that may write
+ * /var/log/pods can rename that directory too. A path without "//" is of a record that an earlier version wrote. */
+static const char *links_end(const char *path)
+{
+	const char *dir_end = strstr(path, "//");
+
+	if (!dir_end)
+		dir_end = strrchr(path, '/');
+	while (dir_end > path && dir_end[-1] != '/')
+		dir_end--;
+	return dir_end + strspn(dir_end, "/");
+}
+
+/* ---- open ---- */
+
+static int make_parents(const char *path, size_t len, struct err *e)
+{
+	char dir[PATH_MAX];
+
+	if (len >= sizeof(dir))
 		return err_set(e, ERR_INVALID_ARGUMENT, "log path of %zu bytes", strlen(path));
+	memcpy(dir, path, len);
+	dir[len] = '\0';
 	for (char *slash = strchr(dir + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
 		*slash = '\0';
 		if (mkdir(dir, 0755) < 0 && errno != EEXIST)
@@ -29,15 +78,87 @@ static int make_parents(const char *path, struct err *e)
 	return 0;
 }
 
+/* The directory above `below`, which is a part of the path. */
+static int open_above(const char *path, const char *below, struct err *e)
+{
+	char dir[PATH_MAX];
+	int fd, flags = O_PATH | O_DIRECTORY | O_CLOEXEC;
+
+	if (snprintf(dir, sizeof(dir), "%.*s", (int)(below - path), path) >= (int)sizeof(dir))
+		return err_set(e, ERR_INVALID_ARGUMENT, "log path of %zu bytes", strlen(path));
+	fd = open(dir, flags);
+	if (fd < 0 && errno == ENOENT) {
+		if (make_parents(path, (size_t)(below - path), e) < 0)
+			return -1;
+		fd = open(dir, flags);
+	}
+	return fd < 0 ? err_os(e, ERR_INTERNAL, "open log directory %s", dir) : fd;
+}
+
+static int open_below(int above, const char *name, int flags)
+{
+	struct open_how how = {
+		.flags = (uint64_t)(flags | O_CLOEXEC | O_NOFOLLOW),
+		.mode = flags & O_CREAT ? 0640 : 0,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS,
+	};
+
+	return (int)syscall(SYS_openat2, above, name, &how, sizeof(how));
+}
+
+static int make_below(int above, const char *below)
+{
+	auto_fd int dir = fcntl(above, F_DUPFD_CLOEXEC, 3);
+	char name[NAME_MAX + 1];
+
+	for (const char *slash; dir >= 0 && (slash = strchr(below, '/')); below = slash + strspn(slash, "/")) {
+		int next;
+
+		if (snprintf(name, sizeof(name), "%.*s", (int)(slash - below), below) >= (int)sizeof(name)) {
+			errno = ENAMETOOLONG;
+			return -1;
+		}
+		if (mkdirat(dir, name, 0755) < 0 && errno != EEXIST)
+			return -1;
+		next = openat(dir, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		close(dir);
+		dir = next;
+	}
+	return dir < 0 ? -1 : 0;
+}
+
+/* Opened by O_PATH first: to open a device or a FIFO has effects already (/dev/watchdog begins to count). */
+static int open_existing(int above, const char *below)
+{
+	auto_fd int fd = open_below(above, below, O_PATH);
+	char self[40];
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -1;
+	if (!S_ISREG(st.st_mode)) {
+		errno = S_ISLNK(st.st_mode) ? ELOOP : EINVAL;
+		return -1;
+	}
+	snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
+	return open(self, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+}
+
 int logfile_open(const char *path, struct err *e)
 {
-	int flags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
-	int fd = open(path, flags, 0640);
+	const char *below = links_end(path);
+	auto_fd int above = open_above(path, below, e);
+	int fd = -1;
 
-	if (fd < 0 && errno == ENOENT) {
-		if (make_parents(path, e) < 0)
-			return -1;
-		fd = open(path, flags, 0640);
+	if (above < 0)
+		return -1;
+	/* Another turn when the file appears, or goes, between the two calls. */
+	for (int i = 0; i < TRIES && fd < 0 && (i == 0 || errno == ENOENT || errno == EEXIST); i++) {
+		fd = open_existing(above, below);
+		if (fd < 0 && errno == ENOENT)
+			fd = open_below(above, below, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_NONBLOCK);
+		if (fd < 0 && errno == ENOENT && make_below(above, below) < 0)
+			break;
 	}
 	return fd < 0 ? err_os(e, ERR_INTERNAL, "open log %s", path) : fd;
 }

