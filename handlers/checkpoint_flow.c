@@ -211,11 +211,20 @@ static int check_location(const char *location, struct arena *a, struct err *e)
 	return 0;
 }
 
-static bool allowed;
+static bool allowed, image_allowed;
 
-void checkpoint_flow_open(bool enabled)
+void checkpoint_flow_open(bool enabled, bool restore_from_image)
 {
 	allowed = enabled;
+	image_allowed = restore_from_image;
+}
+
+int checkpoint_flow_image_allowed(struct err *e)
+{
+	return image_allowed ? 0
+			     : err_set(e, ERR_FAILED_PRECONDITION,
+				       "the image is a checkpoint, and checkpoint.restore_from_image is false in the "
+				       "configuration");
 }
 
 int checkpoint_flow_allowed(struct err *e)

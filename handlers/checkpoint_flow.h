@@ -11,9 +11,11 @@
 #include "procs/container.h"
 #include "reactor/err.h"
 
-/* enabled: checkpoint.enabled of the configuration. Called once, at start. */
-void checkpoint_flow_open(bool enabled);
+/* checkpoint.enabled and checkpoint.restore_from_image of the configuration. Called once, at start. */
+void checkpoint_flow_open(bool enabled, bool restore_from_image);
 int checkpoint_flow_allowed(struct err *e); /* FAILED_PRECONDITION: checkpoint.enabled is false; for restores too */
+/* For a restore from an image, which everybody may choose who creates pods. FAILED_PRECONDITION: the second key. */
+int checkpoint_flow_image_allowed(struct err *e);
 
 typedef void checkpoint_flow_done(void *arg, const struct err *e);
 

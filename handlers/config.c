@@ -77,6 +77,7 @@ static const struct key keys[] = {
 	KEY("images", "min_free", STRING, UNBOUNDED, images_min_free),
 	KEY("images", "pinned", LIST, UNBOUNDED, images_pinned),
 	KEY("checkpoint", "enabled", SWITCH, UNBOUNDED, checkpoint_enabled),
+	KEY("checkpoint", "restore_from_image", SWITCH, UNBOUNDED, checkpoint_restore_from_image),
 	KEY("runtime", "default", STRING, UNBOUNDED, runtimes.default_name),
 	KEY("", "runtimes", RUNTIMES, UNBOUNDED, runtimes),
 	KEY("", "selinux", SWITCH, UNBOUNDED, selinux),
@@ -439,7 +440,7 @@ char *config_text(const struct config *c, struct arena *a)
 					      c->runtimes.handlers[i].path));
 	/* critest looks for the state directory under the name stateDir. */
 	j = json_pack("{s:s, s:s, s:s, s:s, s:o, s:s, s:{s:s, s:i}, s:{s:s, s:s}, s:{s:o, s:s}, s:{s:o}, s:{s:s}, "
-		      "s:{s:I, s:s, s:o}, s:{s:b}, s:{s:s}, s:O, s:b}",
+		      "s:{s:I, s:s, s:o}, s:{s:b, s:b}, s:{s:s}, s:O, s:b}",
 		      "root", c->root, "state", c->state, "stateDir", c->state, "netns_dir", c->netns_dir, "listen",
 		      list_json(&c->listen), "http", c->http, "stream", "address", c->stream_address, "port",
 		      (int)c->stream_port, "cgroup", "driver", c->cgroup.driver, "root", c->cgroup.root, "cni",
@@ -447,6 +448,7 @@ char *config_text(const struct config *c, struct arena *a)
 		      list_json(&c->cdi_spec_dirs), "registry", "config_path", c->registry_config_path, "images",
 		      "max_layer_bytes", (json_int_t)c->images_max_layer_bytes, "min_free", c->images_min_free,
 		      "pinned", list_json(&c->images_pinned), "checkpoint", "enabled", (int)c->checkpoint_enabled,
+		      "restore_from_image", (int)c->checkpoint_restore_from_image,
 		      "runtime", "default", c->runtimes.default_name, "runtimes", runtimes,
 		      "selinux", (int)c->selinux);
 	return json_text(a, own_must(j));

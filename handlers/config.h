@@ -28,7 +28,7 @@ struct config {
 	uint64_t images_max_layer_bytes;
 	const char *images_min_free;
 	struct strings images_pinned;
-	bool checkpoint_enabled;
+	bool checkpoint_enabled, checkpoint_restore_from_image;
 	struct runtimes_config runtimes;
 	bool selinux;
 	enum log_level log_level;

@@ -200,7 +200,7 @@ static int open_procs(struct err *e)
 	sandbox_task_watch();
 	seccomp_bpf_open(program("crisp-seccomp"));
 	create_flow_open(node_name);
-	checkpoint_flow_open(config.checkpoint_enabled);
+	checkpoint_flow_open(config.checkpoint_enabled, config.checkpoint_restore_from_image);
 	cdi_open(&config.cdi_spec_dirs);
 	network_open(&config.cni, on_network_changed, NULL);
 	return log_pumps_open(e);

@@ -24,6 +24,7 @@
 #include "handlers/remove_flow.h"
 #include "images/archive.h"
 #include "images/pull.h"
+#include "images/ref.h"
 #include "images/store.h"
 #include "procs/bundle.h"
 #include "procs/criu.h"
@@ -82,7 +83,7 @@ static void restore_failed(struct restore *m)
 {
 	sm_move(&m->sm, FAILED);
 	checkpoint_stage_drop(m->stage);
-	err_wrap(&m->err, "restore from %.200s", m->config.image);
+	err_wrap(&m->err, "restore from %.200s", ref_shown(m->config.image, m->arena));
 	rpc_fail_all(&m->waiters, &m->err);
 	restore_free(m);
 }
@@ -281,7 +282,8 @@ static void on_restore_pulled(void *arg, const struct err *failed, const char *i
 		e = *failed;
 		if (e.code == ERR_NOT_FOUND || e.code == ERR_UNAUTHENTICATED || e.code == ERR_PERMISSION_DENIED)
 			e.code = ERR_FAILED_PRECONDITION;
-		err_wrap(&e, "its image %.300s is not in the store and cannot be pulled", base_name(&m->dump));
+		err_wrap(&e, "its image %.300s is not in the store and cannot be pulled",
+			 ref_shown(base_name(&m->dump), m->arena));
 	}
 	if (failed || check_dump(m, sandbox_find(m->sandbox), &e) < 0)
 		return restore_fail(m, &e);
@@ -389,7 +391,8 @@ void restore_flow(struct rpc *r, struct sandbox *s, const struct container_confi
 	struct container *c;
 	struct err e = { 0 };
 
-	if (checkpoint_flow_allowed(&e) < 0)
+	if (checkpoint_flow_allowed(&e) < 0 ||
+	    (!is_path(config->image) && checkpoint_flow_image_allowed(&e) < 0))
 		return rpc_fail(r, &e);
 	if (m) {
 		if (restore_join(r, m, config, &e) < 0)

@@ -220,12 +220,15 @@ int criu_write_inherit(const struct container *c, const json_t *streams, struct 
 		}
 		buf_printf(&text, "inherit-fd fd[%d]:file[%lx:%llx]\n", fd, mount, inode);
 	}
+	/* Until restored.h has looked at them. Not in criu_keep_cgroup()'s file, which a later dump reads too: the dump
+	 * would leave them stopped. */
+	buf_puts(&text, "leave-stopped\n");
 	/* The processes get this container's label, not the label with which they were dumped. */
 	if (*c->process_label)
 		buf_printf(&text, "lsm-profile selinux:%s\n", c->process_label);
 	if (*c->mount_label)
 		buf_printf(&text, "lsm-mount-context %s\n", c->mount_label);
-	r = write_config(c, text.len ? buf_str(&text) : "", e);
+	r = write_config(c, buf_str(&text), e);
 	buf_free(&text);
 	return r;
 }

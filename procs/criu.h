@@ -19,8 +19,9 @@ const char *criu_config_path(const struct container *container, struct arena *ar
 json_t *criu_streams(const struct container *container);
 int criu_write_external(const struct container *container, struct err *e); /* the options for a dump of it */
 
-/* The options for a restore, the container's SELinux labels among them. streams: what criu_streams() made, as it came
- * from outside; NULL: no streams. INVALID_ARGUMENT: it has another form. */
+/* The options for a restore, the container's SELinux labels among them; it leaves the processes stopped (restored.h).
+ * streams: what criu_streams() made, as it came from outside; NULL: no streams. INVALID_ARGUMENT: it has another form.
+ */
 int criu_write_inherit(const struct container *container, const json_t *streams, struct err *e);
 
 /* Before a restore: its processes stay in the new container's cgroup. Writes a file of options and its path into

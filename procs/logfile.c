@@ -48,7 +48,7 @@ char *logfile_shown(struct arena *a, const char *path)
 
 /* Where links are not followed any more: at the name of the log directory itself, and below it. Pods that may write
  * /var/log/pods can rename that directory too. A path without "//" is of a record that an earlier version wrote. */
-static const char *links_end(const char *path)
+const char *logfile_below(const char *path)
 {
 	const char *dir_end = strstr(path, "//");
 
@@ -95,18 +95,18 @@ static int open_above(const char *path, const char *below, struct err *e)
 	return fd < 0 ? err_os(e, ERR_INTERNAL, "open log directory %s", dir) : fd;
 }
 
-static int open_below(int above, const char *name, int flags)
+static int open_below(int above, const char *name, int flags, uint64_t resolve)
 {
 	struct open_how how = {
 		.flags = (uint64_t)(flags | O_CLOEXEC | O_NOFOLLOW),
 		.mode = flags & O_CREAT ? 0640 : 0,
-		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | resolve,
 	};
 
 	return (int)syscall(SYS_openat2, above, name, &how, sizeof(how));
 }
 
-static int make_below(int above, const char *below)
+static int make_below(int above, const char *below, uint64_t resolve)
 {
 	auto_fd int dir = fcntl(above, F_DUPFD_CLOEXEC, 3);
 	char name[NAME_MAX + 1];
@@ -120,7 +120,7 @@ static int make_below(int above, const char *below)
 		}
 		if (mkdirat(dir, name, 0755) < 0 && errno != EEXIST)
 			return -1;
-		next = openat(dir, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		next = open_below(dir, name, O_PATH | O_DIRECTORY, resolve);
 		close(dir);
 		dir = next;
 	}
@@ -128,9 +128,9 @@ static int make_below(int above, const char *below)
 }
 
 /* Opened by O_PATH first: to open a device or a FIFO has effects already (/dev/watchdog begins to count). */
-static int open_existing(int above, const char *below)
+static int open_existing(int above, const char *below, uint64_t resolve)
 {
-	auto_fd int fd = open_below(above, below, O_PATH);
+	auto_fd int fd = open_below(above, below, O_PATH, resolve);
 	char self[40];
 	struct stat st;
 
@@ -144,23 +144,29 @@ static int open_existing(int above, const char *below)
 	return open(self, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 }
 
-int logfile_open(const char *path, struct err *e)
+int logfile_open_at(int above, const char *below, bool one_mount)
 {
-	const char *below = links_end(path);
-	auto_fd int above = open_above(path, below, e);
+	uint64_t resolve = one_mount ? RESOLVE_NO_XDEV : 0;
 	int fd = -1;
 
-	if (above < 0)
-		return -1;
 	/* Another turn when the file appears, or goes, between the two calls. */
 	for (int i = 0; i < TRIES && fd < 0 && (i == 0 || errno == ENOENT || errno == EEXIST); i++) {
-		fd = open_existing(above, below);
+		fd = open_existing(above, below, resolve);
 		if (fd < 0 && errno == ENOENT)
-			fd = open_below(above, below, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_NONBLOCK);
-		if (fd < 0 && errno == ENOENT && make_below(above, below) < 0)
+			fd = open_below(above, below, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_NONBLOCK, resolve);
+		if (fd < 0 && errno == ENOENT && make_below(above, below, resolve) < 0)
 			break;
 	}
-	return fd < 0 ? err_os(e, ERR_INTERNAL, "open log %s", path) : fd;
+	return fd;
+}
+
+int logfile_open(const char *path, struct err *e)
+{
+	const char *below = logfile_below(path);
+	auto_fd int above = open_above(path, below, e);
+	int fd = above < 0 ? -1 : logfile_open_at(above, below, false);
+
+	return fd < 0 && above >= 0 ? err_os(e, ERR_INTERNAL, "open log %s", path) : fd;
 }
 
 /* -1: fstat(2) failed. */

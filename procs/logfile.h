@@ -2,6 +2,7 @@
 #ifndef PROCS_LOGFILE_H
 #define PROCS_LOGFILE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,6 +20,11 @@ char *logfile_shown(struct arena *arena, const char *path); /* the same with sin
  * the log directory's own name on, and only a regular file is opened; above it (/var/log, /var/log/pods) the node's
  * owner may have links. INTERNAL. (ARCHITECTURE L20) */
 int logfile_open(const char *path, struct err *e);
+
+/* The same in two steps, for lookup.h: the part of the path behind the directory up to which links are followed, and
+ * the file below that directory. one_mount: no mount point is crossed, else EXDEV. -1: errno. */
+const char *logfile_below(const char *path);
+int logfile_open_at(int above, const char *below, bool one_mount);
 
 /* Appends all n bytes or none: after a short or failed write the file is cut back to its old size. A write that takes
  * over 10 ms is counted and logged. INTERNAL. */

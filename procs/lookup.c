@@ -19,6 +19,7 @@
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 
+#include "procs/logfile.h"
 #include "procs/lookup/proto.h"
 #include "reactor/arena.h"
 #include "reactor/buf.h"
@@ -247,19 +248,22 @@ static int open_text(const char *path)
 	return open(self, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 }
 
+/* Below the log directory no link is followed (logfile.h), and no mount is entered: that is left to the child. */
 static int open_log(const char *path)
 {
-	const char *slash = strrchr(path, '/');
-	auto_free char *dir = own_must(strndup(path, slash > path ? (size_t)(slash - path) : 1));
+	const char *below = logfile_below(path);
+	size_t n = (size_t)(below - path);
+	auto_free char *dir = own_must(strndup(path, n > 1 ? n - 1 : n));
 	auto_fd int at = open_path(dir, true);
+	int fd = -1;
 
-	if (at < 0)
-		return -1;
-	if (!is_local(at)) {
+	if (at >= 0 && is_local(at))
+		fd = logfile_open_at(at, below, true);
+	else if (at >= 0)
 		errno = EAGAIN;
-		return -1;
-	}
-	return open_local(at, slash + 1, O_WRONLY | O_CREAT | O_APPEND | O_NOCTTY | O_NONBLOCK, 0640);
+	if (fd < 0 && errno == EXDEV)
+		errno = EAGAIN;
+	return fd;
 }
 
 static int open_kind(enum lookup_kind kind, const char *path)

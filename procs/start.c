@@ -6,13 +6,14 @@
  *      |                                |
  *      |                                +---error---> UNDO ---deleted by the runtime, or not---> FAILED
  *      +---error, also of LOOK, LABEL---+---no usable program, no keeper: nothing to undo----------^
+ *   RUN ---pid, of a checkpoint---> COMPARE ---has no more than the request---> STARTED, else UNDO
  *   LOOK ---an earlier start was cut off, and the runtime knows the container---> UNDO
  *
  *   FAILED records EXITED 128 StartError. Where no keeper was there to run a program, the container stays CREATED and
  *   can be started again. `starting` and `in_runtime` are on disk before RUN: after a crash start_adopt() asks the
  *   keeper whether the process runs, and the runtime whether `run` had begun. (ARCHITECTURE P28)
- * Waits on: lookup.h (LOOK), a child (LABEL), the runtime (RUN, UNDO), one turn of the loop (FAILED from LOOK, LABEL,
- * PREPARE). */
+ * Waits on: lookup.h (LOOK), a child (LABEL), the runtime (RUN, UNDO), restored.h (COMPARE), one turn of the loop
+ * (FAILED from LOOK, LABEL, PREPARE). */
 #include "procs/start.h"
 
 #include <errno.h>
@@ -32,6 +33,7 @@
 #include "procs/lookup.h"
 #include "procs/mount_host.h"
 #include "procs/oom.h"
+#include "procs/restored.h"
 #include "procs/runtime.h"
 #include "procs/selinux.h"
 #include "reactor/child.h"
@@ -42,12 +44,13 @@
 
 enum { EXIT_CODE_START_ERROR = 128 };
 
-enum start_state { LOOK, LABEL, PREPARE, RUN, UNDO, STARTED, FAILED };
+enum start_state { LOOK, LABEL, PREPARE, RUN, COMPARE, UNDO, STARTED, FAILED };
 static const struct sm_state start_states[] = {
 	[LOOK]    = { "LOOK",    TO(LABEL) | TO(UNDO) | TO(FAILED) },
 	[LABEL]   = { "LABEL",   TO(PREPARE) | TO(FAILED) },
 	[PREPARE] = { "PREPARE", TO(RUN) | TO(FAILED) },
-	[RUN]     = { "RUN",     TO(STARTED) | TO(UNDO) | TO(FAILED) },
+	[RUN]     = { "RUN",     TO(STARTED) | TO(COMPARE) | TO(UNDO) | TO(FAILED) },
+	[COMPARE] = { "COMPARE", TO(STARTED) | TO(UNDO) },
 	[UNDO]    = { "UNDO",    TO(FAILED) },
 	[STARTED] = { "STARTED", 0 },
 	[FAILED]  = { "FAILED",  0 },
@@ -67,6 +70,7 @@ struct start {
 	struct console_socket *console;
 	int joined; /* a namespace that the runtime opens as /proc/<this daemon>/fd/<joined>; -1: none */
 	struct timer timer;
+	pid_t pid;
 	bool refused; /* by start_refuse() or join_again(): the container's state stays */
 	bool postponed; /* there was no keeper, so the container is CREATED again */
 	struct err err;
@@ -177,6 +181,28 @@ static int take_console(struct start *s)
 	return 0;
 }
 
+static void start_running(struct start *s)
+{
+	struct container *c = s->container;
+
+	sm_move(&s->sm, STARTED);
+	container_set_running(c, s->pid);
+	life_begin(c);
+	start_report(s);
+}
+
+/* The runtime's `delete` kills the first process; in a shared PID namespace the others would live on. */
+static void on_start_compared(void *arg, const struct err *e)
+{
+	struct start *s = arg;
+
+	if (!e)
+		return start_running(s);
+	s->err = *e;
+	cgroup_kill(s->container->cgroup);
+	start_undo(s);
+}
+
 static void on_start_ran(void *arg, const struct err *e, struct child_result *r)
 {
 	struct start *s = arg;
@@ -192,10 +218,11 @@ static void on_start_ran(void *arg, const struct err *e, struct child_result *r)
 	}
 	if (s->console && take_console(s) < 0)
 		return start_undo(s);
-	sm_move(&s->sm, STARTED);
-	container_set_running(c, r->pid);
-	life_begin(c);
-	start_report(s);
+	s->pid = r->pid;
+	if (!*c->restore)
+		return start_running(s);
+	sm_move(&s->sm, COMPARE);
+	restored_start(c, s->pid, on_start_compared, s);
 }
 
 /* A pipe whose write end the keeper holds: when the keeper releases it, the container reads end of file. The
@@ -505,7 +532,10 @@ void start_adopt(struct container *c)
 
 	if (c->state == CONTAINER_RUNNING)
 		return adopt_running(c);
-	if (c->state == CONTAINER_CREATED && c->starting && k) {
+	if (c->state == CONTAINER_CREATED && c->starting && k && *c->restore) {
+		/* Its processes may be stopped, and nobody has compared them: they do not run. */
+		cgroup_kill(c->cgroup);
+	} else if (c->state == CONTAINER_CREATED && c->starting && k) {
 		/* The keeper let the runtime finish after the crash: the container was started. */
 		container_set_running(c, k->pid);
 		return adopt_running(c);

@@ -2,7 +2,7 @@
  *
  * The text is an event word, then key=value pairs. A value that comes from outside goes through log_quote(). A byte
  * that is not printable ASCII is written as \xNN in any case. Values of environment variables, passwords and tokens are
- * never written. (ARCHITECTURE R30)
+ * never written. (ARCHITECTURE R40)
  * INFO: the life of objects. WARN, ERROR: what an operator should act on. DEBUG: every move of a state machine. */
 #ifndef REACTOR_LOG_H
 #define REACTOR_LOG_H

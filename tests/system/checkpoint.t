@@ -10,7 +10,7 @@
 works() { criu check >"$T/criu.txt" 2>&1; }
 why_not() { grep -m1 Error "$T/criu.txt" | sed 's/.*): //'; }
 
-crisp_up 'images: {max_layer_bytes: 256MiB}'
+crisp_up 'images: {max_layer_bytes: 256MiB}' 'checkpoint: {restore_from_image: true}'
 A=$T/archives
 mkdir "$A"
 
@@ -196,7 +196,7 @@ pod=$($CRICTL runp "$(pod_json p-strange)")
 create
 before=$made old=$(crispd_pid)
 cp "$T/config.yaml" "$T/config.on"
-echo 'checkpoint: {enabled: false}' >>"$T/config.yaml"
+sed -i 's/^checkpoint: .*/checkpoint: {enabled: false, restore_from_image: true}/' "$T/config.yaml"
 reload() { # the next crispd reads the file
 	kill -HUP "$KEEPER"
 	until_ok 10 another_answers

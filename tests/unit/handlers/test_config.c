@@ -28,7 +28,7 @@ static void defaults_are_complete(void)
 	is_str(c.http, "unix:///run/crisp/http.sock");
 	ok(c.runtimes.n == 2 && c.images_max_layer_bytes == 32ull << 30 && !c.selinux);
 	is_str(c.runtimes.default_name, "runc");
-	ok(c.checkpoint_enabled);
+	ok(c.checkpoint_enabled && !c.checkpoint_restore_from_image);
 	is_str(c.runtimes.state, "/run/crisp");
 	config_free(&c);
 	ok(config_load(&c, NULL, &e) == 0);
@@ -41,14 +41,15 @@ static void every_key_of_the_design_is_taken(void)
 		 "stream: {address: 127.0.0.1, port: 9, tls_cert: /c, tls_key: /k}\ncgroup: {driver: cgroupfs, root: "
 		 "/g}\n"
 		 "cni: {bin_dirs: [/b1, /b2], conf_dir: /conf}\nregistry: {config_path: /certs}\n"
-		 "images: {max_layer_bytes: 10MiB, min_free: 3%, pinned: [a, b]}\ncheckpoint: {enabled: false}\n"
+		 "images: {max_layer_bytes: 10MiB, min_free: 3%, pinned: [a, b]}\n"
+		 "checkpoint: {enabled: false, restore_from_image: true}\n"
 		 "runtime: {default: fast}\n"
 		 "runtimes:\n  fast: {type: oci, path: /usr/bin/crun}\nlog: {level: debug}\nselinux: true\n") == 0);
 	is_str(c.state, "/s");
 	ok(c.listen.n == 2 && c.cni.bin_dirs.n == 2 && c.images_pinned.n == 2 && c.stream_port == 9);
 	ok(c.images_max_layer_bytes == 10 << 20 && c.log_level == LOG_LEVEL_DEBUG && c.runtimes.n == 1 && c.selinux);
 	is_str(c.runtimes.handlers[0].path, "/usr/bin/crun");
-	ok(!c.checkpoint_enabled);
+	ok(!c.checkpoint_enabled && c.checkpoint_restore_from_image);
 	is_str(c.http, "tcp://127.0.0.1:8");
 }
 

@@ -276,14 +276,14 @@ static void streams_come_as_numbers(void)
 {
 	running();
 	ok(inherits("{\"1\":\"file[2f:9fa252]\",\"2\":\"file[2f:a]\"}"));
-	is_str(config_text(), "inherit-fd fd[1]:file[2f:9fa252]\ninherit-fd fd[2]:file[2f:a]\n");
+	is_str(config_text(), "inherit-fd fd[1]:file[2f:9fa252]\ninherit-fd fd[2]:file[2f:a]\nleave-stopped\n");
 	ok(inherits("{}"));
-	is_str(config_text(), "");
+	is_str(config_text(), "leave-stopped\n");
 	ok(criu_write_inherit(c, NULL, &(struct err){ 0 }) == 0);
 	c->process_label = "a:b:c:s0:c1,c2";
 	c->mount_label = "a:b:f:s0:c1,c2";
 	ok(inherits("{}"));
-	is_str(config_text(), "lsm-profile selinux:a:b:c:s0:c1,c2\nlsm-mount-context a:b:f:s0:c1,c2\n");
+	is_str(config_text(), "leave-stopped\nlsm-profile selinux:a:b:c:s0:c1,c2\nlsm-mount-context a:b:f:s0:c1,c2\n");
 	c->process_label = long_label();
 	ok(inherits("{}"));
 	ok(strstr(config_text(), long_label()) && strstr(config_text(), "\nlsm-mount-context a:b:f:s0:c1,c2\n"));
