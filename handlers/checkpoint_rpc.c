@@ -1,9 +1,8 @@
 /* checkpoint_rpc.c - CheckpointContainer. Spec: CRI v1 RuntimeService. */
 #include "api.pb-c.h"
 #include "handlers/checkpoint_flow.h"
+#include "handlers/convert.h"
 #include "handlers/services.h"
-
-enum { CHECKPOINT_SECONDS_MAX = 365 * 24 * 3600 };
 
 static void on_checkpointed(void *arg, const struct err *e)
 {
@@ -24,9 +23,9 @@ void rpc_checkpoint_container(struct rpc *r, const void *request)
 
 	if (!c)
 		return;
-	if (in->timeout < 0 || in->timeout > CHECKPOINT_SECONDS_MAX) {
-		err_set(&e, ERR_INVALID_ARGUMENT, "timeout is negative or longer than a year");
+	if (in->timeout < 0) {
+		err_set(&e, ERR_INVALID_ARGUMENT, "timeout is negative");
 		return rpc_fail(r, &e);
 	}
-	checkpoint_flow(c, in->location, in->timeout * 1000, on_checkpointed, r);
+	checkpoint_flow(c, in->location, convert_seconds(in->timeout), on_checkpointed, r);
 }

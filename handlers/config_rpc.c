@@ -48,7 +48,7 @@ static Runtime__V1__RuntimeCondition *condition(struct arena *a, const char *typ
 	out->type = (char *)type;
 	out->status = status;
 	out->reason = (char *)(status ? "" : reason);
-	out->message = (char *)(status ? "" : message);
+	out->message = (char *)message; /* with true: what is wrong all the same */
 	return out;
 }
 

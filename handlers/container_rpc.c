@@ -12,8 +12,6 @@
 #include "procs/stop.h"
 #include "reactor/own.h"
 
-enum { STOP_SECONDS_MAX = 365 * 24 * 3600 };
-
 struct container *rpc_container(struct rpc *r, const char *id)
 {
 	struct container *c = *id ? container_find(id) : NULL;
@@ -177,19 +175,19 @@ void rpc_stop_container(struct rpc *r, const void *request)
 	struct turn *t;
 	struct err e;
 
-	if (!*in->container_id || in->timeout < 0 || in->timeout > STOP_SECONDS_MAX) {
+	if (!*in->container_id || in->timeout < 0) {
 		err_set(&e, ERR_INVALID_ARGUMENT, "%s",
-			*in->container_id ? "timeout is negative or longer than a year" : "container_id is empty");
+			*in->container_id ? "timeout is negative" : "container_id is empty");
 		return rpc_fail(r, &e);
 	}
 	if (!c)
 		return rpc_reply(r, &out);
 	if (!c->starting || c->removing) {
-		stop_start(c, in->timeout * 1000, on_container_stopped, r);
+		stop_start(c, convert_seconds(in->timeout), on_container_stopped, r);
 		return;
 	}
 	t = turn_new(r, c);
-	t->grace_ms = in->timeout * 1000;
+	t->grace_ms = convert_seconds(in->timeout);
 	lane_enter(&c->lane, &t->pass, on_stop_turn);
 }
 

@@ -7,6 +7,8 @@
 
 #include "handlers/convert_in.h"
 
+enum { SECONDS_MAX = 365 * 24 * 3600 };
+
 struct numbered {
 	struct pair pair;
 	size_t i;
@@ -18,6 +20,11 @@ static int by_key_then_order(const void *x, const void *y)
 	int order = strcmp(p->pair.key, q->pair.key);
 
 	return order ? order : (p->i > q->i) - (p->i < q->i);
+}
+
+int64_t convert_seconds(int64_t seconds)
+{
+	return (seconds < SECONDS_MAX ? seconds : SECONDS_MAX) * 1000;
 }
 
 struct pairs convert_pairs(void *entries, size_t n, struct arena *a)

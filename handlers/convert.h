@@ -16,6 +16,10 @@ int convert_sandbox_config(struct sandbox_config *out, const Runtime__V1__PodSan
 int convert_container_config(struct container_config *out, const Runtime__V1__ContainerConfig *in, struct arena *arena,
 			     struct err *e);
 
+/* Seconds of a request, not negative, as milliseconds. The API server admits any int64 as a grace period, and a timer
+ * cannot count that far, so a time of more than a year is a year. */
+int64_t convert_seconds(int64_t seconds);
+
 /* Every map<string,string> of the generated code has this shape. */
 struct map_entry {
 	ProtobufCMessage base;

@@ -4,7 +4,8 @@
  *                        |                                     |                remove: sandbox freed, answered
  *                        +---one failed---> FAILED <---failed--+
  *
- * The sandbox is NOTREADY as soon as the call comes, so that no container is created or started in it any more.
+ * The sandbox is NOTREADY as soon as the call comes, so that no container is created or started in it any more. A
+ * sandbox that is still being made (hidden) is given up, and freed by a stop too: its RunPodSandbox never succeeds.
  * Waits on: the sandbox's lane; each container's lane and stop, or its removal; procs/sandbox_down.c. */
 #include <stdlib.h>
 #include <string.h>
@@ -78,9 +79,11 @@ static void down_finish(struct down *d)
 	if (d->err.code == ERR_OK) {
 		sm_move(&d->sm, DONE);
 		log_info("sandbox_%s sandbox=%.12s", d->remove ? "removed" : "stopped", d->id);
-		if (d->remove)
+		d->sandbox->leaving = false;
+		if (d->remove || d->sandbox->hidden)
 			sandbox_free(d->sandbox);
 	} else {
+		d->sandbox->leaving = false;
 		sm_move(&d->sm, FAILED);
 		if (d->done)
 			log_warn("sandbox_discard sandbox=%.12s error=%s", d->id, log_quote(d->err.msg));
@@ -199,6 +202,8 @@ static struct down *down_start(struct sandbox *s, bool remove)
 		list_append(&downs, &d->of_all);
 		if (s->state == SANDBOX_READY)
 			sandbox_set_state(s, SANDBOX_NOTREADY);
+		s->leaving = true;
+		sandbox_flow_run_cancel(s);
 		lane_enter(&s->lane, &d->pass, on_down_turn);
 	}
 	d->remove |= remove;

@@ -2,12 +2,11 @@
  *
  * Spec: CRI v1 RuntimeService.ExecSync, Exec, Attach, PortForward. */
 #include "api.pb-c.h"
+#include "handlers/convert.h"
 #include "handlers/services.h"
 #include "handlers/stream.h"
 #include "procs/exec.h"
 #include "reactor/own.h"
-
-enum { EXEC_SECONDS_MAX = 365 * 24 * 3600 };
 
 struct exec_call {
 	struct rpc *rpc;
@@ -54,14 +53,13 @@ void rpc_exec_sync(struct rpc *r, const void *request)
 
 	if (!c)
 		return;
-	if (!in->n_cmd || in->timeout < 0 || in->timeout > EXEC_SECONDS_MAX) {
-		err_set(&e, ERR_INVALID_ARGUMENT, "%s",
-			in->n_cmd ? "timeout is negative or longer than a year" : "cmd is empty");
+	if (!in->n_cmd || in->timeout < 0) {
+		err_set(&e, ERR_INVALID_ARGUMENT, "%s", in->n_cmd ? "timeout is negative" : "cmd is empty");
 		return rpc_fail(r, &e);
 	}
 	call = new_zero(struct exec_call);
 	call->rpc = r;
-	call->exec = exec_sync(c, &cmd, in->timeout * 1000, on_exec_done, call);
+	call->exec = exec_sync(c, &cmd, convert_seconds(in->timeout), on_exec_done, call);
 	rpc_on_gone(r, on_exec_client_gone, call);
 }
 

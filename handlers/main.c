@@ -150,7 +150,7 @@ static void on_network_changed(void *arg)
 
 	(void)arg;
 	if (network_ready(&why))
-		log_info("network_ready");
+		log_info("network_ready%s%s", *why ? " but=" : "", *why ? log_quote(why) : "");
 	else
 		log_warn("network_not_ready why=%s", log_quote(why));
 }

@@ -3,7 +3,7 @@
  *   LANE ---turn---> UP ---done---> READY, all waiters get the id
  *                     |
  *                     +---failed---> undone; all waiters get the error; the sandbox is freed, or it stays NOTREADY
- *                                    when its network could not be undone
+ *                                    when its network could not be undone. A stop that caused the failure frees it.
  *
  * Waits on: the sandbox's lane; procs/sandbox_up.c. */
 #include <stdlib.h>
@@ -21,6 +21,7 @@ struct run {
 	struct link waiters; /* of rpc_link() */
 	struct sandbox *sandbox;
 	struct lane_pass pass;
+	struct sandbox_up *up; /* NULL: its turn has not come */
 	int64_t begun_ns;
 };
 
@@ -59,7 +60,7 @@ static void on_run_up(void *arg, const struct err *e)
 		run_reply_id(&run->waiters, s);
 	} else {
 		rpc_fail_all(&run->waiters, e);
-		if (s->hidden)
+		if (s->hidden && !s->leaving) /* else the stop or the removal frees it */
 			sandbox_free(s);
 	}
 	free(run);
@@ -69,7 +70,15 @@ static void on_run_turn(struct lane_pass *p)
 {
 	struct run *run = container_of(p, struct run, pass);
 
-	sandbox_up_start(run->sandbox, on_run_up, run);
+	run->up = sandbox_up_start(run->sandbox, on_run_up, run);
+}
+
+void sandbox_flow_run_cancel(struct sandbox *s)
+{
+	struct run *run = run_of(s);
+
+	if (run && run->up)
+		sandbox_up_cancel(run->up);
 }
 
 static int run_join(struct rpc *r, const struct sandbox_config *config, struct sandbox *s, struct err *e)

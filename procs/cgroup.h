@@ -15,6 +15,7 @@
 
 #include "procs/cri_config.h"
 #include "reactor/err.h"
+#include "reactor/list.h"
 
 /* Finds the mounted hierarchies. FAILED_PRECONDITION: none is usable. `root` is the parent of pods without a
  * cgroup_parent. */
@@ -77,9 +78,19 @@ void cgroup_close(void); /* tries once more to remove what is queued, and the ro
  * pod was removed before its group was. */
 void cgroup_sweep(bool (*known)(const char *id));
 
-/* SIGKILL to every process in it and below. Returns at once: the death of the processes is not awaited. See
- * cgroup/kill.c for how a fork during the kill is met. */
+/* SIGKILL to every process in it and below, also when it is frozen. A small group is killed within the call, a large
+ * one in slices of later turns; the death of the processes is not awaited. See cgroup/kill.c for how a fork during the
+ * kill is met. */
 void cgroup_kill(const char *path);
+
+struct cgroup_wait {
+	struct link link;
+	void (*fn)(struct cgroup_wait *wait);
+};
+
+/* False: no kill of this group is under way. True: fn runs once, when all its processes have their signal;
+ * list_drop(&wait->link) takes the waiter away before. */
+bool cgroup_kill_wait(const char *path, struct cgroup_wait *wait, void (*fn)(struct cgroup_wait *wait));
 
 /* The files by which a child of the keeper joins the group (child_spec.join_tasks); NULL-terminated, in the arena. v2:
  * NULL, use cgroup_dirfd(). */
@@ -95,6 +106,8 @@ int64_t cgroup_oom_kills(const char *path);
 
 /* Lists the pids in the group and below it, at most max; returns how many. */
 size_t cgroup_pids(const char *path, pid_t *pids, size_t max);
+pid_t *cgroup_all_pids(const char *path, size_t *n); /* owned by the caller; NULL: none */
+bool cgroup_has(const char *path, pid_t pid); /* is the process in the group, or below it? */
 
 /* ---- the groups of a sandbox (cgroup/pod.c): by files or by systemd, as the driver is ----
  *

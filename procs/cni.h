@@ -20,14 +20,14 @@ struct cni_config {
 };
 
 /* Watches conf_dir by inotify; the directory may appear later. The first *.conflist, *.conf or *.json in lexical order
- * counts; when that file is broken there is no network. `changed` runs when readiness may have changed, never inside
- * this call. cfg is borrowed for ever. */
+ * counts; broken files are passed over, as CRI-O does. (ARCHITECTURE S10) `changed` runs when readiness may have
+ * changed, never inside this call. cfg is borrowed for ever. */
 void cni_open(const struct cni_config *cfg, void (*changed)(void *arg), void *arg);
 void cni_close(void); /* no operation may be under way */
 
-/* NetworkReady of Status. false: *why is a sentence that names the directory or file and the fault, valid until the
- * next call. Faults: no configuration, a broken configuration, a missing plugin program, or (cniVersion 1.1) a plugin
- * whose STATUS fails. */
+/* NetworkReady of Status. *why is a sentence that names the directory or file and the fault, valid until the next call;
+ * with true it names the first broken file that was passed over, or is empty. Faults: no configuration, broken ones
+ * only, a missing plugin program, or (cniVersion 1.1) a plugin whose STATUS fails. */
 bool cni_ready(const char **why);
 
 /* The text of today's conflist, to be recorded before ADD begins; borrowed until the next turn. NULL with

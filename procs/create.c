@@ -89,7 +89,9 @@ static int create_check_rootfs(const char *rootfs, struct err *e)
 	return 0;
 }
 
-/* Stored with the container, because the image may have been removed when the container is stopped. */
+/* Stored with the container, because the image may have been removed when the container is stopped. A request with a
+ * signal that is none is refused. An image with one is not: its author's slip would keep a pod from running, so the
+ * container is stopped by SIGTERM, and the log says so. */
 static int choose_stop_signal(struct container *c, struct err *e)
 {
 	const char *image = c->image.stop_signal;
@@ -101,9 +103,12 @@ static int choose_stop_signal(struct container *c, struct err *e)
 						c->config.stop_signal);
 	}
 	c->stop_signal = image[0] ? stop_signal_parse(image) : SIGTERM;
-	return c->stop_signal
-		       ? 0
-		       : err_set(e, ERR_INVALID_ARGUMENT, "the image's StopSignal \"%s\" is not a signal", image);
+	if (!c->stop_signal) {
+		log_warn("stop_signal container=%.12s image=%.100s value=%s reason=\"not a signal, SIGTERM is used\"",
+			 c->id, c->image.id, log_quote(image));
+		c->stop_signal = SIGTERM;
+	}
+	return 0;
 }
 
 /* All false when the handler is not configured any more. */

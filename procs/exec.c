@@ -202,6 +202,16 @@ static void on_exec_over(struct timer *t)
 	exec_finish(container_of(t, struct exec, timer));
 }
 
+/* The patience begins when the whole tree has its SIGKILL. */
+static void on_exec_kill_over(struct timer *t)
+{
+	struct exec *x = container_of(t, struct exec, timer);
+
+	if (exec_tree_busy(x->pid))
+		return timer_set(&x->timer, KILL_PATIENCE_MS, on_exec_kill_over);
+	exec_finish(x);
+}
+
 static void on_exec_exit(struct exit_watch *w, const struct exit_record *r)
 {
 	struct exec *x = container_of(w, struct exec, watch);
@@ -222,7 +232,7 @@ static void exec_kill(struct exec *x)
 {
 	sm_move(&x->sm, KILL);
 	exec_kill_tree(x->pid, x->cgroup);
-	timer_set(&x->timer, KILL_PATIENCE_MS, on_exec_over);
+	timer_set(&x->timer, KILL_PATIENCE_MS, on_exec_kill_over);
 }
 
 static void on_exec_timeout(struct timer *t)

@@ -31,9 +31,11 @@ struct exec *exec_sync(struct container *container, const struct strings *cmd, i
 		       void *arg);
 void exec_cancel(struct exec *exec); /* kills the process tree; done never runs */
 
-/* SIGKILL to pid and all its descendants; parents are stopped first, so that no child escapes. The processes of
+/* SIGKILL to pid and all its descendants, a small tree within the call, a large one in slices of later turns, pid last.
+ * Parents are stopped first, so that no child escapes. The processes of
  * `cgroup` in the session of pid are killed too, also those whose parent has died. cgroup "": only descendants.
  * Recovery calls this for the execs of a dead daemon, which the keeper keeps as "exec/<id>". */
 void exec_kill_tree(pid_t pid, const char *cgroup);
+bool exec_tree_busy(pid_t pid); /* is the kill of its tree still under way? */
 
 #endif

@@ -1,11 +1,11 @@
 /* life.c - see life.h.
  *
- *   ALIVE ---exit record---> DRAIN ---log at its end---> DELETE ---runtime done---> OVER
+ *   ALIVE ---exit record---> DRAIN ---log at its end---> DELETE ---all killed, runtime done---> OVER
  *
  *   EXITED is recorded, and the waiters are told, between DRAIN and DELETE. A `delete` that fails leaves
  *   c->in_runtime set, so RemoveContainer deletes again.
  * Waits on: the keeper's exit record, or a pidfd of its own when the keeper does not know the process (ALIVE); the
- * log pump (DRAIN); the runtime (DELETE). */
+ * log pump (DRAIN); the kill of a large group, and the runtime, which cannot remove the group before (DELETE). */
 #include "procs/life.h"
 
 #include <stdlib.h>
@@ -24,7 +24,7 @@
 #include "reactor/own.h"
 #include "reactor/sm.h"
 
-enum { STATUS_LOST = -1, EXIT_CODE_LOST = 255, MEMBERS_MAX = 1024 };
+enum { STATUS_LOST = -1, EXIT_CODE_LOST = 255 };
 
 enum life_state { ALIVE, DRAIN, DELETE, OVER };
 static const struct sm_state life_states[] = {
@@ -41,6 +41,7 @@ struct life {
 	int pidfd; /* its own, when the keeper does not know the process; else -1 */
 	struct fd_watch own_watch;
 	struct timer timer;
+	struct cgroup_wait killed;
 	struct console *console; /* NULL: no tty */
 	int status;
 	int64_t at_ns;
@@ -54,6 +55,8 @@ static void life_free(struct life *l)
 	timer_clear(&l->timer);
 	fd_watch_clear(&l->own_watch);
 	keeper_unwatch_exit(&l->watch);
+	if (list_linked(&l->killed.link))
+		list_drop(&l->killed.link);
 	if (l->pidfd >= 0)
 		close(l->pidfd);
 	free(l);
@@ -141,6 +144,11 @@ static void record_exit(const struct life *l)
 	container_set_exited(c, code, c->oom_killed ? "OOMKilled" : code ? "Error" : "Completed", "", l->at_ns);
 }
 
+static void on_life_killed(struct cgroup_wait *w)
+{
+	life_delete(container_of(w, struct life, killed), false);
+}
+
 static void on_life_log_over(struct timer *t)
 {
 	struct life *l = container_of(t, struct life, timer);
@@ -156,7 +164,8 @@ static void on_life_log_over(struct timer *t)
 	keeper_ask_release_all(arena_printf(a, "container/%s/", c->id));
 	arena_free(a);
 	sm_move(&l->sm, DELETE);
-	life_delete(l, false);
+	if (!cgroup_kill_wait(c->cgroup, &l->killed, on_life_killed))
+		life_delete(l, false);
 }
 
 /* The pump must not be closed inside its own callback. */
@@ -216,16 +225,9 @@ static void on_life_lost(struct timer *t)
 /* A pidfd of the recorded pid, if that process is in the container's cgroup; else the pid is another process's now. */
 static int open_recorded_pid(const struct container *c)
 {
-	pid_t members[MEMBERS_MAX];
-	int fd = c->pid > 0 ? (int)syscall(SYS_pidfd_open, c->pid, 0) : -1;
-	size_t n = fd >= 0 ? cgroup_pids(c->cgroup, members, MEMBERS_MAX) : 0;
+	auto_fd int fd = c->pid > 0 ? (int)syscall(SYS_pidfd_open, c->pid, 0) : -1;
 
-	for (size_t i = 0; i < n; i++)
-		if (members[i] == c->pid)
-			return fd;
-	if (fd >= 0)
-		close(fd);
-	return -1;
+	return fd >= 0 && cgroup_has(c->cgroup, c->pid) ? take_fd(&fd) : -1;
 }
 
 static void watch_unkept(struct life *l)

@@ -11,6 +11,7 @@ static const char KIND_CNI[] = "cni";
 
 struct network_op {
 	struct sandbox *sandbox; /* of an `add`; else NULL */
+	struct cni_op *cni;      /* of an `add` */
 	network_done *done;
 	void *arg;
 };
@@ -77,7 +78,7 @@ static struct network_op *network_op_new(struct sandbox *sandbox, network_done *
 {
 	struct network_op *op = new_zero(struct network_op);
 
-	*op = (struct network_op){ sandbox, done, arg };
+	*op = (struct network_op){ sandbox, NULL, done, arg };
 	return op;
 }
 
@@ -109,11 +110,19 @@ static void on_cni_done(void *arg, const struct err *e, const struct cni_result 
 	op.done(op.arg, e, e && r->left);
 }
 
-void network_add(struct sandbox *sandbox, network_done *done, void *arg)
+struct network_op *network_add(struct sandbox *sandbox, network_done *done, void *arg)
 {
 	struct cni_sandbox pod = cni_recorded(sandbox, sandbox->netns_path);
+	struct network_op *op = network_op_new(sandbox, done, arg);
 
-	cni_add(&pod, on_cni_done, network_op_new(sandbox, done, arg));
+	op->cni = cni_add(&pod, on_cni_done, op);
+	return op;
+}
+
+void network_cancel(struct network_op *op)
+{
+	cni_cancel(op->cni);
+	free(op);
 }
 
 bool network_added(const struct sandbox *sandbox)

@@ -36,7 +36,8 @@ struct network_config { /* the section `cni` of the configuration */
 /* `changed` runs when network_ready() may have changed, never inside this call. cfg is borrowed for ever. */
 void network_open(const struct network_config *cfg, void (*changed)(void *arg), void *arg);
 
-/* NetworkReady of Status: can a new sandbox get a network? false: *why is a sentence, valid until the next call. */
+/* NetworkReady of Status: can a new sandbox get a network? *why is a sentence, valid until the next call: why not, or
+ * with true what is wrong all the same ("": nothing). */
 bool network_ready(const char **why);
 
 /* May a network be asked for as config says? Judged before there is a sandbox. INVALID_ARGUMENT: metadata or
@@ -55,8 +56,10 @@ int network_intend(struct sandbox *sandbox, struct err *e);
 typedef void network_done(void *arg, const struct err *e, bool left);
 
 /* The caller holds the sandbox's lane, saved the record after network_intend(), and made the namespace at netns_path.
- * Errors: those of cni_add(). No cancel. */
-void network_add(struct sandbox *sandbox, network_done *done, void *arg);
+ * Errors: those of cni_add(). */
+struct network_op; /* gone once `done` ran or network_cancel() returned */
+struct network_op *network_add(struct sandbox *sandbox, network_done *done, void *arg);
+void network_cancel(struct network_op *op); /* ends what runs; `done` never runs; network_del() is then due */
 
 /* Did an `add` of this sandbox ever come to its end? */
 bool network_added(const struct sandbox *sandbox);

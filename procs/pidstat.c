@@ -15,8 +15,9 @@ bool pidstat_parse(const char *text, struct pidstat *out)
 	/* The second field, the name in parentheses, may have any character, also parentheses and blanks. */
 	const char *after = strrchr(text, ')');
 
-	return after && sscanf(after, ") %c %d %*d %d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d "
-			       "%" SCNd64, &out->state, &out->parent, &out->session, &out->start_ticks) == 4;
+	return after && sscanf(after, ") %c %d %*d %d %*d %*d %u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d "
+			       "%" SCNd64, &out->state, &out->parent, &out->session, &out->flags,
+			       &out->start_ticks) == 5;
 }
 
 bool pidstat_read(pid_t pid, struct pidstat *out)

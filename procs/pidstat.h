@@ -10,6 +10,7 @@
 struct pidstat {
 	char state; /* 'Z': dead, not reaped yet */
 	pid_t parent, session;
+	unsigned flags; /* PF_* of the kernel's sched.h */
 	int64_t start_ticks; /* since the boot */
 };
 

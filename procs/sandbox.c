@@ -157,19 +157,24 @@ void sandbox_free(struct sandbox *s)
 	entry_free(n);
 }
 
+static bool sandbox_listed(const struct sandbox *s)
+{
+	return !s->hidden || s->shown;
+}
+
 struct sandbox *sandbox_find(const char *id)
 {
 	struct sandbox *found = map_get(&by_id, id);
 	size_t len = strlen(id);
 
 	if (found)
-		return found->hidden ? NULL : found;
+		return sandbox_listed(found) ? found : NULL;
 	if (len == 0 || len >= ID_SIZE - 1)
 		return NULL;
 	list_each(l, &order) {
 		struct sandbox *s = &container_of(l, struct entry, link)->s;
 
-		if (s->hidden || strncmp(s->id, id, len) != 0)
+		if (!sandbox_listed(s) || strncmp(s->id, id, len) != 0)
 			continue;
 		if (found)
 			return NULL;
@@ -219,7 +224,7 @@ void sandbox_each(void (*fn)(void *arg, struct sandbox *s), void *arg)
 	list_each(l, &order) {
 		struct sandbox *s = &container_of(l, struct entry, link)->s;
 
-		if (!s->hidden)
+		if (sandbox_listed(s))
 			fn(arg, s);
 	}
 }

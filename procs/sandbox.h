@@ -52,6 +52,8 @@ struct sandbox {
 	int32_t pause_pid;        /* 0: none */
 	int64_t pause_start_ticks; /* start time; with pid and boot id it identifies the process (pidstat.h) */
 	bool hidden;              /* RunPodSandbox has not succeeded yet */
+	bool leaving;             /* a stop or a removal has begun. Not in the record */
+	bool shown;               /* listed although it is hidden: its network takes its time. Not in the record */
 	struct arena *arena;      /* owns the strings above */
 	struct lane lane;         /* Run, Stop, Remove, and CreateContainer in this sandbox take turns */
 	struct link containers;   /* of struct container.of_sandbox */
@@ -83,7 +85,7 @@ bool sandbox_lost(const char *id);
 size_t sandboxes_lost(const char **first); /* how many; *first is the id of one of them, or NULL */
 /* By the metadata of CRI, hidden sandboxes too; NULL: unknown. */
 struct sandbox *sandbox_named(const char *name, const char *namespace_, const char *uid, uint32_t attempt);
-/* Without hidden sandboxes, oldest first; fn may free its sandbox. */
+/* Those that are listed, oldest first; fn may free its sandbox. */
 void sandbox_each(void (*fn)(void *arg, struct sandbox *sandbox), void *arg);
 /* The hidden ones only. For recovery: at start-up these are the sandboxes that a crash left half made. */
 void sandbox_each_hidden(void (*fn)(void *arg, struct sandbox *sandbox), void *arg);

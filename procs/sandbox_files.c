@@ -152,7 +152,6 @@ static int sandbox_make_dirs(const struct sandbox *s, struct err *e)
 int sandbox_files_make(const struct sandbox *s, const struct sandbox_files *f, struct err *e)
 {
 	struct arena *a = arena_new();
-	const char *dns = s->config.dns.set ? sandbox_resolv_conf(&s->config.dns, a) : "";
 	int ret = sandbox_make_dirs(s, e);
 
 	if (ret == 0)
@@ -160,8 +159,9 @@ int sandbox_files_make(const struct sandbox *s, const struct sandbox_files *f, s
 	if (ret == 0)
 		ret = sandbox_file_copy(s, "hosts", f->hosts, e);
 	if (ret == 0)
-		ret = dns[0] ? sandbox_file_text(s, "resolv.conf", dns, e)
-			     : sandbox_file_copy(s, "resolv.conf", f->resolv_conf, e);
+		ret = s->config.dns.set
+			      ? sandbox_file_text(s, "resolv.conf", sandbox_resolv_conf(&s->config.dns, a), e)
+			      : sandbox_file_copy(s, "resolv.conf", f->resolv_conf, e);
 	if (ret == 0 && s->config.security.ns.ipc != NS_NODE)
 		ret = mount_shm(s, e);
 	arena_free(a);

@@ -6,7 +6,8 @@
  * container's writable layer, so a pod's limit of ephemeral storage bounds it. (ARCHITECTURE S8)
  *
  * As in containerd, hosts is a copy of the node's file (the kubelet mounts its own file over it for pods with a network
- * of their own), and resolv.conf is written from dns_config; without a dns_config it is a copy of the node's file. In a
+ * of their own), and resolv.conf is written from dns_config, also from an empty one; without a dns_config it is a
+ * copy of the node's file. (ARCHITECTURE S12) In a
  * pod with a user namespace all of them are owned by the root of that namespace. */
 #ifndef PROCS_SANDBOX_FILES_H
 #define PROCS_SANDBOX_FILES_H

@@ -11,7 +11,7 @@
 
 #include "reactor/own.h"
 
-enum { SYSCTL_MAX = 200 };
+enum { SYSCTL_MAX = 256 }; /* the API server admits names of 253 bytes */
 
 /* sysctl(8): the first of "." and "/" in a name is its separator. `out` gets the name with dots as separators. */
 static bool sysctl_dotted(const char *name, char out[SYSCTL_MAX])

@@ -7,7 +7,8 @@
  *   FAILED <--------------------------------------UNDO (sandbox_down, in reverse)
  *
  * Groups and files are made while the keeper makes the namespaces. NETWORK is skipped for a pod on the node's network,
- * PAUSE where each container has a PID namespace of its own.
+ * PAUSE where each container has a PID namespace of its own. A network that takes more than SLOW_MS (a plugin may run
+ * for 60 s) makes the sandbox listed, and a stop gives it up. (ARCHITECTURE S11)
  * Waits on: the keeper (NAMESPACES, PAUSE), cgroup_pod_make() (NAMESPACES), the network (NETWORK), sandbox_down (UNDO).
  *
  * One record, written before anything is made, names everything that will be made: after a crash at any moment recovery
@@ -32,6 +33,8 @@
 #include "reactor/own.h"
 #include "reactor/sm.h"
 
+enum { SLOW_MS = 1000 };
+
 enum up_state { BEGIN, NAMESPACES, NETWORK, PAUSE, UP, UNDO, FAILED };
 
 static const struct sm_state up_states[] = {
@@ -50,8 +53,9 @@ struct sandbox_up {
 	struct arena *arena;
 	struct ns_op *namespaces;     /* under way */
 	struct cgroup_pod_op *groups; /* under way */
+	struct network_op *network;   /* under way */
 	int making;         /* how many of these two are under way */
-	struct timer timer; /* reports a failure at the beginning in the next turn */
+	struct timer timer; /* a failure at the beginning is reported in the next turn; NETWORK: SLOW_MS */
 	int64_t since_ns; /* start of the current step */
 	struct err err;
 	sandbox_up_done *done;
@@ -123,7 +127,7 @@ static void up_finish(struct sandbox_up *up)
 
 	sm_move(&up->sm, UP);
 	s->state = SANDBOX_READY;
-	s->hidden = false;
+	s->hidden = s->shown = false;
 	if (sandbox_save(s, &up->err) < 0) {
 		s->hidden = true;
 		return up_undo(up);
@@ -156,6 +160,8 @@ static void on_up_added(void *arg, const struct err *e, bool left)
 	struct sandbox_up *up = arg;
 	struct sandbox *s = up->s;
 
+	up->network = NULL;
+	timer_clear(&up->timer);
 	if (e) {
 		if (!left)
 			s->made &= ~(uint32_t)MADE_NETWORK;
@@ -166,6 +172,26 @@ static void on_up_added(void *arg, const struct err *e, bool left)
 	up_pause_step(up);
 }
 
+static void on_up_slow(struct timer *t)
+{
+	struct sandbox *s = container_of(t, struct sandbox_up, timer)->s;
+
+	log_warn("sandbox_slow sandbox=%.12s pod=%s/%s reason=\"its network is not there yet\"", s->id,
+		 s->config.namespace_, s->config.name);
+	s->state = SANDBOX_NOTREADY;
+	s->shown = true;
+}
+
+void sandbox_up_cancel(struct sandbox_up *up)
+{
+	if (!up->network)
+		return;
+	network_cancel(take_ptr(&up->network));
+	timer_clear(&up->timer);
+	err_set(&up->err, ERR_ABORTED, "sandbox %.12s was stopped while its network was being made", up->s->id);
+	up_undo(up);
+}
+
 static void up_network_step(struct sandbox_up *up)
 {
 	struct sandbox *s = up->s;
@@ -174,7 +200,8 @@ static void up_network_step(struct sandbox_up *up)
 	if (!own_net(s))
 		return up_pause_step(up);
 	s->made |= MADE_NETWORK;
-	network_add(s, on_up_added, up);
+	timer_set(&up->timer, SLOW_MS, on_up_slow);
+	up->network = network_add(s, on_up_added, up);
 }
 
 /* Namespaces or groups are made; goes on when both are. */

@@ -1,8 +1,9 @@
 /* limit.c - writes CRI's resource numbers into the files of a pod's cgroup. The OCI runtime writes those of a
  * container.
  *
- * CRI's numbers are those of v1. They are converted for v2 as OCI runtimes do: cpu.weight = 1 + (shares - 2) * 9999 /
- * 262142; memory.swap.max = swap limit - memory limit, because v1's memsw counts memory and swap together. */
+ * CRI's numbers are those of v1. They are converted for v2 as OCI runtimes and Kubernetes do (cgroup_weight());
+ * memory.swap.max = swap limit - memory limit, because v1's memsw counts memory and swap together. */
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -59,9 +60,19 @@ static int limit_v1(const char *path, const struct resources *r, struct err *e)
 	return limit_memory_v1(path, r, e);
 }
 
+/* cpu.shares of 2, 1024 and 262144 (least, default, most) become cpu.weight 1, 100 and 10000: a quadratic function of
+ * log2(shares) goes through these three points. runc >= 1.3.2, crun >= 1.23 and Kubernetes compute the same; older ones
+ * had a straight line, by which a pod with the default of v1 got 39 and not the default of v2. (ARCHITECTURE P64) */
 int64_t cgroup_weight(int64_t cpu_shares)
 {
-	return 1 + (cpu_shares - 2) * 9999 / 262142;
+	double l;
+
+	if (cpu_shares <= 2)
+		return 1;
+	if (cpu_shares >= 262144)
+		return 10000;
+	l = log2((double)cpu_shares);
+	return (int64_t)ceil(pow(10, (l * l + 125 * l) / 612 - 7.0 / 34));
 }
 
 static int limit_cpu_v2(const char *path, const struct resources *r, struct err *e)

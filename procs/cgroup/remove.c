@@ -212,6 +212,7 @@ void cgroup_sweep(bool (*known)(const char *id))
 
 void cgroup_close(void)
 {
+	cgroup_kill_close();
 	timer_clear(&timer);
 	list_each(it, &queue) {
 		struct removal *r = container_of(it, struct removal, link);

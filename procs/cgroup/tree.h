@@ -36,6 +36,8 @@ const struct hierarchy *hierarchy_of_processes(void);
 /* Of a line of /proc/<pid>/cgroup. 1: it names the path or a group below; 0: another; -1: not this hierarchy's line. */
 int cgroup_line_names(const struct hierarchy *hierarchy, const char *path, const char *line);
 
+void cgroup_kill_close(void); /* kills that are under way end here */
+
 /* The path <mount><path>/<file>; with file "" that of the directory. */
 struct cgroup_path {
 	char s[CGROUP_PATH_MAX];

@@ -145,32 +145,49 @@ static bool ends_in(const char *name, const char *suffix)
 	return n > m && strcmp(name + n - m, suffix) == 0;
 }
 
+static bool is_conf_name(const struct dirent *entry)
+{
+	const char *name = entry->d_name;
+
+	return entry->d_type != DT_DIR &&
+	       (ends_in(name, ".conflist") || ends_in(name, ".conf") || ends_in(name, ".json"));
+}
+
+/* The next name behind `after`, in the order of bytes; NULL: there is none. */
+static const char *conf_next_name(DIR *d, const char *after, struct arena *a)
+{
+	const char *next = NULL;
+	struct dirent *entry;
+
+	rewinddir(d);
+	while ((entry = readdir(d)))
+		if (is_conf_name(entry) && strcmp(entry->d_name, after) > 0 &&
+		    (!next || strcmp(entry->d_name, next) < 0))
+			next = arena_strdup(a, entry->d_name);
+	return next;
+}
+
 json_t *cni_conf_load(const char *dir, struct arena *a, const char **file, struct err *e)
 {
 	auto_dir DIR *d = opendir(dir);
-	const char *first = NULL;
-	struct dirent *entry;
-	json_t *list;
+	const char *name = "";
+	json_t *list = NULL;
+	struct err fault;
 
 	*file = "";
+	e->code = ERR_OK;
 	if (!d && errno != ENOENT) {
 		err_os(e, ERR_FAILED_PRECONDITION, "%s", dir);
 		return NULL;
 	}
-	while (d && (entry = readdir(d))) {
-		const char *name = entry->d_name;
-
-		if (!ends_in(name, ".conflist") && !ends_in(name, ".conf") && !ends_in(name, ".json"))
-			continue;
-		if (entry->d_type != DT_DIR && (!first || strcmp(name, first) < 0))
-			first = arena_strdup(a, name);
+	while (d && !list && (name = conf_next_name(d, name, a))) {
+		*file = arena_printf(a, "%s/%s", dir, name);
+		list = conf_load_file(*file, ends_in(name, ".conflist") ? CNI_CONF_LIST : CNI_CONF_SINGLE, &fault);
+		if (!list && e->code == ERR_OK)
+			*e = fault;
 	}
-	if (!first) {
+	if (!list && e->code == ERR_OK)
 		err_set(e, ERR_FAILED_PRECONDITION, "no CNI configuration in %s yet", dir);
-		return NULL;
-	}
-	*file = arena_printf(a, "%s/%s", dir, first);
-	list = conf_load_file(*file, ends_in(first, ".conflist") ? CNI_CONF_LIST : CNI_CONF_SINGLE, e);
 	if (!list)
 		e->code = ERR_FAILED_PRECONDITION;
 	return list;

@@ -23,8 +23,9 @@ enum cni_conf_kind {
  * cniVersion in it. */
 json_t *cni_conf_parse(const char *text, size_t len, enum cni_conf_kind kind, const char *what, struct err *e);
 
-/* The first *.conflist, *.conf or *.json of dir in the order of bytes; that file counts even when it is broken.
- * `file` gets its path, in the arena. NULL with FAILED_PRECONDITION: no such file, or the fault of the first one. */
+/* The first *.conflist, *.conf or *.json of dir, in the order of bytes, that is no broken file. `file` gets its path,
+ * in the arena. e: the fault of the first broken file that was passed over, or code OK. NULL with
+ * FAILED_PRECONDITION: no such file, or the fault of the first one, when all of them are broken. */
 json_t *cni_conf_load(const char *dir, struct arena *arena, const char **file, struct err *e);
 
 /* Is the list's cniVersion major.minor or newer? */

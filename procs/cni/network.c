@@ -27,7 +27,7 @@ static struct {
 	void *arg;
 	struct cni_watch *watch;
 	json_t *list;      /* NULL: no usable conflist */
-	struct err fault;  /* of reading, while list is NULL */
+	struct err fault;  /* of reading: why list is NULL, or what was passed over for it; code OK: nothing */
 	struct arena *arena; /* of the answer of cni_ready() and cni_conf_now() */
 	struct cni_plugin *asked; /* its STATUS is under way */
 	size_t next;       /* index of the plugin to be asked next */
@@ -93,8 +93,13 @@ static void cni_log_config(const char *file)
 		log_info("cni_config file=%s network=%s version=%s plugins=%zu", log_quote(file),
 			 cni_conf_name(net.list), json_string_value(json_object_get(net.list, "cniVersion")),
 			 json_array_size(cni_conf_plugins(net.list)));
-	else
+	if (net.fault.code != ERR_OK)
 		log_warn("cni_config error=%s", log_quote(net.fault.msg));
+}
+
+static bool fault_differs(const struct err *x, const struct err *y)
+{
+	return x->code != y->code || (x->code != ERR_OK && strcmp(x->msg, y->msg) != 0);
 }
 
 /* Reads the directory again; true: the conflist or the fault has changed. */
@@ -107,17 +112,17 @@ static bool cni_read_again(void)
 	bool differs;
 
 	net.list = cni_conf_load(net.cfg->conf_dir, a, &file, &net.fault);
-	differs = net.list && old ? !json_equal(net.list, old)
-				  : net.list || old || strcmp(net.fault.msg, old_fault.msg) != 0;
-	if (differs) {
+	differs = net.list && old ? !json_equal(net.list, old) : net.list || old;
+	if (differs || fault_differs(&net.fault, &old_fault))
 		cni_log_config(file);
+	if (differs) {
 		cni_stop_asking();
 		net.unfit = false;
 		if (net.list && cni_conf_reaches(net.list, 1, 1))
 			cni_ask_next();
 	}
 	arena_free(a);
-	return differs;
+	return differs || fault_differs(&net.fault, &old_fault);
 }
 
 static void on_cni_dir(void)
@@ -199,6 +204,9 @@ bool cni_ready(const char **why)
 
 	if (!fault && cni_all_programs_here(a, &missing) < 0)
 		fault = &missing;
-	*why = fault ? arena_strdup(a, fault->msg) : "";
+	if (!fault && net.fault.code != ERR_OK)
+		*why = arena_printf(a, "a broken file is passed over: %s", net.fault.msg);
+	else
+		*why = fault ? arena_strdup(a, fault->msg) : "";
 	return !fault;
 }

@@ -77,7 +77,7 @@ static void ns_lo_up(int fd)
 
 static void ns_set_sysctl(int report_fd, const char *key, const char *value)
 {
-	char path[256];
+	char path[512];
 	auto_fd int fd = -1;
 
 	ns_sysctl_path(path, sizeof(path), key);

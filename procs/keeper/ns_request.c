@@ -28,9 +28,9 @@ static bool sysctl_belongs(const char *key, uint32_t bits)
 		{ "net/", KEEPER_NS_NET }, { "kernel/shm", KEEPER_NS_IPC }, { "kernel/msg", KEEPER_NS_IPC },
 		{ "kernel/sem", KEEPER_NS_IPC }, { "fs/mqueue/", KEEPER_NS_IPC },
 	};
-	char path[256];
+	char path[512];
 
-	if (strlen(key) > 200)
+	if (strlen(key) > 255) /* the API server admits 253 */
 		return false;
 	ns_sysctl_path(path, sizeof(path), key);
 	if (strstr(path, "/../") || strstr(path, "//"))

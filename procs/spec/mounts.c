@@ -101,6 +101,15 @@ static void add_bind(struct entries *all, const char *to, const char *from, bool
 				    spec_str(from), "options", "rbind", "rprivate", readonly ? "ro" : "rw"));
 }
 
+/* The flags of the tmpfs are said again: crun takes "rw" for "with these flags and no others". (ARCHITECTURE P61) */
+static void add_shm(struct entries *all, const char *from)
+{
+	if (!mounts_taken(all, "/dev/shm"))
+		add_entry(all, "/dev/shm",
+			  json_pack("{s:s,s:s,s:o,s:[ssssss]}", "destination", "/dev/shm", "type", "bind", "source",
+				    spec_str(from), "options", "rbind", "rprivate", "rw", "nosuid", "nodev", "noexec"));
+}
+
 static void add_sandbox_files(struct entries *all)
 {
 	static const char *const names[] = { "hostname", "hosts", "resolv.conf" };
@@ -111,7 +120,10 @@ static void add_sandbox_files(struct entries *all)
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
 		add_bind(all, arena_printf(s->a, "/etc/%s", names[i]),
 			 arena_printf(s->a, "%s/%s", sandbox_files_dir(sandbox), names[i]), s->sec->readonly_rootfs);
-	add_bind(all, "/dev/shm", host_ipc ? "/dev/shm" : arena_printf(s->a, "%s/shm", sandbox->dir), false);
+	if (host_ipc)
+		add_bind(all, "/dev/shm", "/dev/shm", false);
+	else
+		add_shm(all, arena_printf(s->a, "%s/shm", sandbox->dir));
 }
 
 /* ---- CRI's ---- */

@@ -65,10 +65,12 @@ bool id_is_number(struct span s)
 static bool passwd_line(struct span line, struct passwd_entry *out)
 {
 	struct span f[FIELDS];
+	size_t n = span_split(line, f);
 
-	if (span_split(line, f) < 4 || f[0].len == 0 || f[0].at[0] == '#')
+	if (n < 4 || f[0].len == 0 || f[0].at[0] == '#')
 		return false;
 	out->name = f[0];
+	out->home = n > 5 ? f[5] : (struct span){ "", 0 };
 	return id_parse(f[2], &out->uid) && id_parse(f[3], &out->gid);
 }
 

@@ -154,6 +154,18 @@ static int check_number(const char *field, const char *what, struct span text, s
 				 what);
 }
 
+/* Without HOME in config.json each runtime fills it in: runc with "/" for a uid that has no line in passwd, crun 1.8.1
+ * not at all. (ARCHITECTURE P61) */
+static void user_home(struct spec *s, struct span home)
+{
+	json_t *env = json_object_get(s->process, "env");
+
+	if (home.len == 0 || home.at[0] != '/' || memchr(home.at, 0, home.len))
+		home = span_of("/");
+	if (spec_find_env(env, "HOME", 4) == json_array_size(env))
+		spec_set_env(s, env, arena_printf(s->a, "HOME=%.*s", (int)home.len, home.at));
+}
+
 static int user_resolve(struct spec *s, const struct user_wanted *w, struct span passwd, struct span group,
 			struct err *e)
 {
@@ -174,6 +186,7 @@ static int user_resolve(struct spec *s, const struct user_wanted *w, struct span
 	if (w->group.len && !id_parse(w->group, &s->c->gid) && !group_by_name(group, w->group, &s->c->gid))
 		return err_set(e, ERR_INVALID_ARGUMENT, "%s: no such group \"%.*s\" in the image", w->field,
 			       (int)w->group.len, w->group.at);
+	user_home(s, known ? entry.home : (struct span){ "", 0 });
 	return collect_groups(s, group, known ? entry.name : (struct span){ "", 0 }, e);
 }
 

@@ -16,7 +16,7 @@ struct span {
 };
 
 struct passwd_entry {
-	struct span name;
+	struct span name, home; /* home.len 0: the line names none */
 	int64_t uid, gid;
 };
 

@@ -12,6 +12,7 @@ if [ -e /sys/fs/cgroup/cgroup.controllers ]; then
 	memory() { file "$1" memory.max; }
 	both() { local s; s=$(file "$1" memory.swap.max); echo $((s + $(memory "$1"))); }
 	cpus() { file "$1" cpuset.cpus; }
+	# A runtime before runc 1.3.2 and crun 1.23 has a straight line, and is told shares.
 	weight_of() { echo $((1 + ($1 - 2) * 9999 / 262142)); }
 else
 	file() { cat "/sys/fs/cgroup/$2$($CRICTL inspect "$1" | jq -r .info.cgroup)/$3"; }

@@ -332,6 +332,17 @@ static void at_the_end_the_rest_is_tried_once_more(void)
 	world_settle();
 }
 
+/* The three fixed points, and values that Kubernetes makes of 100m, 500m, 2 and 8 CPUs. */
+static void shares_become_weights(void)
+{
+	static const int64_t pairs[][2] = { { 0, 1 }, { 1, 1 }, { 2, 1 }, { 3, 2 }, { 102, 17 }, { 512, 59 },
+					    { 1024, 100 }, { 2048, 174 }, { 8192, 532 }, { 262143, 10000 },
+					    { 262144, 10000 }, { INT64_MAX, 10000 }, { -5, 1 } };
+
+	for (size_t i = 0; i < sizeof(pairs) / sizeof(*pairs); i++)
+		ok(cgroup_weight(pairs[i][0]) == pairs[i][1]);
+}
+
 static void limits_v1(void)
 {
 	struct resources r = { .set = true,
@@ -438,6 +449,7 @@ int main(void)
 {
 	log_open("test", LOG_LEVEL_ERROR);
 	snprintf(base, sizeof(base), "/crisp-test-%d", (int)getpid());
+	shares_become_weights();
 	hybrid();
 	unified();
 	nothing_usable();

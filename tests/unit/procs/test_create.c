@@ -251,7 +251,8 @@ static void the_stop_signal(void)
 	ok(stop_signal("{}", "SIGQUIT") == SIGQUIT);
 	ok(stop_signal("{}", "SIGRTMIN+3") == 37);
 	ok(stop_signal("{'stop_signal':29}", "SIGQUIT") == SIGUSR1);
-	ok(stop_signal("{}", "SIGNAL") == -ERR_INVALID_ARGUMENT);
+	ok(stop_signal("{}", "SIGNAL") == SIGTERM);
+	ok(stop_signal("{}", "0") == SIGTERM && stop_signal("{}", "SIGRTMAX+1") == SIGTERM);
 	ok(stop_signal("{'stop_signal':99}", "") == -ERR_INVALID_ARGUMENT);
 }
 

@@ -93,7 +93,7 @@ static void a_node_without_them_gives_empty_ones(void)
 	sandbox_files_remove(&s);
 }
 
-static void dns_config_wins_when_it_says_something(void)
+static void dns_config_wins_also_when_it_is_empty(void)
 {
 	const char *servers[] = { "10.0.0.10", "fd00::a" }, *searches[] = { "ns.svc", "svc" },
 		   *options[] = { "ndots:5", "edns0" };
@@ -109,6 +109,10 @@ static void dns_config_wins_when_it_says_something(void)
 	       "search ns.svc svc\nnameserver 10.0.0.10\nnameserver fd00::a\noptions ndots:5 edns0\n");
 	sandbox_files_remove(&s);
 	s.config.dns = (struct dns_config){ .set = true };
+	ok(sandbox_files_make(&s, &files, &e) == 0);
+	is_str(text_of(at("resolv.conf")), "");
+	sandbox_files_remove(&s);
+	s.config.dns = (struct dns_config){ .set = false };
 	ok(sandbox_files_make(&s, &files, &e) == 0);
 	is_str(text_of(at("resolv.conf")), "nameserver 192.0.2.1\n");
 	sandbox_files_remove(&s);
@@ -251,7 +255,7 @@ int main(void)
 	large_files_are_discarded();
 	their_bytes_are_counted_once();
 	a_node_without_them_gives_empty_ones();
-	dns_config_wins_when_it_says_something();
+	dns_config_wins_also_when_it_is_empty();
 	shm_is_a_tmpfs_of_64_mib();
 	what_is_no_file_is_an_error_that_names_it();
 	they_bear_the_pods_label();

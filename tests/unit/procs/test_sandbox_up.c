@@ -322,6 +322,28 @@ static void each_failure_is_undone(void)
 	undone(s, &r, ERR_UNAVAILABLE, "namespaces cgroup files add leaf forget del -namespaces -files -cgroup");
 }
 
+/* A stop comes while a plugin of the network runs; in another step it changes nothing. */
+static void a_network_is_given_up(void)
+{
+	struct sandbox_up *up;
+	struct result r;
+	struct sandbox *s;
+
+	blank();
+	s = begin(&r);
+	up = sandbox_up_start(s, record, &r);
+	turns();
+	sandbox_up_cancel(up);
+	net_world_answers("namespaces", ERR_OK, false);
+	ok(net_world_waits("add") && !s->shown && !sandbox_find(s->id));
+	sandbox_up_cancel(up);
+	ok(r.calls == 0);
+	turns();
+	ok(r.calls == 0 && net_world_waits("del"));
+	net_world_answers("del", ERR_OK, false);
+	undone(s, &r, ERR_ABORTED, "namespaces cgroup files add give-up del -namespaces -files -cgroup");
+}
+
 static void a_cgroup_that_cannot_be_joined_is_undone(void)
 {
 	struct result r;
@@ -495,9 +517,13 @@ static void only_sysctls_of_a_namespace_are_taken(void)
 					   "/net/ipv4",
 					   "net.a b",
 					   NULL };
+	char longest[254] = "net.ipv4."; /* the API server admits 253 bytes */
 	struct err e;
 
 	blank();
+	memset(longest + 9, 'x', sizeof(longest) - 10);
+	with_sysctl(longest);
+	ok(sandbox_check(&config, &e) == 0);
 	for (int i = 0; good[i]; i++) {
 		with_sysctl(good[i]);
 		ok(sandbox_check(&config, &e) == 0);
@@ -537,6 +563,7 @@ int main(void)
 	a_shared_pid_namespace_gets_a_pause();
 	without_a_configuration_nothing_is_made();
 	each_failure_is_undone();
+	a_network_is_given_up();
 	a_cgroup_that_cannot_be_joined_is_undone();
 	a_network_that_cannot_be_undone_stays_in_sight();
 	a_record_that_cannot_be_written_is_a_failure();

@@ -46,12 +46,13 @@ static void environment_later_wins(void)
 	const char *image[] = { "PATH=/image", "A=1", "HOSTNAME=image", "GONE=1", "GONE" };
 	struct spec_pod p;
 
-	is_str(made("{}", "process.env"), "['" PATH "','HOSTNAME=web-0']");
-	is_str(made("{'tty':true}", "process.env"), "['" PATH "','TERM=xterm','HOSTNAME=web-0']");
+	is_str(made("{}", "process.env"), "['" PATH "','HOSTNAME=web-0','HOME=/']");
+	is_str(made("{'tty':true}", "process.env"), "['" PATH "','TERM=xterm','HOSTNAME=web-0','HOME=/']");
 	spec_pod_open(&p, "{'envs':[['A','2'],['B','x=y'],['E','']],'tty':true}");
 	p.container.image.env = (struct strings){ image, 5 };
 	ok(spec_pod_make(&p));
-	is_str(spec_pod_get(&p, "process.env"), "['PATH=/image','TERM=xterm','HOSTNAME=image','A=2','B=x=y','E=']");
+	is_str(spec_pod_get(&p, "process.env"),
+	       "['PATH=/image','TERM=xterm','HOSTNAME=image','A=2','B=x=y','E=','HOME=/']");
 	is_str(spec_pod_get(&p, "process.terminal"), "true");
 	spec_pod_close(&p);
 }
@@ -185,7 +186,7 @@ static void an_exec_is_the_container_with_another_command(void)
 	p.config = x;
 	is_str(spec_pod_get(&p, "args"), "['ls','-l']");
 	is_str(spec_pod_get(&p, "terminal"), "true");
-	is_str(spec_pod_get(&p, "env"), "['" PATH "','HOSTNAME=web-0','A=1','TERM=xterm']");
+	is_str(spec_pod_get(&p, "env"), "['" PATH "','HOSTNAME=web-0','A=1','HOME=/','TERM=xterm']");
 	is_str(spec_pod_get(&p, "user.uid"), "5");
 	is_str(spec_pod_get(&p, "noNewPrivileges"), "true");
 	spec_pod_close(&p);

@@ -404,7 +404,7 @@ static void adopted_alive_though_the_keeper_lost_it(void)
 	struct container *c = fake_container();
 
 	c->state = CONTAINER_RUNNING;
-	c->pid = getpid(); /* the fake cgroup_pids() says that it is in the cgroup */
+	c->pid = getpid(); /* the fake cgroup_has() says that it is in the cgroup */
 	start_adopt(c);
 	world_settle();
 	ok(c->state == CONTAINER_RUNNING && life_pidfd(c) >= 0);

@@ -252,7 +252,7 @@ static void units_are_made_limited_and_stopped(void)
 	ok(slice.e.code == ERR_OK && scope.e.code == ERR_OK && limit.e.code == ERR_OK && stop.e.code == ERR_OK);
 	is_str(heard(),
 	       "StartTransientUnit p-1.slice Description=pod of crisp DefaultDependencies=0 CPUAccounting=1 "
-	       "MemoryAccounting=1 IOAccounting=1 TasksAccounting=1 CPUWeight=20 CPUQuotaPerSecUSec=150000 "
+	       "MemoryAccounting=1 IOAccounting=1 TasksAccounting=1 CPUWeight=59 CPUQuotaPerSecUSec=150000 "
 	       "CPUQuotaPeriodUSec=100000 MemoryMax=1000 MemorySwapMax=500 AllowedCPUs=1:13 "
 	       "MemoryHigh=18446744073709551615 TasksMax=50\n"
 	       "StartTransientUnit crisp-1.scope Description=pause of crisp DefaultDependencies=0 CPUAccounting=1 "

@@ -46,6 +46,7 @@ static void an_ordinary_container(void)
 	ok(strstr(spec_pod_mount(&p, "/etc/hosts"), "'rw'") &&
 	   strstr(spec_pod_mount(&p, "/etc/hosts"), "/files/hosts"));
 	ok(strstr(spec_pod_mount(&p, "/dev/shm"), "/sandbox/shm") != NULL);
+	ok(strstr(spec_pod_mount(&p, "/dev/shm"), "['rbind','rprivate','rw','nosuid','nodev','noexec']") != NULL);
 	is_str(spec_pod_get(&p, "linux.rootfsPropagation"), "");
 	spec_pod_close(&p);
 }

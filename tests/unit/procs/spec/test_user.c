@@ -210,6 +210,35 @@ static void what_is_no_file_is_not_opened(void)
 	spec_pod_close(&p);
 }
 
+static const char *home_of(const char *user, const char *config)
+{
+	static char out[256];
+	struct spec_pod p;
+	const char *env;
+
+	spec_pod_open(&p, config);
+	image_of(&p, user);
+	spec_pod_file(&p, "rootfs/etc/passwd", "a:x:1:1::/home/a:/bin/sh\nb:x:2:2:::\nc:x:3:3::relative:\nd:x:4:4\n");
+	spec_pod_make(&p);
+	env = strstr(spec_pod_get(&p, "process.env"), "'HOME=");
+	snprintf(out, sizeof(out), "%.*s", env ? (int)strcspn(env + 1, "'") : 0, env ? env + 1 : "");
+	spec_pod_close(&p);
+	return out;
+}
+
+/* No runtime is left to choose: crun leaves HOME out for a uid without a line. */
+static void home_is_always_set(void)
+{
+	is_str(home_of("a", "{}"), "HOME=/home/a");
+	is_str(home_of("1", "{}"), "HOME=/home/a");
+	is_str(home_of("b", "{}"), "HOME=/");
+	is_str(home_of("c", "{}"), "HOME=/");
+	is_str(home_of("d", "{}"), "HOME=/");
+	is_str(home_of("4242", "{}"), "HOME=/");
+	is_str(home_of("a", "{'envs':[['HOME','/x']]}"), "HOME=/x");
+	is_str(home_of("a", "{'envs':[['HOME','']]}"), "HOME=");
+}
+
 static void too_many_groups(void)
 {
 	static int64_t many[70000];
@@ -232,6 +261,7 @@ int main(void)
 	an_image_without_passwd();
 	links_stay_inside_the_rootfs();
 	what_is_no_file_is_not_opened();
+	home_is_always_set();
 	too_many_groups();
 	return tap_end();
 }
