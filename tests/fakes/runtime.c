@@ -228,6 +228,14 @@ bool cgroup_kill_wait(const char *path, struct cgroup_wait *w, void (*fn)(struct
 	return false;
 }
 
+size_t cgroup_pids(const char *path, pid_t *pids, size_t max)
+{
+	(void)path;
+	(void)max;
+	pids[0] = getpid();
+	return 1;
+}
+
 pid_t *cgroup_all_pids(const char *path, size_t *n)
 {
 	pid_t *all = malloc(sizeof(*all));
