@@ -14,7 +14,7 @@
 #include "reactor/loop.h"
 #include "reactor/own.h"
 
-enum { DUMP_MAX = 4 << 20, DELETED_MAX = 16 << 20 };
+enum { DUMP_MAX = JSON_BYTES_MAX, DELETED_MAX = JSON_BYTES_MAX };
 
 /* ---- writing ---- */
 

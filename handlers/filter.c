@@ -1,18 +1,26 @@
 /* filter.c - see filter.h. */
 #include "handlers/filter.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "handlers/convert.h"
 
+static int by_key(const void *key, const void *pair)
+{
+	return strcmp(key, ((const struct pair *)pair)->key);
+}
+
+/* convert_pairs() has sorted the labels of an object. */
 static bool labels_match(void *entries, size_t n, const struct pairs *labels)
 {
 	struct map_entry **want = entries;
 
 	for (size_t i = 0; i < n; i++) {
-		const char *have = pairs_get(labels, want[i]->key);
+		const struct pair *have =
+			labels->n ? bsearch(want[i]->key, labels->at, labels->n, sizeof(*labels->at), by_key) : NULL;
 
-		if (!have || strcmp(have, want[i]->value) != 0)
+		if (!have || strcmp(have->value, want[i]->value) != 0)
 			return false;
 	}
 	return true;

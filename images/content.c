@@ -1,4 +1,4 @@
-/* content.c - see content.h. Blobs have a few KiB, 8 MiB at most (CONFIG_MAX_BYTES), so the daemon writes them itself
+/* content.c - see content.h. Blobs have a few KiB, 2 MiB at most (CONFIG_MAX_BYTES), so the daemon writes them itself
  * and no child is needed. They are not synced here: the syncfs(2) before an image's record covers them. */
 #include "images/content.h"
 

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "images/digest.h"
-#include "reactor/json.h"
 #include "reactor/own.h"
 
 #define OCI "application/vnd.oci.image."

@@ -12,10 +12,11 @@
 #include "images/store.h"
 #include "reactor/arena.h"
 #include "reactor/err.h"
+#include "reactor/json.h"
 
 enum {
-	MANIFEST_MAX_BYTES = 4 << 20, /* the limit that registries and other clients have */
-	CONFIG_MAX_BYTES = 8 << 20,
+	MANIFEST_MAX_BYTES = JSON_BYTES_MAX, /* registries take manifests of 4 MiB; real ones have some KiB */
+	CONFIG_MAX_BYTES = JSON_BYTES_MAX,
 	LAYERS_MAX = 500, /* the kernel's OVL_MAX_STACK: overlayfs takes no more */
 };
 

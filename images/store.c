@@ -113,9 +113,7 @@ static struct image *store_replace(const struct image *spec)
 
 static int store_write(const struct image *img, struct err *e)
 {
-	auto_json json_t *j = fields_to_json(image_fields, img);
-
-	return record_write(records_dir, digest_hex(img->id), IMAGE_VERSION, j, e);
+	return record_write_fields(records_dir, digest_hex(img->id), IMAGE_VERSION, image_fields, img, NULL, e);
 }
 
 /* Every other image loses the tags that `owner` has. A record that cannot be written is logged and no failure: the next

@@ -76,7 +76,7 @@ json_t *bundle_read_config(const char *bundle, struct err *e)
 	struct arena *a = arena_new();
 	size_t len;
 	const char *text = bundle_config_text(bundle, a, &len, e);
-	json_t *config = text ? json_parse(text, len, "config.json", e) : NULL;
+	json_t *config = text ? json_parse_own(text, len, "config.json", e) : NULL;
 
 	arena_free(a);
 	return config;

@@ -12,7 +12,7 @@
 
 #define ANNOTATION "cdi.k8s.io/"
 
-enum { FILE_MAX = 4 << 20 };
+enum { FILE_MAX = JSON_BYTES_MAX };
 
 static const struct strings *dirs;
 

@@ -146,10 +146,8 @@ struct container *container_new(struct sandbox *s, const struct container_config
 
 int container_save(const struct container *c, struct err *e)
 {
-	auto_json json_t *j = fields_to_json(container_fields, c);
-
-	json_object_set_new(j, "sandbox", json_string(c->sandbox->id));
-	return record_write(records, c->id, RECORD_VERSION, j, e);
+	return record_write_fields(records, c->id, RECORD_VERSION, container_fields, c,
+				   &(struct pair){ "sandbox", c->sandbox->id }, e);
 }
 
 /* A full disk must not hide that a container ended: memory is the authority, and the next change of state writes the

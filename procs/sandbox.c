@@ -241,9 +241,7 @@ void sandbox_each_hidden(void (*fn)(void *arg, struct sandbox *s), void *arg)
 
 int sandbox_save(const struct sandbox *s, struct err *e)
 {
-	auto_json json_t *j = fields_to_json(sandbox_fields, s);
-
-	if (record_write(records, s->id, RECORD_VERSION, j, e) < 0)
+	if (record_write_fields(records, s->id, RECORD_VERSION, sandbox_fields, s, NULL, e) < 0)
 		return err_wrap(e, "save sandbox %.12s", s->id);
 	return 0;
 }

@@ -11,6 +11,7 @@
 
 #include "procs/namespaces.h"
 #include "procs/selinux.h"
+#include "reactor/buf.h"
 #include "reactor/dir.h"
 #include "reactor/log.h"
 #include "reactor/own.h"
@@ -33,21 +34,32 @@ const char *sandbox_files_dir(const struct sandbox *s)
 	return *s->files ? s->files : s->dir;
 }
 
-static const char *append_words(struct arena *a, const char *text, const char *word, const struct strings *values)
+static void append_words(struct buf *text, const char *word, const struct strings *values)
 {
-	for (size_t i = 0; i < values->n; i++)
-		text = arena_printf(a, "%s%s%s", text, i ? " " : word, values->at[i]);
-	return values->n ? arena_printf(a, "%s\n", text) : text;
+	for (size_t i = 0; i < values->n; i++) {
+		buf_puts(text, i ? " " : word);
+		buf_puts(text, values->at[i]);
+	}
+	if (values->n)
+		buf_puts(text, "\n");
 }
 
 /* The text of resolv.conf, in the arena; "" for an empty dns_config. */
 static const char *sandbox_resolv_conf(const struct dns_config *dns, struct arena *a)
 {
-	const char *text = append_words(a, "", "search ", &dns->searches);
+	struct buf text = { 0 };
+	const char *copy;
 
-	for (size_t i = 0; i < dns->servers.n; i++)
-		text = arena_printf(a, "%snameserver %s\n", text, dns->servers.at[i]);
-	return append_words(a, text, "options ", &dns->options);
+	append_words(&text, "search ", &dns->searches);
+	for (size_t i = 0; i < dns->servers.n; i++) {
+		buf_puts(&text, "nameserver ");
+		buf_puts(&text, dns->servers.at[i]);
+		buf_puts(&text, "\n");
+	}
+	append_words(&text, "options ", &dns->options);
+	copy = arena_strdup(a, buf_str(&text));
+	buf_free(&text);
+	return copy;
 }
 
 static int sandbox_file_create(const struct sandbox *s, const char *dir, const char *name, struct err *e)

@@ -9,6 +9,7 @@
 #include "procs/namespaces.h"
 #include "procs/spec/part.h"
 #include "procs/volume.h"
+#include "reactor/utf8.h"
 
 #define DEFAULT_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -34,21 +35,22 @@ static int make_args(struct spec *s, struct err *e)
 	return 0;
 }
 
+/* The devices of CDI have the last word. */
 static void make_env(struct spec *s)
 {
 	const struct container_config *cfg = &s->c->config;
 	const char *hostname = s->c->sandbox->config.hostname;
-	json_t *env = own_must(json_array());
 
-	spec_put(s->process, "env", env);
-	spec_set_env(s, env, DEFAULT_PATH);
+	spec_set_env(s, DEFAULT_PATH);
 	if (cfg->tty)
-		spec_set_env(s, env, "TERM=xterm");
-	spec_set_env(s, env, arena_printf(s->a, "HOSTNAME=%s", hostname[0] ? hostname : s->in->node_name));
+		spec_set_env(s, "TERM=xterm");
+	spec_set_env(s, arena_printf(s->a, "HOSTNAME=%s", hostname[0] ? hostname : s->in->node_name));
 	for (size_t i = 0; i < s->c->image.env.n; i++)
-		spec_set_env(s, env, s->c->image.env.at[i]);
+		spec_set_env(s, s->c->image.env.at[i]);
 	for (size_t i = 0; i < cfg->envs.n; i++)
-		spec_set_env(s, env, arena_printf(s->a, "%s=%s", cfg->envs.at[i].key, cfg->envs.at[i].value));
+		spec_set_env_pair(s, &cfg->envs.at[i]);
+	spec_cdi_env(s);
+	spec_put_env(s);
 }
 
 static int make_cwd(struct spec *s, struct err *e)
@@ -134,9 +136,9 @@ static int spec_check_text(const json_t *j, const char *where, struct err *e)
 	size_t i;
 
 	if (json_is_string(j)) {
-		auto_json json_t *again = json_stringn(json_string_value(j), json_string_length(j));
-
-		return again ? 0 : err_set(e, ERR_INVALID_ARGUMENT, "%s: text that is not UTF-8", where);
+		if (utf8_valid(json_string_value(j), json_string_length(j)))
+			return 0;
+		return err_set(e, ERR_INVALID_ARGUMENT, "%s: text that is not UTF-8", where);
 	}
 	json_array_foreach(j, i, v)
 		if (spec_check_text(v, where, e) < 0)
@@ -173,11 +175,10 @@ static int spec_fill(struct spec *s, struct err *e)
 {
 	if (s->sec->privileged && !s->c->sandbox->config.security.privileged)
 		return err_set(e, ERR_INVALID_ARGUMENT, "privileged: the sandbox is not");
-	make_env(s);
 	make_annotations(s);
 	if (spec_cdi(s, e) < 0)
 		return -1;
-	spec_cdi_env(s);
+	make_env(s);
 	if (make_args(s, e) < 0 || make_cwd(s, e) < 0 || spec_userns(s, e) < 0 || make_namespaces(s, e) < 0 ||
 	    spec_user(s, e) < 0)
 		return -1;
@@ -219,6 +220,20 @@ int spec_make(const struct spec_input *in, json_t **out, struct err *e)
 	return r;
 }
 
+static bool has_variable(const json_t *env, const char *name)
+{
+	size_t len = strlen(name), i;
+	json_t *v;
+
+	json_array_foreach(env, i, v) {
+		const char *word = json_is_string(v) ? json_string_value(v) : "";
+
+		if (strncmp(word, name, len) == 0 && word[len] == '=')
+			return true;
+	}
+	return false;
+}
+
 json_t *spec_exec_process(const struct container *c, const json_t *config, const struct strings *cmd, bool tty)
 {
 	auto_json json_t *p = json_deep_copy(json_object_get(config, "process"));
@@ -230,7 +245,7 @@ json_t *spec_exec_process(const struct container *c, const json_t *config, const
 		return NULL;
 	spec_put(p, "args", json_incref(args));
 	spec_put(p, "terminal", json_boolean(tty));
-	if (tty && !c->config.tty && spec_find_env(env, "TERM", 4) == json_array_size(env))
+	if (tty && !c->config.tty && !has_variable(env, "TERM"))
 		spec_add(env, spec_str("TERM=xterm"));
 	return take_ptr(&p);
 }

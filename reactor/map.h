@@ -1,5 +1,5 @@
-/* map.h - a table from string to pointer; owns neither. Open addressing, FNV-1a, doubles when three quarters
- * are used. */
+/* map.h - a table from string to pointer; owns neither. Open addressing, doubles when three quarters are
+ * used. The hash has a key of this process, so that nobody outside of it can make keys collide. */
 #ifndef REACTOR_MAP_H
 #define REACTOR_MAP_H
 

@@ -44,25 +44,49 @@ static int put_in_place(const char *tmp, const char *path)
 	return 0;
 }
 
-int record_write(const char *dir, const char *name, int version, json_t *j, struct err *e)
+static int record_put(const char *dir, const char *name, const char *text, size_t len, struct err *e)
 {
 	char path[PATH_SIZE], tmp[PATH_SIZE];
-	auto_free char *text = NULL;
 	auto_fd int fd = -1;
 
 	if (record_path(path, dir, name, "", e) < 0 || record_path(tmp, dir, name, ".tmp", e) < 0)
 		return -1;
-	json_object_set_new(j, "version", json_integer(version));
-	text = own_must(json_dumps(j, JSON_COMPACT | JSON_SORT_KEYS));
 	fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return err_os(e, ERR_INTERNAL, "write record %s", tmp);
-	if (write_all(fd, text, strlen(text)) < 0 || put_in_place(tmp, path) < 0) {
+	if (write_all(fd, text, len) < 0 || put_in_place(tmp, path) < 0) {
 		err_os(e, ERR_INTERNAL, "write record %s", path);
 		unlink(tmp);
 		return -1;
 	}
 	return 0;
+}
+
+int record_write(const char *dir, const char *name, int version, json_t *j, struct err *e)
+{
+	auto_free char *text = NULL;
+
+	json_object_set_new(j, "version", json_integer(version));
+	text = own_must(json_dumps(j, JSON_COMPACT | JSON_SORT_KEYS));
+	return record_put(dir, name, text, strlen(text), e);
+}
+
+int record_write_fields(const char *dir, const char *name, int version, const struct field *table, const void *object,
+			const struct pair *more, struct err *e)
+{
+	struct buf text = { 0 };
+	size_t head;
+	int r;
+
+	buf_printf(&text, "{\"version\":%d", version);
+	if (more)
+		buf_printf(&text, ",\"%s\":\"%s\"", more->key, more->value);
+	head = text.len;
+	fields_to_text(&text, table, object);
+	text.at[head] = text.len == head + 2 ? ' ' : ','; /* "{...}" becomes ",...}" */
+	r = record_put(dir, name, (const char *)text.at, text.len, e);
+	buf_free(&text);
+	return r;
 }
 
 static json_t *no_record(const char *path, struct err *e)
@@ -101,7 +125,7 @@ json_t *record_read(const char *dir, const char *name, int version, struct err *
 	n = read(fd, text, (size_t)st.st_size);
 	if (n < 0)
 		return no_record(path, e);
-	j = json_parse(text, (size_t)n, path, e);
+	j = json_parse_own(text, (size_t)n, path, e);
 	if (!j) {
 		e->code = ERR_DATA_LOSS;
 		return NULL;

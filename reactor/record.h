@@ -7,10 +7,16 @@
 #define REACTOR_RECORD_H
 
 #include "reactor/err.h"
+#include "reactor/fields.h"
 #include "reactor/json.h"
 
 /* Writes the object (borrowed; "version" is set in it) to dir/name.json. INTERNAL: a system call failed. */
 int record_write(const char *dir, const char *name, int version, json_t *json, struct err *e);
+
+/* The same for a struct and its table, without a tree of JSON values: a list may have 50,000 entries. more: a member
+ * of plain words beside those of the table, or NULL. */
+int record_write_fields(const char *dir, const char *name, int version, const struct field *table, const void *object,
+			const struct pair *more, struct err *e);
 
 /* A new reference, or NULL with
  *   NOT_FOUND           there is no such file

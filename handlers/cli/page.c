@@ -65,7 +65,7 @@ static void page_parse(struct cli_page *p)
 	if (strncmp(text, "HTTP/1.1 200 ", 13) != 0 || !body)
 		return page_fail(p, ERR_INTERNAL, "the answer is not a page");
 	body += 4;
-	j = json_parse(body, p->in.len - (size_t)(body - text), "page", &e);
+	j = json_parse_own(body, p->in.len - (size_t)(body - text), "page", &e);
 	page_finish(p, j ? NULL : &e, j);
 }
 

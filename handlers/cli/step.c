@@ -32,7 +32,7 @@ static void *load_message(struct cli *c, const ProtobufCMessageDescriptor *d, co
 	else if (n > 0)
 		err_set(e, ERR_INVALID_ARGUMENT, "larger than 8 MiB");
 	else
-		j = json_parse(buf_str(&text), text.len, "JSON", e);
+		j = json_parse_own(buf_str(&text), text.len, "JSON", e);
 	if (j)
 		m = cli_json_read(d, j, c->arena, e);
 	if (!m)

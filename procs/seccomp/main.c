@@ -44,7 +44,7 @@ static int seccomp_run(struct err *e)
 		;
 	if (n < 0)
 		return err_os(e, ERR_INTERNAL, "read");
-	profile = json_parse((const char *)text.at, text.len, "profile", e);
+	profile = json_parse_own((const char *)text.at, text.len, "profile", e);
 	if (!profile)
 		e->code = ERR_INVALID_ARGUMENT;
 	buf_free(&text);

@@ -54,7 +54,7 @@ void spec_cdi_env(struct spec *s)
 	json_t *v;
 
 	json_array_foreach(json_object_get(s->cdi, "env"), i, v)
-		spec_set_env(s, json_object_get(s->process, "env"), json_string_value(v));
+		spec_set_env(s, json_string_value(v));
 }
 
 void spec_cdi_groups(struct spec *s)

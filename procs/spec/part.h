@@ -11,6 +11,7 @@
 #include "procs/spec.h"
 #include "reactor/arena.h"
 #include "reactor/json.h"
+#include "reactor/map.h"
 #include "reactor/own.h"
 
 /* What this machine and the daemon's own process allow. Read once; tests link a spec_host() of their own. */
@@ -24,6 +25,8 @@ struct spec_host {
 };
 const struct spec_host *spec_host(void);
 
+struct spec_var;
+
 struct spec {
 	const struct spec_input *in;
 	struct container *c;
@@ -34,6 +37,10 @@ struct spec {
 	bool userns;	 /* the pod has a user namespace */
 	json_t *root, *process, *linux_, *resources, *mounts, *devices, *device_rules; /* borrowed: inside root */
 	json_t *cdi; /* owned: the edits of its CDI devices; NULL: it has none */
+	struct {
+		struct spec_var *first, *last;
+		struct map by_name;
+	} env; /* until spec_put_env() */
 };
 
 int spec_user(struct spec *s, struct err *e);	 /* process.user, uid, gid and groups of the container */
@@ -47,13 +54,16 @@ int spec_resources(struct spec *s, struct err *e);
 /* CDI devices: spec_cdi() finds them, then each part is added in its place. Without such devices they do nothing. */
 void spec_cdi_look(struct lookup *lookup, const struct container_config *config); /* adds the files of CDI */
 int spec_cdi(struct spec *s, struct err *e); /* s->cdi */
-void spec_cdi_env(struct spec *s);	     /* after process.env */
+void spec_cdi_env(struct spec *s);	     /* before spec_put_env() */
 void spec_cdi_groups(struct spec *s);	     /* after spec_user() */
 int spec_cdi_devices(struct spec *s, struct err *e);
 void spec_cdi_hooks(struct spec *s);
-/* word: "NAME=VALUE" takes the place of an earlier one of that name; "NAME" alone removes it. */
-void spec_set_env(const struct spec *s, json_t *env, const char *word);
-size_t spec_find_env(const json_t *env, const char *name, size_t len); /* index; the size of env: not there */
+
+/* word: "NAME=VALUE" takes the place of an earlier one of that name; "NAME" alone removes it, as docker reads an
+ * image's Env. The word must live until spec_put_env(), which writes process.env. */
+void spec_set_env(struct spec *s, const char *word);
+void spec_set_env_pair(struct spec *s, const struct pair *pair); /* the key holds no "=" */
+void spec_put_env(struct spec *s);
 
 /* s->userns: the pod has a user namespace; checks that pod and container ask for the same. */
 int spec_userns(struct spec *s, struct err *e);

@@ -1,5 +1,6 @@
 /* test_spec.c - procs/spec.c: command, environment, directory, namespaces, annotations, exec. */
 #include <string.h>
+#include <time.h>
 
 #include "tests/fakes/spec_pod.h"
 #include "tests/tap.h"
@@ -27,6 +28,53 @@ static void command_and_args(void)
 	is_str(made("{'command':['sh']}", "process.args"), "['sh']");
 	is_str(made("{'command':['sh'],'args':['-c']}", "process.args"), "['sh','-c']");
 	is_str(made("{'command':['']}", "process.args"), "INVALID_ARGUMENT: no command: the first word is empty");
+}
+
+static int64_t cpu_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* A search by name took 100 s. */
+static void fifty_thousand_variables(void)
+{
+	enum { N = 50000 };
+	struct spec_pod p;
+	int64_t begin_ms;
+
+	spec_pod_open(&p, "{}");
+	p.container.config.envs = (struct pairs){ arena_zalloc(p.arena, N * sizeof(struct pair)), N };
+	for (int i = 0; i < N; i++)
+		p.container.config.envs.at[i] = (struct pair){ arena_printf(p.arena, "K%d", i % (N - 1)), "v" };
+	p.container.config.envs.at[N - 1].value = "again"; /* K0 keeps its place */
+	begin_ms = cpu_ms();
+	ok(spec_pod_make(&p));
+	ok(cpu_ms() - begin_ms < 2000);
+	ok(json_array_size(json_object_get(json_object_get(p.config, "process"), "env")) == N - 1 + 2);
+	is_str(spec_pod_get(&p, "process.env.2"), "'K0=again'");
+	is_str(spec_pod_get(&p, "process.env.50000"), "'K49998=v'");
+	spec_pod_close(&p);
+}
+
+/* Each word removes a variable: closing the gap each time took a second. */
+static void variables_that_an_image_removes(void)
+{
+	enum { N = 60000 };
+	struct spec_pod p;
+	int64_t begin_ms;
+
+	spec_pod_open(&p, "{}");
+	p.container.image.env = (struct strings){ arena_zalloc(p.arena, N * sizeof(char *)), N };
+	for (int i = 0; i < N; i++)
+		p.container.image.env.at[i] = arena_printf(p.arena, i < N / 2 ? "K%d=v" : "K%d", i % (N / 2));
+	begin_ms = cpu_ms();
+	ok(spec_pod_make(&p));
+	ok(cpu_ms() - begin_ms < 2000);
+	ok(json_array_size(json_object_get(json_object_get(p.config, "process"), "env")) == 2);
+	spec_pod_close(&p);
 }
 
 static void no_command_at_all(void)
@@ -210,6 +258,8 @@ static void no_exec_of_what_cannot_be_written(void)
 int main(void)
 {
 	command_and_args();
+	fifty_thousand_variables();
+	variables_that_an_image_removes();
 	no_command_at_all();
 	environment_later_wins();
 	no_hostname_is_the_nodes();

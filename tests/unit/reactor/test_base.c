@@ -12,6 +12,7 @@
 #include "reactor/loop.h"
 #include "reactor/map.h"
 #include "reactor/own.h"
+#include "reactor/utf8.h"
 #include "tests/missing.h"
 #include "tests/tap.h"
 
@@ -191,6 +192,21 @@ static void on_timer(struct timer *t)
 	timer_runs++;
 }
 
+static void utf8_is_told_from_other_bytes(void)
+{
+	static const char *const good[] = { "", "abcdefgh", "abcdefg\xc3\xa4", "\xe2\x82\xac", "\xed\x9f\xbf",
+					    "\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf" };
+	static const char *const bad[] = { "\x80", "abcdefgh\xff", "\xc0\x80", "\xc1\xbf", "\xc3", "\xe0\x9f\xbf",
+					   "\xed\xa0\x80", "\xe2\x82", "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80",
+					   "\xf5\x80\x80\x80", "\xe2\x28\xa1" };
+
+	for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++)
+		ok(utf8_valid(good[i], strlen(good[i])));
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+		ok(!utf8_valid(bad[i], strlen(bad[i])));
+	ok(utf8_char("\xe2\x82\xac" "x", 4) == 3 && utf8_char("x", 0) == 0 && utf8_char("\xe2\x82\xac", 2) == 0);
+}
+
 static void loop_counts_what_it_runs(void)
 {
 	struct timer t = { 0 };
@@ -217,6 +233,7 @@ int main(void)
 	lane_lets_one_in_at_a_time();
 	log_quotes_what_comes_from_outside();
 	a_log_line_is_one_line();
+	utf8_is_told_from_other_bytes();
 	loop_counts_what_it_runs();
 	return tap_end();
 }

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "reactor/buf.h"
 #include "reactor/fields.h"
 #include "reactor/log.h"
 #include "reactor/record.h"
@@ -50,6 +51,52 @@ static const struct animal goat = {
 	"goat",        true,         1234567890123456789, UINT64_MAX,  { foods, 2 },
 	{ labels, 3 }, { sizes, 2 }, { "t", 0 },          { legs, 2 },
 };
+
+static bool same_as_text(const struct field *table, const void *object)
+{
+	auto_json json_t *j = fields_to_json(table, object), *again = NULL;
+	struct buf text = { 0 };
+	struct err e;
+
+	fields_to_text(&text, table, object);
+	again = json_parse((char *)text.at, text.len, "own text", &e);
+	buf_free(&text);
+	return again && json_equal(j, again);
+}
+
+static void text_is_the_same_as_the_tree(void)
+{
+	static const char *words[] = { "quote \" backslash \\ \n tab \t \x01 \x7f", "\xc3\xa4", "\xff", "" };
+	struct animal odd = { .name = "", .tail = { "\"", INT32_MIN }, .foods = { words, 4 } };
+	struct animal nothing = { .name = "" };
+
+	ok(same_as_text(animal_fields, &goat));
+	ok(same_as_text(animal_fields, &odd));
+	ok(same_as_text(animal_fields, &nothing));
+}
+
+static void a_copy_is_deep(void)
+{
+	struct arena *a = arena_new();
+	struct pair changed[] = { { "k", "v" }, { "k", "\xff\xfe raw" }, { "k3", "five" } };
+	struct animal copy, other = goat, nothing = { .name = NULL };
+
+	fields_copy(animal_fields, &copy, &goat, a);
+	ok(fields_equal(animal_fields, &copy, &goat));
+	ok(copy.name != goat.name && copy.labels.at != goat.labels.at);
+	ok(copy.labels.at[0].key != goat.labels.at[0].key);
+	ok(copy.legs.at != goat.legs.at && copy.sizes.at != goat.sizes.at && copy.foods.at != goat.foods.at);
+	other.labels.at = changed;
+	ok(!fields_equal(animal_fields, &copy, &other));
+	other = goat;
+	other.legs.n = 1;
+	ok(!fields_equal(animal_fields, &copy, &other));
+	fields_copy(animal_fields, &copy, &nothing, a);
+	is_str(copy.name, "");
+	is_str(copy.tail.name, "");
+	ok(fields_equal(animal_fields, &copy, &nothing));
+	arena_free(a);
+}
 
 static void struct_survives_both_ways(void)
 {
@@ -105,6 +152,44 @@ static void hostile_json_is_refused(void)
 	ok(json_parse(deep, 200, "deep", &e) == NULL && strstr(e.msg, "64 levels"));
 	ok(json_parse("{\"a\":1,\"a\":2}", 13, "twice", &e) == NULL);
 	ok(json_parse("{\"a\":", 5, "cut", &e) == NULL && strstr(e.msg, "cut: line 1"));
+}
+
+/* "[U,U,...]" of n units. */
+static bool list_parses(const char *unit, size_t n, struct err *e)
+{
+	struct buf b = { 0 };
+	json_t *j, *own;
+
+	buf_puts(&b, "[");
+	for (size_t i = 0; i < n; i++) {
+		buf_puts(&b, i ? "," : "");
+		buf_puts(&b, unit);
+	}
+	buf_puts(&b, "]");
+	j = json_parse((char *)b.at, b.len, "list", e);
+	own = json_parse_own((char *)b.at, b.len, "own", e);
+	ok(own != NULL);
+	json_decref(own);
+	if (!j)
+		j = json_parse((char *)b.at, b.len, "list", e); /* for the message */
+	buf_free(&b);
+	json_decref(j);
+	return j != NULL;
+}
+
+static void json_that_costs_too_much_is_refused(void)
+{
+	struct err e;
+
+	ok(list_parses("\"A=1\"", 60000, &e));
+	ok(list_parses("\"[,{:\\\",:\"", 60000, &e));
+	ok(list_parses("{}", 32000, &e));
+	ok(!list_parses("{}", 40000, &e));
+	is_str(e.msg, "list: more than 65536 values");
+	ok(!list_parses("{\"a\":1}", 30000, &e));
+	ok(!list_parses("[]", 40000, &e) && !list_parses("1", 70000, &e));
+	ok(!list_parses("{}", 2800000, &e));
+	is_str(e.msg, "list: 8400001 bytes; 2097152 are allowed");
 }
 
 static int seen;
@@ -166,6 +251,29 @@ static void put(const char *dir, const char *file, const char *text)
 	f = fopen(path, "w");
 	fputs(text, f);
 	fclose(f);
+}
+
+static void a_record_of_fields(void)
+{
+	char dir[] = "/tmp/test_record.XXXXXX";
+	struct arena *a = arena_new();
+	struct animal back;
+	json_t *j;
+	struct err e;
+
+	ok(mkdtemp(dir) != NULL);
+	ok(record_write_fields(dir, "goat", 1, animal_fields, &goat, &(struct pair){ "owner", "me" }, &e) == 0);
+	j = record_read(dir, "goat", 1, &e);
+	ok(j && fields_from_json(animal_fields, &back, j, a, &e) == 0 && fields_equal(animal_fields, &back, &goat));
+	is_str(json_get_str(a, j, "owner"), "me");
+	json_decref(j);
+	ok(record_write_fields(dir, "goat", 1, animal_fields, &(struct animal){ .name = "" }, NULL, &e) == 0);
+	j = record_read(dir, "goat", 1, &e);
+	ok(j && json_object_size(j) == 1);
+	json_decref(j);
+	record_remove(dir, "goat");
+	ok(rmdir(dir) == 0);
+	arena_free(a);
 }
 
 static void directory_of_records(void)
@@ -254,10 +362,14 @@ static void an_error_of_reading_is_no_damage(void)
 int main(void)
 {
 	log_open("test", LOG_LEVEL_ERROR);
+	text_is_the_same_as_the_tree();
+	a_copy_is_deep();
 	struct_survives_both_ways();
 	absent_is_empty_never_null();
 	wrong_type_is_named();
 	hostile_json_is_refused();
+	json_that_costs_too_much_is_refused();
+	a_record_of_fields();
 	directory_of_records();
 	an_error_of_reading_is_no_damage();
 	return tap_end();
