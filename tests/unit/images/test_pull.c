@@ -359,14 +359,14 @@ static void what_registries_say(void)
 
 static void endless_manifests(void)
 {
-	static char big[(4 << 20) + 2];
+	static char big[(2 << 20) + 2];
 
 	memset(big, ' ', sizeof(big));
 	fresh_registry();
 	trouble = "manifests";
 	wrong = (struct fake_answer){ .status = 200, .body = big, .len = sizeof(big) };
 	fake_http_piece = 1 << 16;
-	ok(fails(ERR_INVALID_ARGUMENT, "more than 4194304 bytes"));
+	ok(fails(ERR_INVALID_ARGUMENT, "more than 2097152 bytes"));
 }
 
 static void damaged_blobs(void)
