@@ -50,7 +50,6 @@ static void make_env(struct spec *s)
 	for (size_t i = 0; i < cfg->envs.n; i++)
 		spec_set_env_pair(s, &cfg->envs.at[i]);
 	spec_cdi_env(s);
-	spec_put_env(s);
 }
 
 static int make_cwd(struct spec *s, struct err *e)
@@ -182,6 +181,7 @@ static int spec_fill(struct spec *s, struct err *e)
 	if (make_args(s, e) < 0 || make_cwd(s, e) < 0 || spec_userns(s, e) < 0 || make_namespaces(s, e) < 0 ||
 	    spec_user(s, e) < 0)
 		return -1;
+	spec_put_env(s);
 	spec_cdi_groups(s);
 	spec_cdi_hooks(s);
 	if (spec_caps(s, e) < 0 || spec_confine(s, e) < 0 || spec_seccomp(s, e) < 0 || spec_resources(s, e) < 0)
@@ -216,6 +216,7 @@ int spec_make(const struct spec_input *in, json_t **out, struct err *e)
 	else
 		json_decref(s.root);
 	json_decref(s.cdi);
+	map_free(&s.env.by_name);
 	arena_free(s.a);
 	return r;
 }

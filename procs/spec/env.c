@@ -77,6 +77,11 @@ void spec_set_env_pair(struct spec *s, const struct pair *pair)
 	env_set(s, pair->key, word);
 }
 
+bool spec_has_env(const struct spec *s, const char *name)
+{
+	return map_get(&s->env.by_name, name) != NULL;
+}
+
 void spec_put_env(struct spec *s)
 {
 	json_t *env = own_must(json_array());

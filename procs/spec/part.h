@@ -43,7 +43,7 @@ struct spec {
 	} env; /* until spec_put_env() */
 };
 
-int spec_user(struct spec *s, struct err *e);	 /* process.user, uid, gid and groups of the container */
+int spec_user(struct spec *s, struct err *e); /* process.user, HOME, uid, gid and groups of the container */
 int spec_caps(struct spec *s, struct err *e);	 /* process.capabilities, s->caps */
 int spec_confine(struct spec *s, struct err *e); /* no_new_privs, AppArmor, SELinux, masked and read-only paths */
 int spec_seccomp(struct spec *s, struct err *e); /* after spec_caps() */
@@ -63,6 +63,7 @@ void spec_cdi_hooks(struct spec *s);
  * image's Env. The word must live until spec_put_env(), which writes process.env. */
 void spec_set_env(struct spec *s, const char *word);
 void spec_set_env_pair(struct spec *s, const struct pair *pair); /* the key holds no "=" */
+bool spec_has_env(const struct spec *s, const char *name);
 void spec_put_env(struct spec *s);
 
 /* s->userns: the pod has a user namespace; checks that pod and container ask for the same. */

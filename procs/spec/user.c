@@ -158,12 +158,10 @@ static int check_number(const char *field, const char *what, struct span text, s
  * not at all. (ARCHITECTURE P61) */
 static void user_home(struct spec *s, struct span home)
 {
-	json_t *env = json_object_get(s->process, "env");
-
 	if (home.len == 0 || home.at[0] != '/' || memchr(home.at, 0, home.len))
 		home = span_of("/");
-	if (spec_find_env(env, "HOME", 4) == json_array_size(env))
-		spec_set_env(s, env, arena_printf(s->a, "HOME=%.*s", (int)home.len, home.at));
+	if (!spec_has_env(s, "HOME"))
+		spec_set_env(s, arena_printf(s->a, "HOME=%.*s", (int)home.len, home.at));
 }
 
 static int user_resolve(struct spec *s, const struct user_wanted *w, struct span passwd, struct span group,

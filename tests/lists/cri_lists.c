@@ -21,7 +21,7 @@
 #include "bench/cri_call.h"
 #include "reactor/own.h"
 
-enum { DEPTH = 12, LIMIT_MS = 50, PATIENCE_MS = 120000, RAW = 16000000 };
+enum { DEPTH = 12, LIMIT_MS = 100, PATIENCE_MS = 120000, RAW = 16000000 };
 
 typedef const ProtobufCMessageDescriptor message_type;
 

@@ -1,5 +1,7 @@
-# attack_lists.t - lists of 50,000 entries, in every request of CRI and in every document of an image, hold up nobody: no
-# callback of the loop takes more than 50 ms of CPU time.
+# attack_lists.t - lists of 50,000 entries, in every request of CRI and in every document of an image, hold up nobody. The
+# target is 50 ms of CPU time for the longest callback of the loop (33 to 44 ms were seen on an idle machine). A machine that is
+# busy with other work makes the same instructions take longer, so the test fails from 100 ms on: work that grows faster than its
+# input took 500 ms to minutes.
 
 . "$(dirname "$0")/../lib/crisp.sh"
 . "$(dirname "$0")/../lib/rude.sh"
@@ -48,7 +50,7 @@ shape() {
 		like "$1: a container is made of it" "$out" '^[0-9a-f]{64}$'
 		$CRICTL rm "$out" >/dev/null 2>&1
 	fi
-	ok "$1: no callback is over 50 ms ($(longest_ms))" test "$(longest_ms)" -le 50
+	ok "$1: no callback is over 100 ms ($(longest_ms))" test "$(longest_ms)" -le 100
 }
 
 shape env '{config: {config: {Env: [range($n) | "K\(.)=v"]}}}'
