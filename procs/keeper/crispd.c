@@ -115,6 +115,7 @@ static void crispd_ended(void)
 {
 	int status = crispd.status;
 	int64_t lived_ms = ms_since(crispd.since_ns);
+	const char *how;
 
 	channel_unwelcome();
 	timer_clear(&crispd.welcome);
@@ -124,8 +125,11 @@ static void crispd_ended(void)
 	ns_cancel_all();
 	if (crispd.sm.now == END)
 		return crispd_over(0);
-	log_warn("crispd end status=%s lived_ms=%lld",
-		 log_quote(crispd.survivor ? "unknown" : child_status_text(status)), (long long)lived_ms);
+	how = crispd.survivor ? "unknown" : child_status_text(status);
+	if (!crispd.survivor && WIFEXITED(status) && WEXITSTATUS(status) == 0) /* a reload, or crispd was stopped */
+		log_info("crispd end status=%s lived_ms=%lld", log_quote(how), (long long)lived_ms);
+	else
+		log_warn("crispd end status=%s lived_ms=%lld", log_quote(how), (long long)lived_ms);
 	if (!crispd.survivor && WIFEXITED(status) &&
 	    (WEXITSTATUS(status) == EXIT_CONFIG || WEXITSTATUS(status) == EXIT_USAGE))
 		return crispd_over(WEXITSTATUS(status));
@@ -473,7 +477,7 @@ static void on_keeper_term(struct signal_watch *w)
 	(void)w;
 	if (crispd.sm.now == END || crispd.sm.now == OVER)
 		return;
-	log_info("end crispd=%s", crispd.alive ? "is told" : "is not there");
+	log_info("end crispd=%s", log_quote(crispd.alive ? "SIGTERM is sent" : "does not run"));
 	notify("STOPPING=1");
 	sm_move(&crispd.sm, END);
 	if (!crispd.alive && !channel_is_open())
