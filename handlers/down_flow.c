@@ -1,8 +1,12 @@
 /* down_flow.c - see sandbox_flow.h: StopPodSandbox and RemovePodSandbox, one machine.
  *
- *   LANE ---turn---> CONTAINERS ---all stopped or removed---> DOWN ---done---> stop: answered
- *                        |                                     |                remove: sandbox freed, answered
+ *                        +---a removal joined meanwhile--------+
+ *                        v                                     |
+ *   LANE ---turn---> CONTAINERS ---all stopped or removed---> DOWN ---done---> DONE (removal: the sandbox is freed)
+ *                        |                                     |
  *                        +---one failed---> FAILED <---failed--+
+ *
+ * DONE and FAILED: all calls that joined are answered.
  *
  * The sandbox is NOTREADY as soon as the call comes, so that no container is created or started in it any more. A
  * sandbox that is still being made (hidden) is given up, and freed by a stop too: its RunPodSandbox never succeeds.

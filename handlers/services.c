@@ -4,6 +4,7 @@
 #include "api.pb-c.h"
 #include "containerd.pb-c.h"
 
+/* When a method is served (last column of services.def): READY once recovery has ended, ALWAYS also before. */
 enum served { READY, ALWAYS };
 
 static struct rpc_method methods[] = {

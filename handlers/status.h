@@ -10,7 +10,7 @@
 
 Runtime__V1__ContainerStatus *status_container(struct container *container, struct arena *arena);
 Runtime__V1__PodSandboxStatus *status_sandbox(const struct sandbox *sandbox, struct arena *arena);
-/* image: the name in it */
+/* image: the value of its field `image`; the other fields are those of the container. */
 Runtime__V1__ImageSpec *status_image(const struct container *container, const char *image, struct arena *arena);
 
 #endif

@@ -74,7 +74,7 @@ static void gc_sweep(struct timer *t)
 	if (!store_is_open() || !snapshot_is_open()) /* the open that comes last rings again */
 		return;
 	if (store_unread() || snapshot_any_lost()) {
-		/* What such a record names cannot be told from what nothing names. (ARCHITECTURE H9) */
+		/* Layers and blobs that only that record names look unused: remove nothing. (ARCHITECTURE H9) */
 		log_warn("gc_left_out error=\"a record of an image or a snapshot cannot be read\"");
 		return;
 	}

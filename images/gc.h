@@ -3,9 +3,9 @@
 #ifndef IMAGES_GC_H
 #define IMAGES_GC_H
 
-/* Listens to unused.h: each ring makes a sweep in the next turn. Call before store_open() and snapshot_open(): the one
- * that opens last rings for the first sweep. Before both are read every layer would look unused, so a sweep does
- * nothing until then. */
+/* Listens to unused.h: each ring makes a sweep in the next turn of the loop. Call before store_open() and
+ * snapshot_open(): each of the two rings when it has read its records. A sweep does nothing until both have read them,
+ * because before that every layer looks unused. So the ring of the later call makes the first sweep. */
 void gc_open(void);
 
 #endif

@@ -56,8 +56,8 @@ void store_each(void (*fn)(void *arg, const struct image *image), void *arg);
  * several images is INVALID_ARGUMENT. The layers are removed later (gc.h), by a child. */
 int store_remove(const char *ref, struct err *e);
 
-/* For the RPC ImageFsInfo: what layers, manifests and configs use. The unpacker counted the layers' bytes and inodes.
- * */
+/* For the RPC ImageFsInfo: what layers, manifests and configs use. crisp-unpack counted the bytes and inodes of the
+ * layers. */
 struct images_usage {
 	const char *mountpoint; /* <root>, which holds all of it */
 	uint64_t used_bytes, inodes_used;

@@ -42,8 +42,8 @@ const char *cgroup_hybrid(void);
  *
  * Under systemd groups are units, found by the last element: PARENT is a slice, and the groups of a container and of
  * the pause are PARENT/crisp-<id>.scope. Without a pause the sandbox's group below a PARENT is not a unit but an empty
- * directory, as with cgroupfs: the kubelet knows a sandbox by <id> or <prefix>-<id>.scope, and a scope cannot be empty.
- * */
+ * directory, as with cgroupfs: the kubelet knows a sandbox by <id> or <prefix>-<id>.scope, and a scope cannot be
+ * empty. */
 int cgroup_check_parent(const char *parent, struct err *e); /* INVALID_ARGUMENT: this driver cannot use it */
 char *cgroup_pod_path(struct arena *arena, const char *parent, const char *id); /* parent "": none */
 char *cgroup_own_path(struct arena *arena, const char *pod, const char *id);  /* the sandbox's, given the pod's */
@@ -61,8 +61,8 @@ const char *cgroup_unit(const char *path); /* its name for systemd, within path;
  * Constraint"). cgroup_make_leaf() enables none for children, so a leaf may hold processes. */
 int cgroup_make(const char *path, struct err *e);
 int cgroup_make_leaf(const char *path, struct err *e);
-/* A leaf without processes: removed where it exists and made again. A watcher of the tree takes it for another group.
- * */
+/* A leaf without processes: removed where it exists and made again. A watcher of the tree takes it for another
+ * group. */
 int cgroup_renew(const char *path, struct err *e);
 /* For a pod's group: writes those of the limits on cpu, cpuset and memory, and of `unified`, that are set. */
 int cgroup_limit(const char *path, const struct resources *limits, struct err *e);

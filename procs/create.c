@@ -41,8 +41,8 @@ int create_bundle(struct container *c, struct err *e)
 }
 
 /* A container always joins the network and IPC namespaces of its sandbox, so its own mode of them changes nothing.
- * POD is 0 and so also the mode of a request that names none. Two requests are refused: a mode that no sandbox has,
- * and NODE where the sandbox has a namespace of its own. */
+ * POD is 0, so a request without a mode asks for POD. Two requests are refused: a mode that no sandbox has, and NODE
+ * where the sandbox has a namespace of its own. */
 static int check_mode(const char *what, int32_t asked, int32_t pod, struct err *e)
 {
 	if (asked != NS_POD && asked != NS_NODE)

@@ -61,8 +61,8 @@ struct exit_watch {
 	void (*fn)(struct exit_watch *watch, const struct exit_record *record);
 };
 
-/* fn runs once, never inside this call, when the kept process of that id has ended: in the next turn if it has already.
- * */
+/* fn runs once, never inside this call, when the kept process of that id has ended: in the next turn if it has ended
+ * already. */
 void keeper_watch_exit(struct exit_watch *watch, const char *id,
 		       void (*fn)(struct exit_watch *watch, const struct exit_record *record));
 void keeper_unwatch_exit(struct exit_watch *watch); /* allowed when the watch is not set */

@@ -51,8 +51,8 @@ int network_known(const struct sandbox *sandbox, struct err *e);
  * can be made today. */
 int network_intend(struct sandbox *sandbox, struct err *e);
 
-/* `done` runs exactly once, never inside the call. `left` after a failure of network_add(): network_del() is still due.
- * */
+/* `done` runs exactly once, never inside the call. `left` after a failure of network_add(): network_del() is still
+ * due. */
 typedef void network_done(void *arg, const struct err *e, bool left);
 
 /* The caller holds the sandbox's lane, saved the record after network_intend(), and made the namespace at netns_path.
@@ -67,8 +67,7 @@ bool network_added(const struct sandbox *sandbox);
 /* The whole network, or only what is kept outside of the network namespace, as after a reboot. */
 enum network_part { NETWORK_WHOLE, NETWORK_OUTSIDE };
 
-/* network_known() said yes. Errors: those of cni_del(). Called by the owners of a sandbox's end only: sandbox_down.c.
- * */
+/* network_known() said yes. Errors: those of cni_del(). Only sandbox_down.c, the owner of a sandbox's end, calls it. */
 void network_del(const struct sandbox *sandbox, enum network_part part, network_done *done, void *arg);
 
 /* For sandbox_sweep.c: of a sandbox without a record the id and the pin are known and no more. */

@@ -14,7 +14,7 @@
 
 struct portfwd; /* owned by its starter until portfwd_close() */
 
-/* None runs inside portfwd_pause() or portfwd_close(), `over` inside no call at all. */
+/* No event runs inside portfwd_pause() or portfwd_close(). `over` does not run inside any portfwd_*() call. */
 struct portfwd_events {
 	void (*data)(void *arg, const void *p, size_t n);
 	void (*eof)(void *arg); /* end of file: the port sends nothing more */

@@ -2,12 +2,13 @@
  *
  * A handler is a name that RunPodSandbox may ask for (runtime_handler). Its type says which kind of runtime serves it.
  * The one kind today is "oci" (procs/oci/): a program with the command line of runc (OCI runtime-spec, runtime.md;
- * opencontainers/runtime-tools docs/command-line-interface.md). Everything outside of procs/oci/ includes this header
- * only. The private headers of the kind are oci/program.h alone: the probe of a program, its log, its trial.
+ * opencontainers/runtime-tools docs/command-line-interface.md). Code outside of procs/oci/ includes this header only,
+ * except runtime.c, which opens the programs of the configuration. The kind has one private header, oci/program.h: the
+ * probe of a program, its log, its trial.
  *
- * Why the cut is here: the operations below are those that the machines of a container (start, life, stop, exec,
- * update, checkpoint, remove) already ask for, in their words. A machine never sees a command line. These are plain
- * functions, implemented by the kind itself; the kind is chosen by handler->type when there is a second one.
+ * The operations below are what the machines of a container (start, life, stop, exec, update, checkpoint, remove) need.
+ * No machine sees a command line, so a kind may work without one. The operations are plain functions, which procs/oci/
+ * implements. With a second kind each function has to choose the kind by handler->type.
  *
  * What a kind guarantees, and where its machines rely on it:
  * - Exit. The first process of a container, and of an exec, is a process that the keeper keeps (keep_id: the id of the

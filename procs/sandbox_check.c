@@ -54,8 +54,7 @@ static int check_userns(const struct ns_options *ns, struct err *e)
 	if (ns->userns_mode != NS_POD)
 		return err_set(e, ERR_INVALID_ARGUMENT, "userns_options.mode: %d is neither POD nor NODE",
 			       (int)ns->userns_mode);
-	/* The kernel lets a user namespace mount proc and mqueue only if it owns the PID and the IPC namespace shown.
-	 * */
+	/* The kernel lets a user namespace mount proc and mqueue only if it owns the PID and IPC namespaces shown. */
 	if (ns->ipc == NS_NODE || ns->pid == NS_NODE)
 		return err_set(e, ERR_INVALID_ARGUMENT, "userns_options: mode POD with the %s namespace of the node",
 			       ns->ipc == NS_NODE ? "IPC" : "PID");

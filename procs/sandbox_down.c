@@ -12,8 +12,8 @@
  * LEASE). A CNI plugin that was killed half way can leave a state in which its own DEL fails every time (bridge: an
  * address, but no iptables chain). So where no ADD ever came to its end, LEASE runs DEL again without the namespace,
  * for what is kept outside of it. If that fails too and the sandbox is listed, the error is only logged: otherwise a
- * sandbox that is broken in this way could never be removed. UNAVAILABLE is no such answer: no plugin ran, since the
- * keeper is away, and the caller has to come again. (ARCHITECTURE S3) */
+ * sandbox that is broken in this way could never be removed. UNAVAILABLE always leads to FAILED: the keeper is away, so
+ * no plugin ran, and the caller has to try again. (ARCHITECTURE S3) */
 #include "procs/sandbox_down.h"
 
 #include <string.h>

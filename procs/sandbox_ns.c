@@ -1,5 +1,5 @@
-/* sandbox_ns.c - see sandbox_ns.h. The network namespace is a pin in the file system; the others are fds of the keeper.
- * */
+/* sandbox_ns.c - see sandbox_ns.h. The network namespace is a pin in the file system; the others are fds that the
+ * keeper holds. */
 #include "procs/sandbox_ns.h"
 
 #include <linux/magic.h>

@@ -7,10 +7,10 @@
  *    |                +---error, 10 s-------+---peer closed, 10 s---> CLOSED ---next turn---> freed
  *    +---close---------------------------------------------------------^
  *
- * DROWNED is no state: while the queue of output holds CONDUIT_STOP bytes, the socket is not read until the queue is
- * down to CONDUIT_LOW. So a peer that sends what must be answered (PING, SYN_STREAM) and reads nothing cannot make
- * the queue grow. Users stop their data at CONDUIT_HIGH already, so data alone never stops the input: the key ^C of
- * a terminal whose output the peer does not read still arrives. (ARCHITECTURE R16)
+ * The flag `drowned` is set when the queue of output holds CONDUIT_STOP bytes. Then the socket is not read until the
+ * queue is down to CONDUIT_LOW. So a peer that sends what must be answered (PING, SYN_STREAM) and reads nothing cannot
+ * make the queue grow. Users stop their data at CONDUIT_HIGH already, so data alone never stops the input: the key ^C
+ * of a terminal whose output the peer does not read still arrives. (ARCHITECTURE R16)
  *
  * Why LINGER: close(2) on a socket with unread bytes resets the connection, and after a reset the peer loses the bytes
  * that it has not read.

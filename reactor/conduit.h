@@ -2,8 +2,9 @@
  *
  * Out: bytes are queued and written as the peer takes them. A user that asks conduit_has_room() before each piece
  * has at most CONDUIT_HIGH and one piece in the queue. Answers that the peer causes by what it sends are sent
- * without asking: from CONDUIT_STOP on the peer is not read until it has read itself. Over CONDUIT_MAX the
- * connection ends by `gone`. In: the socket is read piece by piece, and not while paused. */
+ * without asking: when the queue holds CONDUIT_STOP bytes, nothing more is read from the peer until the peer has
+ * taken all but CONDUIT_LOW bytes of the queue. Over CONDUIT_MAX the connection ends by `gone`.
+ * In: the socket is read piece by piece, and not while paused. */
 #ifndef REACTOR_CONDUIT_H
 #define REACTOR_CONDUIT_H
 

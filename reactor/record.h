@@ -1,8 +1,8 @@
 /* record.h - one small JSON file that is replaced whole: a reader finds the old or the new content, also after a kill.
  *
- * A temporary file in the same directory takes the place of the old one. No fsync: what records describe mostly ends
- * with the machine, and files that must survive a power cut are synced by a child (images/). Every record carries
- * {"version": N}. */
+ * A temporary file in the same directory takes the place of the old one. There is no fsync: most records describe
+ * processes, mounts and namespaces, which a restart of the machine ends. Files that must survive a power cut are synced
+ * by a child (images/). Every record carries {"version": N}. */
 #ifndef REACTOR_RECORD_H
 #define REACTOR_RECORD_H
 
@@ -31,7 +31,7 @@ void record_remove(const char *dir, const char *name);
 /* Calls fn for each record of dir (which is made when missing), in no order, and `lost` (may be NULL) for each name
  * whose record cannot be used. An error of reading is not damage, so:
  *   damaged, or fn returned -1   renamed to name.json.corrupt, and lost: it does not hinder a start
- *   name.json.corrupt of earlier lost as well, until the file is removed or there is a name.json again
+ *   an older name.json.corrupt   lost as well, until the file is removed or there is a name.json again
  *   UNAVAILABLE                  the file stays, and is lost until the next start
  *   RESOURCE_EXHAUSTED           record_each() fails with it: a later start can read the record
  * All of them are logged. Left-over .tmp files are removed. INTERNAL: the directory cannot be made or read.

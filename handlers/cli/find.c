@@ -6,7 +6,8 @@
 
 #include "handlers/cli/table.h"
 
-/* The objects that a word may name. A whole id or a name counts before a start of an id. */
+/* The objects that a word may name. An object whose whole id or name is the word goes before objects whose ids only
+ * start with the word. */
 struct match {
 	struct cli *c;
 	const char *word, *kind;

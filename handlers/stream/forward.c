@@ -5,8 +5,8 @@
  *            +---30 s---> reset, freed     +---no connection: error on the error stream, data reset---> freed
  *
  * The client's connection stays open for further pairs until the client closes it. Clients of the Go library ignore
- * SPDY's windows. So when a port does not read and 256 KiB wait for it, crispd stops to read the whole client. crispd
- * does the same when 8 MiB wait for all ports together, because one client may have 1024 of them.
+ * SPDY's windows. So when a port does not read and 256 KiB wait for it, crispd stops reading from the client, for all
+ * ports. crispd does the same when 8 MiB wait for all ports together, because one client may have 1024 pairs.
  * (ARCHITECTURE R16)
  * Waits on: the wire; the connections to the ports; a timer for each pair that is HALF.
  * Spec: portforward.k8s.io of Kubernetes: headers streamType, port, requestID. */

@@ -301,8 +301,8 @@ static int read_file(const char *path, struct buf *b, struct err *e)
 	return n == 0 ? 1 : err_set(e, ERR_INTERNAL, "%s: larger than %d bytes", path, FILE_MAX);
 }
 
-/* Docker's layout: *.crt is a CA, x.cert belongs to x.key. If there is one, a registry on loopback is asked by TLS too.
- * */
+/* Docker's layout: *.crt is a CA, x.cert belongs to x.key. With such a file a registry on loopback is asked by TLS
+ * too. */
 static int certificate_files(struct host *h, const char *dir, const char *domain, struct arena *a, struct err *e)
 {
 	auto_dir DIR *d = opendir(dir);

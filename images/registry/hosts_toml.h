@@ -32,8 +32,7 @@ struct hosts {
 	size_t n;
 };
 
-/* config_path "": there is no such directory. INTERNAL: a file that cannot be read or understood, with name and line.
- * */
+/* config_path "": there is no such directory. INTERNAL: a file that cannot be read or parsed, with name and line. */
 int hosts_load(struct hosts *out, const char *config_path, const char *domain, struct arena *a, struct err *e);
 
 /* Parses the text of one file; relative paths in it are relative to `dir`. */

@@ -136,8 +136,7 @@ static bool same_inode(const struct stat *a, int dir, const char *name)
 	return fstatat(dir, name, &b, AT_SYMLINK_NOFOLLOW) == 0 && a->st_dev == b.st_dev && a->st_ino == b.st_ino;
 }
 
-/* An older object has the entry's name. link_dir/link_name: the target of a hard link, which may be this very object.
- * */
+/* An older object has the entry's name. link_dir/link_name: the target of a hard link, which may be that object. */
 static int make_room(struct extract *x, int link_dir, const char *link_name, enum occupant *was, struct err *e)
 {
 	struct stat st;

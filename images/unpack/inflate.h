@@ -38,8 +38,8 @@ int inflate_damaged(struct inflate *z, struct err *e, const char *fmt, ...) __at
 /* After inflate_peek() returned 0: DATA_LOSS unless size, digest and diff_id are those of the spec. Call once. */
 int inflate_verify(struct inflate *z, struct err *e);
 
-/* After a failure: if inflate_damaged() was called and the bytes do not have the blob's digest, *e becomes DATA_LOSS.
- * */
+/* After a failure: if inflate_damaged() was called and the bytes do not have the blob's digest, *e becomes
+ * DATA_LOSS. */
 void inflate_blame(struct inflate *z, struct err *e);
 
 #endif

@@ -17,9 +17,9 @@ struct inner_spec {
 	const char *hidden;
 };
 
-/* Runs the process and waits for its end. On success *out and *report (opened and empty before) are filled in. Errors
- * of
- * the layer: as inflate_peek(), tar_next() and extract_all() give them. INTERNAL: the process ended in another way. */
+/* Runs the process and waits for its end. On success *out and *report (opened and empty before) are filled in.
+ * Errors of the layer: as inflate_peek(), tar_next() and extract_all() give them. INTERNAL: the process ended in
+ * another way. */
 int inner_run(const struct inner_spec *s, struct extracted *out, struct report *report, struct err *e);
 
 #endif

@@ -19,8 +19,8 @@ const char *path_base(const char *path);                  /* the part after the 
 void path_dir(const char *path, char out[PATH_MAX]);      /* the part before it; "" without a slash */
 int path_join(char out[PATH_MAX], const char *dir, const char *name); /* -1, ENAMETOOLONG */
 
-/* openat2(2) below the directory `root`: symlinks are not followed, mounts not entered. "" is root itself. -1, errno.
- * */
+/* openat2(2) below the directory `root`: symlinks are not followed, mounts not entered. "" is root itself. -1 with
+ * errno. */
 int path_open(int root, const char *path, int flags);
 
 /* Opens the directory that contains `path`; *base is the name in it. -1, errno. */

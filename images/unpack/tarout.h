@@ -27,8 +27,7 @@ void tarout_close(struct tarout *p);
 int tarout_entry(struct tarout *p, const struct tar_entry *entry, struct err *e);
 int tarout_data(struct tarout *p, const void *bytes, size_t n, struct err *e);
 
-/* Copies all of the entry's content from `from`. 0; 1: the file became shorter meanwhile, and zeros fill the rest; -1.
- * */
+/* Copies all of the entry's content from `from`. 0; 1: the file became shorter meanwhile, zeros fill the rest; -1. */
 int tarout_copy(struct tarout *p, int from, struct err *e);
 
 int tarout_end(struct tarout *p, struct err *e); /* writes the two empty blocks and all that is not yet written */

@@ -372,8 +372,8 @@ void cgroup_kill(const char *path)
 
 	if (!h || strcmp(path, "/") == 0 || !*path)
 		return;
-	/* cgroup.kill (Linux 5.14) kills the whole tree at once, frozen processes and those that are being forked too.
-	 * */
+	/* cgroup.kill (Linux 5.14) kills the whole tree at once, also frozen processes and those that are being
+	 * forked. */
 	if (h->v2 && cgroup_write(h, path, "cgroup.kill", "1", &e) == 0)
 		return;
 	if (!killing_of(path))

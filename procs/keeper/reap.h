@@ -12,8 +12,7 @@
 struct offspring {
 	struct link link;
 	pid_t pid;
-	/* Runs once, after the reap, when the link is already dropped. status as of waitpid(2); at_ns CLOCK_REALTIME.
-	 * */
+	/* Runs once, after the reap: the link is already dropped. status as of waitpid(2); at_ns CLOCK_REALTIME. */
 	void (*ended)(struct offspring *offspring, int status, int64_t at_ns);
 };
 

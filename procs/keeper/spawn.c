@@ -1,8 +1,8 @@
 /* spawn.c - see spawn.h.
  *
  * The keeper is small and has one thread. So clone3(2) without CLONE_VM costs only 35 us, and the child may use all of
- * libc before execve(2). Every call that may block (cgroup files, setns, unshare, execve itself) is made in the child.
- * */
+ * libc before execve(2). Every call that may block (cgroup files, setns, unshare, execve itself) is made in the
+ * child. */
 #include "procs/keeper/spawn.h"
 
 #include <errno.h>
@@ -92,8 +92,7 @@ static _Noreturn void birth_fail(int fd, const char *step, const char *what)
 	_exit(EXIT_NOT_STARTED);
 }
 
-/* CLONE_CLEAR_SIGHAND reset the keeper's handlers. Ignored signals are still ignored, and blocked ones still blocked.
- * */
+/* CLONE_CLEAR_SIGHAND reset the keeper's handlers. Ignored signals are still ignored, blocked ones still blocked. */
 static void birth_reset_signals(void)
 {
 	/* the kernel's struct sigaction, all zero: SIG_DFL */

@@ -150,7 +150,8 @@ static int read_only(struct spec *s, const struct mount_config *m, json_t *optio
 	return 0;
 }
 
-/* A volume of ours is asked by its mount point, any other by what its look-up found. */
+/* The peer groups of the mount that holds the source. An image volume and a shifted volume are mounts that crispd made:
+ * the mount is found by its mount point. For any other source the look-up has found the id of the mount. */
 static int source_peers(struct spec *s, const struct mount_config *m, const char *source, struct mount_peers *out,
 			struct err *e)
 {
@@ -268,7 +269,8 @@ static void mounts_take(struct entries *all, const char *path)
 		}
 }
 
-/* CDI mounts have a path of the host, so a mount without a type is a bind mount, also without the option. */
+/* The options have "bind" or "rbind". A CDI mount without a type is a bind mount even if they have neither, because its
+ * source is a path of the host: add_cdi() adds "rbind" then. */
 static bool is_bind(const json_t *options)
 {
 	const json_t *v;

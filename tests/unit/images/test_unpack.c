@@ -1,5 +1,5 @@
-/* test_unpack.c - crispd's end of crisp-unpack: feeding, answers, and what is left after failures. The child is a fake.
- * */
+/* test_unpack.c - crispd's end of crisp-unpack: feeding, answers, and what is left after failures. The child is
+ * a fake. */
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>

@@ -17,8 +17,8 @@
 
 static int root_fd = -1;
 
-/* Runs in a child that is confined to <root>/jail. Its exit status, or the negated number of the signal that killed it.
- * */
+/* Runs in a child that is confined to <root>/jail. Returns its exit status, or the negated number of the signal that
+ * killed it. */
 static int confined(int (*attempt)(void))
 {
 	int status, dir;

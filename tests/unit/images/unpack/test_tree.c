@@ -1,5 +1,5 @@
-/* test_tree.c - removing, measuring and labelling trees: any depth, no link followed, mounts entered for labels only.
- * */
+/* test_tree.c - removing, measuring and labelling trees: any depth, no link followed, mounts entered only for
+ * labels. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>

@@ -26,8 +26,8 @@ static struct err e;
 
 /* ---- the played systemd, in a process of its own ----
  *
- * The unit's name tells how it answers: "refused", "failed" (the job), "exists", "missing", "silent"; "drop" ends it.
- * */
+ * The unit's name tells how it answers: "refused", "failed" (the job), "exists", "missing", "silent"; "drop" ends
+ * it. */
 
 static FILE *told; /* one line a call */
 
