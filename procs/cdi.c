@@ -24,6 +24,8 @@ struct wanted {
 	bool twice; /* described twice in that directory */
 };
 
+enum { CDI_DEVICES_MAX = 512 };
+
 struct search {
 	struct arena *arena;
 	struct lookup *lookup;
@@ -250,7 +252,8 @@ static int cdi_all_there(const struct search *s, struct err *e)
 {
 	const char *missing = "";
 
-	for (size_t i = 0; i < s->n; i++)
+	/* The message has room for no more than 400 bytes of the names. */
+	for (size_t i = 0; i < s->n && strlen(missing) < 400; i++)
 		if (!s->at[i].device || s->at[i].twice)
 			missing = arena_printf(s->arena, "%s%s%.100s%s", missing, *missing ? ", " : "", s->at[i].name,
 					       s->at[i].twice ? " (described twice)" : "");
@@ -262,6 +265,11 @@ json_t *cdi_edits(struct lookup *lookup, const struct strings *devices, struct e
 	struct search s = { .arena = arena_new(), .lookup = lookup, .n = devices->n, .faults = "" };
 	json_t *out = NULL;
 
+	if (devices->n > CDI_DEVICES_MAX) { /* every device is compared with those of every file */
+		err_set(e, ERR_INVALID_ARGUMENT, "%zu CDI devices; %d are allowed", devices->n, CDI_DEVICES_MAX);
+		arena_free(s.arena);
+		return NULL;
+	}
 	s.at = arena_zalloc(s.arena, devices->n * sizeof(*s.at));
 	for (size_t i = 0; i < devices->n; i++)
 		s.at[i].name = devices->at[i];

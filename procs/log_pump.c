@@ -18,6 +18,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -46,6 +47,7 @@ enum {
 	SMALL_BYTES = 4096,
 	BULK_BYTES = LOG_CHUNK / 2,
 	BULK_FIFO_BYTES = 1024 * 1024,  /* the limit of an unprivileged user: /proc/sys/fs/pipe-max-size */
+	LAST_CHUNKS = BULK_FIFO_BYTES / LOG_CHUNK, /* a whole FIFO */
 	TURN_CHUNKS = 4                 /* chunks of LOG_CHUNK bytes of one stream in one turn of the loop */
 };
 
@@ -463,7 +465,9 @@ static void on_pump_drain_timeout(struct timer *t)
 {
 	struct log_pump *p = container_of(t, struct log_pump, drain_timer);
 
-	log_info("log_drain container=%.12s effect=\"a descendant still holds the pipe\"", p->id);
+	log_info("log_drain container=%.12s effect=\"%s\"", p->id,
+		 p->streams[0].held.len || p->streams[1].held.len ? "the log refuses what is left"
+								   : "a descendant still holds the pipe");
 	p->drain_over = true;
 	on_pump_drained(t);
 }
@@ -479,6 +483,22 @@ void log_pump_drain(struct log_pump *p, void (*drained)(void *arg), void *arg)
 	pump_check_drained(p);
 }
 
+/* For a stream whose log refused bytes until now. What the log takes now is moved, also from the FIFO; the size of the
+ * rest is logged. A descendant may go on writing, so the number of moves is bounded. */
+static void stream_last_chance(struct stream *s)
+{
+	int unread = 0;
+
+	if (!s->held.len)
+		return;
+	stream_write_held(s);
+	for (int i = 0; i < LAST_CHUNKS && !s->held.len && stream_move(s, true); i++)
+		;
+	ioctl(s->fd, FIONREAD, &unread);
+	if (s->held.len || unread > 0)
+		log_error("log_lost container=%.12s bytes=%zu", s->pump->id, s->held.len + (size_t)unread);
+}
+
 void log_pump_close(struct log_pump *p)
 {
 	char prefix[128], path[600];
@@ -489,13 +509,9 @@ void log_pump_close(struct log_pump *p)
 	for (int i = 0; i < 2; i++) {
 		struct stream *s = &p->streams[i];
 
+		stream_last_chance(s);
 		fd_watch_clear(&s->watch);
 		timer_clear(&s->timer);
-		if (s->held.len) {
-			stream_write_held(s); /* the last chance */
-			if (s->held.len)
-				log_error("log_lost container=%.12s bytes=%zu", p->id, s->held.len);
-		}
 		buf_free(&s->held);
 		snprintf(path, sizeof(path), "%s/%s", p->dir, i ? "stderr" : "stdout");
 		unlink(path);

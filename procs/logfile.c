@@ -46,6 +46,17 @@ char *logfile_shown(struct arena *a, const char *path)
 	return out;
 }
 
+int logfile_error(const char *path, struct err *e)
+{
+	char shown[PATH_MAX] = "";
+	int error = errno;
+
+	if (strlen(path) < sizeof(shown))
+		put_plain(shown, path);
+	errno = error;
+	return err_os(e, ERR_INTERNAL, "open log %s", shown);
+}
+
 /* Where links are not followed any more: at the name of the log directory itself, and below it. Pods that may write
  * /var/log/pods can rename that directory too. A path without "//" is of a record that an earlier version wrote. */
 const char *logfile_below(const char *path)
@@ -137,7 +148,7 @@ static int open_existing(int above, const char *below, uint64_t resolve)
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return -1;
 	if (!S_ISREG(st.st_mode)) {
-		errno = S_ISLNK(st.st_mode) ? ELOOP : EINVAL;
+		errno = S_ISLNK(st.st_mode) ? ELOOP : S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
 		return -1;
 	}
 	snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
@@ -166,7 +177,7 @@ int logfile_open(const char *path, struct err *e)
 	auto_fd int above = open_above(path, below, e);
 	int fd = above < 0 ? -1 : logfile_open_at(above, below, false);
 
-	return fd < 0 && above >= 0 ? err_os(e, ERR_INTERNAL, "open log %s", path) : fd;
+	return fd < 0 && above >= 0 ? logfile_error(path, e) : fd;
 }
 
 /* -1: fstat(2) failed. */

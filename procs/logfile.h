@@ -13,6 +13,7 @@
  * log directory ends; for the kernel they are one. In the arena. */
 char *logfile_join(struct arena *arena, const char *dir, const char *name);
 char *logfile_shown(struct arena *arena, const char *path); /* the same with single slashes, for clients */
+int logfile_error(const char *path, struct err *e);         /* "open log PATH: ", shown, with the text of errno; -1 */
 
 /* Opens or creates the file of logfile_join() (0640, missing directories 0755) for append. The fd is the caller's.
  *
@@ -29,6 +30,5 @@ int logfile_open_at(int above, const char *below, bool one_mount);
 /* Appends all n bytes or none: after a short or failed write the file is cut back to its old size. A write that takes
  * over 10 ms is counted and logged. INTERNAL. */
 int logfile_append(int fd, const void *p, size_t n, struct err *e);
-
 
 #endif

@@ -497,6 +497,8 @@ static void on_looker_fact(struct fd_watch *w, int events)
 	if (n > 0) {
 		if (CMSG_FIRSTHDR(&msg) && CMSG_FIRSTHDR(&msg)->cmsg_type == SCM_RIGHTS)
 			memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(fd));
+		if (msg.msg_flags & MSG_CTRUNC) /* this process has no fd left for the one that was sent */
+			f.error = EMFILE;
 		return looker_take(k, &f, (size_t)n, fd);
 	}
 	fd_watch_clear(&k->watch);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "procs/log_pump.h"
+#include "procs/logfile.h"
 #include "procs/lookup.h"
 #include "reactor/log.h"
 #include "reactor/loop.h"
@@ -43,7 +44,7 @@ static int reopen_use(const struct reopening *r, struct err *e)
 		return -1;
 	if (f->error) {
 		errno = f->error;
-		return err_os(e, ERR_INTERNAL, "open log %s", c->log_path);
+		return logfile_error(c->log_path, e);
 	}
 	return log_pump_reopen(c->log, f->fd, e);
 }

@@ -30,6 +30,7 @@
 #include "procs/keeper.h"
 #include "procs/life.h"
 #include "procs/log_pump.h"
+#include "procs/logfile.h"
 #include "procs/lookup.h"
 #include "procs/mount_host.h"
 #include "procs/oom.h"
@@ -72,7 +73,7 @@ struct start {
 	struct timer timer;
 	pid_t pid;
 	bool refused; /* by start_refuse() or join_again(): the container's state stays */
-	bool postponed; /* there was no keeper, so the container is CREATED again */
+	bool postponed; /* there was no keeper, or no room for a look-up, so the container is CREATED again */
 	struct err err;
 	start_done *done;
 	void *arg;
@@ -253,7 +254,7 @@ static int start_log(struct start *s)
 	if (!f || !f->error)
 		return f ? f->fd : -1;
 	errno = f->error;
-	return err_os(&s->err, ERR_INTERNAL, "open log %s", path);
+	return logfile_error(path, &s->err);
 }
 
 static int start_open_streams(struct start *s, struct runtime_stdio *io)
@@ -471,6 +472,7 @@ static void on_start_looked(void *arg, const struct err *e)
 	if (!e)
 		return label_volumes(s);
 	s->err = *e;
+	s->postponed = e->code == ERR_UNAVAILABLE || e->code == ERR_RESOURCE_EXHAUSTED;
 	start_fail(s);
 }
 

@@ -377,15 +377,31 @@ static const char **one_header(const char *line, struct arena *a)
 	return list;
 }
 
+/* A challenge may name several scopes, separated by blanks: each is a parameter of its own. The challenge is from
+ * outside and may name thousands, so the text is appended to, not copied for each scope. */
+static const char *token_query(const struct challenge *c, struct arena *a)
+{
+	struct buf text = { 0 };
+	const char *query = arena_printf(a, "service=%s", url_escape(c->service, a));
+
+	buf_append(&text, query, strlen(query));
+	for (const char *s = skip(c->scope, " "); *s; s = skip(s + strcspn(s, " "), " ")) {
+		const char *scope = url_escape(arena_strndup(a, s, strcspn(s, " ")), a);
+
+		buf_append(&text, "&scope=", 7);
+		buf_append(&text, scope, strlen(scope));
+	}
+	query = arena_strndup(a, (const char *)text.at, text.len);
+	buf_free(&text);
+	return query;
+}
+
 /* GET with Basic, which all token servers accept. A refresh token needs the OAuth2 POST. */
 static void token_build_request(struct token_get *t, const struct challenge *c, const struct credentials *who)
 {
 	struct arena *a = t->arena;
-	const char *query = arena_printf(a, "service=%s", url_escape(c->service, a));
+	const char *query = token_query(c, a);
 
-	/* A challenge may name several scopes, separated by blanks: each is a parameter of its own. */
-	for (const char *s = skip(c->scope, " "); *s; s = skip(s + strcspn(s, " "), " "))
-		query = arena_printf(a, "%s&scope=%s", query, url_escape(arena_strndup(a, s, strcspn(s, " ")), a));
 	if (*who->refresh_token) {
 		query = arena_printf(a, "grant_type=refresh_token&client_id=crisp&%s&refresh_token=%s", query,
 			url_escape(who->refresh_token, a));

@@ -14,11 +14,12 @@
 #include "procs/spec/part.h"
 #include "reactor/map.h"
 
-enum { DEPTH_MAX = 8 };
+enum { DEPTH_MAX = 8, ENTRIES_MAX = 16384 };
 
 struct devices {
 	struct spec *s;
 	struct map seen; /* container paths */
+	size_t entries;  /* of directories */
 	const char *access;
 };
 
@@ -68,6 +69,9 @@ static int devices_add_dir(struct devices *d, const char *host, const char *insi
 		const char *to = arena_printf(d->s->a, "%s/%s", inside, name);
 		struct statx st;
 
+		if (++d->entries > ENTRIES_MAX)
+			return err_set(e, ERR_INVALID_ARGUMENT, "device %s: over %d entries in directories", host,
+				       ENTRIES_MAX);
 		if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ||
 		    statx(dirfd(dir), name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC,
 			  STATX_BASIC_STATS, &st) < 0)

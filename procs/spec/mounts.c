@@ -14,6 +14,8 @@
 #include "procs/spec/part.h"
 #include "procs/volume.h"
 
+enum { PEERS_MAX = 64 };
+
 struct entry {
 	const char *to;
 	json_t *mount; /* owned until it is in the list */
@@ -25,6 +27,12 @@ struct entries {
 	struct entry *at;
 	size_t n;
 	const char *propagation; /* of the root: the strongest that a mount needs */
+	/* The mounts whose peer groups are known: mountinfo may have thousands of lines. */
+	struct {
+		uint64_t id;
+		struct mount_peers peers;
+	} known[PEERS_MAX];
+	size_t nknown;
 };
 
 static bool mounts_taken(const struct entries *all, const char *path)
@@ -150,17 +158,33 @@ static int read_only(struct spec *s, const struct mount_config *m, json_t *optio
 	return 0;
 }
 
+static int known_peers(struct entries *all, uint64_t id, struct mount_peers *out, struct err *e)
+{
+	for (size_t i = 0; i < all->nknown; i++)
+		if (all->known[i].id == id) {
+			*out = all->known[i].peers;
+			return 0;
+		}
+	if (mount_peers(id, out, e) < 0)
+		return -1;
+	if (all->nknown < PEERS_MAX) {
+		all->known[all->nknown].id = id;
+		all->known[all->nknown++].peers = *out;
+	}
+	return 0;
+}
+
 /* The peer groups of the mount that holds the source. An image volume and a shifted volume are mounts that crispd made:
  * the mount is found by its mount point. For any other source the look-up has found the id of the mount. */
-static int source_peers(struct spec *s, const struct mount_config *m, const char *source, struct mount_peers *out,
+static int source_peers(struct entries *all, const struct mount_config *m, const char *source, struct mount_peers *out,
 			struct err *e)
 {
 	struct looked *f;
 
 	if (m->image[0] || volume_is_shifted(m))
 		return mount_peers_at(source, out, e);
-	f = mount_host_path(s->c->lookup, LOOKUP_PLACE, m->host_path, e);
-	return f ? mount_peers(f->mount_id, out, e) : -1;
+	f = mount_host_path(all->s->c->lookup, LOOKUP_PLACE, m->host_path, e);
+	return f ? known_peers(all, f->mount_id, out, e) : -1;
 }
 
 static int propagation(struct entries *all, const struct mount_config *m, const char *source, json_t *options,
@@ -175,7 +199,7 @@ static int propagation(struct entries *all, const struct mount_config *m, const 
 	if (m->propagation != PROPAGATION_HOST_TO_CONTAINER && m->propagation != PROPAGATION_BIDIRECTIONAL)
 		return err_set(e, ERR_INVALID_ARGUMENT, "mount %s: unknown propagation %d", m->container_path,
 			       m->propagation);
-	if (source_peers(all->s, m, source, &peers, e) < 0)
+	if (source_peers(all, m, source, &peers, e) < 0)
 		return err_wrap(e, "mount %s", m->container_path);
 	if (m->propagation == PROPAGATION_BIDIRECTIONAL) {
 		if (!peers.shared)

@@ -181,6 +181,35 @@ static void full_disk_holds_and_goes_on(void)
 	drain_and_close(p);
 }
 
+/* The container ended while the disk was full; there is room again when its log is closed. */
+static void the_last_lines_of_a_full_disk(void)
+{
+	struct log_pump *p = open_pump();
+	struct rlimit small = { 60, RLIM_INFINITY }, all = { RLIM_INFINITY, RLIM_INFINITY };
+	struct err e;
+	int out = log_pump_writer(p, false, &e);
+
+	put(out, "fits\n");
+	ok(log_becomes("stdout F fits\n"));
+	setrlimit(RLIMIT_FSIZE, &small);
+	put(out, "is held in memory\n");
+	for (int i = 0; i < 1000; i++)
+		loop_turn();
+	put(out, "stays in the FIFO\nand so on");
+	close(out);
+	drained = 0;
+	log_pump_drain(p, on_drained, NULL);
+	for (int64_t end_ns = loop_mono_ns() + 4000000000; !drained && loop_mono_ns() < end_ns;)
+		loop_turn();
+	ok(drained == 1);
+	is_str(log_text(), "stdout F fits\n");
+	setrlimit(RLIMIT_FSIZE, &all);
+	log_pump_close(p);
+	is_str(log_text(), "stdout F fits\nstdout F is held in memory\nstdout F stays in the FIFO\n"
+			   "stdout P and so on\n");
+	unlink(log_path);
+}
+
 /* The lines of a stream again: a piece that waited for its rest, because we had no time, stands with it. */
 static bool joined_log_becomes(const char *want)
 {
@@ -300,6 +329,7 @@ int main(void)
 	lines_of_both_streams();
 	without_a_file_readers_still_see();
 	full_disk_holds_and_goes_on();
+	the_last_lines_of_a_full_disk();
 	a_bulk_writer_gets_room();
 	a_container_reads_its_own_output();
 	descendant_that_holds_the_pipe_is_not_waited_for();

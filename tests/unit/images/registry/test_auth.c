@@ -1,5 +1,7 @@
 /* test_auth.c - authentication at a registry: tokens, passwords, and the servers that they are sent to. */
 #include "images/registry/auth.h"
+#include <sys/resource.h>
+
 #include "tests/unit/images/registry_story.h"
 
 static const char *token_json;
@@ -30,6 +32,35 @@ static void a_token_on_demand(void)
 		"GET https://auth.example/token?service=reg&scope=repository%3Aa%2Fb%3Apull&account=me Basic bWU6cHc= "
 		"-");
 	is_str(fake_http_line(2), "GET https://reg.example/v2/a/b/manifests/v1 Bearer t0k -");
+}
+
+static char many_scopes[70000];
+
+static void serve_many_scopes(const struct http_request *q, struct fake_answer *out)
+{
+	(void)q;
+	text(out, 401, many_scopes, "");
+}
+
+/* 60 KB of scopes: a copy of all for each made 3.5 GB, and 19 s of the loop. */
+static void a_challenge_of_many_scopes(void)
+{
+	char *to = many_scopes + sprintf(many_scopes, "WWW-Authenticate: Bearer realm=\"https://auth.example/token\","
+						      "service=\"reg\",scope=\"");
+	struct registry_auth auth = { .username = "me9", .password = "pw" };
+	struct rusage before, after;
+	struct result r;
+
+	for (size_t i = 0; i < 30000; i++)
+		to = stpcpy(to, "a ");
+	strcpy(to, "\"");
+	fake_http_serve(serve_many_scopes);
+	getrusage(RUSAGE_SELF, &before);
+	r = get("reg.example/a/b:v1", &auth, "manifests", "v1");
+	getrusage(RUSAGE_SELF, &after);
+	ok(r.calls == 1 && r.code != ERR_OK);
+	ok(strncmp(fake_http_line(1), "GET https://auth.example/token?service=reg&scope=a&scope=a&", 50) == 0);
+	ok(after.ru_maxrss - before.ru_maxrss < 256 * 1024); /* KiB; under sanitizers too */
 }
 
 static void a_token_serves_until_it_expires(void)
@@ -220,6 +251,7 @@ int main(void)
 {
 	arena = arena_new();
 	a_token_on_demand();
+	a_challenge_of_many_scopes();
 	a_token_serves_until_it_expires();
 	a_refresh_token_is_posted();
 	refused_credentials();

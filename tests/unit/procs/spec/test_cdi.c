@@ -119,6 +119,18 @@ static const char *refused(const char *config, const char *file)
 #define ASK "{'cdi_devices':['v.com/c=d']}"
 #define DEVICE(edits) "{'cdiVersion':'0.6.0','kind':'v.com/c','devices':[{'name':'d','containerEdits':" edits "}]}"
 
+/* The names are compared with the devices of each file, and the loop waits meanwhile. */
+static void too_many_devices(void)
+{
+	static char config[40000] = "{'cdi_devices':[";
+	char *to = config + strlen(config);
+
+	for (int i = 0; i < 513; i++)
+		to += sprintf(to, "%s'v.com/c=d%d'", i ? "," : "", i);
+	strcpy(to, "]}");
+	is_str(refused(config, NULL), "INVALID_ARGUMENT: 513 CDI devices; 512 are allowed");
+}
+
 static void what_cannot_be_had_is_named(void)
 {
 	is_str(refused("{'cdi_devices':['v.com/c=d','v.com/c=e']}", NULL),
@@ -181,6 +193,7 @@ int main(void)
 	no_device_changes_nothing();
 	a_later_directory_hides_an_earlier_one();
 	what_cannot_be_had_is_named();
+	too_many_devices();
 	a_file_that_is_none_is_named();
 	an_object_is_no_string();
 	return tap_end();
