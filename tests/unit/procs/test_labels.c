@@ -115,11 +115,14 @@ static const char *container_of_pod(struct sandbox *s, struct selinux_options o,
 	struct container c = { .sandbox = s, .arena = arena, .process_label = "", .mount_label = "",
 			       .lookup = lookup_new("pod") };
 	auto_json json_t *nothing = json_object();
+	int failed;
 
 	fields_from_json(container_config_fields, &c.config, nothing, arena, &e);
 	c.config.security.selinux = o;
 	c.config.security.privileged = privileged;
-	if (labels_of_container(&c, &e) < 0)
+	failed = labels_of_container(&c, &e);
+	lookup_free(c.lookup);
+	if (failed < 0)
 		return arena_printf(arena, "%s: %s", err_name(e.code), e.msg);
 	return arena_printf(arena, "%s %s", c.process_label, c.mount_label);
 }
