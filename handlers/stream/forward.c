@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "handlers/stream/clog.h"
 #include "handlers/stream/request.h"
 #include "handlers/stream/wire.h"
 #include "procs/keeper.h"
@@ -28,10 +29,6 @@ enum {
 	PAIR_MS = 30000,
 	PAIRS_MAX = SPDY_STREAMS_MAX / 2,
 	REQUEST_ID_MAX = 64,
-	CLOG_HIGH = 256 * 1024,
-	CLOG_LOW = 64 * 1024,
-	CLOG_ALL_HIGH = 8 * 1024 * 1024,
-	CLOG_ALL_LOW = 4 * 1024 * 1024
 };
 
 struct pair_of_streams {
@@ -42,8 +39,8 @@ struct pair_of_streams {
 	uint16_t port;
 	struct portfwd *conn; /* NULL: HALF */
 	struct timer timer;
-	size_t untaken; /* bytes from the client that the port has not taken */
-	bool clogged, eof;
+	struct port_clog clog;
+	bool eof;
 };
 
 struct forward {
@@ -52,9 +49,7 @@ struct forward {
 	struct spdy_mux *mux;
 	struct link pairs; /* of struct pair_of_streams.link */
 	size_t npairs, served;
-	size_t clogged; /* pairs */
-	size_t untaken; /* bytes of all pairs */
-	bool all_clogged;
+	struct clog clog; /* of all pairs */
 	struct timer timer;
 	bool over;
 };
@@ -70,38 +65,19 @@ static void on_forward_freed(struct timer *t)
 
 /* ---- pairs ---- */
 
-/* n bytes more wait for the port of p. Reading of the client stops or goes on. */
 static void pair_given(struct pair_of_streams *p, size_t n)
 {
-	struct forward *f = p->forward;
-
-	p->untaken += n;
-	f->untaken += n;
-	if (p->untaken >= CLOG_HIGH && !p->clogged) {
-		p->clogged = true;
-		f->clogged++;
-	}
-	f->all_clogged = f->all_clogged || f->untaken >= CLOG_ALL_HIGH;
-	wire_pause(f->wire, f->clogged || f->all_clogged);
+	wire_pause(p->forward->wire, clog_given(&p->forward->clog, &p->clog, n));
 }
 
 static void pair_taken(struct pair_of_streams *p, size_t n)
 {
-	struct forward *f = p->forward;
-
-	p->untaken -= n;
-	f->untaken -= n;
-	if (p->clogged && p->untaken <= CLOG_LOW) {
-		p->clogged = false;
-		f->clogged--;
-	}
-	f->all_clogged = f->all_clogged && f->untaken > CLOG_ALL_LOW;
-	wire_pause(f->wire, f->clogged || f->all_clogged);
+	wire_pause(p->forward->wire, clog_taken(&p->forward->clog, &p->clog, n));
 }
 
 static void pair_free(struct pair_of_streams *p)
 {
-	pair_taken(p, p->untaken);
+	pair_taken(p, p->clog.untaken);
 	timer_clear(&p->timer);
 	if (p->conn)
 		portfwd_close(p->conn);

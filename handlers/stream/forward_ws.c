@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "handlers/stream/channels.h"
+#include "handlers/stream/clog.h"
 #include "handlers/stream/request.h"
 #include "procs/portfwd.h"
 #include "reactor/list.h"
@@ -15,25 +16,19 @@
 #include "reactor/loop.h"
 #include "reactor/own.h"
 
-/* For one port; for all ports together, of which there may be FORWARD_WS_PORTS_MAX. */
-enum { CLOG_HIGH = 256 * 1024, CLOG_LOW = 64 * 1024, CLOG_ALL_HIGH = 8 * 1024 * 1024, CLOG_ALL_LOW = 4 * 1024 * 1024 };
-
 struct port {
 	struct forward_ws *forward;
 	unsigned index;
 	struct portfwd *conn; /* NULL: it has ended */
-	size_t untaken;
-	bool clogged;
+	struct port_clog clog;
 };
 
 struct forward_ws {
 	struct stream_request *request;
 	struct channels *channels;
 	struct port *ports; /* request->ports.n of them */
-	size_t open;    /* ports */
-	size_t clogged; /* ports */
-	size_t untaken; /* bytes of all ports */
-	bool all_clogged;
+	size_t open; /* ports */
+	struct clog clog;
 	struct timer timer; /* on_forward_ws_begin(), later on_forward_ws_freed() */
 };
 
@@ -47,30 +42,12 @@ static void on_forward_ws_freed(struct timer *t)
 
 static void port_given(struct port *p, size_t n)
 {
-	struct forward_ws *f = p->forward;
-
-	p->untaken += n;
-	f->untaken += n;
-	if (p->untaken >= CLOG_HIGH && !p->clogged) {
-		p->clogged = true;
-		f->clogged++;
-	}
-	f->all_clogged = f->all_clogged || f->untaken >= CLOG_ALL_HIGH;
-	channels_pause(f->channels, f->clogged || f->all_clogged);
+	channels_pause(p->forward->channels, clog_given(&p->forward->clog, &p->clog, n));
 }
 
 static void port_taken(struct port *p, size_t n)
 {
-	struct forward_ws *f = p->forward;
-
-	p->untaken -= n;
-	f->untaken -= n;
-	if (p->clogged && p->untaken <= CLOG_LOW) {
-		p->clogged = false;
-		f->clogged--;
-	}
-	f->all_clogged = f->all_clogged && f->untaken > CLOG_ALL_LOW;
-	channels_pause(f->channels, f->clogged || f->all_clogged);
+	channels_pause(p->forward->channels, clog_taken(&p->forward->clog, &p->clog, n));
 }
 
 static void forward_ws_pause_all(struct forward_ws *f, bool paused)
@@ -109,7 +86,7 @@ static void on_port_over(void *arg, const struct err *e)
 
 	if (e)
 		channels_send(f->channels, 2 * p->index + 1, e->msg, strlen(e->msg));
-	port_taken(p, p->untaken);
+	port_taken(p, p->clog.untaken);
 	if (p->conn)
 		portfwd_close(take_ptr(&p->conn));
 	if (--f->open)
