@@ -18,7 +18,7 @@
 #include "reactor/arena.h"
 #include "reactor/json.h"
 
-enum { ENDPOINTS_MAX = 8, PODS_MAX = 5000 };
+enum { ENDPOINTS_MAX = 12, PODS_MAX = 5000 };
 
 struct bench {
 	const char *scenario;
@@ -28,6 +28,7 @@ struct bench {
 	struct pod_spec pods;
 	const char *images, *command; /* lists: separated by commas; by blanks */
 	const char *beside; /* NAME=PROGRAM ARGUMENT..., or NULL */
+	const char *mode;   /* a word at the end of the samples' modes, or NULL */
 	long rounds, count, width, pause_ms, rate, seconds, n, steps, megabytes, timeout_s, ready_s;
 	FILE *out;
 };

@@ -109,7 +109,8 @@ void census_daemons(const struct census *baseline, pid_t server, const char *con
 	for (pid_t at = server; read_stat(at, &s) && s.parent > 1; at = s.parent) {
 		struct stat_line above;
 
-		if (!read_stat(s.parent, &above) || strcmp(above.comm, "crisp-keeper") != 0)
+		if (!read_stat(s.parent, &above) ||
+		    (strcmp(above.comm, "crisp-keeper") != 0 && strcmp(above.comm, "crisp-anchor") != 0))
 			break;
 		out->pid[out->n++] = s.parent;
 	}

@@ -1,8 +1,9 @@
 /* census.h - finds the processes of a server, and measures their memory and CPU time.
  *
- * The server's processes are: the listener of the socket (SO_PEERCRED), crisp-keepers among its ancestors, and every
- * process that is not in the baseline and is neither this program, nor a descendant of it, nor a container. Other
- * programs that start meanwhile would be counted, so the machine must be idle or the run in a PID namespace. */
+ * The server's processes are: the listener of the socket (SO_PEERCRED), crisp-keepers and the crisp-anchor among its
+ * ancestors, and every process that is not in the baseline and is neither this program, nor a descendant of it, nor a
+ * container. Other programs that start meanwhile would be counted, so the machine must be idle or the run in a PID
+ * namespace. */
 #ifndef BENCH_CENSUS_H
 #define BENCH_CENSUS_H
 

@@ -4,7 +4,9 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <sysexits.h>
 
+#include "bench/conditions.h"
 #include "bench/figures.h"
 #include "bench/significance.h"
 
@@ -69,17 +71,32 @@ static int compare_figures(struct figures *before, struct figures *now)
 	return count[WORSE] != 0;
 }
 
-int compare_files(const char *before, const char *now)
+static int compare_files(const char *before, const char *now)
 {
 	struct figures old = { 0 }, new = { 0 };
 	struct err e;
 	int rc = 1;
 
-	if (figures_read(&old, before, &e) < 0 || figures_read(&new, now, &e) < 0)
+	if (figures_read(&old, before, &e) < 0 || figures_read(&new, now, &e) < 0) {
 		fprintf(stderr, "crisp-bench: %s\n", e.msg);
-	else
+	} else {
+		conditions_compare(&old, &new, stdout);
 		rc = compare_figures(&old, &new);
+	}
 	figures_free(&old);
 	figures_free(&new);
 	return rc;
+}
+
+int compare_main(int argc, char **argv)
+{
+	bool help = argc == 2 && strcmp(argv[1], "--help") == 0;
+
+	if (argc == 3)
+		return compare_files(argv[1], argv[2]);
+	fputs("usage:\n" COMPARE_USAGE
+	      "\nA figure is slower when a Mann-Whitney U test says that the difference is no chance, and its median\n"
+	      "moved by 3 % or more. Exit code: 1 when a figure is slower.\n",
+	      help ? stdout : stderr);
+	return help ? 0 : EX_USAGE;
 }

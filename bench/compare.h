@@ -16,7 +16,10 @@ enum verdict { SAME, WORSE, BETTER };
 enum verdict compare_samples(struct samples *before, struct samples *now, int larger_is_better, size_t comparisons,
 			     double *p);
 
-/* Prints a table. Returns 0, or 1 when a figure is worse, or when a file cannot be read (the error is printed). */
-int compare_files(const char *before, const char *now);
+#define COMPARE_USAGE "       crisp-bench compare OLD NEW\n"
+
+/* `crisp-bench compare`: prints the conditions that differ and a table. Returns the exit code: 1 when a figure is worse
+ * or a file cannot be read (the error is printed). */
+int compare_main(int argc, char **argv);
 
 #endif

@@ -19,22 +19,31 @@ int endpoint_open(struct endpoint *ep, struct arena *arena, const char *text, st
 	ep->name = arena_strndup(arena, text, (size_t)(equals - text));
 	ep->pods.runtime_handler = arena_strndup(arena, equals + 1, (size_t)(at - equals - 1));
 	ep->address = arena_strdup(arena, at + 1);
-	ep->client = grpc_client_new(ep->address, e);
-	return ep->client ? 0 : -1;
+	if (strncmp(ep->address, TWIN_SCHEME, strlen(TWIN_SCHEME)) == 0)
+		ep->twin = twin_open(ep->address + strlen(TWIN_SCHEME), e);
+	else
+		ep->client = grpc_client_new(ep->address, e);
+	return ep->client || ep->twin ? 0 : -1;
 }
 
 void endpoint_close(struct endpoint *ep)
 {
-	grpc_client_free(ep->client);
+	if (ep->client)
+		grpc_client_free(ep->client);
+	if (ep->twin)
+		twin_close(ep->twin);
 	ep->client = NULL;
+	ep->twin = NULL;
 }
 
 void endpoint_abandon(struct endpoint *ep)
 {
+	bool server = ep->client != NULL;
 	struct err e;
 
 	endpoint_close(ep);
-	ep->client = grpc_client_new(ep->address, &e); /* cannot fail: endpoint_open() accepted the address */
+	if (server)
+		ep->client = grpc_client_new(ep->address, &e); /* cannot fail: endpoint_open() accepted the address */
 }
 
 struct preparation {
@@ -130,8 +139,12 @@ int endpoint_prepare(struct endpoint *ep, int64_t patience_ms, struct err *e)
 		.end_ns = loop_mono_ns() + patience_ms * 1000000,
 	};
 
-	prepare_ask(&p.again);
-	loop_run();
+	if (ep->twin)
+		p.ended = true;
+	else
+		prepare_ask(&p.again);
+	if (!p.ended)
+		loop_run();
 	timer_clear(&p.again);
 	arena_free(p.arena);
 	if (p.ended && !p.failed)

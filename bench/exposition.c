@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bench/samples.h"
 #include "reactor/own.h"
 
 int exposition_read(const char *path, struct buf *text, struct err *e)
@@ -98,4 +99,12 @@ double histogram_quantile(const struct histogram *h, double q)
 		if (h->below[i] >= rank)
 			return h->max > 0 && h->max < h->le[i] ? h->max : h->le[i];
 	return 0;
+}
+
+void histogram_print(const struct histogram *h, double q, FILE *out)
+{
+	if (samples_enough(histogram_count(h), q))
+		fprintf(out, " %8g", histogram_quantile(h, q) * 1e3);
+	else
+		fprintf(out, " %8s", "-");
 }

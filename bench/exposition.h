@@ -6,6 +6,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "reactor/buf.h"
 #include "reactor/err.h"
@@ -40,5 +41,9 @@ double histogram_mean(const struct histogram *h); /* 0 when empty */
 /* The upper bound of the bucket that the quantile falls into: the true value is at most this. In the last (infinite)
  * bucket, and where the maximum is lower than the bound: the maximum. */
 double histogram_quantile(const struct histogram *h, double q);
+
+/* Prints the quantile of a histogram of seconds as milliseconds, nine columns wide; "-" when samples_enough() says that
+ * there are too few values. */
+void histogram_print(const struct histogram *h, double q, FILE *out);
 
 #endif

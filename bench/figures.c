@@ -74,6 +74,22 @@ const char *figures_endpoint(const struct figures *f, const char *prefix)
 	return NULL;
 }
 
+static bool first_of_endpoint(const struct figures *f, size_t at)
+{
+	for (size_t i = 0; i < at; i++)
+		if (strcmp(f->at[i].endpoint, f->at[at].endpoint) == 0)
+			return false;
+	return true;
+}
+
+const char *figures_nth_endpoint(const struct figures *f, size_t n)
+{
+	for (size_t i = 0; i < f->n; i++)
+		if (first_of_endpoint(f, i) && n-- == 0)
+			return f->at[i].endpoint;
+	return NULL;
+}
+
 static struct figure *figure_of(struct figures *f, const json_t *line, const char *name)
 {
 	const char *scenario = json_get_str(f->arena, line, "scenario"), *mode = json_get_str(f->arena, line, "mode");
@@ -101,6 +117,34 @@ static void take_sample(struct figures *f, json_t *line)
 			samples_add(&figure_of(f, line, name)->samples, json_number_value(v));
 }
 
+/* Is `value` one of the values of the list "A; B"? */
+static bool has_value(const char *list, const char *value)
+{
+	size_t len = strlen(value);
+
+	for (const char *at = list; (at = strstr(at, value)); at++)
+		if ((at == list || strncmp(at - 2, "; ", 2) == 0) && (!at[len] || strncmp(at + len, "; ", 2) == 0))
+			return true;
+	return false;
+}
+
+static void take_conditions(struct figures *f, json_t *line)
+{
+	const char *key;
+	json_t *v;
+
+	json_object_foreach(line, key, v) {
+		const char *had = json_string_value(json_object_get(f->conditions, key));
+		auto_free char *dumped = json_is_string(v) ? NULL : own_must(json_dumps(v, JSON_ENCODE_ANY));
+		const char *text = dumped ? dumped : json_string_value(v);
+
+		if (strcmp(key, "kind") == 0 || !*text || (had && has_value(had, text)))
+			continue;
+		json_object_set_new(f->conditions, key,
+				    own_must(had ? json_sprintf("%s; %s", had, text) : json_string(text)));
+	}
+}
+
 static int take_line(struct figures *f, const char *text, size_t len, const char *path, struct err *e)
 {
 	auto_json json_t *line = json_parse(text, len, path, e);
@@ -112,8 +156,9 @@ static int take_line(struct figures *f, const char *text, size_t len, const char
 	if (strcmp(kind, "sample") == 0) {
 		take_sample(f, line);
 	} else if (strcmp(kind, "conditions") == 0) {
-		json_decref(f->conditions);
-		f->conditions = json_incref(line);
+		take_conditions(f, line);
+	} else if (strcmp(kind, "run") == 0) {
+		json_array_append(f->runs, line);
 	} else if (strcmp(kind, "error") == 0) {
 		json_array_append(f->errors, line);
 	}
@@ -129,6 +174,8 @@ int figures_read(struct figures *f, const char *path, struct err *e)
 
 	if (!f->arena) {
 		f->arena = arena_new();
+		f->conditions = own_must(json_object());
+		f->runs = own_must(json_array());
 		f->errors = own_must(json_array());
 	}
 	if (!in)
@@ -145,6 +192,7 @@ void figures_free(struct figures *f)
 		samples_clear(&f->at[i].samples);
 	free(f->at);
 	json_decref(f->conditions);
+	json_decref(f->runs);
 	json_decref(f->errors);
 	arena_free(f->arena);
 	*f = (struct figures){ 0 };

@@ -19,7 +19,8 @@ struct figures {
 	struct arena *arena;
 	struct figure *at; /* in the order of their first line */
 	size_t n, room;
-	json_t *conditions; /* of the last run, or NULL */
+	json_t *conditions; /* texts, of all lines of that kind; "A; B" where two lines differ */
+	json_t *runs;	    /* lines of kind "run" */
 	json_t *errors;	    /* lines of kind "error" */
 };
 
@@ -32,6 +33,9 @@ struct figure *figures_find(const struct figures *f, const char *scenario, const
 
 /* The first endpoint whose name starts with the prefix, or NULL. */
 const char *figures_endpoint(const struct figures *f, const char *prefix);
+
+/* The endpoints in the order of their first figures; NULL behind the last. */
+const char *figures_nth_endpoint(const struct figures *f, size_t n);
 
 const char *figure_unit(const char *name);   /* "ms", "KiB", "MB/s", "1/s", "%", "" */
 const char *figure_title(struct arena *a, const char *name); /* without its unit */

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <spawn.h>
 #include <stdbool.h>
 #include <string.h>
@@ -15,16 +16,55 @@ extern char **environ;
 
 static unsigned serial;
 
+/* Distinct on white, and on black when a dark page inverts lightness and keeps the hue. */
+static const char *const colours[] = { "#0b62a4", "#e08e0b", "#2fa84f", "#d1495b", "#7d4fa8", "#12a0b5",
+				       "#8c5a2b", "#d667b0", "#7f7f00", "#555555", "#1b3a8a", "#00695c" };
+enum { COLOURS = sizeof(colours) / sizeof(*colours), TICS = 4 };
+
 static void plot_begin(struct buf *script, int width, int height)
 {
 	buf_printf(script,
 		   "set terminal svg size %d,%d name \"p%u\" background \"#ffffff\" font \"sans,13\"\n"
-		   "set encoding utf8\nset grid\nset tics nomirror\nset border 3\n",
+		   "set encoding utf8\nset grid\nset tics nomirror\nset border 3\n"
+		   "set format '%%.10g'\n",
 		   width, height, ++serial);
-	buf_puts(script, "set linetype 1 lc rgb '#0b62a4' lw 2\nset linetype 2 lc rgb '#2fa84f' lw 2\nset linetype 3 "
-			 "lc rgb '#d1495b' lw 2\n"
-			 "set linetype 4 lc rgb '#e08e0b' lw 2\nset linetype 5 lc rgb '#7d4fa8' lw 2\nset linetype 6 "
-			 "lc rgb '#555555' lw 2\n");
+	for (size_t i = 0; i < COLOURS; i++)
+		buf_printf(script, "set linetype %zu lc rgb '%s' lw 2\n", i + 1, colours[i]);
+}
+
+/* The line type of an endpoint, from 1 on: its place among the endpoints of all files, so that it has one colour in
+ * every plot. */
+static size_t line_type(const struct figures *f, const char *endpoint)
+{
+	const char *name;
+	size_t place = 0;
+
+	while ((name = figures_nth_endpoint(f, place)) && strcmp(name, endpoint) != 0)
+		place++;
+	return place % COLOURS + 1;
+}
+
+const char *plot_colour(const struct figures *f, const char *endpoint)
+{
+	return colours[line_type(f, endpoint) - 1];
+}
+
+/* At the left end, where a narrow window shows it. */
+#define TITLE(text) "set tmargin 3\nset label 1 '" text "' at character 1,graph 1 offset 0,1.2 left noenhanced\n"
+
+/* Tics from 0 on, TICS steps at the most: 1, 2 or 5 times a power of ten. gnuplot's own choice can be so many that the
+ * labels of a narrow plot touch. */
+static void set_tics(struct buf *script, char axis, double max)
+{
+	double least = max / TICS, step;
+
+	buf_printf(script, "set %ctics autofreq\n", axis); /* not those of the panel before */
+	if (!(max > 0) || !isfinite(max))
+		return;
+	step = pow(10, floor(log10(least)));
+	if (step < least)
+		step *= step * 2 >= least ? 2 : step * 5 >= least ? 5 : 10;
+	buf_printf(script, "set %ctics 0,%g\n", axis, step);
 }
 
 /* An anonymous file with the bytes, its offset at the beginning. */
@@ -117,13 +157,18 @@ static void cdf_panel(const struct figures *f, const char *scenario, const char 
 		      struct buf *script)
 {
 	bool first = true;
+	double max = 0;
 
+	for (size_t i = 0; i < f->n; i++)
+		if (belongs(&f->at[i], scenario, mode) && strcmp(f->at[i].name, name) == 0)
+			max = fmax(max, samples_quantile(&f->at[i].samples, 1));
+	set_tics(script, 'x', max);
 	buf_printf(script, "set title '%s' noenhanced\nplot", name);
 	for (size_t i = 0; i < f->n; i++) {
 		if (!belongs(&f->at[i], scenario, mode) || strcmp(f->at[i].name, name) != 0)
 			continue;
-		buf_printf(script, "%s $d%zu using 1:2 with steps title '%s' noenhanced", first ? "" : ",", i,
-			   f->at[i].endpoint);
+		buf_printf(script, "%s $d%zu using 1:2 with steps lt %zu title '%s' noenhanced", first ? "" : ",", i,
+			   line_type(f, f->at[i].endpoint), f->at[i].endpoint); /* a browser shows the title */
 		first = false;
 	}
 	buf_puts(script, "\n");
@@ -146,8 +191,8 @@ int plot_cdf(const struct figures *f, const char *scenario, const char *mode, st
 		if (belongs(&f->at[i], scenario, mode))
 			cdf_data(&script, &f->at[i], i);
 	buf_printf(&script,
-		   "set multiplot layout %zu,%zu\nset key below\nset xrange [0:]\nset yrange [0:100]\nset xlabel "
-		   "'ms'\nset format y '%%.0f%%%%'\n",
+		   "set multiplot layout %zu,%zu\nunset key\nset xrange [0:*]\nset yrange [0:100]\nset xlabel "
+		   "'ms'\nset format y '%%.0f%%%%'\nset ytics 0,25\n",
 		   rows, columns);
 	for (size_t i = 0; i < f->n; i++)
 		if (belongs(&f->at[i], scenario, mode) && first_of_name(f, i, scenario, mode))
@@ -185,7 +230,16 @@ static void pods_panel(const struct figures *f, const char *scenario, const char
 		       struct buf *script)
 {
 	struct buf plots = { 0 };
+	double most = 0, pods = 0;
 
+	for (size_t i = 0; i < f->n; i++) {
+		if (!at_pods(&f->at[i], scenario, name))
+			continue;
+		most = fmax(most, samples_quantile(&f->at[i].samples, 0.5));
+		pods = fmax(pods, (double)pods_of(f->at[i].mode));
+	}
+	set_tics(script, 'x', pods);
+	set_tics(script, 'y', most);
 	for (size_t i = 0; i < f->n; i++) {
 		if (!at_pods(&f->at[i], scenario, name) || !first_of_endpoint(f, i, scenario, name))
 			continue;
@@ -195,8 +249,8 @@ static void pods_panel(const struct figures *f, const char *scenario, const char
 				buf_printf(script, "%ld %.6g\n", pods_of(f->at[k].mode),
 					   samples_quantile(&f->at[k].samples, 0.5));
 		buf_puts(script, "EOD\n");
-		buf_printf(&plots, "%s $p%zu_%zu using 1:2 with linespoints pt 7 ps 0.5 title '%s' noenhanced",
-			   plots.len ? "," : "", panel, i, f->at[i].endpoint);
+		buf_printf(&plots, "%s $p%zu_%zu using 1:2 with linespoints lt %zu pt 7 ps 0.5 title '%s' noenhanced",
+			   plots.len ? "," : "", panel, i, line_type(f, f->at[i].endpoint), f->at[i].endpoint);
 	}
 	buf_printf(script, "set title '%s' noenhanced\nset ylabel '%s'\nset yrange [0:*]\nplot%s\n", name,
 		   figure_unit(name), buf_str(&plots));
@@ -215,16 +269,18 @@ int plot_by_pods(const struct figures *f, const char *scenario, const char *cons
 		 struct buf *svg, struct err *e)
 {
 	struct buf script = { 0 };
-	size_t panels = 0, columns, rows, at = 0;
+	size_t panels = 0, columns, rows, at = 0, endpoints = 0;
 	int rc;
 
 	for (size_t i = 0; names[i]; i++)
 		panels += has_name(f, scenario, names[i]);
+	while (figures_nth_endpoint(f, endpoints))
+		endpoints++; /* each is a line of the key below a panel */
 	if (!panels)
 		return 0;
 	columns = panels < 3 ? panels : 3;
 	rows = (panels + columns - 1) / columns;
-	plot_begin(&script, (int)(columns * 380), (int)(rows * 280 + 40));
+	plot_begin(&script, (int)(columns * 380), (int)(rows * (260 + 18 * endpoints) + 40));
 	buf_printf(&script,
 		   "set multiplot layout %zu,%zu title '%s'\nset key below\nset xrange [0:*]\nset xlabel 'pods'\n",
 		   rows, columns, title);
@@ -239,6 +295,18 @@ int plot_by_pods(const struct figures *f, const char *scenario, const char *cons
 
 /* ---- peers side by side ---- */
 
+/* A row: place, median, both ends of the whisker, line type. */
+static void peers_row(const struct figures *f, struct figure *at, size_t row, struct buf *script, struct buf *tics)
+{
+	struct samples *s = &at->samples;
+	bool enough = samples_enough(s->n, 0.9);
+
+	buf_printf(script, "%zu %.6g %.6g %.6g %zu\n", row, samples_quantile(s, 0.5),
+		   enough ? samples_quantile(s, 0.1) : s->v[0], samples_quantile(s, enough ? 0.9 : 1),
+		   line_type(f, at->endpoint));
+	buf_printf(tics, "%s'%s, %s (%zu)' %zu", row ? ", " : "", at->endpoint, at->mode, s->n, row);
+}
+
 int plot_peers(const struct figures *f, const char *scenario, const char *name, struct buf *svg, struct err *e)
 {
 	struct buf script = { 0 }, tics = { 0 };
@@ -250,23 +318,17 @@ int plot_peers(const struct figures *f, const char *scenario, const char *name, 
 	for (size_t i = 0; i < f->n; i++) {
 		struct figure *at = &f->at[i];
 
-		if (strcmp(at->scenario, scenario) != 0 || strcmp(at->name, name) != 0 || !at->samples.n)
-			continue;
-		buf_printf(&script, "%zu %.6g %.6g %.6g %d\n", rows, samples_quantile(&at->samples, 0.5),
-			   samples_quantile(&at->samples, 0.1), samples_quantile(&at->samples, 0.99),
-			   strncmp(at->endpoint, "crisp", 5) == 0 ? 1
-			   : strcmp(at->endpoint, "floor") == 0   ? 2
-								  : 3);
-		buf_printf(&tics, "%s'%s, %s' %zu", rows ? ", " : "", at->endpoint, at->mode, rows);
-		rows++;
+		if (strcmp(at->scenario, scenario) == 0 && strcmp(at->name, name) == 0 && at->samples.n)
+			peers_row(f, at, rows++, &script, &tics);
 	}
 	buf_printf(&script,
-		   "EOD\nset terminal svg size 1140,%d\nset title '%s: %s, median; whiskers p10 to p99' "
-		   "noenhanced\nset xlabel '%s'\n"
+		   "EOD\nset terminal svg size 1140,%d\n"
+		   TITLE("%s: %s, median (n); whiskers p10 to p90, all when n < 30")
+		   "set xlabel '%s'\n"
 		   "unset key\nset xrange [0:*]\nset yrange [%.1f:-0.6]\nset ytics (%s) noenhanced\nset style fill "
 		   "solid 0.8\n"
-		   "plot $d using ($2/2):1:($2/2):(0.35):5 with boxxyerror lc variable, $d using 2:1:3:4 with "
-		   "xerrorbars lc rgb '#222222' pt 0\n",
+		   "plot $d using ($2/2):1:($2/2):(0.35):5 with boxxyerror lc variable title 'median', $d using "
+		   "2:1:3:4 with xerrorbars lc rgb '#222222' pt 0 title 'whiskers'\n",
 		   (int)(rows * 28 + 110), scenario, name, figure_unit(name), (double)rows - 0.4, buf_str(&tics));
 	rc = rows ? plot_draw(&script, svg, e) : 0;
 	buf_free(&script);
@@ -296,11 +358,12 @@ int plot_waterfall(const struct stage *stage, size_t n, struct buf *svg, struct 
 		rows++;
 	}
 	buf_printf(&script,
-		   "EOD\nset terminal svg size 1140,%d\nset title 'a pod start inside crispd: mean of each stage, one "
-		   "after the other'\nset xlabel 'ms'\nunset key\n"
+		   "EOD\nset terminal svg size 1140,%d\n"
+		   TITLE("a pod start inside crispd: mean of each stage, one after the other")
+		   "set xlabel 'ms'\nunset key\n"
 		   "set xrange [0:%.6g]\nset yrange [%.1f:-0.6]\nset ytics (%s) noenhanced\nset style fill solid 0.8\n"
-		   "plot $d using (($2+$3)/2):1:(($3-$2)/2):(0.35) with boxxyerror lc 1, $d using 3:1:(sprintf('  "
-		   "%%.2f', $4)) with labels left\n",
+		   "plot $d using (($2+$3)/2):1:(($3-$2)/2):(0.35) with boxxyerror lc 1 title 'mean', $d using "
+		   "3:1:(sprintf('  %%.2f', $4)) with labels left title 'ms'\n",
 		   (int)(rows * 30 + 120), at * 1.12, (double)rows - 0.4, buf_str(&tics));
 	rc = rows ? plot_draw(&script, svg, e) : 0;
 	buf_free(&script);

@@ -20,6 +20,7 @@
 #include "reactor/sm.h"
 
 enum { UP = POD_RPC_COUNT, DOWN };
+enum { HOST_PORTS = 10000 };
 
 /* A state for each RPC, under the RPC's number. */
 static const struct sm_state states[] = {
@@ -41,6 +42,7 @@ struct pod {
 	struct grpc_client *client;
 	const struct pod_spec *spec;
 	const char *name;
+	int32_t host_port; /* 0: none */
 	char *pod_id, *container_id; /* NULL until the server has answered */
 	int64_t took_ns[POD_RPC_COUNT];
 	bool failed;
@@ -106,6 +108,7 @@ struct pod_config {
 	Runtime__V1__LinuxSandboxSecurityContext security;
 	Runtime__V1__LinuxPodSandboxConfig platform;
 	Runtime__V1__PodSandboxConfig__LabelsEntry label, *labels[1];
+	Runtime__V1__PortMapping port, *ports[1];
 	Runtime__V1__PodSandboxConfig top;
 };
 
@@ -119,6 +122,8 @@ static struct pod_config *pod_config(struct pod *p)
 	c->metadata.namespace_ = "bench";
 	runtime__v1__namespace_option__init(&c->namespaces);
 	c->namespaces.pid = RUNTIME__V1__NAMESPACE_MODE__CONTAINER;
+	if (p->spec->host_network)
+		c->namespaces.network = RUNTIME__V1__NAMESPACE_MODE__NODE;
 	runtime__v1__security_profile__init(&c->seccomp); /* RuntimeDefault */
 	if (!p->spec->seccomp_default)
 		c->seccomp.profile_type = RUNTIME__V1__SECURITY_PROFILE__PROFILE_TYPE__Unconfined;
@@ -140,6 +145,14 @@ static struct pod_config *pod_config(struct pod *p)
 		c->labels[0] = &c->label;
 		c->top.labels = c->labels;
 		c->top.n_labels = 1;
+	}
+	if (p->host_port) {
+		runtime__v1__port_mapping__init(&c->port);
+		c->port.container_port = 80;
+		c->port.host_port = p->host_port;
+		c->ports[0] = &c->port;
+		c->top.port_mappings = c->ports;
+		c->top.n_port_mappings = 1;
 	}
 	return c;
 }
@@ -262,8 +275,11 @@ static void pod_step(struct pod *p)
 
 struct pod *pod_up(struct grpc_client *c, const struct pod_spec *spec, const char *name, pod_done *done, void *arg)
 {
+	static int32_t nth_port;
 	struct pod *p = new_zero(struct pod);
 
+	if (spec->host_port)
+		p->host_port = (int32_t)spec->host_port + nth_port++ % HOST_PORTS;
 	p->arena = arena_new();
 	p->name = arena_strdup(p->arena, name);
 	p->sm = (struct sm){ states, "pod", p->name, POD_RPC_RUN };

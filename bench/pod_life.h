@@ -39,6 +39,8 @@ struct pod_spec {
 	const char *run;	      /* value of POD_LABEL, by which bench_sweep() finds pods; NULL: no label */
 	const char *const *command;   /* of the container, ended by NULL; NULL: sleep */
 	bool seccomp_default;
+	bool host_network; /* network: NODE */
+	long host_port;	   /* each pod has a hostPort: this one, or one of the 9999 behind it; 0: none */
 };
 #define POD_LABEL "crisp-bench"
 

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sysexits.h>
 
+#include "bench/conditions.h"
 #include "bench/report_loop.h"
 #include "bench/report_page.h"
 #include "bench/significance.h"
@@ -17,14 +18,24 @@ static bool same_group(const struct figure *a, const struct figure *b)
 	return strcmp(a->scenario, b->scenario) == 0 && strcmp(a->mode, b->mode) == 0 && strcmp(a->name, b->name) == 0;
 }
 
+static void print_quantile(FILE *out, struct samples *s, double q)
+{
+	if (samples_enough(s->n, q))
+		fprintf(out, " %9.2f", samples_quantile(s, q));
+	else
+		fprintf(out, " %9s", "-");
+}
+
 static void print_row(struct figures *f, struct figure *at, const char *base, FILE *out)
 {
 	struct samples *s = &at->samples;
 	struct figure *to = base ? figures_find(f, at->scenario, at->mode, at->name, base) : NULL;
 
-	fprintf(out, "  %-18s %5zu %9.2f %9.2f %9.2f %9.2f %9.2f", at->endpoint, s->n, samples_quantile(s, 0.5),
-		samples_quantile(s, 0.9), samples_quantile(s, 0.99), samples_quantile(s, 0.999),
-		samples_quantile(s, 1));
+	fprintf(out, "  %-18s %5zu %9.2f", at->endpoint, s->n, samples_quantile(s, 0.5));
+	print_quantile(out, s, 0.9);
+	print_quantile(out, s, 0.99);
+	print_quantile(out, s, 0.999);
+	fprintf(out, " %9.2f", samples_quantile(s, 1));
 	if (to && to != at && samples_quantile(&to->samples, 0.5) > 0) {
 		struct interval i = significance_ratio(s, &to->samples);
 
@@ -61,20 +72,6 @@ void report_table(struct figures *f, const char *base, FILE *out)
 	}
 }
 
-static void print_conditions(const struct figures *f)
-{
-	const char *key;
-	json_t *v;
-
-	json_object_foreach(f->conditions, key, v) {
-		auto_free char *text =
-			json_is_string(v) ? NULL : json_dumps(v, JSON_ENCODE_ANY | JSON_REAL_PRECISION(3));
-
-		if (strcmp(key, "kind") != 0)
-			printf("%-12s %s\n", key, text ? text : json_string_value(v));
-	}
-}
-
 static void print_errors(const struct figures *f)
 {
 	json_t *line;
@@ -88,19 +85,34 @@ static void print_errors(const struct figures *f)
 
 static void print_all(struct figures *f, const char *base)
 {
-	print_conditions(f);
+	conditions_print(f, stdout);
 	report_table(f, base, stdout);
 	print_errors(f);
 }
 
+static int report_usage(FILE *out, int rc)
+{
+	fputs("usage:\n" REPORT_USAGE "\n"
+	      "  --base NAME     the endpoint that ratios are to (the first one named containerd...)\n"
+	      "  --before PAGE   crispd's /metrics before the pods and after them: where the time of a pod start went\n"
+	      "  --after PAGE\n"
+	      "  --html OUT      the page; it needs gnuplot, and loads nothing from the network\n"
+	      "  --plots DIR     each plot as a file of its own too\n"
+	      "A quantile stands only where three samples or more are beyond it: p90 of 30, p99 of 300, p99.9 of\n"
+	      "3000.\n",
+	      out);
+	return rc;
+}
+
 int report_main(int argc, char **argv)
 {
-	enum { BASE, HTML, BEFORE, AFTER, PLOTS };
+	enum { BASE, HTML, BEFORE, AFTER, PLOTS, HELP };
 	static const struct option options[] = { { "base", 1, NULL, BASE },
 						 { "html", 1, NULL, HTML },
 						 { "before", 1, NULL, BEFORE },
 						 { "after", 1, NULL, AFTER },
 						 { "plots", 1, NULL, PLOTS },
+						 { "help", 0, NULL, HELP },
 						 { 0 } };
 	struct report_paths paths = { 0 };
 	const char *base = NULL,
@@ -109,16 +121,14 @@ int report_main(int argc, char **argv)
 	struct err e;
 	int c, rc;
 
-	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1 && c != '?')
+	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1 && c != '?') {
+		if (c == HELP)
+			return report_usage(stdout, 0);
 		*texts[c] = optarg;
-	if (c == '?' || optind >= argc || !paths.before != !paths.after || (paths.plots && !paths.html) ||
-	    (strcmp(argv[0], "report") == 0) != (paths.html != NULL)) {
-		fputs("usage: crisp-bench table [--base NAME] [--before PAGE --after PAGE] FILE...\n"
-		      "       crisp-bench report [--base NAME] [--before PAGE --after PAGE] [--plots DIR] --html OUT "
-		      "FILE...\n",
-		      stderr);
-		return EX_USAGE;
 	}
+	if (c == '?' || optind >= argc || !paths.before != !paths.after || (paths.plots && !paths.html) ||
+	    (strcmp(argv[0], "report") == 0) != (paths.html != NULL))
+		return report_usage(stderr, EX_USAGE);
 	for (rc = 0; rc == 0 && optind < argc; optind++)
 		rc = figures_read(&f, argv[optind], &e);
 	if (rc == 0 && !base)

@@ -6,10 +6,15 @@
 
 #include "bench/figures.h"
 
+#define REPORT_USAGE \
+	"       crisp-bench table [--base NAME] [--before PAGE --after PAGE] FILE...\n" \
+	"       crisp-bench report [--base NAME] [--before PAGE --after PAGE] [--plots DIR] --html OUT FILE...\n"
+
 /* `crisp-bench table` and `crisp-bench report`. Returns the exit code. The page needs gnuplot. */
 int report_main(int argc, char **argv);
 
-/* Every figure: n, p50, p90, p99, p99.9, max, and the ratio to `base` with its 95 % interval. base may be NULL. */
+/* Every figure: n, p50, the quantiles that samples_enough() allows, max, and the ratio to `base` with its 95 %
+ * interval. base may be NULL. */
 void report_table(struct figures *f, const char *base, FILE *out);
 
 #endif

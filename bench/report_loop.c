@@ -7,6 +7,7 @@
 static int print_loop(const char *before, const char *after, FILE *out, struct err *e)
 {
 	static const char *const clocks[] = { "cpu", "wall" };
+	static const double quantiles[] = { 0.5, 0.99, 0.999 };
 
 	fprintf(out, "\nthe loop's callbacks while the pods were started and removed\n  %-18s %9s %8s %8s %8s %8s\n",
 		"ms, not above", "n", "p50", "p99", "p99.9", "max");
@@ -19,9 +20,10 @@ static int print_loop(const char *before, const char *after, FILE *out, struct e
 		    exposition_histogram(before, name, "", &earlier) < 0)
 			return err_set(e, ERR_INTERNAL, "%s: not on the page", name);
 		histogram_subtract(&h, &earlier);
-		fprintf(out, "  %-18s %9llu %8.3f %8.3f %8.3f %8.3f\n", clocks[i],
-			(unsigned long long)histogram_count(&h), histogram_quantile(&h, 0.5) * 1e3,
-			histogram_quantile(&h, 0.99) * 1e3, histogram_quantile(&h, 0.999) * 1e3, h.max * 1e3);
+		fprintf(out, "  %-18s %9llu", clocks[i], (unsigned long long)histogram_count(&h));
+		for (size_t q = 0; q < 3; q++)
+			histogram_print(&h, quantiles[q], out);
+		fprintf(out, " %8.3f\n", h.max * 1e3);
 	}
 	fprintf(out,
 		"  max is since the start of crispd\n  crispd used %.2f s of CPU and was runnable without one for %.2f "

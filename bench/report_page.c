@@ -11,12 +11,25 @@
 #include "reactor/buf.h"
 #include "reactor/own.h"
 
+/* A wide plot or table is moved inside of its own box, so that the page fits a narrow window. */
 static const char head[] =
-	"<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>crisp-bench</title><style>\n"
-	"body{font:15px/1.45 sans-serif;margin:2em auto;max-width:1180px;padding:0 1em;color:#222}\n"
-	"h1{font-size:1.5em}h2{font-size:1.15em;margin-top:2em;border-bottom:1px solid #ccc}\n"
+	"<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>crisp-bench</title>\n"
+	"<meta name=\"viewport\" content=\"width=device-width\"><style>\n"
+	":root{color-scheme:light dark}\n"
+	"body{font:15px/1.45 sans-serif;margin:1.5em auto;max-width:1180px;padding:0 1em;color:#222;background:#fff}\n"
+	"h1{font-size:1.5em}h2{font-size:1.15em;margin-top:2em;border-bottom:1px solid #999}\n"
 	"pre{font-size:12px;line-height:1.35;overflow-x:auto;background:#f6f6f6;padding:1em}\n"
-	"table{border-collapse:collapse}td{padding:.1em 1em .1em 0}svg{max-width:100%;height:auto}.bad{color:#b00}\n"
+	"table{border-collapse:collapse}td,th{padding:.1em 1em .1em 0;text-align:left;vertical-align:top;"
+	"overflow-wrap:anywhere}td:first-child,th{overflow-wrap:normal}\n"
+	".box{overflow-x:auto}.box svg{display:block;max-width:100%;height:auto}\n"
+	".box svg[width=\"1140\"]{min-width:900px}\n"
+	".runs{min-width:900px}.runs td:nth-child(-n+3){white-space:nowrap}\n"
+	".key span{margin-right:1.2em;white-space:nowrap}\n"
+	".key b{display:inline-block;width:.9em;height:.9em;margin-right:.4em;vertical-align:-.1em}\n"
+	".bad{color:#b00}\n"
+	"@media(prefers-color-scheme:dark){\n"
+	"body{color:#ddd;background:#16181c}pre{background:#22252b}.bad{color:#ff8a80}\n"
+	".box svg,.key b{filter:invert(.91) hue-rotate(180deg)}}\n"
 	"</style></head><body>\n<h1>Pods, by crisp-bench</h1>\n";
 
 struct page {
@@ -34,6 +47,13 @@ static void escaped(struct buf *page, const char *text)
 	}
 }
 
+static void cell(struct buf *page, const char *tag, const char *text)
+{
+	buf_printf(page, "<%s>", tag);
+	escaped(page, text);
+	buf_printf(page, "</%s>", tag);
+}
+
 static void conditions(const struct figures *f, struct buf *page)
 {
 	const char *key;
@@ -41,18 +61,34 @@ static void conditions(const struct figures *f, struct buf *page)
 
 	buf_puts(page, "<table>\n");
 	json_object_foreach(f->conditions, key, v) {
-		auto_free char *text =
-			json_is_string(v) ? NULL : json_dumps(v, JSON_ENCODE_ANY | JSON_REAL_PRECISION(3));
-
-		if (strcmp(key, "kind") == 0)
-			continue;
-		buf_puts(page, "<tr><td>");
-		escaped(page, key);
-		buf_puts(page, "</td><td>");
-		escaped(page, text ? text : json_string_value(v));
-		buf_puts(page, "</td></tr>\n");
+		buf_puts(page, "<tr>");
+		cell(page, "td", key);
+		cell(page, "td", json_string_value(v));
+		buf_puts(page, "</tr>\n");
 	}
 	buf_puts(page, "</table>\n");
+}
+
+static void runs(const struct figures *f, struct buf *page)
+{
+	static const char *const columns[] = { "scenario", "when", "load", "options", "endpoints" };
+	enum { COLUMNS = sizeof(columns) / sizeof(*columns) };
+	json_t *run;
+	size_t i;
+
+	if (!json_array_size(f->runs))
+		return;
+	buf_puts(page, "<h2 id=\"runs\">Runs</h2>\n<div class=\"box\"><table class=\"runs\"><tr>");
+	for (size_t c = 0; c < COLUMNS; c++)
+		cell(page, "th", columns[c]);
+	buf_puts(page, "</tr>\n");
+	json_array_foreach(f->runs, i, run) {
+		buf_puts(page, "<tr>");
+		for (size_t c = 0; c < COLUMNS; c++)
+			cell(page, "td", json_get_str(f->arena, run, columns[c]));
+		buf_puts(page, "</tr>\n");
+	}
+	buf_puts(page, "</table></div>\n");
 }
 
 static void errors(const struct figures *f, struct buf *page)
@@ -81,13 +117,22 @@ static int write_file(const char *path, struct buf *text, struct err *e)
 	return 0;
 }
 
+static void put_box(struct buf *page, const struct buf *svg)
+{
+	if (!svg->len)
+		return;
+	buf_puts(page, "<div class=\"box\">\n");
+	buf_append(page, svg->at, svg->len);
+	buf_puts(page, "</div>\n");
+}
+
 /* Adds the drawing to the page, and with --plots writes it to a file of that name. Takes the drawing. */
 static int put_plot(struct page *p, const char *name, struct buf *svg, struct err *e)
 {
 	char path[1024];
 	int rc = 0;
 
-	buf_append(&p->text, svg->at, svg->len);
+	put_box(&p->text, svg);
 	if (p->plots && svg->len) {
 		snprintf(path, sizeof(path), "%s/%s.svg", p->plots, name);
 		rc = write_file(path, svg, e);
@@ -164,19 +209,43 @@ static int by_pods(const struct figures *f, struct page *page, struct err *e)
 	return rc;
 }
 
+static void key(const struct figures *f, struct buf *page)
+{
+	const char *name;
+
+	buf_puts(page, "<p class=\"key\">");
+	for (size_t i = 0; (name = figures_nth_endpoint(f, i)); i++) {
+		buf_printf(page, "<span><b style=\"background:%s\"></b>", plot_colour(f, name));
+		escaped(page, name);
+		buf_puts(page, "</span> ");
+	}
+	buf_puts(page, "</p>\n");
+}
+
 static int distributions(const struct figures *f, struct buf *page, struct err *e)
 {
+	int rc = 0;
+
 	buf_puts(page, "<h2 id=\"cdf\">Each call, cumulative</h2>\n");
-	for (size_t i = 0; i < f->n; i++) {
+	key(f, page);
+	for (size_t i = 0; i < f->n && rc == 0; i++) {
 		const struct figure *at = &f->at[i];
+		struct buf svg = { 0 };
 
 		if (!first_mode(f, i) || strcmp(at->scenario, "density") == 0 || strcmp(at->scenario, "list") == 0)
 			continue;
-		buf_printf(page, "<h3>%s, %s</h3>\n", at->scenario, at->mode);
-		if (plot_cdf(f, at->scenario, at->mode, page, e) < 0)
-			return -1;
+		rc = plot_cdf(f, at->scenario, at->mode, &svg, e);
+		if (svg.len) {
+			buf_puts(page, "<h3>");
+			escaped(page, at->scenario);
+			buf_puts(page, ", ");
+			escaped(page, at->mode);
+			buf_puts(page, "</h3>\n");
+		}
+		put_box(page, &svg);
+		buf_free(&svg);
 	}
-	return 0;
+	return rc;
 }
 
 static int table(struct figures *f, const char *base, const char *before, const char *after, struct buf *page,
@@ -206,6 +275,7 @@ int report_page(struct figures *f, const struct report_paths *paths, const char 
 
 	buf_puts(&page.text, head);
 	conditions(f, &page.text);
+	runs(f, &page.text);
 	errors(f, &page.text);
 	rc = peers(f, &page, e);
 	if (rc == 0 && paths->before)

@@ -41,3 +41,11 @@ double samples_quantile(struct samples *s, double q)
 	rank = (size_t)ceil(q * (double)s->n - 1e-9);
 	return s->v[rank ? rank - 1 : 0];
 }
+
+bool samples_enough(size_t n, double q)
+{
+	enum { BEYOND = 3 };
+
+	/* 3000 * (1 - 0.999) is a little less than 3 in binary. */
+	return q <= 0.5 || (double)n * (1 - q) > BEYOND - 1e-6;
+}

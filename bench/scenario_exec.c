@@ -1,7 +1,7 @@
 /* scenario_exec.c - many ExecSync calls, as by probes: one at a time, then --width at once.
  *
- * With --beside the OCI runtime's `exec` is measured too, in the pods of the first endpoint: no server can be faster
- * than this. */
+ * A twin takes its turns one at a time. With --beside the OCI runtime's `exec` is measured too, in the pods of the
+ * first endpoint: no server can be faster than this. */
 #include <string.h>
 
 #include "api.pb-c.h"
@@ -22,6 +22,7 @@ struct storm {
 	const char *mode;
 	char *word[WORDS_MAX];
 	size_t words;
+	const char *word_of_twin;
 	size_t begun, all, open;
 	long round;
 	bool counts; /* samples are written; false while warming up */
@@ -69,6 +70,24 @@ static void on_storm_program(void *arg, const struct err *e, int64_t took_ns)
 	storm_shot_over(arg, e, took_ns);
 }
 
+static void on_storm_twin(void *arg, const struct err *e, json_t *answer)
+{
+	struct shot *shot = arg;
+	struct storm *s = shot->storm;
+
+	if (e) {
+		bench_fail(s->bench, s->as, s->mode, e);
+	} else if (s->counts && json_object_get(answer, "exec")) {
+		json_t *line = bench_sample(s->bench, s->as, s->mode, s->round);
+
+		json_object_update(line, answer);
+		bench_write(s->bench, line);
+	}
+	arena_free(shot->arena);
+	s->open--;
+	storm_shoot(s);
+}
+
 static void storm_exec_sync(struct shot *shot, const char *container)
 {
 	static const struct cri_method method = { "/runtime.v1.RuntimeService/ExecSync",
@@ -108,8 +127,12 @@ static void storm_shoot(struct storm *s)
 	a = arena_new();
 	shot = arena_zalloc(a, sizeof(*shot));
 	*shot = (struct shot){ s, a };
-	container = pod_container(s->pods->pod[s->begun++ % s->pods->n]);
 	s->open++;
+	if (s->as->twin) {
+		s->begun++;
+		return twin_ask(s->as->twin, s->word_of_twin, on_storm_twin, shot);
+	}
+	container = pod_container(s->pods->pod[s->begun++ % s->pods->n]);
 	if (s->program_words)
 		storm_run_program(shot, container);
 	else
@@ -150,6 +173,26 @@ static void beside(struct bench *b, struct storm *s, struct endpoint *as, const 
 	s->program_words = split(b->arena, equals + 1, (char **)s->program);
 }
 
+/* A twin has one container, which its words "up" and "down" make and remove. */
+static void twin_storm(struct storm *s, const char *word)
+{
+	s->word_of_twin = word;
+	storm_fire(s, word, 0, 1, 1);
+	s->word_of_twin = "exec";
+}
+
+static void storm_ready(struct bench *b, struct storm *s, struct endpoint *ep, struct pods *pods)
+{
+	s->bench = b;
+	s->as = ep;
+	s->pods = pods;
+	s->words = split(b->arena, b->command, s->word);
+	if (ep->twin)
+		twin_storm(s, "up");
+	else
+		pods_up(pods, b, ep, "pods", (size_t)b->n, (size_t)b->n);
+}
+
 /* The pods of all endpoints are up at the same time, so that the endpoints can take turns in each round. */
 void scenario_exec(struct bench *b)
 {
@@ -159,13 +202,8 @@ void scenario_exec(struct bench *b)
 	const char *wide = arena_printf(b->arena, "x%ld", b->width);
 	size_t storms = b->endpoints;
 
-	for (size_t i = 0; i < b->endpoints && !bench_stopping(); i++) {
-		pods_up(&pods[i], b, &b->endpoint[i], "pods", (size_t)b->n, (size_t)b->n);
-		storm[i].bench = b;
-		storm[i].pods = &pods[i];
-		storm[i].as = &b->endpoint[i];
-		storm[i].words = split(b->arena, b->command, storm[i].word);
-	}
+	for (size_t i = 0; i < b->endpoints && !bench_stopping(); i++)
+		storm_ready(b, &storm[i], &b->endpoint[i], &pods[i]);
 	if (b->beside)
 		beside(b, &storm[storms++], &as, &storm[0]);
 	for (size_t i = 0; i < storms && !bench_stopping(); i++)
@@ -176,11 +214,17 @@ void scenario_exec(struct bench *b)
 
 			bench_progress(b, (size_t)(round - 1) * storms + k, (size_t)b->rounds * storms, s->as->name);
 			storm_fire(s, "x1", round, (size_t)b->count, 1);
-			storm_fire(s, wide, round, (size_t)b->count, (size_t)b->width);
+			if (!s->as->twin)
+				storm_fire(s, wide, round, (size_t)b->count, (size_t)b->width);
 			bench_rest(b);
 		}
 	}
 	for (size_t i = 0; i < b->endpoints; i++) {
+		if (b->endpoint[i].twin) {
+			if (!bench_stopping())
+				twin_storm(&storm[i], "down");
+			continue;
+		}
 		pods_down(&pods[i], (size_t)b->n);
 		pods_free(&pods[i]);
 	}

@@ -38,16 +38,69 @@ static void pods_together(struct bench *b, struct endpoint *ep, const char *mode
 	bench_rest(b);
 }
 
+struct turn {
+	struct bench *bench;
+	struct endpoint *ep;
+	const char *mode;
+	json_t *line;
+	bool failed;
+};
+
+static void on_turn_answer(void *arg, const struct err *e, json_t *answer)
+{
+	struct turn *t = arg;
+
+	if (e) {
+		t->failed = true;
+		bench_fail(t->bench, t->ep, t->mode, e);
+	} else {
+		json_object_update(t->line, answer);
+	}
+	bench_wake();
+}
+
+static void turn_ask(struct turn *t, const char *word)
+{
+	if (t->failed || bench_abandoned())
+		return;
+	twin_ask(t->ep->twin, word, on_turn_answer, t);
+	bench_wait();
+	bench_rest(t->bench);
+}
+
+static void twin_pod(struct bench *b, struct endpoint *ep, const char *mode, long round)
+{
+	struct turn t = { .bench = b, .ep = ep, .mode = mode, .line = bench_sample(b, ep, mode, round) };
+
+	if (!bench_stopping()) {
+		turn_ask(&t, "up");
+		turn_ask(&t, "down");
+	}
+	if (round && !t.failed && !bench_stopping())
+		bench_write(b, json_incref(t.line));
+	json_decref(t.line);
+}
+
+static void pod_in_turn(struct bench *b, struct endpoint *ep, const char *mode, long round)
+{
+	if (ep->twin)
+		twin_pod(b, ep, mode, round);
+	else
+		pods_together(b, ep, mode, round, 1);
+}
+
 static void warm_up(struct bench *b)
 {
 	for (size_t i = 0; i < b->endpoints; i++)
 		for (int n = 0; n < WARM; n++)
-			pods_together(b, &b->endpoint[i], "warm", 0, 1);
+			pod_in_turn(b, &b->endpoint[i], "warm", 0);
 }
 
 static void closed_loop(struct bench *b)
 {
-	const char *kind = b->pods.seccomp_default ? ", seccomp" : "";
+	const char *kind = arena_printf(b->arena, "%s%s%s%s", b->pods.seccomp_default ? ", seccomp" : "",
+					b->pods.host_network ? ", host network" : "", b->mode ? ", " : "",
+					b->mode ? b->mode : "");
 	const char *spaced = arena_printf(b->arena, "spaced%s", kind);
 	const char *at_once = arena_printf(b->arena, "x%ld%s", b->width, kind);
 	size_t done = 0, all = (size_t)b->rounds * b->endpoints * (size_t)(b->count + (b->width > 0));
@@ -59,13 +112,14 @@ static void closed_loop(struct bench *b)
 				struct endpoint *ep = in_turn(b, round + n, i);
 
 				bench_progress(b, done++, all, ep->name);
-				pods_together(b, ep, spaced, round, 1);
+				pod_in_turn(b, ep, spaced, round);
 			}
 		for (size_t i = 0; b->width && i < b->endpoints; i++) {
 			struct endpoint *ep = in_turn(b, round, i);
 
 			bench_progress(b, done++, all, ep->name);
-			pods_together(b, ep, at_once, round, (size_t)b->width);
+			if (!ep->twin) /* a twin has one container */
+				pods_together(b, ep, at_once, round, (size_t)b->width);
 		}
 	}
 }

@@ -13,6 +13,7 @@ static const struct {
 	{ "namespaces", "RunPodSandbox", true },
 	{ "cni_queue", "RunPodSandbox", true },
 	{ "cni_add", "RunPodSandbox", true },
+	{ "net_add", "RunPodSandbox", true },
 	{ "rootfs", "CreateContainer", true },
 	{ "spec", "CreateContainer", true },
 	{ "prepare", "StartContainer", true },
@@ -21,6 +22,7 @@ static const struct {
 	{ "first_byte", "StartContainer", true },
 	{ "runtime_exec", "ExecSync", false },
 	{ "cni_del", "StopPodSandbox", false },
+	{ "net_del", "StopPodSandbox", false },
 	{ "runtime_delete", "StopContainer", false },
 };
 enum { KNOWN = sizeof(known) / sizeof(*known) };
@@ -79,7 +81,7 @@ int stages_print(const char *before_path, const char *after_path, FILE *out, str
 			(unsigned long long)histogram_count(&stage[i].seconds),
 			histogram_mean(&stage[i].seconds) * 1e3);
 		for (size_t q = 0; q < 4; q++)
-			fprintf(out, " %8g", histogram_quantile(&stage[i].seconds, quantiles[q]) * 1e3);
+			histogram_print(&stage[i].seconds, quantiles[q], out);
 		fputc('\n', out);
 	}
 	return rc;

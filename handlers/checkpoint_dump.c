@@ -11,6 +11,7 @@
 
 #include "procs/bundle.h"
 #include "procs/criu.h"
+#include "reactor/fault.h"
 #include "reactor/loop.h"
 #include "reactor/own.h"
 
@@ -23,7 +24,7 @@ static int dump_write_text(const char *dir, const char *name, const char *text, 
 	struct arena *a = arena_new();
 	const char *path = arena_printf(a, "%s/%s", dir, name);
 	auto_fd int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	int r = fd < 0 || write(fd, text, n) != (ssize_t)n ? err_os(e, ERR_INTERNAL, "write %s", path) : 0;
+	int r = fd < 0 || EFFECT(write(fd, text, n)) != (ssize_t)n ? err_os(e, ERR_INTERNAL, "write %s", path) : 0;
 
 	arena_free(a);
 	return r;

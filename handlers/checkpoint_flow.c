@@ -1,13 +1,14 @@
 /* checkpoint_flow.c - see checkpoint_flow.h.
  *
+ *   LOOK ---the location is a file, or can be one---> LANE; else, or late: FAILED
  *   LANE ---turn---> DUMP ---frozen, dumped---> DIFF ---copied---> THAW ---runs on---> PACK ---packed--> DONE
  *     |                |                          |                 |                    |
  *     |                |                          +--failed, late--->                    |
  *     +-----failed-----+--------------------------------------------+---failed, late-----+---> FAILED
  *
  * All files are made in one directory, which a child removes at the end. The lane is left when the container runs
- * again. Waits on: the lane; procs/checkpoint.c (DUMP, THAW); a child (DIFF, PACK); one timer in all states, which does
- * nothing in DUMP and THAW. */
+ * again. Waits on: lookup.h, or one turn of the loop (LOOK); the lane; procs/checkpoint.c (DUMP, THAW); a child (DIFF,
+ * PACK); one timer in all states, which does nothing in DUMP and THAW. */
 #include "handlers/checkpoint_flow.h"
 
 #include <errno.h>
@@ -19,6 +20,7 @@
 #include "handlers/checkpoint_stage.h"
 #include "images/archive.h"
 #include "procs/checkpoint.h"
+#include "reactor/lookup.h"
 #include "reactor/log.h"
 #include "reactor/loop.h"
 #include "reactor/own.h"
@@ -26,8 +28,9 @@
 
 enum { DEFAULT_TIMEOUT_MS = 600000 };
 
-enum flow_state { LANE, DUMP, DIFF, THAW, PACK, DONE, FAILED };
+enum flow_state { LOOK, LANE, DUMP, DIFF, THAW, PACK, DONE, FAILED };
 static const struct sm_state flow_states[] = {
+	[LOOK] = { "LOOK", TO(LANE) | TO(FAILED) },
 	[LANE] = { "LANE", TO(DUMP) | TO(FAILED) },
 	[DUMP] = { "DUMP", TO(DIFF) | TO(FAILED) },
 	[DIFF] = { "DIFF", TO(THAW) },
@@ -40,12 +43,13 @@ static const struct sm_state flow_states[] = {
 struct flow {
 	struct sm sm;
 	struct arena *arena;
-	struct container *container; /* NULL once its lane was left */
+	struct container *container; /* from LANE on; NULL once its lane was left */
+	struct lookup *lookup;       /* LOOK: of the location and its directory */
 	struct lane_pass pass;
 	struct checkpoint *checkpoint;
 	struct archive *job;
-	struct timer timer;
-	const char *id, *location, *stage, *log_path;
+	struct timer timer, turn; /* turn: of LOOK, when nothing is waited for */
+	const char *id, *location, *directory, *stage, *log_path;
 	int64_t begun_ns, frozen_ns, deadline_ns;
 	struct err err;
 	checkpoint_flow_done *done;
@@ -65,6 +69,8 @@ static void checkpoint_flow_finish(struct flow *f, enum flow_state to)
 			 (double)(loop_mono_ns() - f->begun_ns) / 1e6);
 	lane_leave(&f->pass);
 	timer_clear(&f->timer);
+	timer_clear(&f->turn);
+	lookup_free(f->lookup);
 	checkpoint_stage_drop(f->stage);
 	arena_free(f->arena);
 	if (to == FAILED)
@@ -195,20 +201,71 @@ static void on_checkpoint_refused(struct timer *t)
 	checkpoint_flow_finish(container_of(t, struct flow, timer), FAILED);
 }
 
-static int check_location(const char *location, struct arena *a, struct err *e)
+/* ---- the location, on whose file system the loop must not wait ---- */
+
+static int check_location(struct flow *f, const char *location, struct err *e)
 {
 	const char *slash = strrchr(location, '/');
-	struct stat st;
 
 	if (location[0] != '/' || !slash[1] || strcmp(slash, "/.") == 0 || strcmp(slash, "/..") == 0)
 		return err_set(e, ERR_INVALID_ARGUMENT, "location \"%.300s\" is not the absolute path of a file",
 			       location);
-	if (stat(location, &st) == 0 && !S_ISREG(st.st_mode))
-		return err_set(e, ERR_INVALID_ARGUMENT, "location %.300s exists and is not a regular file", location);
-	if (stat(slash == location ? "/" : arena_strndup(a, location, (size_t)(slash - location)), &st) < 0 ||
-	    !S_ISDIR(st.st_mode))
-		return err_set(e, ERR_INVALID_ARGUMENT, "location %.300s: its directory does not exist", location);
+	f->directory = slash == location ? "/" : arena_strndup(f->arena, location, (size_t)(slash - location));
 	return 0;
+}
+
+static int location_use(struct flow *f, struct err *e)
+{
+	const struct looked *at = lookup_get(f->lookup, LOOKUP_NODE, f->location, e);
+
+	if (!at)
+		return -1;
+	if (!at->error && !S_ISREG(at->mode))
+		return err_set(e, ERR_INVALID_ARGUMENT, "location %.300s exists and is not a regular file",
+			       f->location);
+	at = lookup_get(f->lookup, LOOKUP_NODE, f->directory, e);
+	if (!at)
+		return -1;
+	if (at->error || !S_ISDIR(at->mode))
+		return err_set(e, ERR_INVALID_ARGUMENT, "location %.300s: its directory does not exist", f->location);
+	return 0;
+}
+
+static void on_location_looked(void *arg, const struct err *failed)
+{
+	struct flow *f = arg;
+	struct container *c = container_find(f->id); /* it may have been removed meanwhile */
+	struct err e;
+
+	if (failed)
+		return checkpoint_flow_fail(f, failed);
+	if (location_use(f, &e) < 0)
+		return checkpoint_flow_fail(f, &e);
+	if (!c || c->state != CONTAINER_RUNNING || c->removing) {
+		err_set(&e, ERR_FAILED_PRECONDITION, "container %.12s is not running", f->id);
+		return checkpoint_flow_fail(f, &e);
+	}
+	sm_move(&f->sm, LANE);
+	f->container = c;
+	lane_enter(&c->lane, &f->pass, on_checkpoint_turn);
+}
+
+static void on_location_known(struct timer *t)
+{
+	struct flow *f = container_of(t, struct flow, turn);
+
+	on_location_looked(f, NULL);
+}
+
+static void location_look(struct flow *f, const char *owner)
+{
+	f->lookup = lookup_new(owner);
+	lookup_add(f->lookup, LOOKUP_NODE, f->location);
+	lookup_add(f->lookup, LOOKUP_NODE, f->directory);
+	if (lookup_try(f->lookup))
+		timer_set(&f->turn, 0, on_location_known);
+	else
+		lookup_start(f->lookup, on_location_looked, f);
 }
 
 static bool allowed, image_allowed;
@@ -241,22 +298,21 @@ void checkpoint_flow(struct container *c, const char *location, int64_t timeout_
 	struct flow *f = arena_zalloc(a, sizeof(*f));
 
 	f->arena = a;
-	f->container = c;
 	f->id = arena_strdup(a, c->id);
 	f->location = arena_strdup(a, location);
 	f->log_path = arena_strdup(a, c->log_path);
 	f->stage = "";
-	f->sm = (struct sm){ flow_states, "checkpoint_flow", f->id, LANE };
+	f->sm = (struct sm){ flow_states, "checkpoint_flow", f->id, LOOK };
 	f->begun_ns = loop_mono_ns();
 	f->deadline_ns = f->begun_ns + (timeout_ms ? timeout_ms : DEFAULT_TIMEOUT_MS) * 1000000;
 	f->done = done;
 	f->arg = arg;
-	if (checkpoint_flow_allowed(&f->err) < 0 || check_location(location, a, &f->err) < 0)
+	if (checkpoint_flow_allowed(&f->err) < 0 || check_location(f, location, &f->err) < 0)
 		return timer_set(&f->timer, 0, on_checkpoint_refused);
 	if (c->state != CONTAINER_RUNNING || c->removing) {
 		err_set(&f->err, ERR_FAILED_PRECONDITION, "container %.12s is not running", c->id);
 		return timer_set(&f->timer, 0, on_checkpoint_refused);
 	}
 	timer_set(&f->timer, left_ms(f), on_checkpoint_late);
-	lane_enter(&c->lane, &f->pass, on_checkpoint_turn);
+	location_look(f, c->sandbox->config.uid);
 }

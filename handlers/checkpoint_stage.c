@@ -8,6 +8,7 @@
 
 #include "images/config.h"
 #include "images/unpack.h"
+#include "reactor/fault.h"
 #include "reactor/log.h"
 #include "reactor/loop.h"
 #include "reactor/own.h"
@@ -22,11 +23,11 @@ const char *checkpoint_stage_new(const char *id, bool make, struct arena *a, str
 	const char *dir = directory(a),
 		   *path = arena_printf(a, "%s/%.12s-%llx", dir, id, (unsigned long long)loop_real_ns());
 
-	if (mkdir(dir, 0700) < 0 && errno != EEXIST) {
+	if (EFFECT(mkdir(dir, 0700)) < 0 && errno != EEXIST) {
 		err_os(e, ERR_INTERNAL, "make %s", dir);
 		return NULL;
 	}
-	if (make && mkdir(path, 0700) < 0) {
+	if (make && EFFECT(mkdir(path, 0700)) < 0) {
 		err_os(e, ERR_INTERNAL, "make %s", path);
 		return NULL;
 	}

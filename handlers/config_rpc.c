@@ -4,27 +4,33 @@
 #include <string.h>
 
 #include "api.pb-c.h"
+#include "crisp.pb-c.h"
 #include "handlers/convert.h"
+#include "handlers/late_listen.h"
+#include "handlers/ready_config.h"
 #include "handlers/services.h"
 #include "procs/cgroup.h"
 #include "procs/container.h"
+#include "procs/hang.h"
 #include "procs/network.h"
 #include "procs/keeper.h"
 #include "procs/runtime.h"
 #include "procs/sandbox.h"
 #include "reactor/log.h"
+#include "reactor/metric.h"
 
 static const struct config *config;
 static const char *not_ready = "starting";
-
-void config_rpc_open(const struct config *c)
-{
-	config = c;
-}
+static const char *other = "";
 
 void config_rpc_not_ready(const char *why)
 {
 	not_ready = why;
+}
+
+void config_rpc_other(const char *why)
+{
+	other = why;
 }
 
 void rpc_version(struct rpc *r, const void *request)
@@ -58,6 +64,7 @@ struct handlers {
 	bool default_usable;
 	const char *why;
 	const char *unusable; /* why each handler other than the default is not usable; "": all are usable */
+	const char *faulty;   /* known faults of the handlers' programs; "": none */
 };
 
 static void add_handler(struct handlers *h, const char *name, const struct runtime_handler *handler)
@@ -78,7 +85,11 @@ static void add_handler(struct handlers *h, const char *name, const struct runti
 static void on_handler(void *arg, const struct runtime_handler *handler, bool usable, const char *why_not)
 {
 	struct handlers *h = arg;
+	const char *fault = runtime_warning(handler);
 
+	if (*fault)
+		h->faulty = *h->faulty ? arena_printf(h->arena, "%s; %s", h->faulty, fault)
+				       : arena_strdup(h->arena, fault);
 	if (strcmp(handler->name, config->runtimes.default_name) == 0) {
 		h->default_usable = usable;
 		h->why = usable ? "" : arena_strdup(h->arena, why_not);
@@ -107,9 +118,9 @@ static const char *lost_records(struct arena *a)
 
 static void conditions(struct handlers *h, Runtime__V1__RuntimeStatus *status)
 {
-	Runtime__V1__RuntimeCondition **out = arena_zalloc(h->arena, 4 * sizeof(*out));
+	Runtime__V1__RuntimeCondition **out = arena_zalloc(h->arena, 8 * sizeof(*out));
 	const char *why = "", *runtime_why = *not_ready ? not_ready : !h->default_usable ? h->why : "";
-	bool network = network_ready(&why);
+	bool network = network_ready(&why), hung;
 
 	if (!*runtime_why && !keeper_here())
 		runtime_why = "the keeper is away: running containers are served, new processes are not";
@@ -120,30 +131,63 @@ static void conditions(struct handlers *h, Runtime__V1__RuntimeStatus *status)
 	out[2] = condition(h->arena, "RuntimeHandlersUsable", !*h->unusable, "RuntimeHandlerNotUsable", h->unusable);
 	why = lost_records(h->arena);
 	out[3] = condition(h->arena, "RecordsReadable", !*why, "RecordsLost", why);
-	status->n_conditions = 4;
+	out[4] = condition(h->arena, "RuntimeHandlersMended", !*h->faulty, "KnownFault", h->faulty);
+	out[5] = condition(h->arena, "ConfigurationUsed", !*other, "ConfigurationRefused", other);
+	why = hang_text(h->arena, &hung);
+	out[6] = condition(h->arena, "LoopTurns", !hung, "LoopStood", why);
+	why = late_listen_missing(h->arena);
+	out[7] = condition(h->arena, "AddressesServed", !*why, "AddressTaken", why);
+	status->n_conditions = 8;
 	status->conditions = out;
+}
+
+static void handlers_and_conditions(struct arena *a, Runtime__V1__StatusResponse *out)
+{
+	struct handlers h = { .out = out, .arena = a, .why = "", .unusable = "", .faulty = "" };
+
+	out->runtime_handlers = arena_zalloc(a, (config->runtimes.n + 1) * sizeof(*out->runtime_handlers));
+	runtime_each(on_handler, &h);
+	out->status = NEW_MESSAGE(a, Runtime__V1__RuntimeStatus, runtime__v1__runtime_status__init);
+	conditions(&h, out->status);
+}
+
+/* The same conditions for an alert. */
+static void condition_gauges(struct buf *text)
+{
+	Runtime__V1__StatusResponse out = RUNTIME__V1__STATUS_RESPONSE__INIT;
+	struct arena *a = arena_new();
+
+	handlers_and_conditions(a, &out);
+	buf_puts(text, "# HELP crisp_condition conditions of Status: 1 true, 0 false\n# TYPE crisp_condition gauge\n");
+	for (size_t i = 0; i < out.status->n_conditions; i++)
+		buf_printf(text, "crisp_condition{type=\"%s\"} %d\n", out.status->conditions[i]->type,
+			   out.status->conditions[i]->status);
+	arena_free(a);
+}
+
+void config_rpc_open(const struct config *c)
+{
+	config = c;
+	metric_source(condition_gauges);
 }
 
 void rpc_status(struct rpc *r, const void *request)
 {
 	const Runtime__V1__StatusRequest *in = request;
 	Runtime__V1__StatusResponse out = RUNTIME__V1__STATUS_RESPONSE__INIT;
-	struct handlers h = { .out = &out, .arena = rpc_arena(r), .why = "", .unusable = "" };
 
-	out.runtime_handlers = arena_zalloc(h.arena, (config->runtimes.n + 1) * sizeof(*out.runtime_handlers));
-	runtime_each(on_handler, &h);
-	out.status = NEW_MESSAGE(h.arena, Runtime__V1__RuntimeStatus, runtime__v1__runtime_status__init);
-	conditions(&h, out.status);
-	out.features = NEW_MESSAGE(h.arena, Runtime__V1__RuntimeFeatures, runtime__v1__runtime_features__init);
+	handlers_and_conditions(rpc_arena(r), &out);
+	out.features = NEW_MESSAGE(rpc_arena(r), Runtime__V1__RuntimeFeatures, runtime__v1__runtime_features__init);
 	out.features->supplemental_groups_policy = true;
 	out.features->user_namespaces_host_network = true;
 	out.features->mount_options = true;
 	if (in->verbose) {
-		struct pair one = { "config", config_text(config, h.arena) };
+		struct pair one = { "config", config_text(config, rpc_arena(r)) };
 		struct pairs info = { &one, 1 };
 
 		out.n_info = 1;
-		out.info = convert_map(&info, &runtime__v1__status_response__info_entry__descriptor, h.arena);
+		out.info = convert_map(&info, &runtime__v1__status_response__info_entry__descriptor,
+				       rpc_arena(r));
 	}
 	rpc_reply(r, &out);
 }
@@ -170,4 +214,25 @@ void rpc_update_runtime_config(struct rpc *r, const void *request)
 	if (in->runtime_config && in->runtime_config->network_config)
 		log_info("pod_cidr cidr=%s", log_quote(in->runtime_config->network_config->pod_cidr));
 	rpc_reply(r, &out);
+}
+
+void rpc_configuration(struct rpc *r, const void *request)
+{
+	Crisp__V1__ConfigurationResponse out = CRISP__V1__CONFIGURATION_RESPONSE__INIT;
+	struct arena *a = rpc_arena(r);
+	struct config defaults;
+	struct err e;
+
+	(void)request;
+	if (config_load(&defaults, NULL, &e) < 0) {
+		config_free(&defaults);
+		return rpc_fail(r, &e);
+	}
+	out.used = config_text(config, a);
+	out.defaults = config_text(&defaults, a);
+	out.files = (char **)config->files.at;
+	out.n_files = config->files.n;
+	out.ready = (char *)ready_config_path(config, a);
+	rpc_reply(r, &out);
+	config_free(&defaults);
 }

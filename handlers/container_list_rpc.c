@@ -9,12 +9,12 @@
 static char *container_info(const struct container *c, struct arena *a)
 {
 	auto_json json_t *j =
-		json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:o}", "pid", (int)c->pid, "sandboxID",
-			  c->sandbox->id, "bundle", c->bundle, "cgroup", c->cgroup, "runtime", c->runtime, "imageID",
-			  c->image.id, "selinuxLabel", c->process_label, "mountLabel", c->mount_label, "config",
-			  fields_to_json(container_config_fields, &c->config));
+		json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "pid", (int)c->pid, "sandboxID",
+			  c->sandbox->id, "bundle", c->bundle, "cgroup", c->cgroup, "runtime", c->runtime, "startedBy",
+			  *c->way ? c->way : c->runtime, "fallbackReason", c->way_reason, "imageID",
+			  c->image.id, "selinuxLabel", c->process_label, "mountLabel", c->mount_label);
 
-	return json_text(a, j);
+	return fields_join_text(a, j, "config", container_config_fields, &c->config);
 }
 
 void rpc_container_status(struct rpc *r, const void *request)

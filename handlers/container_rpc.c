@@ -3,9 +3,14 @@
 #include "handlers/checkpoint_stage.h"
 #include "handlers/convert.h"
 #include "handlers/create_flow.h"
+#include "handlers/image_volumes.h"
+#include "handlers/nri.h"
 #include "handlers/remove_flow.h"
 #include "handlers/restore_flow.h"
 #include "handlers/services.h"
+#include "images/unpack.h"
+#include "procs/cdi.h"
+#include "procs/namespaces.h"
 #include "procs/reopen.h"
 #include "procs/spec.h"
 #include "procs/start.h"
@@ -24,45 +29,163 @@ struct container *rpc_container(struct rpc *r, const char *id)
 	return c;
 }
 
-/* A CreateContainer whose paths are looked up. In the arena of its rpc. */
+/* A CreateContainer: the paths of its config are looked up, then plugins are asked, whose CDI devices are looked up
+ * too, then the VOLUMEs of its image are filled. In the arena of its rpc. */
 struct creation {
 	struct rpc *rpc;
 	const char *sandbox; /* what the request named it */
 	struct container_config config;
 	struct lookup *lookup;
+	struct create_volumes_made volumes;
+	bool asked;		  /* plugins, if there are any */
+	struct nri_creation *nri; /* NULL: none was asked */
 };
+
+static void creation_fail(struct creation *m, const struct err *e)
+{
+	if (m->nri)
+		nri_creation_undo(m->nri);
+	nri_creation_free(m->nri);
+	rpc_fail(m->rpc, e);
+	lookup_free(m->lookup);
+}
+
+/* A child that the creation waited for has failed. */
+static void creation_child_failed(struct creation *m, const struct err *e)
+{
+	struct err why = *e;
+
+	err_wrap(&why, "create container %.100s", m->config.name);
+	creation_fail(m, &why);
+}
 
 static void creation_run(struct creation *m)
 {
 	Runtime__V1__CreateContainerResponse out = RUNTIME__V1__CREATE_CONTAINER_RESPONSE__INIT;
 	struct sandbox *s = rpc_sandbox(m->rpc, m->sandbox);
+	const struct adjustment *adjustment = m->nri ? nri_creation_result(m->nri) : NULL;
 	struct lookup *lookup = m->lookup;
-	struct container *c;
+	struct nri_creation *nri = m->nri;
+	struct container *c = NULL;
 	struct err e;
 
-	if (s) {
-		c = create_flow(s, &m->config, lookup, &e);
-		out.container_id = c ? c->id : NULL;
-		if (c)
-			rpc_reply(m->rpc, &out);
-		else
-			rpc_fail(m->rpc, &e);
+	if (s)
+		c = create_flow(s, &m->config, lookup, &m->volumes, adjustment, &e);
+	if (nri && (!c || strcmp(c->id, adjustment->id) != 0)) /* or it is that of an equal request */
+		nri_creation_undo(nri);
+	nri_creation_free(nri);
+	if (c) {
+		nri_tell_container(NRI_POST_CREATE, c, NULL, NULL);
+		out.container_id = c->id;
+		rpc_reply(m->rpc, &out);
+	} else if (s) {
+		rpc_fail(m->rpc, &e);
 	}
 	lookup_free(lookup);
+}
+
+static void on_creation_filled(void *arg, const struct err *e, const char *dir)
+{
+	struct creation *m = arg;
+
+	m->volumes.filled = dir;
+	if (e)
+		creation_child_failed(m, e);
+	else
+		creation_run(m);
+}
+
+static const char *map_text(const struct id_mappings *map, struct arena *a)
+{
+	struct buf text = { 0 };
+	const char *copy;
+
+	ns_map_text(&text, map);
+	copy = arena_strdup(a, buf_str(&text));
+	buf_free(&text);
+	return copy;
+}
+
+static const char *const *null_ended(const struct strings *list, struct arena *a)
+{
+	const char **out = arena_zalloc(a, (list->n + 1) * sizeof(*out));
+
+	for (size_t i = 0; i < list->n; i++)
+		out[i] = list->at[i];
+	return out;
+}
+
+static void creation_fill(struct creation *m, const struct sandbox *s, const struct image *img)
+{
+	const struct ns_options *ns = &s->config.security.ns;
+	struct arena *a = rpc_arena(m->rpc);
+	struct unpack_volumes_spec spec = {
+		.layers = null_ended(&img->layers, a), .paths = null_ended(&m->volumes.paths, a),
+		.uids = map_text(&ns->uids, a), .gids = map_text(&ns->gids, a),
+	};
+
+	unpack_volumes(&spec, on_creation_filled, m);
+}
+
+static void creation_look(struct creation *m);
+
+static void on_creation_asked(void *arg, const struct err *e)
+{
+	struct creation *m = arg;
+
+	if (e)
+		creation_child_failed(m, e);
+	else
+		creation_look(m);
+}
+
+/* create_flow() says what is wrong with the sandbox, the image or the name. */
+static void creation_looked(struct creation *m)
+{
+	struct sandbox *s = sandbox_find(m->sandbox);
+	const struct image *img = store_find(m->config.image);
+	struct err e;
+
+	if (!s || !img || *img->config.artifact || s->state != SANDBOX_READY ||
+	    container_named(s, m->config.name, m->config.attempt))
+		return creation_run(m);
+	if (!m->asked) {
+		struct container_image image = create_flow_image(img, &m->config);
+
+		m->asked = true;
+		m->nri = nri_create(s, &m->config, &image, on_creation_asked, m);
+		if (m->nri)
+			return;
+	}
+	if (image_volumes(img, &m->config, rpc_arena(m->rpc), &m->volumes.paths, &e) < 0)
+		return creation_fail(m, &e);
+	if (!m->volumes.paths.n)
+		return creation_run(m);
+	creation_fill(m, s, img);
+}
+
+static void on_creation_looked(void *arg, const struct err *e);
+
+/* What was found may name further paths. */
+static void creation_look(struct creation *m)
+{
+	spec_look(m->lookup, &m->config);
+	if (m->nri && nri_creation_result(m->nri)->cdi_devices.n)
+		cdi_look(m->lookup);
+	if (lookup_try(m->lookup))
+		creation_looked(m);
+	else
+		lookup_start(m->lookup, on_creation_looked, m);
 }
 
 static void on_creation_looked(void *arg, const struct err *e)
 {
 	struct creation *m = arg;
-	struct lookup *lookup = m->lookup;
-	struct err why;
 
-	if (!e)
-		return creation_run(m);
-	why = *e;
-	err_wrap(&why, "create container %.100s", m->config.name);
-	rpc_fail(m->rpc, &why);
-	lookup_free(lookup);
+	if (e)
+		creation_child_failed(m, e);
+	else
+		creation_look(m);
 }
 
 void rpc_create_container(struct rpc *r, const void *request)
@@ -80,12 +203,9 @@ void rpc_create_container(struct rpc *r, const void *request)
 	if (restore_wanted(&config) || restore_under_way(s, &config))
 		return restore_flow(r, s, &config);
 	m = arena_zalloc(rpc_arena(r), sizeof(*m));
-	*m = (struct creation){ r, in->pod_sandbox_id, config, lookup_new(s->config.uid) };
-	spec_look(m->lookup, &config);
-	if (lookup_try(m->lookup))
-		creation_run(m);
-	else
-		lookup_start(m->lookup, on_creation_looked, m);
+	*m = (struct creation){ .rpc = r, .sandbox = in->pod_sandbox_id, .config = config,
+				.lookup = lookup_new(s->config.uid) };
+	creation_look(m);
 }
 
 /* A call that waits for its turn on a container's lane. */
@@ -112,6 +232,8 @@ static void on_container_started(void *arg, const struct err *e)
 
 	if (t->container->state != CONTAINER_CREATED)
 		checkpoint_stage_drop(t->container->restore);
+	if (!e)
+		nri_tell_container(NRI_POST_START, t->container, NULL, NULL);
 	lane_leave(&t->pass);
 	if (e)
 		rpc_fail(t->rpc, e);
@@ -120,11 +242,31 @@ static void on_container_started(void *arg, const struct err *e)
 	free(t);
 }
 
+static void on_start_asked(void *arg, const struct err *e)
+{
+	struct turn *t = arg;
+	struct err why;
+
+	t->container->starting = false;
+	if (!e) {
+		start_start(t->container, on_container_started, t);
+		return;
+	}
+	why = *e;
+	err_wrap(&why, "start container %.12s", t->container->id);
+	lane_leave(&t->pass);
+	rpc_fail(t->rpc, &why);
+	free(t);
+}
+
 static void on_start_turn(struct lane_pass *p)
 {
 	struct turn *t = container_of(p, struct turn, pass);
 
-	start_start(t->container, on_container_started, t);
+	if (t->container->state == CONTAINER_CREATED && nri_tell_container(NRI_START, t->container, on_start_asked, t))
+		t->container->starting = true; /* a stop waits for its turn */
+	else
+		start_start(t->container, on_container_started, t);
 }
 
 void rpc_start_container(struct rpc *r, const void *request)

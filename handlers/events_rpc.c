@@ -108,5 +108,6 @@ void rpc_get_container_events(struct rpc *r, const void *request)
 	if (list_empty(&readers))
 		events_listen(&listener, on_event);
 	list_append(&readers, &reader->link);
+	rpc_endless(r);
 	rpc_on_gone(r, reader_end, reader);
 }

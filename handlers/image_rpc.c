@@ -5,6 +5,8 @@
 #include "handlers/convert.h"
 #include "handlers/listing.h"
 #include "handlers/services.h"
+#include "images/content.h"
+#include "images/manifest.h"
 #include "images/pull.h"
 #include "images/store.h"
 #include "procs/runtime.h"
@@ -94,9 +96,37 @@ static int named(struct rpc *r, const Runtime__V1__ImageSpec *spec)
 	return -1;
 }
 
-static struct pairs image_info(const struct image *img, struct arena *a)
+/* As containerd: the id of the uppermost chain of layers, and the image's config as its author wrote it. "": the config
+ * is not here any more, or damaged. */
+static const char *image_info_whole(const struct image *img, struct arena *a)
 {
-	struct pair *one = arena_zalloc(a, sizeof(*one));
+	size_t len;
+	const char *text = content_get(store_document(img), a, &len), *chain = NULL;
+	struct image_config config;
+	struct strings diff_ids;
+	struct err ignored;
+
+	if (!text || config_parse(&config, &diff_ids, text, len, a, &ignored) < 0)
+		return "";
+	for (size_t i = 0; i < diff_ids.n; i++)
+		chain = chain_id(chain, diff_ids.at[i], a);
+	return arena_printf(a, "{\"chainID\":\"%s\",\"imageSpec\":%s}", chain ? chain : "", text);
+}
+
+/* An artifact's own document is its manifest. (ARCHITECTURE I69) */
+static const char *image_info_artifact(const struct image *img, struct arena *a)
+{
+	auto_json json_t *j = own_must(json_pack("{s:s}", "artifactType", img->config.artifact));
+	const char *type = json_text(a, j), *text;
+	size_t len;
+
+	text = content_get(store_document(img), a, &len);
+	return text ? arena_printf(a, "%.*s,\"manifest\":%s}", (int)strlen(type) - 1, type, text) : type;
+}
+
+/* What the record has. */
+static const char *image_info_short(const struct image *img, struct arena *a)
+{
 	auto_json json_t *config = json_pack("{s:s, s:s, s:s}", "User", img->config.user, "WorkingDir",
 					     img->config.working_dir, "StopSignal", img->config.stop_signal);
 	const struct { const char *key; const struct strings *list; } lists[] = {
@@ -111,9 +141,16 @@ static struct pairs image_info(const struct image *img, struct arena *a)
 			json_array_append_new(list, json_string(lists[i].list->at[k]));
 		json_object_set_new(config, lists[i].key, list);
 	}
-	j = json_pack("{s:s, s:{s:O}, s:I}", "chainID", img->id, "imageSpec", "config", config, "layers",
-		      (json_int_t)img->layers.n);
-	*one = (struct pair){ "info", json_text(a, own_must(j)) };
+	j = json_pack("{s:{s:O}}", "imageSpec", "config", config);
+	return json_text(a, own_must(j));
+}
+
+static struct pairs image_info(const struct image *img, struct arena *a)
+{
+	struct pair *one = arena_zalloc(a, sizeof(*one));
+	const char *info = *img->config.artifact ? image_info_artifact(img, a) : image_info_whole(img, a);
+
+	*one = (struct pair){ "info", *info ? info : image_info_short(img, a) };
 	return (struct pairs){ one, 1 };
 }
 
@@ -143,13 +180,24 @@ struct pull_call {
 	struct pull *pull;
 };
 
+/* The kubelet finds a reason only at the beginning of its text of the error, and that text begins with the code unless
+ * the code is UNKNOWN. (ARCHITECTURE I49) */
+static void pull_failed(struct rpc *r, const struct err *e)
+{
+	struct err copy = *e;
+
+	if (copy.reason)
+		copy.code = ERR_UNKNOWN;
+	rpc_fail(r, &copy);
+}
+
 static void on_pulled(void *arg, const struct err *e, const char *id)
 {
 	Runtime__V1__PullImageResponse out = RUNTIME__V1__PULL_IMAGE_RESPONSE__INIT;
 	struct pull_call *call = arg;
 
 	if (e) {
-		rpc_fail(call->rpc, e);
+		pull_failed(call->rpc, e);
 	} else {
 		out.image_ref = (char *)id;
 		rpc_reply(call->rpc, &out);
@@ -172,7 +220,7 @@ void rpc_pull_image(struct rpc *r, const void *request)
 {
 	const Runtime__V1__PullImageRequest *in = request;
 	const Runtime__V1__AuthConfig *a = in->auth;
-	struct registry_auth auth = { "", "", "", "", "", "" };
+	struct registry_auth auth = { "", "", "", "", "", "", false };
 	struct pull_call *call;
 	struct err e;
 
@@ -185,7 +233,7 @@ void rpc_pull_image(struct rpc *r, const void *request)
 	}
 	if (a)
 		auth = (struct registry_auth){ a->username,       a->password,       a->auth,
-					       a->server_address, a->identity_token, a->registry_token };
+					       a->server_address, a->identity_token, a->registry_token, false };
 	call = new_zero(struct pull_call);
 	call->rpc = r;
 	call->pull = pull_start(in->image->image, &auth, on_pulled, call);

@@ -5,8 +5,8 @@
  * Order: keeper (it hands over all fds that it holds) -> images -> procs -> sockets -> recovery -> READY. The sockets
  * are open before recovery, but only Version and Status are served until it has ended. SIGTERM drains the CRI
  * connections and ends crispd; the containers and the keeper run on. SIGHUP does the same when the configuration file
- * has no error; the keeper then starts the next crispd, which reads it. Exit codes: 0; 1 a failure at start; 64 usage;
- * 78 configuration. (ARCHITECTURE K12) */
+ * passes `crispd --check`; the keeper then starts the next crispd, which reads it. Exit codes: 0; 1 a failure at
+ * start; 64 usage; 78 configuration. (ARCHITECTURE K12, R75) */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -20,14 +20,23 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "handlers/about.h"
 #include "handlers/checkpoint_flow.h"
 #include "handlers/config.h"
 #include "handlers/config_rpc.h"
+#include "handlers/config_try.h"
 #include "handlers/create_flow.h"
+#include "handlers/image_volumes.h"
+#include "handlers/late_listen.h"
+#include "handlers/nri.h"
 #include "handlers/pages.h"
+#include "handlers/record_keep.h"
+#include "handlers/ready_config.h"
 #include "handlers/recover.h"
+#include "handlers/reload.h"
 #include "handlers/services.h"
 #include "handlers/stream.h"
+#include "handlers/why.h"
 #include "images/config.h"
 #include "images/discard.h"
 #include "images/gc.h"
@@ -37,11 +46,13 @@
 #include "images/unpack.h"
 #include "procs/apparmor.h"
 #include "procs/cdi.h"
+#include "procs/hooks.h"
 #include "procs/cgroup.h"
 #include "procs/container.h"
 #include "procs/keeper.h"
+#include "procs/limits.h"
 #include "procs/log_pump.h"
-#include "procs/lookup.h"
+#include "reactor/lookup.h"
 #include "procs/runtime.h"
 #include "procs/sandbox_files.h"
 #include "procs/sandbox_task.h"
@@ -49,11 +60,15 @@
 #include "procs/seccomp_bpf.h"
 #include "procs/selinux.h"
 #include "procs/start.h"
+#include "reactor/boot.h"
+#include "reactor/log_repeat.h"
 #include "reactor/dir.h"
+#include "reactor/fault.h"
 #include "reactor/http_client.h"
 #include "reactor/loop.h"
 #include "reactor/no_core.h"
 #include "reactor/own.h"
+#include "reactor/pid_lock.h"
 #include "reactor/trim.h"
 
 enum { DRAIN_MS = 2000, SETTLE_MS = 1000 };
@@ -62,7 +77,15 @@ static struct config config;
 static struct grpc_server *grpc;
 static struct http_server *http;
 static struct signal_watch on_term, on_int, on_hup;
-static const char *config_file; /* NULL: defaults alone */
+static struct options {
+	const char *file;     /* NULL: defaults alone */
+	const char *fallback; /* read in its place; NULL: the file is */
+	const char *refused;  /* why */
+	const char *running;  /* --check: the configuration of the crispd that serves; NULL: none does */
+	const char *print;
+	bool check;
+} options;
+static bool served; /* READY was told */
 static struct timer drain_timer, settle_timer;
 static char node_name[256];
 static int exit_code;
@@ -70,6 +93,7 @@ static int exit_code;
 static void die(const struct err *e)
 {
 	log_error("start_failed error=%s", log_quote(e->msg));
+	ready_config_why_not(e->msg);
 	exit_code = e->code == ERR_INVALID_ARGUMENT ? EX_CONFIG : 1;
 	loop_stop();
 }
@@ -96,7 +120,7 @@ static int make_directories(struct err *e)
 	for (size_t i = 0; i < sizeof(below_state) / sizeof(*below_state); i++) {
 		const char *path = arena_printf(config.arena, "%s%s", config.state, below_state[i]);
 
-		if (mkdir(path, 0711) < 0 && errno != EEXIST)
+		if (EFFECT(mkdir(path, 0711)) < 0 && errno != EEXIST)
 			return err_os(e, ERR_INTERNAL, "make %s", path);
 	}
 	if (dir_close(arena_printf(config.arena, "%s/runtime", config.state), DIR_NO_GROUP, e) < 0)
@@ -121,7 +145,7 @@ static int lock_root(struct err *e)
 		close(fd);
 		return err_set(e, ERR_UNAVAILABLE, "root %s belongs to the crispd with pid %s", config.root, pid);
 	}
-	if (ftruncate(fd, 0) < 0 || dprintf(fd, "%d\n", getpid()) < 0)
+	if (pid_lock_write(fd, getpid()) < 0)
 		return err_os(e, ERR_INTERNAL, "write %s", path);
 	return 0;
 }
@@ -136,12 +160,23 @@ static int open_images(struct err *e)
 		.registry_config_path = config.registry_config_path,
 		.max_layer_bytes = config.images_max_layer_bytes,
 		.min_free = config.images_min_free,
+		.parallel_downloads = config.images_parallel_downloads,
+		.unpackers = config.images_unpackers,
+		.progress_timeout_s = config.images_progress_timeout_s,
+		.split_bytes = config.images_split_bytes,
+		.allow = config.registry_allow,
+		.deny = config.registry_deny,
+		.auth_files = config.registry_auth_files,
+		.signature_policy = config.images_signature_policy,
 		.pinned = config.images_pinned,
 	};
 	images_configure(&images);
 	unpack_open();
+	record_keep_open();
+	boot_open(config.root);
 	gc_open();
-	return snapshot_open(config.root, e) < 0 || store_open(e) < 0 || pull_open(e) < 0 ? -1 : 0;
+	/* store_open() opens discard.h, which snapshot_open() may need. */
+	return store_open(e) < 0 || snapshot_open(config.root, e) < 0 || pull_open(e) < 0 ? -1 : 0;
 }
 
 static void on_network_changed(void *arg)
@@ -171,7 +206,7 @@ static int label_root(struct err *e)
 		const char *path = arena_printf(config.arena, "%s/%s", config.root, names[i]);
 		auto_fd int fd = -1;
 
-		if (mkdir(path, 0700) < 0 && errno != EEXIST) /* ingest: images/ has made the others */
+		if (EFFECT(mkdir(path, 0700)) < 0 && errno != EEXIST) /* ingest: images/ has made the others */
 			return err_os(e, ERR_INTERNAL, "make %s", path);
 		fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		if (fd < 0 || selinux_label_fd(fd, selinux_image()) < 0)
@@ -187,11 +222,13 @@ static int open_procs(struct err *e)
 	static struct sandbox_up_config up;
 
 	sandboxes = (struct sandboxes_config){ config.root, config.state, config.netns_dir };
-	up = (struct sandbox_up_config){ program("crisp-pause"), node_name, "/etc/resolv.conf" };
+	up = (struct sandbox_up_config){ program("crisp-pause"), node_name, "/etc/hosts", "/etc/resolv.conf" };
+	config.runtimes.zygote = program("crisp-zygote");
 	if (cgroup_open(&config.cgroup, e) < 0 || runtimes_open(&config.runtimes, e) < 0 ||
 	    selinux_open(&selinux, e) < 0 || label_root(e) < 0)
 		return -1;
-	lookup_open(program("crisp-lookup"), (const char *const[]){ config.root, config.state, NULL });
+	lookup_open(program("crisp-lookup"), (const char *const[]){ config.root, config.state, "/var/log/pods",
+		"/var/lib/kubelet", NULL });
 	sandboxes_open(&sandboxes);
 	containers_open(config.root, config.state);
 	sandbox_files_open(discard);
@@ -200,18 +237,33 @@ static int open_procs(struct err *e)
 	sandbox_task_watch();
 	seccomp_bpf_open(program("crisp-seccomp"));
 	create_flow_open(node_name);
+	image_volumes_open(config.images_volumes);
 	checkpoint_flow_open(config.checkpoint_enabled, config.checkpoint_restore_from_image);
 	cdi_open(&config.cdi_spec_dirs);
+	hooks_open(&config.hooks_dirs);
+	config.cni.choice = (enum network_choice)network_choice(config.network);
+	config.cni.helper = program("crisp-net");
+	config.cni.owner = config.root;
+	config.cni.lock = arena_printf(config.arena, "%s/net.lock", config.state);
 	network_open(&config.cni, on_network_changed, NULL);
+	keeper_netns_pool(config.netns_pool);
+	keeper_watchdog(config.watchdog_s);
 	return log_pumps_open(e);
+}
+
+static int http_listen(struct err *e)
+{
+	return http_server_listen(http, config.http, e);
 }
 
 static int listen_all(struct err *e)
 {
+	static struct late_listen late_stream = { .what = "stream", .listen = stream_listen };
+	static struct late_listen late_http = { .what = "http", .listen = http_listen };
 	struct stream_config stream = { config.stream_address, config.stream_port, config.stream_tls_cert,
 					config.stream_tls_key };
 
-	if (stream_open(&stream, e) < 0)
+	if (stream_open(&stream, e) < 0 || late_listen_open(&late_stream, e) < 0)
 		return -1;
 	http_client_warm();
 	grpc = grpc_server_new(services_open(), NULL);
@@ -222,7 +274,7 @@ static int listen_all(struct err *e)
 	}
 	http = http_server_new();
 	pages_add(http, grpc);
-	return http_server_listen(http, config.http, e) < 0 ? err_wrap(e, "http") : 0;
+	return late_listen_open(&late_http, e);
 }
 
 /* Start-up touches pages of some thirty libraries that an idle daemon does not need again. */
@@ -232,16 +284,33 @@ static void on_settled(struct timer *t)
 	trim_memory();
 }
 
-static void on_apparmor(void *arg)
+static void on_nri(void *arg)
 {
 	(void)arg;
 	config_rpc_not_ready("");
 	rpc_serve();
+	if (options.file && !options.fallback)
+		ready_config_keep(&config, options.file);
 	keeper_ready();
+	served = true;
 	timer_set(&settle_timer, SETTLE_MS, on_settled);
 	runtime_trials_open(
 		&(struct runtime_trials_config){ config.state, program("crisp-pause"), snapshot_probe_userns });
 	log_info("ready version=%s", CRISP_VERSION);
+}
+
+/* Before a container can be made: plugins that are pre-installed are to see all of them. */
+static void on_apparmor(void *arg)
+{
+	(void)arg;
+	nri_open(&config.nri, on_nri, NULL);
+}
+
+static void on_limit(void *arg, const char *name, uint64_t value, unsigned pods, const char *text)
+{
+	(void)arg;
+	(void)text;
+	log_info("node_limit name=%s value=%llu good_for_pods=%u", name, (unsigned long long)value, pods);
 }
 
 static void on_recovered(void *arg)
@@ -249,6 +318,8 @@ static void on_recovered(void *arg)
 	static const struct apparmor_config as_the_kernel_has_it;
 
 	(void)arg;
+	network_recovered();
+	limits_each(on_limit, NULL);
 	apparmor_open(&as_the_kernel_has_it, on_apparmor, NULL); /* before a container can ask for the profile */
 }
 
@@ -276,7 +347,10 @@ static void on_keeper_ready(void *arg, const struct err *failure)
 	(void)arg;
 	if (failure)
 		return die(failure);
-	if (make_directories(&e) < 0 || lock_root(&e) < 0 || open_images(&e) < 0 || open_procs(&e) < 0 ||
+	if (make_directories(&e) < 0 || lock_root(&e) < 0)
+		return die(&e);
+	why_open(arena_printf(config.arena, "%s/flight", config.state));
+	if (open_images(&e) < 0 || open_procs(&e) < 0 ||
 	    listen_all(&e) < 0)
 		return die(&e);
 	if ((cgroup_systemd() ? units_open(&the_system_bus, on_units, NULL, &e) : recover(&e)) < 0)
@@ -295,10 +369,11 @@ static void on_keeper_back(void *arg)
 	log_info("keeper_back");
 }
 
+/* What a runtime has in its state belongs to the trial, so it is waited for as clients are. */
 static void on_drained(void *arg)
 {
 	(void)arg;
-	loop_stop();
+	runtime_trials_end(loop_stop);
 }
 
 static void on_drain_timeout(struct timer *t)
@@ -318,38 +393,45 @@ static void on_signal(struct signal_watch *w)
 	grpc_server_drain(grpc, on_drained, NULL);
 }
 
-/* A new configuration needs a new crispd; containers do not notice the change. A file with an error changes nothing. */
+/* Nothing serves yet, so nothing can be lost: the keeper looks whether the next crispd gets READY. */
 static void on_reload(struct signal_watch *w)
 {
-	struct config next;
-	struct err e;
-
-	if (config_load(&next, config_file, &e) < 0)
-		log_error("reload_refused error=%s", log_quote(e.msg));
-	else if (strcmp(next.state, config.state) != 0 || strcmp(next.root, config.root) != 0)
-		log_error("reload_refused error=\"root and state hold all records and sockets: stop crisp-keeper to "
-			  "change them\"");
+	(void)w;
+	if (served)
+		reload_start();
 	else
-		on_signal(w);
-	config_free(&next);
+		on_signal(NULL);
+}
+
+static void reload_go(void)
+{
+	on_signal(NULL);
 }
 
 static int usage(void)
 {
-	fputs("usage: crispd [--config FILE] [--print state | --version]\n"
+	fputs("usage: crispd [--config FILE] [--print state | --check [--running COPY] | --version]\n"
 	      "crispd is started by crisp-keeper(8); see crisp-config(5) for the file.\n", stderr);
 	return EX_USAGE;
 }
 
-static int parse_arguments(int argc, char **argv, const char **file, const char **print)
+static int parse_arguments(int argc, char **argv)
 {
 	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "--config") == 0 && i + 1 < argc)
-			*file = argv[++i];
+			options.file = argv[++i];
+		else if (strcmp(argv[i], "--fallback") == 0 && i + 1 < argc)
+			options.fallback = argv[++i];
+		else if (strcmp(argv[i], "--refused") == 0 && i + 1 < argc)
+			options.refused = argv[++i];
+		else if (strcmp(argv[i], "--running") == 0 && i + 1 < argc)
+			options.running = argv[++i];
+		else if (strcmp(argv[i], "--check") == 0)
+			options.check = true;
 		else if (strcmp(argv[i], "--print") == 0 && i + 1 < argc && strcmp(argv[i + 1], "state") == 0)
-			*print = argv[++i];
+			options.print = argv[++i];
 		else if (strcmp(argv[i], "--version") == 0)
-			*print = "version";
+			options.print = "version";
 		else
 			return -1;
 	}
@@ -375,27 +457,73 @@ static void pin_malloc(void)
 	mallopt(M_TRIM_THRESHOLD, 128 << 10);
 }
 
+/* For a person, or for the crispd that serves: what is wrong is one line of stderr. */
+static int check(void)
+{
+	struct config running;
+	struct err e;
+
+	if (options.running && config_load(&running, options.running, &e) < 0) {
+		fprintf(stderr, "the configuration in use: %s\n", e.msg);
+		return 1;
+	}
+	if (config_load(&config, options.file, &e) == 0 &&
+	    config_try(&config, options.running ? &running : NULL, &e) == 0)
+		return 0;
+	fprintf(stderr, "%s\n", e.msg);
+	return EX_CONFIG;
+}
+
+static int load(void)
+{
+	static char text[1024];
+	struct err e;
+
+	if (config_load(&config, options.fallback ? options.fallback : options.file, &e) < 0) {
+		log_error("config_failed error=%s", log_quote(e.msg));
+		ready_config_why_not(e.msg);
+		return EX_CONFIG;
+	}
+	if (options.fallback && options.file) {
+		snprintf(text, sizeof(text), "%s could not be used, the last configuration that was ready is: %s",
+			 options.file, options.refused ? options.refused : "");
+		log_error("configuration_fallback file=%s refused=%s", log_quote(options.file),
+			  log_quote(options.refused ? options.refused : ""));
+		config_rpc_other(text);
+	}
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct keeper_events events = { on_keeper_ready, on_keeper_gone, on_keeper_back, NULL };
-	const char *file = NULL, *print = NULL, *channel = getenv("CRISP_KEEPER_FD");
+	static struct reload_config reload;
+	const char *channel = getenv("CRISP_KEEPER_FD");
 	struct err e;
 
 	no_core(NULL); /* before credentials are read */
-	if (parse_arguments(argc, argv, &file, &print) < 0)
+	if (parse_arguments(argc, argv) < 0)
 		return usage();
-	if (print && strcmp(print, "version") == 0)
+	if (options.print && strcmp(options.print, "version") == 0)
 		return puts("crispd " CRISP_VERSION) < 0;
 	log_open("crispd", LOG_LEVEL_INFO);
-	if (config_load(&config, file, &e) < 0) {
-		log_error("config_failed error=%s", log_quote(e.msg));
+	log_format_inherit();
+	if (options.check)
+		return check();
+	if (load() != 0)
 		return EX_CONFIG;
-	}
-	if (print)
-		return puts(config.state) < 0;
+	if (options.print)
+		return printf("%s\n%s", config.state, config.log_format == LOG_JSON ? "log: json\n" : "") < 0;
 	if (!channel)
 		return usage();
 	log_open("crispd", config.log_level);
+	log_set_format(config.log_format);
+	about_open();
+	log_repeat_open();
+	if (fault_open("crispd", &e) < 0) {
+		log_error("start_failed error=%s", log_quote(e.msg));
+		return EX_USAGE;
+	}
 	signal(SIGPIPE, SIG_IGN);
 	umask(022);
 	pin_malloc();
@@ -403,13 +531,17 @@ int main(int argc, char **argv)
 	gethostname(node_name, sizeof(node_name) - 1);
 	signal_watch_set(&on_term, SIGTERM, on_signal);
 	signal_watch_set(&on_int, SIGINT, on_signal);
-	config_file = file;
+	reload = (struct reload_config){ argv[0], options.file, ready_config_path(&config, config.arena),
+					 reload_go };
+	reload_open(&reload);
 	signal_watch_set(&on_hup, SIGHUP, on_reload);
 	config_rpc_open(&config);
 	keeper_open((int)strtol(channel, NULL, 10), &events);
 	loop_run();
 	runtime_trials_close();
 	apparmor_close();
+	nri_close();
+	late_listen_close();
 	stream_close();
 	if (http)
 		http_server_free(http);
@@ -418,5 +550,6 @@ int main(int argc, char **argv)
 	http_client_close();
 	cgroup_close();
 	units_close();
+	why_close();
 	return exit_code;
 }

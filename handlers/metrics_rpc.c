@@ -22,6 +22,7 @@
 #include "procs/container.h"
 #include "procs/sandbox_files.h"
 #include "procs/stats.h"
+#include "procs/stats_inside.h"
 #include "reactor/log.h"
 
 enum { EXTRA_MAX = 4, INTERFACES_MAX = 16, PROCESSES_MAX = 256, FILES_MAX = 2048 };
@@ -227,9 +228,9 @@ static void put_pressure(struct sink *k, const struct usage *u)
 static void put_processes(struct sink *k, const struct container *c, const struct usage_more *m, size_t *files_left)
 {
 	pid_t pids[PROCESSES_MAX];
-	size_t n = cgroup_pids(c->cgroup, pids, PROCESSES_MAX);
+	size_t n = stats_inside(c) ? m->tasks : cgroup_pids(c->cgroup, pids, PROCESSES_MAX);
 	struct open_files open = { .left = *files_left };
-	bool all = n < PROCESSES_MAX;
+	bool all = n < PROCESSES_MAX && !stats_inside(c); /* inside: they are no processes of this kernel */
 	struct rlimit limit;
 
 	for (size_t i = 0; i < n && all; i++)
@@ -242,7 +243,7 @@ static void put_processes(struct sink *k, const struct container *c, const struc
 		PUT(k, file_descriptors, open.files, NULL);
 		PUT(k, sockets, open.sockets, NULL);
 	}
-	if (prlimit(c->pid, RLIMIT_NOFILE, NULL, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
+	if (!stats_inside(c) && prlimit(c->pid, RLIMIT_NOFILE, NULL, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
 		PUT(k, ulimits_soft, limit.rlim_cur, "max_open_files");
 }
 
@@ -261,7 +262,7 @@ static void put_spec(struct sink *k, const struct container *c, const struct usa
 	PUT(k, spec_memory_swap_limit_bytes, (uint64_t)(r->memory_swap_limit > 0 ? r->memory_swap_limit : 0), NULL);
 }
 
-static Runtime__V1__ContainerMetrics *container_metrics(const struct container *c, size_t *files_left, struct arena *a)
+static Runtime__V1__ContainerMetrics *container_metrics(struct container *c, size_t *files_left, struct arena *a)
 {
 	Runtime__V1__ContainerMetrics *out;
 	const struct sandbox_config *pod = &c->sandbox->config;
@@ -270,7 +271,11 @@ static Runtime__V1__ContainerMetrics *container_metrics(const struct container *
 	struct usage_more m;
 	struct usage u;
 
-	if (!c->listed || c->state != CONTAINER_RUNNING || !stats_read(c->cgroup, &u, &m))
+	if (!c->listed || c->state != CONTAINER_RUNNING)
+		return NULL;
+	if (stats_inside(c))
+		stats_inside_read(c, &u, &m);
+	else if (!stats_read(c->cgroup, &u, &m))
 		return NULL;
 	if (u.cpu)
 		put_cpu(&k, &u, &m);

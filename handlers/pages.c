@@ -1,6 +1,9 @@
 /* pages.c - see pages.h. */
 #include "handlers/pages.h"
 
+#include <stdio.h>
+
+#include "handlers/about.h"
 #include "handlers/rpc.h"
 #include "images/pull.h"
 #include "images/store.h"
@@ -9,8 +12,12 @@
 #include "procs/keeper.h"
 #include "procs/sandbox.h"
 #include "reactor/json.h"
+#include "reactor/log_field.h"
+#include "reactor/loop.h"
 #include "reactor/metric.h"
 #include "reactor/own.h"
+#include "reactor/utf8.h"
+#include "reactor/work.h"
 
 static const struct grpc_server *grpc;
 
@@ -70,6 +77,46 @@ static void add_pull(void *arg, const struct pull_progress *p)
 					     (json_int_t)p->bytes_total, "bytes_done", (json_int_t)p->bytes_done));
 }
 
+/* Further fields: texts of the log. */
+static void operation_fields(json_t *j, const char *fields)
+{
+	struct log_field f;
+	char key[64], text[600];
+	size_t n;
+
+	while (log_field_next(&fields, &f)) {
+		n = log_field_text(&f, text, sizeof(text));
+		snprintf(key, sizeof(key), "%.*s", f.key ? (int)f.key_len : 0, f.key ? f.key : "");
+		if (*key && utf8_valid(text, n))
+			json_object_set_new(j, key, json_string(text));
+	}
+}
+
+static void add_operation(void *arg, struct work *w)
+{
+	json_t *j = json_object();
+	struct arena *a = arena_new();
+	char inner[WORK_NAME];
+	pid_t inner_pid = w->pid > 0 && work_age_ms(w) >= WORK_ASK_MS ? work_inner(w->pid, inner) : 0;
+
+	json_object_set_new(j, "kind", json_string(w->kind));
+	json_object_set_new(j, "age_ms", json_integer(work_age_ms(w)));
+	if (w->stage && *w->stage)
+		json_object_set_new(j, "stage", json_string(w->stage));
+	if (w->program && *w->program)
+		json_object_set_new(j, "program", json_string(w->program));
+	if (w->pid > 0)
+		json_object_set_new(j, "pid", json_integer(w->pid));
+	if (inner_pid) {
+		json_object_set_new(j, "inner", json_string(inner));
+		json_object_set_new(j, "inner_pid", json_integer(inner_pid));
+	}
+	if (w->about)
+		operation_fields(j, about_named(w->about, a));
+	json_array_append_new(arg, j);
+	arena_free(a);
+}
+
 static int page_pulls(void *arg, const char *path, struct buf *body, const char **type)
 {
 	json_t *pulls = json_array();
@@ -85,7 +132,7 @@ static int page_state(void *arg, const char *path, struct buf *body, const char 
 {
 	size_t sandboxes[2] = { 0 }, containers[4] = { 0 };
 	struct grpc_stats stats = grpc_server_stats(grpc);
-	json_t *rpcs = json_array(), *pulls = json_array();
+	json_t *rpcs = json_array(), *pulls = json_array(), *operations = json_array();
 	const char *why = "";
 	bool network = network_ready(&why);
 
@@ -93,16 +140,31 @@ static int page_state(void *arg, const char *path, struct buf *body, const char 
 	(void)path;
 	rpc_each(add_rpc, rpcs);
 	pull_each(add_pull, pulls);
+	work_each(add_operation, operations);
 	sandbox_each(count_sandbox, sandboxes);
 	container_each(count_container, containers);
 	page_finish_json(body,
-		    json_pack("{s:b, s:b, s:s, s:{s:I, s:I}, s:{s:I, s:I, s:I, s:I}, s:I, s:o, s:o}", "keeper",
+		    json_pack("{s:b, s:b, s:s, s:{s:I, s:I}, s:{s:I, s:I, s:I, s:I}, s:I, s:o, s:o, s:o}", "keeper",
 			      keeper_here(), "network", network, "network_why", why, "sandboxes", "ready",
 			      (json_int_t)sandboxes[0], "not_ready", (json_int_t)sandboxes[1], "containers", "created",
 			      (json_int_t)containers[0], "running", (json_int_t)containers[1], "exited",
 			      (json_int_t)containers[2], "unknown", (json_int_t)containers[3], "connections",
-			      (json_int_t)stats.connections, "rpcs", rpcs, "pulls", pulls),
+			      (json_int_t)stats.connections, "rpcs", rpcs, "pulls", pulls, "operations",
+			      operations),
 		    type);
+	return 200;
+}
+
+/* What held the loop longest since this page was last read. */
+static int page_loop(void *arg, const char *path, struct buf *body, const char **type)
+{
+	struct loop_peak p = loop_peak();
+
+	(void)arg;
+	(void)path;
+	*type = "application/json";
+	buf_printf(body, "{\"cpu_us\":%lld,\"wall_us\":%lld,\"callback\":\"0x%llx\"}\n", (long long)p.cpu_ns / 1000,
+		   (long long)p.wall_ns / 1000, (unsigned long long)p.fn);
 	return 200;
 }
 
@@ -112,6 +174,8 @@ static void pages_gauges(struct buf *out)
 
 	sandbox_each(count_sandbox, sandboxes);
 	container_each(count_container, containers);
+	buf_printf(out, "# HELP crisp_build_info 1, with the version of crispd\n# TYPE crisp_build_info gauge\n");
+	buf_printf(out, "crisp_build_info{version=\"" CRISP_VERSION "\"} 1\n");
 	buf_printf(out, "# HELP crisp_sandboxes pod sandboxes by state\n# TYPE crisp_sandboxes gauge\n");
 	buf_printf(out, "crisp_sandboxes{state=\"ready\"} %zu\ncrisp_sandboxes{state=\"not_ready\"} %zu\n",
 		   sandboxes[0], sandboxes[1]);
@@ -129,4 +193,5 @@ void pages_add(struct http_server *http, const struct grpc_server *server)
 	http_server_page(http, "/healthz", page_healthz, NULL);
 	http_server_page(http, "/debug/state", page_state, NULL);
 	http_server_page(http, "/debug/pulls", page_pulls, NULL);
+	http_server_page(http, "/debug/loop", page_loop, NULL);
 }

@@ -1,4 +1,5 @@
-/* pages.h - the pages at the http address of the configuration: /metrics, /healthz, /debug/state, /debug/pulls. */
+/* pages.h - the pages at the http address of the configuration: /metrics, /healthz, /debug/state, /debug/pulls,
+ * /debug/loop. */
 #ifndef HANDLERS_PAGES_H
 #define HANDLERS_PAGES_H
 

@@ -5,7 +5,10 @@
  * An orphan is a process, snapshot, bundle, checkpoint, namespace or cgroup that no record names. What belongs to a
  * record that could not be read is no orphan: it is left alone until an operator has repaired or removed the file.
  * (ARCHITECTURE H9)
- * Waits on: the removal of sandboxes whose RunPodSandbox was cut off; CNI DEL for sandboxes of an earlier boot. */
+ * Waits on: the removal of sandboxes whose RunPodSandbox was cut off; CNI DEL for sandboxes of an earlier boot; the end
+ * of stops that were cut off behind their CNI DEL. After PATIENCE_MS the node serves all the same, and they go on
+ * behind it: a plugin may wait for an API server, or for an agent that is a pod of this node. Each holds the lane of
+ * its sandbox, so that a stop or a removal waits for it. (ARCHITECTURE H71) */
 #include "handlers/recover.h"
 
 #include <dirent.h>
@@ -29,12 +32,17 @@
 #include "procs/sandbox_ns.h"
 #include "procs/sandbox_sweep.h"
 #include "procs/start.h"
+#include "reactor/boot.h"
+#include "reactor/fault.h"
 #include "reactor/log.h"
 #include "reactor/loop.h"
 #include "reactor/own.h"
 
+enum { PATIENCE_MS = 1000 };
+
 struct recovery {
 	size_t pending; /* removals of sandboxes, and CNI DELs */
+	bool served;    /* `done` was called */
 	void (*done)(void *arg);
 	void *arg;
 	struct timer timer;
@@ -43,20 +51,25 @@ struct recovery {
 	size_t adopted, lost;
 };
 
-static void on_recovery_report(struct timer *t)
+static void on_recovery_time(struct timer *t)
 {
 	struct recovery *r = container_of(t, struct recovery, timer);
+	bool over = r->pending == 0, served = r->served;
 
-	log_info("recovered adopted=%zu lost=%zu took_ms=%.1f", r->adopted, r->lost,
-		 (double)(loop_mono_ns() - r->begun_ns) / 1e6);
-	r->done(r->arg);
-	free(r);
+	r->served = true;
+	if (!served || over)
+		log_info("recovered adopted=%zu lost=%zu pending=%zu took_ms=%.1f", r->adopted, r->lost, r->pending,
+			 (double)(loop_mono_ns() - r->begun_ns) / 1e6);
+	if (!served)
+		r->done(r->arg);
+	if (over)
+		free(r);
 }
 
 static void recovery_one_done(struct recovery *r)
 {
 	if (--r->pending == 0)
-		timer_set(&r->timer, 0, on_recovery_report);
+		timer_set(&r->timer, 0, on_recovery_time);
 }
 
 static void on_recovery_discarded(void *arg)
@@ -138,6 +151,8 @@ static void recover_sandbox(void *arg, struct sandbox *s)
 	} else if (s->state == SANDBOX_READY && !sandbox_adopt(s)) {
 		sandbox_set_state(s, SANDBOX_NOTREADY);
 		r->lost++;
+	} else if (sandbox_down_begun(s)) {
+		give_back(r, s);
 	}
 }
 
@@ -146,6 +161,7 @@ static void discard_hidden(void *arg, struct sandbox *s)
 	struct recovery *r = arg;
 
 	r->pending++;
+	s->given_up = true;
 	log_info("sandbox_half_made sandbox=%.12s", s->id);
 	sandbox_flow_discard(s, on_recovery_discarded, r);
 }
@@ -180,7 +196,8 @@ static void drop_snapshot(void *arg, const char *id)
 	snprintf(path, sizeof(path), "%s/containers/%s/rootfs", state, id);
 	if (snapshot_unmount(path, &e) < 0)
 		log_warn("orphan_unmount path=%s error=%s", log_quote(path), log_quote(e.msg));
-	snapshot_remove(id);
+	if (snapshot_remove(id, &e) < 0)
+		log_warn("orphan_snapshot snapshot=%.12s error=%s", id, log_quote(e.msg));
 }
 
 /* Unmounts all that is mounted below the bundle. 599: a mount point that crisp makes has fewer bytes (config.c). */
@@ -194,7 +211,7 @@ static void unmount_below(const char *bundle)
 	n = (size_t)snprintf(prefix, sizeof(prefix), "%s/", bundle);
 	while (f && getline(&line, &size, f) > 0)
 		if (sscanf(line, "%*d %*d %*s %*s %599s", path) == 1 && strncmp(path, prefix, n) == 0)
-			umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW);
+			EFFECT(umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW));
 }
 
 static void drop_bundles(const char *state)
@@ -237,6 +254,9 @@ int recover_start(const char *state, void (*done)(void *arg), void *arg, struct 
 	sandboxes_sweep();
 	cgroup_sweep(sandbox_known);
 	sandbox_each_hidden(discard_hidden, r);
+	if (boot_note(e) < 0) /* the next start finds another boot once more: nothing of it lives then either */
+		log_error("boot_note error=%s", log_quote(e->msg));
+	timer_set(&r->timer, PATIENCE_MS, on_recovery_time);
 	recovery_one_done(r);
 	return 0;
 }

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "handlers/about.h"
 #include "handlers/create_flow.h"
 #include "procs/checkpoint.h"
 #include "procs/remove.h"
@@ -22,6 +23,7 @@ struct removal {
 	struct link waiters; /* of struct removal_wait.link */
 	struct container *container;
 	char id[ID_SIZE];
+	char *names; /* fields of a log line: at its end the container is not there any more */
 	struct lane_pass pass;
 };
 
@@ -47,7 +49,7 @@ static void on_removal_done(void *arg, const struct err *e)
 		r->container->removing = false;
 		lane_leave(&r->pass);
 	} else {
-		log_info("container_removed container=%.12s", r->id);
+		log_info("container_removed container=%.12s%s", r->id, r->names);
 	}
 	while (!list_empty(&r->waiters)) {
 		struct removal_wait *w = container_of(list_first(&r->waiters), struct removal_wait, link);
@@ -55,6 +57,7 @@ static void on_removal_done(void *arg, const struct err *e)
 		list_drop(&w->link);
 		w->fn(w, e);
 	}
+	free(r->names);
 	free(r);
 }
 
@@ -74,6 +77,7 @@ void remove_flow(struct container *c, struct removal_wait *w)
 		list_init(&r->waiters);
 		r->container = c;
 		memcpy(r->id, c->id, sizeof(r->id));
+		r->names = about_container(c);
 		c->removing = true;
 		checkpoint_yield(c);
 		list_append(&removals, &r->of_all);

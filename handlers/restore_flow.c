@@ -1,5 +1,6 @@
 /* restore_flow.c - see restore_flow.h.
  *
+ *   FIND ---the file system of the archive answers---> UNPACK; else FAILED
  *   UNPACK ---unpacked, read---> APPLY ---the writable layer is filled---> LOOK ---paths are known---> DONE
  *     | |                        ^ |                                         |
  *     | +---no image---> PULL ---+ +---failed---> UNDO <-----failed----------+     in DONE all waiters get the id
@@ -9,7 +10,7 @@
  *     +---failed--------------------------------------------------------------------------------+
  *
  * The container is made in APPLY and holds its own lane until the end, so that its removal waits.
- * Waits on: a child (UNPACK, APPLY, LOOK), a pull (PULL), the lane's first turn (APPLY), the removal (UNDO). */
+ * Waits on: a child (FIND, UNPACK, APPLY, LOOK), a pull (PULL), the lane's first turn (APPLY), the removal (UNDO). */
 #include "handlers/restore_flow.h"
 
 #include <stdlib.h>
@@ -28,14 +29,16 @@
 #include "images/store.h"
 #include "procs/bundle.h"
 #include "procs/criu.h"
-#include "procs/lookup.h"
 #include "procs/spec.h"
 #include "reactor/log.h"
+#include "reactor/lookup.h"
+#include "reactor/map.h"
 #include "reactor/own.h"
 #include "reactor/sm.h"
 
-enum restore_state { UNPACK, PULL, APPLY, LOOK, UNDO, DONE, FAILED };
+enum restore_state { FIND, UNPACK, PULL, APPLY, LOOK, UNDO, DONE, FAILED };
 static const struct sm_state restore_states[] = {
+	[FIND] = { "FIND", TO(UNPACK) | TO(FAILED) },
 	[UNPACK] = { "UNPACK", TO(PULL) | TO(APPLY) | TO(FAILED) },
 	[PULL] = { "PULL", TO(APPLY) | TO(FAILED) },
 	[APPLY] = { "APPLY", TO(LOOK) | TO(UNDO) },
@@ -55,7 +58,7 @@ struct restore {
 	const char *stage;
 	struct checkpoint_dump dump;
 	struct container *container; /* NULL before APPLY */
-	struct lookup *lookup; /* LOOK */
+	struct lookup *lookup; /* FIND: of the archive; LOOK: of the request's paths */
 	struct lane_pass pass;
 	struct removal_wait removal;
 	struct err err;
@@ -130,47 +133,62 @@ static const char *base_name(const struct checkpoint_dump *d)
 	return *d->image_name ? d->image_name : d->image;
 }
 
-static bool has_mount(const json_t *spec, const char *destination)
+/* Archive and request are from outside, and may have thousands of mounts each. Free the map; it borrows from spec. */
+static struct map mounts_by_destination(const json_t *spec)
 {
 	const json_t *mounts = json_object_get(spec, "mounts");
+	struct map out = { 0 };
 	size_t i;
 	json_t *m;
 
 	json_array_foreach ((json_t *)mounts, i, m) {
 		const char *d = json_string_value(json_object_get(m, "destination"));
 
-		if (d && strcmp(d, destination) == 0)
-			return true;
+		if (d)
+			map_put(&out, d, m);
 	}
-	return false;
+	return out;
 }
 
 /* CRIU mounts what was mounted at the checkpoint, from the sources in the new config.json. A mount that is missing
  * there makes CRIU fail late, with an error that does not name it. A mount that is new there would be left out
  * silently. */
-static int check_mounts(const struct restore *m, struct err *e)
+static int compare_mounts(const struct restore *m, const struct map *here, const struct map *dumped, struct err *e)
 {
-	auto_json json_t *now = bundle_read_config(m->container->bundle, e);
 	const json_t *mounts = json_object_get(m->dump.spec, "mounts");
 	size_t i;
 	json_t *v;
 
-	if (!now)
-		return -1;
 	json_array_foreach ((json_t *)mounts, i, v) {
 		const char *type = json_string_value(json_object_get(v, "type"));
 		const char *to = json_string_value(json_object_get(v, "destination"));
 
-		if (type && to && strcmp(type, "bind") == 0 && !has_mount(now, to))
+		if (type && to && strcmp(type, "bind") == 0 && !map_get(here, to))
 			return err_set(e, ERR_INVALID_ARGUMENT,
 				       "the checkpoint has a mount at %.200s, the request has none", to);
 	}
 	for (i = 0; i < m->config.mounts.n; i++)
-		if (!has_mount(m->dump.spec, m->config.mounts.at[i].container_path))
+		if (!map_get(dumped, m->config.mounts.at[i].container_path))
 			return err_set(e, ERR_INVALID_ARGUMENT,
 				       "the request has a mount at %.200s, the checkpoint has none",
 				       m->config.mounts.at[i].container_path);
 	return 0;
+}
+
+static int check_mounts(const struct restore *m, struct err *e)
+{
+	auto_json json_t *now = bundle_read_config(m->container->bundle, e);
+	struct map here, dumped;
+	int r;
+
+	if (!now)
+		return -1;
+	here = mounts_by_destination(now);
+	dumped = mounts_by_destination(m->dump.spec);
+	r = compare_mounts(m, &here, &dumped, e);
+	map_free(&here);
+	map_free(&dumped);
+	return r;
 }
 
 static int check_dump(const struct restore *m, const struct sandbox *s, struct err *e)
@@ -196,7 +214,7 @@ static int restore_make_files(struct restore *m, struct err *e)
 	if (c->sandbox->state != SANDBOX_READY)
 		return err_set(e, ERR_FAILED_PRECONDITION, "sandbox %.12s is not ready", m->sandbox);
 	if (create_flow_finish(c, e) < 0 || check_mounts(m, e) < 0 || criu_write_inherit(c, m->dump.streams, e) < 0 ||
-	    criu_keep_cgroup(c, e) < 0)
+	    criu_keep_cgroup(c, m->lookup, e) < 0)
 		return -1;
 	return container_list_it(c, e);
 }
@@ -213,24 +231,34 @@ static void restore_finish(struct restore *m)
 	if (made < 0)
 		return restore_fail(m, &e);
 	sm_move(&m->sm, DONE);
-	log_info("container_created container=%.12s sandbox=%.12s name=%s image=%.19s checkpoint=%s", c->id, m->sandbox,
-		 log_quote(c->config.name), c->image.id, log_quote(m->config.image));
+	log_info("container_created container=%.12s sandbox=%.12s image_id=%.19s checkpoint=%s", c->id, m->sandbox,
+		 c->image.id, log_quote(m->config.image));
 	lane_leave(&m->pass);
 	restore_reply_id(&m->waiters, c);
 	restore_free(m);
 }
 
-static void on_restore_looked(void *arg, const struct err *e)
-{
-	struct restore *m = arg;
+static void on_restore_looked(void *arg, const struct err *e);
 
-	if (e)
-		restore_fail(m, e);
-	else
+/* The paths of the request on the node: its volumes, devices and profile. What was found may name further ones. */
+static void restore_look(struct restore *m)
+{
+	criu_look(m->lookup);
+	spec_look(m->lookup, &m->container->config);
+	if (lookup_try(m->lookup))
 		restore_finish(m);
+	else
+		lookup_start(m->lookup, on_restore_looked, m);
 }
 
-/* The paths of the request on the node: its volumes, devices and profile. */
+static void on_restore_looked(void *arg, const struct err *e)
+{
+	if (e)
+		restore_fail(arg, e);
+	else
+		restore_look(arg);
+}
+
 static void on_restore_applied(void *arg, const struct err *failed)
 {
 	struct restore *m = arg;
@@ -239,11 +267,7 @@ static void on_restore_applied(void *arg, const struct err *failed)
 		return restore_fail(m, failed);
 	sm_move(&m->sm, LOOK);
 	m->lookup = lookup_new(m->container->sandbox->config.uid);
-	spec_look(m->lookup, &m->container->config);
-	if (lookup_try(m->lookup))
-		restore_finish(m);
-	else
-		lookup_start(m->lookup, on_restore_looked, m);
+	restore_look(m);
 }
 
 static void on_restore_turn(struct lane_pass *p)
@@ -256,14 +280,22 @@ static void on_restore_turn(struct lane_pass *p)
 static void restore_make(struct restore *m, const struct image *img)
 {
 	struct container_image image = create_flow_image(img, &m->config);
+	struct sandbox *s = sandbox_find(m->sandbox);
 	struct err e;
 
+	if (container_named(s, m->config.name, m->config.attempt)) {
+		err_set(&e, ERR_ALREADY_EXISTS, "container %.100s attempt %u was created while it was being restored",
+			m->config.name, m->config.attempt);
+		return restore_fail(m, &e);
+	}
+	if (create_flow_rootfs(img, &e) < 0)
+		return restore_fail(m, &e);
 	if (!img->tags.n)
 		image.name = base_name(&m->dump); /* without a tag it would be the name of the archive */
 	if (m->config.command.n + m->config.args.n + image.entrypoint.n + image.cmd.n == 0)
 		image.entrypoint = m->dump.args; /* not executed, but config.json must have args */
 	sm_move(&m->sm, APPLY);
-	m->container = container_new(sandbox_find(m->sandbox), &m->config, &image);
+	m->container = container_new(s, &m->config, &image);
 	m->container->restore = arena_strdup(m->container->arena, m->stage);
 	if (create_flow_prepare(m->container, img, &e) < 0)
 		return restore_fail(m, &e);
@@ -292,7 +324,7 @@ static void on_restore_pulled(void *arg, const struct err *failed, const char *i
 
 static void on_restore_unpacked(void *arg, const struct err *failed)
 {
-	static const struct registry_auth nobody = { "", "", "", "", "", "" };
+	static const struct registry_auth nobody = { "", "", "", "", "", "", false };
 	struct restore *m = arg;
 	const struct image *img;
 	struct err e;
@@ -361,6 +393,18 @@ static int restore_refuse(const struct sandbox *s, struct err *e)
 	return 0;
 }
 
+/* A missing file is the unpacker's error. */
+static void on_restore_found(void *arg, const struct err *failed)
+{
+	struct restore *m = arg;
+
+	if (failed)
+		return restore_fail(m, failed);
+	lookup_free(take_ptr(&m->lookup));
+	sm_move(&m->sm, UNPACK);
+	archive_unpack(m->config.image, m->stage, on_restore_unpacked, m);
+}
+
 static int restore_begin(struct rpc *r, const struct sandbox *s, const struct container_config *config, struct err *e)
 {
 	struct arena *a = arena_new();
@@ -368,7 +412,7 @@ static int restore_begin(struct rpc *r, const struct sandbox *s, const struct co
 
 	m->arena = a;
 	m->sandbox = arena_strdup(a, s->id);
-	m->sm = (struct sm){ restore_states, "restore", m->sandbox, UNPACK };
+	m->sm = (struct sm){ restore_states, "restore", m->sandbox, FIND };
 	fields_copy(container_config_fields, &m->config, config, a);
 	m->stage = checkpoint_stage_new(s->id, false, a, e);
 	if (!m->stage) {
@@ -378,10 +422,14 @@ static int restore_begin(struct rpc *r, const struct sandbox *s, const struct co
 	list_init(&m->waiters);
 	list_append(&m->waiters, rpc_link(r));
 	list_append(&restores, &m->of_all);
-	if (is_path(m->config.image))
-		archive_unpack(m->config.image, m->stage, on_restore_unpacked, m);
-	else
+	if (is_path(m->config.image)) {
+		m->lookup = lookup_new(s->config.uid);
+		lookup_add(m->lookup, LOOKUP_NODE, m->config.image);
+		lookup_start(m->lookup, on_restore_found, m);
+	} else {
+		sm_move(&m->sm, UNPACK);
 		archive_take(&store_find(m->config.image)->layers, m->stage, on_restore_unpacked, m);
+	}
 	return 0;
 }
 

@@ -10,13 +10,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "handlers/about.h"
 #include "handlers/request_check.h"
+#include "handlers/why.h"
 #include "reactor/list.h"
 #include "reactor/log.h"
 #include "reactor/loop.h"
 #include "reactor/map.h"
 #include "reactor/metric.h"
 #include "reactor/own.h"
+#include "reactor/work.h"
 
 enum { LARGE = 256 << 10 }; /* bytes of a request: one with 50,000 entries is decoded for 10 ms */
 
@@ -29,9 +32,12 @@ struct rpc {
 	void *gone_arg;
 	void (*space)(void *arg); /* of a stream */
 	void *space_arg;
-	const void *request; /* large: until the next turn */
+	const ProtobufCMessage *request; /* NULL: not decoded */
+	const char *named; /* its objects as they were at its begin (about.h), in the arena; NULL: nobody follows it */
+	const char *made; /* a field of a log line, in the arena: what the call has made; "": nothing yet */
 	struct timer turn;
 	struct link of_all;
+	struct work work;
 	struct link waiting; /* in an operation's list */
 };
 
@@ -49,8 +55,19 @@ static void rpc_free(struct rpc *r)
 	if (list_linked(&r->waiting))
 		list_drop(&r->waiting);
 	list_drop(&r->of_all);
+	work_end(&r->work);
 	arena_free(r->arena);
 	free(r);
+}
+
+/* For `crisp why`: each call that changes a pod, and what fails. */
+static void rpc_tell(struct rpc *r, int64_t took_ns, const struct err *e)
+{
+	if (!r->named && (!e || e->code == ERR_NOT_FOUND || e->code == ERR_UNIMPLEMENTED))
+		return;
+	if (!r->named)
+		r->named = about_named(about_request(r->request, r->arena), r->arena);
+	why_rpc_ended(short_name(r), arena_printf(r->arena, "%s%s", r->named, r->made), took_ns, e);
 }
 
 static void rpc_count(struct rpc *r, const struct err *e)
@@ -59,15 +76,16 @@ static void rpc_count(struct rpc *r, const struct err *e)
 
 	metric_add(METRIC_rpc_total, short_name(r), 1);
 	metric_observe_ns(METRIC_rpc_seconds, short_name(r), took_ns);
+	rpc_tell(r, took_ns, e);
 	if (!e) {
 		log_debug("rpc method=%s took_us=%lld", short_name(r), (long long)took_ns / 1000);
 		return;
 	}
-	metric_add(METRIC_rpc_failed_total, short_name(r), 1);
+	metric_add2(METRIC_rpc_failed_total, short_name(r), err_name(e->code), 1);
 	/* Clients poll for objects that were removed: NOT_FOUND is no news for an operator. */
 	log_line(e->code == ERR_NOT_FOUND || e->code == ERR_UNIMPLEMENTED ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARN,
-		 "rpc_failed method=%s code=%s took_us=%lld error=%s", short_name(r), err_name(e->code),
-		 (long long)took_ns / 1000, log_quote(e->msg));
+		 "rpc_failed method=%s code=%s took_us=%lld%s%s error=%s", short_name(r), err_name(e->code),
+		 (long long)took_ns / 1000, about_request(r->request, r->arena), r->made, log_quote(e->msg));
 }
 
 void rpc_reply_packed(struct rpc *r, const uint8_t *bytes, size_t n)
@@ -166,6 +184,12 @@ struct arena *rpc_arena(struct rpc *r)
 	return r->arena;
 }
 
+void rpc_made(struct rpc *r, const char *key, const char *id)
+{
+	r->made = arena_printf(r->arena, " %s=%.12s", key, id);
+	r->work.about = NULL;
+}
+
 struct link *rpc_link(struct rpc *r)
 {
 	return &r->waiting;
@@ -194,6 +218,45 @@ void rpc_each(void (*fn)(void *arg, const char *method, int64_t age_ns), void *a
 	}
 }
 
+/* Their length is what their client asked for, or depends on how much there is to do. */
+static bool rpc_is_patient(const struct rpc *r)
+{
+	static const char *const methods[] = { "StopContainer", "ExecSync", "PullImage", "CheckpointContainer",
+					       "CheckLayers", "ImportImages", "ExportImages" };
+
+	for (size_t i = 0; i < sizeof(methods) / sizeof(*methods); i++)
+		if (strcmp(short_name(r), methods[i]) == 0)
+			return true;
+	return false;
+}
+
+/* What is under way for it now. Each answer stays in the arena, so one that says the same is not kept. */
+static void on_rpc_work(struct work *w)
+{
+	struct rpc *r = container_of(w, struct rpc, work);
+	struct arena *a = arena_new();
+	const struct about_now *now;
+
+	w->patient = rpc_is_patient(r);
+	if (!w->about)
+		w->about = arena_printf(r->arena, " method=%s%s%s", short_name(r), about_request(r->request, r->arena),
+					r->made);
+	now = about_now(w->about, a);
+	w->pid = now ? now->pid : 0;
+	if (now && (!w->stage || strcmp(w->stage, now->stage) != 0))
+		w->stage = arena_strdup(r->arena, now->stage);
+	if (now && (!w->program || strcmp(w->program, now->program) != 0))
+		w->program = arena_strdup(r->arena, now->program);
+	if (!now)
+		w->stage = w->program = NULL;
+	arena_free(a);
+}
+
+void rpc_endless(struct rpc *r)
+{
+	work_end(&r->work);
+}
+
 static struct rpc *rpc_new(struct grpc_call *call, const struct rpc_method *m)
 {
 	struct rpc *r = new_zero(struct rpc);
@@ -201,8 +264,11 @@ static struct rpc *rpc_new(struct grpc_call *call, const struct rpc_method *m)
 	r->call = call;
 	r->method = m;
 	r->arena = arena_new();
+	r->made = "";
 	r->begun_ns = loop_mono_ns();
 	list_append(&calls, &r->of_all);
+	r->work = (struct work){ .kind = "rpc", .ask = on_rpc_work };
+	work_begin(&r->work);
 	grpc_on_gone(call, on_rpc_client_gone, r);
 	return r;
 }
@@ -249,9 +315,12 @@ static void on_rpc_call(void *arg, struct grpc_call *call, const char *path, con
 			m->descriptor->input->short_name);
 		return rpc_fail(r, &e);
 	}
+	r->request = request;
+	/* A removal takes the names away. */
+	if (why_follows(short_name(r)))
+		r->named = about_named(about_request(request, r->arena), r->arena);
 	if (len < LARGE)
 		return m->fn(r, request);
-	r->request = request;
 	timer_set(&r->turn, 0, on_rpc_turn);
 }
 

@@ -55,6 +55,12 @@ void rpc_on_gone(struct rpc *rpc, void (*fn)(void *arg), void *arg);
 
 struct arena *rpc_arena(struct rpc *rpc);
 
+/* The call has made the object `id`, which its request cannot name: key is "sandbox" or "container". For the log. */
+void rpc_made(struct rpc *rpc, const char *key, const char *id);
+
+/* This call ends when its client leaves, and is never slow. */
+void rpc_endless(struct rpc *rpc);
+
 /* The link by which a call waits in the list of an operation that several calls share. rpc_reply_all() and
  * rpc_fail_all() answer every call of such a list and leave it empty. */
 struct link *rpc_link(struct rpc *rpc);

@@ -1,14 +1,17 @@
 /* run_flow.c - see sandbox_flow.h: RunPodSandbox.
  *
- *   LANE ---turn---> UP ---done---> READY, all waiters get the id
+ *   LANE ---turn---> UP ---done---> PLUGINS ---heard---> READY, all waiters get the id
+ *                     |                |
+ *                     |                +---one refused---> the sandbox is removed; all waiters get the error
  *                     |
  *                     +---failed---> undone; all waiters get the error; the sandbox is freed, or it stays NOTREADY
  *                                    when its network could not be undone. A stop that caused the failure frees it.
  *
- * Waits on: the sandbox's lane; procs/sandbox_up.c. */
+ * Waits on: the sandbox's lane; procs/sandbox_up.c; plugins (handlers/nri.h), while it holds the lane. */
 #include <stdlib.h>
 
 #include "api.pb-c.h"
+#include "handlers/nri.h"
 #include "handlers/sandbox_flow.h"
 #include "procs/runtime.h"
 #include "procs/sandbox_up.h"
@@ -21,8 +24,8 @@ struct run {
 	struct link waiters; /* of rpc_link() */
 	struct sandbox *sandbox;
 	struct lane_pass pass;
-	struct sandbox_up *up; /* NULL: its turn has not come */
 	int64_t begun_ns;
+	struct err refused; /* PLUGINS */
 };
 
 static struct link runs = { &runs, &runs };
@@ -46,39 +49,70 @@ static void run_reply_id(struct link *waiters, const struct sandbox *s)
 	rpc_reply_all(waiters, &out);
 }
 
-static void on_run_up(void *arg, const struct err *e)
+/* Its group is still busy: it is listed, so that its owner can remove it. */
+static void run_show(struct sandbox *s)
 {
-	struct run *run = arg;
+	s->hidden = false;
+	sandbox_must_save(s);
+}
+
+static void run_end(struct run *run, const struct err *e)
+{
 	struct sandbox *s = run->sandbox;
 
 	list_drop(&run->of_all);
 	lane_leave(&run->pass);
 	if (!e) {
-		log_info("sandbox_ready sandbox=%.12s namespace=%s name=%s attempt=%u ip=%s took_ms=%.1f", s->id,
-			 log_quote(s->config.namespace_), log_quote(s->config.name), s->config.attempt,
+		log_info("sandbox_ready sandbox=%.12s attempt=%u ip=%s took_ms=%.1f", s->id, s->config.attempt,
 			 s->ips.n ? s->ips.at[0] : "", (double)(loop_mono_ns() - run->begun_ns) / 1e6);
 		run_reply_id(&run->waiters, s);
 	} else {
 		rpc_fail_all(&run->waiters, e);
-		if (s->hidden && !s->leaving) /* else the stop or the removal frees it */
+		if (s->hidden && !s->leaving && s->made)
+			run_show(s);
+		else if (s->hidden && !s->leaving) /* else the stop or the removal frees it */
 			sandbox_free(s);
 	}
 	free(run);
+}
+
+static void on_run_discarded(void *arg)
+{
+	struct run *run = arg;
+
+	list_drop(&run->of_all);
+	rpc_fail_all(&run->waiters, &run->refused);
+	free(run);
+}
+
+/* The lane is held, so the sandbox is still there. */
+static void on_run_heard(void *arg, const struct err *e)
+{
+	struct run *run = arg;
+	struct sandbox *s = run->sandbox;
+
+	if (!e)
+		return run_end(run, NULL);
+	run->refused = *e;
+	err_wrap(&run->refused, "run sandbox %.12s", s->id);
+	run->sandbox = NULL;
+	lane_leave(&run->pass);
+	sandbox_flow_discard(s, on_run_discarded, run);
+}
+
+static void on_run_up(void *arg, const struct err *e)
+{
+	struct run *run = arg;
+
+	if (e || !nri_tell_pod(NRI_RUN_POD, run->sandbox, on_run_heard, run))
+		run_end(run, e);
 }
 
 static void on_run_turn(struct lane_pass *p)
 {
 	struct run *run = container_of(p, struct run, pass);
 
-	run->up = sandbox_up_start(run->sandbox, on_run_up, run);
-}
-
-void sandbox_flow_run_cancel(struct sandbox *s)
-{
-	struct run *run = run_of(s);
-
-	if (run && run->up)
-		sandbox_up_cancel(run->up);
+	sandbox_up_start(run->sandbox, on_run_up, run);
 }
 
 static int run_join(struct rpc *r, const struct sandbox_config *config, struct sandbox *s, struct err *e)
@@ -86,6 +120,7 @@ static int run_join(struct rpc *r, const struct sandbox_config *config, struct s
 	struct run *run = run_of(s);
 	bool equal = fields_equal(sandbox_config_fields, &s->config, config);
 
+	rpc_made(r, "sandbox", s->id);
 	if (run && equal) {
 		list_append(&run->waiters, rpc_link(r));
 		return 0;
@@ -125,6 +160,7 @@ void sandbox_flow_run(struct rpc *r, const struct sandbox_config *config)
 	if (sandbox_check(config, &e) < 0 || runtime_usable(handler, &e) < 0)
 		return rpc_fail(r, &e);
 	s = sandbox_new(config);
+	rpc_made(r, "sandbox", s->id);
 	run = new_zero(struct run);
 	run->sandbox = s;
 	run->begun_ns = loop_mono_ns();

@@ -12,12 +12,9 @@
  * ALREADY_EXISTS. */
 void sandbox_flow_run(struct rpc *rpc, const struct sandbox_config *config);
 
-/* A stop or a removal of this sandbox: where it is still being made, its network is given up, and the calls that wait
- * for it get ABORTED. */
-void sandbox_flow_run_cancel(struct sandbox *sandbox);
-
 /* Kills the containers without a grace time, then gives network and namespaces back. Joins a stop or a removal that
- * runs already. */
+ * runs already. Where the sandbox is still being made, its network is given up, and the calls that wait for it get
+ * ABORTED. */
 void sandbox_flow_stop(struct rpc *rpc, struct sandbox *sandbox);
 
 /* As a stop, but the containers and the sandbox are removed too. A stop that runs already becomes a removal. */

@@ -78,12 +78,11 @@ static struct pairs sandbox_info(const struct sandbox *s, struct arena *a)
 	auto_json json_t *cni =
 		*s->cni_result ? json_parse(s->cni_result, strlen(s->cni_result), "cni", &ignored) : NULL;
 	auto_json json_t *j =
-		json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:O?, s:o}", "pid", (int)s->pause_pid, "netns",
+		json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:O?}", "pid", (int)s->pause_pid, "netns",
 			  s->netns_path, "cgroup", s->cgroup, "dir", s->dir, "files", sandbox_files_dir(s),
-			  "selinuxLabel", s->process_label, "mountLabel", s->mount_label, "cniResult", cni, "config",
-			  fields_to_json(sandbox_config_fields, &s->config));
+			  "selinuxLabel", s->process_label, "mountLabel", s->mount_label, "cniResult", cni);
 
-	*one = (struct pair){ "info", json_text(a, j) };
+	*one = (struct pair){ "info", fields_join_text(a, j, "config", sandbox_config_fields, &s->config) };
 	return (struct pairs){ one, 1 };
 }
 

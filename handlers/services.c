@@ -3,6 +3,7 @@
 
 #include "api.pb-c.h"
 #include "containerd.pb-c.h"
+#include "crisp.pb-c.h"
 
 /* When a method is served (last column of services.def): READY once recovery has ended, ALWAYS also before. */
 enum served { READY, ALWAYS };
@@ -16,9 +17,12 @@ static struct rpc_method methods[] = {
 #define CONTAINERD(package, service, method, handler, served) \
 	{ &containerd__##service##__descriptor, "/containerd.services." package "/" #method, handler, \
 	  (served) == ALWAYS, NULL },
+#define NODE(method, handler, served) \
+	{ &crisp__v1__node__descriptor, "/crisp.v1.Node/" #method, handler, (served) == ALWAYS, NULL },
 #include "handlers/services.def"
 #undef RPC
 #undef CONTAINERD
+#undef NODE
 };
 
 grpc_fn *services_open(void)

@@ -8,7 +8,7 @@
 grpc_fn *services_open(void);
 
 /* config_rpc.c */
-rpc_handler rpc_version, rpc_status, rpc_runtime_config, rpc_update_runtime_config;
+rpc_handler rpc_version, rpc_status, rpc_runtime_config, rpc_update_runtime_config, rpc_configuration;
 /* sandbox_rpc.c */
 rpc_handler rpc_run_pod_sandbox, rpc_stop_pod_sandbox, rpc_remove_pod_sandbox, rpc_pod_sandbox_status,
 	rpc_list_pod_sandbox, rpc_stream_pod_sandboxes;
@@ -33,6 +33,14 @@ rpc_handler rpc_container_stats, rpc_list_container_stats, rpc_stream_container_
 	rpc_list_pod_sandbox_stats, rpc_stream_pod_sandbox_stats;
 /* metrics_rpc.c */
 rpc_handler rpc_list_metric_descriptors, rpc_list_pod_sandbox_metrics, rpc_stream_pod_sandbox_metrics;
+/* check_rpc.c, check_layers_rpc.c */
+rpc_handler rpc_check, rpc_check_layers;
+/* why_rpc.c */
+rpc_handler rpc_why;
+/* collect_rpc.c */
+rpc_handler rpc_collect;
+/* archive_rpc.c */
+rpc_handler rpc_import_images, rpc_export_images;
 /* events_rpc.c */
 rpc_handler rpc_get_container_events;
 /* Ends the stream of every client with OK. These streams never end by themselves and would hold up a drain. */

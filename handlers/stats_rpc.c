@@ -15,6 +15,7 @@
 #include "procs/container.h"
 #include "procs/sandbox_files.h"
 #include "procs/stats.h"
+#include "procs/stats_inside.h"
 #include "reactor/log.h"
 
 enum { INTERFACES_MAX = 16, PROCESSES_MAX = 4096 };
@@ -147,7 +148,11 @@ static Runtime__V1__ContainerStats *container_stats(struct container *c, struct 
 	Runtime__V1__ContainerStats *out;
 	struct usage u;
 
-	if (c->state != CONTAINER_RUNNING || !stats_read(c->cgroup, &u, NULL))
+	if (c->state != CONTAINER_RUNNING)
+		return NULL;
+	if (stats_inside(c))
+		stats_inside_read(c, &u, NULL);
+	else if (!stats_read(c->cgroup, &u, NULL))
 		return NULL;
 	out = NEW_MESSAGE(a, Runtime__V1__ContainerStats, runtime__v1__container_stats__init);
 	out->attributes = container_attributes(c, a);

@@ -2,7 +2,7 @@
 #include "handlers/status.h"
 
 #include "handlers/convert.h"
-#include "procs/logfile.h"
+#include "reactor/logfile.h"
 #include "procs/stop_signal.h"
 
 /* ---- containers ---- */

@@ -34,9 +34,10 @@ struct token {
 	struct stream_request *request;
 };
 
+static struct stream_config config;
 static struct http_server *server;
 static struct tls_server *tls; /* NULL: http */
-static const char *base_url; /* http://127.0.0.1:41523 */
+static const char *base_url; /* http://127.0.0.1:41523; NULL: not listening */
 static struct map by_text;   /* of struct token */
 static struct link tokens = { &tokens, &tokens }; /* of struct token.link, oldest first */
 static struct timer oldest;
@@ -111,6 +112,10 @@ const char *stream_url(const struct stream_request *r, struct arena *a, struct e
 {
 	struct token *k;
 
+	if (!base_url) {
+		err_set(e, ERR_UNAVAILABLE, "the address of streams is not served yet: crisp info tells why");
+		return NULL;
+	}
 	if (by_text.used >= TOKENS_MAX) {
 		err_set(e, ERR_RESOURCE_EXHAUSTED, "%d streams were asked for and have no client yet", TOKENS_MAX);
 		return NULL;
@@ -277,27 +282,37 @@ static void on_stream_ask(void *arg, struct http_ask *ask)
 		ask_refuse(ask, r, 400, NULL, "the connection must be upgraded to SPDY/3.1 or websocket");
 }
 
+const char *stream_listens_at(const char *address, int port, struct arena *arena)
+{
+	bool v6 = strchr(address, ':');
+
+	return arena_printf(arena, "tcp://%s%s%s:%d", v6 ? "[" : "", address, v6 ? "]" : "", port);
+}
+
 int stream_open(const struct stream_config *cfg, struct err *e)
 {
-	const char *left = strchr(cfg->address, ':') ? "[" : "", *right = *left ? "]" : "";
+	config = *cfg;
+	server = http_server_new();
+	http_server_asks(server, on_stream_ask, NULL);
+	if (!*cfg->tls_cert)
+		return 0;
+	tls = tls_server_new(cfg->tls_cert, cfg->tls_key, e);
+	if (!tls)
+		return err_wrap(e, "stream");
+	http_server_tls(server, tls);
+	return 0;
+}
+
+int stream_listen(struct err *e)
+{
 	static struct arena *a;
 
 	if (!a)
 		a = arena_new();
-	server = http_server_new();
-	http_server_asks(server, on_stream_ask, NULL);
-	if (*cfg->tls_cert) {
-		tls = tls_server_new(cfg->tls_cert, cfg->tls_key, e);
-		if (!tls)
-			return err_wrap(e, "stream");
-		http_server_tls(server, tls);
-	}
-	if (http_server_listen_anywhere(server,
-					arena_printf(a, "tcp://%s%s%s:%d", left, cfg->address, right, cfg->port),
-					e) < 0)
-		return err_wrap(e, "stream");
-	base_url = arena_printf(a, "%s://%s%s%s:%d", tls ? "https" : "http", left, cfg->address, right,
-				http_server_port(server));
+	if (http_server_listen_anywhere(server, stream_listens_at(config.address, config.port, a), e) < 0)
+		return -1;
+	base_url = arena_printf(a, "%s%s", tls ? "https" : "http",
+				stream_listens_at(config.address, http_server_port(server), a) + strlen("tcp"));
 	log_info("listening stream=%s", base_url);
 	return 0;
 }

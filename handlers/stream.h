@@ -31,11 +31,15 @@ struct stream_request {
 	struct arena *arena;     /* owns the request and all in it */
 };
 
-int stream_open(const struct stream_config *config, struct err *e);
+/* "tcp://ADDRESS:PORT", with brackets around an IPv6 address. In the arena. */
+const char *stream_listens_at(const char *address, int port, struct arena *arena);
+
+int stream_open(const struct stream_config *config, struct err *e); /* strings are borrowed until stream_close() */
+int stream_listen(struct err *e); /* as listen_open_anywhere(); until it succeeds there are no URLs */
 void stream_close(void); /* open streams run on until they end */
 
 /* The URL of a new token, in the arena given. The request is copied; its own arena may be NULL.
- * NULL: RESOURCE_EXHAUSTED, 1000 tokens wait. */
+ * NULL: RESOURCE_EXHAUSTED, 1000 tokens wait; UNAVAILABLE, not listening yet. */
 const char *stream_url(const struct stream_request *request, struct arena *arena, struct err *e);
 
 #endif

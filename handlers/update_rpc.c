@@ -3,19 +3,55 @@
 
 #include "handlers/convert.h"
 #include "handlers/convert_in.h"
+#include "handlers/nri.h"
 #include "handlers/services.h"
 #include "procs/cgroup.h"
 #include "procs/update.h"
 
+/* In the arena of its rpc. */
+struct container_update {
+	struct rpc *rpc;
+	char id[ID_SIZE];
+};
+
 static void on_container_updated(void *arg, const struct err *e)
 {
 	Runtime__V1__UpdateContainerResourcesResponse out = RUNTIME__V1__UPDATE_CONTAINER_RESOURCES_RESPONSE__INIT;
-	struct rpc *r = arg;
+	struct container_update *u = arg;
+	struct container *c = container_find(u->id);
 
+	if (!e && c)
+		nri_tell_container(NRI_POST_UPDATE, c, NULL, NULL);
 	if (e)
-		rpc_fail(r, e);
+		rpc_fail(u->rpc, e);
 	else
-		rpc_reply(r, &out);
+		rpc_reply(u->rpc, &out);
+}
+
+static void container_update_begin(struct container_update *u, struct container *c, const struct resources *limits)
+{
+	struct err e;
+
+	if (c->removing) {
+		err_set(&e, ERR_FAILED_PRECONDITION, "container %.12s is being removed", c->id);
+		return rpc_fail(u->rpc, &e);
+	}
+	update_start(c, limits, on_container_updated, u);
+}
+
+static void on_update_asked(void *arg, const struct err *e, const struct resources *limits)
+{
+	struct container_update *u = arg;
+	struct container *c = e ? NULL : rpc_container(u->rpc, u->id); /* NULL: it is gone, and the rpc answered */
+	struct err why;
+
+	if (c)
+		container_update_begin(u, c, limits);
+	if (!e)
+		return;
+	why = *e;
+	err_wrap(&why, "update container %.12s", u->id);
+	rpc_fail(u->rpc, &why);
 }
 
 void rpc_update_container_resources(struct rpc *r, const void *request)
@@ -24,6 +60,7 @@ void rpc_update_container_resources(struct rpc *r, const void *request)
 	Runtime__V1__UpdateContainerResourcesResponse out = RUNTIME__V1__UPDATE_CONTAINER_RESOURCES_RESPONSE__INIT;
 	struct container *c = rpc_container(r, in->container_id);
 	struct resources asked = { 0 };
+	struct container_update *u;
 	struct err e;
 
 	if (!c)
@@ -32,15 +69,15 @@ void rpc_update_container_resources(struct rpc *r, const void *request)
 		err_set(&e, ERR_INVALID_ARGUMENT, "windows: not supported on Linux");
 		return rpc_fail(r, &e);
 	}
-	if (c->removing) {
-		err_set(&e, ERR_FAILED_PRECONDITION, "container %.12s is being removed", c->id);
-		return rpc_fail(r, &e);
-	}
 	if (convert_resources_in(&asked, in->linux, rpc_arena(r), &e) < 0)
 		return rpc_fail(r, &e);
 	if (!asked.set)
 		return rpc_reply(r, &out); /* nothing to change */
-	update_start(c, &asked, on_container_updated, r);
+	u = arena_zalloc(rpc_arena(r), sizeof(*u));
+	u->rpc = r;
+	memcpy(u->id, c->id, sizeof(u->id));
+	if (!nri_update(c, &asked, on_update_asked, u))
+		container_update_begin(u, c, &asked);
 }
 
 /* ---- pods ---- */

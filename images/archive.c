@@ -15,6 +15,7 @@
 #include "reactor/arena.h"
 #include "reactor/buf.h"
 #include "reactor/child.h"
+#include "reactor/fault.h"
 #include "reactor/list.h"
 #include "reactor/loop.h"
 #include "reactor/own.h"
@@ -86,7 +87,7 @@ static int archive_move_in(struct archive *a, struct err *e)
 
 	if (a->snapshot)
 		return snapshot_replace(a->snapshot, fs, e);
-	return rename(fs, a->dir) < 0 ? err_os(e, ERR_INTERNAL, "rename %s to %s", fs, a->dir) : 0;
+	return EFFECT(rename(fs, a->dir)) < 0 ? err_os(e, ERR_INTERNAL, "rename %s to %s", fs, a->dir) : 0;
 }
 
 static void on_archive_end(void *arg, const struct err *failed, struct child_result *r)
@@ -136,46 +137,25 @@ struct archive *archive_pack(const char *dir, const char *location, const char *
 	return a;
 }
 
-/* `tar` becomes the child's fd 3. Of this tar only the size is known, no digests. */
-static void archive_untar(struct archive *a, struct unpacker *c, int tar, uint64_t size)
+/* Of such a tar no digests are known. */
+static void archive_untar(struct archive *a, struct unpacker *c)
 {
 	unpack_new_name("sha256:ckpt", a->name);
 	unpacker_open(c, a->arena, "untar");
 	unpacker_add(c, images_config()->root);
 	unpacker_add(c, a->name);
-	unpacker_add_number(c, "size", size);
-	unpacker_add_number(c, "blob-bytes", size);
-	unpacker_add_number(c, "blob-fd", TAR_FD);
 	unpacker_add_number(c, "max-bytes", images_config()->max_layer_bytes);
 	unpacker_add_option(c, "min-free", images_config()->min_free);
-	c->fds[c->spec.nfds++] = (struct child_fd){ tar, TAR_FD };
-}
-
-/* O_NONBLOCK: the path comes from outside, and open(2) of a fifo would block. */
-static int open_tar(const char *path, uint64_t *size, struct err *e)
-{
-	auto_fd int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	struct stat st;
-
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return err_os(e, ERR_FAILED_PRECONDITION, "open %.300s", path);
-	if (!S_ISREG(st.st_mode))
-		return err_set(e, ERR_FAILED_PRECONDITION, "open %.300s: not a file", path);
-	*size = (uint64_t)st.st_size;
-	return take_fd(&fd);
 }
 
 struct archive *archive_unpack(const char *location, const char *dir, archive_done *done, void *arg)
 {
 	struct archive *a = archive_new(done, arg);
-	uint64_t size;
-	auto_fd int tar = open_tar(location, &size, &a->err);
 	struct unpacker c;
 
-	if (tar < 0)
-		return archive_end_early(a);
 	a->dir = arena_strdup(a->arena, dir);
-	archive_untar(a, &c, tar, size);
+	archive_untar(a, &c);
+	unpacker_add_option(&c, "blob", arena_strdup(a->arena, location));
 	unpacker_add(&c, "--files-only");
 	a->child = child_start(&c.spec, on_archive_end, a);
 	return a;
@@ -221,13 +201,13 @@ struct archive *archive_apply(const char *dir, const struct strings *deleted, co
 {
 	struct archive *a = archive_new(done, arg);
 	const char *path = arena_printf(a->arena, "%s/rootfs-diff.tar", dir);
-	uint64_t size = 0;
+	bool has_tar = access(path, F_OK) == 0;
 	auto_fd int tar = -1, list = -1;
 	struct unpacker c;
 
-	if (access(path, F_OK) < 0 && deleted->n == 0)
+	if (!has_tar && deleted->n == 0)
 		return archive_end_early(a);
-	tar = access(path, F_OK) < 0 ? memfd_create("empty", MFD_CLOEXEC) : open_tar(path, &size, &a->err);
+	tar = memfd_create("empty", MFD_CLOEXEC);
 	list = tar < 0 ? -1 : list_fd(deleted, &a->err);
 	if (list < 0) {
 		if (a->err.code == ERR_OK)
@@ -235,7 +215,15 @@ struct archive *archive_apply(const char *dir, const struct strings *deleted, co
 		return archive_end_early(a);
 	}
 	a->snapshot = arena_strdup(a->arena, snapshot);
-	archive_untar(a, &c, tar, size);
+	archive_untar(a, &c);
+	if (has_tar) {
+		unpacker_add_option(&c, "blob", path);
+	} else {
+		unpacker_add_number(&c, "size", 0);
+		unpacker_add_number(&c, "blob-bytes", 0);
+		unpacker_add_number(&c, "blob-fd", TAR_FD);
+		c.fds[c.spec.nfds++] = (struct child_fd){ tar, TAR_FD };
+	}
 	unpacker_add_number(&c, "hidden-fd", HIDDEN_FD);
 	unpacker_add_parents(&c, snapshot_layers(snapshot, a->arena));
 	c.fds[c.spec.nfds++] = (struct child_fd){ list, HIDDEN_FD };

@@ -9,10 +9,12 @@
 #include <sys/stat.h>
 
 #include "images/digest.h"
+#include "reactor/fault.h"
+#include "reactor/log.h"
 #include "reactor/own.h"
 
 static char dir[PATH_MAX];
-static uint64_t total;
+static uint64_t total, inodes; /* total: of space_of() */
 
 static const char *blob_path(const char *digest)
 {
@@ -26,10 +28,21 @@ static uint64_t size_of(const char *digest)
 	return stat(blob_path(digest), &st) == 0 ? (uint64_t)st.st_size : 0;
 }
 
+static uint64_t space_of(uint64_t size)
+{
+	return (size + 4095) & ~UINT64_C(4095);
+}
+
+uint64_t content_space(const char *digest)
+{
+	return space_of(size_of(digest));
+}
+
 static void content_count(void *arg, const char *digest)
 {
 	(void)arg;
-	total += size_of(digest);
+	total += content_space(digest);
+	inodes++;
 }
 
 int content_open(const char *root, struct err *e)
@@ -38,15 +51,15 @@ int content_open(const char *root, struct err *e)
 
 	if ((size_t)snprintf(dir, sizeof(dir), "%s/blobs", root) >= sizeof(dir))
 		return err_set(e, ERR_INTERNAL, "the path %.100s.. is too long", root);
-	if (mkdir(dir, 0700) < 0 && errno != EEXIST)
+	if (EFFECT(mkdir(dir, 0700)) < 0 && errno != EEXIST)
 		return err_os(e, ERR_INTERNAL, "make %s", dir);
 	d = opendir(dir);
 	if (!d)
 		return err_os(e, ERR_INTERNAL, "open %s", dir);
 	for (struct dirent *f = readdir(d); f; f = readdir(d))
 		if (strstr(f->d_name, ".tmp"))
-			unlinkat(dirfd(d), f->d_name, 0);
-	total = 0;
+			EFFECT(unlinkat(dirfd(d), f->d_name, 0));
+	total = inodes = 0;
 	content_each(content_count, NULL);
 	return 0;
 }
@@ -54,7 +67,7 @@ int content_open(const char *root, struct err *e)
 static int write_all(int fd, const char *p, size_t n)
 {
 	while (n > 0) {
-		ssize_t put = write(fd, p, n);
+		ssize_t put = EFFECT(write(fd, p, n));
 
 		if (put < 0)
 			return -1;
@@ -68,19 +81,22 @@ int content_put(const char *digest, const void *p, size_t n, struct err *e)
 {
 	char tmp[PATH_MAX + DIGEST_SIZE + 8];
 	auto_fd int fd = -1;
+	uint64_t before = space_of(size_of(digest));
+	bool is_new = access(blob_path(digest), F_OK) < 0;
 
-	if (size_of(digest) == n)
+	if (!is_new && size_of(digest) == n)
 		return 0;
 	snprintf(tmp, sizeof(tmp), "%s.tmp", blob_path(digest));
-	fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	fd = EFFECT(open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
 	if (fd < 0)
 		return err_os(e, ERR_INTERNAL, "write %s", tmp);
-	if (write_all(fd, p, n) < 0 || rename(tmp, blob_path(digest)) < 0) {
+	if (write_all(fd, p, n) < 0 || EFFECT(rename(tmp, blob_path(digest))) < 0) {
 		err_os(e, ERR_INTERNAL, "write %s", tmp);
-		unlink(tmp);
+		EFFECT(unlink(tmp));
 		return -1;
 	}
-	total += n;
+	total += space_of(n) - before;
+	inodes += is_new;
 	return 0;
 }
 
@@ -104,12 +120,19 @@ char *content_get(const char *digest, struct arena *a, size_t *len)
 	return NULL;
 }
 
-void content_remove(const char *digest)
+bool content_remove(const char *digest)
 {
 	uint64_t size = size_of(digest);
 
-	if (unlink(blob_path(digest)) == 0)
-		total -= size;
+	if (EFFECT(unlink(blob_path(digest))) == 0) {
+		total -= space_of(size);
+		inodes--;
+		return true;
+	}
+	if (errno == ENOENT)
+		return true;
+	log_warn("blob_left digest=%.19s error=%s", digest, log_quote(strerror(errno)));
+	return false;
 }
 
 void content_each(void (*fn)(void *arg, const char *digest), void *arg)
@@ -129,4 +152,9 @@ void content_each(void (*fn)(void *arg, const char *digest), void *arg)
 uint64_t content_bytes(void)
 {
 	return total;
+}
+
+uint64_t content_inodes(void)
+{
+	return inodes;
 }

@@ -4,6 +4,7 @@
 #ifndef IMAGES_CONTENT_H
 #define IMAGES_CONTENT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,8 +21,11 @@ int content_put(const char *digest, const void *p, size_t n, struct err *e);
 /* The bytes, with a NUL after them, in the arena. NULL: missing or damaged; a damaged blob is removed. */
 char *content_get(const char *digest, struct arena *a, size_t *len);
 
-void content_remove(const char *digest); /* a missing blob is success */
+uint64_t content_space(const char *digest); /* disk space of one blob; 0: it is missing */
+bool content_remove(const char *digest); /* true: it is not there any more; else it is logged why */
 void content_each(void (*fn)(void *arg, const char *digest), void *arg); /* fn may remove it */
-uint64_t content_bytes(void); /* of all blobs together */
+/* Of all blobs together: disk space, each rounded up to 4 KiB as layers count it; and how many there are. */
+uint64_t content_bytes(void);
+uint64_t content_inodes(void);
 
 #endif

@@ -1,6 +1,7 @@
 /* discard.c - see discard.h. */
 #include "images/discard.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -10,6 +11,7 @@
 #include <sys/stat.h>
 
 #include "images/unpack.h"
+#include "reactor/fault.h"
 #include "reactor/log.h"
 #include "reactor/loop.h"
 #include "reactor/own.h"
@@ -22,7 +24,7 @@ int discard_open(const char *root, struct err *e)
 	auto_dir DIR *d = NULL;
 
 	snprintf(gone_dir, sizeof(gone_dir), "%s/gone", root);
-	if (mkdir(gone_dir, 0700) < 0 && errno != EEXIST)
+	if (EFFECT(mkdir(gone_dir, 0700)) < 0 && errno != EEXIST)
 		return err_os(e, ERR_INTERNAL, "make %s", gone_dir);
 	d = opendir(gone_dir);
 	if (!d)
@@ -38,16 +40,15 @@ int discard_open(const char *root, struct err *e)
 	return 0;
 }
 
-void discard(const char *path)
+int discard(const char *path, struct err *e)
 {
 	char to[PATH_MAX + 64];
 
+	assert(*gone_dir); /* else the tree would go to the root of the machine */
 	/* The time makes the name different from the names that an earlier crispd has given. */
 	snprintf(to, sizeof(to), "%s/%" PRIx64 "-%" PRIx64, gone_dir, (uint64_t)loop_real_ns(), serial++);
-	if (rename(path, to) < 0) {
-		if (errno != ENOENT)
-			log_error("discard_failed path=%s error=%s", log_quote(path), log_quote(strerror(errno)));
-		return;
-	}
+	if (EFFECT(rename(path, to)) < 0)
+		return errno == ENOENT ? 0 : err_os(e, ERR_INTERNAL, "rename %s away", path);
 	unpack_remove_tree(to);
+	return 0;
 }

@@ -7,7 +7,8 @@
 /* Makes <root>/gone. What an earlier crispd left in it is removed by a child. root is copied. INTERNAL. */
 int discard_open(const char *root, struct err *e);
 
-/* Renames the tree at `path` away at once; a child removes it. A missing path is success. */
-void discard(const char *path);
+/* Renames the tree at `path` away at once; a child removes it, and the next start what it could not remove. A missing
+ * path is success. INTERNAL: the tree is where it was. */
+int discard(const char *path, struct err *e);
 
 #endif

@@ -9,6 +9,7 @@
 
 #include "images/discard.h"
 #include "reactor/arena.h"
+#include "reactor/boot.h"
 #include "reactor/dir.h"
 #include "reactor/fields.h"
 #include "reactor/log.h"
@@ -27,25 +28,18 @@ static const struct field layer_fields[] = {
 	F_U64(struct layer, inodes),
 	F_BOOL(struct layer, unfinished),
 	F_STR(struct layer, boot_id),
+	F_STR(struct layer, sum),
+	F_BOOL(struct layer, broken),
 	F_END,
 };
 
 static struct link layers; /* of struct layer.link */
-static struct map lost; /* names of directories whose records could not be read; the keys are owned */
-static char layers_dir[PATH_MAX], records_dir[PATH_MAX], boot_id[64];
-
-static void read_boot_id(void)
-{
-	auto_fd int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? 0 : read(fd, boot_id, sizeof(boot_id) - 1);
-
-	boot_id[n > 0 ? n : 0] = '\0';
-	boot_id[strcspn(boot_id, "\n")] = '\0';
-}
+static struct lost_records lost;
+static char layers_dir[PATH_MAX], records_dir[PATH_MAX];
 
 bool layer_of_this_boot(const struct layer *l)
 {
-	return strcmp(l->boot_id, boot_id) == 0;
+	return strcmp(l->boot_id, boot_id()) == 0;
 }
 
 static const char *layer_path(const char *dir)
@@ -69,12 +63,12 @@ static struct layer *entry_new(const struct layer *spec)
 	return l;
 }
 
-static int on_layer_record(void *arg, const char *name, const json_t *j, struct err *e)
+static int on_layer_record(void *arg, const char *name, struct record *r, struct err *e)
 {
 	struct arena *a = arena_new();
 	struct layer spec = { 0 };
 	struct stat st;
-	int rc = fields_from_json(layer_fields, &spec, j, a, e);
+	int rc = record_fields(r, layer_fields, &spec, a, e);
 
 	(void)arg;
 	if (rc == 0 && strcmp(spec.dir, name) != 0)
@@ -87,20 +81,29 @@ static int on_layer_record(void *arg, const char *name, const json_t *j, struct 
 	return rc;
 }
 
-/* A directory that no record names: the daemon ended between the rename and the record. */
-/* The directory of a layer whose record cannot be read may be mounted by a running container. */
+/* The directory of a layer whose record cannot be read may be mounted by a running container. After a power cut it is
+ * mounted by none. (ARCHITECTURE R70) */
 static void on_layer_lost(void *arg, const char *name)
 {
 	(void)arg;
-	if (!map_get(&lost, name))
-		map_put(&lost, own_must(strdup(name)), &lost);
+	if (!boot_is_new())
+		lost_records_add(&lost, name);
 }
 
 bool layer_lost(const char *name)
 {
-	return map_get(&lost, name) != NULL;
+	return lost_records_have(&lost, name);
 }
 
+static void layer_discard(const char *name)
+{
+	struct err e;
+
+	if (discard(layer_path(name), &e) < 0) /* the next start finds it: no record names it */
+		log_warn("layer_left dir=%s error=%s", name, log_quote(e.msg));
+}
+
+/* A directory that no record names: the daemon ended between the rename and the record. */
 static int drop_unknown(struct err *e)
 {
 	auto_dir DIR *d = opendir(layers_dir);
@@ -109,7 +112,7 @@ static int drop_unknown(struct err *e)
 		return err_os(e, ERR_INTERNAL, "open %s", layers_dir);
 	for (struct dirent *f = readdir(d); f; f = readdir(d))
 		if (*f->d_name != '.' && !layer_by_dir(f->d_name) && !layer_lost(f->d_name))
-			discard(layer_path(f->d_name));
+			layer_discard(f->d_name);
 	return 0;
 }
 
@@ -127,7 +130,6 @@ int layer_open(const char *root, struct err *e)
 		layer_forget(container_of(it, struct layer, link));
 	snprintf(layers_dir, sizeof(layers_dir), "%s/layers", root);
 	snprintf(records_dir, sizeof(records_dir), "%s/layer-records", root);
-	read_boot_id();
 	/* Layers have the owners and modes of their images, setuid programs too. (ARCHITECTURE I13) */
 	if (dir_close(layers_dir, DIR_NO_GROUP, e) < 0)
 		return -1;
@@ -141,7 +143,7 @@ struct layer *layer_find(const char *diff_id, const char *chain_id)
 	list_each(it, &layers) {
 		struct layer *l = container_of(it, struct layer, link);
 
-		if (!l->unfinished &&
+		if (!l->unfinished && !l->broken &&
 			(*l->chain_id ? strcmp(l->chain_id, chain_id) == 0 : strcmp(l->diff_id, diff_id) == 0))
 			return l;
 	}
@@ -153,7 +155,7 @@ struct layer *layer_find_unfinished(const char *diff_id)
 	list_each(it, &layers) {
 		struct layer *l = container_of(it, struct layer, link);
 
-		if (l->unfinished && strcmp(l->diff_id, diff_id) == 0)
+		if (l->unfinished && !l->broken && strcmp(l->diff_id, diff_id) == 0)
 			return l;
 	}
 	return NULL;
@@ -170,17 +172,45 @@ struct layer *layer_by_dir(const char *dir)
 	return NULL;
 }
 
+static int layer_write(const struct layer *l, struct err *e)
+{
+	auto_json json_t *j = fields_to_json(layer_fields, l);
+
+	return record_write(records_dir, l->dir, LAYER_VERSION, j, e);
+}
+
 struct layer *layer_add(const struct layer *spec, struct err *e)
 {
 	struct layer *l = entry_new(spec);
-	auto_json json_t *j = NULL;
 
-	l->boot_id = arena_strdup(l->arena, boot_id);
-	j = fields_to_json(layer_fields, l);
-	if (record_write(records_dir, l->dir, LAYER_VERSION, j, e) == 0)
+	l->boot_id = arena_strdup(l->arena, boot_id());
+	if (layer_write(l, e) == 0)
 		return l;
 	layer_remove(l);
 	return NULL;
+}
+
+/* An unfinished layer of the same tar shares its files with the layers that were made of it, by hard links. */
+int layer_break(struct layer *l, struct err *e)
+{
+	int r = 0;
+
+	list_each(it, &layers) {
+		struct layer *x = container_of(it, struct layer, link);
+
+		if (x != l && (!x->unfinished || strcmp(x->diff_id, l->diff_id) != 0))
+			continue;
+		x->broken = true;
+		x->kept = false;
+		r = layer_write(x, e) < 0 ? -1 : r;
+	}
+	return r;
+}
+
+void layer_named(struct layer *l)
+{
+	l->kept = false;
+	l->on_disk = true;
 }
 
 void layer_hold(struct layer *l)
@@ -201,7 +231,7 @@ void layer_remove(struct layer *l)
 	assert(l->holds == 0);
 	log_debug("layer_remove dir=%s diff_id=%.19s", l->dir, l->diff_id);
 	record_remove(records_dir, l->dir);
-	discard(layer_path(l->dir));
+	layer_discard(l->dir);
 	layer_forget(l);
 }
 

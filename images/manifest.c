@@ -4,7 +4,9 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "images/artifact.h"
 #include "images/digest.h"
+#include "images/document.h"
 #include "reactor/own.h"
 
 #define OCI "application/vnd.oci.image."
@@ -22,6 +24,7 @@ const struct field image_config_fields[] = {
 	F_PAIRS(struct image_config, labels),
 	F_STRINGS(struct image_config, volumes),
 	F_STR(struct image_config, checkpoint),
+	F_STR(struct image_config, artifact),
 	F_END,
 };
 
@@ -54,12 +57,19 @@ static const char *str(const json_t *j, const char *key)
 	return s ? s : "";
 }
 
+/* Go's writers say null for a list or member that they do not have. */
+static bool has(const json_t *j, const char *key)
+{
+	const json_t *v = json_object_get(j, key);
+
+	return v && !json_is_null(v);
+}
+
 /* The document's mediaType decides; without it the Content-Type; without both, the members that it has. A document with
  * the members of both kinds is refused: two readers could see two different images in it (GHSA-xmmx-7jpf-fx42). */
 static int kind_of(const json_t *j, const char *content_type, enum kind *kind, struct err *e)
 {
-	bool index = json_object_get(j, "manifests"),
-	     manifest = json_object_get(j, "layers") || json_object_get(j, "config");
+	bool index = has(j, "manifests"), manifest = has(j, "layers") || has(j, "config");
 	enum kind said = kind_of_type(str(j, "mediaType")), header = kind_of_type(content_type);
 
 	if (!json_is_object(j))
@@ -217,9 +227,11 @@ static bool layer_type_known(const char *type)
 	return false;
 }
 
+/* Old clients pushed configs with the type that their registry gave to all blobs. What is no config fails when it is
+ * parsed: config_parse() wants rootfs.diff_ids. */
 static bool config_type_known(const char *type)
 {
-	return strcmp(type, OCI "config.v1+json") == 0 ||
+	return strcmp(type, "application/octet-stream") == 0 || strcmp(type, OCI "config.v1+json") == 0 ||
 	       strcmp(type, "application/vnd.docker.container.image.v1+json") == 0;
 }
 
@@ -237,14 +249,26 @@ static int layers_from(struct manifest *m, const json_t *list, struct arena *a, 
 	json_array_foreach(list, i, entry) {
 		struct descriptor *d = &m->layers[m->nlayers++];
 
-		if (descriptor_from(d, entry, "layer", a, e) < 0)
+		if (descriptor_from(d, entry, "layer", a, e) < 0 ||
+		    (*m->artifact && artifact_blob(d, entry, a, e) < 0))
 			return err_wrap(e, "layer %zu", i);
-		if (!layer_type_known(d->media_type))
+		if (!*m->artifact && !layer_type_known(d->media_type))
 			return err_set(e, ERR_INVALID_ARGUMENT, "layer %zu has the unknown type \"%.120s\"%s", i,
 				d->media_type,
 				strstr(d->media_type, "+encrypted") ? " (encrypted images are not supported)" : "");
 	}
-	return 0;
+	return *m->artifact ? artifact_settle(m, e) : 0;
+}
+
+static bool layer_types_known(const json_t *list)
+{
+	json_t *entry;
+	size_t i;
+
+	json_array_foreach(list, i, entry)
+		if (!layer_type_known(str(entry, "mediaType")))
+			return false;
+	return true;
 }
 
 /* The first annotation is checkpointctl's, the second is the one that CRI-O used before. */
@@ -259,25 +283,24 @@ static const char *checkpoint_of(const json_t *j, struct arena *a)
 int manifest_parse(
 	struct manifest *m, const char *text, size_t len, const char *content_type, struct arena *a, struct err *e)
 {
-	auto_json json_t *j = json_parse(text, len, "the manifest", e);
+	auto_json json_t *j = document_parse(text, len, "the manifest", e);
 	enum kind kind = KIND_NONE;
+	bool image_config;
 
-	*m = (struct manifest){ 0 };
-	if (!j) {
-		e->code = ERR_INVALID_ARGUMENT;
-		return -1;
-	}
-	if (kind_of(j, content_type, &kind, e) < 0)
+	*m = (struct manifest){ .artifact = "" };
+	if (!j || kind_of(j, content_type, &kind, e) < 0)
 		return -1;
 	m->checkpoint = checkpoint_of(j, a);
 	if (kind == KIND_INDEX)
 		return index_choose(m, j, a, e);
 	if (descriptor_from(&m->config, json_object_get(j, "config"), "config", a, e) < 0)
 		return -1;
-	if (!config_type_known(m->config.media_type))
+	image_config = config_type_known(m->config.media_type);
+	m->artifact = artifact_type(j, image_config, layer_types_known(json_object_get(j, "layers")), a);
+	if (!image_config && !*m->artifact)
 		return err_set(e, ERR_INVALID_ARGUMENT, "not a container image: its config has the type \"%.120s\"",
 			m->config.media_type);
-	if (m->config.size_bytes > CONFIG_MAX_BYTES)
+	if (!*m->artifact && m->config.size_bytes > CONFIG_MAX_BYTES)
 		return err_set(e, ERR_INVALID_ARGUMENT, "the image config has %" PRIu64 " bytes; %d are allowed",
 			m->config.size_bytes, CONFIG_MAX_BYTES);
 	return layers_from(m, json_object_get(j, "layers"), a, e);
@@ -323,21 +346,22 @@ static void keys_from(struct strings *out, const json_t *j, struct arena *a)
 int config_parse(
 	struct image_config *c, struct strings *diff_ids, const char *text, size_t len, struct arena *a, struct err *e)
 {
-	auto_json json_t *j = json_parse(text, len, "the image config", e);
+	auto_json json_t *j = document_parse(text, len, "the image config", e);
 	const json_t *run = json_object_get(j, "config");
 
-	if (!j) {
-		e->code = ERR_INVALID_ARGUMENT;
+	if (!j)
 		return -1;
-	}
 	if (!json_is_object(j))
 		return err_set(e, ERR_INVALID_ARGUMENT, "the image config is not a JSON object");
+	/* Its digest could be the id of an artifact. (ARCHITECTURE I72) */
+	if (json_object_get(j, "schemaVersion"))
+		return err_set(e, ERR_INVALID_ARGUMENT, "the image config is a manifest: it has a schemaVersion");
 	if (*str(j, "os") && strcmp(str(j, "os"), "linux") != 0)
 		return err_set(e, ERR_NOT_FOUND, "the image is for %.30s, not for linux", str(j, "os"));
 	c->working_dir = json_get_str(a, run, "WorkingDir");
 	c->user = json_get_str(a, run, "User");
 	c->stop_signal = json_get_str(a, run, "StopSignal");
-	c->checkpoint = "";
+	c->checkpoint = c->artifact = "";
 	strings_from(&c->env, json_object_get(run, "Env"), a);
 	strings_from(&c->entrypoint, json_object_get(run, "Entrypoint"), a);
 	strings_from(&c->cmd, json_object_get(run, "Cmd"), a);

@@ -28,6 +28,9 @@ struct descriptor {
 	const char *digest;  /* digest_valid() */
 	uint64_t size_bytes;
 	struct strings urls; /* of foreign layers */
+	/* Of an artifact's blobs (artifact.h); NULL elsewhere. */
+	const char *title, *diff_id;
+	const char *file; /* the blob is this file; NULL: it is a tar */
 };
 
 struct manifest {
@@ -37,11 +40,13 @@ struct manifest {
 	struct descriptor *layers; /* manifest; lowest first */
 	size_t nlayers;
 	const char *checkpoint;    /* the annotation that marks an image of a checkpoint (CRI-O, containerd); or "" */
+	const char *artifact;      /* manifest: the type of an artifact, whose config is none; or "" */
 };
 
 /* content_type is the header's value or "". Errors, with the cause:
  *   NOT_FOUND         an index without an entry for this machine; the message lists the platforms it has
- *   INVALID_ARGUMENT  not JSON, schema 1, not an image (an artifact), an unknown layer type, a bad digest or size */
+ *   INVALID_ARGUMENT  not JSON, schema 1, neither an image nor an artifact of files, an unknown layer type, a bad
+ *                     digest, size or name of a file */
 int manifest_parse(
 	struct manifest *m, const char *text, size_t len, const char *content_type, struct arena *a, struct err *e);
 

@@ -21,6 +21,7 @@
 
 #include "reactor/arena.h"
 #include "reactor/buf.h"
+#include "reactor/fault.h"
 #include "reactor/log.h"
 #include "reactor/own.h"
 
@@ -104,7 +105,7 @@ static int fs_upper(int fs, const char *upper, struct err *e)
 
 static int move_to(int mnt, const char *target, struct err *e)
 {
-	if (move_mount(mnt, "", AT_FDCWD, target, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+	if (EFFECT(move_mount(mnt, "", AT_FDCWD, target, MOVE_MOUNT_F_EMPTY_PATH)) < 0)
 		return err_os(e, ERR_INTERNAL, "mount at %s", target);
 	return 0;
 }
@@ -152,7 +153,7 @@ static int mount_by_mount(const struct overlay *o, const char *upper, const char
 		rc = err_set(e, ERR_INTERNAL,
 			"mount overlay: %zu layers do not fit into the one page that mount(2) has for options",
 			layers->n);
-	else if (mount("overlay", target, "overlay", upper ? 0 : MS_RDONLY, buf_str(&b)) < 0)
+	else if (EFFECT(mount("overlay", target, "overlay", upper ? 0 : MS_RDONLY, buf_str(&b))) < 0)
 		rc = err_os(e, ERR_INTERNAL, "mount overlay of %zu layers at %s", layers->n, target);
 	buf_free(&b);
 	return rc;
@@ -201,16 +202,26 @@ static int attach_shifted(const char *dir, int userns, unsigned attrs, const cha
 	return move_to(mnt, target, e);
 }
 
+/* An unmount that failed once must not leave a mount below the next one. EINVAL: nothing is mounted there. */
+static void shifted_drop(void)
+{
+	while (EFFECT(umount2(shifted_dir, MNT_DETACH | UMOUNT_NOFOLLOW)) == 0)
+		;
+	if (errno != EINVAL && errno != ENOENT)
+		log_error("overlay_shifted path=%s error=%s", log_quote(shifted_dir), log_quote(strerror(errno)));
+}
+
 static int mount_way(const struct overlay *o, const char *upper, const char *target, struct err *e)
 {
 	int rc;
 
 	if (o->userns < 0)
 		return mount_from(layers_dir, o, upper, target, e);
+	shifted_drop();
 	if (attach_shifted(layers_dir, o->userns, 0, shifted_dir, e) < 0)
 		return -1;
 	rc = mount_from(shifted_dir, o, upper, target, e);
-	umount2(shifted_dir, MNT_DETACH);
+	shifted_drop();
 	return rc;
 }
 
@@ -275,7 +286,7 @@ static int overlay_probe(const char *scratch, enum overlay_way which, int userns
 	if (rc == 0) {
 		fd = open(arena_printf(a, "%s/probe", target), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 		rc = fd < 0 ? err_os(e, ERR_INTERNAL, "write to an overlay below %s", root) : 0;
-		umount2(target, MNT_DETACH);
+		EFFECT(umount2(target, MNT_DETACH));
 	}
 	arena_free(a);
 	return rc;
@@ -284,7 +295,7 @@ static int overlay_probe(const char *scratch, enum overlay_way which, int userns
 static int overlay_make_dirs(const char *const *dirs, size_t n, struct err *e)
 {
 	for (size_t i = 0; i < n; i++)
-		if (mkdir(dirs[i], 0700) < 0 && errno != EEXIST)
+		if (EFFECT(mkdir(dirs[i], 0700)) < 0 && errno != EEXIST)
 			return err_os(e, ERR_FAILED_PRECONDITION, "make %s", dirs[i]);
 	return 0;
 }
@@ -296,10 +307,10 @@ static void overlay_clean(const char *scratch, struct arena *a)
 	static const char *const left[] = { "fs/probe", "work/work/incompat/volatile/dirty",
 		"work/work/incompat/volatile", "work/work/incompat", "work/work", "work/index", "work", "fs", "mnt" };
 
-	umount2(arena_printf(a, "%s/mnt", scratch), MNT_DETACH);
+	EFFECT(umount2(arena_printf(a, "%s/mnt", scratch), MNT_DETACH));
 	for (size_t i = 0; i < sizeof(left) / sizeof(*left); i++)
 		remove(arena_printf(a, "%s/%s", scratch, left[i]));
-	rmdir(scratch);
+	EFFECT(rmdir(scratch));
 }
 
 static const char *make_scratch(struct arena *a, struct err *e)
@@ -343,7 +354,7 @@ int overlay_open(const char *root_dir, struct err *e)
 	root = root_dir;
 	snprintf(layers_dir, sizeof(layers_dir), "%s/layers", root);
 	snprintf(shifted_dir, sizeof(shifted_dir), "%s/shifted", root);
-	umount2(shifted_dir, MNT_DETACH | UMOUNT_NOFOLLOW); /* left by a crispd that was killed during a mount */
+	shifted_drop(); /* left by a crispd that was killed during a mount */
 	rc = overlay_make_dirs(dirs, sizeof(dirs) / sizeof(*dirs), e);
 	if (rc == 0)
 		rc = find_way(a, e);

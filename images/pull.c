@@ -5,8 +5,11 @@
 
 #include "images/digest.h"
 #include "images/pull/job.h"
+#include "images/pull/partial.h"
 #include "reactor/arena.h"
 #include "reactor/list.h"
+#include "reactor/loop.h"
+#include "reactor/metric.h"
 #include "reactor/own.h"
 
 struct pull {
@@ -49,9 +52,27 @@ int pull_open(struct err *e)
 	return fetch_open(e);
 }
 
-void pull_sweep_partials(int64_t max_age_s)
+struct partials {
+	partial_fn *fn;
+	void *arg;
+};
+
+static void pull_each_unused(void *arg, const char *digest, uint64_t bytes)
 {
-	fetch_sweep_partials(max_age_s);
+	struct partials *p = arg;
+
+	if (!fetch_is_under_way(digest))
+		p->fn(p->arg, digest, bytes);
+}
+
+void pull_each_partial(int64_t max_age_s, void (*fn)(void *arg, const char *digest, uint64_t bytes), void *arg)
+{
+	partial_each_old(max_age_s, pull_each_unused, &(struct partials){ fn, arg });
+}
+
+bool pull_drop_partial(const char *digest)
+{
+	return partial_drop(NULL, digest);
 }
 
 struct pull *pull_start(const char *ref, const struct registry_auth *auth, pull_done *done, void *arg)
@@ -65,6 +86,7 @@ struct pull *pull_start(const char *ref, const struct registry_auth *auth, pull_
 	p->job = job_find(key);
 	if (!p->job) {
 		p->job = pull_job_start(key, ref, auth);
+		p->job->begun_ns = loop_mono_ns();
 		list_append(&jobs, &p->job->link);
 	}
 	p->done = done;
@@ -74,14 +96,40 @@ struct pull *pull_start(const char *ref, const struct registry_auth *auth, pull_
 	return p;
 }
 
+struct pull *pull_start_local(const struct pull_local *local, pull_done *done, void *arg)
+{
+	struct pull *p = new_zero(struct pull);
+
+	if (!jobs.next)
+		list_init(&jobs);
+	p->job = pull_job_start_local(local);
+	list_append(&jobs, &p->job->link);
+	p->done = done;
+	p->arg = arg;
+	list_append(&p->job->waiters, &p->link);
+	return p;
+}
+
+/* An import is no pull. */
+static void pull_count(const struct pull_job *j, const char *result)
+{
+	if (j->local)
+		return;
+	metric_add(METRIC_pulls_total, result, 1);
+	if (strcmp(result, "ok") == 0)
+		metric_observe_ns(METRIC_pull_seconds, NULL, loop_mono_ns() - j->begun_ns);
+}
+
 void pull_cancel(struct pull *p)
 {
 	struct pull_job *j = p->job;
 
 	list_drop(&p->link);
 	free(p);
-	if (list_empty(&j->waiters) && !j->ended)
-		pull_job_free(j);
+	if (!list_empty(&j->waiters) || j->ended)
+		return;
+	pull_count(j, err_name(ERR_CANCELLED));
+	pull_job_free(j);
 }
 
 /* The job leaves the list before the first `done` runs, so that a pull of the same reference that a `done` starts gets
@@ -89,6 +137,7 @@ void pull_cancel(struct pull *p)
 void pull_job_ended(struct pull_job *j, const struct err *e, const char *id)
 {
 	j->ended = true;
+	pull_count(j, e ? err_name(e->code) : "ok");
 	list_drop(&j->link);
 	while (!list_empty(&j->waiters)) {
 		struct pull *p = container_of(list_first(&j->waiters), struct pull, link);

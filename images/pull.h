@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "images/manifest.h"
 #include "images/registry.h"
 #include "reactor/err.h"
 
@@ -38,9 +39,25 @@ struct pull_progress {
 	uint64_t bytes_total, bytes_done; /* compressed; total 0: the manifest is not here yet */
 };
 void pull_each(void (*fn)(void *arg, const struct pull_progress *progress), void *arg);
+
+/* The same for an image whose blobs are files below <root>: of an archive that is imported. Manifest, config and layers
+ * are verified as those of a registry are. */
+struct pull_local {
+	const char *blobs;         /* the directory: a blob is <blobs>/<hex of its digest> */
+	struct descriptor top;     /* of its manifest or index */
+	struct strings names;      /* "docker.io/library/busybox:latest"; at least one */
+	const char *source;        /* where the user has it: an absolute path */
+	bool docker;               /* in the format of docker save */
+};
+
+/* All of local is copied. */
+struct pull *pull_start_local(const struct pull_local *local, pull_done *done, void *arg);
+
 bool pull_busy(void); /* some pull is in flight: its blobs and layers may be in no image yet */
 
-/* Removes the partial downloads that no transfer uses and that were last written max_age_s ago or earlier. */
-void pull_sweep_partials(int64_t max_age_s);
+/* Each partial download that no transfer uses and that was last written max_age_s ago or earlier, with its disk space;
+ * fn may remove it: true, it is not there any more; else it is logged why. */
+void pull_each_partial(int64_t max_age_s, void (*fn)(void *arg, const char *digest, uint64_t bytes), void *arg);
+bool pull_drop_partial(const char *digest);
 
 #endif

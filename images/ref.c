@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <string.h>
+#include <strings.h>
 
 #include "images/digest.h"
 
@@ -121,7 +122,8 @@ static void split_domain(struct ref *r, const char *name, struct arena *a)
 		r->domain = "docker.io";
 		r->repository = name;
 	}
-	if (strcmp(r->domain, "index.docker.io") == 0)
+	/* Also in capitals: hosts have no case. */
+	if (strcasecmp(r->domain, "index.docker.io") == 0 || strcasecmp(r->domain, "docker.io") == 0)
 		r->domain = "docker.io";
 	if (strcmp(r->domain, "docker.io") == 0 && !strchr(r->repository, '/'))
 		r->repository = arena_printf(a, "library/%s", r->repository);

@@ -40,13 +40,15 @@ struct registry {
 	int users;
 	struct ref ref;
 	struct credentials credentials;
+	bool for_server; /* the credentials are for the last host alone */
 	struct hosts hosts;
 	const char *authorization[HOSTS_MAX]; /* sent to each host; NULL: the host has not asked for it so far */
 	uint32_t dead;                        /* bit n: host n could not be reached, and there are other hosts */
 	struct arena *arena;
 };
 
-int registry_new(struct registry **out, const struct ref *ref, const struct registry_auth *auth, struct err *e)
+int registry_new(struct registry **out, const struct ref *ref, const struct registry_auth *auth,
+	struct lookup *lookup, struct err *e)
 {
 	struct arena *a = arena_new();
 	struct registry *r = arena_zalloc(a, sizeof(*r));
@@ -55,12 +57,19 @@ int registry_new(struct registry **out, const struct ref *ref, const struct regi
 	r->ref = (struct ref){ arena_strdup(a, ref->domain), arena_strdup(a, ref->repository),
 		arena_strdup(a, ref->tag), arena_strdup(a, ref->digest) };
 	if (credentials_from(&r->credentials, auth, ref->domain, a, e) < 0 ||
-	    hosts_load(&r->hosts, images_config()->registry_config_path, ref->domain, a, e) < 0) {
+	    hosts_load(&r->hosts, lookup, images_config()->registry_config_path, ref->domain, a, e) < 0) {
 		arena_free(a);
 		return -1;
 	}
-	if (r->hosts.n > HOSTS_MAX)
+	for (size_t i = 0; i < r->hosts.warnings.n; i++)
+		log_warn("hosts_toml file=%s warning=%s", log_quote(r->hosts.file), log_quote(r->hosts.warnings.at[i]));
+	if (r->hosts.n > HOSTS_MAX) {
+		log_warn("hosts_toml file=%s error=\"more than %d hosts: further mirrors are left out\"",
+			log_quote(r->hosts.file), HOSTS_MAX);
+		r->hosts.at[HOSTS_MAX - 1] = r->hosts.at[r->hosts.n - 1]; /* the server stays the last one */
 		r->hosts.n = HOSTS_MAX;
+	}
+	r->for_server = auth && auth->node;
 	/* A token is sent without being asked for, so only the registry of the image gets it. A mirror gets none: its
 	 * operator could use the token at that registry. (ARCHITECTURE I30) */
 	for (size_t i = 0; *r->credentials.bearer && i < r->hosts.n; i++)
@@ -68,6 +77,11 @@ int registry_new(struct registry **out, const struct ref *ref, const struct regi
 			r->authorization[i] = arena_printf(a, "Bearer %s", r->credentials.bearer);
 	*out = r;
 	return 0;
+}
+
+const char *registry_domain(const struct registry *r)
+{
+	return r->ref.domain;
 }
 
 struct registry *registry_hold(struct registry *r)
@@ -134,9 +148,16 @@ static bool is_blob(const struct registry_get *g)
 
 static const struct host *host_of(const struct registry_get *g)
 {
-	static const struct host nobody = { .pull = true };
+	static const struct host nobody = { .url = "https://", .pull = true };
 
 	return g->host < g->r->hosts.n ? &g->r->hosts.at[g->host] : &nobody;
+}
+
+static const struct credentials *credentials_of(const struct registry_get *g)
+{
+	static const struct credentials anonymous = { "", "", "", "" };
+
+	return g->r->for_server && g->host + 1 != g->r->hosts.n ? &anonymous : &g->r->credentials;
 }
 
 static void get_free(struct registry_get *g)
@@ -212,7 +233,7 @@ static void registry_end_of_round(struct registry_get *g)
 {
 	bool definite = g->settled & 1u << (g->r->hosts.n - 1);
 
-	if (g->retry && !definite && g->rounds + 1 < ROUNDS)
+	if (g->retry && !definite && !g->q.once && g->rounds + 1 < ROUNDS)
 		return registry_back_off(g);
 	if (g->last.code == ERR_UNAVAILABLE)
 		g->last.reason = "RegistryUnavailable";
@@ -252,11 +273,18 @@ static void give_up_host(struct registry_get *g, enum err_code code, const char 
 	registry_next_host(g, &e, retry);
 }
 
+/* A name that does not resolve now is no business of the image: the registry is unavailable. But it is not asked again:
+ * resolvers try several times themselves, and with serialized pulls every other pull would wait. */
+static enum err_code unreached(enum err_code code)
+{
+	return code == ERR_NOT_FOUND ? ERR_UNAVAILABLE : code;
+}
+
 /* ---- 401 ---- */
 
 static const char *whose_fault(const struct registry_get *g)
 {
-	const struct credentials *who = &g->r->credentials;
+	const struct credentials *who = credentials_of(g);
 	bool anonymous = !*who->user && !*who->refresh_token && !*who->bearer;
 
 	return anonymous ? "no credentials were given" : "the credentials are refused";
@@ -270,14 +298,16 @@ static void on_registry_token(void *arg, const struct err *e, const char *token)
 	if (e && e->code == ERR_UNAUTHENTICATED)
 		return give_up_host(g, e->code, arena_printf(g->arena, "%s (%s)", e->msg, whose_fault(g)), false);
 	if (e)
-		return give_up_host(g, e->code, e->msg, e->code == ERR_UNAVAILABLE);
+		return give_up_host(g, unreached(e->code), e->msg, e->code == ERR_UNAVAILABLE);
 	g->r->authorization[g->host] = arena_printf(g->r->arena, "Bearer %s", token);
 	registry_ask(g);
 }
 
 static void registry_ask_token(struct registry_get *g, struct challenge *c)
 {
-	struct token_spec spec = { c, &g->r->credentials, host_of(g), g->r->authorization[g->host] != NULL };
+	struct token_spec spec = {
+		c, credentials_of(g), &g->r->hosts, host_of(g), g->r->authorization[g->host] != NULL
+	};
 
 	if (!*c->scope)
 		c->scope = arena_printf(g->arena, "repository:%s:pull", g->r->ref.repository);
@@ -288,7 +318,7 @@ static void registry_ask_token(struct registry_get *g, struct challenge *c)
 
 static void unauthorized(struct registry_get *g)
 {
-	const struct credentials *who = &g->r->credentials;
+	const struct credentials *who = credentials_of(g);
 	struct challenge c;
 
 	challenge_parse(&c, g->reply.challenge, g->arena);
@@ -317,9 +347,12 @@ static void registry_redirect(struct registry_get *g)
 	if (++g->redirects > REDIRECTS)
 		return give_up_host(
 			g, ERR_INTERNAL, arena_printf(g->arena, "more than %d redirects", REDIRECTS), false);
-	if (url_is_https(g->url) && !url_is_https(to) && !domain_is_loopback(url_host(to, g->arena)))
-		return give_up_host(g, ERR_INTERNAL, arena_printf(g->arena, "a redirect from https to plain http (%s)",
-			url_host(to, g->arena)), false);
+	/* (ARCHITECTURE I45) */
+	if (url_is_https(g->url) && !url_is_https(to) &&
+		!hosts_plain_allowed(&g->r->hosts, host_of(g), to, g->arena))
+		return give_up_host(g, ERR_INTERNAL, arena_printf(g->arena,
+			"it redirects from https to plain http (%s), which is refused; to allow it, %s",
+			url_host(to, g->arena), hosts_advice(&g->r->hosts, to, g->arena)), false);
 	g->away = g->away || !url_same_origin(g->url, to);
 	g->url = to;
 	registry_ask(g);
@@ -349,13 +382,16 @@ static bool accept_answer(struct registry_get *g)
 {
 	uint64_t from = g->q.offset + g->got;
 
-	if (strncasecmp(g->reply.content_type, "text/html", 9) == 0)
+	/* A blob may have any type: its size and digest tell what it is. */
+	if (!is_blob(g) && strncasecmp(g->reply.content_type, "text/html", 9) == 0)
 		return reply_refuse(&g->reply, "an html page instead of what a registry answers");
 	if (!is_blob(g))
 		return g->reply.status == 200 || reply_refuse(&g->reply, "not the whole manifest");
 	g->skip = 0;
-	if (g->reply.status == 206 && g->reply.range_from != from)
+	if (g->reply.status == 206 && (g->reply.range_from != from || (g->q.end && g->reply.range_to >= g->q.end)))
 		return reply_refuse(&g->reply, "another range of the blob than was asked for");
+	if (g->reply.status == 200 && g->q.part_only)
+		return reply_refuse(&g->reply, "the whole blob instead of a part");
 	if (g->reply.status == 200)
 		g->skip = from;
 	return true;
@@ -370,9 +406,12 @@ static void on_registry_head(void *arg, struct http *h, int status)
 	if ((status != 200 && status != 206) || !accept_answer(g))
 		return;
 	sm_move(&g->sm, BODY);
-	answer = (struct registry_answer){ g->reply.content_type, g->reply.digest };
-	if (!is_blob(g) && g->ev.head)
+	answer = (struct registry_answer){ g->reply.content_type, g->reply.digest, status == 200,
+		g->reply.range_of };
+	if ((!is_blob(g) || g->q.end) && g->ev.head)
 		g->ev.head(g->ev.arg, &answer);
+	if (status == 200)
+		g->q.end = 0; /* a retry goes on to the blob's end too */
 }
 
 static void registry_answered(struct registry_get *g);
@@ -418,7 +457,8 @@ static void on_registry_done(void *arg, const struct err *e)
 	g->http = NULL;
 	timer_clear(&g->timer);
 	if (e) {
-		answer_error(g, &copy, e->code, e->msg);
+		answer_error(g, &copy, unreached(e->code),
+			hosts_untrusted(&g->r->hosts, host_of(g), g->url, e, g->arena));
 		if (g->sm.now == ASK && g->host < g->r->hosts.n && g->r->hosts.n > 1)
 			g->r->dead |= 1u << g->host;
 		registry_next_host(g, &copy, e->code == ERR_UNAVAILABLE);
@@ -431,38 +471,51 @@ static void on_registry_done(void *arg, const struct err *e)
 
 /* ---- a request ---- */
 
+/* A header of hosts.toml that would double the one that crisp sends is left out. */
+static bool header_is(const char *line, const char *name)
+{
+	return strncasecmp(line, name, strlen(name)) == 0 && line[strlen(name)] == ':';
+}
+
 static const char *const *registry_headers(struct registry_get *g)
 {
 	const struct host *h = host_of(g);
 	const char **list = arena_zalloc(g->arena, (HEADERS_MAX + 1) * sizeof(*list));
+	const char *authorization = g->away ? NULL : g->r->authorization[g->host];
 	size_t n = 0;
 
 	list[n++] = "User-Agent: crisp/" CRISP_VERSION;
 	if (!is_blob(g))
 		list[n++] = arena_printf(g->arena, "Accept: %s", manifest_accept);
-	if (g->q.offset + g->got > 0 && is_blob(g))
+	if (g->q.end && is_blob(g))
+		list[n++] = arena_printf(g->arena, "Range: bytes=%" PRIu64 "-%" PRIu64, g->q.offset + g->got,
+			g->q.end - 1);
+	else if (g->q.offset + g->got > 0 && is_blob(g))
 		list[n++] = arena_printf(g->arena, "Range: bytes=%" PRIu64 "-", g->q.offset + g->got);
-	if (!g->away && g->r->authorization[g->host])
-		list[n++] = arena_printf(g->arena, "Authorization: %s", g->r->authorization[g->host]);
+	if (authorization)
+		list[n++] = arena_printf(g->arena, "Authorization: %s", authorization);
 	for (size_t i = 0; !g->away && i < h->headers.n && n < HEADERS_MAX; i++)
-		list[n++] = h->headers.at[i];
+		if (!authorization || !header_is(h->headers.at[i], "Authorization"))
+			list[n++] = h->headers.at[i];
 	return (const char *const *)list;
 }
 
 static void registry_ask(struct registry_get *g)
 {
-	const struct host *h = host_of(g);
 	struct http_request q = {
-		.method = g->q.method, .url = g->url, .headers = registry_headers(g), .ca_file = h->ca_file,
-		.client_cert = g->away ? NULL : h->client_cert, .client_key = g->away ? NULL : h->client_key,
-		.skip_verify = h->skip_verify, .connect_timeout_ms = h->connect_timeout_ms,
+		.method = g->q.method, .url = g->url, .headers = registry_headers(g),
+		.stall_timeout_ms = (int64_t)images_config()->progress_timeout_s * 1000,
+		.decode = !is_blob(g), /* the digest of a blob is that of the bytes as they are stored */
 	};
+	const char *fault = hosts_set_tls(&q, &g->r->hosts, host_of(g), g->away);
 	struct http_events ev = { on_registry_head, on_registry_data, on_registry_done, g };
 
 	if (!is_blob(g))
 		g->got = 0;
 	reply_free(&g->reply);
 	sm_move(&g->sm, ASK);
+	if (fault)
+		return give_up_host(g, ERR_FAILED_PRECONDITION, fault, false);
 	g->http = http_start(&q, &ev);
 }
 
@@ -491,8 +544,11 @@ struct registry_get *registry_start(
 	*g = (struct registry_get){
 		.sm = { get_states, "get", "", START }, .r = registry_hold(r), .ev = *ev, .arena = a
 	};
-	g->q = (struct registry_request){ arena_strdup(a, q->method), arena_strdup(a, q->kind),
-		arena_strdup(a, q->name), q->offset, NULL };
+	g->q = *q;
+	g->q.method = arena_strdup(a, q->method);
+	g->q.kind = arena_strdup(a, q->kind);
+	g->q.name = arena_strdup(a, q->name);
+	g->q.urls = NULL;
 	g->sm.id = strncmp(g->q.name, "sha256:", 7) == 0 ? g->q.name + 7 : g->q.name;
 	if (q->urls && q->urls->n) {
 		struct strings *urls = arena_zalloc(a, sizeof(*urls));

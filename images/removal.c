@@ -9,6 +9,7 @@
 #include "images/config.h"
 #include "images/unpack.h"
 #include "images/unpacker.h"
+#include "reactor/fault.h"
 #include "reactor/list.h"
 #include "reactor/log.h"
 #include "reactor/loop.h"
@@ -37,18 +38,19 @@ static void removal_drop_first(void)
 
 static void on_removal_end(void *arg, const struct err *failed, struct child_result *r)
 {
-	bool no_keeper = failed && failed->code == ERR_UNAVAILABLE;
+	/* No keeper, no process or no descriptor: nothing was removed, and it can be tried again. */
+	bool again = failed && (failed->code == ERR_UNAVAILABLE || failed->code == ERR_RESOURCE_EXHAUSTED);
 	struct unpacker_answer a;
 	struct err e;
 
 	(void)arg;
-	if (unpacker_answer(failed, r, &a, &e) < 0 && !no_keeper)
+	if (unpacker_answer(failed, r, &a, &e) < 0 && !again)
 		log_warn("remove_tree error=%s", log_quote(e.msg));
 	for (; at_work > 0; at_work--)
-		if (!no_keeper)
+		if (!again)
 			removal_drop_first();
 	if (!list_empty(&queue))
-		timer_set(&more, no_keeper ? RETRY_MS : 0, on_removal_more);
+		timer_set(&more, again ? RETRY_MS : 0, on_removal_more);
 }
 
 static void on_removal_more(struct timer *t)
@@ -88,7 +90,7 @@ static void removal_sweep(const char *root)
 
 	snprintf(from, sizeof(from), "%s/ingest", root);
 	snprintf(to, sizeof(to), "%s/ingest.%" PRIx64, root, (uint64_t)loop_real_ns());
-	if (rename(from, to) < 0 && errno != ENOENT)
+	if (EFFECT(rename(from, to)) < 0 && errno != ENOENT)
 		log_warn("sweep path=%s error=%s", from, log_quote(strerror(errno)));
 	d = opendir(root);
 	for (struct dirent *n; d && (n = readdir(d));) {

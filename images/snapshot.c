@@ -7,6 +7,7 @@
 #include "images/snapshot.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -17,7 +18,9 @@
 #include "images/overlay.h"
 #include "images/unpack.h"
 #include "images/unused.h"
+#include "reactor/boot.h"
 #include "reactor/dir.h"
+#include "reactor/fault.h"
 #include "reactor/list.h"
 #include "reactor/log.h"
 #include "reactor/loop.h"
@@ -25,11 +28,11 @@
 #include "reactor/own.h"
 #include "reactor/record.h"
 
-enum { SNAPSHOT_VERSION = 1, USAGE_AGE_S = 10 };
+enum { SNAPSHOT_VERSION = 1, USAGE_AGE_S = 10, STACKED_MAX = 64 };
 
 struct snapshot {
 	const char *id;
-	struct strings layers;
+	struct strings layers, borrowed; /* borrowed: of its image volumes */
 	uint64_t bytes, inodes;
 	int64_t at_ns;    /* CLOCK_REALTIME of the last measurement's end, 0: never measured */
 	int64_t asked_ns; /* monotonic, when the last measurement was asked for */
@@ -38,7 +41,8 @@ struct snapshot {
 };
 
 static const struct field snapshot_fields[] = {
-	F_STR(struct snapshot, id), F_STRINGS(struct snapshot, layers), F_END,
+	F_STR(struct snapshot, id), F_STRINGS(struct snapshot, layers),
+	F_STRINGS(struct snapshot, borrowed), F_END,
 };
 
 static char dir[PATH_MAX];
@@ -65,12 +69,12 @@ static const char *snapshot_path(const char *id, const char *part)
 	return path;
 }
 
-static struct snapshot *snapshot_new(const char *id, const struct strings *layers)
+static struct snapshot *snapshot_new(const struct snapshot *spec)
 {
 	struct arena *a = arena_new();
-	struct snapshot *s = arena_zalloc(a, sizeof(*s)), spec = { .id = id, .layers = *layers };
+	struct snapshot *s = arena_zalloc(a, sizeof(*s));
 
-	fields_copy(snapshot_fields, s, &spec, a);
+	fields_copy(snapshot_fields, s, spec, a);
 	s->arena = a;
 	map_put(&snapshots, s->id, s);
 	return s;
@@ -82,12 +86,12 @@ static bool snapshot_id_valid(const char *id)
 		id[strspn(id, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_-")] == '\0';
 }
 
-static int on_snapshot_record(void *arg, const char *name, const json_t *j, struct err *e)
+static int on_snapshot_record(void *arg, const char *name, struct record *r, struct err *e)
 {
 	struct arena *a = arena_new();
 	struct snapshot spec = { 0 };
 	struct stat st;
-	int rc = fields_from_json(snapshot_fields, &spec, j, a, e);
+	int rc = record_fields(r, snapshot_fields, &spec, a, e);
 
 	(void)arg;
 	if (rc == 0 && (strcmp(spec.id, name) != 0 || !snapshot_id_valid(name)))
@@ -95,7 +99,7 @@ static int on_snapshot_record(void *arg, const char *name, const json_t *j, stru
 	if (rc == 0 && stat(snapshot_path(name, ""), &st) < 0)
 		record_remove(dir, name);
 	else if (rc == 0)
-		snapshot_new(spec.id, &spec.layers);
+		snapshot_new(&spec);
 	arena_free(a);
 	return rc;
 }
@@ -104,10 +108,15 @@ static int on_snapshot_record(void *arg, const char *name, const json_t *j, stru
 static void on_snapshot_lost(void *arg, const char *name)
 {
 	struct stat st;
+	struct err e;
 
 	(void)arg;
-	if (snapshot_id_valid(name) && stat(snapshot_path(name, ""), &st) == 0)
+	if (!snapshot_id_valid(name) || stat(snapshot_path(name, ""), &st) < 0)
+		return;
+	if (!boot_is_new())
 		lost = true;
+	else if (discard(snapshot_path(name, ""), &e) < 0) /* its container ended with the machine */
+		log_warn("snapshot_left snapshot=%.12s error=%s", name, log_quote(e.msg));
 }
 
 static void measure_drop(struct snapshot *s);
@@ -157,8 +166,9 @@ static int snapshot_make_dirs(const struct snapshot *s, struct err *e)
 			return err_os(e, ERR_INTERNAL, "layer %s", s->layers.at[s->layers.n - 1]);
 	}
 	/* Overlayfs reaches its directories as crispd, which mounts it, also for a container in a user namespace. */
-	if (mkdir(snapshot_path(s->id, ""), 0700) < 0 || mkdir(snapshot_path(s->id, "/work"), 0700) < 0 ||
-		mkdir(snapshot_path(s->id, "/fs"), 0755) < 0)
+	if (EFFECT(mkdir(snapshot_path(s->id, ""), 0700)) < 0 ||
+		EFFECT(mkdir(snapshot_path(s->id, "/work"), 0700)) < 0 ||
+		EFFECT(mkdir(snapshot_path(s->id, "/fs"), 0755)) < 0)
 		return err_os(e, ERR_INTERNAL, "make snapshot %s", s->id);
 	if (chown(snapshot_path(s->id, "/fs"), st.st_uid, st.st_gid) < 0 ||
 		chmod(snapshot_path(s->id, "/fs"), st.st_mode & 07777) < 0)
@@ -168,18 +178,21 @@ static int snapshot_make_dirs(const struct snapshot *s, struct err *e)
 
 int snapshot_prepare(const char *id, const struct strings *layers, struct err *e)
 {
+	const struct snapshot spec = { .id = id, .layers = *layers };
 	auto_json json_t *j = NULL;
+	struct err left;
 	struct snapshot *s;
 
 	if (!snapshot_id_valid(id))
 		return err_set(e, ERR_INVALID_ARGUMENT, "\"%.128s\" is not a snapshot id", id);
 	if (snapshot_exists(id))
 		return err_set(e, ERR_ALREADY_EXISTS, "snapshot %s exists", id);
-	s = snapshot_new(id, layers);
+	s = snapshot_new(&spec);
 	j = fields_to_json(snapshot_fields, s);
 	if (record_write(dir, id, SNAPSHOT_VERSION, j, e) == 0 && snapshot_make_dirs(s, e) == 0)
 		return 0;
-	snapshot_remove(id);
+	if (snapshot_remove(id, &left) < 0) /* the next start finds it: no container has it */
+		log_warn("snapshot_left snapshot=%.12s error=%s", id, log_quote(left.msg));
 	return -1;
 }
 
@@ -189,9 +202,9 @@ int snapshot_prepare(const char *id, const struct strings *layers, struct err *e
  * (ARCHITECTURE X23) */
 static void forget_volatile(const char *id)
 {
-	unlink(snapshot_path(id, "/work/work/incompat/volatile/dirty"));
-	rmdir(snapshot_path(id, "/work/work/incompat/volatile"));
-	rmdir(snapshot_path(id, "/work/work/incompat"));
+	EFFECT(unlink(snapshot_path(id, "/work/work/incompat/volatile/dirty")));
+	EFFECT(rmdir(snapshot_path(id, "/work/work/incompat/volatile")));
+	EFFECT(rmdir(snapshot_path(id, "/work/work/incompat")));
 }
 
 /* target is the root of a mount. */
@@ -220,10 +233,11 @@ int snapshot_mount(const char *id, int userns, const char *label, const char *ta
 
 int snapshot_unmount(const char *target, struct err *e)
 {
-	/* EINVAL: not a mount; ENOENT: no such directory. */
-	if (umount2(target, MNT_DETACH | UMOUNT_NOFOLLOW) == 0 || errno == EINVAL || errno == ENOENT)
-		return 0;
-	return err_os(e, ERR_INTERNAL, "unmount %s", target);
+	/* EINVAL: not a mount; ENOENT: no such directory. Another program may have mounted upon it. */
+	for (int i = 0; i < STACKED_MAX; i++)
+		if (EFFECT(umount2(target, MNT_DETACH | UMOUNT_NOFOLLOW)) < 0)
+			return errno == EINVAL || errno == ENOENT ? 0 : err_os(e, ERR_INTERNAL, "unmount %s", target);
+	return err_set(e, ERR_INTERNAL, "unmount %s: more than %d mounts are upon it", target, STACKED_MAX);
 }
 
 int snapshot_mount_readonly(const struct strings *layers, int userns, const char *label, const char *target,
@@ -254,20 +268,23 @@ static void measure_drop(struct snapshot *s)
 	}
 }
 
-void snapshot_remove(const char *id)
+int snapshot_remove(const char *id, struct err *e)
 {
-	struct snapshot *s = map_drop(&snapshots, id);
+	struct snapshot *s = map_get(&snapshots, id);
 	struct stat st;
 
 	if (!s && (!snapshot_id_valid(id) || stat(snapshot_path(id, ""), &st) < 0))
-		return;
-	discard(snapshot_path(id, ""));
+		return 0;
+	if (discard(snapshot_path(id, ""), e) < 0)
+		return err_wrap(e, "remove snapshot %s", id);
 	record_remove(dir, id);
+	map_drop(&snapshots, id);
 	if (s) {
 		measure_drop(s);
 		arena_free(s->arena);
 	}
 	unused_ring(); /* it may have been the last user of a removed image's layers */
+	return 0;
 }
 
 const char *snapshot_upper(const char *id, struct arena *a)
@@ -296,9 +313,49 @@ int snapshot_replace(const char *id, const char *fs, struct err *e)
 	if (is.st_uid == 0 && is.st_gid == 0 && (is.st_mode & 07777) == 0755 &&
 	    (chown(fs, was.st_uid, was.st_gid) < 0 || chmod(fs, was.st_mode & 07777) < 0))
 		return err_os(e, ERR_INTERNAL, "snapshot %.128s", id);
-	if (rmdir(snapshot_path(id, "/fs")) < 0 || rename(fs, snapshot_path(id, "/fs")) < 0)
+	if (EFFECT(rmdir(snapshot_path(id, "/fs"))) < 0 || EFFECT(rename(fs, snapshot_path(id, "/fs"))) < 0)
 		return err_os(e, ERR_INTERNAL, "replace the writable part of snapshot %.128s", id);
 	return 0;
+}
+
+int snapshot_take_volumes(const char *id, const char *from, struct err *e)
+{
+	/* 0711: a container reaches its volume by the mount, not by this path. */
+	if (chmod(from, 0711) < 0 || EFFECT(rename(from, snapshot_path(id, "/volumes"))) < 0)
+		return err_os(e, ERR_INTERNAL, "keep the volumes of snapshot %.128s", id);
+	return 0;
+}
+
+static bool strings_have_all(const struct strings *s, const struct strings *all)
+{
+	for (size_t i = 0; i < all->n; i++)
+		if (!strings_have(s, all->at[i]))
+			return false;
+	return true;
+}
+
+int snapshot_borrow(const char *id, const struct strings *layers, struct err *e)
+{
+	struct snapshot *s = map_get(&snapshots, id);
+	struct strings all;
+
+	if (!s)
+		return err_set(e, ERR_INTERNAL, "snapshot %.128s does not exist", id);
+	if (strings_have_all(&s->borrowed, layers))
+		return 0; /* one image, mounted at many paths */
+	all.at = arena_zalloc(s->arena, (s->borrowed.n + layers->n + 1) * sizeof(*all.at));
+	for (all.n = 0; all.n < s->borrowed.n; all.n++)
+		all.at[all.n] = s->borrowed.at[all.n];
+	for (size_t i = 0; i < layers->n; i++)
+		if (!strings_have(&s->borrowed, layers->at[i]))
+			all.at[all.n++] = arena_strdup(s->arena, layers->at[i]);
+	s->borrowed = all;
+	return record_write_fields(dir, id, SNAPSHOT_VERSION, snapshot_fields, s, NULL, e);
+}
+
+const char *snapshot_volume(const char *id, size_t nth, struct arena *a)
+{
+	return arena_printf(a, "%s/%zu", snapshot_path(id, "/volumes"), nth);
 }
 
 void snapshot_each(void (*fn)(void *arg, const char *id), void *arg)
@@ -309,8 +366,13 @@ void snapshot_each(void (*fn)(void *arg, const char *id), void *arg)
 
 void snapshot_each_layers(void (*fn)(void *arg, const struct strings *layers), void *arg)
 {
-	for (struct map_slot *m = map_next(&snapshots, NULL); m; m = map_next(&snapshots, m))
-		fn(arg, &((struct snapshot *)m->value)->layers);
+	for (struct map_slot *m = map_next(&snapshots, NULL); m; m = map_next(&snapshots, m)) {
+		const struct snapshot *s = m->value;
+
+		fn(arg, &s->layers);
+		if (s->borrowed.n)
+			fn(arg, &s->borrowed);
+	}
 }
 
 static void on_measured(void *arg, const struct err *e, uint64_t bytes, uint64_t inodes)
@@ -334,8 +396,13 @@ static void measure_next(void)
 	struct link *first = list_first(&measuring);
 	struct snapshot *s = first ? container_of(first, struct snapshot, queue) : NULL;
 
-	if (s && !measure)
-		measure = unpack_usage(snapshot_path(s->id, "/fs"), on_measured, s);
+	char volumes[PATH_MAX + NAME_MAX + 16];
+
+	if (!s || measure)
+		return;
+	snprintf(volumes, sizeof(volumes), "%s", snapshot_path(s->id, "/volumes"));
+	measure = unpack_usage(snapshot_path(s->id, "/fs"), access(volumes, F_OK) == 0 ? volumes : NULL, on_measured,
+			       s);
 }
 
 void snapshot_usage(const char *id, uint64_t *bytes, uint64_t *inodes, int64_t *at_ns)

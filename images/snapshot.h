@@ -30,7 +30,7 @@ bool snapshot_exists(const char *id);
  * owns in the image.
  * label: the SELinux context that every file in it gets; "": the files keep their own. */
 int snapshot_mount(const char *id, int userns, const char *label, const char *target, struct err *e);
-int snapshot_unmount(const char *target, struct err *e); /* MNT_DETACH */
+int snapshot_unmount(const char *target, struct err *e); /* MNT_DETACH, all that is mounted upon it; INTERNAL */
 
 /* A read-only view of an image's layers (an image volume): one bind or overlay without an upper part. */
 int snapshot_mount_readonly(const struct strings *layers, int userns, const char *label, const char *target,
@@ -41,8 +41,8 @@ int snapshot_mount_readonly(const struct strings *layers, int userns, const char
 int snapshot_probe_userns(int userns, struct err *e);
 
 /* Renames its directory away at once; a child removes the tree. An unknown id is success. The snapshot must not be
- * mounted. */
-void snapshot_remove(const char *id);
+ * mounted. INTERNAL: it is still there. */
+int snapshot_remove(const char *id, struct err *e);
 
 /* The path of its writable part; and its layers as a NULL-terminated list, lowest first (NULL: no such snapshot). Both
  * live in the arena. */
@@ -52,6 +52,15 @@ const char *const *snapshot_layers(const char *id, struct arena *arena);
 /* `fs`, a directory of the same file system, becomes the writable part of a snapshot that was prepared and never
  * mounted. INTERNAL. */
 int snapshot_replace(const char *id, const char *fs, struct err *e);
+
+/* `dir` of the same file system, whose directory <i> is the image's VOLUME i, becomes a part of the snapshot: it counts
+ * in snapshot_usage() and is removed with it. Once for a snapshot that was prepared. INTERNAL. */
+int snapshot_take_volumes(const char *id, const char *dir, struct err *e);
+const char *snapshot_volume(const char *id, size_t nth, struct arena *arena); /* the path of VOLUME nth */
+
+/* These layers stay as long as the snapshot, as its own do: an image volume of its container is about to show them.
+ * INTERNAL. (ARCHITECTURE I65) */
+int snapshot_borrow(const char *id, const struct strings *layers, struct err *e);
 
 void snapshot_each(void (*fn)(void *arg, const char *id), void *arg);
 void snapshot_each_layers(void (*fn)(void *arg, const struct strings *layers), void *arg);

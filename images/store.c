@@ -30,6 +30,7 @@ enum { IMAGE_VERSION = 1, PREFIX_MIN = 3 };
 
 static const struct field image_fields[] = {
 	F_STR(struct image, id),
+	F_STR(struct image, config_digest),
 	F_STRINGS(struct image, tags),
 	F_STRINGS(struct image, digests),
 	F_U64(struct image, size_bytes),
@@ -52,14 +53,6 @@ bool store_is_open(void)
 bool store_unread(void)
 {
 	return unread;
-}
-
-static bool strings_have(const struct strings *s, const char *what)
-{
-	for (size_t i = 0; i < s->n; i++)
-		if (strcmp(s->at[i], what) == 0)
-			return true;
-	return false;
 }
 
 /* The strings of x, then those of y that x does not have. The strings are borrowed, the array is in the arena. */
@@ -137,27 +130,47 @@ static void move_tags(const struct image *owner)
 	arena_free(a);
 }
 
+const char *store_document(const struct image *img)
+{
+	return *img->config_digest ? img->config_digest : img->id;
+}
+
+bool store_whole(const struct image *img)
+{
+	for (size_t i = 0; i < img->layers.n; i++)
+		if (layer_by_dir(img->layers.at[i])->broken)
+			return false;
+	return true;
+}
+
 int store_add(const struct image *img, struct err *e)
 {
 	const struct image *old = map_get(&images, img->id);
 	struct arena *a = arena_new();
 	struct image next = *img;
+	bool renewed = false; /* containers that run on the old layers keep them: their snapshots name them */
 	int rc;
 
 	if (old) {
 		next.tags = joined(&old->tags, &img->tags, a);
 		next.digests = joined(&old->digests, &img->digests, a);
 		next.blobs = joined(&img->blobs, &old->blobs, a);
-		next.layers = old->layers;
+		renewed = !store_whole(old);
+		if (!renewed) {
+			next.layers = old->layers;
+			next.size_bytes = old->size_bytes; /* a manifest of the same config may say any */
+		}
 	}
 	next.pulled_at_ns = loop_real_ns();
 	rc = store_write(&next, e);
 	if (rc == 0) {
 		img = store_replace(&next);
 		for (size_t i = 0; i < img->layers.n; i++)
-			layer_by_dir(img->layers.at[i])->kept = false;
+			layer_named(layer_by_dir(img->layers.at[i]));
 		move_tags(img);
 	}
+	if (rc == 0 && renewed)
+		unused_ring();
 	arena_free(a);
 	return rc < 0 ? err_wrap(e, "record of image") : 0;
 }
@@ -253,16 +266,17 @@ static void count_layer(void *arg, struct layer *l)
 void store_usage(struct images_usage *out)
 {
 	*out = (struct images_usage){
-		.mountpoint = images_config()->root, .used_bytes = content_bytes(), .at_ns = loop_real_ns()
+		.mountpoint = images_config()->root, .used_bytes = content_bytes(), .inodes_used = content_inodes(),
+		.at_ns = loop_real_ns()
 	};
 	layer_each(count_layer, out);
 }
 
-static int on_image_record(void *arg, const char *name, const json_t *j, struct err *e)
+static int on_image_record(void *arg, const char *name, struct record *r, struct err *e)
 {
 	struct arena *a = arena_new();
 	struct image img = { 0 };
-	int rc = fields_from_json(image_fields, &img, j, a, e);
+	int rc = record_fields(r, image_fields, &img, a, e);
 	bool lost = false;
 
 	(void)arg;
@@ -272,7 +286,7 @@ static int on_image_record(void *arg, const char *name, const json_t *j, struct 
 		struct layer *l = layer_by_dir(img.layers.at[i]);
 
 		if (l)
-			l->kept = false;
+			layer_named(l);
 		else if (layer_lost(img.layers.at[i]))
 			lost = true;
 		else

@@ -20,17 +20,19 @@
 
 #include "images/config.h"
 #include "images/digest.h"
+#include "images/unpack/input.h"
 #include "images/unpacker.h"
 #include "reactor/arena.h"
 #include "reactor/buf.h"
 #include "reactor/child.h"
+#include "reactor/fault.h"
 #include "reactor/list.h"
 #include "reactor/log.h"
 #include "reactor/loop.h"
 #include "reactor/own.h"
 #include "reactor/sm.h"
 
-enum { PIPE_BYTES = 1 << 20, BLOB_FD = 3 };
+enum { PIPE_BYTES = 1 << 20, BLOB_FD = 3, TELL_BYTES = 128 << 10 };
 enum state { FEED, FLUSH, WAIT, MOVED, FAILED };
 
 static const struct sm_state unpack_states[] = {
@@ -48,6 +50,8 @@ struct unpack {
 	const char *digest;
 	int pipe;            /* our end; -1: closed */
 	struct buf left;     /* taken from the caller, not yet written */
+	bool grows;          /* the pipe has the sizes of the growing file so far, not bytes of the blob (input.h) */
+	uint64_t grown, told; /* bytes that the file has; that the child knows of */
 	struct fd_watch room;
 	struct timer soon;   /* tells the caller of space, or of a failed start, in the next turn */
 	void (*on_space)(void *arg);
@@ -65,13 +69,13 @@ static int unpack_move_in(struct arena *a, const char *name, bool finished, stru
 	const char *from = unpacker_ingest(a, name),
 		   *to = arena_printf(a, "%s/layers/%s", images_config()->root, name);
 
-	if (rename(finished ? arena_printf(a, "%s/fs", from) : from, to) < 0) {
+	if (EFFECT(rename(finished ? arena_printf(a, "%s/fs", from) : from, to)) < 0) {
 		err_os(e, ERR_INTERNAL, "rename %s to %s", from, to);
 		unpack_remove_tree(from);
 		return -1;
 	}
 	if (finished)
-		rmdir(from);
+		EFFECT(rmdir(from));
 	return 0;
 }
 
@@ -145,6 +149,41 @@ static void on_unpack_room(struct fd_watch *w, int events)
 	tell_space(u);
 }
 
+/* Words are short, and a slow child leaves at most one for each TELL_BYTES of the blob: `left` is bounded. */
+static void unpack_say(struct unpack *u, uint64_t word)
+{
+	ssize_t n = u->left.len ? -1 : write(u->pipe, &word, sizeof(word));
+
+	if (n < 0)
+		n = 0;
+	if (n == (ssize_t)sizeof(word))
+		return;
+	buf_append(&u->left, (const char *)&word + n, sizeof(word) - (size_t)n);
+	fd_watch_set(&u->room, u->pipe, FD_WRITE, on_unpack_room); /* it also finds that the pipe is broken */
+}
+
+static void unpack_tell(struct unpack *u, uint64_t step)
+{
+	if (u->grown < u->told + step)
+		return;
+	u->told = u->grown;
+	unpack_say(u, u->told);
+}
+
+void unpack_grown(struct unpack *u, uint64_t bytes)
+{
+	u->grown = bytes;
+	if (u->grows && u->pipe >= 0)
+		unpack_tell(u, TELL_BYTES);
+}
+
+static void unpack_say_raw(struct unpack *u)
+{
+	unpack_tell(u, 1);
+	unpack_say(u, UNPACK_RAW);
+	u->grows = false;
+}
+
 bool unpack_feed(struct unpack *u, const void *p, size_t n)
 {
 	ssize_t done;
@@ -152,6 +191,8 @@ bool unpack_feed(struct unpack *u, const void *p, size_t n)
 	if (u->pipe < 0)
 		return true; /* the child needs no more bytes; `done` follows */
 	assert(u->sm.now == FEED);
+	if (u->grows)
+		unpack_say_raw(u);
 	if (u->left.len > 0)
 		return false;
 	do
@@ -184,6 +225,8 @@ void unpack_finish(struct unpack *u)
 {
 	if (u->sm.now != FEED)
 		return;
+	if (u->grows && u->pipe >= 0)
+		unpack_tell(u, 1);
 	if (u->left.len == 0)
 		return stop_feeding(u);
 	sm_move(&u->sm, FLUSH);
@@ -203,7 +246,7 @@ static void unpack_fail(struct unpack *u, struct err *e)
 static void unpack_succeed(struct unpack *u, const struct unpacker_answer *a)
 {
 	const char *name = arena_strdup(u->arena, u->name);
-	const struct unpack_result r = { name, a->bytes, a->inodes, a->self_contained, a->finished };
+	const struct unpack_result r = { name, a->bytes, a->inodes, a->self_contained, a->digest, a->finished };
 	struct arena *arena = take_ptr(&u->arena);
 	unpack_done *done = u->done;
 	void *arg = u->arg;
@@ -242,7 +285,7 @@ static void on_unpack_start_failed(struct timer *t)
 	unpack_fail(u, &e);
 }
 
-static void unpack_start_child(struct unpack *u, const struct unpack_spec *s, int read_end, const struct stat *blob)
+static void unpack_start_child(struct unpack *u, const struct unpack_spec *s, int read_end)
 {
 	struct unpacker c;
 
@@ -251,18 +294,22 @@ static void unpack_start_child(struct unpack *u, const struct unpack_spec *s, in
 	unpacker_add(&c, u->name);
 	unpacker_add_option(&c, "digest", s->digest);
 	unpacker_add_option(&c, "diff-id", s->diff_id);
+	if (s->file)
+		unpacker_add_option(&c, "file", s->file);
 	unpacker_add_number(&c, "size", s->size_bytes);
-	unpacker_add_option(&c, "media-type", s->media_type);
 	unpacker_add_number(&c, "max-bytes", images_config()->max_layer_bytes);
 	unpacker_add_option(&c, "min-free", images_config()->min_free);
 	unpacker_add_parents(&c, s->parents);
 	c.fds[c.spec.nfds++] = (struct child_fd){ read_end, STDIN_FILENO };
 	if (s->blob_fd >= 0) {
 		unpacker_add_number(&c, "blob-fd", BLOB_FD);
-		unpacker_add_number(&c, "blob-bytes", (uint64_t)blob->st_size);
+		unpacker_add_number(&c, "blob-bytes", s->blob_bytes);
+		if (s->grows)
+			unpacker_add(&c, "--grows");
 		c.fds[c.spec.nfds++] = (struct child_fd){ s->blob_fd, BLOB_FD };
 	}
 	c.spec.unshare = CLONE_NEWNET;
+	c.spec.about = arena_printf(u->arena, " layer=%.19s", s->digest);
 	u->child = child_start(&c.spec, on_layer_end, u);
 }
 
@@ -270,17 +317,18 @@ struct unpack *unpack_start(const struct unpack_spec *spec, unpack_done *done, v
 {
 	struct unpack *u = new_zero(struct unpack);
 	auto_fd int read_end = -1;
-	struct stat blob = { 0 };
 	int ends[2];
 
 	u->arena = arena_new();
 	u->digest = arena_strdup(u->arena, spec->digest);
 	u->sm = (struct sm){ unpack_states, "unpack", digest_hex(u->digest), FEED };
 	u->pipe = -1;
+	u->grows = spec->grows;
+	u->grown = u->told = spec->blob_bytes;
 	u->done = done;
 	u->arg = arg;
 	unpack_new_name(spec->diff_id, u->name);
-	if ((spec->blob_fd >= 0 && fstat(spec->blob_fd, &blob) < 0) || pipe2(ends, O_CLOEXEC) < 0) {
+	if (pipe2(ends, O_CLOEXEC) < 0) {
 		err_os(&u->start_error, ERR_INTERNAL, "open the unpacker's input");
 		timer_set(&u->soon, 0, on_unpack_start_failed);
 		return u;
@@ -289,7 +337,7 @@ struct unpack *unpack_start(const struct unpack_spec *spec, unpack_done *done, v
 	u->pipe = ends[1];
 	fcntl(u->pipe, F_SETFL, O_NONBLOCK);
 	fcntl(u->pipe, F_SETPIPE_SZ, PIPE_BYTES); /* fewer wakeups; if it fails, the default of 64 KiB works too */
-	unpack_start_child(u, spec, read_end, &blob);
+	unpack_start_child(u, spec, read_end);
 	return u;
 }
 
@@ -306,9 +354,11 @@ void unpack_cancel(struct unpack *u)
 struct unpack_task {
 	struct arena *arena;
 	struct child *child;
-	const char *name; /* merge: the new layer; else NULL */
+	const char *name; /* merge: the new layer; volumes: their directory; else NULL */
 	unpack_done *merged;
 	unpack_usage_done *measured;
+	unpack_volumes_done *filled;
+	unpack_sum_done *summed;
 	unpack_sync_done *synced;
 	void *arg;
 };
@@ -343,7 +393,7 @@ static void on_merge_end(void *arg, const struct err *failed, struct child_resul
 	if (bad)
 		err_wrap(&e, "finish layer %s", t->name);
 	else
-		result = (struct unpack_result){ t->name, a.bytes, a.inodes, false, true };
+		result = (struct unpack_result){ t->name, a.bytes, a.inodes, false, a.digest, true };
 	t->merged(t->arg, bad ? &e : NULL, bad ? NULL : &result);
 	task_free(t);
 }
@@ -378,7 +428,7 @@ static void on_usage_end(void *arg, const struct err *failed, struct child_resul
 	task_free(t);
 }
 
-struct unpack_task *unpack_usage(const char *path, unpack_usage_done *done, void *arg)
+struct unpack_task *unpack_usage(const char *path, const char *path2, unpack_usage_done *done, void *arg)
 {
 	struct unpack_task *t = task_new(arg);
 	struct unpacker c;
@@ -386,7 +436,83 @@ struct unpack_task *unpack_usage(const char *path, unpack_usage_done *done, void
 	t->measured = done;
 	unpacker_open(&c, t->arena, "usage");
 	unpacker_add(&c, path);
+	if (path2)
+		unpacker_add(&c, path2);
 	t->child = child_start(&c.spec, on_usage_end, t);
+	return t;
+}
+
+/* A job on paths, of which there may be more than struct unpacker has room for. */
+static void start_on_paths(struct unpack_task *t, struct unpacker *c, const char *const *paths, child_done *done)
+{
+	const char **argv;
+	size_t n = 0;
+
+	while (paths[n])
+		n++;
+	argv = arena_zalloc(t->arena, ((size_t)c->n + n + 1) * sizeof(*argv));
+	memcpy(argv, c->argv, (size_t)c->n * sizeof(*argv));
+	memcpy(argv + c->n, paths, n * sizeof(*argv));
+	c->spec.argv = argv;
+	t->child = child_start(&c->spec, done, t);
+}
+
+static void on_volumes_end(void *arg, const struct err *failed, struct child_result *r)
+{
+	struct unpack_task *t = arg;
+	const char *ingest = unpacker_ingest(t->arena, t->name);
+	struct unpacker_answer a;
+	struct err e;
+	int bad = unpacker_answer(failed, r, &a, &e);
+
+	t->filled(t->arg, bad ? &e : NULL, bad ? NULL : arena_printf(t->arena, "%s/fs", ingest));
+	unpack_remove_tree(ingest);
+	task_free(t);
+}
+
+struct unpack_task *unpack_volumes(const struct unpack_volumes_spec *s, unpack_volumes_done *done, void *arg)
+{
+	struct unpack_task *t = task_new(arg);
+	char name[UNPACK_NAME_SIZE];
+	struct unpacker c;
+
+	unpack_new_name("sha256:volume", name);
+	t->name = arena_strdup(t->arena, name);
+	t->filled = done;
+	unpacker_open(&c, t->arena, "volumes");
+	unpacker_add_number(&c, "max-bytes", images_config()->max_layer_bytes);
+	unpacker_add_option(&c, "min-free", images_config()->min_free);
+	unpacker_add_parents(&c, s->layers);
+	unpacker_add_option(&c, "uids", s->uids);
+	unpacker_add_option(&c, "gids", s->gids);
+	unpacker_add(&c, "--");
+	unpacker_add(&c, images_config()->root);
+	unpacker_add(&c, t->name);
+	start_on_paths(t, &c, s->paths, on_volumes_end);
+	return t;
+}
+
+static void on_sum_end(void *arg, const struct err *failed, struct child_result *r)
+{
+	struct unpack_task *t = arg;
+	struct unpacker_answer a;
+	struct err e;
+	int bad = unpacker_answer(failed, r, &a, &e);
+
+	t->summed(t->arg, bad ? &e : NULL, bad ? NULL : a.digest);
+	task_free(t);
+}
+
+struct unpack_task *unpack_sum(const char *dir, unpack_sum_done *done, void *arg)
+{
+	struct unpack_task *t = task_new(arg);
+	struct unpacker c;
+
+	t->summed = done;
+	unpacker_open(&c, t->arena, "sum");
+	unpacker_add(&c, images_config()->root);
+	unpacker_add(&c, dir);
+	t->child = child_start(&c.spec, on_sum_end, t);
 	return t;
 }
 
@@ -413,23 +539,26 @@ struct unpack_task *unpack_sync(unpack_sync_done *done, void *arg)
 	return t;
 }
 
+struct unpack_task *unpack_sync_files(const char *const *paths, unpack_sync_done *done, void *arg)
+{
+	struct unpack_task *t = task_new(arg);
+	struct unpacker c;
+
+	t->synced = done;
+	unpacker_open(&c, t->arena, "fsync");
+	start_on_paths(t, &c, paths, on_sync_end);
+	return t;
+}
+
 struct unpack_task *unpack_label(const char *label, const char *const *paths, unpack_sync_done *done, void *arg)
 {
 	struct unpack_task *t = task_new(arg);
 	struct unpacker c;
-	const char **argv;
-	size_t n = 0;
 
-	while (paths[n])
-		n++;
 	t->synced = done;
 	unpacker_open(&c, t->arena, "label");
 	unpacker_add(&c, label);
-	argv = arena_zalloc(t->arena, ((size_t)c.n + n + 1) * sizeof(*argv));
-	memcpy(argv, c.argv, (size_t)c.n * sizeof(*argv));
-	memcpy(argv + c.n, paths, n * sizeof(*argv));
-	c.spec.argv = argv; /* there may be more paths than struct unpacker has room for: one per mount */
-	t->child = child_start(&c.spec, on_sync_end, t);
+	start_on_paths(t, &c, paths, on_sync_end);
 	return t;
 }
 

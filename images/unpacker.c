@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -38,6 +39,8 @@ void unpacker_open(struct unpacker *c, struct arena *a, const char *job)
 	c->spec = (struct child_spec){
 		.argv = c->argv, .fds = c->fds, .stdout_max = ANSWER_MAX, .stderr_max = STDERR_MAX
 	};
+	c->spec.stage = arena_printf(a, "unpack_%s", job);
+	c->spec.patient = true;
 	c->spec.enter = &our_mounts;
 	c->spec.nenter = our_mounts >= 0;
 }
@@ -103,13 +106,20 @@ static bool parse_ok(const char *p, struct unpacker_answer *out)
 		return false;
 	out->self_contained = self_contained;
 	out->finished = finished;
+	*out->digest = '\0';
+	if (take_word(&p, " digest=")) {
+		snprintf(out->digest, sizeof(out->digest), "%.*s", (int)strcspn(p, "\n"), p);
+		p += strcspn(p, "\n");
+		if (!digest_valid(out->digest))
+			return false;
+	}
 	return strcmp(p, "\n") == 0;
 }
 
 static bool parse_error(const char *p, struct err *e)
 {
 	static const enum err_code codes[] = { ERR_DATA_LOSS, ERR_INVALID_ARGUMENT, ERR_RESOURCE_EXHAUSTED,
-					       ERR_INTERNAL };
+					       ERR_FAILED_PRECONDITION, ERR_INTERNAL };
 
 	if (!take_word(&p, "error ") || !*p || p[strlen(p) - 1] != '\n')
 		return false;

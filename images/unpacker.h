@@ -1,10 +1,11 @@
-/* unpacker.h - the command line and the answer of crisp-unpack; for unpack.c, removal.c and archive.c. */
+/* unpacker.h - the command line and the answer of crisp-unpack; for the files of images/ that start it. */
 #ifndef IMAGES_UNPACKER_H
 #define IMAGES_UNPACKER_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "images/digest.h"
 #include "images/unpack.h"
 #include "reactor/arena.h"
 #include "reactor/child.h"
@@ -32,6 +33,7 @@ void unpacker_add_parents(struct unpacker *command, const char *const *parents);
 struct unpacker_answer {
 	uint64_t bytes, inodes, xattrs_left_out;
 	bool self_contained, finished;
+	char digest[DIGEST_SIZE]; /* "": the job tells none */
 };
 
 /* Reads the answer from the arguments of a child_done. -1: the error that the child printed, with its code; or

@@ -128,7 +128,8 @@ void apparmor_open(const struct apparmor_config *cfg, void (*done)(void *arg), v
 								.stdin_data = profile,
 								.stdin_len = sizeof(profile) - 1,
 								.stderr_max = WORDS_MAX,
-								.timeout_ms = PARSER_TIMEOUT_MS },
+								.timeout_ms = PARSER_TIMEOUT_MS,
+								.stage = "apparmor_load" },
 					  on_apparmor_parsed, NULL);
 		return;
 	}

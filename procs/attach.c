@@ -17,7 +17,8 @@
 #include "procs/feed.h"
 #include "procs/keeper.h"
 #include "procs/log_pump.h"
-#include "reactor/log.h"
+#include "procs/runtime.h"
+#include "procs/runtime_tell.h"
 #include "reactor/own.h"
 
 enum { PATIENCE_MS = 10000 };
@@ -93,6 +94,13 @@ static void on_attach_output(struct log_reader *r, bool is_stderr, const void *p
 
 /* ---- what the client says ---- */
 
+static bool attach_streams(const struct container *c)
+{
+	const struct runtime_handler *h = container_handler(c);
+
+	return h && runtime_traits(h) & RUNTIME_STREAMS;
+}
+
 /* Besides a->in only the keeper and this daemon's table of held fds have the write end. With all three closed the
  * process reads end of file. */
 static void close_stdin(struct attach *a)
@@ -103,6 +111,8 @@ static void close_stdin(struct attach *a)
 	arena_free(m);
 	if (a->in >= 0)
 		close(take_fd(&a->in));
+	if (attach_streams(a->container))
+		runtime_tell_input_end(container_handler(a->container), a->container->id, "");
 }
 
 static bool ends_with_its_input(const struct attach *a)
@@ -148,6 +158,8 @@ static void attach_resize(struct stdio *s, uint16_t width, uint16_t height)
 
 	if (master >= 0)
 		ioctl(master, TIOCSWINSZ, &size);
+	else if (a->container && a->container->config.tty && attach_streams(a->container))
+		runtime_tell_size(container_handler(a->container), a->container->id, "", width, height);
 }
 
 static void on_attach_patience_over(struct timer *t)
@@ -189,7 +201,8 @@ static const struct stdio_ops ops = { attach_input, attach_input_end, attach_res
 static int attach_open_stdin(const struct container *c)
 {
 	struct arena *m = arena_new();
-	int held = c->config.tty ? console_held(c->id) : keeper_copy(arena_printf(m, "container/%s/stdin", c->id));
+	int held = c->config.tty && !attach_streams(c) ? console_held(c->id)
+						       : keeper_copy(arena_printf(m, "container/%s/stdin", c->id));
 
 	arena_free(m);
 	return held < 0 ? -1 : fcntl(held, F_DUPFD_CLOEXEC, 3);

@@ -6,16 +6,17 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "reactor/fault.h"
 #include "reactor/own.h"
 
 static int write_whole(const char *path, const char *text, size_t len, struct err *e)
 {
-	auto_fd int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	auto_fd int fd = EFFECT(open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
 
 	if (fd < 0)
 		return err_os(e, ERR_INTERNAL, "write %s", path);
 	while (len > 0) {
-		ssize_t n = write(fd, text, len);
+		ssize_t n = EFFECT(write(fd, text, len));
 
 		if (n < 0)
 			return err_os(e, ERR_INTERNAL, "write %s", path);
@@ -38,10 +39,10 @@ int bundle_write_config(const char *bundle, const json_t *config, struct err *e)
 	path = arena_printf(a, "%s/config.json", bundle);
 	tmp = arena_printf(a, "%s.tmp", path);
 	r = write_whole(tmp, text, strlen(text), e);
-	if (r == 0 && rename(tmp, path) < 0)
+	if (r == 0 && EFFECT(rename(tmp, path)) < 0)
 		r = err_os(e, ERR_INTERNAL, "write %s", path);
 	if (r < 0)
-		unlink(tmp);
+		EFFECT(unlink(tmp));
 	arena_free(a);
 	return r;
 }
@@ -77,6 +78,19 @@ json_t *bundle_read_config(const char *bundle, struct err *e)
 	size_t len;
 	const char *text = bundle_config_text(bundle, a, &len, e);
 	json_t *config = text ? json_parse_own(text, len, "config.json", e) : NULL;
+
+	arena_free(a);
+	return config;
+}
+
+json_t *bundle_read_process(const char *bundle, struct err *e)
+{
+	struct arena *a = arena_new();
+	size_t len;
+	const char *text = bundle_config_text(bundle, a, &len, e);
+	json_t *process = text ? json_parse_early(text, len, "process") : NULL;
+	json_t *config = process ? json_pack("{so}", "process", process)
+			 : text ? json_parse_own(text, len, "config.json", e) : NULL;
 
 	arena_free(a);
 	return config;

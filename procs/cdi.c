@@ -8,7 +8,7 @@
 
 #include "reactor/log.h"
 #include "reactor/own.h"
-#include "reactor/small_file.h"
+#include "reactor/words.h"
 
 #define ANNOTATION "cdi.k8s.io/"
 
@@ -64,10 +64,8 @@ static int cdi_ask(struct strings *out, const char *name, const char *where, str
 	if (!is_device(name))
 		return err_set(e, ERR_INVALID_ARGUMENT, "%s: \"%.200s\" is no CDI device (vendor/class=name)", where,
 			       name);
-	for (size_t i = 0; i < out->n; i++)
-		if (strcmp(out->at[i], name) == 0)
-			return 0;
-	out->at[out->n++] = name;
+	if (!strings_have(out, name))
+		out->at[out->n++] = name;
 	return 0;
 }
 
@@ -138,77 +136,80 @@ static void cdi_look_in(struct search *s, json_t *file, size_t dir)
 		}
 }
 
-static char *cdi_read(struct lookup *lookup, const char *path, size_t *len, struct err *e)
-{
-	struct looked *f = lookup_get(lookup, LOOKUP_TEXT, path, e);
-
-	if (!f)
-		return NULL;
-	if (!f->error)
-		return small_file_read_fd(f->fd, path, FILE_MAX, len, ERR_INTERNAL, e);
-	errno = f->error;
-	err_os(e, ERR_INTERNAL, "read %s", path);
-	return NULL;
-}
-
 static void cdi_fault(struct search *s, const char *words)
 {
 	s->faults = arena_printf(s->arena, "%s; %.200s", s->faults, words);
 }
 
-static void cdi_look_at_file(struct search *s, const char *path, size_t dir)
+static void cdi_look_at_file(struct search *s, const char *path, enum cdi_form form, size_t dir)
 {
 	auto_json json_t *file = NULL;
 	struct err e;
 	size_t len;
-	auto_free char *text = cdi_read(s->lookup, path, &len, &e);
+	auto_free char *text = lookup_read(s->lookup, path, FILE_MAX, &len, ERR_INTERNAL, &e);
 
 	if (text)
-		file = cdi_parse(text, len, path, &e);
+		file = cdi_parse(text, len, path, form, &e);
 	if (file)
 		return cdi_look_in(s, file, dir);
 	log_warn("cdi_file error=%s", log_quote(e.msg));
 	cdi_fault(s, e.msg);
 }
 
-static bool ends_in(const char *name, const char *end)
+static bool cdi_is_spec(const char *name, enum cdi_form *form)
 {
-	size_t len = strlen(name), n = strlen(end);
+	*form = word_ends_in(name, ".yaml") ? CDI_YAML : CDI_JSON;
+	return *form == CDI_YAML || word_ends_in(name, ".json");
+}
 
-	return len > n && strcmp(name + len - n, end) == 0;
+/* The names in a spec directory. false: there are none; e is OK where there is no such directory. */
+static bool cdi_list(struct lookup *lookup, const char *dir, struct strings *names, struct arena *a, struct err *e)
+{
+	const struct looked *f = lookup_get(lookup, LOOKUP_DIR, dir, e);
+
+	if (!f)
+		return false;
+	e->code = ERR_OK;
+	errno = f->error;
+	if (errno && errno != ENOENT)
+		err_os(e, ERR_INTERNAL, "%s", dir);
+	return !f->error && lookup_names(f, dir, names, a, e) == 0;
 }
 
 void cdi_look(struct lookup *lookup)
 {
 	struct arena *a = arena_new();
+	struct strings names;
+	enum cdi_form form;
+	struct err e;
 
 	for (size_t i = 0; dirs && i < dirs->n; i++) {
-		auto_dir DIR *d = lookup_open_dir(dirs->at[i]);
-		struct dirent *entry;
-
-		while (d && (entry = readdir(d)))
-			if (ends_in(entry->d_name, ".json"))
-				lookup_add(lookup, LOOKUP_TEXT, arena_printf(a, "%s/%s", dirs->at[i], entry->d_name));
+		if (!cdi_list(lookup, dirs->at[i], &names, a, &e))
+			continue;
+		for (size_t k = 0; k < names.n; k++)
+			if (cdi_is_spec(names.at[k], &form))
+				lookup_add(lookup, LOOKUP_TEXT, arena_printf(a, "%s/%s", dirs->at[i], names.at[k]));
 	}
 	arena_free(a);
 }
 
 static void cdi_look_everywhere(struct search *s)
 {
+	struct strings names;
+	enum cdi_form form;
+	struct err e;
+
 	for (size_t i = 0; dirs && i < dirs->n; i++) {
-		auto_dir DIR *d = lookup_open_dir(dirs->at[i]);
-		struct dirent *entry;
+		if (!cdi_list(s->lookup, dirs->at[i], &names, s->arena, &e)) {
+			if (e.code != ERR_OK)
+				cdi_fault(s, e.msg);
+			continue;
+		}
+		for (size_t k = 0; k < names.n; k++) {
+			const char *path = arena_printf(s->arena, "%s/%s", dirs->at[i], names.at[k]);
 
-		if (!d && errno != ENOENT)
-			cdi_fault(s, arena_printf(s->arena, "%s: %s", dirs->at[i],
-						  errno == EAGAIN ? "not on a local file system" : strerror(errno)));
-		while (d && (entry = readdir(d))) {
-			const char *path = arena_printf(s->arena, "%s/%s", dirs->at[i], entry->d_name);
-
-			if (ends_in(path, ".json"))
-				cdi_look_at_file(s, path, i);
-			else if (ends_in(path, ".yaml"))
-				cdi_fault(s, arena_printf(s->arena, "%s is not read: only .json files are", path));
+			if (cdi_is_spec(path, &form))
+				cdi_look_at_file(s, path, form, i);
 		}
 	}
 }

@@ -4,6 +4,7 @@
 #include "procs/cdi.h"
 #include "procs/cri_config.h"
 #include "reactor/own.h"
+#include "reactor/yaml_json.h"
 
 /* These structs only check the types of the members. The edits are read from the JSON itself, where an absent member
  * differs from 0. */
@@ -169,9 +170,19 @@ static int cdi_check(const json_t *j, struct arena *a, struct err *e)
 	return 0;
 }
 
-json_t *cdi_parse(const char *text, size_t len, const char *what, struct err *e)
+static json_t *cdi_read(const char *text, size_t len, const char *what, enum cdi_form form, struct err *e)
 {
-	auto_json json_t *j = json_parse(text, len, what, e);
+	static const char *const numbers[] = { "major", "minor", "fileMode", "uid", "gid", "timeout", "additionalGids",
+					       NULL };
+	static const char *const switches[] = { "enableCMT", "enableMBM", "enableMonitoring", NULL };
+	static const struct yaml_types types = { numbers, switches };
+
+	return form == CDI_YAML ? yaml_parse(text, len, &types, what, e) : json_parse(text, len, what, e);
+}
+
+json_t *cdi_parse(const char *text, size_t len, const char *what, enum cdi_form form, struct err *e)
+{
+	auto_json json_t *j = cdi_read(text, len, what, form, e);
 	struct arena *a = arena_new();
 	int r = j ? cdi_check(j, a, e) : -1;
 

@@ -11,6 +11,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,7 @@
 
 #include "procs/cgroup/tree.h"
 #include "reactor/arena.h"
+#include "reactor/fault.h"
 #include "reactor/log.h"
 #include "reactor/own.h"
 
@@ -238,7 +240,7 @@ int cgroup_write(const struct hierarchy *h, const char *path, const char *file, 
 
 	if (fd < 0)
 		return err_os(e, ERR_INTERNAL, "open %s", p.s);
-	if (write(fd, text, strlen(text)) < 0)
+	if (EFFECT(write(fd, text, strlen(text))) < 0)
 		return err_os(e, ERR_INTERNAL, "write %s to %s", log_quote(text), p.s);
 	return 0;
 }
@@ -290,7 +292,7 @@ static int cgroup_make_level(const struct hierarchy *h, const char *parent, cons
 
 	if (h->v2)
 		enable_controllers(h, parent);
-	if (mkdir(p.s, 0755) < 0 && errno != EEXIST)
+	if (EFFECT(mkdir(p.s, 0755)) < 0 && errno != EEXIST)
 		return err_os(e, ERR_INTERNAL, "make cgroup %s", p.s);
 	if (strstr(h->controllers, ",cpuset,"))
 		return inherit_cpuset(h, parent, path, e);
@@ -304,7 +306,7 @@ static int cgroup_make_in(const struct hierarchy *h, const char *path, struct er
 	char parent[CGROUP_PATH_MAX], level[CGROUP_PATH_MAX];
 
 	if (!h->v2 && !strstr(h->controllers, ",cpuset,") &&
-	    (mkdir(cgroup_file(h, path, "").s, 0755) == 0 || errno == EEXIST))
+	    (EFFECT(mkdir(cgroup_file(h, path, "").s, 0755)) == 0 || errno == EEXIST))
 		return 0;
 	snprintf(parent, sizeof(parent), "/");
 	for (const char *end = path; *end;) {
@@ -342,12 +344,12 @@ int cgroup_renew(const char *path, struct err *e)
 	for (size_t i = 0; i < nhierarchies; i++) {
 		struct cgroup_path p = cgroup_file(&hierarchies[i], path, "");
 
-		if (rmdir(p.s) < 0 && errno != ENOENT)
+		if (EFFECT(rmdir(p.s)) < 0 && errno != ENOENT)
 			return err_os(e, ERR_INTERNAL, "remove cgroup %s", p.s);
 	}
 	/* The parent exists, because a container's scope is in it, and its controllers are systemd's. */
 	if (cgroup_systemd())
-		return mkdir(cgroup_file(&hierarchies[0], path, "").s, 0755) < 0 && errno != EEXIST
+		return EFFECT(mkdir(cgroup_file(&hierarchies[0], path, "").s, 0755)) < 0 && errno != EEXIST
 			       ? err_os(e, ERR_INTERNAL, "make cgroup %s", path)
 			       : 0;
 	return cgroup_make_leaf(path, e);
@@ -374,6 +376,22 @@ const char *const *cgroup_tasks(struct arena *a, const char *path)
 	return files;
 }
 
+const char *cgroup_file_path(struct arena *a, const char *controller, const char *path, const char *file)
+{
+	const struct hierarchy *h = hierarchy_of(controller);
+
+	return h ? arena_strdup(a, cgroup_file(h, path, file).s) : NULL;
+}
+
+const char **cgroup_mounts(struct arena *a)
+{
+	const char **mounts = arena_zalloc(a, (nhierarchies + 1) * sizeof(*mounts));
+
+	for (size_t i = 0; i < nhierarchies; i++)
+		mounts[i] = hierarchies[i].mount;
+	return mounts;
+}
+
 int cgroup_dirfd(const char *path, struct err *e)
 {
 	int fd;
@@ -381,4 +399,38 @@ int cgroup_dirfd(const char *path, struct err *e)
 	assert(cgroup_is_v2());
 	fd = open(cgroup_file(&hierarchies[0], path, "").s, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return fd < 0 ? err_os(e, ERR_INTERNAL, "open cgroup %s", path) : fd;
+}
+
+/* /proc/PID/cgroup has one line for cgroup2: "0::PATH". False: the process is not below the group. */
+static bool group_below(const char *path, pid_t pid, char *below, size_t size)
+{
+	char name[32], *line, *end;
+	size_t len = strlen(path);
+	auto_fd int fd = -1;
+	ssize_t n;
+
+	snprintf(name, sizeof(name), "/proc/%d/cgroup", (int)pid);
+	fd = open(name, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? -1 : read(fd, below, size - 1);
+	below[n > 0 ? n : 0] = '\0';
+	line = strncmp(below, "0::", 3) == 0 ? below : strstr(below, "\n0::");
+	if (!line)
+		return false;
+	line = strchr(line, '/');
+	end = line ? strchr(line, '\n') : NULL;
+	if (!end || strncmp(line, path, len) != 0 || line[len] != '/')
+		return false;
+	*end = '\0';
+	memmove(below, line, (size_t)(end - line) + 1);
+	return true;
+}
+
+int cgroup_dirfd_beside(const char *path, pid_t first, struct err *e)
+{
+	char controllers[256], below[PATH_MAX];
+
+	if (cgroup_read(&hierarchies[0], path, "cgroup.subtree_control", controllers, sizeof(controllers)) > 0 &&
+	    group_below(path, first, below, sizeof(below)))
+		path = below;
+	return cgroup_dirfd(path, e);
 }

@@ -92,14 +92,30 @@ struct cgroup_wait {
  * list_drop(&wait->link) takes the waiter away before. */
 bool cgroup_kill_wait(const char *path, struct cgroup_wait *wait, void (*fn)(struct cgroup_wait *wait));
 
+/* Is the group frozen by another one above its parent? Then its processes do not die of SIGKILL (v1 only). */
+bool cgroup_frozen_above(const char *path);
+
+/* As cgroup_remove_now(). False: the group is gone. True: it is busy, and fn runs once, never inside the call, when it
+ * is gone; list_drop(&wait->link) takes the waiter away before. (ARCHITECTURE P14) */
+bool cgroup_remove_wait(const char *path, struct cgroup_wait *wait, void (*fn)(struct cgroup_wait *wait));
+
 /* The files by which a child of the keeper joins the group (child_spec.join_tasks); NULL-terminated, in the arena. v2:
  * NULL, use cgroup_dirfd(). */
 const char *const *cgroup_tasks(struct arena *arena, const char *path);
 int cgroup_dirfd(const char *path, struct err *e); /* v2 only; owned by the caller */
+/* v2 only: the group for one more process of a container whose group is `path`. A container may have made groups in its
+ * own, with controllers; then that one can hold no process, and it is the group of the container's first process.
+ * (ARCHITECTURE N21) */
+int cgroup_dirfd_beside(const char *path, pid_t first, struct err *e);
 
 /* A file of the group in the hierarchy that carries the controller (v2: the only one), NUL-terminated. False: there is
  * no such hierarchy, group or file. */
 bool cgroup_text(const char *controller, const char *path, const char *file, char *text, size_t size);
+
+/* The path of such a file, in the arena; NULL: no hierarchy has the controller. With file "" that of the group. */
+const char *cgroup_file_path(struct arena *arena, const char *controller, const char *path, const char *file);
+/* Where the hierarchies in use are mounted; NULL-terminated, in the arena. */
+const char **cgroup_mounts(struct arena *arena);
 
 /* The number of OOM kills in this container's group so far; -1: no such group or counter. */
 int64_t cgroup_oom_kills(const char *path);
@@ -112,26 +128,26 @@ bool cgroup_has(const char *path, pid_t pid); /* is the process in the group, or
 /* ---- the groups of a sandbox (cgroup/pod.c): by files or by systemd, as the driver is ----
  *
  * `done` runs exactly once, never inside the call. Errors: INTERNAL with what the kernel or systemd said; UNAVAILABLE:
- * the bus is away; INVALID_ARGUMENT: a limit that is none. What is handed over must outlive the operation. */
+ * the bus is away; INVALID_ARGUMENT: a limit that is none. No cancel. What is handed over must outlive
+ * the operation. */
 struct sandbox;
-struct cgroup_pod_op;
 typedef void cgroup_pod_done(void *arg, const struct err *e);
 
 /* Without a cgroup_parent: makes the pod's group, with its limits. Below a parent there is nothing to make yet: the
  * sandbox's own group comes with its first process (sandbox_task.h). sandbox->cgroup is set. */
-struct cgroup_pod_op *cgroup_pod_make(const struct sandbox *sandbox, cgroup_pod_done *done, void *arg);
-struct cgroup_pod_op *cgroup_pod_limit(const char *cgroup, const struct resources *limits, cgroup_pod_done *done,
-				       void *arg);
+void cgroup_pod_make(const struct sandbox *sandbox, cgroup_pod_done *done, void *arg);
+void cgroup_pod_limit(const char *cgroup, const struct resources *limits, cgroup_pod_done *done, void *arg);
 
 /* Under systemd: the pause, which runs, gets a scope. Under cgroupfs the pause has joined its group itself. */
-struct cgroup_pod_op *cgroup_pod_adopt(const struct sandbox *sandbox, pid_t pause, cgroup_pod_done *done, void *arg);
+void cgroup_pod_adopt(const struct sandbox *sandbox, pid_t pause, cgroup_pod_done *done, void *arg);
 
 /* The sandbox's own group below a parent, without processes: removed where it exists and made again. A watcher of the
  * tree (cAdvisor) takes it for another group. */
 int cgroup_pod_renew(const struct sandbox *sandbox, struct err *e);
 
-void cgroup_pod_cancel(struct cgroup_pod_op *op);       /* a later cgroup_pod_remove() takes back what was made */
-bool cgroup_pod_remove(const struct sandbox *sandbox);  /* as cgroup_remove_now() */
+bool cgroup_pod_remove(const struct sandbox *sandbox); /* as cgroup_remove_now() */
+bool cgroup_pod_remove_wait(const struct sandbox *sandbox, struct cgroup_wait *wait,
+			    void (*fn)(struct cgroup_wait *wait)); /* as cgroup_remove_wait() */
 
 /* ---- systemd's bus (cgroup/units.c), for the driver systemd ---- */
 

@@ -19,11 +19,13 @@
 #include "procs/criu.h"
 #include "procs/runtime.h"
 #include "reactor/child.h"
+#include "reactor/fault.h"
 #include "reactor/log.h"
 #include "reactor/own.h"
 #include "reactor/sm.h"
 
 enum { LATE_MS = 6000 }; /* the keeper kills a dead daemon's CRIU after 5 s */
+enum { AWAY_MS = 200 };  /* until the next try without a keeper */
 
 enum checkpoint_state { FREEZE, DUMP, HELD, THAW, EARLY, UNDO, OVER };
 static const struct sm_state checkpoint_states[] = {
@@ -71,19 +73,24 @@ static void on_checkpoint_over(struct timer *t)
 
 static void checkpoint_runs_on(struct container *c)
 {
-	struct err e;
-
 	c->frozen = false;
-	if (container_save(c, &e) < 0)
-		log_error("container_record container=%.12s error=%s", c->id, log_quote(e.msg));
+	container_must_save(c);
 }
 
 static struct runtime_op *checkpoint_resume(struct container *c, runtime_done *done, void *arg)
 {
-	const struct runtime_handler *h = runtime_find(c->runtime);
+	const struct runtime_handler *h = container_handler(c);
 
 	return h ? runtime_resume(h, c->id, done, arg) : NULL;
 }
+
+/* The keeper died: no runtime ran, and the container is frozen until the next keeper has one run. */
+static bool checkpoint_is_away(const struct err *e)
+{
+	return e && e->code == ERR_UNAVAILABLE;
+}
+
+static void thaw_later(const struct container *c);
 
 /* A container that ended meanwhile has nothing to thaw. */
 static void on_checkpoint_thawed(void *arg, const struct err *e, struct child_result *r)
@@ -95,6 +102,8 @@ static void on_checkpoint_thawed(void *arg, const struct err *e, struct child_re
 	if (e && k->container->state == CONTAINER_RUNNING) {
 		k->err = *e;
 		err_wrap(&k->err, "it may still be frozen");
+		if (checkpoint_is_away(e))
+			thaw_later(k->container);
 	} else {
 		checkpoint_runs_on(k->container);
 	}
@@ -110,7 +119,10 @@ static void on_checkpoint_undone(void *arg, const struct err *e, struct child_re
 	k->op = NULL;
 	if (e)
 		log_info("thaw container=%.12s error=%s", k->container->id, log_quote(e->msg));
-	checkpoint_runs_on(k->container);
+	if (checkpoint_is_away(e))
+		thaw_later(k->container);
+	else
+		checkpoint_runs_on(k->container);
 	checkpoint_over(k);
 }
 
@@ -122,7 +134,10 @@ static void on_checkpoint_thawed_early(void *arg, const struct err *e, struct ch
 	k->op = NULL;
 	if (e)
 		log_warn("thaw container=%.12s error=%s", k->container->id, log_quote(e->msg));
-	checkpoint_runs_on(k->container);
+	if (checkpoint_is_away(e))
+		thaw_later(k->container);
+	else
+		checkpoint_runs_on(k->container);
 	if (k->thawed)
 		checkpoint_over(k);
 }
@@ -204,7 +219,7 @@ static void checkpoint_dump(struct checkpoint *k)
 		err_set(&k->err, ERR_DEADLINE_EXCEEDED, "not dumped in time");
 		return checkpoint_undo(k);
 	}
-	k->op = runtime_checkpoint(runtime_find(c->runtime), c->id, &images, on_checkpoint_dumped, k);
+	k->op = runtime_checkpoint(container_handler(c), c->id, &images, on_checkpoint_dumped, k);
 }
 
 static void on_checkpoint_frozen(void *arg, const struct err *e, struct child_result *r)
@@ -231,7 +246,7 @@ static int checkpoint_refuse(const struct container *c, struct err *e)
 	if (ns_has_user(&c->sandbox->config.security.ns))
 		return err_set(e, ERR_FAILED_PRECONDITION,
 			       "container %.12s is in a user namespace: CRIU cannot take that up again", c->id);
-	if (!runtime_find(c->runtime))
+	if (!container_handler(c))
 		return err_set(e, ERR_FAILED_PRECONDITION, "runtime handler %s is not configured any more", c->runtime);
 	return 0;
 }
@@ -243,7 +258,7 @@ static int checkpoint_prepare(struct checkpoint *k, struct err *e)
 	struct container *c = k->container;
 	const char *images = arena_printf(k->arena, "%s/checkpoint", k->dir);
 
-	if (mkdir(images, 0700) < 0)
+	if (EFFECT(mkdir(images, 0700)) < 0)
 		return err_os(e, ERR_INTERNAL, "make %s", images);
 	if (criu_write_external(c, e) < 0)
 		return -1;
@@ -272,7 +287,7 @@ struct checkpoint *checkpoint_start(struct container *c, const char *dir, int64_
 	if (checkpoint_refuse(c, &k->err) < 0 || checkpoint_prepare(k, &k->err) < 0)
 		timer_set(&k->timer, 0, on_checkpoint_over);
 	else
-		k->op = runtime_pause(runtime_find(c->runtime), c->id, on_checkpoint_frozen, k);
+		k->op = runtime_pause(container_handler(c), c->id, on_checkpoint_frozen, k);
 	return k;
 }
 
@@ -285,6 +300,7 @@ struct mending {
 };
 
 static void on_late(struct timer *t);
+static void on_mend_again(struct timer *t);
 
 static void on_mended(void *arg, const struct err *e, struct child_result *r)
 {
@@ -292,6 +308,8 @@ static void on_mended(void *arg, const struct err *e, struct child_result *r)
 	struct container *c = container_find(m->id);
 
 	(void)r;
+	if (c && checkpoint_is_away(e))
+		return timer_set(&m->timer, AWAY_MS, on_mend_again);
 	if (c && (!e || m->late)) /* the second `resume` fails when the container runs already: no error */
 		checkpoint_runs_on(c);
 	log_info("thaw container=%.12s late=%d error=%s", m->id, m->late, e ? log_quote(e->msg) : "\"\"");
@@ -317,15 +335,28 @@ static void on_late(struct timer *t)
 	mend(m);
 }
 
+static void on_mend_again(struct timer *t)
+{
+	mend(container_of(t, struct mending, timer));
+}
+
+static struct mending *mending_new(const struct container *c)
+{
+	struct mending *m = new_zero(struct mending);
+
+	memcpy(m->id, c->id, sizeof(m->id));
+	return m;
+}
+
+static void thaw_later(const struct container *c)
+{
+	timer_set(&mending_new(c)->timer, AWAY_MS, on_mend_again);
+}
+
 /* `resume` runs twice, LATE_MS apart: the CRIU of the dead daemon may still be at work, and at its end it leaves the
  * container as it found it, frozen. (ARCHITECTURE C2) */
 void checkpoint_adopt(struct container *c)
 {
-	struct mending *m;
-
-	if (!c->frozen)
-		return;
-	m = new_zero(struct mending);
-	memcpy(m->id, c->id, sizeof(m->id));
-	mend(m);
+	if (c->frozen)
+		mend(mending_new(c));
 }

@@ -4,15 +4,17 @@
  *      |                          |
  *      |                          +--a plugin fails--> UNDO --whole chain in reverse--> FAILED
  *      +--a place is free--> DEL --whole chain in reverse--> DONE or FAILED
+ *      +--a place is free--> CHECK --last plugin done--> DONE; a plugin fails--> FAILED
  *      +--no configuration, or arguments that plugins cannot be told--> FAILED
  *
- * Waits on: a place among the PLACES running chains (WAITING), one plugin (ADD, UNDO, DEL).
+ * Waits on: a place among the PLACES running chains (WAITING), one plugin (ADD, UNDO, DEL, CHECK).
  * DONE and FAILED last one turn of the loop: `done` is never called from cni_add() or cni_del(). */
 #include "procs/cni.h"
 
 #include <errno.h>
+#include <linux/magic.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/vfs.h>
 
 #include "procs/cni/args.h"
 #include "procs/cni/conf.h"
@@ -25,6 +27,7 @@
 #include "reactor/metric.h"
 #include "reactor/own.h"
 #include "reactor/sm.h"
+#include "reactor/work.h"
 
 /* Plugins contend for the kernel's rtnl and xtables locks, so more of them at once make each pod slower and no pod
  * earlier. 10 ADDs on two CPUs: with 4 at once the median is 20 to 30 % below that of all at once; with 1 at once it is
@@ -32,13 +35,14 @@
  * server, so it gives its place away and runs on without one. (ARCHITECTURE S2) */
 enum { PLACES = 4, SLOW_MS = 200 };
 
-enum cni_state { WAITING, ADD, UNDO, DEL, DONE, FAILED };
+enum cni_state { WAITING, ADD, UNDO, DEL, CHECK, DONE, FAILED };
 
 static const struct sm_state cni_states[] = {
-	[WAITING] = { "WAITING", TO(ADD) | TO(DEL) | TO(FAILED) },
+	[WAITING] = { "WAITING", TO(ADD) | TO(DEL) | TO(CHECK) | TO(FAILED) },
 	[ADD]     = { "ADD",     TO(DONE) | TO(UNDO) },
 	[UNDO]    = { "UNDO",    TO(FAILED) },
 	[DEL]     = { "DEL",     TO(DONE) | TO(FAILED) },
+	[CHECK]   = { "CHECK",   TO(DONE) | TO(FAILED) },
 	[DONE]    = { "DONE",    0 },
 	[FAILED]  = { "FAILED",  0 },
 };
@@ -46,8 +50,9 @@ static const struct sm_state cni_states[] = {
 struct cni_op {
 	struct sm sm;
 	struct link link; /* in `waiting` */
+	struct work queue;
 	struct arena *arena;
-	enum cni_state verb; /* ADD or DEL */
+	enum cni_state verb; /* ADD, DEL or CHECK */
 	struct cni_plugin_call call; /* its strings in the arena; list, capabilities and prev are our references */
 	json_t *list, *capabilities;
 	size_t at; /* the plugin that runs, from 1 */
@@ -66,6 +71,7 @@ static int running;
 
 static void cni_op_free(struct cni_op *op)
 {
+	work_end(&op->queue);
 	timer_clear(&op->timer);
 	json_decref(op->list);
 	json_decref(op->capabilities);
@@ -106,7 +112,7 @@ static void cni_give_place_back(struct cni_op *op)
 
 static void cni_finish(struct cni_op *op, enum cni_state to)
 {
-	if (to == DONE)
+	if (to == DONE && op->verb != CHECK)
 		metric_stage(op->verb == ADD ? "cni_add" : "cni_del", &op->since_ns);
 	sm_move(&op->sm, to);
 	timer_set(&op->timer, 0, on_cni_report);
@@ -133,19 +139,19 @@ static bool cni_skips(const struct cni_op *op, const json_t *plugin)
 
 static void on_cni_plugin(void *arg, const struct err *e, json_t *result);
 
-/* Runs the next plugin of the chain: forwards in ADD, else backwards. false: there is none left. */
+/* Runs the next plugin of the chain: forwards in ADD and CHECK, else backwards. false: there is none left. */
 static bool cni_run_next(struct cni_op *op)
 {
 	const json_t *plugins = cni_conf_plugins(op->list), *plugin;
 	size_t n = json_array_size(plugins);
 
 	do {
-		if (op->sm.now == ADD ? ++op->at > n : --op->at == 0)
+		if (op->sm.now == ADD || op->sm.now == CHECK ? ++op->at > n : --op->at == 0)
 			return false;
 		plugin = json_array_get(plugins, op->at - 1);
 	} while (cni_skips(op, plugin));
 	op->call.plugin = plugin;
-	op->call.verb = op->sm.now == ADD ? "ADD" : "DEL";
+	op->call.verb = op->sm.now == ADD ? "ADD" : op->sm.now == CHECK ? "CHECK" : "DEL";
 	op->plugin = cni_plugin_start(&op->call, on_cni_plugin, op);
 	return true;
 }
@@ -187,6 +193,10 @@ static void on_cni_plugin(void *arg, const struct err *e, json_t *result)
 			cni_added(op);
 		return;
 	}
+	if (e && op->sm.now == CHECK) {
+		cni_note_error(op, e);
+		return cni_finish(op, FAILED); /* specification, section 2: the runtime stops at the first error */
+	}
 	if (e && op->sm.now == UNDO) {
 		op->undo_failed = true;
 		log_warn("cni_undo sandbox=%.12s error=%s", op->call.container_id, log_quote(e->msg));
@@ -201,6 +211,7 @@ static void cni_begin(struct cni_op *op)
 {
 	if (list_linked(&op->link))
 		list_drop(&op->link);
+	work_end(&op->queue);
 	running++;
 	op->placed = true;
 	metric_stage("cni_queue", &op->since_ns);
@@ -237,6 +248,15 @@ static json_t *cni_cached_result(const struct cni_op *op, const struct cni_sandb
 	return prev;
 }
 
+/* A keeper that died between the umount and the unlink of a pin has left an empty file, which no plugin takes for a
+ * namespace: every later DEL would fail. */
+static bool cni_netns_is_there(const char *path)
+{
+	struct statfs fs;
+
+	return statfs(path, &fs) == 0 && (fs.f_type == NSFS_MAGIC || fs.f_type == PROC_SUPER_MAGIC);
+}
+
 static int cni_prepare(struct cni_op *op, const struct cni_sandbox *s, struct err *e)
 {
 	op->list = cni_conf_of(s, e);
@@ -244,8 +264,8 @@ static int cni_prepare(struct cni_op *op, const struct cni_sandbox *s, struct er
 		return -1;
 	op->call = (struct cni_plugin_call){ .list = op->list, .bin_dirs = cni_network_bin_dirs() };
 	op->call.container_id = arena_strdup(op->arena, s->id);
-	op->call.netns =
-		arena_strdup(op->arena, op->verb == DEL && access(s->netns_path, F_OK) < 0 ? "" : s->netns_path);
+	op->call.netns = op->verb == ADD || cni_netns_is_there(s->netns_path) ? arena_strdup(op->arena, s->netns_path)
+									      : "";
 	op->call.args = cni_args(s, op->arena, e);
 	op->capabilities = cni_capabilities(s, e);
 	/* Arguments that plugins cannot be told make ADD fail. DEL runs without them: otherwise the network of such a
@@ -256,7 +276,12 @@ static int cni_prepare(struct cni_op *op, const struct cni_sandbox *s, struct er
 		op->call.args = "IgnoreUnknown=1";
 	op->call.capabilities = op->capabilities;
 	op->host_ports = cni_has_host_port(s);
-	op->call.prev = op->verb == DEL ? cni_cached_result(op, s) : NULL;
+	op->call.prev = op->verb != ADD ? cni_cached_result(op, s) : NULL;
+	if (op->verb == CHECK && json_is_true(json_object_get(op->list, "disableCheck")))
+		return err_set(e, ERR_UNIMPLEMENTED, "disableCheck is set in the conflist");
+	if (op->verb == CHECK && !op->call.prev)
+		return err_set(e, ERR_UNIMPLEMENTED, "cniVersion %s has no CHECK, or the result of ADD is not known",
+			       json_string_value(json_object_get(op->list, "cniVersion")));
 	return 0;
 }
 
@@ -269,7 +294,8 @@ static struct cni_op *cni_start(enum cni_state verb, const struct cni_sandbox *s
 	op->done = done;
 	op->arg = arg;
 	op->sm =
-		(struct sm){ cni_states, verb == ADD ? "cni_add" : "cni_del", arena_strdup(op->arena, s->id), WAITING };
+		(struct sm){ cni_states, verb == ADD ? "cni_add" : verb == DEL ? "cni_del" : "cni_look",
+			     arena_strdup(op->arena, s->id), WAITING };
 	op->since_ns = loop_mono_ns();
 	if (cni_prepare(op, s, &op->err) < 0) {
 		sm_move(&op->sm, FAILED);
@@ -278,6 +304,9 @@ static struct cni_op *cni_start(enum cni_state verb, const struct cni_sandbox *s
 		cni_begin(op);
 	} else {
 		list_append(&waiting, &op->link);
+		op->queue = (struct work){ .kind = "queue", .stage = "cni_queue",
+					   .about = arena_printf(op->arena, " sandbox=%.12s", s->id) };
+		work_begin(&op->queue);
 	}
 	return op;
 }
@@ -290,6 +319,11 @@ struct cni_op *cni_add(const struct cni_sandbox *s, cni_done *done, void *arg)
 struct cni_op *cni_del(const struct cni_sandbox *s, cni_done *done, void *arg)
 {
 	return cni_start(DEL, s, done, arg);
+}
+
+struct cni_op *cni_look(const struct cni_sandbox *s, cni_done *done, void *arg)
+{
+	return cni_start(CHECK, s, done, arg);
 }
 
 void cni_cancel(struct cni_op *op)

@@ -11,12 +11,16 @@
 #include <stdint.h>
 
 #include "procs/cri_config.h"
+#include "reactor/arena.h"
 #include "reactor/err.h"
 #include "reactor/fields.h"
 
 struct cni_config {
 	struct strings bin_dirs;
 	const char *conf_dir;
+	/* True: no plugin is run for new sandboxes of this conflist, so that no program of it has to be there, and none
+	 * is asked for its STATUS. */
+	bool (*alone)(const char *conf);
 };
 
 /* Watches conf_dir by inotify; the directory may appear later. The first *.conflist, *.conf or *.json in lexical order
@@ -26,13 +30,21 @@ void cni_open(const struct cni_config *cfg, void (*changed)(void *arg), void *ar
 void cni_close(void); /* no operation may be under way */
 
 /* NetworkReady of Status. *why is a sentence that names the directory or file and the fault, valid until the next call;
- * with true it names the first broken file that was passed over, or is empty. Faults: no configuration, broken ones
- * only, a missing plugin program, or (cniVersion 1.1) a plugin whose STATUS fails. */
+ * with true it names the first broken file that was passed over, or the file system that does not answer, or is empty.
+ * Faults: no configuration, broken ones only, a missing plugin program, or (cniVersion 1.1) a plugin whose STATUS
+ * fails. */
 bool cni_ready(const char **why);
 
 /* The text of today's conflist, to be recorded before ADD begins; borrowed until the next turn. NULL with
- * FAILED_PRECONDITION: there is no conflist, or the program of one of its plugins is missing. */
+ * FAILED_PRECONDITION: there is no conflist, or the program of one of its plugins is missing; DEADLINE_EXCEEDED,
+ * UNAVAILABLE: the file system of one of them does not answer, or has not answered so far. */
 const char *cni_conf_now(struct err *e);
+
+/* The same of another directory, which is read now: local files, a few. */
+const char *cni_conf_in(const char *dir, struct err *e);
+
+/* As cni_conf_now(), but the programs may be missing. */
+const char *cni_conf_text(struct err *e);
 
 struct cni_sandbox { /* strings borrowed for the call */
 	const char *id, *name, *namespace_, *uid;
@@ -48,6 +60,11 @@ struct cni_sandbox { /* strings borrowed for the call */
 
 /* INVALID_ARGUMENT: metadata or annotations that cannot be told to plugins. */
 int cni_check(const struct cni_sandbox *sandbox, struct err *e);
+
+/* What plugins are told in CNI_ARGS, and of the capability arguments the hostPorts as JSON, in the arena. As
+ * cni_check(). */
+int cni_told(const struct cni_sandbox *sandbox, struct arena *arena, const char **args, const char **caps,
+	     struct err *e);
 
 struct cni_result {
 	/* without prefix length, in the order of the result, but the first IPv4 address is moved to the front; empty
@@ -72,6 +89,10 @@ struct cni_op *cni_add(const struct cni_sandbox *sandbox, cni_done *done, void *
 /* Runs DEL over the whole chain in reverse order, with the cached result. An error does not stop the chain; the first
  * one is reported at the end. A missing network namespace is no error (netns_path "" or gone). */
 struct cni_op *cni_del(const struct cni_sandbox *sandbox, cni_done *done, void *arg);
+
+/* Runs CHECK over the chain, with the cached result, up to the first plugin that fails: its error. UNIMPLEMENTED: the
+ * conflist's version has no CHECK, or its disableCheck is true (specification, sections 1 and 3). */
+struct cni_op *cni_look(const struct cni_sandbox *sandbox, cni_done *done, void *arg);
 void cni_cancel(struct cni_op *op); /* kills the running plugin; `done` never runs; cni_del() is then due */
 
 #endif

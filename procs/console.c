@@ -21,6 +21,7 @@
 
 #include "procs/keeper.h"
 #include "procs/sandbox.h"
+#include "reactor/fault.h"
 #include "reactor/log.h"
 #include "reactor/loop.h"
 #include "reactor/own.h"
@@ -36,9 +37,9 @@ struct console_socket {
 	int listener;
 };
 
-int console_take(struct console_socket *s, struct err *e)
+static int console_take_from(int listener, struct err *e)
 {
-	auto_fd int conn = accept4(s->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	auto_fd int conn = EFFECT(accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK));
 	char control[CMSG_SPACE(sizeof(int))] = "", data[4096];
 	struct iovec iov = { data, sizeof(data) };
 	struct msghdr m = {
@@ -56,6 +57,11 @@ int console_take(struct console_socket *s, struct err *e)
 	return fd;
 }
 
+int console_take(struct console_socket *s, struct err *e)
+{
+	return console_take_from(s->listener, e);
+}
+
 struct console_socket *console_listen(struct err *e)
 {
 	auto_free struct console_socket *s = new_zero(struct console_socket);
@@ -64,7 +70,7 @@ struct console_socket *console_listen(struct err *e)
 
 	s->at.sun_family = AF_UNIX;
 	snprintf(dir, sizeof(dir), "%s/console", sandboxes_config()->state);
-	if (mkdir(dir, 0700) < 0 && errno != EEXIST) {
+	if (EFFECT(mkdir(dir, 0700)) < 0 && errno != EEXIST) {
 		err_os(e, ERR_INTERNAL, "make %s", dir);
 		return NULL;
 	}
@@ -72,13 +78,20 @@ struct console_socket *console_listen(struct err *e)
 		err_set(e, ERR_INTERNAL, "console socket below %s: the path is too long", dir);
 		return NULL;
 	}
-	unlink(s->at.sun_path); /* a socket that a dead daemon left */
-	if (fd < 0 || bind(fd, (struct sockaddr *)&s->at, sizeof(s->at)) < 0 || listen(fd, 1) < 0) {
+	EFFECT(unlink(s->at.sun_path)); /* a socket that a dead daemon left */
+	if (fd < 0 || EFFECT(bind(fd, (struct sockaddr *)&s->at, sizeof(s->at))) < 0 || listen(fd, 1) < 0) {
 		err_os(e, ERR_INTERNAL, "console socket %s", s->at.sun_path);
 		return NULL;
 	}
 	s->listener = take_fd(&fd);
 	return take_ptr(&s);
+}
+
+int console_accept(struct console_socket *s, struct err *e)
+{
+	int conn = accept4(s->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	return conn < 0 ? err_os(e, ERR_INTERNAL, "connection from the runtime") : conn;
 }
 
 const char *console_socket_path(const struct console_socket *s)
@@ -91,32 +104,93 @@ void console_unlisten(struct console_socket *s)
 	if (!s)
 		return;
 	close(s->listener);
-	unlink(s->at.sun_path);
+	EFFECT(unlink(s->at.sun_path));
 	free(s);
 }
 
-/* ---- the name under which the keeper holds the master ---- */
+/* ---- the names under which the keeper holds the socket, and then the master ---- */
 
 struct held_name {
 	char s[128];
 };
 
-static struct held_name held_name(const char *id)
+static struct held_name held_name(const char *id, const char *what)
 {
 	struct held_name n;
 
-	snprintf(n.s, sizeof(n.s), "container/%s/console", id);
+	snprintf(n.s, sizeof(n.s), "container/%s/%s", id, what);
 	return n;
 }
 
-void console_hold(const char *id, int master)
+int console_hold_socket(const char *id, const struct console_socket *s, struct err *e)
 {
-	keeper_ask_hold(held_name(id).s, master);
+	return keeper_ask_hold(held_name(id, "console_socket").s, s->listener, e);
+}
+
+/* Sends the master to the socket once more, as the runtime did. Where a daemon died at the end of its start the path is
+ * gone; then only a second death, before the keeper has the master, can lose it. */
+static int console_put_back(const struct sockaddr_un *at, int master, struct err *e)
+{
+	auto_fd int conn = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	char control[CMSG_SPACE(sizeof(int))] = "";
+	struct iovec iov = { "", 1 };
+	struct msghdr m = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)
+	};
+	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+
+	*c = (struct cmsghdr){ CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS };
+	memcpy(CMSG_DATA(c), &master, sizeof(master));
+	if (conn >= 0 && connect(conn, (const struct sockaddr *)at, sizeof(*at)) < 0 && errno == ENOENT)
+		return 0;
+	if (conn < 0 || EFFECT(sendmsg(conn, &m, MSG_NOSIGNAL)) < 0)
+		return err_os(e, ERR_RESOURCE_EXHAUSTED, "keep a terminal");
+	return 0;
+}
+
+int console_hold(const char *id, int master, struct err *e)
+{
+	return keeper_ask_hold(held_name(id, "console").s, master, e);
 }
 
 int console_held(const char *id)
 {
-	return keeper_copy(held_name(id).s);
+	return keeper_copy(held_name(id, "console").s);
+}
+
+/* Until the keeper has taken HOLD and then RELEASE, and has told the anchor so, the socket is held with the master in
+ * it. */
+static int console_keep_from(const char *id, int listener, const struct sockaddr_un *at, struct err *e)
+{
+	auto_fd int master = console_take_from(listener, e);
+
+	if (master < 0 || console_put_back(at, master, e) < 0 || console_hold(id, master, e) < 0)
+		return -1;
+	keeper_ask_release(held_name(id, "console_socket").s);
+	return 0;
+}
+
+int console_keep(const char *id, const struct console_socket *s, struct err *e)
+{
+	return console_keep_from(id, s->listener, &s->at, e);
+}
+
+int console_regain(const char *id, struct err *e)
+{
+	int listener = keeper_copy(held_name(id, "console_socket").s), kept = 0;
+	struct sockaddr_un at = { .sun_path = "" };
+	socklen_t len = sizeof(at);
+
+	if (listener < 0)
+		return console_held(id) >= 0 ? 0 : err_set(e, ERR_INTERNAL, "no terminal is held");
+	if (getsockname(listener, (struct sockaddr *)&at, &len) < 0)
+		return err_os(e, ERR_INTERNAL, "console socket");
+	if (console_held(id) >= 0)
+		keeper_ask_release(held_name(id, "console_socket").s);
+	else
+		kept = console_keep_from(id, listener, &at, e);
+	EFFECT(unlink(at.sun_path));
+	return kept;
 }
 
 /* ---- the pump ---- */
@@ -172,7 +246,7 @@ static void on_console_idle_over(struct timer *t)
 static void on_console_master(struct fd_watch *w, int events)
 {
 	struct console *c = container_of(w, struct console, watch);
-	ssize_t n = splice(c->master, NULL, c->fifo, NULL, SPLICE_MAX, SPLICE_F_NONBLOCK);
+	ssize_t n = EFFECT(splice(c->master, NULL, c->fifo, NULL, SPLICE_MAX, SPLICE_F_NONBLOCK));
 	int waiting = 0;
 
 	(void)events;

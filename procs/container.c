@@ -5,11 +5,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "procs/adjust.h"
 #include "procs/cgroup.h"
 #include "procs/events.h"
-#include "procs/logfile.h"
+#include "procs/keeper.h"
+#include "reactor/logfile.h"
 #include "procs/runtime.h"
+#include "reactor/boot.h"
 #include "reactor/log.h"
+#include "reactor/metric.h"
 #include "reactor/map.h"
 #include "reactor/own.h"
 #include "reactor/record.h"
@@ -19,13 +23,14 @@ enum { RECORD_VERSION = 1 };
 struct entry {
 	struct container c;
 	struct link link; /* in `order` */
+	char shown[ID_SHOWN + 1];
 };
 
 static struct arena *names;      /* owns the two paths */
 static const char *records = ""; /* <root>/containers */
 static const char *bundles = ""; /* <state>/containers */
-static struct map by_id;
-static struct map lost; /* ids of containers whose records could not be read; the keys are owned */
+static struct map by_id, by_shown; /* by the whole id, and by what the log shows of it */
+static struct lost_records lost;
 static struct link order = { &order, &order }; /* of struct entry.link, oldest first */
 
 static const struct field image_fields[] = {
@@ -56,20 +61,25 @@ static const struct field container_fields[] = {
 	F_STR(struct container, log_path),
 	F_STR(struct container, bundle),
 	F_STR(struct container, runtime),
+	F_STR(struct container, way),
+	F_STR(struct container, way_reason),
 	F_STR(struct container, cgroup),
 	F_I32(struct container, stop_signal),
 	F_I64(struct container, uid),
 	F_I64(struct container, gid),
 	F_INTS(struct container, groups),
+	F_STRINGS(struct container, volumes),
 	F_I32(struct container, pid),
 	F_BOOL(struct container, listed),
 	F_BOOL(struct container, starting),
 	F_BOOL(struct container, in_runtime),
 	F_BOOL(struct container, oom_killed),
+	F_BOOL(struct container, limits_adjusted),
 	F_BOOL(struct container, frozen),
 	F_STR(struct container, joined),
 	F_STR(struct container, restore),
 	F_I64(struct container, oom_floor),
+	F_I64(struct container, log_mark),
 	F_STR(struct container, boot_id),
 	F_STR(struct container, process_label),
 	F_STR(struct container, mount_label),
@@ -92,10 +102,15 @@ static struct entry *entry_new(const char *id)
 	snprintf(c->id, sizeof(c->id), "%s", id);
 	c->arena = arena_new();
 	c->reason = c->message = c->log_path = c->bundle = c->runtime = c->cgroup = c->boot_id = c->restore = "";
-	c->process_label = c->mount_label = "";
+	c->process_label = c->mount_label = c->way = c->way_reason = "";
 	lane_init(&c->lane);
 	list_init(&c->exit_waiters);
 	return n;
+}
+
+const struct runtime_handler *container_handler(const struct container *c)
+{
+	return runtime_find(*c->way ? c->way : c->runtime);
 }
 
 /* From the young end, where a new container belongs; records are loaded in any order. */
@@ -107,6 +122,8 @@ static void container_insert(struct entry *n, struct sandbox *s)
 		at = at->prev;
 	list_append(at->next, &n->link); /* before at->next, so right behind `at` */
 	map_put(&by_id, n->c.id, &n->c);
+	snprintf(n->shown, sizeof(n->shown), "%s", n->c.id);
+	map_put(&by_shown, n->shown, &n->c);
 	n->c.sandbox = s;
 	list_append(&s->containers, &n->c.of_sandbox);
 }
@@ -118,8 +135,30 @@ static const char *log_path(const struct container *c)
 	return *dir && *name ? logfile_join(c->arena, dir, name) : "";
 }
 
+/* The time now, but later than that of the containers that had this place in the pod before: the kubelet takes the
+ * newest one for the place's, and the clock may have been set back. (ARCHITECTURE H70) */
+static int64_t created_now(const struct sandbox *s, const struct container_config *config)
+{
+	int64_t now_ns = loop_real_ns();
+
+	list_each(l, &order) {
+		const struct container *c = &container_of(l, struct entry, link)->c;
+
+		if (c->created_at_ns >= now_ns && strcmp(c->config.name, config->name) == 0 &&
+		    strcmp(c->sandbox->config.uid, s->config.uid) == 0)
+			now_ns = c->created_at_ns + 1;
+	}
+	return now_ns;
+}
+
 struct container *container_new(struct sandbox *s, const struct container_config *config,
 				const struct container_image *image)
+{
+	return container_new_adjusted(s, config, image, NULL);
+}
+
+struct container *container_new_adjusted(struct sandbox *s, const struct container_config *config,
+					 const struct container_image *image, const struct adjustment *adjustment)
 {
 	const struct runtime_handler *h = runtime_find(s->config.runtime_handler);
 	char id[ID_SIZE];
@@ -127,12 +166,17 @@ struct container *container_new(struct sandbox *s, const struct container_config
 	struct container *c;
 
 	id_random(id);
-	n = entry_new(id);
+	n = entry_new(adjustment ? adjustment->id : id);
 	c = &n->c;
+	c->adjustment = adjustment;
 	fields_copy(container_config_fields, &c->config, config, c->arena);
+	if (adjustment && adjustment->limits) {
+		fields_copy(resources_fields, &c->config.resources, adjustment->limits, c->arena);
+		c->limits_adjusted = true;
+	}
 	fields_copy(image_fields, &c->image, image, c->arena);
 	c->state = CONTAINER_CREATED;
-	c->created_at_ns = loop_real_ns();
+	c->created_at_ns = created_now(s, config);
 	/* The handler's name and not "": the default may change with the configuration, a container's handler must
 	 * not. */
 	c->runtime = arena_strdup(c->arena, h ? h->name : s->config.runtime_handler);
@@ -144,20 +188,33 @@ struct container *container_new(struct sandbox *s, const struct container_config
 	return c;
 }
 
-int container_save(const struct container *c, struct err *e)
+/* Until the exit is on disk the keeper's exit record is the only one that outlives this daemon. (ARCHITECTURE P50) */
+int container_save(struct container *c, struct err *e)
 {
-	return record_write_fields(records, c->id, RECORD_VERSION, container_fields, c,
-				   &(struct pair){ "sandbox", c->sandbox->id }, e);
+	if (record_write_fields(records, c->id, RECORD_VERSION, container_fields, c,
+				&(struct pair){ "sandbox", c->sandbox->id }, e) < 0)
+		return -1;
+	unsaved_drop(&c->unsaved);
+	if (c->state == CONTAINER_EXITED)
+		keeper_ask_forget(c->id);
+	return 0;
 }
 
-/* A full disk must not hide that a container ended: memory is the authority, and the next change of state writes the
- * record again. */
-static void container_save_or_log(struct container *c)
+static int save_again(struct unsaved *u, struct err *e)
+{
+	return container_save(container_of(u, struct container, unsaved), e);
+}
+
+void container_must_save(struct container *c)
 {
 	struct err e;
 
-	if (container_save(c, &e) < 0)
-		log_error("container_record container=%.12s error=%s", c->id, log_quote(e.msg));
+	if (container_save(c, &e) == 0)
+		return;
+	c->unsaved.kind = "container";
+	c->unsaved.id = c->id;
+	c->unsaved.save = save_again;
+	unsaved_add(&c->unsaved, &e);
 }
 
 static void container_tell(enum event_kind kind, struct container *c)
@@ -179,6 +236,7 @@ int container_list_it(struct container *c, struct err *e)
 
 static void entry_free(struct entry *n)
 {
+	unsaved_drop(&n->c.unsaved);
 	lane_close(&n->c.lane);
 	timer_clear(&n->c.wake);
 	arena_free(n->c.arena);
@@ -191,7 +249,10 @@ void container_free(struct container *c)
 
 	assert(list_empty(&c->exit_waiters) && !c->life && !c->log && !c->stopping && !c->checkpoint);
 	record_remove(records, c->id);
+	keeper_ask_forget(c->id); /* it ended, and its exit could not be saved */
 	map_drop(&by_id, c->id);
+	if (map_get(&by_shown, n->shown) == c)
+		map_drop(&by_shown, n->shown);
 	list_drop(&c->of_sandbox);
 	list_drop(&n->link);
 	container_tell(EVENT_DELETED, c);
@@ -217,6 +278,11 @@ struct container *container_find(const char *id)
 	return found;
 }
 
+struct container *container_shown(const char *shown)
+{
+	return map_get(&by_shown, shown);
+}
+
 struct container *container_named(struct sandbox *s, const char *name, uint32_t attempt)
 {
 	list_each(it, &s->containers) {
@@ -238,13 +304,22 @@ void container_each(void (*fn)(void *arg, struct container *c), void *arg)
 	}
 }
 
+/* Times of a container never go back, also where the clock was set back: created <= started <= finished. A container
+ * can also end before the runtime has reported its start. (ARCHITECTURE H70) */
+static int64_t not_before(int64_t at_ns, const struct container *c)
+{
+	int64_t last_ns = c->started_at_ns > c->created_at_ns ? c->started_at_ns : c->created_at_ns;
+
+	return at_ns > last_ns ? at_ns : last_ns;
+}
+
 void container_set_running(struct container *c, pid_t pid)
 {
 	c->state = CONTAINER_RUNNING;
 	c->pid = pid;
 	c->starting = false;
-	c->started_at_ns = loop_real_ns();
-	container_save_or_log(c);
+	c->started_at_ns = not_before(loop_real_ns(), c);
+	container_must_save(c);
 	log_info("container_running container=%.12s sandbox=%.12s pid=%d", c->id, c->sandbox->id, (int)pid);
 	container_tell(EVENT_STARTED, c);
 }
@@ -291,11 +366,9 @@ void container_set_exited(struct container *c, int32_t exit_code, const char *re
 	c->exit_code = exit_code;
 	c->reason = arena_strdup(c->arena, reason);
 	c->message = utf8_only(c->arena, message);
-	c->finished_at_ns = at_ns;
-	/* It ended before the runtime reported its start. */
-	if (c->started_at_ns > at_ns)
-		c->started_at_ns = at_ns;
-	container_save_or_log(c);
+	c->finished_at_ns = not_before(at_ns, c);
+	container_must_save(c);
+	metric_add(METRIC_container_exits_total, c->reason, 1);
 	log_info("container_exited container=%.12s sandbox=%.12s exit_code=%d reason=%s", c->id, c->sandbox->id,
 		 (int)exit_code, c->reason);
 	container_tell(EVENT_STOPPED, c);
@@ -328,8 +401,8 @@ static void container_age(struct container *c)
 	c->exit_code = 255;
 	c->reason = "Unknown";
 	c->message = "the machine was restarted";
-	c->finished_at_ns = loop_real_ns();
-	container_save_or_log(c);
+	c->finished_at_ns = not_before(loop_real_ns(), c);
+	container_must_save(c);
 }
 
 static bool is_id(const char *name)
@@ -340,26 +413,38 @@ static bool is_id(const char *name)
 static void on_container_lost(void *arg, const char *name)
 {
 	(void)arg;
-	if (is_id(name) && !map_get(&lost, name))
-		map_put(&lost, own_must(strdup(name)), &lost);
+	if (is_id(name) && !boot_is_new()) /* in a new boot nothing of it is there */
+		lost_records_add(&lost, name);
 }
 
 bool container_lost(const char *id)
 {
-	return map_get(&lost, id) != NULL;
+	return lost_records_have(&lost, id);
 }
 
 size_t containers_lost(const char **first)
 {
-	const struct map_slot *slot = map_next(&lost, NULL);
-
-	*first = slot ? slot->key : NULL;
-	return lost.used;
+	return lost_records_count(&lost, first);
 }
 
-static int container_load(void *arg, const char *name, const json_t *j, struct err *e)
+/* A sandbox's record goes after those of its containers, so this one was removed too: unlink(2) failed, and a crash
+ * came. One that does not say that it has ended is for an operator. */
+static int container_left_behind(const char *name, const char *sandbox, struct record *r, struct err *e)
 {
-	const char *sandbox = json_string_value(json_object_get(j, "sandbox"));
+	struct entry *n = entry_new(name);
+	bool ended = record_fields(r, container_fields, &n->c, n->c.arena, e) == 0 && n->c.state == CONTAINER_EXITED;
+
+	entry_free(n);
+	if (!ended)
+		return err_set(e, ERR_INTERNAL, "its sandbox %s is unknown", sandbox);
+	log_warn("container_left_behind container=%.12s sandbox=%.12s", name, sandbox);
+	record_remove(records, name);
+	return 0;
+}
+
+static int container_load(void *arg, const char *name, struct record *r, struct err *e)
+{
+	const char *sandbox = record_word(r, "sandbox", e);
 	struct sandbox *s = sandbox ? sandbox_find(sandbox) : NULL;
 	struct entry *n;
 
@@ -368,15 +453,22 @@ static int container_load(void *arg, const char *name, const json_t *j, struct e
 		return err_set(e, ERR_INTERNAL, "its name is no container id");
 	if (map_get(&by_id, name))
 		return 0;
-	if (!s && sandbox && sandbox_lost(sandbox)) { /* the record is good, and needed once the sandbox's is */
+	if (!sandbox)
+		return -1;
+	if (!s && sandbox_lost(sandbox)) { /* the record is good, and needed once the sandbox's is */
 		log_warn("container_left_alone container=%.12s sandbox=%.12s", name, sandbox);
 		on_container_lost(NULL, name);
 		return 0;
 	}
+	if (!s && sandbox && boot_is_new()) { /* the power cut took its sandbox's record, or the pod was removed */
+		log_warn("container_left_behind container=%.12s sandbox=%.12s", name, sandbox);
+		record_remove(records, name);
+		return 0;
+	}
 	if (!s)
-		return err_set(e, ERR_INTERNAL, "its sandbox %s is unknown", sandbox ? sandbox : "(none)");
+		return container_left_behind(name, sandbox, r, e);
 	n = entry_new(name);
-	if (fields_from_json(container_fields, &n->c, j, n->c.arena, e) < 0) {
+	if (record_fields(r, container_fields, &n->c, n->c.arena, e) < 0) {
 		entry_free(n);
 		return -1;
 	}

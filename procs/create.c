@@ -17,6 +17,7 @@
 #include "procs/join.h"
 #include "procs/namespaces.h"
 #include "procs/stop_signal.h"
+#include "reactor/fault.h"
 #include "reactor/log.h"
 #include "reactor/own.h"
 
@@ -30,12 +31,12 @@ int create_bundle(struct container *c, struct err *e)
 	const char *parent = arena_strndup(c->arena, c->bundle, (size_t)(strrchr(c->bundle, '/') - c->bundle));
 	const char *rootfs = arena_printf(c->arena, "%s/rootfs", c->bundle);
 
-	if (mkdir(parent, 0711) < 0 && errno != EEXIST)
+	if (EFFECT(mkdir(parent, 0711)) < 0 && errno != EEXIST)
 		return err_os(e, ERR_INTERNAL, "bundle directory %s", parent);
 	if (create_close(c, e) < 0)
 		return err_wrap(e, "bundle directory");
 	/* chmod, because mkdir(2) takes the umask off the mode */
-	if ((mkdir(rootfs, 0755) < 0 && errno != EEXIST) || chmod(rootfs, 0755) < 0)
+	if ((EFFECT(mkdir(rootfs, 0755)) < 0 && errno != EEXIST) || chmod(rootfs, 0755) < 0)
 		return err_os(e, ERR_INTERNAL, "bundle directory %s", rootfs);
 	return 0;
 }
@@ -122,6 +123,20 @@ static struct runtime_features features_of(const struct container *c)
 	return f;
 }
 
+/* It is decided once: an exec, an update and the delete go the way of the start. */
+static int choose_way(struct container *c, const json_t *config, struct err *e)
+{
+	const struct runtime_handler *asked = runtime_find(c->runtime), *way;
+
+	if (!asked) /* refused at the start, by its name */
+		return 0;
+	way = runtime_choose(asked, config, *c->restore, c->arena, &c->way_reason, e);
+	if (!way)
+		return -1;
+	c->way = arena_strdup(c->arena, way->name);
+	return 0;
+}
+
 int create_config(struct container *c, const struct spec_image_volume *volumes, size_t n_volumes, const char *node_name,
 		  struct err *e)
 {
@@ -137,7 +152,9 @@ int create_config(struct container *c, const struct spec_image_volume *volumes, 
 		return -1;
 	if (join_namespaces(c, &in.namespaces, e) < 0)
 		return -1;
-	return spec_make(&in, &config, e) < 0 ? -1 : bundle_write_config(c->bundle, config, e);
+	if (spec_make(&in, &config, e) < 0 || choose_way(c, config, e) < 0)
+		return -1;
+	return bundle_write_config(c->bundle, config, e);
 }
 
 /* Removes the directories and files that were mount points. A mount point that is still mounted is busy and stays. */
@@ -148,27 +165,28 @@ static void remove_mount_points(int bundle, const char *name)
 	struct dirent *entry;
 
 	while (list && (entry = readdir(list)) != NULL)
-		if (entry->d_name[0] != '.' && unlinkat(dirfd(list), entry->d_name, 0) < 0)
-			unlinkat(dirfd(list), entry->d_name, AT_REMOVEDIR);
+		if (entry->d_name[0] != '.' && EFFECT(unlinkat(dirfd(list), entry->d_name, 0)) < 0)
+			EFFECT(unlinkat(dirfd(list), entry->d_name, AT_REMOVEDIR));
 }
 
 /* A bundle has plain files (config.json, FIFOs, pid files), rootfs/ and volumes/<n>. Nothing below rootfs is removed
  * here: it may be the mounted file system of the container. */
-void create_undo(struct container *c)
+int create_undo(struct container *c, struct err *e)
 {
 	int fd = open(c->bundle, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	auto_dir DIR *list = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *entry;
 
+	if (fd < 0 && errno == ENOENT)
+		return 0;
 	if (!list)
-		return;
+		return err_os(e, ERR_INTERNAL, "open bundle %s", c->bundle);
 	remove_mount_points(fd, "volumes");
 	while ((entry = readdir(list)) != NULL) {
 		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
 			continue;
-		if (unlinkat(fd, entry->d_name, 0) < 0 && errno == EISDIR)
-			unlinkat(fd, entry->d_name, AT_REMOVEDIR);
+		if (EFFECT(unlinkat(fd, entry->d_name, 0)) < 0 && errno == EISDIR)
+			EFFECT(unlinkat(fd, entry->d_name, AT_REMOVEDIR));
 	}
-	if (rmdir(c->bundle) < 0)
-		log_warn("bundle container=%s path=%s error=%s", c->id, c->bundle, strerror(errno));
+	return EFFECT(rmdir(c->bundle)) < 0 ? err_os(e, ERR_INTERNAL, "remove bundle %s", c->bundle) : 0;
 }

@@ -14,6 +14,7 @@ int create_close(const struct container *container, struct err *e);
 /* Writes <bundle>/config.json; the record follows with container_list_it(). Errors: those of spec_make(). */
 int create_config(struct container *container, const struct spec_image_volume *volumes, size_t n_volumes,
 		  const char *node_name, struct err *e);
-void create_undo(struct container *container); /* removes the bundle; the rootfs was unmounted before */
+/* Removes the bundle; the rootfs was unmounted before. A missing bundle is success. INTERNAL: something is left. */
+int create_undo(struct container *container, struct err *e);
 
 #endif

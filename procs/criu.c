@@ -12,8 +12,8 @@
 #include "procs/bundle.h"
 #include "procs/runtime.h"
 #include "reactor/buf.h"
+#include "reactor/fault.h"
 #include "reactor/own.h"
-#include "reactor/small_file.h"
 
 enum { LOG_MAX = 1 << 20, WORDS_MAX = 400, CONFIG_MAX = 1 << 16 };
 
@@ -112,7 +112,7 @@ static int write_file(const char *path, const void *text, size_t n, struct err *
 {
 	auto_fd int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 
-	return fd < 0 || write(fd, text, n) != (ssize_t)n ? err_os(e, ERR_INTERNAL, "write %s", path) : 0;
+	return fd < 0 || EFFECT(write(fd, text, n)) != (ssize_t)n ? err_os(e, ERR_INTERNAL, "write %s", path) : 0;
 }
 
 static int write_config(const struct container *c, const char *text, struct err *e)
@@ -139,15 +139,15 @@ int criu_write_external(const struct container *c, struct err *e)
 /* Told by the file name of the program. */
 static bool is_crun(const struct container *c)
 {
-	const struct runtime_handler *h = runtime_find(c->runtime);
+	const struct runtime_handler *h = container_handler(c);
 
 	return h && strcmp(strrchr(h->path, '/'), "/crun") == 0;
 }
 
-static int add_file(struct buf *b, const char *path, struct err *e)
+static int add_file(struct buf *b, struct lookup *l, const char *path, struct err *e)
 {
 	size_t len;
-	auto_free char *text = small_file_read(path, CONFIG_MAX, &len, ERR_INTERNAL, e);
+	auto_free char *text = lookup_read(l, path, CONFIG_MAX, &len, ERR_INTERNAL, e);
 
 	if (!text)
 		return -1;
@@ -156,23 +156,30 @@ static int add_file(struct buf *b, const char *path, struct err *e)
 	return 0;
 }
 
+static const char runc_conf[] = "/etc/criu/runc.conf", crun_conf[] = "/etc/criu/crun.conf";
+
+void criu_look(struct lookup *l)
+{
+	lookup_add(l, LOOKUP_TEXT, runc_conf);
+	lookup_add(l, LOOKUP_TEXT, crun_conf);
+}
+
 /* With the annotation org.criu.config the runtime no longer reads the user's file. So that file is copied in first; our
  * line comes last, because CRIU takes the last of two that contradict. crun looks for crun.conf before runc.conf. */
-static int rpc_config(const struct container *c, struct buf *b, struct err *e)
+static int rpc_config(const struct container *c, struct lookup *l, struct buf *b, struct err *e)
 {
-	static const char runc[] = "/etc/criu/runc.conf", crun[] = "/etc/criu/crun.conf";
-	const char *users = is_crun(c) && access(crun, F_OK) == 0 ? crun : runc;
+	const char *users = is_crun(c) && !lookup_missing(l, LOOKUP_TEXT, crun_conf) ? crun_conf : runc_conf;
 
-	if (access(users, F_OK) == 0 && add_file(b, users, e) < 0)
+	if (!lookup_missing(l, LOOKUP_TEXT, users) && add_file(b, l, users, e) < 0)
 		return -1;
 	buf_puts(b, "manage-cgroups=ignore\n");
 	return 0;
 }
 
-static int write_rpc_config(const struct container *c, const char *path, struct err *e)
+static int write_rpc_config(const struct container *c, struct lookup *l, const char *path, struct err *e)
 {
 	struct buf b = { 0 };
-	int r = rpc_config(c, &b, e) < 0 ? -1 : write_file(path, b.at, b.len, e);
+	int r = rpc_config(c, l, &b, e) < 0 ? -1 : write_file(path, b.at, b.len, e);
 
 	buf_free(&b);
 	return r;
@@ -182,13 +189,13 @@ static int write_rpc_config(const struct container *c, const char *path, struct 
  * another root. The runtime has put CRIU itself into the new container's cgroup, so `manage-cgroups=ignore` leaves the
  * processes there. The runtime sets the opposite by RPC; only the file of this annotation overrides that.
  * (ARCHITECTURE X17) */
-int criu_keep_cgroup(const struct container *c, struct err *e)
+int criu_keep_cgroup(const struct container *c, struct lookup *l, struct err *e)
 {
 	auto_json json_t *config = bundle_read_config(c->bundle, e);
 	json_t *notes = json_object_get(config, "annotations");
 	struct arena *a = arena_new();
 	const char *path = arena_printf(a, "%s/criu-rpc.conf", c->bundle);
-	int r = config ? write_rpc_config(c, path, e) : -1;
+	int r = config ? write_rpc_config(c, l, path, e) : -1;
 
 	if (r == 0) {
 		json_object_set_new(notes, "org.criu.config", json_string(path));

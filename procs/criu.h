@@ -11,6 +11,7 @@
 #include "reactor/arena.h"
 #include "reactor/err.h"
 #include "reactor/json.h"
+#include "reactor/lookup.h"
 
 const char *criu_config_path(const struct container *container, struct arena *arena); /* <bundle>/criu.conf */
 
@@ -26,8 +27,9 @@ int criu_write_inherit(const struct container *container, const json_t *streams,
 
 /* Before a restore: its processes stay in the new container's cgroup. Writes a file of options and its path into
  * config.json. The user's own options for all containers, /etc/criu/runc.conf (for crun /etc/criu/crun.conf if it is
- * there), are copied into that file as they are now. INTERNAL. */
-int criu_keep_cgroup(const struct container *container, struct err *e);
+ * there), are copied into that file as they are now; lookup has them, as criu_look() has asked for them. INTERNAL. */
+void criu_look(struct lookup *lookup);
+int criu_keep_cgroup(const struct container *container, struct lookup *lookup, struct err *e);
 
 /* The errors in a log that CRIU wrote, as one line of at most 400 bytes, in the arena; "": no errors. */
 const char *criu_words(const char *log, struct arena *arena);

@@ -22,8 +22,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "procs/exec_end.h"
 #include "procs/exec_file.h"
+#include "procs/exec_inside.h"
 #include "procs/keeper.h"
+#include "procs/life.h"
 #include "procs/runtime.h"
 #include "reactor/buf.h"
 #include "reactor/child.h"
@@ -59,10 +62,12 @@ struct exec {
 	struct arena *arena;
 	struct exec_file file;
 	const char *cgroup; /* the container's; a copy, since the container may be freed earlier */
+	const char *container; /* its id, a copy too */
+	const struct runtime_handler *handler;
 	struct stream out, err;
 	bool cut; /* a part of the output was dropped */
 	struct timer timer;  /* the caller's timeout; then FLUSH and KILL */
-	struct exit_watch watch;
+	struct exec_end end;
 	pid_t pid;
 	int32_t exit_code;
 	struct err fault;
@@ -85,7 +90,7 @@ static size_t exec_held(const struct exec *x)
 static void exec_free(struct exec *x)
 {
 	timer_clear(&x->timer);
-	keeper_unwatch_exit(&x->watch);
+	exec_end_unwatch(&x->end);
 	keeper_ask_forget(x->keep_id);
 	stream_close(&x->out);
 	stream_close(&x->err);
@@ -183,12 +188,13 @@ static void on_exec_err(struct fd_watch *w, int events)
 	exec_output(x, &x->err);
 }
 
-static int exec_open_pipe(struct stream *s, int *theirs, struct err *e)
+static int exec_open_pipe(struct exec *x, const struct container *c, struct stream *s, const char *name, int *theirs,
+			  struct err *e)
 {
 	int ends[2];
 
-	if (pipe2(ends, O_CLOEXEC) < 0)
-		return err_os(e, ERR_RESOURCE_EXHAUSTED, "output pipe");
+	if (exec_file_pipe(&x->file, x->arena, c, x->id, name, ends, e) < 0)
+		return -1;
 	fcntl(ends[0], F_SETFL, O_NONBLOCK);
 	s->fd = ends[0];
 	*theirs = ends[1];
@@ -212,15 +218,15 @@ static void on_exec_kill_over(struct timer *t)
 	exec_finish(x);
 }
 
-static void on_exec_exit(struct exit_watch *w, const struct exit_record *r)
+static void on_exec_exit(struct exec_end *end, int status)
 {
-	struct exec *x = container_of(w, struct exec, watch);
+	struct exec *x = container_of(end, struct exec, end);
 
 	if (x->sm.now == KILL)
 		return exec_finish(x);
-	x->exit_code = WIFSIGNALED(r->status) ? 128 + WTERMSIG(r->status) : WEXITSTATUS(r->status);
-	if (r->status == -1)
-		err_set(&x->fault, ERR_INTERNAL, "exec: its exit status is lost: the keeper had died");
+	x->exit_code = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+	if (status == -1)
+		err_set(&x->fault, ERR_INTERNAL, "exec: its exit status is lost: its keeper had died");
 	sm_move(&x->sm, FLUSH);
 	if (x->out.fd < 0 && x->err.fd < 0)
 		return exec_finish(x);
@@ -231,6 +237,7 @@ static void on_exec_exit(struct exit_watch *w, const struct exit_record *r)
 static void exec_kill(struct exec *x)
 {
 	sm_move(&x->sm, KILL);
+	exec_inside_kill(x->handler, x->container, x->file.pidfile);
 	exec_kill_tree(x->pid, x->cgroup);
 	timer_set(&x->timer, KILL_PATIENCE_MS, on_exec_kill_over);
 }
@@ -256,7 +263,7 @@ static void on_exec_spawned(void *arg, const struct err *e, struct child_result 
 		return exec_finish(x);
 	}
 	x->pid = r->pid;
-	keeper_watch_exit(&x->watch, x->keep_id, on_exec_exit);
+	exec_end_watch(&x->end, x->handler, x->container, x->keep_id, on_exec_exit);
 	if (x->sm.now == DOOMED)
 		return exec_kill(x);
 	sm_move(&x->sm, RUN);
@@ -271,13 +278,18 @@ static int exec_spawn(struct exec *x, const struct container *c, const struct st
 
 	if (!h)
 		return -1;
-	if (exec_open_pipe(&x->out, &out, e) < 0 || exec_open_pipe(&x->err, &err, e) < 0 ||
+	if (exec_open_pipe(x, c, &x->out, "stdout", &out, e) < 0 ||
+	    exec_open_pipe(x, c, &x->err, "stderr", &err, e) < 0 ||
 	    exec_file_write(&x->file, x->arena, c, x->id, cmd, false, e) < 0)
 		return -1;
+	x->handler = h;
 	fd_watch_set(&x->out.watch, x->out.fd, FD_READ, on_exec_out);
 	fd_watch_set(&x->err.watch, x->err.fd, FD_READ, on_exec_err);
-	runtime_exec(h, c->id, x->file.process, x->file.pidfile, x->keep_id,
-		     &(struct runtime_stdio){ -1, out, err, NULL }, on_exec_spawned, x);
+	runtime_exec(h,
+		     &(struct runtime_exec){ c->id, c->bundle, c->cgroup, x->file.process, x->file.pidfile,
+					     x->keep_id, life_pidfd(c), c->pid,
+					     (int)c->config.resources.oom_score_adj },
+		     &(struct runtime_stdio){ .in = -1, .out = out, .err = err }, on_exec_spawned, x);
 	return 0;
 }
 
@@ -290,6 +302,7 @@ struct exec *exec_sync(struct container *c, const struct strings *cmd, int64_t t
 	x->sm = (struct sm){ exec_states, "exec", x->id, SPAWN };
 	x->arena = arena_new();
 	x->cgroup = arena_strdup(x->arena, c->cgroup);
+	x->container = arena_strdup(x->arena, c->id);
 	x->out.fd = x->err.fd = -1;
 	x->done = done;
 	x->arg = arg;

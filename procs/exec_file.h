@@ -14,11 +14,16 @@ const struct runtime_handler *exec_runtime(const struct container *container, co
 
 struct exec_file { /* paths in the exec's arena; NULL: not there */
 	const char *process, *pidfile; /* <bundle>/exec-<id>.json, .pid */
+	const char *inside; /* <bundle>/exec-<id>.pid.in, the runtime's own (exec_inside.h) */
+	const char *pipes[3]; /* <bundle>/exec-<id>.NAME */
 };
 
 /* INVALID_ARGUMENT: the command is no UTF-8; INTERNAL. */
 int exec_file_write(struct exec_file *file, struct arena *arena, const struct container *container,
 		    const char *exec_id, const struct strings *cmd, bool tty, struct err *e);
+/* stdio_pipe(), for the stdio NAME of the exec: it has a name where the runtime asks for names (RUNTIME_STREAMS). */
+int exec_file_pipe(struct exec_file *file, struct arena *arena, const struct container *container,
+		   const char *exec_id, const char *name, int ends[2], struct err *e);
 void exec_file_remove(struct exec_file *file);
 
 #endif

@@ -22,10 +22,13 @@
 
 #include "procs/console.h"
 #include "procs/exec.h"
+#include "procs/exec_end.h"
 #include "procs/exec_file.h"
 #include "procs/feed.h"
 #include "procs/keeper.h"
+#include "procs/life.h"
 #include "procs/runtime.h"
+#include "procs/runtime_tell.h"
 #include "reactor/child.h"
 #include "reactor/log.h"
 #include "reactor/loop.h"
@@ -43,7 +46,8 @@ static const struct sm_state exec_stream_states[] = {
 };
 
 struct output {
-	int fd; /* -1: not asked for, or at its end */
+	int fd;	      /* -1: a terminal's, or at its end */
+	bool dropped; /* read, and thrown away: the client did not ask for it */
 	struct fd_watch watch;
 };
 
@@ -62,7 +66,12 @@ struct exec_stream {
 	bool paused;
 	struct winsize size; /* the client may ask for one before the terminal is here */
 	struct timer timer;  /* SPAWN: the error's turn; FLUSH: silence */
-	struct exit_watch watch;
+	struct exec_end end;
+	const struct runtime_handler *handler;
+	const char *container; /* its id, a copy */
+	bool wants_in;
+	bool streams, tty;     /* RUNTIME_STREAMS: the terminal is the runtime's */
+	bool runs;             /* the runtime has started it */
 	int32_t exit_code;
 	struct err fault;
 };
@@ -93,7 +102,7 @@ static void exec_stream_close_output(struct exec_stream *x, struct output *o)
 static void exec_stream_free(struct exec_stream *x)
 {
 	timer_clear(&x->timer);
-	keeper_unwatch_exit(&x->watch);
+	exec_end_unwatch(&x->end);
 	keeper_ask_forget(x->keep_id);
 	feed_close(&x->feed);
 	exec_stream_close_output(x, &x->out);
@@ -161,7 +170,7 @@ static void read_output(struct exec_stream *x, struct output *o, bool is_stderr)
 		return;
 	if (n <= 0) /* EIO of a terminal: no process has the slave open */
 		exec_stream_close_output(x, o);
-	else if (x->stdio.events)
+	else if (x->stdio.events && !o->dropped)
 		x->stdio.events->output(x->stdio.arg, is_stderr, bytes, (size_t)n);
 	exec_stream_check_flushed(x);
 }
@@ -192,12 +201,24 @@ static void on_exec_stream_taken(struct feed *f, size_t n)
 		x->stdio.events->taken(x->stdio.arg, n);
 }
 
+/* A client's ^D is a byte among the others. */
+static void exec_stream_end_input(struct exec_stream *x)
+{
+	if (x->tty)
+		return;
+	close_fd(&x->in);
+	if (x->runs)
+		runtime_tell_input_end(x->handler, x->container, x->keep_id);
+}
+
 /* A terminal's end of file is a character (VEOF), and only in canonical mode. */
 static void on_exec_stream_fed(struct feed *f)
 {
 	struct exec_stream *x = container_of(f, struct exec_stream, feed);
 	struct termios t;
 
+	if (x->streams && x->in >= 0)
+		return exec_stream_end_input(x);
 	close_fd(&x->in);
 	if (x->master >= 0 && tcgetattr(x->master, &t) == 0 && t.c_lflag & ICANON &&
 	    write(x->master, &t.c_cc[VEOF], 1) < 0)
@@ -221,6 +242,8 @@ static void exec_stream_resize(struct stdio *s, uint16_t width, uint16_t height)
 	x->size = (struct winsize){ .ws_row = height, .ws_col = width };
 	if (x->master >= 0)
 		ioctl(x->master, TIOCSWINSZ, &x->size);
+	else if (x->streams && x->tty && x->runs)
+		runtime_tell_size(x->handler, x->container, x->keep_id, width, height);
 }
 
 static void exec_stream_pause(struct stdio *s, bool paused)
@@ -251,13 +274,14 @@ static const struct stdio_ops ops = { exec_stream_input, exec_stream_input_end, 
 
 /* ---- the process ---- */
 
-static void on_exec_stream_exit(struct exit_watch *w, const struct exit_record *r)
+static void on_exec_stream_exit(struct exec_end *end, int status)
 {
-	struct exec_stream *x = container_of(w, struct exec_stream, watch);
+	struct exec_stream *x = container_of(end, struct exec_stream, end);
 
-	x->exit_code = WIFSIGNALED(r->status) ? 128 + WTERMSIG(r->status) : WEXITSTATUS(r->status);
-	if (r->status == -1)
-		err_set(&x->fault, ERR_INTERNAL, "exec: its exit status is lost: the keeper had died");
+	x->runs = false;
+	x->exit_code = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+	if (status == -1)
+		err_set(&x->fault, ERR_INTERNAL, "exec: its exit status is lost: its keeper had died");
 	sm_move(&x->sm, FLUSH);
 	feed_drop(&x->feed);
 	exec_stream_check_flushed(x);
@@ -273,6 +297,18 @@ static void terminal_ready(struct exec_stream *x)
 	watch_outputs(x);
 }
 
+/* What the client said before the process was there. */
+static void exec_stream_runs(struct exec_stream *x)
+{
+	x->runs = true;
+	if (x->tty && (x->size.ws_col || x->size.ws_row))
+		exec_stream_resize(&x->stdio, x->size.ws_col, x->size.ws_row);
+	if (x->in >= 0)
+		feed_open(&x->feed, x->in); /* before, its pipe may be without a reader (procs/shim/ops.c, OPEN) */
+	else if (!x->tty && x->wants_in)
+		runtime_tell_input_end(x->handler, x->container, x->keep_id);
+}
+
 static void on_exec_stream_spawned(void *arg, const struct err *e, struct child_result *r)
 {
 	struct exec_stream *x = arg;
@@ -282,7 +318,9 @@ static void on_exec_stream_spawned(void *arg, const struct err *e, struct child_
 		return exec_stream_finish(x);
 	}
 	sm_move(&x->sm, RUN);
-	keeper_watch_exit(&x->watch, x->keep_id, on_exec_stream_exit);
+	exec_end_watch(&x->end, x->handler, x->container, x->keep_id, on_exec_stream_exit);
+	if (x->streams)
+		exec_stream_runs(x);
 	if (!x->console)
 		return;
 	x->master = console_take(x->console, &x->fault);
@@ -299,33 +337,41 @@ static void on_exec_stream_spawned(void *arg, const struct err *e, struct child_
 /* ---- the way in ---- */
 
 /* Only our end is non-blocking: the two ends of a pipe are two open file descriptions. */
-static int exec_stream_open_pipe(int *ours, int *theirs, bool we_write, struct err *e)
+static int exec_stream_open_pipe(struct exec_stream *x, const struct container *c, const char *name, int *ours,
+				 int *theirs, struct err *e)
 {
+	bool we_write = strcmp(name, "stdin") == 0;
 	int ends[2];
 
-	if (pipe2(ends, O_CLOEXEC) < 0)
-		return err_os(e, ERR_RESOURCE_EXHAUSTED, "exec: pipe");
+	if (exec_file_pipe(&x->file, x->arena, c, x->id, name, ends, e) < 0)
+		return -1;
 	*ours = ends[we_write];
 	*theirs = ends[!we_write];
 	fcntl(*ours, F_SETFL, O_NONBLOCK);
 	return 0;
 }
 
-static int exec_stream_open(struct exec_stream *x, const struct stdio_want *want, struct runtime_stdio *io,
-			    struct err *e)
+static int exec_stream_open(struct exec_stream *x, const struct container *c, const struct stdio_want *want,
+			    struct runtime_stdio *io, struct err *e)
 {
-	if (want->tty) {
+	x->tty = io->terminal = want->tty;
+	x->wants_in = want->in;
+	if (want->tty && !x->streams) {
 		x->console = console_listen(e);
 		if (!x->console)
 			return -1;
 		io->console_socket = console_socket_path(x->console);
 		return 0;
 	}
-	if ((want->in && exec_stream_open_pipe(&x->in, &io->in, true, e) < 0) ||
-	    (want->out && exec_stream_open_pipe(&x->out.fd, &io->out, false, e) < 0) ||
-	    (want->err && exec_stream_open_pipe(&x->err.fd, &io->err, false, e) < 0))
+	/* An output that nobody wants is a pipe too: the process must not get the node's /dev/null.
+	 * (ARCHITECTURE P120) */
+	x->out.dropped = !want->out;
+	x->err.dropped = !want->err;
+	if ((want->in && exec_stream_open_pipe(x, c, "stdin", &x->in, &io->in, e) < 0) ||
+	    exec_stream_open_pipe(x, c, "stdout", &x->out.fd, &io->out, e) < 0 ||
+	    (!want->tty && exec_stream_open_pipe(x, c, "stderr", &x->err.fd, &io->err, e) < 0))
 		return -1;
-	if (x->in >= 0)
+	if (x->in >= 0 && !x->streams)
 		feed_open(&x->feed, x->in);
 	watch_outputs(x);
 	return 0;
@@ -338,10 +384,17 @@ static int exec_stream_spawn(struct exec_stream *x, const struct container *c, c
 
 	if (!h)
 		return -1;
-	if (exec_stream_open(x, want, io, e) < 0 ||
+	x->handler = h;
+	x->container = arena_strdup(x->arena, c->id);
+	x->streams = runtime_traits(h) & RUNTIME_STREAMS;
+	if (exec_stream_open(x, c, want, io, e) < 0 ||
 	    exec_file_write(&x->file, x->arena, c, x->id, cmd, want->tty, e) < 0)
 		return -1;
-	runtime_exec(h, c->id, x->file.process, x->file.pidfile, x->keep_id, io, on_exec_stream_spawned, x);
+	runtime_exec(h,
+		     &(struct runtime_exec){ c->id, c->bundle, c->cgroup, x->file.process, x->file.pidfile,
+					     x->keep_id, life_pidfd(c), c->pid,
+					     (int)c->config.resources.oom_score_adj },
+		     io, on_exec_stream_spawned, x);
 	return 0;
 }
 
@@ -354,7 +407,7 @@ struct stdio *exec_stream_start(struct container *c, const struct strings *cmd, 
 				const struct stdio_events *events, void *arg)
 {
 	struct exec_stream *x = new_zero(struct exec_stream);
-	struct runtime_stdio io = { -1, -1, -1, NULL };
+	struct runtime_stdio io = { .in = -1, .out = -1, .err = -1 };
 
 	x->stdio = (struct stdio){ &ops, events, arg };
 	id_random(x->id);

@@ -1,8 +1,9 @@
 /* join.c - see join.h. */
 #include "procs/join.h"
 
+#include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -26,6 +27,12 @@ static int target_is_down(const struct container *c, struct err *e)
 	return err_set(e, ERR_FAILED_PRECONDITION, "target_id \"%s\": not running", c->config.security.ns.target_id);
 }
 
+/* A boxed sandbox has PID namespaces of its own kernel, and joins those whose paths are the same words. */
+static const char *inside_pid(const struct container *c)
+{
+	return arena_printf(c->arena, "/pid/%s", c->id);
+}
+
 static int choose_target(const struct container *c, struct spec_namespaces *ns, struct err *e)
 {
 	const struct container *target = find_target(c);
@@ -35,7 +42,8 @@ static int choose_target(const struct container *c, struct spec_namespaces *ns, 
 			       c->config.security.ns.target_id);
 	if (target->state != CONTAINER_RUNNING || target->pid <= 0)
 		return target_is_down(c, e);
-	ns->pid = arena_printf(c->arena, "/proc/%d/ns/pid", target->pid);
+	ns->pid = sandbox_boxed(c->sandbox) ? inside_pid(target)
+					    : arena_printf(c->arena, "/proc/%d/ns/pid", target->pid);
 	return 0;
 }
 
@@ -46,9 +54,11 @@ static int choose_pid(const struct container *c, struct spec_namespaces *ns, str
 
 	switch (mode) {
 	case NS_POD:
+		if (sandbox_boxed(c->sandbox) && c->sandbox->config.security.ns.pid == NS_CONTAINER)
+			ns->pid = inside_pid(c);
 		return 0; /* the sandbox's choice: its pause's, the host's, or a new one when the pod shares none */
 	case NS_CONTAINER:
-		ns->pid = "new";
+		ns->pid = sandbox_boxed(c->sandbox) ? inside_pid(c) : "new";
 		return 0;
 	case NS_NODE:
 		ns->pid = "";
@@ -79,16 +89,14 @@ int join_namespaces(struct container *c, struct spec_namespaces *out, struct err
 static int open_target(const struct container *c, struct err *e)
 {
 	const struct container *target = find_target(c);
-	struct pollfd end = { .fd = -1, .events = POLLIN };
 	auto_fd int fd = -1;
 	char path[32];
 
 	if (!target || target->state != CONTAINER_RUNNING || target->pid <= 0)
 		return target_is_down(c, e);
-	end.fd = life_pidfd(target);
 	snprintf(path, sizeof(path), "/proc/%d/ns/pid", target->pid);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0 || end.fd < 0 || poll(&end, 1, 0) != 0)
+	if (fd < 0 || !life_has_pid(target))
 		return target_is_down(c, e);
 	return take_fd(&fd);
 }
@@ -129,7 +137,7 @@ int join_again(struct container *c, int *fd, struct err *e)
 		return err_set(e, ERR_UNAVAILABLE, "no keeper is there to start it");
 	if (sandbox_namespaces(c->sandbox, c->arena, &ns, e) < 0)
 		return -1;
-	if (c->config.security.ns.pid == NS_TARGET) {
+	if (c->config.security.ns.pid == NS_TARGET && !sandbox_boxed(c->sandbox)) {
 		target = open_target(c, e);
 		if (target < 0)
 			return -1;
@@ -145,4 +153,17 @@ int join_again(struct container *c, int *fd, struct err *e)
 	c->joined = note;
 	*fd = take_fd(&target);
 	return 0;
+}
+
+bool join_is_gone(const struct container *c)
+{
+	for (const char *at = c->joined; at && *at; at += strcspn(at, " "), at += strspn(at, " ")) {
+		char path[64];
+		int n = snprintf(path, sizeof(path), "%.*s", (int)strcspn(at, " "), at);
+
+		if (n < (int)sizeof(path) && strncmp(path, "/proc/", 6) == 0 && strstr(path, "/fd/") &&
+		    access(path, F_OK) < 0 && errno == ENOENT)
+			return true;
+	}
+	return false;
 }

@@ -1,8 +1,8 @@
 /* join.h - the namespaces that a container joins: chosen at create, looked up again at start.
  *
- * config.json names them by paths in /proc, of the keeper or of another container's first process, and weeks may pass
- * until the container is started. Specs: CRI v1 NamespaceOption; OCI runtime-spec, config-linux.md "Namespaces".
- * (ARCHITECTURE P10) */
+ * config.json names them by paths in /proc, of the anchor, the keeper or another container's first process, and weeks
+ * may pass until the container is started. Specs: CRI v1 NamespaceOption; OCI runtime-spec, config-linux.md
+ * "Namespaces". (ARCHITECTURE P10) */
 #ifndef PROCS_JOIN_H
 #define PROCS_JOIN_H
 
@@ -17,7 +17,7 @@
  *   INTERNAL             a namespace of the sandbox is gone */
 int join_namespaces(struct container *container, struct spec_namespaces *out, struct err *e);
 
-/* Just before the OCI runtime reads config.json: writes it again if a path has changed (a new keeper holds the fds).
+/* Just before the OCI runtime reads config.json: writes it again if a path has changed (another process holds the fds).
  * The namespace of a target is opened while the target lives, and the path given is that of an fd of this daemon, so
  * that it cannot be a later process with the same pid. *fd stays open until the runtime is done, -1: none is needed;
  * owned by the caller.
@@ -25,5 +25,9 @@ int join_namespaces(struct container *container, struct spec_namespaces *out, st
  *   FAILED_PRECONDITION  the target does not run any more
  *   INTERNAL             as above; the file (ARCHITECTURE P11) */
 int join_again(struct container *container, int *fd, struct err *e);
+
+/* An fd of the anchor or the keeper by which config.json names a namespace is gone, since that process has died: a
+ * runtime that fails then says nothing about the container. (ARCHITECTURE K51) */
+bool join_is_gone(const struct container *container);
 
 #endif

@@ -18,17 +18,23 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "procs/hang.h"
+#include "procs/keeper/names.h"
 #include "procs/keeper/proto.h"
+#include "procs/kept_reports.h"
 #include "procs/namespaces.h"
+#include "procs/process.h"
 #include "reactor/child.h"
+#include "reactor/fault.h"
 #include "reactor/imsg.h"
 #include "reactor/log.h"
 #include "reactor/loop.h"
 #include "reactor/map.h"
+#include "reactor/metric.h"
 #include "reactor/own.h"
 #include "reactor/sm.h"
 
-enum { CONNECT_TURN_MS = 100, STATUS_LOST = -1 };
+enum { CONNECT_TURN_MS = 100, HOLD_AGAIN_MS = 1000 };
 
 enum keeper_state { HELLO, HERE, AWAY, RETURN };
 
@@ -42,43 +48,52 @@ static const struct sm_state keeper_states[] = {
 struct held {
 	struct link link;
 	uint64_t tag;    /* of the last HOLD, whose answer counts; 0: no answer is awaited */
-	uint32_t number; /* of the fd in the keeper */
+	bool wants_path;
+	pid_t pid;       /* of a process that holds it, which is the anchor where that is known, else the keeper */
+	uint32_t number; /* of the fd there */
 	int fd;
 	char name[];
-};
-
-struct kept_entry {
-	struct link link;
-	struct kept_report kept;
-	char id[];
 };
 
 static struct {
 	struct sm sm;
 	struct keeper_events events;
 	const struct namespaces_hooks *namespaces; /* NULL: none was ever asked for */
-	pid_t pid;
 	char *state; /* directory */
 	int lock;    /* of <state>/crispd.lock: it stays open as long as crispd lives, which is all its use */
 	uint64_t last_tag;
+	unsigned deaths;
+	uint32_t watchdog_s; /* also for later keepers */
 	struct timer retry;
-	struct timer tell; /* set while a watch may have to be told of an exit */
-	struct map held_by_name, kept_by_id;
-	struct link held, kept, watches; /* of struct held, kept_entry, exit_watch */
+	struct timer hold_again; /* set while the keeper had no room for an fd */
+	struct map held_by_name;
+	struct link held; /* of struct held.link */
 } keeper = {
-	.sm = { keeper_states, "keeper", "", HELLO }, .lock = -1,
-	.held = { &keeper.held, &keeper.held }, .kept = { &keeper.kept, &keeper.kept },
-	.watches = { &keeper.watches, &keeper.watches },
+	.sm = { keeper_states, "keeper", "", HELLO }, .lock = -1, .held = { &keeper.held, &keeper.held },
 };
 
-static void send_to_keeper(uint32_t type, uint64_t tag, const struct buf *body, const int *fds, int nfds)
+static int send_message(struct imsg_chan *chan, uint32_t type, uint64_t tag, const struct buf *body, const int *fds,
+			int nfds, struct err *e)
+{
+	int rc;
+
+	fault_at("send", keeper_message_name(type), "before");
+	rc = imsg_send(chan, type, tag, body, fds, nfds, e);
+	fault_at("send", keeper_message_name(type), "after");
+	return rc;
+}
+
+/* -1: it is logged, and the message will not come. */
+static int keeper_send(uint32_t type, uint64_t tag, const struct buf *body, const int *fds, int nfds)
 {
 	struct imsg_chan *chan = child_host_chan();
 	struct err e;
 
 	/* UNAVAILABLE: the keeper has just died. on_keeper_gone() follows, and the next keeper gets the tables. */
-	if (chan && imsg_send(chan, type, tag, body, fds, nfds, &e) < 0 && e.code != ERR_UNAVAILABLE)
-		log_error("keeper message=%u error=%s", type, log_quote(e.msg));
+	if (!chan || send_message(chan, type, tag, body, fds, nfds, &e) == 0 || e.code == ERR_UNAVAILABLE)
+		return 0;
+	log_error("keeper message=%s error=%s", keeper_message_name(type), log_quote(e.msg));
+	return -1;
 }
 
 static void send_str(uint32_t type, const char *s)
@@ -86,7 +101,7 @@ static void send_str(uint32_t type, const char *s)
 	struct buf b = { 0 };
 
 	put_str(&b, s);
-	send_to_keeper(type, 0, &b, NULL, 0);
+	keeper_send(type, 0, &b, NULL, 0);
 	buf_free(&b);
 }
 
@@ -119,6 +134,15 @@ static struct held *held_put(const char *name, int fd)
 	return h;
 }
 
+static void on_keeper_hold_again(struct timer *t);
+
+static void hold_later(struct held *h)
+{
+	h->tag = 0;
+	if (!timer_is_set(&keeper.hold_again))
+		timer_set(&keeper.hold_again, HOLD_AGAIN_MS, on_keeper_hold_again);
+}
+
 static void send_hold(struct held *h)
 {
 	struct buf b = { 0 };
@@ -126,19 +150,33 @@ static void send_hold(struct held *h)
 	h->tag = ++keeper.last_tag;
 	h->number = KEEPER_NOT_HELD;
 	put_str(&b, h->name);
-	send_to_keeper(KEEPER_HOLD, h->tag, &b, &h->fd, 1);
+	put_u32(&b, h->wants_path);
+	if (keeper_send(KEEPER_HOLD, h->tag, &b, &h->fd, 1) < 0)
+		hold_later(h);
 	buf_free(&b);
 }
 
-void keeper_ask_hold(const char *name, int fd)
+static int ask_hold(const char *name, int fd, bool wants_path, struct err *e)
 {
 	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	struct held *h;
 
-	if (copy < 0) {
-		log_error("hold name=%s error=%s", name, log_quote(strerror(errno)));
-		return;
-	}
-	send_hold(held_put(name, copy));
+	if (copy < 0)
+		return err_os(e, ERR_RESOURCE_EXHAUSTED, "hold %s", name);
+	h = held_put(name, copy);
+	h->wants_path = wants_path;
+	send_hold(h);
+	return 0;
+}
+
+int keeper_ask_hold(const char *name, int fd, struct err *e)
+{
+	return ask_hold(name, fd, false, e);
+}
+
+int keeper_ask_hold_path(const char *name, int fd, struct err *e)
+{
+	return ask_hold(name, fd, true, e);
 }
 
 void keeper_ask_release(const char *name)
@@ -194,26 +232,60 @@ const char *keeper_path(struct arena *a, const char *name)
 
 	if (!h || h->number == KEEPER_NOT_HELD || keeper.sm.now != HERE)
 		return NULL;
-	return arena_printf(a, "/proc/%d/fd/%u", keeper.pid, h->number);
+	return arena_printf(a, "/proc/%d/fd/%u", h->pid, h->number);
+}
+
+static void get_place(struct get *g, struct held *h)
+{
+	pid_t pid = (pid_t)get_u32(g);
+	uint32_t number = get_u32(g);
+
+	h->pid = pid;
+	h->number = g->bad ? KEEPER_NOT_HELD : number;
 }
 
 static void on_keeper_held(struct imsg *m)
 {
 	struct get g = get_from(m);
 	const char *name = get_str(&g);
-	uint32_t number = get_u32(&g);
+	bool wants_path = get_u32(&g);
+	struct held *h;
 
-	if (g.bad || !name || m->nfds != 1) {
+	if (!name || m->nfds != 1) {
 		log_error("held name=%s error=\"no fd came with it\"", name ? log_quote(name) : "?");
 		return;
 	}
-	held_put(name, take_fd(&m->fds[0]))->number = number;
+	h = held_put(name, take_fd(&m->fds[0]));
+	h->wants_path = wants_path;
+	get_place(&g, h);
+}
+
+/* What an answer to the last HOLD of that name overtakes is of an earlier fd. */
+static void on_keeper_place(const struct imsg *m)
+{
+	struct get g = get_from(m);
+	const char *name = get_str(&g);
+	struct held *h = name ? map_get(&keeper.held_by_name, name) : NULL;
+
+	if (h && !h->tag)
+		get_place(&g, h);
+}
+
+/* While the keeper is away nothing is asked: the next keeper is handed all that is held. */
+static void on_keeper_hold_again(struct timer *t)
+{
+	(void)t;
+	list_each(it, &keeper.held) {
+		struct held *h = container_of(it, struct held, link);
+
+		if (keeper.sm.now == HERE && h->number == KEEPER_NOT_HELD && !h->tag)
+			send_hold(h);
+	}
 }
 
 static void on_keeper_held_at(const struct imsg *m)
 {
 	struct get g = get_from(m);
-	uint32_t number = get_u32(&g);
 
 	list_each(it, &keeper.held) {
 		struct held *h = container_of(it, struct held, link);
@@ -221,128 +293,15 @@ static void on_keeper_held_at(const struct imsg *m)
 		if (h->tag != m->tag)
 			continue;
 		h->tag = 0;
-		h->number = number;
-		if (number == KEEPER_NOT_HELD)
-			log_error("hold name=%s error=\"the keeper is out of fds\"", h->name);
-		return;
+		get_place(&g, h);
+		if (h->number != KEEPER_NOT_HELD)
+			return;
+		log_error("hold name=%s effect=\"asked again\" error=\"the keeper is out of fds\"", h->name);
+		return hold_later(h);
 	}
 }
 
-/* ---- kept processes ---- */
-
-static void kept_free(struct kept_entry *k)
-{
-	map_drop(&keeper.kept_by_id, k->id);
-	list_drop(&k->link);
-	if (k->kept.pidfd >= 0)
-		close(k->kept.pidfd);
-	free(k);
-}
-
-static struct kept_entry *kept_put(const char *id)
-{
-	struct kept_entry *k = map_get(&keeper.kept_by_id, id);
-
-	if (k) {
-		if (k->kept.pidfd >= 0)
-			close(k->kept.pidfd);
-	} else {
-		k = own_must(calloc(1, sizeof(*k) + strlen(id) + 1));
-		memcpy(k->id, id, strlen(id) + 1);
-		map_put(&keeper.kept_by_id, k->id, k);
-		list_append(&keeper.kept, &k->link);
-	}
-	k->kept = (struct kept_report){ .id = k->id, .pidfd = -1 };
-	return k;
-}
-
-/* One exit in each turn of the loop, because the callback may set and clear other watches. */
-static void on_keeper_tell(struct timer *t)
-{
-	list_each(it, &keeper.watches) {
-		struct exit_watch *w = container_of(it, struct exit_watch, link);
-		const struct kept_entry *k = map_get(&keeper.kept_by_id, w->id);
-		struct exit_record r;
-
-		if (!k || !k->kept.ended)
-			continue;
-		r = k->kept.exit;
-		list_drop(&w->link);
-		timer_set(t, 0, on_keeper_tell);
-		w->fn(w, &r);
-		return;
-	}
-}
-
-void keeper_watch_exit(struct exit_watch *w, const char *id,
-		       void (*fn)(struct exit_watch *w, const struct exit_record *r))
-{
-	const struct kept_entry *k = map_get(&keeper.kept_by_id, id);
-
-	keeper_unwatch_exit(w);
-	snprintf(w->id, sizeof(w->id), "%s", id);
-	w->fn = fn;
-	list_append(&keeper.watches, &w->link);
-	if (k && k->kept.ended)
-		timer_set(&keeper.tell, 0, on_keeper_tell);
-}
-
-void keeper_unwatch_exit(struct exit_watch *w)
-{
-	if (list_linked(&w->link))
-		list_drop(&w->link);
-}
-
-void keeper_ask_forget(const char *id)
-{
-	struct kept_entry *k = map_get(&keeper.kept_by_id, id);
-
-	if (!k)
-		return;
-	send_str(KEEPER_FORGET, k->id);
-	kept_free(k);
-}
-
-const struct kept_report *keeper_report(const char *id)
-{
-	const struct kept_entry *k = map_get(&keeper.kept_by_id, id);
-
-	return k ? &k->kept : NULL;
-}
-
-void keeper_each_report(void (*fn)(void *arg, const struct kept_report *k), void *arg)
-{
-	list_each(it, &keeper.kept)
-		fn(arg, &container_of(it, struct kept_entry, link)->kept);
-}
-
-/* KEEPER_KEPT and KEEPER_EXITED. */
-static void on_keeper_kept(struct imsg *m)
-{
-	struct get g = get_from(m);
-	const char *id = get_str(&g);
-	pid_t pid = (pid_t)get_u32(&g);
-	bool ended = get_u32(&g);
-	int status = (int)get_u32(&g);
-	int64_t at_ns = (int64_t)get_u64(&g);
-	struct kept_entry *k;
-
-	if (g.bad || !id)
-		return;
-	k = m->type == KEEPER_EXITED ? map_get(&keeper.kept_by_id, id) : kept_put(id);
-	if (!k)
-		return; /* forgotten meanwhile */
-	k->kept.pid = pid;
-	k->kept.ended = ended;
-	if (m->nfds == 1)
-		k->kept.pidfd = take_fd(&m->fds[0]);
-	if (!ended)
-		return;
-	if (k->kept.pidfd >= 0)
-		close(take_fd(&k->kept.pidfd));
-	k->kept.exit = (struct exit_record){ k->id, pid, status, at_ns };
-	timer_set(&keeper.tell, 0, on_keeper_tell);
-}
+/* ---- kept processes: the messages; the reports are in kept_reports.c ---- */
 
 static void send_kept(const struct kept_report *k)
 {
@@ -353,8 +312,13 @@ static void send_kept(const struct kept_report *k)
 	put_u32(&b, k->ended);
 	put_u32(&b, k->ended ? (uint32_t)k->exit.status : 0);
 	put_u64(&b, k->ended ? (uint64_t)k->exit.at_ns : 0);
-	send_to_keeper(KEEPER_KEPT, 0, &b, &k->pidfd, k->pidfd >= 0);
+	keeper_send(KEEPER_KEPT, 0, &b, &k->pidfd, k->pidfd >= 0);
 	buf_free(&b);
+}
+
+static void send_forget(const char *id)
+{
+	send_str(KEEPER_FORGET, id);
 }
 
 /* ---- namespaces: the messages; the operations are in namespaces.c ---- */
@@ -364,61 +328,42 @@ void keeper_ns_listen(const struct namespaces_hooks *hooks)
 	keeper.namespaces = hooks;
 }
 
-static void put_sysctls(struct buf *b, const struct pairs *p)
+/* Frees the body. */
+static int ns_tell(uint32_t type, uint64_t tag, struct buf *body, const char *what, struct err *e)
 {
-	auto_free const char **v = own_must(calloc(2 * p->n + 1, sizeof(*v)));
+	struct imsg_chan *chan = child_host_chan();
+	int rc = chan ? send_message(chan, type, tag, body, NULL, 0, e) :
+			err_set(e, ERR_UNAVAILABLE, "%s: the keeper is away", what);
 
-	for (size_t i = 0; i < p->n; i++) {
-		v[2 * i] = p->at[i].key;
-		v[2 * i + 1] = p->at[i].value;
-	}
-	put_strv(b, v);
-}
-
-/* "0 100000 65536\n": first id inside, first id outside, length (user_namespaces(7)). */
-static void put_map(struct buf *b, const struct id_mappings *m)
-{
-	struct buf text = { 0 };
-
-	for (size_t i = 0; m && i < m->n; i++)
-		buf_printf(&text, "%u %u %u\n", m->at[i].container_id, m->at[i].host_id, m->at[i].length);
-	put_str(b, m ? buf_str(&text) : NULL);
-	buf_free(&text);
+	buf_free(body);
+	return rc;
 }
 
 int keeper_ns_make(uint64_t tag, const struct ns_request *r, const char *path, struct err *e)
 {
-	struct imsg_chan *chan = child_host_chan();
 	struct buf b = { 0 };
-	int rc;
 
-	if (!chan)
-		return err_set(e, ERR_UNAVAILABLE, "make namespaces: the keeper is away");
 	put_str(&b, r->id);
 	put_u32(&b, (r->net ? KEEPER_NS_NET : 0u) | (r->ipc ? KEEPER_NS_IPC : 0u) | (r->uts ? KEEPER_NS_UTS : 0u) |
 			(r->uids ? KEEPER_NS_USER : 0u));
-	put_str(&b, path);
-	put_str(&b, r->uts && r->hostname && r->hostname[0] ? r->hostname : NULL);
-	put_sysctls(&b, &r->sysctls);
-	put_map(&b, r->uids);
-	put_map(&b, r->gids);
-	rc = imsg_send(chan, KEEPER_NS_MAKE, tag, &b, NULL, 0, e);
-	buf_free(&b);
-	return rc;
+	ns_put_furniture(&b, r, path);
+	return ns_tell(KEEPER_NS_MAKE, tag, &b, "make namespaces", e);
 }
 
-int keeper_ns_unpin(const char *path, struct err *e)
+int keeper_ns_unpin(uint64_t tag, const char *path, struct err *e)
 {
-	struct imsg_chan *chan = child_host_chan();
 	struct buf b = { 0 };
-	int rc;
 
-	if (!chan)
-		return err_set(e, ERR_UNAVAILABLE, "drop a namespace: the keeper is away");
 	put_str(&b, path);
-	rc = imsg_send(chan, KEEPER_NS_DROP, 0, &b, NULL, 0, e);
-	buf_free(&b);
-	return rc;
+	return ns_tell(KEEPER_NS_DROP, tag, &b, "drop a namespace", e);
+}
+
+int keeper_ns_pool(unsigned size, struct err *e)
+{
+	struct buf b = { 0 };
+
+	put_u32(&b, size);
+	return ns_tell(KEEPER_NS_POOL, 0, &b, "prepare namespaces", e);
 }
 
 static void on_ns_done(const struct imsg *m)
@@ -428,7 +373,33 @@ static void on_ns_done(const struct imsg *m)
 	const char *text = get_str(&g);
 
 	if (keeper.namespaces)
-		keeper.namespaces->done(m->tag, code, text);
+		keeper.namespaces->done(m->tag, code, text, get_u32(&g));
+}
+
+static void on_ns_pooled(const struct imsg *m)
+{
+	struct get g = get_from(m);
+	uint32_t ready = get_u32(&g), what = get_u32(&g);
+
+	if (keeper.namespaces && !g.bad)
+		keeper.namespaces->pooled(ready, what == POOL_USED, what == POOL_MISSED);
+}
+
+/* ---- the keeper's watch over this loop ---- */
+
+static void send_watchdog(void)
+{
+	struct buf b = { 0 };
+
+	put_u32(&b, keeper.watchdog_s);
+	keeper_send(KEEPER_WATCHDOG, 0, &b, NULL, 0);
+	buf_free(&b);
+}
+
+void keeper_watchdog(uint32_t seconds)
+{
+	keeper.watchdog_s = seconds;
+	send_watchdog();
 }
 
 /* ---- the channel ---- */
@@ -436,14 +407,19 @@ static void on_ns_done(const struct imsg *m)
 static void on_keeper_welcome(struct imsg *m)
 {
 	struct get g = get_from(m);
-	uint32_t version = get_u32(&g), pid = get_u32(&g);
+	uint32_t version = get_u32(&g);
 	const char *state = get_str(&g);
+	uint32_t earlier;
 
 	if (g.bad || !state)
 		return;
+	/* 0: an older keeper sends none of these. */
+	child_host_tells_pids(get_u32(&g) & KEEPER_TELLS_PIDS);
+	earlier = get_u32(&g);
+	if (earlier && keeper.sm.now == HELLO)
+		metric_add(METRIC_restarts_total, NULL, earlier);
 	if (version != KEEPER_VERSION)
 		log_warn("keeper version=%u ours=%u", version, KEEPER_VERSION);
-	keeper.pid = (pid_t)pid;
 	free(keeper.state);
 	keeper.state = own_must(strdup(state));
 	if (m->nfds == 1 && keeper.lock < 0)
@@ -457,7 +433,10 @@ static void on_keeper_end(void)
 	if (keeper.sm.now != HELLO && keeper.sm.now != RETURN)
 		return;
 	sm_move(&keeper.sm, HERE);
-	if (keeper.namespaces)
+	process_here();
+	if (!first)
+		send_watchdog();
+	if (!first && keeper.namespaces)
 		keeper.namespaces->here();
 	if (first)
 		keeper.events.ready(keeper.events.arg, NULL);
@@ -465,19 +444,33 @@ static void on_keeper_end(void)
 		keeper.events.back(keeper.events.arg);
 }
 
-static void on_keeper_message(void *arg, struct imsg *m)
+static void keeper_work(struct imsg *m)
 {
-	(void)arg;
 	switch (m->type) {
 	case KEEPER_WELCOME: return on_keeper_welcome(m);
 	case KEEPER_HELD: return on_keeper_held(m);
 	case KEEPER_HELD_AT: return on_keeper_held_at(m);
+	case KEEPER_PLACE: return on_keeper_place(m);
 	case KEEPER_KEPT:
-	case KEEPER_EXITED: return on_keeper_kept(m);
+	case KEEPER_EXITED: return reports_take(m, m->type == KEEPER_EXITED);
 	case KEEPER_NS_DONE: return on_ns_done(m);
+	case KEEPER_NS_POOLED: return on_ns_pooled(m);
+	case PROCESS_STARTED: case PROCESS_FAILED: return process_told(m);
 	case KEEPER_END: return on_keeper_end();
+	case KEEPER_PROBE: return (void)keeper_send(KEEPER_TURNS, 0, NULL, NULL, 0);
+	case KEEPER_STOOD: return hang_take(m);
 	default: log_warn("keeper message=%u unknown", m->type);
 	}
+}
+
+static void on_keeper_message(void *arg, struct imsg *m)
+{
+	const char *name = keeper_message_name(m->type);
+
+	(void)arg;
+	fault_at("work", name, "before");
+	keeper_work(m);
+	fault_at("work", name, "after");
 }
 
 static void say_hello(enum keeper_hello kind)
@@ -486,7 +479,8 @@ static void say_hello(enum keeper_hello kind)
 
 	put_u32(&b, KEEPER_VERSION);
 	put_u32(&b, kind);
-	send_to_keeper(KEEPER_HELLO, 0, &b, NULL, 0);
+	put_u32(&b, log_format_now());
+	keeper_send(KEEPER_HELLO, 0, &b, NULL, 0);
 	buf_free(&b);
 }
 
@@ -497,9 +491,11 @@ static void on_keeper_gone(void *arg)
 	int was = keeper.sm.now;
 
 	(void)arg;
+	keeper.deaths++;
 	sm_move(&keeper.sm, AWAY);
 	if (keeper.namespaces)
 		keeper.namespaces->gone();
+	process_gone();
 	if (was == HELLO) {
 		struct err e;
 
@@ -535,16 +531,25 @@ static void on_keeper_retry(struct timer *t)
 	say_hello(HELLO_SURVIVOR);
 	list_each(it, &keeper.held)
 		send_hold(container_of(it, struct held, link));
-	list_each(it, &keeper.kept)
-		send_kept(&container_of(it, struct kept_entry, link)->kept);
-	send_to_keeper(KEEPER_END, 0, NULL, NULL, 0);
+	reports_hand_over();
+	child_host_again();
+	process_again();
+	keeper_send(KEEPER_END, 0, NULL, NULL, 0);
 }
 
 void keeper_open(int fd, const struct keeper_events *events)
 {
+	static const struct reports_hooks hooks = { send_kept, send_forget };
+
+	reports_listen(&hooks);
 	keeper.events = *events;
 	child_host_open(fd, on_keeper_message, on_keeper_gone, NULL);
 	say_hello(HELLO_NEW);
+}
+
+unsigned keeper_deaths(void)
+{
+	return keeper.deaths;
 }
 
 bool keeper_here(void)
@@ -554,5 +559,5 @@ bool keeper_here(void)
 
 void keeper_ready(void)
 {
-	send_to_keeper(KEEPER_READY, 0, NULL, NULL, 0);
+	keeper_send(KEEPER_READY, 0, NULL, NULL, 0);
 }

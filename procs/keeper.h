@@ -30,20 +30,38 @@ struct keeper_events {
 void keeper_open(int fd, const struct keeper_events *events);
 bool keeper_here(void);
 
+/* How many keepers this crispd has seen die. */
+unsigned keeper_deaths(void);
+
+/* For a crispd that cannot get READY, and for one that is. (ARCHITECTURE R75) */
+#define KEEPER_WHY_ENV "CRISP_WHY_FD" /* the fd of a pipe: why, in words */
+#define READY_CONFIG "config.ready"   /* in the state directory: the configuration of the last one that was READY */
+#define READY_CONFIG_FIRST "# crispd was ready with this copy of " /* its first line: this, and the path of the file */
+
 /* The service is up; the keeper tells the service manager. */
 void keeper_ready(void);
 
+/* From then on the keeper, and each later one, kills and replaces this crispd when its loop has not turned for that
+ * long. 0: never. */
+enum { WATCHDOG_MIN_S = 10, WATCHDOG_MAX_S = 86400 };
+void keeper_watchdog(uint32_t seconds);
+
 /* ---- file descriptors ---- */
 
-/* The keeper and crispd each keep a copy of fd under the name; an older copy is replaced. The caller keeps its fd. */
-void keeper_ask_hold(const char *name, int fd);
+/* The keeper and crispd each keep a copy of fd under the name; an older copy is replaced. The caller keeps its fd.
+ * RESOURCE_EXHAUSTED: crispd has no descriptor for its copy; then nothing has changed. A keeper that has none is asked
+ * again until it has. */
+int keeper_ask_hold(const char *name, int fd, struct err *e);
+int keeper_ask_hold_path(const char *name, int fd, struct err *e); /* so that keeper_path() has a path of it */
 void keeper_ask_release(const char *name);        /* that name */
 void keeper_ask_release_all(const char *prefix);  /* every name that starts with it */
 int keeper_copy(const char *name);            /* crispd's copy, borrowed; -1: none */
 void keeper_each_copy(const char *prefix, void (*fn)(void *arg, const char *name, int fd), void *arg);
 
-/* "/proc/<pid of the keeper>/fd/<n>": a path by which a child in the host's namespaces opens a held fd. It is valid
- * until the name is released or the keeper dies. NULL: not held, or the keeper has not confirmed it yet. */
+/* "/proc/<pid>/fd/<n>": a path by which a child in the host's namespaces opens an fd that keeper_ask_hold_path() named,
+ * or that is of keeper_namespaces(). It is valid until the name is released or the process of that pid dies. That is
+ * the anchor, which outlives the keeper; the keeper itself as long as the anchor has not confirmed the fd, and without
+ * an anchor. NULL: not held, or the keeper has not confirmed it yet. (ARCHITECTURE K45) */
 const char *keeper_path(struct arena *arena, const char *name);
 
 /* ---- kept processes and their exits ---- */
@@ -66,6 +84,10 @@ struct exit_watch {
 void keeper_watch_exit(struct exit_watch *watch, const char *id,
 		       void (*fn)(struct exit_watch *watch, const struct exit_record *record));
 void keeper_unwatch_exit(struct exit_watch *watch); /* allowed when the watch is not set */
+
+/* A process that the keeper does not know is kept under id from now on. The keeper is not its parent, so its exit
+ * status may be lost. The caller keeps pidfd. */
+void keeper_ask_keep(const char *id, pid_t pid, int pidfd);
 
 /* The keeper drops the process and its exit record. Called once crispd's own record of the exit is on disk. */
 void keeper_ask_forget(const char *id);
@@ -94,16 +116,25 @@ struct ns_request {
 };
 
 /* A child of the keeper makes the namespaces, brings lo up, sets hostname and sysctls, and pins the network namespace.
- * On failure nothing is left. `done` runs exactly once, never inside the call. INVALID_ARGUMENT names a sysctl or
- * mapping that the kernel refused; RESOURCE_EXHAUSTED: the kernel's namespace limits; else INTERNAL or UNAVAILABLE. */
-typedef void ns_done(void *arg, const struct err *e);
+ * `done` runs exactly once, never inside the call. `left`, after a failure: fds may be held and a pin may be there, and
+ * keeper_namespaces_drop() has to be asked for them. INVALID_ARGUMENT names a sysctl or mapping that the kernel
+ * refused; RESOURCE_EXHAUSTED: the kernel's namespace limits; else INTERNAL or UNAVAILABLE. */
+typedef void ns_done(void *arg, const struct err *e, bool left);
 struct ns_op;
 struct ns_op *keeper_namespaces(const struct ns_request *request, ns_done *done, void *arg);
-void keeper_namespaces_cancel(struct ns_op *op); /* `done` never runs; what was made is undone */
+void keeper_namespaces_cancel(struct ns_op *op); /* `done` never runs; what was made is dropped */
 
-/* Releases the held fds, and unmounts and unlinks the pin of the network namespace in the host's mount namespace. A
- * missing pin is no error. No answer is awaited: recovery removes what a crash of crispd leaves. While the keeper is
- * away the request waits for the next keeper. */
-void keeper_namespaces_drop(const char *id, const char *netns_path);
+/* Releases the held fds, and unmounts and unlinks the pin of the network namespace in the host's mount namespace, also
+ * where another mount hides it. `done` runs exactly once, never inside the call: e NULL when the keeper has confirmed
+ * all of it. A missing pin is no error. Until then the caller keeps in mind that it is to be dropped. UNAVAILABLE: the
+ * keeper is away, or died meanwhile; RESOURCE_EXHAUSTED, INTERNAL: the kernel refused. netns_path NULL or "": no pin.
+ * `done` NULL: nobody waits. (ARCHITECTURE K40) */
+typedef void ns_dropped(void *arg, const struct err *e);
+void keeper_namespaces_drop(const char *id, const char *netns_path, ns_dropped *done, void *arg);
+
+/* The keeper, and each later one, makes that many network namespaces ready while it has nothing else to do;
+ * keeper_namespaces() uses them for sandboxes without a user namespace. Those of an earlier call are thrown away. */
+enum { NETNS_POOL_MAX = 256 };
+void keeper_netns_pool(unsigned size);
 
 #endif

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/random.h>
 
-#include "procs/lookup.h"
+#include "reactor/lookup.h"
 #include "procs/selinux.h"
 #include "procs/volume.h"
 #include "reactor/own.h"

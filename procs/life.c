@@ -2,12 +2,17 @@
  *
  *   ALIVE ---exit record---> DRAIN ---log at its end---> DELETE ---all killed, runtime done---> OVER
  *
+ *   ALIVE of a handler with RUNTIME_WAITS: the runtime's `wait` tells the end. A wait that fails is asked again after
+ *   AGAIN_MS: while the keeper is away without an end, else TRIES times. When the sandbox is dead, its containers were
+ *   killed with it.
  *   EXITED is recorded, and the waiters are told, between DRAIN and DELETE. A `delete` that fails leaves
  *   c->in_runtime set, so RemoveContainer deletes again.
- * Waits on: the keeper's exit record, or a pidfd of its own when the keeper does not know the process (ALIVE); the
- * log pump (DRAIN); the kill of a large group, and the runtime, which cannot remove the group before (DELETE). */
+ * Waits on: the keeper's exit record, or the runtime (ALIVE); the log pump (DRAIN); the kill of a large group, and the
+ * runtime, which cannot remove the group before (DELETE). */
 #include "procs/life.h"
 
+#include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -17,14 +22,18 @@
 #include "procs/cgroup.h"
 #include "procs/console.h"
 #include "procs/keeper.h"
+#include "procs/log_late.h"
 #include "procs/log_pump.h"
 #include "procs/oom.h"
 #include "procs/runtime.h"
+#include "procs/stats_inside.h"
+#include "reactor/child.h"
 #include "reactor/log.h"
+#include "reactor/metric.h"
 #include "reactor/own.h"
 #include "reactor/sm.h"
 
-enum { STATUS_LOST = -1, EXIT_CODE_LOST = 255 };
+enum { STATUS_LOST = -1, EXIT_CODE_LOST = 255, AGAIN_MS = 500, TRIES = 10 };
 
 enum life_state { ALIVE, DRAIN, DELETE, OVER };
 static const struct sm_state life_states[] = {
@@ -38,8 +47,8 @@ struct life {
 	struct sm sm;
 	struct container *container;
 	struct exit_watch watch;
-	int pidfd; /* its own, when the keeper does not know the process; else -1 */
-	struct fd_watch own_watch;
+	struct runtime_op *wait; /* under way */
+	int tries;               /* waits that failed */
 	struct timer timer;
 	struct cgroup_wait killed;
 	struct console *console; /* NULL: no tty */
@@ -52,13 +61,13 @@ struct life {
 static void life_free(struct life *l)
 {
 	l->container->life = NULL;
+	stats_inside_end(l->container);
 	timer_clear(&l->timer);
-	fd_watch_clear(&l->own_watch);
 	keeper_unwatch_exit(&l->watch);
+	if (l->wait)
+		runtime_cancel(l->wait);
 	if (list_linked(&l->killed.link))
 		list_drop(&l->killed.link);
-	if (l->pidfd >= 0)
-		close(l->pidfd);
 	free(l);
 }
 
@@ -69,7 +78,6 @@ static struct life *life_new(struct container *c, enum life_state state)
 	assert(!c->life);
 	l->sm = (struct sm){ life_states, "life", c->id, state };
 	l->container = c;
-	l->pidfd = -1;
 	list_init(&l->waiters);
 	c->life = l;
 	return l;
@@ -117,7 +125,7 @@ static void on_nothing_to_delete(struct timer *t)
 static void life_delete(struct life *l, bool force)
 {
 	struct container *c = l->container;
-	const struct runtime_handler *h = runtime_find(c->runtime);
+	const struct runtime_handler *h = container_handler(c);
 
 	if (h) {
 		runtime_delete(h, c->id, force, on_life_deleted, l);
@@ -137,7 +145,8 @@ static void record_exit(const struct life *l)
 
 	if (l->status == STATUS_LOST)
 		return container_set_exited(c, EXIT_CODE_LOST, "Unknown",
-					    "its exit status is lost: the keeper had died", l->at_ns);
+					    l->tries ? "its exit status is lost: the runtime cannot tell it"
+						   : "its exit status is lost: the keeper had died", l->at_ns);
 	/* The OOM killer may have taken a child while the first process went on and ended by itself: that is no
 	 * OOMKilled. (ARCHITECTURE P2) */
 	c->oom_killed = l->oom && code == 128 + 9;
@@ -153,16 +162,9 @@ static void on_life_log_over(struct timer *t)
 {
 	struct life *l = container_of(t, struct life, timer);
 	struct container *c = l->container;
-	struct arena *a = arena_new();
 
-	if (c->log)
-		log_pump_close(c->log);
-	c->log = NULL;
-	record_exit(l);
-	/* After the record is saved: until then a new daemon needs the keeper's exit record. */
-	keeper_ask_forget(c->id);
-	keeper_ask_release_all(arena_printf(a, "container/%s/", c->id));
-	arena_free(a);
+	log_late_close(c);
+	record_exit(l); /* once that is on disk, the keeper forgets its own record */
 	sm_move(&l->sm, DELETE);
 	if (!cgroup_kill_wait(c->cgroup, &l->killed, on_life_killed))
 		life_delete(l, false);
@@ -192,10 +194,15 @@ static void life_ended(struct life *l, int status, int64_t at_ns)
 	struct container *c = l->container;
 
 	sm_move(&l->sm, DRAIN);
-	fd_watch_clear(&l->own_watch);
 	l->status = status;
 	l->at_ns = at_ns;
 	l->oom = oom_happened(c);
+	if (l->oom) {
+		metric_add(METRIC_container_oom_total, NULL, 1);
+		log_warn("container_oom container=%.12s sandbox=%.12s limit_bytes=%lld "
+			 "effect=\"the kernel has killed a process of it for want of memory\"",
+			 c->id, c->sandbox->id, (long long)c->config.resources.memory_limit);
+	}
 	/* In a shared PID namespace its children live on, and so may a process of an exec. */
 	cgroup_kill(c->cgroup);
 	if (l->console)
@@ -209,13 +216,7 @@ static void on_life_exit(struct exit_watch *w, const struct exit_record *r)
 	life_ended(container_of(w, struct life, watch), r->status, r->at_ns ? r->at_ns : loop_real_ns());
 }
 
-/* ---- a process that the keeper does not know: keeper and daemon had both died ---- */
-
-static void on_own_pidfd(struct fd_watch *w, int events)
-{
-	(void)events;
-	life_ended(container_of(w, struct life, own_watch), STATUS_LOST, loop_real_ns());
-}
+/* ---- a process that the keeper does not know: the anchor had been killed with both daemons ---- */
 
 static void on_life_lost(struct timer *t)
 {
@@ -230,14 +231,63 @@ static int open_recorded_pid(const struct container *c)
 	return fd >= 0 && cgroup_has(c->cgroup, c->pid) ? take_fd(&fd) : -1;
 }
 
+/* The keeper watches it as any other; it is not its parent, so it may not learn how it ends (procs/keeper/kept.c). */
 static void watch_unkept(struct life *l)
 {
-	l->pidfd = open_recorded_pid(l->container);
-	log_warn("container_unkept container=%.12s alive=%d", l->container->id, l->pidfd >= 0);
-	if (l->pidfd >= 0)
-		fd_watch_set(&l->own_watch, l->pidfd, FD_READ, on_own_pidfd);
+	auto_fd int pidfd = open_recorded_pid(l->container);
+
+	log_warn("container_unkept container=%.12s alive=%d", l->container->id, pidfd >= 0);
+	if (pidfd < 0)
+		return timer_set(&l->timer, 0, on_life_lost);
+	keeper_ask_keep(l->container->id, l->container->pid, pidfd);
+	keeper_watch_exit(&l->watch, l->container->id, on_life_exit);
+}
+
+/* ---- a container whose end the runtime tells ---- */
+
+static void life_ask(struct life *l);
+
+static void on_life_ask_again(struct timer *t)
+{
+	struct life *l = container_of(t, struct life, timer);
+
+	if (!l->container->sandbox->pause_pid)
+		return life_ended(l, SIGKILL, loop_real_ns());
+	life_ask(l);
+}
+
+static void on_life_waited(void *arg, const struct err *e, struct child_result *r)
+{
+	struct life *l = arg;
+
+	l->wait = NULL;
+	if (!e)
+		return life_ended(l, r->status, loop_real_ns());
+	if (e->code != ERR_UNAVAILABLE) {
+		l->tries++;
+		log_warn("runtime_wait container=%.12s try=%d error=%s", l->container->id, l->tries,
+			 log_quote(e->msg));
+	}
+	if (l->tries >= TRIES && l->container->sandbox->pause_pid)
+		return life_ended(l, STATUS_LOST, loop_real_ns());
+	timer_set(&l->timer, AGAIN_MS, on_life_ask_again);
+}
+
+static void life_ask(struct life *l)
+{
+	const struct runtime_handler *h = container_handler(l->container);
+
+	if (h)
+		l->wait = runtime_wait(h, l->container->id, on_life_waited, l);
 	else
 		timer_set(&l->timer, 0, on_life_lost);
+}
+
+static bool life_is_waited_for(const struct container *c)
+{
+	const struct runtime_handler *h = container_handler(c);
+
+	return h ? runtime_traits(h) & RUNTIME_WAITS : sandbox_boxed(c->sandbox);
 }
 
 void life_begin(struct container *c)
@@ -246,7 +296,11 @@ void life_begin(struct container *c)
 
 	if (c->config.tty && c->log)
 		l->console = console_pump(c->id, c->log);
-	if (keeper_report(c->id))
+	if (stats_inside(c))
+		stats_inside_begin(c);
+	if (life_is_waited_for(c))
+		life_ask(l);
+	else if (keeper_report(c->id))
 		keeper_watch_exit(&l->watch, c->id, on_life_exit);
 	else
 		watch_unkept(l);
@@ -268,7 +322,13 @@ int life_pidfd(const struct container *c)
 {
 	const struct kept_report *k = keeper_report(c->id);
 
-	if (k)
-		return k->ended ? -1 : k->pidfd;
-	return c->life ? c->life->pidfd : -1;
+	return k && !k->ended ? k->pidfd : -1;
+}
+
+/* What no keeper keeps is known by its group. */
+bool life_has_pid(const struct container *c)
+{
+	struct pollfd end = { .fd = life_pidfd(c), .events = POLLIN };
+
+	return end.fd >= 0 ? poll(&end, 1, 0) == 0 : life_is_waited_for(c) && cgroup_has(c->cgroup, c->pid);
 }

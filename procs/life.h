@@ -22,4 +22,7 @@ void life_wait(struct container *container, struct container_wait *wait, void (*
 /* The pidfd of its first process, to send signals by; borrowed. -1: the process has ended. */
 int life_pidfd(const struct container *container);
 
+/* container->pid is its first process still, and no other process has that pid now. */
+bool life_has_pid(const struct container *container);
+
 #endif

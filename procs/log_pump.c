@@ -5,10 +5,10 @@
  *   WATCHING <--moved------+--> LINGER (LOOK again soon, P after 10 ms)     |
  *        ^                 +--a reader is paused--> PARKED                  |
  *        ^                                                                  |
- *        +---1 ms of rest when lines come one by one <----------------------+--> HELD: kept in memory, again in 1 s
+ *        +---1 ms of rest when lines come one by one <----------------------+--> REFUSED: again in 1 s
  *
  * A piece of a line waits in the FIFO, so a crash does not lose it. While the disk of the log is full, up to 64 KiB of
- * a stream are in memory and the container blocks on its FIFO; a crash in that time loses those 64 KiB.
+ * a stream wait in a pipe that the keeper holds (log_stage.h), the rest in the FIFO, and the container blocks on it.
  *
  * The FIFO of a bulk writer is made larger. Then the writer goes on while bytes are moved and while a piece lingers.
  * (ARCHITECTURE L2, L4) */
@@ -16,6 +16,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -25,9 +26,9 @@
 #include "procs/keeper.h"
 #include "procs/log_format.h"
 #include "procs/log_stage.h"
-#include "procs/logfile.h"
-#include "procs/lookup.h"
-#include "reactor/buf.h"
+#include "reactor/logfile.h"
+#include "reactor/lookup.h"
+#include "reactor/fault.h"
 #include "reactor/log.h"
 #include "reactor/loop.h"
 #include "reactor/metric.h"
@@ -57,7 +58,7 @@ struct stream {
 	int fd; /* borrowed from keeper.c */
 	struct fd_watch watch;
 	struct timer timer;    /* LINGER, rest or AGAIN */
-	struct buf held;       /* bytes that the log refused */
+	bool refused;          /* the stage keeps bytes that the log did not take */
 	int64_t moved_ns;      /* of the last move */
 	size_t moved;          /* bytes of it */
 	int64_t piece_ns;      /* since this time the FIFO holds only a piece of a line; 0: it does not */
@@ -78,6 +79,7 @@ struct log_pump {
 	void *arg;
 	struct timer drain_timer;
 	bool drain_over;
+	bool patient;         /* drain without an end, as long as the log refuses bytes */
 	struct lookup *opening; /* of the log, after a restart; NULL: it is open, or there is none */
 	struct timer open_timer;
 };
@@ -110,15 +112,19 @@ static void pump_check_drained(struct log_pump *p)
 
 static void on_stream_again(struct timer *t);
 
-static void stream_write_held(struct stream *s)
+static struct log_stage_target stream_target(const struct stream *s)
 {
-	struct buf text = { 0 };
+	return (struct log_stage_target){ s->pump->id, s->pump->log_fd, s->is_stderr };
+}
+
+/* The bytes that the log refused. An error is not logged: stream_refused() has said it. */
+static void stream_write_refused(struct stream *s)
+{
+	struct log_stage_target target = stream_target(s);
 	struct err e;
 
-	log_format(&text, (const char *)s->held.at, s->held.len, s->is_stderr, loop_real_ns());
-	if (s->pump->log_fd < 0 || logfile_append(s->pump->log_fd, text.at, text.len, &e) == 0)
-		buf_free(&s->held);
-	buf_free(&text);
+	if (!s->pump->opening && log_stage_again(&target, &e) == 0)
+		s->refused = false;
 }
 
 static void on_stream_readable(struct fd_watch *w, int events)
@@ -146,8 +152,8 @@ static void on_stream_again(struct timer *t)
 {
 	struct stream *s = container_of(t, struct stream, timer);
 
-	stream_write_held(s);
-	if (s->held.len)
+	stream_write_refused(s);
+	if (s->refused)
 		return stream_wait_ms(s, AGAIN_MS, on_stream_again);
 	log_info("log_writable container=%.12s", s->pump->id);
 	stream_look(s, false);
@@ -175,11 +181,11 @@ static void on_stream_rested(struct timer *t)
 	stream_look(container_of(t, struct stream, timer), false);
 }
 
-static void stream_hold(struct stream *s, const char *bytes, size_t n, const struct err *e)
+static void stream_refused(struct stream *s, size_t n, const struct err *e)
 {
 	log_warn("log_refused container=%.12s bytes=%zu error=%s", s->pump->id, n, log_quote(e->msg));
 	metric_add(METRIC_log_refused_writes_total, NULL, 1);
-	buf_append(&s->held, bytes, n);
+	s->refused = true;
 	stream_wait_ms(s, AGAIN_MS, on_stream_again);
 }
 
@@ -191,6 +197,15 @@ static void stream_wait_for_more(struct stream *s)
 	else
 		stream_watch(s);
 	s->woken = false;
+}
+
+/* tee(2) answers 0 at the end of file, but also when the container's own reader takes the bytes between its look and
+ * its lock. A FIFO that nobody has opened for writing yet never hangs up; when it is drained, that is its end. */
+static bool stream_is_over(const struct stream *s)
+{
+	struct pollfd fifo = { .fd = s->fd, .events = POLLIN };
+
+	return s->pump->drained || (poll(&fifo, 1, 0) == 1 && fifo.revents == POLLHUP);
 }
 
 static void stream_tell_readers(struct stream *s, const char *bytes, size_t n)
@@ -233,7 +248,7 @@ static bool stream_should_rest(struct stream *s, size_t n)
 static bool pump_is_paused(const struct log_pump *p)
 {
 	if (p->opening)
-		return !p->drained;
+		return true;
 	for (const struct log_reader *r = p->readers; r; r = r->next)
 		if (r->paused)
 			return !p->drained;
@@ -263,7 +278,7 @@ static void stream_count_move(struct stream *s, size_t n)
 static bool stream_move(struct stream *s, bool flush)
 {
 	struct log_pump *p = s->pump;
-	struct log_stage_target target = { p->id, p->log_fd, s->is_stderr };
+	struct log_stage_target target = stream_target(s);
 	struct log_stage_moved moved;
 	const char *bytes;
 	ssize_t there;
@@ -274,21 +289,23 @@ static bool stream_move(struct stream *s, bool flush)
 	if (pump_is_paused(p))
 		return stream_park(s), false;
 	there = log_stage_peek(s->fd, &bytes);
-	if (there == 0)
+	if (there == 0 && stream_is_over(s))
 		return stream_at_end(s), false;
-	if (there < 0) /* EAGAIN: tee(2) between two pipes has no other error */
+	if (there <= 0) /* EAGAIN: tee(2) between two pipes has no other error */
 		return stream_wait_for_more(s), false;
 	s->woken = false;
 	n = log_format_take(bytes, (size_t)there, flush || p->drained || p->log_fd < 0);
 	if (n == 0)
 		return stream_linger(s), false;
 	failed = log_stage_move(s->fd, n, &target, &moved, &e);
-	if (moved.n == 0) /* the container read its own output */
+	if (moved.n == 0 && !failed) /* the container read its own output */
 		return stream_wait_ms(s, REST_MS, on_stream_rested), false;
-	stream_count_move(s, moved.n);
-	stream_tell_readers(s, moved.bytes, moved.n);
+	if (moved.n) {
+		stream_count_move(s, moved.n);
+		stream_tell_readers(s, moved.bytes, moved.n);
+	}
 	if (failed)
-		return stream_hold(s, moved.bytes, moved.n, &e), false;
+		return stream_refused(s, moved.n, &e), false;
 	if (stream_should_rest(s, moved.n))
 		return stream_wait_ms(s, REST_MS, on_stream_rested), false;
 	return true;
@@ -314,22 +331,23 @@ static int pump_open_fifo(struct log_pump *p, const char *what, struct err *e)
 		return keeper_copy(name);
 	p->opened_ns = loop_mono_ns();
 	snprintf(path, sizeof(path), "%s/%s", p->dir, what);
-	if (mkfifo(path, 0600) < 0 && errno != EEXIST)
+	if (EFFECT(mkfifo(path, 0600)) < 0 && errno != EEXIST)
 		return err_os(e, ERR_INTERNAL, "make %s", path);
 	fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
 		return err_os(e, ERR_INTERNAL, "open %s", path);
-	keeper_ask_hold(name, fd);
-	return keeper_copy(name);
+	return keeper_ask_hold(name, fd, e) < 0 ? -1 : keeper_copy(name);
 }
 
-static void pump_use_log(struct log_pump *p, int fd)
+static int pump_use_log(struct log_pump *p, int fd, struct err *e)
 {
 	char name[128];
 
 	pump_held_name(name, p, "log");
-	keeper_ask_hold(name, fd); /* replaces and closes an earlier one */
+	if (keeper_ask_hold(name, fd, e) < 0) /* it replaces and closes an earlier one */
+		return -1;
 	p->log_fd = keeper_copy(name);
+	return 0;
 }
 
 static void pump_unpark(struct log_pump *p);
@@ -341,13 +359,12 @@ static void on_pump_log(void *arg, const struct err *failed)
 	struct err e;
 	struct looked *f = failed ? NULL : lookup_get(p->opening, LOOKUP_LOG, p->log_path, &e);
 
-	if (f && !f->error) {
-		pump_use_log(p, f->fd);
+	if (f && !f->error && pump_use_log(p, f->fd, &e) == 0) {
 		lookup_free(take_ptr(&p->opening));
 		return pump_unpark(p);
 	}
 	log_error("log_open container=%.12s path=%s error=%s", p->id, log_quote(p->log_path),
-		  failed ? failed->msg : f ? strerror(f->error) : e.msg);
+		  failed ? failed->msg : f && f->error ? strerror(f->error) : e.msg);
 	timer_set(&p->open_timer, OPEN_AGAIN_MS, pump_open_later);
 }
 
@@ -365,18 +382,19 @@ static void pump_open_later(struct timer *t)
 		lookup_start(p->opening, on_pump_log, p);
 }
 
-static void pump_open_log(struct log_pump *p, int log_fd)
+static int pump_open_log(struct log_pump *p, int log_fd, struct err *e)
 {
 	char name[128];
 
 	if (!*p->log_path)
-		return;
+		return 0;
 	if (log_fd >= 0)
-		return pump_use_log(p, log_fd);
+		return pump_use_log(p, log_fd, e);
 	pump_held_name(name, p, "log");
 	p->log_fd = keeper_copy(name);
 	if (p->log_fd < 0)
 		pump_open_later(&p->open_timer);
+	return 0;
 }
 
 int log_pumps_open(struct err *e)
@@ -388,6 +406,7 @@ struct log_pump *log_pump_open(const char *id, const char *dir, const char *log_
 {
 	static const char *const names[] = { "stdout", "stderr" };
 	struct log_pump *p = new_zero(struct log_pump);
+	int opened;
 
 	snprintf(p->id, sizeof(p->id), "%s", id);
 	p->dir = own_must(strdup(dir));
@@ -395,14 +414,18 @@ struct log_pump *log_pump_open(const char *id, const char *dir, const char *log_
 	p->log_fd = -1;
 	for (int i = 0; i < 2; i++)
 		p->streams[i] = (struct stream){ .pump = p, .is_stderr = i == 1, .fd = -1 };
-	pump_open_log(p, log_fd);
+	opened = pump_open_log(p, log_fd, e);
 	for (int i = 0; i < 2; i++) {
-		p->streams[i].fd = pump_open_fifo(p, names[i], e);
+		p->streams[i].fd = opened < 0 ? -1 : pump_open_fifo(p, names[i], e);
 		if (p->streams[i].fd < 0) {
 			log_pump_close(p);
 			return NULL;
 		}
-		stream_watch(&p->streams[i]);
+		p->streams[i].refused = log_stage_refused(p->id, i == 1) > 0;
+		if (p->streams[i].refused)
+			stream_wait_ms(&p->streams[i], 0, on_stream_again);
+		else
+			stream_watch(&p->streams[i]);
 	}
 	return p;
 }
@@ -418,7 +441,8 @@ int log_pump_writer(struct log_pump *p, bool is_stderr, struct err *e)
 	if (fd < 0)
 		return err_os(e, ERR_INTERNAL, "open %s", path);
 	s->ended = false;
-	stream_watch(s);
+	if (!s->refused)
+		stream_watch(s);
 	return fd;
 }
 
@@ -457,46 +481,78 @@ int log_pump_reopen(struct log_pump *p, int log_fd, struct err *e)
 {
 	if (!*p->log_path)
 		return err_set(e, ERR_FAILED_PRECONDITION, "container %.12s has no log file", p->id);
-	pump_use_log(p, log_fd);
-	return 0;
+	return pump_use_log(p, log_fd, e);
+}
+
+static bool pump_is_refused(const struct log_pump *p)
+{
+	return p->opening || p->streams[0].refused || p->streams[1].refused;
 }
 
 static void on_pump_drain_timeout(struct timer *t)
 {
 	struct log_pump *p = container_of(t, struct log_pump, drain_timer);
 
-	log_info("log_drain container=%.12s effect=\"%s\"", p->id,
-		 p->streams[0].held.len || p->streams[1].held.len ? "the log refuses what is left"
-								   : "a descendant still holds the pipe");
+	if (p->patient && pump_is_refused(p))
+		return timer_set(t, DRAIN_MS, on_pump_drain_timeout);
+	if (!pump_is_refused(p))
+		log_info("log_drain container=%.12s effect=\"a descendant still holds the pipe\"", p->id);
 	p->drain_over = true;
 	on_pump_drained(t);
 }
 
-void log_pump_drain(struct log_pump *p, void (*drained)(void *arg), void *arg)
+static void pump_drain(struct log_pump *p, bool patient, void (*drained)(void *arg), void *arg)
 {
 	p->drained = drained;
 	p->arg = arg;
+	p->patient = patient;
+	p->drain_over = false;
 	timer_set(&p->drain_timer, DRAIN_MS, on_pump_drain_timeout);
 	for (int i = 0; i < 2; i++)
-		if (!p->streams[i].held.len && p->streams[i].fd >= 0 && !p->streams[i].ended)
+		if (!p->streams[i].refused && p->streams[i].fd >= 0 && !p->streams[i].ended)
 			stream_look(&p->streams[i], true);
 	pump_check_drained(p);
+}
+
+void log_pump_drain(struct log_pump *p, void (*drained)(void *arg), void *arg)
+{
+	pump_drain(p, false, drained, arg);
+}
+
+void log_pump_drain_late(struct log_pump *p, void (*drained)(void *arg), void *arg)
+{
+	pump_drain(p, true, drained, arg);
+}
+
+static size_t stream_left(const struct stream *s)
+{
+	int unread = 0;
+
+	if (s->fd >= 0)
+		ioctl(s->fd, FIONREAD, &unread);
+	return log_stage_refused(s->pump->id, s->is_stderr) + (size_t)unread;
+}
+
+size_t log_pump_refused(const struct log_pump *p)
+{
+	return pump_is_refused(p) ? stream_left(&p->streams[0]) + stream_left(&p->streams[1]) : 0;
 }
 
 /* For a stream whose log refused bytes until now. What the log takes now is moved, also from the FIFO; the size of the
  * rest is logged. A descendant may go on writing, so the number of moves is bounded. */
 static void stream_last_chance(struct stream *s)
 {
-	int unread = 0;
+	size_t left;
 
-	if (!s->held.len)
+	if (!s->refused && !s->pump->opening)
 		return;
-	stream_write_held(s);
-	for (int i = 0; i < LAST_CHUNKS && !s->held.len && stream_move(s, true); i++)
+	stream_write_refused(s);
+	for (int i = 0; i < LAST_CHUNKS && !s->refused && stream_move(s, true); i++)
 		;
-	ioctl(s->fd, FIONREAD, &unread);
-	if (s->held.len || unread > 0)
-		log_error("log_lost container=%.12s bytes=%zu", s->pump->id, s->held.len + (size_t)unread);
+	left = stream_left(s);
+	if (left)
+		log_error("log_lost container=%.12s bytes=%zu", s->pump->id, left);
+	log_stage_give_up(s->pump->id, s->is_stderr);
 }
 
 void log_pump_close(struct log_pump *p)
@@ -505,17 +561,16 @@ void log_pump_close(struct log_pump *p)
 
 	timer_clear(&p->drain_timer);
 	timer_clear(&p->open_timer);
-	lookup_free(p->opening);
 	for (int i = 0; i < 2; i++) {
 		struct stream *s = &p->streams[i];
 
 		stream_last_chance(s);
 		fd_watch_clear(&s->watch);
 		timer_clear(&s->timer);
-		buf_free(&s->held);
 		snprintf(path, sizeof(path), "%s/%s", p->dir, i ? "stderr" : "stdout");
-		unlink(path);
+		EFFECT(unlink(path));
 	}
+	lookup_free(p->opening);
 	pump_held_name(prefix, p, "stdout");
 	keeper_ask_release(prefix);
 	pump_held_name(prefix, p, "stderr");

@@ -23,12 +23,13 @@ int log_pumps_open(struct err *e);
 /* Makes the FIFOs <dir>/stdout and <dir>/stderr. log_fd, which is borrowed, is log_path opened for append (lookup.h,
  * LOOKUP_LOG). The keeper holds all three as container/<id>/... log_fd -1: after a restart the fds that the keeper
  * holds are used again. If it does not hold the log, the pump opens it, and moves no byte before. log_path "": no
- * file, the bytes go to attached readers only. A container with a terminal has one stream, stdout. INTERNAL. */
+ * file, the bytes go to attached readers only. A container with a terminal has one stream, stdout. INTERNAL;
+ * RESOURCE_EXHAUSTED: no descriptor. */
 struct log_pump *log_pump_open(const char *id, const char *dir, const char *log_path, int log_fd, struct err *e);
 
 /* The container's end of a stream, O_RDWR, for fd 1 or 2 of the runtime. The caller closes it after the spawn.
  * INTERNAL. */
-int log_pump_writer(struct log_pump *pumpump, bool is_stderr, struct err *e);
+int log_pump_writer(struct log_pump *pump, bool is_stderr, struct err *e);
 
 /* Gets the bytes of both streams as the container wrote them, for attach. */
 struct log_reader {
@@ -43,12 +44,18 @@ void log_pump_unlisten(struct log_pump *pump, struct log_reader *reader);
 void log_pump_pause(struct log_pump *pump, struct log_reader *reader, bool paused);
 
 /* ReopenContainerLog: log_fd, which is borrowed, is a new file for the log. The old file is closed.
- * FAILED_PRECONDITION: the container has no log file. */
+ * FAILED_PRECONDITION: the container has no log file. RESOURCE_EXHAUSTED: no descriptor; the old file stays in use. */
 int log_pump_reopen(struct log_pump *pump, int log_fd, struct err *e);
 
 /* For a container that is dead: moves the bytes that are left, then calls `drained` once, never inside this call. It
- * waits at most 2 s for the end of file, since a descendant of the container may hold the FIFO open. */
+ * waits at most 2 s for the end of file, since a descendant of the container may hold the FIFO open, and since the log
+ * may refuse what is left. */
 void log_pump_drain(struct log_pump *pump, void (*drained)(void *arg), void *arg);
-void log_pump_close(struct log_pump *pump); /* FIFOs unlinked, fds released */
+/* How many bytes wait, if the log refuses bytes or could not be opened yet. 0: it does not refuse any. */
+size_t log_pump_refused(const struct log_pump *pump);
+/* As log_pump_drain(), but it waits as long as the log refuses. */
+void log_pump_drain_late(struct log_pump *pump, void (*drained)(void *arg), void *arg);
+/* FIFOs unlinked, fds released. What the log does not take now is lost, and the daemon's log says how much. */
+void log_pump_close(struct log_pump *pump);
 
 #endif

@@ -13,18 +13,20 @@
 
 #include "procs/keeper.h"
 #include "procs/log_format.h"
-#include "procs/logfile.h"
+#include "reactor/logfile.h"
+#include "reactor/fault.h"
 #include "reactor/log.h"
 #include "reactor/loop.h"
 #include "reactor/own.h"
 
 enum phase { IDLE, SPLICING, WRITING, DRAINING };
+enum { STDERR = 1, REFUSED = 2 }; /* REFUSED: the bytes are in the stream's pipe of refused bytes, not in the stage */
 
 /* Lives in a memfd that the keeper holds too. The stores of one thread reach the page in order, and SIGKILL takes none
  * of them back. */
 struct intent {
 	uint32_t phase;
-	uint32_t is_stderr;
+	uint32_t stream; /* STDERR, REFUSED */
 	uint64_t dev, ino; /* of the log: the kubelet may have renamed it meanwhile */
 	int64_t offset;
 	uint64_t unused; /* older versions wrote the number of bytes here */
@@ -44,20 +46,25 @@ static void intent_set_phase(enum phase p)
 	__asm__ volatile("" ::: "memory");
 }
 
-static size_t stage_bytes(void)
+static size_t pipe_bytes(int fd)
 {
 	int n = 0;
 
-	return ioctl(stage_r, FIONREAD, &n) == 0 ? (size_t)n : 0;
+	return ioctl(fd, FIONREAD, &n) == 0 ? (size_t)n : 0;
 }
 
-static void stage_drop(void)
+/* The pipe is empty afterwards: its bytes are in the log, and what stayed would be written there once more. read(2) of
+ * a pipe needs nothing that splice(2) may lack. */
+static void pipe_drop(int fd)
 {
+	char bytes[4096];
 	size_t left;
 
-	while ((left = stage_bytes()) > 0) {
-		ssize_t dropped = splice(stage_r, NULL, null_fd, NULL, left, SPLICE_F_NONBLOCK);
+	while ((left = pipe_bytes(fd)) > 0) {
+		ssize_t dropped = EFFECT(splice(fd, NULL, null_fd, NULL, left, SPLICE_F_NONBLOCK));
 
+		if (dropped <= 0)
+			dropped = read(fd, bytes, sizeof(bytes));
 		if (dropped == 0 || (dropped < 0 && errno != EINTR))
 			break;
 	}
@@ -83,7 +90,7 @@ ssize_t log_stage_peek(int pipe_fd, const char **bytes)
 static void stage_splice_in(int pipe_fd, size_t n)
 {
 	while (n) {
-		ssize_t moved = splice(pipe_fd, NULL, stage_w, NULL, n, SPLICE_F_NONBLOCK);
+		ssize_t moved = EFFECT(splice(pipe_fd, NULL, stage_w, NULL, n, SPLICE_F_NONBLOCK));
 
 		if (moved < 0 && errno == EINTR)
 			continue;
@@ -104,60 +111,176 @@ static int stage_append(int log_fd, const char *bytes, size_t n, bool is_stderr,
 	return failed;
 }
 
-static void intent_set(const struct log_stage_target *target)
+static void intent_set(const struct log_stage_target *target, uint32_t from)
 {
 	struct stat st = { 0 };
 
 	if (target->log_fd >= 0)
 		fstat(target->log_fd, &st);
-	intent->is_stderr = target->is_stderr;
+	intent->stream = (target->is_stderr ? STDERR : 0) | from;
 	intent->dev = st.st_dev;
 	intent->ino = target->log_fd >= 0 ? st.st_ino : 0;
 	intent->offset = st.st_size;
 	snprintf((char *)intent->id, sizeof(intent->id), "%s", target->id);
 }
 
+/* ---- the pipe of the stage ---- */
+
+/* Are both ends held, and are they ends of one pipe? A crash may come between the two messages to the keeper. */
+static bool stage_is_whole(void)
+{
+	struct stat r, w;
+
+	return fstat(keeper_copy("log/stage_r"), &r) == 0 && fstat(keeper_copy("log/stage_w"), &w) == 0 &&
+	       r.st_ino == w.st_ino;
+}
+
+static int stage_make(struct err *e)
+{
+	int fds[2], held;
+
+	if (!stage_is_whole()) {
+		keeper_ask_release_all("log/stage");
+		if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0)
+			return err_os(e, ERR_INTERNAL, "make the staging pipe");
+		held = keeper_ask_hold("log/stage_r", fds[0], e);
+		held = held < 0 ? held : keeper_ask_hold("log/stage_w", fds[1], e);
+		close(fds[0]);
+		close(fds[1]);
+		if (held < 0)
+			return err_wrap(e, "make the staging pipe");
+	}
+	stage_r = keeper_copy("log/stage_r");
+	stage_w = keeper_copy("log/stage_w");
+	return 0;
+}
+
+/* ---- bytes that the log refuses ---- */
+
+struct refused_name {
+	char s[128];
+};
+
+static struct refused_name refused_name(const char *id, bool is_stderr)
+{
+	struct refused_name n;
+
+	snprintf(n.s, sizeof(n.s), "container/%s/%s_refused", id, is_stderr ? "stderr" : "stdout");
+	return n;
+}
+
+/* The container of the intent, as a string of this process. */
+static const char *intent_id(void)
+{
+	static char id[sizeof(intent->id)];
+
+	memcpy(id, (const char *)intent->id, sizeof(id));
+	id[sizeof(id) - 1] = '\0';
+	return id;
+}
+
+/* The pipe of the stage becomes the stream's pipe of refused bytes, and the stage gets a new one. On an error the
+ * intent is not IDLE and the call can be repeated; a crash at any instruction leaves what intent_finish() can
+ * finish. */
+static int stage_set_aside(struct err *e)
+{
+	if (stage_r >= 0 && pipe_bytes(stage_r) > 0 &&
+	    keeper_ask_hold(refused_name(intent_id(), intent->stream & STDERR).s, stage_r, e) < 0)
+		return err_wrap(e, "keep the bytes that the log refuses");
+	stage_r = stage_w = -1;
+	keeper_ask_release_all("log/stage");
+	if (stage_make(e) < 0)
+		return -1;
+	intent_set_phase(IDLE);
+	return 0;
+}
+
+size_t log_stage_refused(const char *id, bool is_stderr)
+{
+	return pipe_bytes(keeper_copy(refused_name(id, is_stderr).s));
+}
+
+void log_stage_give_up(const char *id, bool is_stderr)
+{
+	if (intent->phase != IDLE && strcmp(intent_id(), id) == 0 && !(intent->stream & STDERR) == !is_stderr)
+		pipe_drop(stage_r);
+	keeper_ask_release(refused_name(id, is_stderr).s);
+}
+
+int log_stage_again(const struct log_stage_target *target, struct err *e)
+{
+	struct refused_name name = refused_name(target->id, target->is_stderr);
+	const char *bytes;
+	ssize_t n;
+	int fd;
+
+	if (intent->phase != IDLE && stage_set_aside(e) < 0)
+		return -1;
+	fd = keeper_copy(name.s);
+	if (fd < 0)
+		return 0;
+	intent_set(target, REFUSED);
+	intent_set_phase(WRITING);
+	n = log_stage_peek(fd, &bytes);
+	if (n > 0 && target->log_fd >= 0 && stage_append(target->log_fd, bytes, (size_t)n, target->is_stderr, e) < 0) {
+		intent_set_phase(IDLE);
+		return -1;
+	}
+	intent_set_phase(DRAINING);
+	pipe_drop(fd);
+	intent_set_phase(IDLE);
+	keeper_ask_release(name.s);
+	return 0;
+}
+
+/* ---- a move ---- */
+
 int log_stage_move(int pipe_fd, size_t n, const struct log_stage_target *target, struct log_stage_moved *moved,
 		   struct err *e)
 {
 	ssize_t in_stage;
-	int failed = 0;
+	struct err why;
 
-	intent_set(target);
+	moved->n = 0;
+	if (intent->phase != IDLE && stage_set_aside(e) < 0)
+		return -1;
+	intent_set(target, 0);
 	intent_set_phase(SPLICING);
 	stage_splice_in(pipe_fd, n);
 	in_stage = log_stage_peek(stage_r, &moved->bytes);
 	moved->n = in_stage > 0 ? (size_t)in_stage : 0;
 	if (target->log_fd >= 0 && moved->n) {
 		intent_set_phase(WRITING);
-		failed = stage_append(target->log_fd, moved->bytes, moved->n, target->is_stderr, e);
+		if (stage_append(target->log_fd, moved->bytes, moved->n, target->is_stderr, e) < 0) {
+			if (stage_set_aside(&why) < 0)
+				log_warn("log_refused container=%.12s error=%s", target->id, log_quote(why.msg));
+			return -1;
+		}
 	}
 	intent_set_phase(DRAINING);
-	stage_drop();
+	pipe_drop(stage_r);
 	intent_set_phase(IDLE);
-	return failed;
+	return 0;
 }
 
 /* ---- after a restart ---- */
 
 static int intent_log(struct err *e)
 {
-	char name[128], id[sizeof(intent->id)];
+	char name[128];
 	struct stat st;
 	int fd;
 
-	memcpy(id, (const char *)intent->id, sizeof(id));
-	id[sizeof(id) - 1] = '\0';
-	snprintf(name, sizeof(name), "container/%s/log", id);
+	snprintf(name, sizeof(name), "container/%s/log", intent_id());
 	fd = keeper_copy(name);
 	if (fd < 0 || fstat(fd, &st) < 0 || st.st_dev != intent->dev || st.st_ino != intent->ino)
 		return err_set(e, ERR_INTERNAL, "the keeper does not hold its log any more");
 	return fd;
 }
 
-static int intent_redo(struct err *e)
+static int intent_redo(int from, struct err *e)
 {
-	size_t n = stage_bytes();
+	size_t n = pipe_bytes(from);
 	const char *bytes;
 	int fd;
 
@@ -166,56 +289,42 @@ static int intent_redo(struct err *e)
 	fd = intent_log(e);
 	if (fd < 0)
 		return -1;
-	if (ftruncate(fd, intent->offset) < 0)
+	if (logfile_cut(fd, intent->offset) < 0)
 		return err_os(e, ERR_INTERNAL, "cut the log to %lld bytes", (long long)intent->offset);
-	if (log_stage_peek(stage_r, &bytes) != (ssize_t)n)
+	if (log_stage_peek(from, &bytes) != (ssize_t)n)
 		return err_os(e, ERR_INTERNAL, "read %zu staged bytes", n);
 	intent_set_phase(WRITING);
-	return stage_append(fd, bytes, n, intent->is_stderr, e);
+	return stage_append(fd, bytes, n, intent->stream & STDERR, e);
+}
+
+static void intent_refused(bool in_stage, const struct err *refused)
+{
+	struct err e;
+
+	log_warn("log_refused container=%.12s error=%s", intent_id(), log_quote(refused->msg));
+	if (!in_stage)
+		intent_set_phase(IDLE);
+	else if (stage_set_aside(&e) < 0) /* the next move tries again */
+		log_warn("log_refused container=%.12s error=%s", intent_id(), log_quote(e.msg));
 }
 
 static void intent_finish(void)
 {
+	bool in_stage = !(intent->stream & REFUSED);
+	int from = in_stage ? stage_r : keeper_copy(refused_name(intent_id(), intent->stream & STDERR).s);
 	struct err e;
 
 	if (intent->phase == IDLE)
 		return;
-	log_info("log_intent container=%.12s phase=%u staged=%zu", (const char *)intent->id, intent->phase,
-		 stage_bytes());
-	if (intent->phase != DRAINING && intent_redo(&e) < 0)
-		log_error("log_intent container=%.12s lost_bytes=%zu error=%s", (const char *)intent->id, stage_bytes(),
-			  log_quote(e.msg));
+	log_info("log_intent container=%.12s phase=%u staged=%zu", intent_id(), intent->phase, pipe_bytes(from));
+	if (intent->phase != DRAINING && intent_redo(from, &e) < 0)
+		return intent_refused(in_stage, &e);
 	intent_set_phase(DRAINING);
-	stage_drop();
+	pipe_drop(from);
 	intent_set_phase(IDLE);
 }
 
 /* ---- opening ---- */
-
-/* The fd that the keeper holds under the name; when there is none, the keeper gets `made` to hold. */
-static int held_or_made(const char *name, int made)
-{
-	if (keeper_copy(name) < 0)
-		keeper_ask_hold(name, made);
-	return keeper_copy(name);
-}
-
-static int stage_make(struct err *e)
-{
-	int fds[2] = { -1, -1 };
-
-	if (keeper_copy("log/stage_r") < 0 || keeper_copy("log/stage_w") < 0) {
-		keeper_ask_release_all("log/stage");
-		if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0)
-			return err_os(e, ERR_INTERNAL, "make the staging pipe");
-	}
-	stage_r = held_or_made("log/stage_r", fds[0]);
-	stage_w = held_or_made("log/stage_w", fds[1]);
-	for (int i = 0; i < 2; i++)
-		if (fds[i] >= 0)
-			close(fds[i]);
-	return 0;
-}
 
 static int intent_make(struct err *e)
 {
@@ -224,10 +333,12 @@ static int intent_make(struct err *e)
 
 	if (keeper_copy("log/intent") < 0) {
 		fd = memfd_create("crisp-log-intent", MFD_CLOEXEC);
-		if (fd < 0 || ftruncate(fd, sizeof(struct intent)) < 0)
+		if (fd < 0 || EFFECT(ftruncate(fd, sizeof(struct intent))) < 0)
 			return err_os(e, ERR_INTERNAL, "make the log intent");
+		if (keeper_ask_hold("log/intent", fd, e) < 0)
+			return -1;
 	}
-	page = mmap(NULL, sizeof(struct intent), PROT_READ | PROT_WRITE, MAP_SHARED, held_or_made("log/intent", fd), 0);
+	page = mmap(NULL, sizeof(struct intent), PROT_READ | PROT_WRITE, MAP_SHARED, keeper_copy("log/intent"), 0);
 	if (page == MAP_FAILED)
 		return err_os(e, ERR_INTERNAL, "map the log intent");
 	intent = page;

@@ -7,6 +7,10 @@
  * After a restart the intent says what is due. SPLICING and WRITING: cut the log to the offset and write what is in the
  * stage. DRAINING: the log is complete, so the stage is emptied. Bytes that were not spliced are still in the pipe.
  *
+ * A log that refuses bytes (its disk is full) gets them later. Until then they wait in the pipe in which they are: it
+ * becomes the stream's own, the keeper holds it as container/<id>/stdout_refused or stderr_refused, and the stage gets
+ * a new pipe, so that other streams go on. (ARCHITECTURE L4)
+ *
  * The container may read its own stdout FIFO (it holds it O_RDWR), so a peek promises nothing: bytes may be gone before
  * they are spliced. What counts is what the stage holds, which only this process reads. (ARCHITECTURE L1, L5) */
 #ifndef PROCS_LOG_STAGE_H
@@ -42,9 +46,14 @@ struct log_stage_moved {
 };
 
 /* Moves up to n bytes from the pipe. Fewer bytes, none, or other bytes than the last peek showed are moved when another
- * process reads the pipe too. On an error of the log (INTERNAL) the bytes are gone from the pipe and the caller has
- * them in `moved`. */
+ * process reads the pipe too. On an error of the log (INTERNAL) `moved` has the bytes all the same; they wait for
+ * log_stage_again(), which must succeed before the next move of that stream. */
 int log_stage_move(int pipe_fd, size_t n, const struct log_stage_target *target, struct log_stage_moved *moved,
 		   struct err *e);
+
+/* Writes the bytes that the log has refused. 0 also when there are none. INTERNAL: it refuses them still. */
+int log_stage_again(const struct log_stage_target *target, struct err *e);
+size_t log_stage_refused(const char *id, bool is_stderr); /* how many bytes wait */
+void log_stage_give_up(const char *id, bool is_stderr);   /* these bytes are lost */
 
 #endif

@@ -60,29 +60,60 @@ void mount_peers_parse(const char *line, struct mount_peers *out)
 	out->slave = slave && end && slave < end;
 }
 
-int mount_peers(uint64_t mount_id, struct mount_peers *out, struct err *e)
+static int by_id(const void *x, const void *y)
+{
+	const struct mount_entry *a = x, *b = y;
+
+	return (a->id > b->id) - (a->id < b->id);
+}
+
+/* A node has thousands of mounts, and a request may ask for as many: the file is read once for all of them. */
+int mount_table_read(struct mount_table *out, struct arena *a, struct err *e)
 {
 	auto_file FILE *f = fopen("/proc/self/mountinfo", "re");
 	auto_free char *line = NULL;
-	size_t size = 0;
+	size_t size = 0, room = 0;
 
+	*out = (struct mount_table){ 0 };
 	if (!f)
 		return err_os(e, ERR_INTERNAL, "/proc/self/mountinfo");
 	while (getline(&line, &size, f) > 0) {
-		if (strtoull(line, NULL, 10) == mount_id) {
-			mount_peers_parse(line, out);
-			return 0;
+		struct mount_entry *more = out->at;
+
+		if (out->n == room) {
+			room = room ? 2 * room : 64;
+			more = arena_zalloc(a, room * sizeof(*more));
+			if (out->n)
+				memcpy(more, out->at, out->n * sizeof(*more));
 		}
+		out->at = more;
+		more[out->n].id = strtoull(line, NULL, 10);
+		mount_peers_parse(line, &more[out->n++].peers);
 	}
-	return err_set(e, ERR_INTERNAL, "mount %llu is not in /proc/self/mountinfo", (unsigned long long)mount_id);
+	if (out->n)
+		qsort(out->at, out->n, sizeof(*out->at), by_id);
+	return 0;
+}
+
+int mount_peers(const struct mount_table *t, uint64_t mount_id, struct mount_peers *out, struct err *e)
+{
+	const struct mount_entry wanted = { .id = mount_id };
+	const struct mount_entry *found = t->n ? bsearch(&wanted, t->at, t->n, sizeof(*t->at), by_id) : NULL;
+
+	if (!found)
+		return err_set(e, ERR_INTERNAL, "mount %llu is not in /proc/self/mountinfo",
+			       (unsigned long long)mount_id);
+	*out = found->peers;
+	return 0;
 }
 
 /* The mount may be a copy of a FUSE mount: statx(2) must not ask its server. */
-int mount_peers_at(const char *path, struct mount_peers *out, struct err *e)
+int mount_id_at(const char *path, uint64_t *id, struct err *e)
 {
 	struct statx st;
 
 	if (statx(AT_FDCWD, path, AT_STATX_DONT_SYNC, STATX_MNT_ID, &st) < 0 || !(st.stx_mask & STATX_MNT_ID))
 		return err_os(e, ERR_INTERNAL, "statx %s", path);
-	return mount_peers(st.stx_mnt_id, out, e);
+	*id = st.stx_mnt_id;
+	return 0;
 }

@@ -4,7 +4,7 @@
 
 #include <stdbool.h>
 
-#include "procs/lookup.h"
+#include "reactor/lookup.h"
 #include "reactor/arena.h"
 #include "reactor/err.h"
 
@@ -21,10 +21,19 @@ struct mount_peers {
 
 void mount_peers_parse(const char *line, struct mount_peers *out); /* of a line of mountinfo */
 
-/* Of the mount with that id. INTERNAL when /proc/self/mountinfo does not tell. */
-int mount_peers(uint64_t mount_id, struct mount_peers *out, struct err *e);
+/* All mounts of this process, in the order of their ids. */
+struct mount_table {
+	struct mount_entry {
+		uint64_t id;
+		struct mount_peers peers;
+	} *at;
+	size_t n;
+};
+int mount_table_read(struct mount_table *out, struct arena *arena, struct err *e); /* INTERNAL */
 
-/* Of the mount at path, a mount point in `state`. INTERNAL. */
-int mount_peers_at(const char *path, struct mount_peers *out, struct err *e);
+/* Of the mount with that id. INTERNAL when the table does not have it. */
+int mount_peers(const struct mount_table *table, uint64_t mount_id, struct mount_peers *out, struct err *e);
+
+int mount_id_at(const char *path, uint64_t *id, struct err *e); /* of a mount point in `state`; INTERNAL */
 
 #endif

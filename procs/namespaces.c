@@ -1,11 +1,11 @@
 /* namespaces.c - keeper_namespaces(), keeper_namespaces_cancel() and keeper_namespaces_drop(); their contract is in
  * keeper.h.
  *
- *   ASKED ---NS_DONE, or the keeper died---> done          (no keeper to ask: done in the next turn)
- *     +---cancelled---> UNWANTED ---NS_DONE---> dropped again
+ *   MAKE ---NS_DONE, or the keeper died---> done          (no keeper to ask: done in the next turn)
+ *     +---cancelled---> UNWANTED ---NS_DONE---> DROP
+ *   DROP ---NS_DONE, or the keeper died---> done
  *
- * Waits on: the keeper's answer. Pins that a dead keeper may have left, and pins that are dropped while the keeper is
- * away, are kept in a list for the next keeper. */
+ * Waits on: the keeper's answer. */
 #include "procs/namespaces.h"
 
 #include <stdio.h>
@@ -13,7 +13,9 @@
 #include <string.h>
 
 #include "procs/keeper.h"
+#include "reactor/log.h"
 #include "reactor/loop.h"
+#include "reactor/metric.h"
 #include "reactor/own.h"
 
 struct ns_op {
@@ -21,19 +23,17 @@ struct ns_op {
 	uint64_t tag;
 	char *id, *path; /* owned; path NULL: no pin */
 	struct timer timer;
-	ns_done *done; /* NULL: cancelled */
+	ns_done *made;       /* of MAKE; NULL: cancelled */
+	ns_dropped *dropped; /* of DROP; NULL: nobody waits */
+	bool drop;
 	void *arg;
 	struct err err; /* meaningful while the timer is set */
+	bool left;      /* likewise */
 };
 
-struct pin { /* to be dropped */
-	struct link link;
-	char path[];
-};
-
-static struct link ops = { &ops, &ops };    /* of struct ns_op.link */
-static struct link pins = { &pins, &pins }; /* of struct pin.link */
+static struct link ops = { &ops, &ops }; /* of struct ns_op.link */
 static uint64_t last_tag;
+static unsigned pool_size; /* also for later keepers */
 
 static void ns_op_free(struct ns_op *op)
 {
@@ -44,16 +44,17 @@ static void ns_op_free(struct ns_op *op)
 	free(op);
 }
 
-static void ns_op_end(struct ns_op *op, const struct err *e)
+static void ns_op_end(struct ns_op *op, const struct err *e, bool left)
 {
-	ns_done *done = op->done;
-	void *arg = op->arg;
+	struct ns_op o = *op;
 
-	if (!done && !e)
-		keeper_namespaces_drop(op->id, op->path);
+	if (!o.drop && !o.made && (!e || left))
+		keeper_namespaces_drop(o.id, o.path, NULL, NULL);
 	ns_op_free(op);
-	if (done)
-		done(arg, e);
+	if (o.drop && o.dropped)
+		o.dropped(o.arg, e);
+	else if (o.made)
+		o.made(o.arg, e, left);
 }
 
 static void on_ns_failed(struct timer *t)
@@ -61,62 +62,53 @@ static void on_ns_failed(struct timer *t)
 	struct ns_op *op = container_of(t, struct ns_op, timer);
 	struct err e = op->err;
 
-	ns_op_end(op, &e);
+	ns_op_end(op, &e, op->left);
 }
 
 static void namespaces_listen(void);
 
-struct ns_op *keeper_namespaces(const struct ns_request *r, ns_done *done, void *arg)
+static struct ns_op *ns_op_new(const char *id, const char *path, void *arg)
 {
 	struct ns_op *op = new_zero(struct ns_op);
 
 	op->tag = ++last_tag;
-	op->done = done;
 	op->arg = arg;
-	op->id = own_must(strdup(r->id));
-	op->path = r->net && r->netns_path ? own_must(strdup(r->netns_path)) : NULL;
+	op->id = own_must(strdup(id));
+	op->path = path && *path ? own_must(strdup(path)) : NULL;
 	list_append(&ops, &op->link);
 	namespaces_listen();
+	return op;
+}
+
+struct ns_op *keeper_namespaces(const struct ns_request *r, ns_done *done, void *arg)
+{
+	struct ns_op *op = ns_op_new(r->id, r->net ? r->netns_path : NULL, arg);
+
+	op->made = done;
 	if (keeper_ns_make(op->tag, r, op->path, &op->err) < 0)
 		timer_set(&op->timer, 0, on_ns_failed);
 	return op;
 }
 
-/* Drops the pin now, or when a keeper is there again. */
-static void drop_pin(const char *path)
-{
-	struct err e;
-	struct pin *p;
-
-	namespaces_listen();
-	if (keeper_ns_unpin(path, &e) == 0)
-		return;
-	p = own_must(calloc(1, sizeof(*p) + strlen(path) + 1));
-	memcpy(p->path, path, strlen(path) + 1);
-	list_append(&pins, &p->link);
-}
-
 void keeper_namespaces_cancel(struct ns_op *op)
 {
-	if (timer_is_set(&op->timer))
-		return ns_op_free(op);
-	op->done = NULL;
+	op->made = NULL;
 }
 
-void keeper_namespaces_drop(const char *id, const char *netns_path)
+void keeper_namespaces_drop(const char *id, const char *path, ns_dropped *done, void *arg)
 {
-	static const char *const kinds[] = { "net", "ipc", "uts", "user" };
-	char name[160];
+	struct ns_op *op = ns_op_new(id, path, arg);
+	char prefix[160];
 
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-		snprintf(name, sizeof(name), "sandbox/%s/%s", id, kinds[i]);
-		keeper_ask_release(name);
-	}
-	if (netns_path && netns_path[0])
-		drop_pin(netns_path);
+	op->drop = true;
+	op->dropped = done;
+	snprintf(prefix, sizeof(prefix), "sandbox/%s/", id);
+	keeper_ask_release_all(prefix);
+	if (keeper_ns_unpin(op->tag, op->path, &op->err) < 0)
+		timer_set(&op->timer, 0, on_ns_failed);
 }
 
-static void namespaces_on_done(uint64_t tag, enum err_code code, const char *text)
+static void namespaces_on_done(uint64_t tag, enum err_code code, const char *text, bool left)
 {
 	struct err e;
 
@@ -127,44 +119,53 @@ static void namespaces_on_done(uint64_t tag, enum err_code code, const char *tex
 			continue;
 		if (code != ERR_OK)
 			err_set(&e, code, "%s", text ? text : "no reason given");
-		return ns_op_end(op, code == ERR_OK ? NULL : &e);
+		return ns_op_end(op, code == ERR_OK ? NULL : &e, left);
 	}
 }
 
 static void namespaces_on_gone(void)
 {
+	metric_set(METRIC_netns_pool_ready, NULL, 0);
 	list_each(it, &ops) {
 		struct ns_op *op = container_of(it, struct ns_op, link);
 
 		if (timer_is_set(&op->timer))
 			continue;
-		if (op->path)
-			drop_pin(op->path);
-		err_set(&op->err, ERR_UNAVAILABLE, "make namespaces: the keeper died meanwhile");
+		op->left = !op->drop; /* a pin, or fds that came before the keeper died */
+		err_set(&op->err, ERR_UNAVAILABLE, "%s namespaces: the keeper died meanwhile",
+			op->drop ? "drop" : "make");
 		timer_set(&op->timer, 0, on_ns_failed);
 	}
 }
 
-static void namespaces_on_here(void)
+/* ---- the pool ---- */
+
+static void namespaces_on_pooled(unsigned ready, bool used, bool missed)
 {
-	struct link waiting = { &waiting, &waiting };
+	metric_set(METRIC_netns_pool_ready, NULL, ready);
+	if (used || missed)
+		metric_add(METRIC_netns_pool_total, used ? "used" : "missed", 1);
+}
 
-	list_each(it, &pins) {
-		list_drop(it);
-		list_append(&waiting, it);
-	}
-	list_each(it, &waiting) {
-		struct pin *p = container_of(it, struct pin, link);
+static void pool_ask(void)
+{
+	struct err e;
 
-		list_drop(it);
-		drop_pin(p->path);
-		free(p);
-	}
+	if (keeper_ns_pool(pool_size, &e) < 0)
+		log_warn("netns_pool size=%u error=%s", pool_size, log_quote(e.msg));
+}
+
+void keeper_netns_pool(unsigned size)
+{
+	pool_size = size;
+	namespaces_listen();
+	pool_ask();
 }
 
 static void namespaces_listen(void)
 {
-	static const struct namespaces_hooks hooks = { namespaces_on_done, namespaces_on_gone, namespaces_on_here };
+	static const struct namespaces_hooks hooks = { namespaces_on_done, namespaces_on_pooled, namespaces_on_gone,
+						       pool_ask };
 
 	keeper_ns_listen(&hooks);
 }

@@ -7,7 +7,7 @@
 #include "procs/oom.h"
 
 #include "procs/cgroup.h"
-#include "reactor/log.h"
+#include "reactor/arena.h"
 
 /* The kills of all other running containers; *dying: how many of them have no group to read. */
 static int64_t counted_by_others(const struct container *c, size_t *dying)
@@ -25,9 +25,19 @@ static int64_t counted_by_others(const struct container *c, size_t *dying)
 	return sum;
 }
 
+/* A boxed sandbox has all processes in the group of its box, and v1 counts a kill in the victim's group only. */
+static int64_t counted_by_pod(const struct sandbox *s)
+{
+	struct arena *a = arena_new();
+	int64_t n = cgroup_oom_kills(sandbox_boxed(s) ? cgroup_pause_path(a, s->cgroup, s->id) : s->cgroup);
+
+	arena_free(a);
+	return n;
+}
+
 static int64_t unexplained(const struct container *c, size_t *dying)
 {
-	int64_t pod = cgroup_oom_kills(c->sandbox->cgroup), others = counted_by_others(c, dying);
+	int64_t pod = counted_by_pod(c->sandbox), others = counted_by_others(c, dying);
 
 	return pod > others ? pod - others : 0;
 }
@@ -41,22 +51,20 @@ void oom_begin(struct container *c)
 
 static void raise_floors(const struct container *c, int64_t by)
 {
-	struct err e;
-
 	list_each(it, &c->sandbox->containers) {
 		struct container *other = container_of(it, struct container, of_sandbox);
 
 		if (other == c || other->state != CONTAINER_RUNNING)
 			continue;
 		other->oom_floor += by;
-		if (container_save(other, &e) < 0)
-			log_error("container_record container=%.12s error=%s", other->id, log_quote(e.msg));
+		container_must_save(other);
 	}
 }
 
 bool oom_happened(struct container *c)
 {
-	int64_t n = cgroup_oom_kills(c->cgroup);
+	bool boxed = sandbox_boxed(c->sandbox);
+	int64_t n = boxed ? -1 : cgroup_oom_kills(c->cgroup);
 	size_t dying;
 
 	if (n < 0) {
@@ -64,7 +72,8 @@ bool oom_happened(struct container *c)
 		if (n > 1 && dying)
 			n = 1;
 	}
-	if (n > 0)
+	/* All processes of a boxed sandbox die in one kill, which is that of each of its containers. */
+	if (n > 0 && !boxed)
 		raise_floors(c, n);
 	return n > 0;
 }

@@ -1,9 +1,11 @@
 /* pidstat.c - see pidstat.h. */
 #include "procs/pidstat.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -13,8 +15,11 @@
 bool pidstat_parse(const char *text, struct pidstat *out)
 {
 	/* The second field, the name in parentheses, may have any character, also parentheses and blanks. */
-	const char *after = strrchr(text, ')');
+	const char *after = strrchr(text, ')'), *at = after;
 
+	for (int field = 2; at && field < 52; field++)
+		at = strchr(at + 1, ' ');
+	out->exit_status = at ? atoi(at) : 0;
 	return after && sscanf(after, ") %c %d %*d %d %*d %*d %u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d "
 			       "%" SCNd64, &out->state, &out->parent, &out->session, &out->flags,
 			       &out->start_ticks) == 5;
@@ -33,6 +38,22 @@ bool pidstat_read(pid_t pid, struct pidstat *out)
 		return false;
 	text[n] = '\0';
 	return pidstat_parse(text, out);
+}
+
+enum pidstat_end pidstat_exit(pid_t pid, int *status)
+{
+	char path[32], target[8];
+	struct pidstat now;
+
+	if (!pidstat_read(pid, &now) || now.state != 'Z')
+		return PIDSTAT_GONE;
+	*status = now.exit_status;
+	if (now.exit_status)
+		return PIDSTAT_KNOWN;
+	/* 0, or withheld. The same permission is asked for by readlink of "exe", which a dead process has no more: then
+	 * the error is ENOENT, and EACCES without the permission. */
+	snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
+	return readlink(path, target, sizeof(target)) < 0 && errno == ENOENT ? PIDSTAT_KNOWN : PIDSTAT_HIDDEN;
 }
 
 int pidstat_open(pid_t pid, int64_t start_ticks)

@@ -4,7 +4,10 @@
  *    |                          |
  *    +---connected--------------+---> OPEN ---both halves closed, error, 10 min half-closed and silent---> OVER
  *
- * Waits on: the socket; a timer (V4, V6: 30 s each; OPEN, half-closed: 10 min; OVER: one turn of the loop). */
+ *   INSIDE ---the runtime has connected---> OPEN; ---it failed---> OVER
+ *
+ * Waits on: the runtime (INSIDE); the socket; a timer (V4, V6: 30 s each; OPEN, half-closed: 10 min; OVER: one turn of
+ * the loop). */
 #include "procs/portfwd.h"
 
 #include <arpa/inet.h>
@@ -18,7 +21,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "procs/console.h"
 #include "procs/feed.h"
+#include "procs/runtime.h"
 #include "reactor/list.h"
 #include "reactor/loop.h"
 #include "reactor/own.h"
@@ -26,10 +31,11 @@
 
 enum { CONNECT_MS = 30000, HALF_CLOSED_MS = 600000, READ_MAX = 32 * 1024 };
 
-enum portfwd_state { V4, V6, OPEN, OVER };
+enum portfwd_state { V4, V6, INSIDE, OPEN, OVER };
 static const struct sm_state portfwd_states[] = {
 	[V4]   = { "V4",   TO(V6) | TO(OPEN) | TO(OVER) },
 	[V6]   = { "V6",   TO(OPEN) | TO(OVER) },
+	[INSIDE] = { "INSIDE", TO(OPEN) | TO(OVER) },
 	[OPEN] = { "OPEN", TO(OVER) },
 	[OVER] = { "OVER", 0 },
 };
@@ -39,6 +45,8 @@ struct portfwd {
 	int fd[2]; /* V4, V6: made together; once it is OPEN the unused socket is closed and -1 */
 	int now;   /* index of fd */
 	uint16_t port;
+	struct console_socket *socket; /* INSIDE: where the runtime connects */
+	struct runtime_op *op;         /* INSIDE: under way */
 	struct fd_watch watch;
 	struct timer timer;
 	struct feed feed;
@@ -71,6 +79,9 @@ void portfwd_close(struct portfwd *f)
 	fd_watch_clear(&f->watch);
 	timer_clear(&f->timer);
 	feed_close(&f->feed);
+	if (f->op)
+		runtime_cancel(f->op);
+	console_unlisten(f->socket);
 	for (int i = 0; i < 2; i++)
 		if (f->fd[i] >= 0)
 			close(f->fd[i]);
@@ -268,7 +279,7 @@ static void on_portfwd_start(struct timer *t)
 		portfwd_connect(f);
 }
 
-struct portfwd *portfwd_start(int netns, uint16_t port, const struct portfwd_events *events, void *arg)
+static struct portfwd *portfwd_new(uint16_t port, const struct portfwd_events *events, void *arg)
 {
 	struct portfwd *f = new_zero(struct portfwd);
 
@@ -278,6 +289,54 @@ struct portfwd *portfwd_start(int netns, uint16_t port, const struct portfwd_eve
 	f->events = events;
 	f->arg = arg;
 	feed_init(&f->feed, on_portfwd_taken, on_portfwd_fed);
+	return f;
+}
+
+/* ---- by the runtime ---- */
+
+static void on_portfwd_inside(void *arg, const struct err *e, struct child_result *r)
+{
+	struct portfwd *f = arg;
+
+	(void)r;
+	f->op = NULL;
+	if (e)
+		err_set(&f->fault, ERR_UNAVAILABLE, "connect to port %u in the sandbox: %s", f->port, e->msg);
+	else
+		f->fd[0] = console_accept(f->socket, &f->fault);
+	console_unlisten(take_ptr(&f->socket));
+	if (f->fd[0] < 0)
+		return portfwd_over(f);
+	portfwd_connected(f);
+}
+
+static void on_portfwd_refused(struct timer *t)
+{
+	portfwd_over(container_of(t, struct portfwd, timer));
+}
+
+struct portfwd *portfwd_start_inside(const struct runtime_handler *h, const char *sandbox_id, uint16_t port,
+				     const struct portfwd_events *events, void *arg)
+{
+	struct portfwd *f = portfwd_new(port, events, arg);
+
+	f->sm.now = INSIDE;
+	if (!h)
+		err_set(&f->fault, ERR_FAILED_PRECONDITION,
+			"the runtime handler of the pod is not configured any more");
+	else
+		f->socket = console_listen(&f->fault);
+	if (f->socket)
+		f->op = runtime_forward(h, sandbox_id, console_socket_path(f->socket), port, on_portfwd_inside, f);
+	else
+		timer_set(&f->timer, 0, on_portfwd_refused);
+	return f;
+}
+
+struct portfwd *portfwd_start(int netns, uint16_t port, const struct portfwd_events *events, void *arg)
+{
+	struct portfwd *f = portfwd_new(port, events, arg);
+
 	make_sockets(f, netns, &f->fault);
 	/* connect(2) itself may fail at once, and `over` must not run inside this call. */
 	timer_set(&f->timer, 0, on_portfwd_start);

@@ -27,6 +27,10 @@ struct portfwd_events {
 
 /* netns: an fd, borrowed for the call; -1: this daemon's own namespace. */
 struct portfwd *portfwd_start(int netns, uint16_t port, const struct portfwd_events *events, void *arg);
+/* For a pod whose runtime has RUNTIME_FORWARDS: the runtime connects. handler NULL: it is not configured any more. */
+struct runtime_handler;
+struct portfwd *portfwd_start_inside(const struct runtime_handler *handler, const char *sandbox_id, uint16_t port,
+				     const struct portfwd_events *events, void *arg);
 void portfwd_write(struct portfwd *forward, const void *bytes, size_t len); /* also before it is connected */
 void portfwd_end(struct portfwd *forward);                                  /* nothing more will be written */
 void portfwd_pause(struct portfwd *forward, bool paused);                   /* paused: the port is not read */

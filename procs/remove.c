@@ -1,21 +1,24 @@
 /* remove.c - see remove.h.
  *
- *   STOP ---EXITED---> LIFE ---the delete that began at the exit is over---> DELETE ---runtime has deleted---> GONE
- *    |                                                                    |
- *    +-----------------------------failed---------------------------------+---> FAILED (EXITED, still there)
+ *   STOP ---EXITED---> LIFE ---the delete that began at the exit is over---> DELETE ---runtime has deleted---> UNDO
+ *    |                                                                         |                               |
+ *    |                                  GONE <---mounts, files, group are gone-|-------------------------------+
+ *    |                                                                         |                               |
+ *    +---------------failed----------------------------------------------------+---------a part stays----------+
+ *                                                                              +---> FAILED
  *
  * STOP and LIFE are passed at once when the container does not run; DELETE when the runtime does not know it (never
- * started, or deleted).
- * Waits on: stop, life, the runtime; one turn of the loop (GONE from nothing). (ARCHITECTURE P8) */
+ * started, or deleted). FAILED: the container is EXITED and still there, with its record: the next removal goes on
+ * where this one ended. (ARCHITECTURE P51)
+ * Waits on: stop, life, the runtime; one turn of the loop, then the cgroup for GROUP_MS (UNDO). (ARCHITECTURE P8) */
 #include "procs/remove.h"
 
 #include <stdlib.h>
 
 #include "procs/cgroup.h"
 #include "procs/create.h"
-#include "procs/keeper.h"
 #include "procs/life.h"
-#include "procs/log_pump.h"
+#include "procs/log_late.h"
 #include "procs/runtime.h"
 #include "procs/stop.h"
 #include "reactor/child.h"
@@ -23,11 +26,14 @@
 #include "reactor/own.h"
 #include "reactor/sm.h"
 
-enum remove_state { STOP, LIFE, DELETE, GONE, FAILED };
+enum { GROUP_MS = 10000 };
+
+enum remove_state { STOP, LIFE, DELETE, UNDO, GONE, FAILED };
 static const struct sm_state remove_states[] = {
 	[STOP]   = { "STOP",   TO(LIFE) | TO(FAILED) },
 	[LIFE]   = { "LIFE",   TO(DELETE) },
-	[DELETE] = { "DELETE", TO(GONE) | TO(FAILED) },
+	[DELETE] = { "DELETE", TO(UNDO) | TO(FAILED) },
+	[UNDO]   = { "UNDO",   TO(GONE) | TO(FAILED) },
 	[GONE]   = { "GONE",   0 },
 	[FAILED] = { "FAILED", 0 },
 };
@@ -37,6 +43,7 @@ struct remove {
 	struct container *container;
 	struct lane_pass *pass;
 	struct container_wait life;
+	struct cgroup_wait group;
 	struct timer timer;
 	struct err err;
 	remove_unmount *unmount;
@@ -56,28 +63,53 @@ static void remove_fail(struct remove *r, const struct err *e)
 	done(arg, &err);
 }
 
-/* In the reverse order of their making. The record goes last: by it a new daemon finds what a crash left. */
-static void on_remove_gone(struct timer *t)
+/* The record goes last: by it a new daemon finds what a crash left. */
+static void remove_over(struct remove *r)
 {
-	struct remove *r = container_of(t, struct remove, timer);
 	struct container *c = r->container;
-	struct arena *a = arena_new();
 	remove_done *done = r->done;
 	void *arg = r->arg;
 
 	sm_move(&r->sm, GONE);
-	r->unmount(arg, c);
-	cgroup_remove_now(c->cgroup);
-	if (c->log)
-		log_pump_close(c->log);
-	c->log = NULL;
-	keeper_ask_release_all(arena_printf(a, "container/%s/", c->id));
-	arena_free(a);
-	create_undo(c);
 	lane_leave(r->pass);
 	container_free(c);
+	timer_clear(&r->timer);
 	free(r);
 	done(arg, NULL);
+}
+
+static void on_remove_group(struct cgroup_wait *w)
+{
+	remove_over(container_of(w, struct remove, group));
+}
+
+static void on_remove_group_late(struct timer *t)
+{
+	struct remove *r = container_of(t, struct remove, timer);
+
+	list_drop(&r->group.link);
+	err_set(&r->err, ERR_DEADLINE_EXCEEDED, "its cgroup %.400s is busy: a process is in it that does not end",
+		r->container->cgroup);
+	remove_fail(r, &r->err);
+}
+
+/* In the reverse order of their making. */
+static void on_remove_undo(struct timer *t)
+{
+	struct remove *r = container_of(t, struct remove, timer);
+	struct container *c = r->container;
+
+	sm_move(&r->sm, UNDO);
+	if (r->unmount(r->arg, c, &r->err) < 0)
+		return remove_fail(r, &r->err);
+	log_late_give_up(c);
+	if (create_undo(c, &r->err) < 0)
+		return remove_fail(r, &r->err);
+	/* Below a cgroup_parent only the record tells that the group belongs to crisp. */
+	if (cgroup_remove_wait(c->cgroup, &r->group, on_remove_group))
+		timer_set(t, GROUP_MS, on_remove_group_late);
+	else
+		remove_over(r);
 }
 
 static void on_remove_deleted(void *arg, const struct err *e, struct child_result *res)
@@ -88,13 +120,13 @@ static void on_remove_deleted(void *arg, const struct err *e, struct child_resul
 	if (e)
 		return remove_fail(r, e);
 	r->container->in_runtime = false;
-	timer_set(&r->timer, 0, on_remove_gone);
+	timer_set(&r->timer, 0, on_remove_undo);
 }
 
 static void remove_delete(struct remove *r)
 {
 	struct container *c = r->container;
-	const struct runtime_handler *h = runtime_find(c->runtime);
+	const struct runtime_handler *h = container_handler(c);
 
 	sm_move(&r->sm, DELETE);
 	if (c->in_runtime && h) {
@@ -104,7 +136,7 @@ static void remove_delete(struct remove *r)
 	if (c->in_runtime)
 		log_warn("runtime_delete container=%.12s error=\"runtime handler %s is not configured any more\"",
 			 c->id, c->runtime);
-	timer_set(&r->timer, 0, on_remove_gone);
+	timer_set(&r->timer, 0, on_remove_undo);
 }
 
 static void on_remove_life_over(struct container_wait *w)

@@ -8,8 +8,8 @@
 #include <stdlib.h>
 
 #include "procs/log_pump.h"
-#include "procs/logfile.h"
-#include "procs/lookup.h"
+#include "reactor/logfile.h"
+#include "reactor/lookup.h"
 #include "reactor/log.h"
 #include "reactor/loop.h"
 #include "reactor/own.h"

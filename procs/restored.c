@@ -20,6 +20,7 @@
 #include "procs/cgroup.h"
 #include "procs/pidstat.h"
 #include "procs/spec.h"
+#include "reactor/fault.h"
 #include "reactor/log.h"
 #include "reactor/loop.h"
 #include "reactor/own.h"
@@ -285,7 +286,7 @@ static void restored_continue(struct restored *r)
 		err_set(&r->err, ERR_INTERNAL,
 			"CRIU has not left the restored processes stopped (leave-running in its options?)");
 	for (size_t i = 0; r->err.code == ERR_OK && i < r->n; i++)
-		kill(r->pids[i], SIGCONT);
+		EFFECT(kill(r->pids[i], SIGCONT));
 	restored_over(r);
 }
 

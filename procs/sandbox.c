@@ -2,13 +2,14 @@
 #include "procs/sandbox.h"
 
 #include <ctype.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
 #include <unistd.h>
 
 #include "procs/events.h"
+#include "procs/runtime.h"
+#include "reactor/boot.h"
 #include "reactor/log.h"
 #include "reactor/loop.h"
 #include "reactor/map.h"
@@ -20,13 +21,14 @@ enum { RECORD_VERSION = 1 };
 struct entry {
 	struct sandbox s;
 	struct link link; /* in `order` */
+	char shown[ID_SHOWN + 1];
 };
 
 static struct sandboxes_config cfg;
 static const char *records = ""; /* <root>/sandboxes */
 static struct arena *names;      /* owns `records` */
-static struct map by_id;
-static struct map lost; /* ids of sandboxes whose records could not be read; the keys are owned */
+static struct map by_id, by_shown; /* by the whole id, and by what the log shows of it */
+static struct lost_records lost;
 static struct link order = { &order, &order }; /* of struct entry.link, oldest first */
 
 /* The id is the record's name; `containers`, `lane` and `arena` are made anew. */
@@ -49,6 +51,7 @@ static const struct field sandbox_fields[] = {
 	F_I32(struct sandbox, pause_pid),
 	F_I64(struct sandbox, pause_start_ticks),
 	F_BOOL(struct sandbox, hidden),
+	F_BOOL(struct sandbox, remnant),
 	F_END,
 };
 
@@ -78,17 +81,7 @@ void id_random(char out[ID_SIZE])
 
 const char *sandbox_boot_id(void)
 {
-	static char id[40];
-	auto_fd int fd = -1;
-	ssize_t n;
-
-	if (id[0])
-		return id;
-	fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-	n = fd < 0 ? 0 : read(fd, id, sizeof(id) - 1);
-	id[n > 0 ? n : 0] = '\0';
-	id[strcspn(id, "\n")] = '\0';
-	return id;
+	return boot_id();
 }
 
 static struct entry *entry_new(const char *id)
@@ -115,6 +108,25 @@ static void sandbox_insert(struct entry *n)
 		at = at->prev;
 	list_append(at->next, &n->link); /* appended before at->next: so right behind `at` */
 	map_put(&by_id, n->s.id, &n->s);
+	snprintf(n->shown, sizeof(n->shown), "%s", n->s.id);
+	map_put(&by_shown, n->shown, &n->s);
+}
+
+/* The time now, but later than that of the pod's earlier sandboxes: the kubelet takes the newest one for the pod's, and
+ * the clock may have been set back. (ARCHITECTURE H70) */
+static int64_t created_now(const struct sandbox_config *config)
+{
+	int64_t now_ns = loop_real_ns();
+
+	list_each(l, &order) {
+		const struct sandbox *s = &container_of(l, struct entry, link)->s;
+
+		if (s->created_at_ns >= now_ns && strcmp(s->config.uid, config->uid) == 0 &&
+		    strcmp(s->config.name, config->name) == 0 &&
+		    strcmp(s->config.namespace_, config->namespace_) == 0)
+			now_ns = s->created_at_ns + 1;
+	}
+	return now_ns;
 }
 
 struct sandbox *sandbox_new(const struct sandbox_config *config)
@@ -127,7 +139,7 @@ struct sandbox *sandbox_new(const struct sandbox_config *config)
 	n = entry_new(id);
 	s = &n->s;
 	fields_copy(sandbox_config_fields, &s->config, config, s->arena);
-	s->created_at_ns = loop_real_ns();
+	s->created_at_ns = created_now(config);
 	s->boot_id = arena_strdup(s->arena, sandbox_boot_id());
 	s->dir = arena_printf(s->arena, "%s/sandboxes/%s", cfg.state, s->id);
 	s->files = arena_printf(s->arena, "%s/sandbox-files/%s", cfg.root, s->id);
@@ -138,6 +150,7 @@ struct sandbox *sandbox_new(const struct sandbox_config *config)
 
 static void entry_free(struct entry *n)
 {
+	unsaved_drop(&n->s.unsaved);
 	timer_clear(&n->s.task_timer);
 	lane_close(&n->s.lane);
 	arena_free(n->s.arena);
@@ -151,6 +164,8 @@ void sandbox_free(struct sandbox *s)
 	assert(list_empty(&s->containers));
 	record_remove(records, s->id);
 	map_drop(&by_id, s->id);
+	if (map_get(&by_shown, n->shown) == s)
+		map_drop(&by_shown, n->shown);
 	list_drop(&n->link);
 	if (!s->hidden)
 		events_tell(EVENT_DELETED, s, NULL);
@@ -183,6 +198,11 @@ struct sandbox *sandbox_find(const char *id)
 	return found;
 }
 
+struct sandbox *sandbox_shown(const char *shown)
+{
+	return map_get(&by_shown, shown);
+}
+
 struct sandbox *sandbox_by_id(const char *id)
 {
 	return map_get(&by_id, id);
@@ -190,15 +210,12 @@ struct sandbox *sandbox_by_id(const char *id)
 
 bool sandbox_lost(const char *id)
 {
-	return map_get(&lost, id) != NULL;
+	return lost_records_have(&lost, id);
 }
 
 size_t sandboxes_lost(const char **first)
 {
-	const struct map_slot *slot = map_next(&lost, NULL);
-
-	*first = slot ? slot->key : NULL;
-	return lost.used;
+	return lost_records_count(&lost, first);
 }
 
 bool sandbox_known(const char *id)
@@ -212,7 +229,7 @@ struct sandbox *sandbox_named(const char *name, const char *namespace_, const ch
 		struct sandbox *s = &container_of(l, struct entry, link)->s;
 		const struct sandbox_config *c = &s->config;
 
-		if (c->attempt == attempt && strcmp(c->uid, uid) == 0 && strcmp(c->name, name) == 0 &&
+		if (!s->given_up && c->attempt == attempt && strcmp(c->uid, uid) == 0 && strcmp(c->name, name) == 0 &&
 		    strcmp(c->namespace_, namespace_) == 0)
 			return s;
 	}
@@ -239,22 +256,37 @@ void sandbox_each_hidden(void (*fn)(void *arg, struct sandbox *s), void *arg)
 	}
 }
 
-int sandbox_save(const struct sandbox *s, struct err *e)
+int sandbox_save(struct sandbox *s, struct err *e)
 {
 	if (record_write_fields(records, s->id, RECORD_VERSION, sandbox_fields, s, NULL, e) < 0)
 		return err_wrap(e, "save sandbox %.12s", s->id);
+	unsaved_drop(&s->unsaved);
 	return 0;
+}
+
+static int save_again(struct unsaved *u, struct err *e)
+{
+	return sandbox_save(container_of(u, struct sandbox, unsaved), e);
+}
+
+void sandbox_must_save(struct sandbox *s)
+{
+	struct err e;
+
+	if (sandbox_save(s, &e) == 0)
+		return;
+	s->unsaved.kind = "sandbox";
+	s->unsaved.id = s->id;
+	s->unsaved.save = save_again;
+	unsaved_add(&s->unsaved, &e);
 }
 
 void sandbox_set_state(struct sandbox *s, enum sandbox_state state)
 {
-	struct err e;
-
 	if (s->state == (int32_t)state)
 		return;
 	s->state = state;
-	if (sandbox_save(s, &e) < 0)
-		log_error("sandbox_record sandbox=%.12s error=%s", s->id, log_quote(e.msg));
+	sandbox_must_save(s);
 	if (!s->hidden)
 		events_tell(state == SANDBOX_READY ? EVENT_STARTED : EVENT_STOPPED, s, NULL);
 }
@@ -270,7 +302,7 @@ void sandbox_set_str(struct sandbox *s, const char **field, const char *value)
 static void sandbox_age(struct sandbox *s)
 {
 	s->state = SANDBOX_NOTREADY;
-	s->made &= ~(uint32_t)MADE_PAUSE;
+	s->made &= ~(uint32_t)(MADE_PAUSE | MADE_BOX);
 	s->pause_pid = 0;
 }
 
@@ -282,14 +314,39 @@ static bool is_id(const char *name)
 	return name[ID_SIZE - 1] == '\0';
 }
 
+/* A power cut left the id of a sandbox and nothing more. Its address may be leased, and its files may be there: it is
+ * hidden, and recovery gives back what belongs to the id. (ARCHITECTURE R72) */
+static void sandbox_remnant(const char *id)
+{
+	struct sandbox *s;
+	struct entry *n;
+	struct err e;
+
+	if (map_get(&by_id, id))
+		return;
+	n = entry_new(id);
+	s = &n->s;
+	fields_copy(sandbox_config_fields, &s->config, &(struct sandbox_config){ .name = "" }, s->arena);
+	s->made = MADE_NETWORK | MADE_FILES;
+	s->files = arena_printf(s->arena, "%s/sandbox-files/%s", cfg.root, s->id);
+	s->hidden = s->remnant = true;
+	sandbox_insert(n);
+	if (sandbox_save(s, &e) < 0)
+		log_error("sandbox_record sandbox=%.12s error=%s", s->id, log_quote(e.msg));
+}
+
 static void on_sandbox_lost(void *arg, const char *name)
 {
 	(void)arg;
-	if (strlen(name) == ID_SIZE - 1 && is_id(name) && !map_get(&lost, name))
-		map_put(&lost, own_must(strdup(name)), &lost);
+	if (strlen(name) != ID_SIZE - 1 || !is_id(name))
+		return;
+	if (boot_is_new())
+		sandbox_remnant(name);
+	else
+		lost_records_add(&lost, name);
 }
 
-static int on_sandbox_record(void *arg, const char *name, const json_t *j, struct err *e)
+static int on_sandbox_record(void *arg, const char *name, struct record *r, struct err *e)
 {
 	struct entry *n;
 
@@ -299,7 +356,7 @@ static int on_sandbox_record(void *arg, const char *name, const json_t *j, struc
 	if (map_get(&by_id, name))
 		return 0;
 	n = entry_new(name);
-	if (fields_from_json(sandbox_fields, &n->s, j, n->s.arena, e) < 0) {
+	if (record_fields(r, sandbox_fields, &n->s, n->s.arena, e) < 0) {
 		entry_free(n);
 		return -1;
 	}
@@ -316,5 +373,12 @@ int sandboxes_load(struct err *e)
 
 bool sandbox_has_pause(const struct sandbox *s)
 {
-	return s->config.security.ns.pid == NS_POD;
+	return s->config.security.ns.pid == NS_POD && !sandbox_boxed(s);
+}
+
+bool sandbox_boxed(const struct sandbox *s)
+{
+	const struct runtime_handler *h = s->made & MADE_BOX ? NULL : runtime_find(s->config.runtime_handler);
+
+	return s->made & MADE_BOX || (h && runtime_traits(h) & RUNTIME_SANDBOX);
 }

@@ -2,18 +2,22 @@
  *
  *   BEGIN --network of an unknown kind--> FAILED (nothing is deleted)
  *     v
- *   PAUSE --dead--> NETWORK --given back----------------------> REST (namespaces, files, cgroup: at once) --> DOWN
- *                      |                                          ^
+ *   PAUSE --alive--> FAILED     BOX (of a boxed sandbox) --not deleted--> FAILED
+ *   PAUSE --dead--> BOX --forgotten--> NETWORK
+ *   PAUSE --dead--> NETWORK --given back---------------------> NAMESPACES --dropped, or not--> REST --> DOWN
+ *                      |                                          ^                             +----> FAILED
  *                      +--DEL failed, ADD never ended--> LEASE ---+
  *                      |                                   |
  *                      +--DEL failed----> FAILED <---------+  (the rest stays: a later DEL may need the namespace)
  *
- * A step is skipped when `made` does not name its part. Waits on: the pause's death (PAUSE), the network (NETWORK,
- * LEASE). A CNI plugin that was killed half way can leave a state in which its own DEL fails every time (bridge: an
- * address, but no iptables chain). So where no ADD ever came to its end, LEASE runs DEL again without the namespace,
- * for what is kept outside of it. If that fails too and the sandbox is listed, the error is only logged: otherwise a
- * sandbox that is broken in this way could never be removed. UNAVAILABLE always leads to FAILED: the keeper is away, so
- * no plugin ran, and the caller has to try again. (ARCHITECTURE S3) */
+ * REST gives back files and cgroup, at once. A step is skipped when `made` does not name its part, and a part leaves
+ * `made` when it is confirmed that it is gone: what failed is tried again by the next stop or removal (ARCHITECTURE
+ * K40). Waits on: the pause's death (PAUSE), the runtime (BOX), the network (NETWORK, LEASE), the keeper (NAMESPACES).
+ * A CNI plugin that was killed half way can leave a state in which its own DEL fails every time (bridge: an address,
+ * but no iptables chain). So where no ADD ever came to its end, LEASE runs DEL again without the namespace, for what is
+ * kept outside of it. If that fails too and the sandbox is listed, the error is only logged: otherwise a sandbox that
+ * is broken in this way could never be removed. UNAVAILABLE always leads to FAILED: the keeper is away, no plugin ran,
+ * and the caller has to try again. (ARCHITECTURE S3) */
 #include "procs/sandbox_down.h"
 
 #include <string.h>
@@ -21,6 +25,7 @@
 #include "procs/cgroup.h"
 #include "procs/keeper.h"
 #include "procs/network.h"
+#include "procs/sandbox_box.h"
 #include "procs/sandbox_files.h"
 #include "procs/sandbox_pause.h"
 #include "reactor/arena.h"
@@ -29,34 +34,29 @@
 #include "reactor/own.h"
 #include "reactor/sm.h"
 
-enum down_state { BEGIN, PAUSE, NETWORK, LEASE, REST, DOWN, FAILED };
+enum down_state { BEGIN, PAUSE, BOX, NETWORK, LEASE, NAMESPACES, REST, DOWN, FAILED };
 
 static const struct sm_state down_states[] = {
-	[BEGIN]   = { "BEGIN",   TO(PAUSE) | TO(FAILED) },
-	[PAUSE]   = { "PAUSE",   TO(NETWORK) },
-	[NETWORK] = { "NETWORK", TO(REST) | TO(LEASE) | TO(FAILED) },
-	[LEASE]   = { "LEASE",   TO(REST) | TO(FAILED) },
-	[REST]    = { "REST",    TO(DOWN) },
-	[DOWN]    = { "DOWN",    0 },
-	[FAILED]  = { "FAILED",  0 },
+	[BEGIN]      = { "BEGIN",      TO(PAUSE) | TO(FAILED) },
+	[PAUSE]      = { "PAUSE",      TO(BOX) | TO(NETWORK) | TO(FAILED) },
+	[BOX]        = { "BOX",        TO(NETWORK) | TO(FAILED) },
+	[NETWORK]    = { "NETWORK",    TO(NAMESPACES) | TO(LEASE) | TO(FAILED) },
+	[LEASE]      = { "LEASE",      TO(NAMESPACES) | TO(FAILED) },
+	[NAMESPACES] = { "NAMESPACES", TO(REST) },
+	[REST]       = { "REST",       TO(DOWN) | TO(FAILED) },
+	[DOWN]       = { "DOWN",       0 },
+	[FAILED]     = { "FAILED",     0 },
 };
 
 struct sandbox_down {
 	struct sm sm;
 	struct sandbox *s; /* borrowed: the caller holds its lane */
 	struct timer timer; /* the first turn */
-	struct err err;
+	bool changed;       /* there was something to give back */
+	struct err err; /* the first failure; code OK: none */
 	sandbox_down_done *done;
 	void *arg;
 };
-
-static void down_save(const struct sandbox *s)
-{
-	struct err e;
-
-	if (sandbox_save(s, &e) < 0)
-		log_error("sandbox_record sandbox=%.12s error=%s", s->id, log_quote(e.msg));
-}
 
 static void down_report(struct sandbox_down *d)
 {
@@ -67,38 +67,71 @@ static void down_report(struct sandbox_down *d)
 	o.done(o.arg, o.sm.now == DOWN ? NULL : &o.err);
 }
 
+/* The sandbox is listed from now on, so that the kubelet can see it and stop it again. A remnant has no name by which
+ * the kubelet could know it: the next start of crispd tries again. */
+static void down_fail(struct sandbox_down *d)
+{
+	d->s->hidden = d->s->remnant;
+	sandbox_must_save(d->s);
+	sm_move(&d->sm, FAILED);
+	down_report(d);
+}
+
+static void down_note(struct sandbox_down *d, const struct err *e, const char *part)
+{
+	if (d->err.code != ERR_OK)
+		return log_warn("sandbox_down sandbox=%.12s error=%s", d->s->id, log_quote(e->msg));
+	d->err = *e;
+	err_wrap(&d->err, "give back the %s of sandbox %.12s", part, d->s->id);
+}
+
 static void down_rest_step(struct sandbox_down *d)
 {
 	struct sandbox *s = d->s;
-	uint32_t left = 0;
+	struct err e;
 
 	sm_move(&d->sm, REST);
-	if (s->made & MADE_NAMESPACES)
-		keeper_namespaces_drop(s->id, s->netns_path);
-	if (s->made & MADE_FILES)
-		sandbox_files_remove(s);
+	if ((s->made & MADE_FILES) && sandbox_files_remove(s, &e) < 0)
+		down_note(d, &e, "files");
+	else
+		s->made &= ~(uint32_t)MADE_FILES;
 	/* Below a cgroup_parent only the record tells that the group belongs to crisp, so a busy group stays in it.
 	 * (ARCHITECTURE P14) */
-	if ((s->made & MADE_CGROUP) && !cgroup_pod_remove(s))
-		left = MADE_CGROUP;
-	if (s->made || s->ips.n) {
-		s->made = left;
-		s->ips.n = 0; /* another pod may get the address from now on */
-		down_save(s);
-	}
+	if (!(s->made & MADE_CGROUP) || cgroup_pod_remove(s))
+		s->made &= ~(uint32_t)MADE_CGROUP;
+	s->ips.n = 0; /* another pod may get the address from now on */
+	if (d->err.code != ERR_OK)
+		return down_fail(d);
+	if (d->changed)
+		sandbox_must_save(s);
 	sm_move(&d->sm, DOWN);
 	down_report(d);
 }
 
-/* The sandbox is listed from now on, so that the kubelet can see it and stop it again. */
-static void down_fail(struct sandbox_down *d, const struct err *e)
+static void on_down_dropped(void *arg, const struct err *e)
 {
-	d->err = *e;
-	err_wrap(&d->err, "give back the network of sandbox %.12s", d->s->id);
-	d->s->hidden = false;
-	down_save(d->s);
-	sm_move(&d->sm, FAILED);
-	down_report(d);
+	struct sandbox_down *d = arg;
+
+	if (e)
+		down_note(d, e, "namespaces");
+	else
+		d->s->made &= ~(uint32_t)MADE_NAMESPACES;
+	down_rest_step(d);
+}
+
+static void down_namespaces_step(struct sandbox_down *d)
+{
+	sm_move(&d->sm, NAMESPACES);
+	if (d->s->made & MADE_NAMESPACES)
+		keeper_namespaces_drop(d->s->id, d->s->netns_path, on_down_dropped, d);
+	else
+		down_rest_step(d);
+}
+
+static void down_fail_network(struct sandbox_down *d, const struct err *e)
+{
+	down_note(d, e, "network");
+	down_fail(d);
 }
 
 static void on_down_deleted(void *arg, const struct err *e, bool left)
@@ -112,15 +145,15 @@ static void on_down_deleted(void *arg, const struct err *e, bool left)
 		log_warn("sandbox_network sandbox=%.12s state=%s error=%s", s->id, d->sm.states[d->sm.now].name,
 			 log_quote(e->msg));
 	if (e && e->code == ERR_UNAVAILABLE)
-		return down_fail(d, e);
+		return down_fail_network(d, e);
 	if (e && never_up && d->sm.now == NETWORK) {
 		sm_move(&d->sm, LEASE);
 		return network_del(s, NETWORK_OUTSIDE, on_down_deleted, d);
 	}
 	if (e && (!never_up || s->hidden))
-		return down_fail(d, e);
+		return down_fail_network(d, e);
 	s->made &= ~(uint32_t)MADE_NETWORK;
-	down_rest_step(d);
+	down_namespaces_step(d);
 }
 
 static void down_network_step(struct sandbox_down *d)
@@ -129,30 +162,55 @@ static void down_network_step(struct sandbox_down *d)
 	if (d->s->made & MADE_NETWORK)
 		network_del(d->s, NETWORK_WHOLE, on_down_deleted, d);
 	else
-		down_rest_step(d);
+		down_namespaces_step(d);
 }
 
-static void on_down_pause_dead(void *arg)
+static void on_down_boxed(void *arg, const struct err *e)
 {
 	struct sandbox_down *d = arg;
 
-	d->s->made &= ~(uint32_t)MADE_PAUSE;
+	if (e) {
+		down_note(d, e, "container");
+		return down_fail(d);
+	}
+	d->s->made &= ~(uint32_t)MADE_BOX;
 	down_network_step(d);
+}
+
+static void down_box_step(struct sandbox_down *d)
+{
+	if (!(d->s->made & MADE_BOX))
+		return down_network_step(d);
+	sm_move(&d->sm, BOX);
+	sandbox_box_remove(d->s, on_down_boxed, d);
+}
+
+static void on_down_pause_dead(void *arg, const struct err *e)
+{
+	struct sandbox_down *d = arg;
+
+	if (e) {
+		down_note(d, e, "pause");
+		return down_fail(d);
+	}
+	d->s->made &= ~(uint32_t)MADE_PAUSE;
+	down_box_step(d);
 }
 
 static void on_down_turn(struct timer *t)
 {
 	struct sandbox_down *d = container_of(t, struct sandbox_down, timer);
-
 	struct err e;
 
+	d->changed = d->s->made || d->s->ips.n;
 	if ((d->s->made & MADE_NETWORK) && network_known(d->s, &e) < 0)
-		return down_fail(d, &e);
+		return down_fail_network(d, &e);
 	sm_move(&d->sm, PAUSE);
-	if (d->s->made & MADE_PAUSE)
+	/* Each time: a pause that began as its keeper died may have come into the pod's group after an earlier kill. */
+	if ((d->s->made & MADE_PAUSE) || sandbox_has_pause(d->s))
 		sandbox_pause_kill(d->s, on_down_pause_dead, d);
 	else
-		down_network_step(d);
+		down_box_step(d);
 }
 
 struct sandbox_down *sandbox_down_start(struct sandbox *s, sandbox_down_done *done, void *arg)
@@ -166,4 +224,9 @@ struct sandbox_down *sandbox_down_start(struct sandbox *s, sandbox_down_done *do
 	sandbox_set_state(s, SANDBOX_NOTREADY);
 	timer_set(&d->timer, 0, on_down_turn);
 	return d;
+}
+
+bool sandbox_down_begun(const struct sandbox *s)
+{
+	return s->state == SANDBOX_NOTREADY && s->made && *s->netns_path && !(s->made & MADE_NETWORK);
 }

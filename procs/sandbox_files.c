@@ -13,18 +13,21 @@
 #include "procs/selinux.h"
 #include "reactor/buf.h"
 #include "reactor/dir.h"
+#include "reactor/fault.h"
 #include "reactor/log.h"
 #include "reactor/own.h"
 
 /* LARGE: to unlink a file of 20 MiB takes 2 to 6 ms (ARCHITECTURE I2). */
-enum { PATH_SIZE = 512, COPY_MAX = 16 << 20, LARGE = 1 << 20, BLOCK = 512 /* of st_blocks */ };
+enum { PATH_SIZE = 512, COPY_MAX = 16 << 20, LARGE = 1 << 20, BLOCK = 512 /* of st_blocks */,
+       MOUNTS_MAX = 64 };
 
 static const char *const names[] = { "hostname", "hosts", "resolv.conf" };
 enum { NAMES = sizeof(names) / sizeof(*names) };
+#define PIN_LINK "netns" /* in the sandbox's directory: a link to the pin of its network namespace */
 
-static void (*discard_tree)(const char *path);
+static int (*discard_tree)(const char *path, struct err *e);
 
-void sandbox_files_open(void (*discard)(const char *path))
+void sandbox_files_open(int (*discard)(const char *path, struct err *e))
 {
 	discard_tree = discard;
 }
@@ -69,7 +72,7 @@ static int sandbox_file_create(const struct sandbox *s, const char *dir, const c
 	int fd;
 
 	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+	fd = EFFECT(open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644));
 	/* fchmod, because the umask may be stricter: every user of the pod must be able to read the file. */
 	if (fd >= 0 && fchmod(fd, 0644) == 0 &&
 	    (!ns_has_user(ns) || fchown(fd, ns_root_uid(ns), ns_root_gid(ns)) == 0) &&
@@ -86,31 +89,36 @@ static int sandbox_file_text(const struct sandbox *s, const char *name, const ch
 
 	if (fd < 0)
 		return -1;
-	if (write(fd, text, strlen(text)) != (ssize_t)strlen(text))
+	if (EFFECT(write(fd, text, strlen(text))) != (ssize_t)strlen(text))
 		return err_os(e, ERR_INTERNAL, "write %s/%s", sandbox_files_dir(s), name);
 	return 0;
 }
 
-static int sandbox_file_copy(const struct sandbox *s, const char *name, const char *from, struct err *e)
+void sandbox_files_look(struct lookup *l, const struct sandbox *s, const char *hosts, const char *resolv_conf)
 {
-	auto_fd int to = sandbox_file_create(s, sandbox_files_dir(s), name, e), fd = -1;
-	struct stat st;
-	char bytes[16384];
-	ssize_t n = 0;
+	lookup_add(l, LOOKUP_TEXT, hosts);
+	if (!s->config.dns.set)
+		lookup_add(l, LOOKUP_TEXT, resolv_conf);
+}
+
+/* A file that the node does not have becomes an empty one. */
+static int sandbox_file_copy(const struct sandbox *s, const char *name, struct lookup *l, const char *from,
+			     struct err *e)
+{
+	auto_fd int to = sandbox_file_create(s, sandbox_files_dir(s), name, e);
+	auto_free char *text = NULL;
+	size_t len;
 
 	if (to < 0)
 		return -1;
-	fd = open(from, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	if (fd < 0 && errno == ENOENT)
+	if (lookup_missing(l, LOOKUP_TEXT, from))
 		return 0;
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return err_os(e, ERR_INTERNAL, "read %s", from);
-	if (!S_ISREG(st.st_mode) || st.st_size > COPY_MAX)
-		return err_set(e, ERR_INTERNAL, "%s is not a regular file of at most 16 MiB", from);
-	while ((n = read(fd, bytes, sizeof(bytes))) > 0)
-		if (write(to, bytes, (size_t)n) != n)
-			return err_os(e, ERR_INTERNAL, "write %s/%s", sandbox_files_dir(s), name);
-	return n < 0 ? err_os(e, ERR_INTERNAL, "read %s", from) : 0;
+	text = lookup_read(l, from, COPY_MAX, &len, ERR_INTERNAL, e);
+	if (!text)
+		return -1;
+	if (EFFECT(write(to, text, len)) != (ssize_t)len)
+		return err_os(e, ERR_INTERNAL, "write %s/%s", sandbox_files_dir(s), name);
+	return 0;
 }
 
 static int mount_shm(const struct sandbox *s, struct err *e)
@@ -124,9 +132,9 @@ static int mount_shm(const struct sandbox *s, struct err *e)
 		     ns_root_gid(ns));
 	if (*s->mount_label) /* quoted, because a label contains a comma */
 		snprintf(options + n, sizeof(options) - (size_t)n, ",context=\"%s\"", s->mount_label);
-	if (mkdir(path, 0711) < 0 && errno != EEXIST)
+	if (EFFECT(mkdir(path, 0711)) < 0 && errno != EEXIST)
 		return err_os(e, ERR_INTERNAL, "make %s", path);
-	if (mount("shm", path, "tmpfs", MS_NOEXEC | MS_NOSUID | MS_NODEV, options) < 0)
+	if (EFFECT(mount("shm", path, "tmpfs", MS_NOEXEC | MS_NOSUID | MS_NODEV, options)) < 0)
 		return err_os(e, ERR_INTERNAL, "mount a tmpfs at %s", path);
 	return 0;
 }
@@ -147,7 +155,7 @@ static int make_parent(const char *path, mode_t mode, struct err *e)
 	if (!slash || slash == parent)
 		return 0;
 	*slash = '\0';
-	return mkdir(parent, mode) < 0 && errno != EEXIST ? err_os(e, ERR_INTERNAL, "make %s", parent) : 0;
+	return EFFECT(mkdir(parent, mode)) < 0 && errno != EEXIST ? err_os(e, ERR_INTERNAL, "make %s", parent) : 0;
 }
 
 /* <state>/sandboxes and <root>/sandbox-files, then the sandbox's own directories. No runtime goes to the files as the
@@ -161,19 +169,39 @@ static int sandbox_make_dirs(const struct sandbox *s, struct err *e)
 	return make_parent(s->files, 0700, e) < 0 ? -1 : dir_close(s->files, DIR_NO_GROUP, e);
 }
 
+/* The link is made before the pin and removed after it, so the pin is found even if the record is lost. */
+int sandbox_files_begin(const struct sandbox *s, struct err *e)
+{
+	char path[PATH_SIZE];
+
+	if (sandbox_make_dirs(s, e) < 0)
+		return -1;
+	snprintf(path, sizeof(path), "%s/" PIN_LINK, s->dir);
+	if (*s->netns_path && EFFECT(symlink(s->netns_path, path)) < 0)
+		return err_os(e, ERR_INTERNAL, "make %s", path);
+	return 0;
+}
+
+const char *sandbox_files_pin(const char *dir, struct arena *a)
+{
+	char target[PATH_SIZE];
+	ssize_t n = readlink(arena_printf(a, "%s/" PIN_LINK, dir), target, sizeof(target));
+
+	return n > 0 && target[0] == '/' && n < (ssize_t)sizeof(target) ? arena_strndup(a, target, (size_t)n) : "";
+}
+
 int sandbox_files_make(const struct sandbox *s, const struct sandbox_files *f, struct err *e)
 {
 	struct arena *a = arena_new();
-	int ret = sandbox_make_dirs(s, e);
+	int ret;
 
+	ret = sandbox_file_text(s, "hostname", arena_printf(a, "%s\n", f->hostname), e);
 	if (ret == 0)
-		ret = sandbox_file_text(s, "hostname", arena_printf(a, "%s\n", f->hostname), e);
-	if (ret == 0)
-		ret = sandbox_file_copy(s, "hosts", f->hosts, e);
+		ret = sandbox_file_copy(s, "hosts", f->lookup, f->hosts, e);
 	if (ret == 0)
 		ret = s->config.dns.set
 			      ? sandbox_file_text(s, "resolv.conf", sandbox_resolv_conf(&s->config.dns, a), e)
-			      : sandbox_file_copy(s, "resolv.conf", f->resolv_conf, e);
+			      : sandbox_file_copy(s, "resolv.conf", f->lookup, f->resolv_conf, e);
 	if (ret == 0 && s->config.security.ns.ipc != NS_NODE)
 		ret = mount_shm(s, e);
 	arena_free(a);
@@ -230,37 +258,48 @@ uint64_t sandbox_files_share(const struct container *container)
 	return sandbox_files_bytes(container->sandbox);
 }
 
-static void remove_dir(const char *path)
+static int remove_dir(const char *path, struct err *e)
 {
-	if (rmdir(path) < 0 && errno != ENOENT)
-		log_warn("sandbox_files dir=%s error=%s", path, log_quote(strerror(errno)));
+	return EFFECT(rmdir(path)) < 0 && errno != ENOENT ? err_os(e, ERR_INTERNAL, "remove %s", path) : 0;
 }
 
-static void remove_files(const struct sandbox *s)
+static int remove_file(const char *dir, const char *name, struct err *e)
 {
 	char path[PATH_SIZE];
 
-	if (*s->files && discard_tree && sandbox_files_bytes(s) > LARGE)
-		return discard_tree(s->files);
-	for (size_t i = 0; i < NAMES; i++) {
-		snprintf(path, sizeof(path), "%s/%s", sandbox_files_dir(s), names[i]);
-		unlink(path);
-	}
-	if (*s->files)
-		remove_dir(s->files);
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	if (EFFECT(unlink(path)) < 0 && errno != ENOENT && errno != ENOTDIR)
+		return err_os(e, ERR_INTERNAL, "remove %s", path);
+	return 0;
 }
 
-void sandbox_files_remove(const struct sandbox *s)
+static int remove_files(const struct sandbox *s, struct err *e)
+{
+	if (*s->files && discard_tree && sandbox_files_bytes(s) > LARGE)
+		return discard_tree(s->files, e);
+	for (size_t i = 0; i < NAMES; i++)
+		if (remove_file(sandbox_files_dir(s), names[i], e) < 0)
+			return -1;
+	return *s->files ? remove_dir(s->files, e) : 0;
+}
+
+/* MNT_DETACH: the mount namespace of a dead container may still hold a copy of the mount for a moment. */
+static int unmount_shm(const struct sandbox *s, struct err *e)
 {
 	char path[PATH_SIZE];
 
 	snprintf(path, sizeof(path), "%s/shm", s->dir);
-	/* MNT_DETACH: the mount namespace of a dead container may still hold a copy of the mount for a moment. */
-	if (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 && errno != EINVAL && errno != ENOENT)
-		log_warn("sandbox_files umount=%s error=%s", path, log_quote(strerror(errno)));
-	rmdir(path);
-	snprintf(path, sizeof(path), "%s/pause.pid", s->dir);
-	unlink(path);
-	remove_files(s);
-	remove_dir(s->dir);
+	for (int i = 0; i < MOUNTS_MAX && EFFECT(umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW)) == 0; i++)
+		continue;
+	return remove_dir(path, e);
+}
+
+int sandbox_files_remove(const struct sandbox *s, struct err *e)
+{
+	if (!*s->dir) /* of an earlier boot */
+		return remove_files(s, e);
+	if (unmount_shm(s, e) < 0 || remove_file(s->dir, "pause.pid", e) < 0 || remove_files(s, e) < 0 ||
+	    remove_file(s->dir, PIN_LINK, e) < 0)
+		return -1;
+	return remove_dir(s->dir, e);
 }

@@ -17,26 +17,40 @@
 #include "procs/container.h"
 #include "procs/sandbox.h"
 #include "reactor/err.h"
+#include "reactor/lookup.h"
 
 struct sandbox_files {
 	const char *hostname;    /* text of the hostname file */
 	const char *hosts;       /* path of the node's file, "/etc/hosts" */
 	const char *resolv_conf; /* path of the node's file, "/etc/resolv.conf" */
+	struct lookup *lookup;	 /* has the two, as sandbox_files_look() has asked for them */
 };
+
+/* Adds the files of the node that sandbox_files_make() copies for this sandbox: their file system may hang. */
+void sandbox_files_look(struct lookup *lookup, const struct sandbox *sandbox, const char *hosts,
+			const char *resolv_conf);
 
 /* Where hostname, hosts and resolv.conf are. */
 const char *sandbox_files_dir(const struct sandbox *sandbox);
 
 /* What removes a directory of large files without waiting: a function that renames it away. Until then they are
  * unlinked. */
-void sandbox_files_open(void (*discard)(const char *path));
+void sandbox_files_open(int (*discard)(const char *path, struct err *e));
 
 /* The bytes on disk of hostname, hosts and resolv.conf, for that running container which is the oldest of its sandbox;
  * 0 for the others. So a sum over the containers of a pod has them once. */
 uint64_t sandbox_files_share(const struct container *container);
 
-/* Makes all of them. shm is a tmpfs of 64 MiB; it is left out when the sandbox shares the node's IPC namespace. A file
- * that the node does not have becomes an empty one. INTERNAL: sandbox_files_remove() removes what was made so far. */
+/* Makes the directories, and in sandbox->dir a link to the pin of the network namespace. It comes before the pin, and
+ * sandbox_files_remove() after the pin is gone: so the sweep at the start finds a pin that no record names, and knows
+ * that this crisp made it. INTERNAL. (ARCHITECTURE S40) */
+int sandbox_files_begin(const struct sandbox *sandbox, struct err *e);
+/* The pin that the link in such a directory names, in the arena; "": there is none. */
+const char *sandbox_files_pin(const char *dir, struct arena *arena);
+
+/* After sandbox_files_begin(): makes the files. shm is a tmpfs of 64 MiB; it is left out when the sandbox shares the
+ * node's IPC namespace. A file that the node does not have becomes an empty one. INTERNAL: sandbox_files_remove()
+ * removes what was made so far. */
 int sandbox_files_make(const struct sandbox *sandbox, const struct sandbox_files *files, struct err *e);
 
 /* Gives sandbox->dir the mode that it has from sandbox_files_make(): an earlier version left it open. INTERNAL. */
@@ -51,6 +65,7 @@ int sandbox_files_label(const struct sandbox *sandbox, const char *label, struct
  * namespace, which writes it. The path is in the arena; NULL: INTERNAL. */
 const char *sandbox_files_pidfile(const struct sandbox *sandbox, struct arena *arena, struct err *e);
 
-void sandbox_files_remove(const struct sandbox *sandbox); /* a missing file is no error; other failures are logged */
+/* Removes all of it. A missing file is no error. INTERNAL: something is left. */
+int sandbox_files_remove(const struct sandbox *sandbox, struct err *e);
 
 #endif

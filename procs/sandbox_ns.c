@@ -4,6 +4,7 @@
 
 #include <linux/magic.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/vfs.h>
 
 #include "procs/keeper.h"
@@ -22,9 +23,12 @@ static bool netns_pinned(const struct sandbox *s)
 
 static const char *sandbox_held_path(const struct sandbox *s, const char *kind, struct arena *a, struct err *e)
 {
-	const char *path = keeper_path(a, arena_printf(a, "sandbox/%s/%s", s->id, kind));
+	const char *name = arena_printf(a, "sandbox/%s/%s", s->id, kind), *path = keeper_path(a, name);
 
-	if (!path)
+	if (!path && sandbox_regain(s, kind))
+		err_set(e, ERR_UNAVAILABLE, "the keeper does not hold the %s namespace of sandbox %.12s yet",
+			kind, s->id);
+	else if (!path)
 		err_set(e, ERR_INTERNAL, "the %s namespace of sandbox %.12s is gone", kind, s->id);
 	return path;
 }
@@ -47,6 +51,8 @@ int sandbox_namespaces(const struct sandbox *s, struct arena *a, struct spec_nam
 		out->user = sandbox_held_path(s, "user", a, e);
 	if (!out->uts || !out->ipc || !out->user)
 		return -1;
+	if (sandbox_boxed(s) && ns->pid == NS_POD)
+		out->pid = ""; /* the box's own, in its sandbox */
 	if (!sandbox_has_pause(s))
 		return 0;
 	if (!s->pause_pid)
@@ -79,7 +85,7 @@ bool sandbox_adopt(struct sandbox *s)
 	const char *lost = NULL;
 
 	/* First the pause: sandbox_regain() takes lost namespaces from it. */
-	if (sandbox_has_pause(s) && !sandbox_pause_adopt(s))
+	if ((sandbox_has_pause(s) || sandbox_boxed(s)) && !sandbox_pause_adopt(s))
 		lost = "pause";
 	else if (ns->network != NS_NODE && (!netns_pinned(s) || !sandbox_regain(s, "uts")))
 		lost = "network";
@@ -90,6 +96,8 @@ bool sandbox_adopt(struct sandbox *s)
 	if (!lost)
 		return true;
 	log_warn("sandbox_lost sandbox=%.12s what=%s", s->id, lost);
+	if (sandbox_boxed(s) && strcmp(lost, "pause") == 0)
+		s->pause_pid = 0; /* its containers are dead with it (life.c) */
 	sandbox_set_state(s, SANDBOX_NOTREADY);
 	return false;
 }

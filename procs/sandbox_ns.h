@@ -9,7 +9,7 @@
 #include "reactor/err.h"
 
 /* The paths that the OCI runtime joins for a container of this sandbox. Strings in the arena; "" for the host's.
- * INTERNAL when a namespace is gone. */
+ * INTERNAL when a namespace is gone; UNAVAILABLE while the keeper is away. */
 struct spec_namespaces;
 int sandbox_namespaces(const struct sandbox *sandbox, struct arena *arena, struct spec_namespaces *out, struct err *e);
 

@@ -18,12 +18,13 @@
 #include "procs/pidstat.h"
 #include "procs/sandbox_files.h"
 #include "reactor/child.h"
+#include "reactor/fault.h"
 #include "reactor/log.h"
 #include "reactor/loop.h"
 #include "reactor/map.h"
 #include "reactor/own.h"
 
-enum { DEATH_MS = 2000, LAUNCH_MS = 10000, KINDS = 4 };
+enum { DEATH_MS = 10000, LAUNCH_MS = 10000, KINDS = 4 };
 
 struct pause {
 	struct exit_watch exit;
@@ -46,14 +47,14 @@ struct killing {
 	struct fd_watch own; /* of pidfd */
 	int pidfd;           /* of a pause that the keeper does not know; else -1 */
 	struct timer timer;
-	char id[ID_SIZE];
-	void (*done)(void *arg);
+	struct sandbox *sandbox; /* borrowed: the caller holds its lane */
+	sandbox_pause_done *done;
 	void *arg;
 };
 
 static struct map watched; /* by sandbox id, of struct pause */
 
-static const char *pause_keep_id(const struct sandbox *s, char out[72])
+const char *sandbox_pause_keep_id(const struct sandbox *s, char out[72])
 {
 	snprintf(out, 72, "pause/%s", s->id);
 	return out;
@@ -81,7 +82,7 @@ static void pause_died(struct sandbox *s, int status)
 	s->pause_pid = 0;
 	pause_unwatch(s);
 	sandbox_set_state(s, SANDBOX_NOTREADY);
-	keeper_ask_forget(pause_keep_id(s, id));
+	keeper_ask_forget(sandbox_pause_keep_id(s, id));
 }
 
 static void on_pause_death(struct exit_watch *w, const struct exit_record *r)
@@ -106,7 +107,7 @@ static void pause_watch(struct sandbox *s, int pidfd)
 	p->pidfd = pidfd;
 	map_put(&watched, s->id, p);
 	if (pidfd < 0)
-		keeper_watch_exit(&p->exit, pause_keep_id(s, id), on_pause_death);
+		keeper_watch_exit(&p->exit, sandbox_pause_keep_id(s, id), on_pause_death);
 	else
 		fd_watch_set(&p->own, pidfd, FD_READ, on_pause_own_death);
 }
@@ -114,7 +115,7 @@ static void pause_watch(struct sandbox *s, int pidfd)
 bool sandbox_pause_adopt(struct sandbox *s)
 {
 	char id[72];
-	const struct kept_report *k = keeper_report(pause_keep_id(s, id));
+	const struct kept_report *k = keeper_report(sandbox_pause_keep_id(s, id));
 	int pidfd = k ? -1 : pidstat_open(s->pause_pid, s->pause_start_ticks);
 
 	if (k ? k->ended || k->pid != s->pause_pid : pidfd < 0)
@@ -123,6 +124,16 @@ bool sandbox_pause_adopt(struct sandbox *s)
 		log_info("sandbox_pause_regained sandbox=%.12s pid=%d", s->id, (int)s->pause_pid);
 	pause_watch(s, pidfd);
 	return true;
+}
+
+void sandbox_pause_began(struct sandbox *s, pid_t pid)
+{
+	struct pidstat begun = { 0 };
+
+	s->pause_pid = pid;
+	pidstat_read(pid, &begun); /* fails if the pause is dead already: then the watch reports the death */
+	s->pause_start_ticks = begun.start_ticks;
+	pause_watch(s, -1);
 }
 
 static void pause_report(struct starting *st, const struct err *e)
@@ -160,7 +171,6 @@ static void on_pause_adopted(void *arg, const struct err *e)
 static void on_pause_started(void *arg, const struct err *e, struct child_result *r)
 {
 	struct starting *st = arg;
-	struct pidstat begun = { 0 };
 	struct err mine;
 
 	if (e || r->status != 0) {
@@ -171,10 +181,7 @@ static void on_pause_started(void *arg, const struct err *e, struct child_result
 		err_wrap(&mine, "start the pause");
 		return pause_report(st, &mine);
 	}
-	st->sandbox->pause_pid = r->pid;
-	pidstat_read(r->pid, &begun); /* fails if the pause is dead already: then the watch reports the death */
-	st->sandbox->pause_start_ticks = begun.start_ticks;
-	pause_watch(st->sandbox, -1);
+	sandbox_pause_began(st->sandbox, r->pid);
 	cgroup_pod_adopt(st->sandbox, r->pid, on_pause_adopted, st);
 }
 
@@ -253,7 +260,9 @@ void sandbox_pause_start(struct sandbox *s, const char *program, sandbox_pause_d
 	st->arg = arg;
 	spec.enter = fds;
 	spec.envp = pause_environment(st);
-	spec.keep_id = pause_keep_id(s, id);
+	spec.keep_id = sandbox_pause_keep_id(s, id);
+	spec.stage = "pause_start";
+	spec.about = arena_printf(st->arena, " sandbox=%.12s", s->id);
 	if (pause_join_group(st, &spec, &st->err) < 0 || pause_enter(st, fds, &spec.nenter, &st->err) < 0 ||
 	    pause_launch(st, argv, &spec, &st->err) < 0)
 		timer_set(&st->timer, 0, on_pause_not_started);
@@ -263,64 +272,78 @@ void sandbox_pause_start(struct sandbox *s, const char *program, sandbox_pause_d
 		close(spec.join_cgroup_fd);
 }
 
-static void pause_kill_done(struct killing *k)
+/* e NULL: it is dead. Until then the sandbox and the keeper know it. */
+static void pause_kill_done(struct killing *k, const struct err *e)
 {
-	void (*done)(void *arg) = k->done;
+	sandbox_pause_done *done = k->done;
 	void *arg = k->arg;
 	char id[72];
 
-	snprintf(id, sizeof(id), "pause/%s", k->id);
 	keeper_unwatch_exit(&k->exit);
-	keeper_ask_forget(id);
+	if (!e) {
+		keeper_ask_forget(sandbox_pause_keep_id(k->sandbox, id));
+		k->sandbox->pause_pid = 0;
+	}
 	fd_watch_clear(&k->own);
 	if (k->pidfd >= 0)
 		close(k->pidfd);
 	timer_clear(&k->timer);
 	free(k);
-	done(arg);
+	done(arg, e);
 }
 
 static void on_pause_killed(struct exit_watch *w, const struct exit_record *r)
 {
 	(void)r;
-	pause_kill_done(container_of(w, struct killing, exit));
+	pause_kill_done(container_of(w, struct killing, exit), NULL);
 }
 
 static void on_pause_own_killed(struct fd_watch *w, int events)
 {
 	(void)events;
-	pause_kill_done(container_of(w, struct killing, own));
+	pause_kill_done(container_of(w, struct killing, own), NULL);
 }
 
 static void on_pause_kill_late(struct timer *t)
 {
 	struct killing *k = container_of(t, struct killing, timer);
+	struct err e;
 
-	log_warn("sandbox_pause_lives sandbox=%.12s waited_ms=%d", k->id, DEATH_MS);
-	pause_kill_done(k);
+	err_set(&e, ERR_DEADLINE_EXCEEDED, "process %d is alive %d s after SIGKILL", (int)k->sandbox->pause_pid,
+		DEATH_MS / 1000);
+	pause_kill_done(k, &e);
 }
 
 static void on_pause_none(struct timer *t)
 {
-	pause_kill_done(container_of(t, struct killing, timer));
+	pause_kill_done(container_of(t, struct killing, timer), NULL);
 }
 
-void sandbox_pause_kill(struct sandbox *s, void (*done)(void *arg), void *arg)
+/* On v1 a frozen process dies of SIGKILL once it is thawed, which is part of the kill of its group. */
+static void pause_kill_group(const struct sandbox *s)
+{
+	struct arena *a = arena_new();
+
+	cgroup_kill(cgroup_pause_path(a, s->cgroup, s->id));
+	arena_free(a);
+}
+
+void sandbox_pause_kill(struct sandbox *s, sandbox_pause_done *done, void *arg)
 {
 	struct killing *k = new_zero(struct killing);
 	char id[72];
-	const struct kept_report *kept = keeper_report(pause_keep_id(s, id));
+	const struct kept_report *kept = keeper_report(sandbox_pause_keep_id(s, id));
 	int pidfd = kept && !kept->ended ? kept->pidfd : -1;
 
 	pause_unwatch(s);
 	k->pidfd = kept ? -1 : pidstat_open(s->pause_pid, s->pause_start_ticks);
-	s->pause_pid = 0;
-	snprintf(k->id, sizeof(k->id), "%s", s->id);
+	k->sandbox = s;
 	k->done = done;
 	k->arg = arg;
+	pause_kill_group(s); /* also a pause that began as its keeper died, of which no keeper knows */
 	if (pidfd < 0 && k->pidfd < 0)
 		return timer_set(&k->timer, 0, on_pause_none);
-	syscall(SYS_pidfd_send_signal, kept ? pidfd : k->pidfd, SIGKILL, NULL, 0);
+	EFFECT(syscall(SYS_pidfd_send_signal, kept ? pidfd : k->pidfd, SIGKILL, NULL, 0));
 	if (kept)
 		keeper_watch_exit(&k->exit, id, on_pause_killed);
 	else

@@ -12,11 +12,15 @@
 typedef void sandbox_pause_done(void *arg, const struct err *e);
 void sandbox_pause_start(struct sandbox *sandbox, const char *program, sandbox_pause_done *done, void *arg);
 
+/* The same for a process that was started in another way and is kept under that id: sets pause_pid and watches it. */
+void sandbox_pause_began(struct sandbox *sandbox, pid_t pid);
+const char *sandbox_pause_keep_id(const struct sandbox *sandbox, char out[72]);
+
 /* After a restart of crispd: watches the pause that still runs. false: it is gone. */
 bool sandbox_pause_adopt(struct sandbox *sandbox);
 
-/* Sends SIGKILL. `done` runs, never inside the call, when the pause is dead; a missing pause counts as dead. After 2 s
- * `done` runs all the same: the kernel still tears the process down, and a warning is logged. */
-void sandbox_pause_kill(struct sandbox *sandbox, void (*done)(void *arg), void *arg);
+/* Sends SIGKILL. `done` runs, never inside the call, when the pause is dead; a missing pause counts as dead.
+ * DEADLINE_EXCEEDED: it is alive after 10 s; it can be tried again. */
+void sandbox_pause_kill(struct sandbox *sandbox, sandbox_pause_done *done, void *arg);
 
 #endif

@@ -35,6 +35,17 @@ static int open_namespace(pid_t pid, const char *which)
 	return open(path, O_RDONLY | O_CLOEXEC);
 }
 
+/* A namespace that cannot be held now is not lost: the next container that joins it asks again. */
+static void regain_hold(const struct sandbox *s, const char *which, const char *name, int fd)
+{
+	struct err e;
+
+	if (keeper_ask_hold_path(name, fd, &e) < 0)
+		log_error("namespace_regained sandbox=%.12s which=%s error=%s", s->id, which, log_quote(e.msg));
+	else
+		log_info("namespace_regained sandbox=%.12s which=%s", s->id, which);
+}
+
 /* The pause lives in all namespaces of the sandbox. The signal 0 at the end proves that it still lived when its
  * namespace was opened, so that no other process with the same pid was taken for it. */
 static bool regain_from_pause(const struct sandbox *s, const char *which, const char *name)
@@ -44,8 +55,7 @@ static bool regain_from_pause(const struct sandbox *s, const char *which, const 
 
 	if (fd < 0 || syscall(SYS_pidfd_send_signal, pidfd, 0, NULL, 0) < 0)
 		return false;
-	keeper_ask_hold(name, fd);
-	log_info("namespace_regained sandbox=%.12s which=%s pause=%d", s->id, which, (int)s->pause_pid);
+	regain_hold(s, which, name, fd);
 	return true;
 }
 
@@ -59,8 +69,7 @@ static bool regain_from_container(const struct container *c, const char *which, 
 	/* Asked again: between the first check and open() another process may have got the pid. */
 	if (fd < 0 || !regain_is_process_of(c))
 		return false;
-	keeper_ask_hold(name, fd);
-	log_info("namespace_regained sandbox=%.12s which=%s container=%.12s", c->sandbox->id, which, c->id);
+	regain_hold(c->sandbox, which, name, fd);
 	return true;
 }
 

@@ -7,7 +7,8 @@
 
 #include "procs/sandbox.h"
 
-/* which: "ipc", "uts" or "user". True: the keeper holds sandbox/<id>/<which>, because it did before or from now on. */
+/* which: "ipc", "uts" or "user". True: the namespace lives. The keeper holds sandbox/<id>/<which>, because it did
+ * before or from now on; where there is no descriptor for that, it does not yet. */
 bool sandbox_regain(const struct sandbox *sandbox, const char *which);
 
 #endif

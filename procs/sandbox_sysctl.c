@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "reactor/fault.h"
 #include "reactor/own.h"
 
 enum { SYSCTL_MAX = 256 }; /* the API server admits names of 253 bytes */
@@ -129,7 +130,7 @@ static int sysctl_set(const struct pair *p, struct err *e)
 	for (; *at; at++)
 		*at = *at == '.' ? '/' : *at == '/' ? '.' : *at;
 	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0 || write(fd, p->value, strlen(p->value)) != (ssize_t)strlen(p->value))
+	if (fd < 0 || EFFECT(write(fd, p->value, strlen(p->value))) != (ssize_t)strlen(p->value))
 		return err_os(e, ERR_INVALID_ARGUMENT, "sysctl %.100s", p->key);
 	return 0;
 }

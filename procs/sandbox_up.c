@@ -1,6 +1,6 @@
 /* sandbox_up.c - see sandbox_up.h.
  *
- *   BEGIN --intent saved--> NAMESPACES --made--> NETWORK --address--> PAUSE --runs--> UP
+ *   BEGIN --looked, saved-> NAMESPACES --made--> NETWORK --address--> PAUSE --runs--> UP
  *     |                         |                   |                   |             |
  *     |                         +-------------------+----- failed ------+-- not saved-+
  *     v                                             v
@@ -9,7 +9,8 @@
  * Groups and files are made while the keeper makes the namespaces. NETWORK is skipped for a pod on the node's network,
  * PAUSE where each container has a PID namespace of its own. A network that takes more than SLOW_MS (a plugin may run
  * for 60 s) makes the sandbox listed, and a stop gives it up. (ARCHITECTURE S11)
- * Waits on: the keeper (NAMESPACES, PAUSE), cgroup_pod_make() (NAMESPACES), the network (NETWORK), sandbox_down (UNDO).
+ * Waits on: lookup.h, for files of the node (BEGIN), the keeper (NAMESPACES, PAUSE), cgroup_pod_make() (NAMESPACES),
+ * the network (NETWORK), sandbox_down (UNDO).
  *
  * One record, written before anything is made, names everything that will be made: after a crash at any moment recovery
  * undoes all of it. In memory `made` names only what was begun, so that an undo without a crash does no needless work.
@@ -23,15 +24,16 @@
 #include "procs/keeper.h"
 #include "procs/labels.h"
 #include "procs/network.h"
+#include "procs/sandbox_box.h"
 #include "procs/sandbox_down.h"
 #include "procs/sandbox_files.h"
 #include "procs/sandbox_pause.h"
 #include "procs/sandbox_sysctl.h"
 #include "reactor/log.h"
 #include "reactor/loop.h"
-#include "reactor/metric.h"
 #include "reactor/own.h"
 #include "reactor/sm.h"
+#include "reactor/work.h"
 
 enum { SLOW_MS = 1000 };
 
@@ -51,13 +53,12 @@ struct sandbox_up {
 	struct sm sm;
 	struct sandbox *s; /* borrowed: the caller holds its lane */
 	struct arena *arena;
-	struct ns_op *namespaces;     /* under way */
-	struct cgroup_pod_op *groups; /* under way */
-	struct network_op *network;   /* under way */
-	int making;         /* how many of these two are under way */
+	struct lookup *lookup; /* of the node's files */
+	struct network_op *network; /* under way */
+	int making; /* in NAMESPACES: how many of namespaces and groups are under way */
 	struct timer timer; /* a failure at the beginning is reported in the next turn; NETWORK: SLOW_MS */
 	int64_t since_ns; /* start of the current step */
-	struct err err;
+	struct err err; /* the first failure; code OK: none */
 	sandbox_up_done *done;
 	void *arg;
 };
@@ -73,7 +74,9 @@ static void up_report(struct sandbox_up *up)
 {
 	struct sandbox_up u = *up;
 
+	u.s->up = NULL;
 	timer_clear(&up->timer);
+	lookup_free(up->lookup);
 	arena_free(up->arena);
 	free(up);
 	u.done(u.arg, u.sm.now == UP ? NULL : &u.err);
@@ -149,6 +152,10 @@ static void on_up_pause(void *arg, const struct err *e)
 static void up_pause_step(struct sandbox_up *up)
 {
 	sm_move(&up->sm, PAUSE);
+	if (sandbox_boxed(up->s)) {
+		up->s->made |= MADE_PAUSE | MADE_BOX;
+		return sandbox_box_start(up->s, cfg.pause_path, on_up_pause, up);
+	}
 	if (!sandbox_has_pause(up->s))
 		return up_finish(up);
 	up->s->made |= MADE_PAUSE;
@@ -192,6 +199,11 @@ void sandbox_up_cancel(struct sandbox_up *up)
 	up_undo(up);
 }
 
+static void up_step(struct sandbox_up *up, const char *stage)
+{
+	work_step(stage, arena_printf(up->arena, " sandbox=%.12s", up->s->id), &up->since_ns);
+}
+
 static void up_network_step(struct sandbox_up *up)
 {
 	struct sandbox *s = up->s;
@@ -204,52 +216,37 @@ static void up_network_step(struct sandbox_up *up)
 	up->network = network_add(s, on_up_added, up);
 }
 
-/* Namespaces or groups are made; goes on when both are. */
-static void up_one_made(struct sandbox_up *up)
+/* Namespaces or groups are made, or failed. A failure waits for the other one: what is still being made cannot be
+ * undone. */
+static void up_one_made(struct sandbox_up *up, const struct err *e)
 {
+	if (e && up->err.code == ERR_OK)
+		up->err = *e;
 	if (--up->making)
 		return;
-	metric_stage("namespaces", &up->since_ns);
+	if (up->err.code != ERR_OK)
+		return up_undo(up);
+	up_step(up, "namespaces");
 	up_network_step(up);
 }
 
-static void on_up_namespaces(void *arg, const struct err *e)
+static void on_up_namespaces(void *arg, const struct err *e, bool left)
 {
 	struct sandbox_up *up = arg;
 
-	up->namespaces = NULL;
-	if (!e)
-		return up_one_made(up);
-	up->s->made &= ~(uint32_t)MADE_NAMESPACES;
-	if (up->groups)
-		cgroup_pod_cancel(take_ptr(&up->groups));
-	up_fail(up, e);
-}
-
-static void up_give_up_namespaces(struct sandbox_up *up)
-{
-	if (!up->namespaces)
-		return;
-	keeper_namespaces_cancel(take_ptr(&up->namespaces));
-	up->s->made &= ~(uint32_t)MADE_NAMESPACES;
+	if (e && !left)
+		up->s->made &= ~(uint32_t)MADE_NAMESPACES;
+	up_one_made(up, e);
 }
 
 static void on_up_groups(void *arg, const struct err *e)
 {
-	struct sandbox_up *up = arg;
-
-	up->groups = NULL;
-	if (!e)
-		return up_one_made(up);
-	up_give_up_namespaces(up);
-	up_fail(up, e);
+	up_one_made(arg, e);
 }
 
 static void on_up_no_files(struct timer *t)
 {
-	struct sandbox_up *up = container_of(t, struct sandbox_up, timer);
-
-	up_undo(up);
+	up_undo(container_of(t, struct sandbox_up, timer));
 }
 
 static void up_namespaces_step(struct sandbox_up *up)
@@ -268,19 +265,18 @@ static void up_namespaces_step(struct sandbox_up *up)
 				.sysctls = sandbox_sysctls(&s->config, up->arena) };
 
 	sm_move(&up->sm, NAMESPACES);
+	s->made |= MADE_FILES;
+	if (sandbox_files_begin(s, &up->err) < 0)
+		return timer_set(&up->timer, 0, on_up_no_files);
 	up->making = 1 + own_any(s);
 	if (own_any(s)) {
 		s->made |= MADE_NAMESPACES;
-		up->namespaces = keeper_namespaces(&r, on_up_namespaces, up);
+		keeper_namespaces(&r, on_up_namespaces, up);
 	}
-	s->made |= MADE_CGROUP | MADE_FILES;
-	up->groups = cgroup_pod_make(s, on_up_groups, up);
-	if (sandbox_files_make(s, &(struct sandbox_files){ .hostname = hostname_of(s), .hosts = "/etc/hosts",
-				       .resolv_conf = cfg.resolv_conf }, &up->err) == 0)
-		return;
-	up_give_up_namespaces(up);
-	cgroup_pod_cancel(take_ptr(&up->groups));
-	timer_set(&up->timer, 0, on_up_no_files);
+	s->made |= MADE_CGROUP;
+	cgroup_pod_make(s, on_up_groups, up);
+	sandbox_files_make(s, &(struct sandbox_files){ .hostname = hostname_of(s), .hosts = cfg.hosts,
+			       .resolv_conf = cfg.resolv_conf, .lookup = up->lookup }, &up->err);
 }
 
 /* The record of the intent: all that may be made, and what the end of the network will need. */
@@ -295,7 +291,7 @@ static int up_intend(struct sandbox_up *up)
 		s->netns_path = arena_printf(s->arena, "%s/crisp-%s", sandboxes_config()->netns_dir, s->id);
 	s->cgroup = arena_strdup(s->arena, cgroup_pod_path(up->arena, s->config.cgroup_parent, s->id));
 	s->made = MADE_CGROUP | MADE_FILES | (own_any(s) ? MADE_NAMESPACES : 0) | (own_net(s) ? MADE_NETWORK : 0) |
-		  (sandbox_has_pause(s) ? MADE_PAUSE : 0);
+		  (sandbox_has_pause(s) ? MADE_PAUSE : 0) | (sandbox_boxed(s) ? MADE_PAUSE | MADE_BOX : 0);
 	ret = sandbox_save(s, &up->err);
 	s->made = 0;
 	return ret;
@@ -306,22 +302,44 @@ static void on_up_failed(struct timer *t)
 	up_report(container_of(t, struct sandbox_up, timer));
 }
 
-struct sandbox_up *sandbox_up_start(struct sandbox *s, sandbox_up_done *done, void *arg)
+static void up_begin(struct sandbox_up *up)
 {
-	struct sandbox_up *up = new_zero(struct sandbox_up);
-
-	up->s = s;
-	up->arena = arena_new();
-	up->done = done;
-	up->arg = arg;
-	up->sm = (struct sm){ up_states, "sandbox_up", s->id, BEGIN };
-	up->since_ns = loop_mono_ns();
 	if (up_intend(up) == 0) {
-		metric_stage("intent", &up->since_ns);
+		up_step(up, "intent");
 		up_namespaces_step(up);
 	} else {
 		sm_move(&up->sm, FAILED);
 		timer_set(&up->timer, 0, on_up_failed);
 	}
+}
+
+static void on_up_looked(void *arg, const struct err *e)
+{
+	struct sandbox_up *up = arg;
+
+	if (!e)
+		return up_begin(up);
+	up->err = *e;
+	sm_move(&up->sm, FAILED);
+	up_report(up);
+}
+
+struct sandbox_up *sandbox_up_start(struct sandbox *s, sandbox_up_done *done, void *arg)
+{
+	struct sandbox_up *up = new_zero(struct sandbox_up);
+
+	up->s = s;
+	s->up = up;
+	up->arena = arena_new();
+	up->done = done;
+	up->arg = arg;
+	up->sm = (struct sm){ up_states, "sandbox_up", s->id, BEGIN };
+	up->since_ns = loop_mono_ns();
+	up->lookup = lookup_new(s->config.uid);
+	sandbox_files_look(up->lookup, s, cfg.hosts, cfg.resolv_conf);
+	if (lookup_try(up->lookup))
+		up_begin(up);
+	else
+		lookup_start(up->lookup, on_up_looked, up);
 	return up;
 }

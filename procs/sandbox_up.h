@@ -11,6 +11,7 @@
 struct sandbox_up_config { /* borrowed for ever */
 	const char *pause_path; /* the built-in pause */
 	const char *node_name;
+	const char *hosts;	 /* "/etc/hosts" */
 	const char *resolv_conf; /* "/etc/resolv.conf": for a sandbox without dns_config */
 };
 void sandbox_up_open(const struct sandbox_up_config *cfg);
@@ -22,6 +23,7 @@ typedef void sandbox_up_done(void *arg, const struct err *e);
  * and no longer hidden. On an error everything is undone and the caller frees the sandbox. If the undo of the network
  * failed, the sandbox stays, NOTREADY and listed, so that a later StopPodSandbox tries again. Errors:
  *   FAILED_PRECONDITION  no network can be made today: no CNI configuration (nothing was made)
+ *   DEADLINE_EXCEEDED    the file system of hosts or resolv_conf did not answer (nothing was made)
  *   INVALID_ARGUMENT     the kernel refused a sysctl or the hostname
  *   RESOURCE_EXHAUSTED   the kernel's limits on namespaces
  *   those of network_add(); INTERNAL; UNAVAILABLE

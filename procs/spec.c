@@ -5,7 +5,9 @@
 
 #include <string.h>
 
+#include "procs/adjust.h"
 #include "procs/cgroup.h"
+#include "procs/hooks.h"
 #include "procs/namespaces.h"
 #include "procs/spec/part.h"
 #include "procs/volume.h"
@@ -41,6 +43,7 @@ static void make_env(struct spec *s)
 	const struct container_config *cfg = &s->c->config;
 	const char *hostname = s->c->sandbox->config.hostname;
 
+	map_reserve(&s->env.by_name, s->c->image.env.n + cfg->envs.n + 4);
 	spec_set_env(s, DEFAULT_PATH);
 	if (cfg->tty)
 		spec_set_env(s, "TERM=xterm");
@@ -104,31 +107,29 @@ static int make_namespaces(struct spec *s, struct err *e)
 	return 0;
 }
 
-/* Only these annotations: the pod's own are not passed on, because runtimes act on some (run.oci.*).
- * (ARCHITECTURE P18, X13) */
+/* crisp's own come last, so that no annotation of a pod takes their place. (ARCHITECTURE P18, X13) */
 static void make_annotations(struct spec *s)
 {
 	const struct sandbox_config *pod = &s->c->sandbox->config;
+	const struct runtime_handler *h = runtime_find(pod->runtime_handler);
 	json_t *a = own_must(json_object());
+
+	if (h)
+		spec_annotate_allowed(a, h, &pod->annotations, &s->c->config.annotations);
 
 	/* Else crun puts processes and limits into a group below the scope, where neither crispd nor the kubelet reads
 	 * counters. */
 	if (cgroup_is_scope(s->c->cgroup))
 		json_object_set_new(a, "run.oci.systemd.subgroup", json_string(""));
 	spec_put(s->root, "annotations", a);
-	spec_put(a, "io.kubernetes.cri.container-type", spec_str("container"));
 	spec_put(a, "io.kubernetes.cri.container-name", spec_str(s->c->config.name));
 	spec_put(a, "io.kubernetes.cri.image-name", spec_str(s->c->image.name));
-	spec_put(a, "io.kubernetes.cri.sandbox-id", spec_str(s->c->sandbox->id));
-	spec_put(a, "io.kubernetes.cri.sandbox-name", spec_str(pod->name));
-	spec_put(a, "io.kubernetes.cri.sandbox-namespace", spec_str(pod->namespace_));
-	spec_put(a, "io.kubernetes.cri.sandbox-uid", spec_str(pod->uid));
+	spec_annotate_pod(a, s->c->sandbox, false);
 }
 
 /* ---- the whole ---- */
 
-/* A string that is not UTF-8 is refused by the name of its member: no runtime could parse the file. */
-static int spec_check_text(const json_t *j, const char *where, struct err *e)
+int spec_check_text(const json_t *j, const char *where, struct err *e)
 {
 	const char *key;
 	json_t *v;
@@ -170,6 +171,39 @@ static void spec_frame(struct spec *s)
 	spec_put(s->linux_, "cgroupsPath", spec_str(cgroup_runtime_path(s->a, s->c->cgroup)));
 }
 
+/* Behind those of CDI and of the base_spec. A container of the native handler that gets one goes by its fallback. */
+static int add_hooks(struct spec *s, struct err *e)
+{
+	const struct container_config *cfg = &s->c->config;
+	const struct hooks_about about = {
+		.command = json_string_value(json_array_get(json_object_get(s->process, "args"), 0)),
+		.pod = &s->c->sandbox->config.annotations,
+		.container = &cfg->annotations,
+		.bind_mounts = cfg->mounts.n > 0,
+	};
+	json_t *given = json_object_get(s->root, "hooks");
+	auto_json json_t *hooks = json_is_object(given) ? json_incref(given) : own_must(json_object());
+
+	if (hooks_add(s->c->lookup, &about, hooks, e) < 0)
+		return -1;
+	if (json_object_size(hooks))
+		spec_put(s->root, "hooks", json_incref(hooks));
+	return 0;
+}
+
+static int apply_adjustment(struct spec *s, struct err *e)
+{
+	size_t i;
+	json_t *change;
+
+	if (!s->c->adjustment)
+		return 0;
+	json_array_foreach(s->c->adjustment->changes, i, change)
+		if (adjust_config(s->root, change, e) < 0)
+			return -1;
+	return 0;
+}
+
 static int spec_fill(struct spec *s, struct err *e)
 {
 	if (s->sec->privileged && !s->c->sandbox->config.security.privileged)
@@ -188,6 +222,9 @@ static int spec_fill(struct spec *s, struct err *e)
 		return -1;
 	if (spec_devices(s, e) < 0 || spec_mounts(s, e) < 0)
 		return -1;
+	spec_add_base(s->root, runtime_base_spec(s->c->sandbox->config.runtime_handler));
+	if (add_hooks(s, e) < 0 || apply_adjustment(s, e) < 0)
+		return -1;
 	return spec_check_text(s->root, "config.json", e);
 }
 
@@ -201,6 +238,7 @@ void spec_look(struct lookup *l, const struct container_config *cfg)
 			lookup_add(l, LOOKUP_NODE, cfg->devices.at[i].host_path);
 	spec_seccomp_look(l, &cfg->security);
 	spec_cdi_look(l, cfg);
+	hooks_look(l);
 }
 
 int spec_make(const struct spec_input *in, json_t **out, struct err *e)
@@ -221,32 +259,29 @@ int spec_make(const struct spec_input *in, json_t **out, struct err *e)
 	return r;
 }
 
-static bool has_variable(const json_t *env, const char *name)
+json_t *spec_exec_process(const json_t *config, const struct strings *cmd, bool tty)
 {
-	size_t len = strlen(name), i;
-	json_t *v;
+	const json_t *own = json_object_get(config, "process");
+	auto_json json_t *p = json_deep_copy(own), *args = spec_exec_words(cmd, tty);
+	json_t *env = json_object_get(p, "env");
 
-	json_array_foreach(env, i, v) {
-		const char *word = json_is_string(v) ? json_string_value(v) : "";
-
-		if (strncmp(word, name, len) == 0 && word[len] == '=')
-			return true;
-	}
-	return false;
+	if (!json_is_array(env) || !args)
+		return NULL;
+	if (tty && spec_exec_variable(own))
+		spec_add(env, spec_str(spec_exec_variable(own)));
+	json_object_update(p, args);
+	return take_ptr(&p);
 }
 
-json_t *spec_exec_process(const struct container *c, const json_t *config, const struct strings *cmd, bool tty)
+json_t *spec_exec_words(const struct strings *cmd, bool tty)
 {
-	auto_json json_t *p = json_deep_copy(json_object_get(config, "process"));
+	auto_json json_t *p = json_object();
 	auto_json json_t *args = spec_strs(cmd);
-	json_t *env = json_object_get(p, "env");
 	struct err e;
 
-	if (!json_is_array(env) || spec_check_text(args, "command", &e) < 0)
+	if (spec_check_text(args, "command", &e) < 0)
 		return NULL;
 	spec_put(p, "args", json_incref(args));
 	spec_put(p, "terminal", json_boolean(tty));
-	if (tty && !c->config.tty && !has_variable(env, "TERM"))
-		spec_add(env, spec_str("TERM=xterm"));
 	return take_ptr(&p);
 }

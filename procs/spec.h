@@ -6,7 +6,7 @@
 #define PROCS_SPEC_H
 
 #include "procs/container.h"
-#include "procs/lookup.h"
+#include "reactor/lookup.h"
 #include "procs/runtime.h"
 #include "reactor/err.h"
 #include "reactor/json.h"
@@ -34,7 +34,9 @@ struct spec_input {
 	const char *node_name;
 };
 
-/* Adds the paths that spec_make() will ask container->lookup for. */
+char *spec_clean_path(struct arena *a, const char *path); /* absolute; lexically without "//", "." and ".." */
+
+/* Adds the paths that spec_make() will ask container->lookup for. After lookup_start() it may know further ones. */
 void spec_look(struct lookup *lookup, const struct container_config *config);
 
 /* Checks and resolves everything; a new reference in *out. Errors:
@@ -42,6 +44,9 @@ void spec_look(struct lookup *lookup, const struct container_config *config);
  *   UNKNOWN           with the reason RROUnsupported or ImageVolumeMountFailed, by which the kubelet knows them
  *   INTERNAL          the machine: a host path that cannot be made, a namespace that is gone */
 int spec_make(const struct spec_input *input, json_t **out, struct err *e);
+
+/* config.json of the box of a sandbox (sandbox_box.h). A new reference; NULL: INVALID_ARGUMENT. */
+json_t *spec_box(const struct sandbox *sandbox, struct arena *arena, struct err *e);
 
 /* The uid that a container of an image has whose config says USER or USER:GROUP, if the user is a number that can be a
  * uid. False: it is a name, a number that no container gets, or "". */
@@ -59,6 +64,10 @@ json_t *spec_limits(const struct resources *resources, struct err *e);
 
 /* The `process` object of an exec in a container: the container's own from its config.json, with another command and
  * terminal. NULL: cmd is not UTF-8, or config was not made by spec_make(). */
-json_t *spec_exec_process(const struct container *container, const json_t *config, const struct strings *cmd, bool tty);
+json_t *spec_exec_process(const json_t *config, const struct strings *cmd, bool tty);
+/* Its `args` and `terminal` alone, for a runtime with RUNTIME_KEEPS. NULL: cmd is not UTF-8. */
+json_t *spec_exec_words(const struct strings *cmd, bool tty);
+/* The variable that an exec with a terminal has beside those of the container's `process`; NULL: none. */
+const char *spec_exec_variable(const json_t *process);
 
 #endif

@@ -7,41 +7,50 @@
  *      |                                +---error---> UNDO ---deleted by the runtime, or not---> FAILED
  *      +---error, also of LOOK, LABEL---+---no usable program, no keeper: nothing to undo----------^
  *   RUN ---pid, of a checkpoint---> COMPARE ---has no more than the request---> STARTED, else UNDO
- *   LOOK ---an earlier start was cut off, and the runtime knows the container---> UNDO
+ *   LOOK ---the runtime still has what an earlier start left---> UNDO ---deleted---> LOOK
  *
- *   FAILED records EXITED 128 StartError. Where no keeper was there to run a program, the container stays CREATED and
- *   can be started again. `starting` and `in_runtime` are on disk before RUN: after a crash start_adopt() asks the
- *   keeper whether the process runs, and the runtime whether `run` had begun. (ARCHITECTURE P28)
+ *   FAILED records EXITED 128 StartError. Where there was no keeper, no room on the disk or no descriptor, the
+ *   container stays CREATED and can be started again. `starting` and `in_runtime` are on disk before RUN: after a crash
+ *   start_adopt() asks the keeper whether the process runs, and the runtime whether `run` had begun. (ARCHITECTURE P28)
  * Waits on: lookup.h (LOOK), a child (LABEL), the runtime (RUN, UNDO), restored.h (COMPARE), one turn of the loop
  * (FAILED from LOOK, LABEL, PREPARE). */
 #include "procs/start.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "procs/cgroup.h"
 #include "procs/checkpoint.h"
 #include "procs/console.h"
 #include "procs/criu.h"
+#include "procs/exec_inside.h"
 #include "procs/join.h"
 #include "procs/keeper.h"
 #include "procs/life.h"
+#include "procs/log_late.h"
 #include "procs/log_pump.h"
-#include "procs/logfile.h"
-#include "procs/lookup.h"
+#include "procs/log_undo.h"
 #include "procs/mount_host.h"
 #include "procs/oom.h"
 #include "procs/restored.h"
 #include "procs/runtime.h"
 #include "procs/selinux.h"
+#include "procs/start_stdio.h"
+#include "procs/stdio_pipe.h"
+#include "procs/volume.h"
 #include "reactor/child.h"
 #include "reactor/log.h"
-#include "reactor/metric.h"
+#include "reactor/logfile.h"
+#include "reactor/lookup.h"
 #include "reactor/own.h"
 #include "reactor/sm.h"
+#include "reactor/work.h"
 
 enum { EXIT_CODE_START_ERROR = 128 };
 
@@ -52,7 +61,7 @@ static const struct sm_state start_states[] = {
 	[PREPARE] = { "PREPARE", TO(RUN) | TO(FAILED) },
 	[RUN]     = { "RUN",     TO(STARTED) | TO(COMPARE) | TO(UNDO) | TO(FAILED) },
 	[COMPARE] = { "COMPARE", TO(STARTED) | TO(UNDO) },
-	[UNDO]    = { "UNDO",    TO(FAILED) },
+	[UNDO]    = { "UNDO",    TO(LOOK) | TO(FAILED) },
 	[STARTED] = { "STARTED", 0 },
 	[FAILED]  = { "FAILED",  0 },
 };
@@ -72,8 +81,10 @@ struct start {
 	int joined; /* a namespace that the runtime opens as /proc/<this daemon>/fd/<joined>; -1: none */
 	struct timer timer;
 	pid_t pid;
+	unsigned deaths; /* keeper_deaths() when the paths in config.json were made */
 	bool refused; /* by start_refuse() or join_again(): the container's state stays */
-	bool postponed; /* there was no keeper, or no room for a look-up, so the container is CREATED again */
+	bool postponed; /* start_can_wait(): the container is CREATED again */
+	bool afresh; /* UNDO is of an earlier start */
 	struct err err;
 	start_done *done;
 	void *arg;
@@ -98,33 +109,47 @@ static void start_report(struct start *s)
 
 static void start_give_back(struct container *c)
 {
-	struct arena *a = arena_new();
-
-	if (c->log)
-		log_pump_close(c->log);
-	c->log = NULL;
-	keeper_ask_release_all(arena_printf(a, "container/%s/", c->id));
-	keeper_ask_forget(c->id);
+	log_late_give_up(c);
+	cgroup_kill(c->cgroup); /* no keeper may know a process that began as the keeper died */
 	cgroup_remove(c->cgroup);
-	arena_free(a);
 }
 
 /* The container is CREATED as before the start, and can be started again. in_runtime stays as it is: while it is true,
  * the next start asks the runtime first. */
 static void start_put_back(struct container *c)
 {
-	struct err e;
+	auto_fd int log = log_late_copy(c);
 
 	start_give_back(c);
+	log_undo(c->id, log, c->log_mark);
+	keeper_ask_forget(c->id);
 	c->starting = false;
-	if (container_save(c, &e) < 0)
-		log_warn("container_record container=%.12s error=%s", c->id, log_quote(e.msg));
+	container_must_save(c);
+}
+
+/* There is no keeper, no room on the disk, no descriptor, or no room for a look-up. Nothing ran, and that says nothing
+ * about the container: it can be started later. */
+static bool start_can_wait(const struct err *e)
+{
+	return e->code == ERR_UNAVAILABLE || e->code == ERR_RESOURCE_EXHAUSTED;
+}
+
+/* config.json has paths of the anchor's or the keeper's fds (join.h), and what is under way may be killed with the
+ * keeper: where one of them is dead, the failure of a runtime says nothing about the container. */
+static void start_blame_keeper(struct start *s)
+{
+	bool keeper_died = keeper_deaths() != s->deaths;
+
+	if (s->err.code != ERR_INTERNAL || (!keeper_died && !join_is_gone(s->container)))
+		return;
+	s->err.code = ERR_UNAVAILABLE;
+	err_wrap(&s->err, "%s died meanwhile", keeper_died ? "the keeper" : "crisp-anchor");
 }
 
 /* Can the runtime have made anything of the container, as far as its state tells? */
 static bool start_may_have_begun(const struct container *c)
 {
-	const struct runtime_handler *h = runtime_find(c->runtime);
+	const struct runtime_handler *h = container_handler(c);
 
 	return c->in_runtime && (!h || runtime_knows(h, c->id));
 }
@@ -150,6 +175,23 @@ static void start_fail(struct start *s)
 	timer_set(&s->timer, 0, on_start_failed);
 }
 
+static void start_look(struct start *s);
+
+/* The program of a shim unmounts the container's root file system when it cleans up. Without it nothing may run: a
+ * runtime would make its mount points in the bundle. (ARCHITECTURE K53) */
+static bool start_rootfs_is_gone(const struct container *c)
+{
+	const struct runtime_handler *h = container_handler(c);
+	char path[PATH_MAX];
+	struct statx st;
+
+	if (!h || !(runtime_traits(h) & RUNTIME_STREAMS))
+		return false;
+	snprintf(path, sizeof(path), "%s/rootfs", c->bundle);
+	return statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, STATX_TYPE, &st) < 0 ||
+	       !(st.stx_attributes & STATX_ATTR_MOUNT_ROOT);
+}
+
 static void on_start_undone(void *arg, const struct err *e, struct child_result *r)
 {
 	struct start *s = arg;
@@ -159,7 +201,22 @@ static void on_start_undone(void *arg, const struct err *e, struct child_result 
 		log_warn("runtime_delete container=%.12s error=%s", s->container->id, log_quote(e->msg));
 	else
 		s->container->in_runtime = false;
-	start_fail(s);
+	if (!e && start_rootfs_is_gone(s->container)) {
+		if (s->afresh)
+			err_set(&s->err, ERR_INTERNAL, "an earlier start was cut off, and its shim is gone");
+		s->afresh = s->postponed = false;
+	}
+	if (!s->afresh)
+		return start_fail(s);
+	s->afresh = false;
+	if (e) {
+		s->err = *e;
+		start_blame_keeper(s);
+		s->postponed = start_can_wait(&s->err);
+		return start_fail(s);
+	}
+	sm_move(&s->sm, LOOK);
+	start_look(s);
 }
 
 /* ---- the way up ---- */
@@ -169,17 +226,7 @@ static void start_undo(struct start *s)
 	struct container *c = s->container;
 
 	sm_move(&s->sm, UNDO);
-	runtime_delete(runtime_find(c->runtime), c->id, true, on_start_undone, s);
-}
-
-static int take_console(struct start *s)
-{
-	auto_fd int master = console_take(s->console, &s->err);
-
-	if (master < 0)
-		return -1;
-	console_hold(s->container->id, master);
-	return 0;
+	runtime_delete(container_handler(c), c->id, true, on_start_undone, s);
 }
 
 static void start_running(struct start *s)
@@ -211,15 +258,19 @@ static void on_start_ran(void *arg, const struct err *e, struct child_result *r)
 
 	if (e) {
 		s->err = *e;
-		s->postponed = e->code == ERR_UNAVAILABLE;
-		if (e->code != ERR_FAILED_PRECONDITION && !s->postponed)
+		start_blame_keeper(s);
+		s->postponed = start_can_wait(&s->err);
+		/* No runtime runs. It may have left its state, until on_start_undone(). */
+		c->in_runtime = start_may_have_begun(c);
+		if (c->in_runtime || (e->code != ERR_FAILED_PRECONDITION && !s->postponed))
 			return start_undo(s);
-		c->in_runtime = s->postponed;
 		return start_fail(s);
 	}
-	if (s->console && take_console(s) < 0)
+	if (s->console && console_keep(c->id, s->console, &s->err) < 0) {
+		s->postponed = start_can_wait(&s->err);
 		return start_undo(s);
-	s->pid = r->pid;
+	}
+	s->pid = sandbox_boxed(c->sandbox) ? c->sandbox->pause_pid : r->pid;
 	if (!*c->restore)
 		return start_running(s);
 	sm_move(&s->sm, COMPARE);
@@ -228,21 +279,22 @@ static void on_start_ran(void *arg, const struct err *e, struct child_result *r)
 
 /* A pipe whose write end the keeper holds: when the keeper releases it, the container reads end of file. The
  * container's read end does not depend on this daemon. */
-static int start_open_stdin(const struct container *c, int *out, struct err *e)
+static int start_open_stdin(const struct container *c, bool named, int *out, struct err *e)
 {
-	struct arena *a;
-	int ends[2];
+	struct arena *a = arena_new();
+	int ends[2], held;
 
-	if (pipe2(ends, O_CLOEXEC) < 0)
-		return err_os(e, ERR_INTERNAL, "stdin pipe");
+	if (stdio_pipe(named ? arena_printf(a, "%s/stdin", c->bundle) : NULL, ends, e) < 0) {
+		arena_free(a);
+		return -1;
+	}
 	/* Only the write end is non-blocking: the two ends of a pipe are two open file descriptions. */
 	fcntl(ends[1], F_SETFL, O_NONBLOCK);
-	a = arena_new();
-	keeper_ask_hold(arena_printf(a, "container/%s/stdin", c->id), ends[1]);
+	held = keeper_ask_hold(arena_printf(a, "container/%s/stdin", c->id), ends[1], e);
 	arena_free(a);
 	close(ends[1]);
 	*out = ends[0];
-	return 0;
+	return held;
 }
 
 /* -1 with an error, or without a log. */
@@ -260,6 +312,7 @@ static int start_log(struct start *s)
 static int start_open_streams(struct start *s, struct runtime_stdio *io)
 {
 	struct container *c = s->container;
+	bool streams = runtime_traits(container_handler(c)) & RUNTIME_STREAMS;
 	int log = start_log(s);
 
 	if (log < 0 && *c->log_path)
@@ -267,72 +320,19 @@ static int start_open_streams(struct start *s, struct runtime_stdio *io)
 	c->log = log_pump_open(c->id, c->bundle, c->log_path, log, &s->err);
 	if (!c->log)
 		return -1;
-	if (c->config.tty) {
+	io->terminal = c->config.tty;
+	if (c->config.tty && !streams) {
 		s->console = console_listen(&s->err);
-		if (!s->console)
+		if (!s->console || console_hold_socket(c->id, s->console, &s->err) < 0)
 			return -1;
 		io->console_socket = console_socket_path(s->console);
 		return 0;
 	}
 	io->out = log_pump_writer(c->log, false, &s->err);
-	io->err = io->out < 0 ? -1 : log_pump_writer(c->log, true, &s->err);
-	if (io->err < 0)
+	io->err = io->out < 0 || c->config.tty ? -1 : log_pump_writer(c->log, true, &s->err);
+	if (io->out < 0 || (io->err < 0 && !c->config.tty))
 		return -1;
-	return c->config.stdin_ ? start_open_stdin(c, &io->in, &s->err) : 0;
-}
-
-static uint32_t start_outside(const struct id_mappings *m, int64_t id)
-{
-	return m->at[0].host_id + (id < m->at[0].length ? (uint32_t)id : 0);
-}
-
-static int dup_cloexec(int fd)
-{
-	return fcntl(fd, F_DUPFD_CLOEXEC, 3);
-}
-
-/* A process in a user namespace opens /dev/stdout again, which needs FIFOs that its own uid owns. And its stdio must
- * not be /dev/null, with or without a terminal: crun 1.8.1 changes the owner of its stdio to the container's root,
- * which would change the host's /dev/null. */
-static int own_streams(const struct container *c, struct runtime_stdio *io, struct err *e)
-{
-	const struct ns_options *ns = &c->sandbox->config.security.ns;
-	int ends[2];
-
-	if (!ns_has_user(ns))
-		return 0;
-	if (io->in < 0) {
-		if (pipe2(ends, O_CLOEXEC) < 0)
-			return err_os(e, ERR_INTERNAL, "stdin pipe");
-		close(ends[1]);
-		io->in = ends[0];
-	}
-	if (io->console_socket && ((io->out = dup_cloexec(io->in)) < 0 || (io->err = dup_cloexec(io->in)) < 0))
-		return err_os(e, ERR_INTERNAL, "stdin pipe");
-	for (const int *fd = (const int[]){ io->in, io->out, io->err, -2 }; *fd != -2; fd++)
-		if (*fd >= 0 && fchown(*fd, start_outside(&ns->uids, c->uid), start_outside(&ns->gids, c->gid)) < 0)
-			return err_os(e, ERR_INTERNAL, "give the stdio to the container");
-	return 0;
-}
-
-/* The policy must let the container write the stdio that it inherits, and open it again as /dev/stdout. */
-static int label_streams(const struct container *c, const struct runtime_stdio *io, struct err *e)
-{
-	const int fds[] = { io->in, io->out, io->err };
-
-	for (size_t i = 0; i < 3; i++)
-		if (fds[i] >= 0 && selinux_label_fd(fds[i], c->mount_label) < 0)
-			return err_os(e, ERR_INTERNAL, "label the stdio");
-	return 0;
-}
-
-static void close_streams(const struct runtime_stdio *io)
-{
-	const int fds[] = { io->in, io->out, io->err };
-
-	for (size_t i = 0; i < 3; i++)
-		if (fds[i] >= 0)
-			close(fds[i]);
+	return c->config.stdin_ ? start_open_stdin(c, streams, &io->in, &s->err) : 0;
 }
 
 /* Reasons for which the container is not started and its state stays as it is. */
@@ -383,10 +383,11 @@ static void start_restore(struct start *s, const struct runtime_handler *h, cons
 
 static void prepare_and_run(struct start *s)
 {
-	struct runtime_stdio io = { -1, -1, -1, NULL };
+	struct runtime_stdio io = { .in = -1, .out = -1, .err = -1 };
 	struct container *c = s->container;
-	const struct runtime_handler *h = runtime_find(c->runtime);
-	int64_t begin_ns = loop_mono_ns();
+	const struct runtime_handler *h = container_handler(c);
+	int64_t since_ns = loop_mono_ns();
+	char about[32];
 
 	sm_move(&s->sm, PREPARE);
 	if (!h) {
@@ -395,19 +396,22 @@ static void prepare_and_run(struct start *s)
 	}
 	oom_begin(c);
 	c->starting = c->in_runtime = true;
-	if (container_save(c, &s->err) < 0 || start_open_streams(s, &io) < 0 || own_streams(c, &io, &s->err) < 0 ||
-	    label_streams(c, &io, &s->err) < 0) {
+	c->log_mark = log_undo_mark(*c->log_path ? start_log(s) : -1);
+	if (container_save(c, &s->err) < 0 || start_open_streams(s, &io) < 0 ||
+	    start_stdio_own(c, &io, &s->err) < 0 || start_stdio_label(c, &io, &s->err) < 0) {
 		c->in_runtime = false;
-		close_streams(&io);
+		s->postponed = start_can_wait(&s->err);
+		start_stdio_close(&io);
 		return start_fail(s);
 	}
 	sm_move(&s->sm, RUN);
-	metric_observe_ns(METRIC_stage_seconds, "prepare", loop_mono_ns() - begin_ns);
+	snprintf(about, sizeof(about), " container=%.12s", c->id);
+	work_step("prepare", about, &since_ns);
 	if (*c->restore)
 		start_restore(s, h, &io);
 	else
 		runtime_run(h, c->id, c->bundle, c->cgroup, &io, on_start_ran, s);
-	close_streams(&io);
+	start_stdio_close(&io);
 }
 
 static void on_start_labelled(void *arg, const struct err *e)
@@ -417,7 +421,7 @@ static void on_start_labelled(void *arg, const struct err *e)
 	if (!e)
 		return prepare_and_run(s);
 	s->err = *e;
-	s->postponed = e->code == ERR_UNAVAILABLE;
+	s->postponed = start_can_wait(e);
 	start_fail(s);
 }
 
@@ -426,12 +430,12 @@ static bool start_relabels(const struct container *c, const struct mount_config 
 	return *c->mount_label && m->selinux_relabel && !m->image[0];
 }
 
-/* The real paths of the mounts with selinux_relabel, NULL-terminated and in the arena. NULL with an error: a path
- * cannot be made, or it is one of the node's own that must not be relabelled. */
+/* The real paths of the mounts with selinux_relabel, and of the VOLUMEs, NULL-terminated and in the arena. NULL with an
+ * error: a path cannot be made, or it is one of the node's own that must not be relabelled. */
 static const char *const *start_trees(struct start *s, struct arena *a, struct err *e)
 {
-	const struct container *c = s->container;
-	const char **paths = arena_zalloc(a, (c->config.mounts.n + 1) * sizeof(*paths));
+	struct container *c = s->container;
+	const char **paths = arena_zalloc(a, (c->config.mounts.n + c->volumes.n + 1) * sizeof(*paths));
 	size_t n = 0;
 
 	for (size_t i = 0; i < c->config.mounts.n; i++) {
@@ -445,6 +449,8 @@ static const char *const *start_trees(struct start *s, struct arena *a, struct e
 			return NULL;
 		paths[n++] = f->real;
 	}
+	for (size_t i = 0; *c->mount_label && i < c->volumes.n; i++)
+		paths[n++] = volume_path(c, volume_of_image(c, i));
 	return paths;
 }
 
@@ -472,7 +478,7 @@ static void on_start_looked(void *arg, const struct err *e)
 	if (!e)
 		return label_volumes(s);
 	s->err = *e;
-	s->postponed = e->code == ERR_UNAVAILABLE || e->code == ERR_RESOURCE_EXHAUSTED;
+	s->postponed = start_can_wait(e);
 	start_fail(s);
 }
 
@@ -502,20 +508,28 @@ struct start *start_start(struct container *c, start_done *done, void *arg)
 	s->done = done;
 	s->arg = arg;
 	s->joined = -1;
+	s->deaths = keeper_deaths();
 	s->refused = start_refuse(c, &s->err) < 0 || join_again(c, &s->joined, &s->err) < 0;
 	if (s->refused) {
 		start_fail(s);
-	} else if (start_may_have_begun(c)) {
-		err_set(&s->err, ERR_INTERNAL, "the keeper died while it was starting");
+	} else if (container_handler(c) && start_may_have_begun(c)) {
+		s->afresh = true;
 		start_undo(s);
 	} else {
-		c->in_runtime = false;
 		start_look(s);
 	}
 	return s;
 }
 
 /* ---- recovery ---- */
+
+/* A container with a terminal that has none now was hung up. */
+static bool adopt_has_terminal(const struct container *c, struct err *e)
+{
+	const struct runtime_handler *h = container_handler(c);
+
+	return !c->config.tty || (h && runtime_traits(h) & RUNTIME_STREAMS) || console_regain(c->id, e) == 0;
+}
 
 static void adopt_running(struct container *c)
 {
@@ -524,8 +538,24 @@ static void adopt_running(struct container *c)
 	c->log = log_pump_open(c->id, c->bundle, c->log_path, -1, &e);
 	if (!c->log)
 		log_error("container_log container=%.12s error=%s", c->id, log_quote(e.msg));
+	if (!adopt_has_terminal(c, &e))
+		log_error("terminal container=%.12s error=%s", c->id, log_quote(e.msg));
 	life_begin(c);
+	exec_inside_sweep(c);
 	checkpoint_adopt(c);
+}
+
+/* The terminal was lost between the runtime and the keeper. Its program has had none, and runs again: in_runtime stays,
+ * so the next start deletes first what the runtime has. (ARCHITECTURE K50) */
+static bool adopt_hung_up(struct container *c)
+{
+	struct err e;
+
+	if (adopt_has_terminal(c, &e))
+		return false;
+	log_warn("start_cut_off container=%.12s error=%s effect=\"it is created again\"", c->id, log_quote(e.msg));
+	start_put_back(c);
+	return true;
 }
 
 void start_adopt(struct container *c)
@@ -537,8 +567,8 @@ void start_adopt(struct container *c)
 	if (c->state == CONTAINER_CREATED && c->starting && k && *c->restore) {
 		/* Its processes may be stopped, and nobody has compared them: they do not run. */
 		cgroup_kill(c->cgroup);
-	} else if (c->state == CONTAINER_CREATED && c->starting && k) {
-		/* The keeper let the runtime finish after the crash: the container was started. */
+	} else if (c->state == CONTAINER_CREATED && c->starting && k && !adopt_hung_up(c)) {
+		/* The runtime ended after the crash, of crispd or of both: the container was started. */
 		container_set_running(c, k->pid);
 		return adopt_running(c);
 	}
@@ -555,6 +585,8 @@ void start_adopt(struct container *c)
 	}
 	if (c->state == CONTAINER_EXITED && k)
 		keeper_ask_forget(c->id);
+	if (c->state == CONTAINER_EXITED)
+		log_late_adopt(c);
 	if (c->state == CONTAINER_EXITED && c->in_runtime)
 		life_finish(c);
 }

@@ -23,8 +23,8 @@ struct start *start_start(struct container *container, start_done *done, void *a
 
 /* Recovery, for every container of this boot, in any state, before anything else is done to it: RUNNING: its log and
  * exit watch are taken up again; or it becomes EXITED by the keeper's record, 255/Unknown without a record. Starting
- * when the daemon died: RUNNING when the keeper has its process, else EXITED 128 StartError. EXITED: the runtime's
- * delete is finished. CREATED: nothing. */
+ * when the daemon died: RUNNING when the keeper has its process; CREATED when the runtime knows nothing of it; else
+ * EXITED 128 StartError. EXITED: the runtime's delete is finished. CREATED: nothing. */
 void start_adopt(struct container *container);
 
 #endif

@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -19,9 +20,12 @@
 #include "procs/checkpoint.h"
 #include "procs/container.h"
 #include "procs/life.h"
+#include "procs/runtime.h"
+#include "reactor/fault.h"
 #include "reactor/log.h"
 #include "reactor/own.h"
 #include "reactor/sm.h"
+#include "reactor/work.h"
 
 enum { KILL_PATIENCE_MS = 10000, KILL_AGAIN_MS = 1000 };
 
@@ -35,8 +39,11 @@ static const struct sm_state stop_states[] = {
 
 struct stopping {
 	struct sm sm;
+	struct work work;
+	char about[32]; /* of work */
 	struct container *container;
 	struct container_wait exited;
+	struct runtime_op *kill; /* of RUNTIME_KILLS, under way */
 	struct timer timer;
 	int64_t kill_at_ns; /* loop_mono_ns(): when TERM ends; in KILL: when the stop fails */
 	struct link waiters; /* of struct stop.link */
@@ -74,9 +81,13 @@ static void stop_finish(struct stopping *m, enum stop_state to)
 	struct link ready, *l;
 
 	sm_move(&m->sm, to);
+	m->work.fault = to == FAILED ? e.msg : NULL;
+	work_end(&m->work);
 	m->container->stopping = NULL;
 	container_unwait(&m->exited);
 	timer_clear(&m->timer);
+	if (m->kill)
+		runtime_cancel(m->kill);
 	list_init(&ready);
 	while ((l = list_first(&m->waiters))) {
 		list_drop(l);
@@ -92,18 +103,47 @@ static void on_stop_exited(struct container_wait *w)
 	stop_finish(container_of(w, struct stopping, exited), DEAD);
 }
 
+/* A signal that failed is no failure of the stop: SIGKILL comes when the grace is over, and again each second. */
+static void on_stop_told(void *arg, const struct err *e, struct child_result *r)
+{
+	struct stopping *m = arg;
+
+	(void)r;
+	m->kill = NULL;
+	if (e)
+		log_info("runtime_kill container=%.12s error=%s", m->container->id, log_quote(e->msg));
+}
+
+/* True: the signals of this container go through its runtime. */
+static bool stop_by_runtime(struct stopping *m, int sig)
+{
+	const struct runtime_handler *h = container_handler(m->container);
+
+	if (!h || !(runtime_traits(h) & RUNTIME_KILLS))
+		return false;
+	if (m->kill && sig == SIGKILL)
+		runtime_cancel(take_ptr(&m->kill));
+	if (!m->kill)
+		m->kill = runtime_kill(h, m->container->id, sig, sig == SIGKILL, on_stop_told, m);
+	return true;
+}
+
 /* A process that has ended is no failure: its exit record is on the way. */
 static int stop_signal_send(struct stopping *m, int sig)
 {
 	const struct container *c = m->container;
-	int pidfd = life_pidfd(c);
+	int pidfd;
+
+	if (stop_by_runtime(m, sig))
+		return 0;
+	pidfd = life_pidfd(c);
 
 	if (pidfd < 0 && c->life)
 		return 0;
 	if (pidfd < 0)
 		return err_set(&m->err, ERR_UNAVAILABLE, "stop container %.12s: the keeper that holds it is away",
 			       c->id);
-	if (syscall(SYS_pidfd_send_signal, pidfd, sig, NULL, 0) < 0 && errno != ESRCH)
+	if (EFFECT(syscall(SYS_pidfd_send_signal, pidfd, sig, NULL, 0)) < 0 && errno != ESRCH)
 		return err_os(&m->err, ERR_INTERNAL, "stop container %.12s: signal %d", c->id, sig);
 	return 0;
 }
@@ -118,10 +158,12 @@ static void on_stop_kill_again(struct timer *t)
 	struct stopping *m = container_of(t, struct stopping, timer);
 
 	if (loop_mono_ns() >= m->kill_at_ns) {
-		err_set(&m->err, ERR_DEADLINE_EXCEEDED, "stop container %.12s: alive 10 s after SIGKILL",
-			m->container->id);
+		err_set(&m->err, ERR_DEADLINE_EXCEEDED, "stop container %.12s: alive 10 s after SIGKILL%s",
+			m->container->id,
+			cgroup_frozen_above(m->container->cgroup) ? ": a cgroup above that of its pod is frozen" : "");
 		return stop_finish(m, FAILED);
 	}
+	stop_by_runtime(m, SIGKILL);
 	cgroup_kill(m->container->cgroup);
 	timer_set(&m->timer, KILL_AGAIN_MS, on_stop_kill_again);
 }
@@ -129,6 +171,7 @@ static void on_stop_kill_again(struct timer *t)
 static void stop_kill(struct stopping *m)
 {
 	sm_move(&m->sm, KILL);
+	m->work.stage = "stop_kill";
 	m->kill_at_ns = loop_mono_ns() + (int64_t)KILL_PATIENCE_MS * 1000000;
 	if (stop_signal_send(m, SIGKILL) < 0) {
 		timer_set(&m->timer, 0, on_stop_failed);
@@ -163,6 +206,9 @@ static void stop_begin(struct container *c, int64_t grace_ms)
 	struct stopping *m = new_zero(struct stopping);
 
 	m->sm = (struct sm){ stop_states, "stop", c->id, TERM };
+	snprintf(m->about, sizeof(m->about), " container=%.12s", c->id);
+	m->work = (struct work){ .kind = "stop", .stage = "stop_grace", .about = m->about, .patient = true };
+	work_begin(&m->work);
 	m->container = c;
 	list_init(&m->waiters);
 	c->stopping = m;

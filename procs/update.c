@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "procs/bundle.h"
+#include "procs/cgroup.h"
 #include "procs/runtime.h"
 #include "procs/spec.h"
 #include "reactor/json.h"
@@ -24,7 +25,7 @@
 enum update_state { LANE, RUNTIME, STORE, UNDO, DONE, FAILED };
 static const struct sm_state update_states[] = {
 	[LANE]    = { "LANE",    TO(RUNTIME) | TO(STORE) | TO(FAILED) },
-	[RUNTIME] = { "RUNTIME", TO(STORE) | TO(UNDO) },
+	[RUNTIME] = { "RUNTIME", TO(STORE) | TO(FAILED) | TO(UNDO) },
 	[STORE]   = { "STORE",   TO(DONE) | TO(UNDO) | TO(FAILED) },
 	[UNDO]    = { "UNDO",    TO(FAILED) },
 	[DONE]    = { "DONE",    0 },
@@ -131,12 +132,38 @@ static void on_update_undone(void *arg, const struct err *e, struct child_result
 	update_fail(u);
 }
 
-/* NULL: a key or value is not UTF-8. */
-static const char *limits_text(const struct update *u, const struct resources *r, struct err *e)
+static void drop_quota(json_t *limits)
+{
+	json_object_del(json_object_get(limits, "cpu"), "quota");
+}
+
+/* For a runtime that cannot (crun 1.8.1), crisp lifts the quota of the group. The runtime is then told nothing of it.
+ * (ARCHITECTURE P121) */
+static int lift_quota(const struct update *u, json_t *limits, struct err *e)
+{
+	static const struct resources no_quota = { .cpuset_cpus = "", .cpuset_mems = "", .cpu_quota = -1 };
+	const struct runtime_handler *h = container_handler(u->container);
+	struct runtime_features can = { .lifts_quota = true };
+
+	if (h)
+		runtime_features(h, &can);
+	if (can.lifts_quota || u->container->state != CONTAINER_RUNNING || cgroup_is_v2())
+		return 0;
+	drop_quota(limits);
+	return cgroup_limit(u->container->cgroup, &no_quota, e);
+}
+
+/* The limits as the runtime is told them, after crisp itself has set what the runtime cannot. Each member that the
+ * request left out is as in the record, so nothing is lifted that was not asked for. NULL: a key or value is not UTF-8,
+ * or the kernel refused to lift the quota. */
+static const char *limits_begin(const struct update *u, const struct resources *r, struct err *e)
 {
 	auto_json json_t *limits = spec_limits(r, e);
-	auto_free char *text = limits ? json_dumps(limits, JSON_COMPACT) : NULL;
+	auto_free char *text = NULL;
 
+	if (limits && r->cpu_quota < 0 && lift_quota(u, limits, e) < 0)
+		return NULL;
+	text = limits ? json_dumps(limits, JSON_COMPACT) : NULL;
 	if (limits && !text)
 		err_set(e, ERR_INVALID_ARGUMENT, "resources: a string is not UTF-8");
 	return text ? arena_strdup(u->arena, text) : NULL;
@@ -145,17 +172,17 @@ static const char *limits_text(const struct update *u, const struct resources *r
 static void update_undo(struct update *u)
 {
 	struct container *c = u->container;
-	const struct runtime_handler *h = runtime_find(c->runtime);
+	const struct runtime_handler *h = container_handler(c);
 	const char *old;
 	struct err e;
 
 	if (c->state != CONTAINER_RUNNING || !h)
 		return update_fail(u);
-	old = limits_text(u, &c->config.resources, &e);
+	old = limits_begin(u, &c->config.resources, &e);
 	if (!old)
 		return update_fail(u);
 	sm_move(&u->sm, UNDO);
-	runtime_update(h, c->id, old, on_update_undone, u);
+	runtime_update(h, c->id, c->cgroup, old, on_update_undone, u);
 }
 
 /* ---- on disk ---- */
@@ -170,12 +197,15 @@ static int update_write_config(const struct container *c, const struct resources
 	if (!config) {
 		bool none_left = c->state == CONTAINER_EXITED && e->code == ERR_NOT_FOUND;
 
-		e->code = none_left ? ERR_OK : ERR_INTERNAL; /* NOT_FOUND is for what the request names */
+		if (e->code == ERR_NOT_FOUND)
+			e->code = none_left ? ERR_OK : ERR_INTERNAL; /* NOT_FOUND is for what the request names */
 		return none_left ? 0 : -1;
 	}
 	limits = spec_limits(r, e);
 	if (!limits)
 		return -1;
+	if (c->state == CONTAINER_CREATED && r->cpu_quota < 0) /* its group is still to be made (ARCHITECTURE P121) */
+		drop_quota(limits);
 	resources = json_object_get(json_object_get(config, "linux"), "resources");
 	if (json_object_update(resources, limits) < 0)
 		return err_set(e, ERR_INTERNAL, "config.json has no linux.resources");
@@ -225,6 +255,8 @@ static void on_update_taken(void *arg, const struct err *e, struct child_result 
 	if (!e || u->container->state != CONTAINER_RUNNING)
 		return update_store_step(u);
 	u->err = *e;
+	if (e->code == ERR_UNIMPLEMENTED) /* nothing was tried */
+		return update_fail(u);
 	update_undo(u);
 }
 
@@ -232,11 +264,11 @@ static void on_update_turn(struct lane_pass *p)
 {
 	struct update *u = container_of(p, struct update, pass);
 	struct container *c = u->container;
-	const struct runtime_handler *h = runtime_find(c->runtime);
+	const struct runtime_handler *h = container_handler(c);
 	const char *text;
 
 	u->limits = resources_merge(&c->config.resources, &u->asked, u->arena);
-	text = resources_check(&u->limits, &u->err) < 0 ? NULL : limits_text(u, &u->limits, &u->err);
+	text = resources_check(&u->limits, &u->err) < 0 ? NULL : limits_begin(u, &u->limits, &u->err);
 	if (!text)
 		return update_fail(u);
 	if (c->state != CONTAINER_RUNNING)
@@ -246,7 +278,7 @@ static void on_update_turn(struct lane_pass *p)
 		return update_fail(u);
 	}
 	sm_move(&u->sm, RUNTIME);
-	runtime_update(h, c->id, text, on_update_taken, u);
+	runtime_update(h, c->id, c->cgroup, text, on_update_taken, u);
 }
 
 void update_start(struct container *c, const struct resources *asked, update_done *done, void *arg)

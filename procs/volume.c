@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "procs/mount_host.h"
+#include "reactor/fault.h"
 #include "reactor/log.h"
 #include "reactor/own.h"
 
@@ -31,31 +32,39 @@ int volume_make_parent(struct container *c, struct err *e)
 {
 	const char *path = arena_printf(c->arena, "%s/volumes", c->bundle);
 
-	if (mkdir(path, 0711) < 0 && errno != EEXIST)
+	if (EFFECT(mkdir(path, 0711)) < 0 && errno != EEXIST)
 		return err_os(e, ERR_INTERNAL, "make %s", path);
 	return 0;
 }
+
+enum { STACKED_MAX = 64 };
 
 static bool same_mappings(const struct id_mappings *x, const struct id_mappings *y)
 {
 	return x->n == y->n && (x->n == 0 || memcmp(x->at, y->at, x->n * sizeof(*x->at)) == 0);
 }
 
-static int volume_check(const struct container *c, const struct mount_config *m, int userns, struct err *e)
+static const char *volume_fault(const struct container *c, const struct mount_config *m, int userns)
 {
 	const struct ns_options *pod = &c->sandbox->config.security.ns;
 
 	if (userns < 0)
-		return err_set(e, ERR_INVALID_ARGUMENT, "id mappings, and the pod has no user namespace");
+		return "id mappings, and the pod has no user namespace";
 	if (!same_mappings(&m->uids, &pod->uids) || !same_mappings(&m->gids, &pod->gids))
-		return err_set(e, ERR_INVALID_ARGUMENT, "id mappings that are not the pod's");
+		return "id mappings that are not the pod's";
 	if (m->image[0])
-		return err_set(e, ERR_INVALID_ARGUMENT, "id mappings of an image: its owners are shifted without");
+		return "id mappings of an image: its owners are shifted without";
 	if (m->propagation == PROPAGATION_BIDIRECTIONAL)
-		return err_set(
-			e, ERR_INVALID_ARGUMENT,
-			"id mappings with bidirectional propagation: a user namespace mounts nothing on the host");
-	return 0;
+		return "id mappings with bidirectional propagation: a user namespace mounts nothing on the host";
+	return NULL;
+}
+
+int volume_check(const struct container *c, size_t nth, int userns, struct err *e)
+{
+	const struct mount_config *m = &c->config.mounts.at[nth];
+	const char *fault = volume_fault(c, m, userns);
+
+	return fault ? err_set(e, ERR_INVALID_ARGUMENT, "mount %s: %s", m->container_path, fault) : 0;
 }
 
 /* The mount point: a directory or a file, as the source is. */
@@ -63,8 +72,8 @@ static int volume_make_point(const struct looked *source, const char *target, st
 {
 	auto_fd int fd = -1;
 
-	if (S_ISDIR(source->mode) ? mkdir(target, 0700) < 0
-				  : (fd = open(target, O_CREAT | O_EXCL | O_CLOEXEC, 0600)) < 0)
+	if (S_ISDIR(source->mode) ? EFFECT(mkdir(target, 0700)) < 0
+				  : (fd = EFFECT(open(target, O_CREAT | O_EXCL | O_CLOEXEC, 0600))) < 0)
 		return err_os(e, ERR_INTERNAL, "make %s", target);
 	return 0;
 }
@@ -85,7 +94,7 @@ static int volume_copy_mount(const struct looked *source, int userns, bool slave
 	if (mount_setattr(mnt, "", AT_EMPTY_PATH, &shift, sizeof(shift)) < 0)
 		return err_os(e, ERR_INTERNAL, "%s: its file system has no idmapped mounts on this kernel",
 			      source->real);
-	if (move_mount(mnt, "", AT_FDCWD, target, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+	if (EFFECT(move_mount(mnt, "", AT_FDCWD, target, MOVE_MOUNT_F_EMPTY_PATH)) < 0)
 		return err_os(e, ERR_INTERNAL, "mount at %s", target);
 	return 0;
 }
@@ -96,18 +105,35 @@ int volume_mount(struct container *c, size_t nth, int userns, struct err *e)
 	const char *target = volume_path(c, nth);
 	struct looked *source;
 
-	if (volume_check(c, m, userns, e) < 0 ||
-	    !(source = mount_host_path(c->lookup, LOOKUP_MOUNT, m->host_path, e)) ||
+	if (!(source = mount_host_path(c->lookup, LOOKUP_MOUNT, m->host_path, e)) ||
 	    volume_make_parent(c, e) < 0 || volume_make_point(source, target, e) < 0 ||
 	    volume_copy_mount(source, userns, m->propagation == PROPAGATION_HOST_TO_CONTAINER, target, e) < 0)
 		return err_wrap(e, "mount %s", m->container_path);
 	return 0;
 }
 
-void volume_unmount(struct container *c, size_t nth)
+size_t volume_of_image(const struct container *c, size_t nth)
+{
+	return c->config.mounts.n + nth;
+}
+
+int volume_bind(struct container *c, size_t nth, const char *dir, struct err *e)
+{
+	const char *target = volume_path(c, nth);
+
+	if (volume_make_parent(c, e) < 0)
+		return -1;
+	if (EFFECT(mkdir(target, 0700)) < 0 || EFFECT(mount(dir, target, NULL, MS_BIND, NULL)) < 0)
+		return err_os(e, ERR_INTERNAL, "mount %s at %s", dir, target);
+	return 0;
+}
+
+int volume_unmount(struct container *c, size_t nth, struct err *e)
 {
 	const char *path = volume_path(c, nth);
 
-	if (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 && errno != EINVAL && errno != ENOENT)
-		log_warn("volume_unmount container=%.12s path=%s error=%s", c->id, path, log_quote(strerror(errno)));
+	for (int i = 0; i < STACKED_MAX; i++)
+		if (EFFECT(umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW)) < 0)
+			return errno == EINVAL || errno == ENOENT ? 0 : err_os(e, ERR_INTERNAL, "unmount %s", path);
+	return err_set(e, ERR_INTERNAL, "unmount %s: more than %d mounts are upon it", path, STACKED_MAX);
 }

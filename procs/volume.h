@@ -11,7 +11,7 @@
 #include <stddef.h>
 
 #include "procs/container.h"
-#include "procs/lookup.h"
+#include "reactor/lookup.h"
 #include "reactor/err.h"
 
 bool volume_is_shifted(const struct mount_config *mount); /* it asks for mappings */
@@ -22,11 +22,17 @@ enum lookup_kind volume_lookup(const struct mount_config *mount); /* as what its
 const char *volume_path(struct container *container, size_t nth);
 int volume_make_parent(struct container *container, struct err *e); /* <bundle>/volumes; may exist already */
 
-/* Mounts a copy of the nth mount's host_path, which container->lookup has, there; userns is the pod's. Errors:
- *   INVALID_ARGUMENT  mappings that are not the pod's; a propagation that a copy cannot have; what mount_host_path()
- *                     says
+/* Whether the nth mount may be shifted; userns is the pod's. INVALID_ARGUMENT: mappings that are not the pod's; a
+ * propagation that a copy cannot have. */
+int volume_check(const struct container *container, size_t nth, int userns, struct err *e);
+
+/* Mounts a copy of the nth mount's host_path, which container->lookup has, there; it was checked. Errors:
+ *   INVALID_ARGUMENT  what mount_host_path() says
  *   INTERNAL          the kernel refuses: the file system has no idmapped mounts, for example */
 int volume_mount(struct container *container, size_t nth, int userns, struct err *e);
-void volume_unmount(struct container *container, size_t nth); /* not mounted is fine */
+/* Mounts a directory there, as it is: VOLUME nth of the image comes behind the mounts of the config. INTERNAL. */
+size_t volume_of_image(const struct container *container, size_t nth);
+int volume_bind(struct container *container, size_t nth, const char *dir, struct err *e);
+int volume_unmount(struct container *container, size_t nth, struct err *e); /* not mounted is fine; INTERNAL */
 
 #endif

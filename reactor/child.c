@@ -4,6 +4,7 @@
  *     |                  |
  *     +---timeout---> KILLED ---exited---> DRAIN      KILLED ---5 s---> DONE
  *     +---started (kept), failed, keeper gone---> DONE
+ *   SENT, KILLED ---keeper gone, and the child may outlive it: `away` until the next keeper is asked---> SENT, KILLED
  *
  * Waits on: the keeper's answer (SENT, KILLED), the pipes, one timer (all states). A DONE child lives until `done` has
  * returned. */
@@ -21,11 +22,13 @@
 
 #include "reactor/buf.h"
 #include "reactor/child_proto.h"
+#include "reactor/fault.h"
 #include "reactor/imsg.h"
 #include "reactor/list.h"
 #include "reactor/loop.h"
 #include "reactor/own.h"
 #include "reactor/sm.h"
+#include "reactor/work.h"
 
 enum { DRAIN_MS = 200, KILL_PATIENCE_MS = 5000, PIPE_TURN = 64 * 1024 };
 
@@ -52,9 +55,14 @@ struct child {
 	struct sm sm;
 	uint64_t tag;
 	const char *path; /* owned copy of argv[0] */
+	char *stage, *about; /* owned */
+	struct work work;
+	bool asked;          /* for its pid */
 	struct output out, err;
 	struct timer timer;
 	int64_t timeout_ms;
+	bool outlives; /* the keeper */
+	bool away;     /* its keeper has died, and no other one was asked */
 	child_done *done;
 	void *arg;
 	struct child_result result;
@@ -69,6 +77,7 @@ static struct {
 	void *arg;
 	struct link children; /* of struct child.link */
 	uint64_t last_tag;
+	bool tells_pids;
 } host = { .children = { &host.children, &host.children } };
 
 /* ---- the end of a child ---- */
@@ -84,6 +93,7 @@ static void child_output_close(struct output *o)
 static void child_free(struct child *c)
 {
 	list_drop(&c->link);
+	work_end(&c->work);
 	timer_clear(&c->timer);
 	child_output_close(&c->out);
 	child_output_close(&c->err);
@@ -92,7 +102,22 @@ static void child_free(struct child *c)
 	if (c->result.pidfd >= 0)
 		close(c->result.pidfd);
 	free((char *)c->path);
+	free(c->stage);
+	free(c->about);
 	free(c);
+}
+
+/* What a program says when it does as it should is nobody's. */
+static void child_work_end(struct child *c)
+{
+	const struct child_result *r = &c->result;
+
+	c->work.fault = c->failed ? c->why.msg : r->status ? child_status_text(r->status) : NULL;
+	if (c->work.fault) {
+		c->work.words = r->err;
+		c->work.words_len = r->err_len;
+	}
+	work_end(&c->work);
 }
 
 static void child_report(struct child *c)
@@ -109,13 +134,40 @@ static void child_report(struct child *c)
 	r->err = buf_str(&c->err.got);
 	r->err_len = c->err.got.len;
 	r->err_cut = c->err.cut;
+	child_work_end(c);
 	c->done(c->arg, c->failed ? &c->why : NULL, r);
 	child_free(c);
 }
 
+/* As read(2); what is more than o->max is thrown away. */
+static ssize_t child_output_read(struct output *o)
+{
+	static char dropped[PIPE_TURN];
+	size_t left = o->max - o->got.len;
+	ssize_t n;
+
+	if (left)
+		return buf_read(&o->got, o->fd, left < PIPE_TURN ? left : PIPE_TURN);
+	n = read(o->fd, dropped, sizeof(dropped));
+	o->cut |= n > 0;
+	return n;
+}
+
+/* All that the child wrote is in the pipe since its exit, though this daemon may have had no CPU since: the timer runs
+ * before a watch that is due in the same turn. What others still write is not waited for. (ARCHITECTURE K52) */
+static void child_output_rest(struct output *o)
+{
+	for (int pieces = 0; pieces < 2 && o->fd >= 0 && child_output_read(o) > 0; pieces++)
+		;
+}
+
 static void on_child_report(struct timer *t)
 {
-	child_report(container_of(t, struct child, timer));
+	struct child *c = container_of(t, struct child, timer);
+
+	child_output_rest(&c->out);
+	child_output_rest(&c->err);
+	child_report(c);
 }
 
 static void child_drain(struct child *c)
@@ -131,8 +183,11 @@ static void child_send_kill(const struct child *c)
 	struct err e;
 
 	/* When the message cannot be sent, the keeper is dead: on_host_gone() ends the child. */
-	if (host.chan)
-		(void)imsg_send(host.chan, CHILD_KILL, c->tag, NULL, NULL, 0, &e);
+	if (!host.chan)
+		return;
+	fault_at("send", "KILL", "before");
+	(void)imsg_send(host.chan, CHILD_KILL, c->tag, NULL, NULL, 0, &e);
+	fault_at("send", "KILL", "after");
 }
 
 static void on_child_timeout(struct timer *t)
@@ -152,18 +207,9 @@ static void on_child_output(struct fd_watch *w, int events)
 {
 	struct output *o = container_of(w, struct output, watch);
 	struct child *c = o->child;
-	size_t left = o->max - o->got.len;
-	ssize_t n;
+	ssize_t n = child_output_read(o);
 
 	(void)events;
-	if (left) {
-		n = buf_read(&o->got, o->fd, left < PIPE_TURN ? left : PIPE_TURN);
-	} else {
-		static char dropped[PIPE_TURN];
-
-		n = read(o->fd, dropped, sizeof(dropped));
-		o->cut |= n > 0;
-	}
 	if (n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR)))
 		return;
 	child_output_close(o);
@@ -247,6 +293,7 @@ static int parcel_pack(struct child *c, const struct child_spec *s, struct parce
 
 static int child_send_request(struct child *c, const struct child_spec *s, struct parcel *p, struct buf *body)
 {
+	int rc;
 	uint32_t nfds;
 
 	if (!host.chan)
@@ -260,11 +307,49 @@ static int child_send_request(struct child *c, const struct child_spec *s, struc
 		if (parcel_add(c, p, s->enter[i], -1) < 0)
 			return -1;
 	child_request_put(body, s, p->theirs, nfds);
-	if (imsg_send(host.chan, CHILD_SPAWN, c->tag, body, p->fds, p->n, &c->why) == 0)
+	fault_at("send", "SPAWN", "before");
+	rc = imsg_send(host.chan, CHILD_SPAWN, c->tag, body, p->fds, p->n, &c->why);
+	fault_at("send", "SPAWN", "after");
+	if (rc == 0)
 		return 0;
-	if (c->why.code != ERR_UNAVAILABLE)
+	if (c->why.code == ERR_INVALID_ARGUMENT) /* too large for the channel */
 		c->why.code = ERR_INTERNAL;
 	return err_wrap(&c->why, "start %s", c->path);
+}
+
+static void child_ask_pid(struct child *c)
+{
+	struct err e;
+
+	if (c->asked || !host.chan || !host.tells_pids || (c->sm.now != SENT && c->sm.now != KILLED) || c->failed)
+		return;
+	c->asked = true;
+	fault_at("send", "WHO", "before");
+	/* When it cannot be sent, the keeper is dead: on_host_gone() follows. */
+	(void)imsg_send(host.chan, CHILD_WHO, c->tag, NULL, NULL, 0, &e);
+	fault_at("send", "WHO", "after");
+}
+
+static void on_child_work(struct work *w)
+{
+	child_ask_pid(container_of(w, struct child, work));
+}
+
+pid_t child_pid(struct child *c)
+{
+	child_ask_pid(c);
+	return c->work.pid;
+}
+
+static void child_work_begin(struct child *c, const struct child_spec *s)
+{
+	if (!s->stage)
+		return;
+	c->stage = own_must(strdup(s->stage));
+	c->about = own_must(strdup(s->about ? s->about : ""));
+	c->work = (struct work){ .kind = "program", .stage = c->stage, .about = c->about, .program = c->path,
+				 .patient = s->patient, .ask = on_child_work };
+	work_begin(&c->work);
 }
 
 struct child *child_start(const struct child_spec *s, child_done *done, void *arg)
@@ -278,10 +363,12 @@ struct child *child_start(const struct child_spec *s, child_done *done, void *ar
 	c->path = own_must(strdup(s->argv[0]));
 	c->out = c->err = (struct output){ .fd = -1, .child = c };
 	c->timeout_ms = s->timeout_ms;
+	c->outlives = s->finish || s->keep_id;
 	c->done = done;
 	c->arg = arg;
 	c->result.pidfd = -1;
 	list_append(&host.children, &c->link);
+	child_work_begin(c, s);
 	c->failed = child_send_request(c, s, &p, &body) < 0;
 	for (int i = 0; i < 3; i++)
 		if (p.made[i] >= 0)
@@ -298,6 +385,7 @@ void child_cancel(struct child *c)
 {
 	if (c->sm.now == SENT && !c->failed)
 		child_send_kill(c);
+	c->work.fault = "given up";
 	child_free(c);
 }
 
@@ -327,6 +415,9 @@ static void on_child_answer(struct child *c, struct imsg *m)
 	uint32_t first = get_u32(&g);
 
 	switch (m->type) {
+	case CHILD_PID:
+		c->work.pid = (pid_t)first;
+		return;
 	case CHILD_STARTED:
 		c->result.pid = (pid_t)first;
 		child_take_pidfd(c, m);
@@ -374,6 +465,10 @@ static void host_close(void)
 
 		if (c->sm.now != SENT && c->sm.now != KILLED)
 			continue;
+		if (c->outlives && (!c->failed || c->sm.now == KILLED)) {
+			c->away = c->result.keeper_died = true;
+			continue;
+		}
 		if (!c->failed)
 			err_set(&c->why, ERR_UNAVAILABLE, "%s: the keeper died while it ran", c->path);
 		c->failed = true;
@@ -394,7 +489,32 @@ void child_host_open(int fd, void (*other)(void *arg, struct imsg *m), void (*go
 	host.other = other;
 	host.gone = gone;
 	host.arg = arg;
+	host.tells_pids = false;
 	host.chan = imsg_open(fd, on_host_message, on_host_gone, NULL);
+}
+
+void child_host_tells_pids(bool tells)
+{
+	host.tells_pids = tells;
+}
+
+void child_host_again(void)
+{
+	struct err e;
+
+	list_each(it, &host.children) {
+		struct child *c = container_of(it, struct child, link);
+
+		if (!host.chan || !c->away || (c->sm.now != SENT && c->sm.now != KILLED))
+			continue;
+		c->away = c->asked = false;
+		fault_at("send", "AGAIN", "before");
+		/* When it cannot be sent, this keeper is dead too: on_host_gone() follows. */
+		(void)imsg_send(host.chan, CHILD_AGAIN, c->tag, NULL, NULL, 0, &e);
+		fault_at("send", "AGAIN", "after");
+		if (c->sm.now == KILLED)
+			child_send_kill(c);
+	}
 }
 
 struct imsg_chan *child_host_chan(void)

@@ -52,9 +52,15 @@ struct child_spec {
 	 * shared. The mount itself decides whether a mount on top propagates. */
 	const char *hide_path;
 	/* When this process dies, the child has 5 s to end by itself before it is killed: half of its work is worse
-	 * than all of it. (ARCHITECTURE K7) */
+	 * than all of it. When the keeper dies, it runs on, and `done` comes from the next keeper. A keep_id
+	 * says the same about the keeper. (ARCHITECTURE K7, K42) */
 	bool finish;
 	int oom_score_adj;             /* 0: as inherited; clamped to what the keeper may set */
+
+	/* For work.h: what it does, and further fields of its lines in the log. stage NULL: it may live for long, and
+	 * is never slow. patient: it has as much to do as its caller gave it. */
+	const char *stage, *about;
+	bool patient;
 
 	/* Keeping: the keeper watches a process under `keep_id` until it is told to forget the id, also while this
 	 * process is dead or restarted.
@@ -71,14 +77,16 @@ struct child_result {
 	const char *out, *err; /* collected stdout and stderr, NUL-terminated */
 	size_t out_len, err_len;
 	bool out_cut, err_cut; /* bytes were dropped */
+	bool keeper_died; /* while it ran: what it was given by a path of that keeper may have been gone */
 };
 
 /* `e` is NULL when the child ran to its end, with any exit status. Else the result has only the collected output, and e
  * is:
- *   UNAVAILABLE        the keeper died or is away; the children that it ran for this process are killed with it
+ *   UNAVAILABLE        the keeper is away, or died: before it made the child, or the child died with it (neither
+ *                      `finish` nor keep_id)
  *   DEADLINE_EXCEEDED  timeout_ms is over
  *   INTERNAL           the child could not be started (the message names path, step and errno), or it exited with 0
- *                      and the pidfile is bad */
+ *                      and the pidfile is bad, or all of its keepers and the anchor had died when it ended */
 typedef void child_done(void *arg, const struct err *e, struct child_result *result);
 
 /* All of spec is copied. `done` runs exactly once, never inside this call: when the child has exited and both pipes are
@@ -88,15 +96,24 @@ struct child *child_start(const struct child_spec *spec, child_done *done, void 
 /* The child's process group gets SIGKILL; `done` never runs. A kept process that was already started stays kept. */
 void child_cancel(struct child *child);
 
+/* The pid of the process that the keeper made; 0: not known yet. The first call asks the keeper. */
+pid_t child_pid(struct child *child);
+
 /* "exit status 3", "killed by signal 9 (Killed)" in a static buffer. */
 const char *child_status_text(int status);
 
 /* The channel to the keeper: fd is this process's end of the socket pair. Messages that are not about children go to
- * `other`. `gone` runs when the keeper died: the running children end with UNAVAILABLE, and new ones too until
- * child_host_open() is called again. */
+ * `other`. `gone` runs when the keeper died: running children that die with it end with UNAVAILABLE, and new ones
+ * too until child_host_open() is called again. */
 struct imsg;
 struct imsg_chan;
 void child_host_open(int fd, void (*other)(void *arg, struct imsg *message), void (*gone)(void *arg), void *arg);
+
+/* A new keeper has been greeted: it is asked for the children that may have outlived the last one. */
+void child_host_again(void);
+
+/* Does this keeper tell the pid of a child that is asked for? Before this call it does not. */
+void child_host_tells_pids(bool tells);
 
 struct imsg_chan *child_host_chan(void); /* borrowed, for procs/keeper.c; NULL while the keeper is away */
 

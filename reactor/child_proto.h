@@ -16,8 +16,12 @@ enum child_message {
 	/* to the keeper */
 	CHILD_SPAWN = 1, /* struct child_request and its fds */
 	CHILD_KILL,      /* no body: SIGKILL to the process group of that child; no effect when it has ended */
-	/* from the keeper: one of these ends the exchange */
-	CHILD_STARTED, /* u32 pid; a pidfd. A kept child without a pidfile runs its program */
+	CHILD_AGAIN = 6, /* no body, to a new keeper: what became of that child, which an earlier keeper had? */
+	CHILD_WHO = 7,   /* no body: which pid has that child? Only to a keeper whose WELCOME says that it tells */
+	/* from the keeper */
+	CHILD_PID = 8,   /* u32 pid */
+	/* one of these ends the exchange */
+	CHILD_STARTED = 3, /* u32 pid; a pidfd. A kept child without a pidfile runs its program */
 	CHILD_EXITED,  /* u32 status, u32 pid (kept process, else child); a pidfd when the kept process is alive */
 	CHILD_FAILED,  /* u32 enum err_code, str message */
 	CHILD_MESSAGES_END = 16, /* from here on: the messages of procs/keeper/proto.h */

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "reactor/fault.h"
 #include "reactor/log.h"
 #include "reactor/own.h"
 
@@ -15,7 +16,7 @@ int dir_close(const char *path, gid_t group, struct err *e)
 	const mode_t mode = closed ? 0700 : 0710;
 	auto_fd int fd = -1;
 	struct stat st;
-	bool made = mkdir(path, 0700) == 0;
+	bool made = EFFECT(mkdir(path, 0700)) == 0;
 
 	if (made && closed)
 		return 0;

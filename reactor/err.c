@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -18,6 +19,11 @@ int err_set(struct err *e, enum err_code code, const char *fmt, ...)
 	return -1;
 }
 
+static bool used_up(int error)
+{
+	return error == ENOSPC || error == EDQUOT || error == EMFILE || error == ENFILE || error == ENOMEM;
+}
+
 int err_os(struct err *e, enum err_code code, const char *fmt, ...)
 {
 	int saved = errno;
@@ -25,6 +31,8 @@ int err_os(struct err *e, enum err_code code, const char *fmt, ...)
 	size_t used;
 
 	e->code = code;
+	if ((code == ERR_INTERNAL || code == ERR_INVALID_ARGUMENT) && used_up(saved))
+		e->code = ERR_RESOURCE_EXHAUSTED;
 	e->reason = NULL;
 	va_start(ap, fmt);
 	vsnprintf(e->msg, sizeof(e->msg), fmt, ap);

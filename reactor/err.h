@@ -2,8 +2,11 @@
  *
  * The values are gRPC's own status codes, so no layer needs a mapping table.
  * The function that knows what the failure means to the caller of the RPC picks the
- * code; errno never picks it. NOT_FOUND is kept for the object the request names:
- * callers read it as "already gone" and stop asking. */
+ * code. There is one exception: an INTERNAL or INVALID_ARGUMENT of err_os() becomes
+ * RESOURCE_EXHAUSTED where errno says that disk, descriptors or memory are used up: that
+ * says nothing about the request. (ARCHITECTURE H40)
+ * NOT_FOUND is kept for the object the request names: callers read it as "already gone"
+ * and stop asking. */
 #ifndef REACTOR_ERR_H
 #define REACTOR_ERR_H
 

@@ -4,6 +4,7 @@
 #include <openssl/evp.h>
 #include <string.h>
 
+#include "reactor/base64.h"
 #include "reactor/own.h"
 
 struct array {
@@ -27,7 +28,8 @@ static json_t *string_out(const char *s)
 static int string_in(const char **out, const json_t *j, struct arena *a)
 {
 	const char *text = json_string_value(json_is_object(j) ? json_object_get(j, "base64") : j);
-	size_t len, pad = 0;
+	size_t len;
+	ssize_t n;
 	char *bytes;
 
 	if (!text)
@@ -37,12 +39,11 @@ static int string_in(const char **out, const json_t *j, struct arena *a)
 		return 0;
 	}
 	len = strlen(text);
-	while (pad < len && text[len - 1 - pad] == '=')
-		pad++;
 	bytes = arena_zalloc(a, len / 4 * 3 + 1);
-	if (len % 4 || pad > 2 || EVP_DecodeBlock((unsigned char *)bytes, (const unsigned char *)text, (int)len) < 0)
+	n = base64_decode(bytes, text, len);
+	if (n < 0)
 		return -1;
-	bytes[len / 4 * 3 - pad] = '\0';
+	bytes[n] = '\0';
 	*out = bytes;
 	return 0;
 }
@@ -270,12 +271,4 @@ int fields_from_json(const struct field *table, void *object, const json_t *j, s
 			return err_wrap(e, "%s", f->name);
 	}
 	return 0;
-}
-
-const char *pairs_get(const struct pairs *p, const char *key)
-{
-	for (size_t i = 0; i < p->n; i++)
-		if (strcmp(p->at[i].key, key) == 0)
-			return p->at[i].value;
-	return NULL;
 }

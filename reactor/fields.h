@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "reactor/arena.h"
 #include "reactor/buf.h"
@@ -20,6 +21,14 @@ struct strings {
 	const char **at;
 	size_t n;
 };
+
+static inline bool strings_have(const struct strings *list, const char *word)
+{
+	for (size_t i = 0; i < list->n; i++)
+		if (strcmp(list->at[i], word) == 0)
+			return true;
+	return false;
+}
 
 struct pair {
 	const char *key, *value;
@@ -71,9 +80,18 @@ json_t *fields_to_json(const struct field *table, const void *object);
 /* The same object as text, appended: three times as fast, and without memory for a tree. */
 void fields_to_text(struct buf *out, const struct field *table, const void *object);
 
+/* The text of `head`, an object that is not empty, with the object as one more member, which comes last. `head` has no
+ * member of this name. */
+char *fields_join_text(struct arena *arena, const json_t *head, const char *member, const struct field *table,
+		       const void *object);
+
 /* Sets every member of the table in `object`; all memory comes from the arena.
  * A member of another type than the table says is INTERNAL and names it; unknown members are ignored. */
 int fields_from_json(const struct field *table, void *object, const json_t *json, struct arena *arena, struct err *e);
+
+/* The same for a text of fields_to_text(), without a tree of JSON values. false: it is another text, which is not
+ * damaged for that; `object` then has nothing of use. */
+bool fields_parse(const char *text, size_t len, const struct field *table, void *object, struct arena *arena);
 
 /* A deep copy: everything that `to` points to afterwards is in the arena. */
 void fields_copy(const struct field *table, void *to, const void *from, struct arena *arena);

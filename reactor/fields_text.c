@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "reactor/fields.h"
+#include "reactor/json.h"
 #include "reactor/utf8.h"
 
 struct array {
@@ -21,7 +22,10 @@ static void put_utf8(struct buf *out, const char *s, size_t len)
 		if ((unsigned char)*s >= ' ' && *s != '"' && *s != '\\')
 			continue;
 		buf_append(out, from, (size_t)(s - from));
-		buf_printf(out, "\\u%04x", (unsigned char)*s);
+		if ((unsigned char)*s >= ' ')
+			buf_append(out, (const char[]){ '\\', *s }, 2);
+		else
+			buf_printf(out, "\\u%04x", (unsigned char)*s);
 		from = s + 1;
 	}
 	buf_append(out, from, (size_t)(s - from));
@@ -139,4 +143,20 @@ void fields_to_text(struct buf *out, const struct field *table, const void *obje
 		before = ",\"";
 	}
 	buf_puts(out, *before == '{' ? "{}" : "}");
+}
+
+char *fields_join_text(struct arena *a, const json_t *head, const char *member, const struct field *table,
+		       const void *object)
+{
+	struct buf out = { 0 };
+	char *text;
+
+	buf_puts(&out, json_text(a, head));
+	out.len--; /* the closing brace */
+	buf_printf(&out, ",\"%s\":", member);
+	fields_to_text(&out, table, object);
+	buf_puts(&out, "}");
+	text = arena_strndup(a, (const char *)out.at, out.len);
+	buf_free(&out);
+	return text;
 }

@@ -4,12 +4,11 @@
 #include "reactor/grpc.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
+#include "reactor/acceptor.h"
 #include "reactor/grpc_call.h"
 #include "reactor/listen.h"
 #include "reactor/log.h"
@@ -27,8 +26,6 @@ enum {
 	 * end the connection of a correct peer. (ARCHITECTURE R6) */
 	QUEUE_MAX = 8192,
 	ACKS_MAX = 2 * QUEUE_MAX,
-	ACCEPTS_PER_TURN = 64,
-	OUT_OF_FDS_PAUSE_MS = 100,
 	DISPATCH_SLICE_NS = 2000000, /* one connection starts requests for this long in one half of a turn */
 };
 
@@ -37,8 +34,7 @@ struct listener {
 	struct grpc_server *server;
 	int fd;
 	char *address;
-	struct fd_watch watch;
-	struct timer pause;
+	struct acceptor acceptor;
 };
 
 struct grpc_server {
@@ -219,43 +215,15 @@ static void grpc_conn_open(struct grpc_server *s, int fd)
 
 /* ---- listeners ---- */
 
-static void on_grpc_accept(struct fd_watch *w, int events);
-
-static void on_grpc_pause_over(struct timer *t)
+static void grpc_take(void *server, int fd)
 {
-	struct listener *l = container_of(t, struct listener, pause);
-
-	fd_watch_set(&l->watch, l->fd, FD_READ, on_grpc_accept);
-}
-
-static void on_grpc_accept(struct fd_watch *w, int events)
-{
-	struct listener *l = container_of(w, struct listener, watch);
-
-	(void)events;
-	for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
-		int fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-
-		if (fd >= 0) {
-			grpc_conn_open(l->server, fd);
-			continue;
-		}
-		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-			/* The waiting connection keeps the fd readable: while it is watched, the loop never sleeps. */
-			log_warn("grpc listen=%s accept=paused pause_ms=%d error=%s", l->address, OUT_OF_FDS_PAUSE_MS,
-				 log_quote(strerror(errno)));
-			fd_watch_clear(&l->watch);
-			timer_set(&l->pause, OUT_OF_FDS_PAUSE_MS, on_grpc_pause_over);
-		}
-		return; /* EAGAIN, or a connection that died in the queue */
-	}
+	grpc_conn_open(server, fd);
 }
 
 static void listener_close(struct listener *l)
 {
 	list_drop(&l->link);
-	fd_watch_clear(&l->watch);
-	timer_clear(&l->pause);
+	acceptor_close(&l->acceptor);
 	listen_close(l->fd, l->address);
 	free(l->address);
 	free(l);
@@ -276,7 +244,8 @@ int grpc_server_listen(struct grpc_server *s, const char *address, struct err *e
 	if (port)
 		s->port = port;
 	list_append(&s->listeners, &l->link);
-	fd_watch_set(&l->watch, fd, FD_READ, on_grpc_accept);
+	acceptor_open(&l->acceptor, &(struct acceptor){ .fd = fd, .what = "grpc", .address = l->address,
+							.take = grpc_take, .arg = s });
 	return 0;
 }
 

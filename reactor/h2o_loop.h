@@ -1,6 +1,6 @@
 /* h2o_loop.h - libh2o's event loop nested in loop.h's: it never sleeps by itself and costs nothing while idle.
  *
- * Only http_server.c, http_upgrade.c and http_reply.h include this header; no other file includes <h2o.h>. */
+ * Only http_h2o.c and its test include this header; no other file includes <h2o.h>. */
 #ifndef REACTOR_H2O_LOOP_H
 #define REACTOR_H2O_LOOP_H
 

@@ -57,10 +57,12 @@ struct http {
 	struct sm sm;
 	struct link link; /* on client.transfers, or on client.dead */
 	CURL *easy;
+	struct http_tls *tls; /* owned, or NULL */
 	struct curl_slist *headers;
 	struct http_events ev;
 	struct timer resume, stall;
 	int64_t stall_ns, stall_at_ns;
+	char *pems;          /* owned: the names of the request's CA and certificate */
 	const char *refused; /* the fault of the request; static. NULL: none */
 	struct buf joined;   /* the last answer of http_header() */
 	char error[CURL_ERROR_SIZE];
@@ -188,8 +190,10 @@ static void http_free(struct http *h)
 	timer_clear(&h->resume);
 	timer_clear(&h->stall);
 	curl_easy_cleanup(h->easy);
+	http_tls_free(h->tls);
 	curl_slist_free_all(h->headers);
 	buf_free(&h->joined);
+	free(h->pems);
 	free(h);
 	client.open--;
 	metric_set(METRIC_http_transfers_open, NULL, (double)client.open);
@@ -239,10 +243,16 @@ static void http_result(struct http *h, CURLcode rc)
 		curl_easy_getinfo(h->easy, CURLINFO_OS_ERRNO, &os);
 		err_set(&e, ERR_UNAVAILABLE, "%s: %s%s%s", h->host, why, os ? ": " : "", os ? strerror((int)os) : "");
 		return http_finish(h, &e);
-	case CURLE_PEER_FAILED_VERIFICATION:
-	case CURLE_SSL_ISSUER_ERROR:
+	case CURLE_COULDNT_RESOLVE_HOST:
+	case CURLE_COULDNT_RESOLVE_PROXY:
+		return http_fail(h, ERR_NOT_FOUND, why);
 	case CURLE_SSL_CACERT_BADFILE:
 	case CURLE_SSL_CERTPROBLEM:
+		err_set(&e, ERR_FAILED_PRECONDITION, "%s: %s (%s)", h->host, why, h->pems);
+		return http_finish(h, &e);
+	case CURLE_BAD_CONTENT_ENCODING:
+	case CURLE_PEER_FAILED_VERIFICATION:
+	case CURLE_SSL_ISSUER_ERROR:
 		return http_fail(h, ERR_FAILED_PRECONDITION, why);
 	default:
 		return http_fail(h, ERR_UNAVAILABLE, why);
@@ -357,6 +367,8 @@ static void set_headers(struct http *h, const struct http_request *r)
 {
 	/* No "Expect: 100-continue": bodies here are small, and waiting for the 100 costs a round trip. */
 	h->headers = own_must(curl_slist_append(NULL, "Expect:"));
+	if (!r->decode)
+		h->headers = own_must(curl_slist_append(h->headers, "Accept-Encoding: identity"));
 	for (const char *const *line = r->headers; line && *line; line++) {
 		if (strpbrk(*line, "\r\n"))
 			h->refused = "a header holds a line break";
@@ -378,7 +390,7 @@ static void set_options(struct http *h, const struct http_request *r)
 	http_set(c, CURLOPT_WRITEFUNCTION, on_body);
 	http_set(c, CURLOPT_WRITEDATA, h);
 	http_set(c, CURLOPT_BUFFERSIZE, (long)RECEIVE_BYTES);
-	http_setup(c, r);
+	http_setup(c, r, &h->tls);
 	set_headers(h, r);
 }
 
@@ -435,6 +447,20 @@ static struct http *http_new(const char *text)
 	return h;
 }
 
+static char *pem_names(const struct http_request *r)
+{
+	struct buf names = { 0 };
+	char *all;
+
+	if (r->ca)
+		buf_puts(&names, r->ca->name);
+	for (size_t i = 0; i < r->nclients; i++)
+		buf_printf(&names, "%s%s, %s", names.len ? ", " : "", r->clients[i].cert.name, r->clients[i].key.name);
+	all = own_must(strdup(buf_str(&names)));
+	buf_free(&names);
+	return all;
+}
+
 struct http *http_start(const struct http_request *r, const struct http_events *ev)
 {
 	struct http *h;
@@ -444,6 +470,7 @@ struct http *http_start(const struct http_request *r, const struct http_events *
 	h->sm = (struct sm){ http_states, "http", h->host, QUEUED };
 	h->ev = *ev;
 	h->stall_ns = (r->stall_timeout_ms ? r->stall_timeout_ms : STALL_TIMEOUT_MS) * NS_PER_MS;
+	h->pems = pem_names(r);
 	if (!h->refused)
 		set_options(h, r);
 	list_append(&client.transfers, &h->link);

@@ -13,15 +13,32 @@
 
 #include "reactor/err.h"
 
+/* Certificates or a key in PEM. They are texts and no paths: to read a file is the caller's matter, since its file
+ * system may hang (lookup.h). */
+struct http_pem {
+	const char *name; /* for errors */
+	const char *text;
+	size_t len_bytes;
+};
+
+struct http_pair {
+	struct http_pem cert, key; /* cert: the certificate, then those between it and its CA */
+};
+
 struct http_request {
 	const char *method; /* "GET", "HEAD", "POST" */
 	const char *url; /* http: or https: */
 	const char *const *headers; /* "Name: value", NULL-terminated; NULL: none */
 	const void *body;           /* POST */
 	size_t body_len;
-	const char *ca_file;        /* NULL: the system's bundle */
-	const char *client_cert, *client_key; /* NULL: none */
+	const struct http_pem *ca;  /* trusted beside the system's CAs; NULL: none */
+	/* For a server that asks for a certificate. Of several the first whose issuer the server names is sent. */
+	const struct http_pair *clients;
+	size_t nclients;
 	bool skip_verify;
+	/* Every request says "Accept-Encoding: identity". A body that comes coded all the same (gzip, deflate, br,
+	 * zstd, as libcurl knows them) is decoded with true, and delivered as it comes with false. */
+	bool decode;
 	int64_t connect_timeout_ms; /* 0: 10 s */
 	/* 0: 30 s. Less than 1 byte/s for that long ends the request; a pause by data() does not count. */
 	int64_t stall_timeout_ms;
@@ -36,9 +53,11 @@ struct http_events {
 	 * http_resume(). */
 	bool (*data)(void *arg, const void *bytes, size_t len);
 	/* e NULL: the response is complete, with any status. Else the message has host and cause, and the code is:
-	 *   UNAVAILABLE         cannot resolve, connect, agree on TLS; reset, truncated, stalled: a try later may work
-	 *   FAILED_PRECONDITION the server's certificate does not verify, or the request's CA, certificate or key file
-	 *                       is unusable: the next try would end the same way
+	 *   UNAVAILABLE         cannot connect, agree on TLS; reset, truncated, stalled: a try later may work
+	 *   NOT_FOUND           the name of the host or of its proxy does not resolve
+	 *   FAILED_PRECONDITION the server's certificate does not verify, or the request's CA, certificate or key is
+	 *                       unusable, or the body is coded in no way that libcurl knows: the next try would end the
+	 *                       same way
 	 *   INVALID_ARGUMENT    the URL is not http or https, has over 128 KiB, or cannot be parsed; a header holds
 	 *                       a line break */
 	void (*done)(void *arg, const struct err *e);

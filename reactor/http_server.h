@@ -1,5 +1,4 @@
-/* http_server.h - HTTP/1.1 on libh2o, nested in the loop (h2o_loop.c): pages such as /metrics, and upgrades. A
- * connection is closed after one answer. */
+/* http_server.h - HTTP/1.1: pages such as /metrics, and upgrades. A connection is closed after one answer. */
 #ifndef REACTOR_HTTP_SERVER_H
 #define REACTOR_HTTP_SERVER_H
 

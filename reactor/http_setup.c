@@ -9,6 +9,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "reactor/http_tls.h"
 #include "reactor/log.h"
 #include "reactor/own.h"
 
@@ -61,16 +62,10 @@ void http_setup_open(void)
 
 void http_setup_close(void)
 {
+	http_tls_close();
 	X509_STORE_free(cas.store);
 	cas.store = NULL;
 	cas.dir = NULL;
-}
-
-static CURLcode on_ssl_ctx(CURL *easy, void *ssl_ctx, void *arg)
-{
-	(void)easy;
-	SSL_CTX_set1_cert_store(ssl_ctx, arg);
-	return CURLE_OK;
 }
 
 static bool is_loopback_host(const char *host)
@@ -96,19 +91,39 @@ void http_setup_proxy(CURL *easy, const char *scheme, const char *host)
 		http_set(easy, CURLOPT_PROXY, capitals);
 }
 
-static void set_tls(CURL *easy, const struct http_request *r)
+static void set_pem(CURL *easy, CURLoption option, const struct http_pem *pem)
 {
-	const char *ca_dir = r->ca_file ? NULL : cas.dir;
+	struct curl_blob blob;
+
+	if (!pem)
+		return;
+	blob = (struct curl_blob){ (void *)pem->text, pem->len_bytes, CURL_BLOB_COPY };
+	http_set(easy, option, &blob);
+}
+
+/* libcurl has no option for CAs beside those of a bundle, and none for several certificates. http_tls.c sets both where
+ * they are needed. The options for them are set all the same: by them libcurl knows which connections a request may
+ * use. */
+static void set_tls(CURL *easy, const struct http_request *r, struct http_tls **tls)
+{
+	auto_free char *certs = NULL;
 
 	http_set(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-	http_set(easy, CURLOPT_CAINFO, r->ca_file);
-	http_set(easy, CURLOPT_CAPATH, ca_dir);
-	if (!r->ca_file && cas.store) {
-		http_set(easy, CURLOPT_SSL_CTX_FUNCTION, on_ssl_ctx);
-		http_set(easy, CURLOPT_SSL_CTX_DATA, cas.store);
+	http_set(easy, CURLOPT_CAINFO, NULL);
+	http_set(easy, CURLOPT_CAPATH, cas.dir);
+	set_pem(easy, CURLOPT_CAINFO_BLOB, r->ca);
+	if (r->nclients > 0) {
+		set_pem(easy, CURLOPT_SSLCERT_BLOB, &r->clients[0].cert);
+		set_pem(easy, CURLOPT_SSLKEY_BLOB, &r->clients[0].key);
 	}
-	http_set(easy, CURLOPT_SSLCERT, r->client_cert);
-	http_set(easy, CURLOPT_SSLKEY, r->client_key);
+	*tls = http_tls_new(r, cas.store);
+	certs = http_tls_certs(*tls);
+	if (certs)
+		set_pem(easy, CURLOPT_SSLCERT_BLOB, &(struct http_pem){ "", certs, strlen(certs) });
+	if (*tls) {
+		http_set(easy, CURLOPT_SSL_CTX_FUNCTION, http_tls_on_ctx);
+		http_set(easy, CURLOPT_SSL_CTX_DATA, *tls);
+	}
 	http_set(easy, CURLOPT_SSL_VERIFYPEER, r->skip_verify ? 0L : 1L);
 	http_set(easy, CURLOPT_SSL_VERIFYHOST, r->skip_verify ? 0L : 2L);
 }
@@ -125,7 +140,7 @@ static void set_method(CURL *easy, const struct http_request *r)
 	}
 }
 
-void http_setup(CURL *easy, const struct http_request *r)
+void http_setup(CURL *easy, const struct http_request *r, struct http_tls **tls)
 {
 	int64_t connect_ms = r->connect_timeout_ms ? r->connect_timeout_ms : CONNECT_TIMEOUT_MS;
 
@@ -138,7 +153,9 @@ void http_setup(CURL *easy, const struct http_request *r)
 	http_set(easy, CURLOPT_QUICK_EXIT, 1L);
 	http_set(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)connect_ms);
 	http_set(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+	if (r->decode)
+		http_set(easy, CURLOPT_ACCEPT_ENCODING, "identity"); /* sends it, and decodes what comes coded */
 	http_set(easy, CURLOPT_HEADEROPT, (long)CURLHEADER_SEPARATE); /* a proxy does not get them */
 	set_method(easy, r);
-	set_tls(easy, r);
+	set_tls(easy, r, tls);
 }

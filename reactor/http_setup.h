@@ -14,9 +14,11 @@ void http_setup_close(void);
 void http_setup_must(CURLcode rc);
 #define http_set(easy, option, value) http_setup_must(curl_easy_setopt(easy, option, value))
 
-/* Sets everything of the request but its headers. libcurl copies it, except the CA store, which lives until
- * http_setup_close(). */
-void http_setup(CURL *easy, const struct http_request *request);
+/* Sets everything of the request but its headers. libcurl copies it, except *tls, which the caller frees after the
+ * handle. */
+struct http_tls;
+void http_setup(CURL *easy, const struct http_request *request, struct http_tls **tls);
+void http_tls_free(struct http_tls *tls); /* NULL is fine */
 
 /* host as CURLUPART_HOST gives it: IPv4 in dotted form, IPv6 in brackets. */
 void http_setup_proxy(CURL *easy, const char *scheme, const char *host);

@@ -150,7 +150,7 @@ int imsg_send(struct imsg_chan *c, uint32_t type, uint64_t tag, const struct buf
 	struct head head = { type, (uint32_t)len, tag };
 
 	if (len > IMSG_BODY_MAX || nfds > IMSG_FDS_MAX)
-		return err_set(e, ERR_RESOURCE_EXHAUSTED, "message of %zu bytes and %d fds is over %d bytes or %d fds",
+		return err_set(e, ERR_INVALID_ARGUMENT, "message of %zu bytes and %d fds is over %d bytes or %d fds",
 			       len, nfds, IMSG_BODY_MAX, IMSG_FDS_MAX);
 	if (c->lost)
 		return err_set(e, ERR_UNAVAILABLE, "the peer is gone");
@@ -161,7 +161,7 @@ int imsg_send(struct imsg_chan *c, uint32_t type, uint64_t tag, const struct buf
 	/* ETOOMANYREFS: more of this user's fds are in flight than RLIMIT_NOFILE; the reader will take some out. */
 	if (errno == EAGAIN || errno == ENOBUFS || errno == ETOOMANYREFS)
 		return imsg_enqueue(c, &head, body ? body->at : NULL, fds, nfds, e);
-	return err_os(e, errno == EMSGSIZE ? ERR_RESOURCE_EXHAUSTED : ERR_UNAVAILABLE, "send a message");
+	return err_os(e, errno == EMSGSIZE ? ERR_INVALID_ARGUMENT : ERR_UNAVAILABLE, "send a message");
 }
 
 static void imsg_flush(struct imsg_chan *c)
@@ -211,6 +211,9 @@ static int imsg_receive(int fd, struct imsg *m)
 	};
 	ssize_t n = recvmsg(fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 
+	/* The kernel says once that the peer left messages unread; what it had sent comes then. */
+	if (n < 0 && errno == ECONNRESET)
+		n = recvmsg(fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR ? 0 : -1;
 	m->nfds = 0;

@@ -35,7 +35,8 @@ struct imsg_chan *imsg_open(int fd, imsg_fn *fn, imsg_gone_fn *gone, void *arg);
 void imsg_close(struct imsg_chan *chan); /* unsent messages are dropped */
 
 /* Sends or queues; queued fds are duplicated, so the caller keeps its own. Messages arrive in order.
- * RESOURCE_EXHAUSTED when body or fds are over the limits; UNAVAILABLE when the peer is gone. */
+ * INVALID_ARGUMENT when body or fds are over the limits; RESOURCE_EXHAUSTED when no fd is left for a copy; UNAVAILABLE
+ * when the peer is gone. */
 int imsg_send(struct imsg_chan *chan, uint32_t type, uint64_t tag, const struct buf *body, const int *fds, int nfds,
 	      struct err *e);
 

@@ -2,7 +2,9 @@
 #include "reactor/json.h"
 
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "reactor/own.h"
 
@@ -77,6 +79,25 @@ json_t *json_parse(const char *text, size_t len, const char *what, struct err *e
 		return NULL;
 	}
 	return json_parse_own(text, len, what, e);
+}
+
+json_t *json_parse_early(const char *text, size_t len, const char *key)
+{
+	char member[64];
+	int n = snprintf(member, sizeof(member), "\"%s\":", key);
+	const char *at = n < (int)sizeof(member) ? memmem(text, len, member, (size_t)n) : NULL;
+	json_error_t fault;
+	json_t *j;
+
+	/* In a string its quotes would be escaped; and in a deeper object there is another bracket before it. */
+	if (!at || *text != '{' || memchr(text + 1, '{', (size_t)(at - text - 1)) ||
+	    memchr(text + 1, '[', (size_t)(at - text - 1)))
+		return NULL;
+	at += n;
+	j = json_loadb(at, len - (size_t)(at - text), JSON_REJECT_DUPLICATES | JSON_DISABLE_EOF_CHECK, &fault);
+	if (j && (!json_is_object(j) || too_deep(j, DEPTH_MAX)))
+		json_decref(take_ptr(&j));
+	return j;
 }
 
 char *json_text(struct arena *a, const json_t *j)

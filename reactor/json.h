@@ -25,6 +25,10 @@ json_t *json_parse(const char *text, size_t len, const char *what, struct err *e
 /* The same without the two limits, for text that crisp itself has written. */
 json_t *json_parse_own(const char *text, size_t len, const char *what, struct err *e);
 
+/* The object `key` of an object that crisp itself has written, and that has only plain values before it: what stands
+ * behind it is not read. NULL: the text is not of that form. */
+json_t *json_parse_early(const char *text, size_t len, const char *key);
+
 /* Compact text with sorted keys, in the arena. */
 char *json_text(struct arena *arena, const json_t *json);
 

@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "reactor/fault.h"
 #include "reactor/own.h"
 
 enum { BACKLOG = 1024 };
@@ -106,7 +107,7 @@ static int listen_make_parents(const char *path, struct err *e)
 	for (const char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
 		memcpy(dir, path, (size_t)(slash - path));
 		dir[slash - path] = '\0';
-		if (mkdir(dir, 0755) == 0)
+		if (EFFECT(mkdir(dir, 0755)) == 0)
 			(void)chmod(dir, 0755); /* mkdir(2) applies the umask */
 		else if (errno != EEXIST)
 			return err_os(e, ERR_INTERNAL, "make %s for a socket", dir);
@@ -138,7 +139,7 @@ static int listen_take_over(const struct sockaddr_un *un, struct err *e)
 		return err_set(e, ERR_UNAVAILABLE, "listen on %s: another process listens there already", un->sun_path);
 	if (errno != ECONNREFUSED && errno != ENOENT)
 		return err_os(e, ERR_INTERNAL, "look for the owner of %s", un->sun_path);
-	if (unlink(un->sun_path) < 0 && errno != ENOENT)
+	if (EFFECT(unlink(un->sun_path)) < 0 && errno != ENOENT)
 		return err_os(e, ERR_INTERNAL, "remove the dead socket %s", un->sun_path);
 	return 0;
 }
@@ -153,7 +154,8 @@ static int open_unix(const struct listen_address *to, struct err *e)
 	if (listen_make_parents(un->sun_path, e) < 0 || listen_take_over(un, e) < 0)
 		return -1;
 	/* bind(2) gives the file the socket's mode less the umask, so the file never has more rights than 0660. */
-	if (fchmod(fd, 0660) < 0 || bind(fd, (const struct sockaddr *)un, to->len) < 0 || chmod(un->sun_path, 0660) < 0)
+	if (fchmod(fd, 0660) < 0 || EFFECT(bind(fd, (const struct sockaddr *)un, to->len)) < 0 ||
+	    chmod(un->sun_path, 0660) < 0)
 		return err_os(e, ERR_INTERNAL, "bind %s", un->sun_path);
 	if (geteuid() == 0 && lchown(un->sun_path, 0, 0) < 0)
 		return err_os(e, ERR_INTERNAL, "chown %s", un->sun_path);
@@ -172,7 +174,7 @@ static int open_tcp(const char *address, const struct listen_address *to, int *p
 		return err_os(e, ERR_INTERNAL, "socket for %s", address);
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* accepted sockets inherit it */
-	if (bind(fd, (const struct sockaddr *)&to->sa, to->len) < 0 || listen(fd, BACKLOG) < 0)
+	if (EFFECT(bind(fd, (const struct sockaddr *)&to->sa, to->len)) < 0 || listen(fd, BACKLOG) < 0)
 		return err_os(e, errno == EADDRINUSE ? ERR_UNAVAILABLE : ERR_INTERNAL, "listen on %s", address);
 	if (getsockname(fd, (struct sockaddr *)&bound.sa, &bound.len) < 0)
 		return err_os(e, ERR_INTERNAL, "name of the socket at %s", address);
@@ -182,15 +184,20 @@ static int open_tcp(const char *address, const struct listen_address *to, int *p
 	return take_fd(&fd);
 }
 
-int listen_open(const char *address, int *port, struct err *e)
+int listen_check(const char *address, bool anywhere, struct err *e)
 {
 	struct listen_address to;
 
 	if (listen_parse(address, &to, e) < 0)
 		return -1;
-	if (to.sa.ss_family != AF_UNIX && !is_loopback_address(&to))
+	if (!anywhere && to.sa.ss_family != AF_UNIX && !is_loopback_address(&to))
 		return err_set(e, ERR_INVALID_ARGUMENT, "listen on %s: not a loopback address", address);
-	return listen_open_anywhere(address, port, e);
+	return 0;
+}
+
+int listen_open(const char *address, int *port, struct err *e)
+{
+	return listen_check(address, false, e) < 0 ? -1 : listen_open_anywhere(address, port, e);
 }
 
 int listen_open_anywhere(const char *address, int *port, struct err *e)
@@ -218,6 +225,6 @@ void listen_close(int fd, const char *address)
 	const char *path = strncmp(address, "unix://", 7) == 0 ? address + 7 : NULL;
 
 	if (path && is_bound_to(fd, path))
-		unlink(path);
+		EFFECT(unlink(path));
 	close(fd);
 }

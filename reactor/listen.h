@@ -2,6 +2,7 @@
 #ifndef REACTOR_LISTEN_H
 #define REACTOR_LISTEN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -14,6 +15,9 @@
  * *port (may be NULL) is set for tcp. */
 int listen_open(const char *address, int *port, struct err *e);
 int listen_open_anywhere(const char *address, int *port, struct err *e); /* tcp: any address of this host */
+
+/* What listen_open(), or with `anywhere` listen_open_anywhere(), would refuse without a look at the system. */
+int listen_check(const char *address, bool anywhere, struct err *e);
 
 /* Closes fd. Before that it unlinks the file of a unix address if the file still belongs to this socket. */
 void listen_close(int fd, const char *address);

@@ -9,22 +9,15 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "reactor/clock.h"
 #include "reactor/list.h"
 #include "reactor/own.h"
 
 static struct loop_cost cpu_cost, wall_cost;
+static struct loop_peak peak;
 static struct ev_idle spin;
-
-static int64_t clock_ns(clockid_t id)
-{
-	struct timespec ts;
-
-	clock_gettime(id, &ts);
-	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
-}
 
 int64_t loop_mono_ns(void)
 {
@@ -36,13 +29,16 @@ int64_t loop_real_ns(void)
 	return clock_ns(CLOCK_REALTIME);
 }
 
+extern const char __executable_start; /* the linker's: the address where the program begins */
+
 struct span {
 	int64_t cpu_ns, wall_ns;
+	uintptr_t fn;
 };
 
-static struct span span_begin(void)
+static struct span span_begin(void *fn)
 {
-	return (struct span){ clock_ns(CLOCK_THREAD_CPUTIME_ID), clock_ns(CLOCK_MONOTONIC) };
+	return (struct span){ clock_ns(CLOCK_THREAD_CPUTIME_ID), clock_ns(CLOCK_MONOTONIC), (uintptr_t)fn };
 }
 
 static void cost_add(struct loop_cost *c, int64_t ns)
@@ -59,14 +55,19 @@ static void cost_add(struct loop_cost *c, int64_t ns)
 
 static void span_end(struct span begun)
 {
-	cost_add(&cpu_cost, clock_ns(CLOCK_THREAD_CPUTIME_ID) - begun.cpu_ns);
-	cost_add(&wall_cost, clock_ns(CLOCK_MONOTONIC) - begun.wall_ns);
+	int64_t cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID) - begun.cpu_ns;
+	int64_t wall_ns = clock_ns(CLOCK_MONOTONIC) - begun.wall_ns;
+
+	cost_add(&cpu_cost, cpu_ns);
+	cost_add(&wall_cost, wall_ns);
+	if (cpu_ns > peak.cpu_ns)
+		peak = (struct loop_peak){ cpu_ns, wall_ns, begun.fn - (uintptr_t)&__executable_start };
 }
 
 static void on_loop_timer(struct ev_loop *l, struct ev_timer *ev, int revents)
 {
 	struct timer *t = container_of(ev, struct timer, ev);
-	struct span s = span_begin();
+	struct span s = span_begin(t->fn);
 
 	(void)l;
 	(void)revents;
@@ -97,7 +98,7 @@ bool timer_is_set(const struct timer *t)
 static void on_loop_fd(struct ev_loop *l, struct ev_io *ev, int revents)
 {
 	struct fd_watch *w = container_of(ev, struct fd_watch, ev);
-	struct span s = span_begin();
+	struct span s = span_begin(w->fn);
 
 	(void)l;
 	/* libev's fd_kill() sets both bits beside EV_ERROR: the user's own read or write then returns the error. */
@@ -127,7 +128,7 @@ void fd_watch_clear(struct fd_watch *w)
 static void on_loop_signal(struct ev_loop *l, struct ev_signal *ev, int revents)
 {
 	struct signal_watch *w = container_of(ev, struct signal_watch, ev);
-	struct span s = span_begin();
+	struct span s = span_begin(w->fn);
 
 	(void)l;
 	(void)revents;
@@ -151,7 +152,7 @@ void signal_watch_clear(struct signal_watch *w)
 static void on_loop_prepare(struct ev_loop *l, struct ev_prepare *ev, int revents)
 {
 	struct prepare_watch *w = container_of(ev, struct prepare_watch, ev);
-	struct span s = span_begin();
+	struct span s = span_begin(w->fn);
 
 	(void)l;
 	(void)revents;
@@ -215,4 +216,12 @@ static uint64_t runqueue_wait_ns(void)
 void loop_stats(struct loop_stats *out)
 {
 	*out = (struct loop_stats){ cpu_cost, wall_cost, ev_iteration(EV_DEFAULT), runqueue_wait_ns() };
+}
+
+struct loop_peak loop_peak(void)
+{
+	struct loop_peak was = peak;
+
+	peak = (struct loop_peak){ 0 };
+	return was;
 }

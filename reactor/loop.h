@@ -78,4 +78,12 @@ struct loop_stats {
 
 void loop_stats(struct loop_stats *out);
 
+/* The callback that took most CPU time since the last call of this function; zeros: none. */
+struct loop_peak {
+	int64_t cpu_ns, wall_ns;
+	uint64_t fn; /* its function, as an address in the program's file: addr2line -f -e crispd */
+};
+
+struct loop_peak loop_peak(void);
+
 #endif

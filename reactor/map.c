@@ -1,7 +1,6 @@
 /* map.c - see map.h. Deletion moves the entries that follow into the hole, so there are no tombstones. */
 #include "reactor/map.h"
 
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
@@ -55,17 +54,17 @@ static uint64_t map_hash(const char *key)
 	return v[0] ^ v[1] ^ v[2] ^ v[3];
 }
 
-static size_t map_home(const struct map *m, const char *key)
+static size_t map_home(const struct map *m, uint64_t hash)
 {
-	return (size_t)map_hash(key) & (m->size - 1);
+	return (size_t)hash & (m->size - 1);
 }
 
 /* The slot that holds key, or the free one where it belongs. */
-static struct map_slot *map_find(const struct map *m, const char *key)
+static struct map_slot *map_find(const struct map *m, const char *key, uint64_t hash)
 {
-	size_t i = map_home(m, key);
+	size_t i = map_home(m, hash);
 
-	while (m->slots[i].key && strcmp(m->slots[i].key, key) != 0)
+	while (m->slots[i].key && (m->slots[i].hash != hash || strcmp(m->slots[i].key, key) != 0))
 		i = (i + 1) & (m->size - 1);
 	return &m->slots[i];
 }
@@ -78,36 +77,64 @@ void map_free(struct map *m)
 
 void *map_get(const struct map *m, const char *key)
 {
-	return m->size ? map_find(m, key)->value : NULL;
+	return m->size ? map_find(m, key, map_hash(key))->value : NULL;
 }
 
-static void map_grow(struct map *m)
+static void map_resize(struct map *m, size_t size)
 {
 	struct map old = *m;
 
 	memcpy(secret, (const void *)getauxval(AT_RANDOM), sizeof(secret)); /* before the first key is hashed */
-	m->size = old.size ? old.size * 2 : 16;
+	m->size = size;
 	m->slots = own_must(calloc(m->size, sizeof(*m->slots)));
-	for (size_t i = 0; i < old.size; i++)
-		if (old.slots[i].key)
-			*map_find(m, old.slots[i].key) = old.slots[i];
+	for (size_t i = 0; i < old.size; i++) {
+		size_t at = map_home(m, old.slots[i].hash);
+
+		if (!old.slots[i].key)
+			continue;
+		while (m->slots[at].key)
+			at = (at + 1) & (m->size - 1);
+		m->slots[at] = old.slots[i];
+	}
 	free(old.slots);
+}
+
+void map_reserve(struct map *m, size_t n)
+{
+	size_t size = m->size ? m->size : 16;
+
+	while ((m->used + n) * 4 > size * 3)
+		size *= 2;
+	if (size > m->size)
+		map_resize(m, size);
+}
+
+struct map_slot *map_at(struct map *m, const char *key)
+{
+	struct map_slot *s;
+	uint64_t hash;
+
+	map_reserve(m, 1);
+	hash = map_hash(key);
+	s = map_find(m, key, hash);
+	if (!s->key) {
+		*s = (struct map_slot){ key, NULL, hash };
+		m->used++;
+	}
+	return s;
 }
 
 void map_put(struct map *m, const char *key, void *value)
 {
-	struct map_slot *s;
+	struct map_slot *s = map_at(m, key);
 
-	if ((m->used + 1) * 4 > m->size * 3)
-		map_grow(m);
-	s = map_find(m, key);
-	m->used += !s->key;
-	*s = (struct map_slot){ key, value };
+	s->key = key;
+	s->value = value;
 }
 
 void *map_drop(struct map *m, const char *key)
 {
-	struct map_slot *s = m->size ? map_find(m, key) : NULL;
+	struct map_slot *s = m->size ? map_find(m, key, map_hash(key)) : NULL;
 	void *value;
 	size_t hole, i;
 
@@ -116,7 +143,7 @@ void *map_drop(struct map *m, const char *key)
 	value = s->value;
 	hole = (size_t)(s - m->slots);
 	for (i = (hole + 1) & (m->size - 1); m->slots[i].key; i = (i + 1) & (m->size - 1)) {
-		size_t h = map_home(m, m->slots[i].key);
+		size_t h = map_home(m, m->slots[i].hash);
 
 		/* The entry may fill the hole when its home slot is, cyclically, not in (hole, i]. */
 		if (((i - h) & (m->size - 1)) >= ((i - hole) & (m->size - 1))) {

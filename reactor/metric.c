@@ -12,9 +12,9 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "reactor/clock.h"
 #include "reactor/list.h"
 #include "reactor/loop.h"
 #include "reactor/map.h"
@@ -46,6 +46,8 @@ static const struct bound {
 	{ 500000000, "0.5" },    { 1000000000, "1" },      { 2500000000, "2.5" },   { 5000000000, "5" },
 	{ 10000000000, "10" },   { 30000000000, "30" },    { 60000000000, "60" },
 };
+/* Between two values of labels; it is in no value. */
+enum { BETWEEN = 0x1f };
 enum { BOUNDS = sizeof(bounds) / sizeof(bounds[0]), SOURCES = 8 };
 
 struct series {
@@ -88,6 +90,14 @@ static struct series *series(enum metric_id id, enum kind kind, const char *labe
 void metric_add(enum metric_id id, const char *label_value, uint64_t n)
 {
 	series(id, KIND_COUNTER, label_value)->count += n;
+}
+
+void metric_add2(enum metric_id id, const char *first, const char *second, uint64_t n)
+{
+	char both[256];
+
+	snprintf(both, sizeof(both), "%.120s%c%.120s", first, BETWEEN, second);
+	metric_add(id, both, n);
 }
 
 void metric_set(enum metric_id id, const char *label_value, double v)
@@ -135,14 +145,19 @@ static void put_head(struct buf *out, const char *name, const char *help, const 
 	buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
 }
 
-/* `{label="value"` with the three escapes of the format; nothing for a family without a label. */
+/* `label="value"`, of two labels both, with the three escapes of the format; nothing for a family without a label. */
 static void put_label(struct buf *out, const struct family *f, const struct series *s)
 {
+	int first;
+
 	if (!f->label)
 		return;
-	buf_printf(out, "%s=\"", f->label);
+	first = (int)strcspn(f->label, ",");
+	buf_printf(out, "%.*s=\"", first, f->label);
 	for (const char *p = s->label_value; *p; p++) {
-		if (*p == '\n')
+		if (*p == BETWEEN && f->label[first])
+			buf_printf(out, "\",%s=\"", f->label + first + 1);
+		else if (*p == '\n')
 			buf_puts(out, "\\n");
 		else if (*p == '"' || *p == '\\')
 			buf_printf(out, "\\%c", *p);
@@ -304,15 +319,13 @@ static uint64_t start_time_ns(void)
 	auto_file FILE *f = fopen("/proc/self/stat", "re");
 	char line[1024], *at;
 	uint64_t ticks = 0;
-	struct timespec up;
 
 	if (!f || !fgets(line, sizeof(line), f) || !(at = strrchr(line, ')')))
 		return 0;
 	if (sscanf(at + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %" SCNu64,
 		   &ticks) != 1)
 		return 0;
-	clock_gettime(CLOCK_BOOTTIME, &up);
-	return (uint64_t)loop_real_ns() - ((uint64_t)up.tv_sec * 1000000000 + (uint64_t)up.tv_nsec) +
+	return (uint64_t)(loop_real_ns() - clock_ns(CLOCK_BOOTTIME)) +
 	       ticks * 1000000000 / (uint64_t)sysconf(_SC_CLK_TCK);
 }
 
@@ -321,14 +334,12 @@ static void put_process(struct buf *out)
 	static uint64_t started_ns; /* computed once: the two clocks drift apart, and the value must not change */
 	struct mapped m = read_mapped();
 	struct rlimit fds = { 0 };
-	struct timespec cpu;
 
 	if (!started_ns)
 		started_ns = start_time_ns();
 	getrlimit(RLIMIT_NOFILE, &fds);
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu);
 	put_value_ns(out, "process_cpu_seconds_total", "counter", "CPU time of all threads",
-		     (uint64_t)cpu.tv_sec * 1000000000 + (uint64_t)cpu.tv_nsec);
+		     (uint64_t)clock_ns(CLOCK_PROCESS_CPUTIME_ID));
 	put_value_ns(out, "process_start_time_seconds", "gauge", "start, in seconds since the epoch", started_ns);
 	put_value(out, "process_resident_memory_bytes", "gauge", "memory mapped and present (RSS)", m.rss);
 	put_value(out, "crisp_process_proportional_bytes", "gauge",

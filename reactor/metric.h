@@ -1,7 +1,8 @@
 /* metric.h - every counter, gauge and histogram of the daemon; metrics.def is the one table of them.
  *
  * Text format: Prometheus exposition 0.0.4. Names start with crisp_, except the process figures that every exporter has
- * (process_open_fds, ...). A family has at most one label, and is not shown before its first value. */
+ * (process_open_fds, ...). A family has at most two labels, and is not shown before its first value. docs/metrics.md
+ * lists them all. */
 #ifndef REACTOR_METRIC_H
 #define REACTOR_METRIC_H
 
@@ -23,6 +24,8 @@ enum metric_id {
 /* label_value: NULL for a family without a label, else a string, copied at its first use. A value is never removed, so
  * the set must be small. */
 void metric_add(enum metric_id id, const char *label_value, uint64_t by);
+/* For a family with two labels, whose names stand as "FIRST,SECOND" in metrics.def. */
+void metric_add2(enum metric_id id, const char *first, const char *second, uint64_t by);
 void metric_set(enum metric_id id, const char *label_value, double value);
 void metric_observe_ns(enum metric_id id, const char *label_value, int64_t ns);
 

@@ -1,4 +1,5 @@
-/* sm.h - what all state machines have in common: a table of legal moves, a name, a trace line for each move. */
+/* sm.h - what all state machines have in common: a table of legal moves, a name, a trace line and a fault point
+ * (fault.h) for each move. */
 #ifndef REACTOR_SM_H
 #define REACTOR_SM_H
 

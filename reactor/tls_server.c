@@ -4,30 +4,35 @@
  *     |                    |
  *     +---10 s, error      +---the plain side is at end of file, and the peer sends no byte for 10 s---> freed
  *
- * Waits on: the peer's socket, the plain socket, one timer. Spec: RFC 8446, section 6.1 (close_notify). */
+ * Waits on: the peer's socket, the plain socket, one timer. The files of the certificate are looked at again for each
+ * connection; where their file system may hang, a child reads them (lookup.h), and meanwhile the old ones count.
+ * Spec: RFC 8446, section 6.1 (close_notify). */
 #include "reactor/tls_server.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "reactor/buf.h"
 #include "reactor/list.h"
 #include "reactor/log.h"
+#include "reactor/lookup_memo.h"
 #include "reactor/loop.h"
 #include "reactor/own.h"
+#include "reactor/small_file.h"
 
-enum { PATIENCE_MS = 10000, PIECE = 16384, PIECES_A_TURN = 4 };
+enum { PATIENCE_MS = 10000, PIECE = 16384, PIECES_A_TURN = 4, PEM_MAX = 1 << 20 };
 
 struct tls_server {
 	char *cert_path, *key_path;
-	struct timespec cert_at, key_at; /* mtimes at the last try to load them */
+	struct lookup_memo *cert, *key;
+	int64_t cert_at_ns, key_at_ns; /* mtimes at the last try to load them; 0: there was no file */
+	struct lookup *loading;	       /* of the files, where only a child can read them */
 	SSL_CTX *context;
 };
 
@@ -51,7 +56,45 @@ static const char *tls_why(void)
 	return text ? text : "unknown reason";
 }
 
-static SSL_CTX *tls_load(const struct tls_server *t, struct err *e)
+static BIO *bio_of(const char *text)
+{
+	return own_must(BIO_new_mem_buf(text, -1));
+}
+
+/* The certificate, then those that lead to its CA. */
+static bool tls_use_chain(SSL_CTX *c, const char *pem)
+{
+	BIO *bio = bio_of(pem);
+	X509 *x = PEM_read_bio_X509_AUX(bio, NULL, NULL, NULL);
+	bool good = x && SSL_CTX_use_certificate(c, x) == 1;
+
+	X509_free(x);
+	while (good && (x = PEM_read_bio_X509(bio, NULL, NULL, NULL)))
+		if (SSL_CTX_add0_chain_cert(c, x) != 1) {
+			X509_free(x);
+			good = false;
+		}
+	/* the end of the text is an error of its own */
+	if (good && ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE)
+		ERR_clear_error();
+	else
+		good = false;
+	BIO_free(bio);
+	return good;
+}
+
+static bool tls_use_key(SSL_CTX *c, const char *pem)
+{
+	BIO *bio = bio_of(pem);
+	EVP_PKEY *key = PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL);
+	bool good = key && SSL_CTX_use_PrivateKey(c, key) == 1 && SSL_CTX_check_private_key(c) == 1;
+
+	EVP_PKEY_free(key);
+	BIO_free(bio);
+	return good;
+}
+
+static SSL_CTX *tls_context(const struct tls_server *t, const char *cert, const char *key, struct err *e)
 {
 	SSL_CTX *c = SSL_CTX_new(TLS_server_method());
 
@@ -61,46 +104,101 @@ static SSL_CTX *tls_load(const struct tls_server *t, struct err *e)
 	SSL_CTX_set_options(c, SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE);
 	SSL_CTX_set_mode(c, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
 				    SSL_MODE_RELEASE_BUFFERS);
-	if (SSL_CTX_use_certificate_chain_file(c, t->cert_path) == 1 &&
-	    SSL_CTX_use_PrivateKey_file(c, t->key_path, SSL_FILETYPE_PEM) == 1 && SSL_CTX_check_private_key(c) == 1)
+	if (tls_use_chain(c, cert) && tls_use_key(c, key))
 		return c;
 	err_set(e, ERR_INVALID_ARGUMENT, "certificate %s with key %s: %s", t->cert_path, t->key_path, tls_why());
 	SSL_CTX_free(c);
 	return NULL;
 }
 
-static struct timespec changed_at(const char *path)
+/* NULL: e; UNAVAILABLE: the file system must be asked first. */
+static SSL_CTX *tls_load(const struct tls_server *t, struct lookup *l, struct err *e)
 {
-	struct stat st = { 0 };
+	size_t len;
+	auto_free char *cert = lookup_read(l, t->cert_path, PEM_MAX, &len, ERR_INVALID_ARGUMENT, e);
+	auto_free char *key = cert ? lookup_read(l, t->key_path, PEM_MAX, &len, ERR_INVALID_ARGUMENT, e) : NULL;
+	SSL_CTX *c = key ? tls_context(t, cert, key, e) : NULL;
 
-	return stat(path, &st) < 0 ? (struct timespec){ 0 } : st.st_mtim;
+	if (key)
+		explicit_bzero(key, len);
+	return c;
 }
 
-static bool same_time(struct timespec a, struct timespec b)
+/* 0: there is no such file. False: that is not known now. */
+static bool changed_at(struct lookup_memo *memo, int64_t *at_ns)
 {
-	return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
+	struct err ignored;
+	const struct looked *f = lookup_memo_get(memo, &ignored);
+
+	if (f)
+		*at_ns = f->error ? 0 : f->mtime_ns;
+	return f;
 }
 
-static void tls_reload(struct tls_server *t)
+static void tls_replace(struct tls_server *t, SSL_CTX *fresh, const struct err *e)
 {
-	struct timespec cert_at = changed_at(t->cert_path), key_at = changed_at(t->key_path);
-	SSL_CTX *fresh;
-	struct err e;
-
-	if (same_time(cert_at, t->cert_at) && same_time(key_at, t->key_at))
-		return;
-	/* Whoever replaces the pair writes one file first. A pair that does not match is tried again when a file
-	 * changes again. */
-	t->cert_at = cert_at;
-	t->key_at = key_at;
-	fresh = tls_load(t, &e);
 	if (!fresh) {
-		log_warn("tls_reload error=%s effect=\"the old certificate stays\"", log_quote(e.msg));
+		log_warn("tls_reload error=%s effect=\"the old certificate stays\"", log_quote(e->msg));
 		return;
 	}
 	log_info("tls_reload cert=%s", t->cert_path);
 	SSL_CTX_free(t->context);
 	t->context = fresh;
+}
+
+static void on_tls_looked(void *arg, const struct err *e);
+
+/* Takes l. */
+static void tls_load_by(struct tls_server *t, struct lookup *l)
+{
+	struct err e;
+	SSL_CTX *fresh = tls_load(t, l, &e);
+
+	if (!fresh && e.code == ERR_UNAVAILABLE) {
+		t->loading = l;
+		return lookup_start(l, on_tls_looked, t);
+	}
+	lookup_free(l);
+	tls_replace(t, fresh, &e);
+}
+
+static void on_tls_looked(void *arg, const struct err *e)
+{
+	struct tls_server *t = arg;
+	struct lookup *l = take_ptr(&t->loading);
+
+	if (!e)
+		return tls_load_by(t, l);
+	lookup_free(l);
+	t->cert_at_ns = -1; /* the next connection tries it again */
+	tls_replace(t, NULL, e);
+}
+
+static void tls_reload(struct tls_server *t)
+{
+	int64_t cert_at_ns, key_at_ns;
+
+	if (t->loading || !changed_at(t->cert, &cert_at_ns) || !changed_at(t->key, &key_at_ns) ||
+	    (cert_at_ns == t->cert_at_ns && key_at_ns == t->key_at_ns))
+		return;
+	/* Whoever replaces the pair writes one file first. A pair that does not match is tried again when a file
+	 * changes again. */
+	t->cert_at_ns = cert_at_ns;
+	t->key_at_ns = key_at_ns;
+	tls_load_by(t, lookup_new("tls_server"));
+}
+
+/* Nothing is served yet: this one time the files are read as they are. */
+static SSL_CTX *tls_load_first(struct tls_server *t, struct err *e)
+{
+	size_t len;
+	auto_free char *cert = small_file_read(t->cert_path, PEM_MAX, &len, ERR_INVALID_ARGUMENT, e);
+	auto_free char *key = cert ? small_file_read(t->key_path, PEM_MAX, &len, ERR_INVALID_ARGUMENT, e) : NULL;
+	SSL_CTX *c = key ? tls_context(t, cert, key, e) : NULL;
+
+	if (key)
+		explicit_bzero(key, len);
+	return c;
 }
 
 struct tls_server *tls_server_new(const char *cert_path, const char *key_path, struct err *e)
@@ -109,13 +207,26 @@ struct tls_server *tls_server_new(const char *cert_path, const char *key_path, s
 
 	t->cert_path = own_must(strdup(cert_path));
 	t->key_path = own_must(strdup(key_path));
-	t->cert_at = changed_at(cert_path);
-	t->key_at = changed_at(key_path);
-	t->context = tls_load(t, e);
+	t->cert = lookup_memo_new(cert_path, NULL, NULL);
+	t->key = lookup_memo_new(key_path, NULL, NULL);
+	if (!changed_at(t->cert, &t->cert_at_ns) || !changed_at(t->key, &t->key_at_ns))
+		t->cert_at_ns = -1;
+	t->context = tls_load_first(t, e);
 	if (t->context)
 		return t;
 	tls_server_free(t);
 	return NULL;
+}
+
+int tls_server_check(const char *cert_path, const char *key_path, struct err *e)
+{
+	struct tls_server t = { .cert_path = own_must(strdup(cert_path)), .key_path = own_must(strdup(key_path)) };
+	SSL_CTX *c = tls_load_first(&t, e);
+
+	free(t.cert_path);
+	free(t.key_path);
+	SSL_CTX_free(c);
+	return c ? 0 : -1;
 }
 
 void tls_server_free(struct tls_server *t)
@@ -123,6 +234,9 @@ void tls_server_free(struct tls_server *t)
 	if (!t)
 		return;
 	SSL_CTX_free(t->context);
+	lookup_free(t->loading);
+	lookup_memo_free(t->cert);
+	lookup_memo_free(t->key);
 	free(t->cert_path);
 	free(t->key_path);
 	free(t);

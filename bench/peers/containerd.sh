@@ -25,8 +25,9 @@ supervised() {
 			rm -f "$WORK/run/$name.sock" # a leftover would be taken for the server
 		done
 	) &
-	PEERS="${PEERS-} $!"
-	wait_for "$WORK/run/$name.sock" || { tail -20 "$WORK/$name/log" >&2; return 1; }
+	local supervisor=$!
+	wait_for "$WORK/run/$name.sock" || { kill $supervisor; tail -20 "$WORK/$name/log" >&2; return 1; } # else it starts it without end
+	PEERS="${PEERS-} $supervisor"
 }
 
 # without_cgroup2: the words in front of a command that must not see the cgroup2 mount.

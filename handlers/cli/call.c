@@ -5,9 +5,12 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sysexits.h>
 
 #include "api.pb-c.h"
+#include "crisp.pb-c.h"
 #include "handlers/cli/json.h"
+#include "handlers/cli/message.h"
 #include "reactor/loop.h"
 #include "reactor/own.h"
 
@@ -18,6 +21,7 @@ struct cli_call {
 	struct arena *own, *arena; /* own: freed with the call; arena: where the response lives */
 	struct grpc_request *request;
 	void *response;
+	cli_call_each *each; /* of a stream */
 	cli_call_done *done;
 	void *arg;
 };
@@ -31,9 +35,10 @@ static struct method find_method(const char *name)
 {
 	static const ProtobufCServiceDescriptor *const services[] = {
 		&runtime__v1__runtime_service__descriptor, &runtime__v1__image_service__descriptor,
+		&crisp__v1__node__descriptor,
 	};
 
-	for (size_t i = 0; i < 2; i++) {
+	for (size_t i = 0; i < sizeof(services) / sizeof(*services); i++) {
 		const ProtobufCMethodDescriptor *d =
 			protobuf_c_service_descriptor_get_method_by_name(services[i], name);
 
@@ -46,10 +51,14 @@ static struct method find_method(const char *name)
 
 static int64_t call_patience(const struct cli *c, const char *method, const void *request)
 {
+	static const char *const patient[] = { "PullImage", "ExecSync", "Check", "CheckLayers", "ImportImages",
+					       "ExportImages" };
+
 	if (c->timeout_ms)
 		return c->timeout_ms;
-	if (strcmp(method, "PullImage") == 0 || strcmp(method, "ExecSync") == 0)
-		return 0;
+	for (size_t i = 0; i < sizeof(patient) / sizeof(*patient); i++)
+		if (strcmp(method, patient[i]) == 0)
+			return 0;
 	if (strcmp(method, "StopContainer") == 0)
 		return PATIENCE_MS + ((const Runtime__V1__StopContainerRequest *)request)->timeout * 1000;
 	return PATIENCE_MS;
@@ -63,12 +72,23 @@ static void on_call_message(void *arg, const uint8_t *msg, size_t len)
 	call->response = protobuf_c_message_unpack(call->output, &allocator, len, msg);
 }
 
+static void on_stream_message(void *arg, const uint8_t *msg, size_t len)
+{
+	struct cli_call *call = arg;
+	ProtobufCMessage *one = protobuf_c_message_unpack(call->output, NULL, len, msg);
+
+	if (!one)
+		return;
+	call->each(call->arg, one);
+	protobuf_c_message_free_unpacked(one, NULL);
+}
+
 static void on_call_done(void *arg, const struct err *e)
 {
 	struct cli_call *call = arg;
 	struct err bad;
 
-	if (!e && !call->response) {
+	if (!e && !call->response && !call->each) {
 		err_set(&bad, ERR_INTERNAL, "the answer is no %s", call->output->short_name);
 		e = &bad;
 	}
@@ -78,11 +98,11 @@ static void on_call_done(void *arg, const struct err *e)
 }
 
 static struct cli_call *call_start(struct cli *c, const char *name, const void *request, struct arena *arena,
-			      cli_call_done *done, void *arg)
+				   cli_call_each *each, cli_call_done *done, void *arg)
 {
 	struct method m = find_method(name);
 	struct cli_call *call = new_zero(struct cli_call);
-	struct grpc_handlers handlers = { on_call_message, on_call_done, call };
+	struct grpc_handlers handlers = { each ? on_stream_message : on_call_message, on_call_done, call };
 	auto_free uint8_t *bytes = NULL;
 	size_t len;
 
@@ -93,16 +113,23 @@ static struct cli_call *call_start(struct cli *c, const char *name, const void *
 	call->output = m.d->output;
 	call->own = arena_new();
 	call->arena = arena ? arena : call->own;
+	call->each = each;
 	call->done = done;
 	call->arg = arg;
 	call->request = grpc_request(c->client, arena_printf(call->own, "/%s/%s", m.service, name), bytes, len,
-				     call_patience(c, name, request), &handlers);
+				     each ? 0 : call_patience(c, name, request), &handlers);
 	return call;
 }
 
 struct cli_call *cli_call_start(struct cli *c, const char *method, const void *request, cli_call_done *done, void *arg)
 {
-	return call_start(c, method, request, NULL, done, arg);
+	return call_start(c, method, request, NULL, NULL, done, arg);
+}
+
+struct cli_call *cli_call_stream(struct cli *c, const char *method, const void *request, cli_call_each *each,
+				 cli_call_done *done, void *arg)
+{
+	return call_start(c, method, request, NULL, each, done, arg);
 }
 
 void cli_call_cancel(struct cli_call *call)
@@ -136,7 +163,7 @@ void *cli_call(struct cli *c, const char *method, const void *request, struct er
 	size_t left = 1;
 	struct waiting w = { e, NULL, &left };
 
-	call_start(c, method, request, c->arena, on_wait_answer, &w);
+	call_start(c, method, request, c->arena, NULL, on_wait_answer, &w);
 	loop_run();
 	return w.response;
 }
@@ -152,7 +179,7 @@ void **cli_call_all(struct cli *c, const char *method, void *request, size_t n,
 	for (size_t i = 0; i < n; i++) {
 		set(request, arg, i);
 		w[i] = (struct waiting){ &e, NULL, &left };
-		call_start(c, method, request, c->arena, on_wait_answer, &w[i]);
+		call_start(c, method, request, c->arena, NULL, on_wait_answer, &w[i]);
 	}
 	if (n)
 		loop_run();
@@ -163,8 +190,7 @@ void **cli_call_all(struct cli *c, const char *method, void *request, size_t n,
 
 /* ---- output ---- */
 
-/* Registries, runtimes and images have words in a message; none of them may steer the terminal. */
-static void print_plainly(const char *text, FILE *to)
+void cli_print_plainly(const char *text, FILE *to)
 {
 	for (const unsigned char *at = (const unsigned char *)text; *at; at++) {
 		bool c1 = at[0] == 0xc2 && at[1] >= 0x80 && at[1] < 0xa0; /* U+0080 to U+009f */
@@ -176,15 +202,24 @@ static void print_plainly(const char *text, FILE *to)
 
 int cli_fail(const struct cli *c, const struct err *e, const char *fmt, ...)
 {
-	const char *what;
+	const char *what, *hint;
 	va_list ap;
 
 	fflush(stdout);
 	va_start(ap, fmt);
 	what = arena_vprintf(c->arena, fmt, ap);
 	va_end(ap);
-	print_plainly(arena_printf(c->arena, "crisp: %s: %s: %s\n", what, err_name(e->code), e->msg), stderr);
+	hint = cli_message_hint(c->address ? c->address : "", e);
+	cli_print_plainly(arena_printf(c->arena, "crisp: %s%s%s\n", cli_message(c->arena, what, e), hint ? "; " : "",
+				       hint ? hint : ""), stderr);
 	return c->failure;
+}
+
+int cli_misuse(const char *command, const char *what)
+{
+	fprintf(stderr, "crisp%s%s: %s\nTry `crisp%s%s --help`.\n", *command ? " " : "", command, what,
+		*command ? " " : "", command);
+	return EX_USAGE;
 }
 
 void cli_print(const void *message)

@@ -14,13 +14,18 @@ struct cli_command {
 	const struct cli_option *options; /* may be NULL */
 	int least, most;      /* number of operands; most -1: no limit */
 	bool tail;            /* words behind the first operand are a command line for the container, not options */
-	int failure;          /* exit code when crisp itself fails; 0 means 1, and 64 for a usage error */
+	int failure;          /* exit code when crisp itself fails; 0 means 1 */
 	int (*run)(struct cli *c, const struct cli_args *args); /* returns the exit code; errors are printed */
 };
 
-extern const struct cli_command cli_run, cli_exec, cli_logs;                             /* use */
-extern const struct cli_command cli_ps, cli_pods, cli_images, cli_inspect, cli_info, cli_version; /* look */
-extern const struct cli_command cli_pull, cli_rmi, cli_rm;                               /* change */
-extern const struct cli_command cli_runp, cli_create, cli_start, cli_stop, cli_stopp, cli_rmp; /* single steps */
+/* use */
+extern const struct cli_command cli_run, cli_exec, cli_logs, cli_port_forward;
+/* look */
+extern const struct cli_command cli_ps, cli_pods, cli_images, cli_inspect, cli_stats, cli_events, cli_why, cli_info,
+	cli_check, cli_config, cli_debug, cli_version;
+/* change */
+extern const struct cli_command cli_pull, cli_rmi, cli_rm, cli_gc, cli_wipe;
+/* single steps */
+extern const struct cli_command cli_runp, cli_create, cli_start, cli_stop, cli_stopp, cli_rmp;
 
 #endif

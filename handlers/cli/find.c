@@ -7,12 +7,12 @@
 #include "handlers/cli/table.h"
 
 /* The objects that a word may name. An object whose whole id or name is the word goes before objects whose ids only
- * start with the word. */
+ * start with the word, and of several with that name the only one that runs, or is ready, goes before the others. */
 struct match {
 	struct cli *c;
 	const char *word, *kind;
-	void *exact, *starts;
-	size_t n_exact, n_starts;
+	void *exact, *starts, *lives;
+	size_t n_exact, n_starts, n_lives;
 	const char *ids; /* of all candidates */
 };
 
@@ -21,13 +21,15 @@ static const char *bare(const char *id)
 	return strncmp(id, "sha256:", 7) == 0 ? id + 7 : id;
 }
 
-static void match_consider(struct match *m, void *object, const char *id, const char *name)
+static void match_consider(struct match *m, void *object, const char *id, bool named, bool lives)
 {
 	const char *word = bare(m->word);
 
-	if (strcmp(bare(id), word) == 0 || strcmp(name, m->word) == 0) {
+	if (strcmp(bare(id), word) == 0 || named) {
 		m->exact = object;
 		m->n_exact++;
+		m->lives = lives ? object : m->lives;
+		m->n_lives += lives;
 	} else if (*word && strncmp(bare(id), word, strlen(word)) == 0) {
 		m->starts = object;
 		m->n_starts++;
@@ -40,6 +42,8 @@ static void match_consider(struct match *m, void *object, const char *id, const 
 
 static void *match_decide(const struct match *m, struct err *e)
 {
+	if (m->n_exact > 1 && m->n_lives == 1)
+		return m->lives;
 	if (m->n_exact == 1 || (!m->n_exact && m->n_starts == 1))
 		return m->n_exact ? m->exact : m->starts;
 	if (!m->n_exact && !m->n_starts)
@@ -49,17 +53,73 @@ static void *match_decide(const struct match *m, struct err *e)
 	return NULL;
 }
 
+/* The word is the names with slashes between them; an absent name is NULL. */
+static bool word_is(const char *word, const char *first, const char *second, const char *third)
+{
+	const char *names[] = { first, second, third };
+	bool begun = false;
+
+	for (size_t i = 0; i < 3; i++) {
+		size_t n = names[i] ? strlen(names[i]) : 0;
+
+		if (!names[i])
+			continue;
+		if (begun && *word++ != '/')
+			return false;
+		if (strncmp(word, names[i], n) != 0)
+			return false;
+		word += n;
+		begun = true;
+	}
+	return !*word;
+}
+
+static bool pod_named(const Runtime__V1__PodSandbox *p, const char *word)
+{
+	return p->metadata && (word_is(word, p->metadata->name, NULL, NULL) ||
+			       word_is(word, p->metadata->namespace_, p->metadata->name, NULL));
+}
+
+static bool container_named(const Runtime__V1__Container *one, const Runtime__V1__PodSandbox *pod, const char *word)
+{
+	const char *name = one->metadata ? one->metadata->name : "", *in_pod, *in_namespace;
+
+	if (word_is(word, name, NULL, NULL))
+		return true;
+	if (!pod || !pod->metadata)
+		return false;
+	in_pod = pod->metadata->name;
+	in_namespace = pod->metadata->namespace_;
+	return word_is(word, in_namespace, in_pod, name) || word_is(word, in_pod, name, NULL) ||
+	       word_is(word, in_namespace, name, NULL) || word_is(word, in_namespace, in_pod, NULL);
+}
+
+const Runtime__V1__PodSandbox *cli_find_pod_of(const Runtime__V1__ListPodSandboxResponse *pods, const char *id)
+{
+	for (size_t i = 0; pods && i < pods->n_items; i++)
+		if (strcmp(pods->items[i]->id, id) == 0)
+			return pods->items[i];
+	return NULL;
+}
+
 Runtime__V1__Container *cli_find_container(struct cli *c, const char *word, struct err *e)
 {
 	Runtime__V1__ListContainersRequest request = RUNTIME__V1__LIST_CONTAINERS_REQUEST__INIT;
+	Runtime__V1__ListPodSandboxRequest of_pods = RUNTIME__V1__LIST_POD_SANDBOX_REQUEST__INIT;
 	Runtime__V1__ListContainersResponse *list = cli_call(c, "ListContainers", &request, e);
+	Runtime__V1__ListPodSandboxResponse *pods = NULL;
 	struct match m = { .c = c, .word = word, .kind = "container" };
 
-	if (!list)
+	if (list && strchr(word, '/'))
+		pods = cli_call(c, "ListPodSandbox", &of_pods, e);
+	if (!list || (strchr(word, '/') && !pods))
 		return NULL;
-	for (size_t i = 0; i < list->n_containers; i++)
-		match_consider(&m, list->containers[i], list->containers[i]->id,
-			 list->containers[i]->metadata ? list->containers[i]->metadata->name : "");
+	for (size_t i = 0; i < list->n_containers; i++) {
+		Runtime__V1__Container *one = list->containers[i];
+
+		match_consider(&m, one, one->id, container_named(one, cli_find_pod_of(pods, one->pod_sandbox_id), word),
+			       one->state == RUNTIME__V1__CONTAINER_STATE__CONTAINER_RUNNING);
+	}
 	return match_decide(&m, e);
 }
 
@@ -72,8 +132,8 @@ Runtime__V1__PodSandbox *cli_find_pod(struct cli *c, const char *word, struct er
 	if (!list)
 		return NULL;
 	for (size_t i = 0; i < list->n_items; i++)
-		match_consider(&m, list->items[i], list->items[i]->id,
-			 list->items[i]->metadata ? list->items[i]->metadata->name : "");
+		match_consider(&m, list->items[i], list->items[i]->id, pod_named(list->items[i], word),
+			       list->items[i]->state == RUNTIME__V1__POD_SANDBOX_STATE__SANDBOX_READY);
 	return match_decide(&m, e);
 }
 
@@ -98,7 +158,7 @@ Runtime__V1__Image *cli_find_image(struct cli *c, const char *word, struct err *
 	if (!list)
 		return NULL;
 	for (size_t i = 0; i < list->n_images; i++)
-		match_consider(&m, list->images[i], list->images[i]->id, "");
+		match_consider(&m, list->images[i], list->images[i]->id, false, false);
 	return match_decide(&m, e);
 }
 

@@ -1,4 +1,4 @@
-/* list.c - the commands ps, pods and images: lists of objects as tables. */
+/* list.c - the commands ps and pods: lists of objects as tables. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,6 +22,11 @@ static const char *pod_state(int state)
 static const char *pod_name(const Runtime__V1__PodSandbox *p)
 {
 	return p && p->metadata ? p->metadata->name : "";
+}
+
+static const char *pod_namespace(const Runtime__V1__PodSandbox *p)
+{
+	return p && p->metadata ? p->metadata->namespace_ : "";
 }
 
 /* Newest first: people mostly look for an object they have just made. */
@@ -76,16 +81,17 @@ static const char *pod_ip(const struct pods *p, size_t i)
 static void container_row(struct cli *c, struct cli_table *t, const Runtime__V1__Container *one,
 			  const struct pods *pods, const Runtime__V1__ListImagesResponse *images)
 {
-	const char *pod = cli_table_id(c->arena, one->pod_sandbox_id), *ip = "", *image;
+	const char *pod = cli_table_id(c->arena, one->pod_sandbox_id), *ns = "", *ip = "", *image;
 
 	for (size_t i = 0; i < pods->list->n_items; i++) {
 		if (strcmp(pods->list->items[i]->id, one->pod_sandbox_id) != 0)
 			continue;
 		pod = pod_name(pods->list->items[i]);
+		ns = pod_namespace(pods->list->items[i]);
 		ip = pod_ip(pods, i);
 	}
 	image = cli_find_image_name(images, one->image, *one->image_id ? one->image_id : one->image_ref);
-	cli_table_row(t, cli_table_id(c->arena, one->id), pod, one->metadata ? one->metadata->name : "",
+	cli_table_row(t, cli_table_id(c->arena, one->id), ns, pod, one->metadata ? one->metadata->name : "",
 		      container_state((int)one->state), cli_table_age(c->arena, one->created_at), image, ip, NULL);
 }
 
@@ -114,7 +120,7 @@ static int ps(struct cli *c, const struct cli_args *args)
 	images = cli_call(c, "ListImages", &images_request, &e);
 	if (!images || load_pods(c, &pods, &e) < 0)
 		return cli_fail(c, &e, "ps");
-	t = cli_table_new(c->arena, "CONTAINER", "POD", "NAME", "STATE", "AGE", "IMAGE", "IP", NULL);
+	t = cli_table_new(c->arena, "CONTAINER", "NAMESPACE", "POD", "NAME", "STATE", "AGE", "IMAGE", "IP", NULL);
 	for (size_t i = 0; i < list->n_containers; i++)
 		container_row(c, t, list->containers[i], &pods, images);
 	cli_table_print(t, stdout);
@@ -144,11 +150,11 @@ static int pods_list(struct cli *c, const struct cli_args *args)
 		return cli_fail(c, &e, "pods");
 	if (c->json)
 		return cli_print(pods.list), 0;
-	t = cli_table_new(c->arena, "POD", "NAME", "NAMESPACE", "STATE", "AGE", "RUNTIME", "IP", NULL);
+	t = cli_table_new(c->arena, "POD", "NAMESPACE", "NAME", "STATE", "AGE", "RUNTIME", "IP", NULL);
 	for (size_t i = 0; i < pods.list->n_items; i++) {
 		const Runtime__V1__PodSandbox *p = pods.list->items[i];
 
-		cli_table_row(t, cli_table_id(c->arena, p->id), pod_name(p), p->metadata ? p->metadata->namespace_ : "",
+		cli_table_row(t, cli_table_id(c->arena, p->id), pod_namespace(p), pod_name(p),
 			      pod_state((int)p->state), cli_table_age(c->arena, p->created_at),
 			      *p->runtime_handler ? p->runtime_handler : "(default)", pod_ip(&pods, i), NULL);
 	}
@@ -161,38 +167,4 @@ const struct cli_command cli_pods = {
 	.more = "Examples:\n"
 		"  crisp pods\n"
 		"  crisp pods --json\n",
-};
-
-static int images(struct cli *c, const struct cli_args *args)
-{
-	Runtime__V1__ListImagesRequest request = RUNTIME__V1__LIST_IMAGES_REQUEST__INIT;
-	Runtime__V1__ListImagesResponse *list;
-	struct cli_table *t;
-	struct err e;
-
-	(void)args;
-	list = cli_call(c, "ListImages", &request, &e);
-	if (!list)
-		return cli_fail(c, &e, "images");
-	if (c->json)
-		return cli_print(list), 0;
-	t = cli_table_new(c->arena, "IMAGE", "ID", "SIZE", NULL);
-	for (size_t i = 0; i < list->n_images; i++) {
-		const Runtime__V1__Image *one = list->images[i];
-		const char *id = cli_table_id(c->arena, one->id), *size = cli_table_size(c->arena, one->size);
-
-		for (size_t k = 0; k < one->n_repo_tags; k++)
-			cli_table_row(t, one->repo_tags[k], id, size, NULL);
-		if (!one->n_repo_tags)
-			cli_table_row(t, one->n_repo_digests ? one->repo_digests[0] : "", id, size, NULL);
-	}
-	cli_table_print(t, stdout);
-	return 0;
-}
-
-const struct cli_command cli_images = {
-	.name = "images", .operands = "", .summary = "list images", .run = images,
-	.more = "Examples:\n"
-		"  crisp images\n"
-		"  crisp images --json | jq -r '.images[].repoTags[]'\n",
 };

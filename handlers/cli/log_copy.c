@@ -9,20 +9,22 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
 
 #include "handlers/cli/log_line.h"
+#include "handlers/cli/log_tail.h"
+#include "handlers/cli/log_time.h"
+#include "handlers/cli/outlet.h"
 #include "reactor/buf.h"
 #include "reactor/list.h"
 #include "reactor/loop.h"
 #include "reactor/own.h"
 #include "reactor/sm.h"
 
-enum { READ_BYTES = 64 * 1024, TURNS = 32, PIPE_BYTES = 4096 };
+enum { READ_BYTES = 64 * 1024, TURNS = 32 };
 
 enum state { FOLLOW, DRAIN, DONE };
 
@@ -40,6 +42,8 @@ struct cli_log_copy {
 	int inotify;
 	struct fd_watch watch, out_watch;
 	struct timer timer;   /* the next turn */
+	int64_t tail;         /* lines of the first file; below 0: all */
+	int64_t since_ns;
 	struct buf in;        /* bytes read; the last line may be incomplete */
 	struct buf out;       /* to be written to out_fd */
 	int out_fd;
@@ -69,47 +73,29 @@ static void on_log_copy_writable(struct fd_watch *w, int events)
 
 /* ---- writing ---- */
 
-/* Pipes and terminals are blocking and shared with other processes, so O_NONBLOCK must not be set on them. When poll(2)
- * reports room, a pipe takes a page (PIPE_BYTES) without blocking. Files take any amount. */
-static bool fd_has_room(int fd)
-{
-	struct pollfd p = { fd, POLLOUT, 0 };
-
-	return poll(&p, 1, 0) > 0;
-}
-
-static ssize_t write_some(struct cli_log_copy *l)
-{
-	struct stat st;
-	size_t n = l->out.len;
-	bool file = fstat(l->out_fd, &st) == 0 && S_ISREG(st.st_mode);
-
-	if (!file && !fd_has_room(l->out_fd)) {
-		errno = EAGAIN;
-		return -1;
-	}
-	return write(l->out_fd, l->out.at, file || n < PIPE_BYTES ? n : PIPE_BYTES);
-}
-
 /* false: no room; on_log_copy_writable() goes on when there is. */
 static bool log_copy_flush(struct cli_log_copy *l)
 {
 	while (l->out.len && !l->deaf) {
-		ssize_t n = write_some(l);
-
-		if (n >= 0) {
-			buf_consume(&l->out, (size_t)n);
-		} else if (errno == EAGAIN) {
+		if (cli_write_some(l->out_fd, &l->out) >= 0)
+			continue;
+		if (errno == EAGAIN) {
 			fd_watch_set(&l->out_watch, l->out_fd, FD_WRITE, on_log_copy_writable);
 			l->full = true;
 			return false;
-		} else if (errno != EINTR) {
-			l->deaf = true;
 		}
+		l->deaf = errno != EINTR;
 	}
 	if (l->deaf)
 		buf_consume(&l->out, l->out.len);
 	return true;
+}
+
+static bool is_too_old(const struct cli_log_copy *l, const char *text, size_t n)
+{
+	const char *space = l->since_ns ? memchr(text, ' ', n) : NULL;
+
+	return space && cli_log_time(text, (size_t)(space - text)) < l->since_ns;
 }
 
 /* Moves one line from l->in to l->out. false: no whole line, or a line for the other stream while l->out is not empty.
@@ -124,7 +110,7 @@ static bool take_line(struct cli_log_copy *l)
 		return false;
 	if (!cli_log_line_parse(&line, text, (size_t)(end - text))) {
 		l->strange++;
-	} else {
+	} else if (!is_too_old(l, text, (size_t)(end - text))) {
 		fd = line.is_stderr ? STDERR_FILENO : STDOUT_FILENO;
 		if (l->out.len && l->out_fd != fd)
 			return false;
@@ -176,6 +162,9 @@ static bool open_next(struct cli_log_copy *l)
 		buf_consume(&l->in, l->in.len);
 	}
 	l->fd = take_fd(&fd);
+	if (l->tail >= 0)
+		lseek(l->fd, cli_log_tail(l->fd, l->tail), SEEK_SET);
+	l->tail = -1;
 	return true;
 }
 
@@ -246,6 +235,7 @@ struct cli_log_copy *cli_log_copy_start(const char *path, const struct cli_log_c
 	l->path = own_must(strdup(path));
 	l->dir = own_must(strdup(path));
 	l->fd = -1;
+	l->tail = -1;
 	slash = strrchr(l->dir, '/');
 	if (slash)
 		*slash = '\0';
@@ -259,6 +249,12 @@ struct cli_log_copy *cli_log_copy_start(const char *path, const struct cli_log_c
 	fd_watch_set(&l->watch, l->inotify, FD_READ, on_log_copy_inotify);
 	timer_set(&l->timer, 0, on_log_copy_turn);
 	return l;
+}
+
+void cli_log_copy_from(struct cli_log_copy *l, int64_t tail, int64_t since_ns)
+{
+	l->tail = tail;
+	l->since_ns = since_ns;
 }
 
 void cli_log_copy_finish(struct cli_log_copy *l, void (*done)(void *arg, const struct err *e))

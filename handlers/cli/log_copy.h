@@ -5,6 +5,8 @@
 #ifndef HANDLERS_CLI_LOG_COPY_H
 #define HANDLERS_CLI_LOG_COPY_H
 
+#include <stdint.h>
+
 #include "reactor/err.h"
 
 struct cli_log_copy;
@@ -19,6 +21,10 @@ struct cli_log_copy_events {
 
 /* The file may be created later; its directory must exist. INTERNAL: the directory cannot be watched. */
 struct cli_log_copy *cli_log_copy_start(const char *path, const struct cli_log_copy_events *events, struct err *e);
+
+/* Right after the start: only the last `tail` lines that are in the log now, and what comes later; below 0: all. Lines
+ * that were written before `since_ns` are left out; 0: none. */
+void cli_log_copy_from(struct cli_log_copy *copy, int64_t tail, int64_t since_ns);
 
 /* The caller knows that nothing more is written to the log. `done` runs once, when the whole log has been written to
  * stdout and stderr, and never inside this call. `e`: the file could not be read. */

@@ -1,10 +1,14 @@
 /* logs.c - the command logs: prints a container's log; with -f it follows the log until the container ends.
  *
  * Waits on: the log (log_copy.h), and with -f on ContainerStatus, called four times a second. */
+#include <stdlib.h>
+#include <string.h>
+
 #include "api.pb-c.h"
 #include "handlers/cli/command.h"
 #include "handlers/cli/find.h"
 #include "handlers/cli/log_copy.h"
+#include "handlers/cli/log_time.h"
 #include "reactor/list.h"
 #include "reactor/loop.h"
 
@@ -82,19 +86,37 @@ static const char *logs_path(struct cli *c, const char *word, const char **id, s
 	return NULL;
 }
 
+/* false: not a number of lines. */
+static bool logs_tail(const struct cli_args *args, int64_t *tail)
+{
+	const char *word = cli_args_value(args, "tail");
+	char *end;
+
+	*tail = word && strcmp(word, "all") != 0 ? strtoll(word, &end, 10) : -1;
+	return *tail >= 0 ? !*end && end != word : !word || strcmp(word, "all") == 0;
+}
+
 static int logs(struct cli *c, const struct cli_args *args)
 {
 	struct cli_log_copy_events events = { on_logs_grew, on_logs_deaf, NULL };
+	const char *since = cli_args_value(args, "since");
+	int64_t tail, since_ns = since ? cli_log_since(since, loop_real_ns()) : 0;
 	const char *word = args->operands.at[0];
 	struct logs l = { .cli = c };
 	const char *path;
 	struct err e;
 
+	if (!logs_tail(args, &tail))
+		return cli_misuse("logs", "--tail: a number of lines is expected");
+	if (since_ns < 0)
+		return cli_misuse("logs",
+				  "--since: a time of RFC 3339 or a duration such as 90s, 10m, 1h30m is expected");
 	path = logs_path(c, word, &l.id, &e);
 	events.arg = &l;
 	l.log = path ? cli_log_copy_start(path, &events, &e) : NULL;
 	if (!l.log)
 		return cli_fail(c, &e, "logs %s", word);
+	cli_log_copy_from(l.log, tail, since_ns);
 	if (cli_args_flag(args, "follow"))
 		on_logs_poll(&l.timer);
 	else
@@ -108,6 +130,8 @@ static int logs(struct cli *c, const struct cli_args *args)
 
 static const struct cli_option logs_options[] = {
 	{ "follow", 'f', NULL, "go on until the container ends" },
+	{ "tail", 'n', "LINES", "only the last lines, and with -f what comes after them" },
+	{ "since", 0, "TIME", "only lines from this time on: RFC 3339, or how long ago (90s, 10m, 1h30m, 2d)" },
 	{ 0 },
 };
 
@@ -123,5 +147,6 @@ const struct cli_command cli_logs = {
 		"written. The log file must be readable here. Rotated files are not looked for.\n\n"
 		"Examples:\n"
 		"  crisp logs web\n"
+		"  crisp logs -f --tail 20 --since 10m default/web\n"
 		"  crisp logs -f 3fa85f6457c7 2>/dev/null\n",
 };

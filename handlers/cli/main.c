@@ -1,9 +1,10 @@
 /* main.c - crisp, the command line. Finds the command, its options and the runtime's address, and runs the command,
  * which is in another file of the folder.
  *
- * Exit codes: 0; 1 for a failure; 64 for a usage error. run and exec: the exit code of the container's process, and 125
- * when crisp itself fails. */
+ * Exit codes: 0; 1 for a failure; 64 for a usage error. run and exec: the exit code of the container's process, 127
+ * when there is no such program, 126 when it cannot be executed, and 125 when crisp itself fails. */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,8 +18,11 @@
 #define DEFAULT_ADDRESS "unix:///run/crisp/crisp.sock"
 
 static const struct cli_command *const commands[] = {
-	&cli_run,     &cli_exec, &cli_logs,    &cli_ps,   &cli_pods,   &cli_images, &cli_pull, &cli_rm,    &cli_rmi,
-	&cli_inspect, &cli_info, &cli_version, &cli_runp, &cli_create, &cli_start,  &cli_stop, &cli_stopp, &cli_rmp,
+	&cli_run,     &cli_exec,  &cli_logs,   &cli_port_forward,
+	&cli_ps,      &cli_pods,  &cli_images, &cli_inspect, &cli_stats, &cli_events, &cli_why,
+	&cli_info,    &cli_check, &cli_config, &cli_debug, &cli_version,
+	&cli_pull,    &cli_rm,    &cli_rmi,    &cli_gc,     &cli_wipe,
+	&cli_runp,    &cli_create, &cli_start, &cli_stop,    &cli_stopp, &cli_rmp,
 };
 
 enum { COMMANDS = sizeof(commands) / sizeof(*commands) };
@@ -48,7 +52,7 @@ static void print_help(FILE *to)
 {
 	fputs("usage: crisp [OPTION...] COMMAND [ARGUMENT...]\n\nCommands:\n", to);
 	for (size_t i = 0; i < COMMANDS; i++)
-		fprintf(to, "  %-9s %s\n", commands[i]->name, commands[i]->summary);
+		fprintf(to, "  %-12s %s\n", commands[i]->name, commands[i]->summary);
 	fputs("\nOptions, before or after the command:\n", to);
 	cli_args_help(globals, to);
 	cli_args_help(version_option, to);
@@ -68,13 +72,6 @@ static void print_command_help(const struct cli_command *cmd, FILE *to)
 	fprintf(to, "%s", cmd->more);
 	fputs("\nOptions of every command:\n", to);
 	cli_args_help(globals, to);
-}
-
-static int bad_usage(const struct cli_command *cmd, const char *what)
-{
-	fprintf(stderr, "crisp%s%s: %s\nTry `crisp%s%s --help`.\n", cmd ? " " : "", cmd ? cmd->name : "", what,
-		cmd ? " " : "", cmd ? cmd->name : "");
-	return cmd && cmd->failure ? cmd->failure : EX_USAGE;
 }
 
 /* A plain path is a unix socket. */
@@ -110,14 +107,14 @@ static int cli_open(struct cli *c, const struct cli_command *cmd, const struct c
 	if (timeout) {
 		seconds = strtod(timeout, &end);
 		if (end == timeout || *end || !(seconds > 0 && seconds < 1e9))
-			return bad_usage(cmd, "--timeout: a number of seconds is expected");
+			return cli_misuse(cmd->name, "--timeout: a number of seconds is expected");
 	}
 	c->timeout_ms = (int64_t)(seconds * 1000);
 	c->json = cli_args_flag(before, "json") || cli_args_flag(behind, "json");
 	c->failure = cmd->failure ? cmd->failure : 1;
 	c->address = pick_address(c->arena, global_value(before, behind, "address"));
 	c->client = grpc_client_new(c->address, &e);
-	return c->client ? 0 : cli_fail(c, &e, "address %s", c->address);
+	return c->client ? 0 : cli_misuse(cmd->name, arena_printf(c->arena, "address %s: %s", c->address, e.msg));
 }
 
 static int run_command(struct cli *c, const struct cli_args *before, char **argv)
@@ -128,14 +125,14 @@ static int run_command(struct cli *c, const struct cli_args *before, char **argv
 	int rc;
 
 	if (!cmd)
-		return bad_usage(NULL, arena_printf(c->arena, "unknown command %s", before->operands.at[0]));
+		return cli_misuse("", arena_printf(c->arena, "unknown command %s", before->operands.at[0]));
 	if (cli_args_parse(&args, cmd->options, globals, cmd->tail, argv, c->arena, &e) < 0)
-		return bad_usage(cmd, e.msg);
+		return cli_misuse(cmd->name, e.msg);
 	if (cli_args_flag(&args, "help") || cli_args_flag(before, "help"))
 		return print_command_help(cmd, stdout), 0;
 	if ((int)args.operands.n < cmd->least || (cmd->most >= 0 && (int)args.operands.n > cmd->most))
-		return bad_usage(cmd, cmd->most == 0 ? "it takes no arguments"
-						     : arena_printf(c->arena, "expected: %s", cmd->operands));
+		return cli_misuse(cmd->name, cmd->most == 0 ? "it takes no arguments"
+							    : arena_printf(c->arena, "expected: %s", cmd->operands));
 	rc = cli_open(c, cmd, before, &args);
 	if (rc)
 		return rc;
@@ -149,6 +146,17 @@ static int run_command(struct cli *c, const struct cli_args *before, char **argv
 	return rc;
 }
 
+/* Else a socket of this program would get the number of a standard stream that the caller has closed. */
+static void open_standard_streams(void)
+{
+	int fd = 0;
+
+	while (fd >= 0 && fd <= STDERR_FILENO)
+		fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (fd > STDERR_FILENO)
+		close(fd);
+}
+
 int main(int argc, char **argv)
 {
 	struct cli c = { .arena = arena_new() };
@@ -157,10 +165,11 @@ int main(int argc, char **argv)
 	int rc = 0;
 
 	(void)argc;
+	open_standard_streams();
 	log_open("crisp", LOG_LEVEL_ERROR);
 	signal(SIGPIPE, SIG_IGN);
 	if (cli_args_parse(&before, version_option, globals, true, argv + 1, c.arena, &e) < 0)
-		rc = bad_usage(NULL, e.msg);
+		rc = cli_misuse("", e.msg);
 	else if (cli_args_flag(&before, "version"))
 		puts("crisp " CRISP_VERSION);
 	else if (before.operands.n)

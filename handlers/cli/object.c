@@ -1,4 +1,4 @@
-/* object.c - the commands inspect, exec, rm and rmi: each finds one object by a word (find.h) and makes its calls. */
+/* object.c - the commands inspect, rm and rmi: each finds one object by a word (find.h) and makes its calls. */
 #include <stdio.h>
 #include <string.h>
 
@@ -101,53 +101,6 @@ const struct cli_command cli_inspect = {
 		"Examples:\n"
 		"  crisp inspect web-1f3a\n"
 		"  crisp inspect 3fa85f6457c7 | jq .status.state\n",
-};
-
-static void write_output(FILE *f, const ProtobufCBinaryData *data)
-{
-	if (data->len > 0)
-		fwrite(data->data, 1, data->len, f);
-	fflush(f);
-}
-
-static int exec_(struct cli *c, const struct cli_args *args)
-{
-	Runtime__V1__ExecSyncRequest request = RUNTIME__V1__EXEC_SYNC_REQUEST__INIT;
-	Runtime__V1__ExecSyncResponse *out;
-	Runtime__V1__Container *found;
-	struct err e;
-
-	found = cli_find_container(c, args->operands.at[0], &e);
-	if (!found)
-		return cli_fail(c, &e, "exec %s", args->operands.at[0]);
-	request.container_id = found->id;
-	request.n_cmd = args->operands.n - 1;
-	request.cmd = (char **)args->operands.at + 1;
-	out = cli_call(c, "ExecSync", &request, &e);
-	if (!out)
-		return cli_fail(c, &e, "exec %s", args->operands.at[0]);
-	if (c->json)
-		return cli_print(out), out->exit_code;
-	write_output(stdout, &out->stdout);
-	write_output(stderr, &out->stderr);
-	return out->exit_code;
-}
-
-const struct cli_command cli_exec = {
-	.name = "exec",
-	.operands = "CONTAINER COMMAND [ARGUMENT...]",
-	.summary = "run a command in a container",
-	.least = 2,
-	.most = -1,
-	.tail = true,
-	.failure = 125,
-	.run = exec_,
-	.more = "The output is shown when the command has ended. The exit code is the command's,\n"
-		"or 125 when the command could not be run. --timeout also ends the command. There\n"
-		"is no terminal and no input.\n\n"
-		"Examples:\n"
-		"  crisp exec web cat /etc/hosts\n"
-		"  crisp exec 3fa85f sh -c 'ps | wc -l'\n",
 };
 
 /* ---- rm ---- */

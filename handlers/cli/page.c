@@ -39,10 +39,10 @@ struct cli_page {
 	void *arg;
 };
 
-static void page_finish(struct cli_page *p, const struct err *e, const json_t *j)
+static void page_finish(struct cli_page *p, const struct err *e, const char *text, size_t len)
 {
 	sm_move(&p->sm, DONE);
-	p->done(p->arg, e, j);
+	p->done(p->arg, e, text, len);
 	cli_page_cancel(p);
 }
 
@@ -51,22 +51,20 @@ static void page_fail(struct cli_page *p, enum err_code code, const char *why)
 	struct err e;
 
 	err_set(&e, code, "%s", why);
-	page_finish(p, &e, NULL);
+	page_finish(p, &e, NULL, 0);
 }
 
 /* The request asks for Connection: close, so the end of the connection is the end of the body. A chunked body is not
- * decoded: it is refused because it is not JSON. */
+ * decoded. */
 static void page_parse(struct cli_page *p)
 {
-	const char *text = buf_str(&p->in), *body = strstr(text, "\r\n\r\n");
-	auto_json json_t *j = NULL;
-	struct err e;
+	const char *text = buf_str(&p->in), *body = strstr(text, "\r\n\r\n"),
+		   *chunked = strcasestr(text, "\r\ntransfer-encoding:");
 
-	if (strncmp(text, "HTTP/1.1 200 ", 13) != 0 || !body)
+	if (strncmp(text, "HTTP/1.1 200 ", 13) != 0 || !body || (chunked && chunked < body))
 		return page_fail(p, ERR_INTERNAL, "the answer is not a page");
 	body += 4;
-	j = json_parse_own(body, p->in.len - (size_t)(body - text), "page", &e);
-	page_finish(p, j ? NULL : &e, j);
+	page_finish(p, NULL, body, p->in.len - (size_t)(body - text));
 }
 
 static void on_page_ready(struct fd_watch *w, int events)
@@ -93,7 +91,7 @@ static void on_page_timeout(struct timer *t)
 	struct cli_page *p = container_of(t, struct cli_page, timer);
 
 	if (p->err.code != ERR_OK)
-		return page_finish(p, &p->err, NULL);
+		return page_finish(p, &p->err, NULL, 0);
 	page_fail(p, ERR_UNAVAILABLE, "no answer for 2 s");
 }
 
@@ -108,6 +106,14 @@ static int page_connect(struct cli_page *p, const char *path)
 	if (p->fd < 0 || connect(p->fd, (const struct sockaddr *)&sa, sizeof(sa)) < 0)
 		return err_os(&p->err, ERR_UNAVAILABLE, "%s: connect", path);
 	return 0;
+}
+
+const char *cli_page_socket(const char *address, struct arena *arena)
+{
+	const char *path = strncmp(address, "unix://", 7) == 0 ? address + 7 : NULL,
+		   *slash = path ? strrchr(path, '/') : NULL;
+
+	return slash ? arena_printf(arena, "%.*s/http.sock", (int)(slash - path), path) : NULL;
 }
 
 struct cli_page *cli_page_start(const char *socket_path, const char *page, cli_page_done *done, void *arg)

@@ -13,6 +13,7 @@
 #include "handlers/cli/command.h"
 #include "handlers/cli/page.h"
 #include "handlers/cli/table.h"
+#include "reactor/json.h"
 #include "reactor/list.h"
 #include "reactor/loop.h"
 #include "reactor/own.h"
@@ -74,10 +75,12 @@ static void pull_note_rate(struct cli_pull *p)
 }
 
 /* The page has the image's full name ("docker.io/library/x:latest"); the name of the command line is a part of it. */
-static void on_pull_page(void *arg, const struct err *e, const json_t *pulls)
+static void on_pull_page(void *arg, const struct err *e, const char *text, size_t len)
 {
 	struct cli_pull *p = arg;
+	auto_json json_t *pulls = NULL;
 	const json_t *one;
+	struct err bad;
 	size_t i;
 
 	p->page = NULL;
@@ -85,7 +88,8 @@ static void on_pull_page(void *arg, const struct err *e, const json_t *pulls)
 		p->page_socket = e->code == ERR_UNAVAILABLE ? NULL : p->page_socket;
 		return;
 	}
-	json_array_foreach((json_t *)pulls, i, one) {
+	pulls = json_parse_own(text, len, "page", &bad);
+	json_array_foreach(pulls, i, one) {
 		const char *ref = json_string_value(json_object_get(one, "ref"));
 
 		if (!ref || !strstr(ref, p->image))
@@ -107,15 +111,6 @@ static void on_pull_draw(struct timer *t)
 	p->turns++;
 	pull_draw(p);
 	timer_set(&p->timer, DRAW_MS, on_pull_draw);
-}
-
-/* The HTTP socket is beside the CRI socket. */
-static const char *find_page_socket(struct cli *c)
-{
-	const char *path = strncmp(c->address, "unix://", 7) == 0 ? c->address + 7 : NULL,
-		   *slash = path ? strrchr(path, '/') : NULL;
-
-	return slash ? arena_printf(c->arena, "%.*s/http.sock", (int)(slash - path), path) : NULL;
 }
 
 /* ---- the call ---- */
@@ -159,7 +154,7 @@ struct cli_pull *cli_pull_start(struct cli *c, const char *image, const char *cr
 	p->done = done;
 	p->arg = arg;
 	p->begun_ns = p->rate_ns = loop_mono_ns();
-	p->page_socket = find_page_socket(c);
+	p->page_socket = cli_page_socket(c->address, c->arena);
 	if (isatty(STDERR_FILENO))
 		timer_set(&p->timer, DRAW_MS, on_pull_draw);
 	pull_call(p, creds);

@@ -4,6 +4,7 @@
  *     |                 |        ^ |      |          |                        ^
  *     +------ here -----|--------+ |      +----------+-- failed, signal ------+
  *                       +----------+--failed, signal--> DONE               --keep: RUN --exited--> DRAIN
+ *                                                                          --detach: RUN --it runs--> DRAIN
  *
  * Waits on: the call of the state. In RUN this is ContainerStatus, repeated after 20 ms; the interval doubles up to 250
  * ms and is 20 ms again when the log grows. The log is copied beside it from START on; DRAIN waits for its end.
@@ -20,6 +21,8 @@
 #include "handlers/cli/command.h"
 #include "handlers/cli/log_copy.h"
 #include "handlers/cli/pull.h"
+#include "handlers/cli/remote_end.h"
+#include "handlers/cli/run_attach.h"
 #include "handlers/cli/run_config.h"
 #include "handlers/cli/run_times.h"
 #include "reactor/list.h"
@@ -54,7 +57,8 @@ struct run {
 	struct cli_call *call;  /* of the state */
 	struct cli_call *stop;  /* StopContainer, while RUN polls */
 	struct cli_pull *pull;
-	struct cli_log_copy *log; /* from START on */
+	struct cli_log_copy *log; /* from START on, but not with --detach */
+	struct cli_run_attach *attach; /* -i: from RUN on */
 	struct timer timer;     /* RUN: the next poll; other states: the next try of the call */
 	struct timer stop_timer;
 	struct signal_watch on_int, on_term, on_hup;
@@ -92,7 +96,7 @@ static void run_leave(struct run *r)
 static void run_fail(struct run *r, const char *what, const struct err *e)
 {
 	cli_fail(r->cli, e, "%s %s", what, r->config.image);
-	r->exit_code = r->cli->failure;
+	r->exit_code = r->sm.now == CREATE || r->sm.now == START || r->unsure ? cli_refused_code(e) : r->cli->failure;
 	switch (r->sm.now) {
 	case CREATE:
 	case START: return run_step(r, STOP);
@@ -249,6 +253,8 @@ static void on_run_started(void *arg, const struct err *e, const void *response)
 		r->start_err = *e;
 	cli_run_times_end_of(&r->times, CLI_RUN_START);
 	run_step(r, RUN);
+	if (r->config.input && !r->config.detach)
+		r->attach = cli_run_attach_start(r->cli, r->container_id, r->config.tty);
 	if (r->signals || r->deaf)
 		run_send_stop(r);
 }
@@ -262,10 +268,10 @@ static void run_start(struct run *r)
 	struct cli_log_copy_events events = { on_run_log_grew, on_run_log_deaf, r };
 	struct err e;
 
-	if (!r->log)
+	if (!r->log && !r->config.detach)
 		r->log = cli_log_copy_start(arena_printf(r->cli->arena, "%s/%s.log", r->config.log_dir, r->config.name),
 				       &events, &e);
-	if (!r->log)
+	if (!r->log && !r->config.detach)
 		return run_fail(r, "follow the log of", &e);
 	cli_run_times_starting(&r->times);
 	request.container_id = (char *)r->container_id;
@@ -313,6 +319,8 @@ static void on_run_status(void *arg, const struct err *e, const void *response)
 		return run_fail(r, "get the status of", e);
 	if (answer->status && answer->status->state == RUNTIME__V1__CONTAINER_STATE__CONTAINER_CREATED && r->unsure)
 		return run_fail(r, "start", &r->start_err);
+	if (r->config.detach)
+		return run_leave(r);
 	if (answer->status && answer->status->state > RUNTIME__V1__CONTAINER_STATE__CONTAINER_RUNNING)
 		return run_exited(r, answer->status);
 	r->polled_ns = loop_mono_ns();
@@ -500,6 +508,8 @@ static void run_clean(struct run *r)
 		cli_pull_cancel(r->pull);
 	if (r->log)
 		cli_log_copy_free(r->log);
+	if (r->attach)
+		cli_run_attach_free(r->attach);
 	if (!r->kept)
 		cli_run_config_free(&r->config);
 }
@@ -510,11 +520,13 @@ static int run(struct cli *c, const struct cli_args *args)
 	struct err e;
 
 	if (cli_run_config_read(&r.config, args, c->arena, &e) < 0)
-		return cli_fail(c, &e, "run");
+		return e.code == ERR_INVALID_ARGUMENT ? cli_misuse("run", e.msg) : cli_fail(c, &e, "run");
 	run_begin(&r);
 	loop_run();
 	run_clean(&r);
-	if (r.kept)
+	if (r.kept && r.config.detach)
+		puts(r.container_id);
+	else if (r.kept)
 		fprintf(stderr, "crisp: kept pod %s, container %s, log %s/%s.log\n", r.pod_id, r.container_id,
 			r.config.log_dir, r.config.name);
 	if (r.config.verbose)
@@ -536,8 +548,11 @@ const struct cli_command cli_run = {
 		"container's output to stdout and stderr, removes pod, container and log, and exits\n"
 		"with the container's exit code. 125 is a failure of crisp itself. Ctrl-C stops the\n"
 		"container with 10 seconds of grace; a second Ctrl-C kills the container; a third\n"
-		"ends crisp and leaves pod and container as they are.\n\n"
+		"ends crisp and leaves pod and container as they are. With -it they are keys of the\n"
+		"container's terminal. 126 and 127: the command cannot be executed, or is not there.\n\n"
 		"Examples:\n"
 		"  crisp run busybox echo hello\n"
-		"  crisp run -v --runtime crun -e GREETING=hi busybox sh -c 'echo $GREETING'\n",
+		"  crisp run -it -v $PWD:/src:ro busybox sh\n"
+		"  crisp run -d --name web -p 8080:80 registry.example/web\n"
+		"  crisp run --verbose --runtime crun -e GREETING=hi busybox sh -c 'echo $GREETING'\n",
 };

@@ -8,12 +8,19 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 
+#include "handlers/cli/run_options.h"
 #include "reactor/own.h"
 
+#define RUN_NAMESPACE "default"
 #define NEW(a, type, init) ({ type *new_ = arena_zalloc(a, sizeof(*new_)); init(new_); new_; })
 
 const struct cli_option cli_run_options[] = {
 	{ "name", 'n', "NAME", "name of the pod and the container; default: made from the image's name" },
+	{ "interactive", 'i', NULL, "the container gets stdin" },
+	{ "tty", 't', NULL, "the container gets a terminal; with -i the keys go to it" },
+	{ "detach", 'd', NULL, "print the container's id when it runs, and leave it" },
+	{ "publish", 'p', "PORT:PORT", "a port of the node for one of the pod: [IP:]PORT:PORT[/udp]; may be repeated" },
+	{ "volume", 'v', "PATH:PATH[:ro]", "a file or directory of the node in the container; may be repeated" },
 	{ "env", 'e', "KEY[=VALUE]", "an environment variable; without =VALUE: the value of crisp; may be repeated" },
 	{ "runtime", 'r', "HANDLER", "the runtime handler of crisp-config(5)" },
 	{ "host-network", 0, NULL, "use the node's network, no network namespace of its own" },
@@ -23,7 +30,7 @@ const struct cli_option cli_run_options[] = {
 	{ "log-dir", 0, "DIRECTORY", "write the log there and keep it; default: one in $TMPDIR, removed at the end" },
 	{ "rm", 0, NULL, "remove pod and container at the end (the default)" },
 	{ "keep", 0, NULL, "leave pod, container and log behind" },
-	{ "verbose", 'v', NULL, "print to stderr how long each stage took" },
+	{ "verbose", 0, NULL, "print to stderr how long each stage took" },
 	{ 0 },
 };
 
@@ -104,6 +111,32 @@ static int make_log_dir(struct cli_run_config *out, const struct cli_args *args,
 	return 0;
 }
 
+static int read_ports(struct cli_run_config *out, const struct cli_args *args, struct arena *a, struct err *e)
+{
+	struct strings given = cli_args_values(args, "publish", a);
+
+	out->ports.at = arena_zalloc(a, (given.n + 1) * sizeof(*out->ports.at));
+	for (; out->ports.n < given.n; out->ports.n++) {
+		out->ports.at[out->ports.n] = cli_run_port(given.at[out->ports.n], a, e);
+		if (!out->ports.at[out->ports.n])
+			return -1;
+	}
+	return 0;
+}
+
+static int read_volumes(struct cli_run_config *out, const struct cli_args *args, struct arena *a, struct err *e)
+{
+	struct strings given = cli_args_values(args, "volume", a);
+
+	out->volumes.at = arena_zalloc(a, (given.n + 1) * sizeof(*out->volumes.at));
+	for (; out->volumes.n < given.n; out->volumes.n++) {
+		out->volumes.at[out->volumes.n] = cli_run_volume(given.at[out->volumes.n], a, e);
+		if (!out->volumes.at[out->volumes.n])
+			return -1;
+	}
+	return 0;
+}
+
 int cli_run_config_read(struct cli_run_config *out, const struct cli_args *args, struct arena *a, struct err *e)
 {
 	const char *name = cli_args_value(args, "name"), *runtime = cli_args_value(args, "runtime");
@@ -115,14 +148,21 @@ int cli_run_config_read(struct cli_run_config *out, const struct cli_args *args,
 		.runtime = runtime ? runtime : "",
 		.host_network = cli_args_flag(args, "host-network"),
 		.verbose = cli_args_flag(args, "verbose"),
-		.keep = cli_args_flag(args, "keep"),
+		.keep = cli_args_flag(args, "keep") || cli_args_flag(args, "detach"),
+		.detach = cli_args_flag(args, "detach"),
+		.input = cli_args_flag(args, "interactive"),
+		.tty = cli_args_flag(args, "tty"),
 		.command = { args->operands.at + 1, args->operands.n - 1 },
 	};
 	if (!out->name[0] || strchr(out->name, '/'))
 		return err_set(e, ERR_INVALID_ARGUMENT, "--name %s: not a name", out->name);
 	if (out->keep && cli_args_flag(args, "rm"))
-		return err_set(e, ERR_INVALID_ARGUMENT, "--rm and --keep contradict each other");
-	if (read_pull(out, args, e) < 0 || read_env(out, args, a, e) < 0)
+		return err_set(e, ERR_INVALID_ARGUMENT, "--rm and --%s contradict each other",
+			       out->detach ? "detach" : "keep");
+	if (out->host_network && cli_args_value(args, "publish"))
+		return err_set(e, ERR_INVALID_ARGUMENT, "--host-network has no ports to publish");
+	if (read_pull(out, args, e) < 0 || read_env(out, args, a, e) < 0 ||
+	    read_ports(out, args, a, e) < 0 || read_volumes(out, args, a, e) < 0)
 		return -1;
 	return make_log_dir(out, args, a, e);
 }
@@ -140,7 +180,16 @@ void cli_run_config_free(const struct cli_run_config *cfg)
 	rmdir(cfg->log_dir);
 }
 
-/* ---- the two configs ---- */
+/* ---- parts of the two configs ---- */
+
+/* The uid makes a retry of the same RunPodSandbox join the first. With --log-dir the uid is the name: a second run with
+ * the same --name gets an error instead of a second pod. */
+static const char *pod_uid(const struct cli_run_config *cfg, struct arena *a)
+{
+	const char *unique = strrchr(cfg->log_dir, '/') + 1;
+
+	return cfg->log_dir_ours ? arena_printf(a, "%s-%s", cfg->name, unique) : cfg->name;
+}
 
 static Runtime__V1__NamespaceOption *namespaces(const struct cli_run_config *cfg, struct arena *a)
 {
@@ -157,18 +206,60 @@ static Runtime__V1__SecurityProfile *default_profile(struct arena *a)
 	return NEW(a, Runtime__V1__SecurityProfile, runtime__v1__security_profile__init); /* RuntimeDefault is 0 */
 }
 
+/* ---- labels ---- */
+
+/* The names by which crictl, cAdvisor and others know a pod and its container. Spec: kubelet's package types,
+ * labels.go. The last is a container's only. */
+static const char *const label_names[] = { "io.kubernetes.pod.name", "io.kubernetes.pod.namespace",
+					   "io.kubernetes.pod.uid", "io.kubernetes.container.name" };
+
+enum { LABELS = sizeof(label_names) / sizeof(*label_names) };
+
+static const char *label_value(const struct cli_run_config *cfg, size_t i, struct arena *a)
+{
+	return i == 1 ? RUN_NAMESPACE : i == 2 ? pod_uid(cfg, a) : cfg->name;
+}
+
+static void label_pod(Runtime__V1__PodSandboxConfig *pod, const struct cli_run_config *cfg, struct arena *a)
+{
+	pod->labels = arena_zalloc(a, LABELS * sizeof(*pod->labels));
+	for (size_t i = 0; i < LABELS - 1; i++) {
+		Runtime__V1__PodSandboxConfig__LabelsEntry *l = arena_zalloc(a, sizeof(*l));
+
+		runtime__v1__pod_sandbox_config__labels_entry__init(l);
+		l->key = (char *)label_names[i];
+		l->value = (char *)label_value(cfg, i, a);
+		pod->labels[pod->n_labels++] = l;
+	}
+}
+
+static void label_container(Runtime__V1__ContainerConfig *c, const struct cli_run_config *cfg, struct arena *a)
+{
+	c->labels = arena_zalloc(a, LABELS * sizeof(*c->labels));
+	for (size_t i = 0; i < LABELS; i++) {
+		Runtime__V1__ContainerConfig__LabelsEntry *l = arena_zalloc(a, sizeof(*l));
+
+		runtime__v1__container_config__labels_entry__init(l);
+		l->key = (char *)label_names[i];
+		l->value = (char *)label_value(cfg, i, a);
+		c->labels[c->n_labels++] = l;
+	}
+}
+
+/* ---- the configs ---- */
+
 Runtime__V1__PodSandboxConfig *cli_run_config_pod(const struct cli_run_config *cfg, struct arena *a)
 {
 	Runtime__V1__PodSandboxConfig *pod =
 		NEW(a, Runtime__V1__PodSandboxConfig, runtime__v1__pod_sandbox_config__init);
-	const char *unique = strrchr(cfg->log_dir, '/') + 1;
 
 	pod->metadata = NEW(a, Runtime__V1__PodSandboxMetadata, runtime__v1__pod_sandbox_metadata__init);
 	pod->metadata->name = (char *)cfg->name;
-	pod->metadata->namespace_ = (char *)"default";
-	/* The uid makes a retry of the same RunPodSandbox join the first. With --log-dir the uid is the name: a second
-	 * run with the same --name gets an error instead of a second pod. */
-	pod->metadata->uid = cfg->log_dir_ours ? arena_printf(a, "%s-%s", cfg->name, unique) : (char *)cfg->name;
+	pod->metadata->namespace_ = (char *)RUN_NAMESPACE;
+	pod->metadata->uid = (char *)pod_uid(cfg, a);
+	pod->port_mappings = cfg->ports.at;
+	pod->n_port_mappings = cfg->ports.n;
+	label_pod(pod, cfg, a);
 	pod->hostname = cfg->host_network ? (char *)"" : arena_strndup(a, cfg->name, 63);
 	pod->log_directory = (char *)cfg->log_dir;
 	pod->linux = NEW(a, Runtime__V1__LinuxPodSandboxConfig, runtime__v1__linux_pod_sandbox_config__init);
@@ -242,5 +333,11 @@ Runtime__V1__ContainerConfig *cli_run_config_container(const struct cli_run_conf
 	c->envs = env_list(&cfg->env, a);
 	c->log_path = arena_printf(a, "%s.log", cfg->name);
 	c->linux = confinement(cfg, a);
+	c->stdin = cfg->input;
+	c->stdin_once = cfg->input && !cfg->detach;
+	c->tty = cfg->tty;
+	c->mounts = cfg->volumes.at;
+	c->n_mounts = cfg->volumes.n;
+	label_container(c, cfg, a);
 	return c;
 }

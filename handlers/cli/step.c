@@ -163,25 +163,32 @@ const struct cli_command cli_start = {
 		"  crisp start 3fa85f6457c7\n",
 };
 
+/* In seconds; -1: not a number. */
+static int64_t stop_grace(const struct cli_args *args)
+{
+	const char *grace = cli_args_value(args, "grace");
+	char *end;
+	long long s = grace ? strtoll(grace, &end, 10) : STOP_GRACE_S;
+
+	return grace && (*end || end == grace || s < 0 || s > 1 << 30) ? -1 : s;
+}
+
 static int stop_one(struct cli *c, const struct cli_args *args, const char *word, struct err *e)
 {
 	Runtime__V1__StopContainerRequest request = RUNTIME__V1__STOP_CONTAINER_REQUEST__INIT;
-	const char *grace = cli_args_value(args, "grace");
-	Runtime__V1__Container *found;
-	char *end;
+	Runtime__V1__Container *found = cli_find_container(c, word, e);
 
-	request.timeout = grace ? strtoll(grace, &end, 10) : STOP_GRACE_S;
-	if (grace && (*end || end == grace || request.timeout < 0 || request.timeout > 1 << 30))
-		return err_set(e, ERR_INVALID_ARGUMENT, "--grace %s: a number of seconds is expected", grace);
-	found = cli_find_container(c, word, e);
 	if (!found)
 		return -1;
+	request.timeout = stop_grace(args);
 	request.container_id = found->id;
 	return cli_call(c, "StopContainer", &request, e) ? 0 : -1;
 }
 
 static int step_stop(struct cli *c, const struct cli_args *args)
 {
+	if (stop_grace(args) < 0)
+		return cli_misuse("stop", "--grace: a number of seconds is expected");
 	return step_each(c, args, "stop", stop_one);
 }
 

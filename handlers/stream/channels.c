@@ -5,6 +5,7 @@
 #include <openssl/evp.h>
 #include <stdlib.h>
 
+#include "reactor/base64.h"
 #include "reactor/buf.h"
 #include "reactor/list.h"
 #include "reactor/log.h"
@@ -40,21 +41,17 @@ static void channels_tell_gone(struct channels *c)
 		events->gone(c->arg);
 }
 
-/* EVP_DecodeBlock() counts padding as decoded bytes, so the padding is subtracted. */
 static void channels_decode(struct channels *c)
 {
-	size_t len = c->encoded.len, padding = 0;
-	auto_free unsigned char *plain = own_must(malloc(len / 4 * 3 + 3));
-	int n;
+	size_t len = c->encoded.len;
+	auto_free uint8_t *plain = own_must(malloc(len / 4 * 3 + 1));
+	ssize_t n = base64_decode(plain, (const char *)c->encoded.at, len);
 
-	while (padding < 2 && padding < len && c->encoded.at[len - 1 - padding] == '=')
-		padding++;
-	n = len % 4 ? -1 : EVP_DecodeBlock(plain, c->encoded.at, (int)len);
 	buf_free(&c->encoded);
 	if (n < 0)
 		log_info("stream_broken error=\"a message is not base64\"");
-	else if ((size_t)n > padding)
-		channels_give(c, plain, (size_t)n - padding);
+	else if (n > 0)
+		channels_give(c, plain, (size_t)n);
 }
 
 static void channels_gather(struct channels *c, const struct ws_piece *p)

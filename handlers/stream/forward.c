@@ -18,6 +18,7 @@
 #include "handlers/stream/wire.h"
 #include "procs/keeper.h"
 #include "procs/portfwd.h"
+#include "procs/runtime.h"
 #include "procs/sandbox.h"
 #include "reactor/list.h"
 #include "reactor/log.h"
@@ -208,6 +209,8 @@ int forward_netns(const char *sandbox_id, struct err *e)
 			s ? "not ready" : "gone");
 		return FORWARD_NONE;
 	}
+	if (sandbox_boxed(s))
+		return FORWARD_INSIDE;
 	if (!*s->netns_path)
 		return FORWARD_HOST;
 	a = arena_new();
@@ -217,6 +220,16 @@ int forward_netns(const char *sandbox_id, struct err *e)
 		return fd;
 	err_set(e, ERR_UNAVAILABLE, "the network namespace of sandbox %.12s is lost", sandbox_id);
 	return FORWARD_NONE;
+}
+
+struct portfwd *forward_connect(const char *sandbox_id, int netns, uint16_t port, const struct portfwd_events *events,
+				void *arg)
+{
+	const struct sandbox *s = netns == FORWARD_INSIDE ? sandbox_find(sandbox_id) : NULL;
+
+	if (s)
+		return portfwd_start_inside(runtime_find(s->config.runtime_handler), s->id, port, events, arg);
+	return portfwd_start(netns, port, events, arg);
 }
 
 static void pair_link(struct pair_of_streams *p)
@@ -230,7 +243,7 @@ static void pair_link(struct pair_of_streams *p)
 	if (netns == FORWARD_NONE)
 		return on_pair_over(p, &e);
 	f->served++;
-	p->conn = portfwd_start(netns, p->port, &of_port, p);
+	p->conn = forward_connect(f->request->id, netns, p->port, &of_port, p);
 	portfwd_pause(p->conn, !wire_has_room(f->wire));
 }
 

@@ -146,7 +146,7 @@ static void on_forward_ws_begin(struct timer *t)
 		channels_send(f->channels, 2 * (unsigned)i + 1, head, 2);
 		f->ports[i] = (struct port){ .forward = f, .index = (unsigned)i };
 		if (netns != FORWARD_NONE)
-			f->ports[i].conn = portfwd_start(netns, number, &of_port, &f->ports[i]);
+			f->ports[i].conn = forward_connect(f->request->id, netns, number, &of_port, &f->ports[i]);
 	}
 	for (size_t i = 0; i < n && netns == FORWARD_NONE; i++)
 		on_port_over(&f->ports[i], &e);

@@ -26,7 +26,11 @@ void forward_ws_start(struct stream_request *request, struct conduit *conduit, c
 
 /* The network namespace of the sandbox: a borrowed fd, or FORWARD_HOST for the host's. FORWARD_NONE: NOT_FOUND,
  * FAILED_PRECONDITION or UNAVAILABLE. */
-enum { FORWARD_HOST = -1, FORWARD_NONE = -2 };
+enum { FORWARD_HOST = -1, FORWARD_NONE = -2, FORWARD_INSIDE = -3 };
 int forward_netns(const char *sandbox_id, struct err *e);
+/* Connects; netns: what forward_netns() has just said of that sandbox, but not FORWARD_NONE. */
+struct portfwd_events;
+struct portfwd *forward_connect(const char *sandbox_id, int netns, uint16_t port, const struct portfwd_events *events,
+				void *arg);
 
 #endif

@@ -1,14 +1,15 @@
 /* fetch.h - brings one layer from the registry through the unpacker into a directory: resumed, verified, shared.
  *
- * There is one machine per blob, with any number of waiters. The compressed bytes are also appended to
- * <root>/partial/<hex>, so that a transfer goes on where it ended after a cancel or after crispd's death. The file is
- * removed when the layer is in place. */
+ * There is one machine for all that ask one registry for one blob and expect the same of it (fetch_key()). The
+ * compressed bytes are also appended to <root>/partial/<hex of that key>, so that a transfer goes on where it ended
+ * after a cancel or after crispd's death. The file is removed when the layer is in place. */
 #ifndef IMAGES_PULL_FETCH_H
 #define IMAGES_PULL_FETCH_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "images/digest.h"
 #include "images/layer.h"
 #include "images/manifest.h"
 #include "images/registry.h"
@@ -18,11 +19,16 @@
 int fetch_open(struct err *e);
 
 struct fetch_spec {
-	struct registry *from;
+	struct registry *from; /* NULL: */
+	const char *path;      /* a file below <root> that has the blob; it is neither changed nor removed */
 	const struct descriptor *blob;
 	const char *diff_id;
 	bool lowest; /* the image's lowest layer: it has no parents, so the unpacker can finish it at once */
 };
+
+/* The key of the machine: a digest of the registry's name and of all that the image says of the blob. (ARCHITECTURE
+ * I73) */
+void fetch_key(const struct fetch_spec *spec, char out[DIGEST_SIZE]);
 
 struct fetch; /* one waiter; gone once `done` ran or fetch_cancel() returned */
 
@@ -42,7 +48,6 @@ void fetch_discard(struct fetch *fetch);
 
 uint64_t fetch_bytes(const struct fetch *fetch); /* compressed bytes that have arrived */
 
-/* Removes the partial downloads that no transfer uses and that were last written max_age_s ago or earlier. */
-void fetch_sweep_partials(int64_t max_age_s);
+bool fetch_is_under_way(const char *key); /* some transfer of it: its partial file is in use */
 
 #endif

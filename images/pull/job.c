@@ -1,35 +1,42 @@
 /* job.c - see job.h.
  *
- *   START --name known--> RESOLVE --same digest--> DONE
+ *   START --name known--> RESOLVE --same digest--> VERIFY --good--> DONE
  *     |                     |
  *     +---------------------+-------> MANIFEST --> CONFIG --> LAYERS --> SYNC --> DONE
  *                                      ^    |                   +--nothing new--> DONE
  *                                      +----+ index: the entry for this machine
+ *   MANIFEST --the policy asks for a signature--> VERIFY --> MANIFEST or CONFIG; for an artifact LAYERS is next
+ *   VERIFY of what is here --no--> MANIFEST
  *   all -> FAILED
  *
- * Waits on: the registry (RESOLVE, MANIFEST, CONFIG), layers.c (LAYERS), a child (SYNC), the next turn (START; also
- * MANIFEST and CONFIG, where content.h has the blob).
+ * Waits on: the registry (RESOLVE, MANIFEST, CONFIG), verify.h (VERIFY), layers.c (LAYERS), a child (SYNC), the next
+ * turn, login.h and lookup.h (START; the turn also in MANIFEST and CONFIG, where content.h has the blob).
  * Spec: OCI distribution-spec "Pulling manifests", "Pulling blobs"; image-spec. */
 #include "images/pull/job.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
 
+#include "images/config.h"
 #include "images/content.h"
 #include "images/digest.h"
 #include "images/ref.h"
+#include "images/scope.h"
 #include "images/store.h"
 #include "images/unused.h"
 #include "reactor/arena.h"
 #include "reactor/log.h"
 #include "reactor/own.h"
+#include "reactor/small_file.h"
 
-enum pull_state { START, RESOLVE, MANIFEST, CONFIG, LAYERS, SYNC, DONE, FAILED };
+enum pull_state { START, RESOLVE, MANIFEST, VERIFY, CONFIG, LAYERS, SYNC, DONE, FAILED };
 
 static const struct sm_state pull_states[] = {
 	[START]    = { "START",    TO(RESOLVE) | TO(MANIFEST) | TO(FAILED) },
-	[RESOLVE]  = { "RESOLVE",  TO(MANIFEST) | TO(DONE) | TO(FAILED) },
-	[MANIFEST] = { "MANIFEST", TO(MANIFEST) | TO(CONFIG) | TO(FAILED) },
+	[RESOLVE]  = { "RESOLVE",  TO(MANIFEST) | TO(VERIFY) | TO(DONE) | TO(FAILED) },
+	[MANIFEST] = { "MANIFEST", TO(MANIFEST) | TO(VERIFY) | TO(CONFIG) | TO(LAYERS) | TO(FAILED) },
+	[VERIFY]   = { "VERIFY",   TO(MANIFEST) | TO(CONFIG) | TO(LAYERS) | TO(DONE) | TO(FAILED) },
 	[CONFIG]   = { "CONFIG",   TO(LAYERS) | TO(FAILED) },
 	[LAYERS]   = { "LAYERS",   TO(SYNC) | TO(DONE) | TO(FAILED) },
 	[SYNC]     = { "SYNC",     TO(DONE) | TO(FAILED) },
@@ -44,12 +51,17 @@ static void job_release(struct pull_job *j, bool keep)
 	timer_clear(&j->timer);
 	if (j->get)
 		registry_cancel(take_ptr(&j->get));
+	if (j->login)
+		login_cancel(take_ptr(&j->login));
+	if (j->verify)
+		verify_cancel(take_ptr(&j->verify));
 	if (j->sync)
 		unpack_task_cancel(take_ptr(&j->sync));
 	if (j->layers)
 		pull_layers_stop(j, keep);
 	j->layers = NULL;
 	buf_free(&j->body);
+	lookup_free(take_ptr(&j->lookup));
 	if (j->registry)
 		registry_release(take_ptr(&j->registry));
 }
@@ -71,7 +83,7 @@ void pull_job_fail(struct pull_job *j, const struct err *e)
 	sm_move(&j->sm, FAILED);
 	job_release(j, copy.code == ERR_UNAVAILABLE);
 	unused_ring();
-	err_wrap(&copy, "pull %s", j->shown);
+	err_wrap(&copy, "%s %s", j->local ? "import" : "pull", j->shown);
 	pull_job_ended(j, &copy, NULL);
 }
 
@@ -92,49 +104,16 @@ static void on_job_trouble(struct timer *t)
 	pull_job_fail(j, &j->trouble);
 }
 
-/* ---- the record ---- */
-
-static struct strings one_string(const char *s, struct arena *a)
-{
-	struct strings out = { arena_zalloc(a, sizeof(*out.at)), s ? 1 : 0 };
-
-	out.at[0] = s;
-	return out;
-}
-
-/* A layer may occur twice in an image, but overlayfs takes each directory only once. The layer's uppermost place is
- * enough: everything that it adds or hides at the lower place it also adds or hides at the upper one.
- * (ARCHITECTURE X21) */
-static struct strings layer_dirs(struct pull_job *j)
-{
-	struct strings out = { arena_zalloc(j->arena, (j->manifest.nlayers + 1) * sizeof(*out.at)), 0 };
-
-	for (size_t i = 0; i < j->manifest.nlayers; i++) {
-		bool again = false;
-
-		for (size_t above = i + 1; above < j->manifest.nlayers; above++)
-			again |= j->layers[above].have == j->layers[i].have;
-		if (!again)
-			out.at[out.n++] = j->layers[i].have->dir;
-	}
-	return out;
-}
+/* ---- the end ---- */
 
 static void job_record(struct pull_job *j)
 {
-	struct image img = {
-		.id = j->manifest.config.digest, .config = j->config, .layers = layer_dirs(j), .blobs = j->blobs
-	};
 	struct err e;
+	const char *id = pull_record(j, &e);
 
-	img.tags = one_string(*j->ref.digest ? NULL : ref_tagged(&j->ref, j->arena), j->arena);
-	img.digests = one_string(ref_digested(&j->ref, j->top_digest, j->arena), j->arena);
-	img.size_bytes = j->manifest_bytes + j->manifest.config.size_bytes;
-	for (size_t i = 0; i < j->manifest.nlayers; i++)
-		img.size_bytes += j->manifest.layers[i].size_bytes;
-	if (store_add(&img, &e) < 0)
+	if (!id)
 		return pull_job_fail(j, &e);
-	job_succeed(j, img.id);
+	job_succeed(j, id);
 }
 
 static void on_job_synced(void *arg, const struct err *e)
@@ -202,18 +181,44 @@ static void on_job_here(struct timer *t)
 	on_job_whole(container_of(t, struct pull_job, timer));
 }
 
+const char *pull_job_blob(const struct pull_job *j, const char *digest)
+{
+	return arena_printf(j->arena, "%s/%s", j->local->blobs, digest_hex(digest));
+}
+
+static void job_get_local(struct pull_job *j)
+{
+	const char *path = pull_job_blob(j, j->wanted.digest);
+	auto_fd int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	auto_free char *text = NULL;
+	size_t len;
+
+	if (fd < 0)
+		err_os(&j->trouble, ERR_INVALID_ARGUMENT, "open");
+	else
+		text = small_file_read_fd(fd, path, MANIFEST_MAX_BYTES, &len, ERR_INVALID_ARGUMENT, &j->trouble);
+	if (!text) {
+		err_wrap(&j->trouble, "blob %.19s", j->wanted.digest);
+		return timer_set(&j->timer, 0, on_job_trouble);
+	}
+	buf_append(&j->body, text, len);
+	timer_set(&j->timer, 0, on_job_here);
+}
+
 /* Gets the blob j->wanted, or the manifest that the tag names. A blob that content.h has is not fetched again, except
  * for the first manifest: for it the registry must be asked whether these credentials may read the image. */
 static void job_get(struct pull_job *j, const char *kind)
 {
 	const char *name = *j->wanted.digest ? j->wanted.digest : j->ref.tag, *text = NULL;
-	struct registry_request q = { "GET", kind, name, 0, NULL };
+	struct registry_request q = { .method = "GET", .kind = kind, .name = name };
 	struct registry_events ev = { on_job_head, on_job_data, on_job_got, j };
 	size_t len;
 
 	buf_free(&j->body);
 	j->content_type = j->wanted.media_type;
 	j->served_digest = "";
+	if (j->local)
+		return job_get_local(j);
 	if (j->top_digest)
 		text = content_get(j->wanted.digest, j->arena, &len);
 	if (text) {
@@ -254,6 +259,10 @@ static void note_checkpoint(struct pull_job *j)
 		j->checkpoint = j->manifest.checkpoint;
 }
 
+static void manifest_next(struct pull_job *j);
+static void job_check_signature(struct pull_job *j, const char *digest);
+static void job_get_manifest(struct pull_job *j);
+
 static void on_manifest(struct pull_job *j)
 {
 	char digest[DIGEST_SIZE];
@@ -265,6 +274,70 @@ static void on_manifest(struct pull_job *j)
 		return pull_job_fail(j, &e);
 	if (!j->top_digest)
 		j->top_digest = arena_strdup(j->arena, digest);
+	if (j->verified)
+		return manifest_next(j);
+	job_check_signature(j, digest);
+}
+
+/* ---- the policy ---- */
+
+static void job_again(struct pull_job *j);
+
+/* An index need not be signed when its entry for this machine is. An image that is here and whose digest has no
+ * signature is resolved as if it were not here: the manifest of the index's entry may have one. */
+static void on_job_verified(void *arg, const struct err *e)
+{
+	struct pull_job *j = arg;
+	bool refused = e && e->reason && strcmp(e->reason, "SignatureValidationFailed") == 0;
+
+	j->verify = NULL;
+	j->verified = !e;
+	if (e && !refused)
+		return pull_job_fail(j, e);
+	if (!j->top_digest)
+		return refused ? job_get_manifest(j) : job_again(j);
+	if (refused && !j->refused.code)
+		j->refused = *e;
+	if (refused && !j->manifest.is_index)
+		return pull_job_fail(j, &j->refused);
+	manifest_next(j);
+}
+
+/* (ARCHITECTURE I48) */
+static void job_check_signature(struct pull_job *j, const char *digest)
+{
+	sm_move(&j->sm, VERIFY);
+	j->verify = verify_start(j->registry, &j->policy, &j->ref, digest, on_job_verified, j);
+}
+
+static void build_layers(struct pull_job *j)
+{
+	const char *chain = NULL;
+
+	j->layers = arena_zalloc(j->arena, (j->manifest.nlayers + 1) * sizeof(*j->layers));
+	for (size_t i = 0; i < j->manifest.nlayers; i++) {
+		const char *id = *j->manifest.artifact ? j->manifest.layers[i].diff_id : j->diff_ids.at[i];
+
+		chain = chain_id(chain, id, j->arena);
+		j->layers[i] = (struct pull_layer){ .job = j, .diff_id = id, .chain_id = chain };
+	}
+}
+
+/* The config of an artifact is most often {}, and says nothing about its blobs. (ARCHITECTURE I69) */
+static void job_take_artifact(struct pull_job *j)
+{
+	j->config = (struct image_config){ .working_dir = "", .user = "", .stop_signal = "", .checkpoint = "",
+					   .artifact = j->manifest.artifact };
+	buf_free(&j->body);
+	build_layers(j);
+	sm_move(&j->sm, LAYERS);
+	pull_layers_start(j);
+}
+
+static void manifest_next(struct pull_job *j)
+{
+	struct err e;
+
 	if (j->manifest.is_index) {
 		note_checkpoint(j);
 		if (++j->depth > DEPTH_MAX - 1) {
@@ -275,22 +348,14 @@ static void on_manifest(struct pull_job *j)
 		sm_move(&j->sm, MANIFEST);
 		return job_get(j, "manifests");
 	}
-	note_checkpoint(j);
 	j->manifest_bytes = j->body.len;
+	j->manifest_digest = j->blobs.at[j->blobs.n - 1];
+	if (*j->manifest.artifact)
+		return job_take_artifact(j);
+	note_checkpoint(j);
 	j->wanted = j->manifest.config;
 	sm_move(&j->sm, CONFIG);
 	job_get(j, "blobs");
-}
-
-static void build_layers(struct pull_job *j)
-{
-	const char *chain = NULL;
-
-	j->layers = arena_zalloc(j->arena, (j->manifest.nlayers + 1) * sizeof(*j->layers));
-	for (size_t i = 0; i < j->manifest.nlayers; i++) {
-		chain = chain_id(chain, j->diff_ids.at[i], j->arena);
-		j->layers[i] = (struct pull_layer){ .job = j, .diff_id = j->diff_ids.at[i], .chain_id = chain };
-	}
 }
 
 static void on_config(struct pull_job *j)
@@ -317,9 +382,7 @@ static void on_config(struct pull_job *j)
 
 static void on_job_whole(struct pull_job *j)
 {
-	if (j->sm.now == MANIFEST)
-		return on_manifest(j);
-	on_config(j);
+	j->sm.now == MANIFEST ? on_manifest(j) : on_config(j);
 }
 
 /* ---- images that are in the store already ---- */
@@ -330,66 +393,134 @@ static void job_get_manifest(struct pull_job *j)
 	job_get(j, "manifests");
 }
 
-static void on_job_resolved(void *arg, const struct err *e)
+/* The image of this digest that the store has whole, if it has one. */
+static const struct image *job_image(struct pull_job *j)
 {
-	struct pull_job *j = arg;
-	const char *digest = *j->ref.digest ? j->ref.digest : j->served_digest, *id;
-	const struct image *img = digest_valid(digest) ? store_find(ref_digested(&j->ref, digest, j->arena)) : NULL;
+	const char *digest = *j->ref.digest ? j->ref.digest : j->served_digest;
+	const struct image *img =
+		digest_valid(digest) ? store_find(ref_digested(&j->ref, digest, j->arena)) : NULL;
+
+	return img && store_whole(img) ? img : NULL;
+}
+
+/* The image is here, and its tag may be new. It may have been removed while its signature was looked at: then the tag
+ * decides anew, and what it names now needs a signature of its own. (ARCHITECTURE I76) */
+static void job_again(struct pull_job *j)
+{
+	const struct image *img = job_image(j);
 	struct image again;
+	const char *id;
 	struct err fault;
 
-	j->get = NULL;
-	/* INTERNAL is any answer that says nothing about the image. Registries that do not support HEAD have many such
-	 * answers, so the manifest is asked for by GET. */
-	if (e && e->code != ERR_INTERNAL)
-		return pull_job_fail(j, e);
-	if (e || !img)
+	if (!img) {
+		j->verified = !policy_wants_signature(&j->policy);
 		return job_get_manifest(j);
+	}
 	id = arena_strdup(j->arena, img->id);
 	again = *img;
-	again.tags = one_string(*j->ref.digest ? NULL : ref_tagged(&j->ref, j->arena), j->arena);
+	again.tags = pull_tags(j);
 	if (again.tags.n > 0 && store_find(again.tags.at[0]) != img && store_add(&again, &fault) < 0)
 		return pull_job_fail(j, &fault);
 	job_succeed(j, id);
 }
 
+static void on_job_resolved(void *arg, const struct err *e)
+{
+	struct pull_job *j = arg;
+
+	j->get = NULL;
+	/* HEAD is a hint only. There are registries and proxies that answer it with 403, 404, 405 or 500 and serve the
+	 * same manifest by GET, so only GET tells what is wrong. (ARCHITECTURE I41) */
+	if (e || !job_image(j))
+		return job_get_manifest(j);
+	if (!j->verified)
+		return job_check_signature(j, *j->ref.digest ? j->ref.digest : j->served_digest);
+	job_again(j);
+}
+
 /* For a name that the store has, a HEAD request tells whether the image is still the same. HEAD transfers no body, and
  * registries with a limit on pulls do not count it. */
-static void on_job_start(struct timer *t)
+static void job_begin(struct pull_job *j)
 {
-	struct pull_job *j = container_of(t, struct pull_job, timer);
 	struct registry_events ev = { on_job_head, on_job_data, on_job_resolved, j };
+	struct registry_request q = { .method = "HEAD", .kind = "manifests", .once = true };
 	const char *name;
-	struct err e;
 
-	if (ref_parse(&j->ref, j->text, j->arena, &e) < 0 || registry_new(&j->registry, &j->ref, j->auth, &e) < 0)
-		return pull_job_fail(j, &e);
 	j->wanted.digest = j->ref.digest;
 	name = *j->ref.digest ? ref_digested(&j->ref, j->ref.digest, j->arena) : ref_tagged(&j->ref, j->arena);
 	if (!store_find(name))
 		return job_get_manifest(j);
 	j->content_type = j->served_digest = "";
 	sm_move(&j->sm, RESOLVE);
-	j->get = registry_start(j->registry,
-		&(struct registry_request){ "HEAD", "manifests", *j->ref.digest ? j->ref.digest : j->ref.tag, 0, NULL },
-		&ev);
+	q.name = *j->ref.digest ? j->ref.digest : j->ref.tag;
+	j->get = registry_start(j->registry, &q, &ev);
 }
 
-struct pull_job *pull_job_start(const char *key, const char *ref, const struct registry_auth *auth)
+static void on_job_configured(struct pull_job *j, const struct err *e)
 {
-	struct arena *a = arena_new();
+	if (e)
+		return pull_job_fail(j, e);
+	if (!j->local)
+		return job_begin(j);
+	j->wanted = j->local->top;
+	job_get_manifest(j);
+}
+
+static void on_job_start(struct timer *t)
+{
+	struct pull_job *j = container_of(t, struct pull_job, timer);
+	struct err e;
+
+	j->lookup = lookup_new("registry");
+	if (j->local)
+		return pull_configure(j, on_job_configured);
+	if (ref_parse(&j->ref, j->text, j->arena, &e) < 0 || scope_allowed(&j->ref, &e) < 0)
+		return pull_job_fail(j, &e);
+	pull_configure(j, on_job_configured);
+}
+
+static struct pull_job *job_new(struct arena *a, const char *shown)
+{
 	struct pull_job *j = arena_zalloc(a, sizeof(*j));
 
-	*j = (struct pull_job){
-		.arena = a, .key = arena_strdup(a, key), .text = arena_strdup(a, ref),
-		.auth = registry_auth_copy(auth, a),
-	};
-	j->shown = ref_shown(j->text, a);
+	j->arena = a;
+	j->shown = shown;
 	j->sm = (struct sm){ pull_states, "pull", j->shown, START };
 	j->wanted.media_type = "";
 	j->blobs.at = arena_zalloc(a, BLOBS_MAX * sizeof(*j->blobs.at));
 	list_init(&j->waiters);
 	timer_set(&j->timer, 0, on_job_start);
+	return j;
+}
+
+struct pull_job *pull_job_start_local(const struct pull_local *local)
+{
+	struct arena *a = arena_new();
+	struct pull_local *copy = arena_zalloc(a, sizeof(*copy));
+	struct pull_job *j = job_new(a, arena_strdup(a, local->names.at[0]));
+
+	copy->blobs = arena_strdup(a, local->blobs);
+	copy->top = (struct descriptor){ .media_type = arena_strdup(a, local->top.media_type),
+		.digest = arena_strdup(a, local->top.digest), .size_bytes = local->top.size_bytes };
+	copy->source = arena_strdup(a, local->source);
+	copy->docker = local->docker;
+	copy->names.at = arena_zalloc(a, local->names.n * sizeof(*copy->names.at));
+	for (size_t i = 0; i < local->names.n; i++)
+		copy->names.at[copy->names.n++] = arena_strdup(a, local->names.at[i]);
+	j->local = copy;
+	j->key = j->text = "";
+	return j;
+}
+
+struct pull_job *pull_job_start(const char *key, const char *ref, const struct registry_auth *auth)
+{
+	struct arena *a = arena_new();
+	const char *text = arena_strdup(a, ref);
+	struct pull_job *j = job_new(a, ref_shown(text, a));
+
+	j->key = arena_strdup(a, key);
+	j->text = text;
+	j->auth = registry_auth_copy(auth, a);
 	return j;
 }
 

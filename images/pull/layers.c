@@ -3,12 +3,13 @@
  *   missing --fetch--> have                        (a self-contained layer, or the lowest)
  *   missing --fetch--> raw --all layers below are in place, merge--> have
  *
- * Up to DOWNLOADS fetches run at once. Other pulls may share these fetches (fetch.h) or bring the same layer meanwhile,
- * so each step looks into the table of layers first. */
+ * Up to images_config()->parallel_downloads fetches run at once. Other pulls may share these fetches (fetch.h) or bring
+ * the same layer meanwhile, so each step looks into the table of layers first. */
 #include "images/pull/job.h"
 
 #include <string.h>
 
+#include "images/config.h"
 #include "images/layer.h"
 #include "images/store.h"
 #include "images/unused.h"
@@ -17,7 +18,7 @@
 
 /* TRIES: how often one layer is fetched before the pull fails. More than once is needed only when a shared fetch
  * brought the layer for another place (layers_fetch()). */
-enum { DOWNLOADS = 6, TRIES = 4 };
+enum { TRIES = 4 };
 
 static void layers_step(struct pull_job *j);
 
@@ -30,7 +31,7 @@ static void layers_settle(struct pull_layer *l, struct layer *have)
 {
 	l->have = have;
 	layer_hold(have);
-	l->job->fresh |= have->kept;
+	l->job->fresh |= !have->on_disk;
 	if (!l->raw)
 		return;
 	/* The merged layer takes its place; images do not use the raw one. */
@@ -57,7 +58,9 @@ static void on_layer_fetched(void *arg, const struct err *e, struct layer *made)
 static bool layers_fetch(struct pull_job *j, size_t i)
 {
 	struct pull_layer *l = &j->layers[i];
-	struct fetch_spec spec = { j->registry, &j->manifest.layers[i], l->diff_id, i == 0 };
+	const struct descriptor *blob = &j->manifest.layers[i];
+	struct fetch_spec spec = { j->registry, j->local ? pull_job_blob(j, blob->digest) : NULL, blob, l->diff_id,
+		i == 0 };
 	struct err e;
 
 	if (l->tries++ == TRIES) {
@@ -85,6 +88,7 @@ static void on_layer_merged(void *arg, const struct err *e, const struct unpack_
 		.chain_id = l->chain_id,
 		.bytes = r->bytes,
 		.inodes = r->inodes,
+		.sum = r->sum,
 		.boot_id = "" };
 	made = layer_add(&spec, &why);
 	if (!made)
@@ -125,7 +129,7 @@ static void layers_step(struct pull_job *j)
 		}
 		if (l->raw && !l->merge && done == i)
 			layers_merge(j, i);
-		if (!l->have && !l->raw && !l->fetch && running < DOWNLOADS) {
+		if (!l->have && !l->raw && !l->fetch && running < images_config()->parallel_downloads) {
 			if (!layers_fetch(j, i))
 				return;
 			running++;

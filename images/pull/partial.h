@@ -13,28 +13,36 @@
 
 #include "reactor/err.h"
 
-/* Makes the directory. root is copied. min_free: "5%" or bytes with a unit; INVALID_ARGUMENT: it is neither. INTERNAL.
- */
-int partial_open_dir(const char *root, const char *min_free, struct err *e);
+/* Makes the directory. root is copied. free_text: images.min_free, "5%" or bytes with a unit; INVALID_ARGUMENT: it is
+ * neither. INTERNAL. */
+int partial_open_dir(const char *root, const char *free_text, struct err *e);
 
 struct partial {
 	int fd;         /* -1: not open */
-	uint64_t bytes; /* that the file has */
+	uint64_t bytes; /* at its opening: those of the blob's beginning that it surely has; then also what was put */
 	int strain;     /* a measure of how many recent writes were slow */
 	bool slow;      /* the disk is too slow: nothing more is written */
+	bool borrowed;
 };
 
 /* Opens the file of this blob, made when missing. It is emptied when `anew` is set, and when it is longer than `size`.
+ * A file whose bytes did not come in their order has holes: the first of them bounds what it surely has.
  * RESOURCE_EXHAUSTED: the rest of the blob would leave less than min_free; INTERNAL. */
 int partial_open(struct partial *partial, const char *digest, uint64_t size, bool anew, struct err *e);
 
-/* Appends, unless partial->slow. RESOURCE_EXHAUSTED: the disk is full; INTERNAL. */
-int partial_append(struct partial *partial, const void *bytes, size_t n, struct err *e);
+/* Opens a file that has the whole blob and belongs to somebody else. DATA_LOSS: it has another size; INTERNAL. */
+int partial_borrow(struct partial *partial, const char *path, uint64_t size, struct err *e);
 
-void partial_close(struct partial *partial, const char *digest); /* an empty file is removed */
-void partial_drop(struct partial *partial, const char *digest);  /* closes and removes; NULL: the file is not open */
+/* Writes at this offset of the blob, unless partial->slow. RESOURCE_EXHAUSTED: the disk is full; INTERNAL. */
+int partial_put(struct partial *partial, uint64_t offset, const void *bytes, size_t n, struct err *e);
 
-/* Each file that was last written age_s ago or earlier; fn may remove it by partial_drop(). */
-void partial_each_old(int64_t age_s, void (*fn)(const char *digest));
+void partial_close(struct partial *partial, const char *digest); /* an empty file is removed, if it is not borrowed */
+/* Closes and removes; NULL: the file is not open. false: it is still there, which is logged. */
+bool partial_drop(struct partial *partial, const char *digest);
+
+/* Each file that was last written age_s ago or earlier, with the disk space that it has; fn may remove it by
+ * partial_drop(). */
+typedef void partial_fn(void *arg, const char *digest, uint64_t bytes);
+void partial_each_old(int64_t age_s, partial_fn *fn, void *arg);
 
 #endif

@@ -3,6 +3,8 @@
  *   token_get: START --cached or refused--> DONE
  *                |
  *                +--asked--> ASK --answer--> DONE
+ *                            |  ^
+ *                            +--+ redirect
  *
  * Waits on: the token server (ASK), the next turn (START). */
 #include "images/registry/auth.h"
@@ -14,6 +16,7 @@
 
 #include "images/digest.h"
 #include "images/registry/url.h"
+#include "reactor/base64.h"
 #include "reactor/buf.h"
 #include "reactor/http_client.h"
 #include "reactor/json.h"
@@ -23,7 +26,8 @@
 #include "reactor/own.h"
 #include "reactor/sm.h"
 
-enum { ANSWER_MAX = 256 << 10, CACHE_MAX = 256, LIFE_DEFAULT_S = 60, LIFE_MAX_S = 3600, LIFE_MARGIN_S = 5 };
+enum { ANSWER_MAX = 256 << 10, CACHE_MAX = 256, LIFE_DEFAULT_S = 60, LIFE_MAX_S = 3600, LIFE_MARGIN_S = 5,
+	REDIRECTS = 10 };
 
 /* ---- credentials ---- */
 
@@ -45,7 +49,7 @@ static int decode_auth(struct credentials *c, const char *text, struct arena *a,
 {
 	size_t n = strlen(text);
 	char *plain = arena_zalloc(a, n + 4), *colon;
-	int len = EVP_DecodeBlock((unsigned char *)plain, (const unsigned char *)text, (int)n);
+	ssize_t len = base64_decode(plain, text, n);
 
 	if (len >= 0)
 		plain[len] = '\0';
@@ -73,7 +77,7 @@ const struct registry_auth *registry_auth_copy(const struct registry_auth *auth,
 	*copy = (struct registry_auth){ arena_strdup(a, or_empty(auth->username)),
 		arena_strdup(a, or_empty(auth->password)), arena_strdup(a, or_empty(auth->auth)),
 		arena_strdup(a, or_empty(auth->server_address)), arena_strdup(a, or_empty(auth->identity_token)),
-		arena_strdup(a, or_empty(auth->registry_token)) };
+		arena_strdup(a, or_empty(auth->registry_token)), auth->node };
 	return copy;
 }
 
@@ -249,18 +253,20 @@ enum token_state { START, ASK, DONE };
 
 static const struct sm_state token_states[] = {
 	[START] = { "START", TO(ASK) | TO(DONE) },
-	[ASK]   = { "ASK",   TO(DONE) },
+	[ASK]   = { "ASK",   TO(ASK) | TO(DONE) },
 	[DONE]  = { "DONE",  0 },
 };
 
 struct token_get {
 	struct sm sm;
 	const char *key, *realm; /* realm NULL: malformed */
-	bool plain_allowed;      /* the operator has configured plain http for the registry itself */
+	const struct hosts *hosts; /* borrowed, as host */
+	const struct host *host;
 	struct http_request request;
 	struct http *http;
 	struct timer timer;
-	int status;
+	int status, redirects;
+	const char *location; /* of the answer; "" where absent */
 	struct buf answer;
 	token_done *done;
 	void *arg;
@@ -294,9 +300,10 @@ static void token_fail(struct token_get *t, enum err_code code, const char *caus
 static void on_token_head(void *arg, struct http *h, int status)
 {
 	struct token_get *t = arg;
+	const char *location = http_header(h, "Location");
 
-	(void)h;
 	t->status = status;
+	t->location = location ? arena_strdup(t->arena, location) : "";
 }
 
 static void on_token_flood(struct timer *timer)
@@ -334,6 +341,35 @@ static void token_read_answer(struct token_get *t)
 	token_finish(t, NULL, token);
 }
 
+static void token_ask(struct token_get *t);
+
+/* The token server has moved. Another server than the registry named gets no credentials, as with Go's client; a
+ * refresh token would be the whole of the request, so that one ends there. */
+static void token_redirect(struct token_get *t)
+{
+	const char *to = url_resolve(t->request.url, t->location, t->arena);
+	bool posted = strcmp(t->request.method, "POST") == 0;
+	const char *why;
+
+	if (!to)
+		return token_fail(t, ERR_INTERNAL, "a redirect without a usable Location");
+	if (++t->redirects > REDIRECTS)
+		return token_fail(t, ERR_INTERNAL, "more than 10 redirects");
+	why = arena_printf(t->arena, "it redirects to %s, which gets no refresh token", url_host(to, t->arena));
+	if (posted && (t->status < 307 || !url_same_origin(t->request.url, to)))
+		return token_fail(t, ERR_INTERNAL, why);
+	if (!url_same_origin(t->request.url, to))
+		t->request.headers = NULL;
+	t->request.url = to;
+	buf_free(&t->answer);
+	token_ask(t);
+}
+
+static bool is_redirect(int status)
+{
+	return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
+}
+
 static void on_token_done(void *arg, const struct err *e)
 {
 	struct token_get *t = arg;
@@ -343,38 +379,65 @@ static void on_token_done(void *arg, const struct err *e)
 	timer_clear(&t->timer);
 	snprintf(text, sizeof(text), "status %d", t->status);
 	if (e)
-		token_fail(t, e->code, e->msg);
+		token_fail(t, e->code, hosts_untrusted(t->hosts, t->host, t->request.url, e, t->arena));
 	else if (t->status == 200)
 		token_read_answer(t);
+	else if (is_redirect(t->status))
+		token_redirect(t);
 	else if (t->status == 400 || t->status == 401 || t->status == 403)
 		token_fail(t, ERR_UNAUTHENTICATED, text);
 	else
 		token_fail(t, t->status == 429 || t->status >= 500 ? ERR_UNAVAILABLE : ERR_INTERNAL, text);
 }
 
+/* The URL comes from the registry, or from a redirect, which must not be able to make crispd send a password, or get a
+ * token, unencrypted. */
+static void token_ask(struct token_get *t)
+{
+	struct http_events ev = { on_token_head, on_token_data, on_token_done, t };
+	const char *fault;
+
+	if (!url_is_https(t->request.url) && !hosts_plain_allowed(t->hosts, t->host, t->request.url, t->arena))
+		return token_fail(t, ERR_INTERNAL, arena_printf(t->arena,
+			"it %s plain http, and credentials are not sent unencrypted; to allow it, %s",
+			t->redirects ? "redirects to" : "is", hosts_advice(t->hosts, t->request.url, t->arena)));
+	t->request.ca = NULL;
+	t->request.clients = NULL;
+	t->request.nclients = 0;
+	t->request.skip_verify = false;
+	fault = hosts_set_tls(&t->request, t->hosts, t->host, true);
+	if (fault)
+		return token_fail(t, ERR_FAILED_PRECONDITION, fault);
+	sm_move(&t->sm, ASK);
+	t->http = http_start(&t->request, &ev);
+}
+
 static void on_token_start(struct timer *timer)
 {
 	struct token_get *t = container_of(timer, struct token_get, timer);
 	const char *token = cache_get(t->key);
-	struct http_events ev = { on_token_head, on_token_data, on_token_done, t };
 
 	if (token)
 		return token_finish(t, NULL, arena_strdup(t->arena, token));
 	if (!t->realm)
 		return token_fail(t, ERR_INTERNAL, "the registry's challenge has a malformed URL for it");
-	/* The realm comes from the registry, which must not be able to make crispd send a password unencrypted. */
-	if (!url_is_https(t->realm) && !t->plain_allowed && !domain_is_loopback(url_host(t->realm, t->arena)))
-		return token_fail(t, ERR_INTERNAL, "it is plain http, and credentials are not sent unencrypted");
-	sm_move(&t->sm, ASK);
-	t->http = http_start(&t->request, &ev);
+	token_ask(t);
 }
 
-static const char **one_header(const char *line, struct arena *a)
+/* One line, and behind it those of hosts.toml, when the token server has the name of the registry's host. As with
+ * containerd they are for the token server too, but another host must not get them: they may be secret. */
+static const char *const *token_headers(struct token_get *t, const char *line)
 {
-	const char **list = arena_zalloc(a, 3 * sizeof(*list));
+	const struct strings *more = &t->host->headers;
+	const char **list = arena_zalloc(t->arena, (more->n + 2) * sizeof(*list));
+	size_t n = 0;
 
-	list[0] = line;
-	return list;
+	if (line)
+		list[n++] = line;
+	for (size_t i = 0; url_same_name(t->realm, t->host->url) && i < more->n; i++)
+		if (!line || strncasecmp(more->at[i], line, strcspn(line, ":") + 1) != 0)
+			list[n++] = more->at[i];
+	return (const char *const *)list;
 }
 
 /* A challenge may name several scopes, separated by blanks: each is a parameter of its own. The challenge is from
@@ -409,16 +472,14 @@ static void token_build_request(struct token_get *t, const struct challenge *c, 
 		t->request.url = t->realm;
 		t->request.body = query;
 		t->request.body_len = strlen(query);
-		t->request.headers =
-			(const char *const *)one_header("Content-Type: application/x-www-form-urlencoded", a);
+		t->request.headers = token_headers(t, "Content-Type: application/x-www-form-urlencoded");
 		return;
 	}
 	t->request.method = "GET";
-	if (*who->user) {
+	t->request.headers = token_headers(t, *who->user ?
+		arena_printf(a, "Authorization: %s", basic_authorization(who, a)) : NULL);
+	if (*who->user)
 		query = arena_printf(a, "%s&account=%s", query, url_escape(who->user, a));
-		t->request.headers = (const char *const *)one_header(
-			arena_printf(a, "Authorization: %s", basic_authorization(who, a)), a);
-	}
 	t->request.url = arena_printf(a, "%s%c%s", t->realm, strchr(t->realm, '?') ? '&' : '?', query);
 }
 
@@ -433,9 +494,9 @@ struct token_get *token_start(const struct token_spec *spec, token_done *done, v
 	t->arg = arg;
 	t->key = cache_key(spec->challenge, spec->credentials, a);
 	t->realm = url_resolve(spec->host->url, spec->challenge->realm, a);
-	t->plain_allowed = !url_is_https(spec->host->url);
-	t->request.ca_file = spec->host->ca_file ? arena_strdup(a, spec->host->ca_file) : NULL;
-	t->request.skip_verify = spec->host->skip_verify;
+	t->hosts = spec->hosts;
+	t->host = spec->host;
+	t->request.decode = true;
 	if (t->realm)
 		token_build_request(t, spec->challenge, spec->credentials);
 	if (spec->fresh)

@@ -40,13 +40,16 @@ struct token_get; /* one waiter for a token; gone once `done` ran or token_cance
 /* token is valid for the call. Errors:
  *   UNAUTHENTICATED  the token server refuses the credentials
  *   UNAVAILABLE      no answer, 429 or 5xx
- *   INTERNAL         an answer without a token, or a realm to which no credentials may be sent */
+ *   NOT_FOUND        the name of the token server does not resolve
+ *   FAILED_PRECONDITION  the certificate of the token server does not verify
+ *   INTERNAL         an answer without a token, or a realm or redirect to which no credentials may be sent */
 typedef void token_done(void *arg, const struct err *e, const char *token);
 
 struct token_spec {
 	const struct challenge *challenge; /* scope "": the request has none */
 	const struct credentials *credentials;
-	const struct host *host;           /* the registry's host: for ca_file and skip_verify */
+	const struct hosts *hosts;         /* for the TLS settings; borrowed until `done` ran, as host */
+	const struct host *host;           /* of them the one whose challenge this is */
 	bool fresh;                        /* the registry has refused the cached token: ask the token server */
 };
 

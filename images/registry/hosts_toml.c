@@ -2,15 +2,13 @@
 #include "images/registry/hosts_toml.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
 
 #include "images/ref.h"
-#include "images/registry/toml.h"
-#include "reactor/buf.h"
+#include "reactor/toml.h"
 #include "reactor/own.h"
 
 enum { FILE_MAX = 1 << 20 };
@@ -23,20 +21,27 @@ bool domain_is_loopback(const char *domain)
 		(strncmp(domain, "127.", 4) == 0 && strspn(domain, "0123456789.") == n);
 }
 
+enum { WARNINGS_MAX = 32, FILES_MAX = 64 };
+
 struct reading {
-	const char *file, *dir, *domain;
+	struct hosts *out;
+	const char *dir, *domain;
 	struct arena *a;
 	struct err *e;
 };
 
-static int hosts_bad(struct reading *r, const char *host, const char *key, const char *cause)
+/* Further ones of a file are left out. */
+static void hosts_warn(struct reading *r, const char *host, const char *key, const char *cause)
 {
-	return err_set(r->e, ERR_INTERNAL, "%s: %s%s%s%s: %s", r->file, *host ? "host " : "",
-		ref_shown(host, r->a), *host ? ": " : "", key, cause);
+	struct strings *w = &r->out->warnings;
+
+	if (w->n < WARNINGS_MAX)
+		w->at[w->n++] = arena_printf(r->a, "%s%.200s%s%.100s: %s", *host ? "host " : "", ref_shown(host, r->a),
+			*host && *key ? ": " : "", key, cause);
 }
 
-/* The URL for a domain without a file. docker.io is the only registry whose API has another host name. */
-static const char *default_url(const char *domain, struct arena *a)
+/* docker.io is the only registry whose API has another host name. */
+const char *hosts_default_url(const char *domain, struct arena *a)
 {
 	size_t n = strlen(domain);
 
@@ -88,13 +93,13 @@ static const char *path_from(struct reading *r, const char *path)
 	return *path == '/' ? arena_strdup(r->a, path) : arena_printf(r->a, "%s/%s", r->dir, path);
 }
 
-static int read_capabilities(struct reading *r, struct host *h, const char *name, const json_t *v)
+static void read_capabilities(struct reading *r, struct host *h, const char *name, const json_t *v)
 {
 	json_t *word;
 	size_t i;
 
 	if (!json_is_array(v))
-		return hosts_bad(r, name, "capabilities", "must be an array of strings");
+		return hosts_warn(r, name, "capabilities", "it is ignored, because it is no array of strings");
 	if (json_array_size(v) > 0)
 		h->pull = h->resolve = false;
 	json_array_foreach(v, i, word) {
@@ -104,58 +109,97 @@ static int read_capabilities(struct reading *r, struct host *h, const char *name
 			h->pull = true;
 		else if (strcasecmp(s, "resolve") == 0)
 			h->resolve = true;
-		else if (strcasecmp(s, "push") != 0)
-			return hosts_bad(r, name, "capabilities", "only \"pull\", \"resolve\" and \"push\" are known");
+		else if (strcasecmp(s, "push") != 0 && strcasecmp(s, "referrers") != 0)
+			hosts_warn(r, name, "capabilities",
+				"what is none of \"pull\", \"resolve\", \"push\", \"referrers\" is ignored");
 	}
-	return 0;
 }
 
-static int read_ca(struct reading *r, struct host *h, const char *name, const json_t *v)
+static void add_path(struct reading *r, struct strings *list, const char *path)
 {
-	if (json_is_array(v) && json_array_size(v) == 1)
-		v = json_array_get(v, 0);
-	if (json_is_array(v))
-		return hosts_bad(r, name, "ca", "only one file is supported: put all certificates into it");
-	if (!json_is_string(v))
-		return hosts_bad(r, name, "ca", "must be a path");
-	h->ca_file = path_from(r, json_string_value(v));
-	return 0;
+	if (!list->at)
+		list->at = arena_zalloc(r->a, FILES_MAX * sizeof(*list->at));
+	list->at[list->n++] = path_from(r, path);
 }
 
-/* "both.pem", ["both.pem"] or [["cert.pem", "key.pem"]]. Without a key's name the certificate's file has both. */
-static int read_client(struct reading *r, struct host *h, const char *name, const json_t *v)
+/* "file" or ["file", ...]. */
+static void read_ca(struct reading *r, struct host *h, const char *name, const json_t *v)
 {
-	const char *cert, *key = "";
+	auto_json json_t *list = json_is_array(v) ? json_incref((json_t *)v) : json_pack("[O]", v);
+	json_t *one;
+	size_t i;
 
-	if (json_is_array(v) && json_array_size(v) != 1)
-		return hosts_bad(r, name, "client", "only one certificate is supported");
-	if (json_is_array(v))
-		v = json_array_get(v, 0);
-	if (json_is_array(v) && json_array_size(v) == 2) {
-		key = json_string_value(json_array_get(v, 1));
-		v = json_array_get(v, 0);
+	json_array_foreach(list, i, one) {
+		if (!json_is_string(one) || h->ca_files.n == FILES_MAX)
+			hosts_warn(r, name, "ca", "what is no path, or comes behind 64 of them, is ignored");
+		else
+			add_path(r, &h->ca_files, json_string_value(one));
 	}
-	cert = json_string_value(v);
-	if (!cert || !key)
-		return hosts_bad(r, name, "client",
-			"must be a path, an array of one, or an array of one pair of paths");
-	h->client_cert = path_from(r, cert);
-	h->client_key = *key ? path_from(r, key) : h->client_cert;
-	return 0;
 }
 
-/* Of Go's durations only the forms "500ms", "10s" and "1m". */
-static int read_timeout(struct reading *r, struct host *h, const char *name, const json_t *v)
+/* "both.pem", or an array of such paths and of pairs ["cert.pem", "key.pem"]. Without a key's name the certificate's
+ * file has both. */
+static void read_client(struct reading *r, struct host *h, const char *name, const json_t *v)
+{
+	auto_json json_t *list = json_is_array(v) ? json_incref((json_t *)v) : json_pack("[O]", v);
+	json_t *one;
+	size_t i;
+
+	json_array_foreach(list, i, one) {
+		const json_t *pair = json_is_array(one) && json_array_size(one) == 2 ? one : NULL;
+		const char *cert = json_string_value(pair ? json_array_get(pair, 0) : one);
+		const char *key = pair ? json_string_value(json_array_get(pair, 1)) : cert;
+
+		if (!cert || !key || h->client_certs.n == FILES_MAX) {
+			hosts_warn(r, name, "client",
+				"what is neither a path nor a pair of paths, or comes behind 64 of them, is ignored");
+			continue;
+		}
+		add_path(r, &h->client_certs, cert);
+		add_path(r, &h->client_keys, *key ? key : cert);
+	}
+}
+
+/* One number with its unit, as Go's time.ParseDuration reads it. */
+static bool take_duration(const char **s, double *ms)
+{
+	static const struct { const char *unit; double ms; } units[] = {
+		{ "ns", 1e-6 }, { "us", 1e-3 }, { "\u00b5s", 1e-3 }, { "\u03bcs", 1e-3 }, { "ms", 1 }, { "s", 1e3 },
+		{ "m", 6e4 }, { "h", 3.6e6 },
+	};
+	size_t n = strspn(*s, "0123456789.");
+	char *end;
+	double v = strtod(*s, &end);
+
+	if (n == 0 || end != *s + n)
+		return false;
+	for (size_t i = 0; i < sizeof(units) / sizeof(*units); i++) {
+		if (strncmp(end, units[i].unit, strlen(units[i].unit)) != 0)
+			continue;
+		*s = end + strlen(units[i].unit);
+		*ms += v * units[i].ms;
+		return true;
+	}
+	return false;
+}
+
+static void read_timeout(struct reading *r, struct host *h, const char *name, const json_t *v)
 {
 	const char *s = json_is_string(v) ? json_string_value(v) : "";
-	char *unit;
-	double n = strtod(s, &unit);
-	double ms = strcmp(unit, "ms") == 0 ? 1 : strcmp(unit, "s") == 0 ? 1000 : strcmp(unit, "m") == 0 ? 60000 : 0;
+	double ms = 0;
 
-	if (unit == s || !(n * ms >= 1) || !(n * ms <= 3600000))
-		return hosts_bad(r, name, "dial_timeout", "must be like \"500ms\", \"10s\" or \"1m\"");
-	h->connect_timeout_ms = (int64_t)(n * ms);
-	return 0;
+	s += *s == '+';
+	if (strcmp(s, "0") == 0)
+		s++;
+	else
+		while (take_duration(&s, &ms) && *s)
+			;
+	if (*s || !json_is_string(v))
+		return hosts_warn(r, name, "dial_timeout",
+			"it is ignored, because it is no duration like \"500ms\", \"1m30s\" or \"1.5h\"");
+	if (!(ms >= 1))
+		return hosts_warn(r, name, "dial_timeout", "less than 1 ms is not possible; 10 s are used");
+	h->connect_timeout_ms = ms < 3.6e6 ? (int64_t)ms : 3600 * 1000;
 }
 
 static bool header_text_valid(const char *s)
@@ -166,7 +210,7 @@ static bool header_text_valid(const char *s)
 	return true;
 }
 
-static int read_header(struct reading *r, struct host *h, const char *name, const json_t *v)
+static void read_header(struct reading *r, struct host *h, const char *name, const json_t *v)
 {
 	size_t n = 0;
 	const char *key;
@@ -174,7 +218,7 @@ static int read_header(struct reading *r, struct host *h, const char *name, cons
 	size_t i;
 
 	if (!json_is_object(v))
-		return hosts_bad(r, name, "header", "must be a table");
+		return hosts_warn(r, name, "header", "it is ignored, because it is no table");
 	json_object_foreach((json_t *)v, key, value)
 		n += json_is_array(value) ? json_array_size(value) : 1;
 	h->headers = (struct strings){ arena_zalloc(r->a, n * sizeof(*h->headers.at)), 0 };
@@ -184,58 +228,61 @@ static int read_header(struct reading *r, struct host *h, const char *name, cons
 		json_array_foreach(list, i, one) {
 			if (!*key || strpbrk(key, ": \t") || !header_text_valid(key) || !json_is_string(one) ||
 			    !header_text_valid(json_string_value(one)))
-				return hosts_bad(r, name, "header",
-					"must have strings, or arrays of strings, as values");
-			h->headers.at[h->headers.n++] = arena_printf(r->a, "%s: %s", key, json_string_value(one));
+				hosts_warn(r, name, "header", "what has no plain name or no text as value is ignored");
+			else
+				h->headers.at[h->headers.n++] =
+					arena_printf(r->a, "%s: %s", key, json_string_value(one));
 		}
 	}
-	return 0;
 }
 
-static int read_bool(struct reading *r, const char *name, const char *key, const json_t *v, bool *out)
+static void read_bool(struct reading *r, const char *name, const char *key, const json_t *v, bool *out)
 {
 	if (!json_is_boolean(v))
-		return hosts_bad(r, name, key, "must be true or false");
+		return hosts_warn(r, name, key, "it is ignored, because it is neither true nor false");
 	*out = json_is_true(v);
-	return 0;
 }
 
-/* name: the URL of a [host."..."] table, "" for the root table, which describes the server. */
-static int read_table(struct reading *r, struct host *h, const char *name, const json_t *table)
+/* Everything of a table but its URL. */
+static bool read_settings(struct reading *r, struct host *h, const char *name, const json_t *table)
 {
 	bool override_path = false;
-	const char *key, *url = name;
+	const char *key;
 	json_t *v;
-	int rc = 0;
 
 	*h = (struct host){ .pull = true, .resolve = true };
 	json_object_foreach((json_t *)table, key, v) {
 		if (strcmp(key, "capabilities") == 0)
-			rc = read_capabilities(r, h, name, v);
+			read_capabilities(r, h, name, v);
 		else if (strcmp(key, "ca") == 0)
-			rc = read_ca(r, h, name, v);
+			read_ca(r, h, name, v);
 		else if (strcmp(key, "client") == 0)
-			rc = read_client(r, h, name, v);
+			read_client(r, h, name, v);
 		else if (strcmp(key, "dial_timeout") == 0)
-			rc = read_timeout(r, h, name, v);
+			read_timeout(r, h, name, v);
 		else if (strcmp(key, "header") == 0)
-			rc = read_header(r, h, name, v);
+			read_header(r, h, name, v);
 		else if (strcmp(key, "skip_verify") == 0)
-			rc = read_bool(r, name, key, v, &h->skip_verify);
+			read_bool(r, name, key, v, &h->skip_verify);
 		else if (strcmp(key, "override_path") == 0)
-			rc = read_bool(r, name, key, v, &override_path);
-		else if (!*name && strcmp(key, "server") == 0)
-			rc = json_is_string(v) ? 0 : hosts_bad(r, name, key, "must be a string");
-		else if (*name || strcmp(key, "host") != 0)
-			rc = hosts_bad(r, name, key, "unknown key");
-		if (rc < 0)
-			return -1;
+			read_bool(r, name, key, v, &override_path);
+		else if (*name || (strcmp(key, "server") != 0 && strcmp(key, "host") != 0))
+			hosts_warn(r, name, key, "unknown key, ignored");
 	}
-	if (!*url && json_object_get(table, "server"))
-		url = json_string_value(json_object_get(table, "server"));
-	h->url = *url ? api_root(url, override_path, r->a) : default_url(r->domain, r->a);
+	return override_path;
+}
+
+/* name: the URL of a [host."..."] table, "" for the root table, which describes the server. -1: no usable URL. */
+static int read_table(struct reading *r, struct host *h, const char *name, const json_t *table)
+{
+	bool override_path = read_settings(r, h, name, table);
+	const json_t *server = *name ? NULL : json_object_get(table, "server");
+	const char *url = server ? json_string_value(server) : name;
+
+	if (url)
+		h->url = *url ? api_root(url, override_path, r->a) : hosts_default_url(r->domain, r->a);
 	if (!h->url)
-		return hosts_bad(r, name, *name ? "host" : "server", "must be an http or https URL");
+		return -1;
 	h->mirror = !url_serves(h->url, r->domain);
 	return 0;
 }
@@ -262,106 +309,31 @@ static bool among_hosts(const struct hosts *mirrors, struct host *server)
 int hosts_toml_parse(struct hosts *out, const char *text, size_t len, const char *dir, const char *domain,
 	struct arena *a, struct err *e)
 {
-	struct reading r = { arena_printf(a, "%s/hosts.toml", dir), dir, domain, a, e };
-	auto_json json_t *j = toml_parse(text, len, r.file, e);
+	struct reading r = { out, dir, domain, a, e };
+	const char *file = arena_printf(a, "%s/hosts.toml", dir);
+	auto_json json_t *j = toml_parse(text, len, file, e);
 	const json_t *mirrors = json_object_get(j, "host");
 	const char *name;
 	json_t *table;
 
 	if (!j)
 		return -1;
+	*out = (struct hosts){ .file = file };
+	out->at = arena_zalloc(a, (json_object_size(mirrors) + 1) * sizeof(*out->at));
+	out->warnings.at = arena_zalloc(a, WARNINGS_MAX * sizeof(*out->warnings.at));
 	if (mirrors && !json_is_object(mirrors))
-		return hosts_bad(&r, "", "host", "must be a table");
-	*out = (struct hosts){ arena_zalloc(a, (json_object_size(mirrors) + 1) * sizeof(*out->at)), 0 };
+		hosts_warn(&r, "", "host", "it is ignored, because it is no table");
 	json_object_foreach((json_t *)mirrors, name, table) {
 		if (!json_is_object(table) || !*name)
-			return hosts_bad(&r, "", "host", "must have tables named by URLs");
-		if (read_table(&r, &out->at[out->n++], name, table) < 0)
-			return -1;
+			hosts_warn(&r, "", "host", "what is no table named by a URL is ignored");
+		else if (read_table(&r, &out->at[out->n], name, table) < 0)
+			hosts_warn(&r, name, "", "it is ignored, because its name is no http or https URL");
+		else
+			out->n++;
 	}
 	if (read_table(&r, &out->at[out->n], "", j) < 0)
-		return -1;
+		return err_set(e, ERR_INTERNAL, "%s: server: must be an http or https URL", file);
 	if (!among_hosts(out, &out->at[out->n]))
 		out->n++;
 	return 0;
-}
-
-/* Reads all of <dir>/hosts.toml. 1: done; 0: no such file. */
-static int read_file(const char *path, struct buf *b, struct err *e)
-{
-	auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = 1;
-
-	if (fd < 0)
-		return errno == ENOENT ? 0 : err_os(e, ERR_INTERNAL, "open %s", path);
-	while (n > 0 && b->len <= FILE_MAX)
-		n = buf_read(b, fd, 16384);
-	if (n < 0)
-		return err_os(e, ERR_INTERNAL, "read %s", path);
-	return n == 0 ? 1 : err_set(e, ERR_INTERNAL, "%s: larger than %d bytes", path, FILE_MAX);
-}
-
-/* Docker's layout: *.crt is a CA, x.cert belongs to x.key. With such a file a registry on loopback is asked by TLS
- * too. */
-static int certificate_files(struct host *h, const char *dir, const char *domain, struct arena *a, struct err *e)
-{
-	auto_dir DIR *d = opendir(dir);
-
-	if (!d)
-		return err_os(e, ERR_INTERNAL, "open %s", dir);
-	for (struct dirent *f = readdir(d); f; f = readdir(d)) {
-		const char *dot = strrchr(f->d_name, '.');
-
-		if (dot && strcmp(dot, ".crt") == 0) {
-			if (h->ca_file)
-				return err_set(e, ERR_INTERNAL,
-					"%s: more than one .crt file: put all certificates into one", dir);
-			h->ca_file = arena_printf(a, "%s/%s", dir, f->d_name);
-		} else if (dot && strcmp(dot, ".cert") == 0) {
-			if (h->client_cert)
-				return err_set(e, ERR_INTERNAL, "%s: more than one .cert file", dir);
-			h->client_cert = arena_printf(a, "%s/%s", dir, f->d_name);
-			h->client_key = arena_printf(a, "%s/%.*s.key", dir, (int)(dot - f->d_name), f->d_name);
-		}
-	}
-	if ((h->ca_file || h->client_cert) && strncmp(h->url, "http://", 7) == 0)
-		h->url = arena_printf(a, "https://%s/v2", domain);
-	return 0;
-}
-
-/* NULL: no directory for this domain. */
-static const char *host_dir(const char *config_path, const char *domain, struct arena *a)
-{
-	const char *colon = strrchr(domain, ':');
-	const char *names[] = { colon && colon > domain && colon[1] &&
-						colon[strspn(colon + 1, "0123456789") + 1] == '\0'
-					? arena_printf(a, "%.*s_%s_", (int)(colon - domain), domain, colon + 1)
-					: domain,
-		domain, "_default" };
-	struct stat st;
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
-		const char *dir = arena_printf(a, "%s/%s", config_path, names[i]);
-
-		if (stat(dir, &st) == 0 && S_ISDIR(st.st_mode))
-			return dir;
-	}
-	return NULL;
-}
-
-int hosts_load(struct hosts *out, const char *config_path, const char *domain, struct arena *a, struct err *e)
-{
-	const char *dir = *config_path ? host_dir(config_path, domain, a) : NULL;
-	struct buf text = { 0 };
-	int rc = dir ? read_file(arena_printf(a, "%s/hosts.toml", dir), &text, e) : 0;
-
-	if (rc > 0)
-		rc = hosts_toml_parse(out, text.at ? (const char *)text.at : "", text.len, dir, domain, a, e);
-	else if (rc == 0) {
-		*out = (struct hosts){ arena_zalloc(a, sizeof(*out->at)), 1 };
-		*out->at = (struct host){ .url = default_url(domain, a), .pull = true, .resolve = true };
-		rc = dir ? certificate_files(out->at, dir, domain, a, e) : 0;
-	}
-	buf_free(&text);
-	return rc;
 }

@@ -1,6 +1,7 @@
 /* reply.c - see reply.h. Errors: distribution-spec "Error Codes", {"errors": [{"code", "message"}]}. */
 #include "images/registry/reply.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -9,6 +10,7 @@
 #include "reactor/http_client.h"
 #include "reactor/json.h"
 #include "reactor/loop.h"
+#include "reactor/utf8.h"
 
 enum { BODY_MAX = 8 << 10, FLOOD = 1 << 20, WAIT_MAX_MS = 60 * 1000 };
 
@@ -36,15 +38,33 @@ static const char *header(struct reply *r, const struct http *h, const char *nam
 	return v ? arena_strdup(r->arena, v) : "";
 }
 
-static uint64_t range_from(const char *value)
+static bool range_number(const char **p, uint64_t *out)
 {
 	char *end;
-	unsigned long long from;
 
-	if (strncasecmp(value, "bytes ", 6) != 0 || value[6] < '0' || value[6] > '9')
-		return UINT64_MAX;
-	from = strtoull(value + 6, &end, 10);
-	return *end == '-' ? from : UINT64_MAX;
+	if (**p < '0' || **p > '9')
+		return false;
+	errno = 0;
+	*out = strtoull(*p, &end, 10);
+	*p = end;
+	return errno == 0;
+}
+
+/* "bytes 0-99/200", or an asterisk for the 200. RFC 9110, section 14.4. */
+static void reply_range(struct reply *r, const char *p)
+{
+	uint64_t from, to;
+
+	r->range_from = r->range_to = r->range_of = UINT64_MAX;
+	if (strncasecmp(p, "bytes ", 6) != 0)
+		return;
+	p += 6;
+	if (!range_number(&p, &from) || *p++ != '-' || !range_number(&p, &to) || to < from)
+		return;
+	r->range_from = from;
+	r->range_to = to;
+	if (*p++ != '/' || !range_number(&p, &r->range_of) || *p)
+		r->range_of = UINT64_MAX;
 }
 
 void reply_head(struct reply *r, const struct http *h, int status)
@@ -56,7 +76,7 @@ void reply_head(struct reply *r, const struct http *h, int status)
 	r->digest = header(r, h, "Docker-Content-Digest");
 	r->location = header(r, h, "Location");
 	r->challenge = header(r, h, "WWW-Authenticate");
-	r->range_from = range_from(header(r, h, "Content-Range"));
+	reply_range(r, header(r, h, "Content-Range"));
 	r->retry_after_ms = retry_after_ms(header(r, h, "Retry-After"), loop_real_ns() / 1000000000);
 }
 
@@ -81,10 +101,22 @@ void reply_free(struct reply *r)
 	*r = (struct reply){ 0 };
 }
 
+/* The bytes of the text that are whole characters within the first max. A text that is no UTF-8 is cut anywhere. */
+static size_t reply_whole(const char *text, size_t max)
+{
+	size_t len = strlen(text), last = max;
+
+	if (len <= max)
+		return len;
+	while (last > 0 && max - last < 3 && ((unsigned char)text[last] & 0xc0) == 0x80)
+		last--;
+	return utf8_char(text + last, len - last) ? last : max;
+}
+
 /* At most 300 bytes of the text, with control characters replaced by blanks. */
 static const char *reply_clean(const char *text, struct arena *a)
 {
-	char *out = arena_strndup(a, text, 300);
+	char *out = arena_strndup(a, text, reply_whole(text, 300));
 
 	for (char *c = out; *c; c++)
 		if ((unsigned char)*c < ' ' || *c == 0x7f)

@@ -13,7 +13,9 @@ struct http;
 struct reply {
 	int status;
 	const char *content_type, *digest, *location, *challenge; /* "" where absent */
-	uint64_t range_from;    /* of a status 206; UINT64_MAX: the header is missing or malformed */
+	/* Content-Range of a status 206: the first byte, the last one, the size of the whole. UINT64_MAX: it is missing
+	 * or malformed; range_of also where it is not told. */
+	uint64_t range_from, range_to, range_of;
 	int64_t retry_after_ms; /* 0: not given; at most a minute */
 	const char *refused;    /* why a success is not usable; a string literal */
 	struct buf body;        /* of an error: its beginning */

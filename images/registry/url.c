@@ -71,6 +71,26 @@ bool url_same_origin(const char *x, const char *y)
 	return strlen(ox) + 1 < sizeof(ox) && strcmp(ox, oy) == 0;
 }
 
+/* The length of host:port without the port. */
+static size_t name_len(const char *host)
+{
+	return *host == '[' ? strcspn(host, "]") : strcspn(host, ":");
+}
+
+bool url_same_name(const char *x, const char *y)
+{
+	const char *hx = authority(x), *hy = authority(y), *user;
+	size_t nx = authority_len(hx), ny = authority_len(hy);
+
+	user = memrchr(hx, '@', nx);
+	hx = user ? user + 1 : hx;
+	user = memrchr(hy, '@', ny);
+	hy = user ? user + 1 : hy;
+	nx = name_len(hx) < authority_len(hx) ? name_len(hx) : authority_len(hx);
+	ny = name_len(hy) < authority_len(hy) ? name_len(hy) : authority_len(hy);
+	return nx == ny && strncasecmp(hx, hy, nx) == 0;
+}
+
 static bool is_clean(const char *s)
 {
 	for (; *s; s++)
@@ -79,9 +99,33 @@ static bool is_clean(const char *s)
 	return true;
 }
 
+/* Drops "." and ".." segments from the path that begins at `path`, in place (section 5.2.4). */
+static char *without_dots(char *url, char *path)
+{
+	char *to = path, *end = path + strcspn(path, "?#");
+
+	for (char *from = path, *next; from < end; from = next) {
+		size_t n = 1 + strcspn(from + 1, "/?#");
+		bool up = n == 3 && strncmp(from, "/..", n) == 0, dots = up || (n == 2 && from[1] == '.');
+
+		next = from + n;
+		while (up && to > path && *--to != '/')
+			;
+		if (!dots)
+			memmove(to, from, n);
+		/* Behind a last segment of dots the slash stays. */
+		to += !dots ? n : next == end ? 1 : 0;
+		if (dots && next == end)
+			to[-1] = '/';
+	}
+	memmove(to, end, strlen(end) + 1);
+	return url;
+}
+
 char *url_resolve(const char *base, const char *location, struct arena *a)
 {
 	const char *at = authority(base), *path = at + authority_len(at), *slash = path;
+	char *url;
 
 	if (!is_clean(location) || !*location)
 		return NULL;
@@ -90,14 +134,17 @@ char *url_resolve(const char *base, const char *location, struct arena *a)
 	if (strncmp(location, "//", 2) == 0)
 		return authority_len(location + 2) ? arena_printf(a, "%.*s:%s", (int)(at - 3 - base), base, location)
 						   : NULL;
-	if (*location == '/')
-		return arena_printf(a, "%.*s%s", (int)(path - base), base, location);
+	if (*location == '/') {
+		url = arena_printf(a, "%.*s%s", (int)(path - base), base, location);
+		return without_dots(url, url + (path - base));
+	}
 	if (strcspn(location, ":") < strcspn(location, "/?#"))
 		return NULL; /* another scheme */
 	for (size_t i = 0, n = strcspn(path, "?#"); i < n; i++)
 		if (path[i] == '/')
 			slash = path + i;
-	return arena_printf(a, "%.*s/%s", (int)(slash - base), base, location);
+	url = arena_printf(a, "%.*s/%s", (int)(slash - base), base, location);
+	return without_dots(url, url + (path - base));
 }
 
 char *url_escape(const char *s, struct arena *a)

@@ -11,6 +11,7 @@
 char *url_resolve(const char *base, const char *location, struct arena *a);
 
 bool url_same_origin(const char *x, const char *y); /* scheme, host and port */
+bool url_same_name(const char *x, const char *y);   /* host */
 bool url_is_https(const char *url);
 char *url_host(const char *url, struct arena *a);      /* "host:5000", without user and password */
 char *url_no_query(const char *url, struct arena *a);  /* for messages: a query may have signatures and tokens */

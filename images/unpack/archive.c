@@ -36,7 +36,7 @@ static int put_file(struct tarout *p, int fd, const char *name, struct layer_res
 
 static int put_dir(struct tarout *p, const char *name, const struct stat *st, struct err *e)
 {
-	char path[NAME_MAX + 2];
+	char path[PATH_MAX + 2];
 	struct tar_entry n = { .type = TAR_DIR, .link = "", .mode = 0700, .mtime = st->st_mtim };
 
 	snprintf(path, sizeof(path), "%s/", name);
@@ -71,18 +71,19 @@ static int put_name(struct tarout *p, int dir, const char *dir_name, const char 
 		    struct err *e)
 {
 	auto_fd int fd = path_open(dir, name, O_RDONLY | O_NONBLOCK);
-	char path[2 * NAME_MAX + 2];
+	char path[PATH_MAX];
 	struct stat st;
 
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return err_os(e, ERR_INTERNAL, "open %.200s", name);
-	if (!S_ISDIR(st.st_mode)) {
-		snprintf(path, sizeof(path), "%s%s%s", dir_name, *dir_name ? "/" : "", name);
+	if ((size_t)snprintf(path, sizeof(path), "%s%s%s", dir_name, *dir_name ? "/" : "", name) >= sizeof(path))
+		return err_set(e, ERR_INTERNAL, "%.200s: the path is too long", path);
+	if (!S_ISDIR(st.st_mode))
 		return put_file(p, fd, path, out, e);
-	}
-	if (*dir_name)
-		return err_set(e, ERR_INTERNAL, "%.200s/%.200s: a directory in a directory", dir_name, name);
-	return put_dir(p, name, &st, e) < 0 ? -1 : put_tree(p, fd, name, out, e);
+	/* Checkpoints have directories in the first level only, OCI layouts have blobs/sha256. */
+	if (strchr(dir_name, '/'))
+		return err_set(e, ERR_INTERNAL, "%.200s: a directory in a directory", path);
+	return put_dir(p, path, &st, e) < 0 ? -1 : put_tree(p, fd, path, out, e);
 }
 
 static int put_tree(struct tarout *p, int dir, const char *dir_name, struct layer_result *out, struct err *e)
@@ -130,8 +131,7 @@ static int place(int dir, int tar, const char *tmp, const char *base, bool named
 	char self[64];
 
 	if (fsync(tar) < 0)
-		return err_os(e, errno == ENOSPC || errno == EDQUOT ? ERR_RESOURCE_EXHAUSTED : ERR_INTERNAL,
-			      "sync the archive");
+		return err_os(e, ERR_INTERNAL, "sync the archive");
 	snprintf(self, sizeof(self), "/proc/self/fd/%d", tar);
 	if (!named && linkat(AT_FDCWD, self, dir, tmp, AT_SYMLINK_FOLLOW) < 0)
 		return err_os(e, ERR_INTERNAL, "name the archive");

@@ -15,9 +15,15 @@
 int archive_diff(const struct layer_spec *s, const char *upper, const char *to, struct layer_result *out,
 		 struct err *e);
 
-/* Writes the files of `from`, and of the directories in it, as the tar `location`, mode 0600. The tar gets its name
- * when it is whole and on the disk; after a failure an older file of this name is unchanged. log: NULL, or a file whose
- * present content becomes "container.log" in the tar. */
+/* Writes <root>/layers/LAYER as the tar of a layer, with whiteouts and opaque marks, to the new file `to`, and sets
+ * out->digest. Names are sorted: the same layer gives the same tar everywhere. Attributes as archive_diff(), and POSIX
+ * ACLs. INTERNAL, RESOURCE_EXHAUSTED, with the name. Spec: OCI image-spec layer.md. */
+int archive_layer(const struct layer_spec *s, const char *layer, const char *to, struct layer_result *out,
+		  struct err *e);
+
+/* Writes the files of `from`, and of the directories in it (two levels of them), as the tar `location`, mode 0600. The
+ * tar gets its name when it is whole and on the disk; after a failure an older file of this name is unchanged. log:
+ * NULL, or a file whose present content becomes "container.log" in the tar. */
 int archive_write(const char *from, const char *location, const char *log, struct layer_result *out, struct err *e);
 
 #endif

@@ -22,4 +22,8 @@ int confine_enter(int dir_fd, const char *path, struct err *e);
 /* The last step, before the first byte is read: capabilities, limits, the system call filter (violation: SIGSYS). */
 int confine_seal(uint64_t max_file_bytes, struct err *e);
 
+/* The same for a thread that only inflates, before confine_seal(): no capability at all, 16 system calls. Both hold for
+ * the calling thread only; the memory is common, so together they confine what one of them is made to do. */
+int confine_thread(struct err *e);
+
 #endif

@@ -35,12 +35,23 @@ static int copy_xattrs(int from, int to, bool with_overlay, struct err *e)
 	if (n < 0)
 		return errno == ENOTSUP ? 0 : err_os(e, ERR_INTERNAL, "list extended attributes");
 	for (const char *name = names; name < names + n; name += strlen(name) + 1)
-		if ((with_overlay || strncmp(name, "trusted.overlay.", 16) != 0) && copy_xattr(from, to, name, e) < 0)
+		if ((with_overlay || strncmp(name, "trusted.overlay.", 16) != 0) &&
+		    strcmp(name, "security.selinux") != 0 && copy_xattr(from, to, name, e) < 0)
 			return -1;
 	return 0;
 }
 
-int copy_attributes(int from, int to, bool with_overlay, struct err *e)
+static uid_t copy_uid(const struct copy_owner *o, uid_t uid)
+{
+	return o ? shift_id(o->uids, uid) : uid;
+}
+
+static gid_t copy_gid(const struct copy_owner *o, gid_t gid)
+{
+	return o ? shift_id(o->gids, gid) : gid;
+}
+
+int copy_attributes(int from, int to, bool with_overlay, const struct copy_owner *owner, struct err *e)
 {
 	struct timespec times[2];
 	struct stat st;
@@ -49,18 +60,12 @@ int copy_attributes(int from, int to, bool with_overlay, struct err *e)
 		return err_os(e, ERR_INTERNAL, "stat");
 	times[0] = st.st_atim;
 	times[1] = st.st_mtim;
-	if (fchown(to, st.st_uid, st.st_gid) < 0 || fchmod(to, st.st_mode & 07777) < 0)
+	if (fchown(to, copy_uid(owner, st.st_uid), copy_gid(owner, st.st_gid)) < 0 ||
+	    fchmod(to, st.st_mode & 07777) < 0)
 		return err_os(e, ERR_INTERNAL, "set owner and mode");
 	if (copy_xattrs(from, to, with_overlay, e) < 0)
 		return -1;
 	return futimens(to, times) < 0 ? err_os(e, ERR_INTERNAL, "set times") : 0;
-}
-
-static int full_or_internal(struct err *e, const char *what, const char *name)
-{
-	bool full = errno == ENOSPC || errno == EDQUOT;
-
-	return err_os(e, full ? ERR_RESOURCE_EXHAUSTED : ERR_INTERNAL, "%s %s", what, log_quote(name));
 }
 
 static int copy_bytes(int from, int to, const char *name, struct err *e)
@@ -71,18 +76,18 @@ static int copy_bytes(int from, int to, const char *name, struct err *e)
 		return 0;
 	while ((n = copy_file_range(from, NULL, to, NULL, COPY_BYTES, 0)) > 0)
 		continue;
-	return n < 0 ? full_or_internal(e, "copy", name) : 0;
+	return n < 0 ? err_os(e, ERR_INTERNAL, "copy %s", log_quote(name)) : 0;
 }
 
-static int copy_file(int from_dir, const char *name, int to_dir, struct err *e)
+static int copy_file(int from_dir, const char *name, int to_dir, const struct copy_owner *owner, struct err *e)
 {
 	auto_fd int from = openat(from_dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	auto_fd int to =
 		from < 0 ? -1 : openat(to_dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 
 	if (to < 0)
-		return full_or_internal(e, "copy", name);
-	return copy_bytes(from, to, name, e) < 0 ? -1 : copy_attributes(from, to, false, e);
+		return err_os(e, ERR_INTERNAL, "copy %s", log_quote(name));
+	return copy_bytes(from, to, name, e) < 0 ? -1 : copy_attributes(from, to, false, owner, e);
 }
 
 static int copy_node(int from_dir, const char *name, const struct stat *st, int to_dir)
@@ -99,16 +104,18 @@ static int copy_node(int from_dir, const char *name, const struct stat *st, int 
 	return symlinkat(target, to_dir, name);
 }
 
-int copy_object(int from_dir, const char *name, const struct stat *st, int to_dir, struct err *e)
+int copy_object(int from_dir, const char *name, const struct stat *st, int to_dir, const struct copy_owner *owner,
+		struct err *e)
 {
 	struct timespec times[2] = { st->st_atim, st->st_mtim };
 
 	if (S_ISREG(st->st_mode))
-		return copy_file(from_dir, name, to_dir, e);
+		return copy_file(from_dir, name, to_dir, owner, e);
 	if (copy_node(from_dir, name, st, to_dir) < 0 ||
-	    fchownat(to_dir, name, st->st_uid, st->st_gid, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    fchownat(to_dir, name, copy_uid(owner, st->st_uid), copy_gid(owner, st->st_gid),
+		     AT_SYMLINK_NOFOLLOW) < 0 ||
 	    (!S_ISLNK(st->st_mode) && fchmodat(to_dir, name, st->st_mode & 07777, 0) < 0) ||
 	    utimensat(to_dir, name, times, AT_SYMLINK_NOFOLLOW) < 0)
-		return full_or_internal(e, "copy", name);
+		return err_os(e, ERR_INTERNAL, "copy %s", log_quote(name));
 	return 0;
 }

@@ -1,4 +1,4 @@
-/* diff.c - archive_diff() of archive.h.
+/* diff.c - archive_diff() and archive_layer() of archive.h.
  *
  * Directories wait in a list of paths, so only one is open at a time and the depth has no limit. A path longer than
  * PATH_MAX is an error. */
@@ -13,7 +13,9 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "images/space.h"
 #include "images/unpack/archive.h"
+#include "images/unpack/intake.h"
 #include "images/unpack/path.h"
 #include "images/unpack/tarout.h"
 #include "images/unpack/view.h"
@@ -39,6 +41,7 @@ struct diff {
 	struct buf deleted; /* the JSON array, open at its end */
 	struct todo *todo;  /* directories, a stack */
 	struct layer_result *out;
+	bool whole;          /* archive_layer(): what is hidden is in the tar */
 	char path[PATH_MAX]; /* of the entry at work, canonical */
 	struct stat st;
 	char names[XATTRS_MAX], values[XATTRS_MAX];
@@ -99,20 +102,27 @@ static void put_json(struct buf *b, const char *path)
 	buf_puts(b, "\"");
 }
 
-static int put_whiteout(struct diff *d, const char *path, struct err *e)
+static int put_whiteout_of(struct diff *d, const char *dir, const char *hidden, struct err *e)
 {
 	struct tar_entry n = { .type = TAR_FILE, .link = "", .mode = 0600 };
-	char dir[PATH_MAX], name[PATH_MAX + 8];
+	char name[2 * PATH_MAX];
 
-	path_dir(path, dir);
-	snprintf(name, sizeof(name), "%s%s.wh.%s", dir, *dir ? "/" : "", path_base(path));
+	snprintf(name, sizeof(name), "%s%s.wh.%s", dir, *dir ? "/" : "", hidden);
 	n.name = name;
 	return tarout_entry(&d->tar, &n, e);
 }
 
+static int put_whiteout(struct diff *d, const char *path, struct err *e)
+{
+	char dir[PATH_MAX];
+
+	path_dir(path, dir);
+	return put_whiteout_of(d, dir, path_base(path), e);
+}
+
 static int diff_deleted(struct diff *d, const char *path, struct err *e)
 {
-	if (!is_utf8(path))
+	if (d->whole || !is_utf8(path))
 		return put_whiteout(d, path, e);
 	if (d->deleted.len > DELETED_MAX)
 		return err_set(e, ERR_RESOURCE_EXHAUSTED, "the list of deleted files has more than %d bytes",
@@ -149,9 +159,10 @@ static int hide_below(struct diff *d, int upper_dir, size_t layer, struct err *e
 
 /* ---- one entry ---- */
 
-static bool is_kept(const char *name)
+static bool is_kept(const struct diff *d, const char *name)
 {
-	return strncmp(name, "user.", 5) == 0 || strcmp(name, "security.capability") == 0;
+	return strncmp(name, "user.", 5) == 0 || strcmp(name, "security.capability") == 0 ||
+	       (d->whole && strncmp(name, "system.posix_acl_", 17) == 0);
 }
 
 /* Only the attributes that have a meaning on other hosts too. ENOTSUP: the file system has no extended attributes. */
@@ -165,7 +176,7 @@ static int read_xattrs(struct diff *d, int fd, struct tar_entry *n, struct err *
 	for (const char *name = d->names; name < d->names + len; name += strlen(name) + 1) {
 		ssize_t size;
 
-		if (!is_kept(name))
+		if (!is_kept(d, name))
 			continue;
 		size = fgetxattr(fd, name, d->values + used, sizeof(d->values) - used);
 		if (size < 0)
@@ -305,33 +316,44 @@ static int diff_put_dir(struct diff *d, int fd, struct err *e)
 	if (read_xattrs(d, fd, &n, e) < 0 || tarout_entry(&d->tar, &n, e) < 0)
 		return -1;
 	d->out->inodes++;
+	if (d->whole && whiteout_is_opaque(fd) && put_whiteout_of(d, d->path, ".wh..opq", e) < 0)
+		return -1;
 	for (size_t i = 0; whiteout_is_opaque(fd) && i < d->below.n; i++)
 		if (hide_below(d, fd, i, e) < 0)
 			return -1;
 	return 0;
 }
 
+static int is_a_name(const struct dirent *n)
+{
+	return strcmp(n->d_name, ".") != 0 && strcmp(n->d_name, "..") != 0;
+}
+
+static int by_bytes(const struct dirent **x, const struct dirent **y)
+{
+	return strcmp((*x)->d_name, (*y)->d_name);
+}
+
 static int diff_walk_dir(struct diff *d, const char *path, struct err *e)
 {
 	auto_fd int fd = path_open(d->upper, path, O_RDONLY | O_DIRECTORY);
-	auto_dir DIR *list = NULL;
-	struct dirent *n;
-	int copy;
+	struct dirent **names = NULL;
+	int n = 0, r = 0;
 
 	strcpy(d->path, path);
 	if (fd < 0)
 		return diff_os_fail(d, e, "open");
 	if (diff_put_dir(d, fd, e) < 0)
 		return -1;
-	copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-	list = copy < 0 ? NULL : fdopendir(copy);
-	if (!list)
+	n = scandirat(fd, ".", &names, is_a_name, by_bytes);
+	if (n < 0)
 		return diff_os_fail(d, e, "list");
-	while ((errno = 0, n = readdir(list)))
-		if (strcmp(n->d_name, ".") != 0 && strcmp(n->d_name, "..") != 0 &&
-		    diff_put_name(d, path, fd, n->d_name, e) < 0)
-			return -1;
-	return errno ? diff_os_fail(d, e, "list") : 0;
+	for (int i = 0; i < n; i++) {
+		r = r < 0 ? r : diff_put_name(d, path, fd, names[i]->d_name, e);
+		free(names[i]);
+	}
+	free(names);
+	return r;
 }
 
 static int diff_walk(struct diff *d, struct err *e)
@@ -376,6 +398,51 @@ static int diff_open(struct diff *d, const struct layer_spec *s, const char *upp
 	return layer_open_parents(root, s->parents, fds, &d->below.n, e);
 }
 
+static void diff_free(struct diff *d)
+{
+	if (d->upper >= 0)
+		close(d->upper);
+	tarout_close(&d->tar);
+	buf_free(&d->deleted);
+	map_free(&d->links);
+	arena_free(d->arena);
+	free(d);
+}
+
+static struct diff *diff_new(int tar, struct layer_result *out)
+{
+	struct diff *d = new_zero(struct diff);
+
+	d->upper = -1;
+	d->arena = arena_new();
+	d->out = out;
+	tarout_open(&d->tar, tar);
+	return d;
+}
+
+int archive_layer(const struct layer_spec *s, const char *layer, const char *to, struct layer_result *out,
+		  struct err *e)
+{
+	auto_fd int tar = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	struct space min_free;
+	char path[PATH_MAX];
+	struct diff *d;
+	int r;
+
+	if (tar < 0)
+		return err_os(e, ERR_INTERNAL, "write %s", to);
+	if (space_parse(s->min_free, &min_free, e) < 0 || space_check(&min_free, tar, e) < 0)
+		return -1;
+	snprintf(path, sizeof(path), "%s/layers/%s", s->root, layer);
+	d = diff_new(tar, out);
+	d->whole = true;
+	d->upper = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	r = d->upper < 0 ? err_os(e, ERR_INTERNAL, "open %s", path) : diff_walk(d, e);
+	diff_free(d);
+	*out = (struct layer_result){ 0 };
+	return r < 0 ? -1 : intake_digest(to, out, e);
+}
+
 int archive_diff(const struct layer_spec *s, const char *upper, const char *to, struct layer_result *out, struct err *e)
 {
 	auto_fd int dir = open(to, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -385,12 +452,8 @@ int archive_diff(const struct layer_spec *s, const char *upper, const char *to, 
 
 	if (tar < 0)
 		return err_os(e, ERR_INTERNAL, "write %s/rootfs-diff.tar", to);
-	d = new_zero(struct diff);
-	d->upper = -1;
+	d = diff_new(tar, out);
 	d->below.layers = fds;
-	d->arena = arena_new();
-	d->out = out;
-	tarout_open(&d->tar, tar);
 	r = diff_open(d, s, upper, fds, e);
 	if (r == 0)
 		r = diff_walk(d, e);
@@ -398,12 +461,6 @@ int archive_diff(const struct layer_spec *s, const char *upper, const char *to, 
 		r = write_deleted(d, dir, e);
 	for (size_t i = 0; i < d->below.n; i++)
 		close(fds[i]);
-	if (d->upper >= 0)
-		close(d->upper);
-	tarout_close(&d->tar);
-	buf_free(&d->deleted);
-	map_free(&d->links);
-	arena_free(d->arena);
-	free(d);
+	diff_free(d);
 	return r;
 }

@@ -36,9 +36,7 @@ struct extract {
 /* A system call failed on the current entry. */
 static int extract_os_fail(struct extract *x, struct err *e, const char *what)
 {
-	bool full = errno == ENOSPC || errno == EDQUOT || errno == EFBIG;
-
-	return err_os(e, full ? ERR_RESOURCE_EXHAUSTED : ERR_INTERNAL, "%s: %s", log_quote(x->path), what);
+	return err_os(e, errno == EFBIG ? ERR_RESOURCE_EXHAUSTED : ERR_INTERNAL, "%s: %s", log_quote(x->path), what);
 }
 
 static int extract_refuse(struct extract *x, struct err *e, const char *why)
@@ -67,7 +65,8 @@ static int extract_account(struct extract *x, uint64_t bytes, uint64_t inodes, s
 
 static bool is_ours_to_set(const char *name)
 {
-	return strncmp(name, "user.", 5) == 0 || strcmp(name, "security.capability") == 0;
+	return strncmp(name, "user.", 5) == 0 || strcmp(name, "security.capability") == 0 ||
+	       strcmp(name, "system.posix_acl_access") == 0 || strcmp(name, "system.posix_acl_default") == 0;
 }
 
 /* fd -1: an object that cannot be opened without side effects; the attributes that are set here are not allowed on such
@@ -79,7 +78,9 @@ static int set_xattrs(struct extract *x, int fd, struct err *e)
 
 		if (strncmp(a->name, "trusted.overlay.", 16) == 0)
 			return extract_refuse(x, e, "a layer may not set trusted.overlay attributes");
-		if (fd < 0 || !is_ours_to_set(a->name)) {
+		if (x->n->type == TAR_FILE && !x->spec.files_only && strcmp(a->name, "security.ima") == 0) {
+			report_ima(x->spec.report, x->path, a->value, a->size);
+		} else if (fd < 0 || !is_ours_to_set(a->name)) {
 			x->out->xattrs_left_out++;
 		} else if (fsetxattr(fd, a->name, a->value, a->size, 0) < 0) {
 			if (errno != ENOTSUP) /* tmpfs before 6.6 has no user.*, some file systems none at all */
@@ -179,11 +180,14 @@ static int write_at(struct extract *x, int fd, const uint8_t *p, size_t n, uint6
 
 static int write_content(struct extract *x, int fd, struct err *e)
 {
+	struct content content = { 0 };
 	uint64_t offset, end = 0, stored = 0;
 	const uint8_t *p;
 	ssize_t n;
 
 	while ((n = tar_data(x->tar, &offset, &p, e)) > 0) {
+		if (x->spec.contents)
+			content_add(&content, offset, p, (size_t)n);
 		if (write_at(x, fd, p, (size_t)n, offset, e) < 0 || extract_account(x, (uint64_t)n, 0, e) < 0)
 			return -1;
 		end = offset + (uint64_t)n;
@@ -193,6 +197,8 @@ static int write_content(struct extract *x, int fd, struct err *e)
 		return -1;
 	if (end < x->n->size && ftruncate(fd, (off_t)x->n->size) < 0)
 		return extract_os_fail(x, e, "set size");
+	if (x->spec.contents && contents_note(x->spec.contents, fd, &content, x->n->size) < 0)
+		return extract_os_fail(x, e, "look at");
 	return extract_account(x, -stored & (BLOCK_BYTES - 1), 1, e);
 }
 
@@ -346,10 +352,12 @@ static int extract_whiteout(struct extract *x, const char *hidden, struct err *e
 
 /* ---- one entry ---- */
 
+/* An entry without a name, or of "." or "/". Writers that made one of another type meant nothing by it, and the root
+ * stays a directory. */
 static int extract_root(struct extract *x, struct err *e)
 {
 	if (x->n->type != TAR_DIR)
-		return extract_refuse(x, e, "the layer's root is not a directory");
+		return 0;
 	return set_dir_attributes(x, "", e);
 }
 
@@ -362,7 +370,8 @@ static int extract_special(struct extract *x, enum whiteout kind, const char *hi
 
 static int extract_plain(struct extract *x, struct err *e)
 {
-	if (x->spec.files_only && x->n->type != TAR_FILE && x->n->type != TAR_DIR)
+	if (x->spec.files_only && x->n->type != TAR_FILE && x->n->type != TAR_DIR &&
+	    !(x->spec.links && (x->n->type == TAR_SYMLINK || x->n->type == TAR_HARDLINK)))
 		return extract_refuse(x, e, "neither a file nor a directory");
 	report_unlink(x->spec.report, x->path);
 	switch (x->n->type) {
@@ -371,6 +380,24 @@ static int extract_plain(struct extract *x, struct err *e)
 	case TAR_HARDLINK: return extract_link(x, e);
 	default: return extract_node(x, e);
 	}
+}
+
+/* AUFS kept the files that have several names in a directory of its own, and Docker's tars of that time have it: other
+ * entries are hard links to its files. It exists until the last entry is read. (ARCHITECTURE X80) */
+static const char link_store[] = ".wh..wh.plnk";
+
+static bool is_link_store(const struct extract *x, const char *name)
+{
+	size_t n = sizeof(link_store) - 1;
+
+	return x->n->type == TAR_FILE && strncmp(name, link_store, n) == 0 && name[n] == '/' &&
+	       !strchr(name + n + 1, '/');
+}
+
+static int drop_link_store(struct extract *x, struct err *e)
+{
+	report_named(x->spec.report, link_store); /* no lower layer gives it attributes */
+	return tree_remove(x->spec.root, link_store, e);
 }
 
 static int extract_entry(struct extract *x, struct err *e)
@@ -389,7 +416,7 @@ static int extract_entry(struct extract *x, struct err *e)
 		return -1;
 	if (kind != WHITEOUT_NONE && x->spec.files_only)
 		return extract_refuse(x, e, "neither a file nor a directory");
-	if (kind == WHITEOUT_SKIP)
+	if (kind == WHITEOUT_SKIP && !is_link_store(x, name))
 		return 0;
 	path_dir(name, dir);
 	if (dirs_enter(&x->dirs, dir, &x->n->mtime, e) < 0)
@@ -397,7 +424,7 @@ static int extract_entry(struct extract *x, struct err *e)
 	made = x->dirs.made - made;
 	if (made > 0 && extract_account(x, made * BLOCK_BYTES, made, e) < 0)
 		return -1;
-	if (kind != WHITEOUT_NONE)
+	if (kind == WHITEOUT_OPAQUE || kind == WHITEOUT_NAME)
 		return extract_special(x, kind, hidden, e);
 	if (path_join(x->path, x->dirs.path, path_base(name)) < 0)
 		return extract_refuse(x, e, "the name is too long");
@@ -443,6 +470,8 @@ int extract_all(const struct extract_spec *spec, struct tar *t, struct extracted
 	r = space_check(&spec->min_free, spec->root, e);
 	while (r == 0 && (r = tar_next(t, &x->n, e)) == 1)
 		r = extract_entry(x, e);
+	if (r == 0)
+		r = drop_link_store(x, e);
 	if (r == 0)
 		r = extract_hide_all(x, e);
 	if (r == 0)

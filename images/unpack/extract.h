@@ -1,8 +1,9 @@
 /* extract.h - makes files in one directory from tar entries.
  *
  * A later entry replaces an earlier one of the same name, except that a directory's entry only changes the attributes
- * of an existing directory. Of the extended attributes "user.*" and security.capability are set; trusted.overlay.* is
- * refused; all others (SELinux labels, IMA, ACLs) have a meaning on their own host only, and are left out and counted.
+ * of an existing directory. Of the extended attributes "user.*", security.capability and POSIX ACLs are set;
+ * security.ima, for which this half lacks the capability, goes into the report; trusted.overlay.* is refused; all
+ * others (SELinux labels, ...) have a meaning on their own host only, and are left out and counted.
  * Spec: OCI image-spec layer.md "Applying Changesets". */
 #ifndef IMAGES_UNPACK_EXTRACT_H
 #define IMAGES_UNPACK_EXTRACT_H
@@ -10,8 +11,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "images/unpack/contents.h"
 #include "images/unpack/report.h"
-#include "images/unpack/space.h"
+#include "images/space.h"
 #include "images/unpack/tar.h"
 #include "reactor/err.h"
 
@@ -23,7 +25,9 @@ struct extract_spec {
 	uint64_t max_file_bytes; /* a sparse file's size costs no bytes of tar */
 	struct space min_free;
 	struct report *report;   /* borrowed */
+	struct contents *contents; /* borrowed; gets all regular files. NULL: not wanted */
 	bool files_only;         /* files and directories only: INVALID_ARGUMENT for everything else, also whiteouts */
+	bool links;              /* with files_only: symbolic and hard links too */
 	/* NUL-terminated paths, an empty one at the end, for which whiteouts are made after the tar's last entry.
 	 * Untrusted input. NULL: none */
 	const char *hidden;

@@ -7,9 +7,12 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <zstd.h>
 
 #include "images/digest.h"
+#include "images/unpack/ahead.h"
+#include "images/unpack/confine.h"
 #include "images/unpack/input.h"
 #include "reactor/log.h"
 #include "reactor/own.h"
@@ -27,9 +30,15 @@ struct inflate {
 	struct input input;
 	enum format format;
 	enum member member;
-	bool end, damaged;
-	uint8_t *out;
+	bool end;        /* of the bytes for the reader */
+	bool blob_end;
+	_Atomic bool damaged;
+	struct ahead *ahead; /* NULL: filled when the reader asks */
+	uint8_t *own;        /* the buffer without `ahead` */
+	const uint8_t *out;
 	size_t pos, len; /* out[pos..len) is unread */
+	uint8_t *to;     /* being filled, to[0..made) of to[0..room) */
+	size_t made, room;
 	uint64_t total;
 	struct digest_state *sha; /* of the plain bytes; NULL when the blob is not compressed */
 	struct inflate_state gzip;
@@ -46,17 +55,24 @@ struct inflate *inflate_open(const struct inflate_spec *spec)
 	memset(z, 0, sizeof(*z));
 	z->spec = *spec;
 	input_open(&z->input, &spec->source);
-	z->out = own_must(malloc(PLAIN_BYTES));
+	z->own = own_must(malloc(PLAIN_BYTES));
 	return z;
+}
+
+static void inflate_stop(struct inflate *z)
+{
+	if (z->ahead)
+		ahead_stop(take_ptr(&z->ahead));
 }
 
 void inflate_close(struct inflate *z)
 {
+	inflate_stop(z);
 	input_close(&z->input);
 	if (z->sha)
 		digest_free(z->sha);
 	ZSTD_freeDStream(z->zstd);
-	free(z->out);
+	free(z->own);
 	free(z);
 }
 
@@ -74,25 +90,6 @@ int inflate_damaged(struct inflate *z, struct err *e, const char *fmt, ...)
 
 /* ---- which format ---- */
 
-static bool ends_with(const char *s, const char *tail)
-{
-	size_t n = strlen(s), m = strlen(tail);
-
-	return n >= m && strcmp(s + n - m, tail) == 0;
-}
-
-static enum format format_of_type(const char *type)
-{
-	if (strncmp(type, "application/vnd.oci.image.layer.", 32) != 0 &&
-	    strncmp(type, "application/vnd.docker.image.rootfs.", 36) != 0)
-		return FORMAT_UNKNOWN;
-	if (ends_with(type, "tar+gzip") || ends_with(type, "tar.gzip"))
-		return FORMAT_GZIP;
-	if (ends_with(type, "tar+zstd") || ends_with(type, "tar.zstd"))
-		return FORMAT_ZSTD;
-	return ends_with(type, ".tar") ? FORMAT_PLAIN : FORMAT_UNKNOWN;
-}
-
 static enum format format_of_bytes(const uint8_t *p, size_t n)
 {
 	if (n >= 2 && p[0] == 0x1f && p[1] == 0x8b)
@@ -106,20 +103,14 @@ static enum format format_of_bytes(const uint8_t *p, size_t n)
 
 static int choose_format(struct inflate *z, struct err *e)
 {
-	const char *type = z->spec.media_type;
-	enum format said = type ? format_of_type(type) : FORMAT_UNKNOWN, is;
+	enum format is;
 	ssize_t n = 1;
 
-	if (type && said == FORMAT_UNKNOWN)
-		return err_set(e, ERR_INVALID_ARGUMENT, "media type %s is not a layer's", log_quote(type));
 	while (n > 0 && z->input.len - z->input.pos < MAGIC_BYTES)
 		n = input_more(&z->input, e);
 	if (n < 0)
 		return -1;
 	is = format_of_bytes(z->input.buf + z->input.pos, z->input.len - z->input.pos);
-	/* Docker's plain type was used for compressed layers too; containerd (images.DiffCompression) reads it so. */
-	if (type && is != said && !(said == FORMAT_PLAIN && strncmp(type, "application/vnd.docker.", 23) == 0))
-		return inflate_damaged(z, e, "media type %s, but the bytes are %s", log_quote(type), format_names[is]);
 	z->format = is;
 	if (is == FORMAT_GZIP) {
 		isal_inflate_init(&z->gzip);
@@ -133,7 +124,7 @@ static int choose_format(struct inflate *z, struct err *e)
 	return 0;
 }
 
-/* ---- one step: from input.buf to the room left in out ---- */
+/* ---- one step: from input.buf to the room left in to ---- */
 
 static const char *gzip_fault(int r)
 {
@@ -179,11 +170,11 @@ static int step_gzip(struct inflate *z, struct err *e)
 		return between_members(z, e);
 	s->next_in = in->buf + in->pos;
 	s->avail_in = (uint32_t)(in->len - in->pos);
-	s->next_out = z->out + z->len;
-	s->avail_out = (uint32_t)(PLAIN_BYTES - z->len);
+	s->next_out = z->to + z->made;
+	s->avail_out = (uint32_t)(z->room - z->made);
 	r = isal_inflate(s);
 	in->pos = in->len - s->avail_in;
-	z->len = PLAIN_BYTES - s->avail_out;
+	z->made = z->room - s->avail_out;
 	if (r < 0)
 		return inflate_damaged(z, e, "gzip: %s", gzip_fault(r));
 	if (s->block_state == ISAL_BLOCK_FINISH)
@@ -195,11 +186,11 @@ static int step_zstd(struct inflate *z, struct err *e)
 {
 	struct input *in = &z->input;
 	ZSTD_inBuffer from = { in->buf, in->len, in->pos };
-	ZSTD_outBuffer to = { z->out, PLAIN_BYTES, z->len };
+	ZSTD_outBuffer to = { z->to, z->room, z->made };
 	size_t r = ZSTD_decompressStream(z->zstd, &to, &from);
 
 	in->pos = from.pos;
-	z->len = to.pos;
+	z->made = to.pos;
 	if (ZSTD_isError(r))
 		return inflate_damaged(z, e, "zstd: %s", ZSTD_getErrorName(r));
 	z->zstd_wants = r;
@@ -209,13 +200,13 @@ static int step_zstd(struct inflate *z, struct err *e)
 static void step_plain(struct inflate *z)
 {
 	struct input *in = &z->input;
-	size_t n = in->len - in->pos, room = PLAIN_BYTES - z->len;
+	size_t n = in->len - in->pos, room = z->room - z->made;
 
 	if (n > room)
 		n = room;
-	memcpy(z->out + z->len, in->buf + in->pos, n);
+	memcpy(z->to + z->made, in->buf + in->pos, n);
 	in->pos += n;
-	z->len += n;
+	z->made += n;
 }
 
 static int inflate_step(struct inflate *z, struct err *e)
@@ -234,12 +225,12 @@ static bool is_inside(const struct inflate *z)
 	       (z->format == FORMAT_ZSTD && z->zstd_wants > 0);
 }
 
-/* Fills all of `out`, unless the blob ends: full buffers keep tar's blocks whole and the writes large. */
+/* Fills all of `to`, unless the blob ends: full buffers keep tar's blocks whole and the writes large. */
 static int inflate_fill(struct inflate *z, struct err *e)
 {
-	z->pos = z->len = 0;
-	while (z->len < PLAIN_BYTES) {
-		size_t had_out = z->len, had_in;
+	z->made = 0;
+	while (z->made < z->room) {
+		size_t had_out = z->made, had_in;
 		ssize_t n = 1;
 
 		if (z->input.pos == z->input.len)
@@ -248,35 +239,74 @@ static int inflate_fill(struct inflate *z, struct err *e)
 			return -1;
 		had_in = z->input.pos;
 		if (n == 0 && !is_inside(z)) {
-			z->end = true;
+			z->blob_end = true;
 			return 0;
 		}
 		if (inflate_step(z, e) < 0)
 			return -1;
 		/* A decoder may hold output back for which there was no room. So at the blob's end it is called until
 		 * it gives no more. */
-		if (n == 0 && z->len == had_out && z->input.pos == had_in && is_inside(z))
+		if (n == 0 && z->made == had_out && z->input.pos == had_in && is_inside(z))
 			return inflate_damaged(z, e, "%s: the stream ends early", format_names[z->format]);
 	}
 	return 0;
 }
 
+/* ahead_fill(): all that touches the blob is done here. */
+static ssize_t inflate_make(void *arg, uint8_t *to, size_t room, struct err *e)
+{
+	struct inflate *z = arg;
+
+	if (z->blob_end)
+		return 0;
+	if (z->format == FORMAT_UNKNOWN && choose_format(z, e) < 0)
+		return -1;
+	z->to = to;
+	z->room = room;
+	if (inflate_fill(z, e) < 0)
+		return -1;
+	z->total += z->made;
+	if (z->sha)
+		digest_update(z->sha, to, z->made);
+	if (z->total > z->spec.max_bytes)
+		return err_set(e, ERR_RESOURCE_EXHAUSTED,
+			       "the layer unpacks to more than %" PRIu64 " bytes (images.max_layer_bytes)",
+			       z->spec.max_bytes);
+	return (ssize_t)z->made;
+}
+
+/* The thread takes what CPU time is left over: pods start as fast as without it. */
+static int inflate_seal(struct err *e)
+{
+	enum { NICE = 15 };
+
+	if (setpriority(PRIO_PROCESS, 0, NICE) < 0) /* of this thread */
+		return err_os(e, ERR_INTERNAL, "setpriority");
+	return confine_thread(e);
+}
+
+int inflate_ahead(struct inflate *z, struct err *e)
+{
+	z->ahead = ahead_start(PLAIN_BYTES, inflate_seal, inflate_make, z, e);
+	return z->ahead ? 0 : -1;
+}
+
 ssize_t inflate_peek(struct inflate *z, const uint8_t **p, struct err *e)
 {
 	if (z->pos == z->len) {
-		if (z->end)
-			return 0;
-		if (z->format == FORMAT_UNKNOWN && choose_format(z, e) < 0)
+		ssize_t n = 0;
+
+		if (!z->end && z->ahead)
+			n = ahead_next(z->ahead, &z->out, e);
+		else if (!z->end)
+			n = inflate_make(z, z->own, PLAIN_BYTES, e);
+		if (n < 0)
 			return -1;
-		if (inflate_fill(z, e) < 0)
-			return -1;
-		z->total += z->len;
-		if (z->sha)
-			digest_update(z->sha, z->out, z->len);
-		if (z->total > z->spec.max_bytes)
-			return err_set(e, ERR_RESOURCE_EXHAUSTED,
-				       "the layer unpacks to more than %" PRIu64 " bytes (images.max_layer_bytes)",
-				       z->spec.max_bytes);
+		if (!z->ahead)
+			z->out = z->own;
+		z->end = n == 0;
+		z->pos = 0;
+		z->len = (size_t)n;
 	}
 	*p = z->out + z->pos;
 	return (ssize_t)(z->len - z->pos);
@@ -293,6 +323,7 @@ int inflate_verify(struct inflate *z, struct err *e)
 	const char *diff_id = z->spec.diff_id, *plain = z->spec.digest;
 	char got[DIGEST_SIZE];
 
+	inflate_stop(z);
 	if (input_verify(&z->input, z->spec.digest, e) < 0)
 		return -1;
 	if (!plain)
@@ -311,6 +342,8 @@ void inflate_blame(struct inflate *z, struct err *e)
 {
 	struct err why, seen = *e;
 
+	if (z->damaged && z->spec.digest)
+		inflate_stop(z);
 	if (z->damaged && z->spec.digest && input_verify(&z->input, z->spec.digest, &why) < 0)
 		err_set(e, why.code, "%s (%.300s)", why.msg, seen.msg);
 }

@@ -1,7 +1,7 @@
 /* inflate.h - a layer's plain bytes: from gzip (any number of members), zstd (any number of frames), or not compressed.
  *
- * The first bytes tell the format, which must be the one that the media type names.
- * Specs: RFC 1952; RFC 8878; OCI image-spec layer.md "+gzip", "+zstd"; Docker's names for the same. */
+ * The first bytes tell the format. What the media type says about it is wrong in images that are in use, and the
+ * digests prove the content. Specs: RFC 1952; RFC 8878. (ARCHITECTURE I40) */
 #ifndef IMAGES_UNPACK_INFLATE_H
 #define IMAGES_UNPACK_INFLATE_H
 
@@ -16,7 +16,6 @@ struct inflate;
 
 struct inflate_spec {
 	struct input_spec source;
-	const char *media_type;       /* NULL: not known, the bytes decide */
 	/* Of the compressed and of the plain bytes; NULL: not known, only the size is checked. */
 	const char *digest, *diff_id;
 	uint64_t max_bytes;           /* of the plain bytes */
@@ -26,8 +25,12 @@ struct inflate_spec {
 struct inflate *inflate_open(const struct inflate_spec *spec);
 void inflate_close(struct inflate *z);
 
+/* Once, before the first inflate_peek(): a thread, confined by confine_thread(), inflates from now on, up to 1 MiB
+ * ahead. INTERNAL: there is none. */
+int inflate_ahead(struct inflate *z, struct err *e);
+
 /* The next plain bytes: *p and how many, 0 at the end, -1. More is inflated only when all of them were skipped.
- * INVALID_ARGUMENT (damaged, or not what the media type says), RESOURCE_EXHAUSTED (max_bytes), DATA_LOSS, INTERNAL. */
+ * INVALID_ARGUMENT (damaged), RESOURCE_EXHAUSTED (max_bytes), DATA_LOSS, INTERNAL. */
 ssize_t inflate_peek(struct inflate *z, const uint8_t **p, struct err *e);
 void inflate_skip(struct inflate *z, size_t n); /* n <= what inflate_peek() returned */
 

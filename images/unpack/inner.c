@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -12,21 +14,25 @@
 #include <unistd.h>
 
 #include "images/unpack/confine.h"
+#include "images/unpack/single.h"
 #include "images/unpack/tar.h"
 #include "reactor/own.h"
 
 enum { ROOT_FD = 3, BLOB_FD = 4, FIRST_OTHER_FD = 5, OUT_OF_THE_WAY = 16 };
 enum { REPORT_MAX = 256 << 20 };
 enum { PENDING = -1 };
+enum { AHEAD_BYTES = 1 << 20 }; /* of a blob: for less, a thread costs more than it saves */
 
-/* The memfd has this struct, then the report's bytes. The process that read the layer wrote it, so everything in it is
- * checked as untrusted input. */
+/* The memfd has this struct, then the report's bytes, then the files of the contents. The process that read the layer
+ * wrote it, so everything in it is checked as untrusted input. */
 struct outcome {
 	int32_t code; /* enum err_code; PENDING: the process has not finished */
 	char msg[sizeof(((struct err *)0)->msg)];
 	struct extracted extracted;
-	uint64_t report_bytes;
+	uint64_t report_bytes, files;
 };
+
+enum { OUTCOME_MAX = sizeof(struct outcome) + REPORT_MAX + CONTENTS_FILES_MAX * sizeof(struct contents_file) };
 
 /* ---- inside ---- */
 
@@ -38,9 +44,11 @@ static int write_all(int fd, const void *p, size_t n, off_t at)
 	return 0;
 }
 
-static void inner_say(int fd, int code, const struct extracted *x, const struct report *report, const struct err *e)
+/* contents: NULL, or those of a layer that succeeded. */
+static void inner_say(int fd, int code, const struct extracted *x, const struct report *report,
+		      const struct contents *contents, const struct err *e)
 {
-	struct outcome o = { .code = code, .extracted = *x };
+	struct outcome o = { .code = code, .extracted = *x, .files = contents ? contents->n : 0 };
 	struct buf text = { 0 };
 
 	if (code != ERR_OK)
@@ -48,7 +56,10 @@ static void inner_say(int fd, int code, const struct extracted *x, const struct 
 	else
 		report_encode(report, &text);
 	o.report_bytes = text.len;
-	if (write_all(fd, text.at, text.len, sizeof(o)) < 0 || write_all(fd, &o, sizeof(o), 0) < 0)
+	if (write_all(fd, text.at, text.len, sizeof(o)) < 0 ||
+	    (contents && write_all(fd, contents->files, contents->n * sizeof(*contents->files),
+				   (off_t)(sizeof(o) + text.len)) < 0) ||
+	    write_all(fd, &o, sizeof(o), 0) < 0)
 		_exit(1);
 }
 
@@ -69,7 +80,8 @@ static int inner_untar(const struct inner_spec *s, struct inflate *z, struct ext
 {
 	struct extract_spec spec = {
 		.root = ROOT_FD, .max_file_bytes = s->stream.max_bytes, .min_free = s->min_free, .report = report,
-		.files_only = s->files_only, .hidden = s->hidden,
+		.files_only = s->files_only, .links = s->links, .hidden = s->hidden,
+		.contents = s->contents,
 	};
 	struct tar tar;
 	int r;
@@ -82,11 +94,49 @@ static int inner_untar(const struct inner_spec *s, struct inflate *z, struct ext
 	return r < 0 ? -1 : inflate_verify(z, e);
 }
 
+static int inner_single(const struct inner_spec *s, struct input *in, struct extracted *out, struct err *e)
+{
+	const struct single_spec spec = { .root = ROOT_FD, .name = s->file, .digest = s->stream.digest,
+					  .max_bytes = s->stream.max_bytes, .min_free = s->min_free,
+					  .contents = s->contents };
+
+	return single_write(&spec, in, out, e);
+}
+
+/* The kernel's limit counts for the memfd of the outcome too, which must have room whatever max_layer_bytes is. What
+ * is written of the layer is counted before (inflate.c, extract.c, single.c). */
+static uint64_t inner_file_max(uint64_t max_bytes)
+{
+	return max_bytes > OUTCOME_MAX ? max_bytes : OUTCOME_MAX;
+}
+
+/* On one CPU a thread would save nothing. */
+static bool inner_has_cpus(void)
+{
+	cpu_set_t cpus;
+
+	return sched_getaffinity(0, sizeof(cpus), &cpus) < 0 || CPU_COUNT(&cpus) > 1;
+}
+
+static struct inflate *inner_inflate(const struct inflate_spec *stream, struct err *e)
+{
+	struct inflate *z = inflate_open(stream);
+
+	if (stream->source.size_bytes < AHEAD_BYTES || !inner_has_cpus())
+		return z;
+	mallopt(M_ARENA_MAX, 1); /* another one needs mprotect(2), which the filter does not allow */
+	if (inflate_ahead(z, e) == 0)
+		return z;
+	inflate_close(z);
+	return NULL;
+}
+
 static void inner_inside(const struct inner_spec *s, int out, pid_t parent)
 {
 	struct inflate_spec stream = s->stream;
 	struct extracted x = { 0 };
 	struct inflate *z = NULL;
+	struct input in = { 0 };
 	struct report report;
 	struct err e;
 	int root, r = -1;
@@ -100,12 +150,17 @@ static void inner_inside(const struct inner_spec *s, int out, pid_t parent)
 		out = 1;
 		stream.source.blob_fd = stream.source.blob_fd < 0 ? -1 : BLOB_FD;
 		/* Before the filter is set, because libcrypto opens and maps files for its first hash. */
-		z = inflate_open(&stream);
-		r = confine_seal(stream.max_bytes, &e);
+		if (s->file)
+			input_open(&in, &stream.source);
+		else
+			z = inner_inflate(&stream, &e);
+		r = s->file || z ? confine_seal(inner_file_max(stream.max_bytes), &e) : -1;
 	}
-	if (r == 0)
+	if (r == 0 && s->file)
+		r = inner_single(s, &in, &x, &e);
+	else if (r == 0)
 		r = inner_untar(s, z, &x, &report, &e);
-	inner_say(out, r < 0 ? (int)e.code : ERR_OK, &x, &report, &e);
+	inner_say(out, r < 0 ? (int)e.code : ERR_OK, &x, &report, r < 0 ? NULL : s->contents, &e);
 	_exit(0);
 }
 
@@ -119,8 +174,20 @@ static int code_of(int32_t code)
 	}
 }
 
-static int read_outcome(int fd, struct extracted *out, struct report *report, struct err *e)
+/* Any numbers will do: a wrong one makes a wrong sum, no more. */
+static void read_contents(struct contents *c, const void *files, size_t n)
 {
+	if (n == 0)
+		return;
+	c->files = own_must(malloc(n * sizeof(*c->files)));
+	memcpy(c->files, files, n * sizeof(*c->files));
+	c->n = c->room = n;
+	contents_sort(c);
+}
+
+static int read_outcome(int fd, struct contents *contents, struct extracted *out, struct report *report, struct err *e)
+{
+	uint64_t files_bytes;
 	struct outcome o;
 	struct stat st;
 	char *text;
@@ -131,12 +198,16 @@ static int read_outcome(int fd, struct extracted *out, struct report *report, st
 	o.msg[sizeof(o.msg) - 1] = '\0';
 	if (o.code != ERR_OK)
 		return err_set(e, (enum err_code)code_of(o.code), "%s", o.msg);
-	if (o.report_bytes == 0 || o.report_bytes > REPORT_MAX || (uint64_t)st.st_size != sizeof(o) + o.report_bytes)
+	files_bytes = o.files * sizeof(struct contents_file);
+	if (o.report_bytes == 0 || o.report_bytes > REPORT_MAX || o.files > (contents ? CONTENTS_FILES_MAX : 0) ||
+	    (uint64_t)st.st_size != sizeof(o) + o.report_bytes + files_bytes)
 		return err_set(e, ERR_INTERNAL, "the unpacker's outcome is damaged");
 	text = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
 	if (text == MAP_FAILED)
 		return err_os(e, ERR_INTERNAL, "map the unpacker's outcome");
 	r = report_decode(report, text + sizeof(o), o.report_bytes, e);
+	if (r == 0 && contents)
+		read_contents(contents, text + sizeof(o) + o.report_bytes, o.files);
 	munmap(text, (size_t)st.st_size);
 	*out = o.extracted;
 	return r;
@@ -173,5 +244,5 @@ int inner_run(const struct inner_spec *s, struct extracted *out, struct report *
 		inner_inside(s, fd, self);
 	/* When the reader has ended, crispd must get a broken pipe. So the outer half keeps no read end open. */
 	close(STDIN_FILENO);
-	return wait_for(pid, fd, e) < 0 ? -1 : read_outcome(fd, out, report, e);
+	return wait_for(pid, fd, e) < 0 ? -1 : read_outcome(fd, s->contents, out, report, e);
 }

@@ -25,11 +25,39 @@ void input_close(struct input *in)
 	*in = (struct input){ .end = true };
 }
 
+/* 1: the file has more bytes, or bytes of the blob follow in the pipe; 0: the pipe is at its end. */
+static ssize_t input_grow(struct input *in)
+{
+	uint64_t word = 0;
+	size_t have = 0;
+
+	while (have < sizeof(word)) {
+		ssize_t n = read(in->spec.pipe_fd, (char *)&word + have, sizeof(word) - have);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n;
+		have += (size_t)n;
+	}
+	if (word == UNPACK_RAW)
+		in->spec.grows = false;
+	else
+		in->spec.blob_bytes = word;
+	return 1;
+}
+
 static ssize_t read_once(struct input *in, void *to, size_t room)
 {
-	uint64_t kept = in->spec.blob_fd >= 0 && in->total < in->spec.blob_bytes ? in->spec.blob_bytes - in->total : 0;
+	uint64_t kept;
 	ssize_t n;
 
+	while (in->spec.grows && in->total >= in->spec.blob_bytes) {
+		n = input_grow(in);
+		if (n <= 0)
+			return n;
+	}
+	kept = in->spec.blob_fd >= 0 && in->total < in->spec.blob_bytes ? in->spec.blob_bytes - in->total : 0;
 	if (kept == 0)
 		return read(in->spec.pipe_fd, to, room);
 	n = pread(in->spec.blob_fd, to, room < kept ? room : kept, (off_t)in->total);

@@ -15,7 +15,12 @@ struct input_spec {
 	int blob_fd, pipe_fd; /* borrowed; blob_fd -1: none. Read with pread(2), because crispd shares its offset */
 	uint64_t blob_bytes;  /* how many of its bytes to read; crispd may be appending to the file meanwhile */
 	uint64_t size_bytes;  /* of the whole, as the descriptor says */
+	/* The pipe has words of 8 bytes (uint64_t, this machine's order): how many of the blob's first bytes the file
+	 * has by now. After the word UNPACK_RAW the pipe has the blob's next bytes themselves. */
+	bool grows;
 };
+
+#define UNPACK_RAW UINT64_MAX
 
 struct input {
 	struct input_spec spec;

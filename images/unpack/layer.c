@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -12,7 +13,9 @@
 #include "images/unpack/inner.h"
 #include "images/unpack/merge.h"
 #include "images/unpack/path.h"
+#include "images/unpack/sum.h"
 #include "images/unpack/tree.h"
+#include "images/unpack/volumes.h"
 #include "reactor/log.h"
 #include "reactor/own.h"
 
@@ -25,6 +28,7 @@ struct work {
 	int parents[LAYER_PARENTS_MAX];
 	size_t nparents;
 	struct report report;
+	struct contents contents; /* untar: of the files that the inner half wrote */
 };
 
 static int make_dir(int at, const char *name, mode_t mode, bool may_exist, struct err *e)
@@ -85,6 +89,7 @@ static int work_close(struct work *w, int r)
 	if (r < 0 && w->dir >= 0 && tree_remove(w->ingest, w->spec->name, &e) < 0)
 		log_warn("leave path=%s/ingest/%s error=%s", w->spec->root, w->spec->name, log_quote(e.msg));
 	report_close(&w->report);
+	contents_free(&w->contents);
 	for (size_t i = 0; i < w->nparents; i++)
 		close(w->parents[i]);
 	for (int *fd = &w->root; fd <= &w->fs; fd++)
@@ -137,6 +142,12 @@ static int read_hidden(int fd, struct buf *text, struct err *e)
 	return 0;
 }
 
+/* NULL: a link may have brought a file of a lower layer, whose inode may have the number of a removed one. */
+static const struct contents *layer_contents(const struct work *w)
+{
+	return w->report.link_at.used > 0 ? NULL : &w->contents;
+}
+
 static int layer_do_untar(struct work *w, struct layer_result *out, struct err *e)
 {
 	const struct layer_spec *s = w->spec;
@@ -145,8 +156,10 @@ static int layer_do_untar(struct work *w, struct layer_result *out, struct err *
 		.path = "fs",
 		.min_free = w->min_free,
 		.files_only = s->files_only,
-		.stream = { .source = { s->blob_fd, STDIN_FILENO, s->blob_bytes, s->size_bytes },
-			    .media_type = s->media_type,
+		.file = s->file,
+		.links = s->links,
+		.contents = s->diff_id && !s->files_only ? &w->contents : NULL,
+		.stream = { .source = { s->blob_fd, STDIN_FILENO, s->blob_bytes, s->size_bytes, s->grows },
 			    .digest = s->digest,
 			    .diff_id = s->diff_id,
 			    .max_bytes = s->max_bytes },
@@ -160,15 +173,20 @@ static int layer_do_untar(struct work *w, struct layer_result *out, struct err *
 	if (r == 0)
 		r = inner_run(&inner, &x, &w->report, e);
 	buf_free(&hidden);
-	if (r < 0 || merge_mark_opaque(w->fs, &w->report, e) < 0)
+	if (r < 0 || merge_mark_opaque(w->fs, &w->report, e) < 0 ||
+	    merge_set_ima(w->fs, &w->report, &x.xattrs_left_out, e) < 0)
 		return -1;
-	*out = (struct layer_result){ x.bytes, x.inodes, x.xattrs_left_out, report_self_contained(&w->report), true };
-	if (out->self_contained || s->files_only)
+	*out = (struct layer_result){ x.bytes, x.inodes, x.xattrs_left_out, report_self_contained(&w->report), true,
+				      "" };
+	if (s->files_only)
 		return 0;
-	if (s->parents)
-		return merge_finish(w->fs, &parents, &w->report, &w->min_free, e);
-	out->finished = false;
-	return write_need(w, e);
+	if (!out->self_contained && !s->parents) {
+		out->finished = false;
+		return write_need(w, e);
+	}
+	if (!out->self_contained && merge_finish(w->fs, &parents, &w->report, &w->min_free, e) < 0)
+		return -1;
+	return s->diff_id ? sum_tree(w->fs, false, layer_contents(w), out->digest, e) : 0;
 }
 
 static int layer_do_merge(struct work *w, struct layer_result *out, struct err *e)
@@ -188,8 +206,8 @@ static int layer_do_merge(struct work *w, struct layer_result *out, struct err *
 	snprintf(path, sizeof(path), "%s/ingest/%s/fs", w->spec->root, w->spec->name);
 	if (tree_usage(path, &usage, e) < 0)
 		return -1;
-	*out = (struct layer_result){ usage.bytes, usage.inodes, 0, false, true };
-	return 0;
+	*out = (struct layer_result){ usage.bytes, usage.inodes, 0, false, true, "" };
+	return sum_tree(w->fs, false, NULL, out->digest, e);
 }
 
 /* ---- an image of a checkpoint ---- */
@@ -255,6 +273,45 @@ int layer_take(const struct layer_spec *s, struct layer_result *out, struct err 
 	struct work w;
 
 	return work_close(&w, work_open(&w, s, e) < 0 ? -1 : layer_do_take(&w, out, e));
+}
+
+/* ---- the VOLUMEs of an image ---- */
+
+static int layer_do_volumes(struct work *w, const struct layer_volumes_spec *v, struct layer_result *out, struct err *e)
+{
+	const struct view view = { w->parents, w->nparents };
+	auto_free struct shift *uids = own_must(calloc(1, sizeof(*uids)));
+	auto_free struct shift *gids = own_must(calloc(1, sizeof(*gids)));
+	const struct volumes_spec spec = { &view, v->paths, v->n, w->fs, w->spec->max_bytes, w->min_free, uids, gids };
+	struct volumes_made made;
+
+	if (shift_parse(v->uids, uids, e) < 0 || shift_parse(v->gids, gids, e) < 0 || volumes_fill(&spec, &made, e) < 0)
+		return -1;
+	*out = (struct layer_result){ made.bytes, made.inodes, 0, false, true, "" };
+	return 0;
+}
+
+int layer_volumes(const struct layer_spec *s, const struct layer_volumes_spec *v, struct layer_result *out,
+		  struct err *e)
+{
+	struct work w;
+
+	return work_close(&w, work_open(&w, s, e) < 0 ? -1 : layer_do_volumes(&w, v, out, e));
+}
+
+int layer_sum(const struct layer_spec *s, struct layer_result *out, struct err *e)
+{
+	auto_fd int root = open(s->root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	auto_fd int layers = root < 0 ? -1 : path_open(root, "layers", O_PATH | O_DIRECTORY);
+	auto_fd int fd = -1;
+
+	if (layers < 0)
+		return err_os(e, ERR_INTERNAL, "open %s/layers", s->root);
+	fd = path_open(layers, s->name, O_RDONLY | O_DIRECTORY);
+	if (fd < 0)
+		return err_os(e, errno == ENOENT || errno == ENOTDIR ? ERR_DATA_LOSS : ERR_INTERNAL, "open layer %s",
+			      s->name);
+	return sum_tree(fd, true, NULL, out->digest, e);
 }
 
 int layer_untar(const struct layer_spec *s, struct layer_result *out, struct err *e)

@@ -1,21 +1,30 @@
 /* main.c - crisp-unpack, the worker for files: it does one job and exits. crispd (images/unpack.c, removal.c,
  * archive.c) has the keeper start it.
  *
- *     layer  ROOT NAME --digest=D --diff-id=D --size=N --media-type=T --max-bytes=N --min-free=S
- *            [--blob-fd=N --blob-bytes=N] [--parents=A:B:..]   the blob, or what follows those bytes of it, on fd 0
- *     untar  ROOT NAME --size=N --max-bytes=N --min-free=S --blob-fd=N --blob-bytes=N
+ *     layer  ROOT NAME --digest=D --diff-id=D --size=N --max-bytes=N --min-free=S
+ *            [--file=NAME] [--blob-fd=N --blob-bytes=N [--grows]] [--parents=A:B:..]
+ *            on fd 0 the blob, or what follows those bytes; --file: it is no tar, but this file;
+ *            --grows: how far that file has grown (input.h)
+ *     untar  ROOT NAME --max-bytes=N --min-free=S --blob=PATH, or --size=N --blob-fd=N --blob-bytes=N
  *            [--files-only] [--hidden-fd=N] [--parents=A:B:..]
  *     merge  ROOT NAME --from=DIR --parents=A:B:.. --min-free=S
  *     take   ROOT NAME --parents=A:B:..
  *     diff   ROOT UPPER TO --parents=A:B:..
  *     pack   FROM LOCATION [--log=FILE]
- *     usage  PATH
+ *     intake ROOT NAME --blob=PATH --max-bytes=N --min-free=S
+ *     tar    ROOT LAYER TO --min-free=S
+ *     digest PATH
+ *     sum    ROOT LAYER
+ *     volumes ROOT NAME PATH... --parents=A:B:.. --max-bytes=N --min-free=S --uids=MAP --gids=MAP
+ *     usage  PATH [PATH]
  *     sync   ROOT
+ *     fsync  PATH...
  *     label  CONTEXT PATH...
  *     remove PATH...
  *
- * It prints one line on stdout: `ok bytes=N inodes=N self_contained=0|1 finished=0|1 xattrs_left_out=N` with the exit
- * status 0, or `error CODE the reason` with 1. Usage errors: status 2, and a text on stderr. */
+ * It prints one line on stdout: `ok bytes=N inodes=N self_contained=0|1 finished=0|1 xattrs_left_out=N`, behind it
+ * ` digest=D` where a file or a finished layer has one, with the exit status 0, or `error CODE the reason` with 1.
+ * Usage errors: status 2, and a text on stderr. */
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -25,10 +34,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "images/unpack/archive.h"
 #include "images/unpack/confine.h"
+#include "images/unpack/intake.h"
 #include "images/unpack/layer.h"
 #include "images/unpack/tree.h"
 #include "reactor/log.h"
@@ -37,6 +50,8 @@
 struct options {
 	struct layer_spec layer;
 	const char *log;
+	const char *blob; /* untar: the path of the tar */
+	const char *uids, *gids; /* volumes */
 	char **words; /* the arguments that are not options */
 	int nwords;
 };
@@ -48,23 +63,56 @@ struct job {
 	int capabilities[12];
 };
 
+/* The disk and the CPUs are for pods and pulls first. Not the idle class: files that are never removed fill the disk of
+ * a busy node. */
+static void lowest_priority(void)
+{
+	enum { WHO_PROCESS = 1, BEST_EFFORT_7 = 2 << 13 | 7 }; /* ioprio_set(2) */
+
+	setpriority(PRIO_PROCESS, 0, 19);
+	syscall(SYS_ioprio_set, WHO_PROCESS, 0, BEST_EFFORT_7);
+}
+
 static int run_layer(const struct options *o, struct layer_result *out, struct err *e)
 {
 	const struct layer_spec *s = &o->layer;
 
-	if (!s->digest || !s->diff_id || !s->media_type || s->max_bytes == 0)
+	if (!s->digest || !s->diff_id || s->max_bytes == 0)
 		return err_set(e, ERR_INTERNAL, "an option is missing");
 	return layer_untar(s, out, e);
+}
+
+/* The path comes from outside: its file system may not answer, so it is this process that opens it. O_NONBLOCK: open(2)
+ * of a fifo would block. */
+static int open_tar(const char *path, uint64_t *size, struct err *e)
+{
+	auto_fd int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return err_os(e, ERR_FAILED_PRECONDITION, "open %.300s", path);
+	if (!S_ISREG(st.st_mode))
+		return err_set(e, ERR_FAILED_PRECONDITION, "open %.300s: not a file", path);
+	*size = (uint64_t)st.st_size;
+	return take_fd(&fd);
 }
 
 /* A tar of which neither digests nor media type are known. */
 static int run_untar(const struct options *o, struct layer_result *out, struct err *e)
 {
-	const struct layer_spec *s = &o->layer;
+	struct layer_spec s = o->layer;
+	auto_fd int tar = -1;
 
-	if (s->blob_fd < 0 || s->max_bytes == 0 || s->digest || s->diff_id || s->media_type)
+	if (o->blob) {
+		tar = open_tar(o->blob, &s.size_bytes, e);
+		if (tar < 0)
+			return -1;
+		s.blob_fd = tar;
+		s.blob_bytes = s.size_bytes;
+	}
+	if (s.blob_fd < 0 || s.max_bytes == 0 || s.digest || s.diff_id)
 		return err_set(e, ERR_INTERNAL, "an option is missing, or one too many");
-	return layer_untar(s, out, e);
+	return layer_untar(&s, out, e);
 }
 
 static int run_take(const struct options *o, struct layer_result *out, struct err *e)
@@ -82,6 +130,29 @@ static int run_pack(const struct options *o, struct layer_result *out, struct er
 	return archive_write(o->words[0], o->words[1], o->log, out, e);
 }
 
+static int run_intake(const struct options *o, struct layer_result *out, struct err *e)
+{
+	if (!o->blob || o->layer.max_bytes == 0)
+		return err_set(e, ERR_INTERNAL, "an option is missing");
+	return intake(&o->layer, o->blob, out, e);
+}
+
+static int run_tar(const struct options *o, struct layer_result *out, struct err *e)
+{
+	return archive_layer(&o->layer, o->words[1], o->words[2], out, e);
+}
+
+static int run_digest(const struct options *o, struct layer_result *out, struct err *e)
+{
+	return intake_digest(o->words[0], out, e);
+}
+
+static int run_sum(const struct options *o, struct layer_result *out, struct err *e)
+{
+	lowest_priority();
+	return layer_sum(&o->layer, out, e);
+}
+
 static int run_merge(const struct options *o, struct layer_result *out, struct err *e)
 {
 	if (!o->layer.from || !o->layer.parents)
@@ -89,14 +160,25 @@ static int run_merge(const struct options *o, struct layer_result *out, struct e
 	return layer_merge(&o->layer, out, e);
 }
 
+static int run_volumes(const struct options *o, struct layer_result *out, struct err *e)
+{
+	const struct layer_volumes_spec v = { o->uids, o->gids, o->words + 2, o->nwords - 2 };
+
+	if (!o->layer.parents || o->layer.max_bytes == 0)
+		return err_set(e, ERR_INTERNAL, "an option is missing");
+	return layer_volumes(&o->layer, &v, out, e);
+}
+
 static int run_usage(const struct options *o, struct layer_result *out, struct err *e)
 {
 	struct tree_usage usage;
 
-	if (tree_usage(o->words[0], &usage, e) < 0)
-		return -1;
-	out->bytes = usage.bytes;
-	out->inodes = usage.inodes;
+	for (int i = 0; i < o->nwords; i++) {
+		if (tree_usage(o->words[i], &usage, e) < 0)
+			return -1;
+		out->bytes += usage.bytes;
+		out->inodes += usage.inodes;
+	}
 	return 0;
 }
 
@@ -108,6 +190,39 @@ static int run_sync(const struct options *o, struct layer_result *out, struct er
 	if (fd < 0 || syncfs(fd) < 0)
 		return err_os(e, ERR_INTERNAL, "sync %s", o->words[0]);
 	return 0;
+}
+
+static int fsync_path(const char *path, int flags, struct err *e)
+{
+	auto_fd int fd = open(path, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+
+	if (fd < 0 && errno == ENOENT)
+		return 0;
+	return fd < 0 || fsync(fd) < 0 ? err_os(e, ERR_INTERNAL, "sync %s", path) : 0;
+}
+
+/* A directory is synced after the last of its files that stand in a row. */
+static int run_fsync(const struct options *o, struct layer_result *out, struct err *e)
+{
+	auto_free char *dir = own_must(strdup(""));
+
+	(void)out;
+	for (int i = 0; i < o->nwords; i++) {
+		const char *slash = strrchr(o->words[i], '/');
+		size_t n = slash ? (size_t)(slash - o->words[i]) : 0;
+
+		if (n == 0)
+			return err_set(e, ERR_INTERNAL, "sync %s: not an absolute path", o->words[i]);
+		if (strlen(dir) != n || strncmp(dir, o->words[i], n) != 0) {
+			if (*dir && fsync_path(dir, O_RDONLY | O_DIRECTORY, e) < 0)
+				return -1;
+			free(dir);
+			dir = own_must(strndup(o->words[i], n));
+		}
+		if (fsync_path(o->words[i], O_RDONLY, e) < 0)
+			return -1;
+	}
+	return fsync_path(dir, O_RDONLY | O_DIRECTORY, e);
 }
 
 static int remove_path(const char *path, struct err *e)
@@ -133,6 +248,7 @@ static int run_remove(const struct options *o, struct layer_result *out, struct 
 	int r = 0;
 
 	(void)out;
+	lowest_priority();
 	for (int i = 0; i < o->nwords; i++)
 		if (remove_path(o->words[i], e) < 0 && r++ == 0)
 			first = *e;
@@ -163,6 +279,15 @@ static const struct job jobs[] = {
 	  run_untar,
 	  { CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_FSETID, CAP_MKNOD, CAP_SETFCAP,
 	    CAP_SYS_ADMIN, CAP_SYS_CHROOT, -1 } },
+	{ "intake",
+	  2,
+	  2,
+	  run_intake,
+	  { CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_FSETID, CAP_MKNOD, CAP_SETFCAP,
+	    CAP_SYS_ADMIN, CAP_SYS_CHROOT, -1 } },
+	{ "tar", 3, 3, run_tar, { CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_SYS_ADMIN, -1 } },
+	{ "digest", 1, 1, run_digest, { CAP_DAC_READ_SEARCH, -1 } },
+	{ "sum", 2, 2, run_sum, { CAP_DAC_READ_SEARCH, CAP_SYS_ADMIN, -1 } },
 	{ "take", 2, 2, run_take, { CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_SYS_ADMIN, -1 } },
 	{ "diff", 3, 3, run_diff, { CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_SYS_ADMIN, -1 } },
 	{ "pack", 2, 2, run_pack, { CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, -1 } },
@@ -172,8 +297,15 @@ static const struct job jobs[] = {
 	  run_merge,
 	  { CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_FSETID, CAP_MKNOD, CAP_SETFCAP,
 	    CAP_SYS_ADMIN, -1 } },
-	{ "usage", 1, 1, run_usage, { CAP_DAC_READ_SEARCH, -1 } },
+	{ "volumes",
+	  3,
+	  1024,
+	  run_volumes,
+	  { CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_FSETID, CAP_MKNOD, CAP_SETFCAP,
+	    CAP_SYS_ADMIN, -1 } },
+	{ "usage", 1, 2, run_usage, { CAP_DAC_READ_SEARCH, -1 } },
 	{ "sync", 1, 1, run_sync, { CAP_DAC_READ_SEARCH, -1 } },
+	{ "fsync", 1, 1024, run_fsync, { CAP_DAC_READ_SEARCH, -1 } },
 	{ "label", 2, INT32_MAX, run_label, { CAP_DAC_READ_SEARCH, CAP_FOWNER, -1 } },
 	{ "remove",
 	  1,
@@ -204,13 +336,16 @@ static int parse_fd(const char *text, int *out)
 static int parse_options(int argc, char **argv, struct options *o)
 {
 	static const struct option long_options[] = {
+		{ "file", required_argument, NULL, 'n' },
 		{ "digest", required_argument, NULL, 'd' }, { "diff-id", required_argument, NULL, 'i' },
-		{ "size", required_argument, NULL, 's' }, { "media-type", required_argument, NULL, 't' },
+		{ "size", required_argument, NULL, 's' },
 		{ "max-bytes", required_argument, NULL, 'm' }, { "min-free", required_argument, NULL, 'f' },
 		{ "blob-fd", required_argument, NULL, 'b' }, { "parents", required_argument, NULL, 'p' },
 		{ "blob-bytes", required_argument, NULL, 'B' }, { "from", required_argument, NULL, 'F' },
 		{ "hidden-fd", required_argument, NULL, 'h' }, { "files-only", no_argument, NULL, 'o' },
-		{ "log", required_argument, NULL, 'l' }, { 0 },
+		{ "uids", required_argument, NULL, 'u' }, { "gids", required_argument, NULL, 'g' },
+		{ "log", required_argument, NULL, 'l' }, { "blob", required_argument, NULL, 'P' },
+		{ "grows", no_argument, NULL, 'G' }, { 0 },
 	};
 	struct layer_spec *l = &o->layer;
 	int c, r = 0;
@@ -219,8 +354,8 @@ static int parse_options(int argc, char **argv, struct options *o)
 	while ((c = getopt_long(argc, argv, "", long_options, NULL)) != -1 && r == 0) {
 		switch (c) {
 		case 'd': l->digest = optarg; break;
+		case 'n': l->file = optarg; break;
 		case 'i': l->diff_id = optarg; break;
-		case 't': l->media_type = optarg; break;
 		case 'f': l->min_free = optarg; break;
 		case 'p': l->parents = optarg; break;
 		case 'F': l->from = optarg; break;
@@ -230,7 +365,11 @@ static int parse_options(int argc, char **argv, struct options *o)
 		case 'b': r = parse_fd(optarg, &l->blob_fd); break;
 		case 'h': r = parse_fd(optarg, &l->hidden_fd); break;
 		case 'o': l->files_only = true; break;
+		case 'G': l->grows = true; break;
 		case 'l': o->log = optarg; break;
+		case 'u': o->uids = optarg; break;
+		case 'g': o->gids = optarg; break;
+		case 'P': o->blob = optarg; break;
 		default: r = -1;
 		}
 	}
@@ -245,8 +384,9 @@ static int answer(int r, const struct layer_result *out, const struct err *e)
 		printf("error %s %s\n", err_name(e->code), e->msg);
 	else
 		printf("ok bytes=%" PRIu64 " inodes=%" PRIu64 " self_contained=%d finished=%d xattrs_left_out=%" PRIu64
-		       "\n",
-		       out->bytes, out->inodes, out->self_contained, out->finished, out->xattrs_left_out);
+		       "%s%s\n",
+		       out->bytes, out->inodes, out->self_contained, out->finished, out->xattrs_left_out,
+		       *out->digest ? " digest=" : "", out->digest);
 	return fflush(stdout) == 0 && r == 0 ? 0 : 1;
 }
 
@@ -279,7 +419,7 @@ int main(int argc, char **argv)
 			return 2;
 		return run(&jobs[i], &o);
 	}
-	fprintf(stderr, "usage: crisp-unpack layer|untar|merge|take|diff|pack|usage|sync|label|remove ...; "
-			"started by crispd, see main.c\n");
+	fprintf(stderr, "usage: crisp-unpack layer|untar|merge|take|diff|pack|intake|tar|digest|sum|volumes|usage|sync|"
+			"fsync|label|remove ...; started by crispd, see main.c\n");
 	return 2;
 }

@@ -45,6 +45,35 @@ int merge_mark_opaque(int tree, const struct report *r, struct err *e)
 	return 0;
 }
 
+/* The report comes from the confined half: the path may be anything. It is opened by O_PATH, which has no effect on a
+ * device or a pipe. */
+static int set_ima(int tree, const struct report_ima *x, uint64_t *left_out, struct err *e)
+{
+	auto_fd int fd = path_open(tree, x->path, O_PATH);
+	char self[32];
+	struct stat st;
+
+	if (fd < 0 && errno != ENOENT && errno != ENOTDIR && errno != ELOOP)
+		return err_os(e, ERR_INTERNAL, "open %s", log_quote(x->path));
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+		return 0;
+	snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
+	if (setxattr(self, "security.ima", x->value, x->size, 0) == 0)
+		return 0;
+	if (errno != EPERM && errno != ENOTSUP && errno != EINVAL)
+		return err_os(e, ERR_INTERNAL, "set security.ima of %s", log_quote(x->path));
+	++*left_out;
+	return 0;
+}
+
+int merge_set_ima(int tree, const struct report *r, uint64_t *left_out, struct err *e)
+{
+	for (size_t i = 0; i < r->nima; i++)
+		if (r->ima[i].path && set_ima(tree, &r->ima[i], left_out, e) < 0)
+			return -1;
+	return 0;
+}
+
 /* ---- hard links ---- */
 
 /* Makes the directories above `path`. The parents have them, for `path` was found in a parent. */
@@ -78,7 +107,7 @@ static int merge_copy_up(struct merge *m, const struct view_hit *hit, struct err
 	to = path_open_dir(m->tree, hit->path, &base);
 	if (from < 0 || to < 0)
 		return err_os(e, ERR_INTERNAL, "copy %s from a lower layer", log_quote(hit->path));
-	return copy_object(from, base, &hit->st, to, e);
+	return copy_object(from, base, &hit->st, to, NULL, e);
 }
 
 /* Links `path` to `target`, both in the tree. An object that has the name `path` is replaced. */
@@ -185,7 +214,7 @@ static int take_attributes(struct merge *m, const char *path, struct err *e)
 	from = path_open(m->layers[hit.layer], path, O_RDONLY | O_DIRECTORY);
 	if (from < 0)
 		return err_os(e, ERR_INTERNAL, "open %s of a lower layer", log_quote(path));
-	return copy_attributes(from, to, false, e) < 0 ? err_wrap(e, "%s", log_quote(path)) : 0;
+	return copy_attributes(from, to, false, NULL, e) < 0 ? err_wrap(e, "%s", log_quote(path)) : 0;
 }
 
 static int merge_finish_all(struct merge *m, struct err *e)
@@ -277,7 +306,7 @@ static int clone_attributes(struct clone *c, const char *dir, struct err *e)
 
 	if (from < 0 || to < 0)
 		return err_os(e, ERR_INTERNAL, "open %s", log_quote(dir));
-	return copy_attributes(from, to, true, e);
+	return copy_attributes(from, to, true, NULL, e);
 }
 
 int merge_clone(int from, int to, struct err *e)

@@ -1,7 +1,8 @@
-/* report.c - see report.h. As bytes: records of one letter and its NUL-terminated paths, "E" last. */
+/* report.c - see report.h. As bytes: records of one letter and its NUL-terminated paths, "E" last; behind the path of
+ * "I" are the length of the value, four bytes, and the value. */
 #include "images/unpack/report.h"
 
-#include <limits.h>
+#include <linux/limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,7 +27,9 @@ void report_close(struct report *r)
 	map_free(&r->opaque);
 	map_free(&r->invented);
 	map_free(&r->link_at);
+	map_free(&r->ima_at);
 	free(r->links);
+	free(r->ima);
 	arena_free(r->arena);
 }
 
@@ -60,14 +63,34 @@ void report_link(struct report *r, const char *path, const char *target)
 	map_put(&r->link_at, r->links[r->nlinks - 1].path, (void *)(uintptr_t)r->nlinks);
 }
 
-void report_unlink(struct report *r, const char *path)
+void report_ima(struct report *r, const char *path, const void *value, size_t size)
 {
-	size_t i = r->link_at.used > 0 ? (size_t)(uintptr_t)map_drop(&r->link_at, path) : 0;
+	struct report_ima *x;
 
-	if (i > 0)
-		r->links[i - 1].path = NULL;
+	if (r->nima == r->room_ima) {
+		r->room_ima = r->room_ima ? 2 * r->room_ima : 16;
+		r->ima = own_must(realloc(r->ima, r->room_ima * sizeof(*r->ima)));
+	}
+	x = &r->ima[r->nima++];
+	*x = (struct report_ima){ arena_strdup(r->arena, path), arena_memdup(r->arena, value, size), size };
+	r->text_bytes += strlen(path) + 1 + size;
+	map_put(&r->ima_at, x->path, (void *)(uintptr_t)r->nima);
 }
 
+static size_t drop_index(struct map *at, const char *path)
+{
+	return at->used > 0 ? (size_t)(uintptr_t)map_drop(at, path) : 0;
+}
+
+void report_unlink(struct report *r, const char *path)
+{
+	size_t link = drop_index(&r->link_at, path), ima = drop_index(&r->ima_at, path);
+
+	if (link > 0)
+		r->links[link - 1].path = NULL;
+	if (ima > 0)
+		r->ima[ima - 1].path = NULL;
+}
 
 bool report_self_contained(const struct report *r)
 {
@@ -94,7 +117,31 @@ void report_encode(const struct report *r, struct buf *out)
 		put(out, 'L', r->links[i].path);
 		buf_append(out, r->links[i].target, strlen(r->links[i].target) + 1);
 	}
+	for (size_t i = 0; i < r->nima; i++) {
+		uint32_t size = (uint32_t)r->ima[i].size;
+
+		if (!r->ima[i].path)
+			continue;
+		put(out, 'I', r->ima[i].path);
+		buf_append(out, &size, sizeof(size));
+		buf_append(out, r->ima[i].value, size);
+	}
 	buf_append(out, "E", 1);
+}
+
+static bool get_ima(struct report *r, const char *path, const char **p, const char *end)
+{
+	uint32_t size;
+
+	if ((size_t)(end - *p) < sizeof(size))
+		return false;
+	memcpy(&size, *p, sizeof(size));
+	*p += sizeof(size);
+	if (size > XATTR_SIZE_MAX || size > (size_t)(end - *p))
+		return false;
+	report_ima(r, path, *p, size);
+	*p += size;
+	return true;
 }
 
 static const char *get_path(const char **p, const char *end)
@@ -124,7 +171,7 @@ int report_decode(struct report *r, const char *p, size_t n, struct err *e)
 			report_invented(r, path);
 		} else if (kind == 'L' && (target = get_path(&p, end))) {
 			report_link(r, path, target);
-		} else {
+		} else if (kind != 'I' || !get_ima(r, path, &p, end)) {
 			break;
 		}
 	}

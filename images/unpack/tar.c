@@ -158,17 +158,18 @@ static bool is_zero(const uint8_t *p, size_t n)
 	return n == 0 || (p[0] == 0 && memcmp(p, p + 1, n - 1) == 0);
 }
 
-/* After the first zero block only zeros may follow: the second zero block, and the padding that writers add. */
-static int only_zeros_left(struct tar *t, struct err *e)
+/* Two zero blocks end the archive; what follows, padding or rubbish, is no part of it for GNU tar, Go and containerd. A
+ * single zero block must be the last one: some readers go on behind it, others do not. */
+static int tar_end(struct tar *t, struct err *e)
 {
+	uint8_t second[TAR_BLOCK];
 	const uint8_t *p;
-	ssize_t n;
+	ssize_t n = next_block(t, second, e);
 
-	while ((n = inflate_peek(t->in, &p, e)) > 0) {
-		if (!is_zero(p, (size_t)n))
-			return inflate_damaged(t->in, e, "tar: bytes after the end of the archive");
+	if (n > 0 && !is_zero(second, TAR_BLOCK))
+		return inflate_damaged(t->in, e, "tar: an entry after the end of the archive");
+	while (n > 0 && (n = inflate_peek(t->in, &p, e)) > 0)
 		inflate_skip(t->in, (size_t)n);
-	}
 	return (int)n;
 }
 
@@ -372,7 +373,7 @@ int tar_next(struct tar *t, const struct tar_entry **entry, struct err *e)
 	}
 	if (r == 0 && meta)
 		return tar_bad(t, e, "the archive ends after an extended header");
-	return r < 0 ? -1 : only_zeros_left(t, e);
+	return r < 0 ? -1 : tar_end(t, e);
 }
 
 ssize_t tar_data(struct tar *t, uint64_t *offset, const uint8_t **p, struct err *e)

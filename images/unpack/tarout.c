@@ -44,10 +44,7 @@ static int tarout_flush(struct tarout *p, struct err *e)
 {
 	while (p->out.len > 0)
 		if (buf_write(&p->out, p->fd) < 0 && errno != EINTR)
-			return err_os(e,
-				      errno == ENOSPC || errno == EDQUOT || errno == EFBIG ? ERR_RESOURCE_EXHAUSTED
-											   : ERR_INTERNAL,
-				      "write the archive");
+			return err_os(e, errno == EFBIG ? ERR_RESOURCE_EXHAUSTED : ERR_INTERNAL, "write the archive");
 	return 0;
 }
 

@@ -5,6 +5,7 @@
 #include "procs/cgroup/tree.h"
 #include "reactor/arena.h"
 #include "reactor/log.h"
+#include "reactor/words.h"
 
 enum { UNIT_NAME_MAX = 255, ID_LEN = 64 }; /* systemd's UNIT_NAME_MAX is 256 with its NUL */
 
@@ -28,13 +29,6 @@ static const char *last_of(const char *path)
 	const char *slash = strrchr(path, '/');
 
 	return slash ? slash + 1 : path;
-}
-
-static bool ends_with(const char *s, const char *end)
-{
-	size_t n = strlen(s), m = strlen(end);
-
-	return n > m && strcmp(s + n - m, end) == 0;
 }
 
 /* ---- systemd's names ----
@@ -70,7 +64,7 @@ static const char *root_slice(struct arena *a)
 {
 	const char *last = last_of(path_plain(a, cgroup_root()));
 
-	return ends_with(last, ".slice") ? last : *last ? arena_printf(a, "%s.slice", last) : "-.slice";
+	return word_ends_in(last, ".slice") ? last : *last ? arena_printf(a, "%s.slice", last) : "-.slice";
 }
 
 /* The name must also be short enough for the names of slices below it. */
@@ -81,7 +75,7 @@ static bool valid_slice(const char *name)
 
 	if (strcmp(name, "-.slice") == 0)
 		return true;
-	return ends_with(name, ".slice") && !ends_with(name, "-.slice") && *name != '-' && !strstr(name, "--") &&
+	return word_ends_in(name, ".slice") && !word_ends_in(name, "-.slice") && *name != '-' && !strstr(name, "--") &&
 	       strspn(name, letters) == len && len + ID_LEN + 1 <= UNIT_NAME_MAX;
 }
 
@@ -112,7 +106,7 @@ const char *cgroup_unit(const char *path)
 {
 	const char *last = last_of(path);
 
-	if (!cgroup_systemd() || !(ends_with(last, ".slice") || ends_with(last, ".scope")))
+	if (!cgroup_systemd() || !(word_ends_in(last, ".slice") || word_ends_in(last, ".scope")))
 		return NULL;
 	return last;
 }
@@ -132,7 +126,7 @@ bool cgroup_is_scope(const char *path)
 {
 	const char *last = last_of(path);
 
-	return strncmp(last, "crisp-", 6) == 0 && ends_with(last, ".scope");
+	return strncmp(last, "crisp-", 6) == 0 && word_ends_in(last, ".scope");
 }
 
 /* ---- either driver ----
@@ -151,7 +145,7 @@ char *cgroup_pod_path(struct arena *a, const char *parent, const char *id)
  * (ARCHITECTURE P17) */
 static bool is_slice(const char *pod)
 {
-	return cgroup_systemd() && (ends_with(pod, ".slice") || strcmp(pod, "/") == 0);
+	return cgroup_systemd() && (word_ends_in(pod, ".slice") || strcmp(pod, "/") == 0);
 }
 
 char *cgroup_container_path(struct arena *a, const char *pod, const char *id)
@@ -164,7 +158,7 @@ static bool is_own(const char *pod, const char *id)
 	const char *last = last_of(pod);
 
 	return strcmp(last, id) == 0 ||
-	       (ends_with(last, ".slice") && strlen(last) > strlen(id) + strlen(".slice") &&
+	       (word_ends_in(last, ".slice") && strlen(last) > strlen(id) + strlen(".slice") &&
 		strncmp(last + strlen(last) - strlen(".slice") - strlen(id), id, strlen(id)) == 0);
 }
 
@@ -194,7 +188,7 @@ bool cgroup_id_of(const char *name, char id[ID_LEN + 1])
 	size_t len = strlen(name);
 
 	if (cgroup_systemd()) {
-		if (!ends_with(name, ".slice") || len < ID_LEN + strlen(".slice"))
+		if (!word_ends_in(name, ".slice") || len < ID_LEN + strlen(".slice"))
 			return false;
 		name += len - ID_LEN - strlen(".slice");
 		len = ID_LEN;

@@ -15,7 +15,6 @@
 struct cgroup_pod_op {
 	char *cgroup;
 	const struct resources *limits; /* NULL: none to write */
-	struct unit_op *unit;
 	struct timer timer;
 	struct err err; /* code OK: none */
 	cgroup_pod_done *done;
@@ -32,15 +31,6 @@ static struct cgroup_pod_op *pod_op_new(const char *cgroup, cgroup_pod_done *don
 	return op;
 }
 
-void cgroup_pod_cancel(struct cgroup_pod_op *op)
-{
-	timer_clear(&op->timer);
-	if (op->unit)
-		unit_cancel(op->unit);
-	free(op->cgroup);
-	free(op);
-}
-
 static void on_pod_op_over(struct timer *t)
 {
 	struct cgroup_pod_op *op = container_of(t, struct cgroup_pod_op, timer), o = *op;
@@ -50,17 +40,15 @@ static void on_pod_op_over(struct timer *t)
 	o.done(o.arg, o.err.code == ERR_OK ? NULL : &o.err);
 }
 
-static struct cgroup_pod_op *pod_op_over(struct cgroup_pod_op *op)
+static void pod_op_over(struct cgroup_pod_op *op)
 {
 	timer_set(&op->timer, 0, on_pod_op_over);
-	return op;
 }
 
 static void on_pod_unit(void *arg, const struct err *e)
 {
 	struct cgroup_pod_op *op = arg;
 
-	op->unit = NULL;
 	if (e)
 		op->err = *e;
 	else if (op->limits)
@@ -68,7 +56,7 @@ static void on_pod_unit(void *arg, const struct err *e)
 	pod_op_over(op);
 }
 
-struct cgroup_pod_op *cgroup_pod_make(const struct sandbox *s, cgroup_pod_done *done, void *arg)
+void cgroup_pod_make(const struct sandbox *s, cgroup_pod_done *done, void *arg)
 {
 	struct cgroup_pod_op *op = pod_op_new(s->cgroup, done, arg);
 
@@ -77,51 +65,65 @@ struct cgroup_pod_op *cgroup_pod_make(const struct sandbox *s, cgroup_pod_done *
 		return pod_op_over(op);
 	op->limits = s->config.resources.set ? &s->config.resources : NULL;
 	if (cgroup_unit(s->cgroup)) {
-		op->unit = unit_slice(cgroup_unit(s->cgroup), op->limits, on_pod_unit, op);
-		return op;
+		unit_slice(cgroup_unit(s->cgroup), op->limits, on_pod_unit, op);
+		return;
 	}
 	if (cgroup_make(s->cgroup, &op->err) == 0 && op->limits)
 		cgroup_limit(s->cgroup, op->limits, &op->err);
-	return pod_op_over(op);
+	pod_op_over(op);
 }
 
-struct cgroup_pod_op *cgroup_pod_limit(const char *cgroup, const struct resources *r, cgroup_pod_done *done, void *arg)
+void cgroup_pod_limit(const char *cgroup, const struct resources *r, cgroup_pod_done *done, void *arg)
 {
 	struct cgroup_pod_op *op = pod_op_new(cgroup, done, arg);
 
 	op->limits = r;
 	if (cgroup_unit(cgroup)) {
-		op->unit = unit_limit(cgroup_unit(cgroup), r, on_pod_unit, op);
-		return op;
+		unit_limit(cgroup_unit(cgroup), r, on_pod_unit, op);
+		return;
 	}
 	cgroup_limit(cgroup, r, &op->err);
-	return pod_op_over(op);
+	pod_op_over(op);
 }
 
-struct cgroup_pod_op *cgroup_pod_adopt(const struct sandbox *s, pid_t pause, cgroup_pod_done *done, void *arg)
+void cgroup_pod_adopt(const struct sandbox *s, pid_t pause, cgroup_pod_done *done, void *arg)
 {
 	struct cgroup_pod_op *op = pod_op_new(s->cgroup, done, arg);
 	struct arena *a = arena_new();
 	const char *scope = cgroup_unit(cgroup_pause_path(a, s->cgroup, s->id));
 
 	if (scope)
-		op->unit = unit_scope(scope, strcmp(s->cgroup, "/") == 0 ? "-.slice" : cgroup_unit(s->cgroup), pause,
-				      on_pod_unit, op);
+		unit_scope(scope, strcmp(s->cgroup, "/") == 0 ? "-.slice" : cgroup_unit(s->cgroup), pause,
+			   on_pod_unit, op);
 	else
 		pod_op_over(op);
 	arena_free(a);
-	return op;
+}
+
+static const char *pod_group(const struct sandbox *s, struct arena *a)
+{
+	const char *own = cgroup_own_path(a, s->cgroup, s->id), *pause = cgroup_pause_path(a, s->cgroup, s->id);
+	bool scope_is_own = *s->config.cgroup_parent && cgroup_is_scope(pause) && sandbox_has_pause(s);
+
+	return scope_is_own ? pause : own;
 }
 
 bool cgroup_pod_remove(const struct sandbox *s)
 {
 	struct arena *a = arena_new();
-	const char *own = cgroup_own_path(a, s->cgroup, s->id), *pause = cgroup_pause_path(a, s->cgroup, s->id);
-	bool scope_is_own = *s->config.cgroup_parent && cgroup_is_scope(pause) && sandbox_has_pause(s);
-	bool gone = cgroup_remove_now(scope_is_own ? pause : own);
+	bool gone = cgroup_remove_now(pod_group(s, a));
 
 	arena_free(a);
 	return gone;
+}
+
+bool cgroup_pod_remove_wait(const struct sandbox *s, struct cgroup_wait *w, void (*fn)(struct cgroup_wait *w))
+{
+	struct arena *a = arena_new();
+	bool busy = cgroup_remove_wait(pod_group(s, a), w, fn);
+
+	arena_free(a);
+	return busy;
 }
 
 int cgroup_pod_renew(const struct sandbox *s, struct err *e)

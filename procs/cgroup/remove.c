@@ -4,7 +4,7 @@
  *     |  ^                                    |
  *     |  +--- not stopped: again later -------+
  *     |  +--- busy (a dying process still counts): again after 10 ms, 20 ms, … 5 s
- *     +---gone in every hierarchy---> dropped
+ *     +---gone in every hierarchy---> dropped; the waiters are told in the next turn
  *
  * Waits on: one timer, and systemd. At most BATCH_MS of a turn is spent here: rmdir(2) waits for the kernel's
  * cgroup_mutex, which is held for milliseconds while a runtime moves a process. (ARCHITECTURE R12) */
@@ -19,6 +19,7 @@
 #include "procs/cgroup/tree.h"
 #include "procs/cgroup/units.h"
 #include "reactor/arena.h"
+#include "reactor/fault.h"
 #include "reactor/list.h"
 #include "reactor/log.h"
 #include "reactor/loop.h"
@@ -32,11 +33,13 @@ struct removal {
 	int64_t pause_ms;
 	struct unit_op *stopping;
 	bool stopped;     /* also true for a group that is not a unit */
+	struct link waiters; /* of struct cgroup_wait.link */
 	char path[];
 };
 
 static struct link queue = { &queue, &queue }; /* of struct removal.link */
-static struct timer timer;
+static struct link told = { &told, &told }; /* of struct cgroup_wait.link: their groups are gone */
+static struct timer timer, tell;
 
 /* 0: the group is gone, also when another program removed it. */
 static int remove_tree(const char *dir, int depth)
@@ -45,14 +48,14 @@ static int remove_tree(const char *dir, int depth)
 	struct dirent *sub;
 	char below[CGROUP_PATH_MAX];
 
-	if (rmdir(dir) == 0 || errno == ENOENT)
+	if (EFFECT(rmdir(dir)) == 0 || errno == ENOENT)
 		return 0;
 	d = depth ? opendir(dir) : NULL;
 	while (d && (sub = readdir(d)))
 		if (sub->d_type == DT_DIR && sub->d_name[0] != '.' &&
 		    snprintf(below, sizeof(below), "%s/%s", dir, sub->d_name) < (int)sizeof(below))
 			remove_tree(below, depth - 1);
-	return rmdir(dir) == 0 || errno == ENOENT ? 0 : -1;
+	return EFFECT(rmdir(dir)) == 0 || errno == ENOENT ? 0 : -1;
 }
 
 /* crisp does not use a cgroup2 that is mounted beside v1. But runc makes the whole path there too, and removes only its
@@ -73,8 +76,25 @@ static int removal_try(const struct removal *r)
 	return left;
 }
 
+static void on_removal_tell(struct timer *t)
+{
+	(void)t;
+	while (!list_empty(&told)) {
+		struct cgroup_wait *w = container_of(list_first(&told), struct cgroup_wait, link);
+
+		list_drop(&w->link);
+		w->fn(w);
+	}
+}
+
 static void removal_drop(struct removal *r)
 {
+	if (!list_empty(&r->waiters))
+		timer_set(&tell, 0, on_removal_tell);
+	list_each(it, &r->waiters) {
+		list_drop(it);
+		list_append(&told, it);
+	}
 	if (r->stopping)
 		unit_cancel(r->stopping);
 	list_drop(&r->link);
@@ -166,6 +186,7 @@ static struct removal *removal_of(const char *path)
 	r->pause_ms = FIRST_PAUSE_MS;
 	r->due_ns = loop_mono_ns();
 	r->stopped = !cgroup_unit(path);
+	list_init(&r->waiters);
 	list_append(&queue, &r->link);
 	removal_arm();
 	return r;
@@ -184,6 +205,15 @@ bool cgroup_remove_now(const char *path)
 		return false;
 	if (r)
 		removal_drop(r);
+	return true;
+}
+
+bool cgroup_remove_wait(const char *path, struct cgroup_wait *w, void (*fn)(struct cgroup_wait *w))
+{
+	if (cgroup_remove_now(path))
+		return false;
+	w->fn = fn;
+	list_append(&removal_of(path)->waiters, &w->link);
 	return true;
 }
 
@@ -214,6 +244,7 @@ void cgroup_close(void)
 {
 	cgroup_kill_close();
 	timer_clear(&timer);
+	timer_clear(&tell);
 	list_each(it, &queue) {
 		struct removal *r = container_of(it, struct removal, link);
 
@@ -224,7 +255,7 @@ void cgroup_close(void)
 	if (cgroup_systemd())
 		return; /* whether an empty slice stays is systemd's decision */
 	for (size_t i = 0; i < nhierarchies; i++)
-		rmdir(cgroup_file(&hierarchies[i], cgroup_root(), "").s); /* fails while pods are in it */
+		EFFECT(rmdir(cgroup_file(&hierarchies[i], cgroup_root(), "").s)); /* fails while pods are in it */
 	if (cgroup_hybrid())
-		rmdir(cgroup_file(&(struct hierarchy){ .mount = cgroup_hybrid() }, cgroup_root(), "").s);
+		EFFECT(rmdir(cgroup_file(&(struct hierarchy){ .mount = cgroup_hybrid() }, cgroup_root(), "").s));
 }

@@ -158,3 +158,16 @@ int cni_check(const struct cni_sandbox *s, struct err *e)
 	arena_free(a);
 	return ret;
 }
+
+int cni_told(const struct cni_sandbox *s, struct arena *a, const char **args, const char **caps, struct err *e)
+{
+	auto_json json_t *all = json_object();
+
+	*args = cni_args(s, a, e);
+	if (!*args)
+		return -1;
+	if (cni_has_host_port(s))
+		json_object_set_new(all, "portMappings", port_mappings(s));
+	*caps = json_text(a, all);
+	return 0;
+}

@@ -2,15 +2,13 @@
 #include "procs/cni/conf.h"
 
 #include <ctype.h>
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "reactor/own.h"
-#include "reactor/small_file.h"
+#include "reactor/words.h"
 
 enum { FILE_MAX = 1 << 20 };
 
@@ -130,59 +128,53 @@ json_t *cni_conf_parse(const char *text, size_t len, enum cni_conf_kind kind, co
 	return take_ptr(&list);
 }
 
-static json_t *conf_load_file(const char *path, enum cni_conf_kind kind, struct err *e)
+static json_t *conf_load_file(struct lookup *l, const char *path, enum cni_conf_kind kind, struct err *e)
 {
 	size_t len;
-	auto_free char *text = small_file_read(path, FILE_MAX, &len, ERR_FAILED_PRECONDITION, e);
+	auto_free char *text = lookup_read(l, path, FILE_MAX, &len, ERR_FAILED_PRECONDITION, e);
 
 	return text ? cni_conf_parse(text, len, kind, path, e) : NULL;
 }
 
-static bool ends_in(const char *name, const char *suffix)
+/* A directory's name ends in a slash. */
+static bool is_conf_name(const char *name)
 {
-	size_t n = strlen(name), m = strlen(suffix);
-
-	return n > m && strcmp(name + n - m, suffix) == 0;
+	return word_ends_in(name, ".conflist") || word_ends_in(name, ".conf") || word_ends_in(name, ".json");
 }
 
-static bool is_conf_name(const struct dirent *entry)
+static int conf_list_dir(struct lookup *l, const char *dir, struct strings *names, struct arena *a, struct err *e)
 {
-	const char *name = entry->d_name;
+	const struct looked *f = lookup_get(l, LOOKUP_DIR, dir, e);
 
-	return entry->d_type != DT_DIR &&
-	       (ends_in(name, ".conflist") || ends_in(name, ".conf") || ends_in(name, ".json"));
+	*names = (struct strings){ 0 };
+	if (!f)
+		return -1;
+	errno = f->error;
+	if (f->error)
+		return errno == ENOENT ? 0 : err_os(e, ERR_FAILED_PRECONDITION, "%s", dir);
+	return lookup_names(f, dir, names, a, e);
 }
 
-/* The next name behind `after`, in the order of bytes; NULL: there is none. */
-static const char *conf_next_name(DIR *d, const char *after, struct arena *a)
+json_t *cni_conf_load(struct lookup *l, const char *dir, struct arena *a, const char **file, struct err *e)
 {
-	const char *next = NULL;
-	struct dirent *entry;
-
-	rewinddir(d);
-	while ((entry = readdir(d)))
-		if (is_conf_name(entry) && strcmp(entry->d_name, after) > 0 &&
-		    (!next || strcmp(entry->d_name, next) < 0))
-			next = arena_strdup(a, entry->d_name);
-	return next;
-}
-
-json_t *cni_conf_load(const char *dir, struct arena *a, const char **file, struct err *e)
-{
-	auto_dir DIR *d = opendir(dir);
-	const char *name = "";
+	struct strings names;
 	json_t *list = NULL;
 	struct err fault;
 
 	*file = "";
-	e->code = ERR_OK;
-	if (!d && errno != ENOENT) {
-		err_os(e, ERR_FAILED_PRECONDITION, "%s", dir);
+	if (conf_list_dir(l, dir, &names, a, e) < 0)
 		return NULL;
-	}
-	while (d && !list && (name = conf_next_name(d, name, a))) {
-		*file = arena_printf(a, "%s/%s", dir, name);
-		list = conf_load_file(*file, ends_in(name, ".conflist") ? CNI_CONF_LIST : CNI_CONF_SINGLE, &fault);
+	e->code = ERR_OK;
+	for (size_t i = 0; i < names.n && !list; i++) {
+		if (!is_conf_name(names.at[i]))
+			continue;
+		*file = arena_printf(a, "%s/%s", dir, names.at[i]);
+		list = conf_load_file(l, *file,
+				      word_ends_in(*file, ".conflist") ? CNI_CONF_LIST : CNI_CONF_SINGLE, &fault);
+		if (!list && fault.code == ERR_UNAVAILABLE) {
+			*e = fault;
+			return NULL;
+		}
 		if (!list && e->code == ERR_OK)
 			*e = fault;
 	}
@@ -193,16 +185,25 @@ json_t *cni_conf_load(const char *dir, struct arena *a, const char **file, struc
 	return list;
 }
 
-const char *cni_plugin_path(struct arena *a, const char *type, const struct strings *bin_dirs, struct err *e)
+const char *cni_plugin_path(struct arena *a, const char *type, const struct strings *bin_dirs, cni_facts *look,
+			    void *arg, struct err *e)
 {
 	const char *all = "";
 
 	for (size_t i = 0; i < bin_dirs->n; i++) {
 		char *path = arena_printf(a, "%s/%s", bin_dirs->at[i], type);
-		struct stat st;
+		const struct looked *f = look(arg, path, e);
 
-		if (stat(path, &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & 0111))
+		if (!f)
+			return NULL;
+		if (!f->error && S_ISREG(f->mode) && (f->mode & 0111))
 			return path;
+		/* A file that cannot be looked at, for want of fds for example, may be there. */
+		errno = f->error;
+		if (errno && errno != ENOENT && errno != ENOTDIR) {
+			err_os(e, ERR_INTERNAL, "CNI plugin %.300s", path);
+			return NULL;
+		}
 		all = arena_printf(a, "%s%s%s", all, i ? ", " : "", bin_dirs->at[i]);
 	}
 	err_set(e, ERR_INTERNAL, "CNI plugin %.64s is not in %s", type, all);

@@ -6,7 +6,8 @@
 #include "procs/cni.h"
 #include "reactor/json.h"
 
-/* The conflist in the normal form of conf.h, borrowed until the next turn; NULL with FAILED_PRECONDITION. */
+/* The conflist in the normal form of conf.h, borrowed until the next turn; NULL with the error of
+ * cni_conf_now(). */
 json_t *cni_network_now(struct err *e);
 
 const struct strings *cni_network_bin_dirs(void);

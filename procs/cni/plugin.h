@@ -10,8 +10,8 @@
 
 struct cni_plugin; /* opaque; gone once `done` ran or cni_plugin_cancel() returned */
 
-struct cni_plugin_call { /* all borrowed for the call */
-	const char *verb; /* ADD, DEL, STATUS */
+struct cni_plugin_call { /* all borrowed for the call, but bin_dirs for ever */
+	const char *verb; /* ADD, DEL, CHECK, STATUS */
 	const json_t *list, *plugin;
 	const json_t *capabilities;   /* NULL: none */
 	json_t *prev;                 /* NULL: no prevResult */
@@ -22,7 +22,7 @@ struct cni_plugin_call { /* all borrowed for the call */
 /* `result` of ADD is borrowed for the call; NULL for other verbs and failures. Errors, each naming plugin type and
  * verb:
  *   INTERNAL           no such program; its error code and msg; its exit status and output; output that is no result
- *   DEADLINE_EXCEEDED  killed after 60 s
+ *   DEADLINE_EXCEEDED  killed after 60 s; or the file system of the program did not answer within 10 s
  *   UNAVAILABLE        no keeper to run it */
 typedef void cni_plugin_done(void *arg, const struct err *e, json_t *result);
 

@@ -1,7 +1,9 @@
 /* channel.c - see channel.h. */
 #include "procs/keeper/channel.h"
 
+#include "procs/keeper/names.h"
 #include "reactor/child_proto.h"
+#include "reactor/fault.h"
 #include "reactor/log.h"
 #include "reactor/own.h"
 
@@ -45,8 +47,10 @@ void channel_tell(uint32_t type, uint64_t tag, const struct buf *body, const int
 
 	if (!chan || !welcomed)
 		return;
+	fault_at("send", keeper_message_name(type), "before");
 	if (imsg_send(chan, type, tag, body, fds, nfds, &e) < 0 && e.code != ERR_UNAVAILABLE)
 		log_error("tell type=%u tag=%llu error=%s", type, (unsigned long long)tag, log_quote(e.msg));
+	fault_at("send", keeper_message_name(type), "after");
 }
 
 void channel_tell_code(uint32_t type, uint64_t tag, enum err_code code, const char *text)

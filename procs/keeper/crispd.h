@@ -2,12 +2,15 @@
 #ifndef PROCS_KEEPER_CRISPD_H
 #define PROCS_KEEPER_CRISPD_H
 
+#include <stdint.h>
+
 #include "reactor/err.h"
 
 struct crispd_config { /* borrowed for ever */
 	const char *path;   /* of the program */
 	const char *config; /* passed on as --config; NULL: none */
 	const char *state;  /* directory; this keeper holds its lock */
+	int64_t ready_ms;   /* a crispd that is not READY after that time is replaced, if there is a fallback */
 };
 
 /* Adopts a crispd that outlived the previous keeper of this state directory, or starts a new one. */

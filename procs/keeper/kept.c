@@ -1,49 +1,31 @@
 /* kept.c - see kept.h.
  *
- *   child:          ALIVE ---reaped---> ENDED(status)
- *   foreign:        ALIVE ---pidfd readable---> asked ---exit status---> ENDED(status)
- *   (of a keeper that died, or the         |      |  ^
- *   parent is about to end)                | not reaped +--+ every 10 ms, 1 s at most, then ENDED(-1)
- *                                          +---parent ended, reparented to the keeper---> reaped ---> ENDED(status)
+ *   child:     ALIVE ---reaped---> ENDED(status)
+ *   foreign:   ALIVE ---foreign.h tells---> ENDED(status, or lost)
  *
- * A process that is not the parent learns an exit status only by PIDFD_GET_INFO (Linux 6.15), and only after the parent
- * has reaped. An older kernel answers ENOTTY, or without PIDFD_INFO_EXIT: the status is lost then. (ARCHITECTURE K5) */
+ * Lost: see foreign.h. The anchor is told of each change before crispd is. (ARCHITECTURE K5, K21) */
 #include "procs/keeper/kept.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
+#include "procs/keeper/anchor.h"
 #include "procs/keeper/channel.h"
+#include "procs/keeper/foreign.h"
 #include "procs/keeper/proto.h"
 #include "procs/keeper/reap.h"
 #include "reactor/loop.h"
 #include "reactor/map.h"
 #include "reactor/own.h"
 
-enum { ASK_AGAIN_MS = 10, ASK_TIMES = 100, STATUS_LOST = -1 };
-
-/* As in linux/pidfd.h of 6.15. The headers of Debian 12 are older. */
-struct pidfd_info_6_15 {
-	uint64_t mask, cgroupid;
-	uint32_t pid, tgid, ppid, ruid, rgid, euid, egid, suid, sgid, fsuid, fsgid;
-	int32_t exit_code;
-};
-#define PIDFD_GET_INFO_6_15 _IOWR(0xff, 11, struct pidfd_info_6_15)
-#define PIDFD_INFO_EXIT_6_15 (1ull << 3)
-
 struct kept {
 	struct offspring child; /* linked while it lives */
+	struct foreign foreign; /* or that is watched */
 	struct link link;       /* in `all` */
 	pid_t pid;
-	int pidfd; /* of a foreign process while it lives; else -1 */
-	struct fd_watch watch;
-	struct timer timer;
-	int asked;
+	bool claimed; /* by a crispd of this keeper's life */
 	bool ended;
 	int status;
 	int64_t at_ns;
@@ -58,10 +40,7 @@ static void kept_free(struct kept *k)
 	map_drop(&by_id, k->id);
 	list_drop(&k->link);
 	offspring_drop(&k->child);
-	fd_watch_clear(&k->watch);
-	timer_clear(&k->timer);
-	if (k->pidfd >= 0)
-		close(k->pidfd);
+	foreign_drop(&k->foreign);
 	free(k);
 }
 
@@ -74,7 +53,7 @@ static struct kept *kept_new(const char *id, pid_t pid)
 	k = own_must(calloc(1, sizeof(*k) + strlen(id) + 1));
 	memcpy(k->id, id, strlen(id) + 1);
 	k->pid = pid;
-	k->pidfd = -1;
+	k->foreign.pidfd = -1;
 	map_put(&by_id, k->id, k);
 	list_append(&all, &k->link);
 	return k;
@@ -84,7 +63,7 @@ static void kept_tell(const struct kept *k, uint32_t type)
 {
 	auto_fd int opened = -1;
 	struct buf b = { 0 };
-	int pidfd = k->pidfd;
+	int pidfd = k->foreign.pidfd;
 
 	put_str(&b, k->id);
 	put_u32(&b, (uint32_t)k->pid);
@@ -92,8 +71,8 @@ static void kept_tell(const struct kept *k, uint32_t type)
 	put_u32(&b, (uint32_t)k->status);
 	put_u64(&b, (uint64_t)k->at_ns);
 	/* The pid of a child is not given to another process before the keeper reaps the child, so no pidfd of it is
-	 * kept open. */
-	if (!k->ended && pidfd < 0)
+	 * kept open. Of a process whose end the anchor is asked for, the pid may be another one's by now. */
+	if (!k->ended && pidfd < 0 && !k->foreign.asked)
 		pidfd = opened = (int)syscall(SYS_pidfd_open, k->pid, 0);
 	channel_tell(type, 0, &b, &pidfd, !k->ended && pidfd >= 0);
 	buf_free(&b);
@@ -101,14 +80,12 @@ static void kept_tell(const struct kept *k, uint32_t type)
 
 static void kept_end(struct kept *k, int status, int64_t at_ns)
 {
-	fd_watch_clear(&k->watch);
-	timer_clear(&k->timer);
 	offspring_drop(&k->child);
-	if (k->pidfd >= 0)
-		close(take_fd(&k->pidfd));
+	foreign_drop(&k->foreign);
 	k->ended = true;
 	k->status = status;
 	k->at_ns = at_ns;
+	anchor_keep(k->id, k->pid, 0, -1, status, at_ns);
 	kept_tell(k, KEEPER_EXITED);
 }
 
@@ -120,63 +97,78 @@ static void on_kept_child_ended(struct offspring *o, int status, int64_t at_ns)
 void kept_child(const char *id, pid_t pid)
 {
 	struct kept *k = kept_new(id, pid);
+	auto_fd int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 
+	k->claimed = true;
 	offspring_add(&k->child, pid, on_kept_child_ended);
+	anchor_keep(id, pid, 0, pidfd, 0, 0);
 	kept_tell(k, KEEPER_KEPT);
 }
 
-/* A foreign process whose parent ends first is reparented to the keeper, the subreaper. */
-static bool kept_is_child(const struct kept *k)
+/* ---- foreign processes ---- */
+
+static void on_kept_foreign_ended(struct foreign *f, int status, int64_t at_ns)
 {
-	siginfo_t info;
-
-	return waitid(P_PID, (id_t)k->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
-}
-
-static bool kept_is_reaped(const struct kept *k)
-{
-	return syscall(SYS_pidfd_send_signal, k->pidfd, 0, NULL, 0) < 0 && errno == ESRCH;
-}
-
-static void on_kept_ask(struct timer *t)
-{
-	struct kept *k = container_of(t, struct kept, timer);
-	struct pidfd_info_6_15 info = { .mask = PIDFD_INFO_EXIT_6_15 };
-
-	if (kept_is_child(k)) /* SIGCHLD follows, and reap.c ends it */
-		return;
-	if (ioctl(k->pidfd, PIDFD_GET_INFO_6_15, &info) == 0 && info.mask & PIDFD_INFO_EXIT_6_15)
-		return kept_end(k, info.exit_code, loop_real_ns());
-	if (kept_is_reaped(k) || ++k->asked == ASK_TIMES)
-		return kept_end(k, STATUS_LOST, loop_real_ns());
-	timer_set(&k->timer, ASK_AGAIN_MS, on_kept_ask);
-}
-
-static void on_kept_pidfd(struct fd_watch *w, int events)
-{
-	struct kept *k = container_of(w, struct kept, watch);
-
-	(void)events;
-	fd_watch_clear(w); /* a pidfd stays readable after the exit: the watch would fire in each turn */
-	on_kept_ask(&k->timer);
+	kept_end(container_of(f, struct kept, foreign), status, at_ns);
 }
 
 void kept_foreign(const char *id, pid_t pid, int pidfd)
 {
 	struct kept *k = kept_new(id, pid);
 
-	k->pidfd = pidfd;
-	fd_watch_set(&k->watch, pidfd, FD_READ, on_kept_pidfd);
-	offspring_add(&k->child, pid, on_kept_child_ended);
+	k->claimed = true;
+	foreign_watch(&k->foreign, k->id, pid, pidfd, on_kept_foreign_ended);
+	anchor_keep(id, pid, 0, pidfd, 0, 0);
 	kept_tell(k, KEEPER_KEPT);
 }
+
+void kept_gone(const char *id, pid_t pid, uint64_t start_ticks)
+{
+	struct kept *k = kept_new(id, pid);
+
+	k->claimed = true;
+	foreign_watch(&k->foreign, k->id, pid, -1, on_kept_foreign_ended);
+	kept_tell(k, KEEPER_KEPT);
+	if (!anchor_find(id, pid, start_ticks))
+		kept_end(k, STATUS_LOST, loop_real_ns());
+}
+
+/* ---- what the anchor knows ---- */
+
+void kept_again(const struct anchor_message *m, int pidfd)
+{
+	struct kept *k = kept_new(m->name, m->pid);
+
+	if (m->at_ns) {
+		k->ended = true;
+		k->status = m->status;
+		k->at_ns = m->at_ns;
+	} else { /* without a pidfd the anchor tells its end if it is the parent */
+		foreign_watch(&k->foreign, k->id, k->pid, take_fd(&pidfd), on_kept_foreign_ended);
+	}
+	if (pidfd >= 0)
+		close(pidfd);
+}
+
+/* ---- */
 
 void kept_ended(const char *id, pid_t pid, int status, int64_t at_ns)
 {
 	struct kept *k = kept_new(id, pid);
 
+	k->claimed = true;
 	kept_tell(k, KEEPER_KEPT);
 	kept_end(k, status, at_ns);
+}
+
+bool kept_knows(const char *id, pid_t pid, bool *alive)
+{
+	const struct kept *k = map_get(&by_id, id);
+
+	if (!k || k->pid != pid)
+		return false;
+	*alive = !k->ended;
+	return true;
 }
 
 bool kept_alive(const char *id)
@@ -186,15 +178,53 @@ bool kept_alive(const char *id)
 	return k && !k->ended;
 }
 
+bool kept_any(void)
+{
+	return !list_empty(&all);
+}
+
 void kept_forget(const char *id)
 {
 	struct kept *k = map_get(&by_id, id);
 
-	if (k)
-		kept_free(k);
+	if (!k)
+		return;
+	anchor_forget(id);
+	kept_free(k);
 }
 
-void kept_from_survivor(struct imsg *m)
+void kept_forget_unclaimed(void)
+{
+	list_each(it, &all) {
+		struct kept *k = container_of(it, struct kept, link);
+
+		if (!k->claimed)
+			kept_forget(k->id);
+	}
+}
+
+void kept_claimed(const char *id)
+{
+	struct kept *k = map_get(&by_id, id);
+
+	if (k)
+		k->claimed = true;
+}
+
+/* True: the keeper knows that process already, by its anchor, and perhaps better than crispd does. */
+static bool kept_claim(const char *id, pid_t pid, bool ended)
+{
+	struct kept *k = map_get(&by_id, id);
+
+	if (!k || k->pid != pid || (ended && !k->ended))
+		return false;
+	k->claimed = true;
+	if (k->ended && !ended)
+		kept_tell(k, KEEPER_EXITED);
+	return true;
+}
+
+void kept_from_crispd(struct imsg *m)
 {
 	struct get g = get_from(m);
 	const char *id = get_str(&g);
@@ -203,7 +233,7 @@ void kept_from_survivor(struct imsg *m)
 	int status = (int)get_u32(&g);
 	int64_t at_ns = (int64_t)get_u64(&g);
 
-	if (g.bad || !id)
+	if (g.bad || !id || kept_claim(id, pid, ended))
 		return;
 	if (ended)
 		kept_ended(id, pid, status, at_ns);
@@ -213,8 +243,20 @@ void kept_from_survivor(struct imsg *m)
 		kept_ended(id, pid, STATUS_LOST, loop_real_ns());
 }
 
+void kept_tell_again(const char *id)
+{
+	const struct kept *k = map_get(&by_id, id);
+
+	if (k)
+		kept_tell(k, KEEPER_KEPT);
+}
+
 void kept_tell_all(void)
 {
-	list_each(it, &all)
-		kept_tell(container_of(it, struct kept, link), KEEPER_KEPT);
+	list_each(it, &all) {
+		struct kept *k = container_of(it, struct kept, link);
+
+		k->claimed = true;
+		kept_tell(k, KEEPER_KEPT);
+	}
 }

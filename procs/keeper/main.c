@@ -1,14 +1,16 @@
-/* main.c - the keeper: parent of crispd and of every container, holder of the fds and exit records that must outlive
- * crispd.
+/* main.c - crisp-keeper. As a user or a service manager starts it, it is the front (front.h), which has the keeper run
+ * below an anchor. The keeper is the parent of crispd and of every container, and the holder of the fds and exit
+ * records that must outlive crispd.
  *
- *   service manager                  shell or another service manager
- *     crisp-keeper                     crisp-keeper (restarts its child when a signal ended it)
- *       crispd, containers               crisp-keeper
- *                                          crispd, containers
- * Usage: crisp-keeper [--config FILE] [--crispd PATH] [--state DIR] [--log LEVEL]
+ *   crisp-keeper        the front: the process that was started; it starts the anchor
+ *   crisp-anchor        one a state directory; stays as long as a keeper runs or a pod is there (procs/anchor.h)
+ *     crisp-keeper      the keeper
+ *       crispd, containers
+ *     containers        those that outlived an earlier keeper
+ * Usage: crisp-keeper [--config FILE] [--crispd PATH] [--state DIR] [--log LEVEL] [--ready-within SECONDS]
  * Without --state the directory is what `crispd --config FILE --print state` prints.
- * Exit: 0 after SIGTERM; 64 usage; 78 crispd refuses its configuration; 1 the state directory has another keeper, or
- * the keeper cannot work here. */
+ * Exit: 0 after SIGTERM; 64 usage; 78 crispd refuses its first configuration; 1 the state directory has another keeper,
+ * or the keeper cannot work here. */
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -18,114 +20,43 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/prctl.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "procs/keeper/anchor.h"
 #include "procs/keeper/crispd.h"
+#include "procs/keeper/fallback.h"
+#include "procs/keeper/foreign.h"
+#include "procs/keeper/front.h"
 #include "procs/keeper/hold.h"
-#include "procs/keeper/notify.h"
+#include "procs/keeper/job.h"
+#include "procs/keeper/kept.h"
 #include "procs/keeper/proto.h"
 #include "procs/keeper/reap.h"
 #include "procs/keeper/spawn.h"
+#include "procs/keeper/state.h"
+#include "procs/keeper/underway.h"
+#include "procs/keeper/zygote.h"
+#include "reactor/beside.h"
+#include "reactor/fault.h"
 #include "reactor/log.h"
+#include "reactor/log_repeat.h"
 #include "reactor/loop.h"
 #include "reactor/own.h"
 
-enum { LOCK_TRIES = 100, LOCK_TURN_MS = 10, ANSWER_MS = 10000, RESTART_PAUSE_MS = 100, EXIT_NO_KEEPER = 1 };
+enum { ANSWER_MS = 10000, READY_S = 120, SECONDS_MAX = 86400, EXIT_NO_KEEPER = 1 };
 
-static void sleep_ms(int ms)
-{
-	nanosleep(&(struct timespec){ ms / 1000, ms % 1000 * 1000000L }, NULL);
-}
-
-/* ---- the parent loop, where no service manager restarts the keeper ---- */
-
-static void reap_strays(pid_t keeper, bool *ended, int *status)
-{
-	int s;
-	pid_t pid;
-
-	while ((pid = waitpid(-1, &s, WNOHANG)) > 0) {
-		if (pid != keeper)
-			continue;
-		*ended = true;
-		*status = s;
-	}
-}
-
-/* Waits for the end of the keeper, and passes SIGTERM, SIGINT and SIGHUP on to it. */
-static int watch_keeper(pid_t keeper, const sigset_t *set)
-{
-	bool ended = false;
-	int status = 0, sig;
-
-	while (!ended) {
-		sig = sigwaitinfo(set, NULL);
-		if (sig == SIGCHLD)
-			reap_strays(keeper, &ended, &status);
-		else if (sig > 0)
-			kill(keeper, sig);
-	}
-	return status;
-}
-
-/* Returns in the keeper; the parent never returns. The parent reaps what outlives a keeper. */
-static void keeper_under_parent(void)
-{
-	sigset_t set, before;
-	int status;
-	pid_t keeper;
-
-	prctl(PR_SET_CHILD_SUBREAPER, 1);
-	sigemptyset(&set);
-	sigaddset(&set, SIGCHLD);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGHUP);
-	sigprocmask(SIG_BLOCK, &set, &before);
-	for (;;) {
-		keeper = fork();
-		if (keeper == 0) {
-			sigprocmask(SIG_SETMASK, &before, NULL);
-			return;
-		}
-		if (keeper < 0) {
-			log_error("fork error=%s", log_quote(strerror(errno)));
-			exit(EXIT_NO_KEEPER);
-		}
-		status = watch_keeper(keeper, &set);
-		if (WIFEXITED(status))
-			exit(WEXITSTATUS(status));
-		log_error("keeper pid=%d signal=%d is restarted", keeper, WTERMSIG(status));
-		sleep_ms(RESTART_PAUSE_MS);
-	}
-}
+static const char usage[] =
+	"usage: crisp-keeper [--config FILE] [--crispd PATH] [--state DIRECTORY] [--log debug|info|warn|error]\n"
+	"                    [--ready-within SECONDS]\n"
+	"       crisp-keeper --help | --version\n"
+	"Starts crispd, keeps it running, and keeps what must outlive it. See crisp-keeper(8).\n";
 
 /* ---- start-up: the loop does not run yet, so blocking is allowed ---- */
 
-/* crispd: next to this program, or where `make install` puts it. */
-static const char *find_crispd(void)
-{
-	static char path[PATH_MAX + 32];
-	char dir[PATH_MAX];
-	ssize_t n = readlink("/proc/self/exe", dir, sizeof(dir) - 1);
-
-	if (n <= 0)
-		return NULL;
-	dir[n] = '\0';
-	*strrchr(dir, '/') = '\0';
-	snprintf(path, sizeof(path), "%s/crispd", dir);
-	if (access(path, X_OK) == 0)
-		return path;
-	snprintf(path, sizeof(path), "%s/../libexec/crisp/crispd", dir);
-	return access(path, X_OK) == 0 ? path : NULL;
-}
-
-/* The output of `crispd --print state`. If its exit status is not 0, the keeper exits with the same status. */
+/* The first line of `crispd --print state`; a second one says that the log is JSON. If its exit status is not 0, the
+ * keeper exits with the same status, but for a bad file of which there is an earlier copy: with that one the service
+ * goes on. (ARCHITECTURE R75) */
 static const char *ask_state(const char *crispd, const char *config)
 {
 	static char line[PATH_MAX];
@@ -139,6 +70,7 @@ static const char *ask_state(const char *crispd, const char *config)
 		exit(EXIT_NO_KEEPER);
 	if (pid == 0) {
 		dup2(ends[1], STDOUT_FILENO);
+		front_signals(SIG_UNBLOCK);
 		execv(crispd, (char *const *)argv);
 		log_error("execute path=%s error=%s", log_quote(crispd), log_quote(strerror(errno)));
 		_exit(EXIT_NO_KEEPER);
@@ -152,81 +84,44 @@ static const char *ask_state(const char *crispd, const char *config)
 	if (n > 0)
 		kill(pid, SIGKILL);
 	waitpid(pid, &status, 0);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_CONFIG && fallback_state(config))
+		return fallback_state(config);
 	if (WIFEXITED(status) && WEXITSTATUS(status))
 		exit(WEXITSTATUS(status));
+	if (strstr(line, "\nlog: json"))
+		log_format_follow(LOG_JSON);
 	line[strcspn(line, "\n")] = '\0';
 	return line;
 }
 
-static int make_dirs(const char *path)
+static _Noreturn void keeper_usage(void)
 {
-	char dir[PATH_MAX];
-
-	for (const char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-		snprintf(dir, sizeof(dir), "%.*s", (int)(slash - path), path);
-		mkdir(dir, 0755);
-	}
-	return mkdir(path, 0711) < 0 && errno != EEXIST ? -1 : 0;
-}
-
-/* Takes the lock of the state directory, for the life of the keeper. Tries for 1 s: after a kill -9 of the previous
- * keeper a child that it had just made may hold the lock a moment longer. */
-static int lock_state(const char *state, struct err *e)
-{
-	char path[PATH_MAX + 16], text[16] = "";
-	auto_fd int fd = -1;
-	int n;
-
-	if (make_dirs(state) < 0)
-		return err_os(e, ERR_INTERNAL, "make state directory %s", state);
-	snprintf(path, sizeof(path), "%s/keeper.lock", state);
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return err_os(e, ERR_INTERNAL, "open %s", path);
-	for (int i = 0; flock(fd, LOCK_EX | LOCK_NB) < 0; i++) {
-		if (i == LOCK_TRIES) {
-			n = (int)pread(fd, text, sizeof(text) - 1, 0);
-			text[n > 0 ? strcspn(text, "\n") : 0] = '\0';
-			return err_set(e, ERR_UNAVAILABLE, "state directory %s belongs to the keeper with pid %s",
-				       state, text);
-		}
-		sleep_ms(LOCK_TURN_MS);
-	}
-	n = snprintf(text, sizeof(text), "%d\n", getpid());
-	if (ftruncate(fd, 0) < 0 || pwrite(fd, text, (size_t)n, 0) != n)
-		return err_os(e, ERR_INTERNAL, "write %s", path);
-	return take_fd(&fd);
-}
-
-/* Is this process restarted by a service manager? NOTIFY_SOCKET and INVOCATION_ID are inherited by every descendant of
- * a service, also by a shell in it. The service manager restarts only the process that it executed itself, which
- * $SYSTEMD_EXEC_PID names (systemd.exec(5); since systemd 248). */
-static bool is_supervised(void)
-{
-	const char *executed = getenv("SYSTEMD_EXEC_PID");
-	bool in_service = getenv("NOTIFY_SOCKET") || getenv("INVOCATION_ID");
-
-	return executed ? in_service && atoi(executed) == getpid()
-			: getenv("NOTIFY_SOCKET") || (in_service && getppid() == 1);
-}
-
-static void keeper_usage(void)
-{
-	dprintf(STDERR_FILENO,
-		"usage: crisp-keeper [--config FILE] [--crispd PATH] [--state DIR] [--log debug|info|warn|error]\n");
+	dprintf(STDERR_FILENO, "%s", usage);
 	exit(EXIT_USAGE);
 }
 
 struct options {
-	const char *config, *crispd, *state;
+	const char *config, *crispd, *state, *level, *ready_within;
 };
+
+static int64_t keeper_seconds(const char *text)
+{
+	char *end;
+	long v = strtol(text, &end, 10);
+
+	if (end == text || *end || v < 1 || v > SECONDS_MAX)
+		keeper_usage();
+	return v * 1000;
+}
 
 static struct options keeper_parse(int argc, char **argv)
 {
 	static const struct option known[] = {
 		{ "config", required_argument, NULL, 'c' },  { "crispd", required_argument, NULL, 'd' },
 		{ "state", required_argument, NULL, 's' },   { "log", required_argument, NULL, 'l' },
-		{ "version", no_argument, NULL, 'v' },       { 0 },
+		{ "ready-within", required_argument, NULL, 'r' },
+		{ "version", no_argument, NULL, 'v' },       { "help", no_argument, NULL, 'h' },
+		{ 0 },
 	};
 	struct options o = { 0 };
 	int c;
@@ -240,7 +135,14 @@ static struct options keeper_parse(int argc, char **argv)
 			if (log_level_parse(optarg) < 0)
 				keeper_usage();
 			log_open("keeper", (enum log_level)log_level_parse(optarg));
+			o.level = optarg;
 			break;
+		case 'r':
+			keeper_seconds(o.ready_within = optarg);
+			break;
+		case 'h':
+			dprintf(STDOUT_FILENO, "%s", usage);
+			exit(0);
 		case 'v':
 			dprintf(STDOUT_FILENO, "crisp-keeper %s\n", CRISP_VERSION);
 			exit(0);
@@ -252,30 +154,124 @@ static struct options keeper_parse(int argc, char **argv)
 	return o;
 }
 
+/* Relative paths are meant from here; the keeper is started by another process. NULL stays NULL. */
+static const char *absolute(char full[static BESIDE_SIZE], const char *path)
+{
+	char cwd[PATH_MAX];
+
+	if (!path || path[0] == '/')
+		return path;
+	if (!getcwd(cwd, sizeof(cwd)) || snprintf(full, BESIDE_SIZE, "%s/%s", cwd, path) >= BESIDE_SIZE) {
+		log_error("path=%s error=\"cannot be made absolute\"", log_quote(path));
+		exit(EXIT_USAGE);
+	}
+	return full;
+}
+
+static int be_front(struct options *o, const struct anchor_start *start)
+{
+	static char anchor[BESIDE_SIZE], crispd[BESIDE_SIZE], config[BESIDE_SIZE], state[BESIDE_SIZE];
+	const char *argv[12] = { beside_self() };
+	struct front_config cfg = { .program = argv[0], .anchor = beside_find(anchor, "crisp-anchor"), .argv = argv };
+	size_t n = 1;
+	struct err e;
+
+	front_signals(SIG_BLOCK);
+	o->config = absolute(config, o->config);
+	o->crispd = o->crispd ? absolute(crispd, o->crispd) : beside_find(crispd, "crispd");
+	if (!cfg.program || !cfg.anchor || !o->crispd) {
+		log_error("%s is not found next to this program", cfg.anchor ? "crispd" : "crisp-anchor");
+		return EXIT_USAGE;
+	}
+	o->state = o->state ? absolute(state, o->state) : ask_state(o->crispd, o->config);
+	if (o->state[0] != '/') {
+		log_error("state directory %s is not an absolute path", log_quote(o->state));
+		return EXIT_CONFIG;
+	}
+	if (fault_open("front", &e) < 0 || state_make(o->state, &e) < 0 ||
+	    state_lock(o->state, STATE_FRONT_LOCK, &e) < 0) {
+		log_error("keeper cannot work error=%s", log_quote(e.msg));
+		return EXIT_NO_KEEPER;
+	}
+	cfg.state = o->state;
+	cfg.crispd = o->crispd;
+	cfg.config = o->config;
+	const char *const options[][2] = {
+		{ "--config", o->config }, { "--crispd", o->crispd }, { "--state", o->state }, { "--log", o->level },
+		{ "--ready-within", o->ready_within },
+	};
+	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
+		if (options[i][1]) {
+			argv[n++] = options[i][0];
+			argv[n++] = options[i][1];
+		}
+	cfg.start = *start;
+	return front_run(&cfg);
+}
+
+/* Of the anchor's table; takes fd. */
+static void on_held_again(const char *name, int fd)
+{
+	if (strncmp(name, BIRTH_PREFIX, strlen(BIRTH_PREFIX)) == 0)
+		birth_held_again(name, fd);
+	else
+		hold_again(name, fd);
+}
+
+/* The ends of children that an earlier keeper left were asked for by that keeper. */
+static void on_kept_again(const struct anchor_message *process, int pidfd)
+{
+	if (strncmp(process->name, JOB_PREFIX, strlen(JOB_PREFIX)) != 0)
+		return kept_again(process, pidfd);
+	if (pidfd >= 0)
+		close(pidfd);
+}
+
+static void on_anchor_gone(void)
+{
+	hold_anchor_gone();
+	foreign_anchor_gone();
+}
+
+/* All that the anchor and the file of what was under way tell. */
+static int take_over(const char *state, struct err *e)
+{
+	static const struct anchor_events events = { on_held_again, on_kept_again, foreign_from_anchor, hold_placed,
+						     on_anchor_gone };
+
+	if (underway_open(state, e) < 0 || anchor_open(&events, e) < 0)
+		return -1;
+	jobs_again();
+	births_again();
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
+	struct anchor_start start = { 0 };
 	struct crispd_config cfg;
 	struct options o;
 	struct err e;
 
-	spawn_no_core(); /* before the fork, which gives it to both keepers */
+	front_limits(&start);
+	spawn_no_core();
 	log_open("keeper", LOG_LEVEL_INFO);
+	log_format_inherit();
 	o = keeper_parse(argc, argv);
-	if (!is_supervised())
-		keeper_under_parent();
-	notify_kept(hold_again);
-	cfg = (struct crispd_config){ .path = o.crispd ? o.crispd : find_crispd(), .config = o.config };
-	if (!cfg.path || cfg.path[0] != '/') {
-		log_error("crispd is not found next to this program; --crispd takes its absolute path");
+	if (!anchor_is_parent())
+		return be_front(&o, &start);
+	cfg = (struct crispd_config){ .path = o.crispd, .config = o.config, .state = o.state,
+		.ready_ms = o.ready_within ? keeper_seconds(o.ready_within) : READY_S * 1000 };
+	if (!cfg.path || !cfg.state)
+		return EXIT_USAGE;
+	if (fault_open("keeper", &e) < 0) {
+		log_error("keeper cannot work error=%s", log_quote(e.msg));
 		return EXIT_USAGE;
 	}
-	cfg.state = o.state ? o.state : ask_state(cfg.path, o.config);
-	if (cfg.state[0] != '/') {
-		log_error("state directory %s is not an absolute path", log_quote(cfg.state));
-		return EXIT_CONFIG;
-	}
+	log_repeat_open();
 	log_info("keeper start pid=%d state=%s", getpid(), log_quote(cfg.state));
-	if (lock_state(cfg.state, &e) < 0 || spawn_open(&e) < 0 || reap_open(&e) < 0 || crispd_open(&cfg, &e) < 0) {
+	if (state_lock(cfg.state, STATE_KEEPER_LOCK, &e) < 0 || spawn_open(&e) < 0 || reap_open(&e) < 0 ||
+	    take_over(cfg.state, &e) < 0 || crispd_open(&cfg, &e) < 0) {
 		log_error("keeper cannot work error=%s", log_quote(e.msg));
 		return EXIT_NO_KEEPER;
 	}

@@ -1,123 +1,105 @@
 /* ns.c - see ns.h.
  *
  *   MAKING ---report with fds---> held, DONE told
- *     +---report of a failure, child gone, crispd dead---> unpinned, DONE told
+ *     +---report of a failure, child gone, crispd dead---> UNPIN ---pin.c---> DONE told
+ *   DROP ---pin.c---> DONE told
  *
- * Waits on: one message of the child. The child (ns_child.c) calls unshare(2). With clone3(CLONE_NEWNET) the keeper
+ * DONE of what a dead crispd asked for is not told: its successor gives its own requests the same tags. Waits on: one
+ * message of the child (MAKING), pin.c. The child (ns_child.c) calls unshare(2). With clone3(CLONE_NEWNET) the keeper
  * itself would wait for the kernel to make the network namespace: 210 us, and 14 ms and more while others are torn
  * down. The keeper makes the file of the pin with O_EXCL, so that it knows that the file is not another program's and
  * can remove it even if the child dies. (ARCHITECTURE K1) */
 #include "procs/keeper/ns.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "procs/keeper/channel.h"
 #include "procs/keeper/hold.h"
 #include "procs/keeper/ns_child.h"
 #include "procs/keeper/ns_request.h"
+#include "procs/keeper/pin.h"
+#include "procs/keeper/pool.h"
 #include "procs/keeper/proto.h"
 #include "procs/keeper/spawn.h"
+#include "reactor/fault.h"
 #include "reactor/list.h"
+#include "reactor/log.h"
 #include "reactor/loop.h"
 #include "reactor/own.h"
-
-enum { DROP_BATCH = 50, DROP_TURN_MS = 20 };
 
 struct op {
 	struct link link; /* in `ops` */
 	uint64_t tag;     /* of the request; 0: the crispd that sent it is dead */
 	uint32_t bits;
-	int fd; /* the child's report */
+	int fd; /* the child's report; -1: none */
 	struct fd_watch watch;
+	struct ns_report report; /* of a failure */
 	char *id, *path; /* owned; path NULL: no pin */
 };
 
 static struct link ops = { &ops, &ops }; /* of struct op.link */
 
-/* ---- pins ---- */
-
-static void unpin(const char *path)
-{
-	umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW);
-	unlink(path);
-}
-
-static void make_parents(const char *path)
-{
-	char dir[256];
-
-	for (const char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-		snprintf(dir, sizeof(dir), "%.*s", (int)(slash - path), path);
-		mkdir(dir, 0755); /* not checked: after a failure the file cannot be made, and that error is reported */
-	}
-}
-
-static int pin_file(const char *path, struct err *e)
-{
-	auto_fd int fd = open(path, O_RDONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0444);
-
-	if (fd < 0 && errno == ENOENT) {
-		make_parents(path);
-		fd = open(path, O_RDONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0444);
-	}
-	return fd < 0 ? err_os(e, ERR_INTERNAL, "make %s for a network namespace", path) : 0;
-}
-
 /* ---- in the keeper ---- */
+
+static struct op *ns_op_new(uint64_t tag, const char *path)
+{
+	struct op *op = new_zero(struct op);
+
+	op->tag = tag;
+	op->fd = -1;
+	op->path = path ? own_must(strdup(path)) : NULL;
+	list_append(&ops, &op->link);
+	pool_wait();
+	return op;
+}
 
 static void ns_op_free(struct op *op)
 {
 	list_drop(&op->link);
 	fd_watch_clear(&op->watch);
-	close(op->fd);
+	if (op->fd >= 0)
+		close(op->fd);
 	free(op->id);
 	free(op->path);
 	free(op);
+	pool_wait();
+}
+
+/* left: a pin may be left. */
+static void ns_tell(uint64_t tag, enum err_code code, const char *text, bool left)
+{
+	struct buf b = { 0 };
+
+	if (!tag)
+		return;
+	put_u32(&b, (uint32_t)code);
+	put_str(&b, text);
+	put_u32(&b, left);
+	channel_tell(KEEPER_NS_DONE, tag, &b, NULL, 0);
+	buf_free(&b);
 }
 
 static void ns_hold(const struct op *op, const char *kind, int fd)
 {
-	struct buf b = { 0 };
 	char name[160];
 
 	snprintf(name, sizeof(name), "sandbox/%s/%s", op->id, kind);
 	hold(name, fd);
-	put_str(&b, name);
-	put_u32(&b, (uint32_t)fd);
-	channel_tell(KEEPER_HELD, 0, &b, &fd, 1);
-	buf_free(&b);
 }
 
-/* The number of fds that came with the report; -1: the child died without a report. */
-static int ns_read_report(int fd, struct ns_report *r, int fds[NS_KINDS])
+static void on_ns_unpinned(void *arg, const struct err *e)
 {
-	union {
-		struct cmsghdr head;
-		char space[CMSG_SPACE(NS_KINDS * sizeof(int))];
-	} control;
-	struct iovec iov = { r, sizeof(*r) };
-	struct msghdr msg = {
-		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control),
-	};
-	struct cmsghdr *c;
-	size_t n;
+	struct op *op = arg;
 
-	if (recvmsg(fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) != sizeof(*r))
-		return -1;
-	c = CMSG_FIRSTHDR(&msg);
-	if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-		return 0;
-	n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-	memcpy(fds, CMSG_DATA(c), n * sizeof(int));
-	return (int)n;
+	if (e)
+		log_warn("pin path=%s error=%s", log_quote(op->path), log_quote(e->msg));
+	ns_tell(op->tag, op->report.code, op->report.text, e != NULL);
+	ns_op_free(op);
 }
 
 static void on_ns_report(struct fd_watch *w, int events)
@@ -131,24 +113,25 @@ static void on_ns_report(struct fd_watch *w, int events)
 		r.code = ERR_RESOURCE_EXHAUSTED;
 		snprintf(r.text, sizeof(r.text), "out of fds for namespaces");
 	}
-	if (r.code == ERR_OK && op->tag) {
-		for (int i = 0; i < NS_KINDS; i++)
-			if (op->bits & ns_kinds[i].bit)
-				ns_hold(op, ns_kinds[i].name, fds[at++]);
-	} else {
+	if (r.code != ERR_OK || !op->tag) {
 		for (int i = 0; i < n; i++)
 			close(fds[i]);
+		op->report = r;
+		fd_watch_clear(&op->watch);
 		if (op->path)
-			unpin(op->path);
+			return pin_remove(op->path, on_ns_unpinned, op);
+		return on_ns_unpinned(op, NULL);
 	}
-	if (op->tag)
-		channel_tell_code(KEEPER_NS_DONE, op->tag, r.code, r.text);
+	for (int i = 0; i < NS_KINDS; i++)
+		if (op->bits & ns_kinds[i].bit)
+			ns_hold(op, ns_kinds[i].name, fds[at++]);
+	ns_tell(op->tag, ERR_OK, "", false);
 	ns_op_free(op);
 }
 
 static int ns_start(const struct ns_make *r, uint64_t tag, struct err *e)
 {
-	auto_fd int theirs = -1, ours = -1;
+	auto_fd int theirs = -1, ours = -1, netns = -1; /* the child has a copy of netns; ours goes in any case */
 	struct op *op;
 	int ends[2];
 
@@ -158,19 +141,19 @@ static int ns_start(const struct ns_make *r, uint64_t tag, struct err *e)
 	theirs = ends[1];
 	if (r->path && pin_file(r->path, e) < 0)
 		return -1;
-	if (spawn_fn(ns_child, &(struct ns_making){ r, theirs }, e) < 0) {
+	/* a namespace of the pool is none of the pod's user namespace, and could not be administered by it */
+	if (r->bits & KEEPER_NS_NET && !(r->bits & KEEPER_NS_USER))
+		netns = pool_take();
+	if (spawn_fn(ns_child, &(struct ns_making){ r, theirs, getpid(), netns }, e) < 0) {
 		if (r->path)
-			unlink(r->path);
+			EFFECT(unlink(r->path));
 		return -1;
 	}
-	op = new_zero(struct op);
-	op->tag = tag;
+	op = ns_op_new(tag, r->path);
 	op->bits = r->bits;
 	op->fd = take_fd(&ours);
 	op->id = own_must(strdup(r->id));
-	op->path = r->path ? own_must(strdup(r->path)) : NULL;
 	fd_watch_set(&op->watch, op->fd, FD_READ, on_ns_report);
-	list_append(&ops, &op->link);
 	return 0;
 }
 
@@ -180,7 +163,7 @@ void ns_make(struct imsg *m)
 	struct err e;
 
 	if (ns_request_get(&r, m, &e) < 0 || ns_start(&r, m->tag, &e) < 0)
-		channel_tell_code(KEEPER_NS_DONE, m->tag, e.code, e.msg);
+		ns_tell(m->tag, e.code, e.msg, false);
 	ns_request_free(&r);
 }
 
@@ -190,41 +173,27 @@ void ns_cancel_all(void)
 		container_of(it, struct op, link)->tag = 0;
 }
 
-/* ---- dropping: an umount takes 8 to 30 us here; the kernel tears the namespace down later, in its own thread ---- */
+/* ---- dropping ---- */
 
-struct drop {
-	struct link link;
-	char path[];
-};
-
-static struct link drops = { &drops, &drops }; /* of struct drop.link */
-static struct timer drop_timer;
-
-/* 500 namespaces dropped at once stall the making of new ones for 165 ms; 50 every 20 ms do not. (ARCHITECTURE K2) */
-static void on_ns_drop(struct timer *t)
+static void on_ns_dropped(void *arg, const struct err *e)
 {
-	for (int i = 0; i < DROP_BATCH && !list_empty(&drops); i++) {
-		struct drop *d = container_of(list_first(&drops), struct drop, link);
+	struct op *op = arg;
 
-		unpin(d->path);
-		list_drop(&d->link);
-		free(d);
-	}
-	if (!list_empty(&drops))
-		timer_set(t, DROP_TURN_MS, on_ns_drop);
+	if (e)
+		log_warn("pin path=%s error=%s", log_quote(op->path), log_quote(e->msg));
+	ns_tell(op->tag, e ? e->code : ERR_OK, e ? e->msg : "", e != NULL);
+	ns_op_free(op);
 }
 
+/* The fds were released by messages before this one. */
 void ns_drop(const struct imsg *m)
 {
 	struct get g = get_from(m);
 	const char *path = get_str(&g);
-	struct drop *d;
+	struct op *op;
 
-	if (!path || path[0] != '/')
-		return;
-	d = own_must(calloc(1, sizeof(*d) + strlen(path) + 1));
-	memcpy(d->path, path, strlen(path) + 1);
-	list_append(&drops, &d->link);
-	if (!timer_is_set(&drop_timer))
-		timer_set(&drop_timer, 0, on_ns_drop);
+	if (!path || path[0] != '/' || strlen(path) > NS_PATH_MAX)
+		return ns_tell(m->tag, path ? ERR_INVALID_ARGUMENT : ERR_OK, "not a path", false);
+	op = ns_op_new(m->tag, path);
+	pin_remove(path, on_ns_dropped, op);
 }

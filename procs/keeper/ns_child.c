@@ -19,11 +19,13 @@
 #include <grp.h>
 #include <net/if.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -86,7 +88,8 @@ static void ns_set_sysctl(int report_fd, const char *key, const char *value)
 		ns_fail(report_fd, ERR_INVALID_ARGUMENT, "sysctl", key);
 }
 
-/* Makes all namespaces but the user namespace, brings lo up, and sets the hostname and the sysctls. */
+/* Makes all namespaces but the user namespace and one that is ready, brings lo up, and sets the hostname and the
+ * sysctls. */
 static void ns_furnish(const struct ns_making *m)
 {
 	const struct ns_make *r = m->r;
@@ -94,8 +97,14 @@ static void ns_furnish(const struct ns_making *m)
 
 	for (int i = 0; i < NS_KINDS; i++)
 		flags |= r->bits & ns_kinds[i].bit & ~(uint32_t)KEEPER_NS_USER ? ns_kinds[i].flag : 0;
-	ns_unshare(m->fd, flags);
-	if (r->bits & KEEPER_NS_NET)
+	if (m->netns >= 0) {
+		if (setns(m->netns, CLONE_NEWNET) < 0)
+			ns_fail(m->fd, ERR_INTERNAL, "enter a prepared network namespace", "");
+		flags &= ~CLONE_NEWNET;
+	}
+	if (flags)
+		ns_unshare(m->fd, flags);
+	if (r->bits & KEEPER_NS_NET && m->netns < 0)
 		ns_lo_up(m->fd);
 	if (r->hostname && sethostname(r->hostname, strlen(r->hostname)) < 0)
 		ns_fail(m->fd, ERR_INVALID_ARGUMENT, "set hostname", r->hostname);
@@ -200,6 +209,10 @@ void ns_child(void *arg)
 	const struct ns_making *m = arg;
 	int fds[NS_KINDS], n;
 
+	/* A pin that is made after the keeper's death would be made behind its removal. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != m->keeper)
+		_exit(1);
 	if (m->r->bits & KEEPER_NS_USER) {
 		n = ns_outer(m, fds);
 	} else {
@@ -207,4 +220,29 @@ void ns_child(void *arg)
 		n = ns_take(m, "self", fds);
 	}
 	ns_send_report(m->fd, &(struct ns_report){ .code = ERR_OK }, fds, n);
+}
+
+/* ---- in the keeper ---- */
+
+int ns_read_report(int fd, struct ns_report *r, int fds[NS_KINDS])
+{
+	union {
+		struct cmsghdr head;
+		char space[CMSG_SPACE(NS_KINDS * sizeof(int))];
+	} control;
+	struct iovec iov = { r, sizeof(*r) };
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control),
+	};
+	struct cmsghdr *c;
+	size_t n;
+
+	if (recvmsg(fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) != sizeof(*r))
+		return -1;
+	c = CMSG_FIRSTHDR(&msg);
+	if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+		return 0;
+	n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+	memcpy(fds, CMSG_DATA(c), n * sizeof(int));
+	return (int)n;
 }

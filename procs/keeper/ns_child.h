@@ -6,6 +6,7 @@
 #define PROCS_KEEPER_NS_CHILD_H
 
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "procs/keeper/ns_request.h"
 #include "reactor/err.h"
@@ -27,9 +28,15 @@ struct ns_report {
 struct ns_making {
 	const struct ns_make *r;
 	int fd; /* for the report */
+	pid_t keeper;
+	int netns; /* a network namespace that is ready, of pool.h, lo up; -1: one is made */
 };
 
 /* For spawn_fn(): arg is a struct ns_making. Does not return. The keeper has already made the file of the pin. */
 void ns_child(void *arg);
+
+/* In the keeper: the number of fds that came with the report, which the caller owns; -1: the child died without one,
+ * and *report is as it was. */
+int ns_read_report(int fd, struct ns_report *report, int fds[NS_KINDS]);
 
 #endif

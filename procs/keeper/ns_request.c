@@ -54,7 +54,7 @@ int ns_request_get(struct ns_make *r, const struct imsg *m, struct err *e)
 	r->uid_map = get_str(&g);
 	r->gid_map = get_str(&g);
 	if (g.bad || g.at != g.end || !r->id || strlen(r->id) > 128 || !r->bits || r->bits >= KEEPER_NS_END ||
-	    (r->path && (r->path[0] != '/' || !(r->bits & KEEPER_NS_NET) || strlen(r->path) > 250)) ||
+	    (r->path && (r->path[0] != '/' || !(r->bits & KEEPER_NS_NET) || strlen(r->path) > NS_PATH_MAX)) ||
 	    (r->hostname && !(r->bits & KEEPER_NS_UTS)) || !r->uid_map != !(r->bits & KEEPER_NS_USER) ||
 	    !r->gid_map != !r->uid_map)
 		return err_set(e, ERR_INVALID_ARGUMENT, "malformed request for namespaces");

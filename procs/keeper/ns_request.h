@@ -8,6 +8,8 @@
 #include "reactor/err.h"
 #include "reactor/imsg.h"
 
+enum { NS_PATH_MAX = 250 };
+
 struct ns_make { /* the strings lie in the message */
 	const char *id, *path, *hostname; /* path, hostname: may be NULL */
 	uint32_t bits;        /* of enum keeper_ns */

@@ -1,7 +1,7 @@
 /* reap.c - see reap.h.
  *
  * libev reaps children in its own SIGCHLD handler. The signal is blocked, so that handler never runs, and every exit
- * comes through the one loop of waitpid(2) here. A container can die before its pid file is read: the ring of strays
+ * comes through the one loop of waitid(2) here. A container can die before its pid file is read: the ring of strays
  * keeps its exit until then. (ARCHITECTURE K3) */
 #include "procs/keeper/reap.h"
 
@@ -11,15 +11,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "procs/pidstat.h"
+#include "reactor/fault.h"
 #include "reactor/loop.h"
 
 enum { BUCKETS = 256, STRAYS = 512 };
-
-struct stray {
-	pid_t pid;
-	int status;
-	int64_t at_ns;
-};
+enum { FORKED_NO_EXEC = 0x40 }; /* PF_FORKNOEXEC of the kernel's sched.h */
 
 static struct link by_pid[BUCKETS]; /* of struct offspring.link */
 static struct stray strays[STRAYS]; /* a ring: stray number n is at n % STRAYS */
@@ -41,6 +38,13 @@ void offspring_drop(struct offspring *o)
 		list_drop(&o->link);
 }
 
+bool child_ran(pid_t pid)
+{
+	struct pidstat now;
+
+	return !pidstat_read(pid, &now) || !(now.flags & FORKED_NO_EXEC);
+}
+
 static void hand_over(pid_t pid, int status, int64_t at_ns)
 {
 	list_each(it, &by_pid[(unsigned)pid % BUCKETS]) {
@@ -53,21 +57,32 @@ static void hand_over(pid_t pid, int status, int64_t at_ns)
 		return;
 	}
 	if (strays_listeners)
-		strays[strays_seen++ % STRAYS] = (struct stray){ pid, status, at_ns };
+		strays[strays_seen++ % STRAYS] = (struct stray){ pid, status, at_ns, !status || child_ran(pid) };
+}
+
+/* As waitpid(2) gives it. */
+static int wait_status(const siginfo_t *child)
+{
+	if (child->si_code == CLD_EXITED)
+		return W_EXITCODE(child->si_status, 0);
+	return W_EXITCODE(0, child->si_status) | (child->si_code == CLD_DUMPED ? WCOREFLAG : 0);
 }
 
 static void on_sigchld(struct fd_watch *w, int events)
 {
 	struct signalfd_siginfo info;
-	pid_t pid;
-	int status;
+	siginfo_t child;
 
 	(void)w;
 	(void)events;
 	while (read(signals, &info, sizeof(info)) > 0)
 		;
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-		hand_over(pid, status, loop_real_ns());
+	/* Told first and reaped then: a keeper that is killed before the anchor knows of this exit leaves the child
+	 * unreaped, and the anchor gets it. (ARCHITECTURE K21) */
+	while (child.si_pid = 0, waitid(P_ALL, 0, &child, WEXITED | WNOHANG | WNOWAIT) == 0 && child.si_pid) {
+		hand_over(child.si_pid, wait_status(&child), loop_real_ns());
+		EFFECT(waitpid(child.si_pid, NULL, 0));
+	}
 }
 
 int reap_open(struct err *e)
@@ -99,16 +114,10 @@ void strays_unlisten(void)
 	strays_listeners--;
 }
 
-bool strays_find(pid_t pid, uint64_t mark, int *status, int64_t *at_ns)
+const struct stray *strays_find(pid_t pid, uint64_t mark)
 {
-	for (uint64_t n = strays_seen; n > mark && strays_seen - n < STRAYS; n--) {
-		const struct stray *s = &strays[(n - 1) % STRAYS];
-
-		if (s->pid != pid)
-			continue;
-		*status = s->status;
-		*at_ns = s->at_ns;
-		return true;
-	}
-	return false;
+	for (uint64_t n = strays_seen; n > mark && strays_seen - n < STRAYS; n--)
+		if (strays[(n - 1) % STRAYS].pid == pid)
+			return &strays[(n - 1) % STRAYS];
+	return NULL;
 }

@@ -12,7 +12,8 @@
 struct offspring {
 	struct link link;
 	pid_t pid;
-	/* Runs once, after the reap: the link is already dropped. status as of waitpid(2); at_ns CLOCK_REALTIME. */
+	/* Runs once, just before the reap: the link is already dropped. status as of waitpid(2); at_ns
+	 * CLOCK_REALTIME. */
 	void (*ended)(struct offspring *offspring, int status, int64_t at_ns);
 };
 
@@ -26,6 +27,17 @@ void offspring_drop(struct offspring *offspring); /* allowed when it is not link
  * strays_unlisten() the last 512 are remembered. strays_listen() returns a mark for strays_find(). */
 uint64_t strays_listen(void);
 void strays_unlisten(void);
-bool strays_find(pid_t pid, uint64_t mark, int *status, int64_t *at_ns); /* true: reaped since the mark */
+struct stray {
+	pid_t pid;
+	int status; /* as of waitpid(2) */
+	int64_t at_ns; /* CLOCK_REALTIME */
+	bool ran;   /* child_ran() of it; true with status 0, with which no process ends that could not go on */
+};
+const struct stray *strays_find(pid_t pid, uint64_t mark); /* reaped since the mark, else NULL; valid in this turn */
+
+/* Did this child, which is not reaped yet, get a program by execve(2) since its fork? Also of a dead one: the kernel
+ * notes it in the process (PF_FORKNOEXEC), and before it closes an fd that is close-on-exec (fs/exec.c,
+ * begin_new_exec()). True where /proc does not say. */
+bool child_ran(pid_t pid);
 
 #endif

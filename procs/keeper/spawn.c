@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/close_range.h>
+#include <linux/keyctl.h>
 #include <linux/nsfs.h>
 #include <linux/sched.h>
 #include <sched.h>
@@ -24,10 +25,12 @@
 #include <unistd.h>
 
 #include "procs/keeper/hide.h"
+#include "reactor/fault.h"
 #include "reactor/no_core.h"
 #include "reactor/own.h"
 
 enum { OOM_LOWERED = -999, EXIT_NOT_STARTED = 127 };
+enum { GATE_STAYS = 's', GATE_OUTLIVES = 'o' }; /* what the gate says; no zero byte */
 
 static struct rlimit nofile_at_start, core_at_start;
 static int oom_at_start, oom_now;
@@ -128,6 +131,15 @@ static void birth_enter(int ns, int fail_fd)
 		birth_fail(fail_fd, "become root of a user namespace", NULL);
 }
 
+/* A process without a session keyring has the one of its user, which all processes of the user on the node share: a
+ * container in which crun starts an exec could read it. ENOSYS: a kernel without keys. EPERM: the keeper itself is
+ * confined and reaches no key. (ARCHITECTURE P122) */
+static void birth_join_keyring(int fail_fd)
+{
+	if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) < 0 && errno != ENOSYS && errno != EPERM)
+		birth_fail(fail_fd, "join a session keyring", NULL);
+}
+
 static void birth_join(const struct child_request *r, int fail_fd)
 {
 	const char *step;
@@ -187,22 +199,40 @@ static int birth_arrange_fds(const struct child_request *r, int fail_fd)
 	return fail_fd;
 }
 
-static _Noreturn void be_born(const struct child_request *r, bool daemon, int fail_fd)
+/* The keeper has written down that this child exists, or could not, and says whether it may outlive the keeper. End of
+ * file: the keeper is dead, and nothing says that there is this child. (ARCHITECTURE K42) */
+static void birth_gate(const int gate[2])
+{
+	char verdict = 0;
+
+	close(gate[1]);
+	while (read(gate[0], &verdict, 1) < 0 && errno == EINTR)
+		;
+	if (!verdict)
+		_exit(EXIT_NOT_STARTED);
+	if (verdict == GATE_OUTLIVES)
+		prctl(PR_SET_PDEATHSIG, 0);
+}
+
+static _Noreturn void be_born(const struct child_request *r, bool daemon, const int *gate, int fail_fd)
 {
 	setsid();
-	/* The child must not outlive the keeper: after the keeper's death crispd is told that the child is lost. Not so
-	 * a kept process (keep_id without pidfile), which the next keeper takes over, and crispd itself. The children
-	 * of the child do not inherit the death signal. */
-	if (!daemon && (!r->keep_id || r->pidfile)) {
+	/* The child does not outlive the keeper: after the keeper's death crispd is told that the child is lost. Not so
+	 * crispd itself, and a child that passes the gate with leave to. The children of the child do not inherit the
+	 * death signal. */
+	if (!daemon) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		if (!(r->unshare & CLONE_NEWPID) && getppid() != keeper_pid)
 			/* the keeper died before prctl(): its signal will not come (ARCHITECTURE K6) */
 			_exit(EXIT_NOT_STARTED);
 	}
+	birth_join_keyring(fail_fd);
 	birth_adjust_oom(r->oom_score_adj ? r->oom_score_adj : daemon ? oom_now : oom_at_start);
 	birth_join(r, fail_fd);
 	if (chdir(r->cwd) < 0)
 		birth_fail(fail_fd, "chdir", r->cwd);
+	if (gate)
+		birth_gate(gate);
 	fail_fd = birth_arrange_fds(r, fail_fd);
 	if (!daemon) {
 		setrlimit(RLIMIT_NOFILE, &nofile_at_start);
@@ -218,22 +248,33 @@ static _Noreturn void be_born(const struct child_request *r, bool daemon, int fa
 static pid_t clone_child(uint64_t flags, int cgroup_fd)
 {
 	struct clone_args args = { .flags = flags | CLONE_CLEAR_SIGHAND, .exit_signal = SIGCHLD };
+	pid_t pid;
 
 	if (cgroup_fd >= 0) {
 		args.flags |= CLONE_INTO_CGROUP;
 		args.cgroup = (uint64_t)cgroup_fd;
 	}
-	return (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+	if (fault_fails("spawn", "clone_child", "clone3", "before"))
+		return -1;
+	pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+	if (pid != 0) /* not in the child */
+		fault_at("spawn", "clone_child", "clone3", "after");
+	return pid;
 }
 
 static pid_t not_born(const char *what, struct err *e)
 {
-	bool limit = errno == EAGAIN || errno == ENOMEM || errno == ENOSPC || errno == EMFILE;
-
-	return err_os(e, limit ? ERR_RESOURCE_EXHAUSTED : ERR_INTERNAL, "%s", what);
+	/* EAGAIN: the limit of processes */
+	return err_os(e, errno == EAGAIN ? ERR_RESOURCE_EXHAUSTED : ERR_INTERNAL, "%s", what);
 }
 
-pid_t spawn(const struct child_request *r, bool daemon, int *fail_fd, struct err *e)
+static void close_both(const int ends[2])
+{
+	close(ends[0]);
+	close(ends[1]);
+}
+
+static pid_t spawn_gated(const struct child_request *r, bool daemon, const int *gate, int *fail_fd, struct err *e)
 {
 	int ends[2];
 	pid_t pid;
@@ -242,7 +283,7 @@ pid_t spawn(const struct child_request *r, bool daemon, int *fail_fd, struct err
 		return not_born("pipe", e);
 	pid = clone_child(r->unshare & CLONE_NEWPID, r->cgroup_fd);
 	if (pid == 0)
-		be_born(r, daemon, ends[1]);
+		be_born(r, daemon, gate, ends[1]);
 	close(ends[1]);
 	if (pid < 0) {
 		not_born("clone3", e);
@@ -251,6 +292,38 @@ pid_t spawn(const struct child_request *r, bool daemon, int *fail_fd, struct err
 	}
 	*fail_fd = ends[0];
 	return pid;
+}
+
+pid_t spawn(const struct child_request *r, bool daemon, int *fail_fd, struct err *e)
+{
+	return spawn_gated(r, daemon, NULL, fail_fd, e);
+}
+
+pid_t spawn_waiting(const struct child_request *r, int *gate, int *fail_fd, struct err *e)
+{
+	int ends[2];
+	pid_t pid;
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return not_born("pipe", e);
+	pid = spawn_gated(r, false, ends, fail_fd, e);
+	if (pid < 0) {
+		close_both(ends);
+		return -1;
+	}
+	close(ends[0]);
+	*gate = ends[1];
+	return pid;
+}
+
+void spawn_go(int gate, bool outlives)
+{
+	const char verdict = outlives ? GATE_OUTLIVES : GATE_STAYS;
+
+	if (write(gate, &verdict, 1) < 0) {
+		/* The child has ended: the reaper tells. */
+	}
+	close(gate);
 }
 
 pid_t spawn_fn(void (*fn)(void *arg), void *arg, struct err *e)
@@ -271,7 +344,7 @@ void spawn_kill_group(pid_t pid)
 	/* The group exists once the child has called setsid(); before that only the child itself can be killed. The
 	 * first kill() may come too early, and between it and the second the child may have made the group and a child
 	 * in it. */
-	kill(-pid, SIGKILL);
-	kill(pid, SIGKILL);
-	kill(-pid, SIGKILL);
+	EFFECT(kill(-pid, SIGKILL));
+	EFFECT(kill(pid, SIGKILL));
+	EFFECT(kill(-pid, SIGKILL));
 }

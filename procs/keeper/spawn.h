@@ -22,6 +22,12 @@ void spawn_no_core(void);
  * -1: INTERNAL or RESOURCE_EXHAUSTED. */
 pid_t spawn(const struct child_request *request, bool daemon, int *fail_fd, struct err *e);
 
+/* The same, but the child waits before execve(2) until spawn_go() is called with *gate, which that closes. When the
+ * keeper dies before, the child ends without having run its program. `outlives`: it may outlive the keeper; else it
+ * dies with it. */
+pid_t spawn_waiting(const struct child_request *request, int *gate, int *fail_fd, struct err *e);
+void spawn_go(int gate, bool outlives);
+
 /* Makes a child that runs fn(arg) and then _exit(). It has all fds of the keeper, default signal actions and no blocked
  * signal. */
 pid_t spawn_fn(void (*fn)(void *arg), void *arg, struct err *e);

@@ -14,8 +14,9 @@
 #include <string.h>
 
 #include "procs/cgroup.h"
-#include "procs/oci/program.h"
+#include "procs/oci/op.h"
 #include "reactor/arena.h"
+#include "reactor/fault.h"
 #include "reactor/json.h"
 #include "reactor/log.h"
 #include "reactor/loop.h"
@@ -33,7 +34,7 @@ enum {
 	RUN_TIMEOUT_MS = 120000, EXEC_TIMEOUT_MS = 60000, DELETE_TIMEOUT_MS = 60000, UPDATE_TIMEOUT_MS = 30000,
 	PAUSE_TIMEOUT_MS = 30000, TRY_TIMEOUT_MS = 20000,
 };
-enum { LOG_TAIL = 16 * 1024, WORDS_MAX = 500, ARGS_MAX = 26 };
+enum { WORDS_MAX = 500 };
 
 enum op_state { PROBE, QUEUED, RUNNING, DONE };
 static const struct sm_state op_states[] = {
@@ -43,27 +44,7 @@ static const struct sm_state op_states[] = {
 	[DONE]    = { "DONE",    0 },
 };
 
-struct runtime_op {
-	struct sm sm;
-	struct arena *arena;
-	struct program *program;
-	const char *argv[ARGS_MAX];
-	size_t argc;
-	const char *log; /* the file that the program logs to */
-	struct child_spec spec;
-	struct child_fd fds[3]; /* .ours is owned: duplicates of the caller's */
-	struct program_wait probe;
-	bool needs_criu, unqueued; /* unqueued: holds no slot, or no more */
-	struct link link; /* in `queued` */
-	struct child *child;
-	struct timer timer;
-	int64_t since_ns; /* when the present step (queued, then running) began */
-	struct err err; /* meaningful when it failed */
-	runtime_done *done;
-	void *arg;
-};
-
-static struct link queued = { &queued, &queued }; /* of struct runtime_op.link */
+static struct link queued = { &queued, &queued }; /* of struct oci_op.link */
 static size_t busy;
 static uint64_t serial;
 
@@ -78,7 +59,7 @@ static size_t slots(void)
 	return (cpus > 0 ? (size_t)cpus : 1) * SLOTS_PER_CPU;
 }
 
-static void arg_add(struct runtime_op *op, const char *arg)
+void oci_arg(struct oci_op *op, const char *arg)
 {
 	assert(op->argc + 1 < ARGS_MAX);
 	op->argv[op->argc++] = arena_strdup(op->arena, arg);
@@ -86,47 +67,51 @@ static void arg_add(struct runtime_op *op, const char *arg)
 
 /* scope: the runtime makes the container's group through systemd. Only a verb that makes a group needs the option; the
  * runtime remembers it in its state for the other verbs. */
-static struct runtime_op *op_of_group(const struct runtime_handler *h, const char *verb, const char *id, bool scope,
-				      runtime_done *done, void *arg)
+struct oci_op *oci_op_of_group(const struct runtime_handler *h, const char *verb, const char *id, bool scope,
+			       runtime_done *done, void *arg)
 {
+	const struct strings *args = &program_of(h)->handler.options.args;
 	struct arena *a = arena_new();
-	struct runtime_op *op = arena_zalloc(a, sizeof(*op));
+	struct oci_op *op = arena_zalloc(a, sizeof(*op));
 
+	op->op.kind = &oci_kind;
 	op->arena = a;
 	op->sm = (struct sm){ op_states, verb, arena_strdup(a, id), PROBE };
 	op->program = program_of(h);
 	op->done = done;
 	op->arg = arg;
 	op->log = arena_printf(a, "%s/%s-%llu", program_log_dir(), verb, (unsigned long long)++serial);
-	arg_add(op, h->path);
-	arg_add(op, "--root");
-	arg_add(op, op->program->root);
-	arg_add(op, "--log");
-	arg_add(op, op->log);
-	arg_add(op, "--log-format");
-	arg_add(op, "json");
+	oci_arg(op, h->path);
+	oci_arg(op, "--root");
+	oci_arg(op, op->program->root);
+	oci_arg(op, "--log");
+	oci_arg(op, op->log);
+	oci_arg(op, "--log-format");
+	oci_arg(op, "json");
 	if (scope)
-		arg_add(op, "--systemd-cgroup");
-	arg_add(op, verb);
+		oci_arg(op, "--systemd-cgroup");
+	for (size_t i = 0; i < args->n && i < RUNTIME_ARGS_MAX; i++)
+		oci_arg(op, args->at[i]);
+	oci_arg(op, verb);
 	return op;
 }
 
-static struct runtime_op *op_new(const struct runtime_handler *h, const char *verb, const char *id, runtime_done *done,
-				 void *arg)
+struct oci_op *oci_op(const struct runtime_handler *h, const char *verb, const char *id, runtime_done *done, void *arg)
 {
-	return op_of_group(h, verb, id, false, done, arg);
+	return oci_op_of_group(h, verb, id, false, done, arg);
 }
 
-static void op_free(struct runtime_op *op)
+static void op_free(struct oci_op *op)
 {
+	work_end(&op->queue);
 	timer_clear(&op->timer);
 	for (size_t i = 0; i < op->spec.nfds; i++)
 		close(op->fds[i].ours);
-	unlink(op->log);
+	EFFECT(unlink(op->log));
 	arena_free(op->arena);
 }
 
-static void give_fd(struct runtime_op *op, int fd, int theirs)
+static void give_fd(struct oci_op *op, int fd, int theirs)
 {
 	int copy;
 
@@ -139,14 +124,14 @@ static void give_fd(struct runtime_op *op, int fd, int theirs)
 		op->fds[op->spec.nfds++] = (struct child_fd){ copy, theirs };
 }
 
-static void give_stdio(struct runtime_op *op, const struct runtime_stdio *io)
+static void give_stdio(struct oci_op *op, const struct runtime_stdio *io)
 {
 	give_fd(op, io->in, 0);
 	give_fd(op, io->out, 1);
 	give_fd(op, io->err, 2);
 	if (io->console_socket) {
-		arg_add(op, "--console-socket");
-		arg_add(op, io->console_socket);
+		oci_arg(op, "--console-socket");
+		oci_arg(op, io->console_socket);
 	}
 }
 
@@ -186,7 +171,7 @@ const char *oci_log_words(struct arena *a, const char *text, size_t len)
 	return words;
 }
 
-static const char *log_words(struct runtime_op *op)
+static const char *log_words(struct oci_op *op)
 {
 	auto_fd int fd = open(op->log, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	char *text = arena_zalloc(op->arena, LOG_TAIL);
@@ -200,7 +185,7 @@ static const char *log_words(struct runtime_op *op)
 }
 
 /* For a program that logged nothing: the last line of its stderr that is not empty. */
-static const char *stderr_words(struct runtime_op *op, const struct child_result *r)
+static const char *stderr_words(struct oci_op *op, const struct child_result *r)
 {
 	const char *end = r->err + r->err_len, *at;
 
@@ -211,19 +196,21 @@ static const char *stderr_words(struct runtime_op *op, const struct child_result
 	return one_line(op->arena, arena_strndup(op->arena, at, (size_t)(end - at)));
 }
 
-static void op_explain(struct runtime_op *op, const struct child_result *r)
+static void op_explain(struct oci_op *op, const struct child_result *r)
 {
 	const char *words = log_words(op);
 
 	if (!*words && r->err_len)
 		words = stderr_words(op, r);
-	err_set(&op->err, ERR_INTERNAL, "%s %s: %s", op->program->handler.name, op->sm.what,
+	/* It was told fds of the keeper by their paths, which are gone: that says nothing about the container. */
+	err_set(&op->err, r->keeper_died ? ERR_UNAVAILABLE : ERR_INTERNAL, "%s %s: %s%s", op->program->handler.name,
+		op->sm.what, r->keeper_died ? "the keeper died while it ran: " : "",
 		*words ? words : child_status_text(r->status));
 }
 
 /* ---- from the queue to the end ---- */
 
-static void op_report(struct runtime_op *op, bool failed, struct child_result *r)
+static void op_report(struct oci_op *op, bool failed, struct child_result *r)
 {
 	runtime_done *done = op->done;
 	void *arg = op->arg;
@@ -235,26 +222,29 @@ static void op_report(struct runtime_op *op, bool failed, struct child_result *r
 
 static void on_op_child(void *arg, const struct err *e, struct child_result *r)
 {
-	struct runtime_op *op = arg;
+	struct oci_op *op = arg;
 
 	op->child = NULL;
 	timer_clear(&op->timer);
 	busy -= !op->unqueued;
-	metric_stage(arena_printf(op->arena, "runtime_%s", op->sm.what), &op->since_ns);
+	if (op->spec.timeout_ms) /* else it lasts as long as the container */
+		metric_stage(arena_printf(op->arena, "runtime_%s", op->sm.what), &op->since_ns);
 	sm_move(&op->sm, DONE);
 	if (e) {
 		op->err = *e;
 		err_wrap(&op->err, "%s %s", op->program->handler.name, op->sm.what);
 	} else if (r->status != 0) {
 		op_explain(op, r);
+	} else if (op->answer) {
+		op->answer(op, r);
 	}
 	fill_slots();
-	op_report(op, e || r->status != 0, r);
+	op_report(op, op->err.code != ERR_OK, r);
 }
 
 static void on_op_slow(struct timer *t)
 {
-	struct runtime_op *op = container_of(t, struct runtime_op, timer);
+	struct oci_op *op = container_of(t, struct oci_op, timer);
 
 	op->unqueued = true;
 	busy--;
@@ -262,7 +252,7 @@ static void on_op_slow(struct timer *t)
 	fill_slots();
 }
 
-static void op_launch(struct runtime_op *op)
+static void op_launch(struct oci_op *op)
 {
 	if (list_linked(&op->link))
 		list_drop(&op->link);
@@ -276,6 +266,11 @@ static void op_launch(struct runtime_op *op)
 	op->spec.fds = op->fds;
 	if (op->program->is_crun)
 		op->spec.hide_path = cgroup_hybrid();
+	if (op->spec.timeout_ms) { /* else it lasts as long as the container */
+		op->spec.stage = arena_printf(op->arena, "runtime_%s", op->sm.what);
+		op->spec.about = arena_printf(op->arena, " container=%.12s", op->sm.id);
+	}
+	work_end(&op->queue);
 	op->child = child_start(&op->spec, on_op_child, op);
 }
 
@@ -284,7 +279,7 @@ static void fill_slots(void)
 	struct link *next;
 
 	while (busy < slots() && (next = list_first(&queued)))
-		op_launch(container_of(next, struct runtime_op, link));
+		op_launch(container_of(next, struct oci_op, link));
 }
 
 /* In the PATH with which add_images() starts the program. */
@@ -304,7 +299,7 @@ static bool has_criu(void)
 
 static void on_op_failed_early(struct timer *t);
 
-static bool can_checkpoint(struct runtime_op *op)
+static bool can_checkpoint(struct oci_op *op)
 {
 	if (!op->program->features.checkpoint)
 		err_set(&op->err, ERR_FAILED_PRECONDITION,
@@ -319,7 +314,7 @@ static bool can_checkpoint(struct runtime_op *op)
 	return false;
 }
 
-static void op_enqueue(struct runtime_op *op)
+static void op_enqueue(struct oci_op *op)
 {
 	if (op->needs_criu && !can_checkpoint(op)) {
 		timer_set(&op->timer, 0, on_op_failed_early);
@@ -329,13 +324,16 @@ static void op_enqueue(struct runtime_op *op)
 	op->since_ns = loop_mono_ns();
 	if (op->unqueued)
 		return op_launch(op);
+	op->queue = (struct work){ .kind = "queue", .stage = "runtime_queue",
+				   .about = arena_printf(op->arena, " container=%.12s", op->sm.id) };
+	work_begin(&op->queue);
 	list_append(&queued, &op->link);
 	fill_slots();
 }
 
 static void on_op_failed_early(struct timer *t)
 {
-	struct runtime_op *op = container_of(t, struct runtime_op, timer);
+	struct oci_op *op = container_of(t, struct oci_op, timer);
 	struct child_result none = { .status = -1, .pidfd = -1, .out = "", .err = "" };
 
 	sm_move(&op->sm, DONE);
@@ -344,7 +342,7 @@ static void on_op_failed_early(struct timer *t)
 
 static void on_op_probed(struct program_wait *w, const struct err *e)
 {
-	struct runtime_op *op = container_of(w, struct runtime_op, probe);
+	struct oci_op *op = container_of(w, struct oci_op, probe);
 
 	if (!e)
 		return op_enqueue(op);
@@ -352,7 +350,7 @@ static void on_op_probed(struct program_wait *w, const struct err *e)
 	timer_set(&op->timer, 0, on_op_failed_early);
 }
 
-static struct runtime_op *op_start(struct runtime_op *op)
+struct runtime_op *oci_start(struct oci_op *op)
 {
 	if (op->err.code != ERR_OK || program_usable(op->program, &op->err) < 0)
 		timer_set(&op->timer, 0, on_op_failed_early);
@@ -360,11 +358,13 @@ static struct runtime_op *op_start(struct runtime_op *op)
 		op_enqueue(op);
 	else
 		program_probe(op->program, &op->probe, on_op_probed);
-	return op;
+	return &op->op;
 }
 
-void runtime_cancel(struct runtime_op *op)
+void oci_cancel(struct runtime_op *cancelled)
 {
+	struct oci_op *op = container_of(cancelled, struct oci_op, op);
+
 	if (list_linked(&op->probe.link))
 		list_drop(&op->probe.link);
 	if (list_linked(&op->link))
@@ -379,139 +379,155 @@ void runtime_cancel(struct runtime_op *op)
 
 /* ---- the verbs ---- */
 
-static void keep_by_pidfile(struct runtime_op *op, const char *bundle)
+static void keep_by_pidfile(struct oci_op *op, const char *bundle)
 {
 	const char *pidfile = arena_printf(op->arena, "%s/pid", bundle);
 
-	arg_add(op, "--detach");
-	arg_add(op, "--pid-file");
-	arg_add(op, pidfile);
-	arg_add(op, "--bundle");
-	arg_add(op, bundle);
+	oci_arg(op, "--detach");
+	oci_arg(op, "--pid-file");
+	oci_arg(op, pidfile);
+	oci_arg(op, "--bundle");
+	oci_arg(op, bundle);
 	op->spec.keep_id = op->sm.id;
 	op->spec.pidfile = pidfile;
-	op->spec.timeout_ms = RUN_TIMEOUT_MS;
+	op->spec.timeout_ms = op->program->handler.options.create_timeout_ms ?: RUN_TIMEOUT_MS;
 }
 
-struct runtime_op *runtime_run(const struct runtime_handler *h, const char *id, const char *bundle, const char *cgroup,
-			       const struct runtime_stdio *io, runtime_done *done, void *arg)
+static struct runtime_op *oci_run(const struct runtime_handler *h, const char *id, const char *bundle,
+				  const char *cgroup, const struct runtime_stdio *io, runtime_done *done, void *arg)
 {
-	struct runtime_op *op = op_of_group(h, "run", id, cgroup_is_scope(cgroup), done, arg);
+	struct oci_op *op = oci_op_of_group(h, "run", id, cgroup_is_scope(cgroup), done, arg);
 
 	keep_by_pidfile(op, bundle);
+	if (program_of(h)->handler.options.sandbox_container)
+		oci_keep_nothing(op);
 	give_stdio(op, io);
-	arg_add(op, id);
-	return op_start(op);
+	oci_arg(op, id);
+	return oci_start(op);
 }
 
 struct runtime_op *oci_try(const struct runtime_handler *h, const char *id, const char *bundle, const char *cgroup,
 			   runtime_done *done, void *arg)
 {
-	struct runtime_op *op = op_of_group(h, "run", id, cgroup_is_scope(cgroup), done, arg);
+	struct oci_op *op = oci_op_of_group(h, "run", id, cgroup_is_scope(cgroup), done, arg);
 
-	arg_add(op, "--bundle");
-	arg_add(op, bundle);
-	arg_add(op, id);
+	oci_arg(op, "--bundle");
+	oci_arg(op, bundle);
+	oci_arg(op, id);
 	/* Not /dev/null: crun 1.8.1 makes the root of the container's user namespace the owner of its stdio.
 	 * (ARCHITECTURE X24) */
 	op->spec.stdin_data = "";
 	op->spec.stdout_max = 1;
 	op->spec.stderr_max = LOG_TAIL;
 	op->spec.timeout_ms = TRY_TIMEOUT_MS;
-	return op_start(op);
+	return oci_start(op);
 }
 
-struct runtime_op *runtime_exec(const struct runtime_handler *h, const char *id, const char *process_path,
-				const char *pidfile, const char *keep_id, const struct runtime_stdio *io,
-				runtime_done *done, void *arg)
+static struct runtime_op *oci_exec(const struct runtime_handler *h, const struct runtime_exec *x,
+				   const struct runtime_stdio *io, runtime_done *done, void *arg)
 {
-	struct runtime_op *op = op_new(h, "exec", id, done, arg);
+	struct oci_op *op = oci_op(h, "exec", x->id, done, arg);
 
-	arg_add(op, "--detach");
-	arg_add(op, "--process");
-	arg_add(op, process_path);
-	arg_add(op, "--pid-file");
-	arg_add(op, pidfile);
+	oci_arg(op, "--detach");
+	oci_arg(op, "--process");
+	oci_arg(op, x->process_path);
+	oci_arg(op, "--pid-file");
+	oci_arg(op, x->pidfile);
+	if (program_of(h)->handler.options.sandbox_container)
+		oci_exec_inside(op, x->pidfile);
 	give_stdio(op, io);
-	arg_add(op, id);
-	op->spec.keep_id = arena_strdup(op->arena, keep_id);
-	op->spec.pidfile = arena_strdup(op->arena, pidfile);
+	if (io->in < 0)
+		op->spec.stdin_data = ""; /* not the node's /dev/null (ARCHITECTURE P120) */
+	oci_arg(op, x->id);
+	op->spec.keep_id = arena_strdup(op->arena, x->keep_id);
+	op->spec.pidfile = arena_strdup(op->arena, x->pidfile);
 	op->spec.timeout_ms = EXEC_TIMEOUT_MS;
-	return op_start(op);
+	if (op->program->is_crun) /* the process inherits it (ARCHITECTURE P123) */
+		op->spec.oom_score_adj = x->oom_score_adj;
+	return oci_start(op);
 }
 
 /* runc and crun make the directory <root>/<id> before anything of the container. */
-bool runtime_knows(const struct runtime_handler *h, const char *id)
+static bool oci_knows(const struct runtime_handler *h, const char *id)
 {
-	struct arena *a = arena_new();
-	bool known = access(arena_printf(a, "%s/%s", program_of(h)->root, id), F_OK) == 0 || errno != ENOENT;
+	struct arena *a;
+	bool known;
 
+	if (program_of(h)->handler.options.sandbox_container)
+		return oci_inside_known(h, id);
+	a = arena_new();
+	known = access(arena_printf(a, "%s/%s", program_of(h)->root, id), F_OK) == 0 || errno != ENOENT;
 	arena_free(a);
 	return known;
 }
 
-struct runtime_op *runtime_delete(const struct runtime_handler *h, const char *id, bool force, runtime_done *done,
+struct runtime_op *oci_delete(const struct runtime_handler *h, const char *id, bool force, runtime_done *done,
 				  void *arg)
 {
-	struct runtime_op *op = op_new(h, "delete", id, done, arg);
+	struct oci_op *op = oci_op(h, "delete", id, done, arg);
 
-	if (force)
-		arg_add(op, "--force");
-	arg_add(op, id);
+	/* Without it the program says of an id that is gone that it failed; it sleeps with neither. */
+	if (force || program_of(h)->handler.options.sandbox_container)
+		oci_arg(op, "--force");
+	oci_arg(op, id);
 	op->spec.stderr_max = LOG_TAIL;
 	op->spec.timeout_ms = DELETE_TIMEOUT_MS;
-	return op_start(op);
+	return oci_start(op);
 }
 
-struct runtime_op *runtime_update(const struct runtime_handler *h, const char *id, const char *resources_json,
-				  runtime_done *done, void *arg)
+static struct runtime_op *oci_update(const struct runtime_handler *h, const char *id, const char *cgroup,
+				     const char *resources_json, runtime_done *done, void *arg)
 {
-	struct runtime_op *op = op_new(h, "update", id, done, arg);
+	struct oci_op *op = oci_op(h, "update", id, done, arg);
 
-	arg_add(op, "--resources");
-	arg_add(op, "-");
-	arg_add(op, id);
+	(void)cgroup; /* the program knows it */
+	if (program_of(h)->handler.options.sandbox_container)
+		err_set(&op->err, ERR_UNIMPLEMENTED,
+			"the containers of handler %s have the limits of their pod's group", h->name);
+	oci_arg(op, "--resources");
+	oci_arg(op, "-");
+	oci_arg(op, id);
 	op->spec.stdin_data = arena_strdup(op->arena, resources_json);
 	op->spec.stdin_len = strlen(resources_json);
 	op->spec.stderr_max = LOG_TAIL;
 	op->spec.timeout_ms = UPDATE_TIMEOUT_MS;
-	return op_start(op);
+	return oci_start(op);
 }
 
-static struct runtime_op *freezer(const struct runtime_handler *h, const char *verb, const char *id, runtime_done *done,
+static struct oci_op *freezer(const struct runtime_handler *h, const char *verb, const char *id, runtime_done *done,
 				  void *arg)
 {
-	struct runtime_op *op = op_new(h, verb, id, done, arg);
+	struct oci_op *op = oci_op(h, verb, id, done, arg);
 
-	arg_add(op, id);
+	oci_arg(op, id);
 	op->spec.stderr_max = LOG_TAIL;
 	op->spec.timeout_ms = PAUSE_TIMEOUT_MS;
 	return op;
 }
 
-struct runtime_op *runtime_pause(const struct runtime_handler *h, const char *id, runtime_done *done, void *arg)
+static struct runtime_op *oci_pause(const struct runtime_handler *h, const char *id, runtime_done *done, void *arg)
 {
-	struct runtime_op *op = freezer(h, "pause", id, done, arg);
+	struct oci_op *op = freezer(h, "pause", id, done, arg);
 
 	op->needs_criu = true;
-	return op_start(op);
+	return oci_start(op);
 }
 
-struct runtime_op *runtime_resume(const struct runtime_handler *h, const char *id, runtime_done *done, void *arg)
+static struct runtime_op *oci_resume(const struct runtime_handler *h, const char *id, runtime_done *done, void *arg)
 {
-	return op_start(freezer(h, "resume", id, done, arg));
+	return oci_start(freezer(h, "resume", id, done, arg));
 }
 
 /* --file-locks: CRIU dumps the locks of the container's files too; without it CRIU refuses a process with a lock. */
-static void add_images(struct runtime_op *op, const struct runtime_images *images)
+static void add_images(struct oci_op *op, const struct runtime_images *images)
 {
 	const char **env = arena_zalloc(op->arena, 3 * sizeof(*env));
 
-	arg_add(op, "--file-locks");
-	arg_add(op, "--image-path");
-	arg_add(op, images->dir);
-	arg_add(op, "--work-path");
-	arg_add(op, images->work);
+	oci_arg(op, "--file-locks");
+	oci_arg(op, "--image-path");
+	oci_arg(op, images->dir);
+	oci_arg(op, "--work-path");
+	oci_arg(op, images->work);
 	/* Not the annotation org.criu.config: CRIU 3.17 reads that file twice and inherits one fd two times over.
 	 * (ARCHITECTURE X16) */
 	env[0] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -520,30 +536,39 @@ static void add_images(struct runtime_op *op, const struct runtime_images *image
 	op->needs_criu = true;
 }
 
-struct runtime_op *runtime_checkpoint(const struct runtime_handler *h, const char *id,
+static struct runtime_op *oci_checkpoint(const struct runtime_handler *h, const char *id,
 				      const struct runtime_images *images, runtime_done *done, void *arg)
 {
-	struct runtime_op *op = op_new(h, "checkpoint", id, done, arg);
+	struct oci_op *op = oci_op(h, "checkpoint", id, done, arg);
 
-	arg_add(op, "--leave-running");
+	oci_arg(op, "--leave-running");
 	add_images(op, images);
-	arg_add(op, id);
+	oci_arg(op, id);
 	op->spec.stderr_max = LOG_TAIL;
 	op->spec.timeout_ms = images->timeout_ms;
 	op->spec.finish = true;
 	op->unqueued = true; /* a dump of much memory takes long: starts must not wait behind it */
-	return op_start(op);
+	return oci_start(op);
 }
 
-struct runtime_op *runtime_restore(const struct runtime_handler *h, const char *id, const char *bundle,
+static struct runtime_op *oci_restore(const struct runtime_handler *h, const char *id, const char *bundle,
 				   const char *cgroup, const struct runtime_images *images,
 				   const struct runtime_stdio *io, runtime_done *done, void *arg)
 {
-	struct runtime_op *op = op_of_group(h, "restore", id, cgroup_is_scope(cgroup), done, arg);
+	struct oci_op *op = oci_op_of_group(h, "restore", id, cgroup_is_scope(cgroup), done, arg);
 
 	keep_by_pidfile(op, bundle);
 	add_images(op, images);
 	give_stdio(op, io);
-	arg_add(op, id);
-	return op_start(op);
+	oci_arg(op, id);
+	return oci_start(op);
 }
+
+const struct runtime_kind oci_kind = {
+	.type = "oci", .make = program_new, .usable = program_usable_now, .knows = oci_knows,
+	.features = program_features, .warning = program_warning,
+	.run = oci_run, .exec = oci_exec, .remove = oci_delete, .update = oci_update,
+	.pause = oci_pause, .resume = oci_resume, .checkpoint = oci_checkpoint, .restore = oci_restore,
+	.cancel = oci_cancel, .traits = oci_traits, .run_sandbox = oci_run_sandbox, .wait = oci_wait, .kill = oci_kill,
+	.exec_kill = oci_exec_kill, .stats = oci_stats, .forward = oci_forward,
+};

@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 
 #include "reactor/arena.h"
+#include "reactor/fault.h"
 #include "reactor/json.h"
 #include "reactor/log.h"
 #include "reactor/own.h"
@@ -38,7 +39,7 @@ const char *program_log_dir(void)
 
 static int program_make_dir(const char *path, struct err *e)
 {
-	if (mkdir(path, 0700) < 0 && errno != EEXIST)
+	if (EFFECT(mkdir(path, 0700)) < 0 && errno != EEXIST)
 		return err_os(e, ERR_INTERNAL, "make %s", path);
 	return 0;
 }
@@ -51,7 +52,16 @@ static void empty_log_dir(void)
 
 	while (d && (f = readdir(d)))
 		if (f->d_name[0] != '.')
-			unlinkat(dirfd(d), f->d_name, 0);
+			EFFECT(unlinkat(dirfd(d), f->d_name, 0));
+}
+
+void programs_close(void)
+{
+	if (!programs.next)
+		return;
+	list_each (it, &programs)
+		lookup_memo_free(take_ptr(&container_of(it, struct program, link)->memo));
+	list_init(&programs);
 }
 
 int programs_open(struct arena *arena, const char *state, struct err *e)
@@ -77,7 +87,10 @@ const struct runtime_handler *program_new(const struct runtime_handler *h, struc
 	p->handler.name = arena_strdup(names, h->name);
 	p->handler.type = arena_strdup(names, h->type);
 	p->handler.path = arena_strdup(names, h->path);
-	p->root = arena_printf(names, "%s/%s", base, h->name);
+	p->handler.fallback = "";
+	fields_copy(runtime_options_fields, &p->handler.options, &h->options, names);
+	p->root = *p->handler.options.root ? p->handler.options.root : arena_printf(names, "%s/%s", base, h->name);
+	p->memo = lookup_memo_new(h->path, NULL, NULL);
 	list_init(&p->waiting);
 	list_append(&programs, &p->link);
 	return program_make_dir(p->root, e) < 0 ? NULL : &p->handler;
@@ -100,25 +113,27 @@ static void program_tell_known(struct program *p)
 		on_known(p);
 }
 
-static bool same_file(const struct stat *a, const struct stat *b)
+static bool same_file(const struct looked *a, const struct looked *b)
 {
-	return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
-	       a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+	return a->dev == b->dev && a->ino == b->ino && a->size_bytes == b->size_bytes && a->mtime_ns == b->mtime_ns;
 }
 
 int program_usable(struct program *p, struct err *e)
 {
-	struct stat now;
+	const struct looked *now = lookup_memo_get(p->memo, e);
 
-	if (stat(p->handler.path, &now) < 0 || access(p->handler.path, X_OK) < 0)
+	if (!now)
+		return err_wrap(e, "runtime handler %s", p->handler.name);
+	errno = now->error || (now->mode & 0111) ? now->error : EACCES;
+	if (errno)
 		return err_os(e, ERR_FAILED_PRECONDITION, "runtime handler %s: %s", p->handler.name, p->handler.path);
-	if (!S_ISREG(now.st_mode))
+	if (!S_ISREG(now->mode))
 		return err_set(e, ERR_FAILED_PRECONDITION, "runtime handler %s: %s is no file", p->handler.name,
 			       p->handler.path);
-	if (p->probe == PROBE_DONE && !same_file(&now, &p->file))
+	if (p->probe == PROBE_DONE && !same_file(now, &p->file))
 		p->probe = PROBE_NONE;
 	if (p->probe == PROBE_NONE)
-		p->file = now;
+		p->file = *now;
 	return 0;
 }
 
@@ -200,10 +215,50 @@ static void program_spawn_probe(struct program *p, enum probe state, const char 
 	const char *argv[] = { p->handler.path, arg, NULL };
 	struct child_spec spec = {
 		.argv = argv, .stdout_max = PROBE_OUTPUT_MAX, .stderr_max = 1024, .timeout_ms = PROBE_TIMEOUT_MS,
+		.stage = "runtime_probe",
 	};
 
 	p->probe = state;
 	p->child = child_start(&spec, done, p);
+}
+
+/* The first versions in which a volume at /dev does not unmask files of /proc: 1.2.8, 1.3.3, 1.4.0-rc.3. A text that
+ * has no version in it is of a program that nobody knows. */
+static bool runc_masks_paths(const char *version)
+{
+	int major, minor, patch, candidate, n = 0;
+
+	if (sscanf(version, "runc version %d.%d.%d%n", &major, &minor, &patch, &n) != 3)
+		return true;
+	if (major != 1 || minor > 4)
+		return major >= 1;
+	if (minor == 4)
+		return patch > 0 || sscanf(version + n, "-rc.%d", &candidate) != 1 || candidate >= 3;
+	return (minor == 3 && patch >= 3) || (minor == 2 && patch >= 8);
+}
+
+/* A distribution may mend an old version, so the program is used all the same. (ARCHITECTURE P70) */
+static void program_warn(struct program *p, const char *version)
+{
+	const char *number = version + strlen("runc version ");
+
+	p->warning[0] = '\0';
+	if (runc_masks_paths(version))
+		return;
+	snprintf(p->warning, sizeof(p->warning),
+		 "runtime handler %.64s: runc %.*s lets a pod with a volume at /dev reach masked files of /proc "
+		 "(CVE-2025-31133), unless your distribution has mended it: install runc 1.2.8, 1.3.3, 1.4.0 or newer",
+		 p->handler.name, (int)strcspn(number, " \n"), number);
+	log_warn("runtime_old name=%s warning=%s", p->handler.name, log_quote(p->warning));
+}
+
+/* runc, crun, youki and runsc begin with "NAME version"; what begins otherwise has to name the runtime-spec, as Kata's
+ * program does. Any program may exit with 0. */
+static bool program_is_runtime(const char *text)
+{
+	size_t name = strcspn(text, " \n");
+
+	return (name && strncmp(text + name, " version ", 9) == 0) || strstr(text, "spec");
 }
 
 static void on_program_version(void *arg, const struct err *e, struct child_result *r)
@@ -225,14 +280,22 @@ static void on_program_version(void *arg, const struct err *e, struct child_resu
 			p->handler.path, child_status_text(r->status));
 		return program_probe_over(p, PROBE_NONE);
 	}
+	if (!program_is_runtime(r->out)) {
+		err_set(&p->fault, ERR_FAILED_PRECONDITION,
+			"runtime handler %s: %s is no OCI runtime: its --version says %.60s", p->handler.name,
+			p->handler.path, log_quote(r->out));
+		return program_probe_over(p, PROBE_NONE);
+	}
 	/* crun's --version has no JSON form. crun 1.8.1 has no `features` yet, but takes the mount option rro
 	 * (tried). */
 	p->is_crun = sscanf(r->out, "crun version %d.%d", &major, &minor) == 2;
 	p->features = (struct runtime_features){
 		.recursive_read_only = p->is_crun && (major > 1 || minor >= 8), .seccomp_bpf = p->is_crun && major >= 1,
+		.lifts_quota = !p->is_crun,
 		/* crun lists what it was built with; a runc so old that it has no `features` always has checkpoints. */
 		.checkpoint = p->is_crun ? strstr(r->out, "+CRIU") != NULL : strncmp(r->out, "runc version", 12) == 0,
 	};
+	program_warn(p, r->out);
 	program_spawn_probe(p, PROBE_FEATURES, "features", on_program_features);
 }
 
@@ -246,7 +309,7 @@ void program_probe(struct program *p, struct program_wait *w, void (*fn)(struct 
 		timer_set(&p->timer, 0, on_program_turn);
 }
 
-int runtime_usable(const struct runtime_handler *h, struct err *e)
+int program_usable_now(const struct runtime_handler *h, struct err *e)
 {
 	struct program *p = program_of(h);
 
@@ -261,13 +324,18 @@ int runtime_usable(const struct runtime_handler *h, struct err *e)
 	return -1;
 }
 
-void runtime_features(const struct runtime_handler *h, struct runtime_features *out)
+const char *program_warning(const struct runtime_handler *h)
+{
+	return program_of(h)->warning;
+}
+
+void program_features(const struct runtime_handler *h, struct runtime_features *out)
 {
 	struct program *p = program_of(h);
 	struct err e;
 
 	*out = (struct runtime_features){ 0 };
-	if (runtime_usable(h, &e) < 0)
+	if (program_usable_now(h, &e) < 0)
 		return;
 	/* Status asks before the first container: the probe starts now, and the next Status has the answer. */
 	if (p->probe == PROBE_NONE)

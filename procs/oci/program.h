@@ -7,11 +7,10 @@
 #ifndef PROCS_OCI_PROGRAM_H
 #define PROCS_OCI_PROGRAM_H
 
-#include <sys/stat.h>
-
-#include "procs/runtime.h"
+#include "procs/runtime_kind.h"
 #include "reactor/child.h"
 #include "reactor/list.h"
+#include "reactor/lookup_memo.h"
 #include "reactor/loop.h"
 
 struct arena;
@@ -23,9 +22,11 @@ struct program {
 	struct link link;        /* among all programs, in the order of the configuration */
 	const char *root;        /* <state>/runtime/<name> */
 	enum probe probe;
-	struct stat file;        /* as it was when probed */
+	struct lookup_memo *memo; /* of handler.path */
+	struct looked file;      /* as it was when probed */
 	struct child *child;     /* the probe's */
 	bool is_crun;
+	char warning[320];       /* runtime_warning()'s */
 	struct runtime_features features;
 	struct userns_trial *trial; /* under way */
 	bool userns_tried;       /* features.user_namespaces is the trial's answer */
@@ -41,14 +42,19 @@ struct program_wait {
 
 /* What they allocate is the arena's, which outlives them. INVALID_ARGUMENT: the path is not absolute; INTERNAL. */
 int programs_open(struct arena *arena, const char *state, struct err *e);
+void programs_close(void); /* before that arena is freed; harmless before programs_open() */
 const struct runtime_handler *program_new(const struct runtime_handler *handler, struct err *e);
 void programs_each(void (*fn)(struct program *program));
 struct program *program_of(const struct runtime_handler *handler);
 
 /* The program's file is there, executable, and the one that was probed. FAILED_PRECONDITION names what is wrong with
- * it. */
+ * it. On a file system that may hang it is what a child saw last: DEADLINE_EXCEEDED and UNAVAILABLE as
+ * lookup_memo_get(). */
 int program_usable(struct program *program, struct err *e);
 bool program_probed(const struct program *program);
+int program_usable_now(const struct runtime_handler *handler, struct err *e); /* runtime_usable() of this kind */
+const char *program_warning(const struct runtime_handler *handler); /* runtime_warning()'s */
+void program_features(const struct runtime_handler *handler, struct runtime_features *out);
 
 /* fn runs once, when the probe has ended: e NULL, or FAILED_PRECONDITION or UNAVAILABLE. Never inside the call. */
 void program_probe(struct program *program, struct program_wait *wait,
@@ -62,6 +68,10 @@ void programs_on_known(void (*fn)(struct program *program));
  * exited with 0. */
 struct runtime_op *oci_try(const struct runtime_handler *handler, const char *id, const char *bundle,
 			   const char *cgroup, runtime_done *done, void *arg);
+
+struct runtime_op *oci_delete(const struct runtime_handler *handler, const char *id, bool force, runtime_done *done,
+			      void *arg);
+void oci_cancel(struct runtime_op *op);
 
 /* The last message of level error, fatal or panic in a JSON log, as one line of at most 500 bytes, in the arena; ""
  * without one. */

@@ -24,6 +24,7 @@
 #include "procs/keeper.h"
 #include "procs/namespaces.h"
 #include "reactor/dir.h"
+#include "reactor/fault.h"
 #include "reactor/json.h"
 #include "reactor/log.h"
 #include "reactor/own.h"
@@ -53,6 +54,9 @@ struct userns_trial {
 };
 
 static struct runtime_trials_config cfg;
+static unsigned under_way;
+static void (*all_ended)(void); /* set once no trial is to begin any more */
+static struct timer none_left;
 
 /* ---- the bundle ---- */
 
@@ -61,11 +65,11 @@ static int trial_make_dirs(const struct userns_trial *t, struct err *e)
 	const char *all = arena_printf(t->arena, "%s/userns-trial", cfg.state);
 	const char *rootfs = arena_printf(t->arena, "%s/rootfs", t->bundle);
 
-	if (mkdir(all, 0711) < 0 && errno != EEXIST)
+	if (EFFECT(mkdir(all, 0711)) < 0 && errno != EEXIST)
 		return err_os(e, ERR_INTERNAL, "make %s", all);
 	if (dir_close(t->bundle, HOST_ID, e) < 0) /* as the bundle of a pod with a user namespace (create.c) */
 		return -1;
-	return mkdir(rootfs, 0711) < 0 && errno != EEXIST ? err_os(e, ERR_INTERNAL, "make %s", rootfs) : 0;
+	return EFFECT(mkdir(rootfs, 0711)) < 0 && errno != EEXIST ? err_os(e, ERR_INTERNAL, "make %s", rootfs) : 0;
 }
 
 static int copy_program(const char *to, struct err *e)
@@ -88,8 +92,8 @@ static int trial_make_rootfs(const struct userns_trial *t, struct err *e)
 	const char *rootfs = arena_printf(t->arena, "%s/rootfs", t->bundle);
 	const char *options = arena_printf(t->arena, "mode=755,size=8m,uid=%d,gid=%d", HOST_ID, HOST_ID);
 
-	umount2(rootfs, MNT_DETACH | UMOUNT_NOFOLLOW); /* what a killed daemon left */
-	if (mount("userns-trial", rootfs, "tmpfs", MS_NOSUID | MS_NODEV, options) < 0)
+	EFFECT(umount2(rootfs, MNT_DETACH | UMOUNT_NOFOLLOW)); /* what a killed daemon left */
+	if (EFFECT(mount("userns-trial", rootfs, "tmpfs", MS_NOSUID | MS_NODEV, options)) < 0)
 		return err_os(e, ERR_INTERNAL, "mount a tmpfs at %s", rootfs);
 	return copy_program(arena_printf(t->arena, "%s/program", rootfs), e);
 }
@@ -143,17 +147,32 @@ static void trial_remove(const struct userns_trial *t)
 {
 	const char *rootfs = arena_printf(t->arena, "%s/rootfs", t->bundle);
 
-	umount2(rootfs, MNT_DETACH | UMOUNT_NOFOLLOW);
-	rmdir(rootfs);
-	unlink(arena_printf(t->arena, "%s/config.json", t->bundle));
-	rmdir(t->bundle);
-	rmdir(arena_printf(t->arena, "%s/userns-trial", cfg.state)); /* works for the last trial only */
+	EFFECT(umount2(rootfs, MNT_DETACH | UMOUNT_NOFOLLOW));
+	EFFECT(rmdir(rootfs));
+	EFFECT(unlink(arena_printf(t->arena, "%s/config.json", t->bundle)));
+	EFFECT(rmdir(t->bundle));
+	EFFECT(rmdir(arena_printf(t->arena, "%s/userns-trial", cfg.state))); /* works for the last trial only */
 	cgroup_remove(t->cgroup); /* before the pod's: under systemd a failed scope is a unit of its own */
 	cgroup_remove(t->pod);
-	keeper_namespaces_drop(t->id, NULL);
+	keeper_namespaces_drop(t->id, NULL, NULL, NULL);
 }
 
 /* ---- the trial ---- */
+
+static void on_none_left(struct timer *t)
+{
+	(void)t;
+	all_ended();
+}
+
+static void trial_over(struct userns_trial *t)
+{
+	trial_remove(t);
+	t->program->trial = NULL;
+	arena_free(t->arena);
+	if (--under_way == 0 && all_ended)
+		timer_set(&none_left, 0, on_none_left);
+}
 
 static void trial_finish(struct userns_trial *t, bool works)
 {
@@ -161,8 +180,6 @@ static void trial_finish(struct userns_trial *t, bool works)
 	bool away = !works && t->err.code == ERR_UNAVAILABLE;
 
 	sm_move(&t->sm, DONE);
-	trial_remove(t);
-	p->trial = NULL;
 	p->userns_tried = !away;
 	p->features.user_namespaces = works;
 	if (works)
@@ -170,7 +187,7 @@ static void trial_finish(struct userns_trial *t, bool works)
 			 (double)(loop_mono_ns() - t->begun_ns) / 1e6);
 	else
 		log_info("runtime_userns name=%s error=%s", p->handler.name, log_quote(t->err.msg));
-	arena_free(t->arena);
+	trial_over(t);
 }
 
 static void trial_run(struct userns_trial *t);
@@ -181,7 +198,7 @@ static void on_trial_deleted(void *arg, const struct err *e, struct child_result
 
 	(void)r;
 	t->op = NULL;
-	if (t->again || e)
+	if (t->again || e || all_ended)
 		return trial_finish(t, false);
 	t->again = true;
 	trial_run(t);
@@ -197,7 +214,7 @@ static void on_trial_ran(void *arg, const struct err *e, struct child_result *r)
 		return trial_finish(t, true);
 	t->err = *e;
 	sm_move(&t->sm, DELETE);
-	t->op = runtime_delete(&t->program->handler, t->id, true, on_trial_deleted, t);
+	t->op = oci_delete(&t->program->handler, t->id, true, on_trial_deleted, t);
 }
 
 static void trial_run(struct userns_trial *t)
@@ -206,11 +223,12 @@ static void trial_run(struct userns_trial *t)
 	t->op = oci_try(&t->program->handler, t->id, t->bundle, t->cgroup, on_trial_ran, t);
 }
 
-static void on_trial_namespaces(void *arg, const struct err *e)
+static void on_trial_namespaces(void *arg, const struct err *e, bool left)
 {
 	struct userns_trial *t = arg;
 	int userns;
 
+	(void)left; /* it has no pin */
 	t->namespaces = NULL;
 	if (e) {
 		t->err = *e;
@@ -238,13 +256,15 @@ static void trial_begin(struct program *p)
 	struct arena *a;
 	struct userns_trial *t;
 
-	if (p->trial || p->userns_tried)
+	/* A sandbox that is a container has the user namespaces of its own kernel. */
+	if (p->trial || p->userns_tried || p->handler.options.sandbox_container || all_ended)
 		return;
 	a = arena_new();
 	t = arena_zalloc(a, sizeof(*t));
 	t->arena = a;
 	t->program = p;
 	p->trial = t;
+	under_way++;
 	t->id = arena_printf(a, "userns-trial-%s", p->handler.name);
 	t->sm = (struct sm){ trial_states, "userns_trial", p->handler.name, NAMESPACES };
 	t->bundle = arena_printf(a, "%s/userns-trial/%s", cfg.state, p->handler.name);
@@ -260,10 +280,8 @@ static void trial_give_up(struct userns_trial *t)
 	if (t->namespaces)
 		keeper_namespaces_cancel(t->namespaces);
 	if (t->op)
-		runtime_cancel(t->op);
-	trial_remove(t);
-	t->program->trial = NULL;
-	arena_free(t->arena);
+		oci_cancel(t->op);
+	trial_over(t);
 }
 
 static void trial_open(struct program *p)
@@ -272,15 +290,23 @@ static void trial_open(struct program *p)
 	struct err e;
 
 	/* Asking for the features begins the probe, or the trial when the probe is over. */
-	if (runtime_usable(&p->handler, &e) == 0)
-		runtime_features(&p->handler, &f);
+	if (program_usable_now(&p->handler, &e) == 0)
+		program_features(&p->handler, &f);
 }
 
 void runtime_trials_open(const struct runtime_trials_config *config)
 {
 	cfg = *config;
+	all_ended = NULL;
 	programs_on_known(trial_begin);
 	programs_each(trial_open);
+}
+
+void runtime_trials_end(void (*ended)(void))
+{
+	all_ended = ended;
+	if (!under_way)
+		timer_set(&none_left, 0, on_none_left);
 }
 
 static void trial_close(struct program *p)
@@ -293,4 +319,5 @@ void runtime_trials_close(void)
 {
 	programs_on_known(NULL);
 	programs_each(trial_close);
+	timer_clear(&none_left);
 }

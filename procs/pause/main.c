@@ -12,6 +12,8 @@
  *                   capabilities, with an empty bounding set and a seccomp filter, and waits. options=TEXT in the
  *                   environment are the mount options of the tmpfs; with label=CONTEXT it takes that SELinux context
  *                   before the filter, if the policy allows it.
+ *   wait            waits as pod does, and is nothing else: its namespaces, root, user and rights are those that an OCI
+ *                   runtime gave it, as the first container of a pod (procs/sandbox_box.h)
  *   nothing         ends at once with success: the program with which crispd tries out an OCI runtime
  * No libc: a page of code, no relocations, no heap. Raw system calls of x86_64 and aarch64. */
 #include <linux/audit.h>
@@ -242,6 +244,8 @@ __attribute__((used, noreturn)) void pause_main(long *stack)
 		quit(FAILED);
 	if (stack[0] == 2 && argv[1][0] == 'n')
 		quit(0);
+	if (stack[0] == 2 && argv[1][0] == 'w')
+		wait_for_the_end();
 	if (stack[0] == 3)
 		launch(argv[2]);
 	if (stack[0] != 2)

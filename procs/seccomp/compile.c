@@ -5,7 +5,9 @@
 #include <seccomp.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
+#include "procs/seccomp/stub.h"
 #include "reactor/own.h"
 
 enum { ARGS_MAX = 6, OPTIMIZE_BY_TREE = 2 };
@@ -160,13 +162,17 @@ static int filter_add_rule(struct filter *f, const json_t *rule, struct err *e)
 	return 0;
 }
 
-static int export(struct filter *f, struct err *e)
+static int export(struct filter *f, const json_t *profile, struct err *e)
 {
 	auto_fd int fd = memfd_create("filter", MFD_CLOEXEC);
+	struct sock_filter stub[SECCOMP_STUB_MAX];
+	size_t n = seccomp_stub(profile, stub);
 	int rc;
 
 	if (fd < 0)
 		return err_os(e, ERR_INTERNAL, "memfd");
+	if (n && write(fd, stub, n * sizeof(*stub)) != (ssize_t)(n * sizeof(*stub)))
+		return err_os(e, ERR_INTERNAL, "write the filter");
 	rc = seccomp_export_bpf(f->ctx, fd);
 	return rc < 0 ? err_set(e, ERR_INTERNAL, "export: %s", strerror(-rc)) : take_fd(&fd);
 }
@@ -184,7 +190,7 @@ static int build(struct filter *f, const json_t *profile, struct err *e)
 	/* As a search tree the filter loads in 175 us instead of 760, and takes fewer steps at every system call. The
 	 * result is ignored: libseccomp before 2.5 has no such attribute. */
 	seccomp_attr_set(f->ctx, SCMP_FLTATR_CTL_OPTIMIZE, OPTIMIZE_BY_TREE);
-	return export(f, e);
+	return export(f, profile, e);
 }
 
 int seccomp_bpf_compile(const json_t *profile, struct err *e)

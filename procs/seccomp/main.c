@@ -3,6 +3,7 @@
  *
  * Exit codes: 0 success; 65 the profile cannot be compiled beforehand, with the reason on standard error; 71 any other
  * failure. */
+#include <linux/filter.h>
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <string.h>
@@ -24,6 +25,9 @@ static int print_base64(int fd, struct err *e)
 
 	if (fstat(fd, &st) < 0)
 		return err_os(e, ERR_INTERNAL, "size of the filter");
+	if (st.st_size / (off_t)sizeof(struct sock_filter) > BPF_MAXINSNS)
+		return err_set(e, ERR_INVALID_ARGUMENT, "it has %lld instructions, and the kernel takes %d",
+			       (long long)(st.st_size / (off_t)sizeof(struct sock_filter)), BPF_MAXINSNS);
 	bpf = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
 	if (bpf == MAP_FAILED)
 		return err_os(e, ERR_INTERNAL, "map the filter");

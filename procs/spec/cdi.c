@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
+#include "procs/adjust.h"
 #include "procs/cdi.h"
 #include "procs/spec/part.h"
 
@@ -28,12 +29,26 @@ void spec_cdi_look(struct lookup *lookup, const struct container_config *cfg)
 	arena_free(a);
 }
 
+/* Those of the request, then those of plugins. */
+static struct strings all_devices(struct spec *s)
+{
+	const struct strings *asked = &s->c->config.cdi_devices;
+	const struct strings *more = s->c->adjustment ? &s->c->adjustment->cdi_devices : &(struct strings){ 0 };
+	struct strings all = { arena_zalloc(s->a, (asked->n + more->n + 1) * sizeof(*all.at)), 0 };
+
+	for (size_t i = 0; i < asked->n; i++)
+		all.at[all.n++] = asked->at[i];
+	for (size_t i = 0; i < more->n; i++)
+		all.at[all.n++] = more->at[i];
+	return all;
+}
+
 int spec_cdi(struct spec *s, struct err *e)
 {
 	const struct container_config *cfg = &s->c->config;
-	struct strings names;
+	struct strings names, devices = all_devices(s);
 
-	if (cdi_asked(&cfg->cdi_devices, &cfg->annotations, &names, s->a, e) < 0)
+	if (cdi_asked(&devices, &cfg->annotations, &names, s->a, e) < 0)
 		return -1;
 	if (names.n == 0)
 		return 0;

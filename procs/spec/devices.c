@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
-#include "procs/lookup.h"
+#include "reactor/lookup.h"
 #include "procs/spec/part.h"
 #include "reactor/map.h"
 
@@ -134,7 +134,7 @@ static int devices_fill(struct devices *d, struct err *e)
 			return -1;
 	if (wants_console(cfg) && devices_add(d, "/dev/console", "/dev/console", "rwm", e) < 0)
 		return -1;
-	if (!d->s->sec->privileged)
+	if (!d->s->sec->privileged || spec_options(d->s)->privileged_without_host_devices)
 		return 0;
 	d->access = NULL; /* one rule allows all */
 	json_array_clear(d->s->device_rules);

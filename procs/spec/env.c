@@ -37,13 +37,13 @@ static json_t *spec_lossy(const struct spec *s, const char *text)
 
 static void env_set(struct spec *s, const char *name, const char *word)
 {
-	struct spec_var *var = map_get(&s->env.by_name, name);
+	struct map_slot *slot = map_at(&s->env.by_name, name);
+	struct spec_var *var = slot->value;
 
 	if (!var) {
-		var = arena_zalloc(s->a, sizeof(*var));
+		slot->value = var = arena_zalloc(s->a, sizeof(*var));
 		*(s->env.last ? &s->env.last->next : &s->env.first) = var;
 		s->env.last = var;
-		map_put(&s->env.by_name, name, var);
 	}
 	var->word = word;
 }
@@ -91,4 +91,26 @@ void spec_put_env(struct spec *s)
 			spec_add(env, spec_lossy(s, var->word));
 	spec_put(s->process, "env", env);
 	map_free(&s->env.by_name);
+}
+
+static bool has_variable(const json_t *env, const char *name)
+{
+	size_t len = strlen(name), i;
+	json_t *v;
+
+	json_array_foreach(env, i, v) {
+		const char *word = json_is_string(v) ? json_string_value(v) : "";
+
+		if (strncmp(word, name, len) == 0 && word[len] == '=')
+			return true;
+	}
+	return false;
+}
+
+const char *spec_exec_variable(const json_t *process)
+{
+	bool has = json_is_true(json_object_get(process, "terminal")) ||
+		   has_variable(json_object_get(process, "env"), "TERM");
+
+	return has ? NULL : "TERM=xterm";
 }

@@ -14,8 +14,6 @@
 #include "procs/spec/part.h"
 #include "procs/volume.h"
 
-enum { PEERS_MAX = 64 };
-
 struct entry {
 	const char *to;
 	json_t *mount; /* owned until it is in the list */
@@ -27,12 +25,7 @@ struct entries {
 	struct entry *at;
 	size_t n;
 	const char *propagation; /* of the root: the strongest that a mount needs */
-	/* The mounts whose peer groups are known: mountinfo may have thousands of lines. */
-	struct {
-		uint64_t id;
-		struct mount_peers peers;
-	} known[PEERS_MAX];
-	size_t nknown;
+	struct mount_table mounts; /* read when the first one is asked for */
 };
 
 static bool mounts_taken(const struct entries *all, const char *path)
@@ -95,8 +88,11 @@ static void add_defaults(struct entries *all)
 		add_default(all, "/sys", "bind", "/sys", "rbind,rro,nosuid,noexec,nodev");
 	else
 		add_default(all, "/sys", "sysfs", "sysfs", rw ? "nosuid,noexec,nodev,rw" : "nosuid,noexec,nodev,ro");
+	/* On v2 the container has a cgroup namespace: what it writes is its own group. */
 	add_default(all, "/sys/fs/cgroup", "cgroup", "cgroup",
-		    rw ? "nosuid,noexec,nodev,relatime,rw" : "nosuid,noexec,nodev,relatime,ro");
+		    rw || (s->host->cgroup_v2 && spec_options(s)->cgroup_writable)
+			    ? "nosuid,noexec,nodev,relatime,rw"
+			    : "nosuid,noexec,nodev,relatime,ro");
 }
 
 /* ---- the sandbox's files ---- */
@@ -158,33 +154,26 @@ static int read_only(struct spec *s, const struct mount_config *m, json_t *optio
 	return 0;
 }
 
-static int known_peers(struct entries *all, uint64_t id, struct mount_peers *out, struct err *e)
-{
-	for (size_t i = 0; i < all->nknown; i++)
-		if (all->known[i].id == id) {
-			*out = all->known[i].peers;
-			return 0;
-		}
-	if (mount_peers(id, out, e) < 0)
-		return -1;
-	if (all->nknown < PEERS_MAX) {
-		all->known[all->nknown].id = id;
-		all->known[all->nknown++].peers = *out;
-	}
-	return 0;
-}
-
 /* The peer groups of the mount that holds the source. An image volume and a shifted volume are mounts that crispd made:
  * the mount is found by its mount point. For any other source the look-up has found the id of the mount. */
 static int source_peers(struct entries *all, const struct mount_config *m, const char *source, struct mount_peers *out,
 			struct err *e)
 {
 	struct looked *f;
+	uint64_t id;
 
-	if (m->image[0] || volume_is_shifted(m))
-		return mount_peers_at(source, out, e);
-	f = mount_host_path(all->s->c->lookup, LOOKUP_PLACE, m->host_path, e);
-	return f ? known_peers(all, f->mount_id, out, e) : -1;
+	if (m->image[0] || volume_is_shifted(m)) {
+		if (mount_id_at(source, &id, e) < 0)
+			return -1;
+	} else {
+		f = mount_host_path(all->s->c->lookup, LOOKUP_PLACE, m->host_path, e);
+		if (!f)
+			return -1;
+		id = f->mount_id;
+	}
+	if (!all->mounts.n && mount_table_read(&all->mounts, all->s->a, e) < 0)
+		return -1;
+	return mount_peers(&all->mounts, id, out, e);
 }
 
 static int propagation(struct entries *all, const struct mount_config *m, const char *source, json_t *options,
@@ -282,6 +271,16 @@ static int add_asked(struct entries *all, size_t nth, struct err *e)
 	return bind_options(m, options, e);
 }
 
+/* ---- VOLUMEs of the image ---- */
+
+static void add_image_volumes(struct entries *all)
+{
+	struct container *c = all->s->c;
+
+	for (size_t i = 0; i < c->volumes.n; i++)
+		add_bind(all, c->volumes.at[i], volume_path(c, volume_of_image(c, i)), false);
+}
+
 /* ---- mounts of CDI devices: they replace any other at the same path ---- */
 
 static void mounts_take(struct entries *all, const char *path)
@@ -330,13 +329,15 @@ static void add_cdi(struct entries *all)
 
 int spec_mounts(struct spec *s, struct err *e)
 {
-	size_t asked = s->c->config.mounts.n, room = asked + json_array_size(json_object_get(s->cdi, "mounts")) + 4;
+	size_t asked = s->c->config.mounts.n;
+	size_t room = asked + s->c->volumes.n + json_array_size(json_object_get(s->cdi, "mounts")) + 4;
 	struct entries all = { .s = s, .at = arena_zalloc(s->a, room * sizeof(struct entry)) };
 	int r = 0;
 
 	for (size_t i = 0; i < asked && r == 0; i++)
 		r = add_asked(&all, i, e);
 	if (r == 0) {
+		add_image_volumes(&all);
 		add_cdi(&all);
 		add_defaults(&all);
 		add_sandbox_files(&all);

@@ -37,3 +37,26 @@ char *spec_clean_path(struct arena *a, const char *path)
 	out[n] = '\0';
 	return out;
 }
+
+const struct runtime_options *spec_options(const struct spec *s)
+{
+	static const struct runtime_options none;
+	const struct runtime_handler *h = runtime_find(s->c->sandbox->config.runtime_handler);
+
+	return h ? &h->options : &none;
+}
+
+void spec_add_base(json_t *config, const json_t *base)
+{
+	const char *key;
+	json_t *v;
+
+	json_object_foreach((json_t *)base, key, v) {
+		json_t *own = json_object_get(config, key);
+
+		if (json_is_object(own) && json_is_object(v))
+			spec_add_base(own, v);
+		else if (!own || (json_is_array(own) && !json_array_size(own)))
+			spec_put(config, key, json_deep_copy(v));
+	}
+}

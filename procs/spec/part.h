@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "procs/lookup.h"
+#include "reactor/lookup.h"
 #include "procs/spec.h"
 #include "reactor/arena.h"
 #include "reactor/json.h"
@@ -50,6 +50,20 @@ int spec_seccomp(struct spec *s, struct err *e); /* after spec_caps() */
 int spec_mounts(struct spec *s, struct err *e);
 int spec_devices(struct spec *s, struct err *e);
 int spec_resources(struct spec *s, struct err *e);
+
+/* Of the pod's handler; all zero when it is not configured any more. */
+const struct runtime_options *spec_options(const struct spec *s);
+/* Adds what `base` has and config.json has not: members of objects at any depth, and whole lists in the place of empty
+ * ones. */
+void spec_add_base(json_t *config, const json_t *base);
+
+/* The annotations by which runtimes know sandboxes and their containers. */
+void spec_annotate_pod(json_t *annotations, const struct sandbox *sandbox, bool is_sandbox);
+/* The handler's default annotations, then those of the pod and of the container (NULL: none) that it allows. */
+void spec_annotate_allowed(json_t *annotations, const struct runtime_handler *handler, const struct pairs *pod,
+			   const struct pairs *container);
+/* A string that is not UTF-8 is refused by the name of its member: no runtime could parse the file. */
+int spec_check_text(const json_t *json, const char *where, struct err *e);
 
 /* CDI devices: spec_cdi() finds them, then each part is added in its place. Without such devices they do nothing. */
 void spec_cdi_look(struct lookup *lookup, const struct container_config *config); /* adds the files of CDI */
@@ -99,6 +113,5 @@ static inline void spec_put(json_t *o, const char *key, json_t *v)
 }
 
 json_t *spec_strs(const struct strings *s);
-char *spec_clean_path(struct arena *a, const char *path); /* absolute; lexically without "//", "." and ".." */
 
 #endif

@@ -35,13 +35,14 @@ int resources_check(const struct resources *r, struct err *e)
 	return check_cpuset("cpuset_mems", r->cpuset_mems, e);
 }
 
-static void limits_cpu(struct spec *s, const struct resources *r)
+/* A new group has no quota, so -1 is written for a group that may have one only. (ARCHITECTURE P121) */
+static void limits_cpu(struct spec *s, const struct resources *r, bool of_new_group)
 {
 	json_t *o = own_must(json_object());
 
 	if (r->cpu_shares)
 		spec_put(o, "shares", json_integer(r->cpu_shares));
-	if (r->cpu_quota)
+	if (of_new_group ? r->cpu_quota > 0 : r->cpu_quota != 0)
 		spec_put(o, "quota", json_integer(r->cpu_quota));
 	if (r->cpu_period)
 		spec_put(o, "period", json_integer(r->cpu_period));
@@ -126,7 +127,7 @@ json_t *spec_limits(const struct resources *r, struct err *e)
 {
 	struct spec s = { .host = spec_host(), .resources = own_must(json_object()) };
 
-	limits_cpu(&s, r);
+	limits_cpu(&s, r, false);
 	limits_memory(&s, r);
 	if (limits_hugepages(&s, r, e) == 0 && limits_unified(&s, r, e) == 0)
 		return s.resources;
@@ -146,7 +147,7 @@ int spec_resources(struct spec *s, struct err *e)
 	if (resources_check(r, e) < 0)
 		return -1;
 	oom_score_adj(s, r);
-	limits_cpu(s, r);
+	limits_cpu(s, r, true);
 	limits_memory(s, r);
 	return limits_hugepages(s, r, e) < 0 ? -1 : limits_unified(s, r, e);
 }

@@ -67,17 +67,19 @@ int fake_http_open(void)
 
 void fake_http_blob(const struct http_request *q, struct fake_answer *out, const void *p, size_t n)
 {
-	static char content_range[80];
-	unsigned long long from = 0;
+	static char texts[8][80]; /* several transfers at once */
+	static unsigned turn;
+	unsigned long long from = 0, to = n - 1;
+	char *text = texts[turn++ % 8];
 
 	out->status = 200;
-	if (sscanf(fake_header(q, "Range"), "bytes=%llu-", &from) == 1) {
+	if (sscanf(fake_header(q, "Range"), "bytes=%llu-%llu", &from, &to) >= 1) {
 		out->status = 206;
-		snprintf(content_range, sizeof(content_range), "Content-Range: bytes %llu-%zu/%zu", from, n - 1, n);
-		out->headers[0] = content_range;
+		snprintf(text, sizeof(texts[0]), "Content-Range: bytes %llu-%llu/%zu", from, to, n);
+		out->headers[0] = text;
 	}
 	out->body = (const char *)p + from;
-	out->len = n - (size_t)from;
+	out->len = (size_t)(to + 1 - from);
 }
 
 static void http_free(struct http *h)
@@ -90,7 +92,9 @@ static void http_free(struct http *h)
 static void end(struct http *h, const char *trouble)
 {
 	struct http_events ev = h->ev;
-	enum err_code code = h->answer.untrusted ? ERR_FAILED_PRECONDITION : ERR_UNAVAILABLE;
+	enum err_code code = h->answer.untrusted  ? ERR_FAILED_PRECONDITION
+			     : h->answer.nameless ? ERR_NOT_FOUND
+						  : ERR_UNAVAILABLE;
 	struct err e;
 
 	http_free(h);
@@ -108,7 +112,9 @@ static void turn(struct timer *t)
 	if (h->answer.stall)
 		return;
 	if (h->answer.status == 0)
-		return end(h, h->answer.untrusted ? "certificate problem" : "connection refused");
+		return end(h, h->answer.untrusted  ? "certificate problem"
+			      : h->answer.nameless ? "no such host"
+						   : "connection refused");
 	if (!h->head_sent) {
 		h->head_sent = true;
 		timer_set(t, 0, turn);

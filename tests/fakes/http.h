@@ -15,6 +15,7 @@ struct fake_answer {
 	size_t len;
 	size_t cut;              /* > 0: the connection is reset after this many bytes of the body */
 	bool untrusted;          /* with status 0: the certificate is not trusted */
+	bool nameless;           /* with status 0: the name of the host does not resolve */
 	bool stall;              /* no answer; the test cancels it */
 };
 

@@ -80,10 +80,22 @@ static void answer_status(struct peer *p, int status)
 		   status);
 }
 
+static const char gzip_hello[] = "\x1f\x8b\x08\0\0\0\0\0\x02\x03\xcb\x48\xcd\xc9\xc9\x07\0\x86\xa6\x10\x36\x05\0\0\0";
+
+static void coded(struct peer *p, const char *how, const char *bytes, size_t n)
+{
+	buf_printf(&p->out, "HTTP/1.1 200 OK\r\nContent-Encoding: %s\r\nContent-Length: %zu\r\n\r\n", how, n);
+	buf_append(&p->out, bytes, n);
+}
+
 static void answer(struct peer *p, const char *path)
 {
 	if (strcmp(path, "/hello") == 0)
 		body(p, 200, "hello");
+	else if (strcmp(path, "/gzip") == 0)
+		coded(p, "gzip", gzip_hello, sizeof(gzip_hello) - 1);
+	else if (strcmp(path, "/coded") == 0)
+		coded(p, "gzip", "rubbish", 7);
 	else if (strcmp(path, "/echo") == 0)
 		body(p, 200, http_peer.last_request);
 	else if (sscanf(path, "/bytes/%zu", &p->left) == 1)

@@ -5,7 +5,8 @@
  *   /bytes/N    200, N bytes, byte i is i * 7 % 251   /stall    10 of 100 bytes, then nothing
  *   /chunked/N  the same in chunks, with a trailer    /silent   nothing at all
  *   /status/N   N with Location and two challenges    /rubbish  no HTTP
- *   /continue   100, 103, then 200 "hello"            /slow     10 of 100 bytes, one more each 10 ms */
+ *   /continue   100, 103, then 200 "hello"            /slow     10 of 100 bytes, one more each 10 ms
+ *   /gzip       200, "hello" coded as gzip            /coded    200, bytes that are no gzip, though it says so */
 #ifndef TESTS_HTTP_PEER_H
 #define TESTS_HTTP_PEER_H
 

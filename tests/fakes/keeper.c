@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "procs/keeper.h"
+#include "procs/process.h"
 #include "reactor/arena.h"
 #include "reactor/loop.h"
 
@@ -28,6 +29,8 @@ static struct {
 static struct link watchers = { &watchers, &watchers };
 static struct timer timer;
 int fake_holds, fake_forgets;
+unsigned fake_deaths;
+bool fake_no_fds;
 
 void keeper_open(int fd, const struct keeper_events *events)
 {
@@ -35,22 +38,34 @@ void keeper_open(int fd, const struct keeper_events *events)
 	(void)events;
 }
 
+unsigned keeper_deaths(void)
+{
+	return fake_deaths;
+}
+
 bool keeper_here(void)
 {
 	return true;
 }
 
-void keeper_ask_hold(const char *name, int fd)
+int keeper_ask_hold(const char *name, int fd, struct err *e)
 {
+	if (fake_no_fds)
+		return err_set(e, ERR_RESOURCE_EXHAUSTED, "hold %s: too many open files", name);
 	keeper_ask_release(name);
 	for (int i = 0; i < SLOTS; i++)
 		if (!held[i].name[0]) {
 			snprintf(held[i].name, sizeof(held[i].name), "%s", name);
 			held[i].fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 			fake_holds++;
-			return;
+			return 0;
 		}
 	assert(!"too many names");
+}
+
+int keeper_ask_hold_path(const char *name, int fd, struct err *e)
+{
+	return keeper_ask_hold(name, fd, e);
 }
 
 static void drop(int i)
@@ -175,6 +190,11 @@ void fake_keep(const char *id, pid_t pid, int pidfd)
 	assert(!"too many kept");
 }
 
+void keeper_ask_keep(const char *id, pid_t pid, int pidfd)
+{
+	fake_keep(id, pid, fcntl(pidfd, F_DUPFD_CLOEXEC, 3));
+}
+
 void fake_exit(const char *id, int status)
 {
 	int i = slot_of(id);
@@ -228,11 +248,11 @@ void fake_namespaces(enum err_code code)
 	op->done = NULL;
 	for (int i = 0; i < (o.user ? 4 : 3) && code == ERR_OK; i++) {
 		snprintf(name, sizeof(name), "sandbox/%s/%s", o.id, kinds[i]);
-		keeper_ask_hold(name, STDIN_FILENO);
+		assert(keeper_ask_hold(name, STDIN_FILENO, &e) == 0);
 	}
 	if (code != ERR_OK)
 		err_set(&e, code, "no namespaces");
-	o.done(o.arg, code == ERR_OK ? NULL : &e);
+	o.done(o.arg, code == ERR_OK ? NULL : &e, false);
 }
 
 void keeper_namespaces_cancel(struct ns_op *op)
@@ -240,11 +260,32 @@ void keeper_namespaces_cancel(struct ns_op *op)
 	op->done = NULL;
 }
 
-void keeper_namespaces_drop(const char *id, const char *netns_path)
+/* Without asynchrony: no user of this fake waits for it. */
+void keeper_namespaces_drop(const char *id, const char *netns_path, ns_dropped *done, void *arg)
 {
 	char prefix[128];
 
 	(void)netns_path;
+	assert(!done && !arg);
 	snprintf(prefix, sizeof(prefix), "sandbox/%s/", id);
 	keeper_ask_release_all(prefix);
+}
+
+/* ---- processes of native handlers: tests that have any bring their own ---- */
+
+struct process *process_start(const struct process_spec *spec, process_done *done, void *arg)
+{
+	(void)spec, (void)done, (void)arg;
+	assert(!"no test starts natively");
+	return NULL;
+}
+
+void process_cancel(struct process *p)
+{
+	(void)p;
+}
+
+void process_zygote(const char *path)
+{
+	(void)path;
 }

@@ -15,6 +15,8 @@ bool fake_forgotten(const char *id);                   /* keeper_ask_forget() wa
 extern int fake_holds;                                 /* names held */
 extern int fake_forgets;                               /* keeper_ask_forget() calls */
 void fake_keeper_reset(void);
+extern unsigned fake_deaths;                           /* keeper_deaths() */
+extern bool fake_no_fds;                               /* keeper_ask_hold() finds no descriptor */
 /* the answer to the oldest keeper_namespaces(), which was asked */
 void fake_namespaces(enum err_code code);
 

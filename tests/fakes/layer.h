@@ -8,8 +8,6 @@
 
 #include "reactor/buf.h"
 
-#define TAR "application/vnd.oci.image.layer.v1.tar"
-
 extern char layer_root[128];   /* "" without root: the test skips */
 extern char layer_answer[4096]; /* the last run's line, "" when there was none */
 extern char layer_noise[4096];  /* its stderr */
@@ -18,18 +16,21 @@ extern int layer_status;        /* as waitpid(2) */
 /* Wrong values for the next layer_run(), which resets them. */
 struct layer_lies {
 	const char *digest, *diff_id, *parents, *min_free;
+	const char *file;   /* the blob is this file */
 	int64_t size;       /* in the manifest; 0: the real size */
 	uint64_t max_bytes; /* 0: 1 GiB */
 	size_t kept;        /* so many bytes come from a partial download */
 	size_t cut;         /* so many bytes at the end are missing */
+	bool grows, raw;    /* the partial download grows (images/unpack/input.h), and does not to its end */
 };
 extern struct layer_lies layer_lie;
 
 bool layer_open(void); /* false: no root */
 void layer_close(void);
 
-/* Unpacks a layer `name`: blob has the bytes as sent, tar the plain bytes. true: it answered "ok". */
-bool layer_run(const char *name, const char *media_type, const struct buf *blob, const struct buf *tar);
+/* Unpacks a layer `name`: blob has the bytes as sent, tar the plain bytes. true: it answered "ok", and the sum that it
+ * gave is that of the files, read once more. */
+bool layer_run(const char *name, const struct buf *blob, const struct buf *tar);
 bool layer_tar(const char *name, struct buf *tar); /* plain; frees tar */
 bool layer_job(const char *const *argv);           /* any other job; argv without the program */
 

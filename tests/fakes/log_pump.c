@@ -18,6 +18,7 @@ struct log_pump {
 };
 
 int fake_pumps, fake_pump_drain_ms;
+size_t fake_pump_left;
 bool fake_pump_refuses;
 static struct log_pump *last;
 static struct log_reader *readers;
@@ -118,6 +119,29 @@ void log_pump_drain(struct log_pump *p, void (*drained)(void *arg), void *arg)
 	p->drained = drained;
 	p->arg = arg;
 	timer_set(&p->timer, fake_pump_drain_ms, on_drained);
+}
+
+size_t log_pump_refused(const struct log_pump *p)
+{
+	(void)p;
+	return fake_pump_left;
+}
+
+static void on_late(struct timer *t)
+{
+	struct log_pump *p = container_of(t, struct log_pump, timer);
+
+	if (fake_pump_left)
+		timer_set(&p->timer, 1000, on_late);
+	else
+		p->drained(p->arg);
+}
+
+void log_pump_drain_late(struct log_pump *p, void (*drained)(void *arg), void *arg)
+{
+	p->drained = drained;
+	p->arg = arg;
+	timer_set(&p->timer, 0, on_late);
 }
 
 void log_pump_close(struct log_pump *p)

@@ -52,6 +52,12 @@ struct child *child_start(const struct child_spec *spec, child_done *done, void 
 	return &children[i];
 }
 
+pid_t child_pid(struct child *c)
+{
+	(void)c;
+	return 0;
+}
+
 void child_cancel(struct child *c)
 {
 	net_children[c - children].live = false;

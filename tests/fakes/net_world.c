@@ -10,8 +10,11 @@
 #include "procs/cgroup/tree.h"
 #include "procs/cni.h"
 #include "procs/keeper.h"
+#include "procs/runtime.h"
+#include "procs/sandbox_box.h"
 #include "procs/sandbox_files.h"
 #include "procs/cgroup/units.h"
+#include "reactor/loop.h"
 
 char net_trace[512];
 struct net_world net_world;
@@ -20,10 +23,15 @@ static struct exit_watch *watch;
 static struct kept_report kept;
 static struct {
 	ns_done *ns;
+	ns_dropped *drop;
 	cni_done *add, *del;
 	unit_done *unit;
-	void *ns_arg, *add_arg, *del_arg, *unit_arg;
+	void *ns_arg, *drop_arg, *add_arg, *del_arg, *unit_arg;
+	sandbox_pause_done *box;
+	void *box_arg;
 } asked;
+
+static struct timer drop_timer; /* the keeper's confirmation, unless net_world.slow_drop */
 
 static void traced(const char *word)
 {
@@ -38,11 +46,20 @@ void net_world_reset(void)
 	memset(&asked, 0, sizeof(asked));
 	net_trace[0] = '\0';
 	watch = NULL;
+	timer_clear(&drop_timer);
+}
+
+static void on_drop_turn(struct timer *t)
+{
+	(void)t;
+	net_world_answers("drop", ERR_OK, false);
 }
 
 bool net_world_waits(const char *what)
 {
 	return strcmp(what, "namespaces") == 0 ? asked.ns != NULL
+	       : strcmp(what, "drop") == 0     ? asked.drop != NULL
+	       : strcmp(what, "box") == 0      ? asked.box != NULL
 	       : strcmp(what, "unit") == 0     ? asked.unit != NULL
 	       : strcmp(what, "add") == 0      ? asked.add != NULL
 					       : asked.del != NULL;
@@ -69,7 +86,20 @@ void net_world_answers(const char *what, enum err_code code, bool left)
 		ns_done *ns = asked.ns;
 
 		asked.ns = NULL;
-		return ns(asked.ns_arg, failed);
+		return ns(asked.ns_arg, failed, failed && left);
+	}
+	if (strcmp(what, "drop") == 0) {
+		ns_dropped *drop = asked.drop;
+
+		timer_clear(&drop_timer);
+		asked.drop = NULL;
+		return drop(asked.drop_arg, failed);
+	}
+	if (strcmp(what, "box") == 0) {
+		sandbox_pause_done *box = asked.box;
+
+		asked.box = NULL;
+		return box(asked.box_arg, failed);
 	}
 	if (strcmp(what, "unit") == 0) {
 		unit_done *unit = asked.unit;
@@ -85,6 +115,8 @@ void net_world_answers(const char *what, enum err_code code, bool left)
 	done = asked.del;
 	asked.del = NULL;
 	answer_cni(done, asked.del_arg, failed, left);
+	if (asked.drop && !net_world.slow_drop)
+		net_world_answers("drop", ERR_OK, false);
 }
 
 /* ---- keeper ---- */
@@ -111,11 +143,15 @@ void keeper_namespaces_cancel(struct ns_op *op)
 	traced("cancel");
 }
 
-void keeper_namespaces_drop(const char *id, const char *netns_path)
+void keeper_namespaces_drop(const char *id, const char *netns_path, ns_dropped *done, void *arg)
 {
 	(void)id;
 	(void)netns_path;
 	traced("-namespaces");
+	asked.drop = done;
+	asked.drop_arg = arg;
+	if (!net_world.slow_drop)
+		timer_set(&drop_timer, 0, on_drop_turn);
 }
 
 int keeper_copy(const char *name)
@@ -124,11 +160,18 @@ int keeper_copy(const char *name)
 	return net_world.no_pins ? -1 : 0;
 }
 
-void keeper_ask_hold(const char *name, int fd)
+int keeper_ask_hold(const char *name, int fd, struct err *e)
 {
 	(void)name;
 	(void)fd;
+	(void)e;
 	traced("hold");
+	return 0;
+}
+
+int keeper_ask_hold_path(const char *name, int fd, struct err *e)
+{
+	return keeper_ask_hold(name, fd, e);
 }
 
 const char *keeper_path(struct arena *a, const char *name)
@@ -170,6 +213,42 @@ void net_world_pause_dies(void)
 	watch = NULL;
 	net_world.pause_pid = 0;
 	w->fn(w, &r);
+}
+
+/* ---- a handler and its box ---- */
+
+const struct runtime_handler *runtime_find(const char *name)
+{
+	static const struct runtime_handler handler = { .name = "x", .type = "oci", .path = "/x", .fallback = "" };
+
+	(void)name;
+	return &handler;
+}
+
+unsigned runtime_traits(const struct runtime_handler *h)
+{
+	(void)h;
+	return net_world.boxed ? RUNTIME_SANDBOX : 0;
+}
+
+static void asked_box(const char *word, sandbox_pause_done *done, void *arg)
+{
+	traced(word);
+	asked.box = done;
+	asked.box_arg = arg;
+}
+
+void sandbox_box_start(struct sandbox *s, const char *pause_path, sandbox_pause_done *done, void *arg)
+{
+	(void)s;
+	(void)pause_path;
+	asked_box("box", done, arg);
+}
+
+void sandbox_box_remove(struct sandbox *s, sandbox_pause_done *done, void *arg)
+{
+	(void)s;
+	asked_box("-box", done, arg);
 }
 
 /* ---- cgroups ---- */
@@ -219,6 +298,18 @@ bool cgroup_remove_now(const char *path)
 {
 	cgroup_remove(path);
 	return !net_world.busy_cgroup;
+}
+
+void cgroup_kill(const char *path)
+{
+	snprintf(net_world.killed_cgroup, sizeof(net_world.killed_cgroup), "%s", path);
+}
+
+bool cgroup_remove_wait(const char *path, struct cgroup_wait *w, void (*fn)(struct cgroup_wait *w))
+{
+	(void)w;
+	(void)fn;
+	return !cgroup_remove_now(path);
 }
 
 const char *const *cgroup_tasks(struct arena *a, const char *path)
@@ -295,6 +386,17 @@ const char *cni_conf_now(struct err *e)
 	return NULL;
 }
 
+const char *cni_conf_in(const char *dir, struct err *e)
+{
+	(void)dir;
+	return cni_conf_now(e);
+}
+
+const char *cni_conf_text(struct err *e)
+{
+	return cni_conf_now(e);
+}
+
 void cni_open(const struct cni_config *cfg, void (*changed)(void *arg), void *arg)
 {
 	(void)cfg;
@@ -331,6 +433,13 @@ struct cni_op *cni_del(const struct cni_sandbox *s, cni_done *done, void *arg)
 	return asked_for(s, "del");
 }
 
+struct cni_op *cni_look(const struct cni_sandbox *s, cni_done *done, void *arg)
+{
+	(void)done;
+	(void)arg;
+	return asked_for(s, "look");
+}
+
 void cni_cancel(struct cni_op *op)
 {
 	(void)op;
@@ -341,6 +450,27 @@ void cni_cancel(struct cni_op *op)
 
 /* ---- files ---- */
 
+int sandbox_files_begin(const struct sandbox *s, struct err *e)
+{
+	(void)s;
+	(void)e;
+	return 0;
+}
+
+const char *sandbox_files_pin(const char *dir, struct arena *a)
+{
+	(void)dir;
+	(void)a;
+	return "";
+}
+
+void sandbox_files_look(struct lookup *l, const struct sandbox *s, const char *hosts, const char *resolv_conf)
+{
+	(void)s;
+	lookup_add(l, LOOKUP_TEXT, hosts);
+	lookup_add(l, LOOKUP_TEXT, resolv_conf);
+}
+
 int sandbox_files_make(const struct sandbox *s, const struct sandbox_files *f, struct err *e)
 {
 	(void)s;
@@ -349,10 +479,11 @@ int sandbox_files_make(const struct sandbox *s, const struct sandbox_files *f, s
 	return net_world.no_files ? err_set(e, ERR_INTERNAL, "disk full") : 0;
 }
 
-void sandbox_files_remove(const struct sandbox *s)
+int sandbox_files_remove(const struct sandbox *s, struct err *e)
 {
 	(void)s;
 	traced("-files");
+	return net_world.stuck_files ? err_set(e, ERR_INTERNAL, "shm is busy") : 0;
 }
 
 const char *sandbox_files_pidfile(const struct sandbox *s, struct arena *a, struct err *e)

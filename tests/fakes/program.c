@@ -36,6 +36,12 @@ struct child *child_start(const struct child_spec *spec, child_done *done, void 
 	return c;
 }
 
+pid_t child_pid(struct child *c)
+{
+	(void)c;
+	return 0;
+}
+
 void child_cancel(struct child *c)
 {
 	list_drop(&c->link);

@@ -78,6 +78,11 @@ void rpc_fail(struct rpc *r, const struct err *e)
 	end(r);
 }
 
+void rpc_endless(struct rpc *r)
+{
+	(void)r;
+}
+
 size_t rpc_queued(const struct rpc *r)
 {
 	return r->seen->queued;

@@ -27,6 +27,7 @@ static struct err unlisted; /* container_list_it() cannot fail here */
 char fake_calls[1024];
 enum err_code fake_joins;
 int fake_joined = -1;
+bool fake_join_gone;
 int64_t fake_oom_kills;
 bool fake_knows;
 char fake_exec_keep_id[80];
@@ -41,6 +42,13 @@ static struct {
 	runtime_done *done;
 	void *arg;
 } op;
+
+static struct fake_waiter {
+	runtime_done *done; /* NULL: nobody waits */
+	void *arg;
+} fake_waiter;
+static char stats; /* an operation without an end */
+unsigned fake_traits;
 
 static void note(const char *what)
 {
@@ -87,7 +95,7 @@ void fake_runtime_fail(enum err_code code, const char *words)
 	op.done(op.arg, &e, &r);
 }
 
-static const struct runtime_handler handler = { "runc", "oci", "/bin/true" };
+static const struct runtime_handler handler = { .name = "runc", .type = "oci", .path = "/bin/true", .fallback = "" };
 
 const struct runtime_handler *runtime_find(const char *name)
 {
@@ -104,6 +112,147 @@ int join_again(struct container *c, int *fd, struct err *e)
 	return 0;
 }
 
+bool join_is_gone(const struct container *c)
+{
+	(void)c;
+	return fake_join_gone;
+}
+
+unsigned runtime_traits(const struct runtime_handler *h)
+{
+	(void)h;
+	return fake_traits;
+}
+
+struct runtime_op *runtime_wait(const struct runtime_handler *h, const char *id, runtime_done *done, void *arg)
+{
+	(void)h;
+	(void)id;
+	note("wait");
+	fake_waiter = (struct fake_waiter){ done, arg };
+	return (struct runtime_op *)&fake_waiter;
+}
+
+void fake_waited(enum err_code code, int status)
+{
+	struct fake_waiter w = fake_waiter;
+	struct child_result r = { .status = status, .pidfd = -1, .out = "", .err = "" };
+	struct err e;
+
+	assert(w.done);
+	fake_waiter.done = NULL;
+	err_set(&e, code, "no sandbox");
+	w.done(w.arg, code == ERR_OK ? NULL : &e, &r);
+}
+
+struct runtime_op *runtime_kill(const struct runtime_handler *h, const char *id, int sig, bool all, runtime_done *done,
+				void *arg)
+{
+	char what[32];
+
+	(void)h;
+	(void)id;
+	snprintf(what, sizeof(what), "signal-%d%s", sig, all ? "-all" : "");
+	return begin(what, "", done, arg);
+}
+
+struct runtime_op *runtime_exec_kill(const struct runtime_handler *h, const char *id, const char *pidfile,
+				     runtime_done *done, void *arg)
+{
+	(void)h;
+	(void)id;
+	(void)pidfile;
+	return begin("exec-kill", "", done, arg);
+}
+
+struct runtime_op *runtime_stats(const struct runtime_handler *h, const char *id, runtime_done *done, void *arg)
+{
+	(void)h;
+	(void)id;
+	(void)done;
+	(void)arg;
+	return (struct runtime_op *)&stats;
+}
+
+static struct fake_waiter exec_waiter;
+
+struct runtime_op *runtime_exec_wait(const struct runtime_handler *h, const char *id, const char *keep_id,
+				     runtime_done *done, void *arg)
+{
+	(void)h;
+	(void)id;
+	(void)keep_id;
+	note("exec_wait");
+	exec_waiter = (struct fake_waiter){ done, arg };
+	return (struct runtime_op *)&exec_waiter;
+}
+
+void fake_exec_waited(enum err_code code, int status)
+{
+	struct fake_waiter w = exec_waiter;
+	struct child_result r = { .status = status, .pidfd = -1, .out = "", .err = "" };
+	struct err e;
+
+	assert(w.done);
+	exec_waiter.done = NULL;
+	err_set(&e, code, "no shim");
+	w.done(w.arg, code == ERR_OK ? NULL : &e, &r);
+}
+
+/* What the runtime is told is answered in the next turn of the loop. */
+static struct fake_told {
+	struct timer turn;
+	runtime_done *done;
+	void *arg;
+} told[16];
+
+static void on_fake_told(struct timer *t)
+{
+	struct fake_told *at = container_of(t, struct fake_told, turn);
+	struct child_result r = { 0 };
+
+	at->done(at->arg, NULL, &r);
+}
+
+static struct runtime_op *fake_tell(const char *what, runtime_done *done, void *arg)
+{
+	static size_t n;
+	struct fake_told *at = &told[n++ % (sizeof(told) / sizeof(*told))];
+
+	at->done = done;
+	at->arg = arg;
+	timer_set(&at->turn, 0, on_fake_told);
+	note(what);
+	return NULL;
+}
+
+struct runtime_op *runtime_resize(const struct runtime_handler *h, const char *id, const char *keep_id, uint16_t width,
+				  uint16_t height, runtime_done *done, void *arg)
+{
+	char what[40];
+
+	(void)h;
+	(void)id;
+	snprintf(what, sizeof(what), "resize%s:%dx%d", *keep_id ? "_exec" : "", width, height);
+	return fake_tell(what, done, arg);
+}
+
+struct runtime_op *runtime_close_stdin(const struct runtime_handler *h, const char *id, const char *keep_id,
+				       runtime_done *done, void *arg)
+{
+	(void)h;
+	(void)id;
+	return fake_tell(*keep_id ? "close_stdin_exec" : "close_stdin", done, arg);
+}
+
+int runtime_usage_read(const char *text, size_t len, struct runtime_usage *out, struct err *e)
+{
+	(void)text;
+	(void)len;
+	(void)out;
+	return err_set(e, ERR_INTERNAL, "none");
+}
+
 struct runtime_op *runtime_run(const struct runtime_handler *h, const char *id, const char *bundle, const char *cgroup,
 			       const struct runtime_stdio *io, runtime_done *done, void *arg)
 {
@@ -114,20 +263,16 @@ struct runtime_op *runtime_run(const struct runtime_handler *h, const char *id, 
 	return begin("run", id, done, arg);
 }
 
-struct runtime_op *runtime_exec(const struct runtime_handler *h, const char *id, const char *process_path,
-				const char *pidfile, const char *keep_id, const struct runtime_stdio *io,
-				runtime_done *done, void *arg)
+struct runtime_op *runtime_exec(const struct runtime_handler *h, const struct runtime_exec *x,
+				const struct runtime_stdio *io, runtime_done *done, void *arg)
 {
 	(void)h;
-	(void)id;
-	(void)process_path;
-	(void)pidfile;
-	snprintf(fake_exec_keep_id, sizeof(fake_exec_keep_id), "%s", keep_id);
+	snprintf(fake_exec_keep_id, sizeof(fake_exec_keep_id), "%s", x->keep_id);
 	fake_exec_out = fcntl(io->out, F_DUPFD_CLOEXEC, 3);
 	fake_exec_in = fcntl(io->in, F_DUPFD_CLOEXEC, 3);
 	fake_exec_err = fcntl(io->err, F_DUPFD_CLOEXEC, 3);
 	snprintf(fake_exec_console, sizeof(fake_exec_console), "%s", io->console_socket ? io->console_socket : "");
-	return begin("exec", keep_id, done, arg);
+	return begin("exec", x->keep_id, done, arg);
 }
 
 bool runtime_knows(const struct runtime_handler *h, const char *id)
@@ -145,9 +290,10 @@ struct runtime_op *runtime_delete(const struct runtime_handler *h, const char *i
 	return begin(force ? "delete --force" : "delete", "", done, arg);
 }
 
-struct runtime_op *runtime_update(const struct runtime_handler *h, const char *id, const char *resources_json,
-				  runtime_done *done, void *arg)
+struct runtime_op *runtime_update(const struct runtime_handler *h, const char *id, const char *cgroup,
+				  const char *resources_json, runtime_done *done, void *arg)
 {
+	(void)cgroup;
 	(void)h;
 	(void)id;
 	snprintf(fake_update, sizeof(fake_update), "%s", resources_json);
@@ -191,6 +337,11 @@ struct runtime_op *runtime_restore(const struct runtime_handler *h, const char *
 
 void runtime_cancel(struct runtime_op *cancelled)
 {
+	if (cancelled == (struct runtime_op *)&exec_waiter) {
+		note("cancel_wait");
+		exec_waiter.done = NULL;
+		return;
+	}
 	assert(cancelled == (struct runtime_op *)&op && op.pending);
 	note("cancel");
 	op.pending = false;
@@ -208,6 +359,12 @@ void cgroup_kill(const char *path)
 	note("kill");
 }
 
+bool cgroup_frozen_above(const char *path)
+{
+	(void)path;
+	return false;
+}
+
 void cgroup_remove(const char *path)
 {
 	(void)path;
@@ -218,6 +375,28 @@ bool cgroup_remove_now(const char *path)
 {
 	cgroup_remove(path);
 	return true;
+}
+
+bool fake_group_busy;
+static struct cgroup_wait *group_wait;
+
+bool cgroup_remove_wait(const char *path, struct cgroup_wait *w, void (*fn)(struct cgroup_wait *w))
+{
+	static struct link waiting = { &waiting, &waiting };
+
+	cgroup_remove(path);
+	if (!fake_group_busy)
+		return false;
+	w->fn = fn;
+	list_append(&waiting, &w->link);
+	group_wait = w;
+	return true;
+}
+
+void fake_group_goes(void)
+{
+	list_drop(&group_wait->link);
+	group_wait->fn(group_wait);
 }
 
 bool cgroup_kill_wait(const char *path, struct cgroup_wait *w, void (*fn)(struct cgroup_wait *w))
@@ -252,16 +431,22 @@ bool cgroup_has(const char *path, pid_t pid)
 	return pid == getpid();
 }
 
-void create_undo(struct container *c)
+int create_undo(struct container *c, struct err *e)
 {
 	(void)c;
+	(void)e;
 	note("undo");
+	return 0;
 }
 
-json_t *spec_exec_process(const struct container *c, const json_t *config, const struct strings *cmd, bool tty)
+json_t *spec_exec_process(const json_t *config, const struct strings *cmd, bool tty)
 {
-	(void)c;
 	(void)config;
+	return spec_exec_words(cmd, tty);
+}
+
+json_t *spec_exec_words(const struct strings *cmd, bool tty)
+{
 	(void)tty;
 	return json_pack("{s:[s]}", "args", cmd->at[0]);
 }

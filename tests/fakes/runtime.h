@@ -14,7 +14,14 @@ extern char fake_update[512];    /* the limits of the last update */
 extern char fake_images[512];    /* where the last checkpoint or restore has CRIU's images */
 extern enum err_code fake_joins; /* what join_again() says; OK: with an fd of /dev/null, fake_joined */
 extern int fake_joined;
+extern bool fake_join_gone; /* what join_is_gone() says */
 extern int64_t fake_oom_kills;   /* what cgroup_oom_kills() says */
+extern bool fake_group_busy;     /* cgroup_remove_wait() waits for fake_group_goes() */
+void fake_group_goes(void);
+extern unsigned fake_traits;     /* what runtime_traits() says */
+/* The runtime_wait() under way ends: the container has ended with that status, or nobody can tell. "wait" is noted. */
+void fake_waited(enum err_code code, int status);
+void fake_exec_waited(enum err_code code, int status); /* the same of runtime_exec_wait(), "exec_wait" */
 extern bool fake_knows;          /* what runtime_knows() says */
 extern char fake_exec_keep_id[80];
 extern int fake_exec_out;        /* a duplicate of the exec's stdout; -1 once closed */

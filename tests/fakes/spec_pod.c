@@ -89,6 +89,7 @@ void spec_pod_open(struct spec_pod *p, const char *config)
 	p->container.bundle = p->dir;
 	p->container.lookup = lookup_new("pod");
 	p->container.runtime = "runc";
+	p->container.restore = "";
 	p->container.cgroup = "/crisp/sandbox1/container1";
 	p->container.image = (struct container_image){
 		.id = "", .ref = "", .name = "img:1", .working_dir = "", .user = "", .stop_signal = ""

@@ -29,17 +29,23 @@ static void check_edits(const json_t *edits)
 		must(json_is_string(json_object_get(v, "hookName")) && json_is_string(json_object_get(v, "path")));
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void one_form(const uint8_t *data, size_t size, enum cdi_form form)
 {
 	struct err e;
-	auto_json json_t *file = cdi_parse((const char *)data, size, "fuzz", &e);
+	auto_json json_t *file = cdi_parse((const char *)data, size, "fuzz", form, &e);
 	const json_t *device;
 	size_t i;
 
 	if (!file)
-		return 0;
+		return;
 	check_edits(json_object_get(file, "containerEdits"));
 	json_array_foreach(json_object_get(file, "devices"), i, device)
 		check_edits(json_object_get(device, "containerEdits"));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	one_form(data, size, CDI_JSON);
+	one_form(data, size, CDI_YAML);
 	return 0;
 }

@@ -45,9 +45,10 @@ static void on_child(void *arg, const struct err *e, struct child_result *r)
 	must(e || r->status || r->pid >= 0 || r->out);
 }
 
-static void on_namespaces(void *arg, const struct err *e)
+static void on_namespaces(void *arg, const struct err *e, bool left)
 {
 	(void)arg;
+	(void)left;
 	op = NULL;
 	must(!e || memchr(e->msg, '\0', sizeof(e->msg)));
 }
@@ -83,12 +84,13 @@ static void drain_peer(void)
 static void busy_crispd(void)
 {
 	static const char *const argv[] = { "/bin/true", NULL };
+	struct err e;
 
 	children[0] = child_start(&(struct child_spec){ .argv = argv, .timeout_ms = 1 }, on_child, &children[0]);
 	children[1] = child_start(&(struct child_spec){ .argv = argv, .keep_id = "k" }, on_child, &children[1]);
 	if (!op)
 		op = keeper_namespaces(&(struct ns_request){ .id = "s", .ipc = true }, on_namespaces, NULL);
-	keeper_ask_hold("a/b", devnull);
+	must(keeper_ask_hold("a/b", devnull, &e) == 0);
 	keeper_watch_exit(&watch, "k", on_exit_record);
 }
 

@@ -2,8 +2,8 @@
  * registry's challenge names.
  *
  * The first byte selects. An answer has one header a line, in the order of `names`, and then the body. For a token the
- * first line is the challenge and the rest is the token server's body. The HTTP client is replaced by the functions
- * below, so that no byte goes to a network. */
+ * first line is the challenge, the second one, if the server redirects, its Location, and the rest is the token
+ * server's body. The HTTP client is replaced by the functions below, so that no byte goes to a network. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +20,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static const char *const names[] = {
 	"Content-Type", "Docker-Content-Digest", "Location", "WWW-Authenticate", "Content-Range", "Retry-After",
 };
-enum { RANGE = 4, NAMES = sizeof(names) / sizeof(names[0]) };
+enum { LOCATION = 2, RANGE = 4, REDIRECTS_MAX = 10, NAMES = sizeof(names) / sizeof(names[0]) };
 
 struct http {
 	struct http_events events;
@@ -57,7 +57,7 @@ struct http *http_start(const struct http_request *request, const struct http_ev
 	struct arena *a = arena_new();
 
 	must(url_is_https(request->url) || domain_is_loopback(url_host(request->url, a)));
-	must(request->headers && !strpbrk(request->headers[0], "\r\n"));
+	must(!request->headers || !strpbrk(request->headers[0], "\r\n")); /* none: another server after a redirect */
 	must(!transfer.live);
 	transfer = (struct http){ *events, true, transfer.started + 1 };
 	arena_free(a);
@@ -146,20 +146,24 @@ static void check_token(const struct token_spec *spec, int status)
 
 static void token(struct arena *a, int status, const uint8_t *data, size_t size)
 {
-	const struct host host = { .url = "https://registry.example:5000/v2" };
+	struct host host = { .url = "https://registry.example:5000/v2" };
+	const struct hosts hosts = { .at = &host, .n = 1, .file = "" };
 	const struct credentials user = { "me", "secret", "", "" }, refresh = { "", "", "refresh", "" };
 	struct challenge challenge;
-	struct token_spec spec = { &challenge, size % 2 ? &user : &refresh, &host, true };
+	struct token_spec spec = { &challenge, size % 2 ? &user : &refresh, &hosts, &host, true };
 
 	challenge_parse(&challenge, take_line(a, &data, &size), a);
 	if (!challenge.bearer)
 		return;
+	memset(values, 0, sizeof(values));
+	if (status / 100 == 3)
+		values[LOCATION] = take_line(a, &data, &size);
 	must(*challenge.realm);
 	got.calls = 0;
 	token_start(&spec, on_token, NULL);
 	must(!got.calls);
 	loop_turn();
-	if (transfer.live)
+	for (int i = 0; transfer.live && i <= REDIRECTS_MAX; i++)
 		serve(status, data, size);
 	must(got.calls == 1 && !transfer.live);
 	if (got.token)
@@ -171,7 +175,7 @@ static void token(struct arena *a, int status, const uint8_t *data, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const int statuses[] = { 200, 200, 401, 429, 503, 204 };
+	static const int statuses[] = { 200, 200, 401, 429, 503, 204, 302, 307 };
 	struct arena *a;
 
 	if (!size)
@@ -180,7 +184,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (data[0] % 2)
 		answer(a, data + 1, size - 1);
 	else
-		token(a, statuses[data[0] / 2 % 6], data + 1, size - 1);
+		token(a, statuses[data[0] / 2 % 8], data + 1, size - 1);
 	arena_free(a);
 	return 0;
 }

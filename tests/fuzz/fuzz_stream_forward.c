@@ -50,6 +50,14 @@ struct portfwd *portfwd_start(int netns, uint16_t port, const struct portfwd_eve
 	return f;
 }
 
+/* The sandbox has no handler that forwards ports itself. */
+struct portfwd *portfwd_start_inside(const struct runtime_handler *handler, const char *sandbox_id, uint16_t port,
+				     const struct portfwd_events *events, void *arg)
+{
+	(void)handler, (void)sandbox_id, (void)port, (void)events, (void)arg;
+	abort();
+}
+
 void portfwd_write(struct portfwd *f, const void *p, size_t n)
 {
 	must(n && !f->ended);

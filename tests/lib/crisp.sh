@@ -1,13 +1,16 @@
 # crisp.sh - gives a test its own crisp: directories, config, CNI network, crictl. Sourced; needs BUILD, TOOLS, REGISTRY, WORK.
 #
-# Tests run inside the network, mount and process namespaces that tests/system/run makes, so fixed names are free.
+# Tests run inside the network, mount and process namespaces that tests/system/one makes, so fixed names are free.
 
 set -u
 . "$(dirname "${BASH_SOURCE[0]}")/tap.sh"
 # Without its own directory the test would write, and remove files, at the root of the machine: end at once.
 T=$(mktemp -d "${WORK:?}/$(basename "$0" .t).XXXXXX") && [ -d "$T" ] || { echo 'Bail out! no work directory'; exit 1; }
 chmod 711 "$WORK" "$T" # the root user of a user namespace must reach bundles and snapshots
-CRICTL="$TOOLS/crictl --config $T/crictl.yaml"
+# No call waits for ever: where an answer never comes, the check that waits for it fails, by its name. BARE_CRICTL is for a test
+# that kills crictl with SIGKILL, which timeout(1) could not pass on.
+BARE_CRICTL="$TOOLS/crictl --config $T/crictl.yaml"
+CRICTL="timeout --foreground -k 5 $((240 * ${SLOW:-1})) $BARE_CRICTL"
 CGROUP=/crisp-test-$(basename "$WORK")-$(basename "$T")
 # CGROUP_DRIVER=systemd: groups are units, and the root group is a slice without a parent.
 [ "${CGROUP_DRIVER:=cgroupfs}" != systemd ] || CGROUP=/$(echo "$CGROUP" | tr -dc 'a-zA-Z0-9').slice
@@ -21,14 +24,35 @@ crisp_config() {
 	state: $T/state
 	netns_dir: $T/netns
 	cgroup: {driver: $CGROUP_DRIVER, root: $CGROUP}
-	cni: {bin_dirs: [/opt/cni/bin, /usr/lib/cni], conf_dir: $T/cni}
+	cni: {bin_dirs: [/opt/cni/bin, /usr/lib/cni], conf_dir: $T/cni, cache_dir: $T/cni-cache}
 	registry: {config_path: $T/certs.d}
 	log: {level: ${LEVEL:-debug}}
 	Y
 	# RUNC=PATH: a runc instead of the machine's, for example of tests/tools/runc/build. Not where a test configures runtimes.
-	[ -z "${RUNC-}" ] || [[ "$*" == *runtimes:* ]] || echo "runtimes: {runc: {type: oci, path: $RUNC}, crun: {type: oci, path: /usr/bin/crun}}" >>"$T/config.yaml"
+	# HANDLER=NAME: the default handler, where a test that configures runtimes has it too.
+	[[ "$*" == *runtimes:* ]] || cat >>"$T/config.yaml" <<-Y
+	runtimes: {runc: {type: oci, path: ${RUNC:-/usr/sbin/runc}}, crun: {type: oci, path: /usr/bin/crun},
+	  native: {type: native, fallback: runc}$(runsc_handler "$*")$(shim_handler "$*")}
+	Y
+	[ -z "${HANDLER-}" ] || [[ "$*" == *runtime:* ]] || [[ "$*" == *runtimes:* && "$*" != *"$HANDLER: "* ]] ||
+		echo "runtime: {default: $HANDLER}" >>"$T/config.yaml"
+	# NETWORK=native: pods get their networks without plugins. Not where a test configures it.
+	[ -z "${NETWORK-}" ] || [[ "$*" == *network:* ]] || echo "network: $NETWORK" >>"$T/config.yaml"
 	printf '%s\n' "$@" >>"$T/config.yaml"
-	printf 'runtime-endpoint: unix://%s/state/crisp.sock\nimage-endpoint: unix://%s/state/crisp.sock\ntimeout: %s\n' "$T" "$T" $((30 * ${SLOW:-1})) >"$T/crictl.yaml"
+	printf 'runtime-endpoint: unix://%s/state/crisp.sock\nimage-endpoint: unix://%s/state/crisp.sock\ntimeout: %s\n' "$T" "$T" \
+		$((30 * ${SLOW:-1})) >"$T/crictl.yaml"
+}
+
+# runsc_handler LINES: gVisor, where it is asked for.
+runsc_handler() {
+	[[ "${HANDLER-} $1" != *runsc* ]] ||
+		printf ', runsc: {path: %s, sandbox: container, args: [--oci-seccomp, --allow-suid]}' "$TOOLS/runsc"
+}
+
+# shim_handler LINES: the runc shim of containerd, where it is asked for; SHIM=PATH: another one.
+shim_handler() {
+	[[ "${HANDLER-} $1" != *shim* ]] || printf ', shim: {type: shim, path: %s, binary: %s}' \
+		"${SHIM:-$TOOLS/containerd-shim-runc-v2}" "${RUNC:-/usr/sbin/runc}"
 }
 
 # cni_config [NAME]: writes a CNI configuration: a bridge with masquerade and port mapping.
@@ -59,7 +83,17 @@ crispd_pid() { pgrep -f "^[^ ]*crispd --config $T/config.yaml" | head -1; }
 # kill_crispd: kills crispd by SIGKILL and waits until its successor answers.
 kill_crispd() { local old; old=$(crispd_pid); kill -9 "$old"; until_ok 10 back_after "$old"; }
 back_after() { [ -n "$(crispd_pid)" ] && [ "$(crispd_pid)" != "$1" ] && crisp_ready; }
-crisp_stop() { [ -z "$KEEPER" ] || { kill "$KEEPER" 2>/dev/null; wait "$KEEPER" 2>/dev/null; KEEPER=; }; }
+keeper_ended() { ! kill -0 "$KEEPER" 2>/dev/null; }
+crisp_stop() {
+	[ -n "$KEEPER" ] || return 0
+	kill "$KEEPER" 2>/dev/null
+	until_ok 60 keeper_ended || { fail 'the keeper ends within a minute of SIGTERM'; kill -9 "$KEEPER"; }
+	wait "$KEEPER" 2>/dev/null
+	KEEPER=
+}
+
+# anchor_end: for a test that plays a reboot: the anchor, which stays for as long as something is kept, ends with the machine.
+anchor_end() { pgrep -f "crisp-anchor $T/state" | xargs -r kill -9; }
 
 # crisp_clean: removes all pods, stops crisp and checks that nothing is left. Ends the test.
 crisp_clean() {
@@ -67,6 +101,7 @@ crisp_clean() {
 	for p in $($CRICTL pods -q 2>/dev/null); do $CRICTL stopp "$p" >/dev/null 2>&1; $CRICTL rmp -f "$p" >/dev/null 2>&1; done
 	until_ok 10 no_cgroups
 	crisp_stop
+	umount "$T"/state/runtime/*/null-netns 2>/dev/null # runsc leaves it (ARCHITECTURE X71)
 	until_ok 5 no_processes # crisp-unpack may still remove a tree; it ends by itself
 	is 'no process is left' "$(leftover_processes)" ''
 	is 'no mount is left' "$(grep -F " $T/" /proc/self/mountinfo | awk '{print $5}')" ''
@@ -76,9 +111,17 @@ crisp_clean() {
 		is 'no unit is left' "$(systemctl list-units --all --plain --no-legend 'crisp-*.scope' "${CGROUP:1:-6}-*" 2>&1)" ''
 		systemctl stop "${CGROUP#/}"
 	fi
+	# Of a pod nothing; a network's empty set stays until `crisp check --repair`, and must not meet the next test.
+	is 'no rule of nftables is left' "$(nft list table inet crisp 2>/dev/null | grep -o 'comment "[0-9a-f]\{64\}"' | sort -u)" ''
+	nft delete table inet crisp 2>/dev/null
+	for p in $(ip -br link show type bridge | grep -o '^crisptest[0-9]*'); do ip link del "$p"; done
+	# undo_kill.t checks these. Where a test simulates a reboot they stay, and must not meet the next test.
+	iptables_of_ours >"$T/rules"; [ ! -s "$T/rules" ] || { echo "# $(wc -l <"$T/rules") rules of iptables were left"; iptables_clean; }
 	is 'no address is left leased' "$(find "$T/ipam" -name '[0-9]*.[0-9]*' 2>/dev/null)" ''
-	is 'no bundle or sandbox directory is left' "$(ls "$T/state/containers" "$T/state/sandboxes" 2>/dev/null | grep -v :$ | tr -d '\n')" ''
-	is 'no snapshot and no record is left' "$(ls "$T/root/snapshots" "$T/root/containers" "$T/root/sandboxes" "$T/root/sandbox-files" 2>/dev/null | grep -E '[0-9a-f]{8}')" ''
+	is 'no bundle or sandbox directory is left' \
+		"$(ls "$T/state/containers" "$T/state/sandboxes" 2>/dev/null | grep -v :$ | tr -d '\n')" ''
+	is 'no snapshot and no record is left' "$(ls "$T/root/snapshots" "$T/root/containers" "$T/root/sandboxes" \
+		"$T/root/sandbox-files" "$T"/state/runtime/*/tasks 2>/dev/null | grep -E '[0-9a-f]{8}')" ''
 	if [ "$tap_bad" != 0 ]; then
 		grep -E ' (warn|error) |Sanitizer' "$T/crisp.log" | tail -${SHOW:-15} | sed 's/^/# log: /'
 	fi
@@ -88,6 +131,10 @@ crisp_clean() {
 	exit $rc
 }
 leftover_processes() { ps -eo pid,args | grep -F "$T/" | grep -vE 'grep|prove|/bin/(ba)?sh|\.t$' | head -5; }
+# By the name of the network, which every test has its own of.
+network_name() { jq -r .name "$T"/cni/*.conflist 2>/dev/null | head -1; }
+iptables_of_ours() { local n; n=$(network_name); [ -z "$n" ] || iptables-save -t nat 2>/dev/null | grep -F "$n"; }
+iptables_clean() { iptables-save -t nat | grep -vF "$(network_name)" | iptables-restore -T nat; }
 leftover_cgroups() { find /sys/fs/cgroup -depth -type d -path "*$CGROUP/*" 2>/dev/null; }
 no_processes() { [ -z "$(leftover_processes)" ]; }
 no_cgroups() { [ -z "$(leftover_cgroups)" ]; }
@@ -110,3 +157,7 @@ state_of() { $CRICTL inspect "$1" | jq -r .status.state; }
 exit_of() { $CRICTL inspect "$1" | jq -r .status.exitCode; }
 exited() { [ "$(state_of "$1")" = CONTAINER_EXITED ]; }
 log_text() { cut -d' ' -f4- "$T/logs/$1.log"; }
+# log_lines FILE [STREAM]: the lines of a log. One that was read in pieces (tag P), as when crispd dies within it, is one line.
+log_lines() {
+	awk -v s="${2-}" 's == "" || $2 == s { sub(/^[^ ]* [^ ]* /, ""); printf "%s%s", substr($0, 3), substr($0, 1, 1) == "F" ? "\n" : "" }' "$1"
+}

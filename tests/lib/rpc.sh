@@ -47,12 +47,13 @@ loop_over() {
 	awk -v us="$1" '/^crisp_loop_callback_cpu_seconds_bucket/ { split($1, p, "\""); if (p[2] != "+Inf" && p[2] * 1e6 + 0.5 >= us && !done) { below = $2; done = 1 } }
 		/^crisp_loop_callback_cpu_seconds_count/ { all = $2 } END { printf "%.5f", all ? (all - below) / all : 1 }' "$T/metrics.txt"
 }
-# loop_is_quick WORDS: checks that p99.9 is at most 10 ms of CPU time and no callback took over 50 ms, by the next lower bounds of
-# buckets, 8 and 33 ms. Wall time and the wait for a CPU are printed as a comment.
+# loop_is_quick WORDS: checks that p99.9 is at most 10 ms of CPU time and hardly a callback took over 50 ms, by the next lower bounds of
+# buckets, 8 and 33 ms: making one file may take a busy kernel that long (ARCHITECTURE X61). Wall time and the wait for a CPU are printed as a comment.
 loop_is_quick() {
 	local over; over=$(loop_over 8192)
 	ok "$1: callbacks over 8 ms of CPU time are fewer than one of 1000 ($over)" test "$over" \< 0.00100
-	is "$1: none is over 33 ms" "$(loop_over 32768)" 0.00000
+	over=$(loop_over 32768)
+	ok "$1: over 33 ms are fewer than one of 5000 ($over)" test "$over" \< 0.00020
 	echo "# callbacks: $(awk '/^crisp_loop_callback_cpu_seconds_count/ { print $2 }' "$T/metrics.txt"), p99.9 of wall time below $(awk '/^crisp_loop_callback_wall_seconds_bucket/ { split($1, p, "\""); le[++n] = p[2]; c[n] = $2 }
 		END { for (i = 1; i <= n; i++) if (c[i] >= 0.999 * c[n]) { print le[i]; exit } }' "$T/metrics.txt") s, waited for a CPU $(awk '/^crisp_loop_runqueue_wait_seconds/ { print $2; exit }' "$T/metrics.txt") s"
 }

@@ -33,4 +33,8 @@ until_ok() {
 	done
 }
 
+# ended PID: there is no such process. One that was just killed is there until its parent, or pid 1 of the namespace, has reaped it, so
+# this is waited for.
+ended() { ! kill -0 "$1" 2>/dev/null; }
+
 tap_end() { echo "1..$tap_n"; [ "$tap_bad" = 0 ]; }

@@ -4,9 +4,12 @@
  *
  * The lists come from the descriptors of the generated protobuf code: every repeated field that a request can reach, so
  * a new field of CRI is tried without a line here. A refused list is tried again with as many entries as the refusal
- * allows. One line a call: METHOD FIELD ENTRIES CODE LONGEST_MS, and OVER at its end when a callback took more than
- * LIMIT_MS of CPU time; or the error. LONGEST_MS is the longest callback since crispd's start. What a call has made is
- * asked for, listed and removed. Exit status 1: a call was OVER, or crispd did not answer. */
+ * allows. One line a call: METHOD FIELD ENTRIES CODE LONGEST_MS, then OVER where work grows faster than its list, then
+ * the error. LONGEST_MS is the CPU time of the call's longest callback. A time alone tells little, because on a machine
+ * with other work the same instructions take twice as long. So a call that took over LIMIT_MS is made again in turns
+ * with one of a quarter of its entries, up to TRIES times, and each counts by its best time: OVER is more than GROWTH
+ * times that of the quarter, and more than LIMIT_MS. n log n is below 5 times, a square 16 times. What a call has made
+ * is asked for, listed and removed. Exit status 1: a call was OVER, or crispd did not answer. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdbool.h>
@@ -21,7 +24,7 @@
 #include "bench/cri_call.h"
 #include "reactor/own.h"
 
-enum { DEPTH = 12, LIMIT_MS = 100, PATIENCE_MS = 120000, RAW = 16000000 };
+enum { DEPTH = 12, LIMIT_MS = 50, TRIES = 8, QUARTER = 4, GROWTH = 8, PATIENCE_MS = 120000, RAW = 16000000 };
 
 typedef const ProtobufCMessageDescriptor message_type;
 
@@ -30,16 +33,15 @@ static size_t n_entries;
 static struct grpc_client *client;
 static unsigned serial; /* makes the names of pods and containers unique */
 static bool failed;
-static double longest_ms;
 
 /* ---- the loop's longest callback ---- */
 
+/* Since it was last asked for. */
 static double loop_longest_ms(void)
 {
-	static const char name[] = "\ncrisp_loop_callback_cpu_seconds_max ";
-	static const char request[] = "GET /metrics HTTP/1.0\r\n\r\n";
+	static const char request[] = "GET /debug/loop HTTP/1.0\r\n\r\n", name[] = "{\"cpu_us\":";
 	struct sockaddr_un to = { .sun_family = AF_UNIX };
-	static char text[1 << 20];
+	char text[4096];
 	size_t len = 0;
 	ssize_t n = 0;
 	auto_fd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -52,7 +54,7 @@ static double loop_longest_ms(void)
 		len += (size_t)n;
 	text[len] = '\0';
 	at = strstr(text, name);
-	return at ? strtod(at + strlen(name), NULL) * 1000 : -1;
+	return at ? strtod(at + strlen(name), NULL) / 1000 : -1;
 }
 
 /* ---- values that the handlers take ---- */
@@ -196,15 +198,48 @@ static void *request_new(struct arena *a, const struct place *p, size_t n)
 	return request;
 }
 
-static void report(const char *method, const char *where, size_t n, const struct err *e)
-{
-	double now_ms = loop_longest_ms();
-	bool over = now_ms < 0 || (now_ms > longest_ms && now_ms > LIMIT_MS);
+/* What one call took; of several the best. */
+struct took {
+	double ms; /* -1: crispd did not say */
+	bool ok;
+	struct err e;     /* when it was refused */
+	size_t allowed_n; /* 0, or as many as the refusal allows */
+};
 
-	failed |= over;
-	longest_ms = now_ms;
-	printf("%s %s %zu %s %.1f%s%s%s\n", method, where, n, e ? err_name(e->code) : "OK", now_ms, over ? " OVER" : "",
-	       e ? " " : "", e ? e->msg : "");
+typedef struct took make_call(const void *what, size_t n);
+
+static bool over(double ms, double quarter_ms)
+{
+	return ms < 0 || (ms > LIMIT_MS && ms > GROWTH * quarter_ms);
+}
+
+/* Once; or in turns with a quarter, when it took long. *quarter_ms: its best time, 0 when it was not asked for. */
+static struct took best_of(make_call *once, const void *what, size_t n, double *quarter_ms)
+{
+	struct took best = once(what, n);
+
+	*quarter_ms = 0;
+	for (int try = 1; try < TRIES && best.ms > LIMIT_MS && (try < 4 || over(best.ms, *quarter_ms)); try++) {
+		double part = once(what, n / QUARTER).ms;
+		struct took again = once(what, n);
+
+		if (part >= 0 && (try == 1 || part < *quarter_ms))
+			*quarter_ms = part;
+		if (again.ms < best.ms)
+			best = again;
+	}
+	return best;
+}
+
+static void report(const char *method, const char *where, size_t n, const struct took *t, double quarter_ms)
+{
+	bool bad = over(t->ms, quarter_ms);
+
+	failed |= bad;
+	printf("%s %s %zu %s %.1f%s", method, where, n, t->ok ? "OK" : err_name(t->e.code), t->ms, bad ? " OVER" : "");
+	if (quarter_ms > 0)
+		printf(" (a quarter: %.1f)", quarter_ms);
+	printf("%s%s\n", t->ok ? "" : " ", t->ok ? "" : t->e.msg);
 	fflush(stdout);
 }
 
@@ -239,8 +274,10 @@ static void ask_about(const char *name, const char *id, struct arena *a)
 			  n_entries);
 		*(void **)field_at(request, first) = filter;
 	}
-	if (!ask(s->name, m, request, a, &e))
-		report(name, "after", n_entries, &e);
+	if (!ask(s->name, m, request, a, &e)) {
+		report(name, "after", n_entries, &(struct took){ .ms = loop_longest_ms(), .e = e }, 0);
+		failed = true;
+	}
 }
 
 /* Asks about the pod or container that a call has made, and removes it. */
@@ -275,27 +312,46 @@ static size_t allowed(const struct err *e)
 	return at ? strtoul(at + strlen(" entries; "), NULL, 10) : 0;
 }
 
+struct list {
+	const char *service;
+	const ProtobufCMethodDescriptor *method;
+	const struct place *place;
+};
+
+/* With the calls about what it has made. */
+static struct took list_once(const void *what, size_t n)
+{
+	const struct list *l = what;
+	struct arena *a = arena_new();
+	struct took t = { 0 };
+	const void *response;
+
+	serial++;
+	loop_longest_ms();
+	response = ask(l->service, l->method, request_new(a, l->place, n), a, &t.e);
+	if (response)
+		look_and_remove(response, a);
+	t.ms = loop_longest_ms();
+	t.ok = response != NULL;
+	t.allowed_n = response || n != n_entries ? 0 : allowed(&t.e);
+	arena_free(a);
+	return t;
+}
+
 static void try_list(const char *service, const ProtobufCMethodDescriptor *m, const struct place *p)
 {
-	size_t n = n_entries;
+	struct arena *a = arena_new();
+	const char *where = place_text(a, p);
+	bool wanted = strncmp(arena_printf(a, "%s.%s", m->name, where), only, strlen(only)) == 0;
 
-	while (n) {
-		struct arena *a = arena_new();
-		struct err e = { 0 };
-		const void *response;
+	for (size_t n = n_entries; wanted && n;) {
+		double quarter_ms;
+		struct took t = best_of(list_once, &(struct list){ service, m, p }, n, &quarter_ms);
 
-		if (strncmp(arena_printf(a, "%s.%s", m->name, place_text(a, p)), only, strlen(only)) != 0) {
-			arena_free(a);
-			return;
-		}
-		serial++;
-		response = ask(service, m, request_new(a, p, n), a, &e);
-		if (response)
-			look_and_remove(response, a);
-		report(m->name, place_text(a, p), n, response ? NULL : &e);
-		n = response || n != n_entries ? 0 : allowed(&e);
-		arena_free(a);
+		report(m->name, where, n, &t, quarter_ms);
+		n = t.allowed_n;
 	}
+	arena_free(a);
 }
 
 static void try_type(const char *service, const ProtobufCMethodDescriptor *m, struct place *p, message_type *type)
@@ -327,67 +383,76 @@ static size_t put_length(uint8_t *at, size_t n)
 	return 4;
 }
 
-/* A CreateContainer whose field 2, config, stands there `n` times with these bytes. A message with unknown fields is
- * packed as they are, so it can carry any bytes. */
-static void try_bytes(const char *what, uint8_t *bytes, size_t len, size_t n, struct arena *a)
-{
-	Runtime__V1__CreateContainerRequest request = RUNTIME__V1__CREATE_CONTAINER_REQUEST__INIT;
-	struct cri_method method = { "/runtime.v1.RuntimeService/CreateContainer",
-				     &runtime__v1__create_container_response__descriptor };
-	ProtobufCMessageUnknownField *fields = arena_zalloc(a, n * sizeof(*fields));
-	struct err e = { 0 };
-
-	for (size_t i = 0; i < n; i++)
-		fields[i] = (ProtobufCMessageUnknownField){ 2, PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED, len, bytes };
-	request.pod_sandbox_id = (char *)sandbox;
-	request.base.n_unknown_fields = (unsigned)n;
-	request.base.unknown_fields = fields;
-	report("CreateContainer", what, len, cri_ask(client, &method, &request, a, NULL, &e) ? NULL : &e);
-}
-
-/* A config of RAW bytes: the same few again and again. */
-static void try_config(const char *what, const uint8_t *unit, size_t len)
-{
-	struct arena *a = arena_new();
-	size_t n = RAW / len, head = 4;
-	uint8_t *bytes = arena_zalloc(a, head + RAW);
-
-	put_length(bytes, n * len);
-	for (size_t i = 0; i < n; i++)
-		memcpy(bytes + head + i * len, unit, len);
-	try_bytes(what, bytes, head + n * len, 1, a);
-	arena_free(a);
-}
+/* A config that is one unit again and again; or, `apart`, a config of one unit again and again. */
+struct raw {
+	const char *what;
+	const uint8_t *unit;
+	size_t len;
+	bool apart, packed;
+};
 
 /* linux(15).security_context(2).supplemental_groups(8), packed: one byte a group. */
-static void try_packed(void)
+static uint8_t *put_packed(uint8_t *at, size_t n)
 {
-	struct arena *a = arena_new();
-	uint8_t *bytes = arena_zalloc(a, RAW + 20), *at = bytes;
-
-	at += put_length(at, RAW + 15);
+	at += put_length(at, n + 15);
 	*at++ = 15 << 3 | 2;
-	at += put_length(at, RAW + 10);
+	at += put_length(at, n + 10);
 	*at++ = 2 << 3 | 2;
-	at += put_length(at, RAW + 5);
+	at += put_length(at, n + 5);
 	*at++ = 8 << 3 | 2;
-	at += put_length(at, RAW);
-	try_bytes("packed-groups", bytes, (size_t)(at - bytes) + RAW, 1, a);
+	return at + put_length(at, n);
+}
+
+/* A CreateContainer whose field 2, config, has these bytes. A message with unknown fields is packed as they are, so it
+ * can carry any bytes. */
+static struct took raw_once(const void *what, size_t n)
+{
+	static const struct cri_method method = { "/runtime.v1.RuntimeService/CreateContainer",
+						  &runtime__v1__create_container_response__descriptor };
+	Runtime__V1__CreateContainerRequest request = RUNTIME__V1__CREATE_CONTAINER_REQUEST__INIT;
+	const struct raw *r = what;
+	struct arena *a = arena_new();
+	size_t times = r->apart ? n : 1, units = r->apart ? 1 : n;
+	uint8_t *bytes = arena_zalloc(a, units * r->len + 20);
+	uint8_t *at = r->packed ? put_packed(bytes, n) : bytes + put_length(bytes, units * r->len);
+	ProtobufCMessageUnknownField *fields = arena_zalloc(a, times * sizeof(*fields));
+	struct took t = { 0 };
+
+	for (size_t i = 0; i < units; i++, at += r->len)
+		memcpy(at, r->unit, r->len);
+	for (size_t i = 0; i < times; i++)
+		fields[i] = (ProtobufCMessageUnknownField){ 2, PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED,
+							    (size_t)(at - bytes), bytes };
+	request.pod_sandbox_id = (char *)sandbox;
+	request.base.n_unknown_fields = (unsigned)times;
+	request.base.unknown_fields = fields;
+	loop_longest_ms();
+	t.ok = cri_ask(client, &method, &request, a, NULL, &t.e) != NULL;
+	t.ms = loop_longest_ms();
 	arena_free(a);
+	return t;
 }
 
 static void try_all_bytes(void)
 {
-	struct arena *a = arena_new();
-	uint8_t label[] = { 4, 9 << 3 | 2, 2, 1 << 3 | 2, 0 };
+	/* Each of the last ones has one label: a parser that merges them copies the labels so far each time. */
+	static const uint8_t words[] = { 4 << 3 | 2, 0 }, unknown[] = { 0x98, 0x06, 1 }, image_[] = { 2 << 3 | 2, 0 },
+			     group[] = { 0 }, label[] = { 9 << 3 | 2, 2, 1 << 3 | 2, 0 };
+	const struct raw all[] = {
+		{ "empty-words", words, sizeof(words), false, false },
+		{ "unknown-fields", unknown, sizeof(unknown), false, false },
+		{ "image-again-and-again", image_, sizeof(image_), false, false },
+		{ "packed-groups", group, sizeof(group), false, true },
+		{ "config-again-and-again", label, sizeof(label), true, false },
+	};
 
-	try_config("empty-words", (const uint8_t[]){ 4 << 3 | 2, 0 }, 2);
-	try_config("unknown-fields", (const uint8_t[]){ 0x98, 0x06, 1 }, 3);
-	try_config("image-again-and-again", (const uint8_t[]){ 2 << 3 | 2, 0 }, 2);
-	try_packed();
-	/* Each config has one label: a parser that merges them copies the labels so far each time. */
-	try_bytes("config-again-and-again", label, sizeof(label), n_entries, a);
-	arena_free(a);
+	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
+		size_t n = all[i].apart ? n_entries : RAW / all[i].len;
+		double quarter_ms;
+		struct took t = best_of(raw_once, &all[i], n, &quarter_ms);
+
+		report("CreateContainer", all[i].what, n, &t, quarter_ms);
+	}
 }
 
 int main(int argc, char **argv)
@@ -410,7 +475,7 @@ int main(int argc, char **argv)
 	snprintf(address, sizeof(address), "unix://%s/crisp.sock", state);
 	client = grpc_client_new(address, &e);
 	cri_timeout(PATIENCE_MS);
-	longest_ms = loop_longest_ms();
+	loop_longest_ms();
 	for (size_t s = 0; s < 2; s++)
 		for (unsigned i = 0; i < services[s]->n_methods; i++) {
 			struct place p = { .depth = 0 };
@@ -420,5 +485,5 @@ int main(int argc, char **argv)
 	if (!*only)
 		try_all_bytes();
 	grpc_client_free(client);
-	return failed || longest_ms < 0;
+	return failed;
 }

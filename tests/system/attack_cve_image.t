@@ -113,5 +113,6 @@ handler() {
 }
 handler runc
 handler crun
+handler native
 for i in $($CRICTL images -q); do $CRICTL rmi "$i" >/dev/null 2>&1; done
 crisp_clean

@@ -69,7 +69,7 @@ $CRICTL start "$ctr" >/dev/null
 pid=$($CRICTL inspect "$ctr" | jq .info.pid)
 kill -STOP "$daemon" # it learns of the death after the pid is another's
 kill -9 "$pid"
-until_ok 10 sh -c "! kill -0 $pid"
+until_ok 10 ended $pid
 for i in $(seq 20); do
 	echo $((pid - 1)) >/proc/sys/kernel/ns_last_pid; sleep 1000 &
 	heir=$!

@@ -35,7 +35,7 @@ $CRICTL start "$ctr" >/dev/null
 core() { awk '/Max core/ { print $5, $6 }' "/proc/$1/limits"; }
 status() { awk -v f="$2:" '$1 == f { print $2 }' "/proc/$1/status"; }
 hard=$(ulimit -H -c)
-for d in "$KEEPER" $(pgrep -P "$KEEPER" crisp-keeper) "$(crispd_pid)"; do
+for d in "$KEEPER" $(cat "$T"/state/{anchor,keeper}.lock) "$(crispd_pid)"; do
 	is "$(cat "/proc/$d/comm"): no core file" "$(core "$d" | cut -d' ' -f1)" 0
 done
 ok 'a container has the limit of the service' until_ok 5 grep -q "core .* $hard" "$T/logs/c.log"
@@ -66,7 +66,7 @@ ok 'its crispd' until_ok 10 test -S "$T/other/state/crisp.sock"
 "${no_ptrace[@]}" sleep 1000 & sleeper=$!
 ok 'a process with the same rights is open' until_ok 5 "${no_ptrace[@]}" ls "/proc/$sleeper/fd/1"
 ok 'and its memory too' "${no_ptrace[@]}" sh -c ": </proc/$sleeper/mem"
-for d in "$other" $(pgrep -P "$other" crisp-keeper) "$(other_crispd)"; do
+for d in "$other" $(cat "$T"/other/state/{anchor,keeper}.lock) "$(other_crispd)"; do
 	notok "$(cat "/proc/$d/comm") is closed to it" "${no_ptrace[@]}" ls "/proc/$d/fd/1"
 	notok 'and so is its memory' "${no_ptrace[@]}" sh -c ": </proc/$d/mem"
 done

@@ -7,7 +7,7 @@
 [ -c /dev/fuse ] && grep -qw fuse /proc/filesystems || { echo '1..0 # SKIP no FUSE here'; exit 0; }
 LEVEL=info
 mkdir "$T/cdi"
-crisp_up "cdi: {spec_dirs: [$T/cdi]}"
+crisp_up "cdi: {spec_dirs: [$T/cdi]}" 'checkpoint: {enabled: true}'
 gcc -w -O1 -o "$T/mute" "$ROOT/tests/tools/mute_fuse.c"
 mkdir "$T/fuse"
 "$T/mute" "$T/fuse" >"$T/mute.out" &
@@ -35,6 +35,9 @@ logs=$($CRICTL runp "$T/logs.pod.json")
 ln -s "$T/fuse/device.json" "$T/cdi/device.json"
 logger=$($CRICTL create "$logs" "$(ctr_json logger 'exec sleep 100')" "$T/logs.pod.json")
 
+archives=$($CRICTL runp "$(pod_json archives)")
+runs=$($CRICTL create "$archives" "$(ctr_json runs 'exec sleep 1000')" "$T/archives.pod.json")
+$CRICTL start "$runs" >/dev/null
 try user $CRICTL -t 50s create "$user" "$(ctr_json user 'exec sleep 100' '"linux":{"security_context":{"namespace_options":{"pid":1,'"$USERNS"'}}},
 	"mounts":[{"container_path":"/v","host_path":"'"$T"'/fuse/volume","uidMappings":'"$MAPS"',"gidMappings":'"$MAPS"'}]')" "$T/user.pod.json"
 try plain $CRICTL -t 50s create "$host" "$(ctr_json plain 'exec sleep 100' '"mounts":[{"container_path":"/v","host_path":"'"$T"'/fuse/other"}]')" "$T/host.pod.json"
@@ -42,6 +45,9 @@ try profile $CRICTL -t 50s create "$host" "$(ctr_json profile 'exec sleep 100' '
 try device $CRICTL -t 50s create "$host" "$(ctr_json device 'exec sleep 100' '"devices":[{"host_path":"'"$T"'/fuse/device","container_path":"/dev/x"}]')" "$T/host.pod.json"
 try cdi $CRICTL -t 50s create "$host" "$(ctr_json cdi 'exec sleep 100' '"CDI_devices":[{"name":"vendor.com/class=one"}]')" "$T/host.pod.json"
 try log $CRICTL -t 50s start "$logger"
+try checkpoint $CRICTL -t 50s checkpoint --export "$T/fuse/to.tar" "$runs"
+sed "s#$REGISTRY/busybox:latest#$T/fuse/from.tar#" "$T/runs.ctr.json" | jq -c '.metadata.name = "restore"' >"$T/restore.ctr.json"
+try restore $CRICTL -t 50s create "$archives" "$T/restore.ctr.json" "$T/archives.pod.json"
 ok 'they wait in children' until_ok 5 sh -c '[ "$(pgrep -fc "^[^ ]*crisp-lookup")" -ge 6 ]'
 ok 'Version answers at once' version_is_fast
 t=$(date +%s%N)
@@ -50,7 +56,7 @@ ctr=$($CRICTL create "$other" "$(ctr_json other 'echo here; exec sleep 100')" "$
 ok 'another pod starts' $CRICTL start "$ctr"
 ok 'and is logged' until_ok 5 grep -q here "$T/logs/other.log"
 ok "in $(ms "$t") ms, while all of them wait" test ! -e "$T/user.ms"
-for n in user plain profile device cdi log; do
+for n in user plain profile device cdi log checkpoint restore; do
 	ok "$n: it is answered" until_ok 30 ended $n
 	like "$n: by an error that names the path" "$(cat "$T/$n.out")" "DeadlineExceeded.*look up $T/(fuse|cdi)/.*did not answer"
 done
@@ -61,7 +67,7 @@ ok 'at once' test "$(ms "$t")" -lt $((1500 * ${SLOW:-1}))
 for i in 1 2 3 4 5; do
 	try "more$i" $CRICTL -t 50s create "$other" "$(ctr_json "more$i" 'exec sleep 100' '"mounts":[{"container_path":"/v","host_path":"'"$T"'/fuse/more'$i'"}]')" "$T/other.pod.json"
 done
-ok 'a pod with too many of them is refused' until_ok 5 grep -q 'ResourceExhausted.*4 of them of the same pod' "$T/more1.out" "$T/more2.out" "$T/more3.out" "$T/more4.out" "$T/more5.out"
+ok 'a pod with too many of them is refused' until_ok 5 grep -q 'ResourceExhausted.*4 of them of one owner' "$T/more1.out" "$T/more2.out" "$T/more3.out" "$T/more4.out" "$T/more5.out"
 ok 'while it goes on' $CRICTL exec -s "$ctr" true
 
 # The root of the file system is known without its server, so here the runtime is stuck. Each of them gives its slot back.

@@ -27,6 +27,31 @@ made=$($CRICTL create "$pod" "$(ctr_json path unused '"image":{"image":"'"$A/s.t
 like 'the path of an archive does' "$made" '^[0-9a-f]{64}$'
 $CRICTL rm "$made" >/dev/null
 
+# ---- a container of another image has nothing of a checkpoint, whatever a manifest says of its config and layers
+curl -sf -H 'Accept: application/vnd.oci.image.manifest.v1+json' "http://$REGISTRY/v2/busybox/manifests/latest" |
+	jq -c '.annotations = {"org.criu.checkpoint.container.name": "x"}' >"$T/marked"
+curl -sf -X PUT -H 'Content-Type: application/vnd.oci.image.manifest.v1+json' --data-binary "@$T/marked" "http://$REGISTRY/v2/busybox/manifests/marked"
+busybox=$($CRICTL inspecti "$REGISTRY/busybox:latest" | jq -r .status.id)
+ok 'busybox is pulled by a manifest that says it is a checkpoint' $CRICTL pull "$REGISTRY/busybox:marked"
+is 'it is another image' "$($CRICTL inspecti "$REGISTRY/busybox:marked" | jq -r .status.id)" "sha256:$(sha256sum <"$T/marked" | cut -d' ' -f1)"
+like 'whose config is told' "$($CRICTL inspecti "$REGISTRY/busybox:marked" | jq -r '.info.imageSpec.rootfs.diff_ids | length')" '^[1-9]'
+made=$($CRICTL create "$pod" "$(ctr_json plain unused '"image":{"image":"'"$busybox"'"}')" "$T/p.pod.json" 2>&1 | tail -1)
+like 'busybox makes containers' "$made" '^[0-9a-f]{64}$'
+$CRICTL rm "$made" >/dev/null
+$CRICTL rmi "$REGISTRY/busybox:marked" >/dev/null
+
+# ---- a checkpoint whose image is no root file system
+jq -nc '{repo: "art", artifact: "application/vnd.test.model", files: [{title: "f", data: "x"}]}' | $IMAGE --registry "$REGISTRY" - >/dev/null
+jq -n --arg i "$REGISTRY/art:latest" '{id:"x",name:"x",rootfsImageName:$i}' >"$W/config.dump"
+tar -C "$W" -cf "$A/art.tar" .
+for way in pulled here; do
+	out=$($CRICTL create "$pod" "$(ctr_json "art-$way" unused '"image":{"image":"'"$A/art.tar"'"}')" "$T/p.pod.json" 2>&1)
+	like "above an artifact, $way: refused" "$out" 'InvalidArgument.*restore from .*is an artifact \(application/vnd.test.model\): it can only be mounted'
+	ok 'the artifact is here' $CRICTL inspecti "$REGISTRY/art:latest"
+done
+nothing() { [ -z "$(ls "$T/root/checkpoints" "$T/root/containers" "$T/root/snapshots" "$T/state/containers" | grep -v :)" ]; }
+ok 'nothing is left of it' until_ok 10 nothing
+
 if ! criu check >"$T/criu.txt" 2>&1; then
 	skip 'restores' "criu does not work here: $(grep -m1 Error "$T/criu.txt" | sed 's/.*): //')"
 	crisp_clean

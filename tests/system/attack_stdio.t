@@ -12,6 +12,20 @@ log_bytes() { stat -c %s "$T/logs/$1.log" 2>/dev/null || echo 0; }
 log_over() { [ "$(log_bytes "$1")" -gt "$2" ]; }
 malformed() { head -c 20000000 "$T/logs/$1.log" | sed '$d' | grep -avcE '^[0-9T:.-]+Z (stdout|stderr) [FP] [abc]*$'; }
 
+# An exec without input has nothing of the node's: what it did to the mode or owner of the node's /dev/null would stay. crun makes the
+# user of the exec the owner of its stdio.
+null() { stat -c '%u:%g %a' /dev/null; }
+was=$(null)
+for h in runc crun; do
+	victim=$($CRICTL runp --runtime $h "$(pod_json null-$h)" 2>/dev/null)
+	user=$($CRICTL create "$victim" "$(ctr_json null-$h 'exec sleep 1000' "$confined")" "$T/null-$h.pod.json" 2>/dev/null)
+	$CRICTL start "$user" >/dev/null
+	is "$h: an exec's input is at its end, and no device" "$($CRICTL exec -s "$user" sh -c 'cat; test -c /proc/self/fd/0 || echo none')" none
+	like "$h: a streamed one's too" "$($CRICTL exec "$user" sh -c 'cat; test -c /proc/self/fd/0 || echo none')" '^none'
+	for how in -s ''; do $CRICTL exec $how "$user" sh -c 'for i in 0 1 2; do busybox chmod 600 /proc/self/fd/$i; done' >/dev/null 2>&1; done
+	is "$h: the node's /dev/null is as it was" "$(null)" "$was"
+done
+
 # A container holds its stdout for reading and writing. It reads it back while it writes.
 reader=$($CRICTL create "$pod" "$(ctr_json reader 'for i in 1 2 3; do cat <&1 >/dev/null & done; exec yes abc' "$confined")" "$T/p.pod.json")
 $CRICTL start "$reader" >/dev/null

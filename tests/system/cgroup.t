@@ -29,7 +29,7 @@ fi
 in_parent() { echo '"linux":{"cgroup_parent":"'"$parent"'","security_context":{"namespace_options":{"pid":'"$1"'}}}'; }
 
 like 'the kubelet is told which driver' "$($CRICTL runtime-config)" "$(echo $CGROUP_DRIVER | tr a-z A-Z)"
-for h in runc crun; do
+for h in runc crun $([ $CGROUP_DRIVER = systemd ] || echo native); do
 	pod=$($CRICTL runp --runtime $h "$(pod_json "parent-$h" "$(in_parent 1)")")
 	ctr=$($CRICTL create "$pod" "$(ctr_json "c-$h" 'sleep 1000')" "$T/parent-$h.pod.json")
 	ok "$h: start" $CRICTL start "$ctr"

@@ -171,6 +171,28 @@ touch "$T/go"
 ok 'crispd is back' until_ok 10 $CRICTL pods
 ok 'nothing is left' until_ok 10 nothing_left
 like 'DEL ran' "$(calls)" '^ADD a( DEL a)+$'
+
+# After a reboot a plugin may wait for an agent that is a pod of this node: the node serves, so that the agent can start.
+network "$(plugin slow hang DEL)"
+rm -f "$T/go"
+run
+old=$pod
+crisp_stop
+anchor_end
+rm -rf "$T/state" "$T/netns"
+sed -i "s/$(cat /proc/sys/kernel/random/boot_id)/01234567-89ab-cdef-0123-456789abcdef/g" "$T/root/sandboxes/$old.json" "$T/root/boot"
+words='the node serves while DEL of the boot before hangs'
+if crisp_start; then pass "$words"; else fail "$words"; fi
+ok 'it hangs' until_ok 5 grep -q 'DEL slow' "$T/calls"
+is 'the pod is listed' "$($CRICTL inspectp "$old" | jq -r .status.state)" SANDBOX_NOTREADY
+network "$(plugin agent ok)"
+run
+is 'the agent runs' "$code $message" 'OK '
+notok 'a removal waits for DEL' $CRICTL --timeout 1s rmp -f "$old"
+touch "$T/go"
+gone() { ! $CRICTL inspectp "$old"; }
+ok 'and comes to its end' until_ok 5 gone
+ok 'the agent goes' $CRICTL rmp -f "$pod"
 network "$(plugin last ok)"
 works 'at last'
 crisp_clean

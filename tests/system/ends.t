@@ -69,9 +69,12 @@ handler() {
 	begin "exec sh -c '$hog'" "$limit"
 	ok "$h: out of memory: it ends" until_ok 30 exited "$ctr"
 	is "$h: and says so" "$(what)" '137 OOMKilled'
+	oom_line() { grep "container_oom container=${ctr:0:12}" "$T/crisp.log"; }
+	like "$h: so does the log, as a warning" "$(oom_line)" " warn crispd container_oom .*limit_bytes=$((32 * M)) .* pod=\".*\" container_name=\""
 	begin "sh -c '$hog'; echo up; sleep 1; exit 6" "$limit"
 	ok "$h: a child is out of memory" until_ok 30 exited "$ctr"
 	is "$h: its parent ended as it wanted" "$(what)" '6 Error'
+	like "$h: the log warns of that too" "$(oom_line)" ' warn crispd container_oom '
 	begin 'echo up; sleep 1000'
 	up; $CRICTL stop -t 0 "$ctr" >/dev/null
 	is "$h: killed, with memory enough" "$(what)" '137 Error'

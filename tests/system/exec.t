@@ -64,7 +64,7 @@ handler() {
 	ok "$h: the whole tree is dead" until_ok 5 nobody 'sleep 777'
 	is "$h: the container is not" "$(state_of "$ctr")" CONTAINER_RUNNING
 	# When the client leaves, its command is killed.
-	timeout -s KILL 1 $CRICTL --timeout 30s exec -s "$ctr" sh -c 'sleep 8881 & sleep 8882' >/dev/null 2>&1
+	timeout -s KILL 1 $BARE_CRICTL --timeout 30s exec -s "$ctr" sh -c 'sleep 8881 & sleep 8882' >/dev/null 2>&1
 	ok "$h: nobody waits for it: dead" until_ok 5 nobody 'sleep 888'
 	# A process left in the background is neither waited for nor killed.
 	run 30 sh -c 'sleep 9991 & echo done'
@@ -75,6 +75,7 @@ handler() {
 }
 handler runc
 handler crun
+handler native
 
 # Load: many calls in a row over one connection, and many at once. Every answer is OK.
 run 0 true # and its request is in a file

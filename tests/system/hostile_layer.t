@@ -82,7 +82,12 @@ head -c 100000 /dev/urandom >"$T/noise"
 refused 'noise' INVALID_ARGUMENT 'tar' "[{\"tar\":\"$T/noise\"}]"
 tar -C "$ROOT" -cf - GNUmakefile | head -c 3000 >"$T/cut.tar"
 refused 'a tar that ends early' INVALID_ARGUMENT 'tar' "[{\"tar\":\"$T/cut.tar\"}]"
-refused 'a zstd that says gzip' INVALID_ARGUMENT 'gzip' '[{"compress":"zstd","media_type":"application/vnd.oci.image.layer.v1.tar+gzip","entries":[{"path":"x"}]}]'
+said() { # HOW TYPE: bytes of another format than the media type says
+	inside "$1 that says $2" "[{\"compress\":\"$1\",\"media_type\":\"application/vnd.oci.image.layer.v1.$2\",\"entries\":[$(file evil)]}]" evil
+}
+said zstd tar+gzip
+said gzip tar
+said none tar+zstd
 push type '[{"media_type":"application/x-evil","entries":[{"path":"x"}]}]'
 pull type
 is 'a media type that nobody knows' "$code" INVALID_ARGUMENT

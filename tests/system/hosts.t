@@ -8,6 +8,7 @@
 crisp_config
 crisp_start || exit 1
 rude_start "$T/rude" || exit 1
+rude_first=$RUDE_PID
 pull() { rpc PullImage "image {image: '$1'} ${2-}"; }
 good() { pull "$2" "${3-}"; is "$1" "$code $message" 'OK '; }
 bad() { pull "$2" "${4-}"; is "$1: the code" "$code" "$3"; }
@@ -57,7 +58,7 @@ hosts_toml "$host" <<<"server = \"$url\"
   ca = \"../../ca.crt\""
 bad 'the server among its hosts' "$host/busybox" UNAUTHENTICATED
 is 'is asked once, as its table says' "$(grep -c "registry_retry host=$host " "$T/crisp.log")" 0
-was nowhere 'a host that does not exist' Unavailable 'RegistryUnavailable.*Could not resolve host: does-not-exist.invalid|resolve'
+was nowhere 'a host that does not exist' Unknown 'RegistryUnavailable.*Could not resolve host: does-not-exist.invalid|resolve'
 kill "$secure"; wait "$secure" 2>/dev/null
 
 # A token server.
@@ -107,9 +108,95 @@ rm -r "$T/certs.d/_default"
 hosts_toml broken.test <<<$'server = "http://x"\n[host."http://y"\n'
 bad 'a hosts.toml that is broken' broken.test/a INTERNAL
 like 'is named with its line' "$message" 'certs.d/broken.test/hosts.toml:2'
-hosts_toml strange.test <<<$'server = "http://x"\nserve = 1\n'
-bad 'a key that nobody knows' strange.test/a INTERNAL
-like 'is named' "$message" 'strange.test/hosts.toml:?2?.*serve'
+hosts_toml strange.test <<<"server = \"http://$plain\"
+serve = 1
+dial_timeout = \"soon\"
+[host.\"ftp://x\"]
+[plugins]
+since = 2020-01-01
+text = \"\"\"
+lines\"\"\""
+good 'what nobody knows in a hosts.toml' strange.test/busybox
+for word in 'serve: unknown key' 'dial_timeout: it is ignored' 'host ftp://x: it is ignored' 'plugins: unknown key'; do
+	like "is a warning: $word" "$(grep 'hosts_toml file=' "$T/crisp.log")" "strange.test/hosts.toml.*$word"
+done
 
+# CAs: beside the system's, and for their own host. The node's public CA is a directory of this mount namespace.
+new_ca() { openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj "/CN=$1" -keyout "$T/$1.key" -out "$T/$1.crt" 2>/dev/null; }
+new_cert() { # CA NAME SUBJECTALTNAME
+	openssl req -x509 -CA "$T/$1.crt" -CAkey "$T/$1.key" -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj "/CN=$2" \
+		-addext "subjectAltName=$3" -addext basicConstraints=CA:FALSE -keyout "$T/$2.key" -out "$T/$2.crt" 2>/dev/null
+}
+for ca in public own alien; do new_ca $ca; done
+new_cert own registry DNS:localhost
+new_cert public store IP:127.0.0.1
+new_cert own private IP:127.0.0.1
+new_cert own me DNS:me
+new_cert alien notme DNS:notme
+mkdir "$T/hashed" && cp "$T/public.crt" "$T/hashed" && openssl rehash "$T/hashed" && mount --bind "$T/hashed" /etc/ssl/certs
+rude_start "$T/registry" 127.0.0.1 "$T/registry.crt" "$T/registry.key" || exit 1
+registry=localhost:${RUDE#*:} registry_pid=$RUDE_PID
+rude_start "$T/store" 127.0.0.1 "$T/store.crt" "$T/store.key" || exit 1
+store=$RUDE store_pid=$RUDE_PID
+rude_start "$T/private" 127.0.0.1 "$T/private.crt" "$T/private.key" || exit 1
+private=$RUDE private_pid=$RUDE_PID
+registry_start "$T/picky" && "$IMAGE" --registry "$REGISTRY" "$ROOT/tests/images/busybox.json" >/dev/null && registry_stop
+registry_start "$T/picky" "  tls: {certificate: $T/store.crt, key: $T/store.key, clientcas: [$T/own.crt]}" || exit 1
+echo "https://$store" >"$T/registry/public.to"
+echo "https://$private" >"$T/registry/private.to"
+hosts_toml cas.test <<<"server = \"https://$registry\"
+ca = [\"$T/alien.crt\", \"../../own.crt\"]"
+good 'one of two CAs, and a redirect to a host of the public CA' cas.test/goes/public
+bad 'a redirect to another host of that CA' cas.test/goes/private FAILED_PRECONDITION
+like 'says where its CA belongs' "$message" "private|certificate.*to give this host a ca, add \[host.\"https://$private\"\] with capabilities = \[\"push\"\] to .*/cas.test/hosts.toml"
+hosts_toml cas.test <<<"server = \"https://$registry\"
+ca = \"../../own.crt\"
+[host.\"https://$private\"]
+  capabilities = [\"push\"]
+  ca = \"../../own.crt\""
+good 'so it is done' cas.test/goes/private
+is 'the table is no mirror' "$(grep -c ' manifests ' "$T/private/log")" 0
+hosts_toml picky.test <<<"server = \"https://$REGISTRY\"
+client = [[\"$T/notme.crt\", \"$T/notme.key\"], [\"../../me.crt\", \"../../me.key\"]]"
+good 'of two client certificates the one that the server wants' picky.test/busybox
+registry_stop
+echo "https://$private/token" >"$T/registry/realm"
+sed -i '/^\[host.*'"$private"'/,/ca = /d' "$T/certs.d/cas.test/hosts.toml"
+bad 'a token server of another host' cas.test/bearer/a FAILED_PRECONDITION "$(auth user secret)"
+like 'does not have the ca either, and is told so' "$message" "token server $private.*to give this host a ca, add"
+echo "https://localhost:${registry#*:}/token" >"$T/registry/realm"
+good 'a token server of the same name' cas.test/bearer/a "$(auth user secret)"
+mkdir -p "$T/certs.d/$registry"
+cp "$T/alien.crt" "$T/certs.d/$registry/a.crt"; cp "$T/own.crt" "$T/certs.d/$registry/b.crt"
+cp "$T/me.crt" "$T/certs.d/$registry/me.cert"; cat "$T/me.key" >>"$T/certs.d/$registry/me.cert"
+cp "$T/notme.crt" "$T/certs.d/$registry/notme.cert"; cp "$T/notme.key" "$T/certs.d/$registry"
+good "several of Docker's files of one kind" "$registry/good/docker"
+
+# From https to http.
+ip link add crispplain type bridge && ip addr add 10.99.0.1/24 dev crispplain && ip link set crispplain up
+rude_start "$T/http" 10.99.0.1 || exit 1
+http=$RUDE http_pid=$RUDE_PID
+echo "http://$http" >"$T/registry/http.to"
+bad 'a redirect from https to http' cas.test/goes/http INTERNAL
+like 'is refused, and it says how to allow it' "$message" "from https to plain http \($http\), which is refused; to allow it, add \[host.\"http://$http\"\] with capabilities = \[\"push\"\] to .*/cas.test/hosts.toml"
+hosts_toml cas.test <<<"server = \"https://$registry\"
+ca = \"../../own.crt\"
+[host.\"http://$http\"]
+  capabilities = [\"push\"]"
+good 'so it is done' cas.test/goes/http
+hosts_toml insecure.test <<<"server = \"https://$registry\"
+skip_verify = true"
+good 'a host that is not verified may redirect to http' insecure.test/goes/http
+echo "http://$http/token" >"$T/registry/realm"
+hosts_toml cas.test <<<"server = \"https://$registry\"
+ca = \"../../own.crt\""
+bad 'a token server of plain http' cas.test/bearer/b INTERNAL "$(auth user secret)"
+like 'gets no password' "$message" "it is plain http, and credentials are not sent unencrypted; to allow it, add \[host.\"http://$http\"\]"
+is 'and is not asked' "$(cat "$T/http/log" 2>/dev/null | grep -c ' token ')" 0
+for pid in $registry_pid $store_pid $private_pid $http_pid; do kill $pid; wait $pid 2>/dev/null; done
+ip link del crispplain
+umount /etc/ssl/certs
+
+RUDE_PID=$rude_first
 rude_stop
 crisp_clean

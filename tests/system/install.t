@@ -65,6 +65,35 @@ is 'and all of the user' "$(ls /etc/crisp /etc/cni/net.d | tr '\n' ' ')" '/etc/c
 ok 'make install with DESTDIR' make_ DESTDIR="$T/dest" PREFIX=/usr install
 is 'the configuration is in place' "$(files "$T/dest/etc")" ./crisp/config.yaml
 ok 'the network is an example' cmp "$T/dest/usr/share/doc/crisp/99-crisp.conflist" "$ROOT/packaging/99-crisp.conflist"
+completed() { # WORD...: what bash offers for the last word
+	PATH=$T/dest/usr/bin:$PATH bash -c '. "$0"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _crisp; echo "${COMPREPLY[*]}"' \
+		"$T/dest/usr/share/bash-completion/completions/crisp" "$@"
+}
+is 'bash completes a command' "$(completed crisp ver)" version
+is 'a command of two words' "$(completed crisp port-f)" port-forward
+is 'a word behind a command' "$(completed crisp images pr)" prune
+is 'an option of exec' "$(completed crisp exec --inter)" --interactive
+is 'one behind options' "$(completed crisp --timeout 3 --json imag)" images
+is 'an option of a command' "$(completed crisp logs --fo)" --follow
+is 'all commands are offered' "$(completed crisp '' | wc -w)" "$("$built/crisp" --help | sed -n '/^Commands:/,/^$/p' | grep -c '^  ')"
+zsh_completed() { # WORD...: what zsh may offer for the last word, before it looks at what is typed of it
+	PATH=$T/dest/usr/bin:$PATH zsh -f -c '
+		_describe() { local list=$argv[-1] entry; for entry in ${(P)list}; do print -r -- ${entry%%:*}; done }
+		compadd() { print -rl -- ${(P)argv[-1]}; }
+		_files() { :; }
+		words=("$@") CURRENT=$#
+		. "$0"' "$T/dest/usr/share/zsh/site-functions/_crisp" "$@" | sort | paste -sd' '
+}
+sorted() { tr ' ' '\n' | sort -u | paste -sd' '; }
+commands=$("$built/crisp" --help | sed -n '/^Commands:/,/^$/s/^  \([a-z-]*\).*/\1/p')
+is 'zsh offers the same commands' "$(zsh_completed crisp '')" "$(sorted <<<"$commands")"
+is 'zsh: words of images' "$(zsh_completed crisp images '')" "$(completed crisp images '' | sorted)"
+is 'and the same options' "$(zsh_completed crisp --)" "$(completed crisp -- | sorted)"
+for command in $commands; do
+	options=$("$built/crisp" "$command" --help | sed -n 's/^ *\(-[a-z], \)\{0,1\} *\(--[a-z-]*\).*/\2/p' | sorted)
+	is "bash: options of $command" "$(completed crisp "$command" -- | sorted)" "$options"
+	is "zsh: options of $command" "$(zsh_completed crisp "$command" --)" "$options"
+done
 is 'nothing of it went to the machine' "$(files /usr/local)" ''
 ok 'make uninstall with DESTDIR' make_ DESTDIR="$T/dest" PREFIX=/usr uninstall
 is 'leaves the configuration' "$(files "$T/dest")" ./etc/crisp/config.yaml

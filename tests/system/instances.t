@@ -10,7 +10,7 @@ crisp_start || exit 1
 second() { timeout ${2:-10} "$BUILD/crisp-keeper" --config "$1" >"$T/out" 2>&1; rc=$?; }
 second "$T/config.yaml"
 is 'the same configuration again: exit' "$rc" 1
-pid=$(cat "$T/state/keeper.lock")
+pid=$(cat "$T/state/front.lock")
 like 'it names the directory and the process that has it' "$(cat "$T/out")" "state directory $T/state belongs to the keeper with pid $pid"
 ok 'that is the one' sh -c "tr '\\0' ' ' </proc/$pid/cmdline | grep -q crisp-keeper"
 ok 'which serves on' $CRICTL pods
@@ -66,7 +66,7 @@ in_neighbour eval '$CRICTL rmp -f '"$npod" >/dev/null 2>&1
 ok 'its cgroups go' until_ok 10 in_neighbour no_cgroups
 keeper=$(cat "$T/neighbour/keeper")
 kill "$keeper"
-ok 'it ends' until_ok 10 sh -c "! kill -0 $keeper"
+ok 'it ends' until_ok 10 ended $keeper
 is 'it leaves no network namespace' "$(ls "$T/neighbour/netns" 2>/dev/null)" ''
 is 'nor an address' "$(find "$T/neighbour/ipam" -name '[0-9]*.[0-9]*' 2>/dev/null)" ''
 

@@ -32,8 +32,9 @@ load() { # NAME KILL
 	is "$1: it was rotated under load" $((n - refused)) 10
 	whole "$1" >"$T/$1.whole"
 	for s in stdout:out stderr:err; do
-		lines=$(awk -v s="${s%:*}" '$2 == s && $5 == "end" { print $6 }' "$T/$1.whole")
-		is "$1: ${s%:*}: every line, once, in order" "$(awk -v s="${s%:*}" '$2 == s { if (part) line = part; part = ""; sub(/^[^ ]* [^ ]* /, ""); tag = substr($0, 1, 1); text = text substr($0, 3); if (tag == "F") { print text; text = "" } }' "$T/$1.whole" | sha256sum)" \
+		log_lines "$T/$1.whole" "${s%:*}" >"$T/$1.text"
+		lines=$(tail -1 "$T/$1.text" | sed -n "s/^${s#*:} end //p")
+		is "$1: ${s%:*}: every line, once, in order" "$(sha256sum <"$T/$1.text")" \
 			"$({ seq 0 $((lines - 1)); echo "end $lines"; } | sed "s/^/${s#*:} /" | sha256sum)"
 		echo "# $1: $lines lines on ${s%:*}, refused while crispd was away: $refused"
 	done

@@ -34,6 +34,21 @@ for v in oci-gzip oci-zstd oci-plain oci-index docker-gzip docker-zstd docker-in
 	is "$v: it runs" "$(run_in "$v" "$REGISTRY/$v" 'cat /variant')" "$v"
 done
 
+# What `crictl inspecti` shows: the config as it was pushed, and the chain id.
+jq -n --argjson base "$base" '[{repo: "told", config: {Env: ["PATH=/bin"], Cmd: ["sh"], Labels: {"a.b": "c"}, Volumes: {"/v": {}}}, layers: ($base + [{entries: [{path: "x"}]}])}]' |
+	"$IMAGE" --registry "$REGISTRY" - >/dev/null
+ok 'told: pull' $CRICTL pull "$REGISTRY/told"
+$CRICTL inspecti "$REGISTRY/told" >"$T/told.json"
+is 'inspecti: platform, labels, volumes' "$(jq -c '.info.imageSpec | [.os, .architecture, .config.Labels, .config.Volumes, .config.Cmd, .created]' "$T/told.json")" \
+	"[\"linux\",\"$(dpkg --print-architecture)\",{\"a.b\":\"c\"},{\"/v\":{}},[\"sh\"],\"2023-11-14T22:13:20Z\"]"
+chain=
+for d in $(jq -r '.info.imageSpec.rootfs.diff_ids[]' "$T/told.json"); do
+	[ -z "$chain" ] && chain=$d || chain=sha256:$(printf '%s %s' "$chain" "$d" | sha256sum | cut -c1-64)
+done
+is 'inspecti: the chain id' "$(jq -r .info.chainID "$T/told.json")" "$chain"
+
+$CRICTL rmi "$REGISTRY/told" >/dev/null 2>&1
+
 # Kinds of entries. The lower layer:
 long=$(printf 'n%.0s' $(seq 1 180))
 deep=$(printf 'directory-%02d/' $(seq 1 30))

@@ -119,6 +119,20 @@ for p in "$pod" "$pod2"; do ok 'it goes' $CRICTL rmp -f "$p"; done
 pull
 
 # A reboot: no process, no mount, no state directory, another boot id in the records.
+other_boot=01234567-89ab-cdef-0123-456789abcdef
+cgroups_end() { find /sys/fs/cgroup -depth -type d -path "*$CGROUP/*" -exec rmdir {} + 2>/dev/null; no_cgroups; }
+power_off() { # PID...: of what ran
+	crisp_stop
+	anchor_end
+	kill -9 "$@"
+	grep -F " $T/" /proc/self/mountinfo | awk '{ print $5 }' | tac | xargs -r -n1 umount -l
+	rm -rf "$T/state" "$T/netns"
+	until_ok 5 cgroups_end
+	for f in "$T"/root/sandboxes/*.json "$T"/root/containers/*.json "$T/root/boot"; do
+		sed -i "s/$(cat /proc/sys/kernel/random/boot_id)/$other_boot/g" "$f"
+	done
+	: >"$T/calls"
+}
 pod=$(mkpod r)
 run=$(mkctr "$pod" run "$sleeper" r)
 new=$(mkctr "$pod" new x r created)
@@ -127,14 +141,7 @@ until_exited "$ended"
 stopped=$(mkpod s)
 $CRICTL stopp "$stopped" >/dev/null
 pid=$($CRICTL inspect "$run" | jq -r .info.pid)
-crisp_stop
-kill -9 "$pid"
-grep -F " $T/" /proc/self/mountinfo | awk '{ print $5 }' | tac | xargs -r -n1 umount -l
-rm -rf "$T/state" "$T/netns"
-for f in "$T"/root/sandboxes/*.json "$T"/root/containers/*.json; do
-	sed -i "s/$(cat /proc/sys/kernel/random/boot_id)/01234567-89ab-cdef-0123-456789abcdef/g" "$f"
-done
-: >"$T/calls"
+power_off "$pid"
 again 'a reboot'
 is 'the pod is not ready' "$($CRICTL inspectp "$pod" | jq -r .status.state)" SANDBOX_NOTREADY
 is 'it has no address' "$($CRICTL inspectp "$pod" | jq -r '.status.network.ip // ""')" ''
@@ -152,4 +159,42 @@ like 'the next pod is made' "$next" '^[0-9a-f]{64}$'
 for p in "$pod" "$stopped" "$next"; do ok 'it goes' $CRICTL rmp -f "$p"; done
 is 'no container is left' "$($CRICTL ps -aq)" ''
 ok 'the image is still here' $CRICTL inspecti "$REGISTRY/busybox"
+
+# A power cut: what was written in the last seconds is empty. Before that a child of crispd has synced it.
+synced() { [ -z "$(find "$T/root" -name '*.json.old')" ]; }
+pod=$(mkpod w)
+run=$(mkctr "$pod" run "$sleeper" w)
+fresh=$(mkctr "$pod" fresh "$sleeper" w)
+torn=$(mkpod v)
+inner=$(mkctr "$torn" inner "$sleeper" v)
+pids="$($CRICTL inspect "$run" | jq -r .info.pid) $($CRICTL inspect "$fresh" | jq -r .info.pid) $($CRICTL inspect "$inner" | jq -r .info.pid)"
+ok 'all that was written is synced' until_ok 20 synced
+image=$(ls "$T"/root/images/*.json)
+ok 'the image gets another name' $CRICTL pull "$REGISTRY/busybox@$($CRICTL inspecti "$REGISTRY/busybox" | jq -r '.status.repoDigests[0]' | sed 's/.*@//')"
+power_off $pids
+cp "$image" "$image.old"
+: >"$image"
+: >"$T/root/containers/$fresh.json"
+: >"$T/root/snapshots/$fresh.json"
+: >"$T/root/sandboxes/$torn.json"
+truncate -s 4 "$T/root/containers/$inner.json"
+mkdir "$T/root/layers/cafe0000.x"
+: >"$T/root/layer-records/cafe0000.x.json"
+again 'a power cut'
+is 'the image is there, by its older record' "$($CRICTL inspecti "$REGISTRY/busybox" | jq -r '.status.repoTags[0]')" "$REGISTRY/busybox:latest"
+is 'the pod is there, and has ended' "$($CRICTL inspectp "$pod" | jq -r .status.state)" SANDBOX_NOTREADY
+is 'its container too' "$(what "$run")" 'CONTAINER_EXITED 255 Unknown'
+is 'what is not known is not listed' "$($CRICTL ps -aq) $($CRICTL pods -q)" "$run $pod"
+ok 'the network of both pods is given back' until_ok 10 grep -q "DEL a $torn" "$T/calls"
+ok 'and that of the other' grep -q "DEL a $pod" "$T/calls"
+is 'nothing is called lost: nobody has to look' "$(lost)" 'true '
+is 'nothing is left for an operator' "$(find "$T/root" -name '*.corrupt')" ''
+is 'nothing is left of it' "$(find "$T/root" -path "*$fresh*" -o -path "*$torn*" -o -path "*$inner*" -o -path '*cafe0000*' | grep -v gone/)" ''
+is 'the boot is noted' "$(cat "$T/root/boot")" "$(cat /proc/sys/kernel/random/boot_id)"
+ok 'the pod goes' $CRICTL rmp -f "$pod"
+next=$($CRICTL runp "$(pod_json w2)")
+next_ctr=$(mkctr "$next" after 'exit 0' w2)
+ok 'a container of that image runs' until_exited "$next_ctr"
+is 'to its end' "$(what "$next_ctr")" 'CONTAINER_EXITED 0 Completed'
+ok 'it goes' $CRICTL rmp -f "$next"
 crisp_clean

@@ -24,7 +24,7 @@ annotated() { jq -e '.annotations | has("run.oci.seccomp_bpf_data")' "$T/state/c
 compiled() { [ "$(grep -c 'seccomp_filter made=1' "$T/crisp.log")" = "$1" ]; }
 
 sh -c "$(echo "$NAMESPACE" | sed 's/busybox //')" | grep -q allowed || { echo '1..0 # SKIP this machine makes no user namespaces'; exit 0; }
-for h in runc crun; do
+for h in runc native crun; do
 	pod=$($CRICTL runp --runtime $h "$(pod_json $h)" 2>"$T/runp.err") || fail "$h: pod" "$pod"
 	confined "$h-free" '{"profile_type":1}' "$NAMESPACE"
 	is "$h: unconfined, by itself and by an exec" "$said" 'allowed allowed'

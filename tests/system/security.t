@@ -166,6 +166,7 @@ handler() {
 }
 handler runc
 handler crun
+handler native
 umount "$T/shared" 2>/dev/null
 for i in $($CRICTL images -q); do $CRICTL rmi "$i" >/dev/null 2>&1; done
 crisp_clean

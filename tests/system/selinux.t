@@ -36,6 +36,7 @@ handler() {
 	ln -s "$T/outside-$h" "$T/v-$h/sub/link"
 	own=$(file_label "$T/outside-$h")
 	start "a-$h" "\"mounts\":[$(volume "$T/v-$h" /v),{\"image\":{\"image\":\"$IMAGE_ID\"},\"container_path\":\"/i\",\"readonly\":true}]"; ctr1=$ctr
+	[ $h != native ] || is 'native: it needs no other handler for that' "$(info inspect "$ctr" startedBy)" native
 	is "$h: a container's process" "$(process_label "$pid")" "$label"
 	for f in / /bin/busybox /etc/resolv.conf /etc/hosts /etc/hostname /dev /dev/shm /v /v/sub/file /v/sub/link /i/bin/busybox; do
 		is "$h: $f" "$(file_label "/proc/$pid/root$f")" "$files"
@@ -82,7 +83,7 @@ pods_down() { local p; for p in $($CRICTL pods -q); do $CRICTL stopp "$p"; $CRIC
 
 crisp_up 'selinux: true'
 IMAGE_ID=$($CRICTL images -q | head -1)
-for h in runc crun; do handler $h; done
+for h in runc crun native; do handler $h; done
 like 'the log says which contexts' "$(grep -c 'selinux process=' "$T/crisp.log")" '[1-9]'
 
 # ---- enforced ----
@@ -97,7 +98,7 @@ pid=$(info inspectp "$(cat "$T/shared.id")" pid)
 is 'enforced: a pause' "$(process_label "$pid")" "$(info inspectp "$(cat "$T/shared.id")" selinuxLabel)"
 start shared
 like 'enforced: which the pod sees as pid 1' "$($CRICTL exec -s "$ctr" cat /proc/1/mountinfo 2>&1)" ' / / .*,context="?system_u:object_r:container_file_t:s0:c'
-for h in runc crun; do
+for h in runc crun native; do
 	pod "one-$h" >"$T/one-$h.id"
 	start "one-$h" "\"mounts\":[$(volume "$T/one" /v),$(volume "$T/two" /two false)]"
 	is "enforced, $h: it runs" "$(process_label "$pid")" "$(info inspect "$ctr" selinuxLabel)"

@@ -110,7 +110,7 @@ import os, pty, select, sys, fcntl, termios, struct, time
 pid, fd = pty.fork()
 if pid == 0:
     words = sys.argv[1].split() + ["exec", "-it", sys.argv[2], "sh"]
-    os.execv(words[0], words)
+    os.execvp(words[0], words)
 fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", 31, 87, 0, 0))
 got, told, end = b"", 0, time.time() + 30
 steps = [(b"# ", b"stty size; echo PS1=$TERM\n"), (b"PS1=xterm", b"exit 5\n")]
@@ -140,7 +140,7 @@ for i in $(seq 20); do
 	u=$(url Attach "container_id: \"$talk\" stdout: true stderr: true")
 	$CLIENT command "$u" out,err --until last >"$T/attach.$i" 2>&1 &
 done
-until_ok 10 sh -c "[ \$(grep -c 'stream_begin verb=attach' $T/crisp.log) -ge 20 ]"
+until_ok 60 sh -c "[ \$(grep -c 'stream_begin verb=attach' $T/crisp.log) -ge 20 ]"
 attached "$talk" 'stdin: true stdout: true stderr: true' in,out,err --text 'hello\nlast\n' --until 'got last'
 like 'attach: the one who speaks hears' "$(field stdout)" 'got hello'
 wait $(jobs -p | grep -v "^$KEEPER$") 2>/dev/null

@@ -43,7 +43,7 @@ is 'each layer came once' "$(grep -E 'GET (stall|holds)/shared blobs' "$RUDE_DIR
 stop_going
 
 # A client leaves: the transfer stops, the bytes received are kept, and the next pull goes on from there.
-$CRICTL pull "$RUDE/stall/left" >/dev/null 2>&1 & client=$!
+$BARE_CRICTL pull "$RUDE/stall/left" >/dev/null 2>&1 & client=$!
 ok 'half a layer is here' until_ok 10 partial
 kill -9 $client; wait $client 2>/dev/null
 ok 'the unpacker goes' until_ok 10 not_unpacking
@@ -56,7 +56,7 @@ is 'no partial is left' "$(ls "$T/root/partial")" ''
 stop_going
 
 # One of two clients leaves: the pull of the other goes on.
-$CRICTL pull "$RUDE/stall/two" >/dev/null 2>&1 & client=$!
+$BARE_CRICTL pull "$RUDE/stall/two" >/dev/null 2>&1 & client=$!
 ok 'half a layer is here' until_ok 10 partial
 begun=$(pulls_begun)
 $CRICTL pull "$RUDE/stall/two" >"$T/two" 2>&1 & other=$!
@@ -69,7 +69,7 @@ is 'from one transfer' "$(layer_gets stall/two)" 2
 stop_going
 
 # crispd is killed in a transfer.
-$CRICTL pull "$RUDE/stall/killed" >"$T/killed" 2>&1 & client=$!
+$BARE_CRICTL pull "$RUDE/stall/killed" >"$T/killed" 2>&1 & client=$!
 ok 'half a layer is here' until_ok 10 partial
 old=$(crispd_pid)
 kill -9 "$old"
@@ -85,7 +85,7 @@ is 'no half layer' "$(ls "$T/root/ingest")" ''
 stop_going
 
 # A partial blob that was damaged is not used.
-$CRICTL pull "$RUDE/stall/rotten" >/dev/null 2>&1 & client=$!
+$BARE_CRICTL pull "$RUDE/stall/rotten" >/dev/null 2>&1 & client=$!
 ok 'half a layer is here' until_ok 10 partial
 kill -9 $client; wait $client 2>/dev/null
 ok 'the unpacker goes' until_ok 10 not_unpacking
@@ -96,7 +96,7 @@ is 'with rotten bytes in the partial' "$code $message" 'OK '
 stop_going
 
 # A resolver that hangs for six seconds.
-$CRICTL pull no.slow.test/a >"$T/slow" 2>&1 & client=$!
+$BARE_CRICTL pull no.slow.test/a >"$T/slow" 2>&1 & client=$!
 resolving() { grep -q 'get=latest from=START to=ASK' "$T/crisp.log" && [ "$(ls "/proc/$(crispd_pid)/task" | wc -l)" -gt 1 ]; }
 ok 'the resolver is at work' until_ok 5 resolving
 answers_in() { local begun took; begun=$(date +%s%N); $CRICTL version >/dev/null || return 1; took=$((($(date +%s%N) - begun) / 1000000)); echo "$took ms"; [ $took -lt 2000 ]; }

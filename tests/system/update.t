@@ -12,8 +12,14 @@ if [ -e /sys/fs/cgroup/cgroup.controllers ]; then
 	memory() { file "$1" memory.max; }
 	both() { local s; s=$(file "$1" memory.swap.max); echo $((s + $(memory "$1"))); }
 	cpus() { file "$1" cpuset.cpus; }
-	# A runtime before runc 1.3.2 and crun 1.23 has a straight line, and is told shares.
-	weight_of() { echo $((1 + ($1 - 2) * 9999 / 262142)); }
+	# A runtime before runc 1.3.2 and crun 1.23 has a straight line, and is told shares; natively the weight is ours, as of a pod's group.
+	weight_of() {
+		if [ "$h" = native ]; then
+			awk -v s="$1" 'BEGIN { l = log(s) / log(2); w = 10 ^ ((l * l + 125 * l) / 612 - 7 / 34); print (w > int(w)) ? int(w) + 1 : int(w) }'
+		else
+			echo $((1 + ($1 - 2) * 9999 / 262142))
+		fi
+	}
 else
 	file() { cat "/sys/fs/cgroup/$2$($CRICTL inspect "$1" | jq -r .info.cgroup)/$3"; }
 	shares() { file "$1" cpu cpu.shares; }
@@ -43,11 +49,16 @@ try() { # HANDLER
 	update "$ctr" cpu_shares: 512 cpu_period: 100000 cpu_quota: 50000 cpuset_cpus: '"0"'
 	is "$h: a running one takes cpu limits" "$code $message" 'OK '
 	is "$h: the kernel has them" "$(shares "$ctr") $(quota "$ctr") $(cpus "$ctr")" "$(weight_of 512) 50000 0"
+	was=$(quota "$ctr")
+	update "$ctr" cpu_quota: -1
+	is "$h: a quota is lifted" "$code $was $(quota "$ctr" | tr -d - | sed 's/max/1/')" 'OK 50000 1'
+	update "$ctr" cpu_quota: 50000
 	is "$h: the status too" "$(status "$ctr" '.cpuShares, .cpuQuota, .cpusetCpus')" '["512","50000","0"]'
 	is "$h: memory was left alone" "$(memory "$ctr")" $((64 * M))
 
 	ok "$h: crictl update" $CRICTL update --cpu-share 513 "$ctr"
 	is "$h: as well" "$(shares "$ctr")" "$(weight_of 513)"
+	is "$h: the quota was left alone" "$(quota "$ctr") $(status "$ctr" .cpuQuota)" '50000 ["50000"]'
 	$CRICTL update --cpu-share 512 "$ctr" >/dev/null
 	update "$ctr" memory_limit_in_bytes: $((128 * M))
 	is "$h: memory is raised" "$code $message $(memory "$ctr")" "OK  $((128 * M))"
@@ -77,6 +88,7 @@ try() { # HANDLER
 }
 try runc
 try crun
+try native
 
 ctr=$($CRICTL ps -aq | head -1)
 update "$ctr" 'cpu_shares: -1';             is 'negative shares' "$code" INVALID_ARGUMENT

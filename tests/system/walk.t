@@ -8,7 +8,7 @@ crisp_start || exit 1
 
 like 'version' "$($CRICTL version)" 'RuntimeName:  crisp'
 like 'status is ready' "$($CRICTL info | jq -c '[.status.conditions[] | [.type, .status]]')" '\["RuntimeReady",true\],\["NetworkReady",true\]'
-is 'handlers' "$($CRICTL info | jq -r '[.runtimeHandlers[] | .name // "(default)"] | sort | join(",")')" '(default),crun,runc'
+is 'handlers' "$($CRICTL info | jq -r '[.runtimeHandlers[] | .name // "(default)"] | sort | join(",")')" '(default),crun,native,runc'
 
 ok 'pull' $CRICTL pull "$REGISTRY/busybox:latest"
 ok 'pull again' $CRICTL pull "$REGISTRY/busybox:latest"
@@ -59,6 +59,7 @@ walk() { # HANDLER
 walk
 walk runc
 walk crun
+walk native
 
 ok 'rmi' $CRICTL rmi "$REGISTRY/busybox:latest"
 is 'no image' "$($CRICTL images -q)" ''

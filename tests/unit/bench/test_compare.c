@@ -4,9 +4,12 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "bench/conditions.h"
 #include "bench/figures.h"
 #include "bench/log_check.h"
 #include "bench/log_line.h"
+#include "bench/plot.h"
+#include "reactor/own.h"
 #include "tests/tap.h"
 
 /* n values around the median, spread by a tenth of it. */
@@ -72,16 +75,26 @@ static void lines_of_a_run(void)
 	FILE *out = scratch(path);
 	struct err e;
 
-	fputs("{\"kind\":\"conditions\",\"cpus\":2}\n"
+	fputs("{\"kind\":\"conditions\",\"cpus\":2,\"cpu\":\"fast\",\"none\":\"\"}\n"
+	      "{\"kind\":\"conditions\",\"cpus\":12,\"cpu\":\"fast\"}\n"
+	      "{\"kind\":\"conditions\",\"cpus\":2}\n"
+	      "{\"kind\":\"run\",\"scenario\":\"s\"}\n"
 	      "{\"kind\":\"sample\",\"scenario\":\"s\",\"mode\":\"m\",\"endpoint\":\"a\",\"round\":1,\"up\":3}\n"
 	      "{\"kind\":\"sample\",\"scenario\":\"s\",\"mode\":\"m\",\"endpoint\":\"a\",\"round\":2,\"up\":5.5}\n"
+	      "{\"kind\":\"sample\",\"scenario\":\"s\",\"mode\":\"m\",\"endpoint\":\"b\",\"round\":2,\"up\":7}\n"
 	      "{\"kind\":\"error\",\"endpoint\":\"b\"}\n",
 	      out);
 	fclose(out);
 	ok(figures_read(&f, path, &e) == 0);
-	ok(f.n == 1 && f.at[0].samples.n == 2);
+	ok(f.n == 2 && f.at[0].samples.n == 2);
 	ok(figures_find(&f, "s", "m", "up", "a") && !figures_find(&f, "s", "m", "round", "a"));
-	ok(json_array_size(f.errors) == 1 && json_get_int(f.conditions, "cpus") == 2);
+	ok(json_array_size(f.errors) == 1 && json_array_size(f.runs) == 1);
+	is_str(json_get_str(f.arena, f.conditions, "cpus"), "2; 12");
+	is_str(json_get_str(f.arena, f.conditions, "cpu"), "fast");
+	ok(!json_object_get(f.conditions, "kind") && !json_object_get(f.conditions, "none"));
+	is_str(figures_nth_endpoint(&f, 1), "b");
+	ok(!figures_nth_endpoint(&f, 2));
+	ok(strcmp(plot_colour(&f, "a"), plot_colour(&f, "b")) != 0);
 	is_str(figures_endpoint(&f, "a"), "a");
 	ok(figures_endpoint(&f, "containerd") == NULL);
 	out = fopen(path, "w");
@@ -90,6 +103,45 @@ static void lines_of_a_run(void)
 	ok(figures_read(&f, path, &e) == -1 && strstr(e.msg, path));
 	unlink(path);
 	figures_free(&f);
+}
+
+static void given(struct figures *f, const char *line)
+{
+	char path[32];
+	FILE *out = scratch(path);
+	struct err e;
+
+	fprintf(out, "%s\n", line);
+	fclose(out);
+	ok(figures_read(f, path, &e) == 0);
+	unlink(path);
+}
+
+static char *differences(const char *before, const char *now)
+{
+	struct figures old = { 0 }, new = { 0 };
+	char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+
+	given(&old, before);
+	given(&new, now);
+	conditions_compare(&old, &new, out);
+	fclose(out);
+	figures_free(&old);
+	figures_free(&new);
+	return text;
+}
+
+static void conditions_that_differ(void)
+{
+	auto_free char *three = differences("{\"kind\":\"conditions\",\"cpus\":2,\"kernel\":\"6\",\"fs\":\"a\"}",
+					    "{\"kind\":\"conditions\",\"cpus\":4,\"kernel\":\"6\",\"cpu\":\"c\"}");
+	auto_free char *none = differences("{\"kind\":\"conditions\",\"cpus\":2}", "");
+
+	is_str(three, "conditions that differ, old -> new:\n  cpus         2 -> 4\n  fs           a -> not known\n"
+		      "  cpu          not known -> c\n");
+	is_str(none, "the new run says nothing of its conditions\n");
 }
 
 static void put(FILE *out, long n, const char *tag, size_t from, size_t len)
@@ -128,6 +180,7 @@ int main(void)
 	chance_and_trifles_do_not_count();
 	units();
 	lines_of_a_run();
+	conditions_that_differ();
 	a_log();
 	return tap_end();
 }

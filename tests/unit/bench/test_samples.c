@@ -60,6 +60,14 @@ static void more_may_come_after_a_look(void)
 	samples_clear(&s);
 }
 
+static void a_tail_needs_values_beyond_it(void)
+{
+	ok(samples_enough(1, 0.5));
+	ok(samples_enough(30, 0.9) && !samples_enough(29, 0.9));
+	ok(samples_enough(300, 0.99) && !samples_enough(299, 0.99) && !samples_enough(10, 0.99));
+	ok(samples_enough(3000, 0.999) && !samples_enough(2999, 0.999));
+}
+
 int main(void)
 {
 	nothing_measured();
@@ -67,5 +75,6 @@ int main(void)
 	ranks_of_a_thousand();
 	between_two_it_is_the_upper_rank();
 	more_may_come_after_a_look();
+	a_tail_needs_values_beyond_it();
 	return tap_end();
 }

@@ -29,10 +29,10 @@
 #define OUR_ARCH "arm64"
 #endif
 
-enum { BLOBS = 64 };
+enum { BLOBS = 128 };
 
 static char root[] = "/tmp/test_pull.XXXXXX";
-static struct images_config cfg = { .registry_config_path = "", .min_free = "0" };
+static struct images_config cfg = { .registry_config_path = "", .min_free = "0", .parallel_downloads = 6 };
 static struct arena *arena;
 static struct err fault;
 
@@ -86,6 +86,8 @@ static inline void put_blob(const char *name, const char *data, const char *type
 {
 	struct blob *b = blob_at(name);
 
+	if (!b && nblobs == BLOBS)
+		abort();
 	b = b ? b : &blobs[nblobs++];
 	*b = (struct blob){ name, data, type, digest_text(data, strlen(data)), strlen(data) };
 }

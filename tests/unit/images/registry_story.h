@@ -56,12 +56,14 @@ static void on_done(void *arg, const struct err *e)
 
 static struct registry *registry(const char *image, const struct registry_auth *auth)
 {
+	struct lookup *l = lookup_new("test");
 	struct registry *r = NULL;
 	struct ref ref;
 	struct err e;
 
-	if (ref_parse(&ref, image, arena, &e) < 0 || registry_new(&r, &ref, auth, &e) < 0)
+	if (ref_parse(&ref, image, arena, &e) < 0 || registry_new(&r, &ref, auth, l, &e) < 0)
 		printf("# %s\n", e.msg);
+	lookup_free(l);
 	return r;
 }
 
@@ -72,7 +74,7 @@ static inline void begin(
 	struct registry_events ev = { on_head, on_data, on_done, out };
 
 	*out = (struct result){ 0 };
-	out->get = registry_start(r, &(struct registry_request){ "GET", kind, name, 0, NULL }, &ev);
+	out->get = registry_start(r, &(struct registry_request){ .method = "GET", .kind = kind, .name = name }, &ev);
 	registry_release(r);
 }
 

@@ -114,6 +114,30 @@ static void nothing_for_us_lists_what_there_is(void)
 	is_str(fault.msg, "the image has no variant for linux/" OUR_ARCH " (it has linux/mips/v2)");
 }
 
+/* What RFC 8259 allows, in members that nobody reads. */
+static void odd_members(void)
+{
+	struct manifest m;
+
+	ok(parse(&m,
+		   "{\"schemaVersion\":2,\"manifests\":null," CONFIG ",\"layers\":[" LAYER(OCI "layer.v1.tar", D2) "],"
+		   "\"annotations\":{\"a\":1e999,\"b\":-123456789012345678901234567890,"
+		   "\"c\":\"x\\u0000y\\ud800z\\udc00\",\"d\":[1.5,true,{}],\"e\":\"1e999 \\\" \\ud83d\\ude00\","
+		   "\"org.criu.checkpoint.container.name\":\"\\u0000n\"}}",
+		   "") == 0);
+	ok(m.nlayers == 1);
+	is_str(m.checkpoint, "\xef\xbf\xbdn");
+	/* What is read must be right. */
+	ok(refused("{\"schemaVersion\":2," CONFIG ",\"layers\":[{\"mediaType\":\"" OCI "layer.v1.tar\",\"digest\":\"" D2
+		   "\",\"size\":99999999999999999999}]}", "", "no valid size"));
+	ok(refused("{\"schemaVersion\":2," CONFIG ",\"layers\":[],\"a\":1e999,\"b\":\"\\u00\"}", "",
+		   "the manifest: line 1"));
+	ok(refused("{\"schemaVersion\":2," CONFIG ",\"layers\":[],\"a\":1e999,\"schemaVersion\":1}", "",
+		   "the manifest: line 1"));
+	ok(parse(&m, "{\"schemaVersion\":2,\"config\":{\"mediaType\":\"application/octet-stream\",\"digest\":\"" D1
+		     "\",\"size\":100},\"layers\":[]}", "") == 0);
+}
+
 static void what_is_no_image_is_refused(void)
 {
 	ok(refused("", "", "the manifest"));
@@ -200,6 +224,7 @@ static void a_config_refused(void)
 	ok(config_refused("{\"rootfs\":{\"diff_ids\":[\"x\"]}}", ERR_INVALID_ARGUMENT, "diff_id \"x\""));
 	ok(config_refused("{\"rootfs\":{\"diff_ids\":[7]}}", ERR_INVALID_ARGUMENT, "malformed"));
 	ok(config_refused("{\"os\":\"windows\"}", ERR_NOT_FOUND, "not for linux"));
+	ok(config_refused("{\"schemaVersion\":2,\"rootfs\":{\"diff_ids\":[]}}", ERR_INVALID_ARGUMENT, "is a manifest"));
 }
 
 static void chains(void)
@@ -218,6 +243,7 @@ int main(void)
 	the_index_entry_for_us();
 	an_entry_without_platform_is_the_last_resort();
 	nothing_for_us_lists_what_there_is();
+	odd_members();
 	what_is_no_image_is_refused();
 	too_many_layers();
 	the_config();

@@ -1,43 +1,5 @@
 /* test_pull.c - whole images from a registry in memory into the store on disk. */
-#include "images/pull.h"
-#include "images/content.h"
-#include "tests/unit/images/pull_story.h"
-
-struct result {
-	int calls;
-	enum err_code code;
-	char msg[1024], id[80];
-};
-
-static void on_pulled(void *arg, const struct err *e, const char *id)
-{
-	struct result *r = arg;
-
-	r->calls++;
-	r->code = e ? e->code : ERR_OK;
-	snprintf(r->msg, sizeof(r->msg), "%s", e ? e->msg : "");
-	snprintf(r->id, sizeof(r->id), "%s", id ? id : "");
-}
-
-static struct result pull(const char *ref)
-{
-	struct result r = { 0 };
-
-	pull_start(ref, NULL, on_pulled, &r);
-	ok(r.calls == 0); /* never inside the start */
-	clock_advance(120 * 1000);
-	ok(r.calls == 1 && clock_waiting() <= 1); /* gc's timer */
-	return r;
-}
-
-/* Removes all images, layers and blobs. */
-static void clean(void)
-{
-	for (const char *names[] = { "r.example/a:v1", "r.example/a:v2", "r.example/b:v1", NULL }, **n = names; *n; n++)
-		store_remove(*n, &fault);
-	unused_ring();
-	clock_run();
-}
+#include "tests/unit/images/image_story.h"
 
 static void an_image(void)
 {
@@ -74,6 +36,12 @@ static void again_costs_one_head(void)
 	wrong = (struct fake_answer){ .status = 405 };
 	wrong_times = 1;
 	ok(pull("r.example/a:v1").code == ERR_OK); /* a registry without HEAD */
+	for (const int *status = (const int[]){ 403, 404, 500, 429, 0 }; *status; status++) {
+		fake_http_serve(serve);
+		wrong = (struct fake_answer){ .status = *status };
+		wrong_times = 1;
+		ok(pull("r.example/a:v1").code == ERR_OK && fake_http_asked() == 2);
+	}
 }
 
 static void shared_layers_are_not_fetched_again(void)

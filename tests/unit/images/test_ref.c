@@ -25,6 +25,8 @@ static const struct {
 	{ "user/app", "docker.io|user/app|latest|" },
 	{ "docker.io/busybox", "docker.io|library/busybox|latest|" },
 	{ "index.docker.io/busybox", "docker.io|library/busybox|latest|" },
+	{ "Index.Docker.IO/busybox", "docker.io|library/busybox|latest|" },
+	{ "DOCKER.io/busybox", "docker.io|library/busybox|latest|" },
 	{ "docker.io/user/app:v1", "docker.io|user/app|v1|" },
 	{ "localhost/app", "localhost|app|latest|" },
 	{ "localhost:5000/app", "localhost:5000|app|latest|" },

@@ -57,6 +57,7 @@ static void a_redirect_takes_no_credentials_along(void)
 	redirect_to = "Location: http://cdn.example/x";
 	r = get("reg.example/a:v1", &auth, "blobs", DIGEST);
 	ok(r.code == ERR_INTERNAL && strstr(r.msg, "from https to plain http (cdn.example)"));
+	ok(strstr(r.msg, "to allow it, set registry.config_path"));
 	redirect_to = "Location: ftp://cdn.example/x";
 	r = get("reg.example/a:v1", &auth, "blobs", DIGEST);
 	ok(r.code == ERR_INTERNAL && strstr(r.msg, "redirect without a usable Location"));
@@ -119,6 +120,18 @@ static void errors_have_names(void)
 	ok(r.code == ERR_INVALID_ARGUMENT && strstr(r.msg, "not the whole manifest"));
 }
 
+/* Size and digest tell what a blob is. */
+static void a_blob_of_any_type(void)
+{
+	struct result r;
+
+	always = (struct fake_answer){ 0 };
+	text(&always, 200, "Content-Type: text/html", "bytes");
+	fake_http_serve(serve_always);
+	r = get("reg.example/a:v1", NULL, "blobs", "sha256:x");
+	ok(r.code == ERR_OK && fake_http_asked() == 1);
+}
+
 static void errors_without_end(void)
 {
 	static char flood[2 << 20];
@@ -161,6 +174,11 @@ static void one_try_of_what_cannot_pass(void)
 	r = get("reg.example/a:v1", NULL, "manifests", "v1");
 	ok(r.calls == 1 && r.code == ERR_FAILED_PRECONDITION && fake_http_asked() == 1);
 	ok(strstr(r.msg, "certificate problem") && !*r.reason);
+	always = (struct fake_answer){ .nameless = true };
+	fake_http_serve(serve_always);
+	r = get("reg.example/a:v1", NULL, "manifests", "v1");
+	ok(r.calls == 1 && r.code == ERR_UNAVAILABLE && fake_http_asked() == 1);
+	is_str(r.reason, "RegistryUnavailable");
 	fake_http_serve(serve_untrusted);
 	r = get("reg.example/a:v1", NULL, "manifests", "v1");
 	ok(r.calls == 1 && r.code == ERR_FAILED_PRECONDITION && fake_http_asked() == 2);
@@ -384,7 +402,8 @@ static void a_foreign_layer(void)
 
 	redirect_to = "Location: ftp://x";
 	fake_http_serve(serve_elsewhere);
-	registry_start(reg, &(struct registry_request){ "GET", "blobs", DIGEST, 0, &list }, &ev);
+	registry_start(reg,
+		&(struct registry_request){ .method = "GET", .kind = "blobs", .name = DIGEST, .urls = &list }, &ev);
 	registry_release(reg);
 	clock_run();
 	ok(r.code == ERR_OK && r.body.len == sizeof(BLOB) - 1 && fake_http_count("plain") == 0);
@@ -442,6 +461,11 @@ static void urls(void)
 	is_str(url_resolve("https://a/v2/x?y=/", "z?q", arena), "https://a/v2/z?q");
 	is_str(url_resolve("https://a", "z", arena), "https://a/z");
 	is_str(url_resolve("https://a/x", "//b/c", arena), "https://b/c");
+	is_str(url_resolve("https://a/v2/x/y", "../z/./w?q=/../k", arena), "https://a/v2/z/w?q=/../k");
+	is_str(url_resolve("https://a/v2/x", "../../../z", arena), "https://a/z");
+	is_str(url_resolve("https://a/v2/x", "..", arena), "https://a/");
+	is_str(url_resolve("https://a/v2/x/y", "/b/../c/.", arena), "https://a/c/");
+	is_str(url_resolve("https://a/v2/x", "https://b/c/../d", arena), "https://b/c/../d"); /* signed as it is */
 	ok(!url_resolve("https://a/x", "javascript:1", arena) && !url_resolve("https://a/x", "https://", arena) &&
 		!url_resolve("https://a/x", "/a b", arena) && !url_resolve("https://a/x", "", arena));
 	ok(url_same_origin("https://a/x", "HTTPS://A:443/y") && !url_same_origin("https://a", "http://a"));
@@ -459,6 +483,7 @@ int main(void)
 	a_redirect_takes_no_credentials_along();
 	signatures_are_not_told();
 	errors_have_names();
+	a_blob_of_any_type();
 	errors_without_end();
 	five_tries_of_what_may_pass();
 	one_try_of_what_cannot_pass();

@@ -15,6 +15,7 @@
 #include "images/snapshot.h"
 #include "images/store.h"
 #include "reactor/arena.h"
+#include "reactor/fault.h"
 #include "reactor/loop.h"
 #include "reactor/own.h"
 #include "tests/fakes/clock.h"
@@ -85,7 +86,7 @@ static int prepare_and_mount(const char *id, size_t n)
 static void unmounted_and_removed(const char *id)
 {
 	ok(snapshot_unmount(target, &fault) == 0);
-	snapshot_remove(id);
+	ok(snapshot_remove(id, &fault) == 0);
 	ok(!snapshot_exists(id) && !exists(below(arena_printf(arena, "snapshots/%s", id))) &&
 		!exists(below(arena_printf(arena, "snapshots/%s.json", id))));
 }
@@ -205,10 +206,10 @@ static void mistakes_are_told(void)
 	ok(snapshot_mount("c5", -1, "", target, &fault) < 0 && strstr(fault.msg, "is a mount already"));
 	unmounted_and_removed("c5");
 	ok(snapshot_unmount(target, &fault) == 0 && snapshot_unmount(below("nothing"), &fault) == 0);
-	snapshot_remove("unknown");
+	ok(snapshot_remove("unknown", &fault) == 0);
 	ok(snapshot_prepare("c6", &none, &fault) == 0 && snapshot_mount("c6", -1, "", below("nothing"), &fault) < 0);
 	ok(strstr(fault.msg, "mount snapshot c6: "));
-	snapshot_remove("c6");
+	ok(snapshot_remove("c6", &fault) == 0);
 }
 
 static void an_image_volume(void)
@@ -226,6 +227,41 @@ static void an_image_volume(void)
 	ok(snapshot_unmount(target, &fault) == 0);
 	ok(snapshot_mount_readonly(&none, -1, "", target, &fault) == 0 && !exists(in_target("top")));
 	ok(snapshot_unmount(target, &fault) == 0);
+}
+
+static void note_last_layer(void *arg, const struct strings *layers)
+{
+	if (layers->n == 3)
+		*(bool *)arg = strcmp(layers->at[2], "12345678-00000000002") == 0;
+}
+
+static void note_most_layers(void *arg, const struct strings *layers)
+{
+	size_t *most = arg;
+
+	*most = layers->n > *most ? layers->n : *most;
+}
+
+static void layers_of_image_volumes_are_in_use(void)
+{
+	struct strings one = layers(1), three = layers(3);
+	bool used = false;
+	size_t most = 0;
+
+	ok(snapshot_prepare("borrows", &one, &fault) == 0);
+	snapshot_each_layers(note_last_layer, &used);
+	ok(!used && snapshot_borrow("borrows", &three, &fault) == 0);
+	for (int i = 0; i < 100; i++) /* one image, mounted at many paths */
+		ok(snapshot_borrow("borrows", &three, &fault) == 0);
+	snapshot_each_layers(note_most_layers, &most);
+	ok(most == 3);
+	snapshot_each_layers(note_last_layer, &used);
+	ok(used);
+	used = false;
+	ok(snapshot_open(root, &fault) == 0); /* as after a restart */
+	snapshot_each_layers(note_last_layer, &used);
+	ok(used && snapshot_borrow("nobody", &three, &fault) < 0);
+	ok(snapshot_remove("borrows", &fault) == 0);
 }
 
 static void the_root_directory_is_the_images(void)
@@ -250,7 +286,7 @@ static void usage_is_measured_at_most_every_ten_seconds(void)
 	snapshot_usage("u1", &bytes, &inodes, &at);
 	ok(bytes == 0 && at == 0);
 	snapshot_usage("u2", &bytes, &inodes, &at);
-	snapshot_remove("u1"); /* it was being measured; the next one is measured then */
+	ok(snapshot_remove("u1", &fault) == 0); /* it was being measured; the next one is measured then */
 	clock_run();
 	snapshot_usage("u2", &bytes, &inodes, &at);
 	ok(bytes == 4096 && inodes == 7 && at > 0);
@@ -264,7 +300,7 @@ static void usage_is_measured_at_most_every_ten_seconds(void)
 	ok(at == loop_real_ns());
 	snapshot_usage("nobody", &bytes, &inodes, &at);
 	ok(bytes == 0 && at == 0);
-	snapshot_remove("u2");
+	ok(snapshot_remove("u2", &fault) == 0);
 }
 
 static void count(void *arg, const char *id)
@@ -302,11 +338,31 @@ static void after_a_restart(void)
 	ok(!first_layer_is_used());
 }
 
+/* The directory cannot be renamed away: the record stays, so that the next start knows whose the directory is. */
+static void a_directory_that_stays_has_its_record(void)
+{
+	char faults[PATH_MAX], point[PATH_MAX + 64];
+	struct strings s = layers(2);
+	FILE *order;
+
+	snprintf(faults, sizeof(faults), "%s", below("faults"));
+	ok(mkdir(faults, 0700) == 0 && setenv("CRISP_FAULTS", faults, 1) == 0 && fault_open("test", &fault) == 0);
+	ok(snapshot_prepare("d1", &s, &fault) == 0);
+	snprintf(point, sizeof(point), "%s/test.discard.discard.rename.before", faults);
+	order = fopen(point, "we");
+	ok(order && fputs("1 err EIO\n", order) >= 0 && fclose(order) == 0);
+	ok(snapshot_remove("d1", &fault) < 0 && strstr(fault.msg, "remove snapshot d1"));
+	ok(snapshot_exists("d1") && exists(below("snapshots/d1")) && exists(below("snapshots/d1.json")));
+	ok(snapshot_open(root, &fault) == 0 && snapshot_exists("d1"));
+	ok(snapshot_remove("d1", &fault) == 0);
+	ok(!exists(below("snapshots/d1")) && !exists(below("snapshots/d1.json")));
+}
+
 static void more_than_a_page_holds(void)
 {
 	overlay_force(OVERLAY_MOUNT);
 	ok(prepare_and_mount("c8", 250) < 0 && strstr(fault.msg, "do not fit into the one page"));
-	snapshot_remove("c8");
+	ok(snapshot_remove("c8", &fault) == 0);
 	overlay_force(OVERLAY_FSOPEN);
 	ok(prepare_and_mount("c9", 499) == 0);
 	is_str(content(in_target("top")), "12345678-00000000498");
@@ -363,10 +419,12 @@ int main(void)
 	both_ways(one_layer_and_none);
 	both_ways(as_many_as_docker_makes);
 	both_ways(an_image_volume);
+	layers_of_image_volumes_are_in_use();
 	mistakes_are_told();
 	the_root_directory_is_the_images();
 	usage_is_measured_at_most_every_ten_seconds();
 	after_a_restart();
+	a_directory_that_stays_has_its_record();
 	if (overlay_way() == OVERLAY_FSOPEN)
 		more_than_a_page_holds();
 	umount2(world, MNT_DETACH);

@@ -1,4 +1,5 @@
 /* test_store.c - images and their names, on disk and over restarts; what is removed and when. */
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -14,6 +15,7 @@
 #include "images/unpack.h"
 #include "images/unused.h"
 #include "reactor/arena.h"
+#include "reactor/loop.h"
 #include "reactor/own.h"
 #include "tests/fakes/clock.h"
 #include "tests/fakes/unpack.h"
@@ -27,7 +29,9 @@
 
 static char root[] = "/tmp/test_store.XXXXXX";
 static const char *pins[] = { "*/pause:*" };
-static struct images_config cfg = { .registry_config_path = "", .min_free = "0", .pinned = { pins, 1 } };
+static struct images_config cfg = {
+	.registry_config_path = "", .min_free = "0", .pinned = { pins, 1 }, .parallel_downloads = 6
+};
 static struct arena *arena;
 static struct err fault;
 
@@ -60,7 +64,8 @@ static struct layer *add_layer(const char *dir, const char *diff_id)
 	mkdir(arena_printf(arena, "%s/layers/%s", root, dir), 0755);
 	return layer_add(
 		&(struct layer){
-			.dir = dir, .diff_id = diff_id, .chain_id = "", .bytes = 100, .inodes = 3, .boot_id = "" },
+			.dir = dir, .diff_id = diff_id, .chain_id = "", .bytes = 100, .inodes = 3, .sum = "",
+			.boot_id = "" },
 		&fault);
 }
 
@@ -209,6 +214,29 @@ static void a_pulls_layers_wait_an_hour(void)
 	ok(!exists("layers", "l3"));
 }
 
+/* The disk has less than min_free and 12 % more. (ARCHITECTURE I75) */
+static void and_a_minute_on_a_full_disk(void)
+{
+	struct images_config full = cfg;
+
+	full.min_free = "99%";
+	images_configure(&full);
+	add_layer("l3", D1);
+	unused_ring();
+	clock_advance(50 * 1000);
+	ok(exists("layers", "l3"));
+	clock_advance(30 * 1000);
+	ok(!exists("layers", "l3"));
+	full.min_free = "0"; /* the operator wants no space left free */
+	add_layer("l3", D1);
+	unused_ring();
+	clock_advance(3000 * 1000);
+	ok(exists("layers", "l3"));
+	images_configure(&cfg);
+	clock_advance(1800 * 1000);
+	ok(!exists("layers", "l3"));
+}
+
 static void half_things_go_at_the_start(void)
 {
 	FILE *f;
@@ -270,7 +298,7 @@ static void blobs_are_verified(void)
 	digest_of("hello", 5, digest);
 	ok(content_put(digest, "hello", 5, &fault) == 0 && content_put(digest, "hello", 5, &fault) == 0);
 	is_str(content_get(digest, arena, &len), "hello");
-	ok(len == 5 && content_bytes() == 5);
+	ok(len == 5 && content_bytes() == 4096 && content_inodes() == 1);
 	ok(truncate(arena_printf(arena, "%s/blobs/%s", root, digest + 7), 0) == 0);
 	ok(content_get(digest, arena, &len) == NULL && !exists("blobs", digest + 7));
 	ok(content_get(ID1, arena, &len) == NULL);
@@ -280,18 +308,150 @@ static void blobs_are_verified(void)
 	ok(!exists("blobs", digest + 7)); /* in no image */
 }
 
-static void partial_files_of_old(void)
+static void drop_partial(void *arg, const char *digest, uint64_t bytes)
 {
-	struct stat st;
-	FILE *f = fopen(arena_printf(arena, "%s/partial/%s", root, digest_hex(ID1)), "w");
+	(void)arg;
+	(void)bytes;
+	pull_drop_partial(digest);
+}
+
+/* A partial file whose last write was so many seconds ago; negative: in the future, since the clock was set back. */
+static bool swept(int age_s)
+{
+	const char *path = arena_printf(arena, "%s/partial/%s", root, digest_hex(ID1));
+	struct timespec at = { .tv_sec = loop_real_ns() / 1000000000 - age_s };
+	FILE *f = fopen(path, "w");
 
 	fclose(f);
-	ok(stat(arena_printf(arena, "%s/partial/%s", root, digest_hex(ID1)), &st) == 0);
-	/* The test's clock is in 2023, so the file's time lies in its future. */
-	pull_sweep_partials(3600);
-	ok(exists("partial", digest_hex(ID1)));
-	pull_sweep_partials(-INT32_MAX);
-	ok(!exists("partial", digest_hex(ID1)));
+	ok(utimensat(AT_FDCWD, path, (struct timespec[]){ at, at }, 0) == 0);
+	pull_each_partial(3600, drop_partial, NULL);
+	return !exists("partial", digest_hex(ID1));
+}
+
+/* ImageFsInfo is the sum of what was counted, also after a restart; and GC is done in small steps. */
+static void a_thousand_layers(void)
+{
+	enum { LAYERS = 1000 };
+	const char *one;
+	struct images_usage u, before;
+	int left = 0, made = 0;
+
+	unused_ring();
+	clock_run();
+	reopened();
+	clock_run();
+	store_usage(&before);
+	for (int i = 0; i < LAYERS; i++) {
+		struct layer *l = add_layer(arena_printf(arena, "many-%d", i), arena_printf(arena, "sha256:%064x", i));
+
+		made += l != NULL;
+		l->kept = false; /* of an image that was removed */
+	}
+	ok(made == LAYERS);
+	one = arena_printf(arena, "sha256:%064x", 0x77);
+	ok(add(one, NULL, "r.test/many@sha256:" "7777777777777777777777777777777777777777777777777777777777777777",
+	       "many-5") == 0);
+	store_usage(&u);
+	ok(u.used_bytes - before.used_bytes == LAYERS * 100 && u.inodes_used - before.inodes_used == LAYERS * 3);
+	unused_ring();
+	clock_run();
+	for (int i = 0; i < LAYERS; i++)
+		left += layer_by_dir(arena_printf(arena, "many-%d", i)) != NULL;
+	ok(left == 1 && layer_by_dir("many-5"));
+	store_usage(&u);
+	ok(u.used_bytes - before.used_bytes == 100 && u.inodes_used - before.inodes_used == 3);
+	reopened();
+	store_usage(&u);
+	ok(u.used_bytes - before.used_bytes == 100 && u.inodes_used - before.inodes_used == 3);
+	ok(store_remove(one, &fault) == 0);
+	clock_run();
+	ok(!layer_by_dir("many-5"));
+}
+
+static void partial_files_of_old(void)
+{
+	ok(!swept(0) && !swept(3500) && !swept(-5));
+	ok(swept(3600) && swept(-86400));
+}
+
+static struct gc_freed freed;
+static struct err gc_fault;
+static int gc_calls;
+
+static void on_freed(void *arg, const struct err *e, const struct gc_freed *what)
+{
+	(void)arg;
+	gc_calls++;
+	gc_fault.code = e ? e->code : ERR_OK;
+	freed = *what;
+}
+
+static void collect(bool dry_run)
+{
+	gc_calls = 0;
+	gc_start(dry_run, on_freed, NULL);
+	ok(gc_calls == 0);
+	clock_run();
+	ok(gc_calls == 1);
+}
+
+/* On request also what waits for the next try of its pull goes, and all of it in one request. */
+static void on_request(void)
+{
+	enum { LAYERS = 40 };
+	char digest[DIGEST_SIZE];
+	FILE *f;
+
+	unused_ring();
+	clock_run();
+	for (int i = 0; i < LAYERS; i++)
+		add_layer(arena_printf(arena, "asked-%d", i), arena_printf(arena, "sha256:%064x", i));
+	layer_hold(layer_by_dir("asked-7"));
+	digest_of("asked", 5, digest);
+	ok(content_put(digest, "asked", 5, &fault) == 0);
+	f = fopen(arena_printf(arena, "%s/partial/%s", root, digest_hex(ID1)), "w");
+	fputs("part", f);
+	fclose(f);
+	collect(true);
+	ok(gc_fault.code == ERR_OK && freed.layers == LAYERS - 1 && freed.blobs == 1 && freed.partials == 1);
+	ok(freed.bytes >= (LAYERS - 1) * 100 + 4096 && !freed.pulling);
+	ok(layer_by_dir("asked-0") && exists("blobs", digest + 7) && exists("partial", digest_hex(ID1)));
+	collect(false);
+	ok(gc_fault.code == ERR_OK && freed.layers == LAYERS - 1 && freed.blobs == 1 && freed.partials == 1);
+	ok(!layer_by_dir("asked-0") && !layer_by_dir("asked-39") && layer_by_dir("asked-7"));
+	ok(!exists("blobs", digest + 7) && !exists("partial", digest_hex(ID1)));
+	layer_release(layer_by_dir("asked-7"));
+	gc_calls = 0;
+	gc_cancel(gc_start(false, on_freed, NULL));
+	collect(false);
+	ok(freed.layers == 1 && freed.bytes == 100 && !layer_by_dir("asked-7"));
+	snapshots_open = false;
+	collect(false);
+	ok(gc_fault.code == ERR_UNAVAILABLE);
+	snapshots_open = true;
+}
+
+/* As on a file system that turned read-only: more than a turn has room for. A turn that removes nothing is the last. */
+static void what_cannot_go_ends_the_sweep(void)
+{
+	enum { STUCK = 20 };
+	char digest[DIGEST_SIZE];
+
+	for (int i = 0; i < STUCK; i++)
+		ok(mkdir(arena_printf(arena, "%s/blobs/%064x", root, i + 1), 0700) == 0);
+	unused_ring();
+	clock_run();
+	collect(false);
+	ok(gc_fault.code == ERR_INTERNAL && freed.blobs == 0 && freed.bytes == 0);
+	for (int i = 1; i < STUCK; i++)
+		ok(rmdir(arena_printf(arena, "%s/blobs/%064x", root, i + 1)) == 0);
+	digest_of("behind it", 9, digest);
+	ok(content_put(digest, "behind it", 9, &fault) == 0);
+	collect(false);
+	ok(gc_fault.code == ERR_INTERNAL && freed.blobs == 1 && !exists("blobs", digest + 7));
+	ok(rmdir(arena_printf(arena, "%s/blobs/%064x", root, 1)) == 0);
+	collect(false);
+	ok(gc_fault.code == ERR_OK && freed.blobs == 0);
 }
 
 static void nothing_goes_before_all_is_read(void)
@@ -336,11 +496,15 @@ int main(void)
 	removed_with_its_layers();
 	a_snapshot_holds_its_layers();
 	a_pulls_layers_wait_an_hour();
+	and_a_minute_on_a_full_disk();
 	half_things_go_at_the_start();
 	an_image_without_its_layer_is_set_aside();
 	killed_while_a_tag_moved();
 	blobs_are_verified();
+	a_thousand_layers();
 	partial_files_of_old();
+	on_request();
+	what_cannot_go_ends_the_sweep();
 	nothing_goes_before_all_is_read();
 	a_root_that_cannot_be();
 	ok(system(arena_printf(arena, "rm -rf %s", root)) == 0);

@@ -11,6 +11,7 @@
 
 #include "images/config.h"
 #include "images/unpack.h"
+#include "images/unpack/input.h"
 #include "reactor/loop.h"
 #include "tests/fakes/child.h"
 #include "tests/tap.h"
@@ -24,7 +25,7 @@ static struct images_config config = {
 	.root = root, .unpack_path = "/usr/libexec/crisp/crisp-unpack", .max_layer_bytes = 1 << 30, .min_free = "5%"
 };
 static const struct unpack_spec spec = {
-	.digest = DIGEST, .diff_id = DIFF_ID, .size_bytes = 77, .media_type = "application/vnd.oci.image.layer.v1.tar",
+	.digest = DIGEST, .diff_id = DIFF_ID, .size_bytes = 77,
 	.blob_fd = -1,
 };
 
@@ -53,6 +54,12 @@ static void on_usage(void *arg, const struct err *e, uint64_t bytes, uint64_t in
 	on_done(arg, e, NULL);
 	seen.bytes = bytes;
 	seen.inodes = inodes;
+}
+
+static void on_filled(void *arg, const struct err *e, const char *dir)
+{
+	on_done(arg, e, NULL);
+	snprintf(seen.dir, sizeof(seen.dir), "%s", dir ? dir : "");
 }
 
 static void on_sync(void *arg, const struct err *e)
@@ -126,10 +133,11 @@ static void it_asks_for_a_confined_child(void)
 	afresh();
 	s.blob_fd = open(path_of("", "blob", ""), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	ok(write(s.blob_fd, "first", 5) == 5);
+	s.blob_bytes = 5;
 	s.parents = parents;
 	u = unpack_start(&s, on_done, NULL);
 	ok(fake_child_has(last(), "/usr/libexec/crisp/crisp-unpack layer "));
-	ok(fake_child_has(last(), "--digest=" DIGEST " --diff-id=" DIFF_ID " --size=77 --media-type=" ));
+	ok(fake_child_has(last(), "--digest=" DIGEST " --diff-id=" DIFF_ID " --size=77 " ));
 	ok(fake_child_has(last(), "--max-bytes=1073741824 --min-free=5% --parents=aa:bb --blob-fd=3 --blob-bytes=5 "));
 	ok(strlen(name_of(last())) < UNPACK_NAME_SIZE && strncmp(name_of(last()), "abcdef01-", 9) == 0);
 	ok(last()->fds[0] >= 0 && last()->fds[3] >= 0 && (last()->unshare & CLONE_NEWNET));
@@ -165,6 +173,40 @@ static void bytes_go_in_and_a_layer_comes_out(void)
 	ok(seen.r.self_contained && seen.r.finished);
 	is_str(seen.dir, name);
 	ok(access(path_of("layers", name, ""), F_OK) == 0 && access(path_of("ingest", name, ""), F_OK) < 0);
+}
+
+/* Of a file that grows the child hears now and then, and surely of the whole. From the first feed on it gets bytes. */
+static void a_file_that_grows(void)
+{
+	struct unpack_spec s = spec;
+	uint64_t words[8] = { 0 };
+	struct unpack *u;
+	char got[16] = "";
+
+	afresh();
+	s.blob_fd = open(path_of("", "blob", ""), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	s.grows = true;
+	s.blob_bytes = 10;
+	u = unpack_start(&s, on_done, NULL);
+	ok(fake_child_has(last(), "--blob-fd=3 --blob-bytes=10 --grows "));
+	fcntl(last()->fds[0], F_SETFL, O_NONBLOCK);
+	unpack_grown(u, 11);
+	ok(read(last()->fds[0], words, sizeof(words)) < 0);
+	unpack_grown(u, 1 << 20);
+	unpack_grown(u, (1 << 20) + 1);
+	ok(read(last()->fds[0], words, sizeof(words)) == 8 && words[0] == 1 << 20);
+	unpack_finish(u);
+	ok(read(last()->fds[0], words, sizeof(words)) == 8 && words[0] == (1 << 20) + 1);
+	ok(read(last()->fds[0], words, sizeof(words)) == 0);
+	unpack_cancel(u);
+	u = unpack_start(&s, on_done, NULL);
+	unpack_grown(u, 20);
+	ok(unpack_feed(u, "raw", 3));
+	unpack_grown(u, 23);
+	ok(read(last()->fds[0], words, 16) == 16 && words[0] == 20 && words[1] == UNPACK_RAW);
+	ok(read(last()->fds[0], got, sizeof(got)) == 3 && strcmp(got, "raw") == 0);
+	unpack_cancel(u);
+	close(s.blob_fd);
 }
 
 static void an_unfinished_layer_keeps_its_list(void)
@@ -368,10 +410,21 @@ static void the_one_shot_jobs(void)
 	ok(seen.calls == 1 && seen.code == ERR_INVALID_ARGUMENT && strstr(seen.msg, "finish layer chain2: \"h\""));
 
 	afresh();
-	unpack_usage("/some/tree", on_usage, NULL);
-	ok(fake_child_has(last(), "usage /some/tree "));
+	unpack_usage("/some/tree", "/another", on_usage, NULL);
+	ok(fake_child_has(last(), "usage /some/tree /another "));
 	fake_child_exit(last(), 0, OK_LINE, "");
 	ok(seen.calls == 1 && seen.code == ERR_OK && seen.bytes == 8192 && seen.inodes == 3);
+
+	afresh();
+	unpack_volumes(&(struct unpack_volumes_spec){ parents, parents, "0 7 9\n", "" }, on_filled, NULL);
+	ok(fake_child_has(last(), "volumes --max-bytes=") && fake_child_has(last(), " --parents=p1:p2 ") &&
+	   fake_child_has(last(), " --uids=0 7 9\n --gids= -- ") && fake_child_has(last(), " p1 p2 "));
+	fake_child_exit(last(), 0, OK_LINE, "");
+	ok(seen.calls == 1 && seen.code == ERR_OK && strstr(seen.dir, "/ingest/volume-") && strstr(seen.dir, "/fs"));
+	afresh();
+	unpack_volumes(&(struct unpack_volumes_spec){ parents, parents, "", "" }, on_filled, NULL);
+	fake_child_exit(last(), 256, "error INVALID_ARGUMENT VOLUME \"/x\": the image has a file there\n", "");
+	ok(seen.calls == 1 && seen.code == ERR_INVALID_ARGUMENT && !*seen.dir);
 
 	afresh();
 	unpack_sync(on_sync, NULL);
@@ -419,6 +472,7 @@ int main(void)
 	mkdir(path_of("layers", "", ""), 0700);
 	it_asks_for_a_confined_child();
 	bytes_go_in_and_a_layer_comes_out();
+	a_file_that_grows();
 	an_unfinished_layer_keeps_its_list();
 	a_slow_child_holds_the_caller_off();
 	finish_waits_for_what_is_left();

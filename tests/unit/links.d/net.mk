@@ -2,5 +2,6 @@
 net_fakes := $(BUILD)/tests/fakes/net_child.o $(BUILD)/tests/fakes/net_world.o
 $(BUILD)/tests/unit/procs/test_cni: $(BUILD)/tests/fakes/net_child.o
 $(BUILD)/tests/unit/procs/test_sandbox_up: $(net_fakes)
+$(BUILD)/tests/unit/procs/test_sandbox_check: $(net_fakes)
 $(BUILD)/tests/unit/procs/test_sandbox_down: $(net_fakes)
-$(BUILD)/tests/unit/procs/test_sandbox_real: | $(BUILD)/crisp-keeper $(BUILD)/crisp-pause
+$(BUILD)/tests/unit/procs/test_sandbox_real: | $(BUILD)/crisp-keeper $(BUILD)/crisp-anchor $(BUILD)/crisp-pause

@@ -12,11 +12,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "procs/anchor.h"
 #include "procs/keeper.h"
 #include "procs/keeper/proto.h"
 #include "reactor/child.h"
@@ -26,7 +28,7 @@
 #include "tests/tap.h"
 
 /* The patience is long, for a very busy machine: an awaited event either comes or never will. */
-enum { PATIENCE_MS = 120000, LOOK_MS = 2, STORY_OVER = EXIT_CONFIG };
+enum { PATIENCE_MS = 120000, LOOK_MS = 2 };
 
 static struct shared {
 	int tap_n, tap_bad;
@@ -34,6 +36,8 @@ static struct shared {
 	int lives; /* how often crispd was started */
 	pid_t pids[4];
 	int told; /* what one life tells the next */
+	pid_t front; /* of the keeper */
+	bool over;   /* the story came to its end */
 } *shared;
 
 static char self[4096], keeper_program[4096];
@@ -121,6 +125,14 @@ static inline bool path_is_gone(const void *path)
 	return access(path, F_OK) < 0;
 }
 
+static inline void ask_hold(const char *name, int fd, bool path)
+{
+	struct err e;
+
+	if ((path ? keeper_ask_hold_path(name, fd, &e) : keeper_ask_hold(name, fd, &e)) < 0)
+		abort();
+}
+
 struct outcome {
 	bool done;
 	int calls, status;
@@ -164,6 +176,16 @@ static inline struct outcome run(struct child_spec *s)
 }
 
 #define ROLE(...) ((const char *const[]){ self, "role", __VA_ARGS__, NULL })
+
+/* Keeps a process of the test's role "wait", which must run until it is killed. */
+static inline struct outcome keep(const char *id)
+{
+	struct outcome o = run(&(struct child_spec){ .argv = ROLE("wait"), .keep_id = id });
+
+	ok(o.code == ERR_OK && o.pidfd >= 0);
+	close(o.pidfd);
+	return o;
+}
 
 static bool watch_over;
 static struct exit_record last_exit;
@@ -254,10 +276,14 @@ static inline bool comes_to_fds(pid_t pid, int n)
 	return comes_true(has_fds, &(struct fd_count){ pid, n });
 }
 
-static inline void story_over(void)
+/* The keeper is ended, which ends this crispd. */
+static inline _Noreturn void story_over(void)
 {
+	shared->over = true;
 	shared_save();
-	_exit(STORY_OVER);
+	kill(shared->front, SIGTERM);
+	for (;;)
+		pause();
 }
 
 static bool is_ready, is_gone, is_back;
@@ -297,10 +323,9 @@ static inline void be_crispd(void)
 
 /* ---- the test's own side ---- */
 
-static inline pid_t start_keeper(const char *story, bool managed, const char *const *more)
+static inline pid_t start_keeper(const char *story, const char *const *more)
 {
 	const char *argv[16] = { keeper_program, "--crispd", self, "--state", shared->dir, "--log", "error" };
-	char pid_text[16];
 	size_t n = 7;
 	pid_t pid;
 
@@ -308,14 +333,12 @@ static inline pid_t start_keeper(const char *story, bool managed, const char *co
 		argv[n++] = *more++;
 	snprintf(shared->story, sizeof(shared->story), "%s", story);
 	shared->lives = 0;
+	shared->over = false;
 	shared_save();
 	pid = fork();
 	if (pid)
 		return pid;
-	/* Without a manager: as in a shell of some service, which has the variables of its ancestor. */
-	snprintf(pid_text, sizeof(pid_text), "%d", managed ? getpid() : getppid());
-	setenv("INVOCATION_ID", "test", 1);
-	setenv("SYSTEMD_EXEC_PID", pid_text, 1);
+	shared->front = getpid();
 	execv(keeper_program, (char *const *)argv);
 	_exit(99);
 }
@@ -336,11 +359,35 @@ static inline int keeper_verdict(pid_t pid)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-static inline void play(const char *story, bool managed)
+/* The pid of the anchor of the test's directory; 0: there is none. */
+static inline pid_t anchor_pid(void)
+{
+	char path[128], text[16] = "";
+	auto_fd int fd = -1;
+
+	snprintf(path, sizeof(path), "%s/" ANCHOR_LOCK, shared->dir);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) == 0 || read(fd, text, sizeof(text) - 1) <= 0)
+		return 0;
+	return (pid_t)atoi(text);
+}
+
+/* What a story left is held by the anchor, which stays with it; a SIGTERM ends an anchor without a keeper. It was
+ * reparented to the test. */
+static inline void end_anchor(void)
+{
+	pid_t pid = anchor_pid();
+
+	if (pid > 0 && kill(pid, SIGTERM) == 0)
+		waitpid(pid, NULL, 0);
+}
+
+static inline void play(const char *story)
 {
 	printf("# %s\n", story);
 	fflush(stdout);
-	ok(keeper_verdict(start_keeper(story, managed, NULL)) == STORY_OVER);
+	ok(keeper_verdict(start_keeper(story, NULL)) == 0 && shared->over);
+	end_anchor();
 }
 
 static inline void world_open(void)
@@ -366,6 +413,7 @@ static inline void world_make(void)
 /* A process that a keeper left alive on purpose was reparented to the test; the story has ended it. */
 static inline void world_remove(void)
 {
+	end_anchor();
 	while (waitpid(-1, NULL, WNOHANG) > 0)
 		;
 	auto_dir DIR *d = opendir(shared->dir);

@@ -51,6 +51,7 @@ static const struct stdio_events events = { on_output, on_taken, on_ended };
 static void begin(bool once)
 {
 	char name[128];
+	struct err e;
 	int ends[2];
 
 	c = fake_running(0);
@@ -58,7 +59,7 @@ static void begin(bool once)
 	ok(pipe2(ends, O_CLOEXEC | O_NONBLOCK) == 0);
 	stdin_read = ends[0];
 	snprintf(name, sizeof(name), "container/%s/stdin", c->id);
-	keeper_ask_hold(name, ends[1]);
+	ok(keeper_ask_hold(name, ends[1], &e) == 0);
 	close(ends[1]);
 }
 

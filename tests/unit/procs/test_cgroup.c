@@ -247,11 +247,20 @@ static void made_and_removed(void)
 	world_settle();
 }
 
+static struct cgroup_wait removed;
+static int removals;
+
+static void on_group_removed(struct cgroup_wait *w)
+{
+	removals += w == &removed;
+}
+
 static void killed_with_all_below(void)
 {
 	pid_t outer, inner, pids[8];
 	int status;
 
+	removals = 0;
 	ok(cgroup_make(below("/pod"), &e) == 0 && cgroup_make_leaf(below("/pod/c0"), &e) == 0 &&
 	   cgroup_make_leaf(below("/pod/c1"), &e) == 0);
 	outer = member(below("/pod/c0"));
@@ -259,6 +268,7 @@ static void killed_with_all_below(void)
 	ok(cgroup_pids(below("/pod"), pids, 8) == 2 && cgroup_pids(below("/pod/c1"), pids, 8) == 1 && pids[0] == inner);
 	ok(cgroup_pids(below("/pod"), pids, 1) == 1);
 	ok(!cgroup_remove_now(below("/pod"))); /* busy */
+	ok(cgroup_remove_wait(below("/pod"), &removed, on_group_removed));
 	world_settle();
 	ok(exists(below("/pod/c1")));
 	cgroup_kill(below("/pod"));
@@ -267,6 +277,9 @@ static void killed_with_all_below(void)
 	ok(cgroup_pids(below("/pod"), pids, 8) == 0);
 	world_advance(10);
 	ok(!exists(below("/pod"))); /* the second try */
+	world_advance(1000); /* a process may count in some hierarchies for longer */
+	ok(removals == 1);
+	ok(!cgroup_remove_wait(below("/pod"), &removed, on_group_removed));
 	cgroup_kill(below("/pod"));
 	ok(cgroup_pids(below("/pod"), pids, 8) == 0);
 }

@@ -241,6 +241,31 @@ static void a_crash_is_mended(void)
 	dies();
 }
 
+/* The container would stay frozen for ever. */
+static void the_keeper_dies_while_it_is_thawed(void)
+{
+	struct result r = { 0 };
+
+	running();
+	ok(checkpoint_start(c, dir, 1000, record, &r) != NULL);
+	fake_runtime_ok(0);
+	fake_runtime_fail(ERR_INTERNAL, "criu failed");
+	fake_runtime_fail(ERR_UNAVAILABLE, "the keeper died");
+	ok(r.calls == 1 && c->frozen && !c->checkpoint);
+	fake_calls[0] = '\0';
+	world_advance(200);
+	is_str(fake_calls, "resume ");
+	fake_runtime_fail(ERR_UNAVAILABLE, "the keeper is away");
+	ok(c->frozen);
+	world_advance(200);
+	is_str(fake_calls, "resume resume ");
+	fake_runtime_ok(0);
+	ok(!c->frozen);
+	world_advance(6000);
+	fake_runtime_fail(ERR_INTERNAL, "container not paused");
+	dies();
+}
+
 static const char *config_text(void)
 {
 	static char text[8192];
@@ -270,6 +295,18 @@ static const char *long_label(void)
 	for (int i = 0; i < 400 && !strstr(text, "c798"); i++)
 		snprintf(text + strlen(text), sizeof(text) - strlen(text), "%cc%d", i ? ',' : ':', 2 * i);
 	return text;
+}
+
+static int keep_cgroup(struct err *e)
+{
+	struct lookup *l = lookup_new("test");
+	int ret;
+
+	lookup_open("", (const char *const[]){ "/etc/criu", NULL }); /* a tmpfs of this test */
+	criu_look(l);
+	ret = criu_keep_cgroup(c, l, e);
+	lookup_free(l);
+	return ret;
 }
 
 static void streams_come_as_numbers(void)
@@ -305,7 +342,7 @@ static const char *rpc_config(void)
 	size_t n;
 	auto_json json_t *config = json_pack("{s:{}}", "annotations");
 
-	ok(bundle_write_config(c->bundle, config, &e) == 0 && criu_keep_cgroup(c, &e) == 0);
+	ok(bundle_write_config(c->bundle, config, &e) == 0 && keep_cgroup(&e) == 0);
 	json_decref(config);
 	config = bundle_read_config(c->bundle, &e);
 	snprintf(path, sizeof(path), "%s/criu-rpc.conf", c->bundle);
@@ -342,7 +379,7 @@ static void the_users_options_are_kept_for_a_restore(void)
 	etc_file("crun.conf", "ext-unix-sk\n"); /* ignored: the handler is runc */
 	is_str(rpc_config(), "tcp-close\nmanage-cgroups=full\nmanage-cgroups=ignore\n");
 	ok(unlink("/etc/criu/runc.conf") == 0 && mkdir("/etc/criu/runc.conf", 0755) == 0);
-	ok(criu_keep_cgroup(c, &(struct err){ 0 }) < 0);
+	ok(keep_cgroup(&(struct err){ 0 }) < 0);
 	dies();
 }
 
@@ -358,6 +395,7 @@ int main(void)
 	a_stop_while_the_caller_copies();
 	one_that_cannot_be_thawed_is_an_error();
 	a_crash_is_mended();
+	the_keeper_dies_while_it_is_thawed();
 	streams_come_as_numbers();
 	the_users_options_are_kept_for_a_restore();
 	return tap_end();

@@ -18,7 +18,8 @@
 #define TWO_IPS "{\"ips\":[{\"address\":\"fd00::3/64\"},{\"address\":\"10.1.2.3/24\"}]}"
 
 static char top[] = "/tmp/test-cni-XXXXXX";
-static char bin[64], conf[64], netns[64];
+static char bin[64], conf[64];
+static const char *const netns = "/proc/self/ns/net";
 static const char *bin_dirs[1];
 static struct cni_config cfg;
 static int changes;
@@ -170,6 +171,31 @@ static void del_goes_back_with_the_cached_result_and_the_old_configuration(void)
 	end();
 }
 
+/* A keeper dies between the umount and the unlink. */
+static void a_pin_that_is_an_empty_file_is_no_namespace(void)
+{
+	struct cni_sandbox s = pod();
+	struct result r = { 0 };
+	char pin[64];
+
+	begin(BRIDGE_PORTMAP);
+	snprintf(pin, sizeof(pin), "%s/netns", top);
+	s.netns_path = pin;
+	cni_del(&s, record, &r);
+	ok(strcmp(net_children[0].verb, "DEL") == 0 && strstr(net_children[0].env, "CNI_NETNS=\n"));
+	net_child_exits(0, 0, "", "", false);
+	net_child_exits(1, 0, "", "", false);
+	turns();
+	ok(r.calls == 1 && r.e.code == ERR_OK);
+	s.netns_path = netns;
+	cni_del(&s, record, &r);
+	ok(strstr(net_children[2].env, netns));
+	net_child_exits(2, 0, "", "", false);
+	net_child_exits(3, 0, "", "", false);
+	turns();
+	end();
+}
+
 static void before_0_4_0_del_has_no_result(void)
 {
 	struct cni_sandbox s = pod();
@@ -263,6 +289,21 @@ static void a_missing_program_is_an_error_of_the_next_turn(void)
 	ok(r.calls == 0 && net_children_n == 0);
 	turns();
 	ok(r.calls == 1 && r.e.code == ERR_INTERNAL && strstr(r.e.msg, "CNI plugin absent is not in /tmp/test-cni-"));
+	end();
+}
+
+static void a_program_that_cannot_be_looked_at_may_be_there(void)
+{
+	struct cni_sandbox s = pod();
+	struct result r = { 0 };
+	char conf_text[400];
+
+	snprintf(conf_text, sizeof(conf_text),
+		 "{\"cniVersion\":\"1.0.0\",\"name\":\"n\",\"plugins\":[{\"type\":\"%0*d\"}]}", NAME_MAX + 1, 0);
+	begin(conf_text);
+	cni_add(&s, record, &r);
+	turns();
+	ok(r.calls == 1 && r.e.code == ERR_INTERNAL && strstr(r.e.msg, "File name too long"));
 	end();
 }
 
@@ -429,7 +470,6 @@ int main(void)
 	ok(mkdtemp(top) != NULL);
 	snprintf(bin, sizeof(bin), "%s/bin", top);
 	snprintf(conf, sizeof(conf), "%s/net.d", top);
-	snprintf(netns, sizeof(netns), "%s/netns", top);
 	mkdir(bin, 0755);
 	file(top, "netns", "", 0644);
 	file(bin, "bridge", "", 0755);
@@ -440,11 +480,13 @@ int main(void)
 	add_runs_the_chain_without_an_idle_portmap();
 	a_host_port_runs_portmap();
 	del_goes_back_with_the_cached_result_and_the_old_configuration();
+	a_pin_that_is_an_empty_file_is_no_namespace();
 	before_0_4_0_del_has_no_result();
 	a_plugin_that_fails_is_named_and_the_chain_undone();
 	an_undo_that_fails_leaves_something();
 	no_address_is_a_failure();
 	a_missing_program_is_an_error_of_the_next_turn();
+	a_program_that_cannot_be_looked_at_may_be_there();
 	untellable_metadata_runs_nothing();
 	chains_wait_for_a_place();
 	a_slow_chain_gives_its_place_away();

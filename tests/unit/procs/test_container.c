@@ -29,8 +29,8 @@ static void empty(const struct field *table, void *object, struct arena *a)
 static void start_daemon(void)
 {
 	static struct sandboxes_config where;
-	struct runtime_handler h = { "runc", "oci", "/bin/true" };
-	struct runtimes_config runtimes = { &h, 1, "runc", state };
+	struct runtime_handler h = { .name = "runc", .type = "oci", .path = "/bin/true", .fallback = "" };
+	struct runtimes_config runtimes = { &h, 1, "runc", state, NULL };
 	struct sandbox_config config;
 	struct arena *a = arena_new();
 	struct err e;
@@ -161,15 +161,35 @@ static void waiters_hear_once_and_not_at_once(void)
 	world_settle();
 	container_unwait(&left.wait);
 	container_unwait(&left.wait);
-	container_set_exited(c, 1, "Error", "", 5);
+	container_set_exited(c, 1, "Error", "", c->started_at_ns + 5);
 	ok(first.calls == 0);
 	world_settle();
-	ok(first.calls == 1 && left.calls == 0 && c->pid == 0 && c->finished_at_ns == 5);
+	ok(first.calls == 1 && left.calls == 0 && c->pid == 0 && c->finished_at_ns == c->started_at_ns + 5);
 	container_wait(c, &late.wait, on_exit_of);
 	ok(late.calls == 0);
 	world_settle();
 	ok(late.calls == 1 && first.calls == 1);
 	container_free(c);
+}
+
+static void a_clock_that_goes_back(void)
+{
+	struct container *tomorrow = make("c", 0, ""), *now, *other;
+	int64_t day_ns = 86400 * (int64_t)1000000000;
+
+	tomorrow->created_at_ns += day_ns;
+	container_set_running(tomorrow, 42);
+	ok(tomorrow->started_at_ns == tomorrow->created_at_ns);
+	container_set_exited(tomorrow, 0, "Completed", "", tomorrow->created_at_ns - 2 * day_ns);
+	ok(tomorrow->finished_at_ns == tomorrow->started_at_ns);
+	now = make("c", 1, "");
+	other = make("d", 0, "");
+	ok(now->created_at_ns == tomorrow->created_at_ns + 1);
+	ok(other->created_at_ns < tomorrow->created_at_ns);
+	world_settle();
+	container_free(tomorrow);
+	container_free(now);
+	container_free(other);
 }
 
 static void a_message_is_utf8_in_the_end(void)
@@ -213,6 +233,21 @@ static void write_records(void)
 	c = make("otherboot", 0, "");
 	c->boot_id = "another";
 	container_set_running(c, 4712);
+	c = make("ended", 0, "");
+	c->state = CONTAINER_EXITED;
+	container_save(c, &e);
+}
+
+/* The record `ended` as that of a container whose sandbox is gone. */
+static void orphan_of_ended(const char *name)
+{
+	char command[2000];
+
+	snprintf(command, sizeof(command),
+		 "cd %s/containers && sed 's/\"sandbox\":\"[^\"]*\"/\"sandbox\":\"nobody\"/' "
+		 "$(grep -l '\"ended\"' *.json) >%s",
+		 root, name);
+	ok(system(command) == 0);
 }
 
 static void put(const char *name, const char *text)
@@ -237,6 +272,7 @@ static bool there(const char *name)
 static void records_survive(void)
 {
 	static const char orphan[] = "0123456789012345678901234567890123456789012345678901234567890123";
+	static const char removed[] = "1123456789012345678901234567890123456789012345678901234567890123.json";
 	struct container *c;
 	char name[100];
 	struct err e;
@@ -245,6 +281,8 @@ static void records_survive(void)
 	snprintf(name, sizeof(name), "%s.json", orphan);
 	put(name, "{\"version\":1,\"sandbox\":\"nobody\"}");
 	put("short.json", "{\"version\":1}");
+	orphan_of_ended(removed);
+	ok(there(removed));
 	ok(sandboxes_load(&e) == 0 && containers_load(&e) == 0);
 
 	c = container_named(pod, "kept", 7);
@@ -267,6 +305,9 @@ static void records_survive(void)
 
 	snprintf(name, sizeof(name), "%s.json.corrupt", orphan);
 	ok(there(name) && there("short.json.corrupt"));
+	ok(!there(removed)); /* it had been removed but for its record */
+	snprintf(name, sizeof(name), "%s.corrupt", removed);
+	ok(!there(name));
 }
 
 int main(void)
@@ -276,6 +317,7 @@ int main(void)
 	found_by_unique_prefix_and_listed_by_age();
 	two_with_one_prefix();
 	waiters_hear_once_and_not_at_once();
+	a_clock_that_goes_back();
 	a_message_is_utf8_in_the_end();
 	records_survive();
 	return tap_end();

@@ -10,6 +10,7 @@
 #include "procs/container.h"
 #include "procs/exec.h"
 #include "procs/keeper.h"
+#include "procs/runtime.h"
 #include "tests/fakes/keeper.h"
 #include "tests/fakes/runtime.h"
 #include "tests/fakes/world.h"
@@ -104,6 +105,34 @@ static void output_comes_before_the_exit_is_known(void)
 	fake_exit(fake_exec_keep_id, SIGKILL);
 	world_settle();
 	ok(r.calls == 1 && r.exit_code == 137 && r.out_len == 1);
+}
+
+/* A runtime whose execs no keeper knows, and whose stdio have names. */
+static void the_runtime_tells_the_end(void)
+{
+	struct result r = { 0 };
+	char path[400];
+
+	fake_traits = RUNTIME_EXEC_WAITS | RUNTIME_STREAMS;
+	begin(0, &r);
+	snprintf(path, sizeof(path), "%s/exec-%s.stdout", c->bundle, fake_exec_keep_id + 5);
+	ok(access(path, F_OK) == 0);
+	fake_calls[0] = '\0';
+	fake_runtime_ok(0);
+	is_str(fake_calls, "exec_wait ");
+	ok(write(fake_exec_out, "hello", 5) == 5);
+	close_out();
+	fake_exec_waited(ERR_OK, 4 << 8);
+	world_settle();
+	ok(r.calls == 1 && r.err.code == ERR_OK && r.exit_code == 4 && r.out_len == 5);
+	ok(nothing_left()); /* the FIFOs too */
+	begin(0, &r);
+	fake_runtime_ok(0);
+	close_out();
+	fake_exec_waited(ERR_INTERNAL, 0);
+	world_settle();
+	ok(r.calls == 2 && r.err.code == ERR_INTERNAL);
+	fake_traits = 0;
 }
 
 static void a_background_child_holds_the_pipe(void)
@@ -325,6 +354,7 @@ int main(void)
 {
 	output_and_exit_code();
 	output_comes_before_the_exit_is_known();
+	the_runtime_tells_the_end();
 	a_background_child_holds_the_pipe();
 	output_over_the_cap_is_dropped();
 	all_outputs_together_are_bounded();

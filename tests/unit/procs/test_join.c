@@ -1,6 +1,7 @@
 /* test_join.c - procs/join.c: the namespaces that a container joins, when it is made and when it is started. */
 #include "procs/join.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -25,9 +26,11 @@ struct container *container_find(const char *id)
 	return other && strcmp(other->id, id) == 0 ? other : NULL;
 }
 
-int life_pidfd(const struct container *c)
+bool life_has_pid(const struct container *c)
 {
-	return c == other ? other_pidfd : -1;
+	struct pollfd end = { .fd = other_pidfd, .events = POLLIN };
+
+	return c == other && end.fd >= 0 && poll(&end, 1, 0) == 0;
 }
 
 bool keeper_here(void)
@@ -92,6 +95,21 @@ static void what_has_not_moved_is_left_alone(void)
 	ok(made(&p, "{}"));
 	before = inode(&p);
 	ok(starts(&p) && joined < 0 && inode(&p) == before);
+	spec_pod_close(&p);
+}
+
+/* 8 and 9 of this process, in the place of the keeper's. */
+static void who_holds_them_is_dead(void)
+{
+	struct spec_pod p;
+
+	ok(made(&p, "{}"));
+	keeper = (int)getpid();
+	ok(dup2(STDIN_FILENO, 8) == 8 && dup2(STDIN_FILENO, 9) == 9);
+	ok(starts(&p) && !join_is_gone(&p.container));
+	close(9);
+	ok(join_is_gone(&p.container));
+	close(8);
 	spec_pod_close(&p);
 }
 
@@ -188,6 +206,7 @@ static void a_target_that_has_ended(void)
 int main(void)
 {
 	what_has_not_moved_is_left_alone();
+	who_holds_them_is_dead();
 	another_keeper_has_them_elsewhere();
 	a_target_is_told_as_an_fd();
 	a_target_that_has_ended();

@@ -1,7 +1,5 @@
-/* test_keeper.c - children, kept processes, held fds and namespaces through a real crisp-keeper (keeper_run.h). */
+/* test_keeper.c - children, kept processes and held fds through a real crisp-keeper (keeper_run.h). */
 #include <sched.h>
-#include <sys/ioctl.h>
-#include <net/if.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -115,26 +113,6 @@ static void role_detach(char **argv)
 		sched_yield();
 }
 
-static void role_inside(char **argv)
-{
-	struct ifreq lo = { .ifr_name = "lo" };
-	char name[65], value[64] = "";
-	auto_fd int s = socket(AF_INET, SOCK_DGRAM, 0), fd = open(argv[3], O_RDONLY);
-
-	gethostname(name, sizeof(name));
-	ioctl(s, SIOCGIFFLAGS, &lo);
-	if (fd < 0 || read(fd, value, sizeof(value) - 1) < 0)
-		strcpy(value, "?");
-	printf("%s lo=%s %.*s", name, lo.ifr_flags & IFF_UP ? "up" : "down", (int)strcspn(value, "\n"), value);
-}
-
-static void role_outside(void)
-{
-	int rc = sethostname("mine", 4);
-
-	printf("%u:%u rename: %s", getuid(), getgid(), rc < 0 ? strerror(errno) : "done");
-}
-
 static int be_child(char **argv)
 {
 	const char *role = argv[2];
@@ -151,10 +129,6 @@ static int be_child(char **argv)
 		role_tree();
 	else if (strcmp(role, "detach") == 0)
 		role_detach(argv);
-	else if (strcmp(role, "outside") == 0)
-		role_outside();
-	else if (strcmp(role, "inside") == 0)
-		role_inside(argv);
 	else if (strcmp(role, "pid") == 0)
 		printf("%d", getpid());
 	else if (strcmp(role, "exit") == 0)
@@ -414,14 +388,14 @@ static void held_by_name(void)
 	auto_fd int one = memfd_with("one"), two = memfd_with("two");
 	const char *path;
 
-	keeper_ask_hold("c/x/stdout", one);
-	keeper_ask_hold("c/x/stderr", two);
-	keeper_ask_hold("c/y/stdout", two);
+	ask_hold("c/x/stdout", one, true);
+	ask_hold("c/x/stderr", two, false);
+	ask_hold("c/y/stdout", two, false);
 	ok(keeper_path(a, "c/x/stdout") == NULL); /* not confirmed yet */
 	run(&(struct child_spec){ .argv = ROLE("exit", "0") });
 	path = keeper_path(a, "c/x/stdout");
 	ok(path && file_has(path, "one"));
-	keeper_ask_hold("c/x/stdout", two);
+	ask_hold("c/x/stdout", two, true);
 	run(&(struct child_spec){ .argv = ROLE("exit", "0") });
 	ok(file_has(keeper_path(a, "c/x/stdout"), "two"));
 	keeper_ask_release_all("c/x/");
@@ -444,138 +418,6 @@ static void story_kept(void)
 	ok(comes_to_fds(getppid(), before));
 }
 
-/* ---- namespaces ---- */
-
-struct ns_outcome {
-	bool done;
-	enum err_code code;
-	char text[1024];
-};
-
-static void on_namespaces(void *arg, const struct err *e)
-{
-	struct ns_outcome *o = arg;
-
-	o->done = true;
-	o->code = e ? e->code : ERR_OK;
-	snprintf(o->text, sizeof(o->text), "%s", e ? e->msg : "");
-	loop_stop();
-}
-
-static struct ns_outcome make_ns(struct ns_request *r)
-{
-	struct ns_outcome o = { 0 };
-
-	keeper_namespaces(r, on_namespaces, &o);
-	wait_for(&o.done);
-	return o;
-}
-
-static bool mounted(const char *path)
-{
-	auto_file FILE *f = fopen("/proc/self/mountinfo", "re");
-	char line[1024];
-	bool found = false;
-
-	while (fgets(line, sizeof(line), f))
-		found |= strstr(line, path) != NULL;
-	return found;
-}
-
-/* Sends a message and waits for the answer: then all that was sent before has been done. The umounts follow some turns
- * later. */
-static void settle(const char *path)
-{
-	run(&(struct child_spec){ .argv = ROLE("exit", "0") });
-	comes_true(path_is_gone, path);
-}
-
-/* A user namespace that owns the others: a process that enters it is root in it and in them. */
-static void with_a_user_namespace(const char *path)
-{
-	struct id_mapping map = { .host_id = 70000, .container_id = 0, .length = 1000 };
-	struct id_mappings maps = { &map, 1 };
-	struct pair sysctls[] = { { "net.ipv4.ip_unprivileged_port_start", "1" }, { "kernel.shm_rmid_forced", "1" } };
-	struct ns_request r = {
-		.id = "s2", .net = true, .ipc = true, .uts = true, .uids = &maps, .gids = &maps, .hostname = "owned",
-		.netns_path = path, .sysctls = { sysctls, 2 },
-	};
-	struct ns_outcome o = make_ns(&r);
-	struct outcome c;
-
-	is_str(o.text, "");
-	ok(mounted(path) && keeper_copy("sandbox/s2/user") >= 0);
-	c = run(&(struct child_spec){ .argv = ROLE("inside", "/proc/self/uid_map"), .nenter = 4,
-		.enter = (int[]){ keeper_copy("sandbox/s2/net"), keeper_copy("sandbox/s2/ipc"),
-			keeper_copy("sandbox/s2/uts"), keeper_copy("sandbox/s2/user") } });
-	is_str(c.out, "owned lo=up          0      70000       1000");
-	c = run(&(struct child_spec){ .argv = ROLE("outside"), .nenter = 1,
-		.enter = (int[]){ keeper_copy("sandbox/s2/user") } });
-	is_str(c.out, "0:0 rename: Operation not permitted"); /* the UTS namespace of the host belongs to the host */
-	keeper_namespaces_drop("s2", path);
-	settle(path);
-	ok(!mounted(path) && keeper_copy("sandbox/s2/user") == -1);
-
-	sysctls[0].key = "net.ipv4.no_such_thing";
-	o = make_ns(&r);
-	ok(o.code == ERR_INVALID_ARGUMENT && strstr(o.text, "net.ipv4.no_such_thing"));
-	map.container_id = 5; /* the id 0 is not mapped, so no process could be root */
-	ok(make_ns(&r).code == ERR_INVALID_ARGUMENT);
-	map = (struct id_mapping){ .host_id = 1, .container_id = 0, .length = 0 };
-	o = make_ns(&r);
-	ok(o.code == ERR_INVALID_ARGUMENT && strstr(o.text, "uid_map"));
-	ok(!mounted(path) && access(path, F_OK) < 0 && keeper_copy("sandbox/s2/user") == -1);
-}
-
-static void story_namespaces(void)
-{
-	char path[160], dir[128];
-	struct pair sysctls[] = { { "net.ipv4.ip_unprivileged_port_start", "1" }, { "kernel.shm_rmid_forced", "1" } };
-	struct ns_request r = {
-		.id = "s1", .net = true, .ipc = true, .uts = true, .hostname = "inside", .netns_path = path,
-		.sysctls = { sysctls, 2 },
-	};
-	int before = count_fds(getppid()), ours = count_fds(getpid());
-	struct ns_outcome o;
-	struct outcome c;
-
-	snprintf(dir, sizeof(dir), "%s/netns", shared->dir);
-	snprintf(path, sizeof(path), "%s/crisp-s1", dir);
-	o = make_ns(&r);
-	ok(o.code == ERR_OK && mounted(path));
-	ok(keeper_copy("sandbox/s1/net") >= 0 && keeper_copy("sandbox/s1/ipc") >= 0 &&
-	   keeper_copy("sandbox/s1/uts") >= 0);
-	c = run(&(struct child_spec){.argv = ROLE("inside", "/proc/sys/net/ipv4/ip_unprivileged_port_start"),
-				     .nenter = 3,
-				     .enter = (int[]){keeper_copy("sandbox/s1/net"), keeper_copy("sandbox/s1/ipc"),
-						      keeper_copy("sandbox/s1/uts")}});
-	is_str(c.out, "inside lo=up 1");
-	ok(make_ns(&r).code == ERR_INTERNAL && mounted(path)); /* there is one already, and it stays */
-	keeper_namespaces_drop("s1", path);
-	settle(path);
-	ok(!mounted(path) && access(path, F_OK) < 0 && keeper_copy("sandbox/s1/net") == -1);
-
-	sysctls[0] = (struct pair){ "net.ipv4.no_such_thing", "1" };
-	o = make_ns(&r);
-	ok(o.code == ERR_INVALID_ARGUMENT && strstr(o.text, "net.ipv4.no_such_thing"));
-	sysctls[0] = (struct pair){ "kernel.panic", "1" };
-	ok(make_ns(&r).code == ERR_INVALID_ARGUMENT);
-	sysctls[0] = (struct pair){ "net/../kernel/panic", "1" };
-	ok(make_ns(&r).code == ERR_INVALID_ARGUMENT);
-	ok(!mounted(path) && access(path, F_OK) < 0 && keeper_copy("sandbox/s1/net") == -1);
-
-	r.sysctls.n = 0;
-	memset(&o, 0, sizeof(o));
-	keeper_namespaces_cancel(keeper_namespaces(&r, on_namespaces, &o));
-	for (int i = 0; i < 3; i++) /* made by now, or not begun */
-		run(&(struct child_spec){ .argv = ROLE("exit", "0") });
-	settle(path);
-	ok(!o.done && !mounted(path) && access(path, F_OK) < 0);
-	with_a_user_namespace(path);
-	rmdir(dir);
-	ok(comes_to_fds(getppid(), before) && count_fds(getpid()) == ours);
-}
-
 int main(int argc, char **argv)
 {
 	world_open();
@@ -586,18 +428,14 @@ int main(int argc, char **argv)
 		ok(ready_code == ERR_OK && keeper_here());
 		if (strcmp(shared->story, "children") == 0)
 			story_children();
-		else if (strcmp(shared->story, "kept") == 0)
-			story_kept();
 		else
-			story_namespaces();
+			story_kept();
 		story_over();
 	}
 	world_make();
 	shared->told = oom_score();
-	play("children", true);
-	play("kept", true);
-	if (geteuid() == 0)
-		play("namespaces", true);
+	play("children");
+	play("kept");
 	world_remove();
 	return tap_end();
 }

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "procs/labels.h"
-#include "procs/lookup.h"
+#include "reactor/lookup.h"
 #include "procs/selinux.h"
 #include "reactor/log.h"
 #include "reactor/own.h"

@@ -7,12 +7,14 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "procs/keeper.h"
 #include "procs/log_pump.h"
-#include "procs/logfile.h"
+#include "procs/log_stage.h"
+#include "reactor/logfile.h"
 #include "reactor/log.h"
 #include "reactor/loop.h"
 #include "tests/fakes/keeper.h"
@@ -98,6 +100,29 @@ static void lines_of_both_streams(void)
 	drain_and_close(p);
 }
 
+static void no_descriptor_is_left(void)
+{
+	struct log_pump *p;
+	struct err e;
+	int out, fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
+	fake_no_fds = true;
+	ok(log_pump_open("c1", dir, log_path, fd, &e) == NULL && e.code == ERR_RESOURCE_EXHAUSTED);
+	fake_no_fds = false;
+	p = open_pump();
+	out = log_pump_writer(p, false, &e);
+	put(out, "one\n");
+	ok(log_becomes("stdout F one\n"));
+	fake_no_fds = true;
+	ok(log_pump_reopen(p, fd, &e) < 0 && e.code == ERR_RESOURCE_EXHAUSTED);
+	fake_no_fds = false;
+	close(fd);
+	put(out, "two\n"); /* to the old file */
+	ok(log_becomes("stdout F one\nstdout F two\n"));
+	close(out);
+	drain_and_close(p);
+}
+
 static void restart_takes_up_what_waits(void)
 {
 	int fd;
@@ -174,6 +199,7 @@ static void full_disk_holds_and_goes_on(void)
 	for (int i = 0; i < 1000; i++)
 		loop_turn();
 	is_str(log_text(), "stdout F fits\n");
+	ok(log_pump_refused(p) == 13);
 	setrlimit(RLIMIT_FSIZE, &all);
 	put(out, "after\n");
 	ok(log_becomes("stdout F fits\nstdout F does not fit\nstdout F after\n"));
@@ -192,7 +218,7 @@ static void the_last_lines_of_a_full_disk(void)
 	put(out, "fits\n");
 	ok(log_becomes("stdout F fits\n"));
 	setrlimit(RLIMIT_FSIZE, &small);
-	put(out, "is held in memory\n");
+	put(out, "is refused\n");
 	for (int i = 0; i < 1000; i++)
 		loop_turn();
 	put(out, "stays in the FIFO\nand so on");
@@ -202,11 +228,57 @@ static void the_last_lines_of_a_full_disk(void)
 	for (int64_t end_ns = loop_mono_ns() + 4000000000; !drained && loop_mono_ns() < end_ns;)
 		loop_turn();
 	ok(drained == 1);
+	ok(log_pump_refused(p) == 11 + 27);
 	is_str(log_text(), "stdout F fits\n");
 	setrlimit(RLIMIT_FSIZE, &all);
 	log_pump_close(p);
-	is_str(log_text(), "stdout F fits\nstdout F is held in memory\nstdout F stays in the FIFO\n"
+	is_str(log_text(), "stdout F fits\nstdout F is refused\nstdout F stays in the FIFO\n"
 			   "stdout P and so on\n");
+	unlink(log_path);
+}
+
+/* What the log refused in the life of an earlier daemon, from a pipe whose bytes the test moves itself. */
+static void refused_before(void)
+{
+	struct log_stage_target target = { "c1", logfile_open(log_path, NULL), false };
+	struct log_stage_moved moved;
+	struct err e;
+	int fds[2];
+
+	ok(pipe2(fds, O_NONBLOCK) == 0);
+	put(fds[1], "is refused\n");
+	ok(log_stage_move(fds[0], 11, &target, &moved, &e) < 0 && log_stage_refused("c1", false) == 11);
+	close(fds[0]);
+	close(fds[1]);
+	close(target.log_fd);
+}
+
+/* The container ended while the disk was full, and so did the daemon. The next one goes on when there is room. */
+static void a_full_disk_over_the_end_and_a_restart(void)
+{
+	struct rlimit none = { 0, RLIM_INFINITY }, all = { RLIM_INFINITY, RLIM_INFINITY };
+	struct log_pump *p;
+	struct err e;
+	int out;
+
+	setrlimit(RLIMIT_FSIZE, &none);
+	refused_before();
+	p = open_pump();
+	out = log_pump_writer(p, false, &e);
+	put(out, "stays in the FIFO\nand so on");
+	close(out);
+	drained = 0;
+	log_pump_drain_late(p, on_drained, NULL);
+	for (int64_t end_ns = loop_mono_ns() + 4100000000; loop_mono_ns() < end_ns;)
+		loop_turn();
+	ok(drained == 0 && log_pump_refused(p) == 11 + 27);
+	is_str(log_text(), "");
+	setrlimit(RLIMIT_FSIZE, &all);
+	for (int64_t end_ns = loop_mono_ns() + 4000000000; !drained && loop_mono_ns() < end_ns;)
+		loop_turn();
+	ok(drained == 1 && log_pump_refused(p) == 0);
+	is_str(log_text(), "stdout F is refused\nstdout F stays in the FIFO\nstdout P and so on\n");
+	log_pump_close(p);
 	unlink(log_path);
 }
 
@@ -304,6 +376,35 @@ static void a_container_reads_its_own_output(void)
 	drain_and_close(p);
 }
 
+static bool tee_loses;
+
+/* In the place of the C library's. A reader that takes the bytes between the kernel's look and its lock makes tee(2)
+ * answer 0. */
+ssize_t tee(int from, int to, size_t len, unsigned flags)
+{
+	if (tee_loses) {
+		tee_loses = false;
+		return 0;
+	}
+	return syscall(SYS_tee, from, to, len, flags);
+}
+
+static void a_race_for_the_bytes_is_no_end(void)
+{
+	struct log_pump *p = open_pump();
+	struct err e;
+	int out = log_pump_writer(p, false, &e);
+
+	tee_loses = true;
+	put(out, "one\n");
+	ok(log_becomes("stdout F one\n"));
+	ok(!tee_loses);
+	put(out, "two\n");
+	ok(log_becomes("stdout F one\nstdout F two\n"));
+	close(out);
+	drain_and_close(p);
+}
+
 static void descendant_that_holds_the_pipe_is_not_waited_for(void)
 {
 	struct log_pump *p = open_pump();
@@ -327,12 +428,15 @@ int main(void)
 	snprintf(log_path, sizeof(log_path), "%s/deep/er/c1.log", dir);
 	ok(log_pumps_open(&e) == 0);
 	lines_of_both_streams();
+	no_descriptor_is_left();
 	without_a_file_readers_still_see();
 	full_disk_holds_and_goes_on();
 	the_last_lines_of_a_full_disk();
 	a_bulk_writer_gets_room();
 	a_container_reads_its_own_output();
+	a_race_for_the_bytes_is_no_end();
 	descendant_that_holds_the_pipe_is_not_waited_for();
+	a_full_disk_over_the_end_and_a_restart();
 	restart_takes_up_what_waits(); /* last: the first daemon's pump is never closed, as it died */
 	ok(log_pumps_open(&e) == 0); /* taken up from the keeper, nothing in flight */
 	snprintf(log_path, sizeof(log_path), "rm -r %s", dir);

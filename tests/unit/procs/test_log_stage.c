@@ -2,9 +2,13 @@
  * instruction of a move. */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "procs/keeper.h"
@@ -118,6 +122,171 @@ static void more_slots_than_the_stage_has(void)
 	ok(all == n);
 }
 
+/* A limit of the file size stands in for a full disk. */
+static void disk_is_full(bool full)
+{
+	struct rlimit limit = { full ? 0 : RLIM_INFINITY, RLIM_INFINITY };
+
+	setrlimit(RLIMIT_FSIZE, &limit);
+}
+
+static bool again(bool is_stderr)
+{
+	struct log_stage_target target = { "c1", log_fd, is_stderr };
+	struct err e;
+
+	return log_stage_again(&target, &e) == 0;
+}
+
+static int held_names;
+
+static void on_held(void *arg, const char *name, int fd)
+{
+	(void)arg;
+	(void)name;
+	(void)fd;
+	held_names++;
+}
+
+/* How many pipes of refused bytes the keeper holds. */
+static int refused_pipes(void)
+{
+	held_names = 0;
+	keeper_each_copy("container/c1/std", on_held, NULL);
+	return held_names;
+}
+
+static void refuse(const char *text, bool is_stderr)
+{
+	struct log_stage_target target = { "c1", log_fd, is_stderr };
+	struct log_stage_moved moved;
+	struct err e;
+
+	put(text);
+	disk_is_full(true);
+	ok(log_stage_move(pipe_r, strlen(text), &target, &moved, &e) < 0);
+	ok(moved.n == strlen(text) && memcmp(moved.bytes, text, moved.n) == 0);
+	disk_is_full(false);
+}
+
+static void what_a_log_refuses_waits_and_others_go_on(void)
+{
+	refuse("refused\n", false);
+	ok(log_stage_refused("c1", false) == 8 && log_stage_refused("c1", true) == 0);
+	refuse("this too\n", true);
+	put("of another stream\n");
+	ok(moves(18, "of another stream\n"));
+	disk_is_full(true);
+	ok(!again(false) && log_stage_refused("c1", false) == 8);
+	disk_is_full(false);
+	ok(again(true) && again(false) && again(false));
+	ok(refused_pipes() == 0);
+	is_str(log_text(), "stdout F of another stream\nstderr F this too\nstdout F refused\n");
+	refuse("nobody wants it\n", false);
+	log_stage_give_up("c1", false);
+	ok(refused_pipes() == 0);
+	is_str(log_text(), "");
+}
+
+static void set_phase(uint32_t phase)
+{
+	ok(pwrite(keeper_copy("log/intent"), &phase, sizeof(phase), 0) == sizeof(phase));
+}
+
+/* The next daemon finds the fds at the keeper. */
+static void restart(void)
+{
+	struct err e;
+
+	ok(log_stage_open(&e) == 0);
+}
+
+enum { SPLICING = 1, WRITING = 2, DRAINING = 3 };
+
+static void a_crash_while_the_log_refuses(void)
+{
+	struct err e;
+
+	ok(keeper_ask_hold("container/c1/log", log_fd, &e) == 0);
+	refuse("one\n", false);
+	restart();
+	ok(log_stage_refused("c1", false) == 4);
+	/* amid the write of log_stage_again(), with a part of it in the log; it refuses still, then it takes it */
+	disk_is_full(true);
+	ok(!again(false));
+	disk_is_full(false);
+	ok(write(log_fd, "torn", 4) == 4);
+	set_phase(WRITING);
+	disk_is_full(true);
+	restart();
+	disk_is_full(false);
+	ok(log_stage_refused("c1", false) == 4);
+	is_str(log_text(), "");
+	set_phase(WRITING);
+	restart();
+	is_str(log_text(), "stdout F one\n");
+	ok(log_stage_refused("c1", false) == 0 && again(false) && refused_pipes() == 0);
+	/* after its write, before the pipe is empty */
+	refuse("two\n", true);
+	disk_is_full(true);
+	ok(!again(true));
+	disk_is_full(false);
+	set_phase(DRAINING);
+	restart();
+	ok(log_stage_refused("c1", true) == 0 && again(true) && refused_pipes() == 0);
+	is_str(log_text(), "");
+}
+
+/* crispd is killed amid a move, and its successor finds the disk full. */
+static void a_crash_and_then_a_full_disk(void)
+{
+	struct err e;
+
+	put("x");
+	ok(moves(1, "x"));
+	is_str(log_text(), "stdout P x\n");
+	ok(write(keeper_copy("log/stage_w"), "staged\n", 7) == 7);
+	for (uint32_t phase = SPLICING; phase <= WRITING; phase++) {
+		set_phase(phase);
+		disk_is_full(true);
+		restart();
+		disk_is_full(false);
+		ok(log_stage_refused("c1", false) == 7);
+		/* and is killed before the stage has its new pipe */
+		ok(keeper_ask_hold("log/stage_r", keeper_copy("container/c1/stdout_refused"), &e) == 0);
+	}
+	set_phase(WRITING);
+	restart();
+	put("next\n");
+	ok(moves(5, "next\n") && again(false) && refused_pipes() == 0);
+	is_str(log_text(), "stdout F next\nstdout F staged\n");
+	keeper_ask_release("container/c1/log");
+}
+
+static int splices_to_fail;
+
+/* In the place of the C library's: a system call may lack memory. */
+ssize_t splice(int from, off64_t *from_at, int to, off64_t *to_at, size_t len, unsigned flags)
+{
+	if (splices_to_fail && --splices_to_fail == 0) {
+		errno = ENOMEM;
+		return -1;
+	}
+	return syscall(SYS_splice, from, from_at, to, to_at, len, flags);
+}
+
+/* One splice moves the bytes into the stage, the next one drops them from there: they are in the log by then. */
+static void what_cannot_be_dropped_is_not_written_twice(void)
+{
+	put("one\n");
+	splices_to_fail = 2;
+	ok(moves(4, "one\n"));
+	ok(splices_to_fail == 0);
+	put("two\n");
+	ok(moves(4, "two\n"));
+	is_str(log_text(), "stdout F one\nstdout F two\n");
+}
+
 static void end_of_file(void)
 {
 	const char *bytes;
@@ -133,6 +302,7 @@ int main(void)
 	int fds[2];
 
 	log_open("test", LOG_LEVEL_ERROR);
+	signal(SIGXFSZ, SIG_IGN);
 	log_fd = mkostemp(log_path, O_APPEND | O_CLOEXEC);
 	ok(log_fd >= 0 && pipe2(fds, O_NONBLOCK | O_CLOEXEC) == 0);
 	pipe_r = fds[0];
@@ -141,7 +311,11 @@ int main(void)
 	what_a_rival_left_is_moved();
 	new_bytes_after_a_theft_are_moved_as_they_are();
 	nothing_left_moves_nothing();
+	what_a_log_refuses_waits_and_others_go_on();
+	a_crash_while_the_log_refuses();
+	a_crash_and_then_a_full_disk();
 	more_slots_than_the_stage_has();
+	what_cannot_be_dropped_is_not_written_twice();
 	end_of_file();
 	unlink(log_path);
 	return tap_end();

@@ -69,6 +69,7 @@ static void fresh_pod(int kills_before)
 {
 	list_init(&pod.containers);
 	pod.cgroup = "/pod";
+	pod.config.runtime_handler = "";
 	count("/pod", kills_before);
 	make(&a, "a", "/pod/a");
 	make(&b, "b", "/pod/b");

@@ -24,13 +24,16 @@ static void record(void *arg, const struct err *e)
 	r->code = e ? e->code : ERR_OK;
 }
 
-static void unmount(void *arg, struct container *c)
+static bool busy_mount;
+
+static int unmount(void *arg, struct container *c, struct err *e)
 {
 	struct result *r = arg;
 
 	(void)c;
 	r->unmounts++;
 	strcat(fake_calls, "unmount ");
+	return busy_mount ? err_set(e, ERR_INTERNAL, "unmount: busy") : 0;
 }
 
 static void nothing(struct lane_pass *p)
@@ -61,7 +64,7 @@ static void never_started(void)
 	ok(r.calls == 0);
 	world_settle();
 	ok(r.calls == 1 && r.code == ERR_OK && gone(id));
-	is_str(fake_calls, "unmount rmdir undo ");
+	is_str(fake_calls, "unmount undo rmdir ");
 }
 
 static void running_is_killed_first(void)
@@ -80,7 +83,7 @@ static void running_is_killed_first(void)
 	fake_runtime_ok(0);
 	world_settle();
 	ok(r.calls == 1 && r.code == ERR_OK && gone(id));
-	is_str(fake_calls, "kill kill delete rmdir unmount rmdir undo ");
+	is_str(fake_calls, "kill kill delete rmdir unmount undo rmdir ");
 	ok(fake_pumps == 0 && fake_holds == 0);
 }
 
@@ -96,7 +99,7 @@ static void exited_and_deleted_already(void)
 	begin(c, &r);
 	world_settle();
 	ok(r.calls == 1 && r.code == ERR_OK);
-	is_str(fake_calls, "unmount rmdir undo ");
+	is_str(fake_calls, "unmount undo rmdir ");
 }
 
 static void joins_the_delete_that_runs(void)
@@ -112,6 +115,52 @@ static void joins_the_delete_that_runs(void)
 	fake_runtime_ok(0);
 	world_settle();
 	ok(r.calls == 1 && r.unmounts == 1);
+}
+
+static void what_stays_is_told_and_tried_again(void)
+{
+	struct container *c = fake_container();
+	struct result r = { 0 };
+	char id[ID_SIZE];
+
+	strcpy(id, c->id);
+	busy_mount = true;
+	begin(c, &r);
+	world_settle();
+	ok(r.calls == 1 && r.code == ERR_INTERNAL && !gone(id));
+	is_str(fake_calls, "unmount ");
+	busy_mount = false;
+	lane_leave(&r.pass);
+	begin(c, &r);
+	world_settle();
+	ok(r.calls == 2 && r.code == ERR_OK && gone(id));
+}
+
+/* Below a cgroup_parent only the record tells that the group belongs to crisp. */
+static void the_record_stays_until_the_group_is_gone(void)
+{
+	struct container *c = fake_container();
+	struct result r = { 0 };
+	char id[ID_SIZE];
+
+	strcpy(id, c->id);
+	fake_group_busy = true;
+	begin(c, &r);
+	world_advance(9999);
+	ok(r.calls == 0 && !gone(id));
+	fake_group_goes();
+	ok(r.calls == 1 && r.code == ERR_OK && gone(id));
+
+	c = fake_container();
+	strcpy(id, c->id);
+	begin(c, &r);
+	world_advance(10000);
+	ok(r.calls == 2 && r.code == ERR_DEADLINE_EXCEEDED && !gone(id));
+	fake_group_busy = false;
+	lane_leave(&r.pass);
+	begin(c, &r);
+	world_settle();
+	ok(r.calls == 3 && r.code == ERR_OK && gone(id));
 }
 
 static void a_delete_that_failed_is_tried_again(void)
@@ -154,6 +203,8 @@ int main(void)
 	running_is_killed_first();
 	exited_and_deleted_already();
 	joins_the_delete_that_runs();
+	what_stays_is_told_and_tried_again();
+	the_record_stays_until_the_group_is_gone();
 	a_delete_that_failed_is_tried_again();
 	it_does_not_die();
 	return tap_end();

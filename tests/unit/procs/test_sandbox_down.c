@@ -11,6 +11,7 @@
 #include "procs/spec.h"
 #include "reactor/loop.h"
 #include "reactor/own.h"
+#include "reactor/record.h"
 #include "tests/fakes/net_child.h"
 #include "tests/fakes/net_world.h"
 #include "tests/missing.h"
@@ -34,6 +35,17 @@ static struct sandbox *ready(uint32_t made)
 	sandbox_set_str(s, &s->cni_result, "{\"r\":1}");
 	sandbox_set_str(s, &s->netns_path, "/proc/self/ns/net"); /* a file of nsfs, as a pin is */
 	return s;
+}
+
+static uint32_t made_on_disk(const struct sandbox *s)
+{
+	char records[64];
+	struct err e;
+	auto_json json_t *j = NULL;
+
+	snprintf(records, sizeof(records), "%s/sandboxes", root);
+	j = record_read(records, s->id, 1, &e);
+	return (uint32_t)json_get_int(j, "made");
 }
 
 enum { ALL = MADE_CGROUP | MADE_NAMESPACES | MADE_NETWORK | MADE_FILES };
@@ -78,6 +90,48 @@ static void a_busy_group_stays_in_the_record(void)
 	sandbox_free(s);
 }
 
+/* Until the keeper has confirmed it, the record names the pin; and what was given back is not asked for again. */
+static void a_pin_stays_in_the_record_until_it_is_gone(void)
+{
+	struct result r = { 0 };
+	struct sandbox *s = ready(ALL);
+
+	net_world.slow_drop = true;
+	sandbox_down_start(s, record, &r);
+	turns();
+	net_world_answers("del", ERR_OK, false);
+	turns();
+	is_str(net_trace, "del -namespaces");
+	ok(r.calls == 0 && (s->made & MADE_NAMESPACES));
+	net_world_answers("drop", ERR_UNAVAILABLE, false);
+	ok(r.calls == 1 && r.e.code == ERR_UNAVAILABLE && strstr(r.e.msg, "give back the namespaces of sandbox "));
+	ok(s->made == MADE_NAMESPACES && made_on_disk(s) == MADE_NAMESPACES && sandbox_down_begun(s));
+	is_str(net_trace, "del -namespaces -files -cgroup");
+	sandbox_down_start(s, record, &r);
+	turns();
+	net_world_answers("drop", ERR_OK, false);
+	ok(r.calls == 2 && r.e.code == ERR_OK && s->made == 0 && !sandbox_down_begun(s));
+	is_str(net_trace, "del -namespaces -files -cgroup -namespaces");
+	sandbox_free(s);
+}
+
+static void files_that_stay_are_told_and_tried_again(void)
+{
+	struct result r = { 0 };
+	struct sandbox *s = ready(MADE_FILES | MADE_CGROUP);
+
+	net_world.stuck_files = true;
+	sandbox_down_start(s, record, &r);
+	turns();
+	ok(r.calls == 1 && r.e.code == ERR_INTERNAL && strstr(r.e.msg, "give back the files of sandbox "));
+	ok(s->made == MADE_FILES && s->state == SANDBOX_NOTREADY);
+	net_world.stuck_files = false;
+	sandbox_down_start(s, record, &r);
+	turns();
+	ok(r.calls == 2 && r.e.code == ERR_OK && s->made == 0);
+	sandbox_free(s);
+}
+
 static void the_pause_goes_first(void)
 {
 	struct result r = { 0 };
@@ -89,11 +143,53 @@ static void the_pause_goes_first(void)
 	ok(sandbox_pause_adopt(s));
 	sandbox_down_start(s, record, &r);
 	turns();
-	ok(!net_world_waits("del") && s->pause_pid == 0);
+	ok(!net_world_waits("del") && s->pause_pid == 77 && strstr(net_world.killed_cgroup, s->id));
 	net_world_pause_dies();
+	ok(s->pause_pid == 0);
 	is_str(net_trace, "forget del");
 	net_world_answers("del", ERR_OK, false);
 	ok(r.calls == 1 && s->made == 0);
+	sandbox_free(s);
+	blank();
+}
+
+/* Its keeper died after clone3(2): no record has its pid, and the next keeper does not know it. */
+static void a_pause_of_which_nobody_knows_is_killed(void)
+{
+	struct result r = { 0 };
+	struct sandbox *s;
+
+	config.security.ns.pid = NS_POD;
+	for (int again = 0; again < 2; again++) {
+		s = ready(again ? MADE_CGROUP : MADE_CGROUP | MADE_PAUSE);
+		net_world.pause_pid = s->pause_pid = 0;
+		net_world.killed_cgroup[0] = '\0';
+		sandbox_down_start(s, record, &r);
+		turns();
+		ok(strstr(net_world.killed_cgroup, s->id) && r.calls == again + 1);
+		ok(r.e.code == ERR_OK && s->made == 0);
+		sandbox_free(s);
+	}
+	blank();
+}
+
+/* What the runtime could not forget stays in the record, and the network behind it. */
+static void then_the_box(void)
+{
+	struct result r = { 0 };
+	struct sandbox *s = ready(ALL | MADE_BOX);
+
+	sandbox_down_start(s, record, &r);
+	turns();
+	is_str(net_trace, "-box");
+	net_world_answers("box", ERR_INTERNAL, false);
+	ok(r.calls == 1 && r.e.code == ERR_INTERNAL && s->made & MADE_BOX && s->made & MADE_NETWORK);
+	sandbox_down_start(s, record, &r);
+	turns();
+	net_world_answers("box", ERR_OK, false);
+	is_str(net_trace, "-box -box del");
+	net_world_answers("del", ERR_OK, false);
+	ok(r.calls == 2 && r.e.code == ERR_OK && s->made == 0);
 	sandbox_free(s);
 	blank();
 }
@@ -162,12 +258,12 @@ static void a_network_of_an_unknown_kind_is_left_alone(void)
 	struct result r = { 0 };
 	struct sandbox *s = ready(ALL);
 
-	sandbox_set_str(s, &s->network_kind, "native");
+	sandbox_set_str(s, &s->network_kind, "of-tomorrow");
 	for (int i = 1; i <= 2; i++) {
 		s->hidden = i == 2; /* as recovery finds a sandbox whose start was cut off */
 		sandbox_down_start(s, record, &r);
 		turns();
-		ok(r.calls == i && r.e.code == ERR_FAILED_PRECONDITION && strstr(r.e.msg, "of kind \"native\""));
+		ok(r.calls == i && r.e.code == ERR_FAILED_PRECONDITION && strstr(r.e.msg, "of kind \"of-tomorrow\""));
 		ok(s->made == ALL && s->ips.n == 1 && s->state == SANDBOX_NOTREADY && !s->hidden);
 		is_str(net_trace, "");
 	}
@@ -318,7 +414,11 @@ int main(void)
 	blank();
 	all_is_given_back_in_reverse();
 	a_busy_group_stays_in_the_record();
+	a_pin_stays_in_the_record_until_it_is_gone();
+	files_that_stay_are_told_and_tried_again();
 	the_pause_goes_first();
+	a_pause_of_which_nobody_knows_is_killed();
+	then_the_box();
 	a_del_that_fails_keeps_the_rest_for_the_next_try();
 	a_network_that_never_was_cannot_hold_it();
 	without_a_keeper_nothing_is_forgotten();

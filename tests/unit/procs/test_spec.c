@@ -218,6 +218,36 @@ static void the_rest_of_the_frame(void)
 	spec_pod_close(&p);
 }
 
+static void annotations_that_a_handler_allows(void)
+{
+	const char *patterns[] = { "dev.gvisor.*", "exact" };
+	struct pair defaults[] = { { "dev.gvisor.a", "default" }, { "b", "default" } },
+		    pod[] = { { "dev.gvisor.a", "pod" }, { "other", "pod" }, { "exactly", "pod" } },
+		    container[] = { { "exact", "container" }, { "run.oci.handler", "evil" } };
+	struct runtime_handler h = { .name = "x", .options = { .allowed_annotations = { patterns, 2 },
+							       .default_annotations = { defaults, 2 } } };
+	auto_json json_t *a = json_object();
+	auto_free char *text = NULL;
+
+	spec_annotate_allowed(a, &h, &(struct pairs){ pod, 3 }, &(struct pairs){ container, 2 });
+	text = json_dumps(a, JSON_COMPACT | JSON_SORT_KEYS);
+	is_str(text, "{\"b\":\"default\",\"dev.gvisor.a\":\"pod\",\"exact\":\"container\"}");
+}
+
+static void a_base_fills_what_is_missing(void)
+{
+	struct arena *arena = arena_new();
+	auto_json json_t *config = spec_pod_json(arena, "{'process':{'args':['a'],'env':[]},'mounts':[1]}");
+	auto_json json_t *base =
+		spec_pod_json(arena, "{'process':{'args':['b'],'env':['X=1'],'rlimits':[2]},'mounts':[3],'hooks':{}}");
+	auto_free char *text = NULL;
+
+	spec_add_base(config, base);
+	text = json_dumps(config, JSON_COMPACT | JSON_SORT_KEYS);
+	is_str(text, "{\"hooks\":{},\"mounts\":[1],\"process\":{\"args\":[\"a\"],\"env\":[\"X=1\"],\"rlimits\":[2]}}");
+	arena_free(arena);
+}
+
 static void an_exec_is_the_container_with_another_command(void)
 {
 	const char *words[] = { "ls", "-l" };
@@ -227,7 +257,7 @@ static void an_exec_is_the_container_with_another_command(void)
 
 	spec_pod_open(&p, "{'envs':[['A','1']],'security':{'run_as_user':{'set':true,'value':5},'no_new_privs':true}}");
 	ok(spec_pod_make(&p));
-	x = spec_exec_process(&p.container, p.config, &cmd, true);
+	x = spec_exec_process(p.config, &cmd, true);
 	ok(json_equal(json_object_get(x, "capabilities"),
 		      json_object_get(json_object_get(p.config, "process"), "capabilities")));
 	json_decref(p.config);
@@ -248,10 +278,10 @@ static void no_exec_of_what_cannot_be_written(void)
 
 	spec_pod_open(&p, "{}");
 	ok(spec_pod_make(&p));
-	ok(spec_exec_process(&p.container, p.config, &cmd, false) == NULL);
+	ok(spec_exec_process(p.config, &cmd, false) == NULL);
 	words[0] = "ls";
 	json_object_del(p.config, "process");
-	ok(spec_exec_process(&p.container, p.config, &cmd, false) == NULL);
+	ok(spec_exec_process(p.config, &cmd, false) == NULL);
 	spec_pod_close(&p);
 }
 
@@ -269,6 +299,8 @@ int main(void)
 	clean_paths();
 	namespaces();
 	the_rest_of_the_frame();
+	annotations_that_a_handler_allows();
+	a_base_fills_what_is_missing();
 	an_exec_is_the_container_with_another_command();
 	no_exec_of_what_cannot_be_written();
 	return tap_end();

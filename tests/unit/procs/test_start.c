@@ -1,15 +1,15 @@
-/* test_start.c - procs/start.c and life.c: a container from start to its end, its failures, and what a crash leaves. */
+/* test_start.c - procs/start.c: a container's start, its failures, and what a crash amid it leaves. */
 #include <fcntl.h>
-#include <signal.h>
-#include <stdlib.h>
-#include <sys/wait.h>
-#include <termios.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "procs/console.h"
 #include "procs/container.h"
 #include "procs/keeper.h"
-#include "procs/life.h"
+#include "procs/log_pump.h"
 #include "procs/start.h"
 #include "tests/fakes/keeper.h"
 #include "tests/fakes/log_pump.h"
@@ -51,63 +51,31 @@ static void from_start_to_exit_code(void)
 	is_str(fake_calls, "run kill delete rmdir ");
 }
 
-static void exit_0_is_completed(void)
+/* /dev/full in the place of its .tmp makes one write fail as on a full disk. */
+static void disk_is_full_once(const struct container *c)
 {
-	struct container *c = fake_running(0);
+	char path[400];
 
+	snprintf(path, sizeof(path), "%s/root/containers/%s.json.tmp", world_dir(), c->id);
+	ok(symlink("/dev/full", path) == 0);
+}
+
+/* Nothing ran, so the container can be started once there is room. */
+static void a_full_disk_at_the_start(void)
+{
+	struct container *c = fake_container();
+	struct result r = { 0 };
+
+	disk_is_full_once(c);
+	start_start(c, record, &r);
+	world_settle();
+	ok(r.calls == 1 && r.err.code == ERR_RESOURCE_EXHAUSTED);
+	ok(c->state == CONTAINER_CREATED && !c->starting && !c->in_runtime && fake_pumps == 0);
+	start_start(c, record, &r);
+	fake_runtime_ok(0);
+	ok(r.calls == 2 && r.err.code == ERR_OK && c->state == CONTAINER_RUNNING);
 	fake_exit(c->id, 0);
 	world_settle();
-	ok(c->exit_code == 0);
-	is_str(c->reason, "Completed");
-	fake_runtime_ok(0);
-}
-
-static void a_death_by_signal_is_128_and_more(void)
-{
-	struct container *c = fake_running(0);
-
-	fake_exit(c->id, SIGTERM);
-	world_settle();
-	ok(c->exit_code == 128 + SIGTERM);
-	is_str(c->reason, "Error");
-	fake_runtime_ok(0);
-}
-
-static void the_exit_is_told_after_the_log_is_drained(void)
-{
-	struct container *c = fake_running(0);
-
-	fake_pump_drain_ms = 500;
-	fake_exit(c->id, 0);
-	world_advance(499);
-	ok(c->state == CONTAINER_RUNNING && !fake_forgotten(c->id));
-	world_advance(1);
-	ok(c->state == CONTAINER_EXITED && fake_forgotten(c->id));
-	fake_pump_drain_ms = 0;
-	fake_runtime_ok(0);
-}
-
-static void oom(void)
-{
-	struct container *c = fake_running(0);
-
-	fake_oom_kills = 1;
-	fake_exit(c->id, SIGKILL);
-	world_settle();
-	ok(c->exit_code == 137 && c->oom_killed);
-	is_str(c->reason, "OOMKilled");
-	fake_runtime_ok(0);
-}
-
-static void a_child_killed_for_memory_is_not_the_container(void)
-{
-	struct container *c = fake_running(0);
-
-	fake_oom_kills = 1;
-	fake_exit(c->id, 1 << 8);
-	world_settle();
-	ok(!c->oom_killed);
-	is_str(c->reason, "Error");
 	fake_runtime_ok(0);
 }
 
@@ -140,10 +108,10 @@ static void the_program_is_missing(void)
 	world_settle();
 	ok(r.calls == 1 && r.err.code == ERR_FAILED_PRECONDITION && c->state == CONTAINER_EXITED);
 	ok(!c->in_runtime); /* so it can be removed without the program */
-	is_str(fake_calls, "run rmdir ");
+	is_str(fake_calls, "run kill rmdir ");
 }
 
-/* No runtime was run, or nobody can tell: the next start asks. */
+/* No runtime was run. */
 static void the_keeper_is_away(void)
 {
 	struct container *c = fake_container();
@@ -153,10 +121,20 @@ static void the_keeper_is_away(void)
 	fake_runtime_fail(ERR_UNAVAILABLE, "the keeper is away");
 	world_settle();
 	ok(r.calls == 1 && r.err.code == ERR_UNAVAILABLE);
-	ok(c->state == CONTAINER_CREATED && !c->starting && c->in_runtime && fake_pumps == 0);
+	ok(c->state == CONTAINER_CREATED && !c->starting && !c->in_runtime && fake_pumps == 0);
 	start_start(c, record, &r);
 	fake_runtime_ok(0);
 	ok(r.calls == 2 && r.err.code == ERR_OK && c->state == CONTAINER_RUNNING);
+	fake_exit(c->id, 0);
+	world_settle();
+	fake_runtime_ok(0);
+}
+
+static void runs_to_its_end(struct container *c, struct result *r)
+{
+	start_start(c, record, r);
+	fake_runtime_ok(0);
+	ok(r->err.code == ERR_OK && c->state == CONTAINER_RUNNING);
 	fake_exit(c->id, 0);
 	world_settle();
 	fake_runtime_ok(0);
@@ -168,17 +146,114 @@ static void the_keeper_died_amid_the_runtime(void)
 	struct result r = { 0 };
 
 	start_start(c, record, &r);
-	fake_runtime_fail(ERR_UNAVAILABLE, "the keeper is away");
-	world_settle();
 	fake_knows = true;
 	fake_calls[0] = '\0';
-	start_start(c, record, &r);
+	fake_runtime_fail(ERR_UNAVAILABLE, "the keeper died while it ran");
 	is_str(fake_calls, "delete --force ");
 	fake_runtime_ok(0);
 	world_settle();
 	fake_knows = false;
-	ok(r.calls == 2 && r.err.code == ERR_INTERNAL);
-	ok(c->state == CONTAINER_EXITED && c->exit_code == 128 && !c->in_runtime);
+	ok(r.calls == 1 && r.err.code == ERR_UNAVAILABLE);
+	ok(c->state == CONTAINER_CREATED && !c->starting && !c->in_runtime && fake_pumps == 0);
+	runs_to_its_end(c, &r);
+}
+
+/* What the runtime left cannot be deleted yet: the next start does that first. */
+static void what_a_runtime_left_is_deleted_before_the_next_start(void)
+{
+	struct container *c = fake_container();
+	struct result r = { 0 };
+
+	start_start(c, record, &r);
+	fake_knows = true;
+	fake_runtime_fail(ERR_UNAVAILABLE, "the keeper died while it ran");
+	fake_runtime_fail(ERR_UNAVAILABLE, "the keeper is away");
+	world_settle();
+	ok(r.calls == 1 && r.err.code == ERR_UNAVAILABLE && c->state == CONTAINER_CREATED && c->in_runtime);
+	fake_calls[0] = '\0';
+	start_start(c, record, &r);
+	is_str(fake_calls, "delete --force ");
+	fake_runtime_fail(ERR_UNAVAILABLE, "the keeper is away");
+	world_settle();
+	ok(r.calls == 2 && r.err.code == ERR_UNAVAILABLE && c->state == CONTAINER_CREATED && c->in_runtime);
+	fake_calls[0] = '\0';
+	start_start(c, record, &r);
+	fake_knows = false;
+	fake_runtime_ok(0);
+	is_str(fake_calls, "delete --force run ");
+	fake_runtime_ok(0);
+	ok(r.calls == 3 && r.err.code == ERR_OK && c->state == CONTAINER_RUNNING);
+	fake_exit(c->id, 0);
+	world_settle();
+	fake_runtime_ok(0);
+}
+
+/* The container has ended for good, and its removal asks the runtime once more. */
+static void what_a_failed_start_left_cannot_be_deleted(void)
+{
+	struct container *c = fake_container();
+	struct result r = { 0 };
+
+	start_start(c, record, &r);
+	fake_knows = true;
+	fake_runtime_fail(ERR_INTERNAL, "killed");
+	fake_runtime_fail(ERR_UNAVAILABLE, "the keeper is away");
+	fake_knows = false;
+	world_settle();
+	ok(r.calls == 1 && r.err.code == ERR_INTERNAL && c->state == CONTAINER_EXITED && c->in_runtime);
+}
+
+/* The runtime's stderr is the container's. */
+static void the_words_of_a_start_that_is_put_back(void)
+{
+	static const char words[] = "2026-01-02T03:04:05Z stderr F runc run failed\n";
+	struct container *c = fake_container();
+	struct arena *a = arena_new();
+	struct result r = { 0 };
+	struct stat st;
+	struct err e;
+	int log;
+
+	start_start(c, record, &r);
+	log = open(c->log_path, O_WRONLY | O_APPEND | O_CLOEXEC);
+	ok(c->log_mark == 0 && log >= 0);
+	ok(keeper_ask_hold(arena_printf(a, "container/%s/log", c->id), log, &e) == 0); /* the fake pump does not */
+	ok(write(log, words, strlen(words)) == (ssize_t)strlen(words));
+	fake_runtime_fail(ERR_UNAVAILABLE, "the keeper died while it ran");
+	world_settle();
+	ok(c->state == CONTAINER_CREATED && fstat(log, &st) == 0 && st.st_size == 0);
+	close(log);
+	arena_free(a);
+	runs_to_its_end(c, &r);
+}
+
+/* config.json names fds of a keeper that is dead by now: the runtime's failure says nothing about the container. */
+static void a_failure_after_a_death_of_the_keeper(void)
+{
+	struct container *c = fake_container();
+	struct result r = { 0 };
+
+	start_start(c, record, &r);
+	fake_deaths++;
+	fake_runtime_fail(ERR_INTERNAL, "lstat /proc/126/fd/23: no such file or directory");
+	world_settle();
+	ok(r.calls == 1 && r.err.code == ERR_UNAVAILABLE && c->state == CONTAINER_CREATED && !c->in_runtime);
+	runs_to_its_end(c, &r);
+}
+
+static void a_failure_after_a_death_of_the_anchor(void)
+{
+	struct container *c = fake_container();
+	struct result r = { 0 };
+
+	start_start(c, record, &r);
+	fake_join_gone = true;
+	fake_runtime_fail(ERR_INTERNAL, "crun run: open `/proc/126/fd/32`: No such file or directory");
+	fake_join_gone = false;
+	world_settle();
+	ok(r.calls == 1 && r.err.code == ERR_UNAVAILABLE && c->state == CONTAINER_CREATED && !c->in_runtime);
+	ok(strstr(r.err.msg, "crisp-anchor died") != NULL);
+	runs_to_its_end(c, &r);
 }
 
 static void the_log_cannot_be_opened(void)
@@ -192,7 +267,7 @@ static void the_log_cannot_be_opened(void)
 	ok(r.calls == 0);
 	world_settle();
 	ok(r.calls == 1 && strstr(r.err.msg, "no space") && c->exit_code == 128 && !c->in_runtime);
-	is_str(fake_calls, "rmdir ");
+	is_str(fake_calls, "kill rmdir ");
 }
 
 /* ---- labels of volumes ---- */
@@ -356,59 +431,22 @@ static void stdin_is_a_pipe_that_the_keeper_holds(void)
 	fake_runtime_ok(0);
 }
 
+static void no_descriptor_for_its_stdin(void)
+{
+	struct container *c = fake_container();
+	struct result r = { 0 };
+
+	c->config.stdin_ = true;
+	fake_no_fds = true;
+	start_start(c, record, &r);
+	world_settle();
+	fake_no_fds = false;
+	ok(r.calls == 1 && r.err.code == ERR_RESOURCE_EXHAUSTED && c->state == CONTAINER_CREATED && !c->in_runtime);
+	is_str(fake_calls, "kill rmdir ");
+	runs_to_its_end(c, &r);
+}
+
 /* ---- recovery ---- */
-
-static void adopted_and_still_there(void)
-{
-	struct container *c = fake_container();
-
-	c->state = CONTAINER_RUNNING;
-	fake_keep(c->id, 4711, -1);
-	start_adopt(c);
-	world_settle();
-	ok(c->state == CONTAINER_RUNNING && c->life && fake_pumps == 1);
-	fake_exit(c->id, 7 << 8);
-	world_settle();
-	ok(c->state == CONTAINER_EXITED && c->exit_code == 7 && fake_pumps == 0);
-	fake_runtime_ok(0);
-}
-
-static void adopted_but_it_ended_meanwhile(void)
-{
-	struct container *c = fake_container();
-
-	c->state = CONTAINER_RUNNING;
-	fake_keep(c->id, 4711, -1);
-	fake_exit(c->id, 9 << 8);
-	start_adopt(c);
-	world_settle();
-	ok(c->state == CONTAINER_EXITED && c->exit_code == 9);
-	fake_runtime_ok(0);
-}
-
-static void adopted_but_the_keeper_lost_it(void)
-{
-	struct container *c = fake_container();
-
-	c->state = CONTAINER_RUNNING;
-	c->pid = 1 << 22; /* no process has this pid */
-	start_adopt(c);
-	world_settle();
-	ok(c->state == CONTAINER_EXITED && c->exit_code == 255);
-	is_str(c->reason, "Unknown");
-	fake_runtime_ok(0);
-}
-
-static void adopted_alive_though_the_keeper_lost_it(void)
-{
-	struct container *c = fake_container();
-
-	c->state = CONTAINER_RUNNING;
-	c->pid = getpid(); /* the fake cgroup_has() says that it is in the cgroup */
-	start_adopt(c);
-	world_settle();
-	ok(c->state == CONTAINER_RUNNING && life_pidfd(c) >= 0);
-}
 
 static void crash_while_starting_but_it_started(void)
 {
@@ -448,63 +486,69 @@ static void crash_while_the_runtime_was_at_it(void)
 	fake_knows = false;
 	ok(c->state == CONTAINER_EXITED && c->exit_code == 128);
 	is_str(c->reason, "StartError");
-	is_str(fake_calls, "rmdir delete --force ");
+	is_str(fake_calls, "kill rmdir delete --force ");
 	fake_runtime_ok(0);
 	world_settle();
 	ok(!c->in_runtime && !c->life);
 }
 
-static void crash_after_the_exit_was_recorded(void)
+/* As a runtime does it. The socket of the daemon that is dead is closed; a path that is left stands for it. */
+static void terminal_sent_and_daemon_dead(struct container *c, bool sent)
+{
+	char control[CMSG_SPACE(sizeof(int))] = "", byte = 'x';
+	struct iovec iov = { &byte, 1 };
+	struct msghdr m = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)
+	};
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	int runtime = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), terminal = memfd_create("terminal", MFD_CLOEXEC);
+	struct console_socket *s;
+	struct err e;
+
+	c->config.tty = c->starting = c->in_runtime = true;
+	s = console_listen(&e);
+	ok(s && console_hold_socket(c->id, s, &e) == 0);
+	snprintf(at.sun_path, sizeof(at.sun_path), "%s", console_socket_path(s));
+	*CMSG_FIRSTHDR(&m) = (struct cmsghdr){ CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS };
+	memcpy(CMSG_DATA(CMSG_FIRSTHDR(&m)), &terminal, sizeof(terminal));
+	if (sent)
+		ok(connect(runtime, (struct sockaddr *)&at, sizeof(at)) == 0 && sendmsg(runtime, &m, 0) == 1);
+	console_unlisten(s);
+	ok(symlink("left", at.sun_path) == 0);
+	close(runtime);
+	close(terminal);
+	fake_keep(c->id, 4711, -1);
+	start_adopt(c);
+	ok(access(at.sun_path, F_OK) < 0 && unlink(at.sun_path) < 0);
+}
+
+static void crash_with_the_terminal_on_its_way(void)
 {
 	struct container *c = fake_container();
 
-	c->state = CONTAINER_EXITED;
-	c->in_runtime = true;
-	fake_keep(c->id, 4711, -1);
+	terminal_sent_and_daemon_dead(c, true);
+	ok(c->state == CONTAINER_RUNNING && console_held(c->id) >= 0 && fake_holds == 1);
 	fake_exit(c->id, 0);
-	start_adopt(c);
 	world_settle();
-	ok(fake_forgotten(c->id) && strstr(fake_calls, "delete --force"));
 	fake_runtime_ok(0);
-	world_settle();
 }
 
-/* ---- console ---- */
-
-static void count(void *arg)
+static void crash_in_which_the_terminal_is_lost(void)
 {
-	++*(int *)arg;
-}
+	struct container *c = fake_container();
+	struct result r = { 0 };
 
-static void a_terminal_goes_to_the_log(void)
-{
-	struct container *c = fake_running(0);
-	int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC), slave;
-	struct console *console;
-	int drained = 0;
-	char text[64] = "";
-	struct termios raw;
-
-	grantpt(master);
-	unlockpt(master);
-	slave = open(ptsname(master), O_RDWR | O_NOCTTY | O_CLOEXEC);
-	tcgetattr(slave, &raw);
-	cfmakeraw(&raw);
-	tcsetattr(slave, TCSANOW, &raw);
-	console_hold(c->id, master);
-	close(master);
-	console = console_pump(c->id, c->log);
-	ok(console != NULL);
-	ok(write(slave, "hello\n", 6) == 6);
-	world_settle();
-	ok(read(fake_pump_fifo(), text, sizeof(text)) == 6);
-	is_str(text, "hello\n");
-	ok(write(slave, "bye\n", 4) == 4);
-	close(slave);
-	console_drain(console, count, &drained);
-	world_settle();
-	ok(drained == 1);
-	ok(read(fake_pump_fifo(), text, sizeof(text)) == 4 && memcmp(text, "bye\n", 4) == 0);
+	terminal_sent_and_daemon_dead(c, false);
+	ok(c->state == CONTAINER_CREATED && !c->starting && c->in_runtime && fake_holds == 0 && fake_forgotten(c->id));
+	is_str(fake_calls, "kill rmdir ");
+	c->config.tty = false;
+	fake_knows = true;
+	start_start(c, record, &r);
+	fake_knows = false;
+	fake_runtime_ok(0);
+	is_str(fake_calls, "kill rmdir delete --force run ");
+	fake_runtime_ok(0);
+	ok(r.calls == 1 && c->state == CONTAINER_RUNNING);
 	fake_exit(c->id, 0);
 	world_settle();
 	fake_runtime_ok(0);
@@ -513,32 +557,30 @@ static void a_terminal_goes_to_the_log(void)
 int main(void)
 {
 	from_start_to_exit_code();
-	exit_0_is_completed();
-	a_death_by_signal_is_128_and_more();
-	the_exit_is_told_after_the_log_is_drained();
-	oom();
-	a_child_killed_for_memory_is_not_the_container();
+	a_full_disk_at_the_start();
 	the_runtime_refuses();
 	the_program_is_missing();
 	the_keeper_is_away();
 	the_keeper_died_amid_the_runtime();
+	what_a_runtime_left_is_deleted_before_the_next_start();
+	what_a_failed_start_left_cannot_be_deleted();
+	the_words_of_a_start_that_is_put_back();
+	a_failure_after_a_death_of_the_keeper();
+	a_failure_after_a_death_of_the_anchor();
 	the_log_cannot_be_opened();
 	not_created_or_not_ready();
 	whose_processes_it_shares_is_gone();
 	what_it_joins_is_open_until_it_runs();
 	stdin_is_a_pipe_that_the_keeper_holds();
+	no_descriptor_for_its_stdin();
 	volumes_are_labelled_before_it_runs();
 	a_volume_that_cannot_be_labelled();
 	the_nodes_own_directories_are_not_labelled();
 	without_a_label_nothing_is_labelled();
-	adopted_and_still_there();
-	adopted_but_it_ended_meanwhile();
-	adopted_but_the_keeper_lost_it();
-	adopted_alive_though_the_keeper_lost_it();
 	crash_while_starting_but_it_started();
 	crash_while_starting_and_no_runtime_was_run();
 	crash_while_the_runtime_was_at_it();
-	crash_after_the_exit_was_recorded();
-	a_terminal_goes_to_the_log();
+	crash_with_the_terminal_on_its_way();
+	crash_in_which_the_terminal_is_lost();
 	return tap_end();
 }

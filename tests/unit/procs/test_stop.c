@@ -7,6 +7,7 @@
 #include "procs/container.h"
 #include "procs/stop.h"
 #include "tests/fakes/keeper.h"
+#include "procs/runtime.h"
 #include "tests/fakes/runtime.h"
 #include "tests/fakes/world.h"
 #include "tests/tap.h"
@@ -103,6 +104,24 @@ static void grace_over_then_kill(void)
 	ok(r.calls == 1 && r.code == ERR_DEADLINE_EXCEEDED);
 	dies(SIGKILL);
 	ok(c->exit_code == 137 && r.calls == 1);
+}
+
+static void by_the_runtime(void)
+{
+	struct result r = { 0 };
+
+	running();
+	fake_traits = RUNTIME_KILLS;
+	stop_start(c, 5000, record, &r);
+	ok(strstr(fake_calls, "signal-15 ") && !got_term());
+	fake_runtime_fail(ERR_INTERNAL, "no such process");
+	ok(r.calls == 0);
+	world_advance(5000);
+	ok(strstr(fake_calls, "signal-9-all ") != NULL);
+	fake_runtime_ok(0);
+	fake_traits = 0;
+	dies(SIGKILL);
+	ok(r.calls == 1 && r.code == ERR_OK);
 }
 
 static void zero_grace_kills_at_once(void)
@@ -205,6 +224,7 @@ int main(void)
 {
 	the_signal_is_enough();
 	grace_over_then_kill();
+	by_the_runtime();
 	zero_grace_kills_at_once();
 	a_later_stop_only_shortens();
 	a_shorter_grace_takes_effect();

@@ -27,6 +27,12 @@ const struct spec_host *spec_host(void)
 	return &host;
 }
 
+void runtime_features(const struct runtime_handler *handler, struct runtime_features *out)
+{
+	(void)handler;
+	*out = (struct runtime_features){ .lifts_quota = true };
+}
+
 static void record(void *arg, const struct err *e)
 {
 	struct result *r = arg;

@@ -25,6 +25,23 @@ static int open_blob(const char *path, struct err *e)
 	return take_fd(&fd);
 }
 
+static void what_is_used_up(void)
+{
+	static const int used_up[] = { ENOSPC, EDQUOT, EMFILE, ENFILE, ENOMEM };
+	struct err e;
+
+	for (size_t i = 0; i < sizeof(used_up) / sizeof(*used_up); i++) {
+		errno = used_up[i];
+		ok(err_os(&e, ERR_INTERNAL, "write") == -1 && e.code == ERR_RESOURCE_EXHAUSTED);
+		errno = used_up[i];
+		ok(err_os(&e, ERR_INVALID_ARGUMENT, "read") == -1 && e.code == ERR_RESOURCE_EXHAUSTED);
+		errno = used_up[i];
+		ok(err_os(&e, ERR_DATA_LOSS, "write") == -1 && e.code == ERR_DATA_LOSS); /* the caller knows better */
+	}
+	errno = EIO;
+	ok(err_os(&e, ERR_INTERNAL, "write") == -1 && e.code == ERR_INTERNAL);
+}
+
 static void error_gathers_context(void)
 {
 	struct err e;
@@ -111,6 +128,24 @@ static void map_finds_after_deletes(void)
 		n++;
 	ok(n == 500);
 	ok(map_drop(&m, "never") == NULL);
+	ok(map_at(&m, keys[1])->value == keys[1] && m.used == 500);
+	ok(map_at(&m, "new")->value == NULL && m.used == 501);
+	map_free(&m);
+}
+
+static void map_reserves_once(void)
+{
+	static char keys[1000][8];
+	struct map m = { 0 };
+	const struct map_slot *slots;
+
+	map_reserve(&m, 1000);
+	slots = m.slots;
+	for (int i = 0; i < 1000; i++) {
+		sprintf(keys[i], "k%d", i);
+		map_at(&m, keys[i])->value = keys[i];
+	}
+	ok(m.slots == slots && m.used == 1000 && map_get(&m, "k999") == keys[999]);
 	map_free(&m);
 }
 
@@ -212,6 +247,8 @@ static void loop_counts_what_it_runs(void)
 	struct timer t = { 0 };
 	struct loop_stats before, after;
 
+	loop_peak();
+	ok(loop_peak().cpu_ns == 0 && loop_peak().fn == 0);
 	loop_stats(&before);
 	timer_clear(&t);
 	timer_set(&t, 0, on_timer);
@@ -221,15 +258,18 @@ static void loop_counts_what_it_runs(void)
 	loop_stats(&after);
 	ok(timer_runs == 1 && !timer_is_set(&t));
 	ok(after.cpu.count == before.cpu.count + 1 && after.turns > before.turns);
+	ok(loop_peak().cpu_ns > 0 && loop_peak().cpu_ns == 0);
 }
 
 int main(void)
 {
 	error_gathers_context();
+	what_is_used_up();
 	arena_gives_zeroed_aligned_memory();
 	list_drops_while_walking();
 	buf_is_a_queue();
 	map_finds_after_deletes();
+	map_reserves_once();
 	lane_lets_one_in_at_a_time();
 	log_quotes_what_comes_from_outside();
 	a_log_line_is_one_line();

@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -18,7 +19,7 @@
 
 static struct {
 	struct imsg_chan *chan;
-	int spawns, kills;
+	int spawns, kills, whos;
 	uint64_t tag;
 	char argv1[32], keep_id[32];
 	int theirs[IMSG_FDS_MAX];
@@ -34,6 +35,10 @@ static void on_request(void *arg, struct imsg *m)
 	keeper.tag = m->tag;
 	if (m->type == CHILD_KILL) {
 		keeper.kills++;
+		return;
+	}
+	if (m->type == CHILD_WHO) {
+		keeper.whos++;
 		return;
 	}
 	keeper.spawns++;
@@ -199,6 +204,25 @@ static void a_descendant_holds_the_pipe(void)
 	end();
 }
 
+/* A daemon without a CPU for longer than it waits: its timer is due in the same turn as the output. */
+static void the_daemon_stands_still(void)
+{
+	begin();
+	start();
+	say(CHILD_EXITED, 0, 42, NULL, -1);
+	loop_turn();
+	loop_turn();
+	ok(got.calls == 0);
+	put(1, "abc");
+	put(2, "longer");
+	poll(NULL, 0, 250);
+	loop_turn();
+	ok(got.calls == 1 && got.code == ERR_OK && got.out_cut == false);
+	is_str(got.out, "abc");
+	is_str(got.err, "longe");
+	end();
+}
+
 static void too_slow(void)
 {
 	begin();
@@ -235,6 +259,37 @@ static void a_kept_one_is_done_when_started(void)
 	say(CHILD_STARTED, 42, 0, NULL, like_a_pidfd);
 	loop_turn();
 	ok(got.calls == 1 && got.code == ERR_OK && got.pid == 42 && got.pidfd && got.status == 0);
+	end();
+}
+
+static void the_keeper_tells_the_pid(void)
+{
+	struct child *c;
+
+	begin();
+	child_host_tells_pids(true);
+	c = start();
+	ok(keeper.whos == 0); /* for most children nobody asks */
+	ok(child_pid(c) == 0 && child_pid(c) == 0);
+	loop_turn();
+	ok(keeper.whos == 1);
+	say(CHILD_PID, 77, 0, NULL, -1);
+	loop_turn();
+	ok(got.calls == 0 && child_pid(c) == 77);
+	child_cancel(c);
+	end();
+}
+
+static void an_old_keeper_is_not_asked(void)
+{
+	struct child *c;
+
+	begin();
+	c = start();
+	ok(child_pid(c) == 0);
+	loop_turn();
+	ok(keeper.whos == 0);
+	child_cancel(c);
 	end();
 }
 
@@ -334,9 +389,12 @@ int main(void)
 	before = open_fds();
 	output_and_exit();
 	a_descendant_holds_the_pipe();
+	the_daemon_stands_still();
 	too_slow();
 	it_cannot_be_started();
 	a_kept_one_is_done_when_started();
+	the_keeper_tells_the_pid();
+	an_old_keeper_is_not_asked();
 	the_keeper_dies();
 	cancel_in_each_state();
 	more_fds_than_a_message_takes();

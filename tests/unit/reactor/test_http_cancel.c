@@ -40,7 +40,7 @@ int getaddrinfo(const char *name, const char *service, const struct addrinfo *hi
 
 static void a_name_that_nobody_knows(void)
 {
-	fails((struct http_request){ .url = "http://nowhere.invalid/" }, ERR_UNAVAILABLE, "Could not resolve host");
+	fails((struct http_request){ .url = "http://nowhere.invalid/" }, ERR_NOT_FOUND, "Could not resolve host");
 }
 
 /* ---- cancel ---- */

@@ -37,8 +37,22 @@ static void a_post_is_sent_as_given(void)
 	ok(strncmp(s.text, "POST /echo HTTP/1.1\r\n", 21) == 0);
 	ok(strstr(s.text, "\r\nAuthorization: Bearer abc\r\n") && strstr(s.text, "\r\nAccept: application/json\r\n"));
 	ok(strstr(s.text, "\r\nUser-Agent: crisp/") && !strstr(s.text, "Expect:") &&
-	   !strstr(s.text, "Accept-Encoding"));
+	   strstr(s.text, "\r\nAccept-Encoding: identity\r\n"));
 	ok(strstr(s.text, "\r\n\r\ngrant_type=x"));
+}
+
+static void coded_bodies(void)
+{
+	struct seen s = { 0 }, raw = { 0 }, said = { 0 };
+
+	fetch(&s, (struct http_request){ .url = url("127.0.0.1", "/gzip"), .decode = true });
+	ok(s.err.code == ERR_OK);
+	is_str(s.text, "hello");
+	fetch_path(&raw, "/gzip");
+	ok(raw.err.code == ERR_OK && raw.bytes == 25 && memcmp(raw.text, "\x1f\x8b", 2) == 0);
+	fetch(&said, (struct http_request){ .url = url("127.0.0.1", "/echo"), .decode = true });
+	ok(strstr(said.text, "\r\nAccept-Encoding: identity\r\n"));
+	fails((struct http_request){ .url = url("127.0.0.1", "/coded"), .decode = true }, ERR_FAILED_PRECONDITION, "");
 }
 
 static void a_redirect_is_handed_up(void)
@@ -200,6 +214,7 @@ int main(void)
 	a_get();
 	a_head();
 	a_post_is_sent_as_given();
+	coded_bodies();
 	a_redirect_is_handed_up();
 	header_lines_of_one_name_are_joined();
 	interim_responses_are_skipped();

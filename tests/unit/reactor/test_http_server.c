@@ -1,4 +1,4 @@
-/* test_http_server.c - pages over unix and tcp, the nested loop's timers, and no wake-ups while idle. */
+/* test_http_server.c - pages over unix and tcp, and no wake-ups while idle; with either engine. */
 #include "reactor/http_server.h"
 
 #include <arpa/inet.h>
@@ -6,7 +6,6 @@
 #include <signal.h>
 #include <sys/stat.h>
 
-#include "reactor/h2o_loop.h"
 #include "reactor/list.h"
 #include "reactor/listen.h"
 #include "reactor/loop.h"
@@ -201,7 +200,7 @@ static void hostile_requests(void)
 
 	for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
 		if (requests[i][0] == '\r') {
-			auto_fd int fd = dial(address); /* h2o waits for more */
+			auto_fd int fd = dial(address); /* the server waits for more */
 
 			ok(write(fd, requests[i], strlen(requests[i])) > 0);
 			run_ms(20);
@@ -242,48 +241,6 @@ static void idling_costs_no_turn(void)
 	ok(turns() - before <= 2); /* run_ms() itself takes two */
 }
 
-static int64_t fired_ns;
-static bool is_late; /* the other timer came before it */
-
-static void on_h2o_timeout(h2o_timeout_entry_t *entry)
-{
-	(void)entry;
-	if (!is_late)
-		fired_ns = loop_mono_ns();
-	loop_stop();
-}
-
-static void on_later(struct timer *t)
-{
-	(void)t;
-	is_late = fired_ns == 0;
-	loop_stop();
-}
-
-/* h2o's timers are exact also after the loop has been idle, although h2o's clock stands still between its turns. A busy
- * machine makes every timer late, so h2o's timer is compared with one of the outer loop that is due later. */
-static void nested_timers_are_exact(void)
-{
-	struct err e;
-	h2o_evloop_t *l = h2o_loop_get(&e);
-	h2o_timeout_t timeout;
-	h2o_timeout_entry_t entry = { .cb = on_h2o_timeout };
-	struct timer later = { 0 };
-	int64_t t0;
-
-	run_ms(200);
-	h2o_loop_enter();
-	t0 = loop_mono_ns();
-	timer_set(&later, 160, on_later);
-	h2o_timeout_init(l, &timeout, 80);
-	h2o_timeout_link(l, &timeout, &entry);
-	loop_run();
-	printf("# 80 ms took %lld us\n", (long long)(fired_ns - t0) / 1000);
-	ok(fired_ns - t0 > 78000000 && !is_late);
-	timer_clear(&later);
-	h2o_timeout_dispose(l, &timeout);
-}
-
 static void the_socket_file_goes_with_the_server(struct http_server *s)
 {
 	struct stat st;
@@ -309,7 +266,6 @@ int main(void)
 	a_bad_address_is_an_error();
 	hostile_requests();
 	idling_costs_no_turn();
-	nested_timers_are_exact();
 	the_socket_file_goes_with_the_server(s);
 	rmdir(dir);
 	return tap_end();

@@ -11,6 +11,7 @@
 #include "reactor/http_client.h"
 #include "reactor/loop.h"
 #include "reactor/own.h"
+#include "reactor/small_file.h"
 #include "tests/tap.h"
 
 enum { PATIENCE_MS = 30000 };
@@ -75,23 +76,26 @@ static void run_(char *const *argv)
 
 static void make_ca(const char *name)
 {
-	char key[64], pem[64];
+	char key[64], pem[64], subject[64];
 
+	snprintf(subject, sizeof(subject), "/CN=test CA %s", name);
 	snprintf(key, sizeof(key), "%s.key", name);
 	snprintf(pem, sizeof(pem), "%s.pem", name);
 	run(S("openssl"), S("req"), S("-x509"), S("-newkey"), S("ec"), S("-pkeyopt"), S("ec_paramgen_curve:P-256"),
-	    S("-nodes"), S("-days"), S("2"), S("-subj"), S("/CN=test CA"), S("-keyout"), in_dir(key), S("-out"),
+	    S("-nodes"), S("-days"), S("2"), S("-subj"), subject, S("-keyout"), in_dir(key), S("-out"),
 	    in_dir(pem));
 }
 
-static void make_cert(const char *name, const char *alt_name)
+static void make_cert(const char *ca, const char *name, const char *alt_name)
 {
-	char key[64], pem[64], alt[128];
+	char key[64], pem[64], alt[128], ca_key[64], ca_pem[64];
 
 	snprintf(key, sizeof(key), "%s.key", name);
 	snprintf(pem, sizeof(pem), "%s.pem", name);
+	snprintf(ca_key, sizeof(ca_key), "%s.key", ca);
+	snprintf(ca_pem, sizeof(ca_pem), "%s.pem", ca);
 	snprintf(alt, sizeof(alt), "subjectAltName=%s", alt_name);
-	run(S("openssl"), S("req"), S("-x509"), S("-CA"), in_dir("ca.pem"), S("-CAkey"), in_dir("ca.key"), S("-newkey"),
+	run(S("openssl"), S("req"), S("-x509"), S("-CA"), in_dir(ca_pem), S("-CAkey"), in_dir(ca_key), S("-newkey"),
 	    S("ec"), S("-pkeyopt"), S("ec_paramgen_curve:P-256"), S("-nodes"), S("-days"), S("2"), S("-subj"),
 	    S("/CN=crisp test"), S("-addext"), alt, S("-addext"), S("basicConstraints=CA:FALSE"), S("-keyout"),
 	    in_dir(key), S("-out"), in_dir(pem));
@@ -135,6 +139,23 @@ static void server_stop(struct server s)
 {
 	kill(s.pid, SIGKILL);
 	waitpid(s.pid, NULL, 0);
+}
+
+/* A file of the directory, as http_request wants it; it stays until the test ends. */
+static const struct http_pem *pem(const char *name)
+{
+	static struct http_pem all[32];
+	static size_t n;
+	struct http_pem *p = &all[n++];
+	struct err e;
+
+	if (n > sizeof(all) / sizeof(*all))
+		abort();
+
+	p->name = name;
+	p->text = small_file_read(in_dir(name), 65536, &p->len_bytes, ERR_INTERNAL, &e);
+	ok(p->text != NULL);
+	return p;
 }
 
 struct seen {
@@ -218,12 +239,13 @@ static bool failed(struct seen s, const char *cause)
 
 static void only_a_known_ca_is_trusted(void)
 {
+	static const struct http_pem rubbish = { "rubbish.pem", "rubbish", 7 };
 	struct server srv = server_start("server", "-www", false);
 
 	ok(failed(fetch(srv.port, (struct http_request){ 0 }), "certificate problem"));
-	ok(failed(fetch(srv.port, (struct http_request){ .ca_file = in_dir("other.pem") }), "certificate problem"));
-	ok(failed(fetch(srv.port, (struct http_request){ .ca_file = in_dir("missing.pem") }), "missing.pem"));
-	ok(fetch(srv.port, (struct http_request){ .ca_file = in_dir("ca.pem") }).status == 200);
+	ok(failed(fetch(srv.port, (struct http_request){ .ca = pem("other.pem") }), "certificate problem"));
+	ok(failed(fetch(srv.port, (struct http_request){ .ca = &rubbish }), "rubbish.pem"));
+	ok(fetch(srv.port, (struct http_request){ .ca = pem("ca.pem") }).status == 200);
 	/* The CA file of one request does not count for the next. */
 	ok(failed(fetch(srv.port, (struct http_request){ 0 }), "certificate problem"));
 	ok(fetch(srv.port, (struct http_request){ .skip_verify = true }).status == 200);
@@ -235,7 +257,7 @@ static void the_name_must_match(void)
 {
 	struct server srv = server_start("elsewhere", "-www", false);
 
-	ok(failed(fetch(srv.port, (struct http_request){ .ca_file = in_dir("ca.pem") }), "127.0.0.1"));
+	ok(failed(fetch(srv.port, (struct http_request){ .ca = pem("ca.pem") }), "127.0.0.1"));
 	ok(fetch(srv.port, (struct http_request){ .skip_verify = true }).status == 200);
 	server_stop(srv);
 }
@@ -243,15 +265,22 @@ static void the_name_must_match(void)
 static void a_client_certificate(void)
 {
 	struct server srv = server_start("server", "-www", true);
-	struct http_request with = { .ca_file = in_dir("ca.pem"),
-				     .client_cert = in_dir("client.pem"),
-				     .client_key = in_dir("client.key") };
-	struct http_request broken = { .ca_file = in_dir("ca.pem"),
-				       .client_cert = in_dir("client.pem"),
-				       .client_key = in_dir("ca.key") };
+	struct http_pair good = { *pem("client.pem"), *pem("client.key") };
+	struct http_pair bad = { *pem("client.pem"), *pem("ca.key") };
+	struct http_pair strange = { *pem("stranger.pem"), *pem("stranger.key") };
+	struct http_request with = { .ca = pem("ca.pem"), .clients = &good, .nclients = 1 };
+	struct http_request broken = { .ca = pem("ca.pem"), .clients = &bad, .nclients = 1 };
+	/* The server names the CA of the second one. */
+	struct http_pair right[] = { strange, good }, wrong[] = { strange, strange }, faulty[] = { good, bad };
+	struct http_request both = { .ca = pem("ca.pem"), .clients = right, .nclients = 2 };
+	struct http_request none = { .ca = pem("ca.pem"), .clients = wrong, .nclients = 2 };
+	struct http_request half = { .ca = pem("ca.pem"), .clients = faulty, .nclients = 2 };
 
+	ok(fetch(srv.port, both).status == 200);
+	ok(failed_by(fetch(srv.port, none), ERR_UNAVAILABLE, "certificate required"));
+	ok(failed(fetch(srv.port, half), "ca.key"));
 	ok(fetch(srv.port, with).status == 200);
-	ok(failed_by(fetch(srv.port, (struct http_request){ .ca_file = in_dir("ca.pem") }), ERR_UNAVAILABLE,
+	ok(failed_by(fetch(srv.port, (struct http_request){ .ca = pem("ca.pem") }), ERR_UNAVAILABLE,
 		     "certificate required"));
 	ok(failed(fetch(srv.port, broken), "private key"));
 	server_stop(srv);
@@ -266,7 +295,14 @@ static void the_systems_cas(void)
 	system_dir = in_dir("nowhere");
 	http_client_warm();
 	ok(fetch(srv.port, (struct http_request){ 0 }).status == 200);
-	ok(failed(fetch(srv.port, (struct http_request){ .ca_file = in_dir("other.pem") }), "certificate problem"));
+	ok(fetch(srv.port, (struct http_request){ .ca = pem("other.pem") }).status == 200);
+	server_stop(srv);
+	srv = server_start("stranger", "-www", false);
+	ok(failed(fetch(srv.port, (struct http_request){ 0 }), "certificate problem"));
+	ok(fetch(srv.port, (struct http_request){ .ca = pem("other.pem") }).status == 200);
+	ok(failed(fetch(srv.port, (struct http_request){ 0 }), "certificate problem"));
+	server_stop(srv);
+	srv = server_start("server", "-www", false);
 
 	http_client_close();
 	run(S("mkdir"), in_dir("hashed"));
@@ -276,6 +312,7 @@ static void the_systems_cas(void)
 	system_dir = in_dir("hashed");
 	http_client_warm();
 	ok(fetch(srv.port, (struct http_request){ 0 }).status == 200);
+	ok(fetch(srv.port, (struct http_request){ .ca = pem("other.pem") }).status == 200);
 
 	http_client_close();
 	system_bundle = in_dir("other.pem");
@@ -325,7 +362,7 @@ static void refusals_over_tls(void)
 	struct http *h;
 
 	make_file("blob", 3000000);
-	h = start(srv.port, "blob", (struct http_request){ .ca_file = in_dir("ca.pem") }, &s);
+	h = start(srv.port, "blob", (struct http_request){ .ca = pem("ca.pem") }, &s);
 	for (int i = 0; i < 100000000 && !s.dones; i++) {
 		http_resume(h);
 		loop_turn();
@@ -348,9 +385,10 @@ int main(void)
 	own_must(mkdtemp(dir));
 	make_ca("ca");
 	make_ca("other");
-	make_cert("server", "IP:127.0.0.1");
-	make_cert("elsewhere", "DNS:elsewhere.test");
-	make_cert("client", "DNS:client.test");
+	make_cert("ca", "server", "IP:127.0.0.1");
+	make_cert("ca", "elsewhere", "DNS:elsewhere.test");
+	make_cert("ca", "client", "DNS:client.test");
+	make_cert("other", "stranger", "IP:127.0.0.1");
 	only_a_known_ca_is_trusted();
 	the_name_must_match();
 	a_client_certificate();

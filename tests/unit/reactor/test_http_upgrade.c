@@ -122,7 +122,7 @@ static void an_upgrade_and_what_came_behind_it(void)
 	turns();
 }
 
-/* h2o counts a body as a part of the request, in whatever pieces it comes. What stands behind it is the protocol's. */
+/* A body is a part of the request, in whatever pieces it comes. What stands behind it is the protocol's. */
 static void an_upgrade_with_a_body(void)
 {
 #define HEAD "POST /c HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: echo/1\r\n"

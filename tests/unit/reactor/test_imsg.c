@@ -147,8 +147,8 @@ static void limits(void)
 	loop_turn();
 	ok(there.messages == 1);
 	buf_added(&b, 1);
-	ok(imsg_send(here.chan, 7, 2, &b, NULL, 0, &e) < 0 && e.code == ERR_RESOURCE_EXHAUSTED);
-	ok(imsg_send(here.chan, 7, 2, NULL, many, IMSG_FDS_MAX + 1, &e) < 0 && e.code == ERR_RESOURCE_EXHAUSTED);
+	ok(imsg_send(here.chan, 7, 2, &b, NULL, 0, &e) < 0 && e.code == ERR_INVALID_ARGUMENT);
+	ok(imsg_send(here.chan, 7, 2, NULL, many, IMSG_FDS_MAX + 1, &e) < 0 && e.code == ERR_INVALID_ARGUMENT);
 	buf_free(&b);
 	close_pair();
 }
@@ -253,6 +253,28 @@ static void bodies_come_back_as_they_were(void)
 	buf_free(&b);
 }
 
+/* The kernel answers ECONNRESET then, and has the message all the same. */
+static void the_last_message_of_a_peer_that_did_not_read(void)
+{
+	struct buf b = { 0 };
+	struct err e;
+
+	open_pair(true);
+	put_str(&b, "unread");
+	ok(imsg_send(here.chan, 7, 1, &b, NULL, 0, &e) == 0);
+	buf_free(&b);
+	put_str(&b, "last");
+	ok(imsg_send(there.chan, 7, 1, &b, NULL, 0, &e) == 0);
+	buf_free(&b);
+	imsg_close(there.chan); /* it has not read */
+	there.chan = NULL;
+	for (int i = 0; i < 3 && !here.gone; i++)
+		loop_turn();
+	ok(here.gone == 1 && here.messages == 1);
+	is_str(here.text, "last");
+	close_pair();
+}
+
 int main(void)
 {
 	a_message_brings_its_fds();
@@ -260,6 +282,7 @@ int main(void)
 	a_slow_reader_gets_all_in_order();
 	limits();
 	the_peer_goes();
+	the_last_message_of_a_peer_that_did_not_read();
 	rubbish_ends_the_channel();
 	closing_inside_the_callback();
 	bodies_come_back_as_they_were();

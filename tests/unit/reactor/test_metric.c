@@ -207,8 +207,8 @@ static void observations_fall_into_buckets(void)
 
 static void label_values_are_escaped(void)
 {
-	metric_add(METRIC_rpc_failed_total, "a\"b\\c\nd", 1);
-	ok(has_line("crisp_rpc_failed_total{method=\"a\\\"b\\\\c\\nd\"} 1"));
+	metric_add2(METRIC_rpc_failed_total, "a\"b\\c\nd", "INTERNAL", 1);
+	ok(has_line("crisp_rpc_failed_total{method=\"a\\\"b\\\\c\\nd\",code=\"INTERNAL\"} 1"));
 	ok(is_valid(metrics()));
 }
 

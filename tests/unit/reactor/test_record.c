@@ -64,6 +64,23 @@ static bool same_as_text(const struct field *table, const void *object)
 	return again && json_equal(j, again);
 }
 
+static bool is_joined(const struct field *table, const void *object)
+{
+	struct arena *a = arena_new();
+	json_t *again;
+	auto_json json_t *head = json_pack("{s:s}", "first", "}");
+	auto_json json_t *expected = json_pack("{s:s, s:o}", "first", "}", "last", fields_to_json(table, object));
+	const char *text = fields_join_text(a, head, "last", table, object);
+	struct err e;
+	bool same;
+
+	again = json_parse(text, strlen(text), "own text", &e);
+	same = again && json_equal(again, expected);
+	json_decref(again);
+	arena_free(a);
+	return same;
+}
+
 static void text_is_the_same_as_the_tree(void)
 {
 	static const char *words[] = { "quote \" backslash \\ \n tab \t \x01 \x7f", "\xc3\xa4", "\xff", "" };
@@ -71,6 +88,7 @@ static void text_is_the_same_as_the_tree(void)
 	struct animal nothing = { .name = "" };
 
 	ok(same_as_text(animal_fields, &goat));
+	ok(is_joined(animal_fields, &goat));
 	ok(same_as_text(animal_fields, &odd));
 	ok(same_as_text(animal_fields, &nothing));
 }
@@ -194,14 +212,40 @@ static void json_that_costs_too_much_is_refused(void)
 
 static int seen;
 
-static int on_record(void *arg, const char *name, const json_t *j, struct err *e)
+static int on_record(void *arg, const char *name, struct record *r, struct err *e)
 {
+	static const struct field fields[] = { { "n", FIELD_I64, 0, NULL, 0 }, F_END };
+	struct arena *a = arena_new();
+	int64_t n;
+
 	(void)arg;
 	seen++;
-	if (strcmp(name, "refused") == 0)
+	if (strcmp(name, "refused") == 0) {
+		arena_free(a);
 		return err_set(e, ERR_INTERNAL, "no");
-	ok(strcmp(name, "one") == 0 && json_get_int(j, "n") == 1);
+	}
+	ok(strcmp(name, "one") == 0 && record_fields(r, fields, &n, a, e) == 0 && n == 1);
+	arena_free(a);
 	return 0;
+}
+
+/* The animal that was read, and its owner. */
+static struct animal animal;
+static struct arena *animal_arena;
+static char owner[40];
+static struct err animal_err;
+
+static int on_animal(void *arg, const char *name, struct record *r, struct err *e)
+{
+	bool owned = arg;
+	const char *word = owned ? record_word(r, "owner", e) : "";
+
+	(void)name;
+	snprintf(owner, sizeof(owner), "%s", word ? word : "(none)");
+	if (word && record_fields(r, animal_fields, &animal, animal_arena, e) == 0)
+		return 0;
+	animal_err = *e;
+	return -1;
 }
 
 static char lost[256]; /* names, sorted, a blank behind each */
@@ -267,13 +311,89 @@ static void a_record_of_fields(void)
 	ok(j && fields_from_json(animal_fields, &back, j, a, &e) == 0 && fields_equal(animal_fields, &back, &goat));
 	is_str(json_get_str(a, j, "owner"), "me");
 	json_decref(j);
+	animal_arena = a;
+	ok(record_each(dir, 1, on_animal, NULL, dir, &e) == 0 && fields_equal(animal_fields, &animal, &goat));
+	is_str(owner, "me");
 	ok(record_write_fields(dir, "goat", 1, animal_fields, &(struct animal){ .name = "" }, NULL, &e) == 0);
+	ok(record_each(dir, 1, on_animal, NULL, NULL, &e) == 0 && *animal.name == '\0' && animal.legs.n == 0);
 	j = record_read(dir, "goat", 1, &e);
 	ok(j && json_object_size(j) == 1);
 	json_decref(j);
 	record_remove(dir, "goat");
 	ok(rmdir(dir) == 0);
 	arena_free(a);
+}
+
+static bool parses(const char *text)
+{
+	return fields_parse(text, strlen(text), animal_fields, &animal, animal_arena);
+}
+
+/* The text of fields_to_text() and nothing else: other JSON is left to jansson. */
+static void a_text_of_fields_is_parsed(void)
+{
+	static const char *const others[] = {
+		"", "{", "}", "{}x", "{ }", "[]", "{\"x\":1}", "{\"name\":\"a\",}", "{\"name\":\"a\"\"wild\":true}",
+		"{\"wild\":true,\"name\":\"a\"}", "{\"name\":\"a\",\"name\":\"b\"}", "{\"name\":1}", "{\"name\":\"a",
+		"{\"name\":\"\\", "{\"name\":\"\\u0000\"}", "{\"name\":\"\\u0080\"}", "{\"name\":\"\\n\"}",
+		"{\"name\":\"\xff\"}", "{\"name\":\"a\nb\"}", "{\"name\":\"\\u000\"}", "{\"wild\":false}",
+		"{\"born_ns\":01}", "{\"born_ns\":-}", "{\"born_ns\":9223372036854775808}", "{\"born_ns\":1.5}",
+		"{\"foods\":[]}", "{\"foods\":[\"a\",]}", "{\"foods\":[\"a\"}", "{\"labels\":[[\"a\"]]}",
+		"{\"sizes\":[\"a\"]}", "{\"tail\":{\"toes\":2147483648}}", "{\"legs\":[{\"toes\":1}",
+		"{\"labels\":[[\"k\",{\"base64\":\"/w==\"}]]}", NULL,
+	};
+	struct animal odd = goat;
+	struct pair plain[] = { { "", "quote \" and \\ and \x01\x1f\x7f and \xc3\xa9" } };
+	struct buf text = { 0 };
+
+	animal_arena = arena_new();
+	odd.labels = (struct pairs){ plain, 1 };
+	odd.born_ns = INT64_MIN;
+	odd.name = plain[0].value;
+	fields_to_text(&text, animal_fields, &odd);
+	ok(fields_parse((const char *)text.at, text.len, animal_fields, &animal, animal_arena));
+	ok(fields_equal(animal_fields, &animal, &odd));
+	for (size_t n = 0; n < text.len; n++)
+		if (fields_parse((const char *)text.at, n, animal_fields, &animal, animal_arena))
+			ok(!"a part of it is not parsed");
+	buf_free(&text);
+	ok(parses("{}") && *animal.name == '\0' && animal.sizes.n == 0);
+	for (const char *const *t = others; *t; t++)
+		if (parses(*t)) {
+			printf("# %s\n", *t);
+			ok(!"it is not parsed");
+		}
+	arena_free(animal_arena);
+}
+
+/* Written by hand, or torn: jansson reads it, or names the fault. */
+static void a_record_that_was_edited(void)
+{
+	char dir[] = "/tmp/test_record.XXXXXX", path[64];
+	struct err e;
+
+	animal_arena = arena_new();
+	ok(mkdtemp(dir) != NULL);
+	put(dir, "a.json", "{\"version\":1,\"owner\":\"me\", \"wild\":false,\"name\":\"a\"}\n");
+	ok(record_each(dir, 1, on_animal, NULL, dir, &e) == 0);
+	is_str(animal.name, "a");
+	is_str(owner, "me");
+	put(dir, "a.json", "{\"owner\":\"you\",\"version\":1,\"name\":\"b\"}");
+	ok(record_each(dir, 1, on_animal, NULL, dir, &e) == 0);
+	is_str(animal.name, "b");
+	is_str(owner, "you");
+	for (const char *const *text = (const char *const[]){
+		     "{\"version\":1,\"name\":\"b\"}", "{\"version\":1,\"owner\":\"me\",\"name\":\"b",
+		     "{\"version\":11,\"owner\":\"me\"}", "{\"version\":1,\"owner\":\"me\",\"name\":1}", NULL };
+	     *text; text++) {
+		put(dir, "a.json", *text);
+		ok(record_each(dir, 1, on_animal, NULL, dir, &e) == 0 && exists(dir, "a.json.corrupt"));
+		snprintf(path, sizeof(path), "%s/a.json.corrupt", dir);
+		unlink(path);
+	}
+	is_str(animal_err.msg, "name: not of the expected type");
+	ok(rmdir(dir) == 0);
+	arena_free(animal_arena);
 }
 
 static void directory_of_records(void)
@@ -370,6 +490,8 @@ int main(void)
 	hostile_json_is_refused();
 	json_that_costs_too_much_is_refused();
 	a_record_of_fields();
+	a_text_of_fields_is_parsed();
+	a_record_that_was_edited();
 	directory_of_records();
 	an_error_of_reading_is_no_damage();
 	return tap_end();

@@ -124,6 +124,35 @@ static void lines_and_pieces(void)
 	ok(done == 1 && done_code == ERR_OK && deaf == 0);
 }
 
+static void only_the_last_lines(void)
+{
+	begin();
+	add(T "stdout F 1\n" T "stdout F 2\n" T "stdout F 3\n");
+	cli_log_copy_from(l, 2, 0);
+	turns(3);
+	CHECK_IN_STORY(two, strcmp(got(out[0]), "2\n3\n") == 0);
+	add(T "stdout F 4\n");
+	if (rename(path, old) < 0)
+		abort();
+	add(T "stdout F 5\n" T "stdout F 6\n" T "stdout F 7\n");
+	finish();
+	CHECK_IN_STORY(then_all, strcmp(got(out[0]), "4\n5\n6\n7\n") == 0);
+	end();
+	ok(two);
+	ok(then_all);
+}
+
+static void only_lines_since(void)
+{
+	begin();
+	add(T "stdout F 1\n2026-01-02T03:04:06Z stdout F 2\n" T "stdout F 3\n");
+	cli_log_copy_from(l, -1, INT64_C(1767323046000000000));
+	finish();
+	CHECK_IN_STORY(one, strcmp(got(out[0]), "2\n") == 0);
+	end();
+	ok(one);
+}
+
 static void a_rotation_loses_nothing(void)
 {
 	begin();
@@ -256,6 +285,8 @@ int main(void)
 	real_err = dup(2);
 	the_format();
 	lines_and_pieces();
+	only_the_last_lines();
+	only_lines_since();
 	a_rotation_loses_nothing();
 	bytes_that_are_written_again_come_once();
 	a_slow_reader();

@@ -15,16 +15,16 @@ enum { TURNS = 100000 };
 static char dir[] = "/tmp/test_cli_page.XXXXXX", path[64], request[512];
 static int done;
 static struct err err;
-static int64_t n;
+static char body[64];
 
-static void on_done(void *arg, const struct err *e, const json_t *j)
+static void on_done(void *arg, const struct err *e, const char *text, size_t len)
 {
 	(void)arg;
 	done++;
 	err.code = ERR_OK;
 	if (e)
 		err = *e;
-	n = json_integer_value(json_object_get(j, "n"));
+	snprintf(body, sizeof(body), "%.*s", (int)len, e ? "" : text);
 }
 
 /* Answers one request with `text`, which may be cut in two by '|'. */
@@ -60,7 +60,8 @@ static void ask(const char *text)
 static void a_page(void)
 {
 	ask("HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n{\"n|\":5}");
-	ok(done == 1 && err.code == ERR_OK && n == 5);
+	ok(done == 1 && err.code == ERR_OK);
+	is_str(body, "{\"n\":5}");
 	is_str(request, "GET /debug/pulls HTTP/1.1\r\nHost: crisp\r\nConnection: close\r\n\r\n");
 }
 
@@ -68,7 +69,7 @@ static void no_page(void)
 {
 	ask("HTTP/1.1 404 Not Found\r\n\r\n{\"n\":5}");
 	ok(done == 1 && err.code == ERR_INTERNAL);
-	ask("HTTP/1.1 200 OK\r\n\r\n7\r\n{\"n\":5}\r\n0\r\n\r\n");
+	ask("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n7\r\n{\"n\":5}\r\n0\r\n\r\n");
 	ok(done == 1 && err.code == ERR_INTERNAL);
 	ask("HTTP/1.1 200 OK\r\n");
 	ok(done == 1 && err.code == ERR_INTERNAL);

@@ -1,73 +1,8 @@
 /* test_fetch.c - single layers: resumed, shared, with more downloads than unpackers, and when the disk or the registry
  * fails. */
-#include "images/pull/fetch.h"
-#include "tests/unit/images/pull_story.h"
+#include <fcntl.h>
 
-struct result {
-	int calls;
-	enum err_code code;
-	char msg[1024];
-	struct layer *layer;
-};
-
-static void on_fetched(void *arg, const struct err *e, struct layer *l)
-{
-	struct result *r = arg;
-
-	r->calls++;
-	r->code = e ? e->code : ERR_OK;
-	r->layer = l;
-	snprintf(r->msg, sizeof(r->msg), "%s", e ? e->msg : "");
-}
-
-static struct registry *session(const char *image)
-{
-	struct registry *r = NULL;
-	struct ref ref;
-
-	ok(ref_parse(&ref, image, arena, &fault) == 0 && registry_new(&r, &ref, NULL, &fault) == 0);
-	return r;
-}
-
-static struct fetch *begin(struct registry *from, const char *layer, struct result *r)
-{
-	struct descriptor d = { OCI "layer.v1.tar", digest_text(layer, strlen(layer)), strlen(layer), { 0 } };
-	struct fetch_spec spec = { from, &d, d.digest, false };
-
-	put_blob(arena_printf(arena, "blobs/%s", d.digest), layer, "application/octet-stream");
-	*r = (struct result){ 0 };
-	return fetch_start(&spec, on_fetched, r);
-}
-
-static const char *partial_of(const char *layer)
-{
-	return arena_printf(arena, "%s/partial/%s", root, digest_hex(digest_text(layer, strlen(layer))));
-}
-
-static void put_partial(const char *layer, const char *bytes)
-{
-	FILE *f = fopen(partial_of(layer), "w");
-
-	fputs(bytes, f);
-	fclose(f);
-}
-
-/* The directory has the layer's bytes. */
-static bool in_place(const struct result *r, const char *layer)
-{
-	char got[256] = "";
-	FILE *f;
-
-	if (r->calls != 1 || r->code != ERR_OK) {
-		printf("# %d calls, %s\n", r->calls, r->msg);
-		return false;
-	}
-	f = fopen(arena_printf(arena, "%s/layers/%s/content", root, r->layer->dir), "r");
-	if (!f || !fgets(got, sizeof(got), f))
-		return false;
-	fclose(f);
-	return strcmp(got, layer) == 0 && access(partial_of(layer), F_OK) < 0;
-}
+#include "tests/unit/images/pull/fetch_story.h"
 
 static void one_layer(struct registry *s)
 {
@@ -119,6 +54,27 @@ static void more_downloads_than_unpackers(struct registry *s)
 	for (int i = 0; i < 8; i++)
 		ok(in_place(&r[i], layers[i]));
 	ok(fake_unpack_most == cpus);
+}
+
+/* An unpacker is free when all bytes of a layer are here, and the end of its transfer is not. */
+static void a_place_before_the_end_is_told(struct registry *s)
+{
+	int n = (int)sysconf(_SC_NPROCESSORS_ONLN) + 1;
+	struct result r[17], bad;
+
+	if (n > 16)
+		return;
+	fresh_registry();
+	begin(s, "too long", &bad);
+	blob_at(arena_printf(arena, "blobs/%s", digest_text("too long", 8)))->data = "too long by far";
+	blob_at(arena_printf(arena, "blobs/%s", digest_text("too long", 8)))->len = 15;
+	for (int i = 0; i < n; i++)
+		begin(s, arena_printf(arena, "place %d", i), &r[i]);
+	clock_run();
+	ok(bad.calls == 1 && bad.code == ERR_DATA_LOSS);
+	for (int i = 0; i < n; i++)
+		ok(in_place(&r[i], arena_printf(arena, "place %d", i)));
+	ok(fake_unpack_running == 0);
 }
 
 static void from_what_an_earlier_life_left(struct registry *s)
@@ -193,6 +149,98 @@ static void the_next_ones_credentials(struct registry *s)
 	begin(other, "private layer", &b);
 	clock_run();
 	ok(a.calls == 1 && a.code == ERR_PERMISSION_DENIED && in_place(&b, "private layer"));
+	registry_release(other);
+}
+
+/* What another image says of a blob, and what another registry sends, is no matter of this one. (ARCHITECTURE I73) */
+static void what_others_say_of_a_blob(struct registry *s)
+{
+	struct registry *other = session("hostile.example/a:v1");
+	const char *layer = "a layer that many have";
+	const char *const urls[] = { "https://hostile.example/x" };
+	struct descriptor d = *spec_of(s, layer).blob;
+	struct result lied[4], r;
+	struct fetch *never;
+	struct fetch_spec spec = { .from = s, .blob = &d, .diff_id = d.digest };
+
+	fresh_registry();
+	memset(lied, 0, sizeof(lied));
+	d.size_bytes = 7;
+	fetch_start(&spec, on_fetched, &lied[0]);
+	d.size_bytes = 700;
+	fetch_start(&spec, on_fetched, &lied[1]);
+	d.size_bytes = strlen(layer);
+	spec.diff_id = digest_text("another", 7);
+	fetch_start(&spec, on_fetched, &lied[2]);
+	spec.diff_id = d.digest;
+	d.urls = (struct strings){ (const char **)urls, 1 };
+	fetch_start(&spec, on_fetched, &lied[3]);
+	begin(s, layer, &r);
+	clock_run();
+	ok(in_place(&r, layer) && fake_http_asked() == 5);
+	ok(lied[0].code == ERR_DATA_LOSS && lied[1].code == ERR_DATA_LOSS && lied[3].code == ERR_OK);
+	trouble = "hostile.example";
+	wrong = (struct fake_answer){ .stall = true };
+	never = begin(other, "a second one", &lied[0]);
+	begin(s, "a second one", &r);
+	clock_run();
+	ok(in_place(&r, "a second one") && lied[0].calls == 0);
+	fetch_discard(never);
+	registry_release(other);
+}
+
+/* Each has an unpacker, and the registry sends nothing. (ARCHITECTURE I74) */
+static void a_registry_that_takes_its_time(struct registry *s)
+{
+	struct registry *other = session("hostile.example/a:v1");
+	int n = (int)sysconf(_SC_NPROCESSORS_ONLN);
+	struct result never[16], r;
+	struct fetch *f[16];
+
+	if (n > 16)
+		return registry_release(other);
+	fresh_registry();
+	trouble = "hostile.example";
+	wrong = (struct fake_answer){ .stall = true };
+	for (int i = 0; i < n; i++)
+		f[i] = begin(other, arena_printf(arena, "held %d", i), &never[i]);
+	clock_run();
+	ok(fake_unpack_running == n);
+	begin(s, "an honest layer", &r);
+	clock_run();
+	ok(r.calls == 0);
+	clock_advance(2000);
+	ok(in_place(&r, "an honest layer"));
+	trouble = ""; /* they go on, and get a place when all their bytes are here */
+	for (int i = 0; i < n; i++)
+		fetch_discard(f[i]);
+	ok(fake_unpack_running == 0 && clock_waiting() <= 1);
+	registry_release(other);
+}
+
+/* Some bytes of it were unpacked before its unpacker was taken away. */
+static void a_place_is_given_back_and_taken_again(struct registry *s)
+{
+	struct registry *other = session("hostile.example/a:v1");
+	int n = (int)sysconf(_SC_NPROCESSORS_ONLN), begun = fake_unpack_started;
+	struct result slow[16], r;
+
+	if (n > 16)
+		return registry_release(other);
+	fresh_registry();
+	trouble = "hostile.example";
+	wrong = (struct fake_answer){ .status = 200, .body = "some of it", .len = 10, .cut = 4 };
+	for (int i = 0; i < n; i++)
+		begin(other, arena_printf(arena, "some of it is slow %d", i), &slow[i]);
+	clock_run();
+	begin(s, "a fast layer", &r);
+	clock_advance(2000);
+	ok(in_place(&r, "a fast layer"));
+	trouble = "";
+	clock_advance(20 * 1000);
+	for (int i = 0; i < n; i++)
+		ok(slow[i].calls == 1 && slow[i].code == ERR_OK);
+	ok(fake_unpack_started == begun + n + 2 && fake_unpack_running == 0);
 	registry_release(other);
 }
 
@@ -319,8 +367,12 @@ static void too_little_space(struct registry *s)
 	clock_run();
 	ok(r.calls == 1 && r.code == ERR_RESOURCE_EXHAUSTED && strstr(r.msg, "images.min_free") &&
 		fake_http_asked() == 0);
-	cfg.min_free = "a lot";
-	ok(fetch_open(&fault) < 0 && strstr(fault.msg, "is not a size"));
+	for (const char *const *text =
+		     (const char *const[]){ "a lot", "", "%", " 5%", "-5%", "100%", "5GB", "16777216TiB", NULL };
+	     *text; text++) {
+		cfg.min_free = *text; /* the unpacker would refuse it at each pull */
+		ok(fetch_open(&fault) < 0 && fault.code == ERR_INVALID_ARGUMENT && strstr(fault.msg, "is not a size"));
+	}
 	cfg.min_free = "1%";
 	ok(fetch_open(&fault) == 0);
 	begin(s, "some room", &r);
@@ -341,10 +393,14 @@ int main(void)
 	one_layer(s);
 	the_unpacker_sets_the_pace(s);
 	more_downloads_than_unpackers(s);
+	a_place_before_the_end_is_told(s);
 	from_what_an_earlier_life_left(s);
 	damaged_remains_are_not_used_twice(s);
 	two_wait_for_one(s);
 	the_next_ones_credentials(s);
+	what_others_say_of_a_blob(s);
+	a_registry_that_takes_its_time(s);
+	a_place_is_given_back_and_taken_again(s);
 	cancelled(s);
 	a_registry_that_stays_away(s);
 	a_slow_disk(s);

@@ -96,6 +96,55 @@ static void a_refresh_token_is_posted(void)
 	is_str(fake_http_line(1), "POST https://auth.example/token - -");
 }
 
+static const char *moved_to;
+static int moved_status;
+
+static void serve_a_moved_realm(const struct http_request *q, struct fake_answer *out)
+{
+	if (strncmp(q->url, "https://auth.example/token", 26) == 0)
+		return text(out, moved_status, moved_to, "");
+	if (strncmp(q->url, "https://auth.example/v2", 23) == 0 || strncmp(q->url, "https://new.example/", 20) == 0)
+		return text(out, 200, "Content-Type: application/json", token_json);
+	serve_tokens(q, out);
+}
+
+/* The password goes on to the same server only, a refresh token too. */
+static void a_realm_that_has_moved(void)
+{
+	struct registry_auth auth = { .username = "mover", .password = "pw" };
+	struct result r;
+
+	token_json = "{\"token\":\"t0k\"}";
+	moved_status = 302;
+	moved_to = "Location: https://new.example/t?x=1";
+	fake_http_serve(serve_a_moved_realm);
+	r = get("reg.example/a/b:v1", &auth, "manifests", "v1");
+	ok(r.code == ERR_OK);
+	is_str(fake_http_line(2), "GET https://new.example/t?x=1 - -");
+	auth.password = "pw2";
+	moved_to = "Location: ../v2/./token";
+	fake_http_serve(serve_a_moved_realm);
+	r = get("reg.example/a/b:v1", &auth, "manifests", "v1");
+	ok(r.code == ERR_OK);
+	is_str(fake_http_line(2), "GET https://auth.example/v2/token Basic bW92ZXI6cHcy -");
+	moved_to = "Location: https://auth.example/token?again";
+	auth.password = "pw3";
+	r = get("reg.example/a/b:v1", &auth, "manifests", "v1");
+	ok(r.code == ERR_INTERNAL && strstr(r.msg, "more than 10 redirects"));
+	moved_to = "Location: http://plain.example/t";
+	r = get("reg.example/a/b:v1", &auth, "manifests", "v1");
+	ok(r.code == ERR_INTERNAL && strstr(r.msg, "redirects to plain http"));
+	moved_to = "Location: https://new.example/t";
+	r = get("reg.example/a/b:v1", &(struct registry_auth){ .identity_token = "idt2" }, "manifests", "v1");
+	ok(r.code == ERR_INTERNAL && strstr(r.msg, "new.example, which gets no refresh token"));
+	moved_to = "Location: https://auth.example/v2/t";
+	moved_status = 307;
+	fake_http_serve(serve_a_moved_realm);
+	r = get("reg.example/a/b:v1", &(struct registry_auth){ .identity_token = "idt2" }, "manifests", "v1");
+	ok(r.code == ERR_OK);
+	is_str(fake_http_line(2), "POST https://auth.example/v2/t - -");
+}
+
 static void refused_credentials(void)
 {
 	struct registry_auth auth = { .username = "x", .password = "y" };
@@ -254,6 +303,7 @@ int main(void)
 	a_challenge_of_many_scopes();
 	a_token_serves_until_it_expires();
 	a_refresh_token_is_posted();
+	a_realm_that_has_moved();
 	refused_credentials();
 	token_servers_that_fail();
 	basic();

@@ -11,6 +11,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "images/unpack/ahead.h"
 #include "images/unpack/confine.h"
 #include "tests/fakes/layer.h"
 #include "tests/tap.h"
@@ -115,6 +116,53 @@ static int map_code(void)
 	return mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED;
 }
 
+/* ---- the thread that inflates ---- */
+
+static ssize_t fill_by_open(void *arg, uint8_t *to, size_t room, struct err *e)
+{
+	(void)arg;
+	(void)to;
+	(void)room;
+	(void)e;
+	return open("/", O_RDONLY | O_DIRECTORY);
+}
+
+#ifndef __SANITIZE_ADDRESS__ /* it writes its reports itself */
+static ssize_t fill_by_write(void *arg, uint8_t *to, size_t room, struct err *e)
+{
+	(void)room;
+	(void)e;
+	return write(*(int *)arg, to, 1);
+}
+#endif
+
+static ssize_t fill_by_read(void *arg, uint8_t *to, size_t room, struct err *e)
+{
+	(void)e;
+	return read(*(int *)arg, to, room);
+}
+
+/* The exit status of a child whose thread fills by `fill` from a file, or the negated number of its signal. */
+static int thread_status(ahead_fill *fill)
+{
+	int status, fd = open("/proc/self/comm", O_RDONLY | O_CLOEXEC);
+	const uint8_t *p;
+	struct ahead *a;
+	struct err e;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		a = ahead_start(4096, confine_thread, fill, &fd, &e);
+		if (!a || ahead_next(a, &p, &e) <= 0 || ahead_next(a, &p, &e) != 0)
+			_exit(1);
+		ahead_stop(a);
+		_exit(0);
+	}
+	close(fd);
+	waitpid(pid, &status, 0);
+	return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
+}
+
 int main(void)
 {
 	enum { SIGSYS_DEATH = -31 };
@@ -135,6 +183,11 @@ int main(void)
 	ok(confined(call_exec) == SIGSYS_DEATH);
 	ok(confined(call_fork) == SIGSYS_DEATH);
 	ok(confined(map_code) == SIGSYS_DEATH);
+	ok(thread_status(fill_by_read) == 0);
+	ok(thread_status(fill_by_open) == SIGSYS_DEATH);
+#ifndef __SANITIZE_ADDRESS__
+	ok(thread_status(fill_by_write) == SIGSYS_DEATH);
+#endif
 	layer_close();
 	return tap_end();
 }

@@ -14,7 +14,7 @@ static bool refused(struct buf *t, const char *answer)
 	bool good;
 
 	pack_end(t);
-	good = !layer_run("bad", TAR, t, t) && layer_says(answer) && layer_left_nothing("bad") &&
+	good = !layer_run("bad", t, t) && layer_says(answer) && layer_left_nothing("bad") &&
 	       layer_noise[0] == '\0';
 	buf_free(t);
 	return good;
@@ -190,9 +190,10 @@ static void broken_tars(void)
 	t.at[150] ^= 1;
 	ok(refused(&t, "error INVALID_ARGUMENT tar: a header's checksum does not match"));
 	PACK(&t, "f", .data = "x");
-	pack_end(&t);
-	PACK(&t, "hidden", .data = "behind the end");
-	ok(refused(&t, "error INVALID_ARGUMENT tar: bytes after the end of the archive"));
+	memset(buf_room(&t, 512), 0, 512);
+	buf_added(&t, 512);
+	PACK(&t, "hidden", .data = "behind a single zero block");
+	ok(refused(&t, "error INVALID_ARGUMENT tar: an entry after the end of the archive"));
 	PACK(&t, "f", .type = 'V');
 	ok(refused(&t, "entries of type 0x56 are not supported"));
 	pack_pax(&t, "path", "a\0b", 3);
@@ -215,8 +216,6 @@ static void broken_tars(void)
 		memcpy(name + i, "d/", 2);
 	PACK(&t, name, .data = "x");
 	ok(refused(&t, "the name is too long"));
-	PACK(&t, "./", .data = "a root that is a file");
-	ok(refused(&t, "the layer's root is not a directory"));
 	memset(buf_room(&t, 1000), 0xff, 1000);
 	buf_added(&t, 1000);
 	ok(refused(&t, "error INVALID_ARGUMENT tar:"));

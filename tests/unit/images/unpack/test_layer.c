@@ -115,6 +115,83 @@ static void pax_says_it_better(void)
 	ok(st.st_mtim.tv_sec == -2 && st.st_mtim.tv_nsec == 750000000 && st.st_nlink == 2);
 }
 
+/* What containerd takes as well: images with it are in use. */
+static void odd_but_harmless(void)
+{
+	struct buf t = { 0 };
+
+	PACK(&t, "", .data = "no name");
+	PACK(&t, "./", .data = "a root that is a file");
+	PACK(&t, "f", .data = "x");
+	pack_end(&t);
+	PACK(&t, "hidden", .data = "behind the end");
+	buf_append(&t, "rubbish", 7);
+	ok(layer_tar("behind", &t) && layer_says("self_contained=1"));
+	ok(layer_has("behind", "f") && !layer_has("behind", "hidden"));
+	PACK(&t, "f", .data = "x");
+	ok(layer_tar("endless", &t) && layer_has("endless", "f"));
+	PACK(&t, "f", .data = "x");
+	memset(buf_room(&t, 512), 0, 512);
+	buf_added(&t, 512);
+	ok(layer_tar("half", &t) && layer_has("half", "f"));
+}
+
+/* As Docker wrote layers of AUFS. */
+static void the_link_store_of_aufs(void)
+{
+	struct buf t = { 0 };
+
+	PACK(&t, ".wh..wh.aufs", .data = "");
+	PACK(&t, ".wh..wh.orph", .type = '5');
+	PACK(&t, ".wh..wh.plnk", .type = '5');
+	PACK(&t, ".wh..wh.plnk/7.8", .data = "shared", .mode = 0640);
+	PACK(&t, ".wh..wh.plnk/9.9", .type = '2', .link = "/etc");
+	PACK(&t, "bin/", .type = '5');
+	PACK(&t, "bin/one", .type = '1', .link = ".wh..wh.plnk/7.8");
+	PACK(&t, "bin/two", .type = '1', .link = "/.wh..wh.plnk/7.8");
+	pack_end(&t);
+	ok(layer_tar("aufs", &t) && layer_says("self_contained=1"));
+	is_str(layer_text("aufs", "bin/one"), "shared");
+	ok(layer_stat("aufs", "bin/two").st_nlink == 2 && (layer_stat("aufs", "bin/two").st_mode & 0777) == 0640);
+	ok(!layer_has("aufs", ".wh..wh.plnk"));
+	PACK(&t, ".wh..wh.plnk", .type = '2', .link = "/");
+	PACK(&t, ".wh..wh.plnk/x", .data = "x");
+	pack_end(&t);
+	ok(layer_tar("aufs2", &t) && layer_says("self_contained=1"));
+	ok(!layer_has("aufs2", "x") && !layer_has("aufs2", ".wh..wh.plnk"));
+}
+
+static bool xattr_is(const char *layer, const char *path, const char *name, const char *value, size_t size)
+{
+	return memcmp(layer_xattr(layer, path, name), value, size) == 0;
+}
+
+static void security_attributes(void)
+{
+	/* user::rwx, user 7 r--, group::r-x, mask::r-x, other::---. linux/posix_acl_xattr.h */
+	static const char acl[] = "\x02\0\0\0\x01\0\x07\0\xff\xff\xff\xff\x02\0\x04\0\x07\0\0\0"
+				  "\x04\0\x05\0\xff\xff\xff\xff\x10\0\x05\0\xff\xff\xff\xff\x20\0\0\0\xff\xff\xff\xff";
+	static const char ima[] = "\x04\x04hash of the file";
+	struct buf t = { 0 };
+
+	pack_pax(&t, "SCHILY.xattr.system.posix_acl_access", acl, sizeof(acl) - 1);
+	pack_pax(&t, "SCHILY.xattr.security.ima", ima, sizeof(ima) - 1);
+	PACK(&t, "f", .data = "x", .mode = 0750);
+	pack_pax(&t, "SCHILY.xattr.system.posix_acl_default", acl, sizeof(acl) - 1);
+	PACK(&t, "d", .type = '5', .mode = 0750);
+	pack_pax(&t, "SCHILY.xattr.security.ima", "gone", -1);
+	PACK(&t, "g", .data = "x");
+	PACK(&t, "g", .data = "another");
+	pack_pax(&t, "SCHILY.xattr.security.ima", "no file", -1);
+	PACK(&t, "l", .type = '2', .link = "f");
+	pack_end(&t);
+	ok(layer_tar("acl", &t) && layer_says("self_contained=1") && layer_says("xattrs_left_out=1"));
+	ok(xattr_is("acl", "f", "system.posix_acl_access", acl, sizeof(acl) - 1));
+	ok(xattr_is("acl", "d", "system.posix_acl_default", acl, sizeof(acl) - 1));
+	ok(xattr_is("acl", "f", "security.ima", ima, sizeof(ima) - 1));
+	ok(!*layer_xattr("acl", "g", "security.ima") && !*layer_xattr("acl", "l", "security.ima"));
+}
+
 static void later_entries_win(void)
 {
 	struct buf t = { 0 };
@@ -227,6 +304,9 @@ int main(void)
 	the_root_has_an_entry_too();
 	long_names_and_large_ids();
 	pax_says_it_better();
+	odd_but_harmless();
+	the_link_store_of_aufs();
+	security_attributes();
 	later_entries_win();
 	whiteouts();
 	links_of_the_layer_are_followed_inside_it();

@@ -45,7 +45,7 @@ static void turn(void)
 	tarout_close(&out);
 	size = lseek(fd, 0, SEEK_END);
 	ok(size % TAR_BLOCK == 0);
-	spec.source = (struct input_spec){ fd, nothing, (uint64_t)size, (uint64_t)size };
+	spec.source = (struct input_spec){ fd, nothing, (uint64_t)size, (uint64_t)size, false };
 	z = inflate_open(&spec);
 	tar_open(&in, z);
 }

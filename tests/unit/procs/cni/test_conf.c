@@ -91,28 +91,37 @@ static void drop(const char *name)
 	ok(unlink(arena_printf(arena, "%s/%s", dir, name)) == 0);
 }
 
+static json_t *load(const char *from, struct arena *a, const char **file, struct err *e)
+{
+	struct lookup *l = lookup_new("test");
+	json_t *list = cni_conf_load(l, from, a, file, e);
+
+	lookup_free(l);
+	return list;
+}
+
 static void the_first_file_that_is_not_broken_counts(void)
 {
 	struct err e;
 	const char *file;
 	auto_json json_t *list = NULL, *again = NULL, *third = NULL;
 
-	ok(!cni_conf_load(missing("net.d"), arena, &file, &e) && e.code == ERR_FAILED_PRECONDITION);
-	ok(!cni_conf_load(dir, arena, &file, &e) && strstr(e.msg, "no CNI configuration in /tmp/test-cni-conf-"));
+	ok(!load(missing("net.d"), arena, &file, &e) && e.code == ERR_FAILED_PRECONDITION);
+	ok(!load(dir, arena, &file, &e) && strstr(e.msg, "no CNI configuration in /tmp/test-cni-conf-"));
 	put("00-readme.txt", "not looked at");
 	put("20-b.conflist", "{\"cniVersion\":\"1.0.0\",\"name\":\"b\",\"plugins\":[{\"type\":\"t\"}]}");
-	list = cni_conf_load(dir, arena, &file, &e);
+	list = load(dir, arena, &file, &e);
 	ok(list && strcmp(cni_conf_name(list), "b") == 0 && strstr(file, "/20-b.conflist") && e.code == ERR_OK);
 	put("10-a.conf", "rubbish");
-	again = cni_conf_load(dir, arena, &file, &e);
+	again = load(dir, arena, &file, &e);
 	ok(again && json_equal(again, list) && strstr(file, "/20-b.conflist"));
 	ok(e.code != ERR_OK && strstr(e.msg, "10-a.conf: line 1"));
 	ok(mkfifo(arena_printf(arena, "%s/05-pipe.json", dir), 0600) == 0);
-	third = cni_conf_load(dir, arena, &file, &e);
+	third = load(dir, arena, &file, &e);
 	ok(third && json_equal(third, list) && strstr(e.msg, "05-pipe.json") && strstr(e.msg, "not a regular file"));
 	drop("05-pipe.json");
 	drop("20-b.conflist");
-	ok(!cni_conf_load(dir, arena, &file, &e) && e.code == ERR_FAILED_PRECONDITION &&
+	ok(!load(dir, arena, &file, &e) && e.code == ERR_FAILED_PRECONDITION &&
 	   strstr(e.msg, "10-a.conf: line 1"));
 	drop("10-a.conf");
 	drop("00-readme.txt");

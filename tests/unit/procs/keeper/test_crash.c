@@ -1,4 +1,4 @@
-/* test_crash.c - what survives a kill -9 of crispd, of the keeper, of both; start, ready, end (keeper_run.h). */
+/* test_crash.c - what survives a kill -9 of crispd, of the keeper, of both (keeper_run.h). */
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -35,24 +35,37 @@ static int be_child(char **argv)
 		fprintf(f, "%d", pid);
 		return read(3, &go, 1) != 0; /* end of file: crispd is dead */
 	}
+	if (strcmp(argv[2], "runtime") == 0) { /* as "detach"; the process that it brings ends with 5 at its own word */
+		auto_file FILE *f = fopen(argv[3], "we");
+		char go;
+		pid_t pid;
+
+		if (write(4, "b", 1) != 1 || read(3, &go, 1) != 1)
+			return 9;
+		pid = fork();
+		if (pid == 0)
+			_exit(read(5, &go, 1) == 1 ? 5 : 6);
+		fprintf(f, "%d", pid);
+		return 0;
+	}
+	if (strcmp(argv[2], "plugin") == 0) {
+		char go;
+
+		dprintf(1, "half ");
+		if (write(4, "b", 1) != 1 || read(3, &go, 1) != 1)
+			return 9;
+		dprintf(1, "whole");
+		return 3;
+	}
 	for (;;)
 		pause();
 }
 
-static struct outcome keep(const char *id)
-{
-	struct outcome o = run(&(struct child_spec){ .argv = ROLE("wait"), .keep_id = id });
-
-	ok(o.code == ERR_OK && o.pidfd >= 0);
-	close(o.pidfd);
-	return o;
-}
-
-static void hold_text(const char *name, const char *text)
+static void hold_text(const char *name, const char *text, bool path)
 {
 	auto_fd int fd = memfd_with(text);
 
-	keeper_ask_hold(name, fd);
+	ask_hold(name, fd, path);
 }
 
 static bool held_has(const char *name, const char *text)
@@ -61,6 +74,16 @@ static bool held_has(const char *name, const char *text)
 
 	return keeper_copy(name) >= 0 && pread(keeper_copy(name), got, sizeof(got) - 1, 0) > 0 &&
 	       strcmp(got, text) == 0;
+}
+
+static pid_t keeper_pid_now(void)
+{
+	char path[128], text[16] = "";
+	auto_fd int fd = -1;
+
+	snprintf(path, sizeof(path), "%s/keeper.lock", shared->dir);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	return fd >= 0 && read(fd, text, sizeof(text) - 1) > 0 ? (pid_t)atoi(text) : getppid();
 }
 
 static void on_nothing(void *arg, const struct err *e, struct child_result *r)
@@ -85,7 +108,7 @@ static void hold_many(void)
 
 	for (int i = 0; i < MANY; i++) {
 		snprintf(name, sizeof(name), "many/%d", i);
-		keeper_ask_hold(name, fd);
+		ask_hold(name, fd, false);
 	}
 }
 
@@ -101,7 +124,7 @@ static void crispd_before_death(void)
 	const char *file = pidfile("late");
 	struct outcome o;
 
-	hold_text("c/one/log", "intent");
+	hold_text("c/one/log", "intent", false);
 	hold_many();
 	shared->pids[0] = keep("alive").pid;
 	o = run(&(struct child_spec){ .argv = ROLE("exit", "3"), .keep_id = "ended" });
@@ -114,7 +137,7 @@ static void crispd_before_death(void)
 		    on_nothing, NULL);
 	child_start(&(struct child_spec){ .argv = ROLE("detach", file), .keep_id = "late", .pidfile = file, .nfds = 1,
 					  .fds = &(struct child_fd){ go[0], 3 } }, on_nothing, NULL);
-	keeper_ask_hold("probe", unkept[0]);
+	ask_hold("probe", unkept[0], false);
 	run(&(struct child_spec){ .argv = ROLE("exit", "0") }); /* all of that has been done */
 	die();
 }
@@ -161,7 +184,7 @@ static void keeper_dies(void)
 	struct outcome o = { .pidfd = -1 };
 	int status, alone[2];
 
-	hold_text("c/two/log", "second");
+	hold_text("c/two/log", "second", false);
 	shared->pids[0] = keep("survivor").pid;
 	keep("gap");
 	ok(pipe2(alone, O_CLOEXEC) == 0);
@@ -181,219 +204,160 @@ static void keeper_dies(void)
 	wait_for(&is_back);
 	ok(keeper_here() && held_has("c/two/log", "second"));
 	status = exit_of("gap").status;
-	printf("# the exit status of the gap is %s\n", status == -1 ? "lost (no PIDFD_GET_INFO: Linux 6.15)" : "known");
-	ok(status == -1 || WTERMSIG(status) == SIGUSR1);
+	ok(status != -1 && WTERMSIG(status) == SIGUSR1);
 	ok(run(&(struct child_spec){ .argv = ROLE("exit", "0") }).code == ERR_OK);
+}
+
+/* ---- children outlive the keeper ---- */
+
+struct outliving {
+	struct outcome o;
+	int go[2], begun[2], end[2];
+};
+
+static void outlive(struct outliving *l, const char *role, const char *id, const char *file)
+{
+	struct child_spec s = {
+		.argv = ROLE(role, file ? file : "-"), .keep_id = id, .pidfile = file, .finish = !file,
+		.stdout_max = file ? 0 : 100, .nfds = 3,
+	};
+	char byte;
+
+	l->o.pidfd = -1;
+	if (pipe2(l->go, O_CLOEXEC) < 0 || pipe2(l->begun, O_CLOEXEC) < 0 || pipe2(l->end, O_CLOEXEC) < 0)
+		abort();
+	s.fds = (const struct child_fd[]){ { l->go[0], 3 }, { l->begun[1], 4 }, { l->end[0], 5 } };
+	child_start(&s, on_outcome, &l->o);
+	close(l->begun[1]);
+	ok(read(l->begun[0], &byte, 1) == 1); /* its program runs */
+}
+
+static void let_go(const int ends[2])
+{
+	ok(write(ends[1], "g", 1) == 1);
+}
+
+static void keeper_is_killed(void)
+{
+	is_gone = is_back = false;
+	shared_save();
+	kill(keeper_pid_now(), SIGKILL);
+	wait_for(&is_gone);
+}
+
+/* One ends while there is no keeper, the other one under the next keeper, and one is hung and cancelled meanwhile. */
+static void story_children_outlive(void)
+{
+	static struct outliving early, late, plugin, hung;
+	const char *file;
+	struct child *c;
+	struct exit_record r;
+
+	if (shared->lives > 1)
+		return;
+	file = pidfile("early");
+	outlive(&early, "runtime", "early", file);
+	outlive(&plugin, "plugin", NULL, NULL);
+	if (pipe2(hung.go, O_CLOEXEC) < 0)
+		abort();
+	c = child_start(&(struct child_spec){ .argv = ROLE("wait"), .finish = true, .nfds = 1,
+					      .fds = &(struct child_fd){ hung.go[1], 3 } }, on_outcome, &hung.o);
+	run(&(struct child_spec){ .argv = ROLE("exit", "0") }); /* it runs */
+	close(hung.go[1]);
+	keeper_is_killed();
+	ok(!early.o.done && !plugin.o.done);
+	let_go(early.go);
+	let_go(early.end);
+	child_cancel(c);
+	wait_for(&is_back);
+	wait_for(&early.o.done);
+	ok(early.o.calls == 1 && early.o.code == ERR_OK && early.o.status == 0 && early.o.pid > 0);
+	r = exit_of("early");
+	ok(r.pid == early.o.pid && r.status != -1 && WEXITSTATUS(r.status) == 5);
+	wait_for_eof(hung.go[0]); /* that keeper was not asked for it, so it is killed */
+	ok(!hung.o.done);
+
+	file = pidfile("late");
+	outlive(&late, "runtime", "late", file);
+	keeper_is_killed();
+	wait_for(&is_back);
+	ok(!late.o.done && !plugin.o.done);
+	let_go(late.go);
+	let_go(plugin.go);
+	wait_for(&late.o.done);
+	wait_for(&plugin.o.done);
+	ok(late.o.code == ERR_OK && late.o.pid > 0 && late.o.pidfd >= 0);
+	ok(plugin.o.calls == 1 && plugin.o.code == ERR_OK && WEXITSTATUS(plugin.o.status) == 3);
+	is_str(plugin.o.out, "half whole");
+	let_go(late.end);
+	ok(WEXITSTATUS(exit_of("late").status) == 5);
+	keeper_ask_forget("early");
+	keeper_ask_forget("late");
+}
+
+/* What both daemons had under way is brought to its end before the next crispd is welcomed. */
+static void story_both_die(void)
+{
+	static struct outliving l;
+
+	if (shared->lives == 1) {
+		outlive(&l, "runtime", "both", pidfile("both"));
+		/* The pipes outlive this process in the child. */
+		ask_hold("go", l.go[1], false);
+		ask_hold("end", l.end[1], false);
+		run(&(struct child_spec){ .argv = ROLE("exit", "0") });
+		shared_save();
+		if (fork() == 0) {
+			kill(keeper_pid_now(), SIGKILL);
+			kill(getppid(), SIGKILL);
+			(void)!write(l.go[1], "g", 1);
+			_exit(0);
+		}
+		for (;;)
+			pause();
+	}
+	ok(keeper_report("both") && !keeper_report("both")->ended);
+	ok(write(keeper_copy("end"), "g", 1) == 1);
+	ok(WEXITSTATUS(exit_of("both").status) == 5);
+	keeper_ask_forget("both");
+	keeper_ask_release_all("");
+}
+
+static bool is_of_anchor(const void *name)
+{
+	struct arena *a = arena_new();
+	const char *path = keeper_path(a, name), *own = arena_printf(a, "/proc/%d/", keeper_pid_now());
+	bool is = path && strncmp(path, own, strlen(own)) != 0;
+
+	arena_free(a);
+	return is;
 }
 
 static void story_keeper_dies(void)
 {
 	struct arena *a = arena_new();
+	const char *path;
 
 	if (shared->lives == 1) {
+		hold_text("c/path", "path", true);
+		ok(comes_true(is_of_anchor, "c/path"));
+		path = keeper_path(a, "c/path");
 		keeper_dies();
+		/* A runtime that outlives the keeper opens it, also while the next keeper is handed all of it again. */
+		ok(file_has(path, "path"));
+		ok(comes_true(is_of_anchor, "c/path"));
+		is_str(keeper_path(a, "c/path"), path);
 		run(&(struct child_spec){ .argv = ROLE("exit", "0") });
 		ok(file_has(keeper_path(a, "c/two/log"), "second")); /* by the new keeper's number */
 		die(); /* the new keeper is not its parent, notices its death and starts the next */
 	}
-	arena_free(a);
 	ok(held_has("c/two/log", "second"));
+	ok(keeper_path(a, "c/path") && file_has(keeper_path(a, "c/path"), "path"));
+	arena_free(a);
 	ok(keeper_report("survivor") && keeper_report("survivor")->pid == shared->pids[0]);
 	syscall(SYS_pidfd_send_signal, keeper_report("survivor")->pidfd, SIGTERM, NULL, 0);
 	exit_of("survivor");
 	ok(keeper_report("gap") && keeper_report("gap")->ended);
-}
-
-/* ---- start, ready, end ---- */
-
-static void on_signal_of_story(struct signal_watch *w)
-{
-	(void)w;
-	loop_stop();
-}
-
-/* Ends as crispd does: on SIGTERM, with 0. HUP comes through. */
-static void story_idle(void)
-{
-	struct signal_watch term = { 0 }, hup = { 0 };
-
-	signal_watch_set(&hup, SIGHUP, on_signal_of_story);
-	keep("container");
-	shared->pids[0] = keeper_report("container")->pid;
-	shared->pids[1] = getpid();
-	shared_save();
-	keeper_ready();
-	loop_run();
-	shared->told = 'H';
-	signal_watch_set(&term, SIGTERM, on_signal_of_story);
-	loop_run();
-	shared->told = 'T';
-	_exit(0);
-}
-
-/* The first crispd ends before its HELLO (in main), the second after WELCOME. */
-static void crash_twice(void)
-{
-	shared_save();
-	if (shared->lives < 3)
-		_exit(1);
-	story_over();
-}
-
-static int listen_notify(char *path, size_t size)
-{
-	struct sockaddr_un sa = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-	snprintf(path, size, "%s/notify", shared->dir);
-	snprintf(sa.sun_path, sizeof(sa.sun_path), "%s/notify", shared->dir);
-	if (bind(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0)
-		abort();
-	return fd;
-}
-
-static bool notified(int fd, const char *want)
-{
-	char got[128] = "";
-
-	if (poll(&(struct pollfd){ fd, POLLIN, 0 }, 1, PATIENCE_MS) == 1)
-		(void)!recv(fd, got, sizeof(got) - 1, 0);
-	return strcmp(got, want) == 0;
-}
-
-static bool told(int what)
-{
-	for (int i = 0; i < PATIENCE_MS && *(volatile int *)&shared->told != what; i++)
-		poll(NULL, 0, 1);
-	return shared->told == what;
-}
-
-/* A second keeper on the same directory names the first in its error, and starts no crispd. */
-static void a_second_is_refused(pid_t first)
-{
-	char want[64], text[2048] = "";
-	int ends[2], status, lives = shared->lives;
-	size_t len = 0;
-	ssize_t n;
-	pid_t pid;
-
-	if (pipe2(ends, O_CLOEXEC) < 0)
-		abort();
-	pid = fork();
-	if (pid == 0) {
-		dup2(ends[1], STDERR_FILENO);
-		execl(keeper_program, keeper_program, "--crispd", self, "--state", shared->dir, NULL);
-		_exit(99);
-	}
-	close(ends[1]);
-	while ((n = read(ends[0], text + len, sizeof(text) - 1 - len)) > 0)
-		len += (size_t)n;
-	close(ends[0]);
-	waitpid(pid, &status, 0);
-	snprintf(want, sizeof(want), "belongs to the keeper with pid %d", first);
-	ok(WEXITSTATUS(status) == 1 && strstr(text, want) && shared->lives == lives);
-}
-
-static void ready_and_end(void)
-{
-	char path[96], want[64];
-	auto_fd int fd = listen_notify(path, sizeof(path));
-	bool ready;
-	pid_t keeper;
-
-	puts("# ready and end");
-	setenv("NOTIFY_SOCKET", path, 1);
-	shared->told = 0;
-	keeper = start_keeper("idle", true, NULL);
-	snprintf(want, sizeof(want), "READY=1\nMAINPID=%d\n", keeper);
-	ready = notified(fd, want);
-	my_turn();
-	ok(ready);
-	kill(keeper, SIGHUP);
-	ok(told('H'));
-	a_second_is_refused(keeper);
-	kill(keeper, SIGTERM);
-	snprintf(want, sizeof(want), "STOPPING=1\nMAINPID=%d\n", keeper);
-	ok(notified(fd, want));
-	unsetenv("NOTIFY_SOCKET");
-	shared_save();
-	ok(keeper_verdict(keeper) == 0);
-	ok(shared->told == 'T' && kill(shared->pids[1], 0) < 0);
-	ok(kill(shared->pids[0], 0) == 0); /* the container lives on */
-	kill(shared->pids[0], SIGKILL);
-	unlink(path);
-}
-
-/* Under the parent loop, as from a shell: SIGTERM is passed down, and the exit status comes up. */
-static void ends_through_its_parent(void)
-{
-	pid_t parent;
-
-	puts("# ends through its parent");
-	shared->told = 0;
-	parent = start_keeper("idle", false, NULL);
-	for (int i = 0; i < PATIENCE_MS && !*(volatile pid_t *)&shared->pids[1]; i++)
-		poll(NULL, 0, 1);
-	my_turn();
-	kill(parent, SIGHUP);
-	ok(told('H'));
-	kill(parent, SIGTERM);
-	shared_save();
-	ok(keeper_verdict(parent) == 0 && shared->told == 'T');
-	kill(shared->pids[0], SIGKILL);
-}
-
-static void usage_and_state(void)
-{
-	int status;
-	pid_t pid = fork();
-
-	if (pid == 0) {
-		dup2(open("/dev/null", O_WRONLY | O_CLOEXEC), STDERR_FILENO);
-		execl(keeper_program, keeper_program, "--nonsense", NULL);
-		_exit(99);
-	}
-	waitpid(pid, &status, 0);
-	ok(WEXITSTATUS(status) == EXIT_USAGE);
-	/* Without --state crispd is asked; its exit status for a bad configuration becomes the keeper's. */
-	setenv("CRISP_TEST_PRINT", "78", 1);
-	pid = fork();
-	if (pid == 0) {
-		execl(keeper_program, keeper_program, "--crispd", self, "--config", no_such("config"), NULL);
-		_exit(99);
-	}
-	waitpid(pid, &status, 0);
-	ok(WEXITSTATUS(status) == EXIT_CONFIG);
-	setenv("CRISP_TEST_PRINT", shared->dir, 1);
-	snprintf(shared->story, sizeof(shared->story), "crash");
-	shared->lives = 0;
-	shared_save();
-	pid = fork();
-	if (pid == 0) {
-		execl(keeper_program, keeper_program, "--crispd", self, "--config", no_such("config"), "--log", "error",
-		      NULL);
-		_exit(99);
-	}
-	ok(keeper_verdict(pid) == STORY_OVER && shared->lives == 3);
-}
-
-static void die_early(void)
-{
-	shared_open(getenv("CRISP_TEST_SHARED"));
-	if (strcmp(shared->story, "crash") == 0 && shared->lives == 0) {
-		shared->lives++;
-		_exit(1);
-	}
-}
-
-static int be_asked(void)
-{
-	const char *answer = getenv("CRISP_TEST_PRINT");
-
-	if (answer[0] != '/')
-		return atoi(answer);
-	puts(answer);
-	return 0;
 }
 
 int main(int argc, char **argv)
@@ -401,29 +365,24 @@ int main(int argc, char **argv)
 	world_open();
 	if (argc > 2 && strcmp(argv[1], "role") == 0)
 		return be_child(argv);
-	if (argc > 2 && strcmp(argv[1], "--print") == 0)
-		return be_asked();
 	if (getenv(KEEPER_FD_ENV)) {
-		die_early();
 		be_crispd();
 		ok(ready_code == ERR_OK && keeper_here());
 		if (strcmp(shared->story, "crispd dies") == 0)
 			story_crispd_dies();
 		else if (strcmp(shared->story, "keeper dies") == 0)
 			story_keeper_dies();
-		else if (strcmp(shared->story, "idle") == 0)
-			story_idle();
+		else if (strcmp(shared->story, "children outlive") == 0)
+			story_children_outlive();
 		else
-			crash_twice();
+			story_both_die();
 		story_over();
 	}
 	world_make();
-	play("crispd dies", true);
-	play("keeper dies", false);
-	ready_and_end();
-	shared->pids[1] = 0;
-	ends_through_its_parent();
-	usage_and_state();
+	play("crispd dies");
+	play("keeper dies");
+	play("children outlive");
+	play("both die");
 	world_remove();
 	return tap_end();
 }

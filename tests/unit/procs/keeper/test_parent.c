@@ -76,7 +76,7 @@ int main(int argc, char **argv)
 		story_over();
 	}
 	world_make();
-	play("parent", true);
+	play("parent");
 	world_remove();
 	return tap_end();
 }

@@ -21,7 +21,7 @@ struct result {
 };
 
 static char state[300], program[300];
-static const struct runtime_stdio no_stdio = { -1, -1, -1, NULL };
+static const struct runtime_stdio no_stdio = { .in = -1, .out = -1, .err = -1 };
 
 static void record(void *arg, const struct err *e, struct child_result *r)
 {
@@ -35,8 +35,11 @@ static void record(void *arg, const struct err *e, struct child_result *r)
 /* The daemon starts, with two handlers whose program is one file. */
 static void open_runtimes(void)
 {
-	const struct runtime_handler handlers[] = { { "runc", "oci", program }, { "crun", "oci", program } };
-	struct runtimes_config cfg = { handlers, 2, "runc", state };
+	const struct runtime_handler handlers[] = {
+		{ .name = "runc", .type = "oci", .path = program, .fallback = "" },
+		{ .name = "crun", .type = "oci", .path = program, .fallback = "" },
+	};
+	struct runtimes_config cfg = { handlers, 2, "runc", state, NULL };
 	struct err e;
 	int fd;
 
@@ -108,9 +111,11 @@ static void what_a_run_looks_like(void)
 static void what_an_exec_looks_like(void)
 {
 	struct result r = { 0 };
-	struct runtime_stdio tty = { -1, -1, -1, "/s/console/1" };
+	struct runtime_stdio tty = { .in = -1, .out = -1, .err = -1, .console_socket = "/s/console/1" };
 
-	runtime_exec(runtime_find("runc"), "c1", "/b/p.json", "/b/p.pid", "exec/1", &tty, record, &r);
+	runtime_exec(runtime_find("runc"),
+		     &(struct runtime_exec){ "c1", "/b", "/g/c1", "/b/p.json", "/b/p.pid", "exec/1", -1, 0, 0 }, &tty,
+		     record, &r);
 	ok(strstr(program_line(0),
 		  " exec --detach --process /b/p.json --pid-file /b/p.pid --console-socket /s/console/1 c1") != NULL);
 	is_str(program_spec(0)->keep_id, "exec/1");
@@ -122,7 +127,7 @@ static void an_update_reads_its_stdin(void)
 {
 	struct result r = { 0 };
 
-	runtime_update(runtime_find("runc"), "c1", "{\"cpu\":{}}", record, &r);
+	runtime_update(runtime_find("runc"), "c1", "/g/c1", "{\"cpu\":{}}", record, &r);
 	ok(strstr(program_line(0), " update --resources - c1") != NULL);
 	ok(program_spec(0)->stdin_len == 10);
 	program_exit(0, "", "");
@@ -306,6 +311,33 @@ static void features(void)
 	ok(f.recursive_read_only && !f.user_namespaces);
 }
 
+/* CVE-2025-31133. The program is used all the same. */
+static void versions_with_a_known_fault(void)
+{
+	static const struct { const char *version; bool faulty; } versions[] = {
+		{ "runc version 1.1.5+ds1\ncommit: x\n", true }, { "runc version 1.2.7\n", true },
+		{ "runc version 1.2.8\n", false }, { "runc version 1.3.2-dev\n", true },
+		{ "runc version 1.3.3\n", false }, { "runc version 1.4.0-rc.2\n", true },
+		{ "runc version 1.4.0-rc.3\n", false }, { "runc version 1.4.0\n", false },
+		{ "runc version 1.4.1-rc.1\n", false }, { "runc version 1.5.0\n", false },
+		{ "runc version 2.0.0\n", false }, { "runc version 0.1.1\n", true },
+		{ "runc version spring\n", false }, { "crun version 1.8.1\n", false },
+		{ "youki version 0.0.1\n", false },
+	};
+	struct err e;
+
+	for (size_t i = 0; i < sizeof(versions) / sizeof(*versions); i++) {
+		open_runtimes();
+		probed("runc", versions[i].version, "");
+		ok(!*runtime_warning(runtime_find("runc")) == !versions[i].faulty);
+		ok(runtime_usable(runtime_find("runc"), &e) == 0);
+	}
+	open_runtimes();
+	probed("runc", versions[0].version, "");
+	ok(strstr(runtime_warning(runtime_find("runc")), "handler runc: runc 1.1.5+ds1 lets a pod") != NULL);
+	ok(!*runtime_warning(runtime_find("crun")));
+}
+
 static void a_new_program_is_probed_again(void)
 {
 	struct result r = { 0 };
@@ -324,11 +356,11 @@ static void a_new_program_is_probed_again(void)
 
 static void bad_configuration(void)
 {
-	struct runtime_handler h = { "runc", "shim", program };
-	struct runtimes_config cfg = { &h, 1, "runc", state };
+	struct runtime_handler h = { .name = "runc", .type = "vm", .path = program, .fallback = "" };
+	struct runtimes_config cfg = { &h, 1, "runc", state, NULL };
 	struct err e;
 
-	ok(runtimes_open(&cfg, &e) < 0 && e.code == ERR_INVALID_ARGUMENT && strstr(e.msg, "shim"));
+	ok(runtimes_open(&cfg, &e) < 0 && e.code == ERR_INVALID_ARGUMENT && strstr(e.msg, "vm"));
 	h.type = "oci";
 	cfg.default_name = "crun";
 	ok(runtimes_open(&cfg, &e) < 0 && e.code == ERR_INVALID_ARGUMENT && strstr(e.msg, "crun"));
@@ -370,6 +402,7 @@ int main(void)
 	a_program_that_does_not_run();
 	crun_must_not_see_cgroup2_beside_v1();
 	features();
+	versions_with_a_known_fault();
 	a_new_program_is_probed_again();
 	bad_configuration();
 	checkpoints_need_a_program_that_has_them();

@@ -67,8 +67,8 @@ static void a_machine(void)
 /* The daemon starts: the program is probed, and then the trial begins. */
 static void start(void)
 {
-	const struct runtime_handler handler = { "runc", "oci", program };
-	struct runtimes_config cfg = { &handler, 1, "runc", state };
+	const struct runtime_handler handler = { .name = "runc", .type = "oci", .path = program, .fallback = "" };
+	struct runtimes_config cfg = { &handler, 1, "runc", state, NULL };
 	struct err e;
 
 	rootfs_fails = false;
@@ -196,6 +196,52 @@ static void the_daemon_ends_meanwhile(void)
 	nothing_is_left();
 }
 
+static int ended;
+
+static void on_ended(void)
+{
+	ended++;
+}
+
+/* A stop lets what runs come to its end, and begins nothing. */
+static void the_daemon_waits_for_it(void)
+{
+	ended = 0;
+	start();
+	fake_namespaces(ERR_OK);
+	runtime_trials_end(on_ended);
+	world_settle();
+	ok(ended == 0 && program_running() == 1);
+	program_exit(0, "", "");
+	ok(works());
+	world_settle();
+	ok(ended == 1);
+	nothing_is_left();
+	runtime_trials_close();
+
+	ended = 0;
+	start();
+	fake_namespaces(ERR_OK);
+	program_exit(256, "", "killed\n");
+	runtime_trials_end(on_ended);
+	ok(strstr(program_line(0), " delete --force userns-trial-runc") != NULL);
+	program_exit(0, "", "");
+	world_settle();
+	ok(ended == 1 && program_running() == 0); /* it is not run once more */
+	nothing_is_left();
+	runtime_trials_close();
+
+	ended = 0;
+	start();
+	fake_namespaces(ERR_OK);
+	program_exit(0, "", "");
+	runtime_trials_end(on_ended);
+	ok(ended == 0);
+	world_settle();
+	ok(ended == 1);
+	runtime_trials_close();
+}
+
 int main(void)
 {
 	if (geteuid() != 0) {
@@ -209,5 +255,6 @@ int main(void)
 	a_keeper_that_is_away_says_nothing();
 	a_new_program_is_tried_again();
 	the_daemon_ends_meanwhile();
+	the_daemon_waits_for_it();
 	return tap_end();
 }

@@ -56,6 +56,41 @@ static int under(int fd, long number, long a, long b)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
 }
 
+/* A profile without x32 leaves its numbers, and -1, to the filter. */
+static void what_is_of_x32_is_left_to_the_filter(void)
+{
+	struct err e;
+	auto_fd int fd = compiled("{'defaultAction':'SCMP_ACT_ERRNO','architectures':['SCMP_ARCH_X86_64'],'syscalls':[{"
+				  "'names':['exit_group'],'action':'SCMP_ACT_ALLOW'}]}", &e);
+
+	ok(under(fd, 5000, 0, 0) == ENOSYS);
+#ifdef __x86_64__
+	ok(under(fd, 0x40000000 + SYS_getpid, 0, 0) > 1000);
+	ok(under(fd, -1, 0, 0) == EPERM);
+#endif
+}
+
+/* What is allowed here has numbers up to 439 (faccessat2) on every architecture of the test. */
+static void what_is_newer_than_the_profile_is_unknown(void)
+{
+	static const char rules[] = "'architectures':['SCMP_ARCH_X86_64','SCMP_ARCH_X86','SCMP_ARCH_X32'],'syscalls':[{"
+				    "'names':['exit_group','faccessat2','rt_sigreturn'],'action':'SCMP_ACT_ALLOW'}]}";
+	char text[512];
+	struct err e;
+
+	for (int strict = 0; strict < 2; strict++) {
+		auto_fd int fd = -1;
+
+		snprintf(text, sizeof(text), "{'defaultAction':'SCMP_ACT_%s',%s", strict ? "ERRNO" : "LOG", rules);
+		fd = compiled(text, &e);
+		ok(fd >= 0);
+		ok(under(fd, SYS_getppid, 0, 0) == (strict ? EPERM : 0));
+		ok((under(fd, 440, -1, 0) == ENOSYS) == strict); /* process_madvise */
+		ok(under(fd, 5000, 0, 0) == ENOSYS);
+		ok(under(fd, -1, 0, 0) == ENOSYS);
+	}
+}
+
 static void it_does_what_the_profile_says(void)
 {
 	struct err e;
@@ -129,6 +164,8 @@ static void what_is_not_understood_is_left_to_the_runtime(void)
 int main(void)
 {
 	it_does_what_the_profile_says();
+	what_is_newer_than_the_profile_is_unknown();
+	what_is_of_x32_is_left_to_the_filter();
 	what_is_not_named_has_the_default();
 	what_is_not_understood_is_left_to_the_runtime();
 	return tap_end();

@@ -1,5 +1,6 @@
 /* test_mounts.c - the mounts of config.json: their order, sources and options. */
 #include <sched.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -252,6 +253,39 @@ static void propagation(void)
 	spec_pod_close(&p);
 }
 
+/* On v1 the group would be the node's, so the option means nothing there. */
+static void cgroup_is_writable_where_the_handler_says_so(void)
+{
+	static const struct runtime_handler handlers[] = {
+		{ .name = "plain", .type = "oci", .path = "/bin/true", .fallback = "" },
+		{ .name = "rw", .type = "oci", .path = "/bin/true", .fallback = "",
+		  .options.cgroup_writable = true },
+	};
+	char state[] = "/tmp/crisp-mounts-XXXXXX";
+	const struct runtimes_config runtimes = { handlers, 2, "plain", mkdtemp(state), "/nonexistent" };
+	static const struct { const char *handler; bool v2; const char *option; } each[] = {
+		{ "rw", true, "'rw'" }, { "rw", false, "'ro'" }, { "plain", true, "'ro'" },
+	};
+	struct arena *a = arena_new();
+	struct spec_pod p;
+	struct err e;
+
+	ok(runtimes_open(&runtimes, &e) == 0);
+	for (size_t i = 0; i < sizeof(each) / sizeof(*each); i++) {
+		spec_pod_open(&p, "{}");
+		spec_pod_host.cgroup_v2 = each[i].v2;
+		p.sandbox.config.runtime_handler = each[i].handler;
+		ok(spec_pod_make(&p));
+		ok(strstr(spec_pod_mount(&p, "/sys/fs/cgroup"), each[i].option) != NULL);
+		spec_pod_close(&p);
+	}
+	static const char *const made[] = { "runtime/.log", "runtime/plain", "runtime/rw", "runtime", "" };
+
+	for (size_t i = 0; i < sizeof(made) / sizeof(*made); i++)
+		ok(rmdir(arena_printf(a, "%s/%s", state, made[i])) == 0);
+	arena_free(a);
+}
+
 int main(void)
 {
 	an_ordinary_container();
@@ -265,5 +299,6 @@ int main(void)
 	sys_of_a_foreign_network_namespace();
 	image_volumes();
 	propagation();
+	cgroup_is_writable_where_the_handler_says_so();
 	return tap_end();
 }

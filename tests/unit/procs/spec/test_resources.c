@@ -23,7 +23,7 @@ static void cpu_and_memory(void)
 		 ",'memory_limit':1000}");
 	ok(spec_pod_make(&p));
 	is_str(spec_pod_get(&p, "linux.resources.cpu"),
-	       "{'cpus':'0-1','mems':'0','period':100000,'quota':-1,'shares':512}");
+	       "{'cpus':'0-1','mems':'0','period':100000,'shares':512}");
 	is_str(spec_pod_get(&p, "linux.resources.memory"), "{'limit':1000}");
 	is_str(spec_pod_get(&p, "linux.resources.pids"), "");
 	spec_pod_host.swap_accounting = true;

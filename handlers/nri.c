@@ -1,0 +1,444 @@
+/* nri.c - see nri.h: the socket, and the way of an event along the plugins.
+ *
+ *   WAIT ---no earlier event of the pod---> ASK ---answered---> (next plugin) ---none left---> `done`
+ *                                            |                     ^
+ *                                            +---updates of others-+
+ *
+ * Waits on: earlier events of the same pod, the plugin's answer, updates of other containers. */
+#include "handlers/nri.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "handlers/nri/adjust.h"
+#include "handlers/nri/installed.h"
+#include "handlers/nri/message.h"
+#include "handlers/nri/plugin.h"
+#include "handlers/nri/update.h"
+#include "procs/events.h"
+#include "procs/update.h"
+#include "reactor/acceptor.h"
+#include "reactor/listen.h"
+#include "reactor/log.h"
+#include "reactor/loop.h"
+#include "reactor/own.h"
+
+struct event_way {
+	struct link link; /* of ways, in the order of their begin */
+	char pod_id[ID_SIZE];
+	enum nri_event event;
+	struct arena *arena;
+	Nri__PodSandbox *pod;
+	Nri__Container *container; /* NULL: an event of the pod */
+	struct nri_place place;
+	bool asking; /* its turn has come */
+	struct timer turn;
+	struct nri_creation *creation; /* NRI_CREATE */
+	struct resources limits;       /* NRI_UPDATE */
+	struct err err;
+	const char *plugin; /* that answered last */
+	nri_done *done;
+	nri_updated *updated;
+	void *arg;
+};
+
+struct nri_creation {
+	struct arena *arena;
+	char id[ID_SIZE], pod_id[ID_SIZE];
+	const struct container_config *config;
+	struct nri_adjusting all;
+	json_t *plan;
+	Nri__PodSandbox *pod;
+	struct adjustment result;
+};
+
+static struct link ways = { &ways, &ways };
+static const struct nri_config *config;
+static int listener = -1;
+static struct acceptor acceptor;
+static struct event_listener of_containers;
+
+/* ---- along the plugins ---- */
+
+static void way_next(struct event_way *w);
+
+static void on_way_turn(struct timer *t)
+{
+	struct event_way *w = container_of(t, struct event_way, turn);
+
+	w->asking = true;
+	way_next(w);
+}
+
+/* The first one of each pod goes on. */
+static void ways_go_on(const char *pod_id)
+{
+	list_each(l, &ways) {
+		struct event_way *w = container_of(l, struct event_way, link);
+
+		if (strcmp(w->pod_id, pod_id) != 0)
+			continue;
+		if (!w->asking && !timer_is_set(&w->turn))
+			timer_set(&w->turn, 0, on_way_turn);
+		return;
+	}
+}
+
+static void way_end(struct event_way *w)
+{
+	const struct err *e = w->err.code == ERR_OK ? NULL : &w->err;
+
+	list_drop(&w->link);
+	ways_go_on(w->pod_id);
+	if (e && !w->done && !w->updated)
+		log_warn("nri_event event=%d sandbox=%.12s error=%s", w->event, w->pod_id, log_quote(e->msg));
+	if (w->updated)
+		w->updated(w->arg, e, &w->limits);
+	else if (w->done)
+		w->done(w->arg, e);
+	arena_free(w->arena);
+	free(w);
+}
+
+static void on_way_updates(void *arg, const struct err *e)
+{
+	struct event_way *w = arg;
+
+	if (e && w->err.code == ERR_OK)
+		w->err = *e;
+	way_next(w);
+}
+
+static void take_created(struct event_way *w, const Nri__CreateContainerResponse *r)
+{
+	struct nri_creation *c = w->creation;
+
+	if (nri_adjust(&c->all, w->plugin, r->adjust, c->plan, &w->err) < 0)
+		return way_next(w);
+	nri_evict(w->plugin, r->evict, r->n_evict);
+	nri_updates_apply(w->plugin, r->update, r->n_update, on_way_updates, w);
+}
+
+/* An update of the container itself changes what will be set; those of others are made at once. */
+static void take_updated(struct event_way *w, const Nri__UpdateContainerResponse *r)
+{
+	Nri__ContainerUpdate **others = arena_zalloc(w->arena, (r->n_update + 1) * sizeof(*others));
+	size_t n = 0;
+
+	for (size_t i = 0; i < r->n_update && w->err.code == ERR_OK; i++) {
+		const Nri__ContainerUpdate *u = r->update[i];
+		struct resources asked, merged;
+		int64_t pids;
+
+		if (strcmp(u->container_id, w->container->id) != 0) {
+			others[n++] = r->update[i];
+			continue;
+		}
+		if (!u->linux || !u->linux->resources)
+			continue;
+		if (nri_limits(&asked, &pids, u->linux->resources, w->arena, &w->err) < 0) {
+			err_wrap(&w->err, "NRI plugin %s", w->plugin);
+			return way_next(w);
+		}
+		merged = resources_merge(&w->limits, &asked, w->arena);
+		fields_copy(resources_fields, &w->limits, &merged, w->arena);
+	}
+	nri_evict(w->plugin, r->evict, r->n_evict);
+	nri_updates_apply(w->plugin, others, n, on_way_updates, w);
+}
+
+static void on_way_answer(void *arg, const struct nri_answer *a)
+{
+	struct event_way *w = arg;
+
+	w->plugin = arena_strdup(w->arena, a->plugin);
+	if (a->e && (!a->fatal || a->fails))
+		w->err = *a->e;
+	else if (a->e)
+		log_warn("nri_event event=%d sandbox=%.12s plugin=%s error=%s effect=\"it goes on without the plugin\"",
+			 w->event, w->pod_id, log_quote(a->plugin), log_quote(a->e->msg));
+	else if (w->event == NRI_CREATE)
+		return take_created(w, a->message);
+	else if (w->event == NRI_UPDATE)
+		return take_updated(w, a->message);
+	else if (w->event == NRI_STOP)
+		return nri_updates_apply(w->plugin, ((const Nri__StopContainerResponse *)a->message)->update,
+					 ((const Nri__StopContainerResponse *)a->message)->n_update, on_way_updates, w);
+	way_next(w);
+}
+
+static void ask_create(struct event_way *w, struct nri_plugin *p)
+{
+	Nri__CreateContainerRequest r = NRI__CREATE_CONTAINER_REQUEST__INIT;
+	struct nri_creation *c = w->creation;
+	struct container_config planned = *c->config;
+
+	if (c->all.limited)
+		planned.resources = c->all.limits;
+	r.pod = w->pod;
+	r.container = nri_message_planned(c->id, c->pod_id, &planned, c->plan, w->arena);
+	nri_plugin_ask(p, "CreateContainer", &r.base, &nri__create_container_response__descriptor, on_way_answer, w);
+}
+
+static void ask_update(struct event_way *w, struct nri_plugin *p)
+{
+	Nri__UpdateContainerRequest r = NRI__UPDATE_CONTAINER_REQUEST__INIT;
+
+	r.pod = w->pod;
+	r.container = w->container;
+	r.linux_resources = nri_message_resources(&w->limits, w->arena);
+	nri_plugin_ask(p, "UpdateContainer", &r.base, &nri__update_container_response__descriptor, on_way_answer, w);
+}
+
+static void ask_stop(struct event_way *w, struct nri_plugin *p)
+{
+	Nri__StopContainerRequest r = NRI__STOP_CONTAINER_REQUEST__INIT;
+
+	r.pod = w->pod;
+	r.container = w->container;
+	nri_plugin_ask(p, "StopContainer", &r.base, &nri__stop_container_response__descriptor, on_way_answer, w);
+}
+
+/* All versions of NRI serve the other events as StateChange; the calls of their own names are newer. */
+static void ask_change(struct event_way *w, struct nri_plugin *p)
+{
+	Nri__StateChangeEvent r = NRI__STATE_CHANGE_EVENT__INIT;
+
+	r.event = (Nri__Event)w->event;
+	r.pod = w->pod;
+	r.container = w->container;
+	nri_plugin_ask(p, "StateChange", &r.base, &nri__empty__descriptor, on_way_answer, w);
+}
+
+static void way_next(struct event_way *w)
+{
+	struct nri_plugin *p = w->err.code == ERR_OK ? nri_plugin_next(&w->place, w->event) : NULL;
+
+	if (!p)
+		way_end(w);
+	else if (w->event == NRI_CREATE)
+		ask_create(w, p);
+	else if (w->event == NRI_UPDATE)
+		ask_update(w, p);
+	else if (w->event == NRI_STOP)
+		ask_stop(w, p);
+	else
+		ask_change(w, p);
+}
+
+/* ---- the begin ---- */
+
+static struct event_way *way_new(enum nri_event event, const struct sandbox *s, void *arg)
+{
+	struct event_way *w = new_zero(struct event_way);
+
+	w->event = event;
+	w->arena = arena_new();
+	memcpy(w->pod_id, s->id, sizeof(w->pod_id));
+	w->pod = nri_message_copy(&nri_message_pod(s, w->arena)->base, w->arena);
+	w->arg = arg;
+	list_append(&ways, &w->link);
+	return w;
+}
+
+bool nri_tell_pod(enum nri_event event, const struct sandbox *s, nri_done *done, void *arg)
+{
+	if (!nri_plugin_any(event))
+		return false;
+	way_new(event, s, arg)->done = done;
+	ways_go_on(s->id);
+	return true;
+}
+
+static void way_set_container(struct event_way *w, const struct container *c)
+{
+	w->container = nri_message_copy(&nri_message_container(c, w->arena)->base, w->arena);
+}
+
+bool nri_tell_container(enum nri_event event, const struct container *c, nri_done *done, void *arg)
+{
+	struct event_way *w;
+
+	if (!nri_plugin_any(event))
+		return false;
+	w = way_new(event, c->sandbox, arg);
+	w->done = done;
+	way_set_container(w, c);
+	ways_go_on(w->pod_id);
+	return true;
+}
+
+bool nri_update(const struct container *c, const struct resources *asked, nri_updated *done, void *arg)
+{
+	struct event_way *w;
+
+	if (!nri_plugin_any(NRI_UPDATE))
+		return false;
+	w = way_new(NRI_UPDATE, c->sandbox, arg);
+	w->updated = done;
+	way_set_container(w, c);
+	fields_copy(resources_fields, &w->limits, asked, w->arena);
+	ways_go_on(w->pod_id);
+	return true;
+}
+
+struct nri_creation *nri_create(const struct sandbox *s, const struct container_config *cfg,
+				const struct container_image *image, nri_done *done, void *arg)
+{
+	struct nri_creation *c;
+	struct event_way *w;
+
+	if (!nri_plugin_any(NRI_CREATE))
+		return NULL;
+	c = new_zero(struct nri_creation);
+	c->arena = arena_new();
+	id_random(c->id);
+	memcpy(c->pod_id, s->id, sizeof(c->pod_id));
+	c->config = cfg;
+	c->plan = nri_plan(cfg, image);
+	nri_adjusting_open(&c->all, &cfg->resources, c->arena);
+	w = way_new(NRI_CREATE, s, arg);
+	w->creation = c;
+	w->done = done;
+	c->pod = nri_message_copy(&w->pod->base, c->arena);
+	ways_go_on(w->pod_id);
+	return c;
+}
+
+const struct adjustment *nri_creation_result(const struct nri_creation *creation)
+{
+	struct nri_creation *c = (struct nri_creation *)creation;
+
+	c->result = (struct adjustment){ c->id, c->all.changes, c->all.limited ? &c->all.limits : NULL,
+					 c->all.cdi_devices };
+	return &c->result;
+}
+
+/* As the field has it: what plugins keep of a container they give back at its stop. */
+void nri_creation_undo(struct nri_creation *c)
+{
+	static const enum nri_event events[] = { NRI_STOP, NRI_REMOVE };
+
+	for (size_t i = 0; i < 2; i++) {
+		struct event_way *w;
+
+		if (!nri_plugin_any(events[i]))
+			continue;
+		w = new_zero(struct event_way);
+		w->event = events[i];
+		w->arena = arena_new();
+		memcpy(w->pod_id, c->pod_id, sizeof(w->pod_id));
+		w->pod = nri_message_copy(&c->pod->base, w->arena);
+		w->container = nri_message_planned(c->id, c->pod_id, c->config, c->plan, w->arena);
+		w->container = nri_message_copy(&w->container->base, w->arena);
+		list_append(&ways, &w->link);
+		ways_go_on(w->pod_id);
+	}
+}
+
+void nri_creation_free(struct nri_creation *c)
+{
+	if (!c)
+		return;
+	nri_adjusting_close(&c->all);
+	json_decref(c->plan);
+	arena_free(c->arena);
+	free(c);
+}
+
+/* ---- containers that end and go ---- */
+
+static void on_container(struct event_listener *l, const struct event *e)
+{
+	(void)l;
+	if (e->container && e->kind == EVENT_STOPPED)
+		nri_tell_container(NRI_STOP, e->container, NULL, NULL);
+	else if (e->container && e->kind == EVENT_DELETED)
+		nri_tell_container(NRI_REMOVE, e->container, NULL, NULL);
+}
+
+/* ---- the socket ---- */
+
+static void on_plugin_connects(void *arg, int fd)
+{
+	static const struct nri_plugin_config external = { "", "", "", NULL, NULL, NULL };
+
+	(void)arg;
+	if (!nri_plugin_open(fd, &external))
+		log_warn("nri_plugin_refused reason=\"%d plugins are connected\"", NRI_PLUGINS_MAX);
+}
+
+static void nri_listen(void)
+{
+	struct arena *a = arena_new();
+	struct err e;
+
+	if (*config->socket) {
+		listener = listen_open(arena_printf(a, "unix://%s", config->socket), NULL, &e);
+		if (listener < 0)
+			log_error("nri_socket error=%s effect=\"no plugin can connect\"", log_quote(e.msg));
+		else
+			acceptor_open(&acceptor, &(struct acceptor){ .fd = listener, .what = "nri",
+				.address = config->socket, .take = on_plugin_connects });
+	}
+	arena_free(a);
+}
+
+static struct {
+	struct timer timer;
+	void (*done)(void *arg);
+	void *arg;
+} opening;
+
+static void on_installed(void *arg)
+{
+	(void)arg;
+	nri_listen();
+	opening.done(opening.arg);
+}
+
+static void on_disabled(struct timer *t)
+{
+	(void)t;
+	opening.done(opening.arg);
+}
+
+void nri_open(const struct nri_config *cfg, void (*done)(void *arg), void *arg)
+{
+	config = cfg;
+	opening.done = done;
+	opening.arg = arg;
+	if (!cfg->enabled) {
+		timer_set(&opening.timer, 0, on_disabled);
+		return;
+	}
+	nri_plugins_open(&(struct nri_times){ cfg->register_ms, cfg->request_ms });
+	events_listen(&of_containers, on_container);
+	nri_installed_start(cfg, on_installed, NULL);
+}
+
+void nri_close(void)
+{
+	struct arena *a;
+
+	if (!config || !config->enabled)
+		return;
+	a = arena_new();
+	events_unlisten(&of_containers);
+	acceptor_close(&acceptor);
+	if (listener >= 0)
+		listen_close(listener, arena_printf(a, "unix://%s", config->socket));
+	listener = -1;
+	nri_installed_stop();
+	nri_plugins_close();
+	while (!list_empty(&ways)) {
+		struct event_way *w = container_of(list_first(&ways), struct event_way, link);
+
+		timer_clear(&w->turn);
+		list_drop(&w->link);
+		arena_free(w->arena);
+		free(w);
+	}
+	arena_free(a);
+}

@@ -1,0 +1,55 @@
+/* ready_config.c - see ready_config.h. */
+#include "handlers/ready_config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "procs/keeper.h"
+#include "reactor/fault.h"
+#include "reactor/log.h"
+#include "reactor/own.h"
+
+const char *ready_config_path(const struct config *config, struct arena *arena)
+{
+	return arena_printf(arena, "%s/" READY_CONFIG, config->state);
+}
+
+static int copy_write(const char *tmp, const char *text, size_t len)
+{
+	auto_fd int fd = EFFECT(open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
+
+	for (size_t at = 0; fd >= 0 && at < len;) {
+		ssize_t n = write(fd, text + at, len - at);
+
+		if (n <= 0)
+			return -1;
+		at += (size_t)n;
+	}
+	return fd < 0 ? -1 : 0;
+}
+
+void ready_config_keep(const struct config *config, const char *file)
+{
+	struct arena *a = arena_new();
+	const char *path = ready_config_path(config, a), *tmp = arena_printf(a, "%s.tmp", path);
+	const char *text = arena_printf(a, READY_CONFIG_FIRST "%s\n%s\n", file, config_text_changed(config, a));
+
+	if (copy_write(tmp, text, strlen(text)) < 0 || EFFECT(rename(tmp, path)) < 0)
+		log_error("ready_config path=%s error=%s", log_quote(path), log_quote(strerror(errno)));
+	arena_free(a);
+}
+
+void ready_config_why_not(const char *why)
+{
+	const char *fd = getenv(KEEPER_WHY_ENV);
+	size_t len = strlen(why);
+
+	if (!fd)
+		return; /* started by hand */
+	if (write((int)strtol(fd, NULL, 10), why, len < PIPE_BUF ? len : PIPE_BUF) < 0)
+		log_warn("keeper_why error=%s", log_quote(strerror(errno)));
+}

@@ -1,0 +1,117 @@
+/* fallback.c - see fallback.h. */
+#include "procs/keeper/fallback.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "procs/keeper.h"
+#include "procs/keeper/proto.h"
+#include "reactor/log.h"
+#include "reactor/own.h"
+
+enum { DEATHS_ENOUGH = 2 };
+
+static struct {
+	bool used;
+	char path[PATH_MAX];
+	char why[FALLBACK_WHY_MAX];
+} fallback;
+
+/* O_NONBLOCK: a FIFO of that name must not hold the keeper. */
+static bool starts_with(const char *path, const char *want)
+{
+	auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	char got[PATH_MAX + 64];
+	size_t len = strlen(want);
+
+	return fd >= 0 && len <= sizeof(got) && read(fd, got, len) == (ssize_t)len && memcmp(got, want, len) == 0;
+}
+
+bool fallback_is_there(const char *state, const char *config)
+{
+	char path[PATH_MAX], first[PATH_MAX + 64];
+
+	if (!config || snprintf(path, sizeof(path), "%s/" READY_CONFIG, state) >= (int)sizeof(path) ||
+	    snprintf(first, sizeof(first), READY_CONFIG_FIRST "%s\n", config) >= (int)sizeof(first))
+		return false;
+	return starts_with(path, first);
+}
+
+/* What is not said to be the configuration's fault may be one of the moment, so the file gets a second try. */
+static bool fallback_due(const struct crispd_life *life)
+{
+	int code = WIFEXITED(life->status) ? WEXITSTATUS(life->status) : 0;
+
+	return life->late || code == EXIT_CONFIG || code == EXIT_USAGE || life->deaths >= DEATHS_ENOUGH;
+}
+
+void fallback_choose(const char *state, const char *config, const struct crispd_life *life)
+{
+	bool was = fallback.used;
+
+	if (WIFEXITED(life->status) && !WEXITSTATUS(life->status))
+		fallback.used = false; /* a reload: the file is tried again */
+	else if (!life->ready && fallback.used)
+		fallback.used = false; /* neither of the two works now: they take turns */
+	else if (!life->ready && fallback_due(life) && fallback_is_there(state, config))
+		fallback.used = true;
+	if (was || !fallback.used)
+		return;
+	snprintf(fallback.path, sizeof(fallback.path), "%s/" READY_CONFIG, state);
+	snprintf(fallback.why, sizeof(fallback.why), "%s",
+		 life->late ? "crispd was not ready in time"
+		 : *life->why ? life->why
+			      : "crispd died before it was ready");
+	log_error("configuration file=%s refused=%s effect=\"the last configuration that was ready is used; mend the "
+		  "file and send SIGHUP\"", log_quote(config), log_quote(fallback.why));
+}
+
+const char *fallback_path(void)
+{
+	return fallback.used ? fallback.path : NULL;
+}
+
+const char *fallback_why(void)
+{
+	return fallback.why;
+}
+
+static void unquote(char *s)
+{
+	size_t n = strlen(s);
+
+	if (n < 2 || (*s != '"' && *s != '\'') || s[n - 1] != *s)
+		return;
+	memmove(s, s + 1, n - 2);
+	s[n - 2] = '\0';
+}
+
+/* Of a file that is no YAML, or has a bad value elsewhere, this one line is still understood. */
+static bool named_state(FILE *f, char state[static PATH_MAX])
+{
+	char line[PATH_MAX + 16];
+
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, "state: %4095[^ \t\r\n#]", state) == 1) {
+			unquote(state);
+			return true;
+		}
+	return false;
+}
+
+const char *fallback_state(const char *config)
+{
+	static char state[PATH_MAX];
+	auto_fd int fd = config ? open(config, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
+	struct stat st;
+	auto_file FILE *f = fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) ? fdopen(dup(fd), "re") : NULL;
+
+	if (!f || !named_state(f, state))
+		snprintf(state, sizeof(state), "%s", DEFAULT_STATE);
+	return state[0] == '/' && fallback_is_there(state, config) ? state : NULL;
+}

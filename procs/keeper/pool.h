@@ -1,0 +1,20 @@
+/* pool.h - a few network namespaces that are made before a pod needs one: lo is up in them, and they have no name.
+ *
+ * They exist as fds of the keeper alone, so that the kernel removes them when the keeper ends, in whatever way. Each
+ * one is given away once. (ARCHITECTURE S58) */
+#ifndef PROCS_KEEPER_POOL_H
+#define PROCS_KEEPER_POOL_H
+
+#include "reactor/imsg.h"
+
+enum { POOL_MAX = 256 };
+
+void pool_resize(const struct imsg *message); /* KEEPER_NS_POOL: what is there is thrown away, and made again */
+
+/* An fd of a prepared namespace, which the caller owns from now on; -1: none is there. */
+int pool_take(void);
+
+/* Namespaces are made or dropped for pods just now: the pool waits with its own work. */
+void pool_wait(void);
+
+#endif

@@ -1,0 +1,182 @@
+/* sandbox_box.c - see sandbox_box.h. */
+#include "procs/sandbox_box.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "procs/bundle.h"
+#include "procs/cgroup.h"
+#include "procs/runtime.h"
+#include "procs/spec.h"
+#include "reactor/arena.h"
+#include "reactor/child.h"
+#include "reactor/fault.h"
+#include "reactor/log.h"
+#include "reactor/loop.h"
+#include "reactor/own.h"
+
+enum { PAUSE_MAX = 1 << 20 };
+
+struct box {
+	struct arena *arena;
+	struct sandbox *sandbox; /* borrowed: the caller holds its lane */
+	struct timer timer;      /* reports what is known at once */
+	struct err err;
+	sandbox_pause_done *done;
+	void *arg;
+};
+
+static struct box *box_new(struct sandbox *s, sandbox_pause_done *done, void *arg)
+{
+	struct box *b = new_zero(struct box);
+
+	b->arena = arena_new();
+	b->sandbox = s;
+	b->done = done;
+	b->arg = arg;
+	return b;
+}
+
+static void box_report(struct box *b)
+{
+	sandbox_pause_done *done = b->done;
+	void *arg = b->arg;
+	struct err e = b->err;
+
+	timer_clear(&b->timer);
+	arena_free(b->arena);
+	free(b);
+	done(arg, e.code == ERR_OK ? NULL : &e);
+}
+
+static void on_box_known(struct timer *t)
+{
+	box_report(container_of(t, struct box, timer));
+}
+
+static const char *box_dir(const struct box *b)
+{
+	return arena_printf(b->arena, "%s/box", b->sandbox->dir);
+}
+
+static const struct runtime_handler *box_handler(struct box *b)
+{
+	const char *name = b->sandbox->config.runtime_handler;
+	const struct runtime_handler *h = runtime_find(name);
+
+	if (!h || !(runtime_traits(h) & RUNTIME_SANDBOX)) {
+		err_set(&b->err, ERR_FAILED_PRECONDITION,
+			"runtime handler %s with sandbox: container is not configured any more", name);
+		return NULL;
+	}
+	return h;
+}
+
+/* ---- up ---- */
+
+/* A copy, since the root file system of the box has nothing else. The program is a few KiB. */
+static int box_copy_pause(const char *from, const char *to, struct err *e)
+{
+	auto_fd int in = open(from, O_RDONLY | O_CLOEXEC), out = -1;
+	auto_free char *bytes = own_must(malloc(PAUSE_MAX));
+	ssize_t n = in < 0 ? -1 : read(in, bytes, PAUSE_MAX);
+
+	if (n < 0)
+		return err_os(e, ERR_INTERNAL, "read %s", from);
+	out = EFFECT(open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0555));
+	if (out < 0 || EFFECT(write(out, bytes, (size_t)n)) != n)
+		return err_os(e, ERR_INTERNAL, "write %s", to);
+	return 0;
+}
+
+/* The root is open: the sandbox reads it as a user without rights. */
+static int box_make(struct box *b, const char *dir, const char *pause_path)
+{
+	const char *rootfs = arena_printf(b->arena, "%s/rootfs", dir);
+	auto_json json_t *config = spec_box(b->sandbox, b->arena, &b->err);
+
+	if (!config)
+		return -1;
+	if (EFFECT(mkdir(dir, 0711)) < 0 || EFFECT(mkdir(rootfs, 0755)) < 0)
+		return err_os(&b->err, ERR_INTERNAL, "make %s", rootfs);
+	if (box_copy_pause(pause_path, arena_printf(b->arena, "%s/pause", rootfs), &b->err) < 0)
+		return -1;
+	return bundle_write_config(dir, config, &b->err);
+}
+
+static void on_box_ran(void *arg, const struct err *e, struct child_result *r)
+{
+	struct box *b = arg;
+
+	if (e) {
+		b->err = *e;
+		err_wrap(&b->err, "start the sandbox %.12s", b->sandbox->id);
+	} else {
+		sandbox_pause_began(b->sandbox, r->pid);
+	}
+	box_report(b);
+}
+
+void sandbox_box_start(struct sandbox *s, const char *pause_path, sandbox_pause_done *done, void *arg)
+{
+	struct box *b = box_new(s, done, arg);
+	const struct runtime_handler *h = box_handler(b);
+	const char *dir = box_dir(b);
+	struct runtime_sandbox want = { .id = s->id, .bundle = dir,
+					.cgroup = cgroup_pause_path(b->arena, s->cgroup, s->id),
+					.host_network = s->config.security.ns.network == NS_NODE };
+	char keep_id[72];
+
+	want.keep_id = sandbox_pause_keep_id(s, keep_id);
+	if (!h || box_make(b, dir, pause_path) < 0)
+		timer_set(&b->timer, 0, on_box_known);
+	else
+		runtime_run_sandbox(h, &want, on_box_ran, b);
+}
+
+/* ---- down ---- */
+
+static void box_unmake(struct box *b)
+{
+	static const char *const files[] = { "rootfs/pause", "config.json", "config.json.tmp", "pid" };
+	const char *dir = box_dir(b);
+
+	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++)
+		EFFECT(unlink(arena_printf(b->arena, "%s/%s", dir, files[i])));
+	EFFECT(rmdir(arena_printf(b->arena, "%s/rootfs", dir)));
+	if (EFFECT(rmdir(dir)) < 0 && errno != ENOENT)
+		err_os(&b->err, ERR_INTERNAL, "remove %s", dir);
+}
+
+static void on_box_deleted(void *arg, const struct err *e, struct child_result *r)
+{
+	struct box *b = arg;
+
+	(void)r;
+	if (e)
+		b->err = *e;
+	else
+		box_unmake(b);
+	box_report(b);
+}
+
+void sandbox_box_remove(struct sandbox *s, sandbox_pause_done *done, void *arg)
+{
+	struct box *b = box_new(s, done, arg);
+	const struct runtime_handler *h = box_handler(b);
+
+	if (h) {
+		runtime_delete(h, s->id, true, on_box_deleted, b);
+		return;
+	}
+	/* As with a container: what the runtime knows of it stays with the runtime. */
+	log_warn("runtime_delete sandbox=%.12s error=%s", s->id, log_quote(b->err.msg));
+	b->err = (struct err){ 0 };
+	box_unmake(b);
+	timer_set(&b->timer, 0, on_box_known);
+}

@@ -1,0 +1,286 @@
+/* end.c - how a task ends: `wait` and `delete` of ops.c's drawing.
+ *
+ * Behind a wait comes the shim's Delete, for which the shim moves the last bytes of output and closes its FIFOs. The
+ * exit of a container is told before that: its group has the count of OOM kills, and Delete removes the group. The
+ * pump of the log waits for the end of the FIFOs anyway. The exit of an exec is told when all its output is in the
+ * FIFOs. The exit status is on disk before the Delete, since a Wait behind it knows nothing. A shim that died has left
+ * the container's processes: its program's `delete` kills them. (ARCHITECTURE G11) */
+#include <signal.h>
+#include <string.h>
+
+#include "procs/shim/op.h"
+#include "reactor/log.h"
+#include "reactor/protobuf.h"
+
+enum { DELETE_TIMEOUT_MS = 30000, KILL_TIMEOUT_MS = 5000, DEATH_TIMEOUT_MS = 10000, SHUTDOWN_TIMEOUT_MS = 5000 };
+enum { AGAIN_MS = 200, TRIES = 10 };
+
+static void task_ended(struct shim_task *t, uint64_t exit_status)
+{
+	struct err e;
+
+	t->ended = true;
+	t->status = (int32_t)(exit_status & 0xff) << 8;
+	if (shim_task_save(t, &e) < 0)
+		log_warn("shim_task id=%.12s error=%s", t->id, log_quote(e.msg));
+}
+
+/* ---- CLEAN ---- */
+
+/* DeleteResponse: 1 pid, 2 exit_status. Where the program cannot tell, the task was killed. */
+static void on_op_cleaned(void *arg, const struct err *e, struct child_result *r)
+{
+	struct shim_op *op = arg;
+	struct shim_task *t = shim_op_task(op);
+	uint64_t status = 0;
+
+	op->child = NULL;
+	if (e && e->code == ERR_UNAVAILABLE)
+		return shim_op_fail(op, e);
+	if (e || r->status != 0)
+		log_warn("shim_delete id=%.12s error=%s", op->id, log_quote(e ? e->msg : shim_words(r, op->arena)));
+	else
+		status = shim_number((const uint8_t *)r->out, r->out_len, 2);
+	if (t) {
+		t->deleted = true;
+		task_ended(t, status ? status : SHIM_EXIT_KILLED);
+	}
+	op->begin(op);
+}
+
+/* The shim is dead, or is killed now. Behind it the op begins again, with a task that has ended. */
+static void op_clean(struct shim_op *op, const char *why)
+{
+	const struct shim_task *t = shim_op_task(op);
+
+	log_warn("shim_lost id=%.12s sandbox=%.12s why=%s", op->id, t->sandbox, log_quote(why));
+	sm_move(&op->sm, OP_CLEAN);
+	op->child = shim_delete(t, op->arena, on_op_cleaned, op);
+}
+
+/* ---- wait ---- */
+
+static void on_wait_deleted(struct shim_op *op, const struct err *e, const uint8_t *body, size_t len)
+{
+	struct shim_task *t = shim_op_task(op);
+
+	(void)body;
+	(void)len;
+	if (e)
+		log_info("shim_delete id=%.12s exec=%.12s error=%s", op->id, op->exec_id, log_quote(e->msg));
+	if (!*op->exec_id && t)
+		t->deleted = t->deleted || !e || e->code == ERR_NOT_FOUND;
+	shim_op_end(op);
+}
+
+static void wait_delete(struct shim_op *op)
+{
+	shim_op_put_ids(op);
+	shim_op_call(op, "Delete", DELETE_TIMEOUT_MS, on_wait_deleted);
+}
+
+/* The caller has its answer, and the op goes on without one. */
+static void wait_done(struct shim_op *op, const struct shim_task *t)
+{
+	op->result.status = t->status;
+	if (t->deleted)
+		return shim_op_end(op);
+	shim_op_tell(op);
+	wait_delete(op);
+}
+
+static void on_wait_again(struct timer *timer)
+{
+	struct shim_op *op = container_of(timer, struct shim_op, timer);
+
+	op->begin(op);
+}
+
+static void on_wait_failed(struct shim_op *op, const struct err *e)
+{
+	const struct shim_task *t = shim_op_task(op);
+
+	if (t && shim_is_dead(t)) {
+		if (!*op->exec_id)
+			return op_clean(op, e->msg);
+		err_set(&op->err, ERR_INTERNAL, "the shim died");
+		return shim_op_end(op);
+	}
+	if (t && e->code == ERR_UNAVAILABLE && op->tries++ < TRIES)
+		return timer_set(&op->timer, AGAIN_MS, on_wait_again);
+	op->err = *e;
+	op->err.code = ERR_INTERNAL; /* UNAVAILABLE would say that the keeper is away */
+	err_wrap(&op->err, "%s wait", op->handler->handler.name);
+	shim_op_end(op);
+}
+
+static void on_waited(struct shim_op *op, const struct err *e, const uint8_t *body, size_t len)
+{
+	struct shim_task *t = shim_op_task(op);
+	uint64_t status;
+
+	if (e)
+		return on_wait_failed(op, e);
+	status = shim_number(body, len, 1);
+	op->result.status = (int)(status & 0xff) << 8;
+	if (*op->exec_id || !t)
+		return wait_delete(op);
+	task_ended(t, status);
+	wait_done(op, t);
+}
+
+static void wait_begin(struct shim_op *op)
+{
+	const struct shim_task *t = shim_op_task(op);
+
+	if (t && t->ended && !*op->exec_id)
+		return wait_done(op, t);
+	shim_op_put_ids(op);
+	shim_op_call(op, "Wait", 0, on_waited);
+}
+
+struct runtime_op *shim_wait(const struct runtime_handler *h, const char *id, runtime_done *done, void *arg)
+{
+	return shim_op_start(shim_op(h, "wait", id, wait_begin, done, arg));
+}
+
+struct runtime_op *shim_exec_wait(const struct runtime_handler *h, const char *id, const char *keep_id,
+				  runtime_done *done, void *arg)
+{
+	struct shim_op *op = shim_op(h, "wait", id, wait_begin, done, arg);
+	const char *slash = strrchr(keep_id, '/');
+
+	op->exec_id = arena_strdup(op->arena, slash ? slash + 1 : keep_id);
+	return shim_op_start(op);
+}
+
+/* ---- delete ---- */
+
+static void remove_forget(struct shim_op *op)
+{
+	struct shim_task *t = shim_op_task(op);
+
+	if (t)
+		shim_task_forget(t);
+	shim_op_end(op);
+}
+
+/* A shim that ends may close the connection before its answer. */
+static void on_remove_shut(struct shim_op *op, const struct err *e, const uint8_t *body, size_t len)
+{
+	const struct shim_task *t = shim_op_task(op);
+
+	(void)body;
+	(void)len;
+	if (t && e && e->code == ERR_DEADLINE_EXCEEDED)
+		shim_kill(t);
+	else if (t)
+		shim_expect_end(t);
+	remove_forget(op);
+}
+
+/* The shim knows the task no more. */
+static void remove_finish(struct shim_op *op)
+{
+	const struct shim_task *t = shim_op_task(op);
+
+	if (!t || !*t->address || !shim_task_is_last(t) || shim_is_dead(t))
+		return remove_forget(op);
+	pb_put_str(&op->out, 1, op->id);
+	shim_op_call(op, "Shutdown", SHUTDOWN_TIMEOUT_MS, on_remove_shut);
+}
+
+/* true: the op goes on elsewhere. */
+static bool remove_lost(struct shim_op *op, const struct err *e)
+{
+	const struct shim_task *t = shim_op_task(op);
+
+	if (!e || !t)
+		return false;
+	if (e->code == ERR_DEADLINE_EXCEEDED || (e->code == ERR_UNAVAILABLE && !shim_is_dead(t)))
+		shim_kill(t);
+	else if (e->code != ERR_UNAVAILABLE)
+		return false;
+	op_clean(op, e->msg);
+	return true;
+}
+
+static void on_remove_deleted(struct shim_op *op, const struct err *e, const uint8_t *body, size_t len)
+{
+	struct shim_task *t;
+
+	(void)body;
+	(void)len;
+	if (remove_lost(op, e))
+		return;
+	t = shim_op_task(op);
+	if (t && e && e->code == ERR_UNIMPLEMENTED) /* the address is that of something else */
+		return op_clean(op, e->msg);
+	if (e && e->code != ERR_NOT_FOUND)
+		return on_op_last_answer(op, e, NULL, 0);
+	if (t)
+		t->deleted = true;
+	remove_finish(op);
+}
+
+static void on_remove_dead(struct shim_op *op, const struct err *e, const uint8_t *body, size_t len)
+{
+	(void)body;
+	(void)len;
+	if (remove_lost(op, e))
+		return;
+	shim_op_put_ids(op);
+	shim_op_call(op, "Delete", DELETE_TIMEOUT_MS, on_remove_deleted);
+}
+
+/* That there is nothing to kill is no error: it was not started, or has ended. */
+static void on_remove_killed(struct shim_op *op, const struct err *e, const uint8_t *body, size_t len)
+{
+	(void)body;
+	(void)len;
+	if (remove_lost(op, e))
+		return;
+	shim_op_put_ids(op);
+	if (e)
+		shim_op_call(op, "Delete", DELETE_TIMEOUT_MS, on_remove_deleted);
+	else
+		shim_op_call(op, "Wait", DEATH_TIMEOUT_MS, on_remove_dead);
+}
+
+static void remove_begin(struct shim_op *op)
+{
+	struct shim_task *t = shim_op_task(op);
+	struct shim_answer answer;
+	struct err e;
+
+	if (!t)
+		return shim_op_end(op);
+	if (t->deleted)
+		return remove_finish(op);
+	if (t->ended) {
+		shim_op_put_ids(op);
+		return shim_op_call(op, "Delete", DELETE_TIMEOUT_MS, on_remove_deleted);
+	}
+	/* The daemon died after the `start`: its answer is in the file. */
+	if (!*t->address && shim_answer_read(t->bundle, &answer, &e) == 0)
+		shim_task_set_address(t, answer.address, answer.version);
+	if (!*t->address) {
+		shim_kill_strays(t->bundle, "its start was cut off");
+		return op_clean(op, "its start was cut off");
+	}
+	shim_op_put_ids(op);
+	pb_put_u64(&op->out, 3, SIGKILL);
+	pb_put_u64(&op->out, 4, true);
+	shim_op_call(op, "Kill", KILL_TIMEOUT_MS, on_remove_killed);
+}
+
+/* A shim's Delete takes a dead task only, so there is one way for both values of `force`. */
+struct runtime_op *shim_remove(const struct runtime_handler *h, const char *id, bool force, runtime_done *done,
+			       void *arg)
+{
+	struct shim_op *op = shim_op(h, "delete", id, remove_begin, done, arg);
+
+	(void)force;
+	op->timed = true;
+	return shim_op_start(op);
+}

@@ -1,0 +1,66 @@
+# wipe.t - crisp wipe: nothing goes while crisp runs or has a pod, and nothing that is not crisp's; then crisp
+# starts anew.
+
+. "$(dirname "$0")/../lib/crisp.sh"
+
+crisp_up
+export CRISP_ADDRESS=unix://$T/state/crisp.sock
+wipe() { "$BUILD/crisp" wipe "$@" 2>&1; }
+# refused WORDS PATTERN [OPTION...]: it fails for that reason, and an image is still there.
+refused() {
+	local words=$1 pattern=$2 out rc; shift 2
+	out=$(wipe "$@"); rc=$?
+	like "$words" "$out" "$pattern"
+	is "$words: it fails, and nothing went" "$rc $(ls "$T/root/layers" | wc -l)" "1 $n"
+}
+n=$(ls "$T/root/layers" | wc -l)
+refused 'while crisp runs' '/root/lock is held: stop crisp' --images
+pod=$($CRICTL runp "$(pod_json a)")
+c=$($CRICTL create "$pod" "$(ctr_json c 'sleep 1000')" "$T/a.pod.json")
+$CRICTL start "$c" >/dev/null
+crisp_stop
+refused 'while a container runs on' 'anchor.lock is held|is of a pod' --images
+crisp_start
+$CRICTL stopp "$pod" >/dev/null
+crisp_stop
+refused 'a stopped pod has its record' "sandboxes/$pod.* is of a pod: start crisp" --images
+crisp_start
+$CRICTL rmp "$pod" >/dev/null
+crisp_stop
+until_ok 10 no_processes
+until_ok 10 flock -n "$T/state/anchor.lock" true
+
+mkdir "$T/root/blobs/mounted"; mount -t tmpfs none "$T/root/blobs/mounted"
+refused 'a mount below' "$T/root/blobs/mounted is a mount" --images
+umount "$T/root/blobs/mounted"; rmdir "$T/root/blobs/mounted"
+mkdir -p "$T/other/layers"
+refused 'another directory' 'other/lock, which each crisp makes' --images --root "$T/other"
+refused '/' '/ is no directory of crisp' --images --root /
+refused 'a relative path' 'an absolute path' --images --root root
+chmod 777 "$T/root"
+refused 'a directory that others can change' 'is no directory that only root can change' --images
+chmod 700 "$T/root"
+
+# What is not crisp's stays, and what a link points to.
+mkdir "$T/mine"; echo precious >"$T/mine/file"
+ln -s "$T/mine" "$T/root/partial/link"
+echo note >"$T/root/note"
+before=$(find "$T/root" "$T/state" | sort)
+like 'a dry run says what it would remove' "$(wipe --dry-run --images)" "^$T/root/layers$"
+is 'and removes nothing' "$(find "$T/root" "$T/state" | sort)" "$before"
+like 'without --images' "$(wipe)" "^$T/root/partial$"
+is 'images stay, the state goes' "$(ls "$T/root/layers" | wc -l) $(ls -d "$T/state" 2>&1 | grep -c 'No such')" "$n 1"
+crisp_start
+is 'crisp starts with its images' "$($CRICTL images -q "$REGISTRY/busybox:latest" | wc -l)" 1
+crisp_stop
+until_ok 10 no_processes
+until_ok 10 flock -n "$T/state/anchor.lock" true
+rm -f "$T/state/config.ready"
+ln -s "$T/mine" "$T/root/layers/link"; n=$((n + 1))
+refused 'without the copy of the configuration it guesses nothing' 'name --root' --images
+like 'with --images' "$(wipe --images --root "$T/root")" "crisp: wipe: $T/root stays: it has entries that are not"
+is 'only what is not of crisp is there' "$(ls "$T/root" "$T/mine" | tr '\n' ' ')" "$T/mine: file  $T/root: note "
+notok 'the state directory is gone' test -e "$T/state"
+crisp_start
+ok 'crisp starts anew' $CRICTL pull "$REGISTRY/busybox:latest"
+crisp_clean

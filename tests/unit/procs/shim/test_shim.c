@@ -1,0 +1,590 @@
+/* test_shim.c - handlers of type shim: what their program is told, what is made of its answers, and the operations
+ * against a shim that this test plays. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "procs/runtime.h"
+#include "procs/shim/shim.h"
+#include "reactor/listen.h"
+#include "reactor/log.h"
+#include "reactor/own.h"
+#include "reactor/protobuf.h"
+#include "tests/fakes/program.h"
+#include "tests/fakes/world.h"
+#include "tests/tap.h"
+
+static char state[200], program[300], bundle[300], address[300];
+static const struct runtime_handler *shim;
+static const struct runtime_stdio no_stdio = { .in = -1, .out = -1, .err = -1 };
+
+struct result {
+	int calls, status, pid;
+	struct err err;
+};
+
+static void record(void *arg, const struct err *e, struct child_result *r)
+{
+	struct result *res = arg;
+
+	res->calls++;
+	res->err = e ? *e : (struct err){ 0 };
+	res->status = r->status;
+	res->pid = r->pid;
+}
+
+/* ---- the shim ---- */
+
+static struct {
+	int listener;
+	struct fd_watch watch;
+	struct ttrpc *ttrpc; /* of the last connection */
+	char log[1024];      /* methods, with the id of an exec */
+	bool silent;         /* answers nothing */
+	const char *fails;   /* the method that fails */
+	enum err_code code;  /* with this, and not with UNKNOWN */
+	struct ttrpc_request *waits[4];
+	size_t nwaits;
+	char create_stdout[300], create_stdin[300];
+} fake;
+
+static void fake_answer(struct ttrpc_request *r, uint32_t field, uint64_t value)
+{
+	struct buf b = { 0 };
+
+	pb_put_u64(&b, field, value);
+	ttrpc_reply(r, b.at, b.len);
+	buf_free(&b);
+}
+
+static void note(const char *method, const uint8_t *body, size_t len)
+{
+	struct pb r = pb_from(body, len);
+	struct pb_field f;
+	char exec[80] = "";
+	size_t n = strlen(fake.log);
+
+	while (pb_next(&r, &f)) {
+		if (f.number == 2 && strcmp(method, "Create") != 0)
+			pb_copy(&f, exec, sizeof(exec));
+		if (f.number == 5 && strcmp(method, "Create") == 0)
+			pb_copy(&f, fake.create_stdin, sizeof(fake.create_stdin));
+		if (f.number == 6 && strcmp(method, "Create") == 0)
+			pb_copy(&f, fake.create_stdout, sizeof(fake.create_stdout));
+	}
+	snprintf(fake.log + n, sizeof(fake.log) - n, "%s%s%s ", method, *exec ? ":" : "", exec);
+}
+
+static void on_fake_call(void *arg, struct ttrpc_request *r, const char *service, const char *method,
+			 const uint8_t *body, size_t len)
+{
+	struct err e;
+
+	(void)arg;
+	ok(strcmp(service, "containerd.task.v3.Task") == 0);
+	note(method, body, len);
+	if (strcmp(method, "Wait") == 0 || fake.silent) {
+		if (fake.nwaits < 4)
+			fake.waits[fake.nwaits++] = r;
+		return;
+	}
+	if (fake.fails && strcmp(fake.fails, method) == 0) {
+		err_set(&e, fake.code == ERR_OK ? ERR_UNKNOWN : fake.code, "it\nfailed");
+		return ttrpc_fail(r, &e);
+	}
+	fake_answer(r, 1, strcmp(method, "Connect") == 0 ? 0 : 4242);
+}
+
+static void on_fake_gone(void *arg, const struct err *e)
+{
+	(void)arg;
+	(void)e;
+	ttrpc_close(fake.ttrpc);
+	fake.ttrpc = NULL;
+}
+
+static void on_fake_client(struct fd_watch *w, int events)
+{
+	static const struct ttrpc_events served = { on_fake_call, on_fake_gone };
+	int fd = accept4(fake.listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	(void)w;
+	(void)events;
+	if (fd >= 0 && !fake.ttrpc)
+		fake.ttrpc = ttrpc_open_fd(fd, &served, NULL);
+	else if (fd >= 0)
+		close(fd);
+}
+
+static void fake_start(void)
+{
+	struct err e;
+
+	memset(&fake, 0, sizeof(fake));
+	fake.listener = listen_open(address, NULL, &e);
+	ok(fake.listener >= 0);
+	fd_watch_set(&fake.watch, fake.listener, FD_READ, on_fake_client);
+}
+
+static void fake_die(void)
+{
+	fd_watch_clear(&fake.watch);
+	listen_close(fake.listener, address);
+	if (fake.ttrpc)
+		ttrpc_close(fake.ttrpc);
+	fake.ttrpc = NULL;
+	for (size_t i = 0; i < fake.nwaits; i++)
+		ttrpc_reply(fake.waits[i], NULL, 0);
+	fake.nwaits = 0;
+	world_settle();
+}
+
+static void fake_waited(uint64_t status)
+{
+	fake_answer(fake.waits[--fake.nwaits], 1, status);
+	world_settle();
+}
+
+/* ---- the handler ---- */
+
+static void write_file(const char *dir, const char *name, const char *text)
+{
+	char path[600];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	f = fopen(path, "we");
+	fputs(text, f);
+	fclose(f);
+}
+
+static void open_runtimes(void)
+{
+	const struct runtime_handler handlers[] = {
+		{ .name = "shim", .type = "shim", .path = program, .fallback = "",
+		  .options = { .binary = "/sbin/runc", .root = "", .base_spec = "", .config_path = "" } },
+		{ .name = "named", .type = "shim", .path = "io.containerd.nosuch.v2", .fallback = "",
+		  .options = { .root = "", .base_spec = "" } },
+	};
+	struct runtimes_config cfg = { handlers, 2, "shim", state, NULL };
+	struct err e = { 0 };
+
+	ok(runtimes_open(&cfg, &e) == 0);
+	shim = runtime_find("shim");
+}
+
+/* `start` of the program: its answer is in the file that is its stdout. */
+static void program_answers(const char *text)
+{
+	char path[600];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/shim-address", bundle);
+	f = fopen(path, "we");
+	fputs(text, f);
+	fclose(f);
+	program_exit(0, "", "");
+	world_settle();
+}
+
+static const char *json_answer(void)
+{
+	static char text[400];
+
+	snprintf(text, sizeof(text), "{\"version\":3,\"address\":\"%s\",\"protocol\":\"ttrpc\"}", address);
+	return text;
+}
+
+static void run_one(const char *id, struct result *r)
+{
+	runtime_run(shim, id, bundle, "/group", &no_stdio, record, r);
+	world_settle();
+}
+
+static void remove_one(const char *id)
+{
+	struct result r = { 0 };
+
+	runtime_delete(shim, id, true, record, &r);
+	world_settle();
+	while (fake.nwaits)
+		fake_waited(137);
+	ok(r.calls == 1 && r.err.code == ERR_OK);
+	ok(!runtime_knows(shim, id));
+}
+
+static void answers_of_start(void)
+{
+	static const char result[] = "\x08\x03\x12\x09unix:///s\x1a\x05ttrpc";
+	static const char grpc[] = "{\"version\":3,\"address\":\"unix:///s\",\"protocol\":\"grpc\"}";
+	static const char vsock[] = "{\"version\":3,\"address\":\"vsock://3:1\",\"protocol\":\"ttrpc\"}";
+	struct shim_answer a;
+	struct err e;
+
+	ok(shim_answer_parse(result, sizeof(result) - 1, &a, &e) == 0 && a.version == 3);
+	is_str(a.address, "unix:///s");
+	ok(shim_answer_parse("unix:///run/s/0a\n", 17, &a, &e) == 0 && a.version == 2);
+	is_str(a.address, "unix:///run/s/0a");
+	ok(shim_answer_parse("/run/s/0a", 9, &a, &e) == 0);
+	is_str(a.address, "unix:///run/s/0a");
+	ok(shim_answer_parse(json_answer(), strlen(json_answer()), &a, &e) == 0 && a.version == 3);
+	ok(shim_answer_parse(grpc, sizeof(grpc) - 1, &a, &e) < 0 && e.code == ERR_UNIMPLEMENTED);
+	is_str(e.msg, "the shim speaks grpc: only ttrpc is spoken here");
+	ok(shim_answer_parse(vsock, sizeof(vsock) - 1, &a, &e) < 0 && e.code == ERR_UNIMPLEMENTED);
+	ok(shim_answer_parse("\x08\x07\x12\x02/s", 6, &a, &e) < 0 && e.code == ERR_UNIMPLEMENTED);
+	ok(shim_answer_parse("no such command", 15, &a, &e) < 0 && e.code == ERR_INTERNAL);
+	ok(shim_answer_parse("", 0, &a, &e) < 0 && e.code == ERR_INTERNAL);
+	ok(shim_answer_parse((const char[]){ 'u', 'n' }, 2, &a, &e) < 0 && e.code == ERR_INTERNAL);
+}
+
+static void programs_by_path_and_type(void)
+{
+	struct err e = { 0 };
+
+	ok(runtime_usable(shim, &e) == 0);
+	ok(runtime_usable(runtime_find("named"), &e) < 0 && e.code == ERR_FAILED_PRECONDITION);
+	ok(strstr(e.msg, "/containerd-shim-nosuch-v2") != NULL);
+	ok(runtime_traits(shim) == (RUNTIME_WAITS | RUNTIME_KILLS | RUNTIME_EXEC_WAITS | RUNTIME_STREAMS));
+}
+
+static void from_start_to_end(void)
+{
+	struct result run = { 0 }, wait = { 0 }, del = { 0 };
+
+	fake_start();
+	run_one("c1", &run);
+	ok(runtime_knows(shim, "c1"));
+	ok(program_running() == 1 && strstr(program_line(0), " -id c1 start") != NULL);
+	program_answers(json_answer());
+	ok(run.calls == 1 && run.err.code == ERR_OK && run.pid == 4242);
+	is_str(fake.log, "Connect Create Start ");
+	runtime_wait(shim, "c1", record, &wait);
+	world_settle();
+	ok(wait.calls == 0);
+	fake_waited(7);
+	ok(wait.calls == 1 && wait.status == 7 << 8);
+	is_str(fake.log, "Connect Create Start Wait Delete ");
+	/* Asked again, without the shim. */
+	runtime_wait(shim, "c1", record, &wait);
+	world_settle();
+	ok(wait.calls == 2 && wait.status == 7 << 8);
+	runtime_delete(shim, "c1", false, record, &del);
+	world_settle();
+	ok(del.calls == 1 && del.err.code == ERR_OK && !runtime_knows(shim, "c1"));
+	is_str(fake.log, "Connect Create Start Wait Delete Shutdown ");
+	runtime_delete(shim, "c1", true, record, &del);
+	world_settle();
+	ok(del.calls == 2 && del.err.code == ERR_OK); /* idempotent */
+	fake_die();
+}
+
+/* Two containers of one pod that start at once: one `start`, and one Shutdown behind the last. */
+static void a_pod_has_one_shim(void)
+{
+	struct result one = { 0 }, two = { 0 };
+
+	fake_start();
+	run_one("c1", &one);
+	run_one("c2", &two);
+	ok(program_running() == 1);
+	program_answers(json_answer());
+	ok(one.calls == 1 && two.calls == 1 && one.err.code == ERR_OK && two.err.code == ERR_OK);
+	ok(program_running() == 0);
+	fake.log[0] = '\0';
+	remove_one("c1");
+	ok(!strstr(fake.log, "Shutdown"));
+	remove_one("c2");
+	ok(strstr(fake.log, "Shutdown"));
+	fake_die();
+}
+
+/* The one that waits for the other's shim starts its own when that fails. */
+static void a_start_that_fails(void)
+{
+	struct result one = { 0 }, two = { 0 };
+
+	fake_start();
+	run_one("c1", &one);
+	run_one("c2", &two);
+	program_exit(1 << 8, "", "what\nit says");
+	world_settle();
+	ok(one.calls == 1 && one.err.code == ERR_INTERNAL && strstr(one.err.msg, "start: it says"));
+	ok(program_running() == 1 && strstr(program_line(0), "-id c2 start"));
+	program_answers("unexpected");
+	ok(two.calls == 1 && strstr(two.err.msg, "printed no address"));
+	for (int i = 1; i <= 2; i++) {
+		struct result del = { 0 };
+
+		write_file(bundle, "shim-address", "");
+		runtime_delete(shim, i == 1 ? "c1" : "c2", true, record, &del);
+		world_settle();
+		ok(program_running() == 1 && strstr(program_line(0), " delete"));
+		program_exit(0, "", "");
+		world_settle();
+		ok(del.calls == 1 && del.err.code == ERR_OK);
+	}
+	fake_die();
+}
+
+static void the_shim_refuses(void)
+{
+	struct result run = { 0 };
+
+	fake_start();
+	fake.fails = "Create";
+	run_one("c1", &run);
+	program_answers(json_answer());
+	ok(run.calls == 1 && run.err.code == ERR_INTERNAL);
+	is_str(run.err.msg, "shim run: it failed");
+	remove_one("c1");
+	fake_die();
+}
+
+/* A dead shim has left a container: its program removes it, and knows how it ended. */
+static void a_shim_that_dies(void)
+{
+	struct result run = { 0 }, wait = { 0 }, del = { 0 };
+
+	fake_start();
+	run_one("c1", &run);
+	program_answers(json_answer());
+	runtime_wait(shim, "c1", record, &wait);
+	world_settle();
+	fake_die();
+	ok(wait.calls == 0 && program_running() == 1 && strstr(program_line(0), " delete"));
+	program_exit(0, "\x10\x09", "");
+	world_settle();
+	ok(wait.calls == 1 && wait.err.code == ERR_OK && wait.status == 9 << 8);
+	runtime_delete(shim, "c1", false, record, &del);
+	world_settle();
+	ok(del.calls == 1 && del.err.code == ERR_OK && !runtime_knows(shim, "c1"));
+}
+
+/* It answers nothing: a delete gives it up after its time, and its program cleans up. */
+static void a_shim_that_hangs(void)
+{
+	struct result run = { 0 }, del = { 0 };
+
+	fake_start();
+	run_one("c1", &run);
+	program_answers(json_answer());
+	fake.silent = true;
+	runtime_delete(shim, "c1", true, record, &del);
+	world_settle();
+	world_advance(4000);
+	ok(del.calls == 0 && program_running() == 0);
+	world_advance(2000);
+	ok(program_running() == 1 && strstr(program_line(0), " delete"));
+	fake_die();
+	program_exit(0, "", "");
+	world_settle();
+	ok(del.calls == 1 && del.err.code == ERR_OK && !runtime_knows(shim, "c1"));
+}
+
+/* What the last crispd wrote down is enough to find shim and task. */
+static void after_a_restart(void)
+{
+	struct result run = { 0 }, wait = { 0 };
+
+	fake_start();
+	run_one("c1", &run);
+	program_answers(json_answer());
+	open_runtimes();
+	world_settle();
+	ok(runtime_knows(shim, "c1"));
+	runtime_wait(shim, "c1", record, &wait);
+	world_settle();
+	ok(fake.nwaits == 1);
+	fake_waited(3);
+	ok(wait.calls == 1 && wait.status == 3 << 8);
+	remove_one("c1");
+	fake_die();
+}
+
+/* The daemon died between `start` and the record of its answer: the shim is found by the file, and ended. */
+static void a_start_that_was_cut_off(void)
+{
+	struct result run = { 0 };
+
+	fake_start();
+	run_one("c1", &run);
+	write_file(bundle, "shim-address", json_answer());
+	program_error(ERR_UNAVAILABLE, "the keeper died");
+	world_settle();
+	ok(run.calls == 1 && run.err.code == ERR_UNAVAILABLE);
+	fake.log[0] = '\0';
+	fake.fails = "Kill";
+	remove_one("c1");
+	is_str(fake.log, "Kill Delete Shutdown ");
+	fake_die();
+}
+
+static void an_exec(void)
+{
+	struct result run = { 0 }, exec = { 0 }, end = { 0 };
+	char process[400], pidfile[400], mark[410];
+
+	fake_start();
+	run_one("c1", &run);
+	program_answers(json_answer());
+	write_file(bundle, "exec-x1.json", "{}");
+	snprintf(process, sizeof(process), "%s/exec-x1.json", bundle);
+	snprintf(pidfile, sizeof(pidfile), "%s/exec-x1.pid", bundle);
+	snprintf(mark, sizeof(mark), "%s.in", pidfile);
+	runtime_exec(shim,
+		     &(struct runtime_exec){ .id = "c1", .bundle = bundle, .process_path = process,
+					     .pidfile = pidfile, .keep_id = "exec/x1" },
+		     &no_stdio, record, &exec);
+	world_settle();
+	ok(exec.calls == 1 && exec.err.code == ERR_OK && access(mark, F_OK) == 0);
+	is_str(fake.log, "Connect Create Start Exec:x1 Start:x1 ");
+	fake.log[0] = '\0';
+	runtime_exec_wait(shim, "c1", "exec/x1", record, &end);
+	runtime_exec_kill(shim, "c1", pidfile, record, &exec);
+	runtime_resize(shim, "c1", "exec/x1", 80, 24, record, &exec);
+	runtime_close_stdin(shim, "c1", "exec/x1", record, &exec);
+	world_settle();
+	ok(exec.calls == 4);
+	fake_waited(137);
+	ok(end.calls == 1 && end.status == 137 << 8);
+	is_str(fake.log, "Wait:x1 Kill:x1 ResizePty:x1 CloseIO:x1 Delete:x1 ");
+	unlink(mark);
+	fake.fails = "Start";
+	runtime_exec(shim,
+		     &(struct runtime_exec){ .id = "c1", .bundle = bundle, .process_path = process,
+					     .pidfile = pidfile, .keep_id = "exec/x1" },
+		     &no_stdio, record, &exec);
+	world_settle();
+	ok(exec.calls == 5 && exec.err.code == ERR_INTERNAL);
+	is_str(exec.err.msg, "shim exec: it failed");
+	fake.fails = NULL;
+	unlink(process);
+	unlink(mark);
+	remove_one("c1");
+	fake_die();
+}
+
+/* `calls`: what the shim is asked for, when it answers a Kill of the exec with that code. */
+static void a_kill_of_an_exec(enum err_code answer, const char *calls, enum err_code result)
+{
+	struct result run = { 0 }, kill = { 0 };
+	char pidfile[400];
+
+	fake_start();
+	run_one("c1", &run);
+	program_answers(json_answer());
+	snprintf(pidfile, sizeof(pidfile), "%s/exec-x1.pid", bundle);
+	fake.log[0] = '\0';
+	fake.fails = answer == ERR_OK ? NULL : "Kill";
+	fake.code = answer;
+	runtime_exec_kill(shim, "c1", pidfile, record, &kill);
+	world_settle();
+	ok(kill.calls == 1 && kill.err.code == result);
+	is_str(fake.log, calls);
+	fake.fails = NULL;
+	remove_one("c1");
+	fake_die();
+}
+
+/* A FIFO is told by its name; a pipe has none. */
+static void stdio_has_names(void)
+{
+	struct result run = { 0 };
+	char path[400];
+	int pipes[2], fd;
+
+	fake_start();
+	snprintf(path, sizeof(path), "%s/stdout", bundle);
+	ok(mkfifo(path, 0600) == 0);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	runtime_run(shim, "c1", bundle, "/group", &(struct runtime_stdio){ .in = -1, .out = fd, .err = fd }, record,
+		    &run);
+	world_settle();
+	program_answers(json_answer());
+	ok(run.calls == 1 && run.err.code == ERR_OK);
+	is_str(fake.create_stdout, path);
+	is_str(fake.create_stdin, "");
+	remove_one("c1");
+	ok(pipe(pipes) == 0);
+	runtime_run(shim, "c1", bundle, "/group", &(struct runtime_stdio){ .in = -1, .out = pipes[1], .err = -1 },
+		    record, &run);
+	world_settle();
+	ok(run.calls == 2 && run.err.code == ERR_INTERNAL && program_running() == 0);
+	close(pipes[0]);
+	close(pipes[1]);
+	close(fd);
+	unlink(path);
+	fake_die();
+}
+
+/* Start is answered before the shim has opened stdin: the operation ends when it has, or 1 s later. */
+static void stdin_has_a_reader(bool opened)
+{
+	struct result run = { 0 };
+	char path[400];
+	int ours, theirs, fd = -1;
+
+	fake_start();
+	snprintf(path, sizeof(path), "%s/stdin", bundle);
+	ok(mkfifo(path, 0600) == 0);
+	theirs = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	ours = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+	runtime_run(shim, "c1", bundle, "/group", &(struct runtime_stdio){ .in = theirs, .out = -1, .err = -1 }, record,
+		    &run);
+	close(theirs);
+	world_settle();
+	program_answers(json_answer());
+	is_str(fake.create_stdin, path);
+	is_str(fake.log, "Connect Create Start ");
+	world_advance(500);
+	ok(run.calls == 0);
+	if (opened)
+		fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	world_advance(opened ? 1 : 1000);
+	ok(run.calls == 1 && run.err.code == ERR_OK && run.pid == 4242);
+	remove_one("c1");
+	if (fd >= 0)
+		close(fd);
+	close(ours);
+	unlink(path);
+	fake_die();
+}
+
+int main(void)
+{
+	log_open("test", LOG_LEVEL_ERROR);
+	snprintf(state, sizeof(state), "%s/state", world_dir());
+	snprintf(program, sizeof(program), "%s/containerd-shim-runc-v2", world_dir());
+	snprintf(bundle, sizeof(bundle), "%s/bundle", world_dir());
+	snprintf(address, sizeof(address), "unix://%s/task.sock", world_dir());
+	mkdir(state, 0700);
+	mkdir(bundle, 0700);
+	write_file(bundle, "config.json", "{\"annotations\":{\"io.kubernetes.cri.sandbox-id\":\"pod\"}}");
+	write_file(world_dir(), "containerd-shim-runc-v2", "");
+	chmod(program, 0755);
+	open_runtimes();
+	answers_of_start();
+	programs_by_path_and_type();
+	from_start_to_end();
+	a_pod_has_one_shim();
+	a_start_that_fails();
+	the_shim_refuses();
+	a_shim_that_dies();
+	a_shim_that_hangs();
+	after_a_restart();
+	a_start_that_was_cut_off();
+	an_exec();
+	a_kill_of_an_exec(ERR_OK, "Kill:x1 ", ERR_OK);
+	a_kill_of_an_exec(ERR_NOT_FOUND, "Kill:x1 ", ERR_NOT_FOUND);
+	a_kill_of_an_exec(ERR_FAILED_PRECONDITION, "Kill:x1 Delete:x1 ", ERR_OK); /* it was not started */
+	a_kill_of_an_exec(ERR_UNKNOWN, "Kill:x1 ", ERR_INTERNAL);
+	stdio_has_names();
+	stdin_has_a_reader(true);
+	stdin_has_a_reader(false);
+	return tap_end();
+}
