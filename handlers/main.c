@@ -513,7 +513,8 @@ int main(int argc, char **argv)
 	if (load() != 0)
 		return EX_CONFIG;
 	if (options.print)
-		return printf("%s\n%s", config.state, config.log_format == LOG_JSON ? "log: json\n" : "") < 0;
+		return printf("%s\n%sroot: %s\n", config.state, config.log_format == LOG_JSON ? "log: json\n" : "",
+			      config.root) < 0;
 	if (!channel)
 		return usage();
 	log_open("crispd", config.log_level);

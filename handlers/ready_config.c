@@ -12,6 +12,8 @@
 #include "reactor/fault.h"
 #include "reactor/log.h"
 #include "reactor/own.h"
+#include "reactor/record_sync.h"
+#include "reactor/small_file.h"
 
 const char *ready_config_path(const struct config *config, struct arena *arena)
 {
@@ -32,14 +34,37 @@ static int copy_write(const char *tmp, const char *text, size_t len)
 	return fd < 0 ? -1 : 0;
 }
 
+static int copy_put(const char *path, const char *text, size_t len)
+{
+	auto_free char *tmp = NULL;
+
+	if (asprintf(&tmp, "%s.tmp", path) < 0)
+		abort();
+	if (copy_write(tmp, text, len) == 0 && EFFECT(rename(tmp, path)) == 0)
+		return 0;
+	log_error("ready_config path=%s error=%s", log_quote(path), log_quote(strerror(errno)));
+	return -1;
+}
+
+static bool copy_has(const char *path, const char *text, size_t len)
+{
+	struct err none;
+	size_t got;
+	auto_free char *has = small_file_read(path, CONFIG_BYTES_MAX, &got, ERR_INTERNAL, &none);
+
+	return has && got == len && memcmp(has, text, len) == 0;
+}
+
 void ready_config_keep(const struct config *config, const char *file)
 {
 	struct arena *a = arena_new();
-	const char *path = ready_config_path(config, a), *tmp = arena_printf(a, "%s.tmp", path);
+	const char *durable = arena_printf(a, "%s/" READY_CONFIG, config->root);
 	const char *text = arena_printf(a, READY_CONFIG_FIRST "%s\n%s\n", file, config_text_changed(config, a));
+	size_t len = strlen(text);
 
-	if (copy_write(tmp, text, strlen(text)) < 0 || EFFECT(rename(tmp, path)) < 0)
-		log_error("ready_config path=%s error=%s", log_quote(path), log_quote(strerror(errno)));
+	copy_put(ready_config_path(config, a), text, len);
+	if (!copy_has(durable, text, len) && copy_put(durable, text, len) == 0)
+		record_sync_note(durable);
 	arena_free(a);
 }
 

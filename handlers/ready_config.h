@@ -4,8 +4,9 @@
 
 #include "handlers/config.h"
 
-/* Writes <state>/config.ready: a first line that names the file, then what it and the directory beside it have. A
- * failure is logged: without the copy crisp runs as well, but a later bad configuration stays. */
+/* Writes <state>/config.ready: a first line that names the file, then what it and the directory beside it have. The
+ * same under `root`, for the first start after a reboot, which empties `state`. A failure is logged: without the copy
+ * crisp runs as well, but a later bad configuration stays. (ARCHITECTURE R150) */
 void ready_config_keep(const struct config *config, const char *file);
 
 const char *ready_config_path(const struct config *config, struct arena *arena);

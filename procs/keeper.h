@@ -35,7 +35,7 @@ unsigned keeper_deaths(void);
 
 /* For a crispd that cannot get READY, and for one that is. (ARCHITECTURE R75) */
 #define KEEPER_WHY_ENV "CRISP_WHY_FD" /* the fd of a pipe: why, in words */
-#define READY_CONFIG "config.ready"   /* in the state directory: the configuration of the last one that was READY */
+#define READY_CONFIG "config.ready"   /* in `state` and in `root`: the configuration of the last one that was READY */
 #define READY_CONFIG_FIRST "# crispd was ready with this copy of " /* its first line: this, and the path of the file */
 
 /* The service is up; the keeper tells the service manager. */

@@ -22,7 +22,7 @@ enum { RM_MS = 3600 * 1000, RM_WORDS = 4096, LOCKS_MAX = 8 };
 
 /* Of `root`: what belongs to pods and to work under way; and images. The mark is last. */
 static const char *const root_leftovers[] = { "containers", "sandboxes", "snapshots", "sandbox-files", "checkpoints",
-					      "gone", "ingest", "partial", NULL };
+					      "gone", "ingest", "partial", "config.ready", NULL };
 static const char *const root_images[] = { "images", "layers", "layer-records", "blobs", "shifted", "empty", "boot",
 					   "lock", NULL };
 static const char *const state_entries[] = { "containers", "sandboxes", "runtime", "crisp.sock", "http.sock",

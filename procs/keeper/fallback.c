@@ -32,11 +32,11 @@ static bool starts_with(const char *path, const char *want)
 	return fd >= 0 && len <= sizeof(got) && read(fd, got, len) == (ssize_t)len && memcmp(got, want, len) == 0;
 }
 
-bool fallback_is_there(const char *state, const char *config)
+bool fallback_is_there(const char *dir, const char *config)
 {
 	char path[PATH_MAX], first[PATH_MAX + 64];
 
-	if (!config || snprintf(path, sizeof(path), "%s/" READY_CONFIG, state) >= (int)sizeof(path) ||
+	if (!config || snprintf(path, sizeof(path), "%s/" READY_CONFIG, dir) >= (int)sizeof(path) ||
 	    snprintf(first, sizeof(first), READY_CONFIG_FIRST "%s\n", config) >= (int)sizeof(first))
 		return false;
 	return starts_with(path, first);
@@ -92,26 +92,37 @@ static void unquote(char *s)
 }
 
 /* Of a file that is no YAML, or has a bad value elsewhere, this one line is still understood. */
-static bool named_state(FILE *f, char state[static PATH_MAX])
+static bool named_in(FILE *f, const char *format, char dir[static PATH_MAX])
 {
 	char line[PATH_MAX + 16];
 
 	while (fgets(line, sizeof(line), f))
-		if (sscanf(line, "state: %4095[^ \t\r\n#]", state) == 1) {
-			unquote(state);
+		if (sscanf(line, format, dir) == 1) {
+			unquote(dir);
 			return true;
 		}
 	return false;
 }
 
-const char *fallback_state(const char *config)
+/* format: of sscanf(3), for the line. NULL: no copy is there. */
+static const char *copy_in_named(const char *config, const char *format, const char *otherwise)
 {
-	static char state[PATH_MAX];
+	static char dir[PATH_MAX];
 	auto_fd int fd = config ? open(config, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
 	struct stat st;
 	auto_file FILE *f = fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) ? fdopen(dup(fd), "re") : NULL;
 
-	if (!f || !named_state(f, state))
-		snprintf(state, sizeof(state), "%s", DEFAULT_STATE);
-	return state[0] == '/' && fallback_is_there(state, config) ? state : NULL;
+	if (!f || !named_in(f, format, dir))
+		snprintf(dir, sizeof(dir), "%s", otherwise);
+	return dir[0] == '/' && fallback_is_there(dir, config) ? dir : NULL;
+}
+
+const char *fallback_state(const char *config)
+{
+	return copy_in_named(config, "state: %4095[^ \t\r\n#]", DEFAULT_STATE);
+}
+
+const char *fallback_root(const char *config)
+{
+	return copy_in_named(config, "root: %4095[^ \t\r\n#]", DEFAULT_ROOT);
 }

@@ -19,8 +19,8 @@ struct crispd_life {
 	const char *why; /* its own words; "": none */
 };
 
-/* True: the state directory has a copy of the configuration file at this path. NULL has none. */
-bool fallback_is_there(const char *state, const char *config);
+/* True: the state directory, or `root`, has a copy of the configuration file at this path. NULL has none. */
+bool fallback_is_there(const char *dir, const char *config);
 
 /* Chooses for the next crispd. Called when one has ended. */
 void fallback_choose(const char *state, const char *config, const struct crispd_life *life);
@@ -29,8 +29,10 @@ void fallback_choose(const char *state, const char *config, const struct crispd_
 const char *fallback_path(void);
 const char *fallback_why(void);
 
-/* For the start of the service with a file that cannot be read: the state directory that the file names in a line
- * `state: /PATH` of its own, or the default one, if there is a copy of this very file. NULL: none. */
+/* For the start of the service with a file that cannot be read: the directory that the file names in a line
+ * `state: /PATH`, or `root: /PATH`, of its own, or the default one, if it has a copy of this very file. NULL: none.
+ * Static, until the next call. */
 const char *fallback_state(const char *config);
+const char *fallback_root(const char *config);
 
 #endif

@@ -24,8 +24,8 @@
 #include <unistd.h>
 
 #include "procs/keeper/anchor.h"
+#include "procs/keeper/ask.h"
 #include "procs/keeper/crispd.h"
-#include "procs/keeper/fallback.h"
 #include "procs/keeper/foreign.h"
 #include "procs/keeper/front.h"
 #include "procs/keeper/hold.h"
@@ -44,55 +44,13 @@
 #include "reactor/loop.h"
 #include "reactor/own.h"
 
-enum { ANSWER_MS = 10000, READY_S = 120, SECONDS_MAX = 86400, EXIT_NO_KEEPER = 1 };
+enum { READY_S = 120, SECONDS_MAX = 86400, EXIT_NO_KEEPER = 1 };
 
 static const char usage[] =
 	"usage: crisp-keeper [--config FILE] [--crispd PATH] [--state DIRECTORY] [--log debug|info|warn|error]\n"
 	"                    [--ready-within SECONDS]\n"
 	"       crisp-keeper --help | --version\n"
 	"Starts crispd, keeps it running, and keeps what must outlive it. See crisp-keeper(8).\n";
-
-/* ---- start-up: the loop does not run yet, so blocking is allowed ---- */
-
-/* The first line of `crispd --print state`; a second one says that the log is JSON. If its exit status is not 0, the
- * keeper exits with the same status, but for a bad file of which there is an earlier copy: with that one the service
- * goes on. (ARCHITECTURE R75) */
-static const char *ask_state(const char *crispd, const char *config)
-{
-	static char line[PATH_MAX];
-	const char *argv[] = { crispd, "--print", "state", config ? "--config" : NULL, config, NULL };
-	size_t len = 0;
-	ssize_t n = 1;
-	int ends[2], status;
-	pid_t pid;
-
-	if (pipe2(ends, O_CLOEXEC) < 0 || (pid = fork()) < 0)
-		exit(EXIT_NO_KEEPER);
-	if (pid == 0) {
-		dup2(ends[1], STDOUT_FILENO);
-		front_signals(SIG_UNBLOCK);
-		execv(crispd, (char *const *)argv);
-		log_error("execute path=%s error=%s", log_quote(crispd), log_quote(strerror(errno)));
-		_exit(EXIT_NO_KEEPER);
-	}
-	close(ends[1]);
-	while (n > 0 && len < sizeof(line) - 1 && poll(&(struct pollfd){ ends[0], POLLIN, 0 }, 1, ANSWER_MS) > 0) {
-		n = read(ends[0], line + len, sizeof(line) - 1 - len);
-		len += n > 0 ? (size_t)n : 0;
-	}
-	close(ends[0]);
-	if (n > 0)
-		kill(pid, SIGKILL);
-	waitpid(pid, &status, 0);
-	if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_CONFIG && fallback_state(config))
-		return fallback_state(config);
-	if (WIFEXITED(status) && WEXITSTATUS(status))
-		exit(WEXITSTATUS(status));
-	if (strstr(line, "\nlog: json"))
-		log_format_follow(LOG_JSON);
-	line[strcspn(line, "\n")] = '\0';
-	return line;
-}
 
 static _Noreturn void keeper_usage(void)
 {
@@ -172,9 +130,11 @@ static int be_front(struct options *o, const struct anchor_start *start)
 {
 	static char anchor[BESIDE_SIZE], crispd[BESIDE_SIZE], config[BESIDE_SIZE], state[BESIDE_SIZE];
 	const char *argv[12] = { beside_self() };
+	static struct asked asked;
 	struct front_config cfg = { .program = argv[0], .anchor = beside_find(anchor, "crisp-anchor"), .argv = argv };
 	size_t n = 1;
 	struct err e;
+	int status;
 
 	front_signals(SIG_BLOCK);
 	o->config = absolute(config, o->config);
@@ -183,7 +143,16 @@ static int be_front(struct options *o, const struct anchor_start *start)
 		log_error("%s is not found next to this program", cfg.anchor ? "crispd" : "crisp-anchor");
 		return EXIT_USAGE;
 	}
-	o->state = o->state ? absolute(state, o->state) : ask_state(o->crispd, o->config);
+	if (o->state) {
+		o->state = absolute(state, o->state);
+	} else {
+		status = ask_directories(o->crispd, o->config, &asked);
+		if (status != 0)
+			return status;
+		o->state = asked.state;
+		if (asked.json)
+			log_format_follow(LOG_JSON);
+	}
 	if (o->state[0] != '/') {
 		log_error("state directory %s is not an absolute path", log_quote(o->state));
 		return EXIT_CONFIG;
@@ -193,6 +162,7 @@ static int be_front(struct options *o, const struct anchor_start *start)
 		log_error("keeper cannot work error=%s", log_quote(e.msg));
 		return EXIT_NO_KEEPER;
 	}
+	ask_restore_copy(o->crispd, o->config, o->state, asked.root);
 	cfg.state = o->state;
 	cfg.crispd = o->crispd;
 	cfg.config = o->config;

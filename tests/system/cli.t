@@ -145,7 +145,8 @@ for k in $(sed -n 's/^\tKEY("\([a-z_]*\)", "\([a-z_]*\)".*/\1.\2/p' "$ROOT/handl
 done
 sed -E 's/^#([a-z]|  )/\1/' "$ROOT/packaging/config.yaml" >"$T/defaults.yaml"
 is 'config.yaml, uncommented, is a configuration' \
-	"$($BUILD/crispd --config "$T/defaults.yaml" --print state)" /run/crisp
+	"$($BUILD/crispd --config "$T/defaults.yaml" --print state)" '/run/crisp
+root: /var/lib/crisp'
 for o in $(for c in run exec logs port-forward stats ps pull rm stop runp; do $CRISP $c --help; done |
 	grep -oE '^ +(-., )? *--[a-z-]+' | grep -oE '[a-z-]{3,}$' | sed 's/^--//' | sort -u); do
 	ok "crisp(1) has --$o" grep -qF -- "\-\-$(echo "$o" | sed 's/-/\\-/g')" "$ROOT/docs/crisp.1"
