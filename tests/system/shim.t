@@ -63,6 +63,7 @@ until_ok 10 says b hi
 is 'two that start at once' "$(state_of "$A")$(state_of "$B")" CONTAINER_RUNNINGCONTAINER_RUNNING
 is 'one shim for the pod' "$(shims "$TOOLS" | wc -l)" 1
 is 'hostname, user, groups, a volume and an environment' "$(log_text b | tr '\n' ' ')" 'shim-host 1000 1000 2000 of-the-node hi '
+# Without --foreground timeout leads a process group of its own, which may not set the terminal's modes (SIGTTOU).
 terminal() { script -qec "$1" /dev/null </dev/null; }
 is 'exec with a terminal' "$(terminal "$CRICTL exec -it $A sh -c '[ -t 0 ] && echo terminal'" | tr -dc 'a-z')" terminal
 is 'exec reads its input' "$(echo through | $CRICTL exec -i "$A" cat)" through
@@ -74,7 +75,7 @@ notok 'and its process' $CRICTL exec -s "$A" pgrep -x sleep -f 'sleep 1000'
 is 'much output of an exec comes whole' "$($CRICTL exec -s "$A" sh -c 'seq 1 100000' | grep . | md5sum)" "$(seq 1 100000 | md5sum)"
 sized="until stty size 2>/dev/null | grep 33; do sleep 0.1; done"
 is 'the size of a terminal' \
-	"$(terminal "stty rows 33 cols 77; timeout 20 $CRICTL exec -it $A sh -c '$sized'" | tr -dc '0-9 ')" '33 77'
+	"$(terminal "stty rows 33 cols 77; timeout --foreground -k 5 20 $CRICTL exec -it $A sh -c '$sized'" | tr -dc '0-9 ')" '33 77'
 ok 'new limits' $CRICTL update --memory 100000000 "$A"
 measured() { [ "$($CRICTL stats -o json "$1" | jq '.stats[0].memory.workingSetBytes.value | tonumber')" -gt 1000 ]; }
 ok 'statistics: memory' until_ok 15 measured "$A"
