@@ -10,11 +10,10 @@
 #include <unistd.h>
 
 #include "handlers/config.h"
+#include "procs/keeper.h"
 #include "reactor/own.h"
 #include "reactor/small_file.h"
 #include "reactor/words.h"
-
-#define SUFFIX ".yaml"
 
 enum { ENTRIES_MAX = 1024 }; /* of the directory, whatever they are */
 
@@ -75,10 +74,10 @@ static int list_parts(DIR *dir, const char *path, const char **names, size_t *n,
 	for (*n = 0; (entry = readdir(dir));) {
 		if (++seen > ENTRIES_MAX)
 			return err_set(e, ERR_INVALID_ARGUMENT, "%s: more than %d entries", path, ENTRIES_MAX);
-		if (entry->d_name[0] == '.' || !word_ends_in(entry->d_name, SUFFIX))
+		if (entry->d_name[0] == '.' || !word_ends_in(entry->d_name, CONFIG_SUFFIX))
 			continue;
 		if (*n == CONFIG_PARTS_MAX)
-			return err_set(e, ERR_INVALID_ARGUMENT, "%s: more than %d files *" SUFFIX, path,
+			return err_set(e, ERR_INVALID_ARGUMENT, "%s: more than %d files *" CONFIG_SUFFIX, path,
 				       CONFIG_PARTS_MAX);
 		names[(*n)++] = arena_strdup(arena, entry->d_name);
 	}
@@ -113,14 +112,15 @@ int config_files_read(struct config_files *out, const char *path, struct arena *
 {
 	auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	size_t bytes = 0;
+	int stem;
 
 	out->n = 0;
 	if (fd < 0)
 		return err_os(e, ERR_INVALID_ARGUMENT, "open %s", path);
 	if (add_file(out, fd, path, &bytes, arena, e) < 0)
 		return -1;
-	if (!word_ends_in(path, SUFFIX))
+	if (!word_ends_in(path, CONFIG_SUFFIX))
 		return 0;
-	return add_parts(out, arena_printf(arena, "%.*s.d", (int)(strlen(path) - strlen(SUFFIX)), path), &bytes, arena,
-			 e);
+	stem = (int)(strlen(path) - strlen(CONFIG_SUFFIX));
+	return add_parts(out, arena_printf(arena, "%.*s.d", stem, path), &bytes, arena, e);
 }

@@ -1,9 +1,11 @@
 /* fallback.c - see fallback.h. */
 #include "procs/keeper/fallback.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -13,6 +15,7 @@
 #include "procs/keeper/proto.h"
 #include "reactor/log.h"
 #include "reactor/own.h"
+#include "reactor/words.h"
 
 enum { DEATHS_ENOUGH = 2 };
 
@@ -92,16 +95,59 @@ static void unquote(char *s)
 }
 
 /* Of a file that is no YAML, or has a bad value elsewhere, this one line is still understood. */
-static bool named_in(FILE *f, const char *format, char dir[static PATH_MAX])
+static void named_in(int fd, const char *format, char dir[static PATH_MAX])
 {
-	char line[PATH_MAX + 16];
+	char line[PATH_MAX + 16], named[PATH_MAX];
+	struct stat st;
+	auto_file FILE *f = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) ? fdopen(dup(fd), "re") : NULL;
 
-	while (fgets(line, sizeof(line), f))
-		if (sscanf(line, format, dir) == 1) {
-			unquote(dir);
-			return true;
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, format, named) == 1) {
+			unquote(named);
+			snprintf(dir, PATH_MAX, "%s", named);
+			return;
 		}
-	return false;
+}
+
+/* As for crispd: what another user may write is not this node's configuration, and may be what crispd has refused. */
+static bool is_ours(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && (st.st_uid == 0 || st.st_uid == geteuid()) && !(st.st_mode & S_IWOTH);
+}
+
+static int is_part(const struct dirent *entry)
+{
+	return entry->d_name[0] != '.' && word_ends_in(entry->d_name, CONFIG_SUFFIX);
+}
+
+static int by_name(const struct dirent **a, const struct dirent **b)
+{
+	return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+/* The last one counts, as for crispd. */
+static void named_in_parts(const char *config, const char *format, char dir[static PATH_MAX])
+{
+	int stem = (int)(strlen(config) - strlen(CONFIG_SUFFIX)), n;
+	char path[PATH_MAX];
+	struct dirent **parts;
+	auto_fd int of = -1;
+
+	if (!word_ends_in(config, CONFIG_SUFFIX) || snprintf(path, sizeof(path), "%.*s.d", stem, config) >= PATH_MAX)
+		return;
+	of = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	n = of >= 0 && is_ours(of) ? scandirat(of, ".", &parts, is_part, by_name) : -1;
+	for (int i = 0; i < n; i++) {
+		auto_fd int fd = openat(of, parts[i]->d_name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+
+		if (fd >= 0 && is_ours(fd))
+			named_in(fd, format, dir);
+		free(parts[i]);
+	}
+	if (n >= 0)
+		free(parts);
 }
 
 /* format: of sscanf(3), for the line. NULL: no copy is there. */
@@ -109,11 +155,12 @@ static const char *copy_in_named(const char *config, const char *format, const c
 {
 	static char dir[PATH_MAX];
 	auto_fd int fd = config ? open(config, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
-	struct stat st;
-	auto_file FILE *f = fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) ? fdopen(dup(fd), "re") : NULL;
 
-	if (!f || !named_in(f, format, dir))
-		snprintf(dir, sizeof(dir), "%s", otherwise);
+	snprintf(dir, sizeof(dir), "%s", otherwise);
+	if (fd >= 0)
+		named_in(fd, format, dir);
+	if (config)
+		named_in_parts(config, format, dir);
 	return dir[0] == '/' && fallback_is_there(dir, config) ? dir : NULL;
 }
 

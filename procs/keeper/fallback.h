@@ -30,7 +30,8 @@ const char *fallback_path(void);
 const char *fallback_why(void);
 
 /* For the start of the service with a file that cannot be read: the directory that the file names in a line
- * `state: /PATH`, or `root: /PATH`, of its own, or the default one, if it has a copy of this very file. NULL: none.
+ * `state: /PATH`, or `root: /PATH`, of its own, or one of the directory beside it (the last of them), or the default
+ * one, if it has a copy of this very file. NULL: none.
  * Static, until the next call. */
 const char *fallback_state(const char *config);
 const char *fallback_root(const char *config);
