@@ -27,6 +27,7 @@ struct cni_config {
  * counts; broken files are passed over, as CRI-O does. (ARCHITECTURE S10) `changed` runs when readiness may have
  * changed, never inside this call. cfg is borrowed for ever. */
 void cni_open(const struct cni_config *cfg, void (*changed)(void *arg), void *arg);
+void cni_alone_changed(void); /* `alone` may answer otherwise from now on */
 void cni_close(void); /* no operation may be under way */
 
 /* NetworkReady of Status. *why is a sentence that names the directory or file and the fault, valid until the next call;

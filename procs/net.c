@@ -54,6 +54,7 @@ static struct helper *working, *spare;
 static struct link ops = { &ops, &ops }; /* of struct net_op.link */
 static uint64_t last_tag;
 static struct timer spare_timer;
+static char unable[512]; /* why this kernel has no masquerading and no hostPorts; "": it has */
 static bool rules_due; /* the working helper was lost: rules that living pods need may be missing until the next one */
 
 static void net_op_free(struct net_op *op)
@@ -162,6 +163,16 @@ static void net_lost_rules(void)
 	cfg->living();
 }
 
+static void net_able(struct get *g)
+{
+	const char *why = get_str(g);
+
+	if (g->bad || !why || strcmp(why, unable) == 0)
+		return;
+	snprintf(unable, sizeof(unable), "%s", why);
+	cfg->fits_changed();
+}
+
 static struct net_op *op_by_tag(uint64_t tag)
 {
 	list_each(it, &ops) {
@@ -213,6 +224,8 @@ static void on_helper_message(void *arg, struct imsg *m)
 	fault_at("work", name, "before");
 	if (m->type == NET_LOST)
 		net_lost_rules();
+	else if (m->type == NET_ABLE)
+		net_able(&g);
 	else if (m->type == NET_DONE && op)
 		net_answered(op, &g);
 	else if (m->type == NET_FAILED && (op || !m->tag))
@@ -436,6 +449,8 @@ int net_fits(const char *conf, struct err *e)
 	struct net_plan plan;
 	int ret = net_plan_read(&plan, a, conf, e);
 
+	if (ret == 0 && *unable && (plan.masquerade || plan.host_ports))
+		ret = err_set(e, ERR_UNIMPLEMENTED, "%s", unable);
 	arena_free(a);
 	return ret;
 }

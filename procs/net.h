@@ -19,6 +19,7 @@ struct net_config { /* borrowed for ever */
 	const char *owner;     /* `root`: says in the cache which instance made a network */
 	/* Calls net_living() for each native sandbox that is READY. */
 	void (*living)(void);
+	void (*fits_changed)(void); /* net_fits() may answer otherwise from now on */
 };
 void net_open(const struct net_config *cfg);
 
@@ -35,7 +36,8 @@ struct net_pod { /* strings borrowed for the call; NULL is "" */
 	const char *result;	/* DEL: of the ADD; "": none */
 };
 
-/* Can the native network do what this conflist says? UNIMPLEMENTED: the text names the plugin or key. */
+/* Can the native network do what this conflist says? UNIMPLEMENTED: the text names the plugin or key, or what this
+ * kernel lacks. The working helper tells of the kernel; until it has, the kernel is taken to be able. */
 int net_fits(const char *conf, struct err *e);
 
 struct net_result { /* of an ADD; empty else */

@@ -84,6 +84,12 @@ static void on_cni_changed(void *arg)
 	on_changed(on_changed_arg);
 }
 
+static void network_fits_changed(void)
+{
+	cni_alone_changed();
+	on_cni_changed(NULL);
+}
+
 static bool network_is_native(const struct sandbox *sandbox)
 {
 	return strcmp(sandbox->network_kind, KIND_NATIVE) == 0;
@@ -101,7 +107,8 @@ void network_open(const struct network_config *cfg, void (*changed)(void *arg), 
 	on_changed = changed;
 	on_changed_arg = arg;
 	cni = (struct cni_config){ cfg->bin_dirs, cfg->conf_dir, network_alone };
-	net = (struct net_config){ cfg->helper, cfg->lock, cfg->cache_dir, cfg->owner, network_living };
+	net = (struct net_config){ cfg->helper, cfg->lock, cfg->cache_dir, cfg->owner, network_living,
+				   network_fits_changed };
 	net_open(&net);
 	cni_open(&cni, on_cni_changed, NULL);
 	network_say(cni_conf_text(&e));

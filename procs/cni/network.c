@@ -121,6 +121,26 @@ static bool cni_alone(const json_t *list, struct arena *a)
 	return net.cfg->alone && net.cfg->alone(json_text(a, list));
 }
 
+static bool cni_wants_status(struct arena *a)
+{
+	return net.list && cni_conf_reaches(net.list, 1, 1) && !cni_alone(net.list, a);
+}
+
+void cni_alone_changed(void)
+{
+	struct arena *a = arena_new();
+	bool asks = net.asked || timer_is_set(&net.retry), wants = cni_wants_status(a);
+
+	arena_free(a);
+	if (wants == asks)
+		return;
+	cni_stop_asking();
+	if (wants)
+		cni_ask_next();
+	else
+		cni_set_unfit(false);
+}
+
 static void cni_forget_programs(void)
 {
 	for (struct program *p = net.programs, *next; p; p = next) {
@@ -185,7 +205,7 @@ static bool cni_take(json_t *list, const struct err *fault, const char *file)
 		cni_stop_asking();
 		cni_forget_programs();
 		net.unfit = false;
-		if (net.list && cni_conf_reaches(net.list, 1, 1) && !cni_alone(net.list, a))
+		if (cni_wants_status(a))
 			cni_ask_next();
 		if (net.list) /* where a child must look, it begins now */
 			(void)cni_all_programs_here(net.list, a, &missing);

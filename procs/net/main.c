@@ -16,6 +16,7 @@
 #include "procs/net/confine.h"
 #include "procs/net/gc.h"
 #include "procs/net/job.h"
+#include "procs/net/ports.h"
 #include "procs/net/proto.h"
 #include "procs/net/watch.h"
 #include "reactor/arena.h"
@@ -66,6 +67,16 @@ static void on_rules_lost(void)
 	net_tell(NET_LOST, 0, &none);
 }
 
+static void tell_able(void)
+{
+	struct buf body = { 0 };
+	struct err e;
+
+	put_str(&body, ports_able(&e) < 0 ? e.msg : "");
+	net_tell(NET_ABLE, 0, &body);
+	buf_free(&body);
+}
+
 /* Waits: this program has nothing else to do, and crispd ends it after its own time. */
 static void hello(struct get *g)
 {
@@ -83,6 +94,7 @@ static void hello(struct get *g)
 	while (flock(fd, LOCK_EX) < 0)
 		if (errno != EINTR)
 			exit(EX_OSERR);
+	tell_able();
 	jobs_open(cache, owner, on_job, NULL);
 	watch_open(on_rules_lost);
 }

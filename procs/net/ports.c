@@ -251,6 +251,25 @@ int ports_again(const struct nft_pod *pod, const struct host_port *ports, size_t
 	return 0;
 }
 
+/* The whole of it, with a last message that must fail: the kernel looks at each message of a transaction, and takes
+ * none when one is bad. */
+int ports_able(struct err *e)
+{
+	const struct nft_pod nobody = { "able", { { AF_INET, { 192, 0, 2, 0 } }, 24 }, "" };
+	struct nl_fault f = { 0 };
+
+	nft_begin(&batch);
+	put_ports_chains();
+	put_snat_chain(&nobody);
+	nft_put_chain(&batch, &nobody);
+	put_flush(&batch, "able-not");
+	if (nft_commit(&batch, &f) < 0 && f.error == ENOENT && f.nth == batch.acks - 1)
+		return 0;
+	return err_set(e, ERR_UNIMPLEMENTED,
+		       "nftables of this kernel cannot do it: %s at message %u of %u (nf_tables with nft_masq, "
+		       "nft_nat, nft_ct and nft_fib_inet are needed)", nl_fault_text(&f), f.nth + 1, batch.acks);
+}
+
 /* A flow of UDP that was here before its hostPort would go where it went. Only information for the kernel: a fault is
  * none of the pod's. */
 static void forget_flows(int family, uint16_t port)

@@ -53,6 +53,9 @@ int ports_open(const struct nft_pod *pod, const struct host_port *ports, size_t 
 /* For a pod that lives, after the rules were lost: everything is written again. */
 int ports_again(const struct nft_pod *pod, const struct host_port *ports, size_t n, bool snat, struct err *e);
 
+/* Has this kernel all that masquerading and hostPorts need? Nothing is changed. An error names what the kernel said. */
+int ports_able(struct err *e);
+
 /* None of them leads to this sandbox any more. */
 int ports_close(const struct nft_pod *pod, const struct host_port *ports, size_t n, bool snat, struct err *e);
 

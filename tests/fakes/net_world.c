@@ -404,6 +404,10 @@ void cni_open(const struct cni_config *cfg, void (*changed)(void *arg), void *ar
 	(void)arg;
 }
 
+void cni_alone_changed(void)
+{
+}
+
 bool cni_ready(const char **why)
 {
 	*why = net_world.no_conf ? "no CNI configuration" : "";

@@ -63,6 +63,13 @@ static void on_done(void *arg, const struct err *e, bool is_left, const struct n
 	snprintf(ip, sizeof(ip), "%s", r->ips.n ? r->ips.at[0] : "");
 }
 
+static int refits;
+
+static void on_fits_changed(void)
+{
+	refits++;
+}
+
 static void on_living(void)
 {
 	living++;
@@ -168,6 +175,35 @@ static void lost_rules_are_made_again(void)
 	ok(living == before + 1);
 }
 
+#define IPAM "\"ipam\": {\"type\": \"host-local\", \"subnet\": \"10.9.0.0/24\"}"
+#define CONF(keys) \
+	"{\"name\": \"n\", \"cniVersion\": \"1.0.0\", \"plugins\": [{\"type\": \"bridge\", " keys IPAM "}]}"
+
+static void able(const char *why)
+{
+	struct buf body = { 0 };
+
+	put_str(&body, why);
+	say(NET_ABLE, 0, &body);
+}
+
+/* What needs no rules goes natively without them. */
+static void a_kernel_that_cannot_masquerade(void)
+{
+	static const char masqueraded[] = CONF("\"ipMasq\": true, "), bare[] = CONF("");
+	struct err e;
+
+	ok(net_fits(masqueraded, &e) == 0 && net_fits(bare, &e) == 0);
+	able("");
+	ok(refits == 0);
+	able("no nft_masq");
+	ok(refits == 1 && net_fits(masqueraded, &e) < 0 && e.code == ERR_UNIMPLEMENTED);
+	is_str(e.msg, "no nft_masq");
+	ok(net_fits(bare, &e) == 0);
+	able("");
+	ok(refits == 2 && net_fits(masqueraded, &e) == 0);
+}
+
 /* A spare one is started a second after the first, and takes its place. */
 static void a_helper_that_dies_is_replaced(void)
 {
@@ -223,12 +259,13 @@ static void without_a_keeper(void)
 int main(void)
 {
 	static const struct net_config cfg = { "/libexec/crisp-net", "/run/net.lock", "/var/lib/cni", "/root",
-					       on_living };
+					       on_living, on_fits_changed };
 
 	net_open(&cfg);
 	an_answer_is_the_result();
 	a_failure_has_its_code();
 	lost_rules_are_made_again();
+	a_kernel_that_cannot_masquerade();
 	a_helper_that_dies_is_replaced();
 	silence_has_an_end();
 	without_a_keeper();

@@ -4,6 +4,7 @@
 
 #include "procs/net/gc.h"
 #include "procs/net/job.h"
+#include "procs/net/ports.h"
 #include "procs/net/watch.h"
 #include "reactor/loop.h"
 #include "reactor/own.h"
@@ -263,6 +264,36 @@ static void flushed_rules_come_with_the_next_pod(void)
 	del(0, conf(GATEWAY, RANGE), "");
 	del(1, conf(GATEWAY, RANGE), "");
 	ok(!yes("nft list table inet crisp | grep -q elements"));
+}
+
+/* Whoever may not change nftables plays the kernel that has none: 3 when the error is the right one. */
+static int asked_without_rights(void)
+{
+	pid_t pid = fork();
+	struct err e;
+	int status;
+
+	if (pid == 0)
+		_exit(unshare(CLONE_NEWUSER) == 0 && ports_able(&e) < 0 && e.code == ERR_UNIMPLEMENTED &&
+			      strstr(e.msg, "Operation not permitted") ? 3 : 1);
+	return waitpid(pid, &status, 0) == pid && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/* The question changes nothing, with and without the table. */
+static void the_kernel_is_asked(void)
+{
+	const char *rules;
+	struct err e;
+
+	yes("nft flush ruleset");
+	ok(ports_able(&e) == 0);
+	is_str(said("nft list ruleset"), "");
+	add(0, conf(GATEWAY, RANGE));
+	rules = said("nft list ruleset");
+	ok(*rules && ports_able(&e) == 0);
+	is_str(said("nft list ruleset"), rules);
+	ok(asked_without_rights() == 3);
+	del(0, conf(GATEWAY, RANGE), "");
 }
 
 static int losses;
@@ -538,6 +569,7 @@ int main(void)
 	a_device_that_is_no_bridge();
 	a_bridge_that_lost_its_mac();
 	flushed_rules_come_with_the_next_pod();
+	the_kernel_is_asked();
 	only_what_others_remove_is_a_loss();
 	an_element_has_one_owner();
 	two_families();
