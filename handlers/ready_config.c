@@ -34,12 +34,10 @@ static int copy_write(const char *tmp, const char *text, size_t len)
 	return fd < 0 ? -1 : 0;
 }
 
-static int copy_put(const char *path, const char *text, size_t len)
+static int copy_put(const char *path, const char *text, size_t len, struct arena *arena)
 {
-	auto_free char *tmp = NULL;
+	const char *tmp = arena_printf(arena, "%s.tmp", path);
 
-	if (asprintf(&tmp, "%s.tmp", path) < 0)
-		abort();
 	if (copy_write(tmp, text, len) == 0 && EFFECT(rename(tmp, path)) == 0)
 		return 0;
 	log_error("ready_config path=%s error=%s", log_quote(path), log_quote(strerror(errno)));
@@ -62,8 +60,8 @@ void ready_config_keep(const struct config *config, const char *file)
 	const char *text = arena_printf(a, READY_CONFIG_FIRST "%s\n%s\n", file, config_text_changed(config, a));
 	size_t len = strlen(text);
 
-	copy_put(ready_config_path(config, a), text, len);
-	if (!copy_has(durable, text, len) && copy_put(durable, text, len) == 0)
+	copy_put(ready_config_path(config, a), text, len, a);
+	if (!copy_has(durable, text, len) && copy_put(durable, text, len, a) == 0)
 		record_sync_note(durable);
 	arena_free(a);
 }
