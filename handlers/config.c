@@ -170,6 +170,7 @@ static void set_defaults(struct config *c)
 		.root = "/var/lib/crisp", .state = "/run/crisp", .netns_dir = "/run/netns",
 		.listen = { (const char **)listen, 1 },
 		.http = "unix:///run/crisp/http.sock",
+		.http_tls_cert = "", .http_tls_key = "", .http_tls_client_ca = "",
 		.stream_address = "127.0.0.1", .stream_tls_cert = "", .stream_tls_key = "",
 		.cgroup = { .root = "/crisp", .driver = "cgroupfs" },
 		.network = "cni", .netns_pool = 4, .watchdog_s = 180,

@@ -19,7 +19,9 @@
 struct config {
 	const char *root, *state, *netns_dir;
 	struct strings listen; /* addresses at which CRI is served */
+	uint32_t socket_gid;   /* group of the socket files of listen and http */
 	const char *http;      /* address of /metrics and /healthz */
+	const char *http_tls_cert, *http_tls_key, *http_tls_client_ca;
 	const char *stream_address;
 	int32_t stream_port;
 	const char *stream_tls_cert, *stream_tls_key;

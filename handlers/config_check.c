@@ -35,6 +35,27 @@ static int fault_at_key(const struct reading *r, const char *section, const char
 	return err_set(r->e, ERR_INVALID_ARGUMENT, "%s: %s", place_text(r, section, name), text);
 }
 
+/* What is served beyond this machine is encrypted. */
+static int check_http(const struct reading *r)
+{
+	const struct config *c = r->c;
+	bool tls = *c->http_tls_cert || *c->http_tls_key || *c->http_tls_client_ca;
+
+	if (tls && (!*c->http_tls_cert || !*c->http_tls_key))
+		return fault_at_key(r, "http_tls", *c->http_tls_cert ? "cert" : *c->http_tls_key ? "key" : "client_ca",
+				    "http_tls needs both of http_tls.cert and http_tls.key");
+	if (listen_check(c->http, true, r->e) < 0)
+		return err_wrap(r->e, "%s: http", place_text(r, "", "http"));
+	if (tls && strncmp(c->http, "unix:", 5) == 0)
+		return fault_at_key(r, "http_tls", "cert", "http_tls is for a tcp:// address of http, not for %s",
+				    c->http);
+	if (!tls && listen_check(c->http, false, r->e) < 0)
+		return fault_at_key(r, "", "http", "http: %s is not a loopback address: beyond loopback it needs "
+				    "http_tls.cert and http_tls.key (and http_tls.client_ca, to choose the clients)",
+				    c->http);
+	return 0;
+}
+
 static int check_addresses(const struct reading *r)
 {
 	const struct config *c = r->c;
@@ -44,8 +65,8 @@ static int check_addresses(const struct reading *r)
 	for (size_t i = 0; i < c->listen.n; i++)
 		if (listen_check(c->listen.at[i], false, r->e) < 0)
 			return err_wrap(r->e, "%s: listen", place_text(r, "", "listen"));
-	if (listen_check(c->http, false, r->e) < 0)
-		return err_wrap(r->e, "%s: http", place_text(r, "", "http"));
+	if (check_http(r) < 0)
+		return -1;
 	if (listen_check(stream_listens_at(c->stream_address, c->stream_port, c->arena), true, r->e) < 0)
 		return err_wrap(r->e, "%s: stream", place_text(r, "stream", "address"));
 	if (!*c->stream_tls_cert != !*c->stream_tls_key)

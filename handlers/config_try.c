@@ -31,7 +31,7 @@ static struct address *addresses_of(const struct config *c, struct arena *a, siz
 	*n = 0;
 	for (size_t i = 0; i < c->listen.n; i++)
 		all[(*n)++] = (struct address){ c->listen.at[i], false, -1 };
-	all[(*n)++] = (struct address){ c->http, false, -1 };
+	all[(*n)++] = (struct address){ c->http, *c->http_tls_cert, -1 };
 	all[(*n)++] = (struct address){ stream_text(c, a), true, -1 };
 	return all;
 }
@@ -103,7 +103,11 @@ int config_try(const struct config *next, const struct config *running, struct e
 			       "root and state hold all records and sockets: stop crisp-keeper to change them");
 	if (cgroup_open(&next->cgroup, e) < 0 || runtimes_check(&next->runtimes, e) < 0)
 		return -1;
-	if (*next->stream_tls_cert && tls_server_check(next->stream_tls_cert, next->stream_tls_key, e) < 0)
+	if (*next->stream_tls_cert &&
+	    tls_server_check(&(struct tls_files){ next->stream_tls_cert, next->stream_tls_key, "" }, e) < 0)
 		return err_wrap(e, "stream");
+	if (*next->http_tls_cert && tls_server_check(&(struct tls_files){ next->http_tls_cert, next->http_tls_key,
+									  next->http_tls_client_ca }, e) < 0)
+		return err_wrap(e, "http_tls");
 	return addresses_try(next, running, e);
 }

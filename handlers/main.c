@@ -65,10 +65,12 @@
 #include "reactor/dir.h"
 #include "reactor/fault.h"
 #include "reactor/http_client.h"
+#include "reactor/listen.h"
 #include "reactor/loop.h"
 #include "reactor/no_core.h"
 #include "reactor/own.h"
 #include "reactor/pid_lock.h"
+#include "reactor/tls_server.h"
 #include "reactor/trim.h"
 
 enum { DRAIN_MS = 2000, SETTLE_MS = 1000 };
@@ -76,6 +78,7 @@ enum { DRAIN_MS = 2000, SETTLE_MS = 1000 };
 static struct config config;
 static struct grpc_server *grpc;
 static struct http_server *http;
+static struct tls_server *http_tls; /* NULL: plain http */
 static struct signal_watch on_term, on_int, on_hup;
 static struct options {
 	const char *file;     /* NULL: defaults alone */
@@ -253,7 +256,31 @@ static int open_procs(struct err *e)
 
 static int http_listen(struct err *e)
 {
-	return http_server_listen(http, config.http, e);
+	struct err failure;
+
+	if (http_tls)
+		return tls_server_ready(http_tls, e) < 0 ? -1 : http_server_listen_anywhere(http, config.http, e);
+	if (http_server_listen(http, config.http, e) < 0)
+		return -1;
+	if (listen_give_group(config.http, (gid_t)config.socket_gid, &failure) < 0)
+		log_error("http error=%s", log_quote(failure.msg));
+	return 0;
+}
+
+/* What /debug has is for those who may see each pod: beyond this machine only clients that are known by their
+ * certificates. (ARCHITECTURE R151) */
+static void http_open(void)
+{
+	struct err ignored;
+	bool known = *config.http_tls_client_ca || listen_check(config.http, false, &ignored) == 0;
+
+	http = http_server_new();
+	if (*config.http_tls_cert) {
+		http_tls = tls_server_new(&(struct tls_files){ config.http_tls_cert, config.http_tls_key,
+							       config.http_tls_client_ca });
+		http_server_tls(http, http_tls);
+	}
+	pages_add(http, grpc, known);
 }
 
 static int listen_all(struct err *e)
@@ -263,17 +290,18 @@ static int listen_all(struct err *e)
 	struct stream_config stream = { config.stream_address, config.stream_port, config.stream_tls_cert,
 					config.stream_tls_key };
 
-	if (stream_open(&stream, e) < 0 || late_listen_open(&late_stream, e) < 0)
+	stream_open(&stream);
+	if (late_listen_open(&late_stream, e) < 0)
 		return -1;
 	http_client_warm();
 	grpc = grpc_server_new(services_open(), NULL);
 	for (size_t i = 0; i < config.listen.n; i++) {
-		if (grpc_server_listen(grpc, config.listen.at[i], e) < 0)
+		if (grpc_server_listen(grpc, config.listen.at[i], e) < 0 ||
+		    listen_give_group(config.listen.at[i], (gid_t)config.socket_gid, e) < 0)
 			return err_wrap(e, "listen");
 		log_info("listening address=%s", config.listen.at[i]);
 	}
-	http = http_server_new();
-	pages_add(http, grpc);
+	http_open();
 	return late_listen_open(&late_http, e);
 }
 
@@ -546,6 +574,7 @@ int main(int argc, char **argv)
 	stream_close();
 	if (http)
 		http_server_free(http);
+	tls_server_free(http_tls);
 	if (grpc)
 		grpc_server_free(grpc);
 	http_client_close();

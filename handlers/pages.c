@@ -185,12 +185,14 @@ static void pages_gauges(struct buf *out)
 	buf_printf(out, "crisp_containers{state=\"exited\"} %zu\n", containers[2]);
 }
 
-void pages_add(struct http_server *http, const struct grpc_server *server)
+void pages_add(struct http_server *http, const struct grpc_server *server, bool debug)
 {
 	grpc = server;
 	metric_source(pages_gauges);
 	http_server_page(http, "/metrics", page_metrics, NULL);
 	http_server_page(http, "/healthz", page_healthz, NULL);
+	if (!debug)
+		return;
 	http_server_page(http, "/debug/state", page_state, NULL);
 	http_server_page(http, "/debug/pulls", page_pulls, NULL);
 	http_server_page(http, "/debug/loop", page_loop, NULL);

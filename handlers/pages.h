@@ -3,9 +3,12 @@
 #ifndef HANDLERS_PAGES_H
 #define HANDLERS_PAGES_H
 
+#include <stdbool.h>
+
 #include "reactor/grpc.h"
 #include "reactor/http_server.h"
 
-void pages_add(struct http_server *http, const struct grpc_server *grpc);
+/* debug false: /metrics and /healthz only. */
+void pages_add(struct http_server *http, const struct grpc_server *grpc, bool debug);
 
 #endif

@@ -289,18 +289,15 @@ const char *stream_listens_at(const char *address, int port, struct arena *arena
 	return arena_printf(arena, "tcp://%s%s%s:%d", v6 ? "[" : "", address, v6 ? "]" : "", port);
 }
 
-int stream_open(const struct stream_config *cfg, struct err *e)
+void stream_open(const struct stream_config *cfg)
 {
 	config = *cfg;
 	server = http_server_new();
 	http_server_asks(server, on_stream_ask, NULL);
 	if (!*cfg->tls_cert)
-		return 0;
-	tls = tls_server_new(cfg->tls_cert, cfg->tls_key, e);
-	if (!tls)
-		return err_wrap(e, "stream");
+		return;
+	tls = tls_server_new(&(struct tls_files){ cfg->tls_cert, cfg->tls_key, "" });
 	http_server_tls(server, tls);
-	return 0;
 }
 
 int stream_listen(struct err *e)
@@ -309,6 +306,8 @@ int stream_listen(struct err *e)
 
 	if (!a)
 		a = arena_new();
+	if (tls && tls_server_ready(tls, e) < 0)
+		return -1;
 	if (http_server_listen_anywhere(server, stream_listens_at(config.address, config.port, a), e) < 0)
 		return -1;
 	base_url = arena_printf(a, "%s%s", tls ? "https" : "http",

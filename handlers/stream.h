@@ -34,8 +34,9 @@ struct stream_request {
 /* "tcp://ADDRESS:PORT", with brackets around an IPv6 address. In the arena. */
 const char *stream_listens_at(const char *address, int port, struct arena *arena);
 
-int stream_open(const struct stream_config *config, struct err *e); /* strings are borrowed until stream_close() */
-int stream_listen(struct err *e); /* as listen_open_anywhere(); until it succeeds there are no URLs */
+void stream_open(const struct stream_config *config); /* strings are borrowed until stream_close() */
+/* As listen_open_anywhere(), or UNAVAILABLE: the files of TLS. Until it succeeds there are no URLs. */
+int stream_listen(struct err *e);
 void stream_close(void); /* open streams run on until they end */
 
 /* The URL of a new token, in the arena given. The request is copied; its own arena may be NULL.

@@ -209,6 +209,15 @@ int listen_open_anywhere(const char *address, int *port, struct err *e)
 	return to.sa.ss_family == AF_UNIX ? open_unix(&to, e) : open_tcp(address, &to, port, e);
 }
 
+int listen_give_group(const char *address, gid_t gid, struct err *e)
+{
+	const char *path = strncmp(address, "unix://", 7) == 0 ? address + 7 : NULL;
+
+	if (path && gid && EFFECT(lchown(path, (uid_t)-1, gid)) < 0)
+		return err_os(e, ERR_INTERNAL, "give %s to the group %u", path, gid);
+	return 0;
+}
+
 /* SIOCUNIXFILE (Linux 4.17, CAP_NET_ADMIN) opens the file that the socket is bound to, with O_PATH. Without that
  * capability the file stays, and the next listen_open() replaces it. */
 static bool is_bound_to(int fd, const char *path)

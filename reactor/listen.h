@@ -19,6 +19,9 @@ int listen_open_anywhere(const char *address, int *port, struct err *e); /* tcp:
 /* What listen_open(), or with `anywhere` listen_open_anywhere(), would refuse without a look at the system. */
 int listen_check(const char *address, bool anywhere, struct err *e);
 
+/* The file of a unix address, which is open, becomes that group's; 0: it stays root's. Of a tcp address nothing. */
+int listen_give_group(const char *address, gid_t gid, struct err *e);
+
 /* Closes fd. Before that it unlinks the file of a unix address if the file still belongs to this socket. */
 void listen_close(int fd, const char *address);
 

@@ -26,14 +26,17 @@
 #include "reactor/own.h"
 #include "reactor/small_file.h"
 
-enum { PATIENCE_MS = 10000, PIECE = 16384, PIECES_A_TURN = 4, PEM_MAX = 1 << 20 };
+enum { PATIENCE_MS = 10000, PIECE = 16384, PIECES_A_TURN = 4, PEM_MAX = 1 << 20, CLIENT_CHAIN_MAX = 8 };
+
+enum tls_file { CERT, KEY, CLIENT_CA, FILES };
 
 struct tls_server {
-	char *cert_path, *key_path;
-	struct lookup_memo *cert, *key;
-	int64_t cert_at_ns, key_at_ns; /* mtimes at the last try to load them; 0: there was no file */
-	struct lookup *loading;	       /* of the files, where only a child can read them */
-	SSL_CTX *context;
+	char *path[FILES]; /* NULL: none */
+	struct lookup_memo *memo[FILES];
+	int64_t at_ns[FILES];	/* mtimes at the last try to load them; 0: there was no file */
+	struct lookup *loading; /* of the files, where only a child can read them */
+	SSL_CTX *context;	/* NULL: none could be made so far, and why */
+	struct err why;
 };
 
 struct tls_conn {
@@ -94,7 +97,32 @@ static bool tls_use_key(SSL_CTX *c, const char *pem)
 	return good;
 }
 
-static SSL_CTX *tls_context(const struct tls_server *t, const char *cert, const char *key, struct err *e)
+/* A resumed session would not ask for the client's certificate again. */
+static bool tls_use_client_ca(SSL_CTX *c, const char *pem)
+{
+	BIO *bio = bio_of(pem);
+	bool good = false;
+	X509 *x;
+
+	while ((x = PEM_read_bio_X509(bio, NULL, NULL, NULL))) {
+		good = X509_STORE_add_cert(SSL_CTX_get_cert_store(c), x) == 1 && SSL_CTX_add_client_CA(c, x) == 1;
+		X509_free(x);
+		if (!good)
+			break;
+	}
+	if (good && ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE)
+		ERR_clear_error();
+	else
+		good = false;
+	BIO_free(bio);
+	SSL_CTX_set_verify(c, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+	SSL_CTX_set_verify_depth(c, CLIENT_CHAIN_MAX);
+	SSL_CTX_set_session_cache_mode(c, SSL_SESS_CACHE_OFF);
+	SSL_CTX_set_options(c, SSL_OP_NO_TICKET);
+	return good;
+}
+
+static SSL_CTX *tls_context(const struct tls_server *t, const char *const pem[FILES], struct err *e)
 {
 	SSL_CTX *c = SSL_CTX_new(TLS_server_method());
 
@@ -104,23 +132,40 @@ static SSL_CTX *tls_context(const struct tls_server *t, const char *cert, const 
 	SSL_CTX_set_options(c, SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE);
 	SSL_CTX_set_mode(c, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
 				    SSL_MODE_RELEASE_BUFFERS);
-	if (tls_use_chain(c, cert) && tls_use_key(c, key))
+	if (!tls_use_chain(c, pem[CERT]) || !tls_use_key(c, pem[KEY]))
+		err_set(e, ERR_INVALID_ARGUMENT, "certificate %s with key %s: %s", t->path[CERT], t->path[KEY],
+			tls_why());
+	else if (pem[CLIENT_CA] && !tls_use_client_ca(c, pem[CLIENT_CA]))
+		err_set(e, ERR_INVALID_ARGUMENT, "certificates of clients' CAs %s: %s", t->path[CLIENT_CA], tls_why());
+	else
 		return c;
-	err_set(e, ERR_INVALID_ARGUMENT, "certificate %s with key %s: %s", t->cert_path, t->key_path, tls_why());
 	SSL_CTX_free(c);
 	return NULL;
 }
 
-/* NULL: e; UNAVAILABLE: the file system must be asked first. */
+/* l NULL: nothing is served yet, so this one time the files are read as they are. NULL: e; UNAVAILABLE: the file system
+ * must be asked first. */
 static SSL_CTX *tls_load(const struct tls_server *t, struct lookup *l, struct err *e)
 {
-	size_t len;
-	auto_free char *cert = lookup_read(l, t->cert_path, PEM_MAX, &len, ERR_INVALID_ARGUMENT, e);
-	auto_free char *key = cert ? lookup_read(l, t->key_path, PEM_MAX, &len, ERR_INVALID_ARGUMENT, e) : NULL;
-	SSL_CTX *c = key ? tls_context(t, cert, key, e) : NULL;
+	char *pem[FILES] = { NULL };
+	size_t len[FILES] = { 0 };
+	SSL_CTX *c = NULL;
+	int i = 0;
 
-	if (key)
-		explicit_bzero(key, len);
+	for (; i < FILES; i++) {
+		if (t->path[i])
+			pem[i] = l ? lookup_read(l, t->path[i], PEM_MAX, &len[i], ERR_INVALID_ARGUMENT, e)
+				   : small_file_read(t->path[i], PEM_MAX, &len[i], ERR_INVALID_ARGUMENT, e);
+		if (t->path[i] && !pem[i])
+			break;
+	}
+	if (i == FILES)
+		c = tls_context(t, (const char *const *)pem, e);
+	for (i = 0; i < FILES; i++) {
+		if (pem[i])
+			explicit_bzero(pem[i], len[i]);
+		free(pem[i]);
+	}
 	return c;
 }
 
@@ -138,10 +183,12 @@ static bool changed_at(struct lookup_memo *memo, int64_t *at_ns)
 static void tls_replace(struct tls_server *t, SSL_CTX *fresh, const struct err *e)
 {
 	if (!fresh) {
-		log_warn("tls_reload error=%s effect=\"the old certificate stays\"", log_quote(e->msg));
+		t->why = *e;
+		if (t->context)
+			log_warn("tls_reload error=%s effect=\"the old certificate stays\"", log_quote(e->msg));
 		return;
 	}
-	log_info("tls_reload cert=%s", t->cert_path);
+	log_info("tls_reload cert=%s", t->path[CERT]);
 	SSL_CTX_free(t->context);
 	t->context = fresh;
 }
@@ -170,61 +217,65 @@ static void on_tls_looked(void *arg, const struct err *e)
 	if (!e)
 		return tls_load_by(t, l);
 	lookup_free(l);
-	t->cert_at_ns = -1; /* the next connection tries it again */
+	t->at_ns[CERT] = -1; /* the next connection tries it again */
 	tls_replace(t, NULL, e);
 }
 
+/* Whoever replaces the files writes one of them first. What does not match is tried again when a file changes again. */
 static void tls_reload(struct tls_server *t)
 {
-	int64_t cert_at_ns, key_at_ns;
+	int64_t at_ns[FILES] = { 0 };
 
-	if (t->loading || !changed_at(t->cert, &cert_at_ns) || !changed_at(t->key, &key_at_ns) ||
-	    (cert_at_ns == t->cert_at_ns && key_at_ns == t->key_at_ns))
+	if (t->loading)
 		return;
-	/* Whoever replaces the pair writes one file first. A pair that does not match is tried again when a file
-	 * changes again. */
-	t->cert_at_ns = cert_at_ns;
-	t->key_at_ns = key_at_ns;
+	for (int i = 0; i < FILES; i++)
+		if (t->path[i] && !changed_at(t->memo[i], &at_ns[i]))
+			return;
+	if (memcmp(at_ns, t->at_ns, sizeof(at_ns)) == 0)
+		return;
+	memcpy(t->at_ns, at_ns, sizeof(at_ns));
 	tls_load_by(t, lookup_new("tls_server"));
 }
 
-/* Nothing is served yet: this one time the files are read as they are. */
-static SSL_CTX *tls_load_first(struct tls_server *t, struct err *e)
+static void tls_name(struct tls_server *t, const struct tls_files *files)
 {
-	size_t len;
-	auto_free char *cert = small_file_read(t->cert_path, PEM_MAX, &len, ERR_INVALID_ARGUMENT, e);
-	auto_free char *key = cert ? small_file_read(t->key_path, PEM_MAX, &len, ERR_INVALID_ARGUMENT, e) : NULL;
-	SSL_CTX *c = key ? tls_context(t, cert, key, e) : NULL;
-
-	if (key)
-		explicit_bzero(key, len);
-	return c;
+	t->path[CERT] = own_must(strdup(files->cert));
+	t->path[KEY] = own_must(strdup(files->key));
+	t->path[CLIENT_CA] = *files->client_ca ? own_must(strdup(files->client_ca)) : NULL;
 }
 
-struct tls_server *tls_server_new(const char *cert_path, const char *key_path, struct err *e)
+struct tls_server *tls_server_new(const struct tls_files *files)
 {
 	struct tls_server *t = new_zero(struct tls_server);
 
-	t->cert_path = own_must(strdup(cert_path));
-	t->key_path = own_must(strdup(key_path));
-	t->cert = lookup_memo_new(cert_path, NULL, NULL);
-	t->key = lookup_memo_new(key_path, NULL, NULL);
-	if (!changed_at(t->cert, &t->cert_at_ns) || !changed_at(t->key, &t->key_at_ns))
-		t->cert_at_ns = -1;
-	t->context = tls_load_first(t, e);
-	if (t->context)
-		return t;
-	tls_server_free(t);
-	return NULL;
+	tls_name(t, files);
+	for (int i = 0; i < FILES; i++) {
+		t->memo[i] = t->path[i] ? lookup_memo_new(t->path[i], NULL, NULL) : NULL;
+		if (t->path[i] && !changed_at(t->memo[i], &t->at_ns[i]))
+			t->at_ns[CERT] = -1;
+	}
+	t->context = tls_load(t, NULL, &t->why);
+	return t;
 }
 
-int tls_server_check(const char *cert_path, const char *key_path, struct err *e)
+int tls_server_ready(struct tls_server *t, struct err *e)
 {
-	struct tls_server t = { .cert_path = own_must(strdup(cert_path)), .key_path = own_must(strdup(key_path)) };
-	SSL_CTX *c = tls_load_first(&t, e);
+	if (!t->context) {
+		t->at_ns[CERT] = -1;
+		tls_reload(t);
+	}
+	return t->context ? 0 : err_set(e, ERR_UNAVAILABLE, "%s", t->why.msg);
+}
 
-	free(t.cert_path);
-	free(t.key_path);
+int tls_server_check(const struct tls_files *files, struct err *e)
+{
+	struct tls_server t = { .context = NULL };
+	SSL_CTX *c;
+
+	tls_name(&t, files);
+	c = tls_load(&t, NULL, e);
+	for (int i = 0; i < FILES; i++)
+		free(t.path[i]);
 	SSL_CTX_free(c);
 	return c ? 0 : -1;
 }
@@ -235,10 +286,10 @@ void tls_server_free(struct tls_server *t)
 		return;
 	SSL_CTX_free(t->context);
 	lookup_free(t->loading);
-	lookup_memo_free(t->cert);
-	lookup_memo_free(t->key);
-	free(t->cert_path);
-	free(t->key_path);
+	for (int i = 0; i < FILES; i++) {
+		lookup_memo_free(t->memo[i]);
+		free(t->path[i]);
+	}
 	free(t);
 }
 
@@ -401,6 +452,8 @@ int tls_server_wrap(struct tls_server *t, int fd, struct err *e)
 	int ends[2];
 
 	tls_reload(t);
+	if (!t->context)
+		return err_set(e, ERR_UNAVAILABLE, "%s", t->why.msg);
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) < 0)
 		return err_os(e, ERR_RESOURCE_EXHAUSTED, "socket pair for TLS");
 	c = new_zero(struct tls_conn);

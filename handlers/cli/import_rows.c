@@ -2,6 +2,7 @@
 #include "handlers/cli/import_rows.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -52,6 +53,13 @@ static json_t *a_number(const json_t *v)
 static json_t *at_least_one(const json_t *v)
 {
 	return json_is_integer(v) && json_integer_value(v) >= 1 ? json_incref((json_t *)v) : NULL;
+}
+
+static json_t *a_group(const json_t *v)
+{
+	return json_is_integer(v) && json_integer_value(v) >= 1 && json_integer_value(v) < UINT32_MAX
+		       ? json_incref((json_t *)v)
+		       : NULL;
 }
 
 /* Go's "1h2m3s", whole seconds, at least one. */
@@ -112,6 +120,7 @@ static json_t *a_driver(const json_t *v)
 /* ---- rows ---- */
 
 #define OWN "crisp has a directory or socket of its own"
+#define HTTP "the key `http`: a unix socket, a loopback address, or any one with http_tls"
 #define SHIM_OPTION "an option of containerd's shim"
 
 const struct import_row import_containerd[] = {
@@ -120,10 +129,11 @@ const struct import_row import_containerd[] = {
 	{ "state", NULL, NULL, OWN },
 	{ "temp", NULL, NULL, OWN },
 	{ "grpc.address", NULL, NULL, OWN ": point the kubelet at crisp's" },
+	{ "grpc.gid", "socket_gid", a_group, NULL },
 	{ "imports", NULL, NULL, "name these files behind this one" },
 	{ "debug.level", "log.level", a_level, NULL },
 	{ "debug.format", "log.format", a_format, NULL },
-	{ "metrics.address", NULL, NULL, "the key `http`: a unix socket or a loopback address" },
+	{ "metrics.address", NULL, NULL, HTTP },
 	{ "cri.cni.bin_dir", "cni.bin_dirs", a_list, NULL },
 	{ "cri.cni.bin_dirs", "cni.bin_dirs", a_list, NULL },
 	{ "cri.cni.conf_dir", "cni.conf_dir", a_path, NULL },
@@ -209,7 +219,9 @@ const struct import_row import_crio[] = {
 	  "a hosts.toml with an http: server below registry.config_path" },
 	{ "crio.network.network_dir", "cni.conf_dir", a_path, NULL },
 	{ "crio.network.plugin_dirs", "cni.bin_dirs", a_list, NULL },
-	{ "crio.metrics.enable_metrics", NULL, NULL, "the key `http`: a unix socket or a loopback address" },
+	{ "crio.metrics.enable_metrics", NULL, NULL, HTTP },
+	{ "crio.metrics.metrics_cert", NULL, NULL, "the key http_tls.cert" },
+	{ "crio.metrics.metrics_key", NULL, NULL, "the key http_tls.key" },
 	{ "crio.nri.enable_nri", "nri.enabled", a_switch, NULL },
 	{ "crio.nri.nri_listen", "nri.socket", a_path, NULL },
 	{ "crio.nri.nri_plugin_dir", "nri.plugin_path", a_path, NULL },

@@ -84,7 +84,8 @@ is 'noise: exit' "$rc" 78
 like 'noise: the words' "$(cat "$T/out")" "$T/config.yaml"
 : >"$T/nothing"
 out=$("$BUILD/crispd" --print state --config "$T/nothing" 2>&1)
-is 'an empty file is all defaults' "$out" /run/crisp
+is 'an empty file is all defaults' "$out" '/run/crisp
+root: /var/lib/crisp'
 is 'nothing was made' "$(ls -d "$T/root" "$T/state" 2>/dev/null)" ''
 
 for p in crisp-keeper crispd; do

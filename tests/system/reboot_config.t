@@ -35,7 +35,7 @@ like 'Status says why' "$(condition)" 'false .*the last configuration that was r
 like 'crisp info too' "$("$BUILD/crisp" --address "unix://$T/state/crisp.sock" info)" 'ConfigurationUsed.*config.yaml:'
 like 'the log has where it is from' "$(cat "$T/crisp.log")" "configuration_copy from=\"?$T/root/config.ready"
 cp "$T/good.yaml" "$T/config.yaml"
-echo 'stream: {tls_cert: /nothing, tls_key: /nothing}' >>"$T/config.yaml"
+sed -i 's|^runtimes: {runc: {|&base_spec: /nothing, |' "$T/config.yaml"
 reboot
 serves 'a file that only the start finds bad'
 like 'Status says it' "$(condition)" 'false .*/nothing'

@@ -156,7 +156,8 @@ static void late_faults_name_the_line_too(void)
 	refused("root: /r\nlisten:\n  - udp://127.0.0.1:1\n",
 		"test.yaml:2: listen: address udp://127.0.0.1:1: neither unix:///path nor tcp://address:port");
 	refused("root: /r\nhttp: tcp://192.0.2.1:1\n",
-		"test.yaml:2: http: listen on tcp://192.0.2.1:1: not a loopback address");
+		"test.yaml:2: http: tcp://192.0.2.1:1 is not a loopback address: beyond loopback it needs "
+		"http_tls.cert and http_tls.key (and http_tls.client_ca, to choose the clients)");
 	refused("stream:\n  port: 1\n  address: node\n",
 		"test.yaml:3: stream: address tcp://node:1: not a literal IP address");
 	refused("stream:\n  tls_key: /k\n", "test.yaml:2: stream.tls_cert and stream.tls_key need each other");

@@ -8,12 +8,22 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "reactor/loop.h"
 #include "tests/tap.h"
 
-static char dir[] = "/tmp/crisp-test-XXXXXX", cert[64], key[64];
+static char dir[] = "/tmp/crisp-test-XXXXXX", cert[64], key[64], ca[64];
+
+/* A file that is written twice within a tick of the kernel's clock has one time. */
+static void set_another_time(const char *path)
+{
+	static time_t at = 1000000;
+	const struct timespec times[2] = { { ++at, 0 }, { at, 0 } };
+
+	ok(utimensat(AT_FDCWD, path, times, 0) == 0);
+}
 
 /* A self-signed certificate for that name, with a new key. */
 static void make_certificate(const char *name)
@@ -39,6 +49,22 @@ static void make_certificate(const char *name)
 	fclose(f);
 	X509_free(x);
 	EVP_PKEY_free(k);
+	set_another_time(cert);
+	set_another_time(key);
+}
+
+/* A self-signed certificate is its own CA. */
+static void copy_certificate(const char *to)
+{
+	char text[4096];
+	FILE *f = fopen(cert, "re");
+	size_t n = fread(text, 1, sizeof(text), f);
+
+	fclose(f);
+	f = fopen(to, "we");
+	fwrite(text, 1, n, f);
+	fclose(f);
+	set_another_time(to);
 }
 
 static struct {
@@ -53,7 +79,7 @@ static void turns(void)
 		loop_turn();
 }
 
-static int begin(struct tls_server *t)
+static int begin_with(struct tls_server *t, bool certificate)
 {
 	struct err e;
 	int ends[2];
@@ -62,6 +88,9 @@ static int begin(struct tls_server *t)
 	w.sock = ends[1];
 	w.plain = tls_server_wrap(t, ends[0], &e);
 	w.context = SSL_CTX_new(TLS_client_method());
+	if (certificate)
+		ok(SSL_CTX_use_certificate_file(w.context, cert, SSL_FILETYPE_PEM) == 1 &&
+		   SSL_CTX_use_PrivateKey_file(w.context, key, SSL_FILETYPE_PEM) == 1);
 	w.ssl = SSL_new(w.context);
 	SSL_set_fd(w.ssl, w.sock);
 	SSL_set_connect_state(w.ssl);
@@ -71,6 +100,11 @@ static int begin(struct tls_server *t)
 		turns();
 	}
 	return -1;
+}
+
+static int begin(struct tls_server *t)
+{
+	return begin_with(t, false);
 }
 
 static void end(void)
@@ -189,6 +223,55 @@ static void it_never_blocks_on_a_full_plain_end(struct tls_server *t)
 	end();
 }
 
+static void nothing_to_wrap_with(struct tls_server *t)
+{
+	struct err e;
+	int ends[2];
+
+	socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends);
+	ok(tls_server_wrap(t, ends[0], &e) < 0 && e.code == ERR_UNAVAILABLE);
+	close(ends[1]);
+}
+
+/* What the plain end hears of a client with the certificate of `cert` and `key`, or without one. */
+static bool client_is_served(struct tls_server *t, bool with_certificate)
+{
+	char heard[16];
+	bool served;
+
+	begin_with(t, with_certificate);
+	served = SSL_write(w.ssl, "x", 1) == 1;
+	turns();
+	served = served && read(w.plain, heard, sizeof(heard)) == 1;
+	end();
+	return served;
+}
+
+static void only_known_clients(void)
+{
+	const struct tls_files files = { cert, key, ca };
+	struct tls_server *t;
+	struct err e;
+	FILE *f;
+
+	make_certificate("client");
+	ok(tls_server_check(&files, &e) < 0 && strstr(e.msg, ca));
+	f = fopen(ca, "we");
+	fputs("nonsense", f);
+	fclose(f);
+	ok(tls_server_check(&files, &e) < 0 && strstr(e.msg, ca));
+	copy_certificate(ca);
+	t = tls_server_new(&files);
+	ok(tls_server_ready(t, &e) == 0);
+	ok(client_is_served(t, true));
+	ok(!client_is_served(t, false));
+	make_certificate("stranger");
+	ok(!client_is_served(t, true));
+	copy_certificate(ca); /* the list of CAs is read again, too */
+	ok(client_is_served(t, true));
+	tls_server_free(t);
+}
+
 static void certificates_change(struct tls_server *t)
 {
 	FILE *f;
@@ -208,6 +291,7 @@ static void certificates_change(struct tls_server *t)
 
 int main(void)
 {
+	const struct tls_files files = { cert, key, "" };
 	struct tls_server *t;
 	struct err e;
 
@@ -215,10 +299,13 @@ int main(void)
 	ok(mkdtemp(dir) != NULL);
 	snprintf(cert, sizeof(cert), "%s/cert", dir);
 	snprintf(key, sizeof(key), "%s/key", dir);
-	ok(!tls_server_new(cert, key, &e) && e.code == ERR_INVALID_ARGUMENT && strstr(e.msg, cert));
+	snprintf(ca, sizeof(ca), "%s/ca", dir);
+	ok(tls_server_check(&files, &e) < 0 && e.code == ERR_INVALID_ARGUMENT && strstr(e.msg, cert));
+	t = tls_server_new(&files);
+	ok(tls_server_ready(t, &e) < 0 && e.code == ERR_UNAVAILABLE && strstr(e.msg, cert));
+	nothing_to_wrap_with(t);
 	make_certificate("first");
-	t = tls_server_new(cert, key, &e);
-	ok(t != NULL);
+	ok(tls_server_check(&files, &e) == 0 && tls_server_ready(t, &e) == 0);
 	both_ways(t);
 	the_client_ends_first(t);
 	the_plain_end_ends_first(t);
@@ -227,7 +314,10 @@ int main(void)
 	it_never_blocks_on_a_full_plain_end(t);
 	certificates_change(t);
 	tls_server_free(t);
+	only_known_clients();
 	unlink(cert);
+	unlink(key);
+	unlink(ca);
 	rmdir(dir);
 	return tap_end();
 }
