@@ -176,7 +176,8 @@ static int open_images(struct err *e)
 	images_configure(&images);
 	unpack_open();
 	record_keep_open();
-	boot_open(config.root);
+	if (boot_open(config.root, e) < 0)
+		return -1;
 	gc_open();
 	/* store_open() opens discard.h, which snapshot_open() may need. */
 	return store_open(e) < 0 || snapshot_open(config.root, e) < 0 || pull_open(e) < 0 ? -1 : 0;

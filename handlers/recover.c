@@ -12,6 +12,7 @@
 #include "handlers/recover.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -87,7 +88,7 @@ static void recover_container(void *arg, struct container *c)
 	bool this_boot = strcmp(c->boot_id, r->boot_id) == 0;
 	struct err e;
 
-	if (this_boot && access(c->bundle, F_OK) == 0) {
+	if (this_boot && (access(c->bundle, F_OK) == 0 || errno != ENOENT)) {
 		if (create_close(c, &e) < 0)
 			log_warn("bundle_open container=%.12s error=%s", c->id, log_quote(e.msg));
 		start_adopt(c);

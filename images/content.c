@@ -113,6 +113,10 @@ char *content_get(const char *digest, struct arena *a, size_t *len)
 	text = arena_zalloc(a, (size_t)st.st_size + 1);
 	for (*len = 0; n > 0 && *len < (size_t)st.st_size; *len += n > 0 ? (size_t)n : 0)
 		n = read(fd, text + *len, (size_t)st.st_size - *len);
+	if (n < 0) { /* that is no damage */
+		log_warn("blob_unreadable digest=%.19s error=%s", digest, log_quote(strerror(errno)));
+		return NULL;
+	}
 	digest_of(text, *len, real);
 	if (strcmp(real, digest) == 0)
 		return text;

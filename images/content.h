@@ -18,7 +18,7 @@ int content_open(const char *root, struct err *e);
  * written. */
 int content_put(const char *digest, const void *p, size_t n, struct err *e);
 
-/* The bytes, with a NUL after them, in the arena. NULL: missing or damaged; a damaged blob is removed. */
+/* The bytes, with a NUL after them, in the arena. NULL: missing, not readable now, or damaged: then it is removed. */
 char *content_get(const char *digest, struct arena *a, size_t *len);
 
 uint64_t content_space(const char *digest); /* disk space of one blob; 0: it is missing */

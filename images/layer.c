@@ -34,7 +34,7 @@ static const struct field layer_fields[] = {
 };
 
 static struct link layers; /* of struct layer.link */
-static struct lost_records lost;
+static struct lost_records lost, unread; /* unread: those of the lost ones that may be read later */
 static char layers_dir[PATH_MAX], records_dir[PATH_MAX];
 
 bool layer_of_this_boot(const struct layer *l)
@@ -73,7 +73,7 @@ static int on_layer_record(void *arg, const char *name, struct record *r, struct
 	(void)arg;
 	if (rc == 0 && strcmp(spec.dir, name) != 0)
 		rc = err_set(e, ERR_INTERNAL, "the record of layer %s says that it is %.40s", name, spec.dir);
-	if (rc == 0 && stat(layer_path(name), &st) < 0)
+	if (rc == 0 && lstat(layer_path(name), &st) < 0 && errno == ENOENT)
 		record_remove(records_dir, name);
 	else if (rc == 0)
 		entry_new(&spec);
@@ -82,17 +82,24 @@ static int on_layer_record(void *arg, const char *name, struct record *r, struct
 }
 
 /* The directory of a layer whose record cannot be read may be mounted by a running container. After a power cut it is
- * mounted by none. (ARCHITECTURE R70) */
-static void on_layer_lost(void *arg, const char *name)
+ * mounted by none, but an image may name one whose record the disk does not give now. (ARCHITECTURE R70, H9) */
+static void on_layer_lost(void *arg, const char *name, enum record_loss how)
 {
 	(void)arg;
-	if (!boot_is_new())
+	if (how == RECORD_UNREAD || !boot_is_new())
 		lost_records_add(&lost, name);
+	if (how == RECORD_UNREAD)
+		lost_records_add(&unread, name);
 }
 
 bool layer_lost(const char *name)
 {
 	return lost_records_have(&lost, name);
+}
+
+bool layer_unread(const char *name)
+{
+	return lost_records_have(&unread, name);
 }
 
 static void layer_discard(const char *name)

@@ -59,5 +59,6 @@ void layer_each(void (*fn)(void *arg, struct layer *layer), void *arg); /* fn ma
 
 bool layer_of_this_boot(const struct layer *layer);
 bool layer_lost(const char *dir); /* a directory whose record could not be read: it is neither used nor removed */
+bool layer_unread(const char *dir); /* the same, but the record is not known to be damaged: a later start may read it */
 
 #endif

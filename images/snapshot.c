@@ -96,7 +96,7 @@ static int on_snapshot_record(void *arg, const char *name, struct record *r, str
 	(void)arg;
 	if (rc == 0 && (strcmp(spec.id, name) != 0 || !snapshot_id_valid(name)))
 		rc = err_set(e, ERR_INTERNAL, "the record of snapshot %.128s says that it is %.128s", name, spec.id);
-	if (rc == 0 && stat(snapshot_path(name, ""), &st) < 0)
+	if (rc == 0 && lstat(snapshot_path(name, ""), &st) < 0 && errno == ENOENT)
 		record_remove(dir, name);
 	else if (rc == 0)
 		snapshot_new(&spec);
@@ -105,15 +105,15 @@ static int on_snapshot_record(void *arg, const char *name, struct record *r, str
 }
 
 /* The snapshot of a container that may run: which layers it needs is not known. */
-static void on_snapshot_lost(void *arg, const char *name)
+static void on_snapshot_lost(void *arg, const char *name, enum record_loss how)
 {
 	struct stat st;
 	struct err e;
 
 	(void)arg;
-	if (!snapshot_id_valid(name) || stat(snapshot_path(name, ""), &st) < 0)
+	if (!snapshot_id_valid(name) || (lstat(snapshot_path(name, ""), &st) < 0 && errno == ENOENT))
 		return;
-	if (!boot_is_new())
+	if (how == RECORD_UNREAD || !boot_is_new())
 		lost = true;
 	else if (discard(snapshot_path(name, ""), &e) < 0) /* its container ended with the machine */
 		log_warn("snapshot_left snapshot=%.12s error=%s", name, log_quote(e.msg));

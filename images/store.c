@@ -43,7 +43,7 @@ static const struct field image_fields[] = {
 
 static struct map images; /* id -> struct image, which owns the key */
 static char records_dir[PATH_MAX];
-static bool is_open, unread; /* unread: an image's record is there and could not be read */
+static bool is_open, unread; /* unread: an image's record, or that of a layer of it, could not be read */
 
 bool store_is_open(void)
 {
@@ -287,9 +287,10 @@ static int on_image_record(void *arg, const char *name, struct record *r, struct
 
 		if (l)
 			layer_named(l);
-		else if (layer_lost(img.layers.at[i]))
+		else if (layer_lost(img.layers.at[i])) {
 			lost = true;
-		else
+			unread = unread || layer_unread(img.layers.at[i]); /* its other layers are needed then */
+		} else
 			rc = err_set(
 				e, ERR_INTERNAL, "image %.12s: its layer %.40s does not exist", name, img.layers.at[i]);
 	}
@@ -301,15 +302,12 @@ static int on_image_record(void *arg, const char *name, struct record *r, struct
 	return rc;
 }
 
-/* A damaged record is renamed, and the image is pulled again. The file of an image that could not be read is there. */
-static void on_image_lost(void *arg, const char *name)
+/* An image whose record is damaged is pulled again. */
+static void on_image_lost(void *arg, const char *name, enum record_loss how)
 {
-	char path[PATH_MAX];
-
 	(void)arg;
-	if (snprintf(path, sizeof(path), "%s/%s.json", records_dir, name) < (int)sizeof(path) &&
-	    access(path, F_OK) == 0)
-		unread = true;
+	(void)name;
+	unread = unread || how == RECORD_UNREAD;
 }
 
 static int newest_first(const void *x, const void *y)

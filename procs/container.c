@@ -410,10 +410,10 @@ static bool is_id(const char *name)
 	return strlen(name) == ID_SIZE - 1 && strspn(name, "0123456789abcdef") == ID_SIZE - 1;
 }
 
-static void on_container_lost(void *arg, const char *name)
+static void on_container_lost(void *arg, const char *name, enum record_loss how)
 {
 	(void)arg;
-	if (is_id(name) && !boot_is_new()) /* in a new boot nothing of it is there */
+	if (is_id(name) && (how == RECORD_UNREAD || !boot_is_new())) /* in a new boot nothing of it is there */
 		lost_records_add(&lost, name);
 }
 
@@ -457,7 +457,7 @@ static int container_load(void *arg, const char *name, struct record *r, struct 
 		return -1;
 	if (!s && sandbox_lost(sandbox)) { /* the record is good, and needed once the sandbox's is */
 		log_warn("container_left_alone container=%.12s sandbox=%.12s", name, sandbox);
-		on_container_lost(NULL, name);
+		on_container_lost(NULL, name, RECORD_UNREAD);
 		return 0;
 	}
 	if (!s && sandbox && boot_is_new()) { /* the power cut took its sandbox's record, or the pod was removed */

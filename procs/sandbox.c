@@ -335,12 +335,12 @@ static void sandbox_remnant(const char *id)
 		log_error("sandbox_record sandbox=%.12s error=%s", s->id, log_quote(e.msg));
 }
 
-static void on_sandbox_lost(void *arg, const char *name)
+static void on_sandbox_lost(void *arg, const char *name, enum record_loss how)
 {
 	(void)arg;
 	if (strlen(name) != ID_SIZE - 1 || !is_id(name))
 		return;
-	if (boot_is_new())
+	if (boot_is_new() && how != RECORD_UNREAD)
 		sandbox_remnant(name);
 	else
 		lost_records_add(&lost, name);

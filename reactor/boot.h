@@ -13,8 +13,9 @@
 const char *boot_id(void); /* of this boot; static. "" where /proc does not tell it */
 
 /* Reads <root>/boot; before the records are read. A missing or damaged file says nothing: then this is not known to be
- * another boot. */
-void boot_open(const char *root);
+ * another boot. Another error of reading it, or the kernel's id, fails, so that the start is tried again: a boot that
+ * is not known would age what runs, or keep what a power cut tore. INTERNAL, RESOURCE_EXHAUSTED. (ARCHITECTURE K60) */
+int boot_open(const char *root, struct err *e);
 
 /* The files of `root` are from an earlier boot, and boot_note() was not called yet. */
 bool boot_is_new(void);

@@ -13,6 +13,7 @@
 #include "reactor/log.h"
 #include "reactor/own.h"
 #include "reactor/record_sync.h"
+#include "reactor/small_file.h"
 #include "reactor/words.h"
 
 enum { PATH_SIZE = 1024, RECORD_MAX = 64 << 20 };
@@ -136,9 +137,19 @@ static void record_done(struct record *r)
 	*r = (struct record){ .version = r->version };
 }
 
+static int open_patiently(const char *path)
+{
+	int fd;
+
+	do
+		fd = EFFECT(open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+	while (fd < 0 && errno == EINTR);
+	return fd;
+}
+
 static int record_load(struct record *r, struct err *e)
 {
-	auto_fd int fd = EFFECT(open(r->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+	auto_fd int fd = open_patiently(r->path);
 	struct stat st;
 	ssize_t n;
 
@@ -147,7 +158,7 @@ static int record_load(struct record *r, struct err *e)
 	if (!S_ISREG(st.st_mode) || st.st_size > RECORD_MAX)
 		return err_set(e, ERR_DATA_LOSS, "record %s is not a file of at most %d bytes", r->path, RECORD_MAX);
 	r->text = own_must(malloc((size_t)st.st_size + 1));
-	n = read(fd, r->text, (size_t)st.st_size);
+	n = small_file_bytes(fd, r->text, (size_t)st.st_size);
 	if (n < 0)
 		return no_record(r->path, e);
 	r->len = (size_t)n;
@@ -260,15 +271,19 @@ void record_remove(const char *dir, const char *name)
 		record_sync_forget(path);
 }
 
-static void set_aside(const char *dir, const char *name, const struct err *why)
+/* How it is lost then. */
+static enum record_loss set_aside(const char *dir, const char *name, const struct err *why)
 {
 	char from[PATH_SIZE], to[PATH_SIZE];
 	struct err e;
 
 	log_error("record_corrupt record=%s/%s error=%s", dir, name, log_quote(why->msg));
 	if (record_path(from, dir, name, "", &e) < 0 || record_path(to, dir, name, ".corrupt", &e) < 0 ||
-	    EFFECT(rename(from, to)) < 0)
+	    EFFECT(rename(from, to)) < 0) {
 		log_error("record_corrupt record=%s/%s error=\"cannot be set aside\"", dir, name);
+		return RECORD_UNREAD;
+	}
+	return RECORD_DAMAGED;
 }
 
 void lost_records_add(struct lost_records *lost, const char *name)
@@ -298,10 +313,10 @@ struct reading {
 	void *arg;
 };
 
-static void record_lost(const struct reading *r, const char *name)
+static void record_lost(const struct reading *r, const char *name, enum record_loss how)
 {
 	if (r->lost)
-		r->lost(r->arg, name);
+		r->lost(r->arg, name, how);
 }
 
 /* After a power cut: the generation that was synced last takes the place of a record that says nothing. It is
@@ -375,20 +390,41 @@ static int read_one(const struct reading *in, const char *name, struct err *e)
 	struct record r = { .version = in->version };
 	bool gone, is_read = read_generation(in, name, &r, &gone, e) == 0;
 	bool good = is_read && in->fn(in->arg, name, &r, e) == 0;
+	enum record_loss how = RECORD_UNREAD;
 
 	record_done(&r);
 	if (good)
 		return 0;
 	if (gone)
-		return record_lost(in, name), 0;
-	if (!is_read && e->code == ERR_RESOURCE_EXHAUSTED)
+		return record_lost(in, name, RECORD_TORN), 0;
+	if (e->code == ERR_RESOURCE_EXHAUSTED)
 		return -1;
-	if (!is_read && e->code == ERR_UNAVAILABLE)
+	if (!is_read && e->code == ERR_NOT_FOUND) /* removed after the directory was read */
+		return 0;
+	if (e->code == ERR_UNAVAILABLE)
 		log_error("record_unreadable record=%s/%s error=%s", in->dir, name, log_quote(e->msg));
 	else
-		set_aside(in->dir, name, e);
-	record_lost(in, name);
+		how = set_aside(in->dir, name, e);
+	record_lost(in, name, how);
 	return 0;
+}
+
+/* false also where it cannot be told: then nothing is removed. */
+static bool record_is_gone(const char *dir, const char *name, const char *suffix)
+{
+	char path[PATH_SIZE];
+	struct stat st;
+	struct err e;
+
+	return record_path(path, dir, name, suffix, &e) == 0 && lstat(path, &st) < 0 && errno == ENOENT;
+}
+
+/* What is beside a record. A damaged one keeps its older generation, for an operator. */
+static bool entry_is_needless(const struct reading *r, const char *name, bool old)
+{
+	if (boot_is_new()) /* read_one() may need it, and removes it */
+		return record_is_gone(r->dir, name, "");
+	return !old || (record_is_gone(r->dir, name, "") && record_is_gone(r->dir, name, ".corrupt"));
 }
 
 static int read_entry(const struct reading *r, int dir_fd, const char *file, struct err *e)
@@ -397,7 +433,6 @@ static int read_entry(const struct reading *r, int dir_fd, const char *file, str
 	enum { TMP, OLD, RECORD, CORRUPT, NONE };
 	auto_free char *name = NULL;
 	char path[PATH_SIZE];
-	bool newer; /* there is a newer record of that name */
 	int i = TMP;
 
 	while (i < NONE && !word_ends_in(file, suffixes[i]))
@@ -407,18 +442,17 @@ static int read_entry(const struct reading *r, int dir_fd, const char *file, str
 	name = own_must(strndup(file, strlen(file) - strlen(suffixes[i])));
 	if (i == RECORD)
 		return read_one(r, name, e);
-	newer = record_path(path, r->dir, name, "", e) == 0 && access(path, F_OK) == 0;
-	if (i == OLD && newer && !boot_is_new())
-		return record_sync_note(path), 0; /* an earlier crispd wrote it, and perhaps did not see it synced */
 	if (i == TMP || i == OLD) {
-		if (!newer || !boot_is_new()) /* else read_one() may need it, and removes it */
+		if (entry_is_needless(r, name, i == OLD))
 			EFFECT(unlinkat(dir_fd, file, 0));
+		else if (!boot_is_new() && record_path(path, r->dir, name, "", e) == 0 && access(path, F_OK) == 0)
+			record_sync_note(path); /* an earlier crispd wrote it, and perhaps did not see it synced */
 		return 0;
 	}
-	if (newer)
-		return 0;
+	if (!record_is_gone(r->dir, name, ""))
+		return 0; /* it has an entry of its own */
 	log_warn("record_corrupt record=%s/%s effect=\"left alone until the file is removed\"", r->dir, file);
-	record_lost(r, name);
+	record_lost(r, name, RECORD_DAMAGED);
 	return 0;
 }
 

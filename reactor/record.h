@@ -30,20 +30,27 @@ json_t *record_read(const char *dir, const char *name, int version, struct err *
 /* Removes the record, its older generation, and a damaged one of that name. A record that is not there is no error. */
 void record_remove(const char *dir, const char *name);
 
+/* How a record is lost. */
+enum record_loss {
+	RECORD_TORN,    /* a power cut left its name alone, and it was removed */
+	RECORD_DAMAGED, /* it is name.json.corrupt */
+	RECORD_UNREAD,  /* name.json is still there, and nothing is known of its content */
+};
+
 /* Calls fn for each record of dir (which is made when missing), in no order, and `lost` (may be NULL) for each name
- * whose record cannot be used. An error of reading is not damage, so:
+ * whose record cannot be used. Only its content shows that a record is damaged, never an error of reading it, so:
  *   says nothing, and boot_is_new()   torn by a power cut: its older generation is used, else it is removed, and lost
  *   damaged, or fn returned -1   renamed to name.json.corrupt, and lost: it does not hinder a start
  *   an older name.json.corrupt   lost as well, until the file is removed or there is a name.json again
- *   UNAVAILABLE                  the file stays, and is lost until the next start
- *   RESOURCE_EXHAUSTED           record_each() fails with it: a later start can read the record
+ *   UNAVAILABLE, also of fn      the file stays, and is lost until the next start
+ *   RESOURCE_EXHAUSTED, also of fn   record_each() fails with it: a later start can read the record
  * All of them are logged. Left-over .tmp files are removed. INTERNAL: the directory cannot be made or read.
  * "Says nothing" is a file that is empty or no JSON: only a power cut makes one, as a record is written whole before it
  * gets its name. In a boot in which something of crisp's may live it is damage like any other. (ARCHITECTURE H9, R70)
  */
 struct record; /* is gone when fn has returned */
 typedef int record_fn(void *arg, const char *name, struct record *record, struct err *e);
-typedef void record_lost_fn(void *arg, const char *name);
+typedef void record_lost_fn(void *arg, const char *name, enum record_loss how);
 int record_each(const char *dir, int version, record_fn *fn, record_lost_fn *lost, void *arg, struct err *e);
 
 /* The names of lost records, for a record_lost_fn to keep. {0} is empty. */

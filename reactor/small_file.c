@@ -1,12 +1,29 @@
 /* small_file.c - see small_file.h. */
 #include "reactor/small_file.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "reactor/own.h"
+
+ssize_t small_file_bytes(int fd, char *to, size_t max)
+{
+	size_t len = 0;
+
+	while (len < max) {
+		ssize_t n = read(fd, to + len, max - len);
+
+		if (n == 0)
+			break;
+		if (n < 0 && errno != EINTR)
+			return -1;
+		len += n > 0 ? (size_t)n : 0;
+	}
+	return (ssize_t)len;
+}
 
 /* The file may grow or shrink after fstat(2): the length is what read(2) returns. */
 char *small_file_read_fd(int fd, const char *path, size_t max_bytes, size_t *len_bytes, enum err_code code,
@@ -25,7 +42,7 @@ char *small_file_read_fd(int fd, const char *path, size_t max_bytes, size_t *len
 		return NULL;
 	}
 	text = own_must(malloc((size_t)st.st_size + 1));
-	n = read(fd, text, (size_t)st.st_size);
+	n = small_file_bytes(fd, text, (size_t)st.st_size);
 	if (n < 0) {
 		err_os(e, code, "read %s", path);
 		return NULL;

@@ -3,6 +3,7 @@
 #define REACTOR_SMALL_FILE_H
 
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "reactor/err.h"
 
@@ -14,5 +15,9 @@ char *small_file_read(const char *path, size_t max_bytes, size_t *len_bytes, enu
 /* The same from a borrowed fd; path is for the words. */
 char *small_file_read_fd(int fd, const char *path, size_t max_bytes, size_t *len_bytes, enum err_code code,
 			 struct err *e);
+
+/* As read(2) of a file, but until its end or `max` bytes: before a page that the disk does not give, one read(2)
+ * returns what it has, and the next one tells the error. -1: errno. */
+ssize_t small_file_bytes(int fd, char *to, size_t max);
 
 #endif

@@ -51,15 +51,18 @@ static bool slot_is_sound(const struct underway *u)
 static int underway_read(const char *path, struct err *e)
 {
 	struct underway u, boot = { 0 };
+	ssize_t n = pread(file, &u, sizeof(u), 0);
 
 	snprintf(boot.keep_id, sizeof(boot.keep_id), "%s", boot_id());
-	if (pread(file, &u, sizeof(u), 0) == sizeof(u) && memcmp(&u, &boot, sizeof(u)) == 0) {
-		for (int i = 0; i < SLOTS_MAX && pread(file, &u, sizeof(u), place_of(i)) == sizeof(u); i++) {
+	if (n < 0 || !*boot.keep_id)
+		return err_os(e, ERR_INTERNAL, "read %s", n < 0 ? path : "the id of this boot");
+	if (n == sizeof(u) && memcmp(&u, &boot, sizeof(u)) == 0) {
+		for (int i = 0; i < SLOTS_MAX && (n = pread(file, &u, sizeof(u), place_of(i))) == sizeof(u); i++) {
 			slots_grow(i + 1);
 			if (slot_is_sound(&u))
 				slots[i] = u;
 		}
-		return 0;
+		return n < 0 ? err_os(e, ERR_INTERNAL, "read %s", path) : 0;
 	}
 	if (ftruncate(file, 0) < 0 || pwrite(file, &boot, sizeof(boot), 0) != sizeof(boot))
 		return err_os(e, ERR_INTERNAL, "write %s", path);

@@ -49,6 +49,9 @@ static void look_at_leases(struct check *c)
 
 		if (s == LEASE_FREE)
 			SAY(c, "its address %s is not reserved in %s", net_ip_text(ip, text), c->plan.leases);
+		if (s == LEASE_UNREAD)
+			SAY(c, "the file of its address %s in %s cannot be read", net_ip_text(ip, text),
+			    c->plan.leases);
 		if (s == LEASE_OTHERS)
 			SAY(c, "its address %s is reserved for another one in %s", net_ip_text(ip, text),
 			    c->plan.leases);

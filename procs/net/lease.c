@@ -260,10 +260,12 @@ enum lease_state lease_look(const char *path, const struct net_ip *ip, const cha
 	auto_fd int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	char name[NET_IP_TEXT];
 	struct stat st;
+	int mine;
 
 	if (dir < 0 || fstatat(dir, net_ip_text(ip, name), &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return LEASE_FREE;
-	return file_is_of(dir, name, id, ifname) > 0 ? LEASE_MINE : LEASE_OTHERS;
+		return errno == ENOENT ? LEASE_FREE : LEASE_UNREAD;
+	mine = file_is_of(dir, name, id, ifname);
+	return mine < 0 ? LEASE_UNREAD : mine ? LEASE_MINE : LEASE_OTHERS;
 }
 
 int lease_again(const struct lease_dir *d, const struct net_ip *ip, const char *id, const char *ifname, struct err *e)

@@ -34,8 +34,8 @@ int lease_find(const char *path, const char *id, const char *ifname, struct net_
 /* Frees ip if the file says that it is this interface's; where it is another's or free, nothing is done. */
 int lease_give(const struct lease_dir *dir, const struct net_ip *ip, const char *id, const char *ifname, struct err *e);
 
-/* Whose is the address? LEASE_MINE: of this interface. A directory that cannot be read has none. */
-enum lease_state { LEASE_FREE, LEASE_MINE, LEASE_OTHERS };
+/* Whose is the address? LEASE_MINE: of this interface. LEASE_UNREAD: the disk does not tell now. */
+enum lease_state { LEASE_FREE, LEASE_MINE, LEASE_OTHERS, LEASE_UNREAD };
 enum lease_state lease_look(const char *path, const struct net_ip *ip, const char *id, const char *ifname);
 
 /* Reserves this one, if nobody has it. */

@@ -19,6 +19,7 @@
 #include "reactor/loop.h"
 #include "reactor/own.h"
 #include "tests/fakes/clock.h"
+#include "tests/fakes/disk.h"
 #include "tests/fakes/unpack.h"
 #include "tests/tap.h"
 
@@ -332,6 +333,12 @@ static void after_a_restart(void)
 	ok(snapshot_open(root, &fault) == 0);
 	snapshot_each(count, &n);
 	ok(n == 1 && snapshot_exists("r1") && !snapshot_exists("r2"));
+	disk_fails("snapshots/r1.json", EIO, 0); /* no damage */
+	ok(snapshot_open(root, &fault) == 0 && snapshot_any_lost());
+	ok(exists(below("snapshots/r1.json")) && exists(below("snapshots/r1")));
+	disk_fails("snapshots/r1$", EIO, 0);
+	ok(snapshot_open(root, &fault) == 0 && snapshot_exists("r1") && !snapshot_any_lost());
+	disk_fails("", 0, 0);
 	ok(first_layer_is_used());
 	ok(snapshot_mount("r1", -1, "", target, &fault) == 0);
 	unmounted_and_removed("r1");

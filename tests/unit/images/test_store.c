@@ -1,4 +1,5 @@
 /* test_store.c - images and their names, on disk and over restarts; what is removed and when. */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -15,14 +16,18 @@
 #include "images/unpack.h"
 #include "images/unused.h"
 #include "reactor/arena.h"
+#include "reactor/boot.h"
 #include "reactor/loop.h"
 #include "reactor/own.h"
 #include "tests/fakes/clock.h"
+#include "tests/fakes/disk.h"
 #include "tests/fakes/unpack.h"
 #include "tests/tap.h"
 
 #define ID1 "sha256:1111111111111111111111111111111111111111111111111111111111111111"
 #define ID2 "sha256:1112222222222222222222222222222222222222222222222222222222222222"
+#define ID3 "sha256:1113333333333333333333333333333333333333333333333333333333333333"
+#define ID4 "sha256:1114444444444444444444444444444444444444444444444444444444444444"
 #define D1 "sha256:aaaa111111111111111111111111111111111111111111111111111111111111"
 #define D2 "sha256:aaaa222222222222222222222222222222222222222222222222222222222222"
 #define NAME "reg.example/app"
@@ -299,6 +304,10 @@ static void blobs_are_verified(void)
 	ok(content_put(digest, "hello", 5, &fault) == 0 && content_put(digest, "hello", 5, &fault) == 0);
 	is_str(content_get(digest, arena, &len), "hello");
 	ok(len == 5 && content_bytes() == 4096 && content_inodes() == 1);
+	disk_fails(digest + 7, EIO, 2);
+	ok(content_get(digest, arena, &len) == NULL && exists("blobs", digest + 7));
+	disk_fails("", 0, 0);
+	is_str(content_get(digest, arena, &len), "hello");
 	ok(truncate(arena_printf(arena, "%s/blobs/%s", root, digest + 7), 0) == 0);
 	ok(content_get(digest, arena, &len) == NULL && !exists("blobs", digest + 7));
 	ok(content_get(ID1, arena, &len) == NULL);
@@ -468,6 +477,38 @@ static void nothing_goes_before_all_is_read(void)
 	ok(!exists("layers", "l8"));
 }
 
+/* After a power cut no container holds the layers, but their images do. */
+static void a_layer_whose_record_cannot_be_read(void)
+{
+	const char *image = arena_printf(arena, "%s.json", digest_hex(ID3));
+	FILE *f = fopen(arena_printf(arena, "%s/boot", root), "we");
+
+	fputs("01234567-89ab-cdef-0123-456789abcdef\n", f);
+	fclose(f);
+	add_layer("la", D1);
+	add_layer("lb", D2);
+	ok(add(ID3, NAME ":v8", NAME "@" D1, "la") == 0 && add(ID4, NAME ":v9", NAME "@" D2, "lb") == 0);
+	layer_by_dir("la")->kept = layer_by_dir("lb")->kept = false;
+	ok(boot_open(root, &fault) == 0 && boot_is_new());
+	disk_fails("layer-records/la.json", EIO, 0);
+	reopened();
+	clock_run();
+	is_str(id_of(NAME ":v8"), "none");
+	is_str(id_of(NAME ":v9"), ID4);
+	ok(exists("images", image) && exists("layers", "la") && exists("layer-records", "la.json"));
+	ok(store_unread());
+	disk_fails("layers/la", EIO, 0);
+	reopened();
+	is_str(id_of(NAME ":v8"), ID3);
+	disk_fails(image, EIO, 0);
+	reopened();
+	ok(store_unread() && exists("images", image));
+	disk_fails("", 0, 0);
+	reopened();
+	is_str(id_of(NAME ":v8"), ID3);
+	ok(!store_unread() && boot_note(&fault) == 0);
+}
+
 static void a_root_that_cannot_be(void)
 {
 	struct images_config bad = cfg;
@@ -506,6 +547,7 @@ int main(void)
 	on_request();
 	what_cannot_go_ends_the_sweep();
 	nothing_goes_before_all_is_read();
+	a_layer_whose_record_cannot_be_read();
 	a_root_that_cannot_be();
 	ok(system(arena_printf(arena, "rm -rf %s", root)) == 0);
 	arena_free(arena);

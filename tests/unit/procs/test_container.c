@@ -1,4 +1,5 @@
 /* test_container.c - procs/container.c: the table, records over a restart, waiters. */
+#include <errno.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -6,8 +7,10 @@
 
 #include "procs/container.h"
 #include "procs/runtime.h"
+#include "reactor/boot.h"
 #include "reactor/log.h"
 #include "reactor/own.h"
+#include "tests/fakes/disk.h"
 #include "tests/fakes/world.h"
 #include "tests/tap.h"
 
@@ -310,6 +313,23 @@ static void records_survive(void)
 	ok(!there(name));
 }
 
+/* The disk does not give the record, after a power cut too. */
+static void a_record_that_cannot_be_read_is_left_alone(void)
+{
+	static const char id[] = "2123456789012345678901234567890123456789012345678901234567890123";
+	char name[100];
+	struct err e;
+
+	snprintf(name, sizeof(name), "%s.json", id);
+	put("../boot", "01234567-89ab-cdef-0123-456789abcdef\n");
+	put(name, "{\"version\":1,\"sandbox\":\"nobody\"}");
+	ok(boot_open(root, &e) == 0 && boot_is_new());
+	disk_fails(name, EIO, 0);
+	ok(containers_load(&e) == 0 && container_lost(id) && there(name));
+	disk_fails("", 0, 0);
+	ok(boot_note(&e) == 0);
+}
+
 int main(void)
 {
 	start_daemon();
@@ -320,5 +340,6 @@ int main(void)
 	a_clock_that_goes_back();
 	a_message_is_utf8_in_the_end();
 	records_survive();
+	a_record_that_cannot_be_read_is_left_alone();
 	return tap_end();
 }

@@ -1,4 +1,5 @@
 /* test_sandbox.c - the table of sandboxes: which are found, in which order, and what is read back from disk. */
+#include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -6,6 +7,7 @@
 #include "reactor/boot.h"
 #include "reactor/own.h"
 #include "reactor/record.h"
+#include "tests/fakes/disk.h"
 #include "tests/tap.h"
 
 #define A31 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
@@ -183,14 +185,35 @@ static void a_power_cut_leaves_an_id(void)
 	snprintf(record, sizeof(record), "%s/%s.json", records, id_a0);
 	put(boot, "01234567-89ab-cdef-0123-456789abcdef\n");
 	put(record, "");
-	boot_open(root);
-	ok(boot_is_new() && sandboxes_load(&e) == 0 && boot_note(&e) == 0);
+	ok(boot_open(root, &e) == 0 && boot_is_new() && sandboxes_load(&e) == 0 && boot_note(&e) == 0);
 	s = sandbox_by_id(id_a0);
 	ok(s && s->remnant && s->hidden && s->made == (MADE_NETWORK | MADE_FILES) && sandboxes_lost(&first) == 0);
 	ok(s && strstr(s->files, id_a0));
 	s = restarted(s, id_a1) ? NULL : sandbox_by_id(id_a1); /* until its network is given back */
 	ok(s && s->remnant && s->hidden && s->made == (MADE_NETWORK | MADE_FILES));
 	sandbox_free(s);
+	unlink(boot);
+}
+
+/* The disk does not give the record, after a power cut too: it is neither damaged nor a remnant. */
+static void a_record_that_cannot_be_read_is_left_alone(void)
+{
+	char boot[80], record[200], aside[220];
+	const char *first;
+	struct err e;
+
+	snprintf(boot, sizeof(boot), "%s/boot", root);
+	snprintf(record, sizeof(record), "%s/%s.json", records, id_a0);
+	snprintf(aside, sizeof(aside), "%s.corrupt", record);
+	put(boot, "01234567-89ab-cdef-0123-456789abcdef\n");
+	put(record, "{\"version\":1}");
+	ok(boot_open(root, &e) == 0 && boot_is_new());
+	disk_fails(record, EIO, 0);
+	ok(sandboxes_load(&e) == 0 && !sandbox_by_id(id_a0) && sandbox_lost(id_a0) && sandboxes_lost(&first) == 1);
+	disk_fails("", 0, 0);
+	ok(boot_note(&e) == 0 && access(aside, F_OK) < 0);
+	ok(sandboxes_load(&e) == 0 && sandbox_by_id(id_a0) && !sandbox_by_id(id_a0)->remnant);
+	sandbox_free(sandbox_by_id(id_a0));
 	unlink(boot);
 }
 
@@ -242,6 +265,7 @@ int main(void)
 	the_table_is_in_order_of_creation();
 	a_clock_that_goes_back();
 	a_power_cut_leaves_an_id();
+	a_record_that_cannot_be_read_is_left_alone();
 	a_record_that_is_none_is_set_aside();
 	a_full_disk_is_an_error_that_names_the_sandbox();
 	ok(rmdir(records) == 0 && rmdir(root) == 0);

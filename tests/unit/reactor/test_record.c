@@ -10,6 +10,7 @@
 #include "reactor/fields.h"
 #include "reactor/log.h"
 #include "reactor/record.h"
+#include "tests/fakes/disk.h"
 #include "tests/tap.h"
 
 struct leg {
@@ -249,19 +250,21 @@ static int on_animal(void *arg, const char *name, struct record *r, struct err *
 }
 
 static char lost[256]; /* names, sorted, a blank behind each */
+static enum record_loss how_lost; /* the last one */
 
 static int by_text(const void *a, const void *b)
 {
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-static void on_lost(void *arg, const char *name)
+static void on_lost(void *arg, const char *name, enum record_loss how)
 {
 	static char names[8][32], *sorted[8];
 	static size_t n;
 	char *to = lost;
 
 	(void)arg;
+	how_lost = how;
 	if (!lost[0])
 		n = 0;
 	snprintf(names[n], sizeof(names[n]), "%s", name);
@@ -436,18 +439,6 @@ static void directory_of_records(void)
 	ok(rmdir(dir) == 0);
 }
 
-static int read_error;
-ssize_t __real_read(int fd, void *p, size_t n);
-ssize_t __wrap_read(int fd, void *p, size_t n);
-
-ssize_t __wrap_read(int fd, void *p, size_t n)
-{
-	if (!read_error)
-		return __real_read(fd, p, n);
-	errno = read_error;
-	return -1;
-}
-
 /* A record that cannot be read now is as good as before when it can be read again. */
 static void an_error_of_reading_is_no_damage(void)
 {
@@ -459,13 +450,19 @@ static void an_error_of_reading_is_no_damage(void)
 	ok(mkdtemp(dir) != NULL && record_write(dir, "one", 1, j, &e) == 0);
 	forget_lost();
 	seen = 0;
-	read_error = EIO;
-	ok(record_each(dir, 1, on_record, on_lost, NULL, &e) == 0 && seen == 0);
-	is_str(lost, "one ");
-	ok(exists(dir, "one.json") && !exists(dir, "one.json.corrupt"));
-	read_error = ENOMEM;
+	for (size_t given = 0; given <= 8; given += 8) { /* nothing of it, and the first of two pages */
+		disk_fails("one.json", EIO, given);
+		forget_lost();
+		ok(record_each(dir, 1, on_record, on_lost, NULL, &e) == 0 && seen == 0);
+		is_str(lost, "one ");
+		ok(how_lost == RECORD_UNREAD);
+		ok(exists(dir, "one.json") && !exists(dir, "one.json.corrupt"));
+	}
+	disk_fails("one.json", ENOMEM, 0);
 	ok(record_each(dir, 1, on_record, on_lost, NULL, &e) < 0 && e.code == ERR_RESOURCE_EXHAUSTED);
-	read_error = 0;
+	disk_interrupts("one.json");
+	ok(record_each(dir, 1, on_record, on_lost, NULL, &e) == 0 && seen == 1);
+	seen = 0;
 	getrlimit(RLIMIT_NOFILE, &was);
 	none = was;
 	none.rlim_cur = (rlim_t)dup(0) + 1; /* the fd that opendir(3) takes is the last one */
@@ -476,6 +473,63 @@ static void an_error_of_reading_is_no_damage(void)
 	ok(exists(dir, "one.json") && seen == 0);
 	ok(record_each(dir, 1, on_record, on_lost, NULL, &e) == 0 && seen == 1);
 	record_remove(dir, "one");
+	ok(rmdir(dir) == 0);
+}
+
+static int on_refused(void *arg, const char *name, struct record *r, struct err *e)
+{
+	enum err_code *code = arg;
+
+	(void)name;
+	(void)r;
+	return err_set(e, *code, "not now");
+}
+
+/* Nor is an error of the one that takes the record up. */
+static void nor_is_an_error_of_its_reader(void)
+{
+	enum err_code code = ERR_UNAVAILABLE;
+	char dir[] = "/tmp/test_record.XXXXXX";
+	auto_json json_t *j = json_pack("{s:i}", "n", 1);
+	struct err e;
+
+	ok(mkdtemp(dir) != NULL && record_write(dir, "one", 1, j, &e) == 0);
+	forget_lost();
+	ok(record_each(dir, 1, on_refused, on_lost, &code, &e) == 0);
+	is_str(lost, "one ");
+	ok(how_lost == RECORD_UNREAD && exists(dir, "one.json"));
+	code = ERR_RESOURCE_EXHAUSTED;
+	ok(record_each(dir, 1, on_refused, on_lost, &code, &e) < 0 && exists(dir, "one.json"));
+	code = ERR_INTERNAL;
+	ok(record_each(dir, 1, on_refused, on_lost, &code, &e) == 0);
+	ok(how_lost == RECORD_DAMAGED && exists(dir, "one.json.corrupt"));
+	record_remove(dir, "one");
+	ok(rmdir(dir) == 0);
+}
+
+/* What lies beside a record goes only where it is known that nobody needs it. */
+static void older_generations(void)
+{
+	char dir[] = "/tmp/test_record.XXXXXX";
+	struct err e;
+
+	ok(mkdtemp(dir) != NULL);
+	put(dir, "one.json", "{");
+	put(dir, "one.json.old", "{\"version\":1,\"n\":1}");
+	for (int i = 0; i < 2; i++) {
+		forget_lost();
+		ok(record_each(dir, 1, on_record, on_lost, NULL, &e) == 0);
+		is_str(lost, "one ");
+		ok(exists(dir, "one.json.corrupt") && exists(dir, "one.json.old")); /* for an operator */
+	}
+	record_remove(dir, "one");
+	put(dir, "one.json.old", "{\"version\":1,\"n\":1}");
+	disk_fails("one.json", EIO, 0);
+	forget_lost();
+	ok(record_each(dir, 1, on_record, on_lost, NULL, &e) == 0 && exists(dir, "one.json.old"));
+	disk_fails("", 0, 0);
+	ok(record_each(dir, 1, on_record, on_lost, NULL, &e) == 0 && !exists(dir, "one.json.old"));
+	is_str(lost, "");
 	ok(rmdir(dir) == 0);
 }
 
@@ -494,5 +548,7 @@ int main(void)
 	a_record_that_was_edited();
 	directory_of_records();
 	an_error_of_reading_is_no_damage();
+	nor_is_an_error_of_its_reader();
+	older_generations();
 	return tap_end();
 }
