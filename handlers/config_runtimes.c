@@ -27,7 +27,7 @@ static const struct option all_options[] = {
 	OPTION("fallback", TEXT, OF_ALL, fallback),
 	OPTION("args", WORDS, OF_OCI, options.args),
 	OPTION("root", ABSOLUTE, OF_PROGRAM, options.root),
-	OPTION("sandbox", SANDBOX, OF_OCI, options.sandbox_container),
+	OPTION("sandbox", SANDBOX, OF_PROGRAM, options.sandbox_container),
 	OPTION("create_timeout", SECONDS, OF_PROGRAM, options.create_timeout_ms),
 	OPTION("allowed_annotations", WORDS, OF_PROGRAM, options.allowed_annotations),
 	OPTION("default_annotations", WORD_PAIRS, OF_PROGRAM, options.default_annotations),

@@ -27,7 +27,7 @@ static int target_is_down(const struct container *c, struct err *e)
 	return err_set(e, ERR_FAILED_PRECONDITION, "target_id \"%s\": not running", c->config.security.ns.target_id);
 }
 
-/* A boxed sandbox has PID namespaces of its own kernel, and joins those whose paths are the same words. */
+/* A sandbox with a kernel of its own has its own PID namespaces, and joins those whose paths are the same words. */
 static const char *inside_pid(const struct container *c)
 {
 	return arena_printf(c->arena, "/pid/%s", c->id);
@@ -42,7 +42,7 @@ static int choose_target(const struct container *c, struct spec_namespaces *ns, 
 			       c->config.security.ns.target_id);
 	if (target->state != CONTAINER_RUNNING || target->pid <= 0)
 		return target_is_down(c, e);
-	ns->pid = sandbox_boxed(c->sandbox) ? inside_pid(target)
+	ns->pid = sandbox_inside(c->sandbox) ? inside_pid(target)
 					    : arena_printf(c->arena, "/proc/%d/ns/pid", target->pid);
 	return 0;
 }
@@ -54,11 +54,11 @@ static int choose_pid(const struct container *c, struct spec_namespaces *ns, str
 
 	switch (mode) {
 	case NS_POD:
-		if (sandbox_boxed(c->sandbox) && c->sandbox->config.security.ns.pid == NS_CONTAINER)
+		if (sandbox_inside(c->sandbox) && c->sandbox->config.security.ns.pid == NS_CONTAINER)
 			ns->pid = inside_pid(c);
 		return 0; /* the sandbox's choice: its pause's, the host's, or a new one when the pod shares none */
 	case NS_CONTAINER:
-		ns->pid = sandbox_boxed(c->sandbox) ? inside_pid(c) : "new";
+		ns->pid = sandbox_inside(c->sandbox) ? inside_pid(c) : "new";
 		return 0;
 	case NS_NODE:
 		ns->pid = "";
@@ -137,7 +137,7 @@ int join_again(struct container *c, int *fd, struct err *e)
 		return err_set(e, ERR_UNAVAILABLE, "no keeper is there to start it");
 	if (sandbox_namespaces(c->sandbox, c->arena, &ns, e) < 0)
 		return -1;
-	if (c->config.security.ns.pid == NS_TARGET && !sandbox_boxed(c->sandbox)) {
+	if (c->config.security.ns.pid == NS_TARGET && !sandbox_inside(c->sandbox)) {
 		target = open_target(c, e);
 		if (target < 0)
 			return -1;

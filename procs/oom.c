@@ -25,11 +25,11 @@ static int64_t counted_by_others(const struct container *c, size_t *dying)
 	return sum;
 }
 
-/* A boxed sandbox has all processes in the group of its box, and v1 counts a kill in the victim's group only. */
+/* A sandbox that is one process has all in the group of its box, and v1 counts a kill in the victim's group only. */
 static int64_t counted_by_pod(const struct sandbox *s)
 {
 	struct arena *a = arena_new();
-	int64_t n = cgroup_oom_kills(sandbox_boxed(s) ? cgroup_pause_path(a, s->cgroup, s->id) : s->cgroup);
+	int64_t n = cgroup_oom_kills(sandbox_inside(s) ? cgroup_pause_path(a, s->cgroup, s->id) : s->cgroup);
 
 	arena_free(a);
 	return n;
@@ -63,8 +63,8 @@ static void raise_floors(const struct container *c, int64_t by)
 
 bool oom_happened(struct container *c)
 {
-	bool boxed = sandbox_boxed(c->sandbox);
-	int64_t n = boxed ? -1 : cgroup_oom_kills(c->cgroup);
+	bool inside = sandbox_inside(c->sandbox);
+	int64_t n = inside ? -1 : cgroup_oom_kills(c->cgroup);
 	size_t dying;
 
 	if (n < 0) {
@@ -72,8 +72,8 @@ bool oom_happened(struct container *c)
 		if (n > 1 && dying)
 			n = 1;
 	}
-	/* All processes of a boxed sandbox die in one kill, which is that of each of its containers. */
-	if (n > 0 && !boxed)
+	/* All processes of such a sandbox die in one kill, which is that of each of its containers. */
+	if (n > 0 && !inside)
 		raise_floors(c, n);
 	return n > 0;
 }

@@ -49,7 +49,7 @@ enum { RUNTIME_ARGS_MAX = 32 };
 struct runtime_options {
 	struct strings args;         /* global flags of the program; at most RUNTIME_ARGS_MAX */
 	const char *root;            /* the directory of its state; "": <state>/runtime/<name> */
-	bool sandbox_container;      /* RunPodSandbox makes a container of it, in which the pod's containers run */
+	bool sandbox_container;      /* RunPodSandbox makes a container of it, before all of the pod */
 	int64_t create_timeout_ms;   /* of runtime_run(); 0: 2 min */
 	struct strings allowed_annotations; /* of pod and container, to be passed on: words with * for any characters */
 	struct pairs default_annotations;   /* passed on unless the pod or the container has an own one */
@@ -109,8 +109,9 @@ const char *runtime_warning(const struct runtime_handler *handler);
 
 /* In what a handler differs from a program that makes processes of this kernel. */
 enum runtime_trait {
-	RUNTIME_SANDBOX = 1,  /* a pod has a container of the runtime first: runtime_run_sandbox(). Its process is that
-				 of all the pod's containers; their own groups are empty */
+	RUNTIME_SANDBOX = 1,  /* a pod has a container of the runtime first: runtime_run_sandbox() */
+	RUNTIME_INSIDE = 256, /* its process is that of all the pod's containers; their own groups are empty. Without:
+				 no process of it is kept, and runtime_wait() tells its end */
 	RUNTIME_WAITS = 2,    /* runtime_wait() */
 	RUNTIME_KILLS = 4,    /* runtime_kill(), runtime_exec_kill() */
 	RUNTIME_STATS = 8,    /* runtime_stats() */
@@ -232,7 +233,7 @@ struct runtime_op *runtime_restore(const struct runtime_handler *handler, const 
 struct runtime_sandbox {
 	const char *id, *bundle; /* of the pod; <bundle>/config.json is its container's (procs/sandbox_box.c) */
 	const char *cgroup;      /* of all processes of the pod */
-	const char *keep_id;     /* the keeper keeps the sandbox's process under it */
+	const char *keep_id;     /* with RUNTIME_INSIDE: the keeper keeps the sandbox's process under it */
 	bool host_network;
 };
 struct runtime_op *runtime_run_sandbox(const struct runtime_handler *handler, const struct runtime_sandbox *sandbox,

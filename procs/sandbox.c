@@ -382,3 +382,10 @@ bool sandbox_boxed(const struct sandbox *s)
 
 	return s->made & MADE_BOX || (h && runtime_traits(h) & RUNTIME_SANDBOX);
 }
+
+bool sandbox_inside(const struct sandbox *s)
+{
+	const struct runtime_handler *h = runtime_find(s->config.runtime_handler);
+
+	return sandbox_boxed(s) && (!h || runtime_traits(h) & RUNTIME_INSIDE);
+}

@@ -114,9 +114,10 @@ int sandboxes_load(struct err *e);
 /* Do its containers share a PID namespace (pid: POD), whose pid 1 is the pause? */
 bool sandbox_has_pause(const struct sandbox *sandbox);
 
-/* Is the sandbox a container of its runtime (RUNTIME_SANDBOX)? Then pause_pid is the process in which all its
- * containers run. */
+/* Is the sandbox a container of its runtime (RUNTIME_SANDBOX)? pause_pid is its process. */
 bool sandbox_boxed(const struct sandbox *sandbox);
+/* Is that the process in which all its containers run (RUNTIME_INSIDE)? */
+bool sandbox_inside(const struct sandbox *sandbox);
 
 /* Copies value into the sandbox's arena, where strings of a sandbox live. */
 void sandbox_set_str(struct sandbox *sandbox, const char **field, const char *value);

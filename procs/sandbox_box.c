@@ -1,6 +1,7 @@
-/* sandbox_box.c - see sandbox_box.h. */
+/* sandbox_box.c - see sandbox_box.h. Waits on: the runtime. */
 #include "procs/sandbox_box.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -9,9 +10,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "procs/box_watch.h"
 #include "procs/bundle.h"
 #include "procs/cgroup.h"
 #include "procs/runtime.h"
+#include "procs/sandbox_ns.h"
 #include "procs/spec.h"
 #include "reactor/arena.h"
 #include "reactor/child.h"
@@ -59,9 +62,10 @@ static void on_box_known(struct timer *t)
 	box_report(container_of(t, struct box, timer));
 }
 
+/* A shim's `delete` takes the last word of the path for the id. */
 static const char *box_dir(const struct box *b)
 {
-	return arena_printf(b->arena, "%s/box", b->sandbox->dir);
+	return arena_printf(b->arena, "%s/%s", b->sandbox->dir, sandbox_inside(b->sandbox) ? "box" : b->sandbox->id);
 }
 
 static const struct runtime_handler *box_handler(struct box *b)
@@ -97,13 +101,23 @@ static int box_copy_pause(const char *from, const char *to, struct err *e)
 /* The root is open: the sandbox reads it as a user without rights. */
 static int box_make(struct box *b, const char *dir, const char *pause_path)
 {
+	static const char *const dirs[] = { "", "/rootfs", "/rootfs/proc", "/rootfs/dev", "/rootfs/sys" };
 	const char *rootfs = arena_printf(b->arena, "%s/rootfs", dir);
-	auto_json json_t *config = spec_box(b->sandbox, b->arena, &b->err);
+	const bool inside = sandbox_inside(b->sandbox);
+	struct spec_namespaces ns;
+	auto_json json_t *config = NULL;
 
+	if (!inside && sandbox_namespaces_held(b->sandbox, b->arena, &ns, &b->err) < 0)
+		return -1;
+	config = spec_box(b->sandbox, inside ? NULL : &ns, b->arena, &b->err);
 	if (!config)
 		return -1;
-	if (EFFECT(mkdir(dir, 0711)) < 0 || EFFECT(mkdir(rootfs, 0755)) < 0)
-		return err_os(&b->err, ERR_INTERNAL, "make %s", rootfs);
+	for (size_t i = 0; i < sizeof(dirs) / sizeof(*dirs); i++) {
+		const char *path = arena_printf(b->arena, "%s%s", dir, dirs[i]);
+
+		if (EFFECT(mkdir(path, i ? 0755 : 0711)) < 0)
+			return err_os(&b->err, ERR_INTERNAL, "make %s", path);
+	}
 	if (box_copy_pause(pause_path, arena_printf(b->arena, "%s/pause", rootfs), &b->err) < 0)
 		return -1;
 	return bundle_write_config(dir, config, &b->err);
@@ -113,12 +127,16 @@ static void on_box_ran(void *arg, const struct err *e, struct child_result *r)
 {
 	struct box *b = arg;
 
-	if (e) {
+	if (e)
 		b->err = *e;
-		err_wrap(&b->err, "start the sandbox %.12s", b->sandbox->id);
-	} else {
+	else if (r->pid <= 0)
+		err_set(&b->err, ERR_INTERNAL, "the runtime told no process of it");
+	else if (sandbox_inside(b->sandbox))
 		sandbox_pause_began(b->sandbox, r->pid);
-	}
+	else
+		box_watch_began(b->sandbox, r->pid);
+	if (b->err.code != ERR_OK)
+		err_wrap(&b->err, "start the sandbox %.12s", b->sandbox->id);
 	box_report(b);
 }
 
@@ -141,14 +159,29 @@ void sandbox_box_start(struct sandbox *s, const char *pause_path, sandbox_pause_
 
 /* ---- down ---- */
 
+/* Its files and its empty directories. */
+static void box_empty(const char *dir)
+{
+	auto_dir DIR *list = opendir(dir);
+	struct dirent *f;
+
+	while (list && (f = readdir(list))) {
+		if (strcmp(f->d_name, ".") == 0 || strcmp(f->d_name, "..") == 0)
+			continue;
+		if (EFFECT(unlinkat(dirfd(list), f->d_name, 0)) < 0 && errno == EISDIR)
+			EFFECT(unlinkat(dirfd(list), f->d_name, AT_REMOVEDIR));
+	}
+}
+
+/* A shim leaves files of its own beside ours, and one that was killed may have left a process. */
 static void box_unmake(struct box *b)
 {
-	static const char *const files[] = { "rootfs/pause", "config.json", "config.json.tmp", "pid" };
 	const char *dir = box_dir(b);
 
-	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++)
-		EFFECT(unlink(arena_printf(b->arena, "%s/%s", dir, files[i])));
-	EFFECT(rmdir(arena_printf(b->arena, "%s/rootfs", dir)));
+	if (!sandbox_inside(b->sandbox))
+		cgroup_kill(cgroup_pause_path(b->arena, b->sandbox->cgroup, b->sandbox->id));
+	box_empty(arena_printf(b->arena, "%s/rootfs", dir));
+	box_empty(dir);
 	if (EFFECT(rmdir(dir)) < 0 && errno != ENOENT)
 		err_os(&b->err, ERR_INTERNAL, "remove %s", dir);
 }

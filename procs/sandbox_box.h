@@ -1,9 +1,12 @@
-/* sandbox_box.h - the box of a sandbox: the first container of a pod whose containers run inside of it
- * (sandbox_boxed()), as gVisor wants it.
+/* sandbox_box.h - the box of a sandbox: the first container of a pod, which the runtime wants to have
+ * (sandbox_boxed()), as gVisor and Kata do.
  *
- * Its bundle is <state>/sandboxes/<id>/box, its id for the runtime that of the sandbox. In it crisp-pause waits. The
- * process of the box is kept as a pause is: its death makes the sandbox NOTREADY, and sandbox_pause_kill() ends it with
- * all containers of the pod. (ARCHITECTURE G1) */
+ * Its id for the runtime is that of the sandbox, and crisp-pause waits in it. Its bundle is <state>/sandboxes/<id>/box.
+ * Where all containers of the pod are inside of its process (sandbox_inside()), that is kept as a pause is: its death
+ * makes the sandbox NOTREADY, and sandbox_pause_kill() ends it with them. (ARCHITECTURE G1)
+ * The box of a shim is a task like others, and its bundle <state>/sandboxes/<id>/<id>. The runtime tells its end, which
+ * makes the sandbox NOTREADY, and kills it when it is removed. It joins the namespaces of the pod, and has the PID
+ * namespace that the pod's containers share. (ARCHITECTURE G60) */
 #ifndef PROCS_SANDBOX_BOX_H
 #define PROCS_SANDBOX_BOX_H
 
@@ -16,7 +19,7 @@
  * inside the call. No cancel. */
 void sandbox_box_start(struct sandbox *sandbox, const char *pause_path, sandbox_pause_done *done, void *arg);
 
-/* When the process is dead: the runtime forgets the box, and the bundle goes. What is not there is no error. */
+/* After box_watch_kill(): the runtime forgets the box, and the bundle goes. What is not there is no error. */
 void sandbox_box_remove(struct sandbox *sandbox, sandbox_pause_done *done, void *arg);
 
 #endif

@@ -22,6 +22,7 @@
 
 #include <string.h>
 
+#include "procs/box_watch.h"
 #include "procs/cgroup.h"
 #include "procs/keeper.h"
 #include "procs/network.h"
@@ -207,7 +208,9 @@ static void on_down_turn(struct timer *t)
 		return down_fail_network(d, &e);
 	sm_move(&d->sm, PAUSE);
 	/* Each time: a pause that began as its keeper died may have come into the pod's group after an earlier kill. */
-	if ((d->s->made & MADE_PAUSE) || sandbox_has_pause(d->s))
+	if ((d->s->made & MADE_PAUSE) && (d->s->made & MADE_BOX))
+		box_watch_kill(d->s, on_down_pause_dead, d);
+	else if ((d->s->made & MADE_PAUSE) || sandbox_has_pause(d->s))
 		sandbox_pause_kill(d->s, on_down_pause_dead, d);
 	else
 		down_box_step(d);

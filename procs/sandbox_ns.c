@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/vfs.h>
 
+#include "procs/box_watch.h"
 #include "procs/keeper.h"
 #include "procs/sandbox_pause.h"
 #include "procs/sandbox_regain.h"
@@ -33,11 +34,11 @@ static const char *sandbox_held_path(const struct sandbox *s, const char *kind, 
 	return path;
 }
 
-int sandbox_namespaces(const struct sandbox *s, struct arena *a, struct spec_namespaces *out, struct err *e)
+int sandbox_namespaces_held(const struct sandbox *s, struct arena *a, struct spec_namespaces *out, struct err *e)
 {
 	const struct ns_options *ns = &s->config.security.ns;
 
-	*out = (struct spec_namespaces){ "", "", "", "", ns->pid == NS_NODE ? "" : "new" };
+	*out = (struct spec_namespaces){ "", "", "", "", "" };
 	if (ns->network != NS_NODE) {
 		if (!netns_pinned(s))
 			return err_set(e, ERR_INTERNAL, "the network namespace of sandbox %.12s is gone from %s", s->id,
@@ -49,11 +50,18 @@ int sandbox_namespaces(const struct sandbox *s, struct arena *a, struct spec_nam
 		out->ipc = sandbox_held_path(s, "ipc", a, e);
 	if (ns_has_user(ns))
 		out->user = sandbox_held_path(s, "user", a, e);
-	if (!out->uts || !out->ipc || !out->user)
+	return out->uts && out->ipc && out->user ? 0 : -1;
+}
+
+int sandbox_namespaces(const struct sandbox *s, struct arena *a, struct spec_namespaces *out, struct err *e)
+{
+	const struct ns_options *ns = &s->config.security.ns;
+
+	if (sandbox_namespaces_held(s, a, out, e) < 0)
 		return -1;
-	if (sandbox_boxed(s) && ns->pid == NS_POD)
-		out->pid = ""; /* the box's own, in its sandbox */
-	if (!sandbox_has_pause(s))
+	/* "" of a pod that shares one is the box's own, inside of its sandbox. */
+	out->pid = ns->pid == NS_NODE || (ns->pid == NS_POD && sandbox_inside(s)) ? "" : "new";
+	if (ns->pid != NS_POD || sandbox_inside(s))
 		return 0;
 	if (!s->pause_pid)
 		return err_set(e, ERR_INTERNAL, "the pause of sandbox %.12s is dead, so its PID namespace is gone",
@@ -85,7 +93,7 @@ bool sandbox_adopt(struct sandbox *s)
 	const char *lost = NULL;
 
 	/* First the pause: sandbox_regain() takes lost namespaces from it. */
-	if ((sandbox_has_pause(s) || sandbox_boxed(s)) && !sandbox_pause_adopt(s))
+	if (sandbox_boxed(s) ? !box_watch_adopt(s) : sandbox_has_pause(s) && !sandbox_pause_adopt(s))
 		lost = "pause";
 	else if (ns->network != NS_NODE && (!netns_pinned(s) || !sandbox_regain(s, "uts")))
 		lost = "network";

@@ -13,6 +13,10 @@
 struct spec_namespaces;
 int sandbox_namespaces(const struct sandbox *sandbox, struct arena *arena, struct spec_namespaces *out, struct err *e);
 
+/* The same but the PID namespace, which is "": what its box joins (sandbox_box.h). */
+int sandbox_namespaces_held(const struct sandbox *sandbox, struct arena *arena, struct spec_namespaces *out,
+			    struct err *e);
+
 /* The fd of its user namespace, borrowed; -1: it has none of its own, or that one is gone (sandbox_namespaces()
  * tells). */
 int sandbox_userns(const struct sandbox *sandbox);

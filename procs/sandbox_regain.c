@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -27,12 +28,19 @@ static bool regain_is_process_of(const struct container *c)
 	return false;
 }
 
+/* Not the node's: what runs a virtual machine for the pod need not be in the pod's. -1: none. */
 static int open_namespace(pid_t pid, const char *which)
 {
+	struct stat its, ours;
 	char path[64];
+	auto_fd int fd = -1;
 
 	snprintf(path, sizeof(path), "/proc/%d/ns/%s", (int)pid, which);
-	return open(path, O_RDONLY | O_CLOEXEC);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	snprintf(path, sizeof(path), "/proc/self/ns/%s", which);
+	if (fd < 0 || fstat(fd, &its) < 0 || stat(path, &ours) < 0 || its.st_ino == ours.st_ino)
+		return -1;
+	return take_fd(&fd);
 }
 
 /* A namespace that cannot be held now is not lost: the next container that joins it asks again. */

@@ -45,8 +45,9 @@ void spec_look(struct lookup *lookup, const struct container_config *config);
  *   INTERNAL          the machine: a host path that cannot be made, a namespace that is gone */
 int spec_make(const struct spec_input *input, json_t **out, struct err *e);
 
-/* config.json of the box of a sandbox (sandbox_box.h). A new reference; NULL: INVALID_ARGUMENT. */
-json_t *spec_box(const struct sandbox *sandbox, struct arena *arena, struct err *e);
+/* config.json of the box of a sandbox (sandbox_box.h). ns: what it joins; NULL: nothing but the network, as it has its
+ * own kernel. A new reference; NULL: INVALID_ARGUMENT. */
+json_t *spec_box(const struct sandbox *sandbox, const struct spec_namespaces *ns, struct arena *arena, struct err *e);
 
 /* The uid that a container of an image has whose config says USER or USER:GROUP, if the user is a number that can be a
  * uid. False: it is a name, a number that no container gets, or "". */

@@ -270,7 +270,7 @@ static void on_start_ran(void *arg, const struct err *e, struct child_result *r)
 		s->postponed = start_can_wait(&s->err);
 		return start_undo(s);
 	}
-	s->pid = sandbox_boxed(c->sandbox) ? c->sandbox->pause_pid : r->pid;
+	s->pid = sandbox_inside(c->sandbox) ? c->sandbox->pause_pid : r->pid;
 	if (!*c->restore)
 		return start_running(s);
 	sm_move(&s->sm, COMPARE);

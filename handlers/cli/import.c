@@ -227,6 +227,7 @@ static void runtime_end(struct import *im, const char *name, json_t *runtime,
 		set_word(runtime, "type", "shim");
 		set_word(runtime, "path", *path ? path : type);
 		set_word(runtime, "binary", binary[0] == '/' ? binary : "");
+		set_word(runtime, "sandbox", "container"); /* what containerd and CRI-O give each pod */
 		return;
 	}
 	if (json_object_del(runtime, "config_path") == 0)

@@ -209,7 +209,7 @@ int forward_netns(const char *sandbox_id, struct err *e)
 			s ? "not ready" : "gone");
 		return FORWARD_NONE;
 	}
-	if (sandbox_boxed(s))
+	if (sandbox_inside(s))
 		return FORWARD_INSIDE;
 	if (!*s->netns_path)
 		return FORWARD_HOST;

@@ -23,7 +23,8 @@ enum { ANSWER_MAX = 64 * 1024 };
 unsigned oci_traits(const struct runtime_handler *h)
 {
 	return program_of(h)->handler.options.sandbox_container
-		       ? RUNTIME_SANDBOX | RUNTIME_WAITS | RUNTIME_KILLS | RUNTIME_STATS | RUNTIME_FORWARDS
+		       ? RUNTIME_SANDBOX | RUNTIME_INSIDE | RUNTIME_WAITS | RUNTIME_KILLS | RUNTIME_STATS |
+			       RUNTIME_FORWARDS
 		       : 0;
 }
 

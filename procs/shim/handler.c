@@ -116,14 +116,15 @@ static void shim_features(const struct runtime_handler *h, struct runtime_featur
 
 static unsigned shim_traits(const struct runtime_handler *h)
 {
-	(void)h;
-	return RUNTIME_WAITS | RUNTIME_KILLS | RUNTIME_EXEC_WAITS | RUNTIME_STREAMS;
+	return (h->options.sandbox_container ? RUNTIME_SANDBOX : 0) | RUNTIME_WAITS | RUNTIME_KILLS |
+	       RUNTIME_EXEC_WAITS | RUNTIME_STREAMS;
 }
 
 const struct runtime_kind shim_kind = {
 	.type = "shim", .make = shim_make, .usable = shim_usable, .knows = shim_knows, .features = shim_features,
 	.run = shim_run, .exec = shim_exec, .remove = shim_remove, .update = shim_update, .pause = shim_pause,
 	.resume = shim_resume, .checkpoint = shim_checkpoint, .restore = shim_restore,
-	.traits = shim_traits, .wait = shim_wait, .kill = shim_signal, .exec_kill = shim_exec_kill,
+	.traits = shim_traits, .run_sandbox = shim_run_sandbox, .wait = shim_wait, .kill = shim_signal,
+	.exec_kill = shim_exec_kill,
 	.exec_wait = shim_exec_wait, .resize = shim_resize, .close_stdin = shim_close_stdin,
 };

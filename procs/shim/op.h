@@ -63,6 +63,8 @@ void on_op_last_answer(struct shim_op *op, const struct err *e, const uint8_t *b
 
 struct runtime_op *shim_run(const struct runtime_handler *handler, const char *id, const char *bundle,
 			    const char *cgroup, const struct runtime_stdio *io, runtime_done *done, void *arg);
+struct runtime_op *shim_run_sandbox(const struct runtime_handler *handler, const struct runtime_sandbox *sandbox,
+				    runtime_done *done, void *arg);
 struct runtime_op *shim_exec(const struct runtime_handler *handler, const struct runtime_exec *exec,
 			     const struct runtime_stdio *io, runtime_done *done, void *arg);
 struct runtime_op *shim_remove(const struct runtime_handler *handler, const char *id, bool force, runtime_done *done,

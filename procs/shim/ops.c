@@ -312,6 +312,15 @@ struct runtime_op *shim_run(const struct runtime_handler *h, const char *id, con
 	return shim_op_start(op);
 }
 
+/* A task like others, but the pod's first one: its shim is the pod's. (ARCHITECTURE G60) */
+struct runtime_op *shim_run_sandbox(const struct runtime_handler *h, const struct runtime_sandbox *s,
+				    runtime_done *done, void *arg)
+{
+	static const struct runtime_stdio none = { .in = -1, .out = -1, .err = -1 };
+
+	return shim_run(h, s->id, s->bundle, s->cgroup, &none, done, arg);
+}
+
 /* ---- exec ---- */
 
 static void on_exec_failed(struct shim_op *op, const struct err *e, const uint8_t *body, size_t len)

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "procs/box_watch.h"
 #include "procs/cgroup.h"
 #include "procs/cgroup/tree.h"
 #include "procs/cni.h"
@@ -228,7 +229,7 @@ const struct runtime_handler *runtime_find(const char *name)
 unsigned runtime_traits(const struct runtime_handler *h)
 {
 	(void)h;
-	return net_world.boxed ? RUNTIME_SANDBOX : 0;
+	return net_world.boxed ? RUNTIME_SANDBOX | RUNTIME_INSIDE : 0;
 }
 
 static void asked_box(const char *word, sandbox_pause_done *done, void *arg)
@@ -243,6 +244,16 @@ void sandbox_box_start(struct sandbox *s, const char *pause_path, sandbox_pause_
 	(void)s;
 	(void)pause_path;
 	asked_box("box", done, arg);
+}
+
+bool box_watch_adopt(struct sandbox *s)
+{
+	return sandbox_pause_adopt(s);
+}
+
+void box_watch_kill(struct sandbox *s, sandbox_pause_done *done, void *arg)
+{
+	sandbox_pause_kill(s, done, arg);
 }
 
 void sandbox_box_remove(struct sandbox *s, sandbox_pause_done *done, void *arg)

@@ -263,6 +263,14 @@ struct runtime_op *runtime_run(const struct runtime_handler *h, const char *id, 
 	return begin("run", id, done, arg);
 }
 
+struct runtime_op *runtime_run_sandbox(const struct runtime_handler *h, const struct runtime_sandbox *s,
+				       runtime_done *done, void *arg)
+{
+	(void)h;
+	(void)s;
+	return begin("run_sandbox", "", done, arg);
+}
+
 struct runtime_op *runtime_exec(const struct runtime_handler *h, const struct runtime_exec *x,
 				const struct runtime_stdio *io, runtime_done *done, void *arg)
 {
@@ -337,6 +345,11 @@ struct runtime_op *runtime_restore(const struct runtime_handler *h, const char *
 
 void runtime_cancel(struct runtime_op *cancelled)
 {
+	if (cancelled == (struct runtime_op *)&fake_waiter) {
+		note("cancel_wait");
+		fake_waiter.done = NULL;
+		return;
+	}
 	if (cancelled == (struct runtime_op *)&exec_waiter) {
 		note("cancel_wait");
 		exec_waiter.done = NULL;

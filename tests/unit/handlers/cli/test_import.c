@@ -66,7 +66,7 @@ static void version_2_of_containerd(void)
 	       "cni:\n  bin_dirs: [/b]\n  conf_dir: /c\nruntime:\n  default: kata\n"
 	       "runtimes:\n  runc:\n    allowed_annotations: [\"a.*\", b]\n    type: oci\n    path: /x/runc\n"
 	       "  kata:\n    privileged_without_host_devices: true\n    config_path: /k.toml\n    type: shim\n"
-	       "    path: io.containerd.kata.v2\n"
+	       "    path: io.containerd.kata.v2\n    sandbox: container\n"
 	       "cgroup:\n  driver: systemd\nnri:\n  enabled: false\n");
 	is_str(told, "cri.sandbox_image: pods have no pause image\ncri.unknown: no counterpart\n");
 }
@@ -100,7 +100,7 @@ static void runtimes_of_crio(void)
 			"runtime_type = 'vm'\nruntime_path = '/s'\nruntime_config_path = '/c'\n"
 			"[crio.nri]\nenable_nri = false\n", NULL),
 	       "runtimes:\n  gone:\n    type: oci\n    path: /usr/bin/gone\n  vm:\n    config_path: /c\n"
-	       "    type: shim\n    path: /s\nnri:\n  enabled: false\n"
+	       "    type: shim\n    path: /s\n    sandbox: container\nnri:\n  enabled: false\n"
 	       "runtime:\n  default: gone\ncgroup:\n  driver: systemd\n");
 	is_str(told, "runtime gone: gone is not on this machine\n"
 		     "the default runtime: crun is not among the runtimes; gone is taken\n");

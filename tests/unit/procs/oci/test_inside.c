@@ -85,7 +85,8 @@ static void what_it_can(void)
 {
 	ok(runtime_traits(runtime_find("runc")) == 0);
 	ok(runtime_traits(box) ==
-	   (RUNTIME_SANDBOX | RUNTIME_WAITS | RUNTIME_KILLS | RUNTIME_STATS | RUNTIME_FORWARDS));
+	   (RUNTIME_SANDBOX | RUNTIME_INSIDE | RUNTIME_WAITS | RUNTIME_KILLS | RUNTIME_STATS |
+	                           RUNTIME_FORWARDS));
 }
 
 static void the_sandbox_is_kept(void)

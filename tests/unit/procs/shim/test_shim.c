@@ -168,10 +168,12 @@ static void open_runtimes(void)
 	const struct runtime_handler handlers[] = {
 		{ .name = "shim", .type = "shim", .path = program, .fallback = "",
 		  .options = { .binary = "/sbin/runc", .root = "", .base_spec = "", .config_path = "" } },
+		{ .name = "box", .type = "shim", .path = program, .fallback = "",
+		  .options = { .root = "", .base_spec = "", .config_path = "/k.toml", .sandbox_container = true } },
 		{ .name = "named", .type = "shim", .path = "io.containerd.nosuch.v2", .fallback = "",
 		  .options = { .root = "", .base_spec = "" } },
 	};
-	struct runtimes_config cfg = { handlers, 2, "shim", state, NULL };
+	struct runtimes_config cfg = { handlers, 3, "shim", state, NULL };
 	struct err e = { 0 };
 
 	ok(runtimes_open(&cfg, &e) == 0);
@@ -250,6 +252,33 @@ static void programs_by_path_and_type(void)
 	ok(runtime_usable(runtime_find("named"), &e) < 0 && e.code == ERR_FAILED_PRECONDITION);
 	ok(strstr(e.msg, "/containerd-shim-nosuch-v2") != NULL);
 	ok(runtime_traits(shim) == (RUNTIME_WAITS | RUNTIME_KILLS | RUNTIME_EXEC_WAITS | RUNTIME_STREAMS));
+	ok(runtime_traits(runtime_find("box")) == (runtime_traits(shim) | RUNTIME_SANDBOX));
+}
+
+/* The pod's task begins its shim, to which its containers go, and which ends with that task. */
+static void a_sandbox_is_the_first_task(void)
+{
+	const struct runtime_handler *box = runtime_find("box"), *old = shim;
+	struct runtime_sandbox pod = { .id = "pod1", .bundle = bundle, .cgroup = "/group", .keep_id = "pause/pod1" };
+	struct result one = { 0 }, two = { 0 };
+
+	shim = box;
+	fake_start();
+	runtime_run_sandbox(box, &pod, record, &one);
+	world_settle();
+	ok(strstr(program_line(0), " -id pod1 start") != NULL);
+	program_answers(json_answer());
+	ok(one.calls == 1 && one.err.code == ERR_OK && one.pid == 4242);
+	run_one("c1", &two);
+	ok(program_running() == 0 && two.calls == 1 && two.err.code == ERR_OK);
+	is_str(fake.log, "Connect Create Start Create Start ");
+	fake.log[0] = '\0';
+	remove_one("c1");
+	ok(!strstr(fake.log, "Shutdown"));
+	remove_one("pod1");
+	ok(strstr(fake.log, "Shutdown"));
+	fake_die();
+	shim = old;
 }
 
 static void from_start_to_end(void)
@@ -573,6 +602,7 @@ int main(void)
 	from_start_to_end();
 	a_pod_has_one_shim();
 	a_start_that_fails();
+	a_sandbox_is_the_first_task();
 	the_shim_refuses();
 	a_shim_that_dies();
 	a_shim_that_hangs();
