@@ -11,7 +11,12 @@ ctr=$($CRICTL create "$pod" "$(ctr_json long 'i=0; while [ $i -lt 20000 ]; do ec
 $CRICTL start "$ctr" >/dev/null
 pid=$($CRICTL inspect "$ctr" | jq -r .info.pid)
 for i in 1 2 3 4 5; do ok "killed $i: it is back" kill_crispd; done
-is 'the first three deaths cost no pause' "$(grep -o 'crispd pause_ms=.*' "$T/crisp.log" | tr '\n' ' ')" 'crispd pause_ms=100 deaths=4 crispd pause_ms=200 deaths=5 '
+# Ten seconds of a life take one death off, and on a slow machine a life is that long (ARCHITECTURE H61).
+pauses() {
+	awk -F= '/crispd end/ { forgotten = int($NF / 10000); deaths = forgotten < deaths ? deaths - forgotten + 1 : 1
+		if (deaths > 3) printf "crispd pause_ms=%d deaths=%d ", 100 * 2 ^ (deaths - 4), deaths }' "$T/crisp.log"
+}
+is 'the first three deaths cost no pause' "$(grep -o 'crispd pause_ms=.*' "$T/crisp.log" | tr '\n' ' ')" "$(pauses)"
 is 'the container is still running' "$(state_of "$ctr")" CONTAINER_RUNNING
 is 'the same process' "$($CRICTL inspect "$ctr" | jq -r .info.pid)" "$pid"
 is 'the pod is ready' "$($CRICTL pods --id "$pod" -o json | jq -r '.items[0].state')" SANDBOX_READY

@@ -123,11 +123,47 @@ kill -STOP "$old"
 ok 'keeper stopped: another one takes over' until_ok 90 another keeper_pid "$old"
 is 'keeper stopped: the service was not started again' "$(main_pid) $(crispd_pid)" "$before"
 lives 'keeper stopped'
+old=$(main_pid) before="$(keeper_pid) $(crispd_pid)"
+kill -STOP "$old"
+ok 'main process stopped: systemd starts another' until_ok 150 another main_pid "$old"
+like 'main process stopped: by its watchdog' "$(journalctl -u crisp --no-pager -o cat)" 'Watchdog timeout'
+is 'main process stopped: keeper and crispd ran on' "$(keeper_pid) $(crispd_pid)" "$before"
+ok 'main process stopped: the unit is active again' until_ok 10 active
+lives 'main process stopped'
+old=$(keeper_pid) before=$(crispd_pid)
+kill -STOP "$(main_pid)" "$old"
+ok 'both stopped: another keeper takes over' until_ok 240 another keeper_pid "$old"
+is 'both stopped: crispd ran on' "$(crispd_pid)" "$before"
+ok 'both stopped: the unit is active again' until_ok 10 active
+lives 'both stopped'
 rm -r /run/systemd/system/crisp.service.d
 systemctl daemon-reload
 systemctl restart crisp
 ok 'systemd itself is executed anew' systemctl daemon-reexec
 lives 'daemon-reexec'
+
+# After a first READY no configuration ends the service, though systemd would not start it again after 78.
+used() { $CRICTL info | jq -r '.status.conditions[] | select(.type == "ConfigurationUsed") | "\(.status) \(.message // "")"'; }
+content() { [ "$(used)" = 'true ' ]; }
+logged() { journalctl -u crisp --no-pager -o cat | grep -qE "$1"; }
+is 'systemd is told not to start it again after 78' "$(systemctl show -p RestartPreventExitStatus --value crisp)" '64 78'
+mkdir -p /etc/crisp/config.d
+echo 'watchdg: 60' >/etc/crisp/config.d/50-bad.yaml
+ok 'a reload with a bad part' systemctl reload crisp
+ok 'is refused' until_ok 20 logged 'reload_refused.*50-bad.yaml:1: unknown key watchdg'
+lives 'a bad part'
+old=$(main_pid)
+kill -9 "$old" "$(keeper_pid)" "$(crispd_pid)"
+ok 'a bad part, all killed: systemd starts the service' until_ok 20 another main_pid "$old"
+ok 'a bad part, all killed: the unit is active' until_ok 20 active
+lives 'a bad part, all killed'
+like 'a bad part, all killed: Status says why' "$(used)" 'false .*50-bad.yaml:1: unknown key watchdg'
+ok 'a bad part: restart' systemctl restart crisp
+lives 'a bad part, restart'
+rm -r /etc/crisp/config.d
+ok 'a reload without it' systemctl reload crisp
+ok 'is taken' until_ok 20 content
+lives 'the mended configuration'
 
 ok 'stop' systemctl stop crisp
 is 'stop: both are gone' "$(pgrep -x crispd; pgrep -x crisp-keeper)" ''
@@ -185,6 +221,18 @@ done
 $CRICTL stopp "$pod" >/dev/null 2>&1; $CRICTL rmp -f "$pod" >/dev/null 2>&1
 is 'no pod' "$($CRICTL pods -q)" ''
 ok 'its cgroup goes' until_ok 10 test ! -e "/sys/fs/cgroup/crisp/$pod"
+
+# Before a first READY a bad configuration ends it, once.
+systemctl stop crisp
+rm /run/crisp/config.ready /var/lib/crisp/config.ready
+cp /etc/crisp/config.yaml "$T/good.yaml"
+echo 'watchdg: 60' >>/etc/crisp/config.yaml
+notok 'with a bad configuration, and none that has served, it does not start' systemctl start crisp
+is 'and is not started again' "$(systemctl show -p ActiveState -p SubState -p ExecMainStatus crisp | sort | paste -sd' ')" \
+	'ActiveState=failed ExecMainStatus=78 SubState=failed'
+cp "$T/good.yaml" /etc/crisp/config.yaml
+ok 'with the mended one it starts' systemctl start crisp
+ok 'and answers' answers
 ok 'stop at last' systemctl stop crisp
 ok 'no process of crisp is left' until_ok 5 sh -c '! pgrep -x crisp-anchor'
 is 'no mount is left' "$(grep -E ' /(run|var/lib)/crisp|/run/netns/' /proc/self/mountinfo)" ''
