@@ -160,7 +160,12 @@ watched "StopContainer of $N processes" stops
 is 'the container is stopped' "$(state_of "$ctr")" CONTAINER_EXITED
 ok 'none of them is left' until_ok 30 none_left
 ok 'it can be removed' $CRICTL rm "$ctr"
-ok "no callback has taken over 66 ms of CPU time (at most $(longest))" awk -v ms="$(longest)" 'BEGIN { exit ms > 66 }'
+words="no callback has taken over 66 ms of CPU time (at most $(longest))"
+if [ -n "${SLOW-}" ]; then
+	skip "$words" 'the CPU time of an emulated machine is that of its host'
+else
+	ok "$words" awk -v ms="$(longest)" 'BEGIN { exit ms > 66 }'
+fi
 
 # Processes whose first thread has ended, while others run: on v1 their /proc/PID/cgroup says "/".
 start leaderless 'exec /bin/attack/many leaderless 100 end'
