@@ -160,6 +160,7 @@ static int open_images(struct err *e)
 	images = (struct images_config){
 		.root = config.root,
 		.unpack_path = program("crisp-unpack"),
+		.tree_path = program("crisp-tree"),
 		.registry_config_path = config.registry_config_path,
 		.max_layer_bytes = config.images_max_layer_bytes,
 		.min_free = config.images_min_free,

@@ -11,7 +11,7 @@
 #include "images/config.h"
 #include "images/snapshot.h"
 #include "images/unpack.h"
-#include "images/unpacker.h"
+#include "images/worker.h"
 #include "reactor/arena.h"
 #include "reactor/buf.h"
 #include "reactor/child.h"
@@ -48,7 +48,7 @@ static struct archive *archive_new(archive_done *done, void *arg)
 static void drop_ingest(struct archive *a)
 {
 	if (*a->name)
-		unpack_remove_tree(unpacker_ingest(a->arena, a->name));
+		unpack_remove_tree(worker_ingest(a->arena, a->name));
 }
 
 static void archive_report(struct archive *a, const struct err *e)
@@ -83,7 +83,7 @@ static struct archive *archive_end_early(struct archive *a)
 
 static int archive_move_in(struct archive *a, struct err *e)
 {
-	const char *fs = arena_printf(a->arena, "%s/fs", unpacker_ingest(a->arena, a->name));
+	const char *fs = arena_printf(a->arena, "%s/fs", worker_ingest(a->arena, a->name));
 
 	if (a->snapshot)
 		return snapshot_replace(a->snapshot, fs, e);
@@ -93,9 +93,9 @@ static int archive_move_in(struct archive *a, struct err *e)
 static void on_archive_end(void *arg, const struct err *failed, struct child_result *r)
 {
 	struct archive *a = arg;
-	struct unpacker_answer answer;
+	struct answer answer;
 	struct err e;
-	int bad = unpacker_answer(failed, r, &answer, &e);
+	int bad = worker_answer(failed, r, &answer, &e);
 
 	a->child = NULL;
 	if (bad == 0 && *a->name)
@@ -108,17 +108,17 @@ struct archive *archive_diff(const char *snapshot, const char *dir, archive_done
 {
 	struct archive *a = archive_new(done, arg);
 	const char *const *layers = snapshot_layers(snapshot, a->arena);
-	struct unpacker c;
+	struct worker c;
 
 	if (!layers) {
 		err_set(&a->err, ERR_INTERNAL, "snapshot %.128s does not exist", snapshot);
 		return archive_end_early(a);
 	}
-	unpacker_open(&c, a->arena, "diff");
-	unpacker_add(&c, images_config()->root);
-	unpacker_add(&c, snapshot_upper(snapshot, a->arena));
-	unpacker_add(&c, arena_strdup(a->arena, dir));
-	unpacker_add_parents(&c, layers);
+	worker_open(&c, a->arena, "diff");
+	worker_add(&c, images_config()->root);
+	worker_add(&c, snapshot_upper(snapshot, a->arena));
+	worker_add(&c, arena_strdup(a->arena, dir));
+	worker_add_parents(&c, layers);
 	a->child = child_start(&c.spec, on_archive_end, a);
 	return a;
 }
@@ -126,37 +126,37 @@ struct archive *archive_diff(const char *snapshot, const char *dir, archive_done
 struct archive *archive_pack(const char *dir, const char *location, const char *log, archive_done *done, void *arg)
 {
 	struct archive *a = archive_new(done, arg);
-	struct unpacker c;
+	struct worker c;
 
-	unpacker_open(&c, a->arena, "pack");
-	unpacker_add(&c, arena_strdup(a->arena, dir));
-	unpacker_add(&c, arena_strdup(a->arena, location));
+	worker_open(&c, a->arena, "pack");
+	worker_add(&c, arena_strdup(a->arena, dir));
+	worker_add(&c, arena_strdup(a->arena, location));
 	if (log)
-		unpacker_add_option(&c, "log", log);
+		worker_add_option(&c, "log", log);
 	a->child = child_start(&c.spec, on_archive_end, a);
 	return a;
 }
 
 /* Of such a tar no digests are known. */
-static void archive_untar(struct archive *a, struct unpacker *c)
+static void archive_untar(struct archive *a, struct worker *c)
 {
 	unpack_new_name("sha256:ckpt", a->name);
-	unpacker_open(c, a->arena, "untar");
-	unpacker_add(c, images_config()->root);
-	unpacker_add(c, a->name);
-	unpacker_add_number(c, "max-bytes", images_config()->max_layer_bytes);
-	unpacker_add_option(c, "min-free", images_config()->min_free);
+	worker_open(c, a->arena, "untar");
+	worker_add(c, images_config()->root);
+	worker_add(c, a->name);
+	worker_add_number(c, "max-bytes", images_config()->max_layer_bytes);
+	worker_add_option(c, "min-free", images_config()->min_free);
 }
 
 struct archive *archive_unpack(const char *location, const char *dir, archive_done *done, void *arg)
 {
 	struct archive *a = archive_new(done, arg);
-	struct unpacker c;
+	struct worker c;
 
 	a->dir = arena_strdup(a->arena, dir);
 	archive_untar(a, &c);
-	unpacker_add_option(&c, "blob", arena_strdup(a->arena, location));
-	unpacker_add(&c, "--files-only");
+	worker_add_option(&c, "blob", arena_strdup(a->arena, location));
+	worker_add(&c, "--files-only");
 	a->child = child_start(&c.spec, on_archive_end, a);
 	return a;
 }
@@ -165,16 +165,16 @@ struct archive *archive_take(const struct strings *layers, const char *dir, arch
 {
 	struct archive *a = archive_new(done, arg);
 	const char **list = arena_zalloc(a->arena, (layers->n + 1) * sizeof(*list));
-	struct unpacker c;
+	struct worker c;
 
 	for (size_t i = 0; i < layers->n; i++)
 		list[i] = layers->at[i];
 	a->dir = arena_strdup(a->arena, dir);
 	unpack_new_name("sha256:ckpt", a->name);
-	unpacker_open(&c, a->arena, "take");
-	unpacker_add(&c, images_config()->root);
-	unpacker_add(&c, a->name);
-	unpacker_add_parents(&c, list);
+	worker_open(&c, a->arena, "take");
+	worker_add(&c, images_config()->root);
+	worker_add(&c, a->name);
+	worker_add_parents(&c, list);
 	a->child = child_start(&c.spec, on_archive_end, a);
 	return a;
 }
@@ -203,7 +203,7 @@ struct archive *archive_apply(const char *dir, const struct strings *deleted, co
 	const char *path = arena_printf(a->arena, "%s/rootfs-diff.tar", dir);
 	bool has_tar = access(path, F_OK) == 0;
 	auto_fd int tar = -1, list = -1;
-	struct unpacker c;
+	struct worker c;
 
 	if (!has_tar && deleted->n == 0)
 		return archive_end_early(a);
@@ -217,15 +217,15 @@ struct archive *archive_apply(const char *dir, const struct strings *deleted, co
 	a->snapshot = arena_strdup(a->arena, snapshot);
 	archive_untar(a, &c);
 	if (has_tar) {
-		unpacker_add_option(&c, "blob", path);
+		worker_add_option(&c, "blob", path);
 	} else {
-		unpacker_add_number(&c, "size", 0);
-		unpacker_add_number(&c, "blob-bytes", 0);
-		unpacker_add_number(&c, "blob-fd", TAR_FD);
+		worker_add_number(&c, "size", 0);
+		worker_add_number(&c, "blob-bytes", 0);
+		worker_add_number(&c, "blob-fd", TAR_FD);
 		c.fds[c.spec.nfds++] = (struct child_fd){ tar, TAR_FD };
 	}
-	unpacker_add_number(&c, "hidden-fd", HIDDEN_FD);
-	unpacker_add_parents(&c, snapshot_layers(snapshot, a->arena));
+	worker_add_number(&c, "hidden-fd", HIDDEN_FD);
+	worker_add_parents(&c, snapshot_layers(snapshot, a->arena));
 	c.fds[c.spec.nfds++] = (struct child_fd){ list, HIDDEN_FD };
 	a->child = child_start(&c.spec, on_archive_end, a);
 	return a;

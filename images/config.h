@@ -9,6 +9,7 @@
 struct images_config {
 	const char *root;                 /* "/var/lib/crisp" */
 	const char *unpack_path;          /* the program crisp-unpack */
+	const char *tree_path;            /* the program crisp-tree */
 	const char *registry_config_path; /* the directory with a hosts.toml for each registry; "": none */
 	/* Of one plain tar, and of one file in it: a sparse file counts with its full size. */
 	uint64_t max_layer_bytes;

@@ -26,7 +26,7 @@
 #include "images/ref.h"
 #include "images/store.h"
 #include "images/unpack.h"
-#include "images/unpacker.h"
+#include "images/worker.h"
 #include "images/unused.h"
 #include "reactor/arena.h"
 #include "reactor/child.h"
@@ -284,12 +284,12 @@ static void on_export_tar(void *arg, const struct err *failed, struct child_resu
 {
 	struct export *x = arg;
 	struct export_layer *l = &x->layers[x->at++];
-	struct unpacker_answer answer;
+	struct answer answer;
 	const char *to;
 	struct err e;
 
 	x->child = NULL;
-	if (unpacker_answer(failed, r, &answer, &e) < 0)
+	if (worker_answer(failed, r, &answer, &e) < 0)
 		return export_end(x, &e);
 	l->digest = arena_strdup(x->arena, answer.digest);
 	l->size_bytes = answer.bytes;
@@ -303,15 +303,15 @@ static void on_export_tar(void *arg, const struct err *failed, struct child_resu
 
 static void export_tar(struct export *x)
 {
-	struct unpacker c;
+	struct worker c;
 
 	if (x->at == x->nlayers)
 		return export_documents_begin(x);
-	unpacker_open(&c, x->arena, "tar");
-	unpacker_add(&c, images_config()->root);
-	unpacker_add(&c, x->layers[x->at].layer->dir);
-	unpacker_add(&c, export_tmp(x));
-	unpacker_add_option(&c, "min-free", images_config()->min_free);
+	worker_open(&c, x->arena, "tar");
+	worker_add(&c, images_config()->root);
+	worker_add(&c, x->layers[x->at].layer->dir);
+	worker_add(&c, export_tmp(x));
+	worker_add_option(&c, "min-free", images_config()->min_free);
 	x->child = child_start(&c.spec, on_export_tar, x);
 }
 
@@ -386,7 +386,7 @@ static int export_dirs(struct export *x, struct err *e)
 	unpack_new_name("sha256:export", name);
 	if (EFFECT(mkdir(ingest, 0700)) < 0 && errno != EEXIST)
 		return err_os(e, ERR_INTERNAL, "make %s", ingest);
-	x->dir = unpacker_ingest(x->arena, name);
+	x->dir = worker_ingest(x->arena, name);
 	for (size_t i = 0; i < sizeof(below) / sizeof(*below); i++)
 		if (EFFECT(mkdir(arena_printf(x->arena, "%s%s", x->dir, below[i]), 0700)) < 0)
 			return err_os(e, ERR_INTERNAL, "make %s%s", x->dir, below[i]);

@@ -15,7 +15,7 @@
 #include "images/import/layout.h"
 #include "images/pull.h"
 #include "images/unpack.h"
-#include "images/unpacker.h"
+#include "images/worker.h"
 #include "reactor/arena.h"
 #include "reactor/child.h"
 #include "reactor/list.h"
@@ -134,11 +134,11 @@ static void on_import_link(struct timer *t)
 static void on_import_digest(void *arg, const struct err *failed, struct child_result *r)
 {
 	struct import *m = arg;
-	struct unpacker_answer answer;
+	struct answer answer;
 	struct err e;
 
 	m->child = NULL;
-	if (unpacker_answer(failed, r, &answer, &e) < 0)
+	if (worker_answer(failed, r, &answer, &e) < 0)
 		return import_end(m, &e);
 	m->layout.layers[m->at].digest = arena_strdup(m->arena, answer.digest);
 	import_digest(m);
@@ -146,13 +146,13 @@ static void on_import_digest(void *arg, const struct err *failed, struct child_r
 
 static void import_digest(struct import *m)
 {
-	struct unpacker c;
+	struct worker c;
 
 	while (m->at < m->layout.nlayers && *m->layout.layers[m->at].digest)
 		m->at++;
 	if (m->at < m->layout.nlayers) {
-		unpacker_open(&c, m->arena, "digest");
-		unpacker_add(&c, m->layout.layers[m->at].path);
+		worker_open(&c, m->arena, "digest");
+		worker_add(&c, m->layout.layers[m->at].path);
 		m->child = child_start(&c.spec, on_import_digest, m);
 		return;
 	}
@@ -179,11 +179,11 @@ static void on_import_read(struct timer *t)
 static void on_import_taken(void *arg, const struct err *failed, struct child_result *r)
 {
 	struct import *m = arg;
-	struct unpacker_answer answer;
+	struct answer answer;
 	struct err e;
 
 	m->child = NULL;
-	if (unpacker_answer(failed, r, &answer, &e) < 0 ||
+	if (worker_answer(failed, r, &answer, &e) < 0 ||
 	    layout_read(&m->layout, m->dir, m->name, m->arena, &e) < 0)
 		return import_end(m, &e);
 	sm_move(&m->sm, READ);
@@ -204,7 +204,7 @@ struct import *import_start(const char *path, const char *name, import_done *don
 	struct arena *a = arena_new();
 	struct import *m = arena_zalloc(a, sizeof(*m));
 	char dir[UNPACK_NAME_SIZE];
-	struct unpacker c;
+	struct worker c;
 
 	*m = (struct import){ .arena = a, .path = arena_strdup(a, path), .name = arena_strdup(a, name), .done = done,
 			      .arg = arg };
@@ -215,13 +215,13 @@ struct import *import_start(const char *path, const char *name, import_done *don
 	}
 	running = m;
 	unpack_new_name("sha256:import", dir);
-	m->dir = unpacker_ingest(a, arena_strdup(a, dir));
-	unpacker_open(&c, a, "intake");
-	unpacker_add(&c, images_config()->root);
-	unpacker_add(&c, dir);
-	unpacker_add_option(&c, "blob", m->path);
-	unpacker_add_number(&c, "max-bytes", images_config()->max_layer_bytes);
-	unpacker_add_option(&c, "min-free", images_config()->min_free);
+	m->dir = worker_ingest(a, arena_strdup(a, dir));
+	worker_open(&c, a, "intake");
+	worker_add(&c, images_config()->root);
+	worker_add(&c, dir);
+	worker_add_option(&c, "blob", m->path);
+	worker_add_number(&c, "max-bytes", images_config()->max_layer_bytes);
+	worker_add_option(&c, "min-free", images_config()->min_free);
 	m->child = child_start(&c.spec, on_import_taken, m);
 	return m;
 }

@@ -8,7 +8,7 @@
 
 #include "images/config.h"
 #include "images/unpack.h"
-#include "images/unpacker.h"
+#include "images/worker.h"
 #include "reactor/fault.h"
 #include "reactor/list.h"
 #include "reactor/log.h"
@@ -40,11 +40,11 @@ static void on_removal_end(void *arg, const struct err *failed, struct child_res
 {
 	/* No keeper, no process or no descriptor: nothing was removed, and it can be tried again. */
 	bool again = failed && (failed->code == ERR_UNAVAILABLE || failed->code == ERR_RESOURCE_EXHAUSTED);
-	struct unpacker_answer a;
+	struct answer a;
 	struct err e;
 
 	(void)arg;
-	if (unpacker_answer(failed, r, &a, &e) < 0 && !again)
+	if (worker_answer(failed, r, &a, &e) < 0 && !again)
 		log_warn("remove_tree error=%s", log_quote(e.msg));
 	for (; at_work > 0; at_work--)
 		if (!again)
@@ -56,14 +56,14 @@ static void on_removal_end(void *arg, const struct err *failed, struct child_res
 static void on_removal_more(struct timer *t)
 {
 	struct arena *a = arena_new();
-	struct unpacker c;
+	struct worker c;
 
 	(void)t;
-	unpacker_open(&c, a, "remove");
+	worker_open_tree(&c, a, "remove");
 	list_each(l, &queue) {
 		if (at_work == AT_ONCE)
 			break;
-		unpacker_add(&c, container_of(l, struct doomed, link)->path);
+		worker_add(&c, container_of(l, struct doomed, link)->path);
 		at_work++;
 	}
 	child_start(&c.spec, on_removal_end, NULL);
@@ -103,6 +103,6 @@ static void removal_sweep(const char *root)
 
 void unpack_open(void)
 {
-	unpacker_setup();
+	worker_setup();
 	removal_sweep(images_config()->root);
 }

@@ -21,7 +21,7 @@
 #include "images/config.h"
 #include "images/digest.h"
 #include "images/unpack/input.h"
-#include "images/unpacker.h"
+#include "images/worker.h"
 #include "reactor/arena.h"
 #include "reactor/buf.h"
 #include "reactor/child.h"
@@ -66,7 +66,7 @@ struct unpack {
  * unfinished layer keeps `fs` and beside it `need`, the list of what it lacks. */
 static int unpack_move_in(struct arena *a, const char *name, bool finished, struct err *e)
 {
-	const char *from = unpacker_ingest(a, name),
+	const char *from = worker_ingest(a, name),
 		   *to = arena_printf(a, "%s/layers/%s", images_config()->root, name);
 
 	if (EFFECT(rename(finished ? arena_printf(a, "%s/fs", from) : from, to)) < 0) {
@@ -243,7 +243,7 @@ static void unpack_fail(struct unpack *u, struct err *e)
 	done(arg, e, NULL);
 }
 
-static void unpack_succeed(struct unpack *u, const struct unpacker_answer *a)
+static void unpack_succeed(struct unpack *u, const struct answer *a)
 {
 	const char *name = arena_strdup(u->arena, u->name);
 	const struct unpack_result r = { name, a->bytes, a->inodes, a->self_contained, a->digest, a->finished };
@@ -263,16 +263,16 @@ static void unpack_succeed(struct unpack *u, const struct unpacker_answer *a)
 static void on_layer_end(void *arg, const struct err *failed, struct child_result *r)
 {
 	struct unpack *u = arg;
-	struct unpacker_answer a;
+	struct answer a;
 	struct err e;
 
 	u->child = NULL;
 	unpack_close_pipe(u);
-	if (unpacker_answer(failed, r, &a, &e) == 0) {
+	if (worker_answer(failed, r, &a, &e) == 0) {
 		if (unpack_move_in(u->arena, u->name, a.finished, &e) == 0)
 			return unpack_succeed(u, &a);
-	} else if (unpacker_died(failed, r)) {
-		unpack_remove_tree(unpacker_ingest(u->arena, u->name)); /* the child died before it could do so */
+	} else if (worker_died(failed, r)) {
+		unpack_remove_tree(worker_ingest(u->arena, u->name)); /* the child died before it could do so */
 	}
 	unpack_fail(u, &e);
 }
@@ -287,25 +287,25 @@ static void on_unpack_start_failed(struct timer *t)
 
 static void unpack_start_child(struct unpack *u, const struct unpack_spec *s, int read_end)
 {
-	struct unpacker c;
+	struct worker c;
 
-	unpacker_open(&c, u->arena, "layer");
-	unpacker_add(&c, images_config()->root);
-	unpacker_add(&c, u->name);
-	unpacker_add_option(&c, "digest", s->digest);
-	unpacker_add_option(&c, "diff-id", s->diff_id);
+	worker_open(&c, u->arena, "layer");
+	worker_add(&c, images_config()->root);
+	worker_add(&c, u->name);
+	worker_add_option(&c, "digest", s->digest);
+	worker_add_option(&c, "diff-id", s->diff_id);
 	if (s->file)
-		unpacker_add_option(&c, "file", s->file);
-	unpacker_add_number(&c, "size", s->size_bytes);
-	unpacker_add_number(&c, "max-bytes", images_config()->max_layer_bytes);
-	unpacker_add_option(&c, "min-free", images_config()->min_free);
-	unpacker_add_parents(&c, s->parents);
+		worker_add_option(&c, "file", s->file);
+	worker_add_number(&c, "size", s->size_bytes);
+	worker_add_number(&c, "max-bytes", images_config()->max_layer_bytes);
+	worker_add_option(&c, "min-free", images_config()->min_free);
+	worker_add_parents(&c, s->parents);
 	c.fds[c.spec.nfds++] = (struct child_fd){ read_end, STDIN_FILENO };
 	if (s->blob_fd >= 0) {
-		unpacker_add_number(&c, "blob-fd", BLOB_FD);
-		unpacker_add_number(&c, "blob-bytes", s->blob_bytes);
+		worker_add_number(&c, "blob-fd", BLOB_FD);
+		worker_add_number(&c, "blob-bytes", s->blob_bytes);
 		if (s->grows)
-			unpacker_add(&c, "--grows");
+			worker_add(&c, "--grows");
 		c.fds[c.spec.nfds++] = (struct child_fd){ s->blob_fd, BLOB_FD };
 	}
 	c.spec.unshare = CLONE_NEWNET;
@@ -345,7 +345,7 @@ void unpack_cancel(struct unpack *u)
 {
 	if (u->child)
 		child_cancel(u->child);
-	unpack_remove_tree(unpacker_ingest(u->arena, u->name));
+	unpack_remove_tree(worker_ingest(u->arena, u->name));
 	unpack_free(u);
 }
 
@@ -382,12 +382,12 @@ static void on_merge_end(void *arg, const struct err *failed, struct child_resul
 {
 	struct unpack_task *t = arg;
 	struct unpack_result result;
-	struct unpacker_answer a;
+	struct answer a;
 	struct err e;
-	int bad = unpacker_answer(failed, r, &a, &e);
+	int bad = worker_answer(failed, r, &a, &e);
 
-	if (bad && unpacker_died(failed, r))
-		unpack_remove_tree(unpacker_ingest(t->arena, t->name));
+	if (bad && worker_died(failed, r))
+		unpack_remove_tree(worker_ingest(t->arena, t->name));
 	if (!bad)
 		bad = unpack_move_in(t->arena, t->name, true, &e);
 	if (bad)
@@ -402,17 +402,17 @@ struct unpack_task *unpack_merge_start(const char *dir, const char *const *paren
 				       void *arg)
 {
 	struct unpack_task *t = task_new(arg);
-	struct unpacker c;
+	struct worker c;
 
 	assert(parents && strlen(name) < UNPACK_NAME_SIZE);
 	t->name = arena_strdup(t->arena, name);
 	t->merged = done;
-	unpacker_open(&c, t->arena, "merge");
-	unpacker_add(&c, images_config()->root);
-	unpacker_add(&c, t->name);
-	unpacker_add_option(&c, "from", dir);
-	unpacker_add_option(&c, "min-free", images_config()->min_free);
-	unpacker_add_parents(&c, parents);
+	worker_open(&c, t->arena, "merge");
+	worker_add(&c, images_config()->root);
+	worker_add(&c, t->name);
+	worker_add_option(&c, "from", dir);
+	worker_add_option(&c, "min-free", images_config()->min_free);
+	worker_add_parents(&c, parents);
 	t->child = child_start(&c.spec, on_merge_end, t);
 	return t;
 }
@@ -420,9 +420,9 @@ struct unpack_task *unpack_merge_start(const char *dir, const char *const *paren
 static void on_usage_end(void *arg, const struct err *failed, struct child_result *r)
 {
 	struct unpack_task *t = arg;
-	struct unpacker_answer a = { 0 };
+	struct answer a = { 0 };
 	struct err e;
-	int bad = unpacker_answer(failed, r, &a, &e);
+	int bad = worker_answer(failed, r, &a, &e);
 
 	t->measured(t->arg, bad ? &e : NULL, a.bytes, a.inodes);
 	task_free(t);
@@ -431,19 +431,19 @@ static void on_usage_end(void *arg, const struct err *failed, struct child_resul
 struct unpack_task *unpack_usage(const char *path, const char *path2, unpack_usage_done *done, void *arg)
 {
 	struct unpack_task *t = task_new(arg);
-	struct unpacker c;
+	struct worker c;
 
 	t->measured = done;
-	unpacker_open(&c, t->arena, "usage");
-	unpacker_add(&c, path);
+	worker_open_tree(&c, t->arena, "usage");
+	worker_add(&c, path);
 	if (path2)
-		unpacker_add(&c, path2);
+		worker_add(&c, path2);
 	t->child = child_start(&c.spec, on_usage_end, t);
 	return t;
 }
 
-/* A job on paths, of which there may be more than struct unpacker has room for. */
-static void start_on_paths(struct unpack_task *t, struct unpacker *c, const char *const *paths, child_done *done)
+/* A job on paths, of which there may be more than struct worker has room for. */
+static void start_on_paths(struct unpack_task *t, struct worker *c, const char *const *paths, child_done *done)
 {
 	const char **argv;
 	size_t n = 0;
@@ -460,10 +460,10 @@ static void start_on_paths(struct unpack_task *t, struct unpacker *c, const char
 static void on_volumes_end(void *arg, const struct err *failed, struct child_result *r)
 {
 	struct unpack_task *t = arg;
-	const char *ingest = unpacker_ingest(t->arena, t->name);
-	struct unpacker_answer a;
+	const char *ingest = worker_ingest(t->arena, t->name);
+	struct answer a;
 	struct err e;
-	int bad = unpacker_answer(failed, r, &a, &e);
+	int bad = worker_answer(failed, r, &a, &e);
 
 	t->filled(t->arg, bad ? &e : NULL, bad ? NULL : arena_printf(t->arena, "%s/fs", ingest));
 	unpack_remove_tree(ingest);
@@ -474,20 +474,20 @@ struct unpack_task *unpack_volumes(const struct unpack_volumes_spec *s, unpack_v
 {
 	struct unpack_task *t = task_new(arg);
 	char name[UNPACK_NAME_SIZE];
-	struct unpacker c;
+	struct worker c;
 
 	unpack_new_name("sha256:volume", name);
 	t->name = arena_strdup(t->arena, name);
 	t->filled = done;
-	unpacker_open(&c, t->arena, "volumes");
-	unpacker_add_number(&c, "max-bytes", images_config()->max_layer_bytes);
-	unpacker_add_option(&c, "min-free", images_config()->min_free);
-	unpacker_add_parents(&c, s->layers);
-	unpacker_add_option(&c, "uids", s->uids);
-	unpacker_add_option(&c, "gids", s->gids);
-	unpacker_add(&c, "--");
-	unpacker_add(&c, images_config()->root);
-	unpacker_add(&c, t->name);
+	worker_open(&c, t->arena, "volumes");
+	worker_add_number(&c, "max-bytes", images_config()->max_layer_bytes);
+	worker_add_option(&c, "min-free", images_config()->min_free);
+	worker_add_parents(&c, s->layers);
+	worker_add_option(&c, "uids", s->uids);
+	worker_add_option(&c, "gids", s->gids);
+	worker_add(&c, "--");
+	worker_add(&c, images_config()->root);
+	worker_add(&c, t->name);
 	start_on_paths(t, &c, s->paths, on_volumes_end);
 	return t;
 }
@@ -495,9 +495,9 @@ struct unpack_task *unpack_volumes(const struct unpack_volumes_spec *s, unpack_v
 static void on_sum_end(void *arg, const struct err *failed, struct child_result *r)
 {
 	struct unpack_task *t = arg;
-	struct unpacker_answer a;
+	struct answer a;
 	struct err e;
-	int bad = unpacker_answer(failed, r, &a, &e);
+	int bad = worker_answer(failed, r, &a, &e);
 
 	t->summed(t->arg, bad ? &e : NULL, bad ? NULL : a.digest);
 	task_free(t);
@@ -506,12 +506,12 @@ static void on_sum_end(void *arg, const struct err *failed, struct child_result 
 struct unpack_task *unpack_sum(const char *dir, unpack_sum_done *done, void *arg)
 {
 	struct unpack_task *t = task_new(arg);
-	struct unpacker c;
+	struct worker c;
 
 	t->summed = done;
-	unpacker_open(&c, t->arena, "sum");
-	unpacker_add(&c, images_config()->root);
-	unpacker_add(&c, dir);
+	worker_open(&c, t->arena, "sum");
+	worker_add(&c, images_config()->root);
+	worker_add(&c, dir);
 	t->child = child_start(&c.spec, on_sum_end, t);
 	return t;
 }
@@ -519,9 +519,9 @@ struct unpack_task *unpack_sum(const char *dir, unpack_sum_done *done, void *arg
 static void on_sync_end(void *arg, const struct err *failed, struct child_result *r)
 {
 	struct unpack_task *t = arg;
-	struct unpacker_answer a;
+	struct answer a;
 	struct err e;
-	int bad = unpacker_answer(failed, r, &a, &e);
+	int bad = worker_answer(failed, r, &a, &e);
 
 	t->synced(t->arg, bad ? &e : NULL);
 	task_free(t);
@@ -530,11 +530,11 @@ static void on_sync_end(void *arg, const struct err *failed, struct child_result
 struct unpack_task *unpack_sync(unpack_sync_done *done, void *arg)
 {
 	struct unpack_task *t = task_new(arg);
-	struct unpacker c;
+	struct worker c;
 
 	t->synced = done;
-	unpacker_open(&c, t->arena, "sync");
-	unpacker_add(&c, images_config()->root);
+	worker_open_tree(&c, t->arena, "sync");
+	worker_add(&c, images_config()->root);
 	t->child = child_start(&c.spec, on_sync_end, t);
 	return t;
 }
@@ -542,10 +542,10 @@ struct unpack_task *unpack_sync(unpack_sync_done *done, void *arg)
 struct unpack_task *unpack_sync_files(const char *const *paths, unpack_sync_done *done, void *arg)
 {
 	struct unpack_task *t = task_new(arg);
-	struct unpacker c;
+	struct worker c;
 
 	t->synced = done;
-	unpacker_open(&c, t->arena, "fsync");
+	worker_open_tree(&c, t->arena, "fsync");
 	start_on_paths(t, &c, paths, on_sync_end);
 	return t;
 }
@@ -553,11 +553,11 @@ struct unpack_task *unpack_sync_files(const char *const *paths, unpack_sync_done
 struct unpack_task *unpack_label(const char *label, const char *const *paths, unpack_sync_done *done, void *arg)
 {
 	struct unpack_task *t = task_new(arg);
-	struct unpacker c;
+	struct worker c;
 
 	t->synced = done;
-	unpacker_open(&c, t->arena, "label");
-	unpacker_add(&c, label);
+	worker_open_tree(&c, t->arena, "label");
+	worker_add(&c, label);
 	start_on_paths(t, &c, paths, on_sync_end);
 	return t;
 }
@@ -566,6 +566,6 @@ void unpack_task_cancel(struct unpack_task *t)
 {
 	child_cancel(t->child);
 	if (t->name)
-		unpack_remove_tree(unpacker_ingest(t->arena, t->name));
+		unpack_remove_tree(worker_ingest(t->arena, t->name));
 	task_free(t);
 }

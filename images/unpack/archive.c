@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "images/unpack/path.h"
+#include "images/path.h"
 #include "images/unpack/tarout.h"
 #include "reactor/log.h"
 #include "reactor/own.h"
@@ -20,7 +20,7 @@
 /* These files come first: readers look at them before they read the large ones. */
 static const char *const first[] = { "config.dump", "spec.dump", "status.dump" };
 
-static int put_file(struct tarout *p, int fd, const char *name, struct layer_result *out, struct err *e)
+static int put_file(struct tarout *p, int fd, const char *name, struct answer *out, struct err *e)
 {
 	struct tar_entry n = { .type = TAR_FILE, .name = name, .link = "", .mode = 0600 };
 	struct stat st;
@@ -52,7 +52,7 @@ static bool is_first(const char *name)
 	return false;
 }
 
-static int put_first(struct tarout *p, int from, struct layer_result *out, struct err *e)
+static int put_first(struct tarout *p, int from, struct answer *out, struct err *e)
 {
 	for (size_t i = 0; i < sizeof(first) / sizeof(first[0]); i++) {
 		auto_fd int fd = path_open(from, first[i], O_RDONLY);
@@ -65,9 +65,9 @@ static int put_first(struct tarout *p, int from, struct layer_result *out, struc
 	return 0;
 }
 
-static int put_tree(struct tarout *p, int dir, const char *dir_name, struct layer_result *out, struct err *e);
+static int put_tree(struct tarout *p, int dir, const char *dir_name, struct answer *out, struct err *e);
 
-static int put_name(struct tarout *p, int dir, const char *dir_name, const char *name, struct layer_result *out,
+static int put_name(struct tarout *p, int dir, const char *dir_name, const char *name, struct answer *out,
 		    struct err *e)
 {
 	auto_fd int fd = path_open(dir, name, O_RDONLY | O_NONBLOCK);
@@ -86,7 +86,7 @@ static int put_name(struct tarout *p, int dir, const char *dir_name, const char 
 	return put_dir(p, path, &st, e) < 0 ? -1 : put_tree(p, fd, path, out, e);
 }
 
-static int put_tree(struct tarout *p, int dir, const char *dir_name, struct layer_result *out, struct err *e)
+static int put_tree(struct tarout *p, int dir, const char *dir_name, struct answer *out, struct err *e)
 {
 	int copy = fcntl(dir, F_DUPFD_CLOEXEC, 3);
 	auto_dir DIR *list = copy < 0 ? NULL : fdopendir(copy);
@@ -103,7 +103,7 @@ static int put_tree(struct tarout *p, int dir, const char *dir_name, struct laye
 	return errno ? err_os(e, ERR_INTERNAL, "list") : 0;
 }
 
-static int put_all(int tar, const char *from, const char *log, struct layer_result *out, struct err *e)
+static int put_all(int tar, const char *from, const char *log, struct answer *out, struct err *e)
 {
 	auto_fd int dir = open(from, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	auto_fd int log_fd = log ? open(log, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC) : -1;
@@ -142,7 +142,7 @@ static int place(int dir, int tar, const char *tmp, const char *base, bool named
 	return -1;
 }
 
-int archive_write(const char *from, const char *location, const char *log, struct layer_result *out, struct err *e)
+int archive_write(const char *from, const char *location, const char *log, struct answer *out, struct err *e)
 {
 	auto_free char *up = own_must(strdup(location));
 	char *base = strrchr(up, '/'), tmp[NAME_MAX + 1];

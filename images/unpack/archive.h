@@ -12,18 +12,18 @@
  * a JSON array of the paths ("/etc/motd") that it hides. A name that is not UTF-8 cannot be written in JSON; it becomes
  * a whiteout entry of the tar. s: root and parents, the layers below, of which opaque directories hide files. Sockets
  * are left out. INTERNAL, RESOURCE_EXHAUSTED, with the name. */
-int archive_diff(const struct layer_spec *s, const char *upper, const char *to, struct layer_result *out,
+int archive_diff(const struct layer_spec *s, const char *upper, const char *to, struct answer *out,
 		 struct err *e);
 
 /* Writes <root>/layers/LAYER as the tar of a layer, with whiteouts and opaque marks, to the new file `to`, and sets
  * out->digest. Names are sorted: the same layer gives the same tar everywhere. Attributes as archive_diff(), and POSIX
  * ACLs. INTERNAL, RESOURCE_EXHAUSTED, with the name. Spec: OCI image-spec layer.md. */
-int archive_layer(const struct layer_spec *s, const char *layer, const char *to, struct layer_result *out,
+int archive_layer(const struct layer_spec *s, const char *layer, const char *to, struct answer *out,
 		  struct err *e);
 
 /* Writes the files of `from`, and of the directories in it (two levels of them), as the tar `location`, mode 0600. The
  * tar gets its name when it is whole and on the disk; after a failure an older file of this name is unchanged. log:
  * NULL, or a file whose present content becomes "container.log" in the tar. */
-int archive_write(const char *from, const char *location, const char *log, struct layer_result *out, struct err *e);
+int archive_write(const char *from, const char *location, const char *log, struct answer *out, struct err *e);
 
 #endif

@@ -1,7 +1,6 @@
 /* confine.c - see confine.h. */
 #include "images/unpack/confine.h"
 
-#include <cap-ng.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
@@ -16,24 +15,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "images/privileges.h"
 #include "reactor/own.h"
 
 enum { MEMORY_MAX = 1 << 30, FDS_MAX = 64 };
-
-int confine_capabilities(const int *keep, struct err *e)
-{
-	capng_setpid(getpid()); /* libcap-ng keeps the pid of its first call, which may be that of the parent */
-	capng_clear(CAPNG_SELECT_ALL);
-	for (; *keep >= 0; keep++)
-		if (capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, (unsigned)*keep) < 0)
-			return err_set(e, ERR_INTERNAL, "confine: libcap-ng does not know capability %d", *keep);
-	/* The bounding set is left as it is: it matters only at execve(2), and the process does not call it. */
-	if (capng_apply(CAPNG_SELECT_CAPS) < 0)
-		return err_os(e, ERR_INTERNAL, "confine: capset");
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		return err_os(e, ERR_INTERNAL, "confine: no_new_privs");
-	return 0;
-}
 
 int confine_enter(int dir_fd, const char *path, struct err *e)
 {
@@ -174,19 +159,15 @@ int confine_seal(uint64_t max_file_bytes, struct err *e)
 {
 	static const int keep[] = { CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_FOWNER, CAP_FSETID, CAP_MKNOD, CAP_SETFCAP, -1 };
 
-	return set_limits(max_file_bytes, e) < 0 || confine_capabilities(keep, e) < 0 ||
+	return set_limits(max_file_bytes, e) < 0 || privileges_keep(keep, e) < 0 ||
 		set_filter(allowed_files, sizeof(allowed_files) / sizeof(*allowed_files), e) < 0 ? -1 : 0;
 }
 
-/* By capset(2) itself: libcap-ng speaks of the process's first thread. */
 int confine_thread(struct err *e)
 {
-	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	const struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = { { 0 } };
+	static const int none[] = { -1 };
 
-	if (syscall(SYS_capset, &head, none) < 0)
-		return err_os(e, ERR_INTERNAL, "confine: capset");
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		return err_os(e, ERR_INTERNAL, "confine: no_new_privs");
+	if (privileges_keep(none, e) < 0)
+		return -1;
 	return set_filter(allowed_thread, sizeof(allowed_thread) / sizeof(*allowed_thread), e);
 }

@@ -4,16 +4,14 @@
  * cannot be opened, setuid has no effect, and because the mount is attached nowhere, not even an open directory leads
  * above its root. It has no network (crispd asks for a new network namespace), six capabilities that act on files, and
  * some 40 system calls. It does not have CAP_SYS_ADMIN, which overlayfs's trusted.* attributes need: it reports opaque
- * directories, and the outer half, which parses only this report, marks them after the last entry. (ARCHITECTURE I7) */
+ * directories, and the outer half, which parses only this report, marks them after the last entry. (ARCHITECTURE I7)
+ * All errors are INTERNAL. */
 #ifndef IMAGES_UNPACK_CONFINE_H
 #define IMAGES_UNPACK_CONFINE_H
 
 #include <stdint.h>
 
 #include "reactor/err.h"
-
-/* Keeps only these capabilities (-1 ends the list) and sets no_new_privs. All errors of this file are INTERNAL. */
-int confine_capabilities(const int *keep, struct err *e);
 
 /* Makes the directory `path` below dir_fd the process's root, as a detached mount, and returns the root's fd. Needs
  * CAP_SYS_ADMIN and CAP_SYS_CHROOT, and dir_fd must be of a mount in this process's mount namespace. */

@@ -16,7 +16,7 @@
 #include "images/space.h"
 #include "images/unpack/archive.h"
 #include "images/unpack/intake.h"
-#include "images/unpack/path.h"
+#include "images/path.h"
 #include "images/unpack/tarout.h"
 #include "images/unpack/view.h"
 #include "images/unpack/whiteout.h"
@@ -40,7 +40,7 @@ struct diff {
 	struct map links;   /* "dev:ino" of a file with several names -> its first one */
 	struct buf deleted; /* the JSON array, open at its end */
 	struct todo *todo;  /* directories, a stack */
-	struct layer_result *out;
+	struct answer *out;
 	bool whole;          /* archive_layer(): what is hidden is in the tar */
 	char path[PATH_MAX]; /* of the entry at work, canonical */
 	struct stat st;
@@ -409,7 +409,7 @@ static void diff_free(struct diff *d)
 	free(d);
 }
 
-static struct diff *diff_new(int tar, struct layer_result *out)
+static struct diff *diff_new(int tar, struct answer *out)
 {
 	struct diff *d = new_zero(struct diff);
 
@@ -420,7 +420,7 @@ static struct diff *diff_new(int tar, struct layer_result *out)
 	return d;
 }
 
-int archive_layer(const struct layer_spec *s, const char *layer, const char *to, struct layer_result *out,
+int archive_layer(const struct layer_spec *s, const char *layer, const char *to, struct answer *out,
 		  struct err *e)
 {
 	auto_fd int tar = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
@@ -439,11 +439,11 @@ int archive_layer(const struct layer_spec *s, const char *layer, const char *to,
 	d->upper = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	r = d->upper < 0 ? err_os(e, ERR_INTERNAL, "open %s", path) : diff_walk(d, e);
 	diff_free(d);
-	*out = (struct layer_result){ 0 };
+	*out = (struct answer){ 0 };
 	return r < 0 ? -1 : intake_digest(to, out, e);
 }
 
-int archive_diff(const struct layer_spec *s, const char *upper, const char *to, struct layer_result *out, struct err *e)
+int archive_diff(const struct layer_spec *s, const char *upper, const char *to, struct answer *out, struct err *e)
 {
 	auto_fd int dir = open(to, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	auto_fd int tar = dir < 0 ? -1 : openat(dir, "rootfs-diff.tar", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);

@@ -9,7 +9,7 @@
 
 #include <unistd.h>
 
-#include "images/unpack/path.h"
+#include "images/path.h"
 #include "images/unpack/whiteout.h"
 #include "reactor/log.h"
 #include "reactor/own.h"

@@ -13,8 +13,8 @@
 #include <unistd.h>
 
 #include "images/unpack/dirs.h"
-#include "images/unpack/path.h"
-#include "images/unpack/tree.h"
+#include "images/path.h"
+#include "images/tree.h"
 #include "images/unpack/whiteout.h"
 #include "reactor/log.h"
 #include "reactor/own.h"

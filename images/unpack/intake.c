@@ -12,8 +12,8 @@
 #include "images/digest.h"
 #include "images/space.h"
 #include "images/unpack/copy.h"
-#include "images/unpack/path.h"
-#include "images/unpack/tree.h"
+#include "images/path.h"
+#include "images/tree.h"
 #include "reactor/log.h"
 #include "reactor/own.h"
 
@@ -23,7 +23,7 @@ struct layout {
 	const struct layer_spec *spec;
 	struct space min_free;
 	int to; /* the new directory */
-	struct layer_result *out;
+	struct answer *out;
 };
 
 static int layout_copy(struct layout *l, int from, int to, const char *name, struct err *e)
@@ -94,7 +94,7 @@ static int layout_take(struct layout *l, int from, struct err *e)
 	return layout_copy_blobs(l, from, e);
 }
 
-static int intake_dir(const struct layer_spec *s, int from, struct layer_result *out, struct err *e)
+static int intake_dir(const struct layer_spec *s, int from, struct answer *out, struct err *e)
 {
 	struct layout l = { .spec = s, .to = -1, .out = out };
 	struct err ignored;
@@ -127,7 +127,7 @@ static int intake_open(const char *path, struct stat *st, struct err *e)
 	return take_fd(&fd);
 }
 
-int intake(const struct layer_spec *spec, const char *path, struct layer_result *out, struct err *e)
+int intake(const struct layer_spec *spec, const char *path, struct answer *out, struct err *e)
 {
 	struct layer_spec s = *spec;
 	struct stat st;
@@ -145,7 +145,7 @@ int intake(const struct layer_spec *spec, const char *path, struct layer_result 
 	return layer_untar(&s, out, e);
 }
 
-int intake_digest(const char *path, struct layer_result *out, struct err *e)
+int intake_digest(const char *path, struct answer *out, struct err *e)
 {
 	auto_free char *buf = own_must(malloc(READ_BYTES));
 	struct digest_state *sha;

@@ -9,9 +9,9 @@
  * which none is followed; or a directory, of which index.json, oci-layout and the files of blobs/sha256 are copied.
  * INVALID_ARGUMENT: the tar is damaged or has anything else in it; RESOURCE_EXHAUSTED: s->max_bytes, s->min_free;
  * FAILED_PRECONDITION: it cannot be read, or is neither; INTERNAL. */
-int intake(const struct layer_spec *s, const char *path, struct layer_result *out, struct err *e);
+int intake(const struct layer_spec *s, const char *path, struct answer *out, struct err *e);
 
 /* The sha256 of a file. FAILED_PRECONDITION: it cannot be read. */
-int intake_digest(const char *path, struct layer_result *out, struct err *e);
+int intake_digest(const char *path, struct answer *out, struct err *e);
 
 #endif

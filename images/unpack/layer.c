@@ -12,9 +12,9 @@
 
 #include "images/unpack/inner.h"
 #include "images/unpack/merge.h"
-#include "images/unpack/path.h"
+#include "images/path.h"
 #include "images/unpack/sum.h"
-#include "images/unpack/tree.h"
+#include "images/tree.h"
 #include "images/unpack/volumes.h"
 #include "reactor/log.h"
 #include "reactor/own.h"
@@ -148,7 +148,7 @@ static const struct contents *layer_contents(const struct work *w)
 	return w->report.link_at.used > 0 ? NULL : &w->contents;
 }
 
-static int layer_do_untar(struct work *w, struct layer_result *out, struct err *e)
+static int layer_do_untar(struct work *w, struct answer *out, struct err *e)
 {
 	const struct layer_spec *s = w->spec;
 	struct inner_spec inner = {
@@ -176,7 +176,7 @@ static int layer_do_untar(struct work *w, struct layer_result *out, struct err *
 	if (r < 0 || merge_mark_opaque(w->fs, &w->report, e) < 0 ||
 	    merge_set_ima(w->fs, &w->report, &x.xattrs_left_out, e) < 0)
 		return -1;
-	*out = (struct layer_result){ x.bytes, x.inodes, x.xattrs_left_out, report_self_contained(&w->report), true,
+	*out = (struct answer){ x.bytes, x.inodes, x.xattrs_left_out, report_self_contained(&w->report), true,
 				      "" };
 	if (s->files_only)
 		return 0;
@@ -189,7 +189,7 @@ static int layer_do_untar(struct work *w, struct layer_result *out, struct err *
 	return s->diff_id ? sum_tree(w->fs, false, layer_contents(w), out->digest, e) : 0;
 }
 
-static int layer_do_merge(struct work *w, struct layer_result *out, struct err *e)
+static int layer_do_merge(struct work *w, struct answer *out, struct err *e)
 {
 	const struct view parents = { w->parents, w->nparents };
 	struct tree_usage usage;
@@ -206,13 +206,13 @@ static int layer_do_merge(struct work *w, struct layer_result *out, struct err *
 	snprintf(path, sizeof(path), "%s/ingest/%s/fs", w->spec->root, w->spec->name);
 	if (tree_usage(path, &usage, e) < 0)
 		return -1;
-	*out = (struct layer_result){ usage.bytes, usage.inodes, 0, false, true, "" };
+	*out = (struct answer){ usage.bytes, usage.inodes, 0, false, true, "" };
 	return sum_tree(w->fs, false, NULL, out->digest, e);
 }
 
 /* ---- an image of a checkpoint ---- */
 
-static int take_file(struct work *w, const char *path, size_t *layer, struct layer_result *out, struct err *e)
+static int take_file(struct work *w, const char *path, size_t *layer, struct answer *out, struct err *e)
 {
 	const struct view view = { w->parents, w->nparents };
 	struct view_hit hit;
@@ -232,7 +232,7 @@ static int take_file(struct work *w, const char *path, size_t *layer, struct lay
 }
 
 /* The files below checkpoint/ in one layer, except those that a higher layer has too. */
-static int take_images(struct work *w, size_t layer, struct layer_result *out, struct err *e)
+static int take_images(struct work *w, size_t layer, struct answer *out, struct err *e)
 {
 	auto_fd int fd = path_open(w->parents[layer], "checkpoint", O_RDONLY | O_DIRECTORY);
 	auto_dir DIR *list = fd < 0 ? NULL : fdopendir(fd);
@@ -252,7 +252,7 @@ static int take_images(struct work *w, size_t layer, struct layer_result *out, s
 	return errno ? err_os(e, ERR_INTERNAL, "list checkpoint") : 0;
 }
 
-static int layer_do_take(struct work *w, struct layer_result *out, struct err *e)
+static int layer_do_take(struct work *w, struct answer *out, struct err *e)
 {
 	static const char *const names[] = { "config.dump", "spec.dump", "crisp.dump", "deleted.files",
 					     "rootfs-diff.tar" };
@@ -268,7 +268,7 @@ static int layer_do_take(struct work *w, struct layer_result *out, struct err *e
 	return 0;
 }
 
-int layer_take(const struct layer_spec *s, struct layer_result *out, struct err *e)
+int layer_take(const struct layer_spec *s, struct answer *out, struct err *e)
 {
 	struct work w;
 
@@ -277,7 +277,7 @@ int layer_take(const struct layer_spec *s, struct layer_result *out, struct err 
 
 /* ---- the VOLUMEs of an image ---- */
 
-static int layer_do_volumes(struct work *w, const struct layer_volumes_spec *v, struct layer_result *out, struct err *e)
+static int layer_do_volumes(struct work *w, const struct layer_volumes_spec *v, struct answer *out, struct err *e)
 {
 	const struct view view = { w->parents, w->nparents };
 	auto_free struct shift *uids = own_must(calloc(1, sizeof(*uids)));
@@ -287,11 +287,11 @@ static int layer_do_volumes(struct work *w, const struct layer_volumes_spec *v, 
 
 	if (shift_parse(v->uids, uids, e) < 0 || shift_parse(v->gids, gids, e) < 0 || volumes_fill(&spec, &made, e) < 0)
 		return -1;
-	*out = (struct layer_result){ made.bytes, made.inodes, 0, false, true, "" };
+	*out = (struct answer){ made.bytes, made.inodes, 0, false, true, "" };
 	return 0;
 }
 
-int layer_volumes(const struct layer_spec *s, const struct layer_volumes_spec *v, struct layer_result *out,
+int layer_volumes(const struct layer_spec *s, const struct layer_volumes_spec *v, struct answer *out,
 		  struct err *e)
 {
 	struct work w;
@@ -299,7 +299,7 @@ int layer_volumes(const struct layer_spec *s, const struct layer_volumes_spec *v
 	return work_close(&w, work_open(&w, s, e) < 0 ? -1 : layer_do_volumes(&w, v, out, e));
 }
 
-int layer_sum(const struct layer_spec *s, struct layer_result *out, struct err *e)
+int layer_sum(const struct layer_spec *s, struct answer *out, struct err *e)
 {
 	auto_fd int root = open(s->root, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	auto_fd int layers = root < 0 ? -1 : path_open(root, "layers", O_PATH | O_DIRECTORY);
@@ -314,14 +314,14 @@ int layer_sum(const struct layer_spec *s, struct layer_result *out, struct err *
 	return sum_tree(fd, true, NULL, out->digest, e);
 }
 
-int layer_untar(const struct layer_spec *s, struct layer_result *out, struct err *e)
+int layer_untar(const struct layer_spec *s, struct answer *out, struct err *e)
 {
 	struct work w;
 
 	return work_close(&w, work_open(&w, s, e) < 0 ? -1 : layer_do_untar(&w, out, e));
 }
 
-int layer_merge(const struct layer_spec *s, struct layer_result *out, struct err *e)
+int layer_merge(const struct layer_spec *s, struct answer *out, struct err *e)
 {
 	struct work w;
 

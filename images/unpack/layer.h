@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "images/digest.h"
+#include "images/answer.h"
 #include "reactor/err.h"
 
 struct layer_spec {
@@ -28,21 +28,15 @@ struct layer_spec {
 	bool files_only; /* struct extract_spec.files_only; the result is finished, whatever the report says */
 };
 
-struct layer_result {
-	uint64_t bytes, inodes, xattrs_left_out;
-	bool self_contained, finished;
-	char digest[DIGEST_SIZE]; /* of the file that was read or written, or the sum of the layer (sum.h); "": none */
-};
-
-int layer_untar(const struct layer_spec *s, struct layer_result *out, struct err *e);
-int layer_merge(const struct layer_spec *s, struct layer_result *out, struct err *e);
+int layer_untar(const struct layer_spec *s, struct answer *out, struct err *e);
+int layer_merge(const struct layer_spec *s, struct answer *out, struct err *e);
 
 /* The sum of <root>/layers/<name> as it is on the disk: out->digest. Errors of sum_tree(). */
-int layer_sum(const struct layer_spec *s, struct layer_result *out, struct err *e);
+int layer_sum(const struct layer_spec *s, struct answer *out, struct err *e);
 
 /* For an image that was made from an archive of a checkpoint: hard links of the checkpoint's files (config.dump ..,
  * checkpoint/) as the layers `parents` show them together. INVALID_ARGUMENT: one of them is not a file. */
-int layer_take(const struct layer_spec *s, struct layer_result *out, struct err *e);
+int layer_take(const struct layer_spec *s, struct answer *out, struct err *e);
 
 /* Copies of the directories `paths` of an image whose layers are `parents`, for its VOLUMEs (volumes.h): path i becomes
  * <root>/ingest/NAME/fs/<i>. uids, gids: of shift.h, NULL for none. */
@@ -51,7 +45,7 @@ struct layer_volumes_spec {
 	char *const *paths;
 	int n;
 };
-int layer_volumes(const struct layer_spec *s, const struct layer_volumes_spec *volumes, struct layer_result *out,
+int layer_volumes(const struct layer_spec *s, const struct layer_volumes_spec *volumes, struct answer *out,
 		  struct err *e);
 
 enum { LAYER_PARENTS_MAX = 512 };

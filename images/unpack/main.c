@@ -1,5 +1,5 @@
-/* main.c - crisp-unpack, the worker for files: it does one job and exits. crispd (images/unpack.c, removal.c,
- * archive.c) has the keeper start it.
+/* main.c - crisp-unpack, the worker for layers and archives: it does one job and exits. crispd (images/unpack.c,
+ * archive.c, import.c, export.c) has the keeper start it.
  *
  *     layer  ROOT NAME --digest=D --diff-id=D --size=N --max-bytes=N --min-free=S
  *            [--file=NAME] [--blob-fd=N --blob-bytes=N [--grows]] [--parents=A:B:..]
@@ -16,15 +16,8 @@
  *     digest PATH
  *     sum    ROOT LAYER
  *     volumes ROOT NAME PATH... --parents=A:B:.. --max-bytes=N --min-free=S --uids=MAP --gids=MAP
- *     usage  PATH [PATH]
- *     sync   ROOT
- *     fsync  PATH...
- *     label  CONTEXT PATH...
- *     remove PATH...
  *
- * It prints one line on stdout: `ok bytes=N inodes=N self_contained=0|1 finished=0|1 xattrs_left_out=N`, behind it
- * ` digest=D` where a file or a finished layer has one, with the exit status 0, or `error CODE the reason` with 1.
- * Usage errors: status 2, and a text on stderr. */
+ * It prints the line of answer.h on stdout. Usage errors: status 2, and a text on stderr. */
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -39,11 +32,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "images/privileges.h"
 #include "images/unpack/archive.h"
-#include "images/unpack/confine.h"
 #include "images/unpack/intake.h"
 #include "images/unpack/layer.h"
-#include "images/unpack/tree.h"
 #include "reactor/log.h"
 #include "reactor/own.h"
 
@@ -59,7 +51,7 @@ struct options {
 struct job {
 	const char *name;
 	int words_min, words_max;
-	int (*run)(const struct options *o, struct layer_result *out, struct err *e);
+	int (*run)(const struct options *o, struct answer *out, struct err *e);
 	int capabilities[12];
 };
 
@@ -73,7 +65,7 @@ static void lowest_priority(void)
 	syscall(SYS_ioprio_set, WHO_PROCESS, 0, BEST_EFFORT_7);
 }
 
-static int run_layer(const struct options *o, struct layer_result *out, struct err *e)
+static int run_layer(const struct options *o, struct answer *out, struct err *e)
 {
 	const struct layer_spec *s = &o->layer;
 
@@ -98,7 +90,7 @@ static int open_tar(const char *path, uint64_t *size, struct err *e)
 }
 
 /* A tar of which neither digests nor media type are known. */
-static int run_untar(const struct options *o, struct layer_result *out, struct err *e)
+static int run_untar(const struct options *o, struct answer *out, struct err *e)
 {
 	struct layer_spec s = o->layer;
 	auto_fd int tar = -1;
@@ -115,155 +107,58 @@ static int run_untar(const struct options *o, struct layer_result *out, struct e
 	return layer_untar(&s, out, e);
 }
 
-static int run_take(const struct options *o, struct layer_result *out, struct err *e)
+static int run_take(const struct options *o, struct answer *out, struct err *e)
 {
 	return layer_take(&o->layer, out, e);
 }
 
-static int run_diff(const struct options *o, struct layer_result *out, struct err *e)
+static int run_diff(const struct options *o, struct answer *out, struct err *e)
 {
 	return archive_diff(&o->layer, o->words[1], o->words[2], out, e);
 }
 
-static int run_pack(const struct options *o, struct layer_result *out, struct err *e)
+static int run_pack(const struct options *o, struct answer *out, struct err *e)
 {
 	return archive_write(o->words[0], o->words[1], o->log, out, e);
 }
 
-static int run_intake(const struct options *o, struct layer_result *out, struct err *e)
+static int run_intake(const struct options *o, struct answer *out, struct err *e)
 {
 	if (!o->blob || o->layer.max_bytes == 0)
 		return err_set(e, ERR_INTERNAL, "an option is missing");
 	return intake(&o->layer, o->blob, out, e);
 }
 
-static int run_tar(const struct options *o, struct layer_result *out, struct err *e)
+static int run_tar(const struct options *o, struct answer *out, struct err *e)
 {
 	return archive_layer(&o->layer, o->words[1], o->words[2], out, e);
 }
 
-static int run_digest(const struct options *o, struct layer_result *out, struct err *e)
+static int run_digest(const struct options *o, struct answer *out, struct err *e)
 {
 	return intake_digest(o->words[0], out, e);
 }
 
-static int run_sum(const struct options *o, struct layer_result *out, struct err *e)
+static int run_sum(const struct options *o, struct answer *out, struct err *e)
 {
 	lowest_priority();
 	return layer_sum(&o->layer, out, e);
 }
 
-static int run_merge(const struct options *o, struct layer_result *out, struct err *e)
+static int run_merge(const struct options *o, struct answer *out, struct err *e)
 {
 	if (!o->layer.from || !o->layer.parents)
 		return err_set(e, ERR_INTERNAL, "an option is missing");
 	return layer_merge(&o->layer, out, e);
 }
 
-static int run_volumes(const struct options *o, struct layer_result *out, struct err *e)
+static int run_volumes(const struct options *o, struct answer *out, struct err *e)
 {
 	const struct layer_volumes_spec v = { o->uids, o->gids, o->words + 2, o->nwords - 2 };
 
 	if (!o->layer.parents || o->layer.max_bytes == 0)
 		return err_set(e, ERR_INTERNAL, "an option is missing");
 	return layer_volumes(&o->layer, &v, out, e);
-}
-
-static int run_usage(const struct options *o, struct layer_result *out, struct err *e)
-{
-	struct tree_usage usage;
-
-	for (int i = 0; i < o->nwords; i++) {
-		if (tree_usage(o->words[i], &usage, e) < 0)
-			return -1;
-		out->bytes += usage.bytes;
-		out->inodes += usage.inodes;
-	}
-	return 0;
-}
-
-static int run_sync(const struct options *o, struct layer_result *out, struct err *e)
-{
-	auto_fd int fd = open(o->words[0], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	(void)out;
-	if (fd < 0 || syncfs(fd) < 0)
-		return err_os(e, ERR_INTERNAL, "sync %s", o->words[0]);
-	return 0;
-}
-
-static int fsync_path(const char *path, int flags, struct err *e)
-{
-	auto_fd int fd = open(path, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-
-	if (fd < 0 && errno == ENOENT)
-		return 0;
-	return fd < 0 || fsync(fd) < 0 ? err_os(e, ERR_INTERNAL, "sync %s", path) : 0;
-}
-
-/* A directory is synced after the last of its files that stand in a row. */
-static int run_fsync(const struct options *o, struct layer_result *out, struct err *e)
-{
-	auto_free char *dir = own_must(strdup(""));
-
-	(void)out;
-	for (int i = 0; i < o->nwords; i++) {
-		const char *slash = strrchr(o->words[i], '/');
-		size_t n = slash ? (size_t)(slash - o->words[i]) : 0;
-
-		if (n == 0)
-			return err_set(e, ERR_INTERNAL, "sync %s: not an absolute path", o->words[i]);
-		if (strlen(dir) != n || strncmp(dir, o->words[i], n) != 0) {
-			if (*dir && fsync_path(dir, O_RDONLY | O_DIRECTORY, e) < 0)
-				return -1;
-			free(dir);
-			dir = own_must(strndup(o->words[i], n));
-		}
-		if (fsync_path(o->words[i], O_RDONLY, e) < 0)
-			return -1;
-	}
-	return fsync_path(dir, O_RDONLY | O_DIRECTORY, e);
-}
-
-static int remove_path(const char *path, struct err *e)
-{
-	auto_free char *up = own_must(strdup(path));
-	char *slash = strrchr(up, '/');
-	auto_fd int dir = -1;
-
-	if (!slash || slash == up || !slash[1])
-		return err_set(e, ERR_INTERNAL, "remove %s: not the absolute path of a tree", path);
-	*slash = '\0';
-	dir = open(up, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (dir < 0 && errno == ENOENT)
-		return 0;
-	if (dir < 0)
-		return err_os(e, ERR_INTERNAL, "open %s", up);
-	return tree_remove(dir, slash + 1, e) < 0 ? err_wrap(e, "remove %s", path) : 0;
-}
-
-static int run_remove(const struct options *o, struct layer_result *out, struct err *e)
-{
-	struct err first;
-	int r = 0;
-
-	(void)out;
-	lowest_priority();
-	for (int i = 0; i < o->nwords; i++)
-		if (remove_path(o->words[i], e) < 0 && r++ == 0)
-			first = *e;
-	if (r > 0)
-		*e = first;
-	return r > 0 ? -1 : 0;
-}
-
-static int run_label(const struct options *o, struct layer_result *out, struct err *e)
-{
-	(void)out;
-	for (int i = 1; i < o->nwords; i++)
-		if (tree_label(o->words[i], o->words[0], e) < 0)
-			return err_wrap(e, "relabel %s", o->words[i]);
-	return 0;
 }
 
 static const struct job jobs[] = {
@@ -303,15 +198,6 @@ static const struct job jobs[] = {
 	  run_volumes,
 	  { CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_FSETID, CAP_MKNOD, CAP_SETFCAP,
 	    CAP_SYS_ADMIN, -1 } },
-	{ "usage", 1, 2, run_usage, { CAP_DAC_READ_SEARCH, -1 } },
-	{ "sync", 1, 1, run_sync, { CAP_DAC_READ_SEARCH, -1 } },
-	{ "fsync", 1, 1024, run_fsync, { CAP_DAC_READ_SEARCH, -1 } },
-	{ "label", 2, INT32_MAX, run_label, { CAP_DAC_READ_SEARCH, CAP_FOWNER, -1 } },
-	{ "remove",
-	  1,
-	  1024,
-	  run_remove,
-	  { CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_LINUX_IMMUTABLE, -1 } },
 };
 
 static int parse_number(const char *text, uint64_t *out)
@@ -378,21 +264,9 @@ static int parse_options(int argc, char **argv, struct options *o)
 	return r;
 }
 
-static int answer(int r, const struct layer_result *out, const struct err *e)
-{
-	if (r < 0)
-		printf("error %s %s\n", err_name(e->code), e->msg);
-	else
-		printf("ok bytes=%" PRIu64 " inodes=%" PRIu64 " self_contained=%d finished=%d xattrs_left_out=%" PRIu64
-		       "%s%s\n",
-		       out->bytes, out->inodes, out->self_contained, out->finished, out->xattrs_left_out,
-		       *out->digest ? " digest=" : "", out->digest);
-	return fflush(stdout) == 0 && r == 0 ? 0 : 1;
-}
-
 static int run(const struct job *job, struct options *o)
 {
-	struct layer_result out = { 0 };
+	struct answer out = { 0 };
 	struct err e;
 	int r;
 
@@ -403,8 +277,8 @@ static int run(const struct job *job, struct options *o)
 	o->layer.root = o->words[0];
 	o->layer.name = o->nwords > 1 ? o->words[1] : NULL;
 	signal(SIGPIPE, SIG_IGN);
-	r = confine_capabilities(job->capabilities, &e) < 0 ? -1 : job->run(o, &out, &e);
-	return answer(r, &out, &e);
+	r = privileges_keep(job->capabilities, &e) < 0 ? -1 : job->run(o, &out, &e);
+	return answer_print(&out, r < 0 ? &e : NULL);
 }
 
 int main(int argc, char **argv)
@@ -419,7 +293,7 @@ int main(int argc, char **argv)
 			return 2;
 		return run(&jobs[i], &o);
 	}
-	fprintf(stderr, "usage: crisp-unpack layer|untar|merge|take|diff|pack|intake|tar|digest|sum|volumes|usage|sync|"
-			"fsync|label|remove ...; started by crispd, see main.c\n");
+	fprintf(stderr, "usage: crisp-unpack layer|untar|merge|take|diff|pack|intake|tar|digest|sum|volumes ...; "
+			"started by crispd, see main.c\n");
 	return 2;
 }

@@ -12,8 +12,8 @@
 
 #include "images/unpack/copy.h"
 #include "images/unpack/dirs.h"
-#include "images/unpack/path.h"
-#include "images/unpack/tree.h"
+#include "images/path.h"
+#include "images/tree.h"
 #include "reactor/log.h"
 #include "reactor/own.h"
 

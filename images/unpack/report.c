@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "images/unpack/path.h"
+#include "images/path.h"
 #include "reactor/own.h"
 
 static void set_add(struct report *r, struct map *set, const char *path)

@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "images/unpack/path.h"
+#include "images/path.h"
 #include "reactor/log.h"
 #include "reactor/own.h"
 

@@ -16,7 +16,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#include "images/unpack/path.h"
+#include "images/path.h"
 #include "reactor/arena.h"
 #include "reactor/buf.h"
 #include "reactor/log.h"

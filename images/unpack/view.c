@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "images/unpack/path.h"
+#include "images/path.h"
 #include "images/unpack/whiteout.h"
 #include "reactor/own.h"
 

@@ -13,7 +13,7 @@
 
 #include "images/unpack/copy.h"
 #include "images/unpack/extract.h"
-#include "images/unpack/path.h"
+#include "images/path.h"
 #include "reactor/arena.h"
 #include "reactor/log.h"
 #include "reactor/map.h"

@@ -5,7 +5,7 @@
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 
-#include "images/unpack/path.h"
+#include "images/path.h"
 #include "reactor/log.h"
 
 static const char mark[] = ".wh.", meta[] = ".wh..wh.", opaque[] = ".wh..wh..opq";

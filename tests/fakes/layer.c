@@ -1,4 +1,4 @@
-/* layer.c - see layer.h. The program is in the build directory of the test: $(BUILD)/tests/unit/images/test_x ->
+/* layer.c - see layer.h. The programs are in the build directory of the test: $(BUILD)/tests/unit/images/test_x ->
  * $(BUILD). */
 #include "tests/fakes/layer.h"
 
@@ -23,13 +23,14 @@
 char layer_root[128], layer_answer[4096], layer_noise[4096];
 int layer_status;
 struct layer_lies layer_lie;
-static char program[4096];
+static char program[4096], tree_program[4096];
 
 bool layer_open(void)
 {
 	if (geteuid() != 0)
 		return false;
 	built(program, "crisp-unpack");
+	built(tree_program, "crisp-tree");
 	signal(SIGPIPE, SIG_IGN);
 	/* Not /tmp: a tmpfs has no user.* attributes before Linux 6.6. */
 	snprintf(layer_root, sizeof(layer_root), "/var/tmp/crisp-unpack-test-XXXXXX");
@@ -53,10 +54,10 @@ static void collect(int fd, char *to, size_t room)
 	close(fd);
 }
 
-static void run(const char *const *argv, int in, int blob)
+static void run(const char *path, const char *const *argv, int in, int blob)
 {
 	int out = memfd_create("out", MFD_CLOEXEC), noise = memfd_create("err", MFD_CLOEXEC);
-	const char *full[64] = { program };
+	const char *full[64] = { path };
 	pid_t pid;
 
 	for (int i = 0; argv[i]; i++)
@@ -68,7 +69,7 @@ static void run(const char *const *argv, int in, int blob)
 		dup2(noise, 2);
 		if (blob >= 0)
 			dup2(blob, 9);
-		execv(program, (char *const *)full);
+		execv(path, (char *const *)full);
 		_exit(127);
 	}
 	waitpid(pid, &layer_status, 0);
@@ -78,13 +79,23 @@ static void run(const char *const *argv, int in, int blob)
 		printf("# %s\n", layer_noise);
 }
 
-bool layer_job(const char *const *argv)
+static bool job(const char *path, const char *const *argv)
 {
 	int in = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
-	run(argv, in, -1);
+	run(path, argv, in, -1);
 	close(in);
 	return layer_status == 0 && strncmp(layer_answer, "ok ", 3) == 0;
+}
+
+bool layer_job(const char *const *argv)
+{
+	return job(program, argv);
+}
+
+bool layer_tree_job(const char *const *argv)
+{
+	return job(tree_program, argv);
 }
 
 /* Words for a file that grows; from the middle on the bytes themselves if l->raw. */
@@ -167,7 +178,7 @@ bool layer_run(const char *name, const struct buf *blob, const struct buf *tar)
 	}
 	in = l.grows ? words_of(&l, blob) : memory_with(blob->at + l.kept, blob->len - l.kept - l.cut);
 	layer_lie = (struct layer_lies){ 0 };
-	run(argv, in, kept);
+	run(program, argv, in, kept);
 	close(in);
 	if (kept >= 0)
 		close(kept);
@@ -276,5 +287,5 @@ void layer_close(void)
 {
 	const char *const argv[] = { "remove", layer_root, NULL };
 
-	layer_job(argv);
+	layer_tree_job(argv);
 }

@@ -1,4 +1,4 @@
-/* layer.h - runs the real crisp-unpack in a directory of the test. Needs root. */
+/* layer.h - runs the real crisp-unpack and crisp-tree in a directory of the test. Needs root. */
 #ifndef TESTS_LAYER_H
 #define TESTS_LAYER_H
 
@@ -33,6 +33,7 @@ void layer_close(void);
 bool layer_run(const char *name, const struct buf *blob, const struct buf *tar);
 bool layer_tar(const char *name, struct buf *tar); /* plain; frees tar */
 bool layer_job(const char *const *argv);           /* any other job; argv without the program */
+bool layer_tree_job(const char *const *argv);      /* a job of crisp-tree */
 
 bool layer_says(const char *text);                 /* the answer holds it */
 bool layer_left_nothing(const char *name);         /* in ingest/ */

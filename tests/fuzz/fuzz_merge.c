@@ -14,8 +14,8 @@
 #include <unistd.h>
 
 #include "images/unpack/merge.h"
-#include "images/unpack/path.h"
-#include "images/unpack/tree.h"
+#include "images/path.h"
+#include "images/tree.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "images/unpacker.h"
+#include "images/worker.h"
 #include "procs/stop_signal.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -27,10 +27,10 @@ static void stop_signal(const char *text)
 static void answer(const char *text, int status)
 {
 	struct child_result r = { .status = status, .out = text, .out_len = strlen(text), .err = "" };
-	struct unpacker_answer a;
+	struct answer a;
 	struct err e = { 0 };
 
-	if (unpacker_answer(NULL, &r, &a, &e) == 0)
+	if (worker_answer(NULL, &r, &a, &e) == 0)
 		must(a.bytes <= INT64_MAX && a.inodes <= INT64_MAX);
 	else
 		must(e.code != ERR_OK && memchr(e.msg, '\0', sizeof(e.msg)));

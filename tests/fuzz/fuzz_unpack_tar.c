@@ -12,7 +12,7 @@
 
 #include "images/unpack/extract.h"
 #include "images/unpack/sum.h"
-#include "images/unpack/tree.h"
+#include "images/tree.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t n, size_t max, unsigned seed);

@@ -4,7 +4,7 @@
 usage: tests/soak/run BUILD [--minutes N] [--seed S] [--workers W] [--lives N] [--handlers runc,crun,native] [--network auto|cni|native]
 
 Workers make pods, run containers that print known lines and end with known codes, probe them by exec, rotate their logs, pull and
-remove images. Meanwhile crispd, the keeper, both, the front, CNI plugins, OCI runtimes, crisp-net, crisp-zygote, crisp-unpack and the registry
+remove images. Meanwhile crispd, the keeper, both, the front, CNI plugins, OCI runtimes, crisp-net, crisp-zygote, crisp-unpack, crisp-tree and the registry
 are killed at random moments, the disk is full or crispd has no fd left for a moment, the first network changes between one for plugins and
 one for crisp-net, and single calls at fault points of all programs fail with ENOSPC, EMFILE, ENFILE, ENOMEM, EIO or EINTR. A call of a
 client may fail by that; but a container that was started ends with its own code and has exactly its lines, and when all pods are removed
@@ -308,14 +308,14 @@ def trouble(soak, points):
         "the front": lambda: kill_front(node),
         "the anchor": lambda: kill_anchor(soak),
         "another network": lambda: change_network(node),
-        "crisp-unpack": lambda: kill_one(rng, r"\S*/crisp-unpack"),
+        "a worker": lambda: kill_one(rng, r"\S*/crisp-(unpack|tree)"),
         "the registry": registry.kill,
         "the disk is full": lambda: full_disk(node, rng),
         "no fds": lambda: no_fds(node, rng),
         "an error": lambda: arm_error(node, rng, *rng.choice(points)),
     }
     weights = {"crispd": 4, "keeper": 2, "both": 1, "a plugin": 3, "a runtime": 3, "crisp-net": 2, "crisp-zygote": 2, "the front": 0.5,
-               "the anchor": 0.3, "another network": 2, "crisp-unpack": 1, "the registry": 0.5,
+               "the anchor": 0.3, "another network": 2, "a worker": 1, "the registry": 0.5,
                "the disk is full": 1, "no fds": 2, "an error": 10}
     while not soak.over.wait(rng.uniform(0.1, 1.0)):
         deed = rng.choices(list(deeds), [weights[d] for d in deeds])[0]

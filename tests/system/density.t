@@ -11,7 +11,7 @@ ours() { pgrep -f "$BUILD/crisp" | wc -l; }
 settled() { [ "$(ours)" = "$processes" ]; }
 back_to() { [ "$(fds "$(crispd_pid)")" -le "$1" ] && [ "$(fds "$(keeper_pid)")" -le "$2" ]; }
 
-until_ok 10 sh -c "! pgrep -f crisp-unpack"
+until_ok 10 sh -c "! pgrep -f crisp-unpack && ! pgrep -f crisp-tree"
 crispd_fds=$(fds "$(crispd_pid)") keeper_fds=$(fds "$(keeper_pid)") processes=$(ours)
 start_one() {
 	local pod ctr

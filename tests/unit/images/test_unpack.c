@@ -22,7 +22,8 @@
 
 static char root[64];
 static struct images_config config = {
-	.root = root, .unpack_path = "/usr/libexec/crisp/crisp-unpack", .max_layer_bytes = 1 << 30, .min_free = "5%"
+	.root = root, .unpack_path = "/usr/libexec/crisp/crisp-unpack",
+	.tree_path = "/usr/libexec/crisp/crisp-tree", .max_layer_bytes = 1 << 30, .min_free = "5%"
 };
 static const struct unpack_spec spec = {
 	.digest = DIGEST, .diff_id = DIFF_ID, .size_bytes = 77,
@@ -87,7 +88,7 @@ static struct fake_child *last(void)
 static void end_removals(void)
 {
 	turn(2);
-	while (fake_nchildren > 0 && last()->done && strstr(last()->words, "crisp-unpack remove ")) {
+	while (fake_nchildren > 0 && last()->done && strstr(last()->words, "crisp-tree remove ")) {
 		fake_child_exit(last(), 0, OK_LINE, "");
 		turn(2);
 	}
@@ -345,7 +346,7 @@ static void each_bad_end(void)
 	fake_child_fail(last(), ERR_UNAVAILABLE, "the keeper is gone");
 	ok(seen.calls == 1 && seen.code == ERR_UNAVAILABLE);
 	turn(2);
-	ok(fake_nchildren == 2 && fake_child_has(last(), "crisp-unpack remove "));
+	ok(fake_nchildren == 2 && fake_child_has(last(), "crisp-tree remove "));
 }
 
 static void cancel_removes_what_is_there(void)

@@ -1,5 +1,5 @@
 /* path.c - see path.h. */
-#include "images/unpack/path.h"
+#include "images/path.h"
 
 #include <errno.h>
 #include <fcntl.h>

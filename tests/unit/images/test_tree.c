@@ -11,7 +11,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#include "images/unpack/tree.h"
+#include "images/tree.h"
 #include "tests/fakes/layer.h"
 #include "tests/missing.h"
 #include "tests/tap.h"
@@ -31,7 +31,7 @@ static bool remove_tree(const char *name)
 	const char *argv[] = { "remove", path, NULL };
 
 	snprintf(path, sizeof(path), "%s/%s", layer_root, name);
-	return layer_job(argv);
+	return layer_tree_job(argv);
 }
 
 static bool is_gone(const char *name)
@@ -73,7 +73,7 @@ static void deeper_than_any_path(void)
 	{
 		const char *argv[] = { "usage", in_root("deep"), NULL };
 
-		ok(layer_job(argv) && layer_says(" inodes=6001 "));
+		ok(layer_tree_job(argv) && layer_says(" inodes=6001 "));
 	}
 	ok(remove_tree("deep") && is_gone("deep"));
 }
@@ -145,11 +145,11 @@ static void usage_counts_each_inode_once(void)
 	ok(link(one, two) == 0);
 	put(in_root("tree/c"), 8192);
 	argv[1] = in_root("tree");
-	ok(layer_job(argv) && layer_says("inodes=3 "));
+	ok(layer_tree_job(argv) && layer_says("inodes=3 "));
 	ok(strtoull(layer_answer + strlen("ok bytes="), NULL, 10) / 65536 == (1 << 20) / 65536);
 	ok(remove_tree("tree"));
 	argv[1] = in_root("nothing");
-	ok(!layer_job(argv) && layer_says("error INTERNAL measure"));
+	ok(!layer_tree_job(argv) && layer_says("error INTERNAL measure"));
 }
 
 /* ---- labels ---- */
@@ -221,7 +221,7 @@ static void labelling_is_a_job_too(void)
 
 	snprintf(want, sizeof(want), "error INTERNAL relabel %s: open %.*s: No such file", path,
 		 (int)(strrchr(path, '/') - path), path);
-	ok(!layer_job(argv) && layer_says(want));
+	ok(!layer_tree_job(argv) && layer_says(want));
 }
 
 static void sync_is_a_job_too(void)
@@ -231,8 +231,8 @@ static void sync_is_a_job_too(void)
 	char want[400];
 
 	snprintf(want, sizeof(want), "error INTERNAL sync %s: No such file", path);
-	ok(layer_job(argv));
-	ok(!layer_job(bad) && layer_says(want));
+	ok(layer_tree_job(argv));
+	ok(!layer_tree_job(bad) && layer_says(want));
 }
 
 int main(void)

@@ -1,10 +1,10 @@
-/* tree.h - removes, measures and labels directory trees of any depth.
+/* tree.h - removes, measures and labels directory trees of any depth; for the workers for files.
  *
  * Only one directory is open at a time and no function recurses, so the depth has no limit. Links are not followed, and
  * other mounts are entered for labels only. On the way up each directory's inode number is checked: if the tree is
  * moved meanwhile, the walk ends and does not leave the tree. */
-#ifndef IMAGES_UNPACK_TREE_H
-#define IMAGES_UNPACK_TREE_H
+#ifndef IMAGES_TREE_H
+#define IMAGES_TREE_H
 
 #include <stdint.h>
 

@@ -1,8 +1,8 @@
-/* tree.c - see tree.h.
+/* walk.c - see tree.h.
  *
  * A level of the walk has the list of subdirectories that are still to be visited, read when the directory is entered,
  * and the directory's device and inode number, which are checked on the way back up. (ARCHITECTURE P25) */
-#include "images/unpack/tree.h"
+#include "images/tree.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <sys/xattr.h>
 
-#include "images/unpack/path.h"
+#include "images/path.h"
 #include "reactor/list.h"
 #include "reactor/log.h"
 #include "reactor/own.h"

@@ -1,6 +1,6 @@
 /* path.h - paths inside a layer: made canonical, and opened so that no path leads out of the layer. */
-#ifndef IMAGES_UNPACK_PATH_H
-#define IMAGES_UNPACK_PATH_H
+#ifndef IMAGES_PATH_H
+#define IMAGES_PATH_H
 
 #include <limits.h>
 #include <stdbool.h>

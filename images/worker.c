@@ -1,5 +1,5 @@
-/* unpacker.c - see unpacker.h. The answer is one line; its grammar stands in unpack/main.c. */
-#include "images/unpacker.h"
+/* worker.c - see worker.h. The answer is one line; its grammar stands in answer.h. */
+#include "images/worker.h"
 
 #include <assert.h>
 #include <fcntl.h>
@@ -17,7 +17,7 @@ enum { ANSWER_MAX = 4096, STDERR_MAX = 2048 };
 /* crispd's mount namespace, which the children enter: they are the keeper's, whose namespace may not have `root`. */
 static int our_mounts = -1;
 
-void unpacker_setup(void)
+void worker_setup(void)
 {
 	if (our_mounts < 0)
 		our_mounts = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
@@ -25,17 +25,17 @@ void unpacker_setup(void)
 
 /* ---- the command line ---- */
 
-void unpacker_add(struct unpacker *c, const char *word)
+void worker_add(struct worker *c, const char *word)
 {
-	assert(c->n < UNPACKER_ARGS_MAX - 1);
+	assert(c->n < WORKER_ARGS_MAX - 1);
 	c->argv[c->n++] = word;
 }
 
-void unpacker_open(struct unpacker *c, struct arena *a, const char *job)
+static void open_program(struct worker *c, struct arena *a, const char *program, const char *job)
 {
-	*c = (struct unpacker){ .arena = a };
-	unpacker_add(c, images_config()->unpack_path);
-	unpacker_add(c, job);
+	*c = (struct worker){ .arena = a };
+	worker_add(c, program);
+	worker_add(c, job);
 	c->spec = (struct child_spec){
 		.argv = c->argv, .fds = c->fds, .stdout_max = ANSWER_MAX, .stderr_max = STDERR_MAX
 	};
@@ -45,17 +45,27 @@ void unpacker_open(struct unpacker *c, struct arena *a, const char *job)
 	c->spec.nenter = our_mounts >= 0;
 }
 
-void unpacker_add_option(struct unpacker *c, const char *name, const char *value)
+void worker_open(struct worker *c, struct arena *a, const char *job)
 {
-	unpacker_add(c, arena_printf(c->arena, "--%s=%s", name, value));
+	open_program(c, a, images_config()->unpack_path, job);
 }
 
-void unpacker_add_number(struct unpacker *c, const char *name, uint64_t value)
+void worker_open_tree(struct worker *c, struct arena *a, const char *job)
 {
-	unpacker_add(c, arena_printf(c->arena, "--%s=%" PRIu64, name, value));
+	open_program(c, a, images_config()->tree_path, job);
 }
 
-void unpacker_add_parents(struct unpacker *c, const char *const *parents)
+void worker_add_option(struct worker *c, const char *name, const char *value)
+{
+	worker_add(c, arena_printf(c->arena, "--%s=%s", name, value));
+}
+
+void worker_add_number(struct worker *c, const char *name, uint64_t value)
+{
+	worker_add(c, arena_printf(c->arena, "--%s=%" PRIu64, name, value));
+}
+
+void worker_add_parents(struct worker *c, const char *const *parents)
 {
 	struct buf text = { 0 };
 
@@ -63,11 +73,11 @@ void unpacker_add_parents(struct unpacker *c, const char *const *parents)
 		return;
 	for (size_t i = 0; parents[i]; i++)
 		buf_printf(&text, "%s%s", i ? ":" : "", parents[i]);
-	unpacker_add_option(c, "parents", buf_str(&text));
+	worker_add_option(c, "parents", buf_str(&text));
 	buf_free(&text);
 }
 
-const char *unpacker_ingest(struct arena *a, const char *name)
+const char *worker_ingest(struct arena *a, const char *name)
 {
 	return arena_printf(a, "%s/ingest/%s", images_config()->root, name);
 }
@@ -95,7 +105,7 @@ static bool take_number(const char **p, const char *name, uint64_t max, uint64_t
 	return *out <= max;
 }
 
-static bool parse_ok(const char *p, struct unpacker_answer *out)
+static bool parse_ok(const char *p, struct answer *out)
 {
 	uint64_t self_contained, finished;
 
@@ -132,24 +142,24 @@ static bool parse_error(const char *p, struct err *e)
 	return false;
 }
 
-bool unpacker_died(const struct err *failed, const struct child_result *r)
+bool worker_died(const struct err *failed, const struct child_result *r)
 {
 	return failed || r->out_len == 0;
 }
 
-int unpacker_answer(const struct err *failed, const struct child_result *r, struct unpacker_answer *out, struct err *e)
+int worker_answer(const struct err *failed, const struct child_result *r, struct answer *out, struct err *e)
 {
 	if (failed) {
 		*e = *failed;
-		return err_wrap(e, "crisp-unpack");
+		return err_wrap(e, "a worker for files");
 	}
 	if (r->out_len == 0)
-		return err_set(e, ERR_INTERNAL, "crisp-unpack: %s: %.300s", child_status_text(r->status),
+		return err_set(e, ERR_INTERNAL, "a worker for files: %s: %.300s", child_status_text(r->status),
 			       log_quote(r->err));
 	if (r->status == 0 && parse_ok(r->out, out))
 		return 0;
 	if (r->status != 0 && parse_error(r->out, e))
 		return -1;
-	return err_set(e, ERR_INTERNAL, "crisp-unpack: %s, and its answer cannot be parsed: %.300s",
+	return err_set(e, ERR_INTERNAL, "a worker for files: %s, and its answer cannot be parsed: %.300s",
 		       child_status_text(r->status), log_quote(r->out));
 }
