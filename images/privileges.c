@@ -1,5 +1,5 @@
-/* privileges.c - see privileges.h. By capset(2) itself: libcap-ng speaks of the process's first thread, and would be the
- * only library of crisp-tree. */
+/* privileges.c - see privileges.h. By capset(2) itself: libcap-ng speaks of the process's first thread, and would be
+ * the only library of crisp-tree. */
 #include "images/privileges.h"
 
 #include <linux/capability.h>

@@ -146,7 +146,8 @@ static const struct job jobs[] = {
 	{ "sync", 1, 1, run_sync, { CAP_DAC_READ_SEARCH, -1 } },
 	{ "fsync", 1, 1024, run_fsync, { CAP_DAC_READ_SEARCH, -1 } },
 	{ "label", 2, INT32_MAX, run_label, { CAP_DAC_READ_SEARCH, CAP_FOWNER, -1 } },
-	{ "remove", 1, 1024, run_remove, { CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_LINUX_IMMUTABLE, -1 } },
+	{ "remove", 1, 1024, run_remove,
+	  { CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_LINUX_IMMUTABLE, -1 } },
 };
 
 static int run(const struct job *job, char *const *words, int n)
