@@ -225,12 +225,14 @@ static void put_pressure(struct sink *k, const struct usage *u)
 
 /* Files are not counted in a container with more than 255 processes, nor when the pod has more than 2048 open files:
  * that would take too long in one turn of the loop. */
-static void put_processes(struct sink *k, const struct container *c, const struct usage_more *m, size_t *files_left)
+/* elsewhere: they are no processes of this kernel, or not those of the container alone. */
+static void put_processes(struct sink *k, const struct container *c, const struct usage_more *m, bool elsewhere,
+			  size_t *files_left)
 {
 	pid_t pids[PROCESSES_MAX];
-	size_t n = stats_inside(c) ? m->tasks : cgroup_pids(c->cgroup, pids, PROCESSES_MAX);
+	size_t n = elsewhere ? m->tasks : cgroup_pids(c->cgroup, pids, PROCESSES_MAX);
 	struct open_files open = { .left = *files_left };
-	bool all = n < PROCESSES_MAX && !stats_inside(c); /* inside: they are no processes of this kernel */
+	bool all = n < PROCESSES_MAX && !elsewhere;
 	struct rlimit limit;
 
 	for (size_t i = 0; i < n && all; i++)
@@ -243,7 +245,7 @@ static void put_processes(struct sink *k, const struct container *c, const struc
 		PUT(k, file_descriptors, open.files, NULL);
 		PUT(k, sockets, open.sockets, NULL);
 	}
-	if (!stats_inside(c) && prlimit(c->pid, RLIMIT_NOFILE, NULL, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
+	if (!elsewhere && prlimit(c->pid, RLIMIT_NOFILE, NULL, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
 		PUT(k, ulimits_soft, limit.rlim_cur, "max_open_files");
 }
 
@@ -268,14 +270,14 @@ static Runtime__V1__ContainerMetrics *container_metrics(struct container *c, siz
 	const struct sandbox_config *pod = &c->sandbox->config;
 	const char *const labels[BASE] = { c->config.name, c->id, c->image.name, pod->namespace_, pod->name };
 	struct sink k = { .arena = a, .base = arena_memdup(a, labels, sizeof(labels)) };
+	enum stats_source source;
 	struct usage_more m;
 	struct usage u;
 
 	if (!c->listed || c->state != CONTAINER_RUNNING)
 		return NULL;
-	if (stats_inside(c))
-		stats_inside_read(c, &u, &m);
-	else if (!stats_read(c->cgroup, &u, &m))
+	source = stats_of(c, &u, &m);
+	if (source == STATS_NONE)
 		return NULL;
 	if (u.cpu)
 		put_cpu(&k, &u, &m);
@@ -284,7 +286,7 @@ static Runtime__V1__ContainerMetrics *container_metrics(struct container *c, siz
 	put_io(&k, &m.io);
 	put_layer(&k, c);
 	put_pressure(&k, &u);
-	put_processes(&k, c, &m, files_left);
+	put_processes(&k, c, &m, source == STATS_RUNTIME, files_left);
 	put_spec(&k, c, &u);
 	out = NEW_MESSAGE(a, Runtime__V1__ContainerMetrics, runtime__v1__container_metrics__init);
 	out->container_id = (char *)c->id;

@@ -150,9 +150,7 @@ static Runtime__V1__ContainerStats *container_stats(struct container *c, struct 
 
 	if (c->state != CONTAINER_RUNNING)
 		return NULL;
-	if (stats_inside(c))
-		stats_inside_read(c, &u, NULL);
-	else if (!stats_read(c->cgroup, &u, NULL))
+	if (stats_of(c, &u, NULL) == STATS_NONE)
 		return NULL;
 	out = NEW_MESSAGE(a, Runtime__V1__ContainerStats, runtime__v1__container_stats__init);
 	out->attributes = container_attributes(c, a);

@@ -350,6 +350,12 @@ struct runtime_op *runtime_stats(const struct runtime_handler *handler, const ch
 	return kind_of(handler->type)->stats(handler, id, done, arg);
 }
 
+int runtime_usage_read(const struct runtime_handler *handler, const char *answer, size_t len,
+		       struct runtime_usage *out, struct err *e)
+{
+	return kind_of(handler->type)->usage(answer, len, out, e);
+}
+
 struct runtime_op *runtime_forward(const struct runtime_handler *handler, const char *sandbox_id, const char *socket,
 				   uint16_t port, runtime_done *done, void *arg)
 {

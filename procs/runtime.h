@@ -263,12 +263,13 @@ struct runtime_op *runtime_close_stdin(const struct runtime_handler *handler, co
 				       runtime_done *done, void *arg);
 
 struct runtime_usage {
-	uint64_t cpu_ns, memory_bytes, tasks;
+	uint64_t cpu_ns, memory_bytes, rss_bytes, inactive_file_bytes, tasks;
 };
-/* result->out is for runtime_usage_read(). */
+/* result->out is for runtime_usage_read(), and borrowed as `result` is. */
 struct runtime_op *runtime_stats(const struct runtime_handler *handler, const char *id, runtime_done *done, void *arg);
-/* INTERNAL: the text is not what the runtime prints. */
-int runtime_usage_read(const char *text, size_t len, struct runtime_usage *out, struct err *e);
+/* INTERNAL: it is not what the runtime answers. */
+int runtime_usage_read(const struct runtime_handler *handler, const char *answer, size_t len,
+		       struct runtime_usage *out, struct err *e);
 
 /* Connects the port of the pod's localhost with the Unix socket that listens at `socket`: one connection. Done when
  * both ends are connected; INTERNAL: nothing listens at that port. */

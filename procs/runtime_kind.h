@@ -58,6 +58,7 @@ struct runtime_kind {
 					  runtime_done *done, void *arg);
 	struct runtime_op *(*stats)(const struct runtime_handler *handler, const char *id, runtime_done *done,
 				    void *arg);
+	int (*usage)(const char *answer, size_t len, struct runtime_usage *out, struct err *e);
 	struct runtime_op *(*forward)(const struct runtime_handler *handler, const char *sandbox_id,
 				      const char *socket, uint16_t port, runtime_done *done, void *arg);
 };

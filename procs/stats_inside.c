@@ -16,6 +16,7 @@ struct inside {
 	struct runtime_op *op; /* under way */
 	struct container *container; /* outlives this: stats_inside_end() */
 	int64_t asked_ns;      /* monotonic */
+	bool answered;
 	struct runtime_usage usage;
 	int64_t at_ns;         /* real time of the answer; until the first one comes that of the start, when all is 0 */
 };
@@ -26,16 +27,18 @@ bool stats_inside(const struct container *c)
 {
 	const struct runtime_handler *h = container_handler(c);
 
-	return h && runtime_traits(h) & RUNTIME_STATS;
+	return h && runtime_traits(h) & RUNTIME_STATS && sandbox_inside(c->sandbox);
 }
 
 static void on_inside_answer(void *arg, const struct err *e, struct child_result *r)
 {
 	struct inside *i = arg;
-	struct err bad;
+	const struct runtime_handler *h = container_handler(i->container);
+	struct err bad = { 0 };
 
 	i->op = NULL;
-	if (!e && runtime_usage_read(r->out, r->out_len, &i->usage, &bad) == 0) {
+	if (!e && h && runtime_usage_read(h, r->out, r->out_len, &i->usage, &bad) == 0) {
+		i->answered = true;
 		i->at_ns = loop_real_ns();
 		return;
 	}
@@ -74,16 +77,46 @@ void stats_inside_end(struct container *c)
 	free(i);
 }
 
-void stats_inside_read(struct container *c, struct usage *out, struct usage_more *more)
+static void inside_put(const struct inside *i, struct usage *out, struct usage_more *more)
 {
-	const struct inside *i;
+	uint64_t idle = i->usage.inactive_file_bytes, all = i->usage.memory_bytes;
 
-	stats_inside_begin(c);
-	i = map_get(&asked, c->id);
 	*out = (struct usage){ .at_ns = i->at_ns, .cpu = true, .memory = true, .cpu_ns = i->usage.cpu_ns,
-			       .memory_bytes = i->usage.memory_bytes, .working_set_bytes = i->usage.memory_bytes,
-			       .rss_bytes = i->usage.memory_bytes, .memory_limit = UINT64_MAX,
+			       .memory_bytes = all, .working_set_bytes = all > idle ? all - idle : 0,
+			       .rss_bytes = i->usage.rss_bytes, .memory_limit = UINT64_MAX,
 			       .swap_limit = UINT64_MAX };
 	if (more)
-		*more = (struct usage_more){ .tasks = i->usage.tasks };
+		*more = (struct usage_more){ .tasks = i->usage.tasks, .inactive_file_bytes = idle };
+}
+
+/* Of a container whose group has nothing. Before the first answer that is all that is known. */
+static bool asked_usage(struct container *c, struct usage *out, struct usage_more *more)
+{
+	const struct runtime_handler *h = container_handler(c);
+	const struct inside *i;
+
+	if (!c->life || !h || !(runtime_traits(h) & RUNTIME_STATS))
+		return false;
+	stats_inside_begin(c);
+	i = map_get(&asked, c->id);
+	if (i->answered)
+		inside_put(i, out, more);
+	return i->answered;
+}
+
+enum stats_source stats_of(struct container *c, struct usage *out, struct usage_more *more)
+{
+	bool known;
+
+	if (stats_inside(c)) {
+		stats_inside_begin(c);
+		inside_put(map_get(&asked, c->id), out, more);
+		return STATS_RUNTIME;
+	}
+	known = stats_read(c->cgroup, out, more);
+	if (known && (out->memory_bytes || out->cpu_ns))
+		return STATS_GROUP;
+	if (asked_usage(c, out, more))
+		return STATS_RUNTIME;
+	return known ? STATS_GROUP : STATS_NONE;
 }

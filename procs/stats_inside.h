@@ -1,5 +1,5 @@
-/* stats_inside.h - the resource usage of containers that run inside of a sandbox (RUNTIME_STATS): their processes are
- * in the sandbox's group, so only the runtime can tell them apart.
+/* stats_inside.h - the resource usage of containers, also of those that only the runtime can tell (RUNTIME_STATS):
+ * their processes are in the group of their sandbox, which they are inside of, or in no group of this node.
  *
  * A runtime's program takes some 20 ms of CPU, and a list of statistics waits for nothing. So the last answer counts,
  * and a question starts the next one, at most every FRESH_MS for a container. (ARCHITECTURE G6) */
@@ -9,11 +9,14 @@
 #include "procs/container.h"
 #include "procs/stats.h"
 
-/* Does the runtime tell them? Then stats_read() of the container's group says nothing. */
+/* Are its processes in its sandbox's group? */
 bool stats_inside(const struct container *container);
 
-/* Before the first answer it is what holds at the start: nothing was used, at that time. */
-void stats_inside_read(struct container *container, struct usage *out, struct usage_more *more);
+enum stats_source { STATS_NONE, STATS_GROUP, STATS_RUNTIME };
+/* As stats_read(), of a container that runs; where its own group has nothing, as the runtime tells it. Before the first
+ * answer of a runtime a container inside of a sandbox has what holds at the start: nothing was used, at that time; of
+ * another one nothing is known. */
+enum stats_source stats_of(struct container *container, struct usage *out, struct usage_more *more);
 
 /* The first question, when the container has started; and no more of it, before it is freed. */
 void stats_inside_begin(struct container *container);

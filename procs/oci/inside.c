@@ -187,7 +187,7 @@ static uint64_t count_at(const json_t *j, const char *one, const char *two, cons
 	return n > 0 ? (uint64_t)n : 0;
 }
 
-int runtime_usage_read(const char *text, size_t len, struct runtime_usage *out, struct err *e)
+int oci_usage_read(const char *text, size_t len, struct runtime_usage *out, struct err *e)
 {
 	auto_json json_t *j = json_parse(text, len, "events --stats", e);
 	const json_t *data = json_object_get(j, "data");
@@ -200,6 +200,7 @@ int runtime_usage_read(const char *text, size_t len, struct runtime_usage *out, 
 	}
 	*out = (struct runtime_usage){ .cpu_ns = count_at(data, "cpu", "usage", "total"),
 				       .memory_bytes = count_at(data, "memory", "usage", "usage"),
+				       .rss_bytes = count_at(data, "memory", "usage", "usage"),
 				       .tasks = count_at(data, "pids", "current", "") };
 	return 0;
 }

@@ -58,6 +58,7 @@ struct runtime_op *oci_kill(const struct runtime_handler *handler, const char *i
 			    runtime_done *done, void *arg);
 struct runtime_op *oci_exec_kill(const struct runtime_handler *handler, const char *id, const char *pidfile,
 				 runtime_done *done, void *arg);
+int oci_usage_read(const char *text, size_t len, struct runtime_usage *out, struct err *e); /* INTERNAL */
 struct runtime_op *oci_stats(const struct runtime_handler *handler, const char *id, runtime_done *done, void *arg);
 struct runtime_op *oci_forward(const struct runtime_handler *handler, const char *sandbox_id, const char *socket,
 			       uint16_t port, runtime_done *done, void *arg);

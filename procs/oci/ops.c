@@ -570,5 +570,5 @@ const struct runtime_kind oci_kind = {
 	.run = oci_run, .exec = oci_exec, .remove = oci_delete, .update = oci_update,
 	.pause = oci_pause, .resume = oci_resume, .checkpoint = oci_checkpoint, .restore = oci_restore,
 	.cancel = oci_cancel, .traits = oci_traits, .run_sandbox = oci_run_sandbox, .wait = oci_wait, .kill = oci_kill,
-	.exec_kill = oci_exec_kill, .stats = oci_stats, .forward = oci_forward,
+	.exec_kill = oci_exec_kill, .stats = oci_stats, .usage = oci_usage_read, .forward = oci_forward,
 };

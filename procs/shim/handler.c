@@ -117,7 +117,7 @@ static void shim_features(const struct runtime_handler *h, struct runtime_featur
 static unsigned shim_traits(const struct runtime_handler *h)
 {
 	return (h->options.sandbox_container ? RUNTIME_SANDBOX : 0) | RUNTIME_WAITS | RUNTIME_KILLS |
-	       RUNTIME_EXEC_WAITS | RUNTIME_STREAMS;
+	       RUNTIME_STATS | RUNTIME_EXEC_WAITS | RUNTIME_STREAMS;
 }
 
 const struct runtime_kind shim_kind = {
@@ -127,4 +127,5 @@ const struct runtime_kind shim_kind = {
 	.traits = shim_traits, .run_sandbox = shim_run_sandbox, .wait = shim_wait, .kill = shim_signal,
 	.exec_kill = shim_exec_kill,
 	.exec_wait = shim_exec_wait, .resize = shim_resize, .close_stdin = shim_close_stdin,
+	.stats = shim_stats, .usage = shim_usage_read,
 };

@@ -59,7 +59,7 @@ void shim_op_put_ids(struct shim_op *op); /* 1 id, 2 exec_id: so begins each req
 void on_op_begin(struct timer *timer); /* it begins again */
 void on_op_last_answer(struct shim_op *op, const struct err *e, const uint8_t *body, size_t len);
 
-/* ---- ops.c, end.c: the operations of the kind ---- */
+/* ---- ops.c, end.c, stats.c: the operations of the kind ---- */
 
 struct runtime_op *shim_run(const struct runtime_handler *handler, const char *id, const char *bundle,
 			    const char *cgroup, const struct runtime_stdio *io, runtime_done *done, void *arg);
@@ -85,6 +85,8 @@ struct runtime_op *shim_signal(const struct runtime_handler *handler, const char
 			       runtime_done *done, void *arg);
 struct runtime_op *shim_exec_kill(const struct runtime_handler *handler, const char *id, const char *pidfile,
 				  runtime_done *done, void *arg);
+struct runtime_op *shim_stats(const struct runtime_handler *handler, const char *id, runtime_done *done, void *arg);
+int shim_usage_read(const char *answer, size_t len, struct runtime_usage *out, struct err *e); /* INTERNAL */
 struct runtime_op *shim_resize(const struct runtime_handler *handler, const char *id, const char *keep_id,
 			       uint16_t width, uint16_t height, runtime_done *done, void *arg);
 struct runtime_op *shim_close_stdin(const struct runtime_handler *handler, const char *id, const char *keep_id,

@@ -245,8 +245,10 @@ struct runtime_op *runtime_close_stdin(const struct runtime_handler *h, const ch
 	return fake_tell(*keep_id ? "close_stdin_exec" : "close_stdin", done, arg);
 }
 
-int runtime_usage_read(const char *text, size_t len, struct runtime_usage *out, struct err *e)
+int runtime_usage_read(const struct runtime_handler *h, const char *text, size_t len, struct runtime_usage *out,
+		       struct err *e)
 {
+	(void)h;
 	(void)text;
 	(void)len;
 	(void)out;

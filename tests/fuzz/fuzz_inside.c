@@ -20,7 +20,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	} else if (e.code != ERR_INTERNAL) {
 		abort();
 	}
-	if (runtime_usage_read((const char *)data, size, &usage, &e) < 0 && e.code != ERR_INTERNAL)
+	if (oci_usage_read((const char *)data, size, &usage, &e) < 0 && e.code != ERR_INTERNAL)
 		abort();
 	return 0;
 }

@@ -3,12 +3,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "procs/shim/shim.h"
+#include "procs/shim/op.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	struct runtime_usage usage;
 	struct shim_answer answer;
 	struct err e;
 
@@ -18,5 +19,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	} else if (e.code != ERR_INTERNAL && e.code != ERR_UNIMPLEMENTED && e.code != ERR_INVALID_ARGUMENT) {
 		abort();
 	}
+	if (shim_usage_read((const char *)data, size, &usage, &e) < 0 && e.code != ERR_INTERNAL)
+		abort();
 	return size && shim_number(data, size, data[0]) == 0x1122334455667788 ? -1 : 0;
 }

@@ -83,4 +83,15 @@ for fault in 'Create error' 'start exit'; do
 	is 'nor a pod that is half made' "$($CRICTL pods -q --name bad)" ''
 done
 like 'it is told why' "$(cat "$T/err")" 'start the sandbox .*: fake run: .*start: exit status 3'
+# ---- a container in no group of the node, as in a virtual machine ----
+
+: >"$T/bin/mode"
+pod far '' fake; run far true
+ok 'a pod of the fake' pod_is READY
+stat_of() { $CRICTL stats -o json "$C" | jq -r ".stats[0].$1.value"; }
+measured() { [ "$(stat_of memory.workingSetBytes)" = 100000000 ]; }
+ok 'its memory is told by the shim' until_ok 15 measured
+is 'and its CPU time' "$(stat_of cpu.usageCoreNanoSeconds)" 1000000000
+ok 'it goes' $CRICTL rmp -f "$P"
+ok 'and the shim' until_ok 15 no_fake
 crisp_clean

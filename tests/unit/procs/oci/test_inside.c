@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "procs/oci/program.h"
+#include "procs/oci/op.h"
 #include "procs/runtime.h"
 #include "reactor/log.h"
 #include "tests/fakes/program.h"
@@ -197,10 +198,10 @@ static void usage(void)
 	struct runtime_usage u;
 	struct err e;
 
-	ok(runtime_usage_read(good, strlen(good), &u, &e) == 0);
+	ok(oci_usage_read(good, strlen(good), &u, &e) == 0);
 	ok(u.cpu_ns == 126 && u.memory_bytes == 4096 && u.tasks == 3);
-	ok(runtime_usage_read(bad, strlen(bad), &u, &e) < 0 && e.code == ERR_INTERNAL);
-	ok(runtime_usage_read("x", 1, &u, &e) < 0 && e.code == ERR_INTERNAL);
+	ok(oci_usage_read(bad, strlen(bad), &u, &e) < 0 && e.code == ERR_INTERNAL);
+	ok(oci_usage_read("x", 1, &u, &e) < 0 && e.code == ERR_INTERNAL);
 }
 
 static void a_port(void)

@@ -251,7 +251,8 @@ static void programs_by_path_and_type(void)
 	ok(runtime_usable(shim, &e) == 0);
 	ok(runtime_usable(runtime_find("named"), &e) < 0 && e.code == ERR_FAILED_PRECONDITION);
 	ok(strstr(e.msg, "/containerd-shim-nosuch-v2") != NULL);
-	ok(runtime_traits(shim) == (RUNTIME_WAITS | RUNTIME_KILLS | RUNTIME_EXEC_WAITS | RUNTIME_STREAMS));
+	ok(runtime_traits(shim) ==
+	   (RUNTIME_WAITS | RUNTIME_KILLS | RUNTIME_STATS | RUNTIME_EXEC_WAITS | RUNTIME_STREAMS));
 	ok(runtime_traits(runtime_find("box")) == (runtime_traits(shim) | RUNTIME_SANDBOX));
 }
 
@@ -330,6 +331,73 @@ static void a_pod_has_one_shim(void)
 	remove_one("c2");
 	ok(strstr(fake.log, "Shutdown"));
 	fake_die();
+}
+
+/* An Any of that type with that value, as Stats answers it. */
+static void put_stats(struct buf *out, const char *type, const struct buf *value)
+{
+	shim_put_any(out, 1, type, value->at, value->len);
+}
+
+static void put_inside(struct buf *out, uint32_t field, uint32_t inner, uint64_t value)
+{
+	struct buf b = { 0 };
+
+	pb_put_u64(&b, inner, value);
+	pb_put_bytes(out, field, b.at, b.len);
+	buf_free(&b);
+}
+
+static bool reads(const struct buf *answer, struct runtime_usage *u)
+{
+	struct err e;
+
+	if (runtime_usage_read(shim, (const char *)answer->at, answer->len, u, &e) == 0)
+		return true;
+	ok(e.code == ERR_INTERNAL);
+	return false;
+}
+
+/* cgroup v1: 2 pids { 1 }, 3 cpu { 1 usage { 1 } }, 4 memory { 19 rss, 30 inactive_file, 33 usage { 2 } };
+ * v2: 1 pids { 1 }, 2 cpu { 1 usage_usec }, 4 memory { 1 anon, 13 inactive_file, 32 usage }. */
+static void usage_of_both_kinds(void)
+{
+	struct buf v1 = { 0 }, v2 = { 0 }, part = { 0 }, answer = { 0 };
+	struct runtime_usage u;
+
+	put_inside(&v1, 2, 1, 3);
+	put_inside(&part, 1, 1, 5000000000);
+	pb_put_bytes(&v1, 3, part.at, part.len);
+	buf_free(&part);
+	pb_put_u64(&part, 19, 111);
+	pb_put_u64(&part, 30, 222);
+	put_inside(&part, 33, 2, 4444);
+	pb_put_bytes(&v1, 4, part.at, part.len);
+	buf_free(&part);
+	put_stats(&answer, "io.containerd.cgroups.v1.Metrics", &v1);
+	ok(reads(&answer, &u) && u.tasks == 3 && u.cpu_ns == 5000000000 && u.memory_bytes == 4444);
+	ok(u.rss_bytes == 111 && u.inactive_file_bytes == 222);
+	answer.len--;
+	ok(!reads(&answer, &u));
+	buf_free(&answer);
+	put_inside(&v2, 1, 1, 3);
+	put_inside(&v2, 2, 1, 5000000);
+	pb_put_u64(&part, 1, 111);
+	pb_put_u64(&part, 13, 222);
+	pb_put_u64(&part, 32, 4444);
+	pb_put_bytes(&v2, 4, part.at, part.len);
+	put_stats(&answer, "io.containerd.cgroups.v2.Metrics", &v2);
+	ok(reads(&answer, &u) && u.tasks == 3 && u.cpu_ns == 5000000000 && u.memory_bytes == 4444);
+	ok(u.rss_bytes == 111 && u.inactive_file_bytes == 222);
+	buf_free(&answer);
+	put_stats(&answer, "windows.stats", &v2);
+	ok(!reads(&answer, &u));
+	answer.len = 0;
+	ok(!reads(&answer, &u));
+	buf_free(&part);
+	buf_free(&v1);
+	buf_free(&v2);
+	buf_free(&answer);
 }
 
 /* The one that waits for the other's shim starts its own when that fails. */
@@ -603,6 +671,7 @@ int main(void)
 	a_pod_has_one_shim();
 	a_start_that_fails();
 	a_sandbox_is_the_first_task();
+	usage_of_both_kinds();
 	the_shim_refuses();
 	a_shim_that_dies();
 	a_shim_that_hangs();
