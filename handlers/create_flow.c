@@ -208,6 +208,17 @@ int create_flow_prepare(struct container *c, const struct image *img, struct err
 	return -1;
 }
 
+int create_flow_mount(struct container *c, struct err *e)
+{
+	int userns = sandbox_userns(c->sandbox);
+	char path[512];
+
+	if (userns < 0 && ns_has_user(&c->sandbox->config.security.ns))
+		return err_set(e, ERR_INTERNAL, "the user namespace of sandbox %.12s is gone", c->sandbox->id);
+	rootfs_path(path, sizeof(path), c);
+	return snapshot_mount(c->id, userns, c->mount_label, path, e);
+}
+
 int create_flow_finish(struct container *c, struct err *e)
 {
 	struct spec_image_volume *volumes = arena_zalloc(c->arena, c->config.mounts.n * sizeof(*volumes));

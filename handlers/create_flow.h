@@ -40,6 +40,10 @@ struct container_image create_flow_image(const struct image *img, const struct c
 int create_flow_prepare(struct container *container, const struct image *img, struct err *e); /* bundle, snapshot */
 int create_flow_finish(struct container *container, struct err *e);                           /* mounts, config.json */
 
+/* Mounts the root file system of a container that was made, where it was unmounted. Has the type start_mount. INTERNAL,
+ * RESOURCE_EXHAUSTED. */
+int create_flow_mount(struct container *container, struct err *e);
+
 /* Unmounts the root file system and the volumes of the container, and removes its snapshot and an unpacked checkpoint.
  * Has the type remove_unmount. INTERNAL: something is left. */
 int create_flow_unmount(void *arg, struct container *container, struct err *e);

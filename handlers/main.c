@@ -238,7 +238,7 @@ static int open_procs(struct err *e)
 	containers_open(config.root, config.state);
 	sandbox_files_open(discard);
 	sandbox_up_open(&up);
-	start_open(label_trees);
+	start_open(label_trees, create_flow_mount);
 	sandbox_task_watch();
 	seccomp_bpf_open(program("crisp-seccomp"));
 	create_flow_open(node_name);

@@ -235,6 +235,13 @@ bool runtime_knows(const struct runtime_handler *handler, const char *id)
 	return kind_of(handler->type)->knows(handler, id);
 }
 
+bool runtime_may_have_run(const struct runtime_handler *handler, const char *id)
+{
+	const struct runtime_kind *kind = kind_of(handler->type);
+
+	return kind->may_have_run ? kind->may_have_run(handler, id) : kind->knows(handler, id);
+}
+
 const char *runtime_warning(const struct runtime_handler *handler)
 {
 	const struct runtime_kind *kind = kind_of(handler->type);

@@ -127,6 +127,10 @@ unsigned runtime_traits(const struct runtime_handler *handler); /* bits of enum 
  * for a half-made state too. While an operation of that container may run, false says nothing. */
 bool runtime_knows(const struct runtime_handler *handler, const char *id);
 
+/* Can the program of a container have begun, whose runtime_run() was cut off, and of which the keeper keeps nothing? As
+ * runtime_knows(), but a kind that writes down how far a start came says false of one that was made and not started. */
+bool runtime_may_have_run(const struct runtime_handler *handler, const char *id);
+
 struct runtime_features {
 	bool recursive_read_only;
 	bool user_namespaces; /* it was tried (runtime_trials_open()) */

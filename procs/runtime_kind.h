@@ -18,6 +18,7 @@ struct runtime_kind {
 	const struct runtime_handler *(*make)(const struct runtime_handler *handler, struct err *e);
 	int (*usable)(const struct runtime_handler *handler, struct err *e);
 	bool (*knows)(const struct runtime_handler *handler, const char *id);
+	bool (*may_have_run)(const struct runtime_handler *handler, const char *id); /* NULL: as knows() */
 	void (*features)(const struct runtime_handler *handler, struct runtime_features *out); /* has the fallback's */
 	const char *(*warning)(const struct runtime_handler *handler); /* NULL: no fault of it is known */
 	/* NULL: any container. Else NULL is the answer for a container that the kind takes, or a reason. */

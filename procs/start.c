@@ -67,10 +67,12 @@ static const struct sm_state start_states[] = {
 };
 
 static start_label *label_trees;
+static start_mount *mount_rootfs;
 
-void start_open(start_label *label)
+void start_open(start_label *label, start_mount *mount)
 {
 	label_trees = label;
+	mount_rootfs = mount;
 }
 
 struct start {
@@ -149,9 +151,13 @@ static void start_blame_keeper(struct start *s)
 /* Can the runtime have made anything of the container, as far as its state tells? */
 static bool start_may_have_begun(const struct container *c)
 {
-	const struct runtime_handler *h = container_handler(c);
+	return c->in_runtime && (!container_handler(c) || runtime_knows(container_handler(c), c->id));
+}
 
-	return c->in_runtime && (!h || runtime_knows(h, c->id));
+/* The same of the container's own program. */
+static bool start_may_have_run(const struct container *c)
+{
+	return c->in_runtime && (!container_handler(c) || runtime_may_have_run(container_handler(c), c->id));
 }
 
 static void on_start_failed(struct timer *t)
@@ -177,8 +183,8 @@ static void start_fail(struct start *s)
 
 static void start_look(struct start *s);
 
-/* The program of a shim unmounts the container's root file system when it cleans up. Without it nothing may run: a
- * runtime would make its mount points in the bundle. (ARCHITECTURE K53) */
+/* A shim, and its program, unmount the container's root file system when they give up what was made in a start that was
+ * cut off. Without it nothing may run: a runtime would make its mount points in the bundle. (ARCHITECTURE K53) */
 static bool start_rootfs_is_gone(const struct container *c)
 {
 	const struct runtime_handler *h = container_handler(c);
@@ -201,11 +207,6 @@ static void on_start_undone(void *arg, const struct err *e, struct child_result 
 		log_warn("runtime_delete container=%.12s error=%s", s->container->id, log_quote(e->msg));
 	else
 		s->container->in_runtime = false;
-	if (!e && start_rootfs_is_gone(s->container)) {
-		if (s->afresh)
-			err_set(&s->err, ERR_INTERNAL, "an earlier start was cut off, and its shim is gone");
-		s->afresh = s->postponed = false;
-	}
 	if (!s->afresh)
 		return start_fail(s);
 	s->afresh = false;
@@ -394,6 +395,10 @@ static void prepare_and_run(struct start *s)
 		err_set(&s->err, ERR_FAILED_PRECONDITION, "runtime handler %s is not configured any more", c->runtime);
 		return start_fail(s);
 	}
+	if (start_rootfs_is_gone(c) && mount_rootfs(c, &s->err) < 0) {
+		s->postponed = start_can_wait(&s->err);
+		return start_fail(s);
+	}
 	oom_begin(c);
 	c->starting = c->in_runtime = true;
 	c->log_mark = log_undo_mark(*c->log_path ? start_log(s) : -1);
@@ -572,9 +577,9 @@ void start_adopt(struct container *c)
 		container_set_running(c, k->pid);
 		return adopt_running(c);
 	}
-	if (c->state == CONTAINER_CREATED && c->starting && !start_may_have_begun(c)) {
+	if (c->state == CONTAINER_CREATED && c->starting && !start_may_have_run(c)) {
 		/* The keeper lets a runtime that it started end before it answers, so none runs. */
-		c->in_runtime = false;
+		c->in_runtime = start_may_have_begun(c);
 		start_put_back(c);
 		log_info("start_cut_off container=%.12s effect=\"it is created again\"", c->id);
 	}

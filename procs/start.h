@@ -11,7 +11,9 @@
  * `done` runs once, never inside the call. (ARCHITECTURE P25) */
 typedef void start_labelled(void *arg, const struct err *e);
 typedef void start_label(const char *label, const char *const *paths, start_labelled *done, void *arg);
-void start_open(start_label *label); /* once, before the first start */
+/* Mounts the root file system of a container again. (ARCHITECTURE K53) */
+typedef int start_mount(struct container *container, struct err *e);
+void start_open(start_label *label, start_mount *mount); /* once, before the first start */
 
 struct start; /* gone once `done` ran */
 typedef void start_done(void *arg, const struct err *e);
@@ -23,7 +25,7 @@ struct start *start_start(struct container *container, start_done *done, void *a
 
 /* Recovery, for every container of this boot, in any state, before anything else is done to it: RUNNING: its log and
  * exit watch are taken up again; or it becomes EXITED by the keeper's record, 255/Unknown without a record. Starting
- * when the daemon died: RUNNING when the keeper has its process; CREATED when the runtime knows nothing of it; else
+ * when the daemon died: RUNNING when the keeper has its process; CREATED when its program has not begun; else
  * EXITED 128 StartError. EXITED: the runtime's delete is finished. CREATED: nothing. */
 void start_adopt(struct container *container);
 

@@ -205,6 +205,13 @@ static bool remove_lost(struct shim_op *op, const struct err *e)
 	return true;
 }
 
+/* UNIMPLEMENTED: the address is that of something else. A shim that does not know a task whose Create was cut off has
+ * forgotten it, but its runtime may have left something. (ARCHITECTURE K62) */
+static bool remove_needs_program(const struct shim_task *t, const struct err *e)
+{
+	return e->code == ERR_UNIMPLEMENTED || (e->code == ERR_NOT_FOUND && t->sent == SHIM_SENT_CREATE);
+}
+
 static void on_remove_deleted(struct shim_op *op, const struct err *e, const uint8_t *body, size_t len)
 {
 	struct shim_task *t;
@@ -214,7 +221,7 @@ static void on_remove_deleted(struct shim_op *op, const struct err *e, const uin
 	if (remove_lost(op, e))
 		return;
 	t = shim_op_task(op);
-	if (t && e && e->code == ERR_UNIMPLEMENTED) /* the address is that of something else */
+	if (t && e && remove_needs_program(t, e))
 		return op_clean(op, e->msg);
 	if (e && e->code != ERR_NOT_FOUND)
 		return on_op_last_answer(op, e, NULL, 0);

@@ -108,6 +108,13 @@ static bool shim_knows(const struct runtime_handler *h, const char *id)
 	return shim_task_find(shim_handler_of(h), id) != NULL;
 }
 
+static bool shim_may_have_run(const struct runtime_handler *h, const char *id)
+{
+	const struct shim_task *t = shim_task_find(shim_handler_of(h), id);
+
+	return t && t->sent != SHIM_SENT_NOTHING && t->sent != SHIM_SENT_CREATE;
+}
+
 static void shim_features(const struct runtime_handler *h, struct runtime_features *out)
 {
 	(void)h;
@@ -122,6 +129,7 @@ static unsigned shim_traits(const struct runtime_handler *h)
 
 const struct runtime_kind shim_kind = {
 	.type = "shim", .make = shim_make, .usable = shim_usable, .knows = shim_knows, .features = shim_features,
+	.may_have_run = shim_may_have_run,
 	.run = shim_run, .exec = shim_exec, .remove = shim_remove, .update = shim_update, .pause = shim_pause,
 	.resume = shim_resume, .checkpoint = shim_checkpoint, .restore = shim_restore,
 	.traits = shim_traits, .run_sandbox = shim_run_sandbox, .wait = shim_wait, .kill = shim_signal,

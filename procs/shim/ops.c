@@ -151,9 +151,15 @@ static void on_run_started(struct shim_op *op, const struct err *e, const uint8_
 
 static void on_run_created(struct shim_op *op, const struct err *e, const uint8_t *body, size_t len)
 {
+	struct shim_task *t = shim_op_task(op);
+	struct err bad;
+
 	if (e)
 		return on_op_last_answer(op, e, body, len);
 	op->result.pid = (pid_t)shim_number(body, len, 1);
+	t->sent = SHIM_SENT_START;
+	if (shim_task_save(t, &bad) < 0)
+		return shim_op_fail(op, &bad);
 	shim_op_put_ids(op);
 	shim_op_call(op, "Start", START_TIMEOUT_MS, on_run_started);
 }
@@ -185,6 +191,7 @@ static void on_run_connected(struct shim_op *op, const struct err *e, const uint
 	} else if (pid) {
 		log_warn("shim_pid id=%.12s pid=%lld error=\"it is no process of the shim\"", op->id, (long long)pid);
 	}
+	t->sent = SHIM_SENT_CREATE;
 	if (shim_task_save(t, &bad) < 0)
 		return shim_op_fail(op, &bad);
 	run_create(op);
@@ -250,6 +257,7 @@ static void run_gate(struct shim_op *op)
 		shim_task_set_address(t, beside->address, beside->version);
 		t->shim_pid = beside->shim_pid;
 		t->shim_start_ticks = beside->shim_start_ticks;
+		t->sent = SHIM_SENT_CREATE;
 		if (shim_task_save(t, &e) < 0)
 			return shim_op_fail(op, &e);
 		return run_create(op);
@@ -292,6 +300,7 @@ static void run_begin(struct shim_op *op)
 		return shim_op_fail(op, &e);
 	if (!t)
 		t = shim_task_new(op->handler, op->id, op->bundle, pod);
+	t->sent = SHIM_SENT_NOTHING;
 	if (shim_task_save(t, &e) < 0)
 		return shim_op_fail(op, &e);
 	sm_move(&op->sm, OP_GATE);

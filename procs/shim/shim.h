@@ -34,6 +34,9 @@ static inline struct shim_handler *shim_handler_of(const struct runtime_handler 
 
 /* ---- task.c: what is known of a task, on disk too, so that a later crispd finds its shim ---- */
 
+/* How far a start came. The record says so before the call is sent. */
+enum shim_sent { SHIM_SENT_UNKNOWN /* by an earlier version */, SHIM_SENT_NOTHING, SHIM_SENT_CREATE, SHIM_SENT_START };
+
 struct shim_task {
 	struct link link;
 	struct arena *arena;
@@ -46,6 +49,7 @@ struct shim_task {
 	int64_t shim_start_ticks;
 	bool ended;           /* `status` is its exit status as of waitpid(2) */
 	int32_t status;
+	int32_t sent;         /* enum shim_sent */
 	bool deleted;         /* the shim knows it no more; not on disk, since it can be asked to delete it again */
 };
 

@@ -29,7 +29,7 @@ enum err_code fake_joins;
 int fake_joined = -1;
 bool fake_join_gone;
 int64_t fake_oom_kills;
-bool fake_knows;
+bool fake_knows, fake_has_not_run;
 char fake_exec_keep_id[80];
 int fake_exec_out = -1, fake_exec_in = -1, fake_exec_err = -1;
 char fake_exec_console[128];
@@ -290,6 +290,11 @@ bool runtime_knows(const struct runtime_handler *h, const char *id)
 	(void)h;
 	(void)id;
 	return fake_knows;
+}
+
+bool runtime_may_have_run(const struct runtime_handler *h, const char *id)
+{
+	return runtime_knows(h, id) && !fake_has_not_run;
 }
 
 struct runtime_op *runtime_delete(const struct runtime_handler *h, const char *id, bool force, runtime_done *done,

@@ -22,7 +22,8 @@ extern unsigned fake_traits;     /* what runtime_traits() says */
 /* The runtime_wait() under way ends: the container has ended with that status, or nobody can tell. "wait" is noted. */
 void fake_waited(enum err_code code, int status);
 void fake_exec_waited(enum err_code code, int status); /* the same of runtime_exec_wait(), "exec_wait" */
-extern bool fake_knows;          /* what runtime_knows() says */
+extern bool fake_knows;          /* what runtime_knows() says, */
+extern bool fake_has_not_run;    /* and runtime_may_have_run(), but for this */
 extern char fake_exec_keep_id[80];
 extern int fake_exec_out;        /* a duplicate of the exec's stdout; -1 once closed */
 extern int fake_exec_in, fake_exec_err; /* the same for stdin and stderr; -1: /dev/null */

@@ -10,6 +10,7 @@
 #include "procs/container.h"
 #include "procs/keeper.h"
 #include "procs/log_pump.h"
+#include "procs/runtime.h"
 #include "procs/start.h"
 #include "tests/fakes/keeper.h"
 #include "tests/fakes/log_pump.h"
@@ -280,6 +281,16 @@ static struct {
 	void *arg;
 } labelling;
 
+static int mounts;
+static enum err_code mount_fails;
+
+static int fake_mount(struct container *c, struct err *e)
+{
+	(void)c;
+	mounts++;
+	return mount_fails == ERR_OK ? 0 : err_set(e, mount_fails, "no overlay");
+}
+
 static void fake_label(const char *label, const char *const *paths, start_labelled *done, void *arg)
 {
 	labelling.label = label;
@@ -304,7 +315,7 @@ static struct container *with_volumes(const char *host_path)
 	c->config.mounts.n = 3;
 	c->mount_label = "a:b:c:s0:c1,c2";
 	memset(&labelling, 0, sizeof(labelling));
-	start_open(fake_label);
+	start_open(fake_label, fake_mount);
 	return c;
 }
 
@@ -493,6 +504,66 @@ static void crash_while_the_runtime_was_at_it(void)
 }
 
 /* As a runtime does it. The socket of the daemon that is dead is closed; a path that is left stands for it. */
+/* The record of a shim's task says that Start was not sent: what was made goes before the next start. */
+static void crash_before_a_shims_start(void)
+{
+	struct container *c = fake_container();
+	struct result r = { 0 };
+
+	c->starting = c->in_runtime = fake_knows = true;
+	fake_has_not_run = true;
+	start_adopt(c);
+	ok(c->state == CONTAINER_CREATED && !c->starting && c->in_runtime);
+	is_str(fake_calls, "kill rmdir ");
+	start_start(c, record, &r);
+	fake_knows = fake_has_not_run = false;
+	fake_runtime_ok(0);
+	is_str(fake_calls, "kill rmdir delete --force run ");
+	fake_runtime_ok(0);
+	ok(r.calls == 1 && r.err.code == ERR_OK && c->state == CONTAINER_RUNNING);
+	fake_exit(c->id, 0);
+	world_settle();
+	fake_runtime_ok(0);
+}
+
+/* A shim, or its program, has unmounted the root file system of a start that it gave up. (ARCHITECTURE K53) */
+static void a_root_file_system_that_a_shim_unmounted(void)
+{
+	struct container *c = fake_container();
+	struct result r = { 0 };
+
+	fake_traits = RUNTIME_STREAMS;
+	start_open(fake_label, fake_mount);
+	c->in_runtime = fake_knows = true;
+	mounts = 0;
+	mount_fails = ERR_RESOURCE_EXHAUSTED;
+	start_start(c, record, &r);
+	fake_knows = false;
+	is_str(fake_calls, "delete --force ");
+	ok(mounts == 0);
+	fake_runtime_ok(0);
+	world_settle();
+	is_str(fake_calls, "delete --force kill rmdir "); /* nothing runs without it, but it can be tried again */
+	ok(r.calls == 1 && r.err.code == ERR_RESOURCE_EXHAUSTED && mounts == 1);
+	ok(c->state == CONTAINER_CREATED && !c->starting && !c->in_runtime);
+	mount_fails = ERR_OK;
+	start_start(c, record, &r);
+	ok(mounts == 2 && fake_runtime_pending());
+	is_str(fake_calls, "delete --force kill rmdir run ");
+	fake_runtime_fail(ERR_INTERNAL, "what else");
+	fake_runtime_ok(0);
+	world_settle();
+	ok(r.calls == 2 && c->state == CONTAINER_EXITED && c->exit_code == 128);
+	c = fake_container();
+	mount_fails = ERR_INTERNAL;
+	start_start(c, record, &r);
+	world_settle();
+	ok(r.calls == 3 && strstr(r.err.msg, "no overlay") && !fake_runtime_pending());
+	ok(c->state == CONTAINER_EXITED && c->exit_code == 128 && strcmp(c->reason, "StartError") == 0);
+	mount_fails = ERR_OK;
+	fake_traits = 0;
+}
+
 static void terminal_sent_and_daemon_dead(struct container *c, bool sent)
 {
 	char control[CMSG_SPACE(sizeof(int))] = "", byte = 'x';
@@ -582,5 +653,7 @@ int main(void)
 	crash_while_the_runtime_was_at_it();
 	crash_with_the_terminal_on_its_way();
 	crash_in_which_the_terminal_is_lost();
+	crash_before_a_shims_start();
+	a_root_file_system_that_a_shim_unmounted();
 	return tap_end();
 }

@@ -46,6 +46,8 @@ static struct {
 	struct ttrpc *ttrpc; /* of the last connection */
 	char log[1024];      /* methods, with the id of an exec */
 	bool silent;         /* answers nothing */
+	bool unknown;        /* knows no task */
+	const char *hangs;   /* the method that is not answered */
 	const char *fails;   /* the method that fails */
 	enum err_code code;  /* with this, and not with UNKNOWN */
 	struct ttrpc_request *waits[4];
@@ -88,10 +90,14 @@ static void on_fake_call(void *arg, struct ttrpc_request *r, const char *service
 	(void)arg;
 	ok(strcmp(service, "containerd.task.v3.Task") == 0);
 	note(method, body, len);
-	if (strcmp(method, "Wait") == 0 || fake.silent) {
+	if (strcmp(method, "Wait") == 0 || fake.silent || (fake.hangs && strcmp(method, fake.hangs) == 0)) {
 		if (fake.nwaits < 4)
 			fake.waits[fake.nwaits++] = r;
 		return;
+	}
+	if (fake.unknown && (strcmp(method, "Kill") == 0 || strcmp(method, "Delete") == 0)) {
+		err_set(&e, ERR_NOT_FOUND, "no such task");
+		return ttrpc_fail(r, &e);
 	}
 	if (fake.fails && strcmp(fake.fails, method) == 0) {
 		err_set(&e, fake.code == ERR_OK ? ERR_UNKNOWN : fake.code, "it\nfailed");
@@ -521,6 +527,40 @@ static void a_start_that_was_cut_off(void)
 	fake_die();
 }
 
+/* The daemon dies while that call of a start is under way. What the shim made is given up then: where it knows nothing
+ * of a task whose Create was sent, its runtime may have left something, which the program deletes. */
+static void a_start_that_was_cut_off_in(const char *method, bool may_have_run, bool by_program)
+{
+	struct result run = { 0 }, del = { 0 };
+	struct runtime_op *op;
+
+	fake_start();
+	op = runtime_run(shim, "c1", bundle, "/group", &no_stdio, record, &run);
+	world_settle();
+	ok(runtime_knows(shim, "c1") && !runtime_may_have_run(shim, "c1"));
+	fake.hangs = method;
+	program_answers(json_answer());
+	ok(run.calls == 0 && fake.nwaits == 1);
+	runtime_cancel(op);
+	open_runtimes();
+	world_settle();
+	ok(runtime_knows(shim, "c1") && runtime_may_have_run(shim, "c1") == may_have_run);
+	fake.log[0] = '\0';
+	fake.hangs = NULL;
+	fake.unknown = true;
+	runtime_delete(shim, "c1", true, record, &del);
+	world_settle();
+	ok(program_running() == by_program);
+	if (by_program) {
+		ok(strstr(program_line(0), " delete"));
+		program_exit(0, "", "");
+		world_settle();
+	}
+	ok(del.calls == 1 && del.err.code == ERR_OK && !runtime_knows(shim, "c1"));
+	is_str(fake.log, "Kill Delete Shutdown ");
+	fake_die();
+}
+
 static void an_exec(void)
 {
 	struct result run = { 0 }, exec = { 0 }, end = { 0 };
@@ -677,6 +717,9 @@ int main(void)
 	a_shim_that_hangs();
 	after_a_restart();
 	a_start_that_was_cut_off();
+	a_start_that_was_cut_off_in("Connect", false, false);
+	a_start_that_was_cut_off_in("Create", false, true);
+	a_start_that_was_cut_off_in("Start", true, false);
 	an_exec();
 	a_kill_of_an_exec(ERR_OK, "Kill:x1 ", ERR_OK);
 	a_kill_of_an_exec(ERR_NOT_FOUND, "Kill:x1 ", ERR_NOT_FOUND);
