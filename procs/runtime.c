@@ -242,6 +242,13 @@ bool runtime_may_have_run(const struct runtime_handler *handler, const char *id)
 	return kind->may_have_run ? kind->may_have_run(handler, id) : kind->knows(handler, id);
 }
 
+bool runtime_take_up(const struct runtime_handler *handler, const char *id, pid_t *pid)
+{
+	const struct runtime_kind *kind = kind_of(handler->type);
+
+	return kind->take_up && kind->take_up(handler, id, pid);
+}
+
 const char *runtime_warning(const struct runtime_handler *handler)
 {
 	const struct runtime_kind *kind = kind_of(handler->type);

@@ -35,6 +35,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "reactor/arena.h"
 #include "reactor/err.h"
@@ -130,6 +131,10 @@ bool runtime_knows(const struct runtime_handler *handler, const char *id);
 /* Can the program of a container have begun, whose runtime_run() was cut off, and of which the keeper keeps nothing? As
  * runtime_knows(), but a kind that writes down how far a start came says false of one that was made and not started. */
 bool runtime_may_have_run(const struct runtime_handler *handler, const char *id);
+
+/* Takes up a start that was cut off when its program was about to begin: true says that the next runtime_wait() brings
+ * the start to its end. *pid: the first process. False: the kind cannot, or the start did not come so far. */
+bool runtime_take_up(const struct runtime_handler *handler, const char *id, pid_t *pid);
 
 struct runtime_features {
 	bool recursive_read_only;

@@ -19,6 +19,7 @@ struct runtime_kind {
 	int (*usable)(const struct runtime_handler *handler, struct err *e);
 	bool (*knows)(const struct runtime_handler *handler, const char *id);
 	bool (*may_have_run)(const struct runtime_handler *handler, const char *id); /* NULL: as knows() */
+	bool (*take_up)(const struct runtime_handler *handler, const char *id, pid_t *pid); /* NULL: false */
 	void (*features)(const struct runtime_handler *handler, struct runtime_features *out); /* has the fallback's */
 	const char *(*warning)(const struct runtime_handler *handler); /* NULL: no fault of it is known */
 	/* NULL: any container. Else NULL is the answer for a container that the kind takes, or a reason. */

@@ -42,7 +42,6 @@
 #include "procs/runtime.h"
 #include "procs/selinux.h"
 #include "procs/start_stdio.h"
-#include "procs/stdio_pipe.h"
 #include "procs/volume.h"
 #include "reactor/child.h"
 #include "reactor/log.h"
@@ -158,6 +157,12 @@ static bool start_may_have_begun(const struct container *c)
 static bool start_may_have_run(const struct container *c)
 {
 	return c->in_runtime && (!container_handler(c) || runtime_may_have_run(container_handler(c), c->id));
+}
+
+/* Does the runtime finish the start that was cut off? */
+static bool start_is_taken_up(const struct container *c, pid_t *pid)
+{
+	return c->in_runtime && container_handler(c) && runtime_take_up(container_handler(c), c->id, pid);
 }
 
 static void on_start_failed(struct timer *t)
@@ -278,26 +283,6 @@ static void on_start_ran(void *arg, const struct err *e, struct child_result *r)
 	restored_start(c, s->pid, on_start_compared, s);
 }
 
-/* A pipe whose write end the keeper holds: when the keeper releases it, the container reads end of file. The
- * container's read end does not depend on this daemon. */
-static int start_open_stdin(const struct container *c, bool named, int *out, struct err *e)
-{
-	struct arena *a = arena_new();
-	int ends[2], held;
-
-	if (stdio_pipe(named ? arena_printf(a, "%s/stdin", c->bundle) : NULL, ends, e) < 0) {
-		arena_free(a);
-		return -1;
-	}
-	/* Only the write end is non-blocking: the two ends of a pipe are two open file descriptions. */
-	fcntl(ends[1], F_SETFL, O_NONBLOCK);
-	held = keeper_ask_hold(arena_printf(a, "container/%s/stdin", c->id), ends[1], e);
-	arena_free(a);
-	close(ends[1]);
-	*out = ends[0];
-	return held;
-}
-
 /* -1 with an error, or without a log. */
 static int start_log(struct start *s)
 {
@@ -333,7 +318,7 @@ static int start_open_streams(struct start *s, struct runtime_stdio *io)
 	io->err = io->out < 0 || c->config.tty ? -1 : log_pump_writer(c->log, true, &s->err);
 	if (io->out < 0 || (io->err < 0 && !c->config.tty))
 		return -1;
-	return c->config.stdin_ ? start_open_stdin(c, streams, &io->in, &s->err) : 0;
+	return c->config.stdin_ ? start_stdio_pipe(c, streams, &io->in, &s->err) : 0;
 }
 
 /* Reasons for which the container is not started and its state stays as it is. */
@@ -566,6 +551,7 @@ static bool adopt_hung_up(struct container *c)
 void start_adopt(struct container *c)
 {
 	const struct kept_report *k = keeper_report(c->id);
+	pid_t pid;
 
 	if (c->state == CONTAINER_RUNNING)
 		return adopt_running(c);
@@ -575,6 +561,10 @@ void start_adopt(struct container *c)
 	} else if (c->state == CONTAINER_CREATED && c->starting && k && !adopt_hung_up(c)) {
 		/* The runtime ended after the crash, of crispd or of both: the container was started. */
 		container_set_running(c, k->pid);
+		return adopt_running(c);
+	}
+	if (c->state == CONTAINER_CREATED && c->starting && start_is_taken_up(c, &pid)) {
+		container_set_running(c, pid);
 		return adopt_running(c);
 	}
 	if (c->state == CONTAINER_CREATED && c->starting && !start_may_have_run(c)) {

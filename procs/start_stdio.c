@@ -4,9 +4,32 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "procs/keeper.h"
 #include "procs/namespaces.h"
 #include "procs/sandbox.h"
 #include "procs/selinux.h"
+#include "procs/stdio_pipe.h"
+#include "reactor/arena.h"
+
+/* A pipe whose write end the keeper holds: when the keeper releases it, the container reads end of file. The
+ * container's read end does not depend on this daemon. */
+int start_stdio_pipe(const struct container *c, bool named, int *out, struct err *e)
+{
+	struct arena *a = arena_new();
+	int ends[2], held;
+
+	if (stdio_pipe(named ? arena_printf(a, "%s/stdin", c->bundle) : NULL, ends, e) < 0) {
+		arena_free(a);
+		return -1;
+	}
+	/* Only the write end is non-blocking: the two ends of a pipe are two open file descriptions. */
+	fcntl(ends[1], F_SETFL, O_NONBLOCK);
+	held = keeper_ask_hold(arena_printf(a, "container/%s/stdin", c->id), ends[1], e);
+	arena_free(a);
+	close(ends[1]);
+	*out = ends[0];
+	return held;
+}
 
 static uint32_t start_outside(const struct id_mappings *m, int64_t id)
 {

@@ -13,7 +13,8 @@
 #include "reactor/protobuf.h"
 
 enum { DELETE_TIMEOUT_MS = 30000, KILL_TIMEOUT_MS = 5000, DEATH_TIMEOUT_MS = 10000, SHUTDOWN_TIMEOUT_MS = 5000 };
-enum { AGAIN_MS = 200, TRIES = 10 };
+enum { AGAIN_MS = 200, TRIES = 10, TAKE_UP_TIMEOUT_MS = 60000, STATE_TIMEOUT_MS = 10000 };
+enum { TASK_CREATED = 1 }; /* of the enum Status */
 
 static void task_ended(struct shim_task *t, uint64_t exit_status)
 {
@@ -129,14 +130,79 @@ static void on_waited(struct shim_op *op, const struct err *e, const uint8_t *bo
 	wait_done(op, t);
 }
 
+static void wait_ask(struct shim_op *op)
+{
+	shim_op_put_ids(op);
+	shim_op_call(op, "Wait", 0, on_waited);
+}
+
+/* ---- wait, of a start that was cut off: it comes to its end first (ARCHITECTURE K63) ---- */
+
+static bool wait_is_unsure(const struct err *e)
+{
+	return e && (e->code == ERR_UNAVAILABLE || e->code == ERR_DEADLINE_EXCEEDED);
+}
+
+static void wait_started(struct shim_op *op)
+{
+	struct shim_task *t = shim_op_task(op);
+	struct err e;
+
+	if (t) {
+		t->sent = SHIM_SENT_START;
+		if (shim_task_save(t, &e) < 0)
+			log_warn("shim_task id=%.12s error=%s", t->id, log_quote(e.msg));
+	}
+	wait_ask(op);
+}
+
+static void on_wait_killed(struct shim_op *op, const struct err *e, const uint8_t *body, size_t len)
+{
+	(void)body;
+	(void)len;
+	if (wait_is_unsure(e))
+		return on_wait_failed(op, e);
+	wait_started(op);
+}
+
+/* StateResponse: 4 status. One that runs, or has ended, had been started; one that cannot be started ends. */
+static void on_wait_state(struct shim_op *op, const struct err *e, const uint8_t *body, size_t len)
+{
+	if (wait_is_unsure(e))
+		return on_wait_failed(op, e);
+	if (e || shim_number(body, len, 4) != TASK_CREATED)
+		return wait_started(op);
+	log_warn("shim_start id=%.12s error=\"it cannot be started: it is killed\"", op->id);
+	shim_op_put_ids(op);
+	pb_put_u64(&op->out, 3, SIGKILL);
+	pb_put_u64(&op->out, 4, true);
+	shim_op_call(op, "Kill", KILL_TIMEOUT_MS, on_wait_killed);
+}
+
+static void on_wait_start_answered(struct shim_op *op, const struct err *e, const uint8_t *body, size_t len)
+{
+	(void)body;
+	(void)len;
+	if (wait_is_unsure(e))
+		return on_wait_failed(op, e);
+	if (!e)
+		return wait_started(op);
+	shim_op_put_ids(op);
+	shim_op_call(op, "State", STATE_TIMEOUT_MS, on_wait_state);
+}
+
 static void wait_begin(struct shim_op *op)
 {
 	const struct shim_task *t = shim_op_task(op);
 
-	if (t && t->ended && !*op->exec_id)
+	if (*op->exec_id || !t)
+		return wait_ask(op);
+	if (t->ended)
 		return wait_done(op, t);
+	if (t->sent != SHIM_TAKEN_UP)
+		return wait_ask(op);
 	shim_op_put_ids(op);
-	shim_op_call(op, "Wait", 0, on_waited);
+	shim_op_call(op, "Start", TAKE_UP_TIMEOUT_MS, on_wait_start_answered);
 }
 
 struct runtime_op *shim_wait(const struct runtime_handler *h, const char *id, runtime_done *done, void *arg)

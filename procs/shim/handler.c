@@ -115,6 +115,22 @@ static bool shim_may_have_run(const struct runtime_handler *h, const char *id)
 	return t && t->sent != SHIM_SENT_NOTHING && t->sent != SHIM_SENT_CREATE;
 }
 
+/* On disk before the container is RUNNING. (ARCHITECTURE K63) */
+static bool shim_take_up(const struct runtime_handler *h, const char *id, pid_t *pid)
+{
+	struct shim_task *t = shim_task_find(shim_handler_of(h), id);
+	struct err e;
+
+	if (!t || t->ended || (t->sent != SHIM_SENT_START && t->sent != SHIM_TAKEN_UP))
+		return false;
+	t->sent = SHIM_TAKEN_UP;
+	*pid = t->pid;
+	if (shim_task_save(t, &e) == 0)
+		return true;
+	log_warn("shim_task id=%.12s error=%s", t->id, log_quote(e.msg));
+	return false;
+}
+
 static void shim_features(const struct runtime_handler *h, struct runtime_features *out)
 {
 	(void)h;
@@ -129,7 +145,7 @@ static unsigned shim_traits(const struct runtime_handler *h)
 
 const struct runtime_kind shim_kind = {
 	.type = "shim", .make = shim_make, .usable = shim_usable, .knows = shim_knows, .features = shim_features,
-	.may_have_run = shim_may_have_run,
+	.may_have_run = shim_may_have_run, .take_up = shim_take_up,
 	.run = shim_run, .exec = shim_exec, .remove = shim_remove, .update = shim_update, .pause = shim_pause,
 	.resume = shim_resume, .checkpoint = shim_checkpoint, .restore = shim_restore,
 	.traits = shim_traits, .run_sandbox = shim_run_sandbox, .wait = shim_wait, .kill = shim_signal,

@@ -4,6 +4,7 @@
  *              +---the pod's shim is known-------------------------------------^
  *   exec:    CALL(Exec, Start) ---> OPEN         OPEN ---stdin has a reader, or there is none---> DONE
  *   wait:    CALL(Wait, Delete) ---> DONE        CALL ---the shim is dead---> CLEAN(`delete`) ---> DONE
+ *            of a start that was cut off: CALL(Start again; State and Kill, where it cannot), and then as above
  *   delete:  CALL(Kill, Wait, Delete, Shutdown) ---> DONE      CALL ---dead, or it hangs: killed---> CLEAN ---> ...
  *   others:  CALL ---> DONE
  *
@@ -158,6 +159,7 @@ static void on_run_created(struct shim_op *op, const struct err *e, const uint8_
 		return on_op_last_answer(op, e, body, len);
 	op->result.pid = (pid_t)shim_number(body, len, 1);
 	t->sent = SHIM_SENT_START;
+	t->pid = (int32_t)op->result.pid;
 	if (shim_task_save(t, &bad) < 0)
 		return shim_op_fail(op, &bad);
 	shim_op_put_ids(op);

@@ -35,7 +35,11 @@ static inline struct shim_handler *shim_handler_of(const struct runtime_handler 
 /* ---- task.c: what is known of a task, on disk too, so that a later crispd finds its shim ---- */
 
 /* How far a start came. The record says so before the call is sent. */
-enum shim_sent { SHIM_SENT_UNKNOWN /* by an earlier version */, SHIM_SENT_NOTHING, SHIM_SENT_CREATE, SHIM_SENT_START };
+enum shim_sent {
+	SHIM_SENT_UNKNOWN, /* by an earlier version */
+	SHIM_SENT_NOTHING, SHIM_SENT_CREATE, SHIM_SENT_START,
+	SHIM_TAKEN_UP      /* Start was sent by an earlier crispd, and is to be sent again */
+};
 
 struct shim_task {
 	struct link link;
@@ -50,6 +54,7 @@ struct shim_task {
 	bool ended;           /* `status` is its exit status as of waitpid(2) */
 	int32_t status;
 	int32_t sent;         /* enum shim_sent */
+	int32_t pid;          /* of the first process, from SHIM_SENT_START on */
 	bool deleted;         /* the shim knows it no more; not on disk, since it can be asked to delete it again */
 };
 

@@ -18,7 +18,7 @@ static const struct field task_fields[] = {
 	F_STR(struct shim_task, address),  F_I32(struct shim_task, version),
 	F_I32(struct shim_task, shim_pid), F_I64(struct shim_task, shim_start_ticks),
 	F_BOOL(struct shim_task, ended),   F_I32(struct shim_task, status),
-	F_I32(struct shim_task, sent),
+	F_I32(struct shim_task, sent),     F_I32(struct shim_task, pid),
 	F_END,
 };
 

@@ -297,6 +297,16 @@ bool runtime_may_have_run(const struct runtime_handler *h, const char *id)
 	return runtime_knows(h, id) && !fake_has_not_run;
 }
 
+int fake_taken_up;
+
+bool runtime_take_up(const struct runtime_handler *h, const char *id, pid_t *pid)
+{
+	(void)h;
+	(void)id;
+	*pid = fake_taken_up;
+	return fake_taken_up != 0;
+}
+
 struct runtime_op *runtime_delete(const struct runtime_handler *h, const char *id, bool force, runtime_done *done,
 				  void *arg)
 {

@@ -24,6 +24,7 @@ void fake_waited(enum err_code code, int status);
 void fake_exec_waited(enum err_code code, int status); /* the same of runtime_exec_wait(), "exec_wait" */
 extern bool fake_knows;          /* what runtime_knows() says, */
 extern bool fake_has_not_run;    /* and runtime_may_have_run(), but for this */
+extern int fake_taken_up;        /* the pid that runtime_take_up() tells; 0: false */
 extern char fake_exec_keep_id[80];
 extern int fake_exec_out;        /* a duplicate of the exec's stdout; -1 once closed */
 extern int fake_exec_in, fake_exec_err; /* the same for stdin and stderr; -1: /dev/null */

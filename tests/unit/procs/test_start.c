@@ -526,6 +526,26 @@ static void crash_before_a_shims_start(void)
 	fake_runtime_ok(0);
 }
 
+/* Start was sent: the shim brings it to its end, and tells the end of the container. */
+static void crash_in_a_shims_start(void)
+{
+	struct container *c = fake_container();
+
+	c->starting = c->in_runtime = fake_knows = true;
+	fake_traits = RUNTIME_STREAMS | RUNTIME_WAITS;
+	fake_taken_up = 4711;
+	start_adopt(c);
+	fake_taken_up = 0;
+	ok(c->state == CONTAINER_RUNNING && c->pid == 4711 && !c->starting);
+	is_str(fake_calls, "wait ");
+	fake_waited(ERR_OK, 7 << 8);
+	world_settle();
+	ok(c->state == CONTAINER_EXITED && c->exit_code == 7);
+	fake_runtime_ok(0);
+	fake_knows = false;
+	fake_traits = 0;
+}
+
 /* A shim, or its program, has unmounted the root file system of a start that it gave up. (ARCHITECTURE K53) */
 static void a_root_file_system_that_a_shim_unmounted(void)
 {
@@ -654,6 +674,7 @@ int main(void)
 	crash_with_the_terminal_on_its_way();
 	crash_in_which_the_terminal_is_lost();
 	crash_before_a_shims_start();
+	crash_in_a_shims_start();
 	a_root_file_system_that_a_shim_unmounted();
 	return tap_end();
 }

@@ -47,6 +47,7 @@ static struct {
 	char log[1024];      /* methods, with the id of an exec */
 	bool silent;         /* answers nothing */
 	bool unknown;        /* knows no task */
+	int state;           /* of the enum Status, for State */
 	const char *hangs;   /* the method that is not answered */
 	const char *fails;   /* the method that fails */
 	enum err_code code;  /* with this, and not with UNKNOWN */
@@ -103,6 +104,8 @@ static void on_fake_call(void *arg, struct ttrpc_request *r, const char *service
 		err_set(&e, fake.code == ERR_OK ? ERR_UNKNOWN : fake.code, "it\nfailed");
 		return ttrpc_fail(r, &e);
 	}
+	if (strcmp(method, "State") == 0)
+		return fake_answer(r, 4, (uint64_t)fake.state);
 	fake_answer(r, 1, strcmp(method, "Connect") == 0 ? 0 : 4242);
 }
 
@@ -561,6 +564,43 @@ static void a_start_that_was_cut_off_in(const char *method, bool may_have_run, b
 	fake_die();
 }
 
+/* The next daemon takes it up: `calls` are what the shim is asked for, where it answers Start with that code, and its
+ * task is in that state. */
+static void a_start_that_is_taken_up(enum err_code answer, int state_now, const char *calls)
+{
+	struct result run = { 0 }, wait = { 0 };
+	struct runtime_op *op;
+	pid_t pid = 0;
+
+	fake_start();
+	fake.hangs = "Start";
+	op = runtime_run(shim, "c1", bundle, "/group", &no_stdio, record, &run);
+	world_settle();
+	ok(!runtime_take_up(shim, "c1", &pid));
+	program_answers(json_answer());
+	runtime_cancel(op);
+	for (int i = 0; i < 2; i++) { /* also of a daemon that dies at once */
+		open_runtimes();
+		world_settle();
+		ok(runtime_take_up(shim, "c1", &pid) && pid == 4242);
+	}
+	fake.log[0] = '\0';
+	fake.hangs = NULL;
+	fake.nwaits = 0;
+	fake.fails = answer == ERR_OK ? NULL : "Start";
+	fake.code = answer;
+	fake.state = state_now;
+	runtime_wait(shim, "c1", record, &wait);
+	world_settle();
+	is_str(fake.log, calls);
+	ok(fake.nwaits == 1 && wait.calls == 0);
+	fake_waited(5);
+	ok(wait.calls == 1 && wait.err.code == ERR_OK && wait.status == 5 << 8);
+	fake.fails = NULL;
+	remove_one("c1");
+	fake_die();
+}
+
 static void an_exec(void)
 {
 	struct result run = { 0 }, exec = { 0 }, end = { 0 };
@@ -720,6 +760,10 @@ int main(void)
 	a_start_that_was_cut_off_in("Connect", false, false);
 	a_start_that_was_cut_off_in("Create", false, true);
 	a_start_that_was_cut_off_in("Start", true, false);
+	a_start_that_is_taken_up(ERR_OK, 0, "Start Wait ");
+	a_start_that_is_taken_up(ERR_FAILED_PRECONDITION, 2, "Start State Wait "); /* it runs */
+	a_start_that_is_taken_up(ERR_UNKNOWN, 3, "Start State Wait ");             /* it has ended */
+	a_start_that_is_taken_up(ERR_UNKNOWN, 1, "Start State Kill Wait ");        /* it does not start */
 	an_exec();
 	a_kill_of_an_exec(ERR_OK, "Kill:x1 ", ERR_OK);
 	a_kill_of_an_exec(ERR_NOT_FOUND, "Kill:x1 ", ERR_NOT_FOUND);
