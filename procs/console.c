@@ -217,12 +217,20 @@ static void console_stop(struct console *c)
 	free(c);
 }
 
+static ssize_t console_move(struct console *c)
+{
+	return EFFECT(splice(c->master, NULL, c->fifo, NULL, SPLICE_MAX, SPLICE_F_NONBLOCK));
+}
+
+/* The time may have passed without a CPU for crispd: what is in the master then is moved first. (ARCHITECTURE K52) */
 static void on_console_drained(struct timer *t)
 {
 	struct console *c = container_of(t, struct console, timer);
 	void (*drained)(void *) = c->drained;
 	void *arg = c->arg;
 
+	for (int pieces = 0; pieces < 16 && console_move(c) > 0; pieces++)
+		;
 	console_stop(c);
 	drained(arg);
 }
@@ -246,7 +254,7 @@ static void on_console_idle_over(struct timer *t)
 static void on_console_master(struct fd_watch *w, int events)
 {
 	struct console *c = container_of(w, struct console, watch);
-	ssize_t n = EFFECT(splice(c->master, NULL, c->fifo, NULL, SPLICE_MAX, SPLICE_F_NONBLOCK));
+	ssize_t n = console_move(c);
 	int waiting = 0;
 
 	(void)events;

@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -156,9 +157,22 @@ static void watch_outputs(struct exec_stream *x)
 	exec_stream_check_flushed(x);
 }
 
+static bool output_waits(const struct output *o)
+{
+	struct pollfd p = { .fd = o->fd, .events = POLLIN };
+
+	return poll(&p, 1, 0) > 0;
+}
+
+/* It was not silent when crispd had no CPU to hear it: the timer runs before a watch that is due in the same turn.
+ * (ARCHITECTURE K52) */
 static void on_exec_stream_quiet(struct timer *t)
 {
-	exec_stream_finish(container_of(t, struct exec_stream, timer));
+	struct exec_stream *x = container_of(t, struct exec_stream, timer);
+
+	if (x->sm.now == FLUSH && x->stdio.events && (output_waits(&x->out) || output_waits(&x->err)))
+		return timer_set(t, QUIET_MS, on_exec_stream_quiet);
+	exec_stream_finish(x);
 }
 
 static void read_output(struct exec_stream *x, struct output *o, bool is_stderr)

@@ -149,6 +149,22 @@ static void a_background_child_holds_the_pipe(void)
 	close_out();
 }
 
+/* crispd has no CPU from the exit on, until the patience is over. */
+static void the_daemon_stands_still(void)
+{
+	struct result r = { 0 };
+
+	begin(0, &r);
+	fake_runtime_ok(0);
+	fake_exit(fake_exec_keep_id, 0);
+	world_settle();
+	ok(write(fake_exec_out, "unread", 6) == 6);
+	world_spend(200);
+	world_settle();
+	ok(r.calls == 1 && r.exit_code == 0 && r.out_len == 6);
+	close_out();
+}
+
 static void output_over_the_cap_is_dropped(void)
 {
 	static char chunk[64 * 1024];
@@ -356,6 +372,7 @@ int main(void)
 	output_comes_before_the_exit_is_known();
 	the_runtime_tells_the_end();
 	a_background_child_holds_the_pipe();
+	the_daemon_stands_still();
 	output_over_the_cap_is_dropped();
 	all_outputs_together_are_bounded();
 	no_such_command();

@@ -152,6 +152,21 @@ static void a_background_child_is_waited_for_until_it_is_silent(void)
 	close_them();
 }
 
+/* crispd has no CPU from the exit on, until the silence is over. */
+static void the_daemon_stands_still(void)
+{
+	begin(&out_only);
+	fake_runtime_ok(0);
+	exits(0);
+	ok(write(fake_exec_out, "unheard", 7) == 7);
+	world_spend(200);
+	world_settle();
+	is_str(k.out, "unheard");
+	world_advance(200);
+	ok(k.ended == 1);
+	close_them();
+}
+
 static void input_that_nobody_reads_is_taken_at_the_end(void)
 {
 	static char big[200000];
@@ -312,6 +327,7 @@ int main(void)
 	both_ways();
 	what_is_in_the_pipe_is_delivered_at_the_client_s_pace();
 	a_background_child_is_waited_for_until_it_is_silent();
+	the_daemon_stands_still();
 	input_that_nobody_reads_is_taken_at_the_end();
 	no_such_command();
 	the_container_does_not_run();
