@@ -4,6 +4,7 @@
 . "$(dirname "$0")/../lib/rpc.sh"
 
 LEVEL=info
+ulimit -S -n "$(ulimit -H -n)" # as the unit has it: runc 1.1.5 gives a container the hard limit for both (ARCHITECTURE N31)
 crisp_up
 text() { head -c "$1" /dev/zero | tr '\0' "${2:-a}"; }
 
