@@ -247,16 +247,11 @@ static void watch_unkept(struct life *l)
 
 static void life_ask(struct life *l);
 
-static bool life_has_no_sandbox(const struct life *l)
-{
-	return !l->container->sandbox->pause_pid && sandbox_inside(l->container->sandbox);
-}
-
 static void on_life_ask_again(struct timer *t)
 {
 	struct life *l = container_of(t, struct life, timer);
 
-	if (life_has_no_sandbox(l))
+	if (!l->container->sandbox->pause_pid)
 		return life_ended(l, SIGKILL, loop_real_ns());
 	life_ask(l);
 }
@@ -273,7 +268,7 @@ static void on_life_waited(void *arg, const struct err *e, struct child_result *
 		log_warn("runtime_wait container=%.12s try=%d error=%s", l->container->id, l->tries,
 			 log_quote(e->msg));
 	}
-	if (l->tries >= TRIES && !life_has_no_sandbox(l))
+	if (l->tries >= TRIES && l->container->sandbox->pause_pid)
 		return life_ended(l, STATUS_LOST, loop_real_ns());
 	timer_set(&l->timer, AGAIN_MS, on_life_ask_again);
 }

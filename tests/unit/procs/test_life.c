@@ -262,7 +262,7 @@ static void a_wait_that_fails_is_asked_again(void)
 {
 	struct container *c;
 
-	fake_traits = RUNTIME_WAITS | RUNTIME_SANDBOX | RUNTIME_INSIDE;
+	fake_traits = RUNTIME_WAITS;
 	c = fake_running(0);
 	c->sandbox->pause_pid = 4711;
 	fake_calls[0] = '\0';
@@ -285,9 +285,9 @@ static void a_runtime_that_cannot_tell(void)
 {
 	struct container *c;
 
-	/* Of a pod without a process of its own, as shims have them. */
 	fake_traits = RUNTIME_WAITS;
 	c = fake_running(0);
+	c->sandbox->pause_pid = 4711;
 	for (int i = 0; i < 10; i++) {
 		ok(c->state == CONTAINER_RUNNING);
 		fake_waited(ERR_INTERNAL, 0);
