@@ -290,7 +290,9 @@ static int listen_all(struct err *e)
 	static struct late_listen late_stream = { .what = "stream", .listen = stream_listen };
 	static struct late_listen late_http = { .what = "http", .listen = http_listen };
 	struct stream_config stream = { config.stream_address, config.stream_port, config.stream_tls_cert,
-					config.stream_tls_key };
+					config.stream_tls_key,
+					arena_printf(config.arena, "unix://%s/stream.sock", config.state),
+					(gid_t)config.socket_gid };
 
 	stream_open(&stream);
 	if (late_listen_open(&late_stream, e) < 0)

@@ -18,6 +18,7 @@
 #include "handlers/stream/request.h"
 #include "reactor/http_server.h"
 #include "reactor/list.h"
+#include "reactor/listen.h"
 #include "reactor/log.h"
 #include "reactor/loop.h"
 #include "reactor/map.h"
@@ -297,7 +298,21 @@ void stream_open(const struct stream_config *cfg)
 	if (!*cfg->tls_cert)
 		return;
 	tls = tls_server_new(&(struct tls_files){ cfg->tls_cert, cfg->tls_key, "" });
+}
+
+/* The CLI does not know the CA of the certificate. Whoever may connect to the socket of CRI, which tells the tokens, may
+ * connect to this one. (ARCHITECTURE R152) */
+static int stream_listen_locally(struct err *e)
+{
+	static bool listens;
+
+	if (listens)
+		return 0;
+	if (http_server_listen(server, config.local, e) < 0)
+		return -1;
+	listens = true;
 	http_server_tls(server, tls);
+	return listen_give_group(config.local, config.local_gid, e);
 }
 
 int stream_listen(struct err *e)
@@ -306,7 +321,7 @@ int stream_listen(struct err *e)
 
 	if (!a)
 		a = arena_new();
-	if (tls && tls_server_ready(tls, e) < 0)
+	if (tls && (stream_listen_locally(e) < 0 || tls_server_ready(tls, e) < 0))
 		return -1;
 	if (http_server_listen_anywhere(server, stream_listens_at(config.address, config.port, a), e) < 0)
 		return -1;

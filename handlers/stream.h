@@ -18,6 +18,8 @@ struct stream_config {
 	const char *address; /* a literal IP address of this host */
 	int32_t port;        /* 0: a free port */
 	const char *tls_cert, *tls_key; /* PEM files, read again after a change; "": plain http */
+	const char *local;              /* with TLS: a unix address for the CLI, which serves the same without it */
+	gid_t local_gid;
 };
 
 enum stream_kind { STREAM_EXEC, STREAM_ATTACH, STREAM_PORT_FORWARD, STREAM_KINDS };

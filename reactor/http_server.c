@@ -32,6 +32,7 @@ struct page {
 struct listener {
 	struct link link;
 	struct http_server *server;
+	struct tls_server *tls; /* NULL: plain http */
 	struct acceptor acceptor;
 	int fd;
 	char address[];
@@ -42,7 +43,7 @@ struct http_server {
 	struct map pages;      /* of struct page, by path */
 	http_ask_fn *asked;    /* for every other path; NULL: 404 */
 	void *asked_arg;
-	struct tls_server *tls; /* NULL: plain http */
+	struct tls_server *tls; /* of the next listeners */
 	struct link listeners; /* of struct listener.link */
 	int port;
 	size_t connections;
@@ -129,20 +130,21 @@ static void on_connection_close(void *arg)
 		timer_set(&s->reap, 0, on_http_reap);
 }
 
-static bool http_has_room(void *server)
+static bool http_has_room(void *listener)
 {
-	const struct http_server *s = server;
+	const struct listener *l = listener;
 
-	return s->connections < CONNECTIONS_MAX;
+	return l->server->connections < CONNECTIONS_MAX;
 }
 
-static void http_take(void *server, int fd)
+static void http_take(void *listener, int fd)
 {
-	struct http_server *s = server;
+	const struct listener *l = listener;
+	struct http_server *s = l->server;
 	struct err e;
 
-	if (s->tls)
-		fd = tls_server_wrap(s->tls, fd, &e);
+	if (l->tls)
+		fd = tls_server_wrap(l->tls, fd, &e);
 	if (fd < 0)
 		return log_warn("http accept error=%s", log_quote(e.msg));
 	s->connections++;
@@ -170,10 +172,11 @@ static int http_listen_at(struct http_server *s, const char *address, int (*open
 	l = own_must(calloc(1, sizeof(*l) + strlen(address) + 1));
 	strcpy(l->address, address);
 	l->server = s;
+	l->tls = s->tls;
 	l->fd = take_fd(&fd);
 	list_append(&s->listeners, &l->link);
 	acceptor_open(&l->acceptor, &(struct acceptor){ .fd = l->fd, .what = "http", .address = l->address,
-							.take = http_take, .has_room = http_has_room, .arg = s });
+							.take = http_take, .has_room = http_has_room, .arg = l });
 	return 0;
 }
 

@@ -17,7 +17,7 @@ void http_server_page(struct http_server *server, const char *path, http_page *f
 /* Every path that is no page, with any method, goes to fn. Before listen. */
 void http_server_asks(struct http_server *server, http_ask_fn *fn, void *arg);
 int http_server_listen(struct http_server *server, const char *address, struct err *e); /* as grpc_server_listen */
-/* Connections accepted from now on speak https; tls must outlive the server. */
+/* Connections to addresses that are listened on from now on speak https; tls must outlive the server. */
 struct tls_server;
 void http_server_tls(struct http_server *server, struct tls_server *tls);
 /* tcp: any address of this host */

@@ -134,7 +134,7 @@ static int exec_streams(struct cli *c, const struct cli_args *args, const char *
 	answer = cli_call(c, "Exec", &request, &e);
 	if (!answer)
 		return exec_refused(c, args->operands.at[0], &e);
-	x.remote = cli_remote_start(answer->url, &want, &events, &e);
+	x.remote = cli_remote_start(answer->url, c->address, &want, &events, &e);
 	if (!x.remote && e.code == ERR_UNIMPLEMENTED && !tty && !in) /* the stream server speaks TLS only */
 		return exec_sync(c, args, id);
 	if (!x.remote)

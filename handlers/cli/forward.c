@@ -331,7 +331,7 @@ static int forward_run(struct forward *f, const char *pod_id, struct err *e)
 	request.port = numbers;
 	request.n_port = f->nports;
 	answer = cli_call(f->cli, "PortForward", &request, e);
-	f->spdy = answer ? cli_spdy_start(answer->url, "portforward.k8s.io", &events, f, e) : NULL;
+	f->spdy = answer ? cli_spdy_start(answer->url, f->cli->address, "portforward.k8s.io", &events, f, e) : NULL;
 	if (!f->spdy)
 		return -1;
 	loop_run();

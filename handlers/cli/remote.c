@@ -214,7 +214,7 @@ static void on_remote_ready(void *arg)
 	r->events.ready(r->events.arg);
 }
 
-struct cli_remote *cli_remote_start(const char *url, const struct cli_remote_want *want,
+struct cli_remote *cli_remote_start(const char *url, const char *cri, const struct cli_remote_want *want,
 				    const struct cli_remote_events *events, struct err *e)
 {
 	static const struct cli_spdy_events of_spdy = { on_remote_ready, on_remote_data, on_remote_stream_end,
@@ -226,7 +226,7 @@ struct cli_remote *cli_remote_start(const char *url, const struct cli_remote_wan
 	r->events = *events;
 	r->out = (struct cli_outlet){ .fd = STDOUT_FILENO, .moved = on_remote_out };
 	r->err = (struct cli_outlet){ .fd = STDERR_FILENO, .moved = on_remote_err };
-	r->spdy = cli_spdy_start(url, "v4.channel.k8s.io", &of_spdy, r, e);
+	r->spdy = cli_spdy_start(url, cri, "v4.channel.k8s.io", &of_spdy, r, e);
 	if (!r->spdy) {
 		free(r);
 		return NULL;

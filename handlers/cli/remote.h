@@ -25,7 +25,7 @@ struct cli_remote_events {
 };
 
 /* Errors are those of cli_spdy_start(). */
-struct cli_remote *cli_remote_start(const char *url, const struct cli_remote_want *want,
+struct cli_remote *cli_remote_start(const char *url, const char *cri, const struct cli_remote_want *want,
 				    const struct cli_remote_events *events, struct err *e);
 void cli_remote_free(struct cli_remote *remote); /* the terminal is as it was */
 

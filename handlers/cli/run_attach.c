@@ -88,7 +88,7 @@ static void on_attach_url(void *arg, const struct err *e, const void *response)
 
 	a->call = NULL;
 	if (!e) {
-		a->remote = cli_remote_start(answer->url, &want, &events, &bad);
+		a->remote = cli_remote_start(answer->url, a->cli->address, &want, &events, &bad);
 		e = a->remote ? NULL : &bad;
 	}
 	if (!e)

@@ -264,17 +264,18 @@ static int spdy_connect(const struct cli_upgrade_url *url, struct err *e)
 	fd = socket(to.sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0 || (connect(fd, (const struct sockaddr *)&to.sa, to.len) < 0 && errno != EINPROGRESS))
 		return err_os(e, ERR_UNAVAILABLE, "%s: connect", url->address);
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* a key on a terminal is one byte */
+	if (to.sa.ss_family != AF_UNIX)
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* a key on a terminal is one byte */
 	return take_fd(&fd);
 }
 
-struct cli_spdy *cli_spdy_start(const char *url, const char *protocol, const struct cli_spdy_events *events, void *arg,
-				struct err *e)
+struct cli_spdy *cli_spdy_start(const char *url, const char *cri, const char *protocol,
+				const struct cli_spdy_events *events, void *arg, struct err *e)
 {
 	struct arena *a = arena_new();
 	struct cli_upgrade_url where;
 	struct cli_spdy *s = NULL;
-	int fd = cli_upgrade_url(&where, url, a, e) < 0 ? -1 : spdy_connect(&where, e);
+	int fd = cli_upgrade_url(&where, url, cri, a, e) < 0 ? -1 : spdy_connect(&where, e);
 
 	if (fd >= 0) {
 		s = new_zero(struct cli_spdy);

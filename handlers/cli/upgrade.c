@@ -1,20 +1,38 @@
 /* upgrade.c - see upgrade.h. */
 #include "handlers/cli/upgrade.h"
 
+#include <stdbool.h>
 #include <string.h>
+#include <unistd.h>
 
-int cli_upgrade_url(struct cli_upgrade_url *out, const char *url, struct arena *a, struct err *e)
+/* NULL: there is none. */
+static const char *socket_beside(const char *cri, struct arena *a)
 {
+	const char *slash = strncmp(cri, "unix://", 7) == 0 ? strrchr(cri + 7, '/') : NULL, *address;
+
+	if (!slash)
+		return NULL;
+	address = arena_printf(a, "%.*s/stream.sock", (int)(slash - cri), cri);
+	return access(address + 7, F_OK) == 0 ? address : NULL;
+}
+
+int cli_upgrade_url(struct cli_upgrade_url *out, const char *url, const char *cri, struct arena *a, struct err *e)
+{
+	bool tls = strncmp(url, "https://", 8) == 0;
 	const char *host, *slash;
 
-	if (strncmp(url, "https://", 8) == 0)
-		return err_set(e, ERR_UNIMPLEMENTED, "the runtime streams by TLS, which crisp does not speak: %s", url);
-	if (strncmp(url, "http://", 7) != 0)
+	if (!tls && strncmp(url, "http://", 7) != 0)
 		return err_set(e, ERR_INVALID_ARGUMENT, "not a URL of a stream: %s", url);
-	host = url + 7;
+	host = url + (tls ? 8 : 7);
 	slash = strchr(host, '/');
 	out->host = slash ? arena_strndup(a, host, (size_t)(slash - host)) : host;
 	out->path = slash ? slash : "/";
+	out->address = tls ? socket_beside(cri, a) : NULL;
+	if (tls && !out->address)
+		return err_set(e, ERR_UNIMPLEMENTED, "the runtime streams by TLS, which crisp does not speak, and no "
+			       "stream.sock is beside %s: %s", cri, url);
+	if (tls)
+		return 0;
 	out->address = arena_printf(a, "tcp://%s", strncmp(out->host, "localhost:", 10) == 0
 							? arena_printf(a, "127.0.0.1%s", out->host + 9)
 							: out->host);

@@ -18,8 +18,10 @@ struct cli_upgrade_url {
 	const char *path;
 };
 
-/* UNIMPLEMENTED: an https URL. INVALID_ARGUMENT: any other text that is no http URL with a port. */
-int cli_upgrade_url(struct cli_upgrade_url *out, const char *url, struct arena *arena, struct err *e);
+/* cri: the address of the runtime that has told the URL. The CLI speaks no TLS: for an https URL crispd has a socket
+ * beside that of CRI (ARCHITECTURE R152). UNIMPLEMENTED: an https URL of a runtime without it. INVALID_ARGUMENT: any
+ * other text that is no http URL with a port. */
+int cli_upgrade_url(struct cli_upgrade_url *out, const char *url, const char *cri, struct arena *arena, struct err *e);
 
 void cli_upgrade_ask(struct buf *out, const struct cli_upgrade_url *url, const char *protocol);
 

@@ -26,8 +26,8 @@ static const char *const root_leftovers[] = { "containers", "sandboxes", "snapsh
 static const char *const root_images[] = { "images", "layers", "layer-records", "blobs", "shifted", "empty", "boot",
 					   "lock", NULL };
 static const char *const state_entries[] = { "containers", "sandboxes", "runtime", "crisp.sock", "http.sock",
-					     "keeper.sock", "anchor.sock", "nri.sock", "config.ready",
-					     "keeper.underway", "flight", "net.lock", "front.lock", "anchor.lock",
+					     "stream.sock", "keeper.sock", "anchor.sock", "nri.sock",
+					     "config.ready", "keeper.underway", "flight", "net.lock", "front.lock", "anchor.lock",
 					     "crispd.lock", "keeper.lock", NULL };
 static const char *const state_locks[] = { "front.lock", "anchor.lock", "keeper.lock", "crispd.lock", NULL };
 

@@ -259,28 +259,4 @@ like 'crictl port-forward: 1 GiB by hash' "$(cat "$T/pf.txt")" '1 GiB, bad: 0'
 kill $forward; wait $forward 2>/dev/null
 kill $server; wait $server 2>/dev/null
 
-# ---- https ----
-certificate() { openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj "/CN=$1" -addext 'subjectAltName=DNS:localhost,IP:127.0.0.1' \
-	-keyout "$T/tls.key" -out "$T/tls.crt" 2>/dev/null; }
-certificate first
-$CRICTL stopp "$pod" >/dev/null; $CRICTL rmp -f "$pod" >/dev/null
-crisp_stop
-crisp_config "stream: {tls_cert: $T/tls.crt, tls_key: $T/tls.key}"
-crisp_start
-pod=$($CRICTL runp "$(pod_json t)")
-ctr=$($CRICTL create "$pod" "$(ctr_json t 'while :; do sleep 1; done')" "$T/t.pod.json")
-$CRICTL start "$ctr" >/dev/null
-like 'the URL says so' "$(exec_url out true)" '^https://127\.0\.0\.1:'
-for transport in spdy websocket; do
-	is "exec over $transport over TLS" "$($CRICTL exec --tls-ca "$T/tls.crt" --tls-cert "$T/tls.crt" --tls-key "$T/tls.key" -r $transport -i "$ctr" cat <"$T/16m" | sha256sum | cut -d' ' -f1)" "$sha"
-done
-is 'who does not trust it leaves' "$(curl -s -o /dev/null "$(exec_url out true)"; echo $?)" 60
-shown() { openssl s_client -connect "$(exec_url out true | sed -E 's,https://([^/]+)/.*,\1,')" </dev/null 2>/dev/null | openssl x509 -noout -subject; }
-like 'the certificate' "$(shown)" first
-certificate second
-like 'a new one is taken up' "$(shown)" second
-echo nonsense >"$T/tls.crt"
-like 'a broken one is not' "$(shown)" second
-is 'plain http is refused' "$(curl -s -o /dev/null -w '%{http_code}' "$(exec_url out true | sed s/https/http/)")" 000
-
 crisp_clean

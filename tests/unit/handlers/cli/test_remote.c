@@ -203,7 +203,7 @@ static void begin(const char *refusal, bool input)
 	fcntl(out[0], F_SETFL, O_NONBLOCK);
 	fcntl(errs[0], F_SETFL, O_NONBLOCK);
 	snprintf(url, sizeof(url), "http://127.0.0.1:%u/exec/t", ntohs(sa.sin_port));
-	remote = cli_remote_start(url, &want, &events, &err);
+	remote = cli_remote_start(url, "unix:///nowhere/crisp.sock", &want, &events, &err);
 	if (!remote)
 		abort();
 }
@@ -339,14 +339,14 @@ static void nobody_listens(void)
 	struct cli_remote_events events = { on_ready, on_done, NULL };
 
 	done = 0;
-	remote = cli_remote_start("http://127.0.0.1:1/exec/t", &want, &events, &err);
+	remote = cli_remote_start("http://127.0.0.1:1/exec/t", "unix:///nowhere/crisp.sock", &want, &events, &err);
 	if (remote) { /* connect(2) fails at once or later */
 		for (int i = 0; !done && i < TURNS; i++)
 			loop_turn();
 		cli_remote_free(remote);
 	}
 	ok(err.code == ERR_UNAVAILABLE);
-	ok(cli_remote_start("https://127.0.0.1:1/exec/t", &want, &events, &err) == NULL);
+	ok(cli_remote_start("https://127.0.0.1:1/exec/t", "unix:///nowhere/crisp.sock", &want, &events, &err) == NULL);
 	ok(err.code == ERR_UNIMPLEMENTED);
 }
 
