@@ -300,8 +300,8 @@ void stream_open(const struct stream_config *cfg)
 	tls = tls_server_new(&(struct tls_files){ cfg->tls_cert, cfg->tls_key, "" });
 }
 
-/* The CLI does not know the CA of the certificate. Whoever may connect to the socket of CRI, which tells the tokens, may
- * connect to this one. (ARCHITECTURE R152) */
+/* The CLI does not know the CA of the certificate. Whoever may connect to the socket of CRI, which tells the tokens,
+ * may connect to this one. (ARCHITECTURE R152) */
 static int stream_listen_locally(struct err *e)
 {
 	static bool listens;

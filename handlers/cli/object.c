@@ -5,6 +5,7 @@
 #include "api.pb-c.h"
 #include "handlers/cli/command.h"
 #include "handlers/cli/find.h"
+#include "handlers/cli/object.h"
 #include "handlers/cli/json.h"
 #include "reactor/own.h"
 
@@ -119,7 +120,7 @@ static int remove_container(struct cli *c, const Runtime__V1__Container *found, 
 	return cli_call(c, "RemoveContainer", &request, e) ? 0 : -1;
 }
 
-static int remove_pod(struct cli *c, const Runtime__V1__PodSandbox *found, bool force, struct err *e)
+int cli_remove_pod(struct cli *c, const Runtime__V1__PodSandbox *found, bool force, struct err *e)
 {
 	Runtime__V1__StopPodSandboxRequest stop = RUNTIME__V1__STOP_POD_SANDBOX_REQUEST__INIT;
 	Runtime__V1__RemovePodSandboxRequest request = RUNTIME__V1__REMOVE_POD_SANDBOX_REQUEST__INIT;
@@ -145,7 +146,7 @@ static int remove_one(struct cli *c, const char *word, bool force, struct err *e
 		return -1;
 	pod = cli_find_pod(c, word, e);
 	if (pod)
-		return remove_pod(c, pod, force, e);
+		return cli_remove_pod(c, pod, force, e);
 	return e->code == ERR_NOT_FOUND ? err_set(e, ERR_NOT_FOUND, "no such container or pod") : -1;
 }
 

@@ -21,7 +21,8 @@ struct cli_spdy_events {
 	void (*gone)(void *arg, const struct err *e); /* the last event. Before `ready`: `e` has the reason */
 };
 
-/* cri: of cli_upgrade_url(). `url` and `events` are borrowed. INVALID_ARGUMENT, UNIMPLEMENTED: the URL; UNAVAILABLE: no connection. */
+/* cri: of cli_upgrade_url(). `url` and `events` are borrowed. INVALID_ARGUMENT, UNIMPLEMENTED: the URL; UNAVAILABLE: no
+ * connection. */
 struct cli_spdy *cli_spdy_start(const char *url, const char *cri, const char *protocol,
 				const struct cli_spdy_events *events, void *arg, struct err *e);
 void cli_spdy_free(struct cli_spdy *spdy);

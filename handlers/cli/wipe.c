@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -16,9 +17,10 @@
 #include "handlers/cli/capture.h"
 #include "handlers/cli/command.h"
 #include "handlers/cli/ready_config.h"
+#include "handlers/cli/wipe_force.h"
 #include "reactor/own.h"
 
-enum { RM_MS = 3600 * 1000, RM_WORDS = 4096, LOCKS_MAX = 8 };
+enum { RM_MS = 3600 * 1000, RM_WORDS = 4096, LOCKS_MAX = 8, LOCK_TURN_MS = 50, LOCK_PATIENCE_MS = 30 * 1000 };
 
 /* Of `root`: what belongs to pods and to work under way; and images. The mark is last. */
 static const char *const root_leftovers[] = { "containers", "sandboxes", "snapshots", "sandbox-files", "checkpoints",
@@ -27,7 +29,8 @@ static const char *const root_images[] = { "images", "layers", "layer-records", 
 					   "lock", NULL };
 static const char *const state_entries[] = { "containers", "sandboxes", "runtime", "crisp.sock", "http.sock",
 					     "stream.sock", "keeper.sock", "anchor.sock", "nri.sock",
-					     "config.ready", "keeper.underway", "flight", "net.lock", "front.lock", "anchor.lock",
+					     "config.ready", "keeper.underway", "flight", "net.lock",
+					     "front.lock", "anchor.lock",
 					     "crispd.lock", "keeper.lock", NULL };
 static const char *const state_locks[] = { "front.lock", "anchor.lock", "keeper.lock", "crispd.lock", NULL };
 
@@ -35,6 +38,7 @@ struct wipe {
 	struct arena *arena;
 	const char *root, *state; /* real paths; state NULL: there is none */
 	bool images, dry_run;
+	bool ended;               /* --force has ended a crisp: its last processes are waited for */
 	int locks[LOCKS_MAX];     /* held until the program ends */
 	size_t nlocks;
 };
@@ -71,9 +75,12 @@ static int wipe_lock(struct wipe *w, const char *dir, const char *name, bool nee
 		return 0;
 	if (fd < 0)
 		return err_os(e, ERR_FAILED_PRECONDITION, "%s, which each crisp makes", path);
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
-		return err_set(e, ERR_FAILED_PRECONDITION, "%s is held: stop crisp first, and remove its pods before",
-			       path);
+	for (int waited_ms = 0; flock(fd, LOCK_EX | LOCK_NB) < 0; waited_ms += LOCK_TURN_MS) {
+		if (!w->ended || waited_ms >= LOCK_PATIENCE_MS)
+			return err_set(e, ERR_FAILED_PRECONDITION,
+				       "%s is held: stop crisp first, and remove its pods before (or --force)", path);
+		poll(NULL, 0, LOCK_TURN_MS); /* nothing tells when another process gives a lock back */
+	}
 	w->locks[w->nlocks++] = take_fd(&fd);
 	return 0;
 }
@@ -100,7 +107,7 @@ static int wipe_needs_empty(struct wipe *w, const char *dir, const char *name, s
 	while ((one = readdir(d)))
 		if (one->d_name[0] != '.')
 			return err_set(e, ERR_FAILED_PRECONDITION,
-				       "%s/%s is of a pod: start crisp and remove its pods (`crisp rm -f`)", path,
+				       "%s/%s is of a pod: start crisp, then `crisp rm -f` or --force", path,
 				       one->d_name);
 	return 0;
 }
@@ -226,15 +233,21 @@ static int wipe(struct cli *c, const struct cli_args *args)
 {
 	struct wipe w = { .arena = c->arena, .images = cli_args_flag(args, "images"),
 			  .dry_run = cli_args_flag(args, "dry-run") };
+	bool runs = false;
 	struct err e;
 
-	if (wipe_find(&w, c, cli_args_value(args, "root"), cli_args_value(args, "state"), &e) < 0 ||
-	    wipe_lock_all(&w, &e) < 0 || wipe_check(&w, &e) < 0 || wipe_remove(&w, &e) < 0)
+	if (wipe_find(&w, c, cli_args_value(args, "root"), cli_args_value(args, "state"), &e) < 0)
 		return cli_fail(c, &e, "wipe");
-	return 0;
+	if (w.state && cli_args_flag(args, "force") && cli_wipe_force(c, w.state, w.dry_run, &runs, &e) < 0)
+		return cli_fail(c, &e, "wipe");
+	w.ended = runs && !w.dry_run;
+	if (!(runs && w.dry_run) && (wipe_lock_all(&w, &e) < 0 || wipe_check(&w, &e) < 0))
+		return cli_fail(c, &e, "wipe");
+	return wipe_remove(&w, &e) < 0 ? cli_fail(c, &e, "wipe") : 0;
 }
 
 static const struct cli_option wipe_options[] = {
+	{ "force", 'f', NULL, "while crisp runs: remove all pods and stop it first" },
 	{ "images", 0, NULL, "remove the images too" },
 	{ "dry-run", 0, NULL, "print what would be removed" },
 	{ "root", 0, "DIR", "crisp's root directory; else as in the configuration that crisp ran with last" },
@@ -245,13 +258,16 @@ static const struct cli_option wipe_options[] = {
 const struct cli_command cli_wipe = {
 	.name = "wipe",
 	.operands = "",
-	.summary = "remove crisp's directories, when it is stopped and has no pods",
+	.summary = "remove crisp's directories, when it is stopped and has no pods, or with --force",
 	.options = wipe_options,
 	.run = wipe,
 	.more = "Refuses while a crisp runs or a pod is left: remove the pods first (`crisp rm -f`), since only a\n"
 		"running crisp gives back their networks, then stop the service. Removes the state directory and what\n"
 		"is left of pulls, with --images all of the root directory; what is not crisp's in them stays. Prints\n"
-		"what was removed.\n\n"
-		"Example:\n"
+		"what was removed.\n"
+		"With --force a crisp that runs is asked to stop and remove all pods, then it is stopped. Stop the\n"
+		"kubelet before, since it would make them again.\n\n"
+		"Examples:\n"
+		"  crisp wipe --force --images\n"
 		"  systemctl stop crisp && crisp wipe --images\n",
 };

@@ -63,4 +63,62 @@ is 'only what is not of crisp is there' "$(ls "$T/root" "$T/mine" | tr '\n' ' ')
 notok 'the state directory is gone' test -e "$T/state"
 crisp_start
 ok 'crisp starts anew' $CRICTL pull "$REGISTRY/busybox:latest"
+
+# --force, while crisp runs with two pods.
+for p in a b; do
+	pod=$($CRICTL runp "$(pod_json $p)")
+	$CRICTL start "$($CRICTL create "$pod" "$(ctr_json $p 'sleep 1000')" "$T/$p.pod.json")" >/dev/null
+done
+elsewhere() { CRISP_ADDRESS=unix://$T/other/crisp.sock wipe --force --images --state "$T/state" --root "$T/root"; }
+like 'another address' "$(elsewhere)" "the crisp of $T/state is not the one at"
+out=$(wipe --force --images --dry-run)
+like 'a dry run names a pod' "$out" 'pod default/a'
+like 'and a directory' "$out" "$T/root/layers"
+is 'and leaves all' "$($CRICTL ps -q | wc -l)" 2
+out=$(wipe --force --images)
+like 'pods go' "$(sort <<<"$out" | tr '\n' ' ')" 'pod default/a pod default/b'
+like 'crisp is stopped' "$out" "crisp-keeper, pid $KEEPER"
+like 'and its directories go' "$out" "$T/root/layers"
+is 'only what is not of crisp is left' "$(ls "$T/root" "$T/state" 2>/dev/null | grep -v "$T")" note
+wait "$KEEPER"
+is 'the keeper has ended well' $? 0
+is 'no process of it is left' "$(leftover_processes)" ''
+
+# As a service: systemctl stops it, or systemd would start it again. A process in the group of another service is not
+# that service.
+if [ -x /usr/bin/systemctl ]; then
+group=/sys/fs/cgroup; [ ! -d $group/systemd ] || group+=/systemd
+group+=$CGROUP.units
+mkdir -p "$group/other.service" "$group/crisp.service"
+cat >"$T/systemctl" <<S
+#!/bin/sh
+echo "\$*" >>$T/said
+case "\$1 \$2" in
+"show other.service") echo 1 ;;
+"show crisp.service") cat $T/main ;;
+"stop crisp.service") echo 'Warning: changed on disk' >&2; kill \$(cat $T/main) ;;
+*) exit 1 ;;
+esac
+S
+chmod 755 "$T/systemctl"
+mount --bind "$T/systemctl" /usr/bin/systemctl
+service() { # NAME: wipe --force, while the keeper is in the group of that unit
+	crisp_start
+	echo "$KEEPER" >"$T/main"
+	echo "$KEEPER" >"$group/$1.service/cgroup.procs"
+	: >"$T/said"
+	wipe --force --images
+	wait "$KEEPER"
+}
+service other >"$T/out"
+like 'in the group of another service it gets SIGTERM' "$(cat "$T/out")" "crisp-keeper, pid"
+is 'and systemctl stops nothing' "$(cat "$T/said")" 'show other.service --property=MainPID --value'
+service crisp >"$T/out"
+like 'its own service is stopped' "$(cat "$T/said")" 'stop crisp.service'
+like 'and named' "$(cat "$T/out")" 'crisp.service'
+umount /usr/bin/systemctl
+groups_go() { rmdir "$group/other.service" "$group/crisp.service" "$group" 2>/dev/null; [ ! -e "$group" ]; }
+ok 'the groups are empty' until_ok 10 groups_go
+fi
+crisp_start
 crisp_clean
