@@ -2,6 +2,7 @@
 #include "reactor/toml.h"
 
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,6 +17,7 @@ struct toml {
 	int line;
 	json_t *root;
 	json_t *seen; /* names of the [tables] so far: each may be opened once */
+	json_t *lines; /* address of a table -> key -> line; NULL: not wanted */
 	struct err *e;
 };
 
@@ -261,9 +263,33 @@ static json_t *parse_array(struct toml *t, int depth)
 	}
 }
 
+enum { ADDRESS_SIZE = 24 };
+
+static void address_text(char text[static ADDRESS_SIZE], const json_t *table)
+{
+	snprintf(text, ADDRESS_SIZE, "%p", (const void *)table);
+}
+
+static void note_line(struct toml *t, const json_t *table, const char *key, int line)
+{
+	char address[ADDRESS_SIZE];
+	json_t *of_table;
+
+	if (!t->lines)
+		return;
+	address_text(address, table);
+	of_table = json_object_get(t->lines, address);
+	if (!of_table) {
+		of_table = json_object();
+		json_object_set_new(t->lines, address, of_table);
+	}
+	json_object_set_new(of_table, key, json_integer(line));
+}
+
 static bool parse_pair(struct toml *t, json_t *table, int depth)
 {
 	auto_json json_t *key = NULL;
+	int line = t->line;
 	json_t *v;
 
 	table = parse_path(t, table, &key);
@@ -281,6 +307,7 @@ static bool parse_pair(struct toml *t, json_t *table, int depth)
 		return toml_fail(t, "this key was given before");
 	}
 	json_object_set_new(table, json_string_value(key), v);
+	note_line(t, table, json_string_value(key), line);
 	return true;
 }
 
@@ -430,13 +457,33 @@ static bool parse_lines(struct toml *t)
 	return true;
 }
 
-json_t *toml_parse(const char *text, size_t len, const char *what, struct err *e)
+static json_t *parse_text(const char *text, size_t len, const char *what, json_t *lines, struct err *e)
 {
 	auto_free char *copy = own_must(strndup(text, len));
 	auto_json json_t *root = json_object(), *seen = json_object();
-	struct toml t = { .at = copy, .what = what, .line = 1, .root = root, .seen = seen, .e = e };
+	struct toml t = { .at = copy, .what = what, .line = 1, .root = root, .seen = seen,
+			  .lines = lines, .e = e };
 
 	if (strlen(copy) != len)
 		return toml_fail(&t, "a NUL byte in the text");
 	return parse_lines(&t) ? take_ptr(&root) : NULL;
+}
+
+json_t *toml_parse(const char *text, size_t len, const char *what, struct err *e)
+{
+	return parse_text(text, len, what, NULL, e);
+}
+
+json_t *toml_parse_lines(const char *text, size_t len, const char *what, json_t **lines, struct err *e)
+{
+	*lines = own_must(json_object());
+	return parse_text(text, len, what, *lines, e);
+}
+
+int toml_line(const json_t *lines, const json_t *table, const char *key)
+{
+	char address[ADDRESS_SIZE];
+
+	address_text(address, table);
+	return (int)json_integer_value(json_object_get(json_object_get(lines, address), key));
 }

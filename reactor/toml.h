@@ -12,4 +12,9 @@
  */
 json_t *toml_parse(const char *text, size_t len, const char *what, struct err *e);
 
+/* The same, and *lines, a new reference for toml_line(), in which the tables of the tree are known by their addresses.
+ */
+json_t *toml_parse_lines(const char *text, size_t len, const char *what, json_t **lines, struct err *e);
+int toml_line(const json_t *lines, const json_t *table, const char *key); /* of the key in the table; 0: not known */
+
 #endif

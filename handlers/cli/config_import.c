@@ -16,11 +16,13 @@ struct source {
 	const char *file;
 };
 
-static void on_import_note(void *arg, const char *what, const char *words)
+static void on_import_note(void *arg, int line, const char *what, const char *words)
 {
 	const struct source *s = arg;
+	struct arena *a = s->cli->arena;
 
-	cli_print_plainly(arena_printf(s->cli->arena, "%s: %s: %s\n", s->file, what, words), stderr);
+	cli_print_plainly(arena_printf(a, "%s%s: %s\n", line ? arena_printf(a, "%s:%d: ", s->file, line) : "", what,
+				       words), stderr);
 }
 
 static int files_read(struct import *im, struct source *s, const struct strings *files, struct err *e)

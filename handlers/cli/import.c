@@ -105,7 +105,7 @@ static void table_take(struct import *im, const struct key *key)
 		child(child(im->config, "runtimes"), any);
 }
 
-static void value_take(struct import *im, const struct key *key, const json_t *v)
+static void value_take(struct import *im, const struct key *key, const json_t *v, int line)
 {
 	const char *any;
 	const struct import_row *row = row_of(im, key, &any);
@@ -116,11 +116,11 @@ static void value_take(struct import *im, const struct key *key, const json_t *v
 	if (says_nothing(v))
 		return;
 	if (!row->from)
-		im->tell(im->arg, key_text(im->arena, key), "no counterpart");
+		im->tell(im->arg, line, key_text(im->arena, key), "no counterpart");
 	else if (row->note && *row->note)
-		im->tell(im->arg, key_text(im->arena, key), row->note);
+		im->tell(im->arg, line, key_text(im->arena, key), row->note);
 	else if (row->to && !value)
-		im->tell(im->arg, key_text(im->arena, key), "this value has no counterpart");
+		im->tell(im->arg, line, key_text(im->arena, key), "this value has no counterpart");
 }
 
 /* ---- files ---- */
@@ -159,7 +159,7 @@ static void tables_walk(struct import *im, struct key *key, const json_t *table)
 			table_take(im, &inner);
 			tables_walk(im, &inner, v);
 		} else {
-			value_take(im, &inner, v);
+			value_take(im, &inner, v, toml_line(im->lines, table, name));
 		}
 	}
 }
@@ -177,7 +177,7 @@ void import_close(struct import *im)
 
 int import_add(struct import *im, const char *text, size_t len, const char *file, struct err *e)
 {
-	auto_json json_t *j = toml_parse(text, len, file, e);
+	auto_json json_t *lines = NULL, *j = toml_parse_lines(text, len, file, &lines, e);
 	struct key key = { .n = 0 };
 	bool crio;
 
@@ -192,10 +192,9 @@ int import_add(struct import *im, const char *text, size_t len, const char *file
 		return err_set(e, ERR_INVALID_ARGUMENT, "%s: it is %s, and the files before are not", file,
 			       crio ? "CRI-O's" : "not CRI-O's");
 	im->crio = crio;
-	if (!crio && json_is_integer(json_object_get(j, "version")) && json_get_int(j, "version") < 2)
-		return err_set(e, ERR_INVALID_ARGUMENT, "%s: version 1 of containerd's configuration; "
-			       "`containerd config migrate` makes a newer one of it", file);
+	im->lines = lines;
 	tables_walk(im, &key, j);
+	im->lines = NULL;
 	return 0;
 }
 
@@ -231,7 +230,7 @@ static void runtime_end(struct import *im, const char *name, json_t *runtime,
 		return;
 	}
 	if (json_object_del(runtime, "config_path") == 0)
-		im->tell(im->arg, arena_printf(im->arena, "runtime %s", name), "only a shim has a config_path");
+		im->tell(im->arg, 0, arena_printf(im->arena, "runtime %s", name), "only a shim has a config_path");
 	path = im->crio ? path : binary;
 	if (path[0] != '/') {
 		const char *program = *path ? path : im->crio ? name : "runc";
@@ -239,7 +238,7 @@ static void runtime_end(struct import *im, const char *name, json_t *runtime,
 		found = find(im->arena, program);
 		path = found ? found : arena_printf(im->arena, "/usr/bin/%s", program);
 		if (!found)
-			im->tell(im->arg, arena_printf(im->arena, "runtime %s", name),
+			im->tell(im->arg, 0, arena_printf(im->arena, "runtime %s", name),
 				 arena_printf(im->arena, "%s is not on this machine", program));
 	}
 	set_word(runtime, "type", "oci");
@@ -253,7 +252,7 @@ static void default_end(struct import *im, const json_t *runtimes)
 
 	if (!json_object_get(runtimes, is)) {
 		first = json_object_iter_key(json_object_iter((json_t *)runtimes));
-		im->tell(im->arg, "the default runtime",
+		im->tell(im->arg, 0, "the default runtime",
 			 arena_printf(im->arena, "%s is not among the runtimes; %s is taken", is, first));
 		is = first;
 	}

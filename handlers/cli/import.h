@@ -1,4 +1,4 @@
-/* import.h - a configuration of crisp from those of containerd (config.toml, versions 2 and 3) and CRI-O (crio.conf).
+/* import.h - a configuration of crisp from those of containerd (config.toml, versions 1 to 3) and CRI-O (crio.conf).
  */
 #ifndef HANDLERS_CLI_IMPORT_H
 #define HANDLERS_CLI_IMPORT_H
@@ -12,12 +12,14 @@
 struct import {
 	json_t *config; /* the keys of crisp; owned */
 	struct arena *arena;
-	/* What has no counterpart, or only an other one: key and words. Keys with empty values are not told. */
-	void (*tell)(void *arg, const char *what, const char *words);
+	/* What has no counterpart, or only an other one: key and words, and the line of the file that is added. Keys
+	 * with empty values are not told. line 0: it is of all files together. */
+	void (*tell)(void *arg, int line, const char *what, const char *words);
 	void *arg;
 	/* private */
 	bool crio;
 	size_t files;
+	json_t *lines; /* of the file that is added */
 };
 
 /* config becomes an object. */

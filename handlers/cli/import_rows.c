@@ -121,6 +121,7 @@ static json_t *a_driver(const json_t *v)
 
 #define OWN "crisp has a directory or socket of its own"
 #define HTTP "the key `http`: a unix socket, a loopback address, or any one with http_tls"
+#define HOSTS_TOML "a hosts.toml below registry.config_path"
 #define SHIM_OPTION "an option of containerd's shim"
 
 const struct import_row import_containerd[] = {
@@ -143,6 +144,10 @@ const struct import_row import_containerd[] = {
 	{ "cri.x509_key_pair_streaming.tls_cert_file", "stream.tls_cert", a_path, NULL },
 	{ "cri.x509_key_pair_streaming.tls_key_file", "stream.tls_key", a_path, NULL },
 	{ "cri.enable_tls_streaming", NULL, NULL, "TLS is on where tls_cert and tls_key are set" },
+	{ "cri.registry.mirrors.*.endpoint", NULL, NULL, HOSTS_TOML },
+	{ "cri.registry.configs.*.tls.*", NULL, NULL, HOSTS_TOML },
+	{ "cri.registry.configs.*.auth.*", NULL, NULL, "a file of registry.auth_files" },
+	{ "cri.systemd_cgroup", "cgroup.driver", systemd_driver, NULL },
 	{ "cri.registry.config_path", "registry.config_path", a_path, NULL },
 	{ "cri.max_concurrent_downloads", "images.parallel_downloads", at_least_one, NULL },
 	{ "cri.image_pull_progress_timeout", "images.progress_timeout", seconds, NULL },

@@ -28,7 +28,7 @@ for line in '  bin_dirs: \[/opt/cni/bin\]' '      path: /usr/s\?bin/runc' '  par
 	ok "it has $line" grep -qx "$(sed 's/^      path/    path/' <<<"$line")" "$T/imported.yaml"
 done
 like 'what has no counterpart is told' "$(cat "$T/told")" \
-	"$T/containerd.toml: cri.sandbox_image: pods have no pause image"
+	"$T/containerd.toml:$(grep -n sandbox_image "$T/containerd.toml" | cut -d: -f1): cri.sandbox_image: pods have no pause image"
 is 'and what says nothing is not' "$(grep -c 'image_decryption.key_model\|unset_seccomp' "$T/told")" 1
 printf '[crio.runtime]\ndefault_runtime = "crun"\nhooks_dir = ["/h"]\n[crio.runtime.runtimes.crun]\n' >"$T/crio.conf"
 printf '[crio.runtime]\nlog_level = "trace"\npids_limit = 7\n' >"$T/99-more.conf"
@@ -45,8 +45,8 @@ log:
   level: debug
 cgroup:
   driver: systemd'
-is 'a key without counterpart has its file' "$(cat "$T/told")" \
-	"$T/99-more.conf: crio.runtime.pids_limit: no counterpart"
+is 'a key without counterpart has its file and line' "$(cat "$T/told")" \
+	"$T/99-more.conf:3: crio.runtime.pids_limit: no counterpart"
 is 'no TOML: exit' "$(rc_of $CRISP config import "$T/config.yaml")" 1
 like 'no TOML: the words' "$($CRISP config import "$T/config.yaml" 2>&1)" "$T/config.yaml:1: "
 

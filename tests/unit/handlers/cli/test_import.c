@@ -9,11 +9,13 @@
 static char told[2048];
 static struct err e;
 
-static void note(void *arg, const char *what, const char *words)
+static void note(void *arg, int line, const char *what, const char *words)
 {
 	size_t n = strlen(told);
 
 	(void)arg;
+	if (line)
+		n += (size_t)snprintf(told + n, sizeof(told) - n, "%d: ", line);
 	snprintf(told + n, sizeof(told) - n, "%s: %s\n", what, words);
 }
 
@@ -68,7 +70,24 @@ static void version_2_of_containerd(void)
 	       "  kata:\n    privileged_without_host_devices: true\n    config_path: /k.toml\n    type: shim\n"
 	       "    path: io.containerd.kata.v2\n    sandbox: container\n"
 	       "cgroup:\n  driver: systemd\nnri:\n  enabled: false\n");
-	is_str(told, "cri.sandbox_image: pods have no pause image\ncri.unknown: no counterpart\n");
+	is_str(told, "7: cri.sandbox_image: pods have no pause image\n8: cri.unknown: no counterpart\n");
+}
+
+/* As containerd 1.2 had it; a file without a version is one of version 1. */
+static void version_1_of_containerd(void)
+{
+	is_str(imported("root = '/var/lib/containerd'\noom_score = 0\n[grpc]\n  address = '/run/x.sock'\n  uid = 0\n"
+			"  gid = 999\n[plugins]\n  [plugins.cri]\n    systemd_cgroup = true\n    [plugins.cri.cni]\n"
+			"      bin_dir = '/opt/cni/bin'\n    [plugins.cri.registry.mirrors.'docker.io']\n"
+			"      endpoint = ['https://m']\n    [plugins.cri.containerd.runtimes.runc]\n"
+			"      runtime_type = 'io.containerd.runc.v2'\n  [plugins.linux]\n    shim = 's'\n", NULL),
+	       "socket_gid: 999\ncgroup:\n  driver: systemd\ncni:\n  bin_dirs: [/opt/cni/bin]\n"
+	       "runtimes:\n  runc:\n    type: oci\n    path: /bin/runc\nruntime:\n  default: runc\n");
+	is_str(told, "1: root: crisp has a directory or socket of its own\n"
+		     "4: grpc.address: crisp has a directory or socket of its own: point the kubelet at crisp's\n"
+		     "13: cri.registry.mirrors.docker.io.endpoint: a hosts.toml below registry.config_path\n");
+	is_str(imported("version = 1\n[plugins.cri]\nenable_selinux = true\n", NULL),
+	       "selinux: true\ncgroup:\n  driver: cgroupfs\n");
 }
 
 static void version_3_of_containerd(void)
@@ -110,9 +129,12 @@ static void values_without_counterpart(void)
 {
 	imported("[debug]\nlevel = 'loud'\n" CRI2 "]\nstream_server_port = 'x'\nimage_pull_progress_timeout = '50ms'\n",
 		 NULL);
-	is_str(told, "debug.level: this value has no counterpart\n"
-		     "cri.stream_server_port: this value has no counterpart\n"
-		     "cri.image_pull_progress_timeout: this value has no counterpart\n");
+	is_str(told, "2: debug.level: this value has no counterpart\n"
+		     "4: cri.stream_server_port: this value has no counterpart\n"
+		     "5: cri.image_pull_progress_timeout: this value has no counterpart\n");
+	imported("version = 2\n\nplugins.cri = {\"unknown\" = [\n1,\n2], other = 3}\r\nmore.x = 1\n", "again.x = 1\n");
+	is_str(told, "3: cri.unknown: no counterpart\n5: cri.other: no counterpart\n6: more.x: no counterpart\n"
+		     "1: again.x: no counterpart\n");
 }
 
 static void refused(const char *first, const char *second, const char *why)
@@ -124,6 +146,7 @@ static void refused(const char *first, const char *second, const char *why)
 
 int main(void)
 {
+	version_1_of_containerd();
 	version_2_of_containerd();
 	version_3_of_containerd();
 	later_files_replace_earlier_ones();
@@ -131,7 +154,6 @@ int main(void)
 	runtimes_of_crio();
 	values_without_counterpart();
 	refused("a: b\n", NULL, "first:1: ");
-	refused("version = 1\n", NULL, "version 1 of containerd");
 	refused("[crio]\n", "version = 2\n", "second: it is not CRI-O's");
 	return tap_end();
 }
