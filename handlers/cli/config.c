@@ -9,6 +9,7 @@
 #include "handlers/cli/command.h"
 #include "handlers/cli/config_default.h"
 #include "handlers/cli/config_import.h"
+#include "handlers/cli/ready_config.h"
 #include "handlers/cli/yaml.h"
 #include "reactor/beside.h"
 #include "reactor/own.h"
@@ -124,7 +125,20 @@ static int config_diff(struct cli *c)
 
 /* ---- check ---- */
 
-/* What the crispd that serves holds is no fault: it is told by its copy. Without one the addresses must be free. */
+/* ready: the path of config.ready, a copy whose first line names the file. */
+static const char *file_of(struct cli *c, const char *ready)
+{
+	const char *slash = strrchr(ready, '/'), *file = NULL;
+	struct err none;
+
+	if (slash)
+		json_decref(cli_ready_config(arena_strndup(c->arena, ready, (size_t)(slash - ready)), &file, c->arena,
+					     &none));
+	return file ? file : CONFIG_FILE;
+}
+
+/* What the crispd that serves holds is no fault: it is told by its copy. Without one the addresses must be free. file
+ * NULL: its own. */
 static int config_check(struct cli *c, const char *file)
 {
 	static char crispd[BESIDE_SIZE];
@@ -142,6 +156,8 @@ static int config_check(struct cli *c, const char *file)
 		argv[4] = "--running";
 		argv[5] = r->ready;
 	}
+	if (!file)
+		argv[3] = r ? file_of(c, r->ready) : CONFIG_FILE;
 	execv(argv[0], (char *const *)argv);
 	err_os(&e, ERR_INTERNAL, "execute %s", argv[0]);
 	return cli_fail(c, &e, "config check");
@@ -159,7 +175,7 @@ static int config(struct cli *c, const struct cli_args *args)
 	if (strcmp(verb, "diff") == 0 && words->n == 1)
 		return config_diff(c);
 	if (strcmp(verb, "check") == 0 && words->n <= 2)
-		return config_check(c, words->n == 2 ? words->at[1] : CONFIG_FILE);
+		return config_check(c, words->n == 2 ? words->at[1] : NULL);
 	if (strcmp(verb, "import") == 0 && words->n >= 2)
 		return cli_config_import(c, &(struct strings){ words->at + 1, words->n - 1 });
 	return cli_misuse("config", "expected: `default`, `dump`, `diff`, `check [FILE]` or `import FILE...`");
@@ -175,7 +191,8 @@ const struct cli_command cli_config = {
 		"dump prints all keys that crispd runs with, with their values, as YAML or, with --json, as JSON.\n"
 		"The files that were read stand above as comments. It can be used as a configuration.\n"
 		"diff prints the keys that have another value than by default: - the default, + the value.\n"
-		"check tries a file, by default " CONFIG_FILE ", with the directory beside it, as a reload\n"
+		"check tries a file, by default that of the crispd that serves, or " CONFIG_FILE ",\n"
+		"with the directory beside it, as a reload\n"
 		"would: `crispd --check`. The exit code is 0 when it is good, and 78 when not.\n"
 		"import makes a configuration of containerd's config.toml (version 1 to 3) or of CRI-O's crio.conf\n"
 		"and its further files, in their order, and tells on stderr, by file and line, what has no\n"

@@ -70,8 +70,10 @@ is 'diff has what is not as by default' "$($CRISP config diff | grep -E 'watchdo
 is 'and nothing else' "$($CRISP config diff | grep -cE 'parallel|hooks|selinux|stream')" 0
 is 'diff as JSON' "$($CRISP config diff --json | jq -c .watchdog)" '{"default":180,"used":60}'
 ok 'the addresses of the crispd that serves are no fault' $CRISP config check "$T/config.yaml"
+ok 'without a name it is the file of the crispd that serves' $CRISP config check
 echo 'watchdgo: 60' >"$T/config.d/60-bad.yaml"
 is 'a bad file: exit' "$(rc_of $CRISP config check "$T/config.yaml")" 78
+is 'a bad file that is not named: exit' "$(rc_of $CRISP config check)" 78
 is 'a bad file is told by line' "$($CRISP config check "$T/config.yaml" 2>&1)" \
 	"$T/config.d/60-bad.yaml:1: unknown key watchdgo (did you mean watchdog?)"
 rm "$T/config.d/60-bad.yaml"
