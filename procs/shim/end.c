@@ -13,8 +13,7 @@
 #include "reactor/protobuf.h"
 
 enum { DELETE_TIMEOUT_MS = 30000, KILL_TIMEOUT_MS = 5000, DEATH_TIMEOUT_MS = 10000, SHUTDOWN_TIMEOUT_MS = 5000 };
-enum { AGAIN_MS = 200, TRIES = 10, TAKE_UP_TIMEOUT_MS = 60000, STATE_TIMEOUT_MS = 10000 };
-enum { TASK_CREATED = 1 }; /* of the enum Status */
+enum { AGAIN_MS = 200, TRIES = 10, START_TRIES = 2, TAKE_UP_TIMEOUT_MS = 10000 };
 
 static void task_ended(struct shim_task *t, uint64_t exit_status)
 {
@@ -138,11 +137,6 @@ static void wait_ask(struct shim_op *op)
 
 /* ---- wait, of a start that was cut off: it comes to its end first (ARCHITECTURE K63) ---- */
 
-static bool wait_is_unsure(const struct err *e)
-{
-	return e && (e->code == ERR_UNAVAILABLE || e->code == ERR_DEADLINE_EXCEEDED);
-}
-
 static void wait_started(struct shim_op *op)
 {
 	struct shim_task *t = shim_op_task(op);
@@ -156,39 +150,21 @@ static void wait_started(struct shim_op *op)
 	wait_ask(op);
 }
 
-static void on_wait_killed(struct shim_op *op, const struct err *e, const uint8_t *body, size_t len)
-{
-	(void)body;
-	(void)len;
-	if (wait_is_unsure(e))
-		return on_wait_failed(op, e);
-	wait_started(op);
-}
-
-/* StateResponse: 4 status. One that runs, or has ended, had been started; one that cannot be started ends. */
-static void on_wait_state(struct shim_op *op, const struct err *e, const uint8_t *body, size_t len)
-{
-	if (wait_is_unsure(e))
-		return on_wait_failed(op, e);
-	if (e || shim_number(body, len, 4) != TASK_CREATED)
-		return wait_started(op);
-	log_warn("shim_start id=%.12s error=\"it cannot be started: it is killed\"", op->id);
-	shim_op_put_ids(op);
-	pb_put_u64(&op->out, 3, SIGKILL);
-	pb_put_u64(&op->out, 4, true);
-	shim_op_call(op, "Kill", KILL_TIMEOUT_MS, on_wait_killed);
-}
-
+/* No answer tells whether the program runs: the runc shim calls a task CREATED whose `runc start` was killed behind the
+ * one step that lets the program run, and fails the next Start, or lets it hang. So it is waited for after some tries.
+ */
 static void on_wait_start_answered(struct shim_op *op, const struct err *e, const uint8_t *body, size_t len)
 {
 	(void)body;
 	(void)len;
-	if (wait_is_unsure(e))
+	if (e && e->code == ERR_UNAVAILABLE)
 		return on_wait_failed(op, e);
-	if (!e)
-		return wait_started(op);
-	shim_op_put_ids(op);
-	shim_op_call(op, "State", STATE_TIMEOUT_MS, on_wait_state);
+	if (e && e->code != ERR_FAILED_PRECONDITION && e->code != ERR_DEADLINE_EXCEEDED && op->tries++ < START_TRIES)
+		return timer_set(&op->timer, AGAIN_MS, on_wait_again);
+	if (e)
+		log_info("shim_start id=%.12s error=%s", op->id, log_quote(e->msg));
+	op->tries = 0;
+	wait_started(op);
 }
 
 static void wait_begin(struct shim_op *op)

@@ -4,7 +4,7 @@
  *              +---the pod's shim is known-------------------------------------^
  *   exec:    CALL(Exec, Start) ---> OPEN         OPEN ---stdin has a reader, or there is none---> DONE
  *   wait:    CALL(Wait, Delete) ---> DONE        CALL ---the shim is dead---> CLEAN(`delete`) ---> DONE
- *            of a start that was cut off: CALL(Start again; State and Kill, where it cannot), and then as above
+ *            of a start that was cut off: CALL(Start again), and then as above
  *   delete:  CALL(Kill, Wait, Delete, Shutdown) ---> DONE      CALL ---dead, or it hangs: killed---> CLEAN ---> ...
  *   others:  CALL ---> DONE
  *
