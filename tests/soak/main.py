@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """main.py - pods come and go while everything is killed at random and single system calls fail.
 
-usage: tests/soak/run BUILD [--minutes N] [--seed S] [--workers W] [--lives N] [--handlers runc,crun,native] [--network auto|cni|native]
+usage: tests/soak/run BUILD [--minutes N] [--seed S] [--workers W] [--lives N] [--handlers runc,crun,native,shim] [--network auto|cni|native]
 
 Workers make pods, run containers that print known lines and end with known codes, probe them by exec, rotate their logs, pull and
 remove images. Meanwhile crispd, the keeper, both, the front, CNI plugins, OCI runtimes, crisp-net, crisp-zygote, crisp-unpack, crisp-tree and the registry
@@ -461,7 +461,8 @@ def main():
     disk = os.path.join(os.environ["WORK"], "node1")  # small, so that it can be filled
     os.mkdir(disk)
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400m,mode=711", "tmpfs", disk], check=True)
-    node = Node(os.environ["BUILD"], ROOT, os.environ["WORK"], os.environ["REGISTRY"], 1, "info", o.network, "native" in o.handlers)
+    node = Node(os.environ["BUILD"], ROOT, os.environ["WORK"], os.environ["REGISTRY"], 1, "info", o.network, "native" in o.handlers,
+                shim="shim" in o.handlers)
     os.unlink(node.faults + "/hits")
     node.start()
     node.cri.until("PullImage", {"image": {"image": node.registry + "/busybox:latest"}})
