@@ -119,9 +119,15 @@ until_ok 20 crisp_ready
 ok 'an end while crispd was dead' until_ok 10 exited "$K"
 is 'has its exit code' "$(exit_of "$K")" 9
 like 'and its output' "$(log_text k1)" bye
+run k3 'n=0; while [ ! -e /tmp/end ]; do echo $n; n=$((n+1)); sleep 0.05; done; echo last; exit 11'; M=$C
+until_ok 10 says k3 3; gap=$(pid_of "$M") root=/proc/$(pid_of "$M")/root
 for p in $(pgrep -f "crisp-keeper --config $T/config.yaml") $(crispd_pid); do kill -9 "$p"; done
+: >"$root/tmp/end"; until_ok 10 ended "$gap"
 wait "$KEEPER" 2>/dev/null; crisp_start
-is 'an end while both daemons were dead: the other runs' "$(state_of "$L")" CONTAINER_RUNNING
+ok 'an end while both daemons were dead' until_ok 10 exited "$M"
+is 'has its exit code' "$(exit_of "$M")" 11
+is 'and each line of its output once' "$(log_text k3 | awk '$1 != NR - 1')" last
+is 'the other runs' "$(state_of "$L")" CONTAINER_RUNNING
 $CRICTL stop -t 0 "$L" >/dev/null
 is 'and can be stopped' "$(exit_of "$L")" 137
 ok 'the pod goes' gone
