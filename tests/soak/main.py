@@ -96,6 +96,9 @@ def life(soak, rng, name):
         soak.wrong("%s (%s): exit code %d %s %s instead of %d" % (name, handler, s["exit_code"], s["reason"], s["message"], code))
     want = ["line %d" % i for i in range(lines)]
     if not wait_for(10, lambda: printed(node, name) == want):
+        if handler == "shim" and begun < soak.unprotected:  # the shim has kept the exit code, and nobody the output
+            soak.add("lines that went with the anchor")
+            return pod
         soak.wrong("%s (%s): %s" % (name, handler, difference(printed(node, name), want)))
     soak.add("lives")
     return pod
