@@ -173,7 +173,7 @@ static void set_defaults(struct config *c)
 		.http_tls_cert = "", .http_tls_key = "", .http_tls_client_ca = "",
 		.stream_address = "127.0.0.1", .stream_tls_cert = "", .stream_tls_key = "",
 		.cgroup = { .root = "/crisp", .driver = "cgroupfs" },
-		.network = "cni", .netns_pool = 4, .watchdog_s = 180,
+		.network = "auto", .netns_pool = 4, .watchdog_s = 180,
 		.cni = { .bin_dirs = { (const char **)bin_dirs, 2 }, .conf_dir = "/etc/cni/net.d",
 			 .cache_dir = "/var/lib/cni" },
 		.cdi_spec_dirs = { (const char **)cdi_dirs, 2 },

@@ -68,9 +68,12 @@ static void network_say(const char *conf)
 {
 	struct err why = { .msg = "" };
 	bool by_plugins = conf && choice != NETWORK_CNI && !network_native(conf, &why);
+	bool is_new = by_plugins && (!said.by_plugins || strcmp(said.why, why.msg) != 0);
 
-	if (by_plugins && (!said.by_plugins || strcmp(said.why, why.msg) != 0))
-		log_warn("network_kind kind=%s why=%s", choice == NETWORK_AUTO ? KIND_CNI : "none", log_quote(why.msg));
+	if (is_new && choice == NETWORK_AUTO)
+		log_info("network_kind kind=%s why=%s", KIND_CNI, log_quote(why.msg));
+	else if (is_new)
+		log_warn("network_kind kind=none why=%s", log_quote(why.msg));
 	said.by_plugins = by_plugins;
 	memcpy(said.why, why.msg, sizeof(said.why));
 }

@@ -174,7 +174,7 @@ static void put_all(struct cli *c, struct bundle *b)
 	put_node(b, &node);
 	put_versions(b, c->arena, config);
 	put_program(b, c->arena, "unit.txt", unit);
-	if (strcmp(cli_config_word(c->arena, config, NULL, "network", "cni"), "cni") != 0)
+	if (strcmp(cli_config_word(c->arena, config, NULL, "network", "auto"), "cni") != 0)
 		put_program(b, c->arena, "nftables.txt", rules);
 	put_log(b, c->arena, &node);
 }

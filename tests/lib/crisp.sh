@@ -36,7 +36,7 @@ crisp_config() {
 	Y
 	[ -z "${HANDLER-}" ] || [[ "$*" == *runtime:* ]] || [[ "$*" == *runtimes:* && "$*" != *"$HANDLER: "* ]] ||
 		echo "runtime: {default: $HANDLER}" >>"$T/config.yaml"
-	# NETWORK=native: pods get their networks without plugins. Not where a test configures it.
+	# NETWORK=cni: pods get their networks by plugins, also where crisp could make them. Not where a test configures it.
 	[ -z "${NETWORK-}" ] || [[ "$*" == *network:* ]] || echo "network: $NETWORK" >>"$T/config.yaml"
 	printf '%s\n' "$@" >>"$T/config.yaml"
 	printf 'runtime-endpoint: unix://%s/state/crisp.sock\nimage-endpoint: unix://%s/state/crisp.sock\ntimeout: %s\n' "$T" "$T" \

@@ -6,7 +6,7 @@
 # Each secret is this word with the place where it stands.
 S=5ecRet
 keep() { cat >"$1"; }
-crisp_config "# an old password: $S-comment"
+crisp_config "# an old password: $S-comment" 'network: auto'
 sed -i "s|^registry: .*|registry: {config_path: $T/certs.d, auth_files: [$T/auth.json]}|" "$T/config.yaml"
 mkdir "$T/config.d"
 keep "$T/config.d/10-more.yaml" <<<"netns_pool: 3 # $S-more"
@@ -69,7 +69,7 @@ is 'no secret is in it' "$(grep -rno "$S[a-z-]*" "$B"; grep -rn "$base64" "$B")"
 is 'no word of the environment and of arguments' "$(grep -rlE 'DB_PASSWORD|sleep 1000' "$B")" ''
 is 'the files' "$(ls "$B" | grep -v '^unit.txt' | tr '\n' ' ')" "cgroups.txt cni.txt config.txt \
 containers.json daemons.txt disk.txt flight.txt image_fs.json images.json kernel.txt log.txt loop.json \
-metrics.txt mounts.txt pods.json problems.txt programs.txt pulls.json registries.txt state.json status.json \
+metrics.txt mounts.txt nftables.txt pods.json problems.txt programs.txt pulls.json registries.txt state.json status.json \
 version.json "
 words() { jq -r "$1" "$B/$2" | tr '\n' ' '; }
 is 'versions' "$(words '.runtimeName, .client' version.json)" "crisp $("$BUILD/crisp" --version | cut -d' ' -f2) "

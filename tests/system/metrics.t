@@ -4,7 +4,7 @@
 . "$(dirname "$0")/../lib/crisp.sh"
 . "$ROOT/tests/lib/rpc.sh"
 
-crisp_up
+crisp_up 'network: cni'
 metric() { loop_metrics; grep -F "$1" "$T/metrics.txt" | awk '{ print $NF }'; }
 M=$((1 << 20))
 

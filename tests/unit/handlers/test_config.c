@@ -28,6 +28,7 @@ static void defaults_are_complete(void)
 	is_str(c.http, "unix:///run/crisp/http.sock");
 	ok(c.runtimes.n == 2 && c.images_max_layer_bytes == 32ull << 30 && !c.selinux);
 	is_str(c.runtimes.default_name, "runc");
+	is_str(c.network, "auto");
 	ok(c.checkpoint_enabled && !c.checkpoint_restore_from_image);
 	is_str(c.runtimes.state, "/run/crisp");
 	config_free(&c);
@@ -40,7 +41,7 @@ static void every_key_of_the_design_is_taken(void)
 		 "tcp://127.0.0.1:8\n"
 		 "stream: {address: 127.0.0.1, port: 9, tls_cert: /c, tls_key: /k}\ncgroup: {driver: cgroupfs, root: "
 		 "/g}\n"
-		 "network: auto\nnetns_pool: 0\nwatchdog: 0\n"
+		 "network: cni\nnetns_pool: 0\nwatchdog: 0\n"
 		 "cni: {bin_dirs: [/b1, /b2], conf_dir: /conf, cache_dir: /cache}\n"
 		 "registry: {config_path: /certs, auth_files: [/a.json], allow: [a.test], deny: [a.test/b, c.test]}\n"
 		 "images: {max_layer_bytes: 10MiB, min_free: 3%, pinned: [a, b], signature_policy: /p.json}\n"
@@ -53,7 +54,7 @@ static void every_key_of_the_design_is_taken(void)
 	ok(c.images_max_layer_bytes == 10 << 20 && c.log_level == LOG_LEVEL_DEBUG && c.log_format == LOG_JSON);
 	ok(c.runtimes.n == 1 && c.selinux);
 	is_str(c.runtimes.handlers[0].path, "/usr/bin/crun");
-	is_str(c.network, "auto");
+	is_str(c.network, "cni");
 	ok(c.registry_auth_files.n == 1 && c.registry_allow.n == 1 && c.registry_deny.n == 2);
 	is_str(c.images_signature_policy, "/p.json");
 	ok(c.netns_pool == 0 && c.watchdog_s == 0);
