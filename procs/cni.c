@@ -5,12 +5,14 @@
  *      |                          +--a plugin fails--> UNDO --whole chain in reverse--> FAILED
  *      +--a place is free--> DEL --whole chain in reverse--> DONE or FAILED
  *      +--a place is free--> CHECK --last plugin done--> DONE; a plugin fails--> FAILED
+ *      +--all is quiet--> GC --last plugin done--> DONE or FAILED
  *      +--no configuration, or arguments that plugins cannot be told--> FAILED
  *
- * Waits on: a place among the PLACES running chains (WAITING), one plugin (ADD, UNDO, DEL, CHECK).
+ * Waits on: a place among the PLACES running chains, and the end of a hold (WAITING), one plugin (all others).
  * DONE and FAILED last one turn of the loop: `done` is never called from cni_add() or cni_del(). */
 #include "procs/cni.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <linux/magic.h>
 #include <string.h>
@@ -33,16 +35,17 @@
  * earlier. 10 ADDs on two CPUs: with 4 at once the median is 20 to 30 % below that of all at once; with 1 at once it is
  * twice as high. A chain that takes longer than SLOW_MS waits for something other than the kernel, perhaps for an API
  * server, so it gives its place away and runs on without one. (ARCHITECTURE S2) */
-enum { PLACES = 4, SLOW_MS = 200 };
+enum { PLACES = 4, SLOW_MS = 200, GC_LIMIT_S = 10 };
 
-enum cni_state { WAITING, ADD, UNDO, DEL, CHECK, DONE, FAILED };
+enum cni_state { WAITING, ADD, UNDO, DEL, CHECK, GC, DONE, FAILED };
 
 static const struct sm_state cni_states[] = {
-	[WAITING] = { "WAITING", TO(ADD) | TO(DEL) | TO(CHECK) | TO(FAILED) },
+	[WAITING] = { "WAITING", TO(ADD) | TO(DEL) | TO(CHECK) | TO(GC) | TO(FAILED) },
 	[ADD]     = { "ADD",     TO(DONE) | TO(UNDO) },
 	[UNDO]    = { "UNDO",    TO(FAILED) },
 	[DEL]     = { "DEL",     TO(DONE) | TO(FAILED) },
 	[CHECK]   = { "CHECK",   TO(DONE) | TO(FAILED) },
+	[GC]      = { "GC",      TO(DONE) | TO(FAILED) },
 	[DONE]    = { "DONE",    0 },
 	[FAILED]  = { "FAILED",  0 },
 };
@@ -52,11 +55,11 @@ struct cni_op {
 	struct link link; /* in `waiting` */
 	struct work queue;
 	struct arena *arena;
-	enum cni_state verb; /* ADD, DEL or CHECK */
+	enum cni_state verb; /* ADD, DEL, CHECK or GC */
 	struct cni_plugin_call call; /* its strings in the arena; list, capabilities and prev are our references */
 	json_t *list, *capabilities;
 	size_t at; /* the plugin that runs, from 1 */
-	bool host_ports, placed;
+	bool host_ports, placed, begun;
 	struct cni_plugin *plugin;
 	int64_t since_ns; /* start of the current step: waiting, then running */
 	struct timer timer; /* SLOW_MS while the chain has a place; at the end one turn until the report */
@@ -67,7 +70,29 @@ struct cni_op {
 };
 
 static struct link waiting = { &waiting, &waiting }; /* of struct cni_op.link */
-static int running;
+static int running;   /* chains that have a place */
+static int under_way; /* chains that have begun, with a place or without */
+
+static struct {
+	void (*fn)(void *arg); /* NULL: nobody wants a hold */
+	void *arg;
+	bool held;
+	struct timer timer; /* one turn until fn */
+} hold;
+
+static void on_hold(struct timer *t)
+{
+	(void)t;
+	hold.fn(hold.arg);
+}
+
+static void hold_try(void)
+{
+	if (!hold.fn || hold.held || under_way)
+		return;
+	hold.held = true;
+	timer_set(&hold.timer, 0, on_hold);
+}
 
 static void cni_op_free(struct cni_op *op)
 {
@@ -110,13 +135,23 @@ static void cni_give_place_back(struct cni_op *op)
 		cni_begin(container_of(next, struct cni_op, link));
 }
 
+static void cni_ended(struct cni_op *op)
+{
+	if (!op->begun)
+		return;
+	op->begun = false;
+	under_way--;
+	hold_try();
+}
+
 static void cni_finish(struct cni_op *op, enum cni_state to)
 {
-	if (to == DONE && op->verb != CHECK)
+	if (to == DONE && (op->verb == ADD || op->verb == DEL))
 		metric_stage(op->verb == ADD ? "cni_add" : "cni_del", &op->since_ns);
 	sm_move(&op->sm, to);
 	timer_set(&op->timer, 0, on_cni_report);
 	cni_give_place_back(op);
+	cni_ended(op);
 }
 
 static void on_cni_slow(struct timer *t)
@@ -139,19 +174,24 @@ static bool cni_skips(const struct cni_op *op, const json_t *plugin)
 
 static void on_cni_plugin(void *arg, const struct err *e, json_t *result);
 
-/* Runs the next plugin of the chain: forwards in ADD and CHECK, else backwards. false: there is none left. */
+static const char *cni_verb(enum cni_state now)
+{
+	return now == ADD ? "ADD" : now == CHECK ? "CHECK" : now == GC ? "GC" : "DEL";
+}
+
+/* Runs the next plugin of the chain: backwards in DEL and UNDO, else forwards. false: there is none left. */
 static bool cni_run_next(struct cni_op *op)
 {
 	const json_t *plugins = cni_conf_plugins(op->list), *plugin;
 	size_t n = json_array_size(plugins);
 
 	do {
-		if (op->sm.now == ADD || op->sm.now == CHECK ? ++op->at > n : --op->at == 0)
+		if (op->sm.now == DEL || op->sm.now == UNDO ? --op->at == 0 : ++op->at > n)
 			return false;
 		plugin = json_array_get(plugins, op->at - 1);
 	} while (cni_skips(op, plugin));
 	op->call.plugin = plugin;
-	op->call.verb = op->sm.now == ADD ? "ADD" : op->sm.now == CHECK ? "CHECK" : "DEL";
+	op->call.verb = cni_verb(op->sm.now);
 	op->plugin = cni_plugin_start(&op->call, on_cni_plugin, op);
 	return true;
 }
@@ -201,6 +241,8 @@ static void on_cni_plugin(void *arg, const struct err *e, json_t *result)
 		op->undo_failed = true;
 		log_warn("cni_undo sandbox=%.12s error=%s", op->call.container_id, log_quote(e->msg));
 	} else if (e) {
+		if (op->sm.now == GC && op->failed)
+			log_warn("cni_gc error=%s", log_quote(e->msg));
 		cni_note_error(op, e);
 	}
 	if (!cni_run_next(op))
@@ -213,7 +255,8 @@ static void cni_begin(struct cni_op *op)
 		list_drop(&op->link);
 	work_end(&op->queue);
 	running++;
-	op->placed = true;
+	under_way++;
+	op->placed = op->begun = true;
 	metric_stage("cni_queue", &op->since_ns);
 	timer_set(&op->timer, SLOW_MS, on_cni_slow);
 	sm_move(&op->sm, op->verb);
@@ -300,7 +343,7 @@ static struct cni_op *cni_start(enum cni_state verb, const struct cni_sandbox *s
 	if (cni_prepare(op, s, &op->err) < 0) {
 		sm_move(&op->sm, FAILED);
 		timer_set(&op->timer, 0, on_cni_report);
-	} else if (running < PLACES) {
+	} else if (running < PLACES && !hold.held) {
 		cni_begin(op);
 	} else {
 		list_append(&waiting, &op->link);
@@ -333,5 +376,76 @@ void cni_cancel(struct cni_op *op)
 	if (list_linked(&op->link))
 		list_drop(&op->link);
 	cni_give_place_back(op);
+	cni_ended(op);
 	cni_op_free(op);
+}
+
+/* ---- GC ---- */
+
+void cni_hold(void (*held)(void *arg), void *arg)
+{
+	assert(!hold.fn);
+	hold.fn = held;
+	hold.arg = arg;
+	hold_try();
+}
+
+void cni_release(void)
+{
+	struct link *next;
+
+	assert(hold.held);
+	timer_clear(&hold.timer);
+	memset(&hold, 0, sizeof(hold));
+	while (running < PLACES && (next = list_first(&waiting)))
+		cni_begin(container_of(next, struct cni_op, link));
+}
+
+/* Borrowed until the next turn. */
+static const json_t *gc_list(struct err *e)
+{
+	const json_t *list = cni_network_now(e);
+
+	if (list && !cni_conf_reaches(list, 1, 1)) {
+		err_set(e, ERR_UNIMPLEMENTED, "cniVersion %s has no GC",
+			json_string_value(json_object_get(list, "cniVersion")));
+		return NULL;
+	}
+	if (list && json_is_true(json_object_get(list, "disableGC"))) {
+		err_set(e, ERR_UNIMPLEMENTED, "disableGC is set in the conflist");
+		return NULL;
+	}
+	return list;
+}
+
+int cni_places(struct cni_places *out, struct arena *a, struct err *e)
+{
+	const json_t *list = gc_list(e);
+
+	if (!list)
+		return -1;
+	*out = (struct cni_places){ arena_strdup(a, cni_conf_name(list)), cni_conf_places(a, list) };
+	return 0;
+}
+
+struct cni_op *cni_collect(const struct strings *valid, cni_done *done, void *arg)
+{
+	struct cni_op *op = new_zero(struct cni_op);
+	const json_t *list = gc_list(&op->err);
+
+	assert(hold.held);
+	*op = (struct cni_op){ .arena = arena_new(), .verb = GC, .done = done, .arg = arg, .err = op->err,
+			       .host_ports = true, .sm = { cni_states, "cni_gc", "(node)", WAITING } };
+	if (!list) {
+		sm_move(&op->sm, FAILED);
+		timer_set(&op->timer, 0, on_cni_report);
+		return op;
+	}
+	op->list = cni_conf_for_gc(list, valid);
+	op->call = (struct cni_plugin_call){ .list = op->list, .bin_dirs = cni_network_bin_dirs(),
+					     .limit_s = GC_LIMIT_S, .dies = true };
+	sm_move(&op->sm, GC);
+	if (!cni_run_next(op))
+		cni_finish(op, DONE);
+	return op;
 }

@@ -424,17 +424,33 @@ static int send_known(struct helper *h, const char *const *known, struct err *e)
 	return ret;
 }
 
-struct net_op *net_audit(const char *const *known, bool repair, net_done *done, void *arg)
+static struct net_op *net_send_with(struct net_op *op, const char *const *known)
 {
-	struct net_op *op = net_op_new(NET_AUDIT, done, arg);
 	struct helper *h = helper_now(&op->err);
 
-	put_u32(&op->body, repair);
 	if (h && send_known(h, known, &op->err) == 0)
 		net_send(op);
 	else
 		timer_set(&op->timer, 0, on_net_report);
 	return op;
+}
+
+struct net_op *net_audit(const char *const *known, bool repair, net_done *done, void *arg)
+{
+	struct net_op *op = net_op_new(NET_AUDIT, done, arg);
+
+	put_u32(&op->body, repair);
+	return net_send_with(op, known);
+}
+
+struct net_op *net_foreign(const char *network, const struct strings *dirs, const char *const *known, net_done *done,
+			   void *arg)
+{
+	struct net_op *op = net_op_new(NET_FOREIGN, done, arg);
+
+	put_str(&op->body, network);
+	put_strings(&op->body, dirs);
+	return net_send_with(op, known);
 }
 
 void net_cancel(struct net_op *op)

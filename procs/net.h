@@ -1,9 +1,10 @@
 /* net.h - the native network of a sandbox, made without CNI plugins by crisp-net, a helper process (procs/net/).
  *
- * Only procs/network.c includes this header: this is the kind "native" behind procs/network.h. crispd itself makes no
- * netlink call: rtnetlink runs inside of sendmsg(2) under one mutex of the kernel, which others hold for 80 ms while
- * namespaces go away. One helper works, another one waits to take its place. When the working one dies or does not
- * answer, its ADDs fail and its DELs are given to the next one. (ARCHITECTURE S50) */
+ * Only procs/network.c and its part network_collect.c include this header: this is the kind "native" behind
+ * procs/network.h. crispd itself makes no netlink call: rtnetlink runs inside of sendmsg(2) under one mutex of the
+ * kernel, which others hold for 80 ms while namespaces go away. One helper works, another one waits to take its place.
+ * When the working one dies or does not answer, its ADDs fail and its DELs are given to the next one.
+ * (ARCHITECTURE S50) */
 #ifndef PROCS_NET_H
 #define PROCS_NET_H
 
@@ -63,6 +64,11 @@ void net_cancel(struct net_op *op); /* `done` never runs; net_del() is then due 
  * the findings: "mended" or "left", a sentence, and so on. */
 struct net_op *net_check(const struct net_pod *pod, const struct strings *ips, bool repair, net_done *done, void *arg);
 struct net_op *net_audit(const char *const *known, bool repair, net_done *done, void *arg);
+
+/* Has anybody else something on this network? `dirs`: where host-local keeps its addresses; known: the ids of all
+ * sandboxes (NULL-terminated). On success result.text is "" (nobody), or a sentence that names the first one. */
+struct net_op *net_foreign(const char *network, const struct strings *dirs, const char *const *known, net_done *done,
+			   void *arg);
 
 /* Of a sandbox that lives, with its addresses: only inside of the call of net_config.living. */
 void net_living(const struct net_pod *pod, const struct strings *ips);

@@ -8,7 +8,9 @@
 
 #include "procs/cni.h"
 #include "procs/net.h"
+#include "procs/network_collect.h"
 #include "procs/runtime.h"
+#include "procs/sandbox_ids.h"
 #include "reactor/log.h"
 #include "reactor/loop.h"
 #include "reactor/own.h"
@@ -28,6 +30,7 @@ static struct { /* what was last said of the conflist that goes by plugins */
 	char why[sizeof(((struct err *)0)->msg)];
 	bool by_plugins;
 } said;
+static bool recovered, collected; /* collected: no GC of plugins is due any more */
 static void (*on_changed)(void *arg);
 static void *on_changed_arg;
 
@@ -78,12 +81,15 @@ static void network_say(const char *conf)
 	memcpy(said.why, why.msg, sizeof(said.why));
 }
 
+static void network_collect_once(void);
+
 static void on_cni_changed(void *arg)
 {
 	struct err e;
 
 	(void)arg;
 	network_say(cni_conf_text(&e));
+	network_collect_once();
 	on_changed(on_changed_arg);
 }
 
@@ -117,49 +123,46 @@ void network_open(const struct network_config *cfg, void (*changed)(void *arg), 
 	network_say(cni_conf_text(&e));
 }
 
-struct known {
-	struct arena *arena;
-	const char **ids; /* owned, NULL-terminated */
-	size_t n, native;
-};
-
-static void network_note_known(void *arg, struct sandbox *s)
+static void network_count_native(void *arg, struct sandbox *s)
 {
-	struct known *k = arg;
-
-	if (k->n % 64 == 0)
-		k->ids = own_must(realloc(k->ids, (k->n + 65) * sizeof(*k->ids)));
-	k->ids[k->n++] = arena_strdup(k->arena, s->id);
-	k->ids[k->n] = NULL;
-	k->native += network_is_native(s);
+	*(size_t *)arg += network_is_native(s);
 }
 
-static struct known known_now(void)
+static bool network_any_native(void)
 {
-	struct known k = { arena_new(), own_must(calloc(1, sizeof(*k.ids))), 0, 0 };
+	size_t n = 0;
 
-	sandbox_each(network_note_known, &k);
-	sandbox_each_hidden(network_note_known, &k);
-	return k;
+	sandbox_each(network_count_native, &n);
+	sandbox_each_hidden(network_count_native, &n);
+	return n;
 }
 
-static void known_free(struct known *k)
+/* Plugins' own GC, once in a life of crispd, as soon as there is a conflist. */
+static void network_collect_once(void)
 {
-	free(k->ids);
-	arena_free(k->arena);
+	struct err e;
+	const char *conf = recovered && !collected ? cni_conf_text(&e) : NULL;
+
+	if (!conf)
+		return;
+	collected = true;
+	if (!network_alone(conf))
+		network_collect();
 }
 
 /* A lost record may be any sandbox's, so that nothing is given back while there is one. */
 void network_recovered(void)
 {
-	struct known k = known_now();
+	struct sandbox_ids ids = sandbox_ids_now();
 	const char *lost;
 
 	if (sandboxes_lost(&lost))
 		log_warn("net_gc skipped=1 why=\"records of sandboxes are lost\"");
-	if (k.native || choice != NETWORK_CNI)
-		net_recovered(sandboxes_lost(&lost) ? NULL : k.ids);
-	known_free(&k);
+	if (choice != NETWORK_CNI || network_any_native())
+		net_recovered(sandboxes_lost(&lost) ? NULL : ids.at);
+	sandbox_ids_free(&ids);
+	recovered = true;
+	network_collect_once();
 }
 
 bool network_ready(const char **why)
@@ -521,12 +524,12 @@ static void on_look_nothing(struct timer *t)
 void network_look_node(bool repair, network_looked *done, void *arg)
 {
 	struct look *l = look_new(done, arg);
-	struct known k = known_now();
+	struct sandbox_ids ids = sandbox_ids_now();
 	const char *lost;
 
 	if (!sandboxes_lost(&lost))
-		net_audit(k.ids, repair, on_native_looked, l);
+		net_audit(ids.at, repair, on_native_looked, l);
 	else
 		timer_set(&l->timer, 0, on_look_nothing);
-	known_free(&k);
+	sandbox_ids_free(&ids);
 }

@@ -2,7 +2,8 @@
  *
  * A kind has a name, which stands in the sandbox's record (network_kind). There are two: "cni" (procs/cni.h) runs CNI
  * plugins, "native" (procs/net.h) makes the same network from the same conflist without them. Both are reached by plain
- * functions. Nothing but network.c includes cni.h and net.h, so that a kind is added in network.c and nowhere else.
+ * functions. Nothing but network.c and its part network_collect.c includes cni.h and net.h, so that a kind is
+ * added there and nowhere else.
  *
  * What a kind must guarantee:
  * - `intend` writes into the sandbox all that a later `del` needs: the name of the kind, and what the kind will use

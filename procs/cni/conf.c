@@ -11,6 +11,7 @@
 #include "reactor/words.h"
 
 enum { FILE_MAX = 1 << 20 };
+static const char HOST_LOCAL_DIR[] = "/var/lib/cni/networks"; /* without a dataDir */
 
 /* Oldest first. Versions before 0.3.0 had no lists and no prevResult, and are refused. */
 static const char *const versions[] = { "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0" };
@@ -232,4 +233,44 @@ char *cni_conf_stdin(struct arena *a, const json_t *list, const json_t *plugin, 
 	if (prev)
 		json_object_set(conf, "prevResult", prev);
 	return json_text(a, conf);
+}
+
+json_t *cni_conf_for_gc(const json_t *list, const struct strings *valid)
+{
+	json_t *copy = json_deep_copy(list), *plugin;
+	auto_json json_t *all = json_array();
+	size_t i;
+
+	for (size_t k = 0; k < valid->n; k++)
+		json_array_append_new(all, json_pack("{s:s, s:s}", "containerID", valid->at[k], "ifname", "eth0"));
+	json_array_foreach(cni_conf_plugins(copy), i, plugin) {
+		json_object_set(plugin, "cni.dev/valid-attachments", all);
+		json_object_set(plugin, "cni.dev/attachments", all); /* as libcni, for plugins of early drafts */
+	}
+	return copy;
+}
+
+static void place_add(struct strings *to, struct arena *a, const char *dir, const char *network)
+{
+	const char *path = arena_printf(a, "%s/%s", dir, network);
+
+	if (!strings_have(to, path))
+		to->at[to->n++] = path;
+}
+
+struct strings cni_conf_places(struct arena *a, const json_t *list)
+{
+	const json_t *plugins = cni_conf_plugins(list), *plugin;
+	struct strings out = { arena_zalloc(a, (json_array_size(plugins) + 1) * sizeof(*out.at)), 0 };
+	size_t i;
+
+	json_array_foreach(plugins, i, plugin) {
+		const json_t *ipam = json_object_get(plugin, "ipam");
+		const char *dir = json_string_value(json_object_get(ipam, "dataDir"));
+
+		if (dir && *dir == '/')
+			place_add(&out, a, dir, cni_conf_name(list));
+	}
+	place_add(&out, a, HOST_LOCAL_DIR, cni_conf_name(list));
+	return out;
 }

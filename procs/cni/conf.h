@@ -33,6 +33,12 @@ json_t *cni_conf_load(struct lookup *lookup, const char *dir, struct arena *aren
 /* Is the list's cniVersion major.minor or newer? */
 bool cni_conf_reaches(const json_t *list, int major, int minor);
 
+/* A copy of the list for GC: each plugin has the ids, as attachments of eth0. A new reference. */
+json_t *cni_conf_for_gc(const json_t *list, const struct strings *valid);
+
+/* The directories in which plugins of the list that have host-local keep the addresses of this network. */
+struct strings cni_conf_places(struct arena *arena, const json_t *list);
+
 const json_t *cni_conf_plugins(const json_t *list); /* an array, never empty */
 const char *cni_conf_name(const json_t *list);
 const char *cni_plugin_type(const json_t *plugin); /* contains no slash */

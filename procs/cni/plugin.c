@@ -13,7 +13,7 @@
 #include "reactor/metric.h"
 #include "reactor/own.h"
 
-enum { TIMEOUT_MS = 60000, STDOUT_MAX = 1 << 20, STDERR_MAX = 16 << 10 };
+enum { LIMIT_S = 60, STDOUT_MAX = 1 << 20, STDERR_MAX = 16 << 10 };
 
 struct cni_plugin {
 	struct arena *arena;
@@ -23,6 +23,8 @@ struct cni_plugin {
 	const char *const *envp;
 	const char *input;	  /* for its stdin */
 	struct lookup *lookup;	  /* of its program */
+	unsigned limit_s;
+	bool dies;
 	int64_t begun_ns;	  /* 0: its program has not been started */
 	struct child *child;
 	struct timer timer; /* set when there is no program to start */
@@ -71,7 +73,7 @@ static void on_plugin_exit(void *arg, const struct err *failed, struct child_res
 	if (failed) {
 		e = *failed;
 		if (e.code == ERR_DEADLINE_EXCEEDED)
-			err_set(&e, ERR_DEADLINE_EXCEEDED, "killed after %d s", TIMEOUT_MS / 1000);
+			err_set(&e, ERR_DEADLINE_EXCEEDED, "killed after %u s", p->limit_s);
 		return plugin_report(p, &e, NULL);
 	}
 	if (r->status != 0) {
@@ -135,8 +137,8 @@ static void plugin_begin(struct cni_plugin *p)
 							     .stdin_len = strlen(p->input),
 							     .stdout_max = STDOUT_MAX,
 							     .stderr_max = STDERR_MAX,
-							     .timeout_ms = TIMEOUT_MS,
-							     .finish = true,
+							     .timeout_ms = (int)p->limit_s * 1000,
+							     .finish = !p->dies,
 							     .stage = p->stage,
 							     .about = p->about },
 				       on_plugin_exit, p);
@@ -162,6 +164,7 @@ static const char *plugin_stage(const char *verb)
 {
 	static const struct { const char *verb, *stage; } stages[] = {
 		{ "ADD", "cni_add" }, { "DEL", "cni_del" }, { "CHECK", "cni_check" }, { "STATUS", "cni_status" },
+		{ "GC", "cni_gc" },
 	};
 
 	for (size_t i = 0; i < sizeof(stages) / sizeof(*stages); i++)
@@ -182,6 +185,8 @@ struct cni_plugin *cni_plugin_start(const struct cni_plugin_call *c, cni_plugin_
 	p->done = done;
 	p->arg = arg;
 	p->bin_dirs = c->bin_dirs;
+	p->limit_s = c->limit_s ? c->limit_s : LIMIT_S;
+	p->dies = c->dies;
 	p->envp = plugin_environment(p->arena, c);
 	p->input = cni_conf_stdin(p->arena, c->list, c->plugin, c->capabilities, c->prev);
 	p->lookup = lookup_new(p->type);

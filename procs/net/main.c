@@ -14,6 +14,7 @@
 
 #include "procs/net/check.h"
 #include "procs/net/confine.h"
+#include "procs/net/foreign.h"
 #include "procs/net/gc.h"
 #include "procs/net/job.h"
 #include "procs/net/ports.h"
@@ -154,22 +155,32 @@ static int compare_ids(const void *x, const void *y)
 	return strcmp(*(const char *const *)x, *(const char *const *)y);
 }
 
-static void collect(void)
+static void known_sort(void)
 {
 	if (known.n)
 		qsort(known.at, known.n, sizeof(*known.at), compare_ids);
+}
+
+static void collect(void)
+{
+	known_sort();
 	gc_start(cache_dir, owner, known.at, known.n);
 	forget();
 }
 
-static void told(uint64_t tag, struct findings *f)
+static void tell(uint64_t tag, const char *text, const char *const *list)
 {
 	struct buf body = { 0 };
 
-	put_str(&body, "");
-	put_strv(&body, findings_text(f));
+	put_str(&body, text);
+	put_strv(&body, list);
 	net_tell(NET_DONE, tag, &body);
 	buf_free(&body);
+}
+
+static void told(uint64_t tag, struct findings *f)
+{
+	tell(tag, "", findings_text(f));
 	findings_free(f);
 }
 
@@ -205,12 +216,31 @@ static void audit(uint64_t tag, struct get *g)
 
 	if (g->bad)
 		exit(EX_USAGE);
-	if (known.n)
-		qsort(known.at, known.n, sizeof(*known.at), compare_ids);
+	known_sort();
 	f = findings_new();
 	check_node(&(struct check_node){ cache_dir, owner, known.at, known.n }, repair, f);
 	forget();
 	told(tag, f);
+}
+
+static void foreign(uint64_t tag, struct get *g)
+{
+	struct foreign_look look = { .cache = cache_dir, .owner = owner, .mounts = "/proc/self/mountinfo" };
+	auto_free const char **dirs = NULL;
+	struct arena *a = arena_new();
+	const char *found;
+
+	look.network = get_str(g);
+	look.dirs = dirs = get_strv(g);
+	if (g->bad || !look.network || !dirs)
+		exit(EX_USAGE);
+	known_sort();
+	look.known = known.at;
+	look.n = known.n;
+	found = foreign_find(a, &look);
+	forget();
+	tell(tag, found ? found : "", (const char *const[]){ NULL });
+	arena_free(a);
 }
 
 static void handle(struct imsg *m)
@@ -232,6 +262,8 @@ static void handle(struct imsg *m)
 		return check(m);
 	case NET_AUDIT:
 		return audit(m->tag, &g);
+	case NET_FOREIGN:
+		return foreign(m->tag, &g);
 	default:
 		exit(EX_USAGE); /* of a newer crispd: it hears of it at once */
 	}

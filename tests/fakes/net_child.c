@@ -38,7 +38,8 @@ struct child *child_start(const struct child_spec *spec, child_done *done, void 
 	size_t used = 0;
 
 	assert(i < NET_CHILDREN_MAX);
-	*n = (struct net_child){ .live = true, .unshare = spec->unshare, .nenter = spec->nenter };
+	*n = (struct net_child){ .live = true, .unshare = spec->unshare, .nenter = spec->nenter, .finish = spec->finish,
+				   .timeout_ms = spec->timeout_ms };
 	snprintf(n->path, sizeof(n->path), "%s", spec->argv[0]);
 	snprintf(n->input, sizeof(n->input), "%.*s", (int)spec->stdin_len,
 		 spec->stdin_data ? (const char *)spec->stdin_data : "");

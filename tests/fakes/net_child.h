@@ -14,7 +14,8 @@ struct net_child {
 	char path[256], verb[16], env[2048], input[4096], keep_id[80];
 	unsigned unshare;
 	size_t nenter;
-	bool live, cancelled;
+	bool live, cancelled, finish;
+	int timeout_ms;
 };
 
 extern struct net_child net_children[NET_CHILDREN_MAX]; /* in the order of child_start() */

@@ -455,6 +455,33 @@ struct cni_op *cni_look(const struct cni_sandbox *s, cni_done *done, void *arg)
 	return asked_for(s, "look");
 }
 
+int cni_places(struct cni_places *out, struct arena *arena, struct err *e)
+{
+	(void)out;
+	(void)arena;
+	return err_set(e, ERR_UNIMPLEMENTED, "no GC");
+}
+
+void cni_hold(void (*held)(void *arg), void *arg)
+{
+	(void)held;
+	(void)arg;
+	assert(!"no GC");
+}
+
+void cni_release(void)
+{
+	assert(!"no GC");
+}
+
+struct cni_op *cni_collect(const struct strings *valid, cni_done *done, void *arg)
+{
+	(void)valid;
+	(void)done;
+	(void)arg;
+	assert(!"no GC");
+}
+
 void cni_cancel(struct cni_op *op)
 {
 	(void)op;
