@@ -1,4 +1,5 @@
-/* network_collect.h - plugins' own garbage collection (CNI 1.1, the verb GC): what they have for sandboxes that are gone.
+/* network_collect.h - plugins' own garbage collection (CNI 1.1, the verb GC): what they have for sandboxes that are
+ * gone.
  *
  * A part of network.c. A plugin removes all that is not in the list that it is given, also what it made for another
  * runtime on the same network. So it is asked only where no id stands that is of no record of ours: not in host-local's

@@ -38,9 +38,9 @@ static const char *found(void)
 	static const char *const known[] = { "mine1", "mine2" };
 	const char *const dirs[] = { arena_printf(arena, "%s/none", top), arena_printf(arena, "%s/net", top), NULL };
 
-	return foreign_find(arena, &(struct foreign_look){ .cache = top, .owner = "/root", .network = "net", .dirs = dirs,
-							   .mounts = arena_printf(arena, "%s/mounts", top),
-							   .known = known, .n = 2 });
+	return foreign_find(arena, &(struct foreign_look){ .cache = top, .owner = "/root", .network = "net",
+							   .dirs = dirs, .known = known, .n = 2,
+							   .mounts = arena_printf(arena, "%s/mounts", top) });
 }
 
 static bool names(const char *path, const char *id)
