@@ -27,7 +27,7 @@ certificate() { openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256
 	-keyout "$T/tls.key" -out "$T/tls.crt" 2>/dev/null; }
 certificate first
 mkdir "$T/plugins" "$T/other"
-crisp_config "cdi: {spec_dirs: [$T/cdi]}" "stream: {tls_cert: $T/tls.crt, tls_key: $T/tls.key}" \
+crisp_config "network: cni" "cdi: {spec_dirs: [$T/cdi]}" "stream: {tls_cert: $T/tls.crt, tls_key: $T/tls.key}" \
 	"runtimes: {runc: {type: oci, path: ${RUNC:-/usr/sbin/runc}}, mute: {type: oci, path: $T/bin/mute-runc}, away: {type: oci, path: ${RUNC:-/usr/sbin/runc}, cni_conf_dir: $T/other/net.d}}"
 sed -i "s|bin_dirs: \[|bin_dirs: [$T/plugins, |" "$T/config.yaml"
 cni_config
