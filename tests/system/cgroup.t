@@ -10,7 +10,7 @@ groups() { find /sys/fs/cgroup -type d -path "*$1*" -name "*$2*"; }
 members() { cat "$1/cgroup.procs" "$1"/*/cgroup.procs 2>/dev/null; }
 gone() { [ -z "$(groups "$CGROUP" "$1")" ]; }
 
-crisp_up
+crisp_up "network: cni"
 # Names of groups: below a parent the container's, the sandbox's and its pause's; without a parent the pod's.
 if [ $CGROUP_DRIVER = systemd ]; then
 	name=${CGROUP:1:-6} # without slash and .slice

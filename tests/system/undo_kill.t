@@ -5,7 +5,7 @@
 
 # As in a shell of a service: a keeper that is started by hand has no service manager that starts it again.
 export INVOCATION_ID=00000000000000000000000000000000 SYSTEMD_EXEC_PID=1
-crisp_up
+crisp_up "network: cni"
 keeper_there() { [ -n "$(keeper_pid)" ]; }
 keeper_pid() { pgrep -f "^[^ ]*crisp-keeper --config $T/config.yaml" | grep -vx "$KEEPER" | head -1; }
 
