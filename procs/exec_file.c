@@ -71,7 +71,7 @@ int exec_file_write(struct exec_file *f, struct arena *a, const struct container
 		return err_set(e, ERR_INVALID_ARGUMENT, "exec: the command is not valid UTF-8");
 	f->process = arena_printf(a, "%s/exec-%s.json", c->bundle, exec_id);
 	f->pidfile = arena_printf(a, "%s/exec-%s.pid", c->bundle, exec_id);
-	f->inside = exec_traits(c) & RUNTIME_KILLS ? arena_printf(a, "%s.in", f->pidfile) : NULL;
+	f->inside = exec_traits(c) & RUNTIME_KILLS ? runtime_exec_mark(a, f->pidfile) : NULL;
 	fd = EFFECT(open(f->process, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
 	if (fd < 0 || EFFECT(write(fd, text, strlen(text))) != (ssize_t)strlen(text))
 		return err_os(e, ERR_INTERNAL, "write %s", f->process);

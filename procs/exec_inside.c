@@ -90,7 +90,7 @@ static struct inside *inside_new(const struct runtime_handler *h, const char *co
 	x->handler = h;
 	x->container = arena_strdup(a, container);
 	x->pidfile = arena_strdup(a, pidfile);
-	x->mark = arena_printf(a, "%s.in", pidfile);
+	x->mark = runtime_exec_mark(a, pidfile);
 	x->delay_ms = FIRST_MS;
 	return x;
 }
@@ -107,7 +107,7 @@ void exec_inside_kill(const struct runtime_handler *h, const char *container, co
 
 void exec_inside_sweep(const struct container *c)
 {
-	static const char head[] = "exec-", tail[] = ".pid.in";
+	static const char head[] = "exec-", tail[] = ".pid" RUNTIME_EXEC_MARK;
 	const struct runtime_handler *h = container_handler(c);
 	auto_dir DIR *d = h && runtime_traits(h) & RUNTIME_KILLS ? opendir(c->bundle) : NULL;
 	struct arena *a = arena_new();

@@ -199,6 +199,15 @@ struct runtime_exec {
 	pid_t pid;                /* the same */
 	int oom_score_adj;        /* of the container, for a runtime that does not take it from the process */
 };
+
+/* With RUNTIME_KILLS an exec has a file of this name from before it begins, beside its pid file. By it the next crispd
+ * finds the exec (exec_inside_sweep()). */
+#define RUNTIME_EXEC_MARK ".in"
+static inline const char *runtime_exec_mark(struct arena *a, const char *pidfile)
+{
+	return arena_printf(a, "%s" RUNTIME_EXEC_MARK, pidfile);
+}
+
 struct runtime_op *runtime_exec(const struct runtime_handler *handler, const struct runtime_exec *exec,
 				const struct runtime_stdio *io, runtime_done *done, void *arg);
 

@@ -132,24 +132,19 @@ struct runtime_op *oci_kill(const struct runtime_handler *h, const char *id, int
 	return oci_start(op);
 }
 
-static const char *inside_pidfile(struct oci_op *op, const char *pidfile)
-{
-	return arena_printf(op->arena, "%s.in", pidfile);
-}
-
 /* --pid-file gets the pid of a process of this machine that ends as the process in the sandbox does. Only the other pid
  * leads to the latter. */
 void oci_exec_inside(struct oci_op *exec, const char *pidfile)
 {
 	oci_arg(exec, "--internal-pid-file");
-	oci_arg(exec, inside_pidfile(exec, pidfile));
+	oci_arg(exec, runtime_exec_mark(exec->arena, pidfile));
 }
 
 struct runtime_op *oci_exec_kill(const struct runtime_handler *h, const char *id, const char *pidfile,
 				 runtime_done *done, void *arg)
 {
 	struct oci_op *op = kill_op(h, id, done, arg);
-	const char *path = inside_pidfile(op, pidfile);
+	const char *path = runtime_exec_mark(op->arena, pidfile);
 	auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	char text[16] = "";
 

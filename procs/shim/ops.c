@@ -378,7 +378,6 @@ static void exec_begin(struct shim_op *op)
 	struct err e;
 	auto_fd int mark = -1;
 
-	/* The mark by which the next crispd finds the exec (exec_inside_sweep()). */
 	mark = EFFECT(open(op->mark, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
 	if (mark < 0) {
 		err_os(&e, ERR_INTERNAL, "make %s", op->mark);
@@ -409,7 +408,7 @@ struct runtime_op *shim_exec(const struct runtime_handler *h, const struct runti
 	op->timed = true;
 	op->exec_id = exec_id_of(op->arena, x->keep_id);
 	op->bundle = arena_strdup(op->arena, x->process_path);
-	op->mark = arena_printf(op->arena, "%s.in", x->pidfile);
+	op->mark = runtime_exec_mark(op->arena, x->pidfile);
 	give_stdio(op, io);
 	return shim_op_start(op);
 }
