@@ -548,10 +548,18 @@ static void on_started(void *arg, const struct err *e)
 	assert(!e);
 }
 
+static int mounted(struct container *c, struct err *e)
+{
+	(void)c;
+	(void)e;
+	return 0;
+}
+
 struct container *fake_running(int pid)
 {
 	struct container *c = fake_container();
 
+	start_open(NULL, mounted);
 	start_start(c, on_started, NULL);
 	fake_runtime_ok(pid);
 	fake_calls[0] = '\0';
