@@ -2,7 +2,7 @@
  *
  *   HANDSHAKE ---done---> OPEN ---both directions at end of file, error---> freed
  *     |                    |
- *     +---10 s, error      +---the plain side is at end of file, and the peer sends no byte for 10 s---> freed
+ *     +---10 s, error      +---the plain side is closed or at end of file, and no payload moves for 10 s---> freed
  *
  * Waits on: the peer's socket, the plain socket, one timer. The files of the certificate are looked at again for each
  * connection; where their file system may hang, a child reads them (lookup.h), and meanwhile the old ones count.
@@ -13,6 +13,7 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -47,6 +48,7 @@ struct tls_conn {
 	struct buf in, out; /* in: from the peer to the plain side; out: the other way */
 	bool open, peer_ended, plain_ended, told_plain, told_peer;
 	bool wants_write; /* the last SSL call ended with SSL_ERROR_WANT_WRITE */
+	bool moved;       /* payload, since the patience began */
 };
 
 /* ---- certificates ---- */
@@ -296,6 +298,7 @@ void tls_server_free(struct tls_server *t)
 /* ---- one connection ---- */
 
 static void tls_step(struct tls_conn *c);
+static void tls_be_patient(struct tls_conn *c);
 
 static void tls_conn_free(struct tls_conn *c)
 {
@@ -311,9 +314,32 @@ static void tls_conn_free(struct tls_conn *c)
 	free(c);
 }
 
+static bool is_hung_up(int fd)
+{
+	struct pollfd p = { fd, 0, 0 };
+
+	return poll(&p, 1, 0) > 0 && p.revents & (POLLHUP | POLLERR);
+}
+
+/* The payload counts, not what comes in: a record of 16 KiB may come byte by byte. Nobody counts a connection whose
+ * plain side is closed, so it must end. While that side is open, a peer may take its time. */
 static void on_tls_patience_over(struct timer *t)
 {
-	tls_conn_free(container_of(t, struct tls_conn, timer));
+	struct tls_conn *c = container_of(t, struct tls_conn, timer);
+
+	if (!c->open)
+		return tls_conn_free(c);
+	if (!c->out.len && !c->plain_ended)
+		return;
+	if (!c->moved && (c->plain_ended || is_hung_up(c->plain)))
+		return tls_conn_free(c);
+	tls_be_patient(c);
+}
+
+static void tls_be_patient(struct tls_conn *c)
+{
+	c->moved = false;
+	timer_set(&c->timer, PATIENCE_MS, on_tls_patience_over);
 }
 
 static void on_tls_again(struct timer *t)
@@ -362,8 +388,11 @@ static int tls_move_in(struct tls_conn *c, bool *more)
 	for (int i = 0; i < PIECES_A_TURN; i++) {
 		int rc;
 
-		if (c->in.len && buf_write(&c->in, c->plain) < 0)
-			return errno == EAGAIN || errno == EINTR ? 0 : -1;
+		if (c->in.len) {
+			if (buf_write(&c->in, c->plain) < 0)
+				return errno == EAGAIN || errno == EINTR ? 0 : -1;
+			c->moved = true;
+		}
 		if (c->in.len || c->peer_ended)
 			break;
 		rc = SSL_read(c->ssl, buf_room(&c->in, PIECE), PIECE);
@@ -397,12 +426,15 @@ static int tls_move_out(struct tls_conn *c, bool *more)
 			if (n < 0)
 				return -1;
 			c->plain_ended = n == 0;
+			c->moved = true;
 		}
 		if (!c->out.len)
 			break;
 		rc = SSL_write(c->ssl, c->out.at, (int)c->out.len);
-		if (rc > 0)
+		if (rc > 0) {
 			buf_consume(&c->out, (size_t)rc);
+			c->moved = true;
+		}
 		rc = tls_judge(c, rc);
 		if (rc != 1)
 			return rc == 0 ? 0 : -1;
@@ -426,10 +458,10 @@ static void tls_watch(struct tls_conn *c, bool more)
 	fd_watch_set(&c->plain_watch, c->plain,
 		     c->open ? (c->out.len || c->plain_ended ? 0 : FD_READ) | (c->in.len ? FD_WRITE : 0) : 0,
 		     on_tls_plain);
-	if (c->told_peer)
-		timer_set(&c->timer, PATIENCE_MS, on_tls_patience_over);
-	else if (more)
+	if (more && !c->told_peer)
 		timer_set(&c->timer, 0, on_tls_again); /* bytes that OpenSSL has read already make no fd readable */
+	else if ((c->out.len || c->plain_ended) && !timer_is_set(&c->timer))
+		tls_be_patient(c);
 }
 
 static void tls_step(struct tls_conn *c)

@@ -32,6 +32,35 @@ connects() {
 ok 'who is in the group connects' connects 1234
 notok 'another user does not' connects 1235
 
+# Clients that have their answer and send a record of 16 KiB a byte a second. The server has counted them as gone.
+cat >"$T/slow.py" <<'P'
+import socket, ssl, sys, time
+context = ssl._create_unverified_context()
+held = []
+for _ in range(20):
+    tls = context.wrap_socket(socket.create_connection(('127.0.0.1', 4020)))
+    tls.sendall(b'GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n')
+    while tls.recv(4096):
+        pass
+    held.append(socket.socket(fileno=tls.detach()))
+    held[-1].send(b'\x17\x03\x03\x40\x00')
+print('held', flush=True)
+while True:
+    time.sleep(1)
+    for s in held:
+        try:
+            s.send(b'x')
+        except OSError:
+            pass
+P
+fds() { ls "/proc/$(crispd_pid)/fd" | wc -l; }
+fds_at_most() { [ "$(fds)" -le "$1" ]; }
+before=$(fds)
+python3 "$T/slow.py" >"$T/slow" & slow=$!
+ok 'slow clients' until_ok 30 grep -q held "$T/slow"
+ok 'their connections end' until_ok 20 fds_at_most $((before + 5))
+kill $slow; wait $slow 2>/dev/null
+
 # Clients that are known.
 before=$(crispd_pid)
 sed "s|^http_tls: .*|http_tls: {cert: $T/server.crt, key: $T/server.key, client_ca: $T/client.crt}|" "$T/first.yaml" \
