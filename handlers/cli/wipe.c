@@ -24,12 +24,14 @@ enum { RM_MS = 3600 * 1000, RM_WORDS = 4096, LOCKS_MAX = 8, LOCK_TURN_MS = 50, L
 
 /* Of `root`: what belongs to pods and to work under way; and images. The mark is last. */
 static const char *const root_leftovers[] = { "containers", "sandboxes", "snapshots", "sandbox-files", "checkpoints",
-					      "gone", "ingest", "partial", "config.ready", NULL };
+					      "gone", "ingest", "partial", "config.ready",
+					      "config.ready.tmp", NULL };
 static const char *const root_images[] = { "images", "layers", "layer-records", "blobs", "shifted", "empty", "boot",
 					   "lock", NULL };
 static const char *const state_entries[] = { "containers", "sandboxes", "runtime", "crisp.sock", "http.sock",
 					     "stream.sock", "keeper.sock", "anchor.sock", "nri.sock",
-					     "config.ready", "keeper.underway", "flight", "net.lock",
+					     "config.ready", "config.ready.tmp", "keeper.underway",
+					     "flight", "net.lock",
 					     "front.lock", "anchor.lock",
 					     "crispd.lock", "keeper.lock", NULL };
 static const char *const state_locks[] = { "front.lock", "anchor.lock", "keeper.lock", "crispd.lock", NULL };
@@ -238,7 +240,7 @@ static int wipe(struct cli *c, const struct cli_args *args)
 
 	if (wipe_find(&w, c, cli_args_value(args, "root"), cli_args_value(args, "state"), &e) < 0)
 		return cli_fail(c, &e, "wipe");
-	if (w.state && cli_args_flag(args, "force") && cli_wipe_force(c, w.state, w.dry_run, &runs, &e) < 0)
+	if (w.state && cli_args_flag(args, "force") && cli_wipe_force(c, w.root, w.state, w.dry_run, &runs, &e) < 0)
 		return cli_fail(c, &e, "wipe");
 	w.ended = runs && !w.dry_run;
 	if (!(runs && w.dry_run) && (wipe_lock_all(&w, &e) < 0 || wipe_check(&w, &e) < 0))

@@ -20,6 +20,8 @@
 #include "reactor/own.h"
 #include "reactor/words.h"
 
+#define DEFAULT_ROOT "/var/lib/crisp"
+
 enum { SYSTEMCTL_MS = 120 * 1000, END_MS = 120 * 1000, WORDS_MAX = 4096 };
 
 /* ---- the service ---- */
@@ -146,18 +148,49 @@ static int pods_are_gone(struct cli *c, struct err *e)
 
 /* ---- both ---- */
 
-static int is_at_address(struct cli *c, const char *state, struct err *e)
+static bool is_word(const json_t *j, const char *word)
 {
-	const char *dir = cli_state_dir(c->address, c->arena);
-	char real[PATH_MAX];
+	return json_is_string(j) && strcmp(json_string_value(j), word) == 0;
+}
 
-	if (dir && realpath(dir, real) && strcmp(real, state) == 0)
+/* A word or a list; where there is none, the socket is in the state directory. */
+static bool listens_at(const char *address, const json_t *listen)
+{
+	bool found = is_word(listen, address);
+
+	for (size_t i = 0; i < json_array_size(listen); i++)
+		found = found || is_word(json_array_get(listen, i), address);
+	return found;
+}
+
+static bool is_same_directory(const char *path, const char *real)
+{
+	char other[PATH_MAX];
+
+	return path && realpath(path, other) && strcmp(other, real) == 0;
+}
+
+/* Nothing has gone yet: the pods of one crisp do not go for the directories of another, nor before the user has named
+ * the right ones. */
+static int is_that_crisp(struct cli *c, const char *root, const char *state, struct err *e)
+{
+	const char *lock = arena_printf(c->arena, "%s/lock", root), *file, *its_root;
+	auto_json json_t *config = cli_ready_config(state, &file, c->arena, e);
+
+	if (access(lock, F_OK) < 0)
+		return err_os(e, ERR_FAILED_PRECONDITION, "%s, which each crisp makes", lock);
+	its_root = config ? cli_config_word(c->arena, config, NULL, "root", DEFAULT_ROOT) : root;
+	if (!is_same_directory(its_root, root))
+		return err_set(e, ERR_INVALID_ARGUMENT, "the crisp of %s has its root directory at %s, not at %s",
+			       state, its_root, root);
+	if (is_same_directory(cli_state_dir(c->address, c->arena), state) ||
+	    listens_at(c->address, json_object_get(config, "listen")))
 		return 0;
 	return err_set(e, ERR_INVALID_ARGUMENT, "the crisp of %s is not the one at %s: name its address", state,
 		       c->address);
 }
 
-int cli_wipe_force(struct cli *c, const char *state, bool dry_run, bool *ran, struct err *e)
+int cli_wipe_force(struct cli *c, const char *root, const char *state, bool dry_run, bool *ran, struct err *e)
 {
 	pid_t pid = 0;
 	auto_fd int pidfd = lock_owner(state, "front.lock", &pid, c->arena);
@@ -167,7 +200,7 @@ int cli_wipe_force(struct cli *c, const char *state, bool dry_run, bool *ran, st
 	*ran = pidfd >= 0;
 	if (!*ran)
 		return 0;
-	if (is_at_address(c, state, e) < 0 || pods_remove(c, dry_run, e) < 0)
+	if (is_that_crisp(c, root, state, e) < 0 || pods_remove(c, dry_run, e) < 0)
 		return -1;
 	if (dry_run)
 		return 0;

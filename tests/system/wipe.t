@@ -71,6 +71,12 @@ for p in a b; do
 done
 elsewhere() { CRISP_ADDRESS=unix://$T/other/crisp.sock wipe --force --images --state "$T/state" --root "$T/root"; }
 like 'another address' "$(elsewhere)" "the crisp of $T/state is not the one at"
+mkdir -p "$T/second/layers"; : >"$T/second/lock"
+like "another crisp's root" "$(wipe --force --images --root "$T/second")" "has its root directory at $T/root, not at $T/second"
+rm -r "$T/second/lock"
+like 'a root of no crisp' "$(wipe --force --images --root "$T/second")" 'second/lock, which each crisp makes'
+is 'nothing of both has gone' "$(ls "$T/second"; $CRICTL ps -q | wc -l)" "layers
+2"
 out=$(wipe --force --images --dry-run)
 like 'a dry run names a pod' "$out" 'pod default/a'
 like 'and a directory' "$out" "$T/root/layers"
@@ -83,6 +89,18 @@ is 'only what is not of crisp is left' "$(ls "$T/root" "$T/state" 2>/dev/null | 
 wait "$KEEPER"
 is 'the keeper has ended well' $? 0
 is 'no process of it is left' "$(leftover_processes)" ''
+
+# Its socket is elsewhere; a copy of the configuration that was never whole.
+cp "$T/config.yaml" "$T/first.yaml"
+echo "listen: [unix://$T/mine/crisp.sock, unix://$T/state/crisp.sock]" >>"$T/config.yaml"
+crisp_start
+: >"$T/root/config.ready.tmp"; : >"$T/state/config.ready.tmp"
+out=$(CRISP_ADDRESS=unix://$T/mine/crisp.sock wipe --force --images --state "$T/state")
+like 'a socket elsewhere' "$out" "crisp-keeper, pid $KEEPER"
+wait "$KEEPER"
+is 'all has gone' "$(ls "$T/root" "$T/state" 2>/dev/null | grep -v "$T")" note
+rm -f "$T/mine/crisp.sock"
+mv "$T/first.yaml" "$T/config.yaml"
 
 # As a service: systemctl stops it, or systemd would start it again. A process in the group of another service is not
 # that service.
