@@ -34,10 +34,12 @@ static void on_inside_answer(void *arg, const struct err *e, struct child_result
 {
 	struct inside *i = arg;
 	const struct runtime_handler *h = container_handler(i->container);
+	struct runtime_usage usage;
 	struct err bad = { 0 };
 
 	i->op = NULL;
-	if (!e && h && runtime_usage_read(h, r->out, r->out_len, &i->usage, &bad) == 0) {
+	if (!e && h && runtime_usage_read(h, r->out, r->out_len, &usage, &bad) == 0) {
+		i->usage = usage;
 		i->answered = true;
 		i->at_ns = loop_real_ns();
 		return;

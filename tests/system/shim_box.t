@@ -92,6 +92,11 @@ stat_of() { $CRICTL stats -o json "$C" | jq -r ".stats[0].$1.value"; }
 measured() { [ "$(stat_of memory.workingSetBytes)" = 100000000 ]; }
 ok 'its memory is told by the shim' until_ok 15 measured
 is 'and its CPU time' "$(stat_of cpu.usageCoreNanoSeconds)" 1000000000
+echo 'Stats exit 7' >"$T/bin/mode"
+refused() { $CRICTL stats "$C" >/dev/null; grep -q 'runtime_stats .*error=.*stats of an unknown type' "$T/crisp.log"; }
+ok 'an answer that is none' until_ok 15 refused
+is 'leaves the last one' "$(stat_of memory.workingSetBytes) $(stat_of cpu.usageCoreNanoSeconds)" '100000000 1000000000'
+: >"$T/bin/mode"
 ok 'it goes' $CRICTL rmp -f "$P"
 ok 'and the shim' until_ok 15 no_fake
 crisp_clean
