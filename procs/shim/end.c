@@ -254,6 +254,9 @@ static bool remove_needs_program(const struct shim_task *t, const struct err *e)
 	return e->code == ERR_UNIMPLEMENTED || (e->code == ERR_NOT_FOUND && t->sent == SHIM_SENT_CREATE);
 }
 
+static void remove_kill(struct shim_op *op);
+
+/* A task that the shim does not delete may run on, though its Wait told an end: it is killed, once. */
 static void on_remove_deleted(struct shim_op *op, const struct err *e, const uint8_t *body, size_t len)
 {
 	struct shim_task *t;
@@ -265,6 +268,8 @@ static void on_remove_deleted(struct shim_op *op, const struct err *e, const uin
 	t = shim_op_task(op);
 	if (t && e && remove_needs_program(t, e))
 		return op_clean(op, e->msg);
+	if (t && e && e->code != ERR_NOT_FOUND && op->tries++ == 0)
+		return remove_kill(op);
 	if (e && e->code != ERR_NOT_FOUND)
 		return on_op_last_answer(op, e, NULL, 0);
 	if (t)
@@ -296,6 +301,14 @@ static void on_remove_killed(struct shim_op *op, const struct err *e, const uint
 		shim_op_call(op, "Wait", DEATH_TIMEOUT_MS, on_remove_dead);
 }
 
+static void remove_kill(struct shim_op *op)
+{
+	shim_op_put_ids(op);
+	pb_put_u64(&op->out, 3, SIGKILL);
+	pb_put_u64(&op->out, 4, true);
+	shim_op_call(op, "Kill", KILL_TIMEOUT_MS, on_remove_killed);
+}
+
 static void remove_begin(struct shim_op *op)
 {
 	struct shim_task *t = shim_op_task(op);
@@ -317,10 +330,7 @@ static void remove_begin(struct shim_op *op)
 		shim_kill_strays(t->bundle, "its start was cut off");
 		return op_clean(op, "its start was cut off");
 	}
-	shim_op_put_ids(op);
-	pb_put_u64(&op->out, 3, SIGKILL);
-	pb_put_u64(&op->out, 4, true);
-	shim_op_call(op, "Kill", KILL_TIMEOUT_MS, on_remove_killed);
+	remove_kill(op);
 }
 
 /* A shim's Delete takes a dead task only, so there is one way for both values of `force`. */

@@ -83,6 +83,14 @@ for fault in 'Create error' 'start exit'; do
 	is 'nor a pod that is half made' "$($CRICTL pods -q --name bad)" ''
 done
 like 'it is told why' "$(cat "$T/err")" 'start the sandbox .*: fake run: .*start: exit status 3'
+# ---- a shim that tells an end, and the task runs on ----
+
+echo 'Wait exit 0' >"$T/bin/mode"
+pod lie '' fake
+ok 'the pod has ended' until_ok 15 pod_is NOTREADY
+: >"$T/bin/mode"
+ok 'it goes' until_ok 15 $CRICTL rmp -f "$P"
+ok 'and its task and the shim' until_ok 15 no_fake
 # ---- a container in no group of the node, as in a virtual machine ----
 
 : >"$T/bin/mode"
