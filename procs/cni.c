@@ -217,6 +217,24 @@ static void cni_added(struct cni_op *op)
 	cni_undo(op);
 }
 
+/* All pods' chains wait for this one, so all its plugins have GC_LIMIT_S together. `failed`: of the last one, or NULL.
+ * (ARCHITECTURE S72) */
+static bool gc_has_time(struct cni_op *op, const struct err *failed)
+{
+	int64_t left_s = GC_LIMIT_S - (loop_mono_ns() - op->since_ns) / 1000000000;
+	bool killed = failed && failed->code == ERR_DEADLINE_EXCEEDED;
+	struct err e;
+
+	if (left_s > 0 && !killed) {
+		op->call.limit_s = (unsigned)left_s;
+		return true;
+	}
+	err_set(&e, ERR_DEADLINE_EXCEEDED, "CNI GC: %d s are over; the plugins that are left are asked at the next "
+		"start or reload", GC_LIMIT_S);
+	cni_note_error(op, &e);
+	return false;
+}
+
 static void on_cni_plugin(void *arg, const struct err *e, json_t *result)
 {
 	struct cni_op *op = arg;
@@ -245,7 +263,7 @@ static void on_cni_plugin(void *arg, const struct err *e, json_t *result)
 			log_warn("cni_gc error=%s", log_quote(e->msg));
 		cni_note_error(op, e);
 	}
-	if (!cni_run_next(op))
+	if ((op->sm.now == GC && !gc_has_time(op, e)) || !cni_run_next(op))
 		cni_finish(op, op->failed ? FAILED : DONE);
 }
 
@@ -444,6 +462,7 @@ struct cni_op *cni_collect(const struct strings *valid, cni_done *done, void *ar
 	op->list = cni_conf_for_gc(list, valid);
 	op->call = (struct cni_plugin_call){ .list = op->list, .bin_dirs = cni_network_bin_dirs(),
 					     .limit_s = GC_LIMIT_S, .dies = true };
+	op->since_ns = loop_mono_ns();
 	sm_move(&op->sm, GC);
 	if (!cni_run_next(op))
 		cni_finish(op, DONE);

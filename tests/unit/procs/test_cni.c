@@ -521,6 +521,24 @@ static void gc_waits_for_quiet_and_chains_wait_for_gc(void)
 	end();
 }
 
+static void gc_has_ten_seconds_for_all_plugins(void)
+{
+	const char *ids[] = { "id1" };
+	struct result r = { 0 };
+	int held = 0;
+
+	begin_gc(GC_LIST(""));
+	cni_hold(on_held, &held);
+	turns();
+	cni_collect(&(struct strings){ ids, 1 }, record, &r);
+	ok(net_children_n == 1 && net_children[0].timeout_ms == 10000);
+	net_child_fails(0, ERR_DEADLINE_EXCEEDED, "late");
+	turns();
+	ok(net_children_n == 1 && r.calls == 1 && r.e.code == ERR_DEADLINE_EXCEEDED);
+	cni_release();
+	end();
+}
+
 /* Nobody waits for ever: a hold on an idle node comes at once, and a chain that is cancelled does not hold it up. */
 static void a_cancelled_chain_is_no_chain(void)
 {
@@ -594,6 +612,7 @@ int main(void)
 	a_missing_plugin_is_why_there_is_no_network();
 	status_of_1_1_decides();
 	gc_waits_for_quiet_and_chains_wait_for_gc();
+	gc_has_ten_seconds_for_all_plugins();
 	a_cancelled_chain_is_no_chain();
 	which_conflist_has_gc();
 	gone(top, "netns");
