@@ -80,6 +80,7 @@ static const struct field container_fields[] = {
 	F_STR(struct container, restore),
 	F_I64(struct container, oom_floor),
 	F_I64(struct container, log_mark),
+	F_BOOL(struct container, log_owed),
 	F_STR(struct container, boot_id),
 	F_STR(struct container, process_label),
 	F_STR(struct container, mount_label),

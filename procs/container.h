@@ -67,6 +67,7 @@ struct container {
 	const char *restore;      /* directory of the unpacked checkpoint from which it is started; "": none */
 	int64_t oom_floor;        /* oom.c's */
 	int64_t log_mark;         /* log_undo.c's: of the last start */
+	bool log_owed;            /* the log could not be cut back to it yet */
 	const char *boot_id;
 	const char *process_label, *mount_label; /* SELinux; labels.c's, "": none */
 	struct arena *arena;

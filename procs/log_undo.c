@@ -38,7 +38,7 @@ static bool is_stderr_only(const char *text, size_t n)
 	return true;
 }
 
-void log_undo(const char *id, int fd, int64_t mark)
+int log_undo(const char *id, int fd, int64_t mark)
 {
 	char text[UNDO_MAX], self[40];
 	int64_t size = log_undo_mark(fd);
@@ -46,14 +46,16 @@ void log_undo(const char *id, int fd, int64_t mark)
 	ssize_t n;
 
 	if (mark < 0 || size <= mark || size - mark > UNDO_MAX)
-		return;
+		return 0;
 	snprintf(self, sizeof(self), "/proc/self/fd/%d", fd); /* the log is open for append only */
 	in = open(self, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	n = in < 0 ? -1 : pread(in, text, sizeof(text), mark);
-	if (n != size - mark || !is_stderr_only(text, (size_t)n))
-		return;
-	if (EFFECT(ftruncate(fd, mark)) < 0)
+	if (n >= 0 && (n != size - mark || !is_stderr_only(text, (size_t)n)))
+		return 0;
+	if (n < 0 || EFFECT(ftruncate(fd, mark)) < 0) {
 		log_warn("log_undo container=%.12s error=%s", id, log_quote(strerror(errno)));
-	else
-		log_info("log_undo container=%.12s bytes=%zd effect=\"words of a start that is undone\"", id, n);
+		return -1;
+	}
+	log_info("log_undo container=%.12s bytes=%zd effect=\"words of a start that is undone\"", id, n);
+	return 0;
 }

@@ -12,7 +12,8 @@
 int64_t log_undo_mark(int fd);
 
 /* Cuts the log back to that size. What a container's program may have written stays: more than a few lines, and all of
- * it where a line of stdout is there. fd is borrowed; -1, or mark -1: nothing is done. */
-void log_undo(const char *id, int fd, int64_t mark);
+ * it where a line of stdout is there. fd is borrowed; -1, or mark -1: nothing is done. -1, logged: it could not be cut,
+ * and the next start is to try it again. */
+int log_undo(const char *id, int fd, int64_t mark);
 
 #endif

@@ -122,7 +122,7 @@ static void start_put_back(struct container *c)
 	auto_fd int log = log_late_copy(c);
 
 	start_give_back(c);
-	log_undo(c->id, log, c->log_mark);
+	c->log_owed = log_undo(c->id, log, c->log_mark) < 0;
 	keeper_ask_forget(c->id);
 	c->starting = false;
 	container_must_save(c);
@@ -295,6 +295,14 @@ static int start_log(struct start *s)
 	return logfile_error(path, &s->err);
 }
 
+/* Where an earlier start was put back and its words could not be cut off, they go now, or with the next start. */
+static void start_mark_log(struct container *c, int log)
+{
+	c->log_owed = c->log_owed && log_undo(c->id, log, c->log_mark) < 0;
+	if (!c->log_owed)
+		c->log_mark = log_undo_mark(log);
+}
+
 static int start_open_streams(struct start *s, struct runtime_stdio *io)
 {
 	struct container *c = s->container;
@@ -386,7 +394,7 @@ static void prepare_and_run(struct start *s)
 	}
 	oom_begin(c);
 	c->starting = c->in_runtime = true;
-	c->log_mark = log_undo_mark(*c->log_path ? start_log(s) : -1);
+	start_mark_log(c, *c->log_path ? start_log(s) : -1);
 	if (container_save(c, &s->err) < 0 || start_open_streams(s, &io) < 0 ||
 	    start_stdio_own(c, &io, &s->err) < 0 || start_stdio_label(c, &io, &s->err) < 0) {
 		c->in_runtime = false;

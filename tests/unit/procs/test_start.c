@@ -228,6 +228,33 @@ static void the_words_of_a_start_that_is_put_back(void)
 	runs_to_its_end(c, &r);
 }
 
+/* An error of the log's file: the words go before the start is repeated. */
+static void words_that_could_not_be_cut_off(void)
+{
+	static const char words[] = "2026-01-02T03:04:05Z stderr F runc run failed\n";
+	struct container *c = fake_container();
+	struct arena *a = arena_new();
+	struct result r = { 0 };
+	struct stat st;
+	struct err e;
+	int log, unwritable;
+
+	start_start(c, record, &r);
+	log = open(c->log_path, O_WRONLY | O_APPEND | O_CLOEXEC);
+	unwritable = open(c->log_path, O_RDONLY | O_CLOEXEC);
+	ok(keeper_ask_hold(arena_printf(a, "container/%s/log", c->id), unwritable, &e) == 0);
+	ok(write(log, words, strlen(words)) == (ssize_t)strlen(words));
+	fake_runtime_fail(ERR_UNAVAILABLE, "the keeper died while it ran");
+	world_settle();
+	ok(c->state == CONTAINER_CREATED && c->log_owed && fstat(log, &st) == 0 && st.st_size > 0);
+	start_start(c, record, &r);
+	ok(!c->log_owed && c->log_mark == 0 && fstat(log, &st) == 0 && st.st_size == 0);
+	fake_runtime_ok(0);
+	close(log);
+	close(unwritable);
+	arena_free(a);
+}
+
 /* config.json names fds of a keeper that is dead by now: the runtime's failure says nothing about the container. */
 static void a_failure_after_a_death_of_the_keeper(void)
 {
@@ -656,6 +683,7 @@ int main(void)
 	what_a_runtime_left_is_deleted_before_the_next_start();
 	what_a_failed_start_left_cannot_be_deleted();
 	the_words_of_a_start_that_is_put_back();
+	words_that_could_not_be_cut_off();
 	a_failure_after_a_death_of_the_keeper();
 	a_failure_after_a_death_of_the_anchor();
 	the_log_cannot_be_opened();
