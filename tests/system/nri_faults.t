@@ -2,7 +2,7 @@
 # nri_faults.t - an NRI plugin that misbehaves (tests/lib/nri_fake) in each call: the container goes on without it or is refused
 # with words, and crispd stays as it is.
 . "$(dirname "$0")/../lib/crisp.sh"
-crisp_up 'nri: {request_timeout: 2}'
+crisp_up 'nri: {request_timeout: 2}' 'network: cni' # descriptors of crispd are counted: none of crisp-net, whose spare comes when nothing else is done
 FAKE=$ROOT/tests/lib/nri_fake
 P= C= PLUGIN=
 plugin() { : >"$T/fake.out"; "$FAKE" "$T/state/nri.sock" "$@" >"$T/fake.out" 2>"$T/fake.err" & PLUGIN=$!; }
