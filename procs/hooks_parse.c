@@ -43,6 +43,8 @@ static size_t copies(const char **at)
 
 	least = strtol(*at + 1, &end, 10);
 	most = *end == ',' ? strtol(end + 1, &end, 10) : least;
+	if (least > SIZE_MAX_OF_PATTERN)
+		least = SIZE_MAX_OF_PATTERN + 1;
 	if (most < least)
 		most = least + 1; /* "{2,}": as glibc writes it out */
 	if (*end == '}')
