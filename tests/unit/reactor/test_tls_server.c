@@ -20,7 +20,7 @@ static char dir[] = "/tmp/crisp-test-XXXXXX", cert[64], key[64], ca[64];
 static void set_another_time(const char *path)
 {
 	static time_t at = 1000000;
-	const struct timespec times[2] = { { ++at, 0 }, { at, 0 } };
+	const struct timespec then = { ++at, 0 }, times[2] = { then, then };
 
 	ok(utimensat(AT_FDCWD, path, times, 0) == 0);
 }
