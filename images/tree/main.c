@@ -16,15 +16,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "images/answer.h"
-#include "images/privileges.h"
 #include "images/tree.h"
 #include "reactor/log.h"
 #include "reactor/own.h"
+#include "reactor/privileges.h"
 
 struct job {
 	const char *name;
@@ -90,16 +88,6 @@ static int run_fsync(char *const *words, int n, struct answer *out, struct err *
 	return fsync_path(dir, O_RDONLY | O_DIRECTORY, e);
 }
 
-/* The disk and the CPUs are for pods and pulls first. Not the idle class: files that are never removed fill the disk of
- * a busy node. */
-static void lowest_priority(void)
-{
-	enum { WHO_PROCESS = 1, BEST_EFFORT_7 = 2 << 13 | 7 }; /* ioprio_set(2) */
-
-	setpriority(PRIO_PROCESS, 0, 19);
-	syscall(SYS_ioprio_set, WHO_PROCESS, 0, BEST_EFFORT_7);
-}
-
 static int remove_path(const char *path, struct err *e)
 {
 	auto_free char *up = own_must(strdup(path));
@@ -123,7 +111,7 @@ static int run_remove(char *const *words, int n, struct answer *out, struct err 
 	int r = 0;
 
 	(void)out;
-	lowest_priority();
+	privileges_last();
 	for (int i = 0; i < n; i++)
 		if (remove_path(words[i], e) < 0 && r++ == 0)
 			first = *e;

@@ -15,8 +15,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "images/privileges.h"
 #include "reactor/own.h"
+#include "reactor/privileges.h"
 
 enum { MEMORY_MAX = 1 << 30, FDS_MAX = 64 };
 

@@ -27,17 +27,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
-#include "images/privileges.h"
 #include "images/unpack/archive.h"
 #include "images/unpack/intake.h"
 #include "images/unpack/layer.h"
 #include "reactor/log.h"
 #include "reactor/own.h"
+#include "reactor/privileges.h"
 
 struct options {
 	struct layer_spec layer;
@@ -54,16 +52,6 @@ struct job {
 	int (*run)(const struct options *o, struct answer *out, struct err *e);
 	int capabilities[12];
 };
-
-/* The disk and the CPUs are for pods and pulls first. Not the idle class: files that are never removed fill the disk of
- * a busy node. */
-static void lowest_priority(void)
-{
-	enum { WHO_PROCESS = 1, BEST_EFFORT_7 = 2 << 13 | 7 }; /* ioprio_set(2) */
-
-	setpriority(PRIO_PROCESS, 0, 19);
-	syscall(SYS_ioprio_set, WHO_PROCESS, 0, BEST_EFFORT_7);
-}
 
 static int run_layer(const struct options *o, struct answer *out, struct err *e)
 {
@@ -141,7 +129,7 @@ static int run_digest(const struct options *o, struct answer *out, struct err *e
 
 static int run_sum(const struct options *o, struct answer *out, struct err *e)
 {
-	lowest_priority();
+	privileges_last();
 	return layer_sum(&o->layer, out, e);
 }
 

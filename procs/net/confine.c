@@ -14,6 +14,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "reactor/privileges.h"
+
 #if defined(__SANITIZE_ADDRESS__) /* looks for leaks in a process of its own */
 #elif defined(__x86_64__)
 #define ARCH AUDIT_ARCH_X86_64
@@ -21,7 +23,7 @@
 #define ARCH AUDIT_ARCH_AARCH64
 #endif
 
-static const unsigned kept[] = { CAP_NET_ADMIN, CAP_SYS_ADMIN, CAP_DAC_OVERRIDE };
+static const int kept[] = { CAP_NET_ADMIN, CAP_SYS_ADMIN, CAP_DAC_OVERRIDE, -1 };
 
 static const uint32_t refused[] = {
 	SYS_execve, SYS_execveat, SYS_clone, SYS_clone3,
@@ -35,9 +37,9 @@ static const uint32_t refused[] = {
 
 enum { REFUSED = sizeof(refused) / sizeof(*refused) };
 
-static bool is_kept(unsigned cap)
+static bool is_kept(int cap)
 {
-	for (size_t i = 0; i < sizeof(kept) / sizeof(*kept); i++)
+	for (size_t i = 0; kept[i] >= 0; i++)
 		if (kept[i] == cap)
 			return true;
 	return false;
@@ -45,20 +47,11 @@ static bool is_kept(unsigned cap)
 
 static int confine_capabilities(struct err *e)
 {
-	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct data[2] = { { 0 } };
-
 	/* EINVAL: there is no capability of that number any more */
-	for (unsigned cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
+	for (int cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
 		if (!is_kept(cap) && prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
 			return err_os(e, ERR_INTERNAL, "confine: bounding set");
-	for (size_t i = 0; i < sizeof(kept) / sizeof(*kept); i++)
-		data[kept[i] / 32].effective |= 1u << kept[i] % 32;
-	for (int i = 0; i < 2; i++)
-		data[i].permitted = data[i].effective;
-	if (syscall(SYS_capset, &head, data) < 0)
-		return err_os(e, ERR_INTERNAL, "confine: capset");
-	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? err_os(e, ERR_INTERNAL, "confine: no_new_privs") : 0;
+	return privileges_keep(kept, e);
 }
 
 #ifdef ARCH

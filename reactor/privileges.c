@@ -1,9 +1,10 @@
 /* privileges.c - see privileges.h. By capset(2) itself: libcap-ng speaks of the process's first thread, and would be
  * the only library of crisp-tree. */
-#include "images/privileges.h"
+#include "reactor/privileges.h"
 
 #include <linux/capability.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -21,4 +22,12 @@ int privileges_keep(const int *capabilities, struct err *e)
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return err_os(e, ERR_INTERNAL, "no_new_privs");
 	return 0;
+}
+
+void privileges_last(void)
+{
+	enum { WHO_PROCESS = 1, BEST_EFFORT_7 = 2 << 13 | 7 }; /* ioprio_set(2) */
+
+	setpriority(PRIO_PROCESS, 0, 19);
+	syscall(SYS_ioprio_set, WHO_PROCESS, 0, BEST_EFFORT_7);
 }
