@@ -204,55 +204,59 @@ static void what_a_failed_start_left_cannot_be_deleted(void)
 	ok(r.calls == 1 && r.err.code == ERR_INTERNAL && c->state == CONTAINER_EXITED && c->in_runtime);
 }
 
-/* The runtime's stderr is the container's. */
-static void the_words_of_a_start_that_is_put_back(void)
+/* The runtime's stderr is the container's: its words are in the log, and the start is put back. The keeper has the log
+ * open with these flags (the fake pump does not give it one). Returns the log. */
+static int words_in_the_log(struct container *c, struct result *r, int flags)
 {
 	static const char words[] = "2026-01-02T03:04:05Z stderr F runc run failed\n";
-	struct container *c = fake_container();
 	struct arena *a = arena_new();
-	struct result r = { 0 };
-	struct stat st;
 	struct err e;
-	int log;
+	int log, held;
 
-	start_start(c, record, &r);
+	start_start(c, record, r);
 	log = open(c->log_path, O_WRONLY | O_APPEND | O_CLOEXEC);
-	ok(c->log_mark == 0 && log >= 0);
-	ok(keeper_ask_hold(arena_printf(a, "container/%s/log", c->id), log, &e) == 0); /* the fake pump does not */
+	held = open(c->log_path, flags | O_CLOEXEC);
+	ok(c->log_mark == 0 && log >= 0 && held >= 0);
+	ok(keeper_ask_hold(arena_printf(a, "container/%s/log", c->id), held, &e) == 0);
 	ok(write(log, words, strlen(words)) == (ssize_t)strlen(words));
 	fake_runtime_fail(ERR_UNAVAILABLE, "the keeper died while it ran");
 	world_settle();
-	ok(c->state == CONTAINER_CREATED && fstat(log, &st) == 0 && st.st_size == 0);
-	close(log);
+	ok(c->state == CONTAINER_CREATED);
+	close(held);
 	arena_free(a);
+	return log;
+}
+
+static bool is_empty(int log)
+{
+	struct stat st;
+
+	return fstat(log, &st) == 0 && st.st_size == 0;
+}
+
+static void the_words_of_a_start_that_is_put_back(void)
+{
+	struct container *c = fake_container();
+	struct result r = { 0 };
+	int log = words_in_the_log(c, &r, O_WRONLY | O_APPEND);
+
+	ok(is_empty(log));
+	close(log);
 	runs_to_its_end(c, &r);
 }
 
 /* An error of the log's file: the words go before the start is repeated. */
 static void words_that_could_not_be_cut_off(void)
 {
-	static const char words[] = "2026-01-02T03:04:05Z stderr F runc run failed\n";
 	struct container *c = fake_container();
-	struct arena *a = arena_new();
 	struct result r = { 0 };
-	struct stat st;
-	struct err e;
-	int log, unwritable;
+	int log = words_in_the_log(c, &r, O_RDONLY);
 
+	ok(c->log_owed && !is_empty(log));
 	start_start(c, record, &r);
-	log = open(c->log_path, O_WRONLY | O_APPEND | O_CLOEXEC);
-	unwritable = open(c->log_path, O_RDONLY | O_CLOEXEC);
-	ok(keeper_ask_hold(arena_printf(a, "container/%s/log", c->id), unwritable, &e) == 0);
-	ok(write(log, words, strlen(words)) == (ssize_t)strlen(words));
-	fake_runtime_fail(ERR_UNAVAILABLE, "the keeper died while it ran");
-	world_settle();
-	ok(c->state == CONTAINER_CREATED && c->log_owed && fstat(log, &st) == 0 && st.st_size > 0);
-	start_start(c, record, &r);
-	ok(!c->log_owed && c->log_mark == 0 && fstat(log, &st) == 0 && st.st_size == 0);
+	ok(!c->log_owed && c->log_mark == 0 && is_empty(log));
 	fake_runtime_ok(0);
 	close(log);
-	close(unwritable);
-	arena_free(a);
 }
 
 /* config.json names fds of a keeper that is dead by now: the runtime's failure says nothing about the container. */
