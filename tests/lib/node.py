@@ -418,7 +418,7 @@ class Steady:
     def __init__(self, node):
         self.node = node
         self.pod, config = node.run_pod("steady", "crun", network=True)
-        self.id = node.create(self.pod, config, "steady", "i=0; until [ -e /tmp/go ]; do echo $i; i=$((i+1)); sleep 0.05; done; exit 5")
+        self.id = node.create(self.pod, config, "steady", "i=0; until [ -e /tmp/go ]; do echo $i; i=$((i+1)); sleep 0.05; done; echo over; exit 5")
         node.start_container(self.id)
         node.spare_container(self.id)
 
@@ -430,10 +430,11 @@ class Steady:
     def end(self):
         self.node.touch(self.id, "/tmp/go")
         self.node.wait_exit(self.id)
-        got = [text for _, text in self.node.lines("steady.log")]
-        if got != [str(i) for i in range(len(got))]:
-            bad = next(i for i in range(len(got)) if got[i] != str(i))
-            raise Broken("steady.log: line %d is %r" % (bad, got[bad]))
+        got = wait_for(5, lambda: [text for _, text in self.node.lines("steady.log")]) or []
+        want = [str(i) for i in range(len(got) - 1)] + ["over"]
+        if got != want:
+            bad = next((i for i in range(len(got)) if got[i] != want[i]), 0)
+            raise Broken("steady.log: line %d of %d is %r" % (bad, len(got), got[bad:bad + 2]))
         self.node.expect_exit(self.id, 5)
         self.node.remove_pod(self.pod)
-        return len(got)
+        return len(got) - 1

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """main.py - pods come and go while everything is killed at random and single system calls fail.
 
-usage: tests/soak/run BUILD [--minutes N] [--seed S] [--workers W] [--lives N] [--handlers runc,crun,native,shim] [--network auto|cni|native]
+usage: tests/soak/run BUILD [--minutes N] [--seed S] [--workers W] [--lives N] [--handlers runc,crun,native,shim] [--network auto|cni|native] [--logs] [--load N]
 
 Workers make pods, run containers that print known lines and end with known codes, probe them by exec, rotate their logs, pull and
 remove images. Meanwhile crispd, the keeper, both, the front, CNI plugins, OCI runtimes, crisp-net, crisp-zygote, crisp-unpack, crisp-tree and the registry
@@ -13,42 +13,23 @@ which is what crisp-keeper(8) promises.
 
 --lives N  no kills: N pods come and go, and then the daemons have as many fds, and the machine as many mounts, namespaces, groups,
            links, leases, rules and files as before; the memory of the daemons does not grow.
+--logs     no pods that come and go: logs.py
+--load N   N processes beside it that want a CPU all the time
+When a log or an exit code is wrong, the container's log, the log of the daemons and all that was done to them, with its time, are kept
+in BUILD/soak-SEED.
 The seed of the random numbers is printed; the same seed makes the same choices, though not at the same instants.
 """
-import argparse, collections, glob, os, random, re, resource, signal, subprocess, sys, threading, time, traceback
+import argparse, collections, glob, os, random, re, subprocess, sys, threading, time, traceback
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(ROOT, "tests/lib"))
 from cri import CriError
-from node import Broken, Node, Steady, errors_of, known, read, wait_for, why_known
-
-# What a client sees of an injected error. Anything else is a fault of crisp's.
-CLEAN = ("UNAVAILABLE", "INTERNAL", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ALREADY_EXISTS", "NOT_FOUND", "CANCELLED", "DATA_LOSS",
-         "DEADLINE_EXCEEDED", "UNKNOWN")
-
-
-class Soak:
-    def __init__(self, node, seed, handlers):
-        self.node, self.seed, self.handlers = node, seed, handlers
-        self.over, self.known = threading.Event(), known()
-        self.lock, self.count, self.bad = threading.Lock(), collections.Counter(), []
-        self.unprotected = 0  # until when a death of the anchor may have cost an exit code
-
-    def add(self, word):
-        with self.lock:
-            self.count[word] += 1
-
-    def wrong(self, words):
-        reason = why_known(self.known, None, words)
-        if reason:
-            self.add("known: " + reason)
-            return
-        with self.lock:
-            self.bad.append(words)
-        print("WRONG %s" % words, flush=True)
-
+from node import Broken, Node, Steady, read, wait_for
+import logs
+from deeds import (CLEAN, Registry, Soak, arm_error, change_network, effect_points, full_disk, kill_anchor, kill_front, kill_one, no_fds,
+                   occupants)
 
 # ---- one life
 
@@ -93,13 +74,13 @@ def life(soak, rng, name):
         soak.add("exit codes that went with the anchor")
         return pod
     if s["exit_code"] != code:
-        soak.wrong("%s (%s): exit code %d %s %s instead of %d" % (name, handler, s["exit_code"], s["reason"], s["message"], code))
+        soak.wrong("%s (%s): exit code %d %s %s instead of %d" % (name, handler, s["exit_code"], s["reason"], s["message"], code), name)
     want = ["line %d" % i for i in range(lines)]
     if not wait_for(10, lambda: printed(node, name) == want):
         if handler == "shim" and begun < soak.unprotected:  # the shim has kept the exit code, and nobody the output
             soak.add("lines that went with the anchor")
             return pod
-        soak.wrong("%s (%s): %s" % (name, handler, difference(printed(node, name), want)))
+        soak.wrong("%s (%s): %s" % (name, handler, difference(printed(node, name), want)), name)
     soak.add("lives")
     return pod
 
@@ -185,119 +166,6 @@ def remove(soak, name):
 # ---- what is done to it
 
 
-def processes(pattern):
-    found = []
-    for p in glob.glob("/proc/[0-9]*"):
-        line = read(p + "/cmdline").replace("\0", " ")
-        if re.match(pattern, line):
-            found.append(int(p[6:]))
-    return found
-
-
-def kill_one(rng, pattern):
-    """A process that matches. It is stopped and looked at again first: on a busy node what was a runtime's init when it was found may
-    be a container's program when the signal comes."""
-    found = processes(pattern)
-    if not found:
-        return False
-    pid = rng.choice(found)
-    try:
-        os.kill(pid, signal.SIGSTOP)
-        wait_for(5, lambda: re.search(r"\) [TtZX]", read("/proc/%d/stat" % pid) or ") X"))
-        still = re.match(pattern, read("/proc/%d/cmdline" % pid).replace("\0", " "))
-        os.kill(pid, signal.SIGKILL if still else signal.SIGCONT)
-        return bool(still)
-    except ProcessLookupError:
-        return False
-
-
-def arm_error(node, rng, program, point):
-    node.arm(program, point, rng.choice((1, 1, 2, 5)), "err " + rng.choice(errors_of(point)))
-
-
-def full_disk(node, rng):
-    """For a moment every write and every new file of the daemons and of the logs fails with ENOSPC."""
-    filler = node.dir + "/filler"
-    fd = os.open(filler, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        space = os.statvfs(node.dir)
-        os.posix_fallocate(fd, 0, max(1, space.f_bavail * space.f_frsize))
-        os.lseek(fd, 0, os.SEEK_END)
-        while True:
-            os.write(fd, b"x" * 4096)
-    except OSError:
-        time.sleep(rng.uniform(0.1, 1))
-    finally:
-        os.close(fd)
-        os.unlink(filler)
-
-
-def no_fds(node, rng):
-    """For a moment every call of crispd that makes a fd fails with EMFILE."""
-    pid = node.pid_of("crispd")
-    if not pid:
-        return False
-    try:
-        soft, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
-        resource.prlimit(pid, resource.RLIMIT_NOFILE, (len(os.listdir("/proc/%d/fd" % pid)) - rng.randrange(3), hard))
-        time.sleep(rng.uniform(0.05, 0.5))
-        resource.prlimit(pid, resource.RLIMIT_NOFILE, (soft, hard))
-    except (ProcessLookupError, FileNotFoundError):
-        pass  # it has died meanwhile
-    return True
-
-
-def kill_anchor(soak):
-    """And the service is restarted, as the log and crisp-keeper(8) say."""
-    node = soak.node
-    pid = node.pid_of("anchor")
-    if not pid:
-        return False
-    soak.unprotected = float("inf")
-    os.kill(pid, signal.SIGKILL)
-    time.sleep(0.2)
-    node.restart()
-    soak.unprotected = time.monotonic()
-    return True
-
-
-def kill_front(node):
-    node.process.kill()
-    node.process.wait()
-    node.front_start()
-
-
-def change_network(node, known=[]):
-    """The first network is for plugins, or for crisp-net. Pods that live stay in theirs."""
-    if known:
-        os.unlink(known.pop())
-    else:
-        known.append(node.conflist("05-native", "soak-native", "soak1", 151))
-
-
-class Registry:
-    """Kills the registry of tests/faults/run and starts it again at the same address."""
-
-    def __init__(self):
-        self.pid, self.process = int(os.environ["REGISTRY_PID"]), None
-        self.config = os.path.join(os.environ["WORK"], "registry/config.yml")
-
-    def kill(self):
-        if self.process:
-            self.process.kill()
-            self.process.wait()
-        else:
-            os.kill(self.pid, signal.SIGKILL)
-            # its parent, the shell, has not reaped it: the port is free all the same
-        with open(os.path.join(os.environ["WORK"], "registry/log2"), "a") as log:
-            self.process = subprocess.Popen(["docker-registry", "serve", self.config], stdout=log, stderr=log)
-
-    def stop(self):
-        if self.process:
-            self.process.kill()
-            self.process.wait()
-
-
 def trouble(soak, points):
     rng, node, registry = random.Random("%s-trouble" % soak.seed), soak.node, Registry()
     deeds = {
@@ -313,15 +181,16 @@ def trouble(soak, points):
         "another network": lambda: change_network(node),
         "a worker": lambda: kill_one(rng, r"\S*/crisp-(unpack|tree)"),
         "the registry": registry.kill,
-        "the disk is full": lambda: full_disk(node, rng),
+        "the disk is full": lambda: full_disk(node.dir, rng),
         "no fds": lambda: no_fds(node, rng),
-        "an error": lambda: arm_error(node, rng, *rng.choice(points)),
+        "an error": lambda: arm_error(soak, rng, *rng.choice(points)),
     }
     weights = {"crispd": 4, "keeper": 2, "both": 1, "a plugin": 3, "a runtime": 3, "crisp-net": 2, "crisp-zygote": 2, "the front": 0.5,
                "the anchor": 0.3, "another network": 2, "a worker": 1, "the registry": 0.5,
                "the disk is full": 1, "no fds": 2, "an error": 10}
     while not soak.over.wait(rng.uniform(0.1, 1.0)):
         deed = rng.choices(list(deeds), [weights[d] for d in deeds])[0]
+        soak.did(deed)
         try:
             if deeds[deed]() is not False:
                 soak.add(deed)
@@ -331,22 +200,6 @@ def trouble(soak, points):
             soak.wrong("%s: %s" % (deed, e))
     registry.stop()
     node.disarm()
-
-
-def occupants(node):
-    """The processes in the groups of the node, for who reads a failure."""
-    found = set()
-    for top in glob.glob("/sys/fs/cgroup/*/"):
-        for at, _, _ in os.walk(top.rstrip("/") + node.cgroup):
-            found |= {(int(pid), os.path.relpath(at, top)) for pid in read(at + "/cgroup.procs").split()}
-    return ["pid %d in %s: %s %s" % (pid, at[-40:], read("/proc/%d/cmdline" % pid)[:60].replace("\0", " "),
-                                     " ".join(read("/proc/%d/status" % pid).split("\n")[2:7])) for pid, at in sorted(found)]
-
-
-def effect_points():
-    out = subprocess.run([os.path.join(ROOT, "scripts/fault-points")], capture_output=True, text=True, check=True).stdout
-    return [(w[0], w[1]) for w in (line.split() for line in out.splitlines())
-            if w[1].endswith(".before") and not w[1].startswith(("send.", "work.")) and errors_of(w[1])]
 
 
 # ---- what must not grow
@@ -447,7 +300,7 @@ def churn(soak, minutes, workers):
     try:
         print("# %d lines of the steady container, none lost, doubled or torn" % steady.end())
     except (Broken, CriError) as e:
-        soak.wrong("the steady container: %s" % e)
+        soak.wrong("the steady container: %s" % e, "steady")
 
 
 def main():
@@ -458,6 +311,8 @@ def main():
     p.add_argument("--handlers", default="runc,crun,native")
     p.add_argument("--network", default="auto")
     p.add_argument("--lives", type=int, default=0)
+    p.add_argument("--logs", action="store_true")
+    p.add_argument("--load", type=int, default=0)
     o = p.parse_args()
     seed = o.seed or str(random.SystemRandom().randrange(10 ** 9))
     print("# seed %s: repeat with --seed %s" % (seed, seed), flush=True)
@@ -470,10 +325,16 @@ def main():
     node.start()
     node.cri.until("PullImage", {"image": {"image": node.registry + "/busybox:latest"}})
     soak = Soak(node, seed, o.handlers.split(","))
+    load = [subprocess.Popen(["nice", "sh", "-c", "while :; do :; done"]) for _ in range(o.load)]
     if o.lives:
         lives(soak, o.lives, o.workers)
+    elif o.logs:
+        logs.churn(soak, o.minutes, o.workers)
     else:
         churn(soak, o.minutes, o.workers)
+    for p in load:
+        p.kill()
+        p.wait()
     try:
         node.clear()
     except CriError as e:
