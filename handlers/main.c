@@ -571,6 +571,7 @@ int main(int argc, char **argv)
 	config_rpc_open(&config);
 	keeper_open((int)strtol(channel, NULL, 10), &events);
 	loop_run();
+	log_pumps_end();
 	runtime_trials_close();
 	apparmor_close();
 	nri_close();

@@ -49,6 +49,7 @@ struct held {
 	struct link link;
 	uint64_t tag;    /* of the last HOLD, whose answer counts; 0: no answer is awaited */
 	bool wants_path;
+	bool confirmed;  /* the keeper has this fd, and not only one that was held under the name before */
 	pid_t pid;       /* of a process that holds it, which is the anchor where that is known, else the keeper */
 	uint32_t number; /* of the fd there */
 	int fd;
@@ -131,6 +132,7 @@ static struct held *held_put(const char *name, int fd)
 	h->fd = fd;
 	h->tag = 0;
 	h->number = KEEPER_NOT_HELD;
+	h->confirmed = false;
 	return h;
 }
 
@@ -214,6 +216,13 @@ int keeper_copy(const char *name)
 	return h ? h->fd : -1;
 }
 
+bool keeper_has(const char *name)
+{
+	const struct held *h = map_get(&keeper.held_by_name, name);
+
+	return h && h->confirmed;
+}
+
 void keeper_each_copy(const char *prefix, void (*fn)(void *arg, const char *name, int fd), void *arg)
 {
 	size_t n = strlen(prefix);
@@ -257,6 +266,7 @@ static void on_keeper_held(struct imsg *m)
 	}
 	h = held_put(name, take_fd(&m->fds[0]));
 	h->wants_path = wants_path;
+	h->confirmed = true;
 	get_place(&g, h);
 }
 
@@ -294,6 +304,7 @@ static void on_keeper_held_at(const struct imsg *m)
 			continue;
 		h->tag = 0;
 		get_place(&g, h);
+		h->confirmed |= h->number != KEEPER_NOT_HELD;
 		if (h->number != KEEPER_NOT_HELD)
 			return;
 		log_error("hold name=%s effect=\"asked again\" error=\"the keeper is out of fds\"", h->name);

@@ -59,6 +59,9 @@ int keeper_ask_hold_path(const char *name, int fd, struct err *e); /* so that ke
 void keeper_ask_release(const char *name);        /* that name */
 void keeper_ask_release_all(const char *prefix);  /* every name that starts with it */
 int keeper_copy(const char *name);            /* crispd's copy, borrowed; -1: none */
+/* Does the keeper have the fd that was held last under the name? Until it has said so, a death of both daemons gives
+ * the name back with the fd before, or not at all; while it is away, a death of crispd does. (ARCHITECTURE K70) */
+bool keeper_has(const char *name);
 void keeper_each_copy(const char *prefix, void (*fn)(void *arg, const char *name, int fd), void *arg);
 
 /* "/proc/<pid>/fd/<n>": a path by which a child in the host's namespaces opens an fd that keeper_ask_hold_path() named,

@@ -10,6 +10,9 @@
  * A piece of a line waits in the FIFO, so a crash does not lose it. While the disk of the log is full, up to 64 KiB of
  * a stream wait in a pipe that the keeper holds (log_stage.h), the rest in the FIFO, and the container blocks on it.
  *
+ * Before a pipe or a log is used the keeper must have it; a stream that has bytes looks again in 5 ms.
+ * (ARCHITECTURE K70, K71)
+ *
  * The FIFO of a bulk writer is made larger. Then the writer goes on while bytes are moved and while a piece lingers.
  * (ARCHITECTURE L2, L4) */
 #include "procs/log_pump.h"
@@ -25,6 +28,7 @@
 
 #include "procs/keeper.h"
 #include "procs/log_format.h"
+#include "procs/log_held.h"
 #include "procs/log_stage.h"
 #include "reactor/logfile.h"
 #include "reactor/lookup.h"
@@ -43,7 +47,7 @@ enum {
 	REST_MS = 1,
 	OFTEN_MS = 5, /* less than this between two moves: the writer is a steady one */
 	AGAIN_MS = 1000,
-	OPEN_AGAIN_MS = 10000,
+	KEEPER_MS = 5, /* between two looks whether the keeper has confirmed a pipe or the log */
 	DRAIN_MS = 2000,
 	SMALL_BYTES = 4096,
 	BULK_BYTES = LOG_CHUNK / 2,
@@ -59,6 +63,7 @@ struct stream {
 	struct fd_watch watch;
 	struct timer timer;    /* LINGER, rest or AGAIN */
 	bool refused;          /* the stage keeps bytes that the log did not take */
+	bool waits;            /* there are bytes, and the keeper is to confirm a pipe or the log first */
 	int64_t moved_ns;      /* of the last move */
 	size_t moved;          /* bytes of it */
 	int64_t piece_ns;      /* since this time the FIFO holds only a piece of a line; 0: it does not */
@@ -70,8 +75,8 @@ struct stream {
 
 struct log_pump {
 	char id[72];
-	char *dir, *log_path; /* log_path "": no file */
-	int log_fd;           /* borrowed from keeper.c; -1: no file */
+	char *dir;
+	struct log_held log;
 	struct stream streams[2];
 	struct log_reader *readers;
 	int64_t opened_ns;    /* 0: the first byte has come, or the pump was taken up after a restart */
@@ -80,9 +85,10 @@ struct log_pump {
 	struct timer drain_timer;
 	bool drain_over;
 	bool patient;         /* drain without an end, as long as the log refuses bytes */
-	struct lookup *opening; /* of the log, after a restart; NULL: it is open, or there is none */
-	struct timer open_timer;
+	struct link link;     /* in `pumps` */
 };
+
+static struct link pumps = { &pumps, &pumps }; /* of struct log_pump.link */
 
 static void stream_look(struct stream *s, bool flush);
 
@@ -114,7 +120,7 @@ static void on_stream_again(struct timer *t);
 
 static struct log_stage_target stream_target(const struct stream *s)
 {
-	return (struct log_stage_target){ s->pump->id, s->pump->log_fd, s->is_stderr };
+	return (struct log_stage_target){ s->pump->id, s->pump->log.fd, s->is_stderr };
 }
 
 /* The bytes that the log refused. An error is not logged: stream_refused() has said it. */
@@ -123,7 +129,7 @@ static void stream_write_refused(struct stream *s)
 	struct log_stage_target target = stream_target(s);
 	struct err e;
 
-	if (!s->pump->opening && log_stage_again(&target, &e) == 0)
+	if (log_held_ready(&s->pump->log) && log_stage_again(&target, &e) == 0)
 		s->refused = false;
 }
 
@@ -247,7 +253,7 @@ static bool stream_should_rest(struct stream *s, size_t n)
 
 static bool pump_is_paused(const struct log_pump *p)
 {
-	if (p->opening)
+	if (p->log.opening)
 		return true;
 	for (const struct log_reader *r = p->readers; r; r = r->next)
 		if (r->paused)
@@ -274,6 +280,14 @@ static void stream_count_move(struct stream *s, size_t n)
 	p->opened_ns = 0;
 }
 
+static bool stream_waits(struct stream *s)
+{
+	s->waits = !log_held_ready(&s->pump->log) || !log_stage_ready();
+	if (s->waits)
+		stream_wait_ms(s, KEEPER_MS, on_stream_rested);
+	return s->waits;
+}
+
 /* One round of the drawing. True: the stream stays at LOOK, since more bytes may be there. */
 static bool stream_move(struct stream *s, bool flush)
 {
@@ -294,9 +308,11 @@ static bool stream_move(struct stream *s, bool flush)
 	if (there <= 0) /* EAGAIN: tee(2) between two pipes has no other error */
 		return stream_wait_for_more(s), false;
 	s->woken = false;
-	n = log_format_take(bytes, (size_t)there, flush || p->drained || p->log_fd < 0);
+	n = log_format_take(bytes, (size_t)there, flush || p->drained || p->log.fd < 0);
 	if (n == 0)
 		return stream_linger(s), false;
+	if (stream_waits(s))
+		return false;
 	failed = log_stage_move(s->fd, n, &target, &moved, &e);
 	if (moved.n == 0 && !failed) /* the container read its own output */
 		return stream_wait_ms(s, REST_MS, on_stream_rested), false;
@@ -331,70 +347,34 @@ static int pump_open_fifo(struct log_pump *p, const char *what, struct err *e)
 		return keeper_copy(name);
 	p->opened_ns = loop_mono_ns();
 	snprintf(path, sizeof(path), "%s/%s", p->dir, what);
-	if (EFFECT(mkfifo(path, 0600)) < 0 && errno != EEXIST)
-		return err_os(e, ERR_INTERNAL, "make %s", path);
 	fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0 && errno == ENOENT && EFFECT(mkfifo(path, 0600)) < 0)
+		return err_os(e, ERR_INTERNAL, "make %s", path);
+	fd = fd >= 0 ? fd : open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
 		return err_os(e, ERR_INTERNAL, "open %s", path);
 	return keeper_ask_hold(name, fd, e) < 0 ? -1 : keeper_copy(name);
 }
 
-static int pump_use_log(struct log_pump *p, int fd, struct err *e)
-{
-	char name[128];
-
-	pump_held_name(name, p, "log");
-	if (keeper_ask_hold(name, fd, e) < 0) /* it replaces and closes an earlier one */
-		return -1;
-	p->log_fd = keeper_copy(name);
-	return 0;
-}
-
 static void pump_unpark(struct log_pump *p);
-static void pump_open_later(struct timer *t);
 
-static void on_pump_log(void *arg, const struct err *failed)
+static void on_pump_log(struct log_held *log)
 {
-	struct log_pump *p = arg;
-	struct err e;
-	struct looked *f = failed ? NULL : lookup_get(p->opening, LOOKUP_LOG, p->log_path, &e);
+	pump_unpark(container_of(log, struct log_pump, log));
+}
 
-	if (f && !f->error && pump_use_log(p, f->fd, &e) == 0) {
-		lookup_free(take_ptr(&p->opening));
-		return pump_unpark(p);
+/* The FIFOs stay, and what the keeper holds. */
+static void pump_free(struct log_pump *p)
+{
+	timer_clear(&p->drain_timer);
+	for (int i = 0; i < 2; i++) {
+		fd_watch_clear(&p->streams[i].watch);
+		timer_clear(&p->streams[i].timer);
 	}
-	log_error("log_open container=%.12s path=%s error=%s", p->id, log_quote(p->log_path),
-		  failed ? failed->msg : f && f->error ? strerror(f->error) : e.msg);
-	timer_set(&p->open_timer, OPEN_AGAIN_MS, pump_open_later);
-}
-
-/* Both daemons died: the log is opened by its path again. */
-static void pump_open_later(struct timer *t)
-{
-	struct log_pump *p = container_of(t, struct log_pump, open_timer);
-
-	lookup_free(p->opening);
-	p->opening = lookup_new(p->id);
-	lookup_add(p->opening, LOOKUP_LOG, p->log_path);
-	if (lookup_try(p->opening))
-		on_pump_log(p, NULL);
-	else
-		lookup_start(p->opening, on_pump_log, p);
-}
-
-static int pump_open_log(struct log_pump *p, int log_fd, struct err *e)
-{
-	char name[128];
-
-	if (!*p->log_path)
-		return 0;
-	if (log_fd >= 0)
-		return pump_use_log(p, log_fd, e);
-	pump_held_name(name, p, "log");
-	p->log_fd = keeper_copy(name);
-	if (p->log_fd < 0)
-		pump_open_later(&p->open_timer);
-	return 0;
+	list_drop(&p->link);
+	log_held_close(&p->log);
+	free(p->dir);
+	free(p);
 }
 
 int log_pumps_open(struct err *e)
@@ -410,15 +390,17 @@ struct log_pump *log_pump_open(const char *id, const char *dir, const char *log_
 
 	snprintf(p->id, sizeof(p->id), "%s", id);
 	p->dir = own_must(strdup(dir));
-	p->log_path = own_must(strdup(log_path));
-	p->log_fd = -1;
+	list_append(&pumps, &p->link);
 	for (int i = 0; i < 2; i++)
 		p->streams[i] = (struct stream){ .pump = p, .is_stderr = i == 1, .fd = -1 };
-	opened = pump_open_log(p, log_fd, e);
+	opened = log_held_open(&p->log, p->id, log_path, log_fd, on_pump_log, e);
 	for (int i = 0; i < 2; i++) {
 		p->streams[i].fd = opened < 0 ? -1 : pump_open_fifo(p, names[i], e);
 		if (p->streams[i].fd < 0) {
-			log_pump_close(p);
+			if (log_fd >= 0 || !*log_path)
+				log_pump_close(p);
+			else
+				pump_free(p);
 			return NULL;
 		}
 		p->streams[i].refused = log_stage_refused(p->id, i == 1) > 0;
@@ -479,14 +461,23 @@ void log_pump_unlisten(struct log_pump *p, struct log_reader *r)
 
 int log_pump_reopen(struct log_pump *p, int log_fd, struct err *e)
 {
-	if (!*p->log_path)
-		return err_set(e, ERR_FAILED_PRECONDITION, "container %.12s has no log file", p->id);
-	return pump_use_log(p, log_fd, e);
+	return log_held_reopen(&p->log, log_fd, e);
+}
+
+bool log_pump_reopened(struct log_pump *p)
+{
+	return log_held_ready(&p->log);
+}
+
+void log_pump_reopen_undo(struct log_pump *p)
+{
+	log_held_reopen_undo(&p->log);
 }
 
 static bool pump_is_refused(const struct log_pump *p)
 {
-	return p->opening || p->streams[0].refused || p->streams[1].refused;
+	return p->log.opening || p->streams[0].refused || p->streams[1].refused || p->streams[0].waits ||
+	       p->streams[1].waits;
 }
 
 static void on_pump_drain_timeout(struct timer *t)
@@ -544,7 +535,7 @@ static void stream_last_chance(struct stream *s)
 {
 	size_t left;
 
-	if (!s->refused && !s->pump->opening)
+	if (!s->refused && !s->waits && !s->pump->log.opening)
 		return;
 	stream_write_refused(s);
 	for (int i = 0; i < LAST_CHUNKS && !s->refused && stream_move(s, true); i++)
@@ -557,27 +548,31 @@ static void stream_last_chance(struct stream *s)
 
 void log_pump_close(struct log_pump *p)
 {
-	char prefix[128], path[600];
+	static const char *const names[] = { "stdout", "stderr", "log" };
+	char name[128], path[600];
 
-	timer_clear(&p->drain_timer);
-	timer_clear(&p->open_timer);
 	for (int i = 0; i < 2; i++) {
-		struct stream *s = &p->streams[i];
-
-		stream_last_chance(s);
-		fd_watch_clear(&s->watch);
-		timer_clear(&s->timer);
-		snprintf(path, sizeof(path), "%s/%s", p->dir, i ? "stderr" : "stdout");
+		stream_last_chance(&p->streams[i]);
+		snprintf(path, sizeof(path), "%s/%s", p->dir, names[i]);
 		EFFECT(unlink(path));
 	}
-	lookup_free(p->opening);
-	pump_held_name(prefix, p, "stdout");
-	keeper_ask_release(prefix);
-	pump_held_name(prefix, p, "stderr");
-	keeper_ask_release(prefix);
-	pump_held_name(prefix, p, "log");
-	keeper_ask_release(prefix);
-	free(p->dir);
-	free(p->log_path);
-	free(p);
+	for (int i = 0; i < 3; i++) {
+		pump_held_name(name, p, names[i]);
+		keeper_ask_release(name);
+	}
+	pump_free(p);
+}
+
+void log_pumps_end(void)
+{
+	if (list_empty(&pumps))
+		return;
+	log_stage_end();
+	list_each(it, &pumps)
+		for (int i = 0; i < 2; i++) {
+			struct stream *s = &container_of(it, struct log_pump, link)->streams[i];
+
+			if (s->refused)
+				stream_write_refused(s);
+		}
 }

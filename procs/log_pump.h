@@ -19,12 +19,16 @@ struct log_pump; /* one container; owned by its starter until log_pump_close() *
 
 /* Once at start, after the `ready` of keeper_open(): log_stage_open(). */
 int log_pumps_open(struct err *e);
+/* At the end of this daemon: what a log refused is tried once more, since what holds it may end too. (ARCHITECTURE
+ * K72) */
+void log_pumps_end(void);
 
 /* Makes the FIFOs <dir>/stdout and <dir>/stderr. log_fd, which is borrowed, is log_path opened for append (lookup.h,
  * LOOKUP_LOG). The keeper holds all three as container/<id>/... log_fd -1: after a restart the fds that the keeper
  * holds are used again. If it does not hold the log, the pump opens it, and moves no byte before. log_path "": no
  * file, the bytes go to attached readers only. A container with a terminal has one stream, stdout. INTERNAL;
- * RESOURCE_EXHAUSTED: no descriptor. */
+ * RESOURCE_EXHAUSTED: no descriptor. With log_fd >= 0 all is undone then; a pump that was to be taken up is as it was,
+ * for the next daemon. */
 struct log_pump *log_pump_open(const char *id, const char *dir, const char *log_path, int log_fd, struct err *e);
 
 /* The container's end of a stream, O_RDWR, for fd 1 or 2 of the runtime. The caller closes it after the spawn.
@@ -43,9 +47,12 @@ void log_pump_unlisten(struct log_pump *pump, struct log_reader *reader);
  * same. */
 void log_pump_pause(struct log_pump *pump, struct log_reader *reader, bool paused);
 
-/* ReopenContainerLog: log_fd, which is borrowed, is a new file for the log. The old file is closed.
+/* ReopenContainerLog: log_fd, which is borrowed, is a new file for the log. No byte is moved until the keeper has it;
+ * then log_pump_reopened() is true, and the old file is closed. Until then the old one can be taken back.
  * FAILED_PRECONDITION: the container has no log file. RESOURCE_EXHAUSTED: no descriptor; the old file stays in use. */
 int log_pump_reopen(struct log_pump *pump, int log_fd, struct err *e);
+bool log_pump_reopened(struct log_pump *pump);
+void log_pump_reopen_undo(struct log_pump *pump);
 
 /* For a container that is dead: moves the bytes that are left, then calls `drained` once, never inside this call. It
  * waits at most 2 s for the end of file, since a descendant of the container may hold the FIFO open, and since the log

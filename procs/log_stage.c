@@ -35,6 +35,7 @@ struct intent {
 
 static volatile struct intent *intent;
 static int stage_r = -1, stage_w = -1;     /* borrowed from keeper.c */
+static bool stage_kept;                    /* the keeper has said that it holds them, and the intent */
 static int scratch_r = -1, scratch_w = -1; /* for copies made by tee(2); closed with this process */
 static int null_fd = -1;
 static char chunk[LOG_CHUNK];
@@ -111,28 +112,41 @@ static int stage_append(int log_fd, const char *bytes, size_t n, bool is_stderr,
 	return failed;
 }
 
-static void intent_set(const struct log_stage_target *target, uint32_t from)
+/* Without the size of the log a crash could not be undone, so nothing is moved. */
+static int intent_set(const struct log_stage_target *target, uint32_t from, struct err *e)
 {
 	struct stat st = { 0 };
 
-	if (target->log_fd >= 0)
-		fstat(target->log_fd, &st);
+	if (target->log_fd >= 0 && fstat(target->log_fd, &st) < 0)
+		return err_os(e, ERR_INTERNAL, "look at the log");
 	intent->stream = (target->is_stderr ? STDERR : 0) | from;
 	intent->dev = st.st_dev;
 	intent->ino = target->log_fd >= 0 ? st.st_ino : 0;
 	intent->offset = st.st_size;
 	snprintf((char *)intent->id, sizeof(intent->id), "%s", target->id);
+	return 0;
 }
 
 /* ---- the pipe of the stage ---- */
 
+static bool is_one_pipe(int a, int b)
+{
+	struct stat of_a, of_b;
+
+	return fstat(a, &of_a) == 0 && fstat(b, &of_b) == 0 && of_a.st_ino == of_b.st_ino;
+}
+
 /* Are both ends held, and are they ends of one pipe? A crash may come between the two messages to the keeper. */
 static bool stage_is_whole(void)
 {
-	struct stat r, w;
+	return is_one_pipe(keeper_copy("log/stage_r"), keeper_copy("log/stage_w"));
+}
 
-	return fstat(keeper_copy("log/stage_r"), &r) == 0 && fstat(keeper_copy("log/stage_w"), &w) == 0 &&
-	       r.st_ino == w.st_ino;
+/* What is moved through them before that is lost with both daemons. */
+static bool stage_is_kept(void)
+{
+	stage_kept |= keeper_has("log/stage_r") && keeper_has("log/stage_w") && keeper_has("log/intent");
+	return stage_kept;
 }
 
 static int stage_make(struct err *e)
@@ -150,6 +164,7 @@ static int stage_make(struct err *e)
 		if (held < 0)
 			return err_wrap(e, "make the staging pipe");
 	}
+	stage_kept = false;
 	stage_r = keeper_copy("log/stage_r");
 	stage_w = keeper_copy("log/stage_w");
 	return 0;
@@ -179,30 +194,56 @@ static const char *intent_id(void)
 	return id;
 }
 
-/* The pipe of the stage becomes the stream's pipe of refused bytes, and the stage gets a new one. On an error the
- * intent is not IDLE and the call can be repeated; a crash at any instruction leaves what intent_finish() can
- * finish. */
+/* The pipe of the stage becomes the stream's pipe of refused bytes, and the stage gets a new one. Each step waits until
+ * the keeper has the one before: a crispd that finds the bytes in the stage must find its intent too. On an error the
+ * intent is not IDLE and the call can be repeated; a crash at any instruction leaves what intent_finish() can finish.
+ * (ARCHITECTURE K70) */
 static int stage_set_aside(struct err *e)
 {
-	if (stage_r >= 0 && pipe_bytes(stage_r) > 0 &&
-	    keeper_ask_hold(refused_name(intent_id(), intent->stream & STDERR).s, stage_r, e) < 0)
-		return err_wrap(e, "keep the bytes that the log refuses");
+	struct refused_name name = refused_name(intent_id(), intent->stream & STDERR);
+
+	if (stage_r >= 0 && pipe_bytes(stage_r) > 0) {
+		if (!is_one_pipe(keeper_copy(name.s), stage_r) && keeper_ask_hold(name.s, stage_r, e) < 0)
+			return err_wrap(e, "keep the bytes that the log refuses");
+		if (!keeper_has(name.s))
+			return err_set(e, ERR_UNAVAILABLE, "the keeper has not got the bytes yet that the log refuses");
+	}
+	if (stage_r >= 0)
+		keeper_ask_release_all("log/stage");
 	stage_r = stage_w = -1;
-	keeper_ask_release_all("log/stage");
 	if (stage_make(e) < 0)
 		return -1;
+	if (!stage_is_kept()) {
+		stage_r = stage_w = -1; /* the next call finds the new pipe */
+		return err_set(e, ERR_UNAVAILABLE, "the keeper has not got the new staging pipe yet");
+	}
 	intent_set_phase(IDLE);
 	return 0;
 }
 
+bool log_stage_ready(void)
+{
+	struct err ignored;
+
+	return intent->phase == IDLE ? stage_is_kept() : stage_set_aside(&ignored) == 0;
+}
+
+/* Are the bytes in the stage, which could not be set aside yet, of that stream? */
+static bool stage_is_of(const char *id, bool is_stderr)
+{
+	return intent->phase != IDLE && strcmp(intent_id(), id) == 0 && !(intent->stream & STDERR) == !is_stderr;
+}
+
 size_t log_stage_refused(const char *id, bool is_stderr)
 {
-	return pipe_bytes(keeper_copy(refused_name(id, is_stderr).s));
+	int own = keeper_copy(refused_name(id, is_stderr).s);
+
+	return pipe_bytes(own < 0 && stage_is_of(id, is_stderr) ? stage_r : own);
 }
 
 void log_stage_give_up(const char *id, bool is_stderr)
 {
-	if (intent->phase != IDLE && strcmp(intent_id(), id) == 0 && !(intent->stream & STDERR) == !is_stderr)
+	if (stage_is_of(id, is_stderr))
 		pipe_drop(stage_r);
 	keeper_ask_release(refused_name(id, is_stderr).s);
 }
@@ -219,7 +260,8 @@ int log_stage_again(const struct log_stage_target *target, struct err *e)
 	fd = keeper_copy(name.s);
 	if (fd < 0)
 		return 0;
-	intent_set(target, REFUSED);
+	if (intent_set(target, REFUSED, e) < 0)
+		return -1;
 	intent_set_phase(WRITING);
 	n = log_stage_peek(fd, &bytes);
 	if (n > 0 && target->log_fd >= 0 && stage_append(target->log_fd, bytes, (size_t)n, target->is_stderr, e) < 0) {
@@ -242,9 +284,8 @@ int log_stage_move(int pipe_fd, size_t n, const struct log_stage_target *target,
 	struct err why;
 
 	moved->n = 0;
-	if (intent->phase != IDLE && stage_set_aside(e) < 0)
+	if ((intent->phase != IDLE && stage_set_aside(e) < 0) || intent_set(target, 0, e) < 0)
 		return -1;
-	intent_set(target, 0);
 	intent_set_phase(SPLICING);
 	stage_splice_in(pipe_fd, n);
 	in_stage = log_stage_peek(stage_r, &moved->bytes);
@@ -252,8 +293,7 @@ int log_stage_move(int pipe_fd, size_t n, const struct log_stage_target *target,
 	if (target->log_fd >= 0 && moved->n) {
 		intent_set_phase(WRITING);
 		if (stage_append(target->log_fd, moved->bytes, moved->n, target->is_stderr, e) < 0) {
-			if (stage_set_aside(&why) < 0)
-				log_warn("log_refused container=%.12s error=%s", target->id, log_quote(why.msg));
+			(void)stage_set_aside(&why); /* begun: log_stage_ready() ends it */
 			return -1;
 		}
 	}
@@ -289,7 +329,7 @@ static int intent_redo(int from, struct err *e)
 	fd = intent_log(e);
 	if (fd < 0)
 		return -1;
-	if (logfile_cut(fd, intent->offset) < 0)
+	if (logfile_size(fd) > intent->offset && logfile_cut(fd, intent->offset) < 0)
 		return err_os(e, ERR_INTERNAL, "cut the log to %lld bytes", (long long)intent->offset);
 	if (log_stage_peek(from, &bytes) != (ssize_t)n)
 		return err_os(e, ERR_INTERNAL, "read %zu staged bytes", n);
@@ -304,8 +344,8 @@ static void intent_refused(bool in_stage, const struct err *refused)
 	log_warn("log_refused container=%.12s error=%s", intent_id(), log_quote(refused->msg));
 	if (!in_stage)
 		intent_set_phase(IDLE);
-	else if (stage_set_aside(&e) < 0) /* the next move tries again */
-		log_warn("log_refused container=%.12s error=%s", intent_id(), log_quote(e.msg));
+	else
+		(void)stage_set_aside(&e); /* begun: log_stage_ready() ends it */
 }
 
 static void intent_finish(void)
@@ -322,6 +362,11 @@ static void intent_finish(void)
 	intent_set_phase(DRAINING);
 	pipe_drop(from);
 	intent_set_phase(IDLE);
+}
+
+void log_stage_end(void)
+{
+	intent_finish();
 }
 
 /* ---- opening ---- */

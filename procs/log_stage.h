@@ -9,7 +9,7 @@
  *
  * A log that refuses bytes (its disk is full) gets them later. Until then they wait in the pipe in which they are: it
  * becomes the stream's own, the keeper holds it as container/<id>/stdout_refused or stderr_refused, and the stage gets
- * a new pipe, so that other streams go on. (ARCHITECTURE L4)
+ * a new pipe, so that other streams go on as soon as the keeper has both. (ARCHITECTURE L4, K70)
  *
  * The container may read its own stdout FIFO (it holds it O_RDWR), so a peek promises nothing: bytes may be gone before
  * they are spliced. What counts is what the stage holds, which only this process reads. (ARCHITECTURE L1, L5) */
@@ -45,6 +45,9 @@ struct log_stage_moved {
 	size_t n;
 };
 
+/* False: the keeper is to confirm a pipe first, and no move can succeed. It may be away. */
+bool log_stage_ready(void);
+
 /* Moves up to n bytes from the pipe. Fewer bytes, none, or other bytes than the last peek showed are moved when another
  * process reads the pipe too. On an error of the log (INTERNAL) `moved` has the bytes all the same; they wait for
  * log_stage_again(), which must succeed before the next move of that stream. */
@@ -53,6 +56,9 @@ int log_stage_move(int pipe_fd, size_t n, const struct log_stage_target *target,
 
 /* Writes the bytes that the log has refused. 0 also when there are none. INTERNAL: it refuses them still. */
 int log_stage_again(const struct log_stage_target *target, struct err *e);
+/* At the end of this daemon, when no answer of the keeper is read any more: what is on its way into the stream's own
+ * pipe is tried once more from where it is. Then log_stage_again() is the only call that is allowed. */
+void log_stage_end(void);
 size_t log_stage_refused(const char *id, bool is_stderr); /* how many bytes wait */
 void log_stage_give_up(const char *id, bool is_stderr);   /* these bytes are lost */
 

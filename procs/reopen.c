@@ -1,6 +1,6 @@
 /* reopen.c - see reopen.h.
  *
- * Waits on: lookup.h, for the new file; one turn of the loop. */
+ * Waits on: lookup.h, for the new file; one turn of the loop; a timer, until the keeper has the new file. */
 #include "procs/reopen.h"
 
 #include <errno.h>
@@ -14,10 +14,13 @@
 #include "reactor/loop.h"
 #include "reactor/own.h"
 
+enum { KEEPER_MS = 2, TRIES = 5000 }; /* 10 s */
+
 struct reopening {
 	char container[ID_SIZE];
 	struct lookup *lookup; /* NULL: the container is refused */
 	struct timer timer;
+	int tries;
 	struct err err;
 	reopen_done *done;
 	void *arg;
@@ -49,23 +52,43 @@ static int reopen_use(const struct reopening *r, struct err *e)
 	return log_pump_reopen(c->log, f->fd, e);
 }
 
-static void on_reopen_looked(void *arg, const struct err *failed)
+static void reopen_end(struct reopening *r, struct err *e)
 {
-	struct reopening *r = arg;
-	struct err e;
-	int bad;
-
-	if (failed)
-		e = *failed;
-	bad = failed ? -1 : r->lookup ? reopen_use(r, &e) : 0;
-	if (bad)
-		err_wrap(&e, "reopen log of container %.12s", r->container);
+	if (e)
+		err_wrap(e, "reopen log of container %.12s", r->container);
 	else
 		log_info("log_reopened container=%.12s", r->container);
-	r->done(r->arg, bad ? &e : NULL);
+	r->done(r->arg, e);
 	timer_clear(&r->timer);
 	lookup_free(r->lookup);
 	free(r);
+}
+
+/* An answer before the keeper has the new file would not survive both daemons: the next line would go to the old one,
+ * which the kubelet may have packed. (ARCHITECTURE K71) */
+static void on_reopen_kept(struct timer *t)
+{
+	struct reopening *r = container_of(t, struct reopening, timer);
+	struct container *c = container_find(r->container);
+
+	if (!c || !c->log || log_pump_reopened(c->log))
+		return reopen_end(r, NULL);
+	if (++r->tries < TRIES)
+		return timer_set(t, KEEPER_MS, on_reopen_kept);
+	log_pump_reopen_undo(c->log);
+	err_set(&r->err, ERR_UNAVAILABLE, "the keeper does not answer");
+	reopen_end(r, &r->err);
+}
+
+static void on_reopen_looked(void *arg, const struct err *failed)
+{
+	struct reopening *r = arg;
+
+	if (failed)
+		r->err = *failed;
+	if (failed || (r->lookup && reopen_use(r, &r->err) < 0))
+		return reopen_end(r, &r->err);
+	timer_set(&r->timer, 0, on_reopen_kept);
 }
 
 static void on_reopen_turn(struct timer *t)

@@ -181,8 +181,7 @@ int logfile_open(const char *path, struct err *e)
 	return fd < 0 && above >= 0 ? logfile_error(path, e) : fd;
 }
 
-/* -1: fstat(2) failed. */
-static int64_t logfile_size(int fd)
+int64_t logfile_size(int fd)
 {
 	struct stat st;
 

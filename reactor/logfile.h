@@ -30,6 +30,7 @@ int logfile_open_at(int above, const char *below, bool one_mount);
 /* Appends all n bytes or none: after a short or failed write the file is cut back to its old size. A write that takes
  * over 10 ms is counted and logged. INTERNAL. */
 int logfile_append(int fd, const void *p, size_t n, struct err *e);
+int64_t logfile_size(int fd); /* -1: errno says why */
 /* Cuts it to `size` bytes. -1: errno says why. */
 int logfile_cut(int fd, int64_t size);
 

@@ -15,10 +15,14 @@
 
 enum { SLOTS = 64 };
 
-static struct {
+struct slot {
 	char name[128];
 	int fd;
-} held[SLOTS];
+	unsigned serial; /* of the hold */
+};
+
+static struct slot held[SLOTS], at_keeper[SLOTS]; /* crispd's copies; what the keeper has */
+static unsigned last_serial;
 
 static struct {
 	char id[72];
@@ -30,7 +34,7 @@ static struct link watchers = { &watchers, &watchers };
 static struct timer timer;
 int fake_holds, fake_forgets;
 unsigned fake_deaths;
-bool fake_no_fds;
+bool fake_no_fds, fake_away;
 
 void keeper_open(int fd, const struct keeper_events *events)
 {
@@ -48,19 +52,64 @@ bool keeper_here(void)
 	return true;
 }
 
+static void slots_drop(struct slot *table, const char *prefix, size_t n)
+{
+	for (int i = 0; i < SLOTS; i++)
+		if (table[i].name[0] && strncmp(table[i].name, prefix, n) == 0) {
+			close(table[i].fd);
+			table[i].name[0] = '\0';
+			fake_holds -= table == held;
+		}
+}
+
+static void slots_put(struct slot *table, const char *name, int fd, unsigned serial)
+{
+	struct slot *s = table;
+
+	slots_drop(table, name, strlen(name) + 1);
+	while (s < table + SLOTS && s->name[0])
+		s++;
+	assert(s < table + SLOTS);
+	snprintf(s->name, sizeof(s->name), "%s", name);
+	s->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	s->serial = serial;
+	fake_holds += table == held;
+}
+
+static const struct slot *slots_find(const struct slot *table, const char *name)
+{
+	for (int i = 0; i < SLOTS; i++)
+		if (table[i].name[0] && strcmp(table[i].name, name) == 0)
+			return &table[i];
+	return NULL;
+}
+
+static void slots_copy(struct slot *to, const struct slot *from)
+{
+	slots_drop(to, "", 0);
+	for (int i = 0; i < SLOTS; i++)
+		if (from[i].name[0])
+			slots_put(to, from[i].name, from[i].fd, from[i].serial);
+}
+
+void fake_keeper_reads(void)
+{
+	slots_copy(at_keeper, held);
+}
+
+void fake_both_die(void)
+{
+	slots_copy(held, at_keeper);
+}
+
 int keeper_ask_hold(const char *name, int fd, struct err *e)
 {
 	if (fake_no_fds)
 		return err_set(e, ERR_RESOURCE_EXHAUSTED, "hold %s: too many open files", name);
-	keeper_ask_release(name);
-	for (int i = 0; i < SLOTS; i++)
-		if (!held[i].name[0]) {
-			snprintf(held[i].name, sizeof(held[i].name), "%s", name);
-			held[i].fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-			fake_holds++;
-			return 0;
-		}
-	assert(!"too many names");
+	slots_put(held, name, fd, ++last_serial);
+	if (!fake_away)
+		fake_keeper_reads();
+	return 0;
 }
 
 int keeper_ask_hold_path(const char *name, int fd, struct err *e)
@@ -68,33 +117,32 @@ int keeper_ask_hold_path(const char *name, int fd, struct err *e)
 	return keeper_ask_hold(name, fd, e);
 }
 
-static void drop(int i)
-{
-	close(held[i].fd);
-	held[i].name[0] = '\0';
-	fake_holds--;
-}
-
 void keeper_ask_release(const char *name)
 {
-	for (int i = 0; i < SLOTS; i++)
-		if (held[i].name[0] && strcmp(held[i].name, name) == 0)
-			drop(i);
+	slots_drop(held, name, strlen(name) + 1);
+	if (!fake_away)
+		fake_keeper_reads();
 }
 
 void keeper_ask_release_all(const char *prefix)
 {
-	for (int i = 0; i < SLOTS; i++)
-		if (held[i].name[0] && strncmp(held[i].name, prefix, strlen(prefix)) == 0)
-			drop(i);
+	slots_drop(held, prefix, strlen(prefix));
+	if (!fake_away)
+		fake_keeper_reads();
 }
 
 int keeper_copy(const char *name)
 {
-	for (int i = 0; i < SLOTS; i++)
-		if (held[i].name[0] && strcmp(held[i].name, name) == 0)
-			return held[i].fd;
-	return -1;
+	const struct slot *s = slots_find(held, name);
+
+	return s ? s->fd : -1;
+}
+
+bool keeper_has(const char *name)
+{
+	const struct slot *mine = slots_find(held, name), *its = slots_find(at_keeper, name);
+
+	return mine && its && mine->serial == its->serial;
 }
 
 void keeper_each_copy(const char *prefix, void (*fn)(void *arg, const char *name, int fd), void *arg)

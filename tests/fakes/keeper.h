@@ -17,6 +17,10 @@ extern int fake_forgets;                               /* keeper_ask_forget() ca
 void fake_keeper_reset(void);
 extern unsigned fake_deaths;                           /* keeper_deaths() */
 extern bool fake_no_fds;                               /* keeper_ask_hold() finds no descriptor */
+/* Away: it reads nothing, until fake_keeper_reads() reads all once. Both die: crispd finds what the keeper had read. */
+extern bool fake_away;
+void fake_keeper_reads(void);
+void fake_both_die(void);
 /* the answer to the oldest keeper_namespaces(), which was asked */
 void fake_namespaces(enum err_code code);
 

@@ -19,7 +19,8 @@ struct log_pump {
 
 int fake_pumps, fake_pump_drain_ms;
 size_t fake_pump_left;
-bool fake_pump_refuses;
+bool fake_pump_refuses, fake_pump_reopened = true;
+int fake_pump_undone;
 static struct log_pump *last;
 static struct log_reader *readers;
 
@@ -97,6 +98,18 @@ int fake_pump_readers(bool paused)
 	for (struct log_reader *r = readers; r; r = r->next)
 		n += r->paused == paused;
 	return n;
+}
+
+bool log_pump_reopened(struct log_pump *p)
+{
+	(void)p;
+	return fake_pump_reopened;
+}
+
+void log_pump_reopen_undo(struct log_pump *p)
+{
+	(void)p;
+	fake_pump_undone++;
 }
 
 int log_pump_reopen(struct log_pump *p, int log_fd, struct err *e)

@@ -7,6 +7,8 @@
 
 extern int fake_pumps;          /* open ones */
 extern bool fake_pump_refuses;  /* log_pump_open() fails */
+extern bool fake_pump_reopened; /* the keeper has the new file of log_pump_reopen() */
+extern int fake_pump_undone;    /* log_pump_reopen_undo() calls */
 extern int fake_pump_drain_ms;  /* how long draining takes */
 extern size_t fake_pump_left;   /* bytes that the log refuses */
 void fake_pump_says(bool is_stderr, const void *bytes, size_t n); /* to all that listen */

@@ -392,12 +392,15 @@ static void held_by_name(void)
 	ask_hold("c/x/stderr", two, false);
 	ask_hold("c/y/stdout", two, false);
 	ok(keeper_path(a, "c/x/stdout") == NULL); /* not confirmed yet */
+	ok(!keeper_has("c/x/stdout") && !keeper_has("c/y/stdout") && !keeper_has("c/z/stdout"));
 	run(&(struct child_spec){ .argv = ROLE("exit", "0") });
 	path = keeper_path(a, "c/x/stdout");
 	ok(path && file_has(path, "one"));
+	ok(keeper_has("c/x/stdout") && keeper_has("c/y/stdout") && !keeper_has("c/z/stdout"));
 	ask_hold("c/x/stdout", two, true);
+	ok(!keeper_has("c/x/stdout")); /* it has the one before */
 	run(&(struct child_spec){ .argv = ROLE("exit", "0") });
-	ok(file_has(keeper_path(a, "c/x/stdout"), "two"));
+	ok(file_has(keeper_path(a, "c/x/stdout"), "two") && keeper_has("c/x/stdout"));
 	keeper_ask_release_all("c/x/");
 	ok(keeper_copy("c/x/stdout") == -1 && keeper_copy("c/x/stderr") == -1 && keeper_copy("c/y/stdout") >= 0);
 	keeper_ask_release("c/y/stdout");

@@ -282,6 +282,95 @@ static void a_full_disk_over_the_end_and_a_restart(void)
 	unlink(log_path);
 }
 
+/* The service stops while the keeper has no anchor: what the keeper holds goes with it. */
+static void the_daemon_ends_while_bytes_wait(void)
+{
+	struct log_pump *p = open_pump();
+	struct rlimit none = { 0, RLIM_INFINITY }, all = { RLIM_INFINITY, RLIM_INFINITY };
+	struct err e;
+	int out = log_pump_writer(p, false, &e);
+
+	setrlimit(RLIMIT_FSIZE, &none);
+	put(out, "is refused\n");
+	for (int64_t end_ns = loop_mono_ns() + 4000000000; !log_pump_refused(p) && loop_mono_ns() < end_ns;)
+		loop_turn();
+	ok(log_pump_refused(p) == 11);
+	setrlimit(RLIMIT_FSIZE, &all);
+	log_pumps_end();
+	is_str(log_text(), "stdout F is refused\n");
+	close(out);
+	drain_and_close(p);
+}
+
+static void turn_100_times(void)
+{
+	for (int i = 0; i < 100; i++)
+		loop_turn();
+}
+
+/* Both daemons could die, and the next crispd would find the old file. */
+static void no_byte_into_a_file_that_the_keeper_has_not(void)
+{
+	struct log_pump *p = open_pump();
+	struct err e;
+	int out = log_pump_writer(p, false, &e), fd;
+	char renamed[300];
+
+	put(out, "one\n");
+	ok(log_becomes("stdout F one\n"));
+	snprintf(renamed, sizeof(renamed), "%s.1", log_path);
+	ok(rename(log_path, renamed) == 0);
+	fd = logfile_open(log_path, &e);
+	fake_away = true;
+	ok(log_pump_reopen(p, fd, &e) == 0 && !log_pump_reopened(p));
+	put(out, "two\n");
+	turn_100_times();
+	is_str(log_text(), "");
+	fake_keeper_reads();
+	ok(log_pump_reopened(p));
+	ok(log_becomes("stdout F two\n"));
+	/* the keeper does not come back: the file before is taken again */
+	ok(rename(log_path, renamed) == 0);
+	close(fd);
+	fd = logfile_open(log_path, &e);
+	ok(log_pump_reopen(p, fd, &e) == 0);
+	put(out, "three\n");
+	turn_100_times();
+	log_pump_reopen_undo(p);
+	ok(rename(renamed, log_path) == 0);
+	fake_away = false;
+	fake_keeper_reads();
+	ok(log_becomes("stdout F two\nstdout F three\n"));
+	close(fd);
+	close(out);
+	drain_and_close(p);
+}
+
+/* A pump that cannot be taken up, for want of descriptors, is one for the next daemon. */
+static void what_cannot_be_taken_up_stays(void)
+{
+	struct log_pump *p = open_pump();
+	static struct log_reader dead;
+	struct err e;
+	int out = log_pump_writer(p, false, &e);
+
+	log_pump_listen(p, &dead);
+	log_pump_pause(p, &dead, true); /* this daemon is dead */
+	put(out, "one\n");
+	keeper_ask_release("container/c1/stdout");
+	fake_no_fds = true;
+	ok(log_pump_open("c1", dir, log_path, -1, &e) == NULL && e.code == ERR_RESOURCE_EXHAUSTED);
+	fake_no_fds = false;
+	ok(keeper_copy("container/c1/stderr") >= 0 && keeper_copy("container/c1/log") >= 0);
+	p = open_pump();
+	ok(log_becomes("stdout F one\n"));
+	put(out, "two\n");
+	ok(log_becomes("stdout F one\nstdout F two\n"));
+	close(out);
+	drain_and_close(p);
+	keeper_ask_release_all("container/");
+}
+
 /* The lines of a stream again: a piece that waited for its rest, because we had no time, stands with it. */
 static bool joined_log_becomes(const char *want)
 {
@@ -437,6 +526,9 @@ int main(void)
 	a_race_for_the_bytes_is_no_end();
 	descendant_that_holds_the_pipe_is_not_waited_for();
 	a_full_disk_over_the_end_and_a_restart();
+	the_daemon_ends_while_bytes_wait();
+	no_byte_into_a_file_that_the_keeper_has_not();
+	what_cannot_be_taken_up_stays();
 	restart_takes_up_what_waits(); /* last: the first daemon's pump is never closed, as it died */
 	ok(log_pumps_open(&e) == 0); /* taken up from the keeper, nothing in flight */
 	snprintf(log_path, sizeof(log_path), "rm -r %s", dir);

@@ -263,6 +263,93 @@ static void a_crash_and_then_a_full_disk(void)
 	keeper_ask_release("container/c1/log");
 }
 
+static bool moves_err(const char *text)
+{
+	struct log_stage_target target = { "c1", log_fd, true };
+	struct log_stage_moved moved;
+	struct err e;
+
+	return log_stage_move(pipe_r, strlen(text), &target, &moved, &e) == 0 && moved.n == strlen(text);
+}
+
+/* The bytes that a log has refused are on the way into their own pipe, and both daemons die when the keeper has read
+ * none, the first or both of the messages about it: they are not given to the stream that moves next. */
+static void both_die_while_bytes_are_set_aside(void)
+{
+	struct err e;
+
+	ok(keeper_ask_hold("container/c1/log", log_fd, &e) == 0);
+	for (int steps = 0; steps < 3; steps++) {
+		fake_away = true;
+		refuse("one\n", false);
+		ok(!log_stage_ready());
+		put("two\n");
+		ok(!moves_err("two\n"));
+		for (int i = 0; i < steps; i++) {
+			fake_keeper_reads();
+			ok(log_stage_ready() == (i == 1));
+		}
+		fake_both_die();
+		fake_away = false;
+		restart();
+		ok(again(false) && log_stage_ready() && moves_err("two\n"));
+		is_str(log_text(), "stdout F one\nstderr F two\n");
+		ok(refused_pipes() == 0);
+	}
+	keeper_ask_release("container/c1/log");
+}
+
+/* However often it is asked before the keeper answers, it is one pipe that is made. */
+static void the_keeper_is_slow(void)
+{
+	fake_away = true;
+	refuse("one\n", false);
+	ok(!log_stage_ready() && !log_stage_ready());
+	fake_keeper_reads();
+	ok(!log_stage_ready() && !log_stage_ready());
+	fake_keeper_reads();
+	ok(log_stage_ready());
+	fake_away = false;
+	ok(again(false));
+	is_str(log_text(), "stdout F one\n");
+}
+
+/* Nobody reads the answers of the keeper any more. */
+static void the_daemon_ends(void)
+{
+	struct err e;
+
+	ok(keeper_ask_hold("container/c1/log", log_fd, &e) == 0);
+	for (int steps = 0; steps < 2; steps++) {
+		fake_away = true;
+		refuse("one\n", false);
+		if (steps) {
+			fake_keeper_reads();
+			ok(!log_stage_ready());
+		}
+		log_stage_end();
+		ok(again(false));
+		is_str(log_text(), "stdout F one\n");
+		fake_away = false;
+		fake_keeper_reads();
+		restart();
+	}
+	keeper_ask_release("container/c1/log");
+}
+
+/* Without the size of the log a move could not be repeated. */
+static void the_size_of_the_log_cannot_be_read(void)
+{
+	struct log_stage_target target = { "c1", 1000000, false };
+	struct log_stage_moved moved;
+	struct err e;
+
+	put("one\n");
+	ok(log_stage_move(pipe_r, 4, &target, &moved, &e) < 0 && moved.n == 0);
+	ok(moves(4, "one\n"));
+	is_str(log_text(), "stdout F one\n");
+}
+
 static int splices_to_fail;
 
 /* In the place of the C library's: a system call may lack memory. */
@@ -314,6 +401,10 @@ int main(void)
 	what_a_log_refuses_waits_and_others_go_on();
 	a_crash_while_the_log_refuses();
 	a_crash_and_then_a_full_disk();
+	both_die_while_bytes_are_set_aside();
+	the_keeper_is_slow();
+	the_daemon_ends();
+	the_size_of_the_log_cannot_be_read();
 	more_slots_than_the_stage_has();
 	what_cannot_be_dropped_is_not_written_twice();
 	end_of_file();

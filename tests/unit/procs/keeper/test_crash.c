@@ -351,7 +351,7 @@ static void story_keeper_dies(void)
 		ok(file_has(keeper_path(a, "c/two/log"), "second")); /* by the new keeper's number */
 		die(); /* the new keeper is not its parent, notices its death and starts the next */
 	}
-	ok(held_has("c/two/log", "second"));
+	ok(held_has("c/two/log", "second") && keeper_has("c/two/log"));
 	ok(keeper_path(a, "c/path") && file_has(keeper_path(a, "c/path"), "path"));
 	arena_free(a);
 	ok(keeper_report("survivor") && keeper_report("survivor")->pid == shared->pids[0]);
