@@ -8,6 +8,9 @@
 #include "handlers/config_files.h"
 #include "handlers/config_read.h"
 #include "reactor/own.h"
+#include "reactor/places.h"
+
+#define DEFAULT_HTTP "unix://" DEFAULT_STATE "/http.sock"
 
 enum { LEVELS_MAX = 16 }; /* of maps and lists in each other: the keys need four */
 
@@ -164,12 +167,12 @@ static void set_defaults(struct config *c)
 		{ .name = "runc", .type = "oci", .path = "/usr/sbin/runc", .fallback = "" },
 		{ .name = "crun", .type = "oci", .path = "/usr/bin/crun", .fallback = "" },
 	};
-	static const char *const listen[] = { "unix:///run/crisp/crisp.sock" };
+	static const char *const listen[] = { DEFAULT_ADDRESS };
 
 	*c = (struct config){
-		.root = "/var/lib/crisp", .state = "/run/crisp", .netns_dir = "/run/netns",
+		.root = DEFAULT_ROOT, .state = DEFAULT_STATE, .netns_dir = "/run/netns",
 		.listen = { (const char **)listen, 1 },
-		.http = "unix:///run/crisp/http.sock",
+		.http = DEFAULT_HTTP,
 		.http_tls_cert = "", .http_tls_key = "", .http_tls_client_ca = "",
 		.stream_address = "127.0.0.1", .stream_tls_cert = "", .stream_tls_key = "",
 		.cgroup = { .root = "/crisp", .driver = "cgroupfs" },
@@ -199,11 +202,11 @@ static void follow_state(struct config *c)
 	const char **listen = arena_zalloc(c->arena, sizeof(*listen));
 
 	listen[0] = arena_printf(c->arena, "unix://%s/crisp.sock", c->state);
-	if (c->listen.n == 1 && strcmp(c->listen.at[0], "unix:///run/crisp/crisp.sock") == 0)
+	if (c->listen.n == 1 && strcmp(c->listen.at[0], DEFAULT_ADDRESS) == 0)
 		c->listen = (struct strings){ listen, 1 };
-	if (strcmp(c->http, "unix:///run/crisp/http.sock") == 0)
+	if (strcmp(c->http, DEFAULT_HTTP) == 0)
 		c->http = arena_printf(c->arena, "unix://%s/http.sock", c->state);
-	if (strcmp(c->nri.socket, NRI_SOCKET) == 0 && strcmp(c->state, "/run/crisp") != 0)
+	if (strcmp(c->nri.socket, NRI_SOCKET) == 0 && strcmp(c->state, DEFAULT_STATE) != 0)
 		c->nri.socket = arena_printf(c->arena, "%s/nri.sock", c->state);
 	c->nri.register_ms = (int64_t)c->nri_register_s * 1000;
 	c->nri.request_ms = (int64_t)c->nri_request_s * 1000;

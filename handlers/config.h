@@ -56,7 +56,6 @@ struct config {
  * name: each replaces the values that it names, and in the map `runtimes` the runtimes' options.
  * INVALID_ARGUMENT with path, line and reason. The earlier content of *config is not freed. config_free() is due after
  * a failure too. config_read() reads one text in place of the files. */
-enum { CONFIG_BYTES_MAX = 1 << 20 };
 int config_load(struct config *config, const char *path, struct err *e);
 int config_read(struct config *config, const char *text, size_t len, const char *path, struct err *e);
 void config_free(struct config *config);

@@ -9,8 +9,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "handlers/config.h"
-#include "procs/keeper.h"
 #include "reactor/own.h"
 #include "reactor/small_file.h"
 #include "reactor/words.h"

@@ -8,8 +8,7 @@
 
 #include "reactor/arena.h"
 #include "reactor/err.h"
-
-enum { CONFIG_PARTS_MAX = 64 }; /* files of the directory */
+#include "reactor/places.h"
 
 struct config_file {
 	const char *path, *text;

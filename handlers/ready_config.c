@@ -2,16 +2,15 @@
 #include "handlers/ready_config.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "procs/keeper.h"
-#include "reactor/fault.h"
 #include "reactor/log.h"
 #include "reactor/own.h"
+#include "reactor/places.h"
 #include "reactor/record_sync.h"
 #include "reactor/small_file.h"
 
@@ -20,28 +19,14 @@ const char *ready_config_path(const struct config *config, struct arena *arena)
 	return arena_printf(arena, "%s/" READY_CONFIG, config->state);
 }
 
-static int copy_write(const char *tmp, const char *text, size_t len)
+static int copy_put(const char *path, const char *text, size_t len)
 {
-	auto_fd int fd = EFFECT(open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
+	struct err e;
+	int rc = small_file_put(path, text, len, ERR_INTERNAL, &e);
 
-	for (size_t at = 0; fd >= 0 && at < len;) {
-		ssize_t n = write(fd, text + at, len - at);
-
-		if (n <= 0)
-			return -1;
-		at += (size_t)n;
-	}
-	return fd < 0 ? -1 : 0;
-}
-
-static int copy_put(const char *path, const char *text, size_t len, struct arena *arena)
-{
-	const char *tmp = arena_printf(arena, "%s.tmp", path);
-
-	if (copy_write(tmp, text, len) == 0 && EFFECT(rename(tmp, path)) == 0)
-		return 0;
-	log_error("ready_config path=%s error=%s", log_quote(path), log_quote(strerror(errno)));
-	return -1;
+	if (rc < 0)
+		log_error("ready_config path=%s error=%s", log_quote(path), log_quote(e.msg));
+	return rc;
 }
 
 static bool copy_has(const char *path, const char *text, size_t len)
@@ -60,8 +45,8 @@ void ready_config_keep(const struct config *config, const char *file)
 	const char *text = arena_printf(a, READY_CONFIG_FIRST "%s\n%s\n", file, config_text_changed(config, a));
 	size_t len = strlen(text);
 
-	copy_put(ready_config_path(config, a), text, len, a);
-	if (!copy_has(durable, text, len) && copy_put(durable, text, len, a) == 0)
+	copy_put(ready_config_path(config, a), text, len);
+	if (!copy_has(durable, text, len) && copy_put(durable, text, len) == 0)
 		record_sync_note(durable);
 	arena_free(a);
 }

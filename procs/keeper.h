@@ -33,13 +33,8 @@ bool keeper_here(void);
 /* How many keepers this crispd has seen die. */
 unsigned keeper_deaths(void);
 
-/* Beside a configuration FILE.yaml may be a directory FILE.d, whose *.yaml are read after it. (ARCHITECTURE R123) */
-#define CONFIG_SUFFIX ".yaml"
-
-/* For a crispd that cannot get READY, and for one that is. (ARCHITECTURE R75) */
-#define KEEPER_WHY_ENV "CRISP_WHY_FD" /* the fd of a pipe: why, in words */
-#define READY_CONFIG "config.ready"   /* in `state` and in `root`: the configuration of the last one that was READY */
-#define READY_CONFIG_FIRST "# crispd was ready with this copy of " /* its first line: this, and the path of the file */
+/* For a crispd that cannot get READY: the fd of a pipe, for why, in words. (ARCHITECTURE R75) */
+#define KEEPER_WHY_ENV "CRISP_WHY_FD"
 
 /* The service is up; the keeper tells the service manager. */
 void keeper_ready(void);

@@ -13,8 +13,7 @@
 #include "handlers/cli/yaml.h"
 #include "reactor/beside.h"
 #include "reactor/own.h"
-
-#define CONFIG_FILE "/etc/crisp/config.yaml"
+#include "reactor/places.h"
 
 enum { ASK_MS = 5000 };
 
@@ -134,7 +133,7 @@ static const char *file_of(struct cli *c, const char *ready)
 	if (slash)
 		json_decref(cli_ready_config(arena_strndup(c->arena, ready, (size_t)(slash - ready)), &file, c->arena,
 					     &none));
-	return file ? file : CONFIG_FILE;
+	return file ? file : DEFAULT_CONFIG;
 }
 
 /* What the crispd that serves holds is no fault: it is told by its copy. Without one the addresses must be free. file
@@ -157,7 +156,7 @@ static int config_check(struct cli *c, const char *file)
 		argv[5] = r->ready;
 	}
 	if (!file)
-		argv[3] = r ? file_of(c, r->ready) : CONFIG_FILE;
+		argv[3] = r ? file_of(c, r->ready) : DEFAULT_CONFIG;
 	execv(argv[0], (char *const *)argv);
 	err_os(&e, ERR_INTERNAL, "execute %s", argv[0]);
 	return cli_fail(c, &e, "config check");
@@ -191,7 +190,7 @@ const struct cli_command cli_config = {
 		"dump prints all keys that crispd runs with, with their values, as YAML or, with --json, as JSON.\n"
 		"The files that were read stand above as comments. It can be used as a configuration.\n"
 		"diff prints the keys that have another value than by default: - the default, + the value.\n"
-		"check tries a file, by default that of the crispd that serves, or " CONFIG_FILE ",\n"
+		"check tries a file, by default that of the crispd that serves, or " DEFAULT_CONFIG ",\n"
 		"with the directory beside it, as a reload\n"
 		"would: `crispd --check`. The exit code is 0 when it is good, and 78 when not.\n"
 		"import makes a configuration of containerd's config.toml (version 1 to 3) or of CRI-O's crio.conf\n"

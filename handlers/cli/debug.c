@@ -16,6 +16,7 @@
 #include "handlers/cli/program.h"
 #include "handlers/cli/ready_config.h"
 #include "reactor/own.h"
+#include "reactor/places.h"
 
 enum {
 	PART_MAX = 2 << 20,
@@ -34,7 +35,7 @@ static json_t *node_find(struct debug_node *n, struct cli *c, struct bundle *b, 
 	json_t *ready;
 	struct err e;
 
-	n->state = cli_config_word(a, config, NULL, "state", beside ? beside : "/run/crisp");
+	n->state = cli_config_word(a, config, NULL, "state", beside ? beside : DEFAULT_STATE);
 	ready = cli_ready_config(n->state, &file, a, &e);
 	if (!config && !ready)
 		bundle_problem(b, "config", arena_printf(a, "%s; the default directories are assumed", e.msg));
@@ -42,8 +43,8 @@ static json_t *node_find(struct debug_node *n, struct cli *c, struct bundle *b, 
 		config = ready;
 	else
 		json_decref(ready);
-	n->config = file ? file : "/etc/crisp/config.yaml";
-	n->root = cli_config_word(a, config, NULL, "root", "/var/lib/crisp");
+	n->config = file ? file : DEFAULT_CONFIG;
+	n->root = cli_config_word(a, config, NULL, "root", DEFAULT_ROOT);
 	n->netns_dir = cli_config_word(a, config, NULL, "netns_dir", "/run/netns");
 	n->cgroup_root = cli_config_word(a, config, "cgroup", "root", "/crisp");
 	n->hosts_dir = cli_config_word(a, config, "registry", "config_path", "/etc/crisp/certs.d");

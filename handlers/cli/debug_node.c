@@ -15,6 +15,7 @@
 #include "reactor/arena.h"
 #include "reactor/flight.h"
 #include "reactor/own.h"
+#include "reactor/places.h"
 #include "reactor/small_file.h"
 #include "reactor/words.h"
 
@@ -405,7 +406,7 @@ int debug_config(void *arg, FILE *out)
 {
 	const struct debug_node *node = arg;
 	struct arena *a = arena_new();
-	const char *ready = arena_printf(a, "%s/config.ready", node->state);
+	const char *ready = arena_printf(a, "%s/" READY_CONFIG, node->state);
 
 	print_config(out, node->config);
 	print_config_dir(out, a, node->config);

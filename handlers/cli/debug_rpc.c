@@ -88,47 +88,49 @@ static void add_statuses(json_t *list, void **answers, size_t n)
 	}
 }
 
-static void put_list(struct asking *a, const char *file, const void *list, const char *member, const char *method,
-		     void *request, void (*set)(void *request, void *arg, size_t i), struct ids *ids)
-{
-	auto_json json_t *j = cli_json_write(list);
+/* A list of CRI's, with the request for it and for the status of one object, into which `set` puts the id. */
+struct listing {
+	const char *file, *list, *member, *status;
+	const void *request;
+	void *one;
+	void (*set)(void *request, void *arg, size_t i);
+};
 
-	if (ids->n > DETAILS_MAX)
-		bundle_problem(a->bundle, method, "not asked for all: there are too many");
-	ids->n = ids->n > DETAILS_MAX ? DETAILS_MAX : ids->n;
-	add_statuses(json_object_get(j, member), cli_call_all(&a->cli, method, request, ids->n, set, ids), ids->n);
+static void put_list(struct asking *a, const struct listing *l)
+{
+	const void *answer = ask(a, l->list, l->request);
+	auto_json json_t *j = answer ? cli_json_write(answer) : NULL;
+	json_t *items = json_object_get(j, l->member), *item;
+	struct ids ids = { arena_zalloc(a->cli.arena, (json_array_size(items) + 1) * sizeof(*ids.at)), 0 };
+	size_t i;
+
+	if (!j)
+		return;
+	json_array_foreach(items, i, item)
+		ids.at[i] = arena_strdup(a->cli.arena, json_get_str(a->cli.arena, item, "id"));
+	ids.n = json_array_size(items);
+	if (ids.n > DETAILS_MAX)
+		bundle_problem(a->bundle, l->status, "not asked for all: there are too many");
+	ids.n = ids.n > DETAILS_MAX ? DETAILS_MAX : ids.n;
+	add_statuses(items, cli_call_all(&a->cli, l->status, l->one, ids.n, l->set, &ids), ids.n);
 	keep_harmless(j);
-	bundle_json(a->bundle, file, j);
+	bundle_json(a->bundle, l->file, j);
 }
 
-static void put_pods(struct asking *a)
+static void put_lists(struct asking *a)
 {
-	Runtime__V1__ListPodSandboxRequest request = RUNTIME__V1__LIST_POD_SANDBOX_REQUEST__INIT;
-	Runtime__V1__PodSandboxStatusRequest one = RUNTIME__V1__POD_SANDBOX_STATUS_REQUEST__INIT;
-	Runtime__V1__ListPodSandboxResponse *list = ask(a, "ListPodSandbox", &request);
-	struct ids ids = { 0 };
+	Runtime__V1__ListPodSandboxRequest pods = RUNTIME__V1__LIST_POD_SANDBOX_REQUEST__INIT;
+	Runtime__V1__PodSandboxStatusRequest pod = RUNTIME__V1__POD_SANDBOX_STATUS_REQUEST__INIT;
+	Runtime__V1__ListContainersRequest containers = RUNTIME__V1__LIST_CONTAINERS_REQUEST__INIT;
+	Runtime__V1__ContainerStatusRequest container = RUNTIME__V1__CONTAINER_STATUS_REQUEST__INIT;
+	const struct listing listings[] = {
+		{ "pods.json", "ListPodSandbox", "items", "PodSandboxStatus", &pods, &pod, set_pod },
+		{ "containers.json", "ListContainers", "containers", "ContainerStatus", &containers, &container,
+		  set_container },
+	};
 
-	if (!list)
-		return;
-	ids.at = arena_zalloc(a->cli.arena, (list->n_items + 1) * sizeof(*ids.at));
-	for (size_t i = 0; i < list->n_items; i++)
-		ids.at[ids.n++] = list->items[i]->id;
-	put_list(a, "pods.json", list, "items", "PodSandboxStatus", &one, set_pod, &ids);
-}
-
-static void put_containers(struct asking *a)
-{
-	Runtime__V1__ListContainersRequest request = RUNTIME__V1__LIST_CONTAINERS_REQUEST__INIT;
-	Runtime__V1__ContainerStatusRequest one = RUNTIME__V1__CONTAINER_STATUS_REQUEST__INIT;
-	Runtime__V1__ListContainersResponse *list = ask(a, "ListContainers", &request);
-	struct ids ids = { 0 };
-
-	if (!list)
-		return;
-	ids.at = arena_zalloc(a->cli.arena, (list->n_containers + 1) * sizeof(*ids.at));
-	for (size_t i = 0; i < list->n_containers; i++)
-		ids.at[ids.n++] = list->containers[i]->id;
-	put_list(a, "containers.json", list, "containers", "ContainerStatus", &one, set_container, &ids);
+	for (size_t i = 0; i < sizeof(listings) / sizeof(*listings); i++)
+		put_list(a, &listings[i]);
 }
 
 static void put_harmless(struct asking *a, const char *file, const char *method, const void *request)
@@ -232,8 +234,7 @@ json_t *debug_rpc(struct cli *c, struct bundle *bundle)
 	if (!put_version(&a)) /* it waits for nothing, so what asks for more would not be answered either */
 		return bundle_problem(bundle, "daemon", "it was asked for nothing more"), NULL;
 	config = put_status(&a);
-	put_pods(&a);
-	put_containers(&a);
+	put_lists(&a);
 	put_harmless(&a, "images.json", "ListImages", &images);
 	put_harmless(&a, "image_fs.json", "ImageFsInfo", &disk);
 	return config;

@@ -14,8 +14,7 @@
 #include "handlers/cli/command.h"
 #include "reactor/log.h"
 #include "reactor/own.h"
-
-#define DEFAULT_ADDRESS "unix:///run/crisp/crisp.sock"
+#include "reactor/places.h"
 
 static const struct cli_command *const commands[] = {
 	&cli_run,     &cli_exec,  &cli_logs,   &cli_port_forward,

@@ -4,10 +4,9 @@
 #include <string.h>
 
 #include "reactor/own.h"
+#include "reactor/places.h"
 #include "reactor/small_file.h"
 #include "reactor/yaml_json.h"
-
-#define FIRST_WORDS "# crispd was ready with this copy of " /* in the first line, before the path of the file */
 
 const char *cli_state_dir(const char *address, struct arena *a)
 {
@@ -21,16 +20,16 @@ json_t *cli_ready_config(const char *state, const char **file, struct arena *a, 
 {
 	static const char *const none[] = { NULL };
 	static const struct yaml_types types = { none, none };
-	size_t len, first = strlen(FIRST_WORDS);
-	auto_free char *text = small_file_read(arena_printf(a, "%s/config.ready", state), YAML_BYTES_MAX, &len,
+	size_t len, first = strlen(READY_CONFIG_FIRST);
+	auto_free char *text = small_file_read(arena_printf(a, "%s/" READY_CONFIG, state), YAML_BYTES_MAX, &len,
 					       ERR_INTERNAL, e);
 
 	*file = NULL;
 	if (!text)
 		return NULL;
-	if (strncmp(text, FIRST_WORDS, first) == 0)
+	if (strncmp(text, READY_CONFIG_FIRST, first) == 0)
 		*file = arena_strndup(a, text + first, strcspn(text + first, "\n"));
-	return yaml_parse(text, len, &types, "config.ready", e);
+	return yaml_parse(text, len, &types, READY_CONFIG, e);
 }
 
 const char *cli_config_word(struct arena *a, const json_t *config, const char *section, const char *key,

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -19,21 +20,25 @@
 #include "handlers/cli/ready_config.h"
 #include "handlers/cli/wipe_force.h"
 #include "reactor/own.h"
+#include "reactor/places.h"
+
+/* At its start crispd tries overlayfs, and runtimes in a user namespace. A crispd that is killed then leaves mounts. */
+#define PROBE "overlay-probe" /* mnt */
+#define TRIALS "userns-trial" /* NAME/rootfs */
 
 enum { RM_MS = 3600 * 1000, RM_WORDS = 4096, LOCKS_MAX = 8, LOCK_TURN_MS = 50, LOCK_PATIENCE_MS = 30 * 1000 };
 
 /* Of `root`: what belongs to pods and to work under way; and images. The mark is last. */
 static const char *const root_leftovers[] = { "containers", "sandboxes", "snapshots", "sandbox-files", "checkpoints",
-					      "gone", "ingest", "partial", "config.ready",
-					      "config.ready.tmp", NULL };
+					      "gone", "ingest", "partial", PROBE, READY_CONFIG,
+					      READY_CONFIG ".tmp", NULL };
 static const char *const root_images[] = { "images", "layers", "layer-records", "blobs", "shifted", "empty", "boot",
-					   "lock", NULL };
-static const char *const state_entries[] = { "containers", "sandboxes", "runtime", "crisp.sock", "http.sock",
-					     "stream.sock", "keeper.sock", "anchor.sock", "nri.sock",
-					     "config.ready", "config.ready.tmp", "keeper.underway",
-					     "flight", "net.lock",
-					     "front.lock", "anchor.lock",
-					     "crispd.lock", "keeper.lock", NULL };
+					   "boot.tmp", "lock", NULL };
+static const char *const state_entries[] = { "containers", "sandboxes", "runtime", "console", TRIALS,
+					     "crisp.sock", "http.sock", "stream.sock", "keeper.sock", "anchor.sock",
+					     "nri.sock", READY_CONFIG, READY_CONFIG ".tmp", "keeper.underway", "flight",
+					     "net.lock", "front.lock", "anchor.lock", "crispd.lock", "keeper.lock",
+					     NULL };
 static const char *const state_locks[] = { "front.lock", "anchor.lock", "keeper.lock", "crispd.lock", NULL };
 
 struct wipe {
@@ -114,13 +119,28 @@ static int wipe_needs_empty(struct wipe *w, const char *dir, const char *name, s
 	return 0;
 }
 
-/* mountinfo writes a space as \040, so wipe_check() refuses a path that has one. */
-static int wipe_needs_no_mount(const char *dir, struct err *e)
+/* The entry of `dir` that the path is or is in. */
+static bool is_in_entry(const char *path, const char *dir, const char *const *names)
+{
+	const char *entry = path + strlen(dir) + 1;
+	size_t len = strcspn(entry, "/");
+
+	for (; names && *names; names++)
+		if (strlen(*names) == len && strncmp(*names, entry, len) == 0)
+			return true;
+	return false;
+}
+
+/* mountinfo writes a space as \040, so a path that has one is refused. but: entries in which a mount is allowed, or
+ * NULL. */
+static int wipe_needs_no_mount(const char *dir, const char *const *but, struct err *e)
 {
 	auto_file FILE *f = fopen("/proc/self/mountinfo", "re");
 	auto_free char *line = NULL;
 	size_t size = 0, len = strlen(dir);
 
+	if (dir[strcspn(dir, " \t\n\\")])
+		return err_set(e, ERR_FAILED_PRECONDITION, "%s: a path with blanks is not wiped", dir);
 	if (!f)
 		return err_os(e, ERR_INTERNAL, "/proc/self/mountinfo");
 	while (getline(&line, &size, f) > 0) {
@@ -128,10 +148,27 @@ static int wipe_needs_no_mount(const char *dir, struct err *e)
 
 		if (sscanf(line, "%*s %*s %*s %*s %4095s", at) != 1)
 			return err_set(e, ERR_INTERNAL, "/proc/self/mountinfo: a line without a mount point");
-		if (strncmp(at, dir, len) == 0 && at[len] == '/')
+		if (strncmp(at, dir, len) == 0 && at[len] == '/' && !is_in_entry(at, dir, but))
 			return err_set(e, ERR_FAILED_PRECONDITION, "%s is a mount: unmount it first", at);
 	}
 	return ferror(f) ? err_os(e, ERR_INTERNAL, "/proc/self/mountinfo") : 0;
+}
+
+static void wipe_unmount(struct wipe *w, const char *dir, const char *name, const char *below)
+{
+	umount2(arena_printf(w->arena, "%s/%s/%s", dir, name, below), MNT_DETACH | UMOUNT_NOFOLLOW);
+}
+
+static void wipe_unmount_own(struct wipe *w)
+{
+	const char *trials = w->state ? arena_printf(w->arena, "%s/" TRIALS, w->state) : NULL;
+	auto_dir DIR *d = trials ? opendir(trials) : NULL;
+	const struct dirent *one;
+
+	wipe_unmount(w, w->root, PROBE, "mnt");
+	while (d && (one = readdir(d)))
+		if (one->d_name[0] != '.')
+			wipe_unmount(w, trials, one->d_name, "rootfs");
 }
 
 static int wipe_check(struct wipe *w, struct err *e)
@@ -141,13 +178,20 @@ static int wipe_check(struct wipe *w, struct err *e)
 	for (size_t i = 0; i < 2; i++) {
 		if (!dirs[i])
 			continue;
-		if (dirs[i][strcspn(dirs[i], " \t\n\\")])
-			return err_set(e, ERR_FAILED_PRECONDITION, "%s: a path with blanks is not wiped", dirs[i]);
 		if (wipe_needs_empty(w, dirs[i], "sandboxes", e) < 0 ||
-		    wipe_needs_empty(w, dirs[i], "containers", e) < 0 || wipe_needs_no_mount(dirs[i], e) < 0)
+		    wipe_needs_empty(w, dirs[i], "containers", e) < 0 || wipe_needs_no_mount(dirs[i], NULL, e) < 0)
 			return -1;
 	}
 	return 0;
+}
+
+/* Before --force removes a pod: what would be refused after that. crisp has mounts of its own in these entries. */
+static int wipe_check_first(const struct wipe *w, struct err *e)
+{
+	static const char *const of_root[] = { PROBE, NULL },
+				 *const of_state[] = { "containers", "sandboxes", "runtime", TRIALS, NULL };
+
+	return wipe_needs_no_mount(w->root, of_root, e) < 0 || wipe_needs_no_mount(w->state, of_state, e) < 0 ? -1 : 0;
 }
 
 /* ---- removal ---- */
@@ -225,7 +269,7 @@ static int wipe_find(struct wipe *w, struct cli *c, const char *root, const char
 		if (!config)
 			return err_set(e, ERR_FAILED_PRECONDITION,
 				       "no crisp has left its configuration in %s: name --root", state);
-		root = cli_config_word(c->arena, config, NULL, "root", "/var/lib/crisp");
+		root = cli_config_word(c->arena, config, NULL, "root", DEFAULT_ROOT);
 	}
 	w->root = wipe_dir(w, root, &there, e);
 	return w->root ? 0 : -1;
@@ -240,10 +284,15 @@ static int wipe(struct cli *c, const struct cli_args *args)
 
 	if (wipe_find(&w, c, cli_args_value(args, "root"), cli_args_value(args, "state"), &e) < 0)
 		return cli_fail(c, &e, "wipe");
-	if (w.state && cli_args_flag(args, "force") && cli_wipe_force(c, w.root, w.state, w.dry_run, &runs, &e) < 0)
+	if (w.state && cli_args_flag(args, "force") &&
+	    (wipe_check_first(&w, &e) < 0 || cli_wipe_force(c, w.root, w.state, w.dry_run, &runs, &e) < 0))
 		return cli_fail(c, &e, "wipe");
 	w.ended = runs && !w.dry_run;
-	if (!(runs && w.dry_run) && (wipe_lock_all(&w, &e) < 0 || wipe_check(&w, &e) < 0))
+	if (!(runs && w.dry_run) && wipe_lock_all(&w, &e) < 0)
+		return cli_fail(c, &e, "wipe");
+	if (!w.dry_run)
+		wipe_unmount_own(&w);
+	if (!(runs && w.dry_run) && wipe_check(&w, &e) < 0)
 		return cli_fail(c, &e, "wipe");
 	return wipe_remove(&w, &e) < 0 ? cli_fail(c, &e, "wipe") : 0;
 }

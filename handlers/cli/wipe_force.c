@@ -18,9 +18,8 @@
 #include "handlers/cli/object.h"
 #include "handlers/cli/ready_config.h"
 #include "reactor/own.h"
+#include "reactor/places.h"
 #include "reactor/words.h"
-
-#define DEFAULT_ROOT "/var/lib/crisp"
 
 enum { SYSTEMCTL_MS = 120 * 1000, END_MS = 120 * 1000, WORDS_MAX = 4096 };
 

@@ -18,6 +18,8 @@
 #include "procs/keeper/proto.h"
 #include "reactor/log.h"
 #include "reactor/own.h"
+#include "reactor/places.h"
+#include "reactor/small_file.h"
 
 enum { ANSWER_MS = 10000, EXIT_NO_ANSWER = 1, LINES_MAX = 2 * PATH_MAX + 32 };
 
@@ -93,33 +95,27 @@ int ask_directories(const char *crispd, const char *config, struct asked *out)
 	return dir && ask_copy(crispd, dir, out) == 0 ? 0 : status;
 }
 
-static int copy_text(const char *from, const char *to)
+static void copy_text(const char *from, const char *to)
 {
-	auto_fd int in = open(from, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	auto_fd int out = in < 0 ? -1 : open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-	char piece[4096];
-	ssize_t n = -1;
+	struct err e;
+	size_t len;
+	auto_free char *text = small_file_read(from, CONFIG_BYTES_MAX, &len, ERR_INTERNAL, &e);
 
-	while (out >= 0 && (n = read(in, piece, sizeof(piece))) > 0)
-		if (write(out, piece, (size_t)n) != n)
-			return -1;
-	return n == 0 ? 0 : -1;
+	if (text && small_file_put(to, text, len, ERR_INTERNAL, &e) == 0)
+		log_info("configuration_copy from=%s why=\"the state directory has none, as after a reboot\"",
+			 log_quote(from));
+	else
+		log_error("configuration_copy from=%s error=%s", log_quote(from), log_quote(e.msg));
 }
 
 void ask_restore_copy(const char *crispd, const char *config, const char *state, const char *root)
 {
-	char from[PATH_MAX], to[PATH_MAX], tmp[PATH_MAX];
+	char from[PATH_MAX], to[PATH_MAX];
 	struct asked of_copy;
 
-	if (fallback_is_there(state, config) || !fallback_is_there(root, config) ||
-	    ask_copy(crispd, root, &of_copy) != 0 || strcmp(of_copy.state, state) != 0 ||
-	    snprintf(from, sizeof(from), "%s/" READY_CONFIG, root) >= (int)sizeof(from) ||
-	    snprintf(to, sizeof(to), "%s/" READY_CONFIG, state) >= (int)sizeof(to) ||
-	    snprintf(tmp, sizeof(tmp), "%s.tmp", to) >= (int)sizeof(tmp))
-		return;
-	if (copy_text(from, tmp) == 0 && rename(tmp, to) == 0)
-		log_info("configuration_copy from=%s why=\"the state directory has none, as after a reboot\"",
-			 log_quote(from));
-	else
-		log_error("configuration_copy from=%s error=%s", log_quote(from), log_quote(strerror(errno)));
+	if (!fallback_is_there(state, config) && fallback_is_there(root, config) &&
+	    ask_copy(crispd, root, &of_copy) == 0 && strcmp(of_copy.state, state) == 0 &&
+	    snprintf(from, sizeof(from), "%s/" READY_CONFIG, root) < (int)sizeof(from) &&
+	    snprintf(to, sizeof(to), "%s/" READY_CONFIG, state) < (int)sizeof(to))
+		copy_text(from, to);
 }

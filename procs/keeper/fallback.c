@@ -15,6 +15,7 @@
 #include "procs/keeper/proto.h"
 #include "reactor/log.h"
 #include "reactor/own.h"
+#include "reactor/places.h"
 #include "reactor/words.h"
 
 enum { DEATHS_ENOUGH = 2 };
@@ -94,14 +95,15 @@ static void unquote(char *s)
 	s[n - 2] = '\0';
 }
 
-/* Of a file that is no YAML, or has a bad value elsewhere, this one line is still understood. */
+/* Of a file that is no YAML, or has a bad value elsewhere, this one line is still understood, where crispd would read
+ * it: in the first CONFIG_BYTES_MAX bytes. */
 static void named_in(int fd, const char *format, char dir[static PATH_MAX])
 {
 	char line[PATH_MAX + 16], named[PATH_MAX];
 	struct stat st;
 	auto_file FILE *f = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) ? fdopen(dup(fd), "re") : NULL;
 
-	while (f && fgets(line, sizeof(line), f))
+	while (f && ftell(f) < CONFIG_BYTES_MAX && fgets(line, sizeof(line), f))
 		if (sscanf(line, format, named) == 1) {
 			unquote(named);
 			snprintf(dir, PATH_MAX, "%s", named);
@@ -117,9 +119,12 @@ static bool is_ours(int fd)
 	return fstat(fd, &st) == 0 && (st.st_uid == 0 || st.st_uid == geteuid()) && !(st.st_mode & S_IWOTH);
 }
 
+static size_t parts_seen;
+
+/* More than crispd would read are not looked at. */
 static int is_part(const struct dirent *entry)
 {
-	return entry->d_name[0] != '.' && word_ends_in(entry->d_name, CONFIG_SUFFIX);
+	return entry->d_name[0] != '.' && word_ends_in(entry->d_name, CONFIG_SUFFIX) && parts_seen++ < CONFIG_PARTS_MAX;
 }
 
 static int by_name(const struct dirent **a, const struct dirent **b)
@@ -138,6 +143,7 @@ static void named_in_parts(const char *config, const char *format, char dir[stat
 	if (!word_ends_in(config, CONFIG_SUFFIX) || snprintf(path, sizeof(path), "%.*s.d", stem, config) >= PATH_MAX)
 		return;
 	of = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	parts_seen = 0;
 	n = of >= 0 && is_ours(of) ? scandirat(of, ".", &parts, is_part, by_name) : -1;
 	for (int i = 0; i < n; i++) {
 		auto_fd int fd = openat(of, parts[i]->d_name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);

@@ -44,6 +44,7 @@
 #include "reactor/fault.h"
 #include "reactor/log.h"
 #include "reactor/own.h"
+#include "reactor/places.h"
 
 enum { SEEK_TRIES = 100, SEEK_TURN_MS = 100, EXIT_NO_KEEPER = 1 };
 

@@ -55,8 +55,6 @@ enum keeper_pool { POOL_FILLED, POOL_USED, POOL_MISSED }; /* or emptied; a pod g
 
 #define KEEPER_NOT_HELD UINT32_MAX
 #define KEEPER_FD_ENV "CRISP_KEEPER_FD" /* crispd's end of the channel */
-#define DEFAULT_STATE "/run/crisp"
-#define DEFAULT_ROOT "/var/lib/crisp"
 #define KEEPER_SOCKET "keeper.sock"     /* in the state directory: for a crispd that outlived its keeper */
 
 enum keeper_hello { HELLO_NEW, HELLO_SURVIVOR };

@@ -95,6 +95,17 @@ crisp_stop() {
 # anchor_end: for a test that plays a reboot: the anchor, which stays for as long as something is kept, ends with the machine.
 anchor_end() { pgrep -f "crisp-anchor $T/state" | xargs -r kill -9; }
 
+# node_off: the same, for the daemons, their mounts and their state directory. Processes and cgroups of pods are the test's.
+node_off() {
+	crisp_stop
+	anchor_end
+	awk -v t="$T/" 'index($5 "/", t "state/") == 1 || index($5 "/", t "netns/") == 1 { print $5 }' /proc/self/mountinfo | tac |
+		xargs -r -n1 umount -l
+	rm -rf "$T/state" "$T/netns"
+}
+# of_other_boot FILE...: these records were written before the reboot.
+of_other_boot() { sed -i "s/$(cat /proc/sys/kernel/random/boot_id)/01234567-89ab-cdef-0123-456789abcdef/g" "$@"; }
+
 # crisp_clean: removes all pods, stops crisp and checks that nothing is left. Ends the test.
 crisp_clean() {
 	local p

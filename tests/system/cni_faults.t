@@ -177,10 +177,8 @@ network "$(plugin slow hang DEL)"
 rm -f "$T/go"
 run
 old=$pod
-crisp_stop
-anchor_end
-rm -rf "$T/state" "$T/netns"
-sed -i "s/$(cat /proc/sys/kernel/random/boot_id)/01234567-89ab-cdef-0123-456789abcdef/g" "$T/root/sandboxes/$old.json" "$T/root/boot"
+node_off
+of_other_boot "$T/root/sandboxes/$old.json" "$T/root/boot"
 words='the node serves while DEL of the boot before hangs'
 if crisp_start; then pass "$words"; else fail "$words"; fi
 ok 'it hangs' until_ok 5 grep -q 'DEL slow' "$T/calls"

@@ -9,10 +9,8 @@ crisp_start || exit 1
 cp "$T/config.yaml" "$T/good.yaml"
 condition() { $CRICTL info | jq -r '.status.conditions[] | select(.type == "ConfigurationUsed") | "\(.status) \(.message)"'; }
 reboot() {
-	crisp_stop
-	anchor_end
+	node_off
 	until_ok 10 no_processes
-	rm -rf "$T/state"
 }
 serves() { # WORDS
 	if crisp_start; then pass "$1"; else fail "$1"; fi
@@ -56,4 +54,13 @@ cp "$T/good.yaml" "$T/config.yaml"
 serves 'a good file needs none'
 is 'and Status is content' "$(condition)" 'true '
 is 'the next copy is made' "$(md5sum <"$T/root/config.ready")" "$(md5sum <"$T/state/config.ready")"
+
+# What stands in the place of the next copy.
+for make in mkfifo mkdir; do
+	w=$make
+	crisp_stop
+	for dir in "$T/root" "$T/state"; do rm -f "$dir/config.ready"; $make "$dir/config.ready.tmp"; done
+	serves "$w: crispd serves"
+	is "$w: the copies are made" "$(ls "$T/root" "$T/state" | grep config.ready | xargs)" 'config.ready config.ready'
+done
 crisp_clean

@@ -119,18 +119,12 @@ for p in "$pod" "$pod2"; do ok 'it goes' $CRICTL rmp -f "$p"; done
 pull
 
 # A reboot: no process, no mount, no state directory, another boot id in the records.
-other_boot=01234567-89ab-cdef-0123-456789abcdef
 cgroups_end() { find /sys/fs/cgroup -depth -type d -path "*$CGROUP/*" -exec rmdir {} + 2>/dev/null; no_cgroups; }
 power_off() { # PID...: of what ran
-	crisp_stop
-	anchor_end
+	node_off
 	kill -9 "$@"
-	grep -F " $T/" /proc/self/mountinfo | awk '{ print $5 }' | tac | xargs -r -n1 umount -l
-	rm -rf "$T/state" "$T/netns"
 	until_ok 5 cgroups_end
-	for f in "$T"/root/sandboxes/*.json "$T"/root/containers/*.json "$T/root/boot"; do
-		sed -i "s/$(cat /proc/sys/kernel/random/boot_id)/$other_boot/g" "$f"
-	done
+	of_other_boot "$T"/root/sandboxes/*.json "$T"/root/containers/*.json "$T/root/boot"
 	: >"$T/calls"
 }
 pod=$(mkpod r)

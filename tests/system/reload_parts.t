@@ -85,10 +85,14 @@ timeout 20 "$BUILD/crisp-keeper" --config "$T/config.yaml" >>"$T/crisp.log" 2>&1
 is 'what everybody could have written names no directory: the keeper ends' $? 78
 chmod 755 "$D"
 mkdir -p "$T/evil"
-cp "$T/state/config.ready" "$T/evil/"
+sed "s|$T/state|$T/evil|g; s|$T/root|$T/evil|g" "$T/state/config.ready" >"$T/evil/config.ready"
 printf 'state: %s\nroot: %s\n' "$T/evil" "$T/evil" >"$D/90-evil.yaml"; chmod 666 "$D/90-evil.yaml"
 again 'a start of the service with a part that everybody could have written serves from the directory of the others'
 is 'and the other one is not used' "$(ls "$T/evil")" config.ready
+head -c 1048600 /dev/zero | tr '\0' '\n' >"$T/long"
+(cat "$T/long"; printf 'state: %s\nroot: %s\n' "$T/evil" "$T/evil") >"$D/90-evil.yaml"; chmod 644 "$D/90-evil.yaml"
+again 'a part that is too long for crispd is not read to its end by the keeper either'
+is 'and names no directory' "$(ls "$T/evil")" config.ready
 
 rm -r "$T/evil" "$D/90-evil.yaml" "$D/50-bad.yaml"
 before=$(crispd_pid)

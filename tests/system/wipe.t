@@ -64,10 +64,11 @@ notok 'the state directory is gone' test -e "$T/state"
 crisp_start
 ok 'crisp starts anew' $CRICTL pull "$REGISTRY/busybox:latest"
 
-# --force, while crisp runs with two pods.
+# --force, while crisp runs with two pods, of which one has a terminal.
 for p in a b; do
 	pod=$($CRICTL runp "$(pod_json $p)")
-	$CRICTL start "$($CRICTL create "$pod" "$(ctr_json $p 'sleep 1000')" "$T/$p.pod.json")" >/dev/null
+	tty='"tty":true'; [ $p = a ] || tty=
+	$CRICTL start "$($CRICTL create "$pod" "$(ctr_json $p 'sleep 1000' "$tty")" "$T/$p.pod.json")" >/dev/null
 done
 elsewhere() { CRISP_ADDRESS=unix://$T/other/crisp.sock wipe --force --images --state "$T/state" --root "$T/root"; }
 like 'another address' "$(elsewhere)" "the crisp of $T/state is not the one at"
@@ -77,6 +78,12 @@ rm -r "$T/second/lock"
 like 'a root of no crisp' "$(wipe --force --images --root "$T/second")" 'second/lock, which each crisp makes'
 is 'nothing of both has gone' "$(ls "$T/second"; $CRICTL ps -q | wc -l)" "layers
 2"
+for dir in "$T/root/blobs/mounted" "$T/state/mounted"; do
+	mkdir "$dir"; mount -t tmpfs none "$dir"
+	like "a mount that is not crisp's: $dir" "$(wipe --force --images)" "$dir is a mount: unmount it first"
+	is 'it is refused before a pod goes' "$($CRICTL ps -q | wc -l)" 2
+	umount "$dir"; rmdir "$dir"
+done
 out=$(wipe --force --images --dry-run)
 like 'a dry run names a pod' "$out" 'pod default/a'
 like 'and a directory' "$out" "$T/root/layers"
@@ -94,7 +101,9 @@ is 'no process of it is left' "$(leftover_processes)" ''
 cp "$T/config.yaml" "$T/first.yaml"
 echo "listen: [unix://$T/mine/crisp.sock, unix://$T/state/crisp.sock]" >>"$T/config.yaml"
 crisp_start
-: >"$T/root/config.ready.tmp"; : >"$T/state/config.ready.tmp"
+: >"$T/root/config.ready.tmp"; : >"$T/state/config.ready.tmp"; : >"$T/root/boot.tmp"; mkdir "$T/root/overlay-probe"
+# As a crispd leaves it that is killed while it tries a runtime in a user namespace.
+mkdir -p "$T/state/userns-trial/gone/rootfs"; mount -t tmpfs userns-trial "$T/state/userns-trial/gone/rootfs"
 out=$(CRISP_ADDRESS=unix://$T/mine/crisp.sock wipe --force --images --state "$T/state")
 like 'a socket elsewhere' "$out" "crisp-keeper, pid $KEEPER"
 wait "$KEEPER"

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "handlers/config.h"
+#include "reactor/places.h"
 #include "tests/tap.h"
 
 static char dir[] = "/tmp/crisp-config.XXXXXX";

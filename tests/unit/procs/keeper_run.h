@@ -24,6 +24,7 @@
 #include "reactor/child.h"
 #include "reactor/loop.h"
 #include "reactor/own.h"
+#include "reactor/places.h"
 #include "tests/built.h"
 #include "tests/tap.h"
 

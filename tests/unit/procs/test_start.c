@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "procs/runtime.h"
 #include "tests/unit/procs/start_run.h"
 
 static void from_start_to_exit_code(void)
