@@ -507,6 +507,33 @@ static void nor_is_an_error_of_its_reader(void)
 	ok(rmdir(dir) == 0);
 }
 
+/* Reads a record, and removes the other one of "one" and "two". */
+static int on_first(void *dir, const char *name, struct record *r, struct err *e)
+{
+	(void)r;
+	(void)e;
+	record_remove(dir, strcmp(name, "one") == 0 ? "two" : "one");
+	return 0;
+}
+
+/* Its name was read with the directory, and then it was removed: it is neither damaged nor lost. */
+static void a_record_that_goes_meanwhile(void)
+{
+	char dir[] = "/tmp/test_record.XXXXXX";
+	struct err e;
+
+	ok(mkdtemp(dir) != NULL);
+	put(dir, "one.json", "{\"version\":1,\"n\":1}");
+	put(dir, "two.json", "{\"version\":1,\"n\":1}");
+	forget_lost();
+	ok(record_each(dir, 1, on_first, on_lost, dir, &e) == 0);
+	is_str(lost, "");
+	ok(exists(dir, "one.json") != exists(dir, "two.json"));
+	record_remove(dir, "one");
+	record_remove(dir, "two");
+	ok(rmdir(dir) == 0);
+}
+
 /* What lies beside a record goes only where it is known that nobody needs it. */
 static void older_generations(void)
 {
@@ -550,5 +577,6 @@ int main(void)
 	an_error_of_reading_is_no_damage();
 	nor_is_an_error_of_its_reader();
 	older_generations();
+	a_record_that_goes_meanwhile();
 	return tap_end();
 }

@@ -1,9 +1,12 @@
 /* What `crisp check` finds of a pod's network and of the node, and what it mends: each thing is broken by hand. */
+#include <errno.h>
+
 #include "procs/net/check.h"
 #include "procs/net/job.h"
 #include "reactor/arena.h"
 #include "reactor/loop.h"
 #include "reactor/own.h"
+#include "tests/fakes/disk.h"
 #include "tests/tap.h"
 #include "tests/unit/procs/net/netns_run.h"
 
@@ -116,6 +119,10 @@ static void a_pod_of_a_bridge(void)
 	setenv("H", said("ip -o link | grep -o 'veth[0-9a-f]*' | head -1"), 1);
 	broken("its address 10.9.0.2 is not reserved in", "rm $D/leases/lab/10.9.0.2", true);
 	is_str(said("tr '\\r\\n' '+ ' <$D/leases/lab/10.9.0.2"), said("printf '%s+ eth0'", ID));
+	disk_fails("10.9.0.2", EIO, 0);
+	broken("the file of its address 10.9.0.2 in", "true", false);
+	disk_fails("", 0, 0);
+	is_str(pod_is(false), "");
 	broken("bridge br-lab is down", "ip link set br-lab down", true);
 	broken("bridge br-lab has lost the address 10.9.0.1/24", "ip addr del 10.9.0.1/24 dev br-lab", true);
 	broken(arena_printf(names, "its device %s is down", getenv("H")), "ip link set $H down", true);
