@@ -182,7 +182,7 @@ static void set_defaults(struct config *c)
 		.cdi_spec_dirs = { (const char **)cdi_dirs, 2 },
 		.hooks_dirs = { (const char **)hooks_dirs, 1 },
 		.nri = { .enabled = true, .socket = NRI_SOCKET, .plugin_path = "/opt/nri/plugins",
-			 .config_path = "/etc/nri/conf.d" },
+			 .config_path = "/etc/nri/conf.d", .validator = { .tolerate_annotation = "" } },
 		.nri_register_s = 5, .nri_request_s = 2,
 		.registry_config_path = "/etc/crisp/certs.d",
 		.images_max_layer_bytes = 32ull << 30, .images_min_free = "5%", .images_volumes = "bind",

@@ -1,10 +1,13 @@
 /* nri.c - see nri.h: the socket, and the way of an event along the plugins.
  *
- *   WAIT ---no earlier event of the pod---> ASK ---answered---> (next plugin) ---none left---> `done`
- *                                            |                     ^
- *                                            +---updates of others-+
+ *   WAIT ---no earlier event of the pod---> ASK ---answered---> (next plugin) ---none left---> VALIDATE
+ *                                            |                                                    |   |
+ *                                            +---refused---> `done` <---rejected------------------+   |
+ *                                                              ^                                      v
+ *                                                              +---made, or failed-------------- UPDATES
  *
- * Waits on: earlier events of the same pod, the plugin's answer, updates of other containers. */
+ * VALIDATE is of CreateContainer: the validator of the configuration, then the plugins that validate, in their order.
+ * UPDATES are those of other containers. Waits on: earlier events of the same pod, the plugin's answer, the updates. */
 #include "handlers/nri.h"
 
 #include <stdlib.h>
@@ -12,10 +15,15 @@
 #include <sys/socket.h>
 
 #include "handlers/nri/adjust.h"
+#include "handlers/nri/event.h"
 #include "handlers/nri/installed.h"
+#include "handlers/nri/limits.h"
+#include "handlers/nri/merge.h"
 #include "handlers/nri/message.h"
+#include "handlers/nri/owners.h"
 #include "handlers/nri/plugin.h"
 #include "handlers/nri/update.h"
+#include "handlers/nri/validate.h"
 #include "procs/events.h"
 #include "procs/update.h"
 #include "reactor/acceptor.h"
@@ -35,7 +43,10 @@ struct event_way {
 	bool asking; /* its turn has come */
 	struct timer turn;
 	struct nri_creation *creation; /* NRI_CREATE */
-	struct resources limits;       /* NRI_UPDATE */
+	struct resources limits;       /* NRI_UPDATE; of NRI_UPDATE_POD */
+	struct resources overhead;     /* NRI_UPDATE_POD */
+	json_t *owners;		       /* owned: what plugins have changed */
+	struct nri_wishes wishes;      /* of other containers */
 	struct err err;
 	const char *plugin; /* that answered last */
 	nri_done *done;
@@ -50,6 +61,9 @@ struct nri_creation {
 	struct nri_adjusting all;
 	json_t *plan;
 	Nri__PodSandbox *pod;
+	Nri__Image *image;
+	Nri__Container *pristine; /* as it was before any plugin changed it */
+	struct nri_plugins plugins;
 	struct adjustment result;
 };
 
@@ -85,6 +99,16 @@ static void ways_go_on(const char *pod_id)
 	}
 }
 
+static void way_free(struct event_way *w)
+{
+	if (list_linked(&w->link))
+		list_drop(&w->link);
+	timer_clear(&w->turn);
+	json_decref(w->owners);
+	arena_free(w->arena);
+	free(w);
+}
+
 static void way_end(struct event_way *w)
 {
 	const struct err *e = w->err.code == ERR_OK ? NULL : &w->err;
@@ -97,55 +121,84 @@ static void way_end(struct event_way *w)
 		w->updated(w->arg, e, &w->limits);
 	else if (w->done)
 		w->done(w->arg, e);
-	arena_free(w->arena);
-	free(w);
+	way_free(w);
 }
 
 static void on_way_updates(void *arg, const struct err *e)
 {
 	struct event_way *w = arg;
 
-	if (e && w->err.code == ERR_OK)
+	if (e)
 		w->err = *e;
-	way_next(w);
+	way_end(w);
 }
 
-static void take_created(struct event_way *w, const Nri__CreateContainerResponse *r)
+/* All have agreed. */
+static void way_updates(struct event_way *w)
+{
+	if (w->wishes.n_updates || w->wishes.n_evictions)
+		nri_wishes_apply(&w->wishes, on_way_updates, w);
+	else
+		way_end(w);
+}
+
+static int wish(struct event_way *w, Nri__ContainerUpdate **list, size_t n)
+{
+	const char *own = w->event == NRI_UPDATE ? w->container->id : "";
+
+	return nri_wish_updates(&w->wishes, w->owners, w->plugin, own, list, n, &w->err);
+}
+
+static int take_created(struct event_way *w, const Nri__CreateContainerResponse *r)
 {
 	struct nri_creation *c = w->creation;
 
 	if (nri_adjust(&c->all, w->plugin, r->adjust, c->plan, &w->err) < 0)
-		return way_next(w);
-	nri_evict(w->plugin, r->evict, r->n_evict);
-	nri_updates_apply(w->plugin, r->update, r->n_update, on_way_updates, w);
+		return -1;
+	for (size_t i = 0; i < r->n_update; i++)
+		if (strcmp(r->update[i]->container_id, c->id) == 0)
+			return err_set(&w->err, ERR_INVALID_ARGUMENT,
+				       "NRI plugin %s: an update of the container that is being made", w->plugin);
+	nri_wish_evictions(&w->wishes, w->plugin, r->evict, r->n_evict);
+	return wish(w, r->update, r->n_update);
 }
 
-/* An update of the container itself changes what will be set; those of others are made at once. */
-static void take_updated(struct event_way *w, const Nri__UpdateContainerResponse *r)
+/* An update of the container itself changes what will be set. */
+static int take_own(struct event_way *w, const Nri__ContainerUpdate *u)
 {
-	Nri__ContainerUpdate **others = arena_zalloc(w->arena, (r->n_update + 1) * sizeof(*others));
-	size_t n = 0;
+	struct resources asked, merged;
 
-	for (size_t i = 0; i < r->n_update && w->err.code == ERR_OK; i++) {
-		const Nri__ContainerUpdate *u = r->update[i];
-		struct resources asked, merged;
-		int64_t pids;
+	if (!u->linux || !u->linux->resources)
+		return 0;
+	if (nri_known(&u->base, &w->err) < 0 ||
+	    nri_limits_update(&asked, u->linux->resources, w->arena, &w->err) < 0)
+		return err_wrap(&w->err, "NRI plugin %s", w->plugin);
+	if (nri_limits_claim(w->owners, w->container->id, w->plugin, &asked, NRI_PIDS_UNSET, &w->err) < 0)
+		return -1;
+	merged = resources_merge(&w->limits, &asked, w->arena);
+	fields_copy(resources_fields, &w->limits, &merged, w->arena);
+	return 0;
+}
 
-		if (strcmp(u->container_id, w->container->id) != 0) {
-			others[n++] = r->update[i];
-			continue;
-		}
-		if (!u->linux || !u->linux->resources)
-			continue;
-		if (nri_limits(&asked, &pids, u->linux->resources, w->arena, &w->err) < 0) {
-			err_wrap(&w->err, "NRI plugin %s", w->plugin);
-			return way_next(w);
-		}
-		merged = resources_merge(&w->limits, &asked, w->arena);
-		fields_copy(resources_fields, &w->limits, &merged, w->arena);
-	}
-	nri_evict(w->plugin, r->evict, r->n_evict);
-	nri_updates_apply(w->plugin, others, n, on_way_updates, w);
+static int take_updated(struct event_way *w, const Nri__UpdateContainerResponse *r)
+{
+	for (size_t i = 0; i < r->n_update; i++)
+		if (strcmp(r->update[i]->container_id, w->container->id) == 0 && take_own(w, r->update[i]) < 0)
+			return -1;
+	nri_wish_evictions(&w->wishes, w->plugin, r->evict, r->n_evict);
+	return wish(w, r->update, r->n_update);
+}
+
+static void take_answer(struct event_way *w, const void *message)
+{
+	const Nri__StopContainerResponse *stopped = message;
+
+	if (w->event == NRI_CREATE)
+		take_created(w, message);
+	else if (w->event == NRI_UPDATE)
+		take_updated(w, message);
+	else if (w->event == NRI_STOP)
+		wish(w, stopped->update, stopped->n_update);
 }
 
 static void on_way_answer(void *arg, const struct nri_answer *a)
@@ -158,13 +211,8 @@ static void on_way_answer(void *arg, const struct nri_answer *a)
 	else if (a->e)
 		log_warn("nri_event event=%d sandbox=%.12s plugin=%s error=%s effect=\"it goes on without the plugin\"",
 			 w->event, w->pod_id, log_quote(a->plugin), log_quote(a->e->msg));
-	else if (w->event == NRI_CREATE)
-		return take_created(w, a->message);
-	else if (w->event == NRI_UPDATE)
-		return take_updated(w, a->message);
-	else if (w->event == NRI_STOP)
-		return nri_updates_apply(w->plugin, ((const Nri__StopContainerResponse *)a->message)->update,
-					 ((const Nri__StopContainerResponse *)a->message)->n_update, on_way_updates, w);
+	else
+		take_answer(w, a->message);
 	way_next(w);
 }
 
@@ -178,6 +226,9 @@ static void ask_create(struct event_way *w, struct nri_plugin *p)
 		planned.resources = c->all.limits;
 	r.pod = w->pod;
 	r.container = nri_message_planned(c->id, c->pod_id, &planned, c->plan, w->arena);
+	r.container->image = c->image;
+	r.container->hooks = c->all.merged->hooks;
+	r.container->linux->seccomp_policy = c->all.merged->linux ? c->all.merged->linux->seccomp_policy : NULL;
 	nri_plugin_ask(p, "CreateContainer", &r.base, &nri__create_container_response__descriptor, on_way_answer, w);
 }
 
@@ -200,45 +251,121 @@ static void ask_stop(struct event_way *w, struct nri_plugin *p)
 	nri_plugin_ask(p, "StopContainer", &r.base, &nri__stop_container_response__descriptor, on_way_answer, w);
 }
 
-/* All versions of NRI serve the other events as StateChange; the calls of their own names are newer. */
-static void ask_change(struct event_way *w, struct nri_plugin *p)
+static void ask_pod(struct event_way *w, struct nri_plugin *p)
 {
-	Nri__StateChangeEvent r = NRI__STATE_CHANGE_EVENT__INIT;
+	Nri__UpdatePodSandboxRequest r = NRI__UPDATE_POD_SANDBOX_REQUEST__INIT;
 
-	r.event = (Nri__Event)w->event;
 	r.pod = w->pod;
-	r.container = w->container;
-	nri_plugin_ask(p, "StateChange", &r.base, &nri__empty__descriptor, on_way_answer, w);
+	r.overhead_linux_resources = nri_message_resources(&w->overhead, w->arena);
+	r.linux_resources = nri_message_resources(&w->limits, w->arena);
+	nri_plugin_ask(p, "UpdatePodSandbox", &r.base, &nri__empty__descriptor, on_way_answer, w);
+}
+
+static void way_ask(struct event_way *w, struct nri_plugin *p)
+{
+	if (w->event == NRI_CREATE)
+		ask_create(w, p);
+	else if (w->event == NRI_UPDATE)
+		ask_update(w, p);
+	else if (w->event == NRI_STOP)
+		ask_stop(w, p);
+	else if (w->event == NRI_UPDATE_POD)
+		ask_pod(w, p);
+	else
+		nri_plugin_tell(p, w->event, w->pod, w->container, on_way_answer, w);
+}
+
+/* ---- validators ---- */
+
+static void way_validate(struct event_way *w);
+
+/* A validator that does not answer has not agreed. */
+static void on_way_validated(void *arg, const struct nri_answer *a)
+{
+	const Nri__ValidateContainerAdjustmentResponse *r = a->message;
+	struct event_way *w = arg;
+
+	if (a->e)
+		w->err = *a->e;
+	else if (r->reject)
+		err_set(&w->err, ERR_FAILED_PRECONDITION, "NRI plugin %s rejects what plugins changed: %.400s",
+			a->plugin, *r->reason ? r->reason : "no reason given");
+	way_validate(w);
+}
+
+static void ask_validate(struct event_way *w, struct nri_plugin *p)
+{
+	Nri__ValidateContainerAdjustmentRequest r = NRI__VALIDATE_CONTAINER_ADJUSTMENT_REQUEST__INIT;
+	struct nri_creation *c = w->creation;
+
+	r.pod = w->pod;
+	r.container = c->pristine;
+	r.adjust = c->all.merged;
+	r.update = nri_wishes_list(&w->wishes, &r.n_update);
+	r.owners = nri_owners_message(w->owners, w->arena);
+	r.plugins = c->plugins.at;
+	r.n_plugins = c->plugins.n;
+	nri_plugin_ask(p, nri_event_method(NRI_VALIDATE), &r.base,
+		       &nri__validate_container_adjustment_response__descriptor, on_way_validated, w);
+}
+
+static void way_validate(struct event_way *w)
+{
+	struct nri_plugin *p = w->err.code == ERR_OK ? nri_plugin_next(&w->place, NRI_VALIDATE) : NULL;
+
+	if (p)
+		ask_validate(w, p);
+	else if (w->err.code == ERR_OK)
+		way_updates(w);
+	else
+		way_end(w);
+}
+
+static void way_asked(struct event_way *w)
+{
+	struct nri_creation *c = w->creation;
+
+	if (!c)
+		return way_updates(w);
+	w->place = (struct nri_place){ 0 };
+	if (config->validator.enabled)
+		nri_validate(&config->validator, w->pod, c->pristine, w->owners, &c->plugins, &w->err);
+	way_validate(w);
 }
 
 static void way_next(struct event_way *w)
 {
 	struct nri_plugin *p = w->err.code == ERR_OK ? nri_plugin_next(&w->place, w->event) : NULL;
 
-	if (!p)
-		way_end(w);
-	else if (w->event == NRI_CREATE)
-		ask_create(w, p);
-	else if (w->event == NRI_UPDATE)
-		ask_update(w, p);
-	else if (w->event == NRI_STOP)
-		ask_stop(w, p);
+	if (p)
+		way_ask(w, p);
+	else if (w->err.code == ERR_OK)
+		way_asked(w);
 	else
-		ask_change(w, p);
+		way_end(w);
 }
 
 /* ---- the begin ---- */
 
-static struct event_way *way_new(enum nri_event event, const struct sandbox *s, void *arg)
+static struct event_way *way_make(enum nri_event event, const char *pod_id)
 {
 	struct event_way *w = new_zero(struct event_way);
 
 	w->event = event;
 	w->arena = arena_new();
-	memcpy(w->pod_id, s->id, sizeof(w->pod_id));
+	w->owners = nri_owners_new();
+	w->wishes.arena = w->arena;
+	memcpy(w->pod_id, pod_id, sizeof(w->pod_id));
+	list_append(&ways, &w->link);
+	return w;
+}
+
+static struct event_way *way_new(enum nri_event event, const struct sandbox *s, void *arg)
+{
+	struct event_way *w = way_make(event, s->id);
+
 	w->pod = nri_message_copy(&nri_message_pod(s, w->arena)->base, w->arena);
 	w->arg = arg;
-	list_append(&ways, &w->link);
 	return w;
 }
 
@@ -283,13 +410,35 @@ bool nri_update(const struct container *c, const struct resources *asked, nri_up
 	return true;
 }
 
+bool nri_update_pod(const struct sandbox *s, const struct resources *overhead, const struct resources *resources,
+		    nri_done *done, void *arg)
+{
+	struct event_way *w;
+
+	if (!nri_plugin_any(NRI_UPDATE_POD))
+		return false;
+	w = way_new(NRI_UPDATE_POD, s, arg);
+	w->done = done;
+	fields_copy(resources_fields, &w->overhead, overhead, w->arena);
+	fields_copy(resources_fields, &w->limits, resources, w->arena);
+	ways_go_on(w->pod_id);
+	return true;
+}
+
+/* A validator is asked of containers that no plugin wants to change too. */
+static bool creation_wanted(void)
+{
+	return nri_plugin_any(NRI_CREATE) || nri_plugin_any(NRI_VALIDATE) ||
+	       (config && config->enabled && config->validator.enabled);
+}
+
 struct nri_creation *nri_create(const struct sandbox *s, const struct container_config *cfg,
 				const struct container_image *image, nri_done *done, void *arg)
 {
 	struct nri_creation *c;
 	struct event_way *w;
 
-	if (!nri_plugin_any(NRI_CREATE))
+	if (!creation_wanted())
 		return NULL;
 	c = new_zero(struct nri_creation);
 	c->arena = arena_new();
@@ -297,11 +446,15 @@ struct nri_creation *nri_create(const struct sandbox *s, const struct container_
 	memcpy(c->pod_id, s->id, sizeof(c->pod_id));
 	c->config = cfg;
 	c->plan = nri_plan(cfg, image);
-	nri_adjusting_open(&c->all, &cfg->resources, c->arena);
+	c->image = nri_message_copy(&nri_message_image(image, c->arena)->base, c->arena);
 	w = way_new(NRI_CREATE, s, arg);
 	w->creation = c;
 	w->done = done;
+	nri_adjusting_open(&c->all, c->id, w->owners, &cfg->resources, c->arena);
 	c->pod = nri_message_copy(&w->pod->base, c->arena);
+	c->pristine = nri_message_planned(c->id, c->pod_id, cfg, c->plan, c->arena);
+	c->pristine->image = c->image;
+	nri_plugins_now(&c->plugins, c->arena);
 	ways_go_on(w->pod_id);
 	return c;
 }
@@ -325,14 +478,10 @@ void nri_creation_undo(struct nri_creation *c)
 
 		if (!nri_plugin_any(events[i]))
 			continue;
-		w = new_zero(struct event_way);
-		w->event = events[i];
-		w->arena = arena_new();
-		memcpy(w->pod_id, c->pod_id, sizeof(w->pod_id));
+		w = way_make(events[i], c->pod_id);
 		w->pod = nri_message_copy(&c->pod->base, w->arena);
 		w->container = nri_message_planned(c->id, c->pod_id, c->config, c->plan, w->arena);
 		w->container = nri_message_copy(&w->container->base, w->arena);
-		list_append(&ways, &w->link);
 		ways_go_on(w->pod_id);
 	}
 }
@@ -435,10 +584,7 @@ void nri_close(void)
 	while (!list_empty(&ways)) {
 		struct event_way *w = container_of(list_first(&ways), struct event_way, link);
 
-		timer_clear(&w->turn);
-		list_drop(&w->link);
-		arena_free(w->arena);
-		free(w);
+		way_free(w);
 	}
 	arena_free(a);
 }

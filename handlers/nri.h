@@ -22,6 +22,14 @@ struct nri_config {
 	const char *plugin_path;   /* the directory of pre-installed plugins */
 	const char *config_path;   /* NN-NAME.conf or NAME.conf: what a pre-installed plugin is configured with */
 	int64_t register_ms, request_ms;
+	struct nri_validator {
+		bool enabled; /* false: nothing of this is looked at */
+		bool reject_hooks, reject_sysctl;
+		/* Of containers whose own profile is RuntimeDefault, Unconfined (or none), Localhost. */
+		bool reject_seccomp_default, reject_seccomp_unconfined, reject_seccomp_custom;
+		struct strings required_plugins; /* NAME or NN-NAME */
+		const char *tolerate_annotation; /* of pods that may miss them; "": none */
+	} validator;
 };
 
 /* `done` runs once, never inside the call: the pre-installed plugins are synchronized, or are not to be used, which is
@@ -32,7 +40,8 @@ void nri_close(void);
 /* Numbers of NRI's enum Event. */
 enum nri_event {
 	NRI_RUN_POD = 1, NRI_STOP_POD = 2, NRI_REMOVE_POD = 3, NRI_CREATE = 4, NRI_POST_CREATE = 5, NRI_START = 6,
-	NRI_POST_START = 7, NRI_UPDATE = 8, NRI_POST_UPDATE = 9, NRI_STOP = 10, NRI_REMOVE = 11,
+	NRI_POST_START = 7, NRI_UPDATE = 8, NRI_POST_UPDATE = 9, NRI_STOP = 10, NRI_REMOVE = 11, NRI_UPDATE_POD = 12,
+	NRI_POST_UPDATE_POD = 13, NRI_VALIDATE = 14,
 };
 
 /* e: a plugin has refused, named with it. Runs exactly once, never inside the call. */
@@ -43,7 +52,13 @@ typedef void nri_done(void *arg, const struct err *e);
 bool nri_tell_pod(enum nri_event event, const struct sandbox *sandbox, nri_done *done, void *arg);
 bool nri_tell_container(enum nri_event event, const struct container *container, nri_done *done, void *arg);
 
-/* A container that is about to be made. config is borrowed until nri_creation_free(). NULL: no plugin wants it. */
+/* New sizes of a pod, which may be unset; both are borrowed for the call. */
+bool nri_update_pod(const struct sandbox *sandbox, const struct resources *overhead, const struct resources *resources,
+		    nri_done *done, void *arg);
+
+/* A container that is about to be made. config is borrowed until nri_creation_free(). NULL: no plugin wants it. What
+ * plugins want is checked by the validator of the configuration and by plugins that validate; nothing of it is done
+ * before. */
 struct nri_creation;
 struct nri_creation *nri_create(const struct sandbox *sandbox, const struct container_config *config,
 				const struct container_image *image, nri_done *done, void *arg);

@@ -102,6 +102,7 @@ static void pod_update_note(struct pod_update *u)
 		fields_copy(resources_fields, &s->config.overhead, &u->overhead, s->arena);
 	if (sandbox_save(s, &e) < 0)
 		return rpc_fail(u->rpc, &e);
+	nri_tell_pod(NRI_POST_UPDATE_POD, s, NULL, NULL);
 	rpc_reply(u->rpc, &out);
 }
 
@@ -117,6 +118,29 @@ static void on_pod_limited(void *arg, const struct err *e)
 
 /* The kubelet has resized the pod's cgroup itself, so the values are only recorded. A pod without a cgroup_parent has a
  * cgroup of crisp's, which is limited here. */
+static void pod_update_begin(struct pod_update *u, const struct sandbox *s)
+{
+	if (u->resources.set && !*s->config.cgroup_parent && s->state == SANDBOX_READY)
+		cgroup_pod_limit(s->cgroup, &u->resources, on_pod_limited, u);
+	else
+		pod_update_note(u);
+}
+
+static void on_pod_asked(void *arg, const struct err *e)
+{
+	struct pod_update *u = arg;
+	struct sandbox *s = e ? NULL : rpc_sandbox(u->rpc, u->id); /* NULL: it was removed meanwhile */
+	struct err why;
+
+	if (s)
+		pod_update_begin(u, s);
+	if (!e)
+		return;
+	why = *e;
+	err_wrap(&why, "update sandbox %.12s", u->id);
+	rpc_fail(u->rpc, &why);
+}
+
 void rpc_update_pod_sandbox_resources(struct rpc *r, const void *request)
 {
 	const Runtime__V1__UpdatePodSandboxResourcesRequest *in = request;
@@ -132,8 +156,6 @@ void rpc_update_pod_sandbox_resources(struct rpc *r, const void *request)
 	if (convert_resources_in(&u->overhead, in->overhead, rpc_arena(r), &e) < 0 ||
 	    convert_resources_in(&u->resources, in->resources, rpc_arena(r), &e) < 0)
 		return rpc_fail(r, &e);
-	if (u->resources.set && !*s->config.cgroup_parent && s->state == SANDBOX_READY)
-		cgroup_pod_limit(s->cgroup, &u->resources, on_pod_limited, u);
-	else
-		pod_update_note(u);
+	if (!nri_update_pod(s, &u->overhead, &u->resources, on_pod_asked, u))
+		pod_update_begin(u, s);
 }

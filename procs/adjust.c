@@ -45,13 +45,13 @@ static void take_away(json_t *list, const char *key, const char *text)
 			json_array_remove(list, i);
 }
 
-static int adjust_annotations(json_t *config, const json_t *change, struct err *e)
+static int adjust_pairs(json_t *object, const char *name, const json_t *change, struct err *e)
 {
-	json_t *to = member(config, "annotations", false), *v;
+	json_t *to = member(object, name, false), *v;
 	const char *key;
 
 	if (!to)
-		return no_place(e, "annotations");
+		return no_place(e, name);
 	json_object_foreach((json_t *)change, key, v) {
 		if (json_is_null(v))
 			json_object_del(to, key);
@@ -89,6 +89,22 @@ static int adjust_env(json_t *process, const json_t *change, struct err *e)
 	return 0;
 }
 
+/* Before the first mount that it would hide. */
+static void add_mount(json_t *mounts, json_t *mount)
+{
+	const char *to = text_of(mount, "destination");
+	size_t n = strlen(to), i;
+	json_t *v;
+
+	json_array_foreach(mounts, i, v) {
+		const char *other = text_of(v, "destination");
+
+		if (strncmp(other, to, n) == 0 && other[n] == '/')
+			break;
+	}
+	own_must(json_array_insert_new(mounts, i, own_must(mount)) == 0 ? mounts : NULL);
+}
+
 static int adjust_mounts(json_t *config, const json_t *change, struct err *e)
 {
 	json_t *mounts = member(config, "mounts", true), *v;
@@ -99,7 +115,7 @@ static int adjust_mounts(json_t *config, const json_t *change, struct err *e)
 	json_array_foreach((json_t *)change, i, v) {
 		take_away(mounts, "destination", text_of(v, "destination"));
 		if (json_object_get(v, "type"))
-			add(mounts, json_deep_copy(v));
+			add_mount(mounts, json_deep_copy(v));
 	}
 	return 0;
 }
@@ -161,6 +177,28 @@ static int adjust_hooks(json_t *config, const json_t *change, struct err *e)
 	return 0;
 }
 
+static int adjust_rules(json_t *linux_, const json_t *change, struct err *e)
+{
+	json_t *rules = member(member(linux_, "resources", false), "devices", true), *v;
+	size_t i;
+
+	if (!rules)
+		return no_place(e, "device rules");
+	json_array_foreach((json_t *)change, i, v)
+		add(rules, json_deep_copy(v));
+	return 0;
+}
+
+/* A compiled filter of the policy before it must not stand beside it (seccomp_bpf.h). */
+static int adjust_seccomp(json_t *config, json_t *linux_, const json_t *policy, struct err *e)
+{
+	if (!json_is_object(linux_))
+		return no_place(e, "a seccomp policy");
+	put(linux_, "seccomp", json_incref((json_t *)policy));
+	json_object_del(json_object_get(config, "annotations"), "run.oci.seccomp_bpf_data");
+	return 0;
+}
+
 int adjust_config(json_t *config, const json_t *change, struct err *e)
 {
 	json_t *process = json_object_get(config, "process"), *linux_ = json_object_get(config, "linux"), *v;
@@ -171,7 +209,7 @@ int adjust_config(json_t *config, const json_t *change, struct err *e)
 		if (r < 0)
 			return r;
 		if (strcmp(key, "annotations") == 0)
-			r = adjust_annotations(config, v, e);
+			r = adjust_pairs(config, key, v, e);
 		else if (strcmp(key, "env") == 0)
 			r = adjust_env(process, v, e);
 		else if (strcmp(key, "args") == 0)
@@ -180,6 +218,12 @@ int adjust_config(json_t *config, const json_t *change, struct err *e)
 			r = adjust_mounts(config, v, e);
 		else if (strcmp(key, "devices") == 0)
 			r = adjust_devices(linux_, v, e);
+		else if (strcmp(key, "deviceRules") == 0)
+			r = adjust_rules(linux_, v, e);
+		else if (strcmp(key, "sysctl") == 0)
+			r = adjust_pairs(linux_, key, v, e);
+		else if (strcmp(key, "seccomp") == 0)
+			r = adjust_seccomp(config, linux_, v, e);
 		else if (strcmp(key, "rlimits") == 0)
 			r = adjust_rlimits(process, v, e);
 		else if (strcmp(key, "hooks") == 0)

@@ -16,6 +16,9 @@
  *   args         [ words ]
  *   mounts       [ mount of config.json; without type: taken away ]
  *   devices      [ device of config.json; without type: taken away ]
+ *   deviceRules  [ rule of linux.resources.devices of config.json ], behind those that are there
+ *   sysctl       as annotations
+ *   seccomp      linux.seccomp of config.json, in the place of the container's
  *   rlimits      [ rlimit of config.json ]
  *   hooks        { stage: [ hooks ] }
  *   oomScoreAdj, pidsLimit  numbers */

@@ -5,6 +5,11 @@
 #include <string.h>
 
 #include "handlers/convert.h"
+#include "handlers/nri/limits.h"
+#include "handlers/nri/merge.h"
+#include "handlers/nri/message.h"
+#include "handlers/nri/owners.h"
+#include "handlers/nri/seccomp.h"
 #include "procs/spec.h"
 #include "procs/update.h"
 #include "reactor/own.h"
@@ -45,15 +50,11 @@ static json_t *part(struct answer *x, const char *name, bool list)
 }
 
 /* One thing is changed by one plugin; a later one that wants it otherwise takes it away first ("-name"). */
-static int claim(struct answer *x, const char *kind, const char *name, bool take_away)
+static int claim(struct answer *x, Nri__Field field, const char *name, bool take_away)
 {
-	const char *key = arena_printf(x->all->arena, "%s %s", kind, name);
-	const char *owner = json_string_value(json_object_get(x->all->owners, key));
-
-	if (owner && !take_away && strcmp(owner, x->plugin) != 0)
-		return err_set(x->e, ERR_INVALID_ARGUMENT, "NRI plugins %s and %s both change %s %.200s", owner,
-			       x->plugin, kind, name);
-	put(x->all->owners, key, json_string(x->plugin));
+	if (!take_away)
+		return nri_claim(x->all->owners, x->all->id, x->plugin, field, name, x->e);
+	nri_release(x->all->owners, x->all->id, x->plugin, field, name);
 	return 0;
 }
 
@@ -83,32 +84,39 @@ static json_t *texts(struct answer *x, const char *what, char **list, size_t n)
 
 /* ---- annotations, environment, arguments ---- */
 
-/* Those that take away come first: "-name" and "name" of one plugin are one change. */
-static int change_pairs(struct answer *x, const char *kind, const char *member, const struct pairs *pairs)
+static int check_text(struct answer *x, const char *what, const char *value)
 {
-	json_t *to = pairs->n ? part(x, member, false) : NULL;
+	json_t *j = text(x, what, value);
 
+	json_decref(j);
+	return j ? 0 : -1;
+}
+
+static int change_pair(struct answer *x, Nri__Field field, const char *member, const struct pair *p)
+{
+	bool minus = p->key[0] == '-';
+	const char *name = p->key + minus;
+	json_t *value;
+
+	if (!*name || (field == NRI__FIELD__FIELD_ENV && strchr(name, '=')))
+		return bad(x, "no name:", name);
+	if (check_text(x, member, name) < 0)
+		return -1;
+	value = minus ? json_null() : text(x, member, p->value);
+	if (!value)
+		return -1;
+	put(part(x, member, false), name, value);
+	return claim(x, field, name, minus);
+}
+
+/* Those that take away come first: "-name" and "name" of one plugin are one change. */
+static int change_pairs(struct answer *x, Nri__Field field, const char *member, const struct pairs *pairs)
+{
 	for (int round = 0; round < 2; round++)
-		for (size_t i = 0; i < pairs->n; i++) {
-			bool minus = pairs->at[i].key[0] == '-';
-			const char *name = pairs->at[i].key + minus;
-			json_t *value, *checked;
-
-			if (minus != (round == 0))
-				continue;
-			if (!*name || (strcmp(kind, "env") == 0 && strchr(name, '=')))
-				return bad(x, "no name:", name);
-			checked = text(x, kind, name);
-			if (!checked)
+		for (size_t i = 0; i < pairs->n; i++)
+			if ((pairs->at[i].key[0] == '-') == (round == 0) &&
+			    change_pair(x, field, member, &pairs->at[i]) < 0)
 				return -1;
-			json_decref(checked);
-			value = minus ? json_null() : text(x, kind, pairs->at[i].value);
-			if (!value)
-				return -1;
-			put(to, name, value);
-			if (claim(x, kind, name, minus) < 0)
-				return -1;
-		}
 	return 0;
 }
 
@@ -118,7 +126,7 @@ static int change_env(struct answer *x, const Nri__ContainerAdjustment *in)
 
 	for (size_t i = 0; i < in->n_env; i++)
 		env.at[i] = (struct pair){ in->env[i]->key, in->env[i]->value };
-	return change_pairs(x, "env", "env", &env);
+	return change_pairs(x, NRI__FIELD__FIELD_ENV, "env", &env);
 }
 
 static int change_args(struct answer *x, const Nri__ContainerAdjustment *in)
@@ -136,7 +144,9 @@ static int change_args(struct answer *x, const Nri__ContainerAdjustment *in)
 	if (!args)
 		return -1;
 	put(x->change, "args", args);
-	return claim(x, "args", "", again);
+	if (again)
+		nri_release(x->all->owners, x->all->id, x->plugin, NRI__FIELD__FIELD_ARGS, "");
+	return claim(x, NRI__FIELD__FIELD_ARGS, "", false);
 }
 
 /* ---- mounts, devices ---- */
@@ -181,7 +191,7 @@ static int change_mount(struct answer *x, const Nri__Mount *m)
 	json_decref(source);
 	json_decref(options);
 	json_decref(t);
-	return good ? claim(x, "mount", to, minus) : -1;
+	return good ? claim(x, NRI__FIELD__FIELD_MOUNTS, to, minus) : -1;
 }
 
 static int change_device(struct answer *x, const Nri__LinuxDevice *d)
@@ -199,7 +209,7 @@ static int change_device(struct answer *x, const Nri__LinuxDevice *d)
 		return -1;
 	put(out, "path", checked);
 	if (minus)
-		return claim(x, "device", path, true);
+		return claim(x, NRI__FIELD__FIELD_DEVICES, path, true);
 	if (strlen(d->type) != 1 || !strchr("bcup", d->type[0]))
 		return bad(x, "device: type", d->type);
 	if (d->major < 0 || d->minor < 0 || d->major > UINT32_MAX || d->minor > UINT32_MAX)
@@ -215,7 +225,7 @@ static int change_device(struct answer *x, const Nri__LinuxDevice *d)
 		put(out, "uid", json_integer(d->uid->value));
 	if (d->gid)
 		put(out, "gid", json_integer(d->gid->value));
-	return claim(x, "device", path, false);
+	return claim(x, NRI__FIELD__FIELD_DEVICES, path, false);
 }
 
 /* ---- hooks, rlimits ---- */
@@ -267,7 +277,11 @@ static int change_all_hooks(struct answer *x, const Nri__Hooks *h)
 	    change_hooks(x, "startContainer", h->start_container, h->n_start_container) < 0 ||
 	    change_hooks(x, "poststart", h->poststart, h->n_poststart) < 0)
 		return -1;
-	return change_hooks(x, "poststop", h->poststop, h->n_poststop);
+	if (change_hooks(x, "poststop", h->poststop, h->n_poststop) < 0)
+		return -1;
+	if (json_object_get(x->change, "hooks"))
+		nri_claim_too(x->all->owners, x->all->id, x->plugin, NRI__FIELD__FIELD_OCI_HOOKS);
+	return 0;
 }
 
 /* jansson has no number above 2^63-1: "no limit" becomes that one, which no process reaches. */
@@ -291,86 +305,30 @@ static int change_rlimit(struct answer *x, const Nri__POSIXRlimit *r)
 	add(part(x, "rlimits", true),
 	    json_pack("{s:o,s:o,s:o}", "type", own_must(json_sprintf("RLIMIT_%s", names[i])), "hard",
 		      rlimit_number(r->hard), "soft", rlimit_number(r->soft)));
-	return claim(x, "rlimit", names[i], false);
+	return claim(x, NRI__FIELD__FIELD_RLIMITS, names[i], false);
 }
 
-/* ---- limits ---- */
+/* ---- limits, device rules ---- */
 
-static int limit(int64_t *out, bool set, int64_t value, int64_t least, const char *what, struct err *e)
+static int change_rules(struct answer *x, const Nri__LinuxResources *in)
 {
-	if (!set)
-		return 0;
-	if (value < least)
-		return err_set(e, ERR_INVALID_ARGUMENT, "%s: %lld is no limit", what, (long long)value);
-	*out = value;
-	return 0;
-}
+	for (size_t i = 0; i < in->n_devices; i++) {
+		const Nri__LinuxDeviceCgroup *d = in->devices[i];
+		json_t *out = own_must(json_object());
 
-static int64_t number(const Nri__OptionalUInt64 *n)
-{
-	return n ? (int64_t)n->value : 0;
-}
-
-static int not_possible(const Nri__LinuxResources *in, struct err *e)
-{
-	const Nri__LinuxMemory *m = in->memory;
-	const Nri__LinuxCPU *c = in->cpu;
-	const char *what = m && (m->reservation || m->kernel || m->kernel_tcp || m->swappiness) ?
-				   "memory.reservation, kernel, kernel_tcp and swappiness" :
-			   m && (m->disable_oom_killer || m->use_hierarchy) ?
-				   "memory.disable_oom_killer and use_hierarchy" :
-			   c && (c->realtime_runtime || c->realtime_period) ? "cpu.realtime_*" :
-			   in->blockio_class ? "blockio_class" :
-			   in->rdt_class ? "rdt_class" :
-			   in->n_devices ? "device rules" : NULL;
-
-	return what ? err_set(e, ERR_UNIMPLEMENTED, "resources: crisp does not set %s", what) : 0;
-}
-
-int nri_limits(struct resources *out, int64_t *pids, const Nri__LinuxResources *in, struct arena *a, struct err *e)
-{
-	const Nri__LinuxMemory *m = in->memory;
-	const Nri__LinuxCPU *c = in->cpu;
-
-	*out = (struct resources){ .set = true, .cpuset_cpus = c ? c->cpus : "", .cpuset_mems = c ? c->mems : "" };
-	*pids = -1;
-	if (not_possible(in, e) < 0 ||
-	    (m && (limit(&out->memory_limit, m->limit, m->limit ? m->limit->value : 0, 0, "memory.limit", e) < 0 ||
-		   limit(&out->memory_swap_limit, m->swap, m->swap ? m->swap->value : 0, -1, "memory.swap", e) < 0)))
-		return -1;
-	if (c && (limit(&out->cpu_shares, c->shares, number(c->shares), 0, "cpu.shares", e) < 0 ||
-		  limit(&out->cpu_period, c->period, number(c->period), 0, "cpu.period", e) < 0 ||
-		  limit(&out->cpu_quota, c->quota, c->quota ? c->quota->value : 0, -1, "cpu.quota", e) < 0))
-		return -1;
-	if (in->pids && limit(pids, true, in->pids->limit, 1, "pids.limit", e) < 0)
-		return -1;
-	out->hugepages.at = arena_zalloc(a, (in->n_hugepage_limits + 1) * sizeof(*out->hugepages.at));
-	for (size_t i = 0; i < in->n_hugepage_limits; i++)
-		out->hugepages.at[out->hugepages.n++] = (struct hugepage_limit){ in->hugepage_limits[i]->page_size,
-										 in->hugepage_limits[i]->limit };
-	out->unified = convert_pairs(in->unified, in->n_unified, a);
-	return resources_check(out, e);
-}
-
-/* Which limit is whose: by the member, as two plugins may set different ones. */
-static int claim_limits(struct answer *x, const struct resources *r, int64_t pids)
-{
-	const struct { bool set; const char *name; } each[] = {
-		{ r->memory_limit, "memory.limit" }, { r->memory_swap_limit, "memory.swap" },
-		{ r->cpu_shares, "cpu.shares" },     { r->cpu_quota, "cpu.quota" },
-		{ r->cpu_period, "cpu.period" },     { *r->cpuset_cpus, "cpu.cpus" },
-		{ *r->cpuset_mems, "cpu.mems" },     { pids >= 0, "pids.limit" },
-	};
-
-	for (size_t i = 0; i < sizeof(each) / sizeof(*each); i++)
-		if (each[i].set && claim(x, "limit", each[i].name, false) < 0)
-			return -1;
-	for (size_t i = 0; i < r->hugepages.n; i++)
-		if (claim(x, "hugepage limit", r->hugepages.at[i].page_size, false) < 0)
-			return -1;
-	for (size_t i = 0; i < r->unified.n; i++)
-		if (claim(x, "unified limit", r->unified.at[i].key, false) < 0)
-			return -1;
+		add(part(x, "deviceRules", true), out);
+		if (strlen(d->type) != 1 || !strchr("abc", d->type[0]))
+			return bad(x, "device rule: type", d->type);
+		if (d->access[strspn(d->access, "rwm")] || strlen(d->access) > 3)
+			return bad(x, "device rule: access", d->access);
+		put(out, "allow", json_boolean(d->allow));
+		put(out, "type", json_string(d->type));
+		if (d->major)
+			put(out, "major", json_integer(d->major->value));
+		if (d->minor)
+			put(out, "minor", json_integer(d->minor->value));
+		put(out, "access", json_string(*d->access ? d->access : "rwm"));
+	}
 	return 0;
 }
 
@@ -384,9 +342,9 @@ static int change_limits(struct answer *x, const Nri__LinuxResources *in)
 		return 0;
 	if (nri_limits(&asked, &pids, in, all->arena, x->e) < 0)
 		return err_wrap(x->e, "NRI plugin %s", x->plugin);
-	if (claim_limits(x, &asked, pids) < 0)
+	if (nri_limits_claim(all->owners, all->id, x->plugin, &asked, pids, x->e) < 0 || change_rules(x, in) < 0)
 		return -1;
-	if (pids >= 0)
+	if (pids != NRI_PIDS_UNSET)
 		put(x->change, "pidsLimit", json_integer(pids));
 	/* Copied: the message ends with the answer. */
 	struct resources merged = resources_merge(&all->limits, &asked, all->arena);
@@ -398,6 +356,25 @@ static int change_limits(struct answer *x, const Nri__LinuxResources *in)
 
 /* ---- the whole ---- */
 
+static int change_sysctl(struct answer *x, const Nri__LinuxContainerAdjustment *l)
+{
+	struct pairs sysctl = convert_pairs(l->sysctl, l->n_sysctl, x->all->arena);
+
+	return change_pairs(x, NRI__FIELD__FIELD_SYSCTL, "sysctl", &sysctl);
+}
+
+static int change_seccomp(struct answer *x, const Nri__LinuxSeccomp *in)
+{
+	json_t *policy = in ? nri_seccomp(in, x->e) : NULL;
+
+	if (!in)
+		return 0;
+	if (!policy)
+		return err_wrap(x->e, "NRI plugin %s", x->plugin);
+	put(x->change, "seccomp", policy);
+	return claim(x, NRI__FIELD__FIELD_SECCOMP_POLICY, "", false);
+}
+
 static int change_linux(struct answer *x, const Nri__LinuxContainerAdjustment *l)
 {
 	const char *not_here;
@@ -405,19 +382,21 @@ static int change_linux(struct answer *x, const Nri__LinuxContainerAdjustment *l
 	if (!l)
 		return 0;
 	not_here = *l->cgroups_path ? "cgroups_path" : l->io_priority ? "io_priority" :
-		   l->seccomp_policy ? "seccomp_policy" : l->n_namespaces ? "namespaces" :
-		   l->n_sysctl ? "sysctl" : l->n_net_devices ? "net_devices" : l->scheduler ? "scheduler" :
-		   l->rdt ? "rdt" : l->memory_policy ? "memory_policy" : NULL;
+		   l->n_namespaces ? "namespaces" : l->n_net_devices ? "net_devices" :
+		   l->scheduler ? "scheduler" : l->rdt ? "rdt" : l->memory_policy ? "memory_policy" : NULL;
 	if (not_here)
 		return err_set(x->e, ERR_UNIMPLEMENTED, "NRI plugin %s: crisp does not adjust %s", x->plugin, not_here);
-	for (size_t i = 0; i < l->n_devices; i++)
-		if (change_device(x, l->devices[i]) < 0)
-			return -1;
+	for (int round = 0; round < 2; round++) /* as change_pairs() */
+		for (size_t i = 0; i < l->n_devices; i++)
+			if ((l->devices[i]->path[0] == '-') == (round == 0) && change_device(x, l->devices[i]) < 0)
+				return -1;
+	if (change_sysctl(x, l) < 0 || change_seccomp(x, l->seccomp_policy) < 0)
+		return -1;
 	if (l->oom_score_adj) {
 		if (l->oom_score_adj->value < -1000 || l->oom_score_adj->value > 1000)
 			return bad(x, "oom_score_adj is not in -1000..1000", "");
 		put(x->change, "oomScoreAdj", json_integer(l->oom_score_adj->value));
-		if (claim(x, "oom_score_adj", "", false) < 0)
+		if (claim(x, NRI__FIELD__FIELD_OOM_SCORE_ADJ, "", false) < 0)
 			return -1;
 	}
 	return change_limits(x, l->resources);
@@ -432,7 +411,7 @@ static int change_cdi(struct answer *x, const Nri__ContainerAdjustment *in)
 		memcpy(more, all->cdi_devices.at, all->cdi_devices.n * sizeof(*more));
 	for (size_t i = 0; i < in->n_cdi_devices; i++) {
 		more[all->cdi_devices.n + i] = arena_strdup(all->arena, in->cdi_devices[i]->name);
-		if (claim(x, "CDI device", in->cdi_devices[i]->name, false) < 0)
+		if (claim(x, NRI__FIELD__FIELD_CDI_DEVICES, in->cdi_devices[i]->name, false) < 0)
 			return -1;
 	}
 	all->cdi_devices = (struct strings){ more, all->cdi_devices.n + in->n_cdi_devices };
@@ -443,16 +422,20 @@ static int change_all(struct answer *x, const Nri__ContainerAdjustment *in)
 {
 	struct pairs annotations = convert_pairs(in->annotations, in->n_annotations, x->all->arena);
 
-	if (change_pairs(x, "annotation", "annotations", &annotations) < 0 || change_env(x, in) < 0 ||
-	    change_args(x, in) < 0 || change_all_hooks(x, in->hooks) < 0)
+	if (change_pairs(x, NRI__FIELD__FIELD_ANNOTATIONS, "annotations", &annotations) < 0 ||
+	    change_env(x, in) < 0 || change_args(x, in) < 0 || change_all_hooks(x, in->hooks) < 0)
 		return -1;
-	for (size_t i = 0; i < in->n_mounts; i++)
-		if (change_mount(x, in->mounts[i]) < 0)
-			return -1;
+	for (int round = 0; round < 2; round++) /* as change_pairs() */
+		for (size_t i = 0; i < in->n_mounts; i++)
+			if ((in->mounts[i]->destination[0] == '-') == (round == 0) &&
+			    change_mount(x, in->mounts[i]) < 0)
+				return -1;
 	for (size_t i = 0; i < in->n_rlimits; i++)
 		if (change_rlimit(x, in->rlimits[i]) < 0)
 			return -1;
-	return change_linux(x, in->linux) < 0 ? -1 : change_cdi(x, in);
+	if (change_linux(x, in->linux) < 0 || change_cdi(x, in) < 0)
+		return -1;
+	return nri_known(&in->base, x->e) < 0 ? err_wrap(x->e, "NRI plugin %s", x->plugin) : 0;
 }
 
 /* Each change is compared with those before it. (ARCHITECTURE G53) */
@@ -466,7 +449,9 @@ static size_t count(const Nri__ContainerAdjustment *in)
 	if (h)
 		n += h->n_prestart + h->n_create_runtime + h->n_create_container + h->n_start_container +
 		     h->n_poststart + h->n_poststop;
-	return n + (l ? l->n_devices : 0) + (r ? r->n_hugepage_limits + r->n_unified : 0);
+	for (size_t i = 0; l && l->seccomp_policy && i < l->seccomp_policy->n_syscalls; i++)
+		n += l->seccomp_policy->syscalls[i]->n_names + l->seccomp_policy->syscalls[i]->n_args;
+	return n + (l ? l->n_devices + l->n_sysctl : 0) + (r ? r->n_hugepage_limits + r->n_unified + r->n_devices : 0);
 }
 
 int nri_adjust(struct nri_adjusting *all, const char *plugin, const Nri__ContainerAdjustment *in, json_t *plan,
@@ -481,20 +466,21 @@ int nri_adjust(struct nri_adjusting *all, const char *plugin, const Nri__Contain
 			       plugin, CHANGES_MAX);
 	x.change = own_must(json_object());
 	add(all->changes, x.change);
-	if (change_all(&x, in) < 0)
+	if (change_all(&x, in) < 0 || adjust_config(plan, x.change, e) < 0)
 		return -1;
-	return adjust_config(plan, x.change, e);
+	nri_merge(all->merged, nri_message_copy(&in->base, all->arena), all->arena);
+	return 0;
 }
 
-void nri_adjusting_open(struct nri_adjusting *all, const struct resources *limits, struct arena *a)
+void nri_adjusting_open(struct nri_adjusting *all, const char *id, json_t *owners, const struct resources *limits,
+			struct arena *a)
 {
-	*all = (struct nri_adjusting){ .arena = a, .changes = own_must(json_array()),
-				       .owners = own_must(json_object()) };
+	*all = (struct nri_adjusting){ .arena = a, .id = id, .owners = owners, .changes = own_must(json_array()) };
+	all->merged = NEW_MESSAGE(a, Nri__ContainerAdjustment, nri__container_adjustment__init);
 	fields_copy(resources_fields, &all->limits, limits, a);
 }
 
 void nri_adjusting_close(struct nri_adjusting *all)
 {
 	json_decref(all->changes);
-	json_decref(all->owners);
 }

@@ -6,13 +6,13 @@
  * the next crispd. One that ends by itself is not started again. Waits on: the look-up, plugins' begin. */
 #include "handlers/nri/installed.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "handlers/nri/event.h"
 #include "handlers/nri/plugin.h"
 #include "reactor/child.h"
 #include "reactor/log.h"
@@ -117,15 +117,12 @@ static void begin(const char *name, const char *text)
 	arena_free(a);
 }
 
-/* "NN-NAME", NAME of letters, digits and -_. */
+/* "NN-NAME". */
 static bool is_plugin(const char *name)
 {
-	if (!isdigit((unsigned char)name[0]) || !isdigit((unsigned char)name[1]) || name[2] != '-' || !name[3])
-		return false;
-	for (const char *at = name + 3; *at; at++)
-		if (!isalnum((unsigned char)*at) && !strchr("-_.", *at))
-			return false;
-	return strlen(name) <= 64;
+	const char idx[3] = { name[0], name[0] ? name[1] : '\0', '\0' };
+
+	return nri_good_idx(idx) && name[2] == '-' && nri_good_name(name + 3);
 }
 
 static void on_looked(void *arg, const struct err *e);

@@ -131,6 +131,14 @@ static Nri__Mount **mounts_of(const json_t *list, size_t *n, struct arena *a)
 	return out;
 }
 
+static Nri__OptionalUInt32 *optional_of(const json_t *o, const char *key, struct arena *a)
+{
+	Nri__OptionalUInt32 *out = NEW(Nri__OptionalUInt32, nri__optional_uint32__init);
+
+	out->value = (uint32_t)json_get_int(o, key);
+	return json_object_get(o, key) ? out : NULL;
+}
+
 static Nri__LinuxDevice **devices_of(const json_t *list, size_t *n, struct arena *a)
 {
 	Nri__LinuxDevice **out = arena_zalloc(a, (json_array_size(list) + 1) * sizeof(*out));
@@ -144,6 +152,9 @@ static Nri__LinuxDevice **devices_of(const json_t *list, size_t *n, struct arena
 		d->type = text(v, "type", a);
 		d->major = json_get_int(v, "major");
 		d->minor = json_get_int(v, "minor");
+		d->file_mode = optional_of(v, "fileMode", a);
+		d->uid = optional_of(v, "uid", a);
+		d->gid = optional_of(v, "gid", a);
 		out[i] = d;
 	}
 	*n = json_array_size(list);
@@ -168,17 +179,61 @@ static Nri__POSIXRlimit **rlimits_of(const json_t *list, size_t *n, struct arena
 	return out;
 }
 
+static struct pairs pairs_of(const json_t *object, struct arena *a)
+{
+	struct pairs out = { arena_zalloc(a, (json_object_size(object) + 1) * sizeof(*out.at)), 0 };
+	const char *key;
+	json_t *v;
+
+	json_object_foreach((json_t *)object, key, v)
+		if (json_is_string(v))
+			out.at[out.n++] = (struct pair){ arena_strdup(a, key), arena_strdup(a, json_string_value(v)) };
+	return out;
+}
+
+/* As procs/spec/seccomp.c reads a request; NULL: it names none. */
+static Nri__SecurityProfile *seccomp_of(const struct security *sec, struct arena *a)
+{
+	Nri__SecurityProfile *out = NEW(Nri__SecurityProfile, nri__security_profile__init);
+	const char *old = sec->seccomp_profile_path;
+	bool localhost = strncmp(old, "localhost/", 10) == 0;
+
+	out->profile_type = (Nri__ProfileType)sec->seccomp.type;
+	out->localhost_ref = (char *)sec->seccomp.localhost_ref;
+	if (sec->privileged)
+		return NULL;
+	if (sec->seccomp.set)
+		return out;
+	out->profile_type = localhost ? NRI__PROFILE_TYPE__LOCALHOST : NRI__PROFILE_TYPE__RUNTIME_DEFAULT;
+	out->localhost_ref = (char *)(localhost ? old + 10 : "");
+	return localhost || strcmp(old, "runtime/default") == 0 || strcmp(old, "docker/default") == 0 ? out : NULL;
+}
+
+static Nri__CDIDevice **cdi_of(const struct strings *names, struct arena *a)
+{
+	Nri__CDIDevice **out = arena_zalloc(a, (names->n + 1) * sizeof(*out));
+
+	for (size_t i = 0; i < names->n; i++) {
+		out[i] = NEW(Nri__CDIDevice, nri__cdidevice__init);
+		out[i]->name = (char *)names->at[i];
+	}
+	return out;
+}
+
 static Nri__LinuxContainer *linux_of(const json_t *config, const struct resources *resources, struct arena *a)
 {
 	Nri__LinuxContainer *l = NEW(Nri__LinuxContainer, nri__linux_container__init);
 	const json_t *linux_ = json_object_get(config, "linux"), *process = json_object_get(config, "process"), *v;
 	const json_t *namespaces = json_object_get(linux_, "namespaces");
+	struct pairs sysctl = pairs_of(json_object_get(linux_, "sysctl"), a);
 	size_t i;
 
 	l->devices = devices_of(json_object_get(linux_, "devices"), &l->n_devices, a);
 	l->resources = nri_message_resources(resources, a);
 	l->oom_score_adj = some(json_get_int(process, "oomScoreAdj"), a);
 	l->cgroups_path = text(linux_, "cgroupsPath", a);
+	l->n_sysctl = sysctl.n;
+	l->sysctl = convert_map(&sysctl, &nri__linux_container__sysctl_entry__descriptor, a);
 	l->namespaces = arena_zalloc(a, (json_array_size(namespaces) + 1) * sizeof(*l->namespaces));
 	json_array_foreach((json_t *)namespaces, i, v) {
 		Nri__LinuxNamespace *n = NEW(Nri__LinuxNamespace, nri__linux_namespace__init);
@@ -203,6 +258,9 @@ static Nri__Container *container_of_config(const struct container_config *c, con
 	out->mounts = mounts_of(json_object_get(config, "mounts"), &out->n_mounts, a);
 	out->rlimits = rlimits_of(json_object_get(process, "rlimits"), &out->n_rlimits, a);
 	out->linux = linux_of(config, &c->resources, a);
+	out->linux->seccomp_profile = seccomp_of(&c->security, a);
+	out->cdi_devices = cdi_of(&c->cdi_devices, a);
+	out->n_cdi_devices = c->cdi_devices.n;
 	return out;
 }
 
@@ -210,6 +268,17 @@ static void put_annotations(Nri__Container *out, const struct pairs *annotations
 {
 	out->n_annotations = annotations->n;
 	out->annotations = convert_map(annotations, &nri__container__annotations_entry__descriptor, a);
+}
+
+Nri__Image *nri_message_image(const struct container_image *image, struct arena *a)
+{
+	Nri__Image *out = NEW(Nri__Image, nri__image__init);
+	const char *digest = strrchr(image->ref, '@');
+
+	out->name = (char *)image->name;
+	out->digest = (char *)(digest ? digest + 1 : "");
+	out->config_digest = (char *)image->id;
+	return out;
 }
 
 static Nri__Container *message_of(const struct container *c, const json_t *config, struct arena *a)
@@ -236,6 +305,10 @@ static Nri__Container *message_of(const struct container *c, const json_t *confi
 	out->user = NEW(Nri__User, nri__user__init);
 	out->user->uid = (uint32_t)c->uid;
 	out->user->gid = (uint32_t)c->gid;
+	out->user->additional_gids = arena_zalloc(a, (c->groups.n + 1) * sizeof(*out->user->additional_gids));
+	for (size_t i = 0; i < c->groups.n; i++)
+		out->user->additional_gids[out->user->n_additional_gids++] = (uint32_t)c->groups.at[i];
+	out->image = nri_message_image(&c->image, a);
 	return out;
 }
 
@@ -325,12 +398,8 @@ Nri__Container *nri_message_planned(const char *id, const char *pod_id, const st
 				    const json_t *plan, struct arena *a)
 {
 	Nri__Container *out = container_of_config(c, plan, a);
-	json_t *annotations = json_object_get(plan, "annotations"), *v;
-	struct pairs pairs = { arena_zalloc(a, (json_object_size(annotations) + 1) * sizeof(*pairs.at)), 0 };
-	const char *key;
+	struct pairs pairs = pairs_of(json_object_get(plan, "annotations"), a);
 
-	json_object_foreach(annotations, key, v)
-		pairs.at[pairs.n++] = (struct pair){ arena_strdup(a, key), arena_strdup(a, json_string_value(v)) };
 	put_annotations(out, &pairs, a);
 	out->id = arena_strdup(a, id);
 	out->pod_sandbox_id = arena_strdup(a, pod_id);

@@ -20,6 +20,8 @@ struct nri_state {
 };
 void nri_message_state(struct nri_state *out, struct arena *arena);
 
+Nri__Image *nri_message_image(const struct container_image *image, struct arena *arena);
+
 /* What is known of a container before it is made, in the form of config.json: args, env, mounts, annotations, devices.
  * A new reference; config and image as for container_new(). */
 json_t *nri_plan(const struct container_config *config, const struct container_image *image);

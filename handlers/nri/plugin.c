@@ -11,21 +11,20 @@
  * Waits on: the connection, a timer (REGISTER), its answers (each has a time limit). */
 #include "handlers/nri/plugin.h"
 
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "handlers/nri/event.h"
+#include "handlers/nri/link.h"
 #include "handlers/nri/message.h"
 #include "handlers/nri/update.h"
 #include "reactor/log.h"
 #include "reactor/loop.h"
 #include "reactor/metric.h"
-#include "reactor/mux.h"
 #include "reactor/own.h"
 #include "reactor/sm.h"
 
-enum { OF_PLUGIN = 1, OF_RUNTIME = 2 };
-enum { NAME_MAX_BYTES = 64, HELD_MAX = 4096, EVENTS = 14 };
+enum { HELD_MAX = 4096, EVENTS = 14 };
 #define SERVICE "nri.pkg.api.v1alpha1.Plugin"
 #define OUR_SERVICE "nri.pkg.api.v1alpha1.Runtime"
 #define NRI_VERSION "0.12.5"
@@ -42,16 +41,16 @@ static const struct sm_state states[] = {
 struct nri_plugin {
 	struct sm sm;
 	struct link of_all;
-	char idx[3], base[NAME_MAX_BYTES + 1], name[NAME_MAX_BYTES + 4];
+	char idx[3], base[NRI_NAME_MAX + 1], name[NRI_NAME_MAX + 4];
 	uint64_t serial;
 	char *config; /* owned */
-	struct mux *mux;
-	struct ttrpc *asks, *serves;
+	struct nri_link *link;
 	struct timer timer;	   /* REGISTER; the end in the next turn */
 	struct link calls, held;   /* of struct call.link */
 	size_t n_held;
 	int32_t events; /* bit n-1: event n */
 	bool installed, fail_request, keep_connected;
+	bool state_changes; /* it does not know events by their own methods */
 	void (*begun)(void *arg, const struct err *e);
 	void *arg;
 	void (*ended)(const char *name);
@@ -67,6 +66,7 @@ struct call {
 	struct nri_plugin *plugin;
 	const char *method;
 	struct buf body;
+	struct buf older; /* of the method StateChange, for a plugin that does not know `method`; empty: none */
 	const ProtobufCMessageDescriptor *descriptor;
 	nri_answered *done;
 	void *arg;
@@ -98,6 +98,7 @@ static void call_free(struct call *c)
 	if (c->ttrpc)
 		ttrpc_call_cancel(c->ttrpc);
 	buf_free(&c->body);
+	buf_free(&c->older);
 	free(c);
 }
 
@@ -120,10 +121,7 @@ static void plugin_free(struct nri_plugin *p)
 	list_drop(&p->of_all);
 	n_all--;
 	timer_clear(&p->timer);
-	ttrpc_close(p->asks);
-	ttrpc_close(p->serves);
-	if (p->mux)
-		mux_close(p->mux);
+	nri_link_close(p->link);
 	arena_free(p->state);
 	free(p->config);
 	free(p);
@@ -207,6 +205,19 @@ static void call_answered(struct call *c, const uint8_t *body, size_t len)
 	arena_free(a);
 }
 
+static void call_begin(struct call *c);
+
+/* The same event as a StateChange, which plugins of all versions know. */
+static void call_as_older(struct call *c)
+{
+	buf_free(&c->body);
+	c->body = c->older;
+	c->older = (struct buf){ 0 };
+	c->method = "StateChange";
+	c->plugin->state_changes = true;
+	call_begin(c);
+}
+
 static void on_call(void *arg, const struct err *e, const uint8_t *body, size_t len)
 {
 	struct call *c = arg;
@@ -220,6 +231,8 @@ static void on_call(void *arg, const struct err *e, const uint8_t *body, size_t 
 		call_answered(c, body, len);
 		return plugin_drained(p);
 	}
+	if (e->code == ERR_UNIMPLEMENTED && c->older.len)
+		return call_as_older(c);
 	why = *e;
 	err_wrap(&why, "NRI plugin %s: %s", p->name, c->method);
 	if (e->code == ERR_DEADLINE_EXCEEDED) {
@@ -252,7 +265,7 @@ static void call_send(struct call *c)
 	if (list_linked(&c->link))
 		list_drop(&c->link);
 	list_append(&p->calls, &c->link);
-	c->ttrpc = ttrpc_call(p->asks, &ask, on_call, c);
+	c->ttrpc = ttrpc_call(nri_link_asks(p->link), &ask, on_call, c);
 	buf_free(&c->body);
 }
 
@@ -273,6 +286,17 @@ static void pack(struct buf *out, const ProtobufCMessage *m)
 	buf_added(out, len);
 }
 
+static void call_begin(struct call *c)
+{
+	struct nri_plugin *p = c->plugin;
+
+	if (p->sm.now != SYNC || strcmp(c->method, "Synchronize") == 0)
+		return call_send(c);
+	list_append(&p->held, &c->link);
+	if (++p->n_held > HELD_MAX)
+		timer_set(&c->timer, 0, on_call_refused);
+}
+
 void nri_plugin_ask(struct nri_plugin *p, const char *method, const ProtobufCMessage *request,
 		    const ProtobufCMessageDescriptor *answer, nri_answered *done, void *arg)
 {
@@ -280,11 +304,26 @@ void nri_plugin_ask(struct nri_plugin *p, const char *method, const ProtobufCMes
 
 	*c = (struct call){ .plugin = p, .method = method, .descriptor = answer, .done = done, .arg = arg };
 	pack(&c->body, request);
-	if (p->sm.now != SYNC || done == NULL || strcmp(method, "Synchronize") == 0)
-		return call_send(c);
-	list_append(&p->held, &c->link);
-	if (++p->n_held > HELD_MAX)
-		timer_set(&c->timer, 0, on_call_refused);
+	call_begin(c);
+}
+
+void nri_plugin_tell(struct nri_plugin *p, int event, Nri__PodSandbox *pod, Nri__Container *container,
+		     nri_answered *done, void *arg)
+{
+	Nri__EventRequest request = NRI__EVENT_REQUEST__INIT;
+	Nri__StateChangeEvent older = NRI__STATE_CHANGE_EVENT__INIT;
+	struct call *c = new_zero(struct call);
+
+	*c = (struct call){ .plugin = p, .method = nri_event_method(event), .descriptor = &nri__empty__descriptor,
+			    .done = done, .arg = arg };
+	request.pod = older.pod = pod;
+	request.container = older.container = container;
+	older.event = (Nri__Event)event;
+	pack(&c->older, &older.base);
+	if (p->state_changes)
+		return call_as_older(c);
+	pack(&c->body, &request.base);
+	call_begin(c);
 }
 
 /* ---- the begin: Configure, Synchronize ---- */
@@ -368,26 +407,11 @@ static void plugin_configure(struct nri_plugin *p)
 
 /* ---- requests of it ---- */
 
-static bool good_name(const char *s)
-{
-	size_t len = strlen(s);
-
-	for (size_t i = 0; i < len; i++)
-		if (!isalnum((unsigned char)s[i]) && !strchr("-_.", s[i]))
-			return false;
-	return len > 0 && len <= NAME_MAX_BYTES;
-}
-
 static void set_name(struct nri_plugin *p, const char *idx, const char *base)
 {
 	snprintf(p->idx, sizeof(p->idx), "%s", idx);
 	snprintf(p->base, sizeof(p->base), "%s", base);
 	snprintf(p->name, sizeof(p->name), "%s-%s", p->idx, p->base);
-}
-
-static bool good_idx(const char *s)
-{
-	return strlen(s) == 2 && isdigit((unsigned char)s[0]) && isdigit((unsigned char)s[1]);
 }
 
 static void serve_register(struct nri_plugin *p, struct ttrpc_request *r, const uint8_t *body, size_t len)
@@ -402,7 +426,7 @@ static void serve_register(struct nri_plugin *p, struct ttrpc_request *r, const 
 		err_set(&e, ERR_FAILED_PRECONDITION, "it has registered before");
 	else if (!in)
 		err_set(&e, ERR_INVALID_ARGUMENT, "its registration is malformed");
-	else if (!p->installed && (!good_name(in->plugin_name) || !good_idx(in->plugin_idx)))
+	else if (!p->installed && (!nri_good_name(in->plugin_name) || !nri_good_idx(in->plugin_idx)))
 		err_set(&e, ERR_INVALID_ARGUMENT, "its name or its index (two digits) is not valid: %.80s-%.80s",
 			in->plugin_idx, in->plugin_name);
 	if (e.code == ERR_OK && !p->installed)
@@ -442,51 +466,12 @@ static void on_request(void *arg, struct ttrpc_request *r, const char *service, 
 
 /* ---- the connection ---- */
 
-static void on_data(void *arg, uint32_t channel, const uint8_t *bytes, size_t len)
-{
-	struct nri_plugin *p = arg;
-
-	if (plugin_ending(p))
-		return;
-	if (channel == OF_PLUGIN)
-		ttrpc_feed(p->asks, bytes, len);
-	else if (channel == OF_RUNTIME)
-		ttrpc_feed(p->serves, bytes, len);
-}
-
-static void on_gone(void *arg, const char *why)
-{
-	struct nri_plugin *p = arg;
-	struct err e;
-
-	p->mux = NULL;
-	err_set(&e, ERR_UNAVAILABLE, "%s", why);
-	if (!plugin_ending(p))
-		plugin_end(p, &e);
-}
-
-static void on_protocol_broken(void *arg, const struct err *e)
+static void on_gone(void *arg, const struct err *e)
 {
 	struct nri_plugin *p = arg;
 
 	if (!plugin_ending(p))
 		plugin_end(p, e);
-}
-
-static void send_asks(void *arg, const void *bytes, size_t len)
-{
-	struct nri_plugin *p = arg;
-
-	if (p->mux)
-		mux_send(p->mux, OF_PLUGIN, bytes, len);
-}
-
-static void send_serves(void *arg, const void *bytes, size_t len)
-{
-	struct nri_plugin *p = arg;
-
-	if (p->mux)
-		mux_send(p->mux, OF_RUNTIME, bytes, len);
 }
 
 static void on_register_late(struct timer *t)
@@ -500,9 +485,7 @@ static void on_register_late(struct timer *t)
 
 struct nri_plugin *nri_plugin_open(int fd, const struct nri_plugin_config *config)
 {
-	static const struct mux_events of_mux = { on_data, on_gone };
-	static const struct ttrpc_events of_asks = { NULL, on_protocol_broken },
-					 of_serves = { on_request, on_protocol_broken };
+	static const struct nri_link_events events = { on_request, on_gone };
 	struct nri_plugin *p;
 
 	if (n_all >= NRI_PLUGINS_MAX) {
@@ -524,9 +507,7 @@ struct nri_plugin *nri_plugin_open(int fd, const struct nri_plugin_config *confi
 	list_init(&p->held);
 	list_append(&all, &p->of_all);
 	n_all++;
-	p->mux = mux_open(fd, &of_mux, p);
-	p->asks = ttrpc_open(&(struct ttrpc_channel){ send_asks, p }, &of_asks, p);
-	p->serves = ttrpc_open(&(struct ttrpc_channel){ send_serves, p }, &of_serves, p);
+	p->link = nri_link_open(fd, &events, p);
 	timer_set(&p->timer, times.register_ms, on_register_late);
 	return p;
 }
@@ -542,6 +523,16 @@ void nri_plugins_close(void)
 static bool subscribed(const struct nri_plugin *p, int event)
 {
 	return p->sm.now >= SYNC && !plugin_ending(p) && (p->events & 1 << (event - 1));
+}
+
+void nri_plugins_each(void (*fn)(void *arg, const char *idx, const char *name), void *arg)
+{
+	list_each(l, &all) {
+		const struct nri_plugin *p = container_of(l, struct nri_plugin, of_all);
+
+		if ((p->sm.now == SYNC || p->sm.now == READY) && !plugin_ending(p))
+			fn(arg, p->idx, p->base);
+	}
 }
 
 bool nri_plugin_any(int event)

@@ -1,7 +1,6 @@
 /* plugin.h - private to handlers/nri/: one plugin and its connection.
  *
- * Spec: github.com/containerd/nri, docs and pkg/api. Channel 1 of the connection: the plugin serves crispd; channel 2:
- * crispd serves the plugin. */
+ * Spec: github.com/containerd/nri, docs and pkg/api. */
 #ifndef HANDLERS_NRI_PLUGIN_H
 #define HANDLERS_NRI_PLUGIN_H
 
@@ -43,6 +42,8 @@ struct nri_place {
 };
 struct nri_plugin *nri_plugin_next(struct nri_place *place, int event);
 bool nri_plugin_any(int event);
+/* Those that take requests, in no order. */
+void nri_plugins_each(void (*fn)(void *arg, const char *idx, const char *name), void *arg);
 size_t nri_plugins_count(void);
 
 /* One request. It waits until the plugin is synchronized. `done` runs exactly once, never inside the call; answer is
@@ -57,5 +58,9 @@ struct nri_answer {
 typedef void nri_answered(void *arg, const struct nri_answer *answer);
 void nri_plugin_ask(struct nri_plugin *plugin, const char *method, const ProtobufCMessage *request,
 		    const ProtobufCMessageDescriptor *answer, nri_answered *done, void *arg);
+/* The same for an event whose answer says nothing: by the method of its name, or as StateChange to a plugin that does
+ * not know that. container: NULL for an event of the pod. */
+void nri_plugin_tell(struct nri_plugin *plugin, int event, Nri__PodSandbox *pod, Nri__Container *container,
+		     nri_answered *done, void *arg);
 
 #endif

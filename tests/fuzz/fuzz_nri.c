@@ -1,9 +1,13 @@
 /* fuzz_nri.c - any bytes as the answer of an NRI plugin: what is taken makes changes that adjust_config() can apply,
- * and text that can be written. */
+ * text that can be written, and a request to a validator that can be packed. */
 #include <stdint.h>
 #include <stdlib.h>
 
 #include "handlers/nri/adjust.h"
+#include "handlers/nri/limits.h"
+#include "handlers/nri/message.h"
+#include "handlers/nri/owners.h"
+#include "handlers/nri/update.h"
 #include "procs/update.h"
 #include "reactor/own.h"
 
@@ -25,12 +29,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	auto_json json_t *plan =
 		own_must(json_pack("{s:{s:[],s:[]},s:[],s:{s:[],s:{s:[]}},s:{}}", "process", "args", "env", "mounts",
 				   "linux", "devices", "resources", "devices", "annotations"));
+	auto_json json_t *owners = nri_owners_new();
+	struct nri_wishes wishes = { .arena = a };
 	struct nri_adjusting all;
 	struct resources limits;
-	int64_t pids;
 	struct err e;
 
-	nri_adjusting_open(&all, &none, a);
+	nri_adjusting_open(&all, "id", owners, &none, a);
 	if (r && nri_adjust(&all, "10-one", r->adjust, plan, &e) == 0) {
 		auto_free char *text = json_dumps(plan, 0);
 
@@ -39,7 +44,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	for (size_t i = 0; r && i < r->n_update; i++)
 		if (r->update[i]->linux && r->update[i]->linux->resources)
-			(void)nri_limits(&limits, &pids, r->update[i]->linux->resources, a, &e);
+			(void)nri_limits_update(&limits, r->update[i]->linux->resources, a, &e);
+	if (r)
+		(void)nri_wish_updates(&wishes, owners, "10-one", "", r->update, r->n_update, &e);
+	must(nri_message_copy(&nri_owners_message(owners, a)->base, a) != NULL);
+	must(nri_message_copy(&all.merged->base, a) != NULL);
 	nri_adjusting_close(&all);
 	arena_free(a);
 	return 0;

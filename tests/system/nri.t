@@ -2,6 +2,7 @@
 # nri.t - NRI: what a plugin hears of a pod's life, what it changes, and what one does to pods that fails, hangs or dies. The
 # plugin (tests/tools/nri) is over NRI's own library.
 . "$(dirname "$0")/../lib/crisp.sh"
+. "$ROOT/tests/lib/rpc.sh"
 PROBE=$TOOLS/nri-probe
 [ -x "$PROBE" ] || { echo "1..0 # SKIP no $PROBE: tests/tools/nri/build makes it"; exit 0; }
 mkdir "$T/plugins" "$T/conf" "$T/cdi" "$T/volume"; echo content >"$T/volume/file"
@@ -31,13 +32,18 @@ is 'a plugin that connects is told what there is' "$(grep ^Synchronize "$T/first
 : >"$T/first.out"
 pod life; run life 'sleep 1000'
 $CRICTL update --memory 100000000 "$C" >/dev/null
+rpc UpdatePodSandboxResources "pod_sandbox_id: \"$P\" resources { memory_limit_in_bytes: 134217728 } overhead { memory_limit_in_bytes: 9 }"
+is 'a pod is resized' "$code" OK
 $CRICTL stop -t 0 "$C" >/dev/null; $CRICTL rm "$C" >/dev/null; $CRICTL stopp "$P" >/dev/null; $CRICTL rmp "$P" >/dev/null
 until_ok 10 grep -q RemovePodSandbox "$T/first.out"
-is 'it hears of the whole life, in its order' "$(grep -v '^sees\|^asked' "$T/first.out" | sed 's/ *$//' | tr '\n' ';')" \
-	'RunPodSandbox life;CreateContainer life life;PostCreateContainer life life;StartContainer life life;PostStartContainer life life;UpdateContainer life life;PostUpdateContainer life life;StopContainer life life;RemoveContainer life life;StopPodSandbox life;RemovePodSandbox life;'
+WHOLE='RunPodSandbox life;CreateContainer life life;PostCreateContainer life life;StartContainer life life;PostStartContainer life life;'
+WHOLE+='UpdateContainer life life;PostUpdateContainer life life;UpdatePodSandbox life;PostUpdatePodSandbox life;StopContainer life life;'
+WHOLE+='RemoveContainer life life;StopPodSandbox life;RemovePodSandbox life;'
+is 'it hears of the whole life, in its order' "$(grep -v '^sees\|^asked' "$T/first.out" | sed 's/ *$//' | tr '\n' ';')" "$WHOLE"
 until_ok 10 grep -q 'RemovePodSandbox life' "$INSTALLED"
-is 'so does the pre-installed one' "$(grep -c ' life' "$INSTALLED")" 11
+is 'so does the pre-installed one' "$(grep -c ' life' "$INSTALLED")" 13
 ok 'an update says what is asked' grep -q '^asked memory=100000000' "$T/first.out"
+ok 'and that of a pod' grep -q '^asked overhead=9 memory=134217728' "$T/first.out"
 
 # ---- what they change ----
 
@@ -59,6 +65,15 @@ ok 'a hook' [ -e "$T/hooked" ]
 is 'arguments, pids' "$(config_of '[.process.args[0], .linux.resources.pids.limit] | map(tostring) | join(" ")')" 'env 77'
 is 'what native cannot do goes by its fallback' "$(jq -r .way "$T/root/containers/$C.json")" runc
 gone
+DEFAULT='"linux":{"security_context":{"seccomp":{"profile_type":0}}}'
+for h in runc native; do # crun refuses to set sysctls of namespaces that it does not make
+	pod "tight-$h" '"probe/seccomp.10":"mkdir","probe/sysctl.10":"net.core.somaxconn=77","probe/rule.10":"c:1:11:r"' "$h"
+	run "tight-$h" 'busybox mkdir /tmp/d 2>/dev/null || echo refused; cat /proc/sys/net/core/somaxconn; sleep 1000' "$DEFAULT"
+	until_ok 10 grep -q 77 "$T/logs/tight-$h.log"
+	is "$h: a seccomp policy, a sysctl" "$(log_text "tight-$h" | tr '\n' ' ')" 'refused 77 '
+	is "$h: a device rule" "$(config_of '[.linux.resources.devices[] | select(.major == 1 and .minor == 11) | .access] | join(" ")')" r
+	gone
+done
 pod chain '"probe/env.10":"A=first","probe/unenv.20":"A"'; run chain 'sleep 1000'
 ok 'a later plugin sees what an earlier one changed' grep -q '^sees env=.*A=first' "$INSTALLED"
 gone
@@ -82,9 +97,23 @@ pod garbage '"probe/garbage.10":"x"'
 notok 'an adjustment that is none' make garbage 'sleep 1000'
 like 'is named with its plugin' "$(said)" 'NRI plugin 10-first: device: type "zz"'
 gone
-pod sysctl '"probe/sysctl.10":"a.b=1"'
-notok 'an adjustment that crisp cannot make' make sysctl 'sleep 1000'
-like 'is named' "$(said)" 'NRI plugin 10-first: crisp does not adjust sysctl'
+pod ioprio '"probe/ioprio.10":""'
+notok 'an adjustment that crisp cannot make' make ioprio 'sleep 1000'
+like 'is named' "$(said)" 'NRI plugin 10-first: crisp does not adjust io_priority'
+gone
+pod own '"probe/own.10":"70000000"'
+notok 'an update of the container that is being made' make own 'sleep 1000'
+like 'is refused' "$(said)" 'NRI plugin 10-first: an update of the container that is being made'
+gone
+pod both '"probe/update":"70000000"'; run first 'sleep 1000'; B=$C
+notok 'two plugins that update the same container' make both 'sleep 1000'
+like 'are named' "$(said)" 'NRI plugins 10-first and 20-installed both change memory.limit'
+is 'and the container is as it was' "$(C=$B config_of .linux.resources.memory.limit)" null
+gone
+pod nosize '"probe/fail.10":"UpdatePodSandbox"'
+rpc UpdatePodSandboxResources "pod_sandbox_id: \"$P\" resources { memory_limit_in_bytes: 134217728 }"
+like 'a plugin refuses a new size of a pod' "$code $message" 'NRI plugin 10-first: UpdatePodSandbox: .*probe%* *does not want'
+is 'which it does not have then' "$($CRICTL inspectp "$P" | jq -rc '.info.config.resources.memory_limit')" null
 gone
 pod no '"probe/fail.10":"CreateContainer"'
 notok 'a plugin refuses a container' make no 'sleep 1000'

@@ -2,16 +2,19 @@
 // annotations of the pod ask for: probe/ACTION[.INDEX]: VALUE. With an index only the plugin of that index acts.
 //
 // Actions at CreateContainer: env K=V, unenv K, annotate K=V, mount FROM:TO, device PATH:TYPE:MAJOR:MINOR, hook PATH, rlimit TYPE=N,
-// oom N, memory N, cpus LIST, pids N, cdi NAME, arg0 WORD, sysctl (which crisp refuses), garbage (a device of no type),
-// update (all other containers of the pod get memory N). At any event: fail EVENT, hang EVENT, die EVENT.
+// oom N, memory N, cpus LIST, pids N, cdi NAME, arg0 WORD, sysctl K=V, seccomp CALL (which is then EPERM), rule TYPE:MAJOR:MINOR:ACCESS,
+// ioprio (which crisp refuses), garbage (a device of no type), update (all other containers of the pod get memory N), own (an update of
+// the container itself). At any event: fail EVENT, hang EVENT, die EVENT. With -validate it validates too: reject CONTAINER=WORDS.
 package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
+	"sort"
 	"strconv"
 	"strings"
 	"sync"
@@ -116,6 +119,24 @@ func (p *probe) CreateContainer(_ context.Context, pod *api.PodSandbox, c *api.C
 	two("cdi", "\x00", func(v, _ string) { a.AddCDIDevice(&api.CDIDevice{Name: v}) })
 	two("arg0", "\x00", func(v, _ string) { a.SetArgs(append([]string{v}, c.Args...)) })
 	two("sysctl", "=", a.SetLinuxSysctl)
+	two("seccomp", "\x00", func(call, _ string) {
+		a.SetLinuxSeccompPolicy(&api.LinuxSeccomp{DefaultAction: "SCMP_ACT_ALLOW",
+			Syscalls: []*api.LinuxSyscall{{Names: []string{call}, Action: "SCMP_ACT_ERRNO"}}})
+	})
+	two("rule", ":", func(kind, rest string) {
+		f := strings.Split(rest, ":")
+		if a.Linux == nil {
+			a.Linux = &api.LinuxContainerAdjustment{}
+		}
+		if a.Linux.Resources == nil {
+			a.Linux.Resources = &api.LinuxResources{}
+		}
+		a.Linux.Resources.Devices = append(a.Linux.Resources.Devices, &api.LinuxDeviceCgroup{Allow: true, Type: kind,
+			Major: api.Int64(number(f[0])), Minor: api.Int64(number(f[1])), Access: f[2]})
+	})
+	two("ioprio", "=", func(_, _ string) {
+		a.SetLinuxIOPriority(&api.LinuxIOPriority{Class: api.IOPrioClass_IOPRIO_CLASS_BE, Priority: 7})
+	})
 	var updates []*api.ContainerUpdate
 	two("update", "=", func(v, _ string) {
 		for id, of := range p.others {
@@ -126,6 +147,12 @@ func (p *probe) CreateContainer(_ context.Context, pod *api.PodSandbox, c *api.C
 				updates = append(updates, u)
 			}
 		}
+	})
+	two("own", "=", func(v, _ string) {
+		u := &api.ContainerUpdate{}
+		u.SetContainerId(c.Id)
+		u.SetLinuxMemoryLimit(number(v))
+		updates = append(updates, u)
 	})
 	p.others[c.Id] = pod.Id
 	return a, updates, nil
@@ -153,6 +180,16 @@ func (p *probe) StopContainer(_ context.Context, pod *api.PodSandbox, c *api.Con
 func (p *probe) RunPodSandbox(_ context.Context, pod *api.PodSandbox) error {
 	return p.hear("RunPodSandbox", pod, nil)
 }
+func (p *probe) UpdatePodSandbox(_ context.Context, pod *api.PodSandbox, overhead, all *api.LinuxResources) error {
+	if err := p.hear("UpdatePodSandbox", pod, nil); err != nil {
+		return err
+	}
+	p.say("asked overhead=%d memory=%d", overhead.GetMemory().GetLimit().GetValue(), all.GetMemory().GetLimit().GetValue())
+	return nil
+}
+func (p *probe) PostUpdatePodSandbox(_ context.Context, pod *api.PodSandbox) error {
+	return p.hear("PostUpdatePodSandbox", pod, nil)
+}
 func (p *probe) StopPodSandbox(_ context.Context, pod *api.PodSandbox) error {
 	return p.hear("StopPodSandbox", pod, nil)
 }
@@ -175,11 +212,43 @@ func (p *probe) RemoveContainer(_ context.Context, pod *api.PodSandbox, c *api.C
 	return p.hear("RemoveContainer", pod, c)
 }
 
+func first(v string, _ bool) string { return v }
+
+// A validator sees what all plugins want, and who.
+type validator struct{ *probe }
+
+func (v *validator) ValidateContainerAdjustment(_ context.Context, r *api.ValidateContainerAdjustmentRequest) error {
+	if err := v.hear("ValidateContainerAdjustment", r.GetPod(), r.GetContainer()); err != nil {
+		return err
+	}
+	names := []string{}
+	for _, p := range r.Plugins {
+		names = append(names, p.Index+"-"+p.Name)
+	}
+	sort.Strings(names)
+	id := r.GetContainer().GetId()
+	for _, kv := range r.GetAdjust().GetEnv() {
+		owner, _ := r.GetOwners().EnvOwner(id, kv.Key)
+		v.say("validates env %s=%s of %s", kv.Key, kv.Value, owner)
+	}
+	if owner, ok := r.GetOwners().MemLimitOwner(id); ok {
+		v.say("validates memory %d of %s", r.GetAdjust().GetLinux().GetResources().GetMemory().GetLimit().GetValue(), owner)
+	}
+	v.say("validates updates=%d plugins=%s image=%s env=%s", len(r.Update), strings.Join(names, ","), r.Container.GetImage().GetName(),
+		strings.Join(r.Container.Env, ","))
+	name, words, _ := strings.Cut(first(v.asked(r.GetPod(), "reject")), "=")
+	if name != "" && name == r.GetContainer().GetName() {
+		return errors.New(words)
+	}
+	return nil
+}
+
 func main() {
 	name := flag.String("name", "probe", "")
 	idx := flag.String("idx", os.Getenv("NRI_PLUGIN_IDX"), "")
 	socket := flag.String("socket", "", "of the runtime; empty: the plugin was pre-installed")
 	out := flag.String("out", os.Getenv("PROBE_OUT"), "where it writes")
+	validate := flag.Bool("validate", false, "validate what plugins want")
 	strict := flag.Bool("strict", false, "requests that it does not answer are to fail")
 	flag.Parse()
 	if *out == "" {
@@ -197,7 +266,11 @@ func main() {
 	if *strict {
 		opts = append(opts, stub.WithFailurePolicy(&api.FailurePolicy{FailRequest: true}))
 	}
-	s, err := stub.New(p, opts...)
+	var plugin any = p
+	if *validate {
+		plugin = &validator{p}
+	}
+	s, err := stub.New(plugin, opts...)
 	if err == nil {
 		err = s.Run(context.Background())
 	}
