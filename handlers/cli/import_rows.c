@@ -122,6 +122,8 @@ static json_t *a_driver(const json_t *v)
 #define OWN "crisp has a directory or socket of its own"
 #define HTTP "the key `http`: a unix socket, a loopback address, or any one with http_tls"
 #define HOSTS_TOML "a hosts.toml below registry.config_path"
+#define NO_SOCKET "with nri: {socket: \"\"} no plugin can connect"
+#define NAMESPACES "it is always so"
 #define SHIM_OPTION "an option of containerd's shim"
 
 const struct import_row import_containerd[] = {
@@ -181,6 +183,21 @@ const struct import_row import_containerd[] = {
 	{ "nri.plugin_config_path", "nri.plugin_config_path", a_path, NULL },
 	{ "nri.plugin_registration_timeout", "nri.registration_timeout", seconds, NULL },
 	{ "nri.plugin_request_timeout", "nri.request_timeout", seconds, NULL },
+	{ "nri.disable_connections", NULL, NULL, NO_SOCKET },
+	{ "nri.default_validator.enable", "nri_validator.enabled", a_switch, NULL },
+	{ "nri.default_validator.reject_oci_hook_adjustment",
+	  "nri_validator.reject_oci_hook_adjustment", a_switch, NULL },
+	{ "nri.default_validator.reject_runtime_default_seccomp_adjustment",
+	  "nri_validator.reject_runtime_default_seccomp_adjustment", a_switch, NULL },
+	{ "nri.default_validator.reject_unconfined_seccomp_adjustment",
+	  "nri_validator.reject_unconfined_seccomp_adjustment", a_switch, NULL },
+	{ "nri.default_validator.reject_custom_seccomp_adjustment",
+	  "nri_validator.reject_custom_seccomp_adjustment", a_switch, NULL },
+	{ "nri.default_validator.reject_sysctl_adjustment", "nri_validator.reject_sysctl_adjustment", a_switch, NULL },
+	{ "nri.default_validator.required_plugins", "nri_validator.required_plugins", a_list, NULL },
+	{ "nri.default_validator.tolerate_missing_plugins_annotation",
+	  "nri_validator.tolerate_missing_plugins_annotation", as_it_is, NULL },
+	{ "nri.default_validator.reject_namespace_adjustment", NULL, NULL, NAMESPACES },
 	{ 0 },
 };
 
@@ -233,5 +250,19 @@ const struct import_row import_crio[] = {
 	{ "crio.nri.nri_plugin_config_dir", "nri.plugin_config_path", a_path, NULL },
 	{ "crio.nri.nri_plugin_registration_timeout", "nri.registration_timeout", seconds, NULL },
 	{ "crio.nri.nri_plugin_request_timeout", "nri.request_timeout", seconds, NULL },
+	{ "crio.nri.nri_disable_connections", NULL, NULL, NO_SOCKET },
+	{ "crio.nri.default_validator.nri_enable_default_validator", "nri_validator.enabled", a_switch, NULL },
+	{ "crio.nri.default_validator.nri_validator_reject_oci_hook_adjustment",
+	  "nri_validator.reject_oci_hook_adjustment", a_switch, NULL },
+	{ "crio.nri.default_validator.nri_validator_reject_runtime_default_seccomp_adjustment",
+	  "nri_validator.reject_runtime_default_seccomp_adjustment", a_switch, NULL },
+	{ "crio.nri.default_validator.nri_validator_reject_unconfined_seccomp_adjustment",
+	  "nri_validator.reject_unconfined_seccomp_adjustment", a_switch, NULL },
+	{ "crio.nri.default_validator.nri_validator_reject_custom_seccomp_adjustment",
+	  "nri_validator.reject_custom_seccomp_adjustment", a_switch, NULL },
+	{ "crio.nri.default_validator.nri_validator_required_plugins", "nri_validator.required_plugins", a_list, NULL },
+	{ "crio.nri.default_validator.nri_validator_tolerate_missing_plugins_annotation",
+	  "nri_validator.tolerate_missing_plugins_annotation", as_it_is, NULL },
+	{ "crio.nri.default_validator.nri_validator_reject_namespace_adjustment", NULL, NULL, NAMESPACES },
 	{ 0 },
 };

@@ -253,6 +253,23 @@ static void nri_follows_the_state(void)
 	ok(!c.nri.enabled && c.nri.request_ms == 7000);
 	is_str(c.nri.socket, "/s/nri.sock");
 	ok(parse("nri: {request_timeout: 0}\n") < 0);
+	ok(parse("nri: {socket: ''}\n") == 0);
+	is_str(c.nri.socket, "");
+}
+
+static void the_validator_of_nri(void)
+{
+	const struct nri_validator *v = &c.nri.validator;
+
+	ok(parse("") == 0);
+	ok(!v->enabled && !v->reject_hooks && v->required_plugins.n == 0);
+	is_str(v->tolerate_annotation, "");
+	ok(parse("nri_validator: {enabled: true, reject_oci_hook_adjustment: true, required_plugins: [a, 10-b],\n"
+		 " reject_runtime_default_seccomp_adjustment: true,\n"
+		 " tolerate_missing_plugins_annotation: x.y/z}\n") == 0);
+	ok(v->enabled && v->reject_hooks && v->reject_seccomp_default && !v->reject_sysctl);
+	ok(v->required_plugins.n == 2);
+	is_str(v->tolerate_annotation, "x.y/z");
 }
 
 static void verbose_text_is_json(void)
@@ -303,6 +320,7 @@ int main(void)
 	paths_are_bounded();
 	options_of_a_runtime();
 	nri_follows_the_state();
+	the_validator_of_nri();
 	verbose_text_is_json();
 	changed_text_is_a_configuration();
 	config_free(&c);

@@ -125,6 +125,19 @@ static void runtimes_of_crio(void)
 		     "the default runtime: crun is not among the runtimes; gone is taken\n");
 }
 
+static void the_validator_of_nri(void)
+{
+	is_str(imported("version = 3\n[plugins.'io.containerd.nri.v1.nri'.default_validator]\nenable = true\n"
+			"reject_oci_hook_adjustment = true\nreject_namespace_adjustment = true\n"
+			"required_plugins = ['a', 'b']\n", NULL),
+	       "nri_validator:\n  enabled: true\n  reject_oci_hook_adjustment: true\n  required_plugins: [a, b]\n"
+	       "cgroup:\n  driver: cgroupfs\n");
+	ok(strstr(told, "reject_namespace_adjustment: it is always so") != NULL);
+	is_str(imported("[crio.nri.default_validator]\nnri_enable_default_validator = true\n"
+			"nri_validator_required_plugins = ['a']\n", NULL),
+	       "nri_validator:\n  enabled: true\n  required_plugins: [a]\ncgroup:\n  driver: systemd\n");
+}
+
 static void values_without_counterpart(void)
 {
 	imported("[debug]\nlevel = 'loud'\n" CRI2 "]\nstream_server_port = 'x'\nimage_pull_progress_timeout = '50ms'\n",
@@ -152,6 +165,7 @@ int main(void)
 	later_files_replace_earlier_ones();
 	a_file_of_comments_is_for_both();
 	runtimes_of_crio();
+	the_validator_of_nri();
 	values_without_counterpart();
 	refused("a: b\n", NULL, "first:1: ");
 	refused("[crio]\n", "version = 2\n", "second: it is not CRI-O's");
