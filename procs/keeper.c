@@ -34,7 +34,7 @@
 #include "reactor/own.h"
 #include "reactor/sm.h"
 
-enum { CONNECT_TURN_MS = 100, HOLD_AGAIN_MS = 1000 };
+enum { CONNECT_TURN_MS = 100, HOLD_AGAIN_MS = 1000, HAND_OVER_AGAIN_MS = 100 };
 
 enum keeper_state { HELLO, HERE, AWAY, RETURN };
 
@@ -64,6 +64,7 @@ static struct {
 	int lock;    /* of <state>/crispd.lock: it stays open as long as crispd lives, which is all its use */
 	uint64_t last_tag;
 	unsigned deaths;
+	unsigned unsent; /* messages that will not come */
 	uint32_t watchdog_s; /* also for later keepers */
 	struct timer retry;
 	struct timer hold_again; /* set while the keeper had no room for an fd */
@@ -94,6 +95,7 @@ static int keeper_send(uint32_t type, uint64_t tag, const struct buf *body, cons
 	if (!chan || send_message(chan, type, tag, body, fds, nfds, &e) == 0 || e.code == ERR_UNAVAILABLE)
 		return 0;
 	log_error("keeper message=%s error=%s", keeper_message_name(type), log_quote(e.msg));
+	keeper.unsent++;
 	return -1;
 }
 
@@ -529,6 +531,20 @@ static int connect_to_new(void)
 	return take_fd(&fd);
 }
 
+/* With END the keeper drops what was not handed over, and its anchor too. (ARCHITECTURE K74) */
+static void on_keeper_hand_over(struct timer *t)
+{
+	keeper.unsent = 0;
+	list_each(it, &keeper.held)
+		send_hold(container_of(it, struct held, link));
+	reports_hand_over();
+	if (keeper.unsent)
+		return timer_set(t, HAND_OVER_AGAIN_MS, on_keeper_hand_over);
+	child_host_again();
+	process_again();
+	keeper_send(KEEPER_END, 0, NULL, NULL, 0);
+}
+
 static void on_keeper_retry(struct timer *t)
 {
 	int fd = connect_to_new();
@@ -540,12 +556,7 @@ static void on_keeper_retry(struct timer *t)
 	sm_move(&keeper.sm, RETURN);
 	child_host_open(fd, on_keeper_message, on_keeper_gone, NULL);
 	say_hello(HELLO_SURVIVOR);
-	list_each(it, &keeper.held)
-		send_hold(container_of(it, struct held, link));
-	reports_hand_over();
-	child_host_again();
-	process_again();
-	keeper_send(KEEPER_END, 0, NULL, NULL, 0);
+	on_keeper_hand_over(t);
 }
 
 void keeper_open(int fd, const struct keeper_events *events)

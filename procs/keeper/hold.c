@@ -110,6 +110,14 @@ void hold(const char *name, int fd)
 	held_tell(h);
 }
 
+static void hold_claim(const char *name)
+{
+	struct held *h = map_get(&by_name, name);
+
+	if (h)
+		h->claimed = true;
+}
+
 void hold_from_crispd(struct imsg *m)
 {
 	struct get g = get_from(m);
@@ -125,6 +133,7 @@ void hold_from_crispd(struct imsg *m)
 		held_to_anchor(h);
 		put_place(&b, h);
 	} else {
+		hold_claim(name); /* what is held under it may be that fd */
 		put_u32(&b, 0);
 		put_u32(&b, KEEPER_NOT_HELD);
 	}

@@ -5,4 +5,5 @@ $(BUILD)/tests/fuzz/fuzz_keeper: $(BUILD)/procs/keeper/ns_request.o
 $(BUILD)/tests/unit/procs/anchor/test_anchor: | $(BUILD)/crisp-anchor
 $(BUILD)/tests/unit/procs/keeper/test_upgrade $(BUILD)/tests/unit/procs/keeper/test_ready: | $(BUILD)/crisp-keeper $(BUILD)/crisp-anchor
 $(BUILD)/tests/unit/procs/keeper/test_silence: $(BUILD)/procs/keeper/silence.o
+$(BUILD)/tests/unit/procs/keeper/test_hold: $(BUILD)/procs/keeper/hold.o
 $(BUILD)/tests/unit/procs/keeper/test_underway: $(BUILD)/procs/keeper/underway.o

@@ -1,5 +1,6 @@
 /* test_crash.c - what survives a kill -9 of crispd, of the keeper, of both (keeper_run.h). */
 #include <poll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -208,6 +209,84 @@ static void keeper_dies(void)
 	ok(run(&(struct child_spec){ .argv = ROLE("exit", "0") }).code == ERR_OK);
 }
 
+static void keeper_is_killed(void)
+{
+	is_gone = is_back = false;
+	shared_save();
+	kill(keeper_pid_now(), SIGKILL);
+	wait_for(&is_gone);
+}
+
+/* ---- the keeper dies, and crispd can send no fd ---- */
+
+static bool socket_is_full, was_full;
+
+/* In the place of the C library's. A message that must wait needs a duplicate of its fd. */
+ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
+{
+	if (!socket_is_full)
+		return syscall(SYS_sendmsg, fd, message, flags);
+	was_full = true;
+	errno = EAGAIN;
+	return -1;
+}
+
+static bool was_refused(const void *arg)
+{
+	(void)arg;
+	return was_full;
+}
+
+/* All descriptors are taken, but one. */
+static void take_descriptors(int from)
+{
+	struct rlimit limit;
+	int fd, last = -1;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		abort();
+	limit.rlim_cur = (rlim_t)from + 100;
+	if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+		abort();
+	while ((fd = dup(from)) >= 0)
+		last = fd;
+	close(last);
+}
+
+static void give_descriptors(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		abort();
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+		abort();
+}
+
+/* What could not be handed over is not dropped by the next keeper, and crispd dies as soon as that one is there. */
+static void story_no_descriptors(void)
+{
+	if (shared->lives == 1) {
+		hold_text("c/two/log", "second", false);
+		shared->pids[0] = keep("survivor").pid;
+		keeper_is_killed();
+		take_descriptors(fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 1000));
+		socket_is_full = true;
+		ok(comes_true(was_refused, NULL) && !keeper_here());
+		socket_is_full = false;
+		give_descriptors();
+		wait_for(&is_back);
+		die();
+	}
+	ok(held_has("c/two/log", "second"));
+	ok(keeper_report("survivor") && keeper_report("survivor")->pid == shared->pids[0]);
+	if (!keeper_report("survivor"))
+		return (void)kill(shared->pids[0], SIGKILL);
+	syscall(SYS_pidfd_send_signal, keeper_report("survivor")->pidfd, SIGTERM, NULL, 0);
+	exit_of("survivor");
+}
+
 /* ---- children outlive the keeper ---- */
 
 struct outliving {
@@ -235,14 +314,6 @@ static void outlive(struct outliving *l, const char *role, const char *id, const
 static void let_go(const int ends[2])
 {
 	ok(write(ends[1], "g", 1) == 1);
-}
-
-static void keeper_is_killed(void)
-{
-	is_gone = is_back = false;
-	shared_save();
-	kill(keeper_pid_now(), SIGKILL);
-	wait_for(&is_gone);
 }
 
 /* One ends while there is no keeper, the other one under the next keeper, and one is hung and cancelled meanwhile. */
@@ -374,6 +445,8 @@ int main(int argc, char **argv)
 			story_keeper_dies();
 		else if (strcmp(shared->story, "children outlive") == 0)
 			story_children_outlive();
+		else if (strcmp(shared->story, "no descriptors") == 0)
+			story_no_descriptors();
 		else
 			story_both_die();
 		story_over();
@@ -381,6 +454,7 @@ int main(int argc, char **argv)
 	world_make();
 	play("crispd dies");
 	play("keeper dies");
+	play("no descriptors");
 	play("children outlive");
 	play("both die");
 	world_remove();
