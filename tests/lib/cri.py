@@ -29,6 +29,8 @@ class Proto:
                     self.methods.setdefault(r[1], ("/runtime.v1.%s/%s" % (m[2], r[1]), r[2], r[3]))
             else:
                 self.messages[m[2]] = self.fields(body)
+                for inner in re.finditer(r"\benum (\w+) \{([^}]*)\}", body):
+                    self.enums["%s.%s" % (m[2], inner[1])] = {w: int(n) for w, n in re.findall(r"(\w+)\s*=\s*(\d+)", inner[2])}
 
     @staticmethod
     def fields(body):
