@@ -3,7 +3,7 @@
 
 . "$(dirname "$0")/../lib/crisp.sh"
 . "$ROOT/tests/lib/rpc.sh"
-CLIENT="timeout 20 $ROOT/tests/lib/stream_client"
+CLIENT="timeout $((20 * ${SLOW:-1})) $ROOT/tests/lib/stream_client"
 CRISP="$BUILD/crisp --address unix://$T/state/crisp.sock"
 
 LEVEL=debug
@@ -15,7 +15,7 @@ daemon=$(crispd_pid)
 nobody() { setpriv --reuid=65534 --regid=65534 --clear-groups "$@"; }
 url() { rpc "$1" "$2"; sed -n 's/^url: "\(.*\)"/\1/p' <<<"$answer"; }
 exec_url() { url Exec "container_id: \"$ctr\" cmd: \"echo\" cmd: \"heard\" stdout: true"; }
-http_code() { curl -s -o /dev/null --max-time 10 --noproxy '*' -w '%{http_code}' "$@"; }
+http_code() { curl -s -o /dev/null --max-time $((10 * ${SLOW:-1})) --noproxy '*' -w '%{http_code}' "$@"; }
 ms() { date +%s%3N; }
 answers_in() { local begin; begin=$(ms); rpc Version && [ "$code" = OK ] && [ $(($(ms) - begin)) -lt $(($1 * ${SLOW:-1})) ]; }
 
@@ -35,9 +35,10 @@ for page in / /metrics /debug/state /debug/pulls; do is "the streaming port has 
 # ---- tokens ----
 urls=$(for i in $(seq 20); do exec_url; done)
 is '20 tokens, none twice, 18 random bytes each' "$(grep -oE '[A-Za-z0-9_-]{24}$' <<<"$urls" | sort -u | wc -l)" 20
-first=$(head -1 <<<"$urls")
-base=${first%/*}
+base=$(head -1 <<<"$urls"); base=${base%/*}
 is '500 guesses of a local user' "$(nobody curl -s --noproxy '*' -w '%{http_code}\n' -o /dev/null "$base/AAAAAAAAAAAAAAAAAAAAA[100-599]" | sort | uniq -c | tr -s ' ')" ' 500 404'
+# A token is good for a minute: each of these is fresh, and that it serves shows that it was good for the checks before.
+first=$(exec_url)
 is 'a part of a token' "$(http_code "${first%????}")" 404
 is 'a token with more behind it' "$(http_code "${first}A")" 404
 is 'a token of another verb' "$(http_code "${first/exec/portforward}")" 404
@@ -45,11 +46,12 @@ heard=$($CLIENT command "$first" out 2>&1)
 is 'the token serves once' "$(jq -r .stdout <<<"$heard")" heard
 heard=$($CLIENT command "$first" out 2>&1)
 is 'and not twice' "$(jq -r .status <<<"$heard")" 404
-token=$(sed -n 2p <<<"$urls"); token=${token##*/}
+token=$(exec_url); token=${token##*/}
 is 'no token is in the log' "$(grep -cF -e "$token" "$T/crisp.log")" 0
 is 'nor in the pages' "$(for p in /debug/state /metrics; do curl -s --unix-socket "$T/state/http.sock" "http://x$p"; done | grep -cF -e "$token")" 0
+first=$(exec_url)
 $CRICTL rm -f "$ctr" >/dev/null
-heard=$($CLIENT command "$(sed -n 3p <<<"$urls")" out 2>&1)
+heard=$($CLIENT command "$first" out 2>&1)
 unlike 'a token for a container that has gone' "$(jq -r .stdout <<<"$heard" 2>/dev/null)" heard
 
 # ---- port-forward ----
@@ -78,7 +80,7 @@ for i in $(seq 20); do
 done
 kill -CONT "$daemon"
 if [ $heir = "$pid" ]; then
-	notok 'an exec in a container whose pid is another process'\''s' timeout 20 $CRICTL exec -s "$ctr" true
+	notok 'an exec in a container whose pid is another process'\''s' timeout $((20 * ${SLOW:-1})) $CRICTL exec -s "$ctr" true
 	$CRICTL stop -t 0 "$ctr" >/dev/null 2>&1
 	ok 'a stop of it does not kill that process' kill -0 "$pid"
 	$CRICTL rm -f "$ctr" >/dev/null 2>&1
@@ -94,7 +96,7 @@ fds() { ls "/proc/$daemon/fd" | wc -l; }
 rss() { awk '/^VmRSS/ { print $2 }' "/proc/$daemon/status"; }
 settled() { [ "$(fds)" -le "$1" ]; }
 before=$(fds) memory=$(rss)
-setpriv --reuid=65534 --regid=65534 --clear-groups /usr/bin/python3 -c 'import resource, socket, sys, time
+setpriv --reuid=65534 --regid=65534 --clear-groups /usr/bin/python3 -c 'import resource, signal, socket, sys
 most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 all = []
@@ -104,7 +106,7 @@ for i in range(3000):
     s.connect_ex(("127.0.0.1", int(sys.argv[1])))
     all.append(s)
 print("up", flush=True)
-time.sleep(60)' "$port" >"$T/flood" 2>&1 &
+signal.pause()' "$port" >"$T/flood" 2>&1 &
 flood=$!
 ok '3000 connections of a local user' until_ok 30 grep -qx up "$T/flood"
 flooded() { [ "$(fds)" -gt $((before + 900)) ]; }
@@ -123,8 +125,8 @@ bomb=$($CRICTL runp "$(pod_json bomb "\"linux\":{\"cgroup_parent\":\"$group\",\"
 ctr=$($CRICTL create "$bomb" "$(ctr_json bomb 'b() { b | b & }; b; while :; do b; done' '"log_path":"bomb.log"')" "$T/bomb.pod.json" 2>/dev/null)
 $CRICTL start "$ctr" >/dev/null
 ok 'a fork bomb within a limit of pids: Version answers' answers_in 2000
-ok 'its pod is stopped' timeout 60 $CRICTL stopp "$bomb"
-ok 'and removed' timeout 60 $CRICTL rmp -f "$bomb"
+ok 'its pod is stopped' timeout $((60 * ${SLOW:-1})) $CRICTL stopp "$bomb"
+ok 'and removed' timeout $((60 * ${SLOW:-1})) $CRICTL rmp -f "$bomb"
 
 # ---- words that are not ours ----
 esc=$(printf '\033]0;evil\007')
