@@ -114,7 +114,7 @@ while True: eth.send(arp); time.sleep(0.05)' "$(ip_of "$v")" & local liar=$!
 	kill $liar; wait $liar 2>/dev/null
 	ip neigh flush dev crisptest0
 	got+=$(until_ok 10 reach_here "$(ip_of "$v")" && echo ', then reached')
-	nsenter --net=/run/netns/outer timeout 30 python3 -c '
+	nsenter --net=/run/netns/outer timeout $((30 * ${SLOW:-1})) python3 -c '
 import socket
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(("", 7777)); s.settimeout(10)
 print("ready", flush=True)

@@ -2,7 +2,7 @@
 
 . "$(dirname "$0")/../lib/crisp.sh"
 . "$(dirname "$0")/../lib/rpc.sh"
-FLOOD="timeout 30 $ROOT/tests/lib/flood_client"
+FLOOD="timeout $((30 * ${SLOW:-1})) $ROOT/tests/lib/flood_client"
 
 LEVEL=info
 crisp_up
@@ -52,18 +52,19 @@ flood 'sizes of a terminal' 16 ws-size "$(exec_url 'tty: true')" 2
 
 # A port where connections wait for ever: what its clients send waits in the daemon.
 cat >"$T/deaf.py" <<-'P'
-	import socket, time
+	import signal, socket
 	s = socket.socket()
 	s.bind(("127.0.0.1", 7000))
 	s.listen(0)
-	time.sleep(60)
+	signal.pause()
 P
-nsenter --net="$T/netns/crisp-$pod" timeout 60 python3 "$T/deaf.py" &
+nsenter --net="$T/netns/crisp-$pod" python3 "$T/deaf.py" &
 deaf=$!
 flood 'ports that do not read' 32 pairs "$(forward_url)" 7000 900 5
 # A channel's number is one byte: 128 ports have one. Each port would cost two sockets.
 upgraded() {
-	curl -s -o /dev/null --max-time 2 -w '%{http_code}' -H 'Connection: Upgrade' -H 'Upgrade: websocket' -H 'Sec-WebSocket-Version: 13' \
+	curl -s -o /dev/null --max-time $((2 * ${SLOW:-1})) -w '%{http_code}' -H 'Connection: Upgrade' -H 'Upgrade: websocket' \
+		-H 'Sec-WebSocket-Version: 13' \
 		-H 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==' -H 'Sec-WebSocket-Protocol: v4.channel.k8s.io' "$(url PortForward "pod_sandbox_id: \"$pod\" $1")"
 }
 is '128 ports as channels' "$(upgraded "$(printf 'port: %d ' $(seq 1001 1128))")" 101
@@ -82,7 +83,7 @@ echo 5 >"/proc/$daemon/clear_refs"
 before=$(kib VmRSS)
 execs=
 for i in 1 2 3 4 5 6 7 8 9 10 11 12; do
-	timeout 30 $CRICTL exec -s --timeout 20 "$ctr" sh -c 'head -c 16m /dev/zero; sleep 1' >/dev/null 2>&1 &
+	timeout $((30 * ${SLOW:-1})) $CRICTL exec -s --timeout $((20 * ${SLOW:-1})) "$ctr" sh -c 'head -c 16m /dev/zero; sleep 1' >/dev/null 2>&1 &
 	execs="$execs $!"
 done
 for i in $execs; do wait "$i"; done
