@@ -241,7 +241,20 @@ static void tree_read_only(const struct born *b)
 	}
 }
 
-/* Bound by its fd, which was seen to be the null device (CVE-2025-31133). */
+/* A private copy: with a shared root the one that is attached is shared, and what is mounted on it would be on all. */
+static int tree_copy_empty(const struct born *b, int empty, const char *name)
+{
+	struct mount_attr attr = { .propagation = MS_PRIVATE };
+	int tree = tree_copy(b, empty, 0, name);
+
+	if (mount_setattr(tree, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
+		born_fail(b, "make the mask of %s private", name);
+	return tree;
+}
+
+/* A file gets the null device, by an fd that was seen to be it (CVE-2025-31133). The first directory gets the empty
+ * tmpfs itself, the others get copies of that: before Linux 6.15 what is not attached cannot be copied.
+ * (ARCHITECTURE N40) */
 static void tree_masks(struct born *b)
 {
 	const uint32_t *path = plan_at(b->plan, b->plan->masked);
@@ -256,11 +269,15 @@ static void tree_masks(struct born *b)
 			continue;
 		if (fstat(place, &st) < 0)
 			born_fail(b, "mask %s", name);
-		if (S_ISDIR(st.st_mode) && empty < 0)
-			empty = tree_empty(b);
-		tree = S_ISDIR(st.st_mode) ? tree_copy(b, empty, 0, name) : tree_copy(b, null_open(b), 0, name);
+		if (!S_ISDIR(st.st_mode))
+			tree = tree_copy(b, null_open(b), 0, name);
+		else if (empty < 0)
+			tree = empty = tree_empty(b);
+		else
+			tree = tree_copy_empty(b, empty, name);
 		tree_attach(b, tree, place, name);
-		close(tree);
+		if (tree != empty)
+			close(tree);
 		close(place);
 	}
 	if (empty >= 0)

@@ -2,9 +2,10 @@
  *
  * For each PID a line "PID<TAB>seccomp ARCH<TAB>ANSWERS". The programs are fetched by ptrace(2),
  * PTRACE_SECCOMP_GET_FILTER, and run for every number of each architecture, with several values in each argument, by an
- * interpreter of classic BPF. A program that has not read an argument on its way to the answer gives that answer for all
- * arguments: then one run is enough, which leaves a hundredth of the work. ANSWERS are ranges of numbers with one answer
- * ("0-12=allow 13=errno:1"); where the arguments decide, "by-arguments:" and a hash of all answers of that number.
+ * interpreter of classic BPF. A program that has not read an argument on its way to the answer gives that answer for
+ * all arguments: then one run is enough, which leaves a hundredth of the work. ANSWERS are ranges of numbers with one
+ * answer ("0-12=allow 13=errno:1"); where the arguments decide, "by-arguments:" and a hash of all answers of that
+ * number.
  *
  * Specs: seccomp(2), ptrace(2); the kernel's include/uapi/linux/filter.h. Needs CAP_SYS_ADMIN, and no seccomp program
  * of its own. Several programs: the kernel takes the answer with the highest precedence. */
