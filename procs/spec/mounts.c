@@ -74,6 +74,24 @@ static void add_default(struct entries *all, const char *to, const char *type, c
 		 json_pack("{s:s,s:s,s:s,s:o}", "destination", to, "type", type, "source", source, "options", list));
 }
 
+/* On v2 a container has a cgroup namespace, so what it writes is its own group; but not a privileged one. A mount of
+ * cgroup2 from the node's namespace would take nsdelegate and memory_recursiveprot from the one file system, for the
+ * node and for all: the node's mount is bound. A sandbox that is a container has a cgroup2 of its own.
+ * (ARCHITECTURE N41) */
+static void add_groups(struct entries *all)
+{
+	struct spec *s = all->s;
+	bool rw = s->sec->privileged, v2 = s->host->cgroup_v2;
+
+	if (rw && v2 && !sandbox_boxed(s->c->sandbox))
+		add_default(all, "/sys/fs/cgroup", "bind", "/sys/fs/cgroup",
+			    "rbind,rprivate,nosuid,noexec,nodev,rw");
+	else
+		add_default(all, "/sys/fs/cgroup", "cgroup", "cgroup",
+			    rw || (v2 && spec_options(s)->cgroup_writable) ? "nosuid,noexec,nodev,relatime,rw"
+									   : "nosuid,noexec,nodev,relatime,ro");
+}
+
 static void add_defaults(struct entries *all)
 {
 	struct spec *s = all->s;
@@ -88,11 +106,7 @@ static void add_defaults(struct entries *all)
 		add_default(all, "/sys", "bind", "/sys", "rbind,rro,nosuid,noexec,nodev");
 	else
 		add_default(all, "/sys", "sysfs", "sysfs", rw ? "nosuid,noexec,nodev,rw" : "nosuid,noexec,nodev,ro");
-	/* On v2 the container has a cgroup namespace: what it writes is its own group. */
-	add_default(all, "/sys/fs/cgroup", "cgroup", "cgroup",
-		    rw || (s->host->cgroup_v2 && spec_options(s)->cgroup_writable)
-			    ? "nosuid,noexec,nodev,relatime,rw"
-			    : "nosuid,noexec,nodev,relatime,ro");
+	add_groups(all);
 }
 
 /* ---- the sandbox's files ---- */
@@ -105,13 +119,15 @@ static void add_bind(struct entries *all, const char *to, const char *from, bool
 				    spec_str(from), "options", "rbind", "rprivate", readonly ? "ro" : "rw"));
 }
 
-/* The flags of the tmpfs are said again: crun takes "rw" for "with these flags and no others". (ARCHITECTURE P61) */
-static void add_shm(struct entries *all, const char *from)
+/* The flags of the tmpfs are said again: crun, and runc from 1.2 on, take "rw" for "with these flags and no others".
+ * The node's own one is executable. (ARCHITECTURE N42) */
+static void add_shm(struct entries *all, const char *from, bool host)
 {
 	if (!mounts_taken(all, "/dev/shm"))
 		add_entry(all, "/dev/shm",
-			  json_pack("{s:s,s:s,s:o,s:[ssssss]}", "destination", "/dev/shm", "type", "bind", "source",
-				    spec_str(from), "options", "rbind", "rprivate", "rw", "nosuid", "nodev", "noexec"));
+			  json_pack(host ? "{s:s,s:s,s:o,s:[sssss]}" : "{s:s,s:s,s:o,s:[ssssss]}", "destination",
+				    "/dev/shm", "type", "bind", "source", spec_str(from), "options", "rbind",
+				    "rprivate", "rw", "nosuid", "nodev", "noexec"));
 }
 
 static void add_sandbox_files(struct entries *all)
@@ -124,10 +140,7 @@ static void add_sandbox_files(struct entries *all)
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
 		add_bind(all, arena_printf(s->a, "/etc/%s", names[i]),
 			 arena_printf(s->a, "%s/%s", sandbox_files_dir(sandbox), names[i]), s->sec->readonly_rootfs);
-	if (host_ipc)
-		add_bind(all, "/dev/shm", "/dev/shm", false);
-	else
-		add_shm(all, arena_printf(s->a, "%s/shm", sandbox->dir));
+	add_shm(all, host_ipc ? "/dev/shm" : arena_printf(s->a, "%s/shm", sandbox->dir), host_ipc);
 }
 
 /* ---- CRI's ---- */

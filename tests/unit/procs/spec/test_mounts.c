@@ -61,7 +61,8 @@ static void readonly_root_and_host_ipc(void)
 	ok(spec_pod_make(&p));
 	ok(strstr(spec_pod_mount(&p, "/etc/resolv.conf"), "'ro'") != NULL);
 	is_str(spec_pod_mount(&p, "/dev/shm"),
-	       "{'destination':'/dev/shm','options':['rbind','rprivate','rw'],'source':'/dev/shm','type':'bind'}");
+	       "{'destination':'/dev/shm','options':['rbind','rprivate','rw','nosuid','nodev'],'source':'/dev/shm',"
+	       "'type':'bind'}");
 	spec_pod_close(&p);
 }
 
@@ -253,6 +254,24 @@ static void propagation(void)
 	spec_pod_close(&p);
 }
 
+/* A new mount would change the options of the node's cgroup2. On v1 the container's groups are bound by the runtime. */
+static void a_privileged_container_has_the_nodes_groups(void)
+{
+	struct spec_pod p;
+
+	spec_pod_open(&p, "{'security':{'privileged':true}}");
+	spec_pod_security(&p, "{'privileged':true}");
+	spec_pod_host.cgroup_v2 = true;
+	ok(spec_pod_make(&p));
+	is_str(spec_pod_mount(&p, "/sys/fs/cgroup"),
+	       "{'destination':'/sys/fs/cgroup','options':['rbind','rprivate','nosuid','noexec','nodev','rw'],"
+	       "'source':'/sys/fs/cgroup','type':'bind'}");
+	spec_pod_host.cgroup_v2 = false;
+	ok(spec_pod_make(&p));
+	ok(strstr(spec_pod_mount(&p, "/sys/fs/cgroup"), "'type':'cgroup'") != NULL);
+	spec_pod_close(&p);
+}
+
 /* On v1 the group would be the node's, so the option means nothing there. */
 static void cgroup_is_writable_where_the_handler_says_so(void)
 {
@@ -299,6 +318,7 @@ int main(void)
 	sys_of_a_foreign_network_namespace();
 	image_volumes();
 	propagation();
+	a_privileged_container_has_the_nodes_groups();
 	cgroup_is_writable_where_the_handler_says_so();
 	return tap_end();
 }
