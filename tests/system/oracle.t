@@ -95,6 +95,9 @@ J
 for i in oracle oracle-odd oracle-bare oracle-setuid; do $CRICTL pull "$REGISTRY/$i:latest" >/dev/null || exit 1; done
 for n in /proc/self/ns/*; do printf 'ns %s\t%s\n' "${n##*/}" "$(readlink "$n")"; done >"$T/namespaces.out"; echo end >>"$T/namespaces.out"
 
+# There is one cgroup2 for the node and all containers; a mount of it anew may change its options.
+groups_options() { sed -n 's/.* - cgroup2 [^ ]* //p' /proc/self/mountinfo | sort -u; }
+options=$(groups_options)
 export CRICTL SLOW=${SLOW:-1}
 for h in $HANDLERS; do
 	mkdir -p "$T/$h"
@@ -104,6 +107,8 @@ for h in $HANDLERS; do
 	is "$h: the filters of all can be read" "$(cat "$T/$h/filters.err")" ''
 	is "$h: which is every first process" "$(cut -f1 "$T/$h/filters" | sort -u | wc -l)" "$(wc -l <"$T/$h/started")"
 	ok "$h: a profile gave a filter" awk -F'\t' '$1 == "default-profile" && $3 ~ /errno/ { n++ } END { exit !n }' "$T/$h/filters"
+	[ "$h" != native ] || is "$h: none but user namespaces go by the fallback" "$(grep -v '^[^ ]* native \|^userns' "$T/$h/ways")" ''
+	is "$h: the options of cgroup2 are as they were" "$(groups_options)" "$options"
 done
 for h in $others; do
 	"$O/compare" "$T" "$REFERENCE" "$h" "$O/differences" >"$T/$h.cases" 2>"$T/$h.differences"
