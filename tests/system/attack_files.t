@@ -39,7 +39,11 @@ jq -n '{metadata:{name:"node",uid:"node-uid",namespace:"default",attempt:1},linu
 
 ms() { echo $((($(date +%s%N) - $1) / 1000000)); }
 quick() { local t; t=$(date +%s%N); "$@" >/dev/null && [ "$(ms "$t")" -lt $((1500 * ${SLOW:-1})) ]; }
-try() { local n=$1 t; shift; t=$(date +%s%N); { timeout $((60 * ${SLOW:-1})) "$@" >"$T/$n.out" 2>&1; echo $? >"$T/$n.rc"; ms "$t" >"$T/$n.ms"; } & }
+LONG="-t $((50 * ${SLOW:-1}))s" # of crictl
+try() {
+	local n=$1 t; shift; t=$(date +%s%N)
+	{ timeout $((60 * ${SLOW:-1})) "$@" >"$T/$n.out" 2>&1; echo $? >"$T/$n.rc"; ms "$t" >"$T/$n.ms"; } &
+}
 ended() { [ -s "$T/$1.ms" ]; }
 network_says() { $CRICTL info | jq -r '.status.conditions[] | select(.type == "NetworkReady") | "\(.status) \(.message)"'; }
 network_is() { [[ "$(network_says)" =~ $1 ]]; }
@@ -72,7 +76,7 @@ cni_hangs
 kill_crispd
 ok 'Version answers after a start' quick $CRICTL version
 ok 'a pod on the network of the node runs' a_pod_runs node "$T/node.pod.json"
-try cni $CRICTL -t $((50 * ${SLOW:-1}))s runp "$(pod_json cni)"
+try cni $CRICTL $LONG runp "$(pod_json cni)"
 ok 'a pod with a network of its own is answered' until_ok 30 ended cni
 like 'by an error that names the directory' "$(cat "$T/cni.out")" "look up $T/cni: its file system (has not answered so far|did not answer|still does not answer)"
 ok 'and so does Status' until_ok 30 network_is "^false look up $T/cni: its file system (did not|still does not) answer"
@@ -83,12 +87,12 @@ ok 'the network comes' until_ok 30 network_is '^true $'
 mkdir -p "$T/certs.d/b.example"
 ln -s "$T/fuse" "$T/certs.d/a.example"
 printf 'server = "https://127.0.0.1:1"\nca = "%s"\n' "$T/fuse/ca.pem" >"$T/certs.d/b.example/hosts.toml"
-try hosts $CRICTL -t $((50 * ${SLOW:-1}))s pull a.example/x:1
-try ca $CRICTL -t $((50 * ${SLOW:-1}))s pull b.example/x:1
+try hosts $CRICTL $LONG pull a.example/x:1
+try ca $CRICTL $LONG pull b.example/x:1
 # ---- a runtime, and the directory of CDI
 ln -s "$T/fuse" "$T/cdi"
 host=$($CRICTL runp "$T/node.pod.json")
-try cdi $CRICTL -t $((50 * ${SLOW:-1}))s create "$host" "$(ctr_json cdi 'exec sleep 100' '"CDI_devices":[{"name":"vendor.com/class=one"}]')" "$T/node.pod.json"
+try cdi $CRICTL $LONG create "$host" "$(ctr_json cdi 'exec sleep 100' '"CDI_devices":[{"name":"vendor.com/class=one"}]')" "$T/node.pod.json"
 # ---- its own configuration
 cp "$T/config.yaml" "$T/config.good"; rm "$T/config.yaml"; ln -s "$T/fuse/config.yaml" "$T/config.yaml"
 kill -HUP "$(crispd_pid)"
@@ -102,7 +106,7 @@ for n in hosts ca cdi; do
 done
 ok 'a reload is refused by name' until_ok 20 grep -q "reload_refused.*look up $T/config.yaml: its file system did not answer" "$T/crisp.log"
 rm "$T/config.yaml"; cp "$T/config.good" "$T/config.yaml"
-try runtime $CRICTL -t $((50 * ${SLOW:-1}))s runp --runtime mute "$T/mute.pod.json"
+try runtime $CRICTL $LONG runp --runtime mute "$T/mute.pod.json"
 ok 'a runtime: it is answered' until_ok 30 ended runtime
 like 'by an error that names the program' "$(cat "$T/runtime.out")" "runtime handler mute: look up $T/bin/mute-runc: its file system (did|does|has|still) "
 # ---- the certificate of the streaming server: the one that was read before counts
@@ -110,7 +114,8 @@ served=$($CRICTL create "$host" "$(ctr_json served 'exec sleep 1000')" "$T/node.
 $CRICTL start "$served" >/dev/null
 shown() {
 	rpc Exec "container_id: \"$served\" cmd: \"true\" stdout: true"
-	timeout $((20 * ${SLOW:-1})) openssl s_client -connect "$(sed -nE 's,.*https://([^/]+)/.*,\1,p' <<<"$answer")" </dev/null 2>/dev/null | openssl x509 -noout -subject
+	timeout $((20 * ${SLOW:-1})) openssl s_client -connect "$(sed -nE 's,.*https://([^/]+)/.*,\1,p' <<<"$answer")" </dev/null 2>/dev/null |
+		openssl x509 -noout -subject
 }
 like 'the certificate that is served' "$(shown)" first
 rm "$T/tls.crt"; ln -s "$T/fuse/tls.crt" "$T/tls.crt"
@@ -118,13 +123,13 @@ like 'its file does not answer: the same is served' "$(shown)" first
 ok 'Version answers' quick $CRICTL version
 # ---- the networks of one handler
 ln -s "$T/fuse" "$T/other/net.d"
-try away $CRICTL -t $((50 * ${SLOW:-1}))s runp --runtime away "$(pod_json away)"
+try away $CRICTL $LONG runp --runtime away "$(pod_json away)"
 ok 'the networks of a handler: it is answered' until_ok 30 ended away
 like 'by an error that names the directory' "$(cat "$T/away.out")" "$T/other/net.d is not on a file system of the node"
 ok 'Version answers' quick $CRICTL version
 # ---- a plugin
 ln -s "$T/fuse/bridge" "$T/plugins/bridge"
-try plugin $CRICTL -t $((50 * ${SLOW:-1}))s runp "$(pod_json plugin)"
+try plugin $CRICTL $LONG runp "$(pod_json plugin)"
 ok 'Version answers' quick $CRICTL version
 ok 'a plugin: it is answered' until_ok 60 ended plugin
 ok 'the network is not ready, and the plugin is named' until_ok 30 network_is "look up $T/plugins/bridge: .*(did|still does|has) not answer"
@@ -136,7 +141,7 @@ rm "$T/certs.d/a.example" "$T/cdi"
 
 # ---- /etc/hosts: its file system is seen in this test only
 mute /etc/hosts
-try etc $CRICTL -t $((50 * ${SLOW:-1}))s runp "$(pod_json etc)"
+try etc $CRICTL $LONG runp "$(pod_json etc)"
 ok 'Version answers' quick $CRICTL version
 ok 'a container of another pod starts' sh -c "c=\$($CRICTL create '$host' '$(ctr_json run 'exec sleep 100')' '$T/node.pod.json') && $CRICTL start \$c"
 ok 'it is answered' until_ok 30 ended etc

@@ -128,7 +128,8 @@ version_max() {
 	local max=0 ms
 	printf '\0\0\0\0\0' >"$T/empty"
 	while [ ! -e "$1" ]; do
-		ms=$(curl -s --noproxy '*' --max-time $((20 * ${SLOW:-1})) --http2-prior-knowledge --unix-socket "$T/state/crisp.sock" -X POST -o /dev/null -w '%{time_total}' \
+		ms=$(curl -s --noproxy '*' --max-time $((20 * ${SLOW:-1})) --http2-prior-knowledge --unix-socket "$T/state/crisp.sock" -X POST \
+			-o /dev/null -w '%{time_total}' \
 			-H 'content-type: application/grpc' -H 'te: trailers' --data-binary "@$T/empty" "http://localhost$(rpc_path Version)" | awk '{ print int($1 * 1000) }')
 		[ "$ms" -le "$max" ] || max=$ms
 	done

@@ -21,7 +21,11 @@ version_is_fast() { local t; t=$(date +%s%N); $CRICTL version >/dev/null && [ "$
 lookups() { pgrep -fc "^[^ ]*crisp-lookup" || true; }
 
 # try NAME COMMAND...: in the background; its words, its exit status and its time are in files.
-try() { local n=$1 t; shift; t=$(date +%s%N); { timeout $((60 * ${SLOW:-1})) "$@" >"$T/$n.out" 2>&1; echo $? >"$T/$n.rc"; ms "$t" >"$T/$n.ms"; } & }
+LONG="-t $((50 * ${SLOW:-1}))s" # of crictl
+try() {
+	local n=$1 t; shift; t=$(date +%s%N)
+	{ timeout $((60 * ${SLOW:-1})) "$@" >"$T/$n.out" 2>&1; echo $? >"$T/$n.rc"; ms "$t" >"$T/$n.ms"; } &
+}
 ended() { [ -s "$T/$1.ms" ]; }
 
 host=$($CRICTL runp "$(pod_json host)")
@@ -38,16 +42,20 @@ logger=$($CRICTL create "$logs" "$(ctr_json logger 'exec sleep 100')" "$T/logs.p
 archives=$($CRICTL runp "$(pod_json archives)")
 runs=$($CRICTL create "$archives" "$(ctr_json runs 'exec sleep 1000')" "$T/archives.pod.json")
 $CRICTL start "$runs" >/dev/null
-try user $CRICTL -t $((50 * ${SLOW:-1}))s create "$user" "$(ctr_json user 'exec sleep 100' '"linux":{"security_context":{"namespace_options":{"pid":1,'"$USERNS"'}}},
+try user $CRICTL $LONG create "$user" "$(ctr_json user 'exec sleep 100' \
+	'"linux":{"security_context":{"namespace_options":{"pid":1,'"$USERNS"'}}},
 	"mounts":[{"container_path":"/v","host_path":"'"$T"'/fuse/volume","uidMappings":'"$MAPS"',"gidMappings":'"$MAPS"'}]')" "$T/user.pod.json"
-try plain $CRICTL -t $((50 * ${SLOW:-1}))s create "$host" "$(ctr_json plain 'exec sleep 100' '"mounts":[{"container_path":"/v","host_path":"'"$T"'/fuse/other"}]')" "$T/host.pod.json"
-try profile $CRICTL -t $((50 * ${SLOW:-1}))s create "$host" "$(ctr_json profile 'exec sleep 100' '"linux":{"security_context":{"seccomp":{"profile_type":2,"localhost_ref":"'"$T"'/fuse/profile.json"}}}')" "$T/host.pod.json"
-try device $CRICTL -t $((50 * ${SLOW:-1}))s create "$host" "$(ctr_json device 'exec sleep 100' '"devices":[{"host_path":"'"$T"'/fuse/device","container_path":"/dev/x"}]')" "$T/host.pod.json"
-try cdi $CRICTL -t $((50 * ${SLOW:-1}))s create "$host" "$(ctr_json cdi 'exec sleep 100' '"CDI_devices":[{"name":"vendor.com/class=one"}]')" "$T/host.pod.json"
-try log $CRICTL -t $((50 * ${SLOW:-1}))s start "$logger"
-try checkpoint $CRICTL -t $((50 * ${SLOW:-1}))s checkpoint --export "$T/fuse/to.tar" "$runs"
+try plain $CRICTL $LONG create "$host" "$(ctr_json plain 'exec sleep 100' \
+	'"mounts":[{"container_path":"/v","host_path":"'"$T"'/fuse/other"}]')" "$T/host.pod.json"
+try profile $CRICTL $LONG create "$host" "$(ctr_json profile 'exec sleep 100' \
+	'"linux":{"security_context":{"seccomp":{"profile_type":2,"localhost_ref":"'"$T"'/fuse/profile.json"}}}')" "$T/host.pod.json"
+try device $CRICTL $LONG create "$host" "$(ctr_json device 'exec sleep 100' \
+	'"devices":[{"host_path":"'"$T"'/fuse/device","container_path":"/dev/x"}]')" "$T/host.pod.json"
+try cdi $CRICTL $LONG create "$host" "$(ctr_json cdi 'exec sleep 100' '"CDI_devices":[{"name":"vendor.com/class=one"}]')" "$T/host.pod.json"
+try log $CRICTL $LONG start "$logger"
+try checkpoint $CRICTL $LONG checkpoint --export "$T/fuse/to.tar" "$runs"
 sed "s#$REGISTRY/busybox:latest#$T/fuse/from.tar#" "$T/runs.ctr.json" | jq -c '.metadata.name = "restore"' >"$T/restore.ctr.json"
-try restore $CRICTL -t $((50 * ${SLOW:-1}))s create "$archives" "$T/restore.ctr.json" "$T/archives.pod.json"
+try restore $CRICTL $LONG create "$archives" "$T/restore.ctr.json" "$T/archives.pod.json"
 ok 'they wait in children' until_ok 5 sh -c '[ "$(pgrep -fc "^[^ ]*crisp-lookup")" -ge 6 ]'
 ok 'Version answers at once' version_is_fast
 t=$(date +%s%N)
@@ -65,7 +73,8 @@ again=$($CRICTL create "$host" "$(ctr_json again 'exec sleep 100' '"mounts":[{"c
 like 'the same path once more is refused' "$again" "$T/fuse/volume: its file system still does not answer"
 ok 'at once' test "$(ms "$t")" -lt $((1500 * ${SLOW:-1}))
 for i in 1 2 3 4 5; do
-	try "more$i" $CRICTL -t $((50 * ${SLOW:-1}))s create "$other" "$(ctr_json "more$i" 'exec sleep 100' '"mounts":[{"container_path":"/v","host_path":"'"$T"'/fuse/more'$i'"}]')" "$T/other.pod.json"
+	try "more$i" $CRICTL $LONG create "$other" "$(ctr_json "more$i" 'exec sleep 100' \
+		'"mounts":[{"container_path":"/v","host_path":"'"$T"'/fuse/more'$i'"}]')" "$T/other.pod.json"
 done
 ok 'a pod with too many of them is refused' until_ok 5 grep -q 'ResourceExhausted.*4 of them of one owner' "$T/more1.out" "$T/more2.out" "$T/more3.out" "$T/more4.out" "$T/more5.out"
 ok 'while it goes on' $CRICTL exec -s "$ctr" true
@@ -73,7 +82,7 @@ ok 'while it goes on' $CRICTL exec -s "$ctr" true
 # The root of the file system is known without its server, so here the runtime is stuck. Each of them gives its slot back.
 for i in 1 2 3 4 5; do
 	stuck=$($CRICTL create "$host" "$(ctr_json "stuck$i" 'exec sleep 100' '"mounts":[{"container_path":"/v","host_path":"'"$T"'/fuse"}]')" "$T/host.pod.json")
-	try "stuck$i" $CRICTL -t $((50 * ${SLOW:-1}))s start "$stuck"
+	try "stuck$i" $CRICTL $LONG start "$stuck"
 done
 last=$($CRICTL create "$other" "$(ctr_json last 'exec sleep 100')" "$T/other.pod.json")
 t=$(date +%s%N)

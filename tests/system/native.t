@@ -56,9 +56,11 @@ is 'and told once' "$(grep -c 'native_fallback .*reason="hooks"' "$T/crisp.log")
 # Masked directories are copies of one mount, which Linux before 6.15 makes only of one that is attached. With a shared root they are
 # no peers: what is mounted on one is not on the others.
 mkdir "$T/shared" && mount -t tmpfs shared "$T/shared" && mount --make-shared "$T/shared"
-run masks 'ls /proc/bus /proc/irq | grep -c "^[^/]"; wc -c </proc/version; mount -t tmpfs over /proc/fs && grep -cE " /proc/(fs|bus|irq) " /proc/self/mountinfo' \
+run masks 'ls /proc/bus /proc/irq | grep -c "^[^/]"; wc -c </proc/version
+	mount -t tmpfs over /proc/fs && grep -cE " /proc/(fs|bus|irq) " /proc/self/mountinfo' \
 	'"mounts":[{"container_path":"/shared","host_path":"'"$T/shared"'","propagation":2}],"linux":{"security_context":{
-	"masked_paths":["/proc/fs","/proc/bus","/proc/version","/proc/irq"],"capabilities":{"add_capabilities":["SYS_ADMIN"]},"apparmor":{"profile_type":1}}}'
+	"masked_paths":["/proc/fs","/proc/bus","/proc/version","/proc/irq"],"capabilities":{"add_capabilities":["SYS_ADMIN"]},
+	"apparmor":{"profile_type":1}}}'
 until_ok 10 exited "$C"
 is 'three masked directories and a file: it is native' "$(info_of startedBy) $(info_of fallbackReason)" 'native '
 is 'they are empty, and what is mounted on one of them is not on the others' "$(log_text masks | tr '\n' ' ')" '0 0 4 '

@@ -4,7 +4,7 @@
 # tests/oracle/cases has the configurations, the probe prints what it sees, compare tells what is not equal to the reference, and
 # tests/oracle/differences has the differences that are known, each with its reason.
 # HANDLERS="A B": the handlers; the first is the reference. Default: every one that is here. SHOW_LINES=N: print so many differences of a handler.
-# ORACLE_CASES="1-20,35,apparmor-*": only these cases, by number and name (tests/oracle/cases), for a machine that is too slow for all at once.
+# ORACLE_CASES="1-20,35,apparmor-*": only these cases, by number and name (tests/oracle/cases), where all at once take too long.
 . "$(dirname "$0")/../lib/crisp.sh"
 O=$ROOT/tests/oracle
 LEVEL=info
