@@ -300,6 +300,7 @@ static bool stream_move(struct stream *s, bool flush)
 	struct err e;
 	int failed;
 
+	s->waits = false;
 	if (pump_is_paused(p))
 		return stream_park(s), false;
 	there = log_stage_peek(s->fd, &bytes);

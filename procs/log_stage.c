@@ -390,6 +390,26 @@ static int intent_make(struct err *e)
 	return 0;
 }
 
+/* A crash while the stage was set aside leaves its pipe with a stream's name too. What is in it is in the stage, and
+ * next come the bytes of another stream. (ARCHITECTURE K75) */
+static void drop_twin(void *arg, const char *name, int fd)
+{
+	const char *end = strrchr(name, '_');
+
+	(void)arg;
+	if (end && strcmp(end, "_refused") == 0 && is_one_pipe(fd, stage_r))
+		keeper_ask_release(name);
+}
+
+/* As an earlier version may leave it, the intent is IDLE and the bytes are a stream's that is refused: they stay in its
+ * pipe, and go to no other stream. */
+static int stage_leave(struct err *e)
+{
+	log_warn("log_stage bytes=%zu effect=\"they are left to their stream\"", pipe_bytes(stage_r));
+	keeper_ask_release_all("log/stage");
+	return stage_make(e);
+}
+
 int log_stage_open(struct err *e)
 {
 	int fds[2];
@@ -399,8 +419,10 @@ int log_stage_open(struct err *e)
 		return err_os(e, ERR_INTERNAL, "make the scratch pipe");
 	scratch_r = fds[0];
 	scratch_w = fds[1];
-	if (stage_make(e) < 0 || intent_make(e) < 0)
+	if (stage_make(e) < 0 || intent_make(e) < 0 ||
+	    (intent->phase == IDLE && pipe_bytes(stage_r) > 0 && stage_leave(e) < 0))
 		return -1;
+	keeper_each_copy("container/", drop_twin, NULL);
 	intent_finish();
 	return 0;
 }

@@ -299,6 +299,55 @@ static void both_die_while_bytes_are_set_aside(void)
 	keeper_ask_release("container/c1/log");
 }
 
+static void stage_is_named(const char *name)
+{
+	struct err e;
+
+	ok(keeper_ask_hold(name, keeper_copy("log/stage_r"), &e) == 0);
+}
+
+/* A crash left the pipe of the stage with the name of a stream too: no other stream's bytes may come from it. */
+static void a_pipe_with_two_names(void)
+{
+	struct err e;
+
+	ok(keeper_ask_hold("container/c1/log", log_fd, &e) == 0);
+	stage_is_named("container/c1/stdout_refused");
+	restart();
+	ok(refused_pipes() == 0);
+	/* and the bytes of c1's stderr are in it, refused by its log, when the next crispd comes */
+	put("x\n");
+	ok(moves_err("x\n"));
+	is_str(log_text(), "stderr F x\n");
+	stage_is_named("container/c1/stdout_refused");
+	ok(write(keeper_copy("log/stage_w"), "staged\n", 7) == 7);
+	set_phase(WRITING);
+	disk_is_full(true);
+	restart();
+	disk_is_full(false);
+	ok(refused_pipes() == 1 && log_stage_refused("c1", true) == 7 && log_stage_refused("c1", false) == 0);
+	ok(again(true));
+	is_str(log_text(), "stderr F staged\n");
+	/* the log takes them */
+	put("y\n");
+	ok(moves_err("y\n"));
+	is_str(log_text(), "stderr F y\n");
+	stage_is_named("container/c1/stderr_refused");
+	ok(write(keeper_copy("log/stage_w"), "staged\n", 7) == 7);
+	set_phase(WRITING);
+	restart();
+	ok(refused_pipes() == 0);
+	is_str(log_text(), "stderr F staged\n");
+	/* as an earlier version left it */
+	stage_is_named("container/c1/stdout_refused");
+	ok(write(keeper_copy("log/stage_w"), "staged\n", 7) == 7);
+	restart();
+	put("next\n");
+	ok(moves_err("next\n") && log_stage_refused("c1", false) == 7 && again(false));
+	is_str(log_text(), "stderr F next\nstdout F staged\n");
+	keeper_ask_release("container/c1/log");
+}
+
 /* However often it is asked before the keeper answers, it is one pipe that is made. */
 static void the_keeper_is_slow(void)
 {
@@ -402,6 +451,7 @@ int main(void)
 	a_crash_while_the_log_refuses();
 	a_crash_and_then_a_full_disk();
 	both_die_while_bytes_are_set_aside();
+	a_pipe_with_two_names();
 	the_keeper_is_slow();
 	the_daemon_ends();
 	the_size_of_the_log_cannot_be_read();
