@@ -1,5 +1,7 @@
 /* ns.c - see ns.h.
  *
+ *   made by the keeper itself (ns_here.c) ---> held, DONE told
+ *     +---failed---> UNPIN
  *   MAKING ---report with fds---> held, DONE told
  *     +---report of a failure, child gone, crispd dead---> UNPIN ---pin.c---> DONE told
  *   DROP ---pin.c---> DONE told
@@ -21,12 +23,12 @@
 #include "procs/keeper/channel.h"
 #include "procs/keeper/hold.h"
 #include "procs/keeper/ns_child.h"
+#include "procs/keeper/ns_here.h"
 #include "procs/keeper/ns_request.h"
 #include "procs/keeper/pin.h"
 #include "procs/keeper/pool.h"
 #include "procs/keeper/proto.h"
 #include "procs/keeper/spawn.h"
-#include "reactor/fault.h"
 #include "reactor/list.h"
 #include "reactor/log.h"
 #include "reactor/loop.h"
@@ -84,12 +86,17 @@ static void ns_tell(uint64_t tag, enum err_code code, const char *text, bool lef
 	buf_free(&b);
 }
 
-static void ns_hold(const struct op *op, const char *kind, int fd)
+/* fds: one for each of the bits, in the order of ns_kinds; taken. */
+static void ns_hold(const char *id, uint32_t bits, const int *fds)
 {
 	char name[160];
 
-	snprintf(name, sizeof(name), "sandbox/%s/%s", op->id, kind);
-	hold(name, fd);
+	for (int i = 0; i < NS_KINDS; i++) {
+		if (!(bits & ns_kinds[i].bit))
+			continue;
+		snprintf(name, sizeof(name), "sandbox/%s/%s", id, ns_kinds[i].name);
+		hold(name, *fds++);
+	}
 }
 
 static void on_ns_unpinned(void *arg, const struct err *e)
@@ -102,11 +109,18 @@ static void on_ns_unpinned(void *arg, const struct err *e)
 	ns_op_free(op);
 }
 
+static void ns_unpin(struct op *op)
+{
+	if (op->path)
+		return pin_remove(op->path, on_ns_unpinned, op);
+	on_ns_unpinned(op, NULL);
+}
+
 static void on_ns_report(struct fd_watch *w, int events)
 {
 	struct op *op = container_of(w, struct op, watch);
 	struct ns_report r = { .code = ERR_INTERNAL, .text = "the child that makes namespaces died" };
-	int fds[NS_KINDS], n = ns_read_report(op->fd, &r, fds), at = 0;
+	int fds[NS_KINDS], n = ns_read_report(op->fd, &r, fds);
 
 	(void)events;
 	if (r.code == ERR_OK && n != __builtin_popcount(op->bits)) {
@@ -118,43 +132,68 @@ static void on_ns_report(struct fd_watch *w, int events)
 			close(fds[i]);
 		op->report = r;
 		fd_watch_clear(&op->watch);
-		if (op->path)
-			return pin_remove(op->path, on_ns_unpinned, op);
-		return on_ns_unpinned(op, NULL);
+		return ns_unpin(op);
 	}
-	for (int i = 0; i < NS_KINDS; i++)
-		if (op->bits & ns_kinds[i].bit)
-			ns_hold(op, ns_kinds[i].name, fds[at++]);
+	ns_hold(op->id, op->bits, fds);
 	ns_tell(op->tag, ERR_OK, "", false);
 	ns_op_free(op);
 }
 
-static int ns_start(const struct ns_make *r, uint64_t tag, struct err *e)
+/* The file of the pin is there, but nothing else. */
+static void ns_failed(const struct ns_make *r, uint64_t tag, const struct err *e)
 {
-	auto_fd int theirs = -1, ours = -1, netns = -1; /* the child has a copy of netns; ours goes in any case */
+	struct op *op = ns_op_new(tag, r->path);
+
+	op->report.code = e->code;
+	snprintf(op->report.text, sizeof(op->report.text), "%.400s", e->msg);
+	ns_unpin(op);
+}
+
+static void ns_make_here(const struct ns_make *r, uint64_t tag, int netns)
+{
+	int fds[NS_KINDS];
+	struct err e;
+
+	if (ns_here(r, netns, fds, &e) < 0)
+		return ns_failed(r, tag, &e);
+	ns_hold(r->id, r->bits, fds);
+	ns_tell(tag, ERR_OK, "", false);
+	pool_wait();
+}
+
+static void ns_make_in_child(const struct ns_make *r, uint64_t tag, int netns)
+{
+	auto_fd int theirs = -1, ours = -1;
 	struct op *op;
+	struct err e;
 	int ends[2];
 
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
-		return err_os(e, ERR_RESOURCE_EXHAUSTED, "socketpair");
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0) {
+		err_os(&e, ERR_RESOURCE_EXHAUSTED, "socketpair");
+		return ns_failed(r, tag, &e);
+	}
 	ours = ends[0];
 	theirs = ends[1];
-	if (r->path && pin_file(r->path, e) < 0)
-		return -1;
-	/* a namespace of the pool is none of the pod's user namespace, and could not be administered by it */
-	if (r->bits & KEEPER_NS_NET && !(r->bits & KEEPER_NS_USER))
-		netns = pool_take();
-	if (spawn_fn(ns_child, &(struct ns_making){ r, theirs, getpid(), netns }, e) < 0) {
-		if (r->path)
-			EFFECT(unlink(r->path));
-		return -1;
-	}
+	if (spawn_fn(ns_child, &(struct ns_making){ r, theirs, getpid(), netns }, &e) < 0)
+		return ns_failed(r, tag, &e);
 	op = ns_op_new(tag, r->path);
 	op->bits = r->bits;
 	op->fd = take_fd(&ours);
 	op->id = own_must(strdup(r->id));
 	fd_watch_set(&op->watch, op->fd, FD_READ, on_ns_report);
-	return 0;
+}
+
+static void ns_start(const struct ns_make *r, uint64_t tag)
+{
+	auto_fd int netns = -1; /* whoever needs it has a copy */
+
+	/* a namespace of the pool is none of the pod's user namespace, and could not be administered by it */
+	if (r->bits & KEEPER_NS_NET && !(r->bits & KEEPER_NS_USER))
+		netns = pool_take();
+	if (ns_here_can(r, netns))
+		ns_make_here(r, tag, netns);
+	else
+		ns_make_in_child(r, tag, netns);
 }
 
 void ns_make(struct imsg *m)
@@ -162,8 +201,10 @@ void ns_make(struct imsg *m)
 	struct ns_make r;
 	struct err e;
 
-	if (ns_request_get(&r, m, &e) < 0 || ns_start(&r, m->tag, &e) < 0)
+	if (ns_request_get(&r, m, &e) < 0 || (r.path && pin_file(r.path, &e) < 0))
 		ns_tell(m->tag, e.code, e.msg, false);
+	else
+		ns_start(&r, m->tag);
 	ns_request_free(&r);
 }
 

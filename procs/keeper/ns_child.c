@@ -60,12 +60,15 @@ static _Noreturn void ns_fail(int fd, enum err_code code, const char *step, cons
 }
 
 /* ENOSPC is the kernel's error for a reached limit user.max_*_namespaces. */
+enum err_code ns_unshare_code(int error)
+{
+	return error == ENOSPC || error == ENOMEM ? ERR_RESOURCE_EXHAUSTED : ERR_INTERNAL;
+}
+
 static void ns_unshare(int fd, int flags)
 {
 	if (unshare(flags) < 0)
-		ns_fail(fd, errno == ENOSPC || errno == ENOMEM ? ERR_RESOURCE_EXHAUSTED : ERR_INTERNAL,
-			"make namespaces",
-		     "");
+		ns_fail(fd, ns_unshare_code(errno), "make namespaces", "");
 }
 
 static void ns_lo_up(int fd)

@@ -20,6 +20,8 @@ struct ns_kind {
 };
 extern const struct ns_kind ns_kinds[NS_KINDS];
 
+enum err_code ns_unshare_code(int error); /* of unshare(2), by its errno */
+
 struct ns_report {
 	enum err_code code;
 	char text[480];

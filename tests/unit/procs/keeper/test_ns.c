@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
+#include "reactor/metric.h"
 #include "tests/unit/procs/keeper_run.h"
 
 static void role_inside(char **argv)
@@ -120,6 +121,80 @@ static void with_a_user_namespace(const char *path)
 	ok(!mounted(path) && access(path, F_OK) < 0 && keeper_copy("sandbox/s2/user") == -1);
 }
 
+static void keeper_namespace(const char *kind, char out[static 64])
+{
+	char path[64];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/%s", (int)getppid(), kind);
+	n = readlink(path, out, 63);
+	out[n < 0 ? 0 : n] = '\0';
+}
+
+static bool keeper_is_still_in(const char *kind, const char *before)
+{
+	char now[64];
+
+	keeper_namespace(kind, now);
+	return now[0] && strcmp(now, before) == 0;
+}
+
+static bool page_says(const void *line)
+{
+	struct buf page = { 0 };
+	bool found;
+
+	metric_text(&page);
+	put_u32(&page, 0);
+	found = strstr((const char *)page.at, line) != NULL;
+	buf_free(&page);
+	return found;
+}
+
+/* Those that need no child: the keeper was inside of them, and is where it was before. */
+static void made_by_the_keeper_itself(const char *path)
+{
+	char before[2][64], long_name[80] = "";
+	struct ns_request r = { .id = "s3", .ipc = true, .uts = true, .hostname = "here", .netns_path = path };
+	struct ns_outcome o;
+	struct outcome c;
+
+	keeper_namespace("ipc", before[0]);
+	keeper_namespace("uts", before[1]);
+	o = make_ns(&r);
+	is_str(o.text, "");
+	c = run(&(struct child_spec){ .argv = ROLE("inside", "/proc/sys/kernel/ostype"), .nenter = 2,
+		.enter = (int[]){ keeper_copy("sandbox/s3/ipc"), keeper_copy("sandbox/s3/uts") } });
+	ok(strncmp(c.out, "here lo=", 8) == 0);
+	keeper_namespaces_drop("s3", NULL, NULL, NULL);
+	memset(long_name, 'x', sizeof(long_name) - 1);
+	r.hostname = long_name;
+	o = make_ns(&r);
+	ok(o.code == ERR_INVALID_ARGUMENT && strstr(o.text, "set hostname x"));
+
+	keeper_netns_pool(1);
+	comes_true(page_says, "\ncrisp_netns_pool_ready 1\n");
+	r = (struct ns_request){ .id = "s4", .net = true, .ipc = true, .uts = true, .hostname = "pooled",
+				 .netns_path = path };
+	o = make_ns(&r);
+	is_str(o.text, "");
+	ok(mounted(path));
+	c = run(&(struct child_spec){ .argv = ROLE("inside", "/proc/sys/net/ipv4/ip_unprivileged_port_start"),
+		.nenter = 3, .enter = (int[]){ keeper_copy("sandbox/s4/net"), keeper_copy("sandbox/s4/ipc"),
+					       keeper_copy("sandbox/s4/uts") } });
+	is_str(c.out, "pooled lo=up 1024");
+	comes_true(page_says, "\ncrisp_netns_pool_ready 1\n");
+	keeper_namespaces_drop("s4", path, NULL, NULL);
+	settle(path);
+	r.hostname = long_name;
+	o = make_ns(&r); /* after the pin's file was made */
+	ok(o.code == ERR_INVALID_ARGUMENT && !mounted(path) && access(path, F_OK) < 0);
+	ok(keeper_copy("sandbox/s4/net") == -1 && keeper_copy("sandbox/s4/uts") == -1);
+	keeper_netns_pool(0);
+	comes_true(page_says, "\ncrisp_netns_pool_ready 0\n");
+	ok(keeper_is_still_in("ipc", before[0]) && keeper_is_still_in("uts", before[1]));
+}
+
 static void story_namespaces(void)
 {
 	char path[160], dir[128];
@@ -165,6 +240,7 @@ static void story_namespaces(void)
 	settle(path);
 	ok(!o.done && !mounted(path) && access(path, F_OK) < 0);
 	with_a_user_namespace(path);
+	made_by_the_keeper_itself(path);
 	rmdir(dir);
 	ok(comes_to_fds(getppid(), before) && count_fds(getpid()) == ours);
 }
