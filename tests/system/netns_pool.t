@@ -13,8 +13,9 @@ netns_of() { stat -L -c 'net:[%i]' "$T/netns/crisp-$1"; }
 waiting() { comm -23 <(held) <(for p in "$T"/netns/crisp-*; do [ ! -e "$p" ] || stat -L -c 'net:[%i]' "$p"; done | sort); }
 
 ok 'the pool fills while nothing is done' until_ok 10 ready 3
-wait_now() { prepared=$(waiting); [ "$(wc -l <<<"$prepared")" = "$1" ]; }
-ok 'three namespaces wait' until_ok 10 wait_now 3 # find(1) may meet a pool that is being made anew
+three_wait() { [ "$(waiting | wc -l)" = 3 ]; }
+ok 'three namespaces wait' until_ok 10 three_wait # find(1) may meet a pool that is being made anew
+prepared=$(waiting)
 a=$($CRICTL runp "$(pod_json a)")
 like 'a pod gets one of them' "$prepared" "$(netns_of "$a" | tr -dc 0-9)"
 is 'it is counted' "$(metric 'crisp_netns_pool_total{result="used"}')" 1
