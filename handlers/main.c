@@ -55,6 +55,7 @@
 #include "reactor/lookup.h"
 #include "procs/runtime.h"
 #include "procs/sandbox_files.h"
+#include "procs/sandbox_sysctl.h"
 #include "procs/sandbox_task.h"
 #include "procs/sandbox_up.h"
 #include "procs/seccomp_bpf.h"
@@ -251,7 +252,7 @@ static int open_procs(struct err *e)
 	config.cni.owner = config.root;
 	config.cni.lock = arena_printf(config.arena, "%s/net.lock", config.state);
 	network_open(&config.cni, on_network_changed, NULL);
-	keeper_netns_pool(config.netns_pool);
+	keeper_netns_pool(config.netns_pool, sandbox_sysctl_defaults);
 	keeper_watchdog(config.watchdog_s);
 	return log_pumps_open(e);
 }

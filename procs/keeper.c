@@ -371,11 +371,12 @@ int keeper_ns_unpin(uint64_t tag, const char *path, struct err *e)
 	return ns_tell(KEEPER_NS_DROP, tag, &b, "drop a namespace", e);
 }
 
-int keeper_ns_pool(unsigned size, struct err *e)
+int keeper_ns_pool(unsigned size, const char *const *sysctls, struct err *e)
 {
 	struct buf b = { 0 };
 
 	put_u32(&b, size);
+	put_strv(&b, sysctls);
 	return ns_tell(KEEPER_NS_POOL, 0, &b, "prepare namespaces", e);
 }
 

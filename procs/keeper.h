@@ -134,8 +134,10 @@ typedef void ns_dropped(void *arg, const struct err *e);
 void keeper_namespaces_drop(const char *id, const char *netns_path, ns_dropped *done, void *arg);
 
 /* The keeper, and each later one, makes that many network namespaces ready while it has nothing else to do;
- * keeper_namespaces() uses them for sandboxes without a user namespace. Those of an earlier call are thrown away. */
+ * keeper_namespaces() uses them for sandboxes without a user namespace. Those of an earlier call are thrown away.
+ * sysctls: set in each of them; key, value, ..., NULL, or NULL; borrowed for good. A sandbox that does not ask for each
+ * of these keys gets none of the namespaces. */
 enum { NETNS_POOL_MAX = 256 };
-void keeper_netns_pool(unsigned size);
+void keeper_netns_pool(unsigned size, const char *const *sysctls);
 
 #endif

@@ -34,6 +34,7 @@ struct ns_op {
 static struct link ops = { &ops, &ops }; /* of struct ns_op.link */
 static uint64_t last_tag;
 static unsigned pool_size; /* also for later keepers */
+static const char *const *pool_sysctls;
 
 static void ns_op_free(struct ns_op *op)
 {
@@ -151,13 +152,14 @@ static void pool_ask(void)
 {
 	struct err e;
 
-	if (keeper_ns_pool(pool_size, &e) < 0)
+	if (keeper_ns_pool(pool_size, pool_sysctls, &e) < 0)
 		log_warn("netns_pool size=%u error=%s", pool_size, log_quote(e.msg));
 }
 
-void keeper_netns_pool(unsigned size)
+void keeper_netns_pool(unsigned size, const char *const *sysctls)
 {
 	pool_size = size;
+	pool_sysctls = sysctls;
 	namespaces_listen();
 	pool_ask();
 }

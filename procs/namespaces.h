@@ -27,7 +27,7 @@ void keeper_ns_listen(const struct namespaces_hooks *hooks); /* borrowed for eve
 /* Messages to the keeper; UNAVAILABLE: it is away. `path` of the pin: NULL for none. */
 int keeper_ns_make(uint64_t tag, const struct ns_request *request, const char *path, struct err *e);
 int keeper_ns_unpin(uint64_t tag, const char *path, struct err *e);
-int keeper_ns_pool(unsigned size, struct err *e);
+int keeper_ns_pool(unsigned size, const char *const *sysctls, struct err *e);
 
 /* As the kernel wants it, "0 100000 65536\n": first id inside, first id outside, length (user_namespaces(7)). */
 static inline void ns_map_text(struct buf *text, const struct id_mappings *m)

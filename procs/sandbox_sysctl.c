@@ -98,23 +98,27 @@ static bool asked_for(const struct pairs *sysctls, const char *name)
 	return false;
 }
 
-/* The last group of the range must be mapped in the user namespace; GID_T_MAX in net/ipv4/sysctl_net_ipv4.c. */
-static uint32_t last_group(const struct ns_options *ns)
+/* GID_T_MAX in net/ipv4/sysctl_net_ipv4.c. */
+static const char ping_groups[] = "net.ipv4.ping_group_range";
+const char *const sandbox_sysctl_defaults[] = {
+	"net.ipv4.ip_unprivileged_port_start", "0", ping_groups, "0 2147483647", NULL
+};
+
+/* The last group of the range must be mapped in the user namespace. */
+static const char *default_value(const char *const *sysctl, const struct ns_options *ns, struct arena *a)
 {
-	return ns_has_user(ns) && ns->gids.at[0].length <= INT32_MAX ? ns->gids.at[0].length - 1 : INT32_MAX;
+	if (sysctl[0] == ping_groups && ns_has_user(ns) && ns->gids.at[0].length <= INT32_MAX)
+		return arena_printf(a, "0 %u", ns->gids.at[0].length - 1);
+	return sysctl[1];
 }
 
 struct pairs sandbox_sysctls(const struct sandbox_config *c, struct arena *a)
 {
-	const struct pair defaults[] = {
-		{ "net.ipv4.ip_unprivileged_port_start", "0" },
-		{ "net.ipv4.ping_group_range", arena_printf(a, "0 %u", last_group(&c->security.ns)) },
-	};
 	struct pairs all = { arena_zalloc(a, (c->sysctls.n + 2) * sizeof(*all.at)), 0 };
 
-	for (size_t i = 0; i < 2 && c->security.ns.network != NS_NODE; i++)
-		if (!asked_for(&c->sysctls, defaults[i].key))
-			all.at[all.n++] = defaults[i];
+	for (const char *const *s = sandbox_sysctl_defaults; s[0] && c->security.ns.network != NS_NODE; s += 2)
+		if (!asked_for(&c->sysctls, s[0]))
+			all.at[all.n++] = (struct pair){ s[0], default_value(s, &c->security.ns, a) };
 	for (size_t i = 0; i < c->sysctls.n; i++)
 		if (!sysctl_is_late(&c->sysctls.at[i]))
 			all.at[all.n++] = c->sysctls.at[i];

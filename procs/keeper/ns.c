@@ -186,11 +186,12 @@ static void ns_make_in_child(const struct ns_make *r, uint64_t tag, int netns)
 static void ns_start(const struct ns_make *r, uint64_t tag)
 {
 	auto_fd int netns = -1; /* whoever needs it has a copy */
+	bool set = false;
 
 	/* a namespace of the pool is none of the pod's user namespace, and could not be administered by it */
 	if (r->bits & KEEPER_NS_NET && !(r->bits & KEEPER_NS_USER))
-		netns = pool_take();
-	if (ns_here_can(r, netns))
+		netns = pool_take((const char *const *)r->sysctls, &set);
+	if (ns_here_can(r, netns, set))
 		ns_make_here(r, tag, netns);
 	else
 		ns_make_in_child(r, tag, netns);

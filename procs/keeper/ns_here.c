@@ -19,10 +19,11 @@
 
 enum { MADE_HERE = KEEPER_NS_IPC | KEEPER_NS_UTS };
 
-bool ns_here_can(const struct ns_make *r, int netns)
+/* Not with sysctls to set: one like "forwarding" waits for the kernel's rtnl lock. */
+bool ns_here_can(const struct ns_make *r, int netns, bool set)
 {
 	return !(r->bits & KEEPER_NS_USER) && (netns >= 0 || !(r->bits & KEEPER_NS_NET)) &&
-	       !(r->sysctls && r->sysctls[0]);
+	       (set || !r->sysctls || !r->sysctls[0]);
 }
 
 /* One fd for each of the kinds in `bits`, at its place; -1 for the others. */
@@ -30,8 +31,9 @@ static int ns_open_own(uint32_t bits, int fds[NS_KINDS], struct err *e)
 {
 	char path[64];
 
-	for (int i = 0; i < NS_KINDS; i++) {
+	for (int i = 0; i < NS_KINDS; i++)
 		fds[i] = -1;
+	for (int i = 0; i < NS_KINDS; i++) {
 		if (!(bits & ns_kinds[i].bit))
 			continue;
 		snprintf(path, sizeof(path), "/proc/self/ns/%s", ns_kinds[i].name);

@@ -6,8 +6,8 @@
 
 #include "procs/keeper/ns_child.h"
 
-/* netns: a network namespace that is ready, of pool.h; -1: there is none. */
-bool ns_here_can(const struct ns_make *r, int netns);
+/* netns: a network namespace that is ready, of pool.h; -1: there is none. set: its sysctls are. */
+bool ns_here_can(const struct ns_make *r, int netns, bool set);
 
 /* Makes the ipc and uts namespaces, sets the hostname, and pins the network namespace at r->path, whose file is there.
  * fds: one for each of r->bits, in the order of ns_kinds, for the caller; of `net` a copy of netns. In a failure nothing

@@ -42,6 +42,18 @@ static bool sysctl_belongs(const char *key, uint32_t bits)
 	return false;
 }
 
+int ns_sysctls_check(const char *const *sysctls, uint32_t bits, struct err *e)
+{
+	for (const char *const *s = sysctls; s && s[0]; s += 2) {
+		if (!s[1])
+			return err_set(e, ERR_INVALID_ARGUMENT, "sysctl %s has no value", s[0]);
+		if (!sysctl_belongs(s[0], bits))
+			return err_set(e, ERR_INVALID_ARGUMENT, "sysctl %s belongs to none of the new namespaces",
+				       s[0]);
+	}
+	return 0;
+}
+
 int ns_request_get(struct ns_make *r, const struct imsg *m, struct err *e)
 {
 	struct get g = get_from(m);
@@ -58,14 +70,7 @@ int ns_request_get(struct ns_make *r, const struct imsg *m, struct err *e)
 	    (r->hostname && !(r->bits & KEEPER_NS_UTS)) || !r->uid_map != !(r->bits & KEEPER_NS_USER) ||
 	    !r->gid_map != !r->uid_map)
 		return err_set(e, ERR_INVALID_ARGUMENT, "malformed request for namespaces");
-	for (const char **s = r->sysctls; s && s[0]; s += 2) {
-		if (!s[1])
-			return err_set(e, ERR_INVALID_ARGUMENT, "sysctl %s has no value", s[0]);
-		if (!sysctl_belongs(s[0], r->bits))
-			return err_set(e, ERR_INVALID_ARGUMENT, "sysctl %s belongs to none of the new namespaces",
-				       s[0]);
-	}
-	return 0;
+	return ns_sysctls_check((const char *const *)r->sysctls, r->bits, e);
 }
 
 void ns_request_free(struct ns_make *r)

@@ -22,6 +22,8 @@ struct ns_make { /* the strings lie in the message */
 int ns_request_get(struct ns_make *request, const struct imsg *message, struct err *e);
 void ns_request_free(struct ns_make *request);
 
+/* INVALID_ARGUMENT: one has no value, or belongs to none of the namespaces in `bits`. */
+int ns_sysctls_check(const char *const *sysctls, uint32_t bits, struct err *e);
 void ns_sysctl_path(char *out, size_t size, const char *key); /* "net.ipv4.x": "/proc/sys/net/ipv4/x" */
 
 #endif

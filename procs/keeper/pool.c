@@ -7,6 +7,8 @@
  * Waits on: one timer, and one message of a child (ns_child.c) at a time. */
 #include "procs/keeper/pool.h"
 
+#include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -23,6 +25,7 @@ enum { IDLE_MS = 10, RETRY_MS = 5000 };
 static struct {
 	int fds[POOL_MAX]; /* owned */
 	unsigned n, size;
+	const char **sysctls; /* of each of them: key, value, ..., NULL; owned, with its strings */
 	int report; /* of the child at work; -1: none */
 	bool stale; /* what the child makes is of a pool that was thrown away */
 	struct fd_watch watch;
@@ -76,7 +79,7 @@ static void on_pool_report(struct fd_watch *w, int events)
 
 static void on_pool_idle(struct timer *t)
 {
-	static const struct ns_make wanted = { .id = "", .bits = KEEPER_NS_NET };
+	const struct ns_make wanted = { .id = "", .bits = KEEPER_NS_NET, .sysctls = pool.sysctls };
 	struct ns_making m = { &wanted, -1, getpid(), -1 };
 	struct err e;
 	int ends[2];
@@ -101,26 +104,76 @@ void pool_wait(void)
 		pool_later(IDLE_MS);
 }
 
-int pool_take(void)
+static const char *value_of(const char *const *sysctls, const char *key)
 {
+	for (; sysctls && sysctls[0]; sysctls += 2)
+		if (strcmp(sysctls[0], key) == 0)
+			return sysctls[1];
+	return NULL;
+}
+
+/* What is set in the pool cannot be set back: nobody knows the kernel's own value. */
+static bool pool_suits(const char *const *sysctls)
+{
+	for (const char **s = pool.sysctls; s && s[0]; s += 2)
+		if (!value_of(sysctls, s[0]))
+			return false;
+	return true;
+}
+
+static bool pool_has(const char *const *sysctls)
+{
+	for (; sysctls && sysctls[0]; sysctls += 2) {
+		const char *value = value_of(pool.sysctls, sysctls[0]);
+
+		if (!value || strcmp(value, sysctls[1]) != 0)
+			return false;
+	}
+	return true;
+}
+
+int pool_take(const char *const *sysctls, bool *set)
+{
+	*set = false;
 	if (!pool.size)
 		return -1;
-	if (!pool.n) {
+	if (!pool.n || !pool_suits(sysctls)) {
 		pool_tell(POOL_MISSED);
 		return -1;
 	}
 	pool.n--;
+	*set = pool_has(sysctls);
 	pool_tell(POOL_USED);
 	return pool.fds[pool.n];
+}
+
+static void pool_furnish(const char *const *sysctls)
+{
+	const char **copy = NULL;
+	size_t n = 0;
+
+	while (sysctls && sysctls[n])
+		n++;
+	if (n > 0)
+		copy = own_must(calloc(n + 1, sizeof(*copy)));
+	for (size_t i = 0; i < n; i++)
+		copy[i] = own_must(strdup(sysctls[i]));
+	for (size_t i = 0; pool.sysctls && pool.sysctls[i]; i++)
+		free((void *)pool.sysctls[i]);
+	free(pool.sysctls);
+	pool.sysctls = copy;
 }
 
 void pool_resize(const struct imsg *m)
 {
 	struct get g = get_from(m);
 	uint32_t size = get_u32(&g);
+	auto_free const char **sysctls = g.bad ? NULL : get_strv(&g); /* an older crispd sends none */
+	struct err e;
 
-	if (g.bad || size > POOL_MAX)
+	if (size > POOL_MAX || (sysctls && ns_sysctls_check(sysctls, KEEPER_NS_NET, &e) < 0))
 		return;
+	pool_furnish(g.bad ? NULL : (const char *const *)sysctls);
 	while (pool.n)
 		close(pool.fds[--pool.n]);
 	pool.size = size;

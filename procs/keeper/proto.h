@@ -24,7 +24,8 @@ enum keeper_message {
 			       str hostname or NULL, strv of sysctls: key, value, key, value, ..., str uid_map and
 			       str gid_map as the kernel wants them (user_namespaces(7)), NULL without KEEPER_NS_USER */
 	KEEPER_NS_DROP,     /* tag: of the operation; str netns_path or NULL: an answer is all that is wanted */
-	KEEPER_NS_POOL,     /* u32: how many network namespaces are made ready from now on (pool.h) */
+	KEEPER_NS_POOL,     /* u32: how many network namespaces are made ready from now on, strv of their sysctls as in
+			       NS_MAKE (pool.h) */
 	KEEPER_WATCHDOG,    /* u32: seconds of silence after which this crispd is killed (watch.h); 0: it never is */
 	KEEPER_TURNS,       /* no body: the answer to PROBE */
 	/* from both */

@@ -10,6 +10,7 @@ from node import Broken, Node, wait_for
 
 def pod(node, name):
     """A pod with a network of its own, a container that ends with 7."""
+    node.pool_ready()
     pod, config = node.run_pod(name, "crun", network=True)
     c = node.create(pod, config, name, "echo out; echo err >&2; exit 7")
     node.start_container(c)

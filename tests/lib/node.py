@@ -132,6 +132,13 @@ class Node:
         line = read("/proc/%s/cmdline" % text)
         return int(text) if self.dir in line and program in line else None
 
+    def pool_ready(self):
+        """Waits until the keeper has network namespaces that are no pod's yet. A machine that is too busy for it goes without."""
+        def waiting():
+            known = {"net:[%d]" % os.stat(pin).st_ino for pin in names(self.dir + "/netns/*")} | {os.readlink("/proc/self/ns/net")}
+            return [to for to in self.fds_of(self.pid_of("keeper") or 0) if to.startswith("net:") and to not in known]
+        wait_for(2, waiting)
+
     def daemons(self):
         """The pids of all processes of this crisp that live as long as it."""
         found = []

@@ -151,9 +151,20 @@ static bool page_says(const void *line)
 	return found;
 }
 
+static long port_start_of(const char *netns)
+{
+	struct outcome c = run(&(struct child_spec){
+		.argv = ROLE("inside", "/proc/sys/net/ipv4/ip_unprivileged_port_start"), .nenter = 1,
+		.enter = (int[]){ keeper_copy(netns) } });
+
+	return atol(strrchr(c.out, ' '));
+}
+
 /* Those that need no child: the keeper was inside of them, and is where it was before. */
 static void made_by_the_keeper_itself(const char *path)
 {
+	static const char *const prepared[] = { "net.ipv4.ip_unprivileged_port_start", "7", NULL };
+	struct pair sysctl = { prepared[0], prepared[1] };
 	char before[2][64], long_name[80] = "";
 	struct ns_request r = { .id = "s3", .ipc = true, .uts = true, .hostname = "here", .netns_path = path };
 	struct ns_outcome o;
@@ -172,25 +183,37 @@ static void made_by_the_keeper_itself(const char *path)
 	o = make_ns(&r);
 	ok(o.code == ERR_INVALID_ARGUMENT && strstr(o.text, "set hostname x"));
 
-	keeper_netns_pool(1);
+	keeper_netns_pool(1, prepared);
 	comes_true(page_says, "\ncrisp_netns_pool_ready 1\n");
 	r = (struct ns_request){ .id = "s4", .net = true, .ipc = true, .uts = true, .hostname = "pooled",
-				 .netns_path = path };
+				 .netns_path = path, .sysctls = { &sysctl, 1 } };
 	o = make_ns(&r);
 	is_str(o.text, "");
 	ok(mounted(path));
 	c = run(&(struct child_spec){ .argv = ROLE("inside", "/proc/sys/net/ipv4/ip_unprivileged_port_start"),
 		.nenter = 3, .enter = (int[]){ keeper_copy("sandbox/s4/net"), keeper_copy("sandbox/s4/ipc"),
 					       keeper_copy("sandbox/s4/uts") } });
-	is_str(c.out, "pooled lo=up 1024");
+	is_str(c.out, "pooled lo=up 7");
 	comes_true(page_says, "\ncrisp_netns_pool_ready 1\n");
 	keeper_namespaces_drop("s4", path, NULL, NULL);
 	settle(path);
+	sysctl.value = "9"; /* another one: a child sets it */
+	ok(make_ns(&r).code == ERR_OK && port_start_of("sandbox/s4/net") == 9);
+	comes_true(page_says, "\ncrisp_netns_pool_ready 1\n");
+	keeper_namespaces_drop("s4", path, NULL, NULL);
+	settle(path);
+	r.sysctls.n = 0; /* none: the kernel's value, so none of the pool */
+	ok(make_ns(&r).code == ERR_OK && port_start_of("sandbox/s4/net") == 1024);
+	ok(page_says("\ncrisp_netns_pool_ready 1\n") && page_says("crisp_netns_pool_total{result=\"missed\"} 1\n"));
+	keeper_namespaces_drop("s4", path, NULL, NULL);
+	settle(path);
+	r.sysctls.n = 1;
+	sysctl.value = prepared[1];
 	r.hostname = long_name;
 	o = make_ns(&r); /* after the pin's file was made */
 	ok(o.code == ERR_INVALID_ARGUMENT && !mounted(path) && access(path, F_OK) < 0);
 	ok(keeper_copy("sandbox/s4/net") == -1 && keeper_copy("sandbox/s4/uts") == -1);
-	keeper_netns_pool(0);
+	keeper_netns_pool(0, NULL);
 	comes_true(page_says, "\ncrisp_netns_pool_ready 0\n");
 	ok(keeper_is_still_in("ipc", before[0]) && keeper_is_still_in("uts", before[1]));
 }
