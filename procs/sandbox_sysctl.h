@@ -10,8 +10,8 @@
 /* INVALID_ARGUMENT: a name that is not valid, or a parameter that would change the node. */
 int sandbox_sysctls_check(const struct sandbox_config *config, struct err *e);
 
-/* Containerd's defaults for a pod with its own network, ports below 1024 and ping for every user: key, value, ..., NULL.
- * The range of groups is that of a pod without a user namespace. */
+/* Containerd's defaults for a pod with its own network, ports below 1024 and ping for every user: key, value, ...,
+ * NULL. The range of groups is that of a pod without a user namespace. */
 extern const char *const sandbox_sysctl_defaults[];
 
 /* The parameters that are set when the namespaces are made: those of the request, and for a pod with its own network

@@ -14,8 +14,8 @@ enum { POOL_MAX = 256 };
 
 void pool_resize(const struct imsg *message); /* KEEPER_NS_POOL: what is there is thrown away, and made again */
 
-/* An fd of a prepared namespace, which the caller owns from now on; -1: none is there that can have these sysctls (as in
- * struct ns_make). *set: it has them already. */
+/* An fd of a prepared namespace, which the caller owns from now on; -1: there is none that can have these sysctls (as
+ * in struct ns_make). *set: it has them already. */
 int pool_take(const char *const *sysctls, bool *set);
 
 /* Namespaces are made or dropped for pods just now: the pool waits with its own work. */
