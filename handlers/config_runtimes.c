@@ -27,7 +27,7 @@ static const struct option all_options[] = {
 	OPTION("fallback", TEXT, OF_ALL, fallback),
 	OPTION("args", WORDS, OF_OCI, options.args),
 	OPTION("root", ABSOLUTE, OF_PROGRAM, options.root),
-	OPTION("sandbox", SANDBOX, OF_PROGRAM, options.sandbox_container),
+	OPTION("sandbox", SANDBOX, OF_PROGRAM, options),
 	OPTION("create_timeout", SECONDS, OF_PROGRAM, options.create_timeout_ms),
 	OPTION("allowed_annotations", WORDS, OF_PROGRAM, options.allowed_annotations),
 	OPTION("default_annotations", WORD_PAIRS, OF_PROGRAM, options.default_annotations),
@@ -94,14 +94,20 @@ static int read_seconds(struct reading *r, int64_t *ms, const yaml_node_t *n)
 	return 0;
 }
 
-static int read_sandbox(struct reading *r, bool *out, const yaml_node_t *n)
+static int read_sandbox(struct reading *r, struct runtime_options *out, const yaml_node_t *n)
 {
 	const char *word = config_word(n);
 
-	if (!word || (strcmp(word, "none") != 0 && strcmp(word, "container") != 0))
-		return config_fault(r, n, "sandbox is none or container", NULL);
-	*out = strcmp(word, "container") == 0;
+	if (!word || (strcmp(word, "none") != 0 && strcmp(word, "container") != 0 && strcmp(word, "api") != 0))
+		return config_fault(r, n, "sandbox is none, container or api", NULL);
+	out->sandbox_container = strcmp(word, "container") == 0;
+	out->sandbox_api = strcmp(word, "api") == 0;
 	return 0;
+}
+
+static const char *sandbox_word(const struct runtime_options *o)
+{
+	return o->sandbox_api ? "api" : o->sandbox_container ? "container" : NULL;
 }
 
 static int read_text(struct reading *r, const struct option *o, const char **out, const yaml_node_t *n)
@@ -133,7 +139,7 @@ static int read_option(struct reading *r, struct runtime_handler *h, const struc
 	case WORDS: return read_words(r, o, (struct strings *)member, n);
 	case WORD_PAIRS: return read_pairs(r, (struct pairs *)member, n);
 	case SECONDS: return read_seconds(r, (int64_t *)member, n);
-	case SANDBOX: return read_sandbox(r, (bool *)member, n);
+	case SANDBOX: return read_sandbox(r, &h->options, n);
 	case YES_NO:
 		if (!config_word(n))
 			return config_fault(r, n, "true or false is expected for", o->name);
@@ -165,6 +171,8 @@ static int check_runtime(struct reading *r, yaml_node_t *key, const struct runti
 		return config_fault(r, key, "an absolute path is expected for runtime", h->name);
 	if (type == OF_SHIM && !h->path[0])
 		return config_fault(r, key, "a path or a runtime type is expected for runtime", h->name);
+	if (type != OF_SHIM && h->options.sandbox_api)
+		return config_fault(r, key, "sandbox: api is for runtimes of type shim, which is not", h->name);
 	if (type != OF_NATIVE && h->fallback[0])
 		return config_fault(r, key, "only a runtime of type native has a fallback:", h->name);
 	return 0;
@@ -299,7 +307,7 @@ static json_t *option_json(const struct runtime_handler *h, const struct option 
 	case WORDS: return ((const struct strings *)member)->n ? config_list_json(member) : NULL;
 	case WORD_PAIRS: return ((const struct pairs *)member)->n ? pairs_json(member) : NULL;
 	case SECONDS: return ms ? json_integer(ms / 1000) : NULL;
-	case SANDBOX: return *(const bool *)member ? json_string("container") : NULL;
+	case SANDBOX: return sandbox_word(&h->options) ? json_string(sandbox_word(&h->options)) : NULL;
 	case YES_NO: return *(const bool *)member ? json_true() : NULL;
 	}
 	return NULL;

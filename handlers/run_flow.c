@@ -10,11 +10,12 @@
  * Waits on: the sandbox's lane; procs/sandbox_up.c; plugins (handlers/nri.h), while it holds the lane. */
 #include <stdlib.h>
 
-#include "api.pb-c.h"
+#include "handlers/convert.h"
 #include "handlers/nri.h"
 #include "handlers/sandbox_flow.h"
 #include "procs/runtime.h"
 #include "procs/sandbox_up.h"
+#include "procs/spec.h"
 #include "reactor/log.h"
 #include "reactor/loop.h"
 #include "reactor/own.h"
@@ -138,7 +139,25 @@ static int run_join(struct rpc *r, const struct sandbox_config *config, struct s
 		       equal ? "and is not ready: remove it first" : "with another config: remove it first");
 }
 
-void sandbox_flow_run(struct rpc *r, const struct sandbox_config *config)
+/* For a runtime that makes the sandbox. An annotation that the handler does not allow does not come to it this way
+ * either. */
+static void run_keep_config(struct sandbox *s, const struct runtime_handler *handler,
+			    const Runtime__V1__PodSandboxConfig *sent)
+{
+	struct pairs allowed = spec_pod_annotations(handler, &s->config.annotations, s->arena);
+	Runtime__V1__PodSandboxConfig config = *sent;
+	uint8_t *bytes;
+
+	config.n_annotations = allowed.n;
+	config.annotations = convert_map(&allowed, &runtime__v1__pod_sandbox_config__annotations_entry__descriptor,
+					 s->arena);
+	s->cri_config_len = protobuf_c_message_get_packed_size(&config.base);
+	bytes = arena_zalloc(s->arena, s->cri_config_len + 1);
+	protobuf_c_message_pack(&config.base, bytes);
+	s->cri_config = bytes;
+}
+
+void sandbox_flow_run(struct rpc *r, const struct sandbox_config *config, const Runtime__V1__PodSandboxConfig *sent)
 {
 	struct sandbox *s = sandbox_named(config->name, config->namespace_, config->uid, config->attempt);
 	const struct runtime_handler *handler = runtime_find(config->runtime_handler);
@@ -160,6 +179,8 @@ void sandbox_flow_run(struct rpc *r, const struct sandbox_config *config)
 	if (sandbox_check(config, &e) < 0 || runtime_usable(handler, &e) < 0)
 		return rpc_fail(r, &e);
 	s = sandbox_new(config);
+	if (runtime_traits(handler) & RUNTIME_SANDBOX_API)
+		run_keep_config(s, handler, sent);
 	rpc_made(r, "sandbox", s->id);
 	run = new_zero(struct run);
 	run->sandbox = s;

@@ -31,7 +31,7 @@ void rpc_run_pod_sandbox(struct rpc *r, const void *request)
 	if (convert_sandbox_config(&config, in->config, rpc_arena(r), &e) < 0)
 		return rpc_fail(r, &e);
 	config.runtime_handler = in->runtime_handler;
-	sandbox_flow_run(r, &config);
+	sandbox_flow_run(r, &config, in->config);
 }
 
 /* The sandbox to be stopped or removed. NULL: the rpc was answered. An unknown sandbox was removed before, which is

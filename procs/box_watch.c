@@ -46,8 +46,10 @@ static void box_died(struct box_watch *w, const char *how)
 {
 	struct sandbox *s = w->sandbox;
 
-	log_warn("sandbox_box_died sandbox=%.12s pid=%d status=%s", s->id, (int)s->pause_pid, log_quote(how));
-	s->pause_pid = 0;
+	log_warn("sandbox_box_died sandbox=%.12s pid=%d status=%s", s->id,
+		 sandbox_in_runtime(s) ? 0 : (int)s->pause_pid, log_quote(how));
+	if (!sandbox_in_runtime(s))
+		s->pause_pid = 0;
 	box_unwatch(s);
 	sandbox_set_state(s, SANDBOX_NOTREADY);
 }
@@ -95,7 +97,7 @@ bool box_watch_adopt(struct sandbox *s)
 
 	if (sandbox_inside(s))
 		return sandbox_pause_adopt(s);
-	if (!s->pause_pid || !runtime_knows(h, s->id))
+	if (!h || (!s->pause_pid && !sandbox_in_runtime(s)) || !runtime_knows(h, s->id))
 		return false;
 	box_watch_begin(s);
 	return true;
@@ -105,10 +107,17 @@ void box_watch_began(struct sandbox *s, pid_t pid)
 {
 	struct pidstat begun = { 0 };
 
+	if (sandbox_in_runtime(s))
+		return box_watch_begin(s);
 	s->pause_pid = pid;
 	pidstat_read(pid, &begun); /* fails if it is dead already: the runtime tells it */
 	s->pause_start_ticks = begun.start_ticks;
 	box_watch_begin(s);
+}
+
+void box_watch_end(struct sandbox *s)
+{
+	box_unwatch(s);
 }
 
 static void on_box_killed(struct timer *t)

@@ -51,6 +51,7 @@ struct runtime_options {
 	struct strings args;         /* global flags of the program; at most RUNTIME_ARGS_MAX */
 	const char *root;            /* the directory of its state; "": <state>/runtime/<name> */
 	bool sandbox_container;      /* RunPodSandbox makes a container of it, before all of the pod */
+	bool sandbox_api;            /* shim: RunPodSandbox has the shim make the sandbox, by its sandbox API */
 	int64_t create_timeout_ms;   /* of runtime_run(); 0: 2 min */
 	struct strings allowed_annotations; /* of pod and container, to be passed on: words with * for any characters */
 	struct pairs default_annotations;   /* passed on unless the pod or the container has an own one */
@@ -119,6 +120,8 @@ enum runtime_trait {
 	RUNTIME_FORWARDS = 16, /* runtime_forward(): the pod's addresses are not in its network namespace any more */
 	RUNTIME_EXEC_WAITS = 32, /* runtime_exec_wait(): no process of an exec is kept */
 	RUNTIME_KEEPS = 128,     /* runtime_exec() wants `args` and `terminal` of a process alone, and knows the rest */
+	RUNTIME_SANDBOX_API = 512, /* runtime_run_sandbox() makes no container, but what the runtime itself calls a
+				      sandbox; runtime_wait() tells its end, runtime_delete() stops and removes it */
 	RUNTIME_STREAMS = 64  /* stdio are FIFOs with names. A terminal is the runtime's: its bytes go through stdin and
 				 stdout, its size by runtime_resize(). runtime_close_stdin() */
 };
@@ -253,7 +256,13 @@ struct runtime_sandbox {
 	const char *cgroup;      /* of all processes of the pod */
 	const char *keep_id;     /* with RUNTIME_INSIDE: the keeper keeps the sandbox's process under it */
 	bool host_network;
+	/* With RUNTIME_SANDBOX_API: */
+	const char *netns_path;  /* "" for the node's */
+	const void *config;      /* of config_len bytes: the pod's configuration, CRI's message PodSandboxConfig */
+	size_t config_len;
 };
+/* With RUNTIME_SANDBOX_API: FAILED_PRECONDITION where the runtime has no such API; result->pid is what it says, 0 where
+ * it says none, and no process of the pod's for sure. */
 struct runtime_op *runtime_run_sandbox(const struct runtime_handler *handler, const struct runtime_sandbox *sandbox,
 				       runtime_done *done, void *arg);
 

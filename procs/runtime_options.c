@@ -3,7 +3,8 @@
 
 const struct field runtime_options_fields[] = {
 	F_STRINGS(struct runtime_options, args), F_STR(struct runtime_options, root),
-	F_BOOL(struct runtime_options, sandbox_container), F_I64(struct runtime_options, create_timeout_ms),
+	F_BOOL(struct runtime_options, sandbox_container), F_BOOL(struct runtime_options, sandbox_api),
+	F_I64(struct runtime_options, create_timeout_ms),
 	F_STRINGS(struct runtime_options, allowed_annotations), F_PAIRS(struct runtime_options, default_annotations),
 	F_STR(struct runtime_options, base_spec), F_STR(struct runtime_options, cni_conf_dir),
 	F_BOOL(struct runtime_options, privileged_without_host_devices),

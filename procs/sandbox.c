@@ -383,6 +383,14 @@ bool sandbox_boxed(const struct sandbox *s)
 	return s->made & MADE_BOX || (h && runtime_traits(h) & RUNTIME_SANDBOX);
 }
 
+/* A sandbox that was made with another configuration stays what it is. */
+bool sandbox_in_runtime(const struct sandbox *s)
+{
+	const struct runtime_handler *h = s->made && !s->up ? NULL : runtime_find(s->config.runtime_handler);
+
+	return s->made & MADE_API || (h && runtime_traits(h) & RUNTIME_SANDBOX_API);
+}
+
 bool sandbox_inside(const struct sandbox *s)
 {
 	const struct runtime_handler *h = runtime_find(s->config.runtime_handler);

@@ -26,6 +26,7 @@ enum sandbox_state { SANDBOX_READY = 0, SANDBOX_NOTREADY = 1 };
 enum sandbox_made {
 	MADE_CGROUP = 1, MADE_NAMESPACES = 2, MADE_NETWORK = 4, MADE_FILES = 8, MADE_PAUSE = 16,
 	MADE_BOX = 32, /* the runtime may know its container; then MADE_PAUSE is that container's process */
+	MADE_API = 64, /* the runtime may have a sandbox for it (RUNTIME_SANDBOX_API) */
 };
 
 /* The last reading of a cpu counter, and the rate since the reading before. stats.c writes it; zeroed at first. */
@@ -61,6 +62,10 @@ struct sandbox {
 	bool given_up;            /* hidden, and recovery undoes it: its name is free. Not in the record */
 	bool shown;               /* listed although it is hidden: its network takes its time. Not in the record */
 	struct sandbox_up *up;    /* while it is being made; sandbox_up.c's. Not in the record */
+	/* With RUNTIME_SANDBOX_API, while it is being made: CRI's PodSandboxConfig as it came, but of annotations only
+	 * those that the handler allows. Not in the record */
+	const void *cri_config;
+	size_t cri_config_len;
 	struct unsaved unsaved;   /* sandbox_must_save() tries again. Not in the record */
 	struct arena *arena;      /* owns the strings above */
 	struct lane lane;         /* Run, Stop, Remove, and CreateContainer in this sandbox take turns */
@@ -118,6 +123,8 @@ bool sandbox_has_pause(const struct sandbox *sandbox);
 bool sandbox_boxed(const struct sandbox *sandbox);
 /* Is that the process in which all its containers run (RUNTIME_INSIDE)? */
 bool sandbox_inside(const struct sandbox *sandbox);
+/* Has the runtime a sandbox for it (RUNTIME_SANDBOX_API), beside which it is a sandbox as others are? */
+bool sandbox_in_runtime(const struct sandbox *sandbox);
 
 /* Copies value into the sandbox's arena, where strings of a sandbox live. */
 void sandbox_set_str(struct sandbox *sandbox, const char **field, const char *value);

@@ -73,9 +73,9 @@ static const struct runtime_handler *box_handler(struct box *b)
 	const char *name = b->sandbox->config.runtime_handler;
 	const struct runtime_handler *h = runtime_find(name);
 
-	if (!h || !(runtime_traits(h) & RUNTIME_SANDBOX)) {
+	if (!h || !(runtime_traits(h) & (sandbox_in_runtime(b->sandbox) ? RUNTIME_WAITS : RUNTIME_SANDBOX))) {
 		err_set(&b->err, ERR_FAILED_PRECONDITION,
-			"runtime handler %s with sandbox: container is not configured any more", name);
+			"runtime handler %s with a sandbox is not configured any more", name);
 		return NULL;
 	}
 	return h;
@@ -103,7 +103,7 @@ static int box_make(struct box *b, const char *dir, const char *pause_path)
 {
 	static const char *const dirs[] = { "", "/rootfs", "/rootfs/proc", "/rootfs/dev", "/rootfs/sys" };
 	const char *rootfs = arena_printf(b->arena, "%s/rootfs", dir);
-	const bool inside = sandbox_inside(b->sandbox);
+	const bool inside = sandbox_inside(b->sandbox), empty = sandbox_in_runtime(b->sandbox);
 	struct spec_namespaces ns;
 	auto_json json_t *config = NULL;
 
@@ -112,13 +112,13 @@ static int box_make(struct box *b, const char *dir, const char *pause_path)
 	config = spec_box(b->sandbox, inside ? NULL : &ns, b->arena, &b->err);
 	if (!config)
 		return -1;
-	for (size_t i = 0; i < sizeof(dirs) / sizeof(*dirs); i++) {
+	for (size_t i = 0; i < (empty ? 2 : sizeof(dirs) / sizeof(*dirs)); i++) {
 		const char *path = arena_printf(b->arena, "%s%s", dir, dirs[i]);
 
 		if (EFFECT(mkdir(path, i ? 0755 : 0711)) < 0)
 			return err_os(&b->err, ERR_INTERNAL, "make %s", path);
 	}
-	if (box_copy_pause(pause_path, arena_printf(b->arena, "%s/pause", rootfs), &b->err) < 0)
+	if (!empty && box_copy_pause(pause_path, arena_printf(b->arena, "%s/pause", rootfs), &b->err) < 0)
 		return -1;
 	return bundle_write_config(dir, config, &b->err);
 }
@@ -129,6 +129,8 @@ static void on_box_ran(void *arg, const struct err *e, struct child_result *r)
 
 	if (e)
 		b->err = *e;
+	else if (sandbox_in_runtime(b->sandbox))
+		box_watch_began(b->sandbox, 0);
 	else if (r->pid <= 0)
 		err_set(&b->err, ERR_INTERNAL, "the runtime told no process of it");
 	else if (sandbox_inside(b->sandbox))
@@ -147,7 +149,9 @@ void sandbox_box_start(struct sandbox *s, const char *pause_path, sandbox_pause_
 	const char *dir = box_dir(b);
 	struct runtime_sandbox want = { .id = s->id, .bundle = dir,
 					.cgroup = cgroup_pause_path(b->arena, s->cgroup, s->id),
-					.host_network = s->config.security.ns.network == NS_NODE };
+					.host_network = s->config.security.ns.network == NS_NODE,
+					.netns_path = s->netns_path, .config = s->cri_config,
+					.config_len = s->cri_config_len };
 	char keep_id[72];
 
 	want.keep_id = sandbox_pause_keep_id(s, keep_id);
@@ -203,6 +207,8 @@ void sandbox_box_remove(struct sandbox *s, sandbox_pause_done *done, void *arg)
 	struct box *b = box_new(s, done, arg);
 	const struct runtime_handler *h = box_handler(b);
 
+	if (sandbox_in_runtime(s))
+		box_watch_end(s);
 	if (h) {
 		runtime_delete(h, s->id, true, on_box_deleted, b);
 		return;

@@ -2,7 +2,7 @@
  *
  *   BEGIN --network of an unknown kind--> FAILED (nothing is deleted)
  *     v
- *   PAUSE --alive--> FAILED     BOX (of a boxed sandbox) --not deleted--> FAILED
+ *   PAUSE --alive--> FAILED     BOX (of a boxed sandbox, or the runtime's) --not deleted--> FAILED
  *   PAUSE --dead--> BOX --forgotten--> NETWORK
  *   PAUSE --dead--> NETWORK --given back---------------------> NAMESPACES --dropped, or not--> REST --> DOWN
  *                      |                                          ^                             +----> FAILED
@@ -171,16 +171,16 @@ static void on_down_boxed(void *arg, const struct err *e)
 	struct sandbox_down *d = arg;
 
 	if (e) {
-		down_note(d, e, "container");
+		down_note(d, e, d->s->made & MADE_API ? "runtime's sandbox" : "container");
 		return down_fail(d);
 	}
-	d->s->made &= ~(uint32_t)MADE_BOX;
+	d->s->made &= ~(uint32_t)(MADE_BOX | MADE_API);
 	down_network_step(d);
 }
 
 static void down_box_step(struct sandbox_down *d)
 {
-	if (!(d->s->made & MADE_BOX))
+	if (!(d->s->made & (MADE_BOX | MADE_API)))
 		return down_network_step(d);
 	sm_move(&d->sm, BOX);
 	sandbox_box_remove(d->s, on_down_boxed, d);

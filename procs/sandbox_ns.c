@@ -95,6 +95,8 @@ bool sandbox_adopt(struct sandbox *s)
 	/* First the pause: sandbox_regain() takes lost namespaces from it. */
 	if (sandbox_boxed(s) ? !box_watch_adopt(s) : sandbox_has_pause(s) && !sandbox_pause_adopt(s))
 		lost = "pause";
+	else if (sandbox_in_runtime(s) && !box_watch_adopt(s))
+		lost = "runtime";
 	else if (ns->network != NS_NODE && (!netns_pinned(s) || !sandbox_regain(s, "uts")))
 		lost = "network";
 	else if (ns->ipc != NS_NODE && (!shm_mounted(s) || !sandbox_regain(s, "ipc")))

@@ -1,16 +1,17 @@
 /* sandbox_up.c - see sandbox_up.h.
  *
- *   BEGIN --looked, saved-> NAMESPACES --made--> NETWORK --address--> PAUSE --runs--> UP
- *     |                         |                   |                   |             |
- *     |                         +-------------------+----- failed ------+-- not saved-+
+ *   BEGIN --looked, saved-> NAMESPACES --made--> NETWORK --address--> RUNTIME --made--> PAUSE --runs--> UP
+ *     |                         |                   |                   |                 |             |
+ *     |                         +-------------------+----- failed ------+-----------------+-- not saved-+
  *     v                                             v
  *   FAILED <--------------------------------------UNDO (sandbox_down, in reverse)
  *
  * Groups and files are made while the keeper makes the namespaces. NETWORK is skipped for a pod on the node's network,
- * PAUSE where each container has a PID namespace of its own. A network that takes more than SLOW_MS (a plugin may run
- * for 60 s) makes the sandbox listed, and a stop gives it up. (ARCHITECTURE S11)
+ * RUNTIME where the runtime has no sandbox of its own, PAUSE where each container has a PID namespace of its own. A
+ * network that takes more than SLOW_MS (a plugin may run for 60 s) makes the sandbox listed, and a stop gives it up.
+ * (ARCHITECTURE S11)
  * Waits on: lookup.h, for files of the node (BEGIN), the keeper (NAMESPACES, PAUSE), cgroup_pod_make() (NAMESPACES),
- * the network (NETWORK), sandbox_down (UNDO).
+ * the network (NETWORK), the runtime (RUNTIME; PAUSE of a box), sandbox_down (UNDO).
  *
  * One record, written before anything is made, names everything that will be made: after a crash at any moment recovery
  * undoes all of it. In memory `made` names only what was begun, so that an undo without a crash does no needless work.
@@ -37,12 +38,13 @@
 
 enum { SLOW_MS = 1000 };
 
-enum up_state { BEGIN, NAMESPACES, NETWORK, PAUSE, UP, UNDO, FAILED };
+enum up_state { BEGIN, NAMESPACES, NETWORK, RUNTIME, PAUSE, UP, UNDO, FAILED };
 
 static const struct sm_state up_states[] = {
 	[BEGIN]      = { "BEGIN",      TO(NAMESPACES) | TO(FAILED) },
 	[NAMESPACES] = { "NAMESPACES", TO(NETWORK) | TO(UNDO) },
-	[NETWORK]    = { "NETWORK",    TO(PAUSE) | TO(UNDO) },
+	[NETWORK]    = { "NETWORK",    TO(RUNTIME) | TO(PAUSE) | TO(UNDO) },
+	[RUNTIME]    = { "RUNTIME",    TO(PAUSE) | TO(UNDO) },
 	[PAUSE]      = { "PAUSE",      TO(UP) | TO(UNDO) },
 	[UP]         = { "UP",         TO(UNDO) },
 	[UNDO]       = { "UNDO",       TO(FAILED) },
@@ -162,6 +164,24 @@ static void up_pause_step(struct sandbox_up *up)
 	sandbox_pause_start(up->s, cfg.pause_path, on_up_pause, up);
 }
 
+static void on_up_in_runtime(void *arg, const struct err *e)
+{
+	struct sandbox_up *up = arg;
+
+	if (e)
+		return up_fail(up, e);
+	up_pause_step(up);
+}
+
+static void up_runtime_step(struct sandbox_up *up)
+{
+	if (!sandbox_in_runtime(up->s))
+		return up_pause_step(up);
+	sm_move(&up->sm, RUNTIME);
+	up->s->made |= MADE_API;
+	sandbox_box_start(up->s, cfg.pause_path, on_up_in_runtime, up);
+}
+
 static void on_up_added(void *arg, const struct err *e, bool left)
 {
 	struct sandbox_up *up = arg;
@@ -176,7 +196,7 @@ static void on_up_added(void *arg, const struct err *e, bool left)
 	}
 	if (sandbox_sysctls_late(&s->config, s->netns_path, &up->err) < 0)
 		return up_undo(up);
-	up_pause_step(up);
+	up_runtime_step(up);
 }
 
 static void on_up_slow(struct timer *t)
@@ -210,7 +230,7 @@ static void up_network_step(struct sandbox_up *up)
 
 	sm_move(&up->sm, NETWORK);
 	if (!own_net(s))
-		return up_pause_step(up);
+		return up_runtime_step(up);
 	s->made |= MADE_NETWORK;
 	timer_set(&up->timer, SLOW_MS, on_up_slow);
 	up->network = network_add(s, on_up_added, up);
@@ -291,7 +311,8 @@ static int up_intend(struct sandbox_up *up)
 		s->netns_path = arena_printf(s->arena, "%s/crisp-%s", sandboxes_config()->netns_dir, s->id);
 	s->cgroup = arena_strdup(s->arena, cgroup_pod_path(up->arena, s->config.cgroup_parent, s->id));
 	s->made = MADE_CGROUP | MADE_FILES | (own_any(s) ? MADE_NAMESPACES : 0) | (own_net(s) ? MADE_NETWORK : 0) |
-		  (sandbox_has_pause(s) ? MADE_PAUSE : 0) | (sandbox_boxed(s) ? MADE_PAUSE | MADE_BOX : 0);
+		  (sandbox_has_pause(s) ? MADE_PAUSE : 0) | (sandbox_boxed(s) ? MADE_PAUSE | MADE_BOX : 0) |
+		  (sandbox_in_runtime(s) ? MADE_API : 0);
 	ret = sandbox_save(s, &up->err);
 	s->made = 0;
 	return ret;

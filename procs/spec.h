@@ -34,6 +34,9 @@ struct spec_input {
 	const char *node_name;
 };
 
+/* Of the pod's annotations those that a handler passes on, and its default ones; in the arena. */
+struct pairs spec_pod_annotations(const struct runtime_handler *handler, const struct pairs *pod, struct arena *arena);
+
 char *spec_clean_path(struct arena *a, const char *path); /* absolute; lexically without "//", "." and ".." */
 
 /* Adds the paths that spec_make() will ask container->lookup for. After lookup_start() it may know further ones. */

@@ -220,13 +220,19 @@ static void runtime_end(struct import *im, const char *name, json_t *runtime,
 {
 	const char *type = taken_word(im, runtime, IMPORT_TYPE), *binary = taken_word(im, runtime, IMPORT_BINARY);
 	const char *path = taken_word(im, runtime, IMPORT_PATH), *found;
-	bool shim = im->crio ? strcmp(type, "vm") == 0 : *type && strcmp(type, "io.containerd.runc.v2") != 0;
+	const char *sandboxer = taken_word(im, runtime, IMPORT_SANDBOXER);
+	bool api = strcmp(sandboxer, "shim") == 0;
+	bool shim = im->crio ? strcmp(type, "vm") == 0 : api || (*type && strcmp(type, "io.containerd.runc.v2") != 0);
 
+	if (*sandboxer && !api && strcmp(sandboxer, "podsandbox") != 0)
+		im->tell(im->arg, 0, arena_printf(im->arena, "runtime %s", name),
+			 arena_printf(im->arena, "a sandboxer %s, beside containerd, is not spoken to", sandboxer));
 	if (shim) {
 		set_word(runtime, "type", "shim");
 		set_word(runtime, "path", *path ? path : type);
 		set_word(runtime, "binary", binary[0] == '/' ? binary : "");
-		set_word(runtime, "sandbox", "container"); /* what containerd and CRI-O give each pod */
+		/* A container is what containerd and CRI-O give each pod. */
+		set_word(runtime, "sandbox", api ? "api" : "container");
 		return;
 	}
 	if (json_object_del(runtime, "config_path") == 0)

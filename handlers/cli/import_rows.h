@@ -21,5 +21,6 @@ extern const struct import_row import_containerd[], import_crio[]; /* ended by a
 #define IMPORT_TYPE "%type"
 #define IMPORT_BINARY "%binary"
 #define IMPORT_PATH "%path"
+#define IMPORT_SANDBOXER "%sandboxer"
 
 #endif

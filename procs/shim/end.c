@@ -13,50 +13,7 @@
 #include "reactor/protobuf.h"
 
 enum { DELETE_TIMEOUT_MS = 30000, KILL_TIMEOUT_MS = 5000, DEATH_TIMEOUT_MS = 10000, SHUTDOWN_TIMEOUT_MS = 5000 };
-enum { AGAIN_MS = 200, TRIES = 10, START_TRIES = 2, TAKE_UP_TIMEOUT_MS = 10000 };
-
-static void task_ended(struct shim_task *t, uint64_t exit_status)
-{
-	struct err e;
-
-	t->ended = true;
-	t->status = (int32_t)(exit_status & 0xff) << 8;
-	if (shim_task_save(t, &e) < 0)
-		log_warn("shim_task id=%.12s error=%s", t->id, log_quote(e.msg));
-}
-
-/* ---- CLEAN ---- */
-
-/* DeleteResponse: 1 pid, 2 exit_status. Where the program cannot tell, the task was killed. */
-static void on_op_cleaned(void *arg, const struct err *e, struct child_result *r)
-{
-	struct shim_op *op = arg;
-	struct shim_task *t = shim_op_task(op);
-	uint64_t status = 0;
-
-	op->child = NULL;
-	if (e && e->code == ERR_UNAVAILABLE)
-		return shim_op_fail(op, e);
-	if (e || r->status != 0)
-		log_warn("shim_delete id=%.12s error=%s", op->id, log_quote(e ? e->msg : shim_words(r, op->arena)));
-	else
-		status = shim_number((const uint8_t *)r->out, r->out_len, 2);
-	if (t) {
-		t->deleted = true;
-		task_ended(t, status ? status : SHIM_EXIT_KILLED);
-	}
-	op->begin(op);
-}
-
-/* The shim is dead, or is killed now. Behind it the op begins again, with a task that has ended. */
-static void op_clean(struct shim_op *op, const char *why)
-{
-	const struct shim_task *t = shim_op_task(op);
-
-	log_warn("shim_lost id=%.12s sandbox=%.12s why=%s", op->id, t->sandbox, log_quote(why));
-	sm_move(&op->sm, OP_CLEAN);
-	op->child = shim_delete(t, op->arena, on_op_cleaned, op);
-}
+enum { START_TRIES = 2, TAKE_UP_TIMEOUT_MS = 10000 };
 
 /* ---- wait ---- */
 
@@ -83,35 +40,10 @@ static void wait_delete(struct shim_op *op)
 static void wait_done(struct shim_op *op, const struct shim_task *t)
 {
 	op->result.status = t->status;
-	if (t->deleted)
+	if (t->deleted || t->api)
 		return shim_op_end(op);
 	shim_op_tell(op);
 	wait_delete(op);
-}
-
-static void on_wait_again(struct timer *timer)
-{
-	struct shim_op *op = container_of(timer, struct shim_op, timer);
-
-	op->begin(op);
-}
-
-static void on_wait_failed(struct shim_op *op, const struct err *e)
-{
-	const struct shim_task *t = shim_op_task(op);
-
-	if (t && shim_is_dead(t)) {
-		if (!*op->exec_id)
-			return op_clean(op, e->msg);
-		err_set(&op->err, ERR_INTERNAL, "the shim died");
-		return shim_op_end(op);
-	}
-	if (t && e->code == ERR_UNAVAILABLE && op->tries++ < TRIES)
-		return timer_set(&op->timer, AGAIN_MS, on_wait_again);
-	op->err = *e;
-	op->err.code = ERR_INTERNAL; /* UNAVAILABLE would say that the keeper is away */
-	err_wrap(&op->err, "%s wait", op->handler->handler.name);
-	shim_op_end(op);
 }
 
 static void on_waited(struct shim_op *op, const struct err *e, const uint8_t *body, size_t len)
@@ -120,12 +52,12 @@ static void on_waited(struct shim_op *op, const struct err *e, const uint8_t *bo
 	uint64_t status;
 
 	if (e)
-		return on_wait_failed(op, e);
+		return shim_op_wait_failed(op, e);
 	status = shim_number(body, len, 1);
 	op->result.status = (int)(status & 0xff) << 8;
 	if (*op->exec_id || !t)
 		return wait_delete(op);
-	task_ended(t, status);
+	shim_op_ended(op, status);
 	wait_done(op, t);
 }
 
@@ -158,9 +90,9 @@ static void on_wait_start_answered(struct shim_op *op, const struct err *e, cons
 	(void)body;
 	(void)len;
 	if (e && e->code == ERR_UNAVAILABLE)
-		return on_wait_failed(op, e);
+		return shim_op_wait_failed(op, e);
 	if (e && e->code != ERR_FAILED_PRECONDITION && e->code != ERR_DEADLINE_EXCEEDED && op->tries++ < START_TRIES)
-		return timer_set(&op->timer, AGAIN_MS, on_wait_again);
+		return shim_op_again(op);
 	if (e)
 		log_info("shim_start id=%.12s error=%s", op->id, log_quote(e->msg));
 	op->tries = 0;
@@ -175,6 +107,8 @@ static void wait_begin(struct shim_op *op)
 		return wait_ask(op);
 	if (t->ended)
 		return wait_done(op, t);
+	if (t->api)
+		return shim_sandbox_wait(op);
 	if (t->sent != SHIM_TAKEN_UP)
 		return wait_ask(op);
 	shim_op_put_ids(op);
@@ -198,15 +132,6 @@ struct runtime_op *shim_exec_wait(const struct runtime_handler *h, const char *i
 
 /* ---- delete ---- */
 
-static void remove_forget(struct shim_op *op)
-{
-	struct shim_task *t = shim_op_task(op);
-
-	if (t)
-		shim_task_forget(t);
-	shim_op_end(op);
-}
-
 /* A shim that ends may close the connection before its answer. */
 static void on_remove_shut(struct shim_op *op, const struct err *e, const uint8_t *body, size_t len)
 {
@@ -218,7 +143,7 @@ static void on_remove_shut(struct shim_op *op, const struct err *e, const uint8_
 		shim_kill(t);
 	else if (t)
 		shim_expect_end(t);
-	remove_forget(op);
+	shim_op_forget(op);
 }
 
 /* The shim knows the task no more. */
@@ -227,24 +152,9 @@ static void remove_finish(struct shim_op *op)
 	const struct shim_task *t = shim_op_task(op);
 
 	if (!t || !*t->address || !shim_task_is_last(t) || shim_is_dead(t))
-		return remove_forget(op);
+		return shim_op_forget(op);
 	pb_put_str(&op->out, 1, op->id);
 	shim_op_call(op, "Shutdown", SHUTDOWN_TIMEOUT_MS, on_remove_shut);
-}
-
-/* true: the op goes on elsewhere. */
-static bool remove_lost(struct shim_op *op, const struct err *e)
-{
-	const struct shim_task *t = shim_op_task(op);
-
-	if (!e || !t)
-		return false;
-	if (e->code == ERR_DEADLINE_EXCEEDED || (e->code == ERR_UNAVAILABLE && !shim_is_dead(t)))
-		shim_kill(t);
-	else if (e->code != ERR_UNAVAILABLE)
-		return false;
-	op_clean(op, e->msg);
-	return true;
 }
 
 /* UNIMPLEMENTED: the address is that of something else. A shim that does not know a task whose Create was cut off has
@@ -263,11 +173,11 @@ static void on_remove_deleted(struct shim_op *op, const struct err *e, const uin
 
 	(void)body;
 	(void)len;
-	if (remove_lost(op, e))
+	if (shim_op_lost(op, e))
 		return;
 	t = shim_op_task(op);
 	if (t && e && remove_needs_program(t, e))
-		return op_clean(op, e->msg);
+		return shim_op_clean(op, e->msg);
 	if (t && e && e->code != ERR_NOT_FOUND && op->tries++ == 0)
 		return remove_kill(op);
 	if (e && e->code != ERR_NOT_FOUND)
@@ -281,7 +191,7 @@ static void on_remove_dead(struct shim_op *op, const struct err *e, const uint8_
 {
 	(void)body;
 	(void)len;
-	if (remove_lost(op, e))
+	if (shim_op_lost(op, e))
 		return;
 	shim_op_put_ids(op);
 	shim_op_call(op, "Delete", DELETE_TIMEOUT_MS, on_remove_deleted);
@@ -292,7 +202,7 @@ static void on_remove_killed(struct shim_op *op, const struct err *e, const uint
 {
 	(void)body;
 	(void)len;
-	if (remove_lost(op, e))
+	if (shim_op_lost(op, e))
 		return;
 	shim_op_put_ids(op);
 	if (e)
@@ -319,7 +229,7 @@ static void remove_begin(struct shim_op *op)
 		return shim_op_end(op);
 	if (t->deleted)
 		return remove_finish(op);
-	if (t->ended) {
+	if (t->ended && !t->api) {
 		shim_op_put_ids(op);
 		return shim_op_call(op, "Delete", DELETE_TIMEOUT_MS, on_remove_deleted);
 	}
@@ -328,8 +238,10 @@ static void remove_begin(struct shim_op *op)
 		shim_task_set_address(t, answer.address, answer.version);
 	if (!*t->address) {
 		shim_kill_strays(t->bundle, "its start was cut off");
-		return op_clean(op, "its start was cut off");
+		return shim_op_clean(op, "its start was cut off");
 	}
+	if (t->api)
+		return shim_sandbox_remove(op);
 	remove_kill(op);
 }
 

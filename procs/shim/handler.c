@@ -139,8 +139,9 @@ static void shim_features(const struct runtime_handler *h, struct runtime_featur
 
 static unsigned shim_traits(const struct runtime_handler *h)
 {
-	return (h->options.sandbox_container ? RUNTIME_SANDBOX : 0) | RUNTIME_WAITS | RUNTIME_KILLS |
-	       RUNTIME_STATS | RUNTIME_EXEC_WAITS | RUNTIME_STREAMS;
+	return (h->options.sandbox_container ? RUNTIME_SANDBOX : 0) |
+	       (h->options.sandbox_api ? RUNTIME_SANDBOX_API : 0) | RUNTIME_WAITS | RUNTIME_KILLS | RUNTIME_STATS |
+	       RUNTIME_EXEC_WAITS | RUNTIME_STREAMS;
 }
 
 const struct runtime_kind shim_kind = {

@@ -26,11 +26,13 @@ struct shim_link {
 	char *address;
 	struct ttrpc *ttrpc;
 	int64_t silent_since_ns; /* 0: no call waits, or one was answered since */
+	struct link watches;     /* of struct shim_call.link: shim_call_nothing() */
 };
 
 struct shim_call {
 	struct shim_link *to; /* NULL: there is no connection */
 	struct ttrpc_call *call;
+	struct link link;
 	struct timer timer;   /* reports what is known at once */
 	struct err err;
 	ttrpc_done *done;
@@ -51,17 +53,31 @@ static struct link endings = { &endings, &endings }; /* of struct ending.link */
 
 static void link_free(struct shim_link *l)
 {
+	list_each(it, &l->watches)
+		list_drop(it);
 	ttrpc_close(l->ttrpc);
 	list_drop(&l->link);
 	free(l->address);
 	free(l);
 }
 
+static void on_shim_unreachable(struct timer *timer);
+
+/* Those who wait for it hear it in the next turn. */
 static void on_link_gone(void *arg, const struct err *e)
 {
 	struct shim_link *l = arg;
 
 	log_debug("shim_connection address=%s error=%s", log_quote(l->address), log_quote(e->msg));
+	list_each(it, &l->watches) {
+		struct shim_call *c = container_of(it, struct shim_call, link);
+
+		list_drop(it);
+		c->to = NULL;
+		c->err = *e;
+		c->err.code = ERR_UNAVAILABLE;
+		timer_set(&c->timer, 0, on_shim_unreachable);
+	}
 	link_free(l);
 }
 
@@ -92,21 +108,39 @@ static struct shim_link *link_find(const char *address)
 	return NULL;
 }
 
-static struct shim_link *link_get(const char *address, struct err *e)
+/* false: it lives, or nothing is known of it. */
+static bool shim_process_is_gone(const struct shim_task *t)
+{
+	struct pidstat now;
+
+	if (t->shim_pid <= 1)
+		return false;
+	if (pidstat_read(t->shim_pid, &now))
+		return now.start_ticks != t->shim_start_ticks || now.state == 'Z';
+	return kill(t->shim_pid, 0) < 0 && errno == ESRCH;
+}
+
+/* The socket of a dead shim may listen on, in a child that it has left. (ARCHITECTURE G73) */
+static struct shim_link *link_get(const struct shim_task *t, struct err *e)
 {
 	static const struct ttrpc_events events = { NULL, on_link_gone };
-	struct shim_link *l = link_find(address);
+	struct shim_link *l = link_find(t->address);
 	int fd;
 
 	if (l)
 		return l;
-	fd = link_connect(address);
+	if (shim_process_is_gone(t)) {
+		err_set(e, ERR_UNAVAILABLE, "the process of the shim is gone");
+		return NULL;
+	}
+	fd = link_connect(t->address);
 	if (fd < 0) {
-		err_os(e, ERR_UNAVAILABLE, "the shim at %s", address);
+		err_os(e, ERR_UNAVAILABLE, "the shim at %s", t->address);
 		return NULL;
 	}
 	l = new_zero(struct shim_link);
-	l->address = own_must(strdup(address));
+	l->address = own_must(strdup(t->address));
+	list_init(&l->watches);
 	l->ttrpc = ttrpc_open_fd(fd, &events, l);
 	list_append(&links, &l->link);
 	return l;
@@ -115,8 +149,11 @@ static struct shim_link *link_get(const char *address, struct err *e)
 /* Also beside a connection, which may be lost already. */
 bool shim_is_dead(const struct shim_task *t)
 {
-	int fd = link_connect(t->address);
+	int fd;
 
+	if (shim_process_is_gone(t))
+		return true;
+	fd = link_connect(t->address);
 	if (fd >= 0) {
 		close(fd);
 		return false;
@@ -129,6 +166,8 @@ bool shim_is_dead(const struct shim_task *t)
 void shim_call_cancel(struct shim_call *c)
 {
 	timer_clear(&c->timer);
+	if (list_linked(&c->link))
+		list_drop(&c->link);
 	if (c->call)
 		ttrpc_call_cancel(c->call);
 	free(c);
@@ -164,24 +203,47 @@ static void on_shim_unreachable(struct timer *timer)
 	on_shim_answer(c, &e, NULL, 0);
 }
 
-struct shim_call *shim_call(const struct shim_task *t, const char *method, const struct buf *body, int64_t timeout_ms,
-			    ttrpc_done *done, void *arg)
+static const char *service_name(const struct shim_task *t, enum shim_service service)
 {
-	static const struct pair metadata = { "containerd-namespace-ttrpc", SHIM_NAMESPACE };
-	struct ttrpc_ask ask = {
-		.service = t->version == 3 ? "containerd.task.v3.Task" : "containerd.task.v2.Task",
-		.method = method, .body = body->at, .len = body->len, .metadata = &metadata, .n = 1,
-		.timeout_ms = timeout_ms,
-	};
+	if (service == SHIM_SANDBOX)
+		return "containerd.runtime.sandbox.v1.Sandbox";
+	return t->version == 3 ? "containerd.task.v3.Task" : "containerd.task.v2.Task";
+}
+
+/* Without a connection it fails in the next turn. */
+static struct shim_call *call_new(const struct shim_task *t, ttrpc_done *done, void *arg)
+{
 	struct shim_call *c = new_zero(struct shim_call);
 
 	c->done = done;
 	c->arg = arg;
-	c->to = link_get(t->address, &c->err);
-	if (!c->to) {
+	c->to = link_get(t, &c->err);
+	if (!c->to)
 		timer_set(&c->timer, 0, on_shim_unreachable);
+	return c;
+}
+
+struct shim_call *shim_call_nothing(const struct shim_task *t, ttrpc_done *done, void *arg)
+{
+	struct shim_call *c = call_new(t, done, arg);
+
+	if (c->to)
+		list_append(&c->to->watches, &c->link);
+	return c;
+}
+
+struct shim_call *shim_call(const struct shim_task *t, enum shim_service service, const char *method,
+			    const struct buf *body, int64_t timeout_ms, ttrpc_done *done, void *arg)
+{
+	static const struct pair metadata = { "containerd-namespace-ttrpc", SHIM_NAMESPACE };
+	struct ttrpc_ask ask = {
+		.service = service_name(t, service), .method = method, .body = body->at, .len = body->len,
+		.metadata = &metadata, .n = 1, .timeout_ms = timeout_ms,
+	};
+	struct shim_call *c = call_new(t, done, arg);
+
+	if (!c->to)
 		return c;
-	}
 	if (timeout_ms && !c->to->silent_since_ns)
 		c->to->silent_since_ns = loop_mono_ns();
 	c->call = ttrpc_call(c->to->ttrpc, &ask, on_shim_answer, c);

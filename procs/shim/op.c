@@ -14,7 +14,7 @@ static const struct sm_state op_states[] = {
 	[OP_GATE]  = { "GATE",  TO(OP_BOOT) | TO(OP_CALL) | TO(OP_DONE) },
 	[OP_BOOT]  = { "BOOT",  TO(OP_CALL) | TO(OP_DONE) },
 	[OP_CALL]  = { "CALL",  TO(OP_CALL) | TO(OP_OPEN) | TO(OP_CLEAN) | TO(OP_DONE) },
-	[OP_OPEN]  = { "OPEN",  TO(OP_DONE) },
+	[OP_OPEN]  = { "OPEN",  TO(OP_CLEAN) | TO(OP_DONE) },
 	[OP_CLEAN] = { "CLEAN", TO(OP_CALL) | TO(OP_DONE) },
 	[OP_DONE]  = { "DONE",  0 },
 };
@@ -154,7 +154,9 @@ void shim_op_call(struct shim_op *op, const char *method, int64_t timeout_ms, sh
 	}
 	sm_move(&op->sm, OP_CALL);
 	op->then = then;
-	op->call = shim_call(t, method, &op->out, timeout_ms, on_op_answer, op);
+	op->call = method ? shim_call(t, op->service, method, &op->out, timeout_ms, on_op_answer, op)
+			  : shim_call_nothing(t, on_op_answer, op);
+	op->service = SHIM_TASK;
 	buf_free(&op->out);
 }
 

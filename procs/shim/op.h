@@ -1,5 +1,6 @@
-/* op.h - private to procs/shim/: one operation (op.c), shared by ops.c (run, exec, and calls of one answer), end.c
- * (wait and delete) and handler.c (their table). */
+/* op.h - private to procs/shim/: one operation (op.c), shared by run.c, ops.c (exec, and calls of one answer), end.c
+ * (wait and delete), sandbox.c (all of a pod's sandbox), stats.c and handler.c (their table); lost.c and stdio.c are
+ * parts of them. */
 #ifndef PROCS_SHIM_OP_H
 #define PROCS_SHIM_OP_H
 
@@ -26,8 +27,11 @@ struct shim_op {
 	int writer;               /* of stdio[0]; -1: none */
 	int64_t open_ns;          /* when OPEN began */
 	bool terminal, systemd, all, timed;
+	bool unclean;             /* delete of a sandbox: its program has to clean up */
 	uint32_t number;          /* a signal, a size */
 	int tries;
+	const struct runtime_sandbox *sandbox; /* run, of a sandbox that the shim has; else NULL */
+	enum shim_service service; /* of the next call */
 	shim_op_fn *begin;
 	shim_op_then *then;
 	struct buf out;           /* the request that is being made */
@@ -53,13 +57,40 @@ void shim_op_end(struct shim_op *op);                 /* with op->err and op->re
 void shim_op_tell(struct shim_op *op);                /* the same, but the op goes on, and has no caller any more */
 void shim_op_fail(struct shim_op *op, const struct err *e);
 struct shim_task *shim_op_task(const struct shim_op *op); /* NULL: it is not known any more */
-/* Sends op->out; `then` runs once, in this call only when the task has no shim (NOT_FOUND). */
+/* Sends op->out; `then` runs once, in this call only when the task has no shim (NOT_FOUND). method NULL: nothing is
+ * sent, and `then` hears that the connection is lost. */
 void shim_op_call(struct shim_op *op, const char *method, int64_t timeout_ms, shim_op_then *then);
 void shim_op_put_ids(struct shim_op *op); /* 1 id, 2 exec_id: so begins each request of the service */
 void on_op_begin(struct timer *timer); /* it begins again */
 void on_op_last_answer(struct shim_op *op, const struct err *e, const uint8_t *body, size_t len);
 
-/* ---- ops.c, end.c, stats.c: the operations of the kind ---- */
+/* ---- stdio.c ---- */
+
+/* The FIFOs that the caller has opened; op->err: they are none. */
+void shim_op_give_stdio(struct shim_op *op, const struct runtime_stdio *io);
+void shim_op_put_stdio(struct shim_op *op, uint32_t first); /* terminal, stdin, stdout, stderr from that field on */
+void shim_op_open(struct shim_op *op); /* ends the op when stdin has a reader */
+
+/* ---- lost.c ---- */
+
+/* The shim is dead, or is killed now: its program's `delete` runs, and the op begins again with a task that has ended.
+ * Where it could not run, the op fails. */
+void shim_op_clean(struct shim_op *op, const char *why);
+void shim_op_ended(struct shim_op *op, uint64_t exit_status); /* writes it down */
+void shim_op_again(struct shim_op *op); /* it begins again, in a moment */
+/* A wait got no answer: cleans up behind a dead shim, asks again, or fails. */
+void shim_op_wait_failed(struct shim_op *op, const struct err *e);
+/* A call of a delete got none. true: the shim is dead or is killed, and the op goes on elsewhere. */
+bool shim_op_lost(struct shim_op *op, const struct err *e);
+void shim_op_forget(struct shim_op *op); /* ends the op */
+
+/* ---- sandbox.c ---- */
+
+void shim_sandbox_create(struct shim_op *op); /* behind Connect */
+void shim_sandbox_wait(struct shim_op *op);
+void shim_sandbox_remove(struct shim_op *op); /* of a shim whose address is known */
+
+/* ---- run.c, ops.c, end.c, stats.c: the operations of the kind ---- */
 
 struct runtime_op *shim_run(const struct runtime_handler *handler, const char *id, const char *bundle,
 			    const char *cgroup, const struct runtime_stdio *io, runtime_done *done, void *arg);

@@ -1,10 +1,10 @@
 /* shim.h - private to procs/shim/: handlers of type shim, their tasks, and calls to their shims.
  *
  * A shim is a daemon that runs the tasks (containers) of a pod. It is started by its program (`start`), which prints a
- * socket; there it serves the service Task over ttrpc.
+ * socket; there it serves the service Task over ttrpc, and the service Sandbox where it has the sandbox API.
  *
- * Specs: containerd, core/runtime/v2/README.md; api/runtime/task/v2 and v3, shim.proto (the two have the same
- *        messages); api/runtime/bootstrap/v1, bootstrap.proto. */
+ * Specs: containerd, docs/runtime-v2.md and docs/sandbox-api.md; api/runtime/task/v2 and v3, shim.proto (the two have
+ *        the same messages); api/runtime/sandbox/v1, sandbox.proto; api/runtime/bootstrap/v1, bootstrap.proto. */
 #ifndef PROCS_SHIM_SHIM_H
 #define PROCS_SHIM_SHIM_H
 
@@ -54,7 +54,8 @@ struct shim_task {
 	bool ended;           /* `status` is its exit status as of waitpid(2) */
 	int32_t status;
 	int32_t sent;         /* enum shim_sent */
-	int32_t pid;          /* of the first process, from SHIM_SENT_START on */
+	int32_t pid;          /* of the first process, from SHIM_SENT_START on; of a sandbox as its shim says it */
+	bool api;             /* it is the pod's sandbox, which its shim has by the sandbox API, and no task */
 	bool deleted;         /* the shim knows it no more; not on disk, since it can be asked to delete it again */
 };
 
@@ -75,12 +76,16 @@ bool shim_task_is_last(const struct shim_task *task); /* of those at its shim */
 
 struct shim_call;
 
-/* Calls METHOD of the service Task of the task's shim, connecting first where needed. timeout_ms 0: none. done: as
+enum shim_service { SHIM_TASK, SHIM_SANDBOX };
+
+/* Calls METHOD of a service of the task's shim, connecting first where needed. timeout_ms 0: none. done: as
  * ttrpc_done; UNAVAILABLE: there is no connection: shim_is_dead() tells why. */
-struct shim_call *shim_call(const struct shim_task *task, const char *method, const struct buf *body,
-			    int64_t timeout_ms, ttrpc_done *done, void *arg);
+struct shim_call *shim_call(const struct shim_task *task, enum shim_service service, const char *method,
+			    const struct buf *body, int64_t timeout_ms, ttrpc_done *done, void *arg);
+/* The same, but nothing is sent: it ends with UNAVAILABLE when the connection is lost. */
+struct shim_call *shim_call_nothing(const struct shim_task *task, ttrpc_done *done, void *arg);
 void shim_call_cancel(struct shim_call *call);
-bool shim_is_dead(const struct shim_task *task); /* nobody listens at its socket */
+bool shim_is_dead(const struct shim_task *task); /* nobody listens at its socket, or its process is gone */
 /* How long calls wait at that shim and none of them was answered; 0: none waits. A Wait does not count. */
 int64_t shim_silent_ms(const struct shim_task *task);
 /* SIGKILL to the process of a shim that hangs; where it is not known, to those that work in the bundle. */

@@ -19,7 +19,7 @@ static const struct field task_fields[] = {
 	F_I32(struct shim_task, shim_pid), F_I64(struct shim_task, shim_start_ticks),
 	F_BOOL(struct shim_task, ended),   F_I32(struct shim_task, status),
 	F_I32(struct shim_task, sent),     F_I32(struct shim_task, pid),
-	F_END,
+	F_BOOL(struct shim_task, api),     F_END,
 };
 
 struct shim_task *shim_task_new(const struct shim_handler *h, const char *id, const char *bundle, const char *sandbox)

@@ -35,6 +35,20 @@ void spec_annotate_allowed(json_t *a, const struct runtime_handler *h, const str
 		add_allowed(a, &o->allowed_annotations, container);
 }
 
+struct pairs spec_pod_annotations(const struct runtime_handler *h, const struct pairs *pod, struct arena *a)
+{
+	auto_json json_t *j = own_must(json_object());
+	struct pairs out = { 0 };
+	const char *key;
+	json_t *value;
+
+	spec_annotate_allowed(j, h, pod, NULL);
+	out.at = arena_zalloc(a, (json_object_size(j) + 1) * sizeof(*out.at));
+	json_object_foreach(j, key, value)
+		out.at[out.n++] = (struct pair){ arena_strdup(a, key), arena_strdup(a, json_string_value(value)) };
+	return out;
+}
+
 /* containerd's names and CRI-O's: runtimes tell by these what is a sandbox, and which one a container belongs to. */
 void spec_annotate_pod(json_t *a, const struct sandbox *s, bool is_sandbox)
 {
@@ -45,7 +59,7 @@ void spec_annotate_pod(json_t *a, const struct sandbox *s, bool is_sandbox)
 	spec_put(a, "io.kubernetes.cri.sandbox-name", spec_str(pod->name));
 	spec_put(a, "io.kubernetes.cri.sandbox-namespace", spec_str(pod->namespace_));
 	spec_put(a, "io.kubernetes.cri.sandbox-uid", spec_str(pod->uid));
-	if (!sandbox_boxed(s))
+	if (!sandbox_boxed(s) && !sandbox_in_runtime(s))
 		return;
 	spec_put(a, "io.kubernetes.cri-o.ContainerType", spec_str(is_sandbox ? "sandbox" : "container"));
 	spec_put(a, "io.kubernetes.cri-o.SandboxID", spec_str(s->id));

@@ -1,5 +1,6 @@
 /* box.c - config.json of a sandbox that is a container (procs/sandbox_box.h): crisp-pause on a root file system of its
- * own, and what the runtime makes the pod's sandbox of: network namespace, hostname, group. */
+ * own, and what the runtime makes the pod's sandbox of: network namespace, hostname, group. Where the runtime has its
+ * own sandbox, the same without a process: for shims that read there what they are started for. */
 #include <stdio.h>
 
 #include "procs/cgroup.h"
@@ -73,7 +74,7 @@ static void box_label(json_t *root, const struct sandbox *s)
 {
 	if (*s->mount_label)
 		spec_put(json_object_get(root, "linux"), "mountLabel", spec_str(s->mount_label));
-	if (*s->process_label && !s->config.security.privileged)
+	if (*s->process_label && !s->config.security.privileged && !sandbox_in_runtime(s))
 		spec_put(json_object_get(root, "process"), "selinuxLabel", spec_str(s->process_label));
 }
 
@@ -85,7 +86,8 @@ json_t *spec_box(const struct sandbox *s, const struct spec_namespaces *ns, stru
 	json_t *annotations = own_must(json_object());
 
 	spec_put(root, "ociVersion", spec_str("1.0.2"));
-	spec_put(root, "process", box_process(spec_host()));
+	if (!sandbox_in_runtime(s))
+		spec_put(root, "process", box_process(spec_host()));
 	spec_put(root, "root", json_pack("{s:s,s:b}", "path", "rootfs", "readonly", 1));
 	spec_put(root, "hostname", spec_str(s->config.hostname));
 	spec_put(root, "linux", json_pack("{s:o,s:o}", "cgroupsPath", spec_str(cgroup), "namespaces",

@@ -229,7 +229,7 @@ const struct runtime_handler *runtime_find(const char *name)
 unsigned runtime_traits(const struct runtime_handler *h)
 {
 	(void)h;
-	return net_world.boxed ? RUNTIME_SANDBOX | RUNTIME_INSIDE : 0;
+	return net_world.boxed ? RUNTIME_SANDBOX | RUNTIME_INSIDE : net_world.in_runtime ? RUNTIME_SANDBOX_API : 0;
 }
 
 static void asked_box(const char *word, sandbox_pause_done *done, void *arg)

@@ -21,6 +21,7 @@ extern struct net_world {
 	char last_cgroup[256]; /* the last one made or removed */
 	char killed_cgroup[256]; /* the last one killed */
 	bool boxed;              /* the handler's sandbox is a container: "box", undone by "-box" */
+	bool in_runtime;         /* the runtime has a sandbox of its own: the same words */
 	int pause_pid;           /* > 0: the keeper keeps a pause with that pid; a SIGKILL is not really sent */
 	char netns[300], hostname[80], sysctls[512], conf[64], result[64]; /* as last asked for */
 } net_world;

@@ -105,7 +105,9 @@ static void faults_name_file_and_line(void)
 	refused("runtime: {default: kata}\n", "test.yaml:1: runtime.default kata is not among the runtimes");
 	refused("runtimes:\n  x: {type: oci, path: bin/x}\n",
 		"test.yaml:2: an absolute path is expected for runtime x");
-	refused("runtimes:\n  x: {path: /x, sandbox: vm}\n", "test.yaml:2: sandbox is none or container");
+	refused("runtimes:\n  x: {path: /x, sandbox: vm}\n", "test.yaml:2: sandbox is none, container or api");
+	refused("runtimes:\n  x: {path: /x, sandbox: api}\n",
+		"test.yaml:2: sandbox: api is for runtimes of type shim, which is not x");
 	refused("runtimes:\n  x: {path: /x, args: --debug}\n", "test.yaml:2: a list is expected");
 	refused("runtimes:\n  x: {path: /x, root: tmp}\n", "test.yaml:2: an absolute path is expected for root");
 	refused("runtimes:\n  x: {path: /x, create_timeout: 0}\n",
@@ -226,7 +228,8 @@ static void options_of_a_runtime(void)
 		 "  runsc: {path: /runsc, args: [--debug, --platform=kvm], root: /run/runsc, sandbox: container, "
 		 "create_timeout: 30, allowed_annotations: ['dev.gvisor.*'], default_annotations: {a: b}, "
 		 "base_spec: /base, cni_conf_dir: /net, privileged_without_host_devices: true, cgroup_writable: true}\n"
-		 "  kvm: {inherit: runsc, args: [--platform=kvm], cgroup_writable: false}\n") == 0);
+		 "  kvm: {inherit: runsc, args: [--platform=kvm], cgroup_writable: false}\n"
+		 "  vm: {type: shim, path: /vm, sandbox: api}\n  vm2: {inherit: vm, sandbox: container}\n") == 0);
 	h = &c.runtimes.handlers[1];
 	ok(h->options.args.n == 2 && h->options.sandbox_container && h->options.create_timeout_ms == 30000);
 	ok(h->options.privileged_without_host_devices && h->options.cgroup_writable);
@@ -241,6 +244,9 @@ static void options_of_a_runtime(void)
 	ok(h->options.args.n == 1 && h->options.sandbox_container && !h->options.cgroup_writable);
 	text = config_text(&c, a);
 	ok(strstr(text, "\"sandbox\":\"container\"") && strstr(text, "\"create_timeout\":30"));
+	ok(strstr(text, "\"sandbox\":\"api\"") != NULL);
+	ok(c.runtimes.handlers[3].options.sandbox_api && !c.runtimes.handlers[3].options.sandbox_container);
+	ok(!c.runtimes.handlers[4].options.sandbox_api && c.runtimes.handlers[4].options.sandbox_container);
 	arena_free(a);
 }
 

@@ -1,2 +1,2 @@
 # Handlers of type shim: the test is the shim and its program.
-$(BUILD)/tests/unit/procs/shim/test_shim: $(patsubst %,$(BUILD)/tests/fakes/%.o,world program keeper)
+$(patsubst %,$(BUILD)/tests/unit/procs/shim/%,test_shim test_shim_sandbox): $(patsubst %,$(BUILD)/tests/fakes/%.o,world program keeper)

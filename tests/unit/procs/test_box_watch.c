@@ -80,11 +80,37 @@ static void what_the_runtime_does_not_know_is_gone(void)
 	is_str(fake_calls, "");
 }
 
+/* Its end is no end of a pause, and nobody believes a pid of it. */
+static void a_sandbox_of_the_runtimes(void)
+{
+	struct sandbox *s = fake_container()->sandbox;
+
+	fake_traits = RUNTIME_SANDBOX_API | RUNTIME_WAITS;
+	fake_knows = true;
+	s->made = MADE_API | MADE_PAUSE;
+	s->pause_pid = 4711;
+	box_watch_began(s, 0);
+	is_str(fake_calls, "wait ");
+	fake_waited(ERR_OK, 9);
+	ok(s->state == SANDBOX_NOTREADY && s->pause_pid == 4711);
+
+	s = fake_container()->sandbox;
+	fake_knows = true;
+	s->made = MADE_API;
+	ok(s->state == SANDBOX_READY && box_watch_adopt(s));
+	box_watch_end(s);
+	is_str(fake_calls, "wait cancel_wait ");
+	box_watch_end(s);
+	fake_knows = false;
+	ok(!box_watch_adopt(s));
+}
+
 int main(void)
 {
 	its_end_ends_the_pod();
 	a_wait_that_fails_is_asked_again();
 	a_kill_is_the_runtimes();
 	what_the_runtime_does_not_know_is_gone();
+	a_sandbox_of_the_runtimes();
 	return tap_end();
 }

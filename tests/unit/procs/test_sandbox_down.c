@@ -174,16 +174,16 @@ static void a_pause_of_which_nobody_knows_is_killed(void)
 }
 
 /* What the runtime could not forget stays in the record, and the network behind it. */
-static void then_the_box(void)
+static void then_the_box(uint32_t what)
 {
 	struct result r = { 0 };
-	struct sandbox *s = ready(ALL | MADE_BOX);
+	struct sandbox *s = ready(ALL | what);
 
 	sandbox_down_start(s, record, &r);
 	turns();
 	is_str(net_trace, "-box");
 	net_world_answers("box", ERR_INTERNAL, false);
-	ok(r.calls == 1 && r.e.code == ERR_INTERNAL && s->made & MADE_BOX && s->made & MADE_NETWORK);
+	ok(r.calls == 1 && r.e.code == ERR_INTERNAL && s->made & what && s->made & MADE_NETWORK);
 	sandbox_down_start(s, record, &r);
 	turns();
 	net_world_answers("box", ERR_OK, false);
@@ -418,7 +418,8 @@ int main(void)
 	files_that_stay_are_told_and_tried_again();
 	the_pause_goes_first();
 	a_pause_of_which_nobody_knows_is_killed();
-	then_the_box();
+	then_the_box(MADE_BOX);
+	then_the_box(MADE_API);
 	a_del_that_fails_keeps_the_rest_for_the_next_try();
 	a_network_that_never_was_cannot_hold_it();
 	without_a_keeper_nothing_is_forgotten();

@@ -324,6 +324,56 @@ static void a_boxed_sandbox_begins_with_its_box(void)
 	blank();
 }
 
+/* A sandbox as others are, behind the network and before the pause; the undo is in reverse. */
+static void a_sandbox_in_the_runtime(void)
+{
+	struct result r;
+	struct sandbox *s;
+
+	blank();
+	config.security.ns.pid = NS_POD;
+	s = begin(&r);
+	net_world.in_runtime = true;
+	start(s, &r);
+	ok(made_on_disk(s) & MADE_API); /* before anything is made */
+	net_world_answers("namespaces", ERR_OK, false);
+	net_world_answers("add", ERR_OK, false);
+	is_str(net_trace, "namespaces cgroup files add box");
+	ok(r.calls == 0 && (s->made & (MADE_PAUSE | MADE_BOX | MADE_API)) == MADE_API && net_children_n == 0);
+	net_world_answers("box", ERR_OK, false);
+	ok(r.calls == 0 && net_children_n == 1 && s->made & MADE_PAUSE);
+	net_world.pause_pid = 77;
+	net_child_starts(0, 77);
+	turns();
+	ok(r.calls == 1 && r.e.code == ERR_OK && s->state == SANDBOX_READY && s->pause_pid == 77);
+	net_world.in_runtime = false; /* another configuration: it stays what it is */
+	ok(sandbox_in_runtime(s));
+	sandbox_free(s);
+
+	config.security.ns.pid = NS_CONTAINER;
+	s = begin(&r);
+	net_world.in_runtime = true;
+	start(s, &r);
+	net_world_answers("namespaces", ERR_OK, false);
+	net_world_answers("add", ERR_OK, false);
+	net_world_answers("box", ERR_INTERNAL, false);
+	turns();
+	is_str(net_trace, "namespaces cgroup files add box -box");
+	net_world_answers("box", ERR_OK, false);
+	net_world_answers("del", ERR_OK, false);
+	ok(r.calls == 1 && r.e.code == ERR_INTERNAL && s->made == 0);
+	sandbox_free(s);
+
+	s = begin(&r); /* without: not, and not behind a change of the configuration either */
+	start(s, &r);
+	net_world_answers("namespaces", ERR_OK, false);
+	net_world_answers("add", ERR_OK, false);
+	net_world.in_runtime = true;
+	ok(r.calls == 1 && r.e.code == ERR_OK && !sandbox_in_runtime(s));
+	sandbox_free(s);
+	blank();
+}
+
 static void each_failure_is_undone(void)
 {
 	struct result r;
@@ -484,6 +534,7 @@ int main(void)
 	a_shared_pid_namespace_gets_a_pause();
 	without_a_configuration_nothing_is_made();
 	a_boxed_sandbox_begins_with_its_box();
+	a_sandbox_in_the_runtime();
 	each_failure_is_undone();
 	a_network_is_given_up();
 	a_cgroup_that_cannot_be_joined_is_undone();

@@ -100,6 +100,22 @@ static void version_3_of_containerd(void)
 	is_str(told, "");
 }
 
+/* sandboxer is of containerd 2, sandbox_mode of 1.7. */
+static void who_makes_the_sandbox(void)
+{
+	is_str(imported("version = 2\n" RUNTIME2 "a]\nruntime_type = \"io.containerd.a.v2\"\nsandboxer = \"shim\"\n"
+			RUNTIME2 "b]\nruntime_type = \"io.containerd.runc.v2\"\nsandbox_mode = \"shim\"\n"
+			RUNTIME2 "c]\nruntime_type = \"io.containerd.c.v2\"\nsandboxer = \"podsandbox\"\n"
+			RUNTIME2 "d]\nruntime_type = \"io.containerd.d.v2\"\nsandboxer = \"vmm\"\n", NULL),
+	       "runtimes:\n  a:\n    type: shim\n    path: io.containerd.a.v2\n    sandbox: api\n"
+	       "  b:\n    type: shim\n    path: io.containerd.runc.v2\n    sandbox: api\n"
+	       "  c:\n    type: shim\n    path: io.containerd.c.v2\n    sandbox: container\n"
+	       "  d:\n    type: shim\n    path: io.containerd.d.v2\n    sandbox: container\n"
+	       "runtime:\n  default: a\ncgroup:\n  driver: cgroupfs\n");
+	is_str(told, "runtime d: a sandboxer vmm, beside containerd, is not spoken to\n"
+		     "the default runtime: runc is not among the runtimes; a is taken\n");
+}
+
 static void later_files_replace_earlier_ones(void)
 {
 	is_str(imported("[crio.network]\nnetwork_dir = '/a'\nplugin_dirs = ['/p']\n",
@@ -162,6 +178,7 @@ int main(void)
 	version_1_of_containerd();
 	version_2_of_containerd();
 	version_3_of_containerd();
+	who_makes_the_sandbox();
 	later_files_replace_earlier_ones();
 	a_file_of_comments_is_for_both();
 	runtimes_of_crio();
