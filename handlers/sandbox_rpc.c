@@ -7,8 +7,11 @@
 #include "handlers/sandbox_flow.h"
 #include "handlers/services.h"
 #include "handlers/status.h"
+#include "procs/runtime.h"
 #include "procs/sandbox_files.h"
+#include "reactor/child.h"
 #include "reactor/json.h"
+#include "reactor/log.h"
 
 struct sandbox *rpc_sandbox(struct rpc *r, const char *id)
 {
@@ -70,39 +73,74 @@ void rpc_remove_pod_sandbox(struct rpc *r, const void *request)
 		sandbox_flow_remove(r, s);
 }
 
-/* One key "info" with JSON, as other runtimes have it: crictl and other tools read it. */
-static struct pairs sandbox_info(const struct sandbox *s, struct arena *a)
+/* One key "info" with JSON, as other runtimes have it: crictl and other tools read it. in_runtime: what the runtime
+ * says of its own sandbox, or NULL. */
+static struct pairs sandbox_info(const struct sandbox *s, const json_t *in_runtime, struct arena *a)
 {
 	struct pair *one = arena_zalloc(a, sizeof(*one));
 	struct err ignored;
 	auto_json json_t *cni =
 		*s->cni_result ? json_parse(s->cni_result, strlen(s->cni_result), "cni", &ignored) : NULL;
 	auto_json json_t *j =
-		json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:O?}", "pid", (int)s->pause_pid, "netns",
+		json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:O?, s:O*}", "pid", (int)s->pause_pid, "netns",
 			  s->netns_path, "cgroup", s->cgroup, "dir", s->dir, "files", sandbox_files_dir(s),
-			  "selinuxLabel", s->process_label, "mountLabel", s->mount_label, "cniResult", cni);
+			  "selinuxLabel", s->process_label, "mountLabel", s->mount_label, "cniResult", cni,
+			  "runtimeSandbox", in_runtime);
 
 	*one = (struct pair){ "info", fields_join_text(a, j, "config", sandbox_config_fields, &s->config) };
 	return (struct pairs){ one, 1 };
 }
 
-void rpc_pod_sandbox_status(struct rpc *r, const void *request)
+static void reply_status(struct rpc *r, const struct sandbox *s, bool verbose, const json_t *in_runtime)
 {
-	const Runtime__V1__PodSandboxStatusRequest *in = request;
 	Runtime__V1__PodSandboxStatusResponse out = RUNTIME__V1__POD_SANDBOX_STATUS_RESPONSE__INIT;
 	struct arena *a = rpc_arena(r);
-	const struct sandbox *s = rpc_sandbox(r, in->pod_sandbox_id); /* NULL: r was answered */
 
-	if (!s)
-		return;
 	out.status = status_sandbox(s, a);
-	if (in->verbose) {
-		struct pairs info = sandbox_info(s, a);
+	if (verbose) {
+		struct pairs info = sandbox_info(s, in_runtime, a);
 
 		out.n_info = info.n;
 		out.info = convert_map(&info, &runtime__v1__pod_sandbox_status_response__info_entry__descriptor, a);
 	}
 	rpc_reply(r, &out);
+}
+
+struct status_ask {
+	struct rpc *rpc;
+	char id[ID_SIZE];
+};
+
+/* What the runtime cannot tell is left out. */
+static void on_status_told(void *arg, const struct err *e, struct child_result *result)
+{
+	struct status_ask *ask = arg;
+	const struct sandbox *s = rpc_sandbox(ask->rpc, ask->id); /* NULL: it was answered */
+	struct err bad;
+	auto_json json_t *told = e ? NULL : json_parse(result->out, result->out_len, "status", &bad);
+
+	if (e)
+		log_info("runtime_sandbox_status sandbox=%.12s error=%s", ask->id, log_quote(e->msg));
+	if (s)
+		reply_status(ask->rpc, s, true, told);
+}
+
+void rpc_pod_sandbox_status(struct rpc *r, const void *request)
+{
+	const Runtime__V1__PodSandboxStatusRequest *in = request;
+	struct sandbox *s = rpc_sandbox(r, in->pod_sandbox_id); /* NULL: r was answered */
+	const struct runtime_handler *h = s ? runtime_find(s->config.runtime_handler) : NULL;
+	struct status_ask *ask;
+
+	if (!s)
+		return;
+	if (!in->verbose || !h || !(s->made & MADE_API) || s->state != SANDBOX_READY ||
+	    !(runtime_traits(h) & RUNTIME_SANDBOX_API))
+		return reply_status(r, s, in->verbose, NULL);
+	ask = arena_zalloc(rpc_arena(r), sizeof(*ask));
+	ask->rpc = r;
+	memcpy(ask->id, s->id, sizeof(ask->id));
+	runtime_sandbox_status(h, s->id, on_status_told, ask);
 }
 
 /* ---- lists ---- */

@@ -343,12 +343,17 @@ static Runtime__V1__PodSandboxStats *sandbox_stats(struct sandbox *s, struct are
 		NEW_MESSAGE(a, Runtime__V1__PodSandboxStats, runtime__v1__pod_sandbox_stats__init);
 	Runtime__V1__LinuxPodSandboxStats *l =
 		NEW_MESSAGE(a, Runtime__V1__LinuxPodSandboxStats, runtime__v1__linux_pod_sandbox_stats__init);
+	enum stats_source source = STATS_GROUP;
 	struct usage u;
 
 	out->attributes = sandbox_attributes(s, a);
 	out->linux = l;
-	if (s->state != SANDBOX_READY || !stats_read(s->cgroup, &u, NULL))
+	if (s->state != SANDBOX_READY)
 		return out;
+	if (!stats_of_sandbox(s, &u, &source) && !stats_read(s->cgroup, &u, NULL))
+		return out;
+	if (source == STATS_NONE)
+		u = (struct usage){ .at_ns = loop_real_ns() };
 	l->cpu = u.cpu ? cpu_usage(&u, &s->cpu, a) : NULL;
 	l->memory = u.memory ? memory_usage(&u, a) : NULL;
 	l->io = io_usage(&u, a);

@@ -359,6 +359,12 @@ struct runtime_op *runtime_close_stdin(const struct runtime_handler *handler, co
 	return kind_of(handler->type)->close_stdin(handler, id, keep_id, done, arg);
 }
 
+struct runtime_op *runtime_sandbox_status(const struct runtime_handler *handler, const char *sandbox_id,
+					  runtime_done *done, void *arg)
+{
+	return kind_of(handler->type)->sandbox_status(handler, sandbox_id, done, arg);
+}
+
 struct runtime_op *runtime_stats(const struct runtime_handler *handler, const char *id, runtime_done *done, void *arg)
 {
 	return kind_of(handler->type)->stats(handler, id, done, arg);

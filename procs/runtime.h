@@ -289,10 +289,16 @@ struct runtime_op *runtime_resize(const struct runtime_handler *handler, const c
 struct runtime_op *runtime_close_stdin(const struct runtime_handler *handler, const char *id, const char *keep_id,
 				       runtime_done *done, void *arg);
 
+/* With RUNTIME_SANDBOX_API: result->out is what the runtime says of the sandbox, a JSON object. DEADLINE_EXCEEDED after
+ * 2 s. */
+struct runtime_op *runtime_sandbox_status(const struct runtime_handler *handler, const char *sandbox_id,
+					  runtime_done *done, void *arg);
+
 struct runtime_usage {
 	uint64_t cpu_ns, memory_bytes, rss_bytes, inactive_file_bytes, tasks;
 };
-/* result->out is for runtime_usage_read(), and borrowed as `result` is. */
+/* result->out is for runtime_usage_read(), and borrowed as `result` is. With RUNTIME_SANDBOX_API id may be that of a
+ * sandbox. */
 struct runtime_op *runtime_stats(const struct runtime_handler *handler, const char *id, runtime_done *done, void *arg);
 /* INTERNAL: it is not what the runtime answers. */
 int runtime_usage_read(const struct runtime_handler *handler, const char *answer, size_t len,

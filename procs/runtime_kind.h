@@ -58,6 +58,8 @@ struct runtime_kind {
 				     uint16_t width, uint16_t height, runtime_done *done, void *arg);
 	struct runtime_op *(*close_stdin)(const struct runtime_handler *handler, const char *id, const char *keep_id,
 					  runtime_done *done, void *arg);
+	struct runtime_op *(*sandbox_status)(const struct runtime_handler *handler, const char *sandbox_id,
+					     runtime_done *done, void *arg);
 	struct runtime_op *(*stats)(const struct runtime_handler *handler, const char *id, runtime_done *done,
 				    void *arg);
 	int (*usage)(const char *answer, size_t len, struct runtime_usage *out, struct err *e);

@@ -16,6 +16,7 @@
 #include "procs/runtime.h"
 #include "procs/sandbox_ns.h"
 #include "procs/spec.h"
+#include "procs/stats_inside.h"
 #include "reactor/arena.h"
 #include "reactor/child.h"
 #include "reactor/fault.h"
@@ -207,8 +208,10 @@ void sandbox_box_remove(struct sandbox *s, sandbox_pause_done *done, void *arg)
 	struct box *b = box_new(s, done, arg);
 	const struct runtime_handler *h = box_handler(b);
 
-	if (sandbox_in_runtime(s))
+	if (sandbox_in_runtime(s)) {
 		box_watch_end(s);
+		stats_of_sandbox_end(s);
+	}
 	if (h) {
 		runtime_delete(h, s->id, true, on_box_deleted, b);
 		return;

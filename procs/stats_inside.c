@@ -14,14 +14,15 @@ enum { FRESH_MS = 5000 };
 
 struct inside {
 	struct runtime_op *op; /* under way */
-	struct container *container; /* outlives this: stats_inside_end() */
+	const struct container *container; /* outlives this: stats_inside_end(); NULL: it is of a sandbox */
+	const struct sandbox *sandbox;     /* so does it: stats_of_sandbox_end() */
 	int64_t asked_ns;      /* monotonic */
-	bool answered;
+	bool answered, refused;
 	struct runtime_usage usage;
 	int64_t at_ns;         /* real time of the answer; until the first one comes that of the start, when all is 0 */
 };
 
-static struct map asked; /* by container id, of struct inside */
+static struct map asked; /* by the id of the container or the sandbox, of struct inside */
 
 bool stats_inside(const struct container *c)
 {
@@ -30,10 +31,20 @@ bool stats_inside(const struct container *c)
 	return h && runtime_traits(h) & RUNTIME_STATS && sandbox_inside(c->sandbox);
 }
 
+static const struct runtime_handler *inside_handler(const struct inside *i)
+{
+	return i->container ? container_handler(i->container) : runtime_find(i->sandbox->config.runtime_handler);
+}
+
+static const char *inside_id(const struct inside *i)
+{
+	return i->container ? i->container->id : i->sandbox->id;
+}
+
 static void on_inside_answer(void *arg, const struct err *e, struct child_result *r)
 {
 	struct inside *i = arg;
-	const struct runtime_handler *h = container_handler(i->container);
+	const struct runtime_handler *h = inside_handler(i);
 	struct runtime_usage usage;
 	struct err bad = { 0 };
 
@@ -44,17 +55,19 @@ static void on_inside_answer(void *arg, const struct err *e, struct child_result
 		i->at_ns = loop_real_ns();
 		return;
 	}
-	log_info("runtime_stats container=%.12s error=%s", i->container->id, log_quote(e ? e->msg : bad.msg));
+	i->refused = true;
+	log_info("runtime_stats %s=%.12s error=%s", i->container ? "container" : "sandbox", inside_id(i),
+		 log_quote(e ? e->msg : bad.msg));
 }
 
 static void inside_ask(struct inside *i)
 {
-	const struct runtime_handler *h = container_handler(i->container);
+	const struct runtime_handler *h = inside_handler(i);
 
 	if (i->op || !h || (i->asked_ns && loop_mono_ns() - i->asked_ns < (int64_t)FRESH_MS * 1000000))
 		return;
 	i->asked_ns = loop_mono_ns();
-	i->op = runtime_stats(h, i->container->id, on_inside_answer, i);
+	i->op = runtime_stats(h, inside_id(i), on_inside_answer, i);
 }
 
 void stats_inside_begin(struct container *c)
@@ -70,13 +83,23 @@ void stats_inside_begin(struct container *c)
 	inside_ask(i);
 }
 
-void stats_inside_end(struct container *c)
+static void inside_end(const char *id)
 {
-	struct inside *i = map_drop(&asked, c->id);
+	struct inside *i = map_drop(&asked, id);
 
 	if (i && i->op)
 		runtime_cancel(i->op);
 	free(i);
+}
+
+void stats_inside_end(struct container *c)
+{
+	inside_end(c->id);
+}
+
+void stats_of_sandbox_end(const struct sandbox *s)
+{
+	inside_end(s->id);
 }
 
 static void inside_put(const struct inside *i, struct usage *out, struct usage_more *more)
@@ -121,4 +144,26 @@ enum stats_source stats_of(struct container *c, struct usage *out, struct usage_
 	if (asked_usage(c, out, more))
 		return STATS_RUNTIME;
 	return known ? STATS_GROUP : STATS_NONE;
+}
+
+/* An answer of nothing is none: some shims have the call and count nothing. */
+bool stats_of_sandbox(struct sandbox *s, struct usage *out, enum stats_source *source)
+{
+	const struct runtime_handler *h = runtime_find(s->config.runtime_handler);
+	struct inside *i = map_get(&asked, s->id);
+
+	if (!h || !(s->made & MADE_API) || !(runtime_traits(h) & RUNTIME_SANDBOX_API))
+		return false;
+	if (!i) {
+		i = new_zero(struct inside);
+		i->sandbox = s;
+		map_put(&asked, s->id, i);
+	}
+	inside_ask(i);
+	if (i->answered ? !i->usage.cpu_ns && !i->usage.memory_bytes : i->refused)
+		return false;
+	*source = i->answered ? STATS_RUNTIME : STATS_NONE;
+	if (i->answered)
+		inside_put(i, out, NULL);
+	return true;
 }

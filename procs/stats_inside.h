@@ -18,6 +18,11 @@ enum stats_source { STATS_NONE, STATS_GROUP, STATS_RUNTIME };
  * another one nothing is known. */
 enum stats_source stats_of(struct container *container, struct usage *out, struct usage_more *more);
 
+/* The same of a sandbox that the runtime has (sandbox_in_runtime()). false: its group counts, as of other pods, because
+ * the runtime tells nothing. STATS_NONE in *source: it has not answered yet. */
+bool stats_of_sandbox(struct sandbox *sandbox, struct usage *out, enum stats_source *source);
+void stats_of_sandbox_end(const struct sandbox *sandbox); /* before it is freed */
+
 /* The first question, when the container has started; and no more of it, before it is freed. */
 void stats_inside_begin(struct container *container);
 void stats_inside_end(struct container *container);

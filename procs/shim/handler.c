@@ -152,5 +152,5 @@ const struct runtime_kind shim_kind = {
 	.traits = shim_traits, .run_sandbox = shim_run_sandbox, .wait = shim_wait, .kill = shim_signal,
 	.exec_kill = shim_exec_kill,
 	.exec_wait = shim_exec_wait, .resize = shim_resize, .close_stdin = shim_close_stdin,
-	.stats = shim_stats, .usage = shim_usage_read,
+	.sandbox_status = shim_sandbox_status, .stats = shim_stats, .usage = shim_usage_read,
 };

@@ -116,6 +116,8 @@ struct runtime_op *shim_signal(const struct runtime_handler *handler, const char
 			       runtime_done *done, void *arg);
 struct runtime_op *shim_exec_kill(const struct runtime_handler *handler, const char *id, const char *pidfile,
 				  runtime_done *done, void *arg);
+struct runtime_op *shim_sandbox_status(const struct runtime_handler *handler, const char *id, runtime_done *done,
+				       void *arg);
 struct runtime_op *shim_stats(const struct runtime_handler *handler, const char *id, runtime_done *done, void *arg);
 int shim_usage_read(const char *answer, size_t len, struct runtime_usage *out, struct err *e); /* INTERNAL */
 struct runtime_op *shim_resize(const struct runtime_handler *handler, const char *id, const char *keep_id,

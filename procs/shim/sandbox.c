@@ -5,6 +5,7 @@
  *              +---an answer that tells no end---> CALL(nothing) ---the connection is lost---> CLEAN ---> DONE
  *   delete:  CALL(StopSandbox, ShutdownSandbox) ---> OPEN(the shim ends) ---> DONE
  *              +---dead, or it hangs: killed---> CLEAN ---> DONE        OPEN ---it lives on: killed---> CLEAN
+ *   status:  CALL(SandboxStatus) ---> DONE
  *
  * Waits on: the shim, its program; a timer, for the shim's end. (ARCHITECTURE G70 to G73) */
 #include <string.h>
@@ -18,7 +19,7 @@
 #include "reactor/protobuf.h"
 
 enum { CREATE_TIMEOUT_MS = 120000, ASK_TIMEOUT_MS = 10000, STOP_TIMEOUT_MS = 30000, STOP_S = 20 };
-enum { END_LOOK_MS = 20, END_MS = 5000 };
+enum { STATUS_TIMEOUT_MS = 2000, END_LOOK_MS = 20, END_MS = 5000, INFO_MAX = 64, INFO_TEXT_MAX = 4096 };
 
 #define CONFIG_TYPE "runtime.v1.PodSandboxConfig"
 
@@ -213,6 +214,69 @@ void shim_sandbox_wait(struct shim_op *op)
 {
 	sandbox_put_id(op);
 	sandbox_call(op, "PingSandbox", ASK_TIMEOUT_MS, on_sandbox_pinged);
+}
+
+/* ---- status ---- */
+
+static json_t *text_json(const struct pb_field *f)
+{
+	struct arena *a = arena_new();
+	json_t *j = json_string(pb_text(f, a, INFO_TEXT_MAX)); /* NULL: no UTF-8 */
+
+	arena_free(a);
+	return j;
+}
+
+/* One entry of the map: 1 key, 2 value. */
+static void add_info(json_t *info, const struct pb_field *entry)
+{
+	struct pb in = pb_inside(entry);
+	auto_json json_t *key = NULL, *value = NULL;
+	struct pb_field f;
+
+	while (pb_next(&in, &f))
+		if (f.number == 1 && !key)
+			key = text_json(&f);
+		else if (f.number == 2 && !value)
+			value = text_json(&f);
+	if (key && json_object_size(info) < INFO_MAX)
+		json_object_set_new(info, json_string_value(key), value ? json_incref(value) : json_string(""));
+}
+
+/* SandboxStatusResponse: 2 pid, 3 state, 4 info. */
+static void on_sandbox_status(struct shim_op *op, const struct err *e, const uint8_t *body, size_t len)
+{
+	struct pb r = pb_from(body, e ? 0 : len);
+	auto_json json_t *j = own_must(json_object()), *info = own_must(json_object());
+	struct pb_field f;
+
+	if (e)
+		return on_op_last_answer(op, e, body, len);
+	while (pb_next(&r, &f)) {
+		if (f.number == 2)
+			json_object_set_new(j, "pid", json_integer((json_int_t)(f.value & UINT32_MAX)));
+		else if (f.number == 3)
+			json_object_set_new(j, "state", text_json(&f));
+		else if (f.number == 4)
+			add_info(info, &f);
+	}
+	json_object_set(j, "info", info);
+	op->result.out = json_text(op->arena, j);
+	op->result.out_len = strlen(op->result.out);
+	shim_op_end(op);
+}
+
+/* SandboxStatusRequest: 2 verbose. */
+static void status_begin(struct shim_op *op)
+{
+	sandbox_put_id(op);
+	pb_put_u64(&op->out, 2, true);
+	sandbox_call(op, "SandboxStatus", STATUS_TIMEOUT_MS, on_sandbox_status);
+}
+
+struct runtime_op *shim_sandbox_status(const struct runtime_handler *h, const char *id, runtime_done *done, void *arg)
+{
+	return shim_op_start(shim_op(h, "status", id, status_begin, done, arg));
 }
 
 /* ---- delete ---- */

@@ -1,4 +1,4 @@
-/* stats.c - the usage of a task as its shim tells it, for containers that are in no group of this node.
+/* stats.c - the usage of a task, or of a sandbox, as its shim tells it: for what is in no group of this node.
  *
  * The answer is a google.protobuf.Any with the metrics of containerd's cgroups: of cgroup v1 or v2, as the shim has it.
  * Spec: containerd/cgroups, cgroup1/stats and cgroup2/stats, metrics.proto. */
@@ -19,10 +19,34 @@ static void on_stats(struct shim_op *op, const struct err *e, const uint8_t *bod
 	shim_op_end(op);
 }
 
+/* SandboxMetricsResponse: 1 Metric { 3 Any }. The Any is what Stats answers. */
+static void on_metrics(struct shim_op *op, const struct err *e, const uint8_t *body, size_t len)
+{
+	struct pb r = pb_from(body, e ? 0 : len), metric = pb_from("", 0);
+	struct buf out = { 0 };
+	struct pb_field f;
+
+	while (pb_next(&r, &f))
+		if (f.number == 1)
+			metric = pb_inside(&f);
+	while (pb_next(&metric, &f))
+		if (f.number == 3)
+			pb_put_bytes(&out, 1, f.bytes, f.len);
+	on_stats(op, e, out.at, out.len);
+	buf_free(&out);
+}
+
 static void stats_begin(struct shim_op *op)
 {
+	const struct shim_task *t = shim_op_task(op);
+
 	pb_put_str(&op->out, 1, op->id);
-	shim_op_call(op, "Stats", STATS_TIMEOUT_MS, on_stats);
+	if (t && t->api)
+		op->service = SHIM_SANDBOX;
+	if (t && t->api)
+		shim_op_call(op, "SandboxMetrics", STATS_TIMEOUT_MS, on_metrics);
+	else
+		shim_op_call(op, "Stats", STATS_TIMEOUT_MS, on_stats);
 }
 
 struct runtime_op *shim_stats(const struct runtime_handler *h, const char *id, runtime_done *done, void *arg)

@@ -26,7 +26,7 @@ shims() { pgrep -f "^[^ ]*shim[^ ]* .*-address $T/state/shim.sock" | sort; }
 no_shims() { [ -z "$(shims)" ]; }
 gone() { $CRICTL rmp -f "$P" >/dev/null 2>"$T/err" && until_ok 15 no_shims; }
 mode() { echo "$*" >"$T/bin/mode"; : >"$T/bin/calls"; }
-calls() { cut -d' ' -f1 "$T/bin/calls" | tr '\n' ' '; }
+calls() { cut -d' ' -f1 "$T/bin/calls" | grep -v SandboxStatus | tr '\n' ' '; } # crictl inspectp asks for that
 called() { [ "$(calls)" = "$1" ]; }
 in_shim() { pgrep -P "$(shims)" -x sleep; } # the process of the sandbox
 loop='while :; do sleep 1; done'
@@ -47,7 +47,8 @@ is 'the bundle' "$(jq -r .bundle "$T/create")" "$T/state/sandboxes/$P/$P"
 is "the configuration is CRI's" "$(jq -r .type "$T/create")" runtime.v1.PodSandboxConfig
 like 'as it came' "$(jq -r .config "$T/create" | base64 -d | tr -c '[:print:]' ' ')" 'api-host.*yes-a'
 notok 'but for annotations that are not allowed' grep -q no-b <(jq -r .config "$T/create" | base64 -d; cat "$T/create")
-like 'annotations say what is asked for' "$(jq -c .annotations "$T/create")" '"good.io/a":"yes-a".*"io.kubernetes.cri.container-type":"sandbox"'
+like 'annotations say what is asked for' "$(jq -c .annotations "$T/create")" \
+	'"good.io/a":"yes-a".*"io.kubernetes.cri.container-type":"sandbox"'
 run a "hostname; ps | grep -c 'paus[e]'; $loop"; A=$C
 until_ok 10 says a '^1$'
 is 'hostname and a PID namespace are shared' "$(log_text a | tr '\n' ' ')" 'api-host 1 '
@@ -62,6 +63,17 @@ is 'exec' "$($CRICTL exec -s "$A" echo inside)" inside
 for c in "$A" "$C"; do $CRICTL stop -t 0 "$c" >/dev/null; $CRICTL rm "$c" >/dev/null; done
 ok 'the pod outlives its containers' pod_is READY
 is 'and so does its shim' "$(shims | wc -l)" 1
+
+in_runtime() { $CRICTL inspectp "$P" | jq -r ".info.runtimeSandbox$1"; }
+is 'the status has what the shim says' "$(in_runtime .state) $(in_runtime .info.shim) $(in_runtime .pid)" \
+	"SANDBOX_READY of the tests $(in_shim)"
+stat_of() { $CRICTL statsp -o json --id "$P" | jq -r ".stats[0].linux.$1.value"; }
+measured() { [ "$(stat_of memory.workingSetBytes)" = 100000000 ]; }
+ok 'its memory is told by the shim' until_ok 15 measured
+is 'and its CPU time' "$(stat_of cpu.usageCoreNanoSeconds)" 1000000000
+mode SandboxStatus hang
+is 'a status that does not come is left out' "$($CRICTL inspectp "$P" | jq -r '.info.runtimeSandbox, .status.state' | tr '\n' ' ')" \
+	'null SANDBOX_READY '
 
 # ---- kills of the daemons ----
 

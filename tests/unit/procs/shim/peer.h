@@ -28,6 +28,8 @@ static const struct runtime_stdio no_stdio = { .in = -1, .out = -1, .err = -1 };
 struct result {
 	int calls, status, pid;
 	struct err err;
+	char out[8192];
+	size_t out_len;
 };
 
 static inline void record(void *arg, const struct err *e, struct child_result *r)
@@ -38,6 +40,8 @@ static inline void record(void *arg, const struct err *e, struct child_result *r
 	res->err = e ? *e : (struct err){ 0 };
 	res->status = r->status;
 	res->pid = r->pid;
+	res->out_len = r->out_len < sizeof(res->out) ? r->out_len : 0;
+	memcpy(res->out, r->out ? r->out : "", res->out_len);
 }
 
 /* ---- the shim ---- */
@@ -68,6 +72,8 @@ static struct {
 	const char *os;
 	bool stays;             /* behind ShutdownSandbox */
 	uint64_t sandbox_pid;
+	const char *replies_to; /* with this: */
+	struct buf reply;
 	struct fake_sandbox sandbox;
 } fake;
 
@@ -133,6 +139,8 @@ static inline void fake_sandbox_call(struct ttrpc_request *r, const char *method
 	pb_put_str(&platform, 1, fake.os);
 	if (strcmp(method, "Platform") == 0 && fake.os)
 		pb_put_bytes(&b, 1, platform.at, platform.len);
+	if (fake.replies_to && strcmp(method, fake.replies_to) == 0)
+		buf_append(&b, fake.reply.at, fake.reply.len);
 	if (strcmp(method, "StartSandbox") == 0)
 		pb_put_u64(&b, 1, fake.sandbox_pid);
 	ttrpc_reply(r, b.at, b.len);
@@ -159,7 +167,8 @@ static inline void on_fake_call(void *arg, struct ttrpc_request *r, const char *
 		return fake_sandbox_call(r, method, body, len);
 	else
 		note_sandbox(method, body, len);
-	if (strcmp(method, "Wait") == 0 || strcmp(method, "WaitSandbox") == 0 || fake.silent || (fake.hangs && strcmp(method, fake.hangs) == 0)) {
+	if (strcmp(method, "Wait") == 0 || strcmp(method, "WaitSandbox") == 0 || fake.silent ||
+	    (fake.hangs && strcmp(method, fake.hangs) == 0)) {
 		if (fake.nwaits < 4)
 			fake.waits[fake.nwaits++] = r;
 		return;

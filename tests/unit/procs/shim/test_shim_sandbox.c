@@ -1,4 +1,4 @@
-/* test_shim_sandbox.c - procs/shim/sandbox.c: a pod's sandbox that its shim has, against a shim that this test plays. */
+/* test_shim_sandbox.c - procs/shim/sandbox.c: a pod's sandbox that its shim has, with a shim that this test plays. */
 #include <signal.h>
 #include <sys/wait.h>
 
@@ -14,7 +14,8 @@ static struct runtime_op *ask_pod(struct result *r)
 
 	op = runtime_run_sandbox(api, &(struct runtime_sandbox){ .id = "pod", .bundle = bundle, .cgroup = "/group",
 								 .keep_id = "pause/pod", .netns_path = "/run/netns/p",
-								 .config = pod_config, .config_len = strlen(pod_config) },
+								 .config = pod_config,
+								 .config_len = strlen(pod_config) },
 				 record, r);
 	world_settle();
 	return op;
@@ -99,6 +100,93 @@ static void from_start_to_end(void)
 	fake_die();
 }
 
+static void put_info(const char *key, const void *value, size_t len)
+{
+	struct buf entry = { 0 };
+
+	pb_put_str(&entry, 1, key);
+	pb_put_bytes(&entry, 2, value, len);
+	pb_put_bytes(&fake.reply, 4, entry.at, entry.len);
+	buf_free(&entry);
+}
+
+static void status_is(const char *text)
+{
+	struct result r = { 0 };
+
+	fake.replies_to = "SandboxStatus";
+	runtime_sandbox_status(api, "pod", record, &r);
+	world_settle();
+	ok(r.calls == 1 && r.err.code == ERR_OK);
+	is_str(r.out, text);
+	buf_free(&fake.reply);
+}
+
+/* What is no UTF-8 is left out, and what is too much. */
+static void its_status(void)
+{
+	struct result r = { 0 };
+	char key[16], much[5000];
+
+	pod_runs(77);
+	pb_put_u64(&fake.reply, 2, 4711);
+	pb_put_str(&fake.reply, 3, "SANDBOX_READY");
+	put_info("vmm", "qemu", 4);
+	put_info("bad", "\xff\xfe", 2);
+	put_info("\xff", "x", 1);
+	status_is("{\"info\":{\"bad\":\"\",\"vmm\":\"qemu\"},\"pid\":4711,\"state\":\"SANDBOX_READY\"}");
+	status_is("{\"info\":{}}");
+	buf_append(&fake.reply, "\x12\xff\xff", 3); /* broken */
+	status_is("{\"info\":{}}");
+	memset(much, 'x', sizeof(much));
+	for (int i = 0; i < 100; i++) {
+		snprintf(key, sizeof(key), "%d", i);
+		put_info(key, i ? "y" : much, i ? 1 : sizeof(much));
+	}
+	runtime_sandbox_status(api, "pod", record, &r);
+	world_settle();
+	ok(r.calls == 1 && r.out_len > 4096 && r.out_len < 4096 + 64 * 16);
+	buf_free(&fake.reply);
+	fake.hangs = "SandboxStatus";
+	runtime_sandbox_status(api, "pod", record, &r);
+	world_settle();
+	world_advance(2000);
+	ok(r.calls == 2 && r.err.code == ERR_DEADLINE_EXCEEDED);
+	fake.hangs = NULL;
+	pod_goes(false);
+	fake_die();
+}
+
+/* SandboxMetricsResponse { 1 Metric { 3 Any } }, whose Any is what Stats of a task answers. */
+static void its_usage(void)
+{
+	struct buf metrics = { 0 }, cpu = { 0 }, metric = { 0 };
+	struct result r = { 0 };
+	struct runtime_usage u;
+	struct err e;
+
+	pod_runs(77);
+	pb_put_u64(&cpu, 1, 5000000);
+	pb_put_bytes(&metrics, 2, cpu.at, cpu.len);
+	shim_put_any(&metric, 3, "io.containerd.cgroups.v2.Metrics", metrics.at, metrics.len);
+	pb_put_bytes(&fake.reply, 1, metric.at, metric.len);
+	fake.replies_to = "SandboxMetrics";
+	runtime_stats(api, "pod", record, &r);
+	world_settle();
+	is_str(fake.log, "SandboxMetrics ");
+	ok(r.calls == 1 && runtime_usage_read(api, r.out, r.out_len, &u, &e) == 0 && u.cpu_ns == 5000000000);
+	buf_free(&fake.reply);
+	runtime_stats(api, "pod", record, &r); /* as containerd's 1.7 answers */
+	world_settle();
+	ok(r.calls == 2 && r.err.code == ERR_OK);
+	ok(runtime_usage_read(api, r.out, r.out_len, &u, &e) < 0 && e.code == ERR_INTERNAL);
+	buf_free(&metrics);
+	buf_free(&cpu);
+	buf_free(&metric);
+	pod_goes(false);
+	fake_die();
+}
+
 /* FAILED_PRECONDITION says what to do, and the shim is ended by the service Task. */
 static void a_shim_without_the_api(void)
 {
@@ -134,7 +222,7 @@ static void another_platform(void)
 	fake_die();
 }
 
-/* The runc shim of containerd 1.7: no pid, and an answer of WaitSandbox that tells no end. That comes with the shim's. */
+/* The runc shim of containerd 1.7: no pid, and an answer of WaitSandbox that tells no end. Then it is the shim's. */
 static void one_that_tells_no_end(void)
 {
 	struct result wait = { 0 };
@@ -393,6 +481,8 @@ int main(void)
 	api = runtime_find("api");
 	ok(runtime_traits(api) == (runtime_traits(shim) | RUNTIME_SANDBOX_API));
 	from_start_to_end();
+	its_status();
+	its_usage();
 	a_shim_without_the_api();
 	another_platform();
 	one_that_tells_no_end();
