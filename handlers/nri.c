@@ -445,7 +445,7 @@ struct nri_creation *nri_create(const struct sandbox *s, const struct container_
 	id_random(c->id);
 	memcpy(c->pod_id, s->id, sizeof(c->pod_id));
 	c->config = cfg;
-	c->plan = nri_plan(cfg, image);
+	c->plan = nri_plan(s, cfg, image);
 	c->image = nri_message_copy(&nri_message_image(image, c->arena)->base, c->arena);
 	w = way_new(NRI_CREATE, s, arg);
 	w->creation = c;

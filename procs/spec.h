@@ -48,6 +48,10 @@ void spec_look(struct lookup *lookup, const struct container_config *config);
  *   INTERNAL          the machine: a host path that cannot be made, a namespace that is gone */
 int spec_make(const struct spec_input *input, json_t **out, struct err *e);
 
+/* The mounts that each container has where nothing else is mounted, /proc, /dev, /sys and so on, as `mounts` of
+ * config.json. A new reference. */
+json_t *spec_default_mounts(const struct sandbox *sandbox, const struct security *security);
+
 /* config.json of the box of a sandbox (sandbox_box.h). ns: what it joins; NULL: nothing but the network, as it has its
  * own kernel. A new reference; NULL: INVALID_ARGUMENT. */
 json_t *spec_box(const struct sandbox *sandbox, const struct spec_namespaces *ns, struct arena *arena, struct err *e);

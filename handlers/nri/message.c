@@ -6,6 +6,7 @@
 #include "handlers/convert.h"
 #include "procs/bundle.h"
 #include "procs/cgroup.h"
+#include "procs/spec.h"
 #include "reactor/own.h"
 
 enum { PART_BYTES = 2 << 20 }; /* a message has room for twice as much */
@@ -318,7 +319,7 @@ Nri__Container *nri_message_container(const struct container *c, struct arena *a
 	auto_json json_t *config = bundle_read_config(c->bundle, &e);
 
 	if (!config)
-		config = nri_plan(&c->config, &c->image);
+		config = nri_plan(c->sandbox, &c->config, &c->image);
 	return message_of(c, config, a);
 }
 
@@ -363,10 +364,22 @@ static json_t *plan_env(const struct container_config *c, const struct container
 	return out;
 }
 
-static json_t *plan_mounts(const struct container_config *c)
+/* The request's, and the default ones at other paths. */
+static json_t *plan_mounts(const struct sandbox *sandbox, const struct container_config *c)
 {
-	json_t *out = own_must(json_array());
+	auto_json json_t *defaults = spec_default_mounts(sandbox, &c->security);
+	json_t *out = own_must(json_array()), *m;
+	size_t k;
 
+	json_array_foreach(defaults, k, m) {
+		const char *to = json_string_value(json_object_get(m, "destination"));
+		bool taken = false;
+
+		for (size_t i = 0; i < c->mounts.n; i++)
+			taken |= strcmp(c->mounts.at[i].container_path, to) == 0;
+		if (!taken)
+			json_array_append(out, m);
+	}
 	for (size_t i = 0; i < c->mounts.n; i++)
 		json_array_append_new(out, json_pack("{s:s,s:s,s:s,s:[s,s]}", "destination",
 						     c->mounts.at[i].container_path, "type", "bind", "source",
@@ -375,7 +388,7 @@ static json_t *plan_mounts(const struct container_config *c)
 	return out;
 }
 
-json_t *nri_plan(const struct container_config *c, const struct container_image *image)
+json_t *nri_plan(const struct sandbox *sandbox, const struct container_config *c, const struct container_image *image)
 {
 	const struct strings *first = c->command.n ? &c->command : &image->entrypoint;
 	const struct strings *rest = c->command.n || c->args.n ? &c->args : &image->cmd;
@@ -386,7 +399,7 @@ json_t *nri_plan(const struct container_config *c, const struct container_image 
 	put_new(process, "args", list_of(first, rest));
 	put_new(process, "env", plan_env(c, image));
 	put_new(process, "oomScoreAdj", json_integer(c->resources.oom_score_adj));
-	put_new(plan, "mounts", plan_mounts(c));
+	put_new(plan, "mounts", plan_mounts(sandbox, c));
 	put_new(plan, "linux", json_pack("{s:[],s:{s:[]}}", "devices", "resources", "devices"));
 	put_new(plan, "annotations", annotations);
 	for (size_t i = 0; i < c->annotations.n; i++)
@@ -439,7 +452,7 @@ static void gather_pod(void *arg, struct sandbox *s)
 static void gather_container(void *arg, struct container *c)
 {
 	struct gathering *g = arg;
-	auto_json json_t *plan = nri_plan(&c->config, &c->image);
+	auto_json json_t *plan = nri_plan(c->sandbox, &c->config, &c->image);
 
 	g->containers[g->n_containers++] = message_of(c, plan, g->arena);
 }

@@ -24,7 +24,8 @@ Nri__Image *nri_message_image(const struct container_image *image, struct arena 
 
 /* What is known of a container before it is made, in the form of config.json: args, env, mounts, annotations, devices.
  * A new reference; config and image as for container_new(). */
-json_t *nri_plan(const struct container_config *config, const struct container_image *image);
+json_t *nri_plan(const struct sandbox *sandbox, const struct container_config *config,
+		 const struct container_image *image);
 /* The message of such a container. */
 Nri__Container *nri_message_planned(const char *id, const char *pod_id,
 				    const struct container_config *config, const json_t *plan, struct arena *arena);

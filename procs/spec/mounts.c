@@ -56,57 +56,94 @@ static int by_depth(const void *x, const void *y)
 
 /* ---- the default mounts ---- */
 
-static void add_default(struct entries *all, const char *to, const char *type, const char *source, const char *options)
+static void add_default(json_t *mounts, const char *to, const char *type, const char *source, const char *options)
 {
-	bool dev = mounts_taken(all, "/dev") && strncmp(to, "/dev/", 5) == 0;
-	json_t *list;
+	json_t *list = own_must(json_array());
 
-	if (dev || mounts_taken(all, to))
-		return;
-	list = own_must(json_array());
 	while (*options) {
 		size_t n = strcspn(options, ",");
 
 		spec_add(list, json_stringn_nocheck(options, n));
 		options += n + (options[n] == ',');
 	}
-	spec_add(all->s->mounts,
+	spec_add(mounts,
 		 json_pack("{s:s,s:s,s:s,s:o}", "destination", to, "type", type, "source", source, "options", list));
 }
+
+struct how {
+	bool privileged, host_network, userns, boxed;
+	bool cgroup_writable; /* of the handler */
+};
 
 /* On v2 a container has a cgroup namespace, so what it writes is its own group; but not a privileged one. A mount of
  * cgroup2 from the node's namespace would take nsdelegate and memory_recursiveprot from the one file system, for the
  * node and for all: the node's mount is bound. A sandbox that is a container has a cgroup2 of its own.
  * (ARCHITECTURE N41) */
-static void add_groups(struct entries *all)
+static void add_groups(json_t *to, const struct how *how)
 {
-	struct spec *s = all->s;
-	bool rw = s->sec->privileged, v2 = s->host->cgroup_v2;
+	bool rw = how->privileged, v2 = spec_host()->cgroup_v2;
 
-	if (rw && v2 && !sandbox_boxed(s->c->sandbox))
-		add_default(all, "/sys/fs/cgroup", "bind", "/sys/fs/cgroup",
-			    "rbind,rprivate,nosuid,noexec,nodev,rw");
+	if (rw && v2 && !how->boxed)
+		add_default(to, "/sys/fs/cgroup", "bind", "/sys/fs/cgroup", "rbind,rprivate,nosuid,noexec,nodev,rw");
 	else
-		add_default(all, "/sys/fs/cgroup", "cgroup", "cgroup",
-			    rw || (v2 && spec_options(s)->cgroup_writable) ? "nosuid,noexec,nodev,relatime,rw"
-									   : "nosuid,noexec,nodev,relatime,ro");
+		add_default(to, "/sys/fs/cgroup", "cgroup", "cgroup",
+			    rw || (v2 && how->cgroup_writable) ? "nosuid,noexec,nodev,relatime,rw"
+							       : "nosuid,noexec,nodev,relatime,ro");
+}
+
+static json_t *all_defaults(const struct how *how)
+{
+	json_t *to = own_must(json_array());
+
+	add_default(to, "/proc", "proc", "proc", "nosuid,noexec,nodev");
+	add_default(to, "/dev", "tmpfs", "tmpfs", "nosuid,strictatime,mode=755,size=65536k");
+	add_default(to, "/dev/pts", "devpts", "devpts", "nosuid,noexec,newinstance,ptmxmode=0666,mode=0620,gid=5");
+	add_default(to, "/dev/mqueue", "mqueue", "mqueue", "nosuid,noexec,nodev");
+	/* The kernel lets only the owner of the network namespace mount sysfs, and the host's belongs to the host. */
+	if (how->userns && how->host_network)
+		add_default(to, "/sys", "bind", "/sys", "rbind,rro,nosuid,noexec,nodev");
+	else
+		add_default(to, "/sys", "sysfs", "sysfs",
+			    how->privileged ? "nosuid,noexec,nodev,rw" : "nosuid,noexec,nodev,ro");
+	add_groups(to, how);
+	return to;
+}
+
+json_t *spec_default_mounts(const struct sandbox *sandbox, const struct security *sec)
+{
+	const struct runtime_handler *h = runtime_find(sandbox->config.runtime_handler);
+	const struct how how = {
+		.privileged = sec->privileged,
+		.host_network = sandbox->config.security.ns.network == NS_NODE,
+		.userns = ns_has_user(&sandbox->config.security.ns),
+		.boxed = sandbox_boxed(sandbox),
+		.cgroup_writable = h && h->options.cgroup_writable,
+	};
+
+	return all_defaults(&how);
 }
 
 static void add_defaults(struct entries *all)
 {
 	struct spec *s = all->s;
-	bool rw = s->sec->privileged, host_net = s->in->namespaces.net[0] == '\0';
+	const struct how how = {
+		.privileged = s->sec->privileged,
+		.host_network = s->in->namespaces.net[0] == '\0',
+		.userns = s->userns,
+		.boxed = sandbox_boxed(s->c->sandbox),
+		.cgroup_writable = spec_options(s)->cgroup_writable,
+	};
+	bool dev = mounts_taken(all, "/dev");
+	auto_json json_t *list = all_defaults(&how);
+	json_t *m;
+	size_t i;
 
-	add_default(all, "/proc", "proc", "proc", "nosuid,noexec,nodev");
-	add_default(all, "/dev", "tmpfs", "tmpfs", "nosuid,strictatime,mode=755,size=65536k");
-	add_default(all, "/dev/pts", "devpts", "devpts", "nosuid,noexec,newinstance,ptmxmode=0666,mode=0620,gid=5");
-	add_default(all, "/dev/mqueue", "mqueue", "mqueue", "nosuid,noexec,nodev");
-	/* The kernel lets only the owner of the network namespace mount sysfs, and the host's belongs to the host. */
-	if (s->userns && host_net)
-		add_default(all, "/sys", "bind", "/sys", "rbind,rro,nosuid,noexec,nodev");
-	else
-		add_default(all, "/sys", "sysfs", "sysfs", rw ? "nosuid,noexec,nodev,rw" : "nosuid,noexec,nodev,ro");
-	add_groups(all);
+	json_array_foreach(list, i, m) {
+		const char *to = json_string_value(json_object_get(m, "destination"));
+
+		if (!mounts_taken(all, to) && !(dev && strncmp(to, "/dev/", 5) == 0))
+			spec_add(s->mounts, json_incref(m));
+	}
 }
 
 /* ---- the sandbox's files ---- */

@@ -75,6 +75,7 @@ for h in runc native; do # crun refuses to set sysctls of namespaces that it doe
 	gone
 done
 pod chain '"probe/env.10":"A=first","probe/unenv.20":"A"'; run chain 'sleep 1000'
+ok 'a plugin sees the mounts that crisp adds' grep -q '^sees .* mounts=/proc,/dev,.*/sys/fs/cgroup' "$T/first.out"
 ok 'a later plugin sees what an earlier one changed' grep -q '^sees env=.*A=first' "$INSTALLED"
 gone
 pod limits '"probe/memory.10":"60000000","probe/update.10":"70000000"'; run one 'sleep 1000'; ONE=$C; run two 'sleep 1000'
@@ -171,7 +172,7 @@ ok 'the next crispd starts the pre-installed plugin and tells it what there is' 
 ok 'a plugin that was connected hears that crispd is gone' until_ok 10 ended $LAST
 wait $LAST 2>/dev/null
 is 'pods run on' "$(state_of "$EC")" CONTAINER_RUNNING
-plugin 30 again; ok 'and it connects again' kill -0 $PLUGIN
+plugin 30 again; ok 'and it connects again' grep -q '^Synchronize container early CONTAINER_RUNNING' "$T/again.out"
 plugin_ended $PLUGIN 30-again
 P=$E gone
 crisp_clean

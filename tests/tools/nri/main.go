@@ -89,7 +89,11 @@ func (p *probe) CreateContainer(_ context.Context, pod *api.PodSandbox, c *api.C
 	if err := p.hear("CreateContainer", pod, c); err != nil {
 		return nil, nil, err
 	}
-	p.say("sees env=%s args=%s", strings.Join(c.Env, ","), strings.Join(c.Args, ","))
+	places := []string{}
+	for _, m := range c.Mounts {
+		places = append(places, m.Destination)
+	}
+	p.say("sees env=%s args=%s mounts=%s", strings.Join(c.Env, ","), strings.Join(c.Args, ","), strings.Join(places, ","))
 	a := &api.ContainerAdjustment{}
 	two := func(action, sep string, do func(k, v string)) {
 		if v, ok := p.asked(pod, action); ok {
