@@ -419,10 +419,9 @@ void cni_release(void)
 		cni_begin(container_of(next, struct cni_op, link));
 }
 
-/* Borrowed until the next turn. */
-static const json_t *gc_list(struct err *e)
+static json_t *gc_list(const char *conf, struct err *e)
 {
-	const json_t *list = cni_network_now(e);
+	auto_json json_t *list = cni_conf_parse(conf, strlen(conf), CNI_CONF_LIST, "CNI configuration", e);
 
 	if (list && !cni_conf_reaches(list, 1, 1)) {
 		err_set(e, ERR_UNIMPLEMENTED, "cniVersion %s has no GC",
@@ -433,12 +432,12 @@ static const json_t *gc_list(struct err *e)
 		err_set(e, ERR_UNIMPLEMENTED, "disableGC is set in the conflist");
 		return NULL;
 	}
-	return list;
+	return take_ptr(&list);
 }
 
-int cni_places(struct cni_places *out, struct arena *a, struct err *e)
+int cni_places(const char *conf, struct cni_places *out, struct arena *a, struct err *e)
 {
-	const json_t *list = gc_list(e);
+	auto_json json_t *list = gc_list(conf, e);
 
 	if (!list)
 		return -1;
@@ -446,10 +445,10 @@ int cni_places(struct cni_places *out, struct arena *a, struct err *e)
 	return 0;
 }
 
-struct cni_op *cni_collect(const struct strings *valid, cni_done *done, void *arg)
+struct cni_op *cni_collect(const char *conf, const struct strings *valid, cni_done *done, void *arg)
 {
 	struct cni_op *op = new_zero(struct cni_op);
-	const json_t *list = gc_list(&op->err);
+	auto_json json_t *list = gc_list(conf, &op->err);
 
 	assert(hold.held);
 	*op = (struct cni_op){ .arena = arena_new(), .verb = GC, .done = done, .arg = arg, .err = op->err,

@@ -95,25 +95,25 @@ struct cni_op *cni_del(const struct cni_sandbox *sandbox, cni_done *done, void *
 /* Runs CHECK over the chain, with the cached result, up to the first plugin that fails: its error. UNIMPLEMENTED: the
  * conflist's version has no CHECK, or its disableCheck is true (specification, sections 1 and 3). */
 struct cni_op *cni_look(const struct cni_sandbox *sandbox, cni_done *done, void *arg);
-/* What plugins' own GC is about; strings are in the arena. dirs: where host-local has the addresses of the network, one
- * for each plugin that names one, and its default. UNIMPLEMENTED: today's conflist has no GC, by its version or by
- * disableGC; or the error of cni_conf_text(). */
+/* What plugins' own GC is about, by the text of a conflist; strings are in the arena. dirs: where host-local has the
+ * addresses of the network, one for each plugin that names one, and its default. UNIMPLEMENTED: the conflist has no GC,
+ * by its version or by disableGC; INVALID_ARGUMENT: it is none. */
 struct cni_places {
 	const char *network;
 	struct strings dirs;
 };
-int cni_places(struct cni_places *out, struct arena *arena, struct err *e);
+int cni_places(const char *conf, struct cni_places *out, struct arena *arena, struct err *e);
 
 /* ADD and DEL never run beside GC (specification, "Lifecycle & Ordering"): `held` runs once, never inside this call, in
  * a moment in which no chain is under way. From then on chains wait, until cni_release(). One at a time. */
 void cni_hold(void (*held)(void *arg), void *arg);
 void cni_release(void);
 
-/* Between `held` and cni_release(): runs GC through the chain of today's conflist, where only the attachments of these
+/* Between `held` and cni_release(): runs GC through the chain of that conflist, where only the attachments of these
  * sandboxes are valid: a plugin removes what it has for others. A plugin that fails, or takes over 10 s, does not stop
  * the chain; the first error is reported, the others are logged. It ends with crispd: its list is too old for the next
  * one's pods. Errors: as cni_places(), and those of plugins. */
-struct cni_op *cni_collect(const struct strings *valid, cni_done *done, void *arg);
+struct cni_op *cni_collect(const char *conf, const struct strings *valid, cni_done *done, void *arg);
 void cni_cancel(struct cni_op *op); /* kills the running plugin; `done` never runs; cni_del() is then due */
 
 #endif

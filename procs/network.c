@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "procs/cni.h"
@@ -137,17 +138,47 @@ static bool network_any_native(void)
 	return n;
 }
 
+/* The conflists of which plugins' GC is due, none twice. */
+struct due {
+	char **confs; /* owned, and the texts */
+	size_t n;
+};
+
+static void network_due(struct due *due, const char *conf)
+{
+	if (!conf || network_alone(conf))
+		return;
+	for (size_t i = 0; i < due->n; i++)
+		if (strcmp(due->confs[i], conf) == 0)
+			return;
+	due->confs = own_must(reallocarray(due->confs, due->n + 1, sizeof(*due->confs)));
+	due->confs[due->n++] = own_must(strdup(conf));
+}
+
+static void network_due_of_handler(void *arg, const struct runtime_handler *handler, bool usable, const char *why_not)
+{
+	const char *dir = handler->options.cni_conf_dir;
+	struct err e;
+
+	(void)usable;
+	(void)why_not;
+	if (dir && *dir)
+		network_due(arg, cni_conf_in(dir, &e));
+}
+
 /* Plugins' own GC, once in a life of crispd, as soon as there is a conflist. */
 static void network_collect_once(void)
 {
 	struct err e;
 	const char *conf = recovered && !collected ? cni_conf_text(&e) : NULL;
+	struct due due = { .n = 0 };
 
 	if (!conf)
 		return;
 	collected = true;
-	if (!network_alone(conf))
-		network_collect();
+	network_due(&due, conf);
+	runtime_each(network_due_of_handler, &due);
+	network_collect(due.confs, due.n);
 }
 
 /* A lost record may be any sandbox's, so that nothing is given back while there is one. */

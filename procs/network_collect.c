@@ -1,14 +1,15 @@
 /* network_collect.c - see network_collect.h.
  *
- *   HOLD --no chain of plugins is under way--> LOOK --nobody else's id--> GC --the chain's end--> (end)
- *                                               +--an id of another, or it could not be looked--> (end)
+ *   for each conflist:
+ *   HOLD --no chain of plugins is under way--> LOOK --nobody else's id--> GC --the chain's end--> (next)
+ *                                               +--an id of another, or not looked in LOOK_MS--> (next)
  *
  * Waits on: cni_hold(); crisp-net, which reads the directories (LOOK); the plugins (GC). Pods' own chains wait for all
- * but the first. */
+ * but the first, and run between two conflists. */
 #include "procs/network_collect.h"
 
-#include <stdbool.h>
-#include <string.h>
+#include <assert.h>
+#include <stdlib.h>
 
 #include "procs/cni.h"
 #include "procs/net.h"
@@ -16,13 +17,44 @@
 #include "procs/sandbox_ids.h"
 #include "reactor/arena.h"
 #include "reactor/log.h"
+#include "reactor/loop.h"
+#include "reactor/own.h"
 
-static bool under_way;
+enum { LOOK_MS = 5000 };
+
+static struct {
+	char **confs; /* owned, and the texts */
+	size_t n, at;
+	struct net_op *look; /* of LOOK */
+	struct timer timer;  /* likewise */
+} gc;
+
+static void on_held(void *arg);
+
+/* A conflist without GC holds nobody. */
+static void collect_next(void)
+{
+	struct arena *a = arena_new();
+	struct cni_places p;
+	struct err e;
+
+	while (gc.at < gc.n && cni_places(gc.confs[gc.at], &p, a, &e) < 0)
+		gc.at++;
+	arena_free(a);
+	if (gc.at < gc.n)
+		return cni_hold(on_held, NULL);
+	for (size_t i = 0; i < gc.n; i++)
+		free(gc.confs[i]);
+	free(gc.confs);
+	gc.confs = NULL;
+	gc.n = gc.at = 0;
+}
 
 static void collect_end(void)
 {
-	under_way = false;
 	cni_release();
+	gc.at++;
+	collect_next();
 }
 
 static void collect_skip(const char *why)
@@ -50,6 +82,8 @@ static void on_looked(void *arg, const struct err *e, bool left, const struct ne
 
 	(void)arg;
 	(void)left;
+	gc.look = NULL;
+	timer_clear(&gc.timer);
 	if (e)
 		return collect_skip(e->msg);
 	if (*r->text)
@@ -57,8 +91,15 @@ static void on_looked(void *arg, const struct err *e, bool left, const struct ne
 	if (sandboxes_lost(&lost))
 		return collect_skip("records of sandboxes are lost");
 	ids = sandbox_ids_now();
-	cni_collect(&(struct strings){ ids.at, ids.n }, on_collected, NULL);
+	cni_collect(gc.confs[gc.at], &(struct strings){ ids.at, ids.n }, on_collected, NULL);
 	sandbox_ids_free(&ids);
+}
+
+static void on_look_late(struct timer *t)
+{
+	(void)t;
+	net_cancel(take_ptr(&gc.look));
+	collect_skip("crisp-net has not looked who has addresses on the network within 5 s");
 }
 
 static void on_held(void *arg)
@@ -69,24 +110,20 @@ static void on_held(void *arg)
 	struct err e;
 
 	(void)arg;
-	if (cni_places(&p, a, &e) < 0)
+	if (cni_places(gc.confs[gc.at], &p, a, &e) < 0) {
 		collect_skip(e.msg);
-	else
-		net_foreign(p.network, &p.dirs, ids.at, on_looked, NULL);
+	} else {
+		timer_set(&gc.timer, LOOK_MS, on_look_late);
+		gc.look = net_foreign(p.network, &p.dirs, ids.at, on_looked, NULL);
+	}
 	sandbox_ids_free(&ids);
 	arena_free(a);
 }
 
-void network_collect(void)
+void network_collect(char **confs, size_t n)
 {
-	struct arena *a = arena_new();
-	struct cni_places p;
-	struct err e;
-
-	/* a conflist without GC holds nobody */
-	if (!under_way && cni_places(&p, a, &e) == 0) {
-		under_way = true;
-		cni_hold(on_held, NULL);
-	}
-	arena_free(a);
+	assert(!gc.confs);
+	gc.confs = confs;
+	gc.n = n;
+	collect_next();
 }

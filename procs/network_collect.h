@@ -8,7 +8,10 @@
 #ifndef PROCS_NETWORK_COLLECT_H
 #define PROCS_NETWORK_COLLECT_H
 
-/* For today's conflist. What is left undone is logged, with its reason. Nothing is done while one is under way. */
-void network_collect(void);
+#include <stddef.h>
+
+/* For each of these conflists (their texts), one after the other. Takes the array and the texts, which free(3) frees.
+ * What is left undone is logged, with its reason. Once in a life of the daemon. */
+void network_collect(char **confs, size_t n);
 
 #endif

@@ -226,6 +226,12 @@ const struct runtime_handler *runtime_find(const char *name)
 	return &handler;
 }
 
+void runtime_each(void (*fn)(void *arg, const struct runtime_handler *handler, bool usable, const char *why_not),
+		  void *arg)
+{
+	fn(arg, runtime_find(""), true, "");
+}
+
 unsigned runtime_traits(const struct runtime_handler *h)
 {
 	(void)h;
@@ -455,8 +461,9 @@ struct cni_op *cni_look(const struct cni_sandbox *s, cni_done *done, void *arg)
 	return asked_for(s, "look");
 }
 
-int cni_places(struct cni_places *out, struct arena *arena, struct err *e)
+int cni_places(const char *conf, struct cni_places *out, struct arena *arena, struct err *e)
 {
+	(void)conf;
 	(void)out;
 	(void)arena;
 	return err_set(e, ERR_UNIMPLEMENTED, "no GC");
@@ -474,8 +481,9 @@ void cni_release(void)
 	assert(!"no GC");
 }
 
-struct cni_op *cni_collect(const struct strings *valid, cni_done *done, void *arg)
+struct cni_op *cni_collect(const char *conf, const struct strings *valid, cni_done *done, void *arg)
 {
+	(void)conf;
 	(void)valid;
 	(void)done;
 	(void)arg;

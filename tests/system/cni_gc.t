@@ -97,5 +97,23 @@ plugin_gone() { ! kill -0 "$plugin" 2>/dev/null; }
 ok 'the plugin has ended with it' until_ok 10 plugin_gone
 ok 'the next one asks' until_ok 20 said '' $((seen + 1))
 rm "$T/ipam/fake/10.8.0.5"
+
+# A handler with networks of its own; crisp-net, which looks, gets no answer.
+mkdir "$T/cni-own"
+jq '.name = "own" | .plugins |= [.[0] | .label = "own" | .ipam.dataDir += "-own"]' "$T/cni/10-fake.conflist" >"$T/cni-own/10-own.conflist"
+grep -q '^runtimes: {' "$T/config.yaml" || fail 'the configuration has its handlers in one line' "$(grep runtimes "$T/config.yaml")"
+sed -i "s|^runtimes: {|&own: {type: oci, path: /usr/sbin/runc, cni_conf_dir: $T/cni-own}, |" "$T/config.yaml"
+ok 'the network of a handler' again
+ok 'is asked too' until_ok 10 eval '[ "$(gcs)" = "a b own" ]'
+gcc -w -O1 -o "$T/mute" "$ROOT/tests/tools/mute_fuse.c"
+mkdir -p "$T/ipam-own/own"
+"$T/mute" "$T/ipam-own/own" >"$T/mute.out" 2>&1 & mute=$!
+ok 'a directory of addresses never answers' until_ok 10 grep -q up "$T/mute.out"
+ok 'the others are asked' again
+is 'all of them' "$(gcs)" 'a b'
+ok 'that holds pods for 5 s, which is told' until_ok 20 said 'crisp-net has not looked'
+ok 'a pod comes' $CRICTL runp "$(pod_json s)"
 for p in $($CRICTL pods -q); do ok 'a pod goes' $CRICTL rmp -f "$p"; done
+kill $mute; wait $mute 2>/dev/null
+ok 'it is unmounted' until_ok 10 umount "$T/ipam-own/own"
 crisp_clean

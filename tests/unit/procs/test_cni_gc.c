@@ -37,7 +37,7 @@ static void gc_waits_for_quiet_and_chains_wait_for_gc(void)
 	cni_del(&s, record, &waits);
 	turns();
 	ok(net_children_n == 1); /* held */
-	cni_collect(&(struct strings){ ids, 2 }, record, &r);
+	cni_collect(GC_LIST(""), &(struct strings){ ids, 2 }, record, &r);
 	ok(net_children_n == 2 && strcmp(net_children[1].verb, "GC") == 0 && strstr(net_children[1].path, "/bridge"));
 	ok(strstr(net_children[1].input, "\"cni.dev/valid-attachments\":[{\"containerID\":\"id1\",\"ifname\":\"eth0\"},"
 					 "{\"containerID\":\"id2\",\"ifname\":\"eth0\"}]"));
@@ -66,7 +66,7 @@ static void gc_has_ten_seconds_for_all_plugins(void)
 	begin_gc(GC_LIST(""));
 	cni_hold(on_held, &held);
 	turns();
-	cni_collect(&(struct strings){ ids, 1 }, record, &r);
+	cni_collect(GC_LIST(""), &(struct strings){ ids, 1 }, record, &r);
 	ok(net_children_n == 1 && net_children[0].timeout_ms == 10000);
 	net_child_fails(0, ERR_DEADLINE_EXCEEDED, "late");
 	turns();
@@ -104,16 +104,16 @@ static void which_conflist_has_gc(void)
 	struct err e;
 
 	begin_gc(GC_LIST(""));
-	ok(cni_places(&p, a, &e) == 0 && p.dirs.n == 2);
+	ok(cni_places(cni_conf_text(&e), &p, a, &e) == 0 && p.dirs.n == 2);
 	is_str(p.network, "n");
 	is_str(p.dirs.at[0], "/data/n");
 	is_str(p.dirs.at[1], "/var/lib/cni/networks/n");
 	end();
 	begin_gc(GC_LIST("\"disableGC\":true,"));
-	ok(cni_places(&p, a, &e) < 0 && e.code == ERR_UNIMPLEMENTED && strstr(e.msg, "disableGC"));
+	ok(cni_places(cni_conf_text(&e), &p, a, &e) < 0 && e.code == ERR_UNIMPLEMENTED && strstr(e.msg, "disableGC"));
 	end();
 	begin_gc(BRIDGE_PORTMAP);
-	ok(cni_places(&p, a, &e) < 0 && e.code == ERR_UNIMPLEMENTED && strstr(e.msg, "1.0.0"));
+	ok(cni_places(cni_conf_text(&e), &p, a, &e) < 0 && e.code == ERR_UNIMPLEMENTED && strstr(e.msg, "1.0.0"));
 	end();
 	arena_free(a);
 }
