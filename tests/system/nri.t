@@ -66,7 +66,7 @@ is 'arguments, pids' "$(config_of '[.process.args[0], .linux.resources.pids.limi
 is 'what native cannot do goes by its fallback' "$(jq -r .way "$T/root/containers/$C.json")" runc
 gone
 DEFAULT='"linux":{"security_context":{"seccomp":{"profile_type":0}}}'
-for h in runc native; do # crun refuses to set sysctls of namespaces that it does not make
+for h in runc crun native; do
 	pod "tight-$h" '"probe/seccomp.10":"mkdir","probe/sysctl.10":"net.core.somaxconn=77","probe/rule.10":"c:1:11:r"' "$h"
 	run "tight-$h" 'busybox mkdir /tmp/d 2>/dev/null || echo refused; cat /proc/sys/net/core/somaxconn; sleep 1000' "$DEFAULT"
 	until_ok 10 grep -q 77 "$T/logs/tight-$h.log"
@@ -161,6 +161,16 @@ for bytes in 'GET / HTTP/1.1\r\n\r\n' '\x00\x00\x00\x02\xff\xff\xff\xffx' '\x00\
 	printf "$bytes" | nc -U -q 1 -w 5 "$T/state/nri.sock" >/dev/null 2>&1 || printf "$bytes" | socat -t 1 - "UNIX-CONNECT:$T/state/nri.sock" >/dev/null 2>&1 || true
 done
 pod after; ok 'garbage on the socket harms nobody' run after 'sleep 1000'; gone
+
+# ---- much to tell ----
+
+LONG=$(head -c 100000 /dev/zero | tr '\0' v)
+pod much; for i in $(seq 24); do make "much$i" 'sleep 1000' "\"annotations\":{\"long\":\"$LONG\"}"; done
+plugin 30 parts
+is 'a plugin gets the state of a large node in parts' "$(grep -c '^Synchronize container much' "$T/parts.out")" 24
+is 'as one' "$(grep -c '^Synchronized' "$T/parts.out")" 1
+plugin_ended $PLUGIN 30-parts
+gone
 
 # ---- the daemons die ----
 

@@ -117,7 +117,13 @@ pod idle; ok 'and hold nothing' run idle; gone
 all_gone() { [ "$(fds)" -le $((before + 3)) ]; } # an operation may have some for an instant
 ok 'they end by their time limit' until_ok 30 all_gone
 end
-pod many; for i in $(seq 60); do make "many$i"; done
+LONG=$(head -c 50000 /dev/zero | tr '\0' v)
+pod many
+for i in $(seq 60); do $CRICTL create "$P" "$(ctr_json "many$i" 'sleep 1000' '"annotations":{"long":"'$LONG'"}')" "$POD" >/dev/null; done
+plugin Synchronize single; until_ok 20 grep -q 'does not take the state' "$T/crisp.log"
+like 'a plugin that does not take a state in parts' "$(grep nri_plugin_gone "$T/crisp.log" | tail -1)" \
+	'NRI plugin 50-fake: it does not take the state of a large node in parts'
+end
 plugin Synchronize deaf; ok 'a plugin that reads late' until_ok 20 ready
 ok 'crispd lives' lives
 end; gone
