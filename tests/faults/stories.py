@@ -89,6 +89,19 @@ def shim(node, name):
     node.remove_pod(pod)
 
 
+def sandbox(node, name):
+    """A pod whose sandbox its shim has, with a shared PID namespace: a container in it, and the status that the shim tells."""
+    node.pool_ready()
+    pod, config = node.run_pod(name, "api", network=True, security={"pid": "POD"})
+    c = node.create(pod, config, name, "echo up; until [ -e /tmp/go ]; do sleep 0.02; done; exit 9")
+    node.start_container(c)
+    node.cri.until("PodSandboxStatus", {"pod_sandbox_id": pod, "verbose": True})
+    node.touch(c, "/tmp/go")
+    node.expect_exit(c, 9)
+    node.expect_lines(name + ".log", [("stdout", "up")])
+    node.remove_pod(pod)
+
+
 def pull(node, name):
     """An image with two VOLUMEs is pulled, a container of it runs, and it is removed."""
     image = node.registry + "/faults:latest"
@@ -825,6 +838,6 @@ def failing(base, point, order):
 
 
 # In the order in which a point is given to a story: quick ones first.
-STORIES = [runc, pod, native, shim, network, native_fails, life, created, pull, pause, terminal, recovery, new_keeper, refused, wrong_limits, no_network,
+STORIES = [runc, pod, native, shim, sandbox, network, native_fails, life, created, pull, pause, terminal, recovery, new_keeper, refused, wrong_limits, no_network,
            broken_del, no_image, reload, service, userns, hidden_pins, stream, forward, no_port, hang_up, rude, bad_images, checkpoint, fresh,
            network_again, check, archives, alone, stubborn, native_stubborn, hung_plugin, power_cut] + [failing(*f) for f in FAILING]

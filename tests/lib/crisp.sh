@@ -49,10 +49,10 @@ runsc_handler() {
 		printf ', runsc: {path: %s, sandbox: container, args: [--oci-seccomp, --allow-suid]}' "$TOOLS/runsc"
 }
 
-# shim_handler LINES: the runc shim of containerd, where it is asked for; SHIM=PATH: another one.
+# shim_handler LINES: the runc shim of containerd, where it is asked for; SHIM=PATH: another one; SHIM_SANDBOX=api: with that sandbox.
 shim_handler() {
-	[[ "${HANDLER-} $1" != *shim* ]] || printf ', shim: {type: shim, path: %s, binary: %s}' \
-		"${SHIM:-$TOOLS/containerd-shim-runc-v2}" "${RUNC:-/usr/sbin/runc}"
+	[[ "${HANDLER-} $1" != *shim* ]] || printf ', shim: {type: shim, path: %s, binary: %s, sandbox: %s}' \
+		"${SHIM:-$TOOLS/containerd-shim-runc-v2}" "${RUNC:-/usr/sbin/runc}" "${SHIM_SANDBOX:-none}"
 }
 
 # cni_config [NAME]: writes a CNI configuration: a bridge with masquerade and port mapping.

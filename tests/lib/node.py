@@ -2,7 +2,7 @@
 
 Runs inside the namespaces of tests/lib/alone, so that fixed names are free.
 """
-import glob, json, os, re, signal, subprocess, sys, time
+import glob, json, os, re, shutil, signal, subprocess, sys, time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from cri import Cri, CriError
@@ -90,6 +90,8 @@ class Node:
         more = ", native: {type: native, fallback: runc}" if native else ""
         if shim:
             more += ", shim: {type: shim, path: %s/build/tools/containerd-shim-runc-v2, binary: %s}" % (root, runc)
+            shutil.copy(os.path.join(root, "build/tools/shim-runc-sandbox"), self.dir + "/bin")
+            more += ", api: {type: shim, path: %s/bin/shim-runc-sandbox, binary: %s, sandbox: api}" % (self.dir, runc)
         with open(os.path.join(self.dir, "config.yaml"), "w") as f:
             f.write("root: {0}/root\nstate: {0}/state\nnetns_dir: {0}/netns\ncgroup: {{root: {1}}}\n"
                     "cni: {{bin_dirs: [/opt/cni/bin, /usr/lib/cni, {0}/bin], conf_dir: {0}/cni}}\nregistry: {{config_path: {0}/certs.d}}\n"

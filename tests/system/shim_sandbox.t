@@ -3,10 +3,10 @@
 # (tests/tools/shim/sandbox: the runc shim of containerd 2.3, whose sandbox is a process), with faults of it; with the runc shim of
 # containerd 1.7, whose sandbox is nothing; and with one that has no such API.
 . "$(dirname "$0")/../lib/crisp.sh"
-for s in shim-sandbox containerd-shim-runc-v2; do
+for s in shim-runc-sandbox containerd-shim-runc-v2; do
 	[ -x "$TOOLS/$s" ] || { echo "1..0 # SKIP no $TOOLS/$s: tests/tools/shim/build makes it"; exit 0; }
 done
-mkdir -p "$T/bin"; SHIM=$T/bin/shim-runc-sandbox; cp "$TOOLS/shim-sandbox" "$SHIM"
+mkdir -p "$T/bin"; SHIM=$T/bin/shim-runc-sandbox; cp "$TOOLS/shim-runc-sandbox" "$SHIM" # files beside it say and tell what it does
 crisp_up "runtimes:
   runc: {type: oci, path: ${RUNC:-/usr/sbin/runc}}
   api: {type: shim, path: $SHIM, binary: ${RUNC:-/usr/sbin/runc}, sandbox: api, create_timeout: 3,
