@@ -33,7 +33,7 @@
 #include "reactor/own.h"
 
 struct event_way {
-	struct link link; /* of ways, in the order of their begin */
+	struct link link; /* of ways, in the order of their begin; later of updating */
 	char pod_id[ID_SIZE];
 	enum nri_event event;
 	struct arena *arena;
@@ -41,6 +41,7 @@ struct event_way {
 	Nri__Container *container; /* NULL: an event of the pod */
 	struct nri_place place;
 	bool asking; /* its turn has come */
+	bool left;   /* its turn is over */
 	struct timer turn;
 	struct nri_creation *creation; /* NRI_CREATE */
 	struct resources limits;       /* NRI_UPDATE; of NRI_UPDATE_POD */
@@ -68,6 +69,7 @@ struct nri_creation {
 };
 
 static struct link ways = { &ways, &ways };
+static struct link updating = { &updating, &updating }; /* ways that wait for updates of other containers only */
 static const struct nri_config *config;
 static int listener = -1;
 static struct acceptor acceptor;
@@ -114,7 +116,8 @@ static void way_end(struct event_way *w)
 	const struct err *e = w->err.code == ERR_OK ? NULL : &w->err;
 
 	list_drop(&w->link);
-	ways_go_on(w->pod_id);
+	if (!w->left)
+		ways_go_on(w->pod_id);
 	if (e && !w->done && !w->updated)
 		log_warn("nri_event event=%d sandbox=%.12s error=%s", w->event, w->pod_id, log_quote(e->msg));
 	if (w->updated)
@@ -133,13 +136,17 @@ static void on_way_updates(void *arg, const struct err *e)
 	way_end(w);
 }
 
-/* All have agreed. */
+/* All have agreed. An update waits for the lane of its container, and a start that has the lane may wait for its turn
+ * behind this event: so the turn ends before. (ARCHITECTURE H83) */
 static void way_updates(struct event_way *w)
 {
-	if (w->wishes.n_updates || w->wishes.n_evictions)
-		nri_wishes_apply(&w->wishes, on_way_updates, w);
-	else
-		way_end(w);
+	if (!w->wishes.n_updates && !w->wishes.n_evictions)
+		return way_end(w);
+	w->left = true;
+	list_drop(&w->link);
+	list_append(&updating, &w->link);
+	ways_go_on(w->pod_id);
+	nri_wishes_apply(&w->wishes, on_way_updates, w);
 }
 
 static int wish(struct event_way *w, Nri__ContainerUpdate **list, size_t n)
@@ -581,10 +588,9 @@ void nri_close(void)
 	listener = -1;
 	nri_installed_stop();
 	nri_plugins_close();
-	while (!list_empty(&ways)) {
-		struct event_way *w = container_of(list_first(&ways), struct event_way, link);
-
-		way_free(w);
-	}
+	while (!list_empty(&ways))
+		way_free(container_of(list_first(&ways), struct event_way, link));
+	while (!list_empty(&updating))
+		way_free(container_of(list_first(&updating), struct event_way, link));
 	arena_free(a);
 }

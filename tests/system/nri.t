@@ -84,6 +84,16 @@ $CRICTL update --cpu-share 300 "$C" >/dev/null
 is 'a later update keeps the limit of a plugin' "$(config_of '[.linux.resources.memory.limit, .linux.resources.cpu.shares] | map(tostring) | join(" ")')" '60000000 300'
 is 'an equal request finds its container' "$(make three 'sleep 1000'; a=$C; make three 'sleep 1000'; [ "$C" = "$a" ] && echo same)" same
 gone
+pod lanes "\"probe/update.10\":\"70000000\",\"probe/pause.10\":\"CreateContainer/late=$T/go\""; make early2 'sleep 1000'; A=$C
+$CRICTL create "$P" "$(ctr_json late 'sleep 1000')" "$POD" >/dev/null 2>"$T/late.err" & LATE=$!
+until_ok 10 grep -q '^CreateContainer lanes late' "$T/first.out"
+$CRICTL start "$A" >/dev/null 2>&1 & START=$!
+waits() { curl -s --unix-socket "$T/state/http.sock" http://crisp/debug/state | grep -q StartContainer; }
+until_ok 10 waits; : >"$T/go"
+ok 'a start waits behind a creation whose plugin updates that container' until_ok 15 ended $START
+ok 'and the creation ends' until_ok 15 ended $LATE
+is 'both are there, with the update' "$(state_of "$A") $(C=$A config_of .linux.resources.memory.limit)" 'CONTAINER_RUNNING 70000000'
+gone; wait $LATE $START
 pod grown '"probe/more.10":"80000000"'; run grown 'sleep 1000'; $CRICTL update --memory 90000000 "$C" >/dev/null
 is 'a plugin changes an update' "$(config_of .linux.resources.memory.limit)" 80000000
 gone

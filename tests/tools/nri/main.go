@@ -4,7 +4,7 @@
 // Actions at CreateContainer: env K=V, unenv K, annotate K=V, mount FROM:TO, device PATH:TYPE:MAJOR:MINOR, hook PATH, rlimit TYPE=N,
 // oom N, memory N, cpus LIST, pids N, cdi NAME, arg0 WORD, sysctl K=V, seccomp CALL (which is then EPERM), rule TYPE:MAJOR:MINOR:ACCESS,
 // ioprio (which crisp refuses), garbage (a device of no type), update (all other containers of the pod get memory N), own (an update of
-// the container itself). At any event: fail EVENT, hang EVENT, die EVENT. With -validate it validates too: reject CONTAINER=WORDS.
+// the container itself). At any event: fail EVENT, hang EVENT, die EVENT, pause EVENT/CONTAINER=FILE (until the file is there). With -validate it validates too: reject CONTAINER=WORDS.
 package main
 
 import (
@@ -50,6 +50,11 @@ func (p *probe) hear(event string, pod *api.PodSandbox, c *api.Container) error 
 	p.say("%s %s %s", event, pod.GetName(), c.GetName())
 	if v, ok := p.asked(pod, "hang"); ok && v == event {
 		time.Sleep(time.Hour)
+	}
+	if e, file, _ := strings.Cut(first(p.asked(pod, "pause")), "="); e == event+"/"+c.GetName() {
+		for _, err := os.Stat(file); err != nil; _, err = os.Stat(file) {
+			time.Sleep(20 * time.Millisecond)
+		}
 	}
 	if v, ok := p.asked(pod, "die"); ok && v == event {
 		os.Exit(3)
