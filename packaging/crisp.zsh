@@ -1,6 +1,6 @@
 #compdef crisp
-# zsh completion for crisp(1). What the commands and options are, `crisp --help` says; containers, pods and images come from the
-# daemon, which gets a second to answer.
+# zsh completion for crisp(1). What the commands and options are, `crisp --help` says; containers, pods, images and handlers come
+# from the daemon, which gets a second to answer.
 
 _crisp_help() { # commands | options [COMMAND]: its words with what they are, as _describe takes them
 	local kind=$1; shift
@@ -14,6 +14,13 @@ _crisp_help() { # commands | options [COMMAND]: its words with what they are, as
 		}'
 }
 
+_crisp_values() { # [COMMAND]: its options that take a value, each with what that is
+	crisp "$@" --help 2>/dev/null | awk '
+		/^ +(-[a-z], )?--[a-z][a-z-]* [A-Z]/ {
+			if ($1 ~ /,$/) { print substr($1, 1, 2), $3; print $2, $3 } else print $1, $2
+		}'
+}
+
 _crisp_names() { # COMMAND FILTER [OPTION]: of the objects of a list
 	crisp $1 --json --timeout 1 $3 2>/dev/null | jq -r $2 2>/dev/null
 }
@@ -22,34 +29,43 @@ _crisp() {
 	local command word=$words[CURRENT] containers='.containers[] | .id[:12], .metadata.name'
 	local pods='.items[] | .id[:12], .metadata.name, "\(.metadata.namespace)/\(.metadata.name)"'
 	local -a offered
-	integer i
+	local -A takes=(--address ADDRESS --timeout SECONDS)
+	integer i at=0
 
-	case $words[CURRENT-1] in
-	(--address | --timeout) return 1 ;;
-	(--volume | -v | --log-dir | --output | -o) _files; return ;;
-	esac
+	# at: how many operands stand before this word.
 	for ((i = 2; i < CURRENT; i++)); do
 		case $words[i] in
-		(--address | --timeout) ((++i)) ;;
-		(-*) ;;
-		(*) command=$words[i]; break ;;
+		(-*) [[ -z ${takes[$words[i]]-} ]] || ((++i)) ;;
+		(*)
+			if [[ -n $command ]]; then ((++at)); continue; fi
+			command=$words[i]
+			takes+=($(_crisp_values $command))
+			;;
 		esac
 	done
-	if [[ $word == -* ]]; then
+	[[ $words[CURRENT-1] != -* ]] || case ${takes[$words[CURRENT-1]]-} in
+	('') ;;
+	(FILE* | DIR* | PATH*) _files; return ;;
+	(HANDLER) offered=(${(f)"$(_crisp_names info '.runtimeHandlers[].name | select(. != "")')"}); compadd -a offered; return ;;
+	(WHEN) offered=(always missing never); compadd -a offered; return ;;
+	(*) return 1 ;;
+	esac
+	if [[ $word == -* && $command:$at != (exec|run):[1-9]* ]]; then
 		offered=(${(f)"$(_crisp_help options $command)"})
 		_describe -t options option offered
 		return
 	fi
-	case $command in
-	('') offered=(${(f)"$(_crisp_help commands)"}); _describe -t commands command offered; return ;;
-	(exec | logs | stop | stats) offered=(${(f)"$(_crisp_names ps $containers)"}) ;;
-	(start) offered=(${(f)"$(_crisp_names ps $containers -a)"}) ;;
-	(inspect | rm) offered=(${(f)"$(_crisp_names ps $containers -a; _crisp_names pods $pods)"}) ;;
-	(stopp | rmp | create | port-forward | why) offered=(${(f)"$(_crisp_names pods $pods)"}) ;;
-	(debug) offered=(bundle) ;;
-	(config) offered=(default dump check diff import) ;;
-	(images) offered=(import export prune) ;;
-	(rmi | run) offered=(${(f)"$(_crisp_names images '.images[].repoTags[]')"}) ;;
+	case $command:$at in
+	(:*) offered=(${(f)"$(_crisp_help commands)"}); _describe -t commands command offered; return ;;
+	(exec:0 | logs:0 | stop:* | stats:*) offered=(${(f)"$(_crisp_names ps $containers)"}) ;;
+	(start:*) offered=(${(f)"$(_crisp_names ps $containers -a)"}) ;;
+	(inspect:* | rm:*) offered=(${(f)"$(_crisp_names ps $containers -a; _crisp_names pods $pods)"}) ;;
+	(stopp:* | rmp:* | create:0 | port-forward:0 | why:0) offered=(${(f)"$(_crisp_names pods $pods)"}) ;;
+	(debug:0) offered=(bundle) ;;
+	(config:0) offered=(default dump check diff import) ;;
+	(images:0) offered=(import export prune) ;;
+	(rmi:* | run:0) offered=(${(f)"$(_crisp_names images '.images[].repoTags[]')"}) ;;
+	(images:*) [[ $words[CURRENT-at] != export ]] || offered=(${(f)"$(_crisp_names images '.images[].repoTags[]')"}) ;;
 	esac
 	if ((${#offered})); then
 		compadd -a offered

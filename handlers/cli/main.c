@@ -61,8 +61,8 @@ static void print_help(FILE *to)
 
 static void print_command_help(const struct cli_command *cmd, FILE *to)
 {
-	fprintf(to, "usage: crisp %s %s%s%s\n\n%s\n\n", cmd->name, cmd->options ? "[OPTION...]" : "",
-		cmd->options && *cmd->operands ? " " : "", cmd->operands, cmd->summary);
+	fprintf(to, "usage: crisp %s%s%s%s\n\n%s\n\n", cmd->name, cmd->options ? " [OPTION...]" : "",
+		*cmd->operands ? " " : "", cmd->operands, cmd->summary);
 	if (cmd->options) {
 		fputs("Options:\n", to);
 		cli_args_help(cmd->options, to);

@@ -75,6 +75,10 @@ is 'a word behind a command' "$(completed crisp images pr)" prune
 is 'an option of exec' "$(completed crisp exec --inter)" --interactive
 is 'one behind options' "$(completed crisp --timeout 3 --json imag)" images
 is 'an option of a command' "$(completed crisp logs --fo)" --follow
+is 'what an option takes' "$(completed crisp run --pull '')" 'always missing never'
+is 'files, where it takes one' "$(completed crisp debug -o "$T/de")" "$T/dest"
+is 'nothing behind its end' "$(completed crisp config import '')" ''
+is 'nor in the command of a container' "$(completed crisp exec web ls --inter)" ''
 is 'all commands are offered' "$(completed crisp '' | wc -w)" "$("$built/crisp" --help | sed -n '/^Commands:/,/^$/p' | grep -c '^  ')"
 zsh_completed() { # WORD...: what zsh may offer for the last word, before it looks at what is typed of it
 	PATH=$T/dest/usr/bin:$PATH zsh -f -c '
@@ -88,6 +92,8 @@ sorted() { tr ' ' '\n' | sort -u | paste -sd' '; }
 commands=$("$built/crisp" --help | sed -n '/^Commands:/,/^$/s/^  \([a-z-]*\).*/\1/p')
 is 'zsh offers the same commands' "$(zsh_completed crisp '')" "$(sorted <<<"$commands")"
 is 'zsh: words of images' "$(zsh_completed crisp images '')" "$(completed crisp images '' | sorted)"
+is 'zsh: what an option takes' "$(zsh_completed crisp run --pull '')" 'always missing never'
+is 'zsh: nothing behind its end' "$(zsh_completed crisp config import ''; zsh_completed crisp exec web ls --)" ''
 is 'and the same options' "$(zsh_completed crisp --)" "$(completed crisp -- | sorted)"
 for command in $commands; do
 	options=$("$built/crisp" "$command" --help | sed -n 's/^ *\(-[a-z], \)\{0,1\} *\(--[a-z-]*\).*/\2/p' | sorted)
