@@ -51,14 +51,15 @@ static void bundle_write(struct bundle *b, const void *bytes, size_t len)
 		b->errnum = errno ? errno : EIO;
 }
 
-static void bundle_header(struct bundle *b, const char *name, size_t size)
+/* size: of a part, which is far below the 4 GiB of an unsigned. */
+static void bundle_header(struct bundle *b, const char *name, unsigned size)
 {
 	struct ustar h = { .mode = "0000600", .uid = "0000000", .gid = "0000000", .sum = "        ", .type = '0',
 			   .magic = "ustar", .version = { '0', '0' }, .user = "root", .group = "root" };
 	unsigned sum = 0;
 
 	snprintf(h.name, sizeof(h.name), "%s/%s", b->dir, name);
-	snprintf(h.size, sizeof(h.size), "%011zo", size);
+	snprintf(h.size, sizeof(h.size), "%011o", size);
 	snprintf(h.mtime, sizeof(h.mtime), "%011llo", (unsigned long long)time(NULL));
 	memset(h.sum, ' ', sizeof(h.sum));
 	for (size_t i = 0; i < BLOCK; i++)
@@ -74,7 +75,7 @@ void bundle_text(struct bundle *b, const char *name, const char *text, size_t le
 
 	scrub_text(&clean, text, len);
 	if (clean.len) {
-		bundle_header(b, name, clean.len);
+		bundle_header(b, name, (unsigned)clean.len);
 		bundle_write(b, clean.at, clean.len);
 		bundle_write(b, zeros, -clean.len & (BLOCK - 1));
 	}
