@@ -110,7 +110,7 @@ static void path_fails(const char *path, int64_t stall_timeout_ms, const char *c
 
 static void each_failure_names_host_and_cause(void)
 {
-	path_fails("/short", PATIENCE_MS, "90 bytes remaining");
+	path_fails("/short", PATIENCE_MS, "90 bytes");
 	path_fails("/reset", PATIENCE_MS, "reset");
 	path_fails("/rubbish", PATIENCE_MS, "HTTP/0.9");
 	path_fails("/silent", 100, "stalled: no data for 100 ms");
