@@ -54,6 +54,14 @@ static bool was_said(const char *what, const struct buf *said, const char *part)
 	return yes;
 }
 
+/* "runc run" before "runc run failed". */
+static bool begins_next(const char *part, const char *next)
+{
+	size_t n = strlen(part);
+
+	return strncmp(next, part, n) == 0 && next[n] == ' ';
+}
+
 const char *cli_message(struct arena *a, const char *what, const struct err *e)
 {
 	const char *code = err_name(e->code), *rest = e->msg, *text;
@@ -65,7 +73,7 @@ const char *cli_message(struct arena *a, const char *what, const struct err *e)
 
 		if (rest == e->msg && colon && is_reason(part))
 			code = part;
-		else if (*part && !was_said(what, &said, part))
+		else if (*part && !was_said(what, &said, part) && !begins_next(part, colon ? colon + 2 : ""))
 			buf_printf(&said, "%s: ", part);
 		rest = colon ? colon + 2 : "";
 	}

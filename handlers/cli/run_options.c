@@ -94,7 +94,7 @@ Runtime__V1__Mount *cli_run_volume(const char *word, struct arena *a, struct err
 	}
 	whole = realpath(host, NULL);
 	if (!whole) {
-		err_os(e, ERR_INTERNAL, "--volume %s", host);
+		err_os(e, ERR_NOT_FOUND, "--volume %s", host);
 		return NULL;
 	}
 	m->host_path = arena_strdup(a, whole);

@@ -200,7 +200,7 @@ static int stats_find(struct cli *c, const struct strings *words, struct strings
 			pod = cli_find_pod(c, words->at[i], e);
 		*bad = words->at[i];
 		if (!one && !pod)
-			return -1;
+			return e->code == ERR_NOT_FOUND ? err_set(e, ERR_NOT_FOUND, "no such container or pod") : -1;
 		ids->at[ids->n++] = one ? one->id : pod->id;
 	}
 	return 0;

@@ -75,7 +75,8 @@ $CRISP run -d --name busy "$I" sh -c 'while :; do :; done' >/dev/null
 like 'stats' "$($CRISP stats)" '^[0-9a-f]{12} +default +busy +busy +[0-9.]+% +[0-9.]+ [kM]?B'
 is 'the one that uses most is first' "$($CRISP stats | awk 'NR == 2 { print $4 }')" busy
 is 'stats of one pod' "$($CRISP stats --no-stream default/web | awk 'NR > 1 { print $4 }')" web
-is 'stats of nothing' "$(rc_of $CRISP stats nothing)" 1
+is 'stats of nothing' "$(rc_of $CRISP stats nothing) $($CRISP stats nothing 2>&1)" \
+	'1 crisp: stats nothing: NOT_FOUND: no such container or pod'
 terminal $CRISP stats >"$T/tty" <<-'S'
 expect busy
 expect busy

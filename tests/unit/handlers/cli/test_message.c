@@ -23,6 +23,8 @@ static void each_cause_once(void)
 	is_str(said("ps", ERR_UNAVAILABLE, "unix:///s: connect: No such file or directory"),
 	       "ps: UNAVAILABLE: unix:///s: connect: No such file or directory");
 	is_str(said("rm a", ERR_INTERNAL, "it failed: it failed: it failed"), "rm a: INTERNAL: it failed");
+	is_str(said("start b", ERR_INTERNAL, "runc run: runc run failed: unable to start"),
+	       "start b: INTERNAL: runc run failed: unable to start");
 }
 
 /* What only looks like a repetition stays. */
@@ -34,6 +36,7 @@ static void all_else_stays(void)
 	       "runp x.json: INVALID_ARGUMENT: hostnme: no such member of PodSandboxConfig");
 	is_str(said("exec c", ERR_INTERNAL, "exec: \"x\": stat x: no such file"),
 	       "exec c: INTERNAL: \"x\": stat x: no such file");
+	is_str(said("start b", ERR_INTERNAL, "runc run: runc runs"), "start b: INTERNAL: runc run: runc runs");
 	is_str(said("pull a", ERR_NOT_FOUND, "a"), "pull a: NOT_FOUND: a");
 	is_str(said("pull a", ERR_NOT_FOUND, ""), "pull a: NOT_FOUND");
 	is_str(said("pull a", ERR_UNKNOWN, "SignatureValidationFailed"),
