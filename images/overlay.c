@@ -341,8 +341,12 @@ static int find_way(struct arena *a, struct err *e)
 	overlay_clean(scratch, a);
 	if (rc == 0)
 		return 0;
+	/* By fsopen(2) the kernel says what it does not like. */
+	if (strstr(why.msg, "overlay: "))
+		*e = why;
 	e->code = ERR_FAILED_PRECONDITION;
-	return err_wrap(e, "no overlay below %s", root);
+	return err_wrap(e, "no overlay below %s, which must be on a file system such as ext4 or xfs, not in an overlay",
+			root);
 }
 
 int overlay_open(const char *root_dir, struct err *e)

@@ -123,7 +123,7 @@ static void container_insert(struct entry *n, struct sandbox *s)
 		at = at->prev;
 	list_append(at->next, &n->link); /* before at->next, so right behind `at` */
 	map_put(&by_id, n->c.id, &n->c);
-	snprintf(n->shown, sizeof(n->shown), "%s", n->c.id);
+	snprintf(n->shown, sizeof(n->shown), "%.*s", (int)sizeof(n->shown) - 1, n->c.id);
 	map_put(&by_shown, n->shown, &n->c);
 	n->c.sandbox = s;
 	list_append(&s->containers, &n->c.of_sandbox);
