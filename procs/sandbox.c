@@ -108,7 +108,7 @@ static void sandbox_insert(struct entry *n)
 		at = at->prev;
 	list_append(at->next, &n->link); /* appended before at->next: so right behind `at` */
 	map_put(&by_id, n->s.id, &n->s);
-	snprintf(n->shown, sizeof(n->shown), "%s", n->s.id);
+	snprintf(n->shown, sizeof(n->shown), "%.*s", (int)sizeof(n->shown) - 1, n->s.id);
 	map_put(&by_shown, n->shown, &n->s);
 }
 
