@@ -34,7 +34,8 @@ mkdir -p "$T/over/low" "$T/over/up" "$T/over/work" "$T/over/at"
 mount -t overlay -o "lowerdir=$T/over/low,upperdir=$T/over/up,workdir=$T/over/work" none "$T/over/at"
 sed "s|^root: .*|root: $T/over/at/root|; s|^state: .*|state: $T/state4|" "$T/config.yaml" >"$T/over.yaml"
 second "$T/over.yaml" 2
-like 'a root in an overlay: what it must be' "$(cat "$T/out")" "start_failed.*no overlay below $T/over/at/root, which must be on .*, not in an overlay: "
+like 'a root in an overlay: what it must be' "$(cat "$T/out")" \
+	"start_failed.*no overlay below $T/over/at/root, which must be on .*, not in an overlay: "
 umount "$T/over/at"; rm -rf "$T/over" "$T/state4"
 
 # A second instance with all its own directories.
