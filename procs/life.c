@@ -247,11 +247,21 @@ static void watch_unkept(struct life *l)
 
 static void life_ask(struct life *l);
 
+/* What has no process, and no sandbox of its runtime, cannot die. (ARCHITECTURE H90) */
+static bool life_sandbox_is_dead(const struct life *l)
+{
+	const struct sandbox *s = l->container->sandbox;
+
+	if (sandbox_in_runtime(s))
+		return s->state != SANDBOX_READY;
+	return !s->pause_pid && (sandbox_boxed(s) || sandbox_has_pause(s));
+}
+
 static void on_life_ask_again(struct timer *t)
 {
 	struct life *l = container_of(t, struct life, timer);
 
-	if (!l->container->sandbox->pause_pid)
+	if (life_sandbox_is_dead(l))
 		return life_ended(l, SIGKILL, loop_real_ns());
 	life_ask(l);
 }
@@ -268,7 +278,7 @@ static void on_life_waited(void *arg, const struct err *e, struct child_result *
 		log_warn("runtime_wait container=%.12s try=%d error=%s", l->container->id, l->tries,
 			 log_quote(e->msg));
 	}
-	if (l->tries >= TRIES && l->container->sandbox->pause_pid)
+	if (l->tries >= TRIES && !life_sandbox_is_dead(l))
 		return life_ended(l, STATUS_LOST, loop_real_ns());
 	timer_set(&l->timer, AGAIN_MS, on_life_ask_again);
 }

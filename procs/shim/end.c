@@ -89,7 +89,7 @@ static void on_wait_start_answered(struct shim_op *op, const struct err *e, cons
 {
 	(void)body;
 	(void)len;
-	if (e && e->code == ERR_UNAVAILABLE)
+	if (e && (e->code == ERR_UNAVAILABLE || e->code == ERR_RESOURCE_EXHAUSTED))
 		return shim_op_wait_failed(op, e);
 	if (e && e->code != ERR_FAILED_PRECONDITION && e->code != ERR_DEADLINE_EXCEEDED && op->tries++ < START_TRIES)
 		return shim_op_again(op);

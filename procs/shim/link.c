@@ -81,6 +81,12 @@ static void on_link_gone(void *arg, const struct err *e)
 	link_free(l);
 }
 
+/* Of errno: this process or the node has none left, which says nothing about the shim. (ARCHITECTURE H91) */
+static bool is_short(void)
+{
+	return errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS;
+}
+
 /* -1: errno says why. */
 static int link_connect(const char *address)
 {
@@ -135,7 +141,7 @@ static struct shim_link *link_get(const struct shim_task *t, struct err *e)
 	}
 	fd = link_connect(t->address);
 	if (fd < 0) {
-		err_os(e, ERR_UNAVAILABLE, "the shim at %s", t->address);
+		err_os(e, is_short() ? ERR_RESOURCE_EXHAUSTED : ERR_UNAVAILABLE, "the shim at %s", t->address);
 		return NULL;
 	}
 	l = new_zero(struct shim_link);

@@ -71,7 +71,7 @@ void shim_op_wait_failed(struct shim_op *op, const struct err *e)
 		err_set(&op->err, ERR_INTERNAL, "the shim died");
 		return shim_op_end(op);
 	}
-	if (t && e->code == ERR_UNAVAILABLE && op->tries++ < TRIES)
+	if (t && (e->code == ERR_RESOURCE_EXHAUSTED || (e->code == ERR_UNAVAILABLE && op->tries++ < TRIES)))
 		return shim_op_again(op);
 	op->err = *e;
 	op->err.code = ERR_INTERNAL; /* UNAVAILABLE would say that the keeper is away */

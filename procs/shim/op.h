@@ -78,7 +78,7 @@ void shim_op_open(struct shim_op *op); /* ends the op when stdin has a reader */
 void shim_op_clean(struct shim_op *op, const char *why);
 void shim_op_ended(struct shim_op *op, uint64_t exit_status); /* writes it down */
 void shim_op_again(struct shim_op *op); /* it begins again, in a moment */
-/* A wait got no answer: cleans up behind a dead shim, asks again, or fails. */
+/* A wait got no answer: cleans up behind a dead shim, asks again (RESOURCE_EXHAUSTED: without an end), or fails. */
 void shim_op_wait_failed(struct shim_op *op, const struct err *e);
 /* A call of a delete got none. true: the shim is dead or is killed, and the op goes on elsewhere. */
 bool shim_op_lost(struct shim_op *op, const struct err *e);

@@ -262,7 +262,7 @@ static void a_wait_that_fails_is_asked_again(void)
 {
 	struct container *c;
 
-	fake_traits = RUNTIME_WAITS;
+	fake_traits = RUNTIME_WAITS | RUNTIME_SANDBOX;
 	c = fake_running(0);
 	c->sandbox->pause_pid = 4711;
 	fake_calls[0] = '\0';
@@ -273,6 +273,50 @@ static void a_wait_that_fails_is_asked_again(void)
 	ok(strstr(fake_calls, "wait"));
 	fake_waited(ERR_INTERNAL, 0);
 	c->sandbox->pause_pid = 0;
+	world_advance(500);
+	world_settle();
+	ok(c->state == CONTAINER_EXITED && c->exit_code == 137);
+	fake_runtime_ok(0);
+	world_settle();
+	fake_traits = 0;
+}
+
+/* Its sandbox has no process that could have died with it. */
+static void a_wait_that_fails_in_a_sandbox_without_a_process(void)
+{
+	struct container *c;
+
+	fake_traits = RUNTIME_WAITS;
+	c = fake_running(0);
+	c->sandbox->config.security.ns.pid = NS_CONTAINER;
+	for (int i = 0; i < 2; i++) {
+		fake_calls[0] = '\0';
+		fake_waited(i == 0 ? ERR_UNAVAILABLE : ERR_INTERNAL, 0);
+		world_advance(500);
+		ok(c->state == CONTAINER_RUNNING && strstr(fake_calls, "wait"));
+	}
+	fake_waited(ERR_OK, 7 << 8);
+	world_settle();
+	ok(c->state == CONTAINER_EXITED && c->exit_code == 7);
+	fake_runtime_ok(0);
+	world_settle();
+	fake_traits = 0;
+}
+
+/* The sandbox is its runtime's: its state tells whether it lives. */
+static void a_wait_that_fails_in_a_sandbox_of_the_runtime(void)
+{
+	struct container *c;
+
+	fake_traits = RUNTIME_WAITS | RUNTIME_SANDBOX_API;
+	c = fake_running(0);
+	c->sandbox->made = MADE_API;
+	fake_calls[0] = '\0';
+	fake_waited(ERR_INTERNAL, 0);
+	world_advance(500);
+	ok(c->state == CONTAINER_RUNNING && strstr(fake_calls, "wait"));
+	sandbox_set_state(c->sandbox, SANDBOX_NOTREADY);
+	fake_waited(ERR_INTERNAL, 0);
 	world_advance(500);
 	world_settle();
 	ok(c->state == CONTAINER_EXITED && c->exit_code == 137);
@@ -361,6 +405,8 @@ int main(void)
 	crash_after_the_exit_was_recorded();
 	the_runtime_tells_the_end();
 	a_wait_that_fails_is_asked_again();
+	a_wait_that_fails_in_a_sandbox_without_a_process();
+	a_wait_that_fails_in_a_sandbox_of_the_runtime();
 	a_runtime_that_cannot_tell();
 	a_terminal_goes_to_the_log();
 	return tap_end();

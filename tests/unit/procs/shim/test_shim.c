@@ -1,5 +1,7 @@
 /* test_shim.c - handlers of type shim: what their program is told, what is made of its answers, and the operations
  * against a shim that this test plays. */
+#include <sys/resource.h>
+
 #include "tests/unit/procs/shim/peer.h"
 
 static void answers_of_start(void)
@@ -265,6 +267,41 @@ static void a_shim_that_hangs(void)
 	ok(del.calls == 1 && del.err.code == ERR_OK && !runtime_knows(shim, "c1"));
 }
 
+/* No fd is left for a connection, as a user may bring about with many streams: that says nothing about the shim. */
+static void out_of_fds(void)
+{
+	struct result run = { 0 }, del = { 0 }, wait = { 0 };
+	struct rlimit limit, none;
+	int next;
+
+	fake_start();
+	run_one("c1", &run);
+	program_answers(json_answer());
+	runtime_wait(shim, "c1", record, &wait);
+	world_settle();
+	ok(fake.nwaits == 1);
+	fake.nwaits = 0;
+	fake_hang_up();
+	getrlimit(RLIMIT_NOFILE, &limit);
+	next = dup(STDIN_FILENO);
+	close(next);
+	none = (struct rlimit){ (rlim_t)next, limit.rlim_max };
+	setrlimit(RLIMIT_NOFILE, &none);
+	runtime_delete(shim, "c1", true, record, &del);
+	world_settle();
+	ok(del.calls == 1 && del.err.code == ERR_INTERNAL && program_running() == 0);
+	for (int i = 0; i < 100; i++)
+		world_advance(200);
+	ok(wait.calls == 0 && program_running() == 0);
+	setrlimit(RLIMIT_NOFILE, &limit);
+	world_advance(200);
+	ok(fake.nwaits == 1);
+	fake_waited(7);
+	ok(wait.calls == 1 && wait.status == 7 << 8);
+	remove_one("c1");
+	fake_die();
+}
+
 /* What the last crispd wrote down is enough to find shim and task. */
 static void after_a_restart(void)
 {
@@ -519,6 +556,7 @@ int main(void)
 	the_shim_refuses();
 	a_shim_that_dies();
 	a_shim_that_hangs();
+	out_of_fds();
 	after_a_restart();
 	a_start_that_was_cut_off();
 	a_start_that_was_cut_off_in("Connect", false, false);
