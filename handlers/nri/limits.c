@@ -7,6 +7,8 @@
 #include "handlers/nri/owners.h"
 #include "procs/spec.h"
 
+enum { HUGEPAGES_MAX = 64, UNIFIED_MAX = 1024 };
+
 static int limit(int64_t *out, bool set, int64_t value, int64_t least, const char *what, struct err *e)
 {
 	if (!set)
@@ -20,6 +22,15 @@ static int limit(int64_t *out, bool set, int64_t value, int64_t least, const cha
 static int64_t number(const Nri__OptionalUInt64 *n)
 {
 	return n ? (int64_t)n->value : 0;
+}
+
+/* As of a request of CRI (request_check.c): each page size is compared with all others. (ARCHITECTURE H92) */
+static int too_many(const Nri__LinuxResources *in, struct err *e)
+{
+	if (in->n_hugepage_limits > HUGEPAGES_MAX || in->n_unified > UNIFIED_MAX)
+		return err_set(e, ERR_RESOURCE_EXHAUSTED, "resources: more than %d hugepage_limits or %d unified",
+			       HUGEPAGES_MAX, UNIFIED_MAX);
+	return 0;
 }
 
 static int not_possible(const Nri__LinuxResources *in, struct err *e)
@@ -44,7 +55,7 @@ int nri_limits(struct resources *out, int64_t *pids, const Nri__LinuxResources *
 
 	*out = (struct resources){ .set = true, .cpuset_cpus = c ? c->cpus : "", .cpuset_mems = c ? c->mems : "" };
 	*pids = NRI_PIDS_UNSET;
-	if (not_possible(in, e) < 0 ||
+	if (too_many(in, e) < 0 || not_possible(in, e) < 0 ||
 	    (m && (limit(&out->memory_limit, m->limit, m->limit ? m->limit->value : 0, 0, "memory.limit", e) < 0 ||
 		   limit(&out->memory_swap_limit, m->swap, m->swap ? m->swap->value : 0, -1, "memory.swap", e) < 0)))
 		return -1;

@@ -53,7 +53,7 @@ static void one_ended(struct one *u, const struct err *e)
 	struct updates *all = u->all;
 
 	if (e) {
-		log_warn("nri_update plugin=%s container=%.12s error=%s", log_quote(u->plugin), u->id,
+		log_warn("nri_update plugin=%s container=%s error=%s", log_quote(u->plugin), log_quote(u->id),
 			 log_quote(e->msg));
 		all->failed[all->n_failed++] = u->id;
 		if (!u->ignore && all->err.code == ERR_OK) {
@@ -188,8 +188,8 @@ int nri_wish_updates(struct nri_wishes *w, json_t *owners, const char *plugin, c
 		else if (!list[i]->ignore_failure)
 			return -1;
 		else
-			log_warn("nri_update plugin=%s container=%.12s error=%s", log_quote(plugin),
-				 list[i]->container_id, log_quote(e->msg));
+			log_warn("nri_update plugin=%s container=%s error=%s", log_quote(plugin),
+				 log_quote(list[i]->container_id), log_quote(e->msg));
 	}
 	return 0;
 }

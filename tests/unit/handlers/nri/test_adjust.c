@@ -1,6 +1,7 @@
 /* test_adjust.c - answers of plugins to CreateContainer: what they make of config.json, whose change is whose, and what
  * is refused by its name. */
 #include <string.h>
+#include <unistd.h>
 
 #include "handlers/nri/adjust.h"
 #include "handlers/nri/message.h"
@@ -150,6 +151,66 @@ static void updates_have_owners_too(void)
 	nri__linux_pids__init(linux_.resources->pids);
 	ok(nri_wish_updates(&wishes, owners, "20-two", "own", list, 1, &e) < 0 && e.code == ERR_UNIMPLEMENTED);
 	is_str(e.msg, "NRI plugin 20-two: update of container third: crisp does not update pids.limit");
+	end();
+}
+
+/* As a message of 1 MiB may have them. */
+static void limits_of_one_container_are_bounded(void)
+{
+	Nri__LinuxResources r = NRI__LINUX_RESOURCES__INIT;
+	Nri__HugepageLimit huge = NRI__HUGEPAGE_LIMIT__INIT, *sizes[65];
+	Nri__LinuxResources__UnifiedEntry entry = NRI__LINUX_RESOURCES__UNIFIED_ENTRY__INIT, *unified[1025];
+	Nri__LinuxContainerUpdate linux_ = NRI__LINUX_CONTAINER_UPDATE__INIT;
+	Nri__ContainerUpdate u = NRI__CONTAINER_UPDATE__INIT, *list[] = { &u };
+	struct nri_wishes wishes = { 0 };
+
+	begin();
+	wishes.arena = a;
+	huge.page_size = (char *)"2MB";
+	for (size_t i = 0; i < N(sizes); i++)
+		sizes[i] = &huge;
+	for (size_t i = 0; i < N(unified); i++)
+		unified[i] = &entry;
+	r.hugepage_limits = sizes;
+	r.n_hugepage_limits = N(sizes);
+	linux_.resources = &r;
+	u.linux = &linux_;
+	u.container_id = (char *)"other";
+	ok(nri_wish_updates(&wishes, owners, "10-one", "own", list, 1, &e) < 0 && e.code == ERR_RESOURCE_EXHAUSTED);
+	r.n_hugepage_limits = 64;
+	ok(nri_wish_updates(&wishes, owners, "10-one", "own", list, 1, &e) == 0);
+	r.unified = unified;
+	r.n_unified = N(unified);
+	ok(nri_wish_updates(&wishes, owners, "10-one", "own", list, 1, &e) < 0 && e.code == ERR_RESOURCE_EXHAUSTED);
+	end();
+}
+
+/* A line of the log has no fields that a plugin invented. */
+static void an_id_forges_no_field(void)
+{
+	Nri__LinuxPids pids = NRI__LINUX_PIDS__INIT;
+	Nri__LinuxResources r = NRI__LINUX_RESOURCES__INIT;
+	Nri__LinuxContainerUpdate linux_ = NRI__LINUX_CONTAINER_UPDATE__INIT;
+	Nri__ContainerUpdate u = NRI__CONTAINER_UPDATE__INIT, *list[] = { &u };
+	struct nri_wishes wishes = { 0 };
+	int pipe_fds[2], real = dup(STDERR_FILENO);
+	char line[1024] = "";
+
+	begin();
+	wishes.arena = a;
+	r.pids = &pids;
+	linux_.resources = &r;
+	u.linux = &linux_;
+	u.ignore_failure = true;
+	u.container_id = (char *)"x uid=0 y=\"";
+	ok(pipe(pipe_fds) == 0 && dup2(pipe_fds[1], STDERR_FILENO) >= 0);
+	ok(nri_wish_updates(&wishes, owners, "10-one", "own", list, 1, &e) == 0);
+	dup2(real, STDERR_FILENO);
+	ok(read(pipe_fds[0], line, sizeof(line) - 1) > 0);
+	ok(strstr(line, " container=\"x uid=0 y=\\\"\" ") != NULL);
+	close(real);
+	close(pipe_fds[0]);
+	close(pipe_fds[1]);
 	end();
 }
 
@@ -366,6 +427,8 @@ int main(void)
 	what_was_taken_away_may_be_set_by_the_taker_alone();
 	taking_away_what_no_plugin_has_set_is_no_claim();
 	updates_have_owners_too();
+	limits_of_one_container_are_bounded();
+	an_id_forges_no_field();
 	the_message_names_the_owners();
 	a_mount_that_is_taken_away_and_added_stays();
 	a_mount_hides_no_deeper_one();
