@@ -9,11 +9,12 @@ ln -s "$ROOT/tests/lib/shim_fake" "$FAKE"
 # Descriptors of crispd are counted: none of crisp-net, whose spare comes when nothing else is done.
 crisp_up 'network: cni' "runtimes:
   runc: {type: oci, path: ${RUNC:-/usr/sbin/runc}}
-  fake: {type: shim, path: $FAKE, create_timeout: 3}"
+  fake: {type: shim, path: $FAKE, create_timeout: 3}
+  api: {inherit: fake, sandbox: api}"
 CRISPD=$(crispd_pid)
 P= C=
 mode() { echo "$*" >"$T/bin/mode"; : >"$T/bin/log"; }
-pod() { POD=$(pod_json "$1"); P=$($CRICTL runp --runtime fake "$POD" 2>"$T/err"); }
+pod() { POD=$(pod_json "$1"); P=$($CRICTL runp --runtime "${2:-fake}" "$POD" 2>"$T/err"); }
 make() { C=$($CRICTL create "$P" "$(ctr_json "$1" true)" "$POD" 2>"$T/err"); }
 run() { make "$1" && $CRICTL start "$C" >/dev/null 2>"$T/err"; }
 no_fake() { ! pgrep -f "$FAKE" >/dev/null; }
@@ -94,5 +95,22 @@ for method in ${METHODS-Connect Create Start Wait Kill Delete Shutdown}; do
 		orphans
 	done
 done
+
+# ---- each call of the sandbox API ----
+
+API='CreateSandbox StartSandbox Platform PingSandbox WaitSandbox SandboxStatus SandboxMetrics StopSandbox ShutdownSandbox'
+for method in ${METHODS-$API}; do
+	for fault in ${FAULTS-garbage close}; do
+		mode "$method" "$fault"
+		C=; pod each api
+		[ -z "$P" ] || { run each; $CRICTL inspectp "$P" >/dev/null; $CRICTL statsp --id "$P" >/dev/null; } 2>"$T/err"
+		[ "$fault" != error ] || mode none
+		[ -z "$P" ] || gone; a=$?
+		until_ok 40 no_fake; b=$?
+		is "$method $fault: the pod goes, the shim too, crispd lives" "$a $b $(lives && echo lives)" '0 0 lives'
+		orphans
+	done
+done
+is 'no pod is half made' "$($CRICTL pods -q)" ''
 ok 'no file descriptor is left' until_ok 20 few_fds
 crisp_clean
