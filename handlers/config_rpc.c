@@ -7,6 +7,7 @@
 #include "crisp.pb-c.h"
 #include "handlers/convert.h"
 #include "handlers/late_listen.h"
+#include "handlers/nri.h"
 #include "handlers/ready_config.h"
 #include "handlers/services.h"
 #include "procs/cgroup.h"
@@ -182,10 +183,12 @@ void rpc_status(struct rpc *r, const void *request)
 	out.features->user_namespaces_host_network = true;
 	out.features->mount_options = true;
 	if (in->verbose) {
-		struct pair one = { "config", config_text(config, rpc_arena(r)) };
-		struct pairs info = { &one, 1 };
+		auto_json json_t *plugins = nri_status();
+		struct pair both[] = { { "config", config_text(config, rpc_arena(r)) },
+				       { "nri", json_text(rpc_arena(r), plugins) } };
+		struct pairs info = { both, 2 };
 
-		out.n_info = 1;
+		out.n_info = info.n;
 		out.info = convert_map(&info, &runtime__v1__status_response__info_entry__descriptor,
 				       rpc_arena(r));
 	}

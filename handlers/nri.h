@@ -15,6 +15,7 @@
 #include "procs/adjust.h"
 #include "procs/container.h"
 #include "reactor/err.h"
+#include "reactor/json.h"
 
 struct nri_config {
 	bool enabled;
@@ -36,6 +37,10 @@ struct nri_config {
  * logged. A socket on which another process listens is logged too. config is borrowed for ever. */
 void nri_open(const struct nri_config *config, void (*done)(void *arg), void *arg);
 void nri_close(void);
+
+/* What Status tells of it: { plugins: [{ name, installed, ready, events: [names] }] } of those that take requests, by
+ * their names. An object, since crictl shows no other form. A new reference. */
+json_t *nri_status(void);
 
 /* Numbers of NRI's enum Event. */
 enum nri_event {

@@ -24,7 +24,7 @@
 #include "reactor/own.h"
 #include "reactor/sm.h"
 
-enum { HELD_MAX = 4096, EVENTS = 14 };
+enum { HELD_MAX = 4096 };
 #define SERVICE "nri.pkg.api.v1alpha1.Plugin"
 #define OUR_SERVICE "nri.pkg.api.v1alpha1.Runtime"
 #define NRI_VERSION "0.12.5"
@@ -372,7 +372,7 @@ static void on_configured(void *arg, const struct nri_answer *a)
 {
 	struct nri_plugin *p = arg;
 	const Nri__ConfigureResponse *r = a->message;
-	const int32_t known = (1 << EVENTS) - 1;
+	const int32_t known = (1 << NRI_EVENTS) - 1;
 	struct err e;
 
 	if (a->e)
@@ -525,13 +525,14 @@ static bool subscribed(const struct nri_plugin *p, int event)
 	return p->sm.now >= SYNC && !plugin_ending(p) && (p->events & 1 << (event - 1));
 }
 
-void nri_plugins_each(void (*fn)(void *arg, const char *idx, const char *name), void *arg)
+void nri_plugins_each(void (*fn)(void *arg, const struct nri_plugin_about *about), void *arg)
 {
 	list_each(l, &all) {
 		const struct nri_plugin *p = container_of(l, struct nri_plugin, of_all);
+		const struct nri_plugin_about about = { p->idx, p->base, p->events, p->installed, p->sm.now == READY };
 
 		if ((p->sm.now == SYNC || p->sm.now == READY) && !plugin_ending(p))
-			fn(arg, p->idx, p->base);
+			fn(arg, &about);
 	}
 }
 

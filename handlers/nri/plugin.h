@@ -42,8 +42,13 @@ struct nri_place {
 };
 struct nri_plugin *nri_plugin_next(struct nri_place *place, int event);
 bool nri_plugin_any(int event);
-/* Those that take requests, in no order. */
-void nri_plugins_each(void (*fn)(void *arg, const char *idx, const char *name), void *arg);
+/* Those that take requests, in no order. Borrowed for the call. */
+struct nri_plugin_about {
+	const char *idx, *base;
+	int32_t events; /* bit n-1: event n */
+	bool installed, ready; /* not ready: it is being synchronized */
+};
+void nri_plugins_each(void (*fn)(void *arg, const struct nri_plugin_about *about), void *arg);
 size_t nri_plugins_count(void);
 
 /* One request. It waits until the plugin is synchronized. `done` runs exactly once, never inside the call; answer is

@@ -19,13 +19,13 @@ struct gathering {
 	struct arena *arena;
 };
 
-static void gather(void *arg, const char *idx, const char *name)
+static void gather(void *arg, const struct nri_plugin_about *about)
 {
 	struct gathering *g = arg;
 	Nri__PluginInstance *p = NEW_MESSAGE(g->arena, Nri__PluginInstance, nri__plugin_instance__init);
 
-	p->index = arena_strdup(g->arena, idx);
-	p->name = arena_strdup(g->arena, name);
+	p->index = arena_strdup(g->arena, about->idx);
+	p->name = arena_strdup(g->arena, about->base);
 	g->out->at[g->out->n++] = p;
 }
 

@@ -29,6 +29,8 @@ ok 'a pre-installed plugin is started and configured' grep -q '^Configure crisp 
 pod early; run early 'sleep 1000'; E=$P; EC=$C
 plugin 10 first; FIRST=$PLUGIN
 is 'a plugin that connects is told what there is' "$(grep ^Synchronize "$T/first.out" | tr '\n' ' ')" 'Synchronize pod early Synchronize container early CONTAINER_RUNNING Synchronized '
+is 'Status tells of the plugins' "$($CRICTL info | jq -c '[.nri.plugins[] | [.name, .installed, .ready, (.events | length)]]')" \
+	'[["10-first",false,true,13],["20-installed",true,true,13]]'
 : >"$T/first.out"
 pod life; run life 'sleep 1000'
 $CRICTL update --memory 100000000 "$C" >/dev/null
