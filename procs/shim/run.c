@@ -89,7 +89,8 @@ static void on_run_connected(struct shim_op *op, const struct err *e, const uint
 		return on_op_last_answer(op, e, body, len);
 	pid = e ? 0 : (int64_t)shim_number(body, len, 1);
 	t->shim_pid = 0;
-	if (shim_is_process(t, pid) && pidstat_read((pid_t)pid, &stat)) {
+	if (shim_is_process(t, pid) && pidstat_read((pid_t)pid, &stat) &&
+	    !shim_process_is_taken(t, (int32_t)pid, stat.start_ticks)) {
 		t->shim_pid = (int32_t)pid;
 		t->shim_start_ticks = stat.start_ticks;
 	} else if (pid) {

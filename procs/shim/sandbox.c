@@ -303,8 +303,13 @@ static void sandbox_end_look(struct shim_op *op)
 	shim_op_clean(op, "it was told to end and did not");
 }
 
+/* One that has other pods too lives on for them. (ARCHITECTURE H94) */
 static void sandbox_end(struct shim_op *op)
 {
+	const struct shim_task *t = shim_op_task(op);
+
+	if (t && shim_task_is_shared(t))
+		return op->unclean ? shim_op_clean(op, "its sandbox was not stopped") : shim_op_forget(op);
 	sm_move(&op->sm, OP_OPEN);
 	op->open_ns = loop_mono_ns();
 	sandbox_end_look(op);
@@ -323,7 +328,9 @@ static void on_shim_shut(struct shim_op *op, const struct err *e, const uint8_t 
 /* One without the API ends by the service Task, as behind its last task. */
 static void on_sandbox_shut(struct shim_op *op, const struct err *e, const uint8_t *body, size_t len)
 {
-	if (!e || e->code != ERR_UNIMPLEMENTED)
+	const struct shim_task *t = shim_op_task(op);
+
+	if (!e || e->code != ERR_UNIMPLEMENTED || (t && shim_task_is_shared(t)))
 		return on_shim_shut(op, e, body, len);
 	sandbox_put_id(op);
 	shim_op_call(op, "Shutdown", ASK_TIMEOUT_MS, on_shim_shut);

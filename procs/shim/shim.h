@@ -71,6 +71,9 @@ void shim_tasks_each(const struct shim_handler *handler, void (*fn)(const struct
 /* Another task of that pod whose shim is known; NULL: none. */
 struct shim_task *shim_task_beside(const struct shim_task *task);
 bool shim_task_is_last(const struct shim_task *task); /* of those at its shim */
+bool shim_task_is_shared(const struct shim_task *task); /* its shim has tasks of another pod */
+/* Is that the process of a shim with another address? */
+bool shim_process_is_taken(const struct shim_task *task, int32_t pid, int64_t start_ticks);
 
 /* ---- link.c: the connections, one to each shim ---- */
 

@@ -122,3 +122,26 @@ bool shim_task_is_last(const struct shim_task *t)
 	}
 	return true;
 }
+
+bool shim_task_is_shared(const struct shim_task *t)
+{
+	list_each(it, &tasks) {
+		const struct shim_task *other = container_of(it, struct shim_task, link);
+
+		if (strcmp(other->address, t->address) == 0 && strcmp(other->sandbox, t->sandbox) != 0)
+			return true;
+	}
+	return false;
+}
+
+bool shim_process_is_taken(const struct shim_task *t, int32_t pid, int64_t start_ticks)
+{
+	list_each(it, &tasks) {
+		const struct shim_task *other = container_of(it, struct shim_task, link);
+
+		if (other->shim_pid == pid && other->shim_start_ticks == start_ticks &&
+		    strcmp(other->address, t->address) != 0)
+			return true;
+	}
+	return false;
+}

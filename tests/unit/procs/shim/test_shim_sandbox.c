@@ -8,17 +8,22 @@ static const struct runtime_handler *api;
 static const char pod_config[] = "a PodSandboxConfig";
 #define UP "Connect CreateSandbox StartSandbox Platform "
 
-static struct runtime_op *ask_pod(struct result *r)
+static struct runtime_op *ask_pod_named(const char *id, struct result *r)
 {
 	struct runtime_op *op;
 
-	op = runtime_run_sandbox(api, &(struct runtime_sandbox){ .id = "pod", .bundle = bundle, .cgroup = "/group",
+	op = runtime_run_sandbox(api, &(struct runtime_sandbox){ .id = id, .bundle = bundle, .cgroup = "/group",
 								 .keep_id = "pause/pod", .netns_path = "/run/netns/p",
 								 .config = pod_config,
 								 .config_len = strlen(pod_config) },
 				 record, r);
 	world_settle();
 	return op;
+}
+
+static struct runtime_op *ask_pod(struct result *r)
+{
+	return ask_pod_named("pod", r);
 }
 
 static void pod_runs(uint64_t pid)
@@ -383,6 +388,84 @@ static void a_shim_that_stays(void)
 	ok(r.calls == 1 && r.err.code == ERR_OK);
 }
 
+static void bundle_is_of(const char *pod)
+{
+	char text[100];
+
+	snprintf(text, sizeof(text), "{\"annotations\":{\"io.kubernetes.cri.sandbox-id\":\"%s\"}}", pod);
+	write_file(bundle, "config.json", text);
+}
+
+/* By its answer to `start` the pod "other" comes to the shim of "pod". When it goes, "pod" stays. */
+static void a_shim_of_two_pods(bool has_shutdown)
+{
+	struct result run = { 0 }, del = { 0 };
+
+	pod_runs(77);
+	bundle_is_of("other");
+	ask_pod_named("other", &run);
+	program_answers(json_answer());
+	ok(run.calls == 1 && run.err.code == ERR_OK);
+	fake.stays = true;
+	fake.fails = has_shutdown ? NULL : "ShutdownSandbox";
+	fake.code = ERR_UNIMPLEMENTED;
+	fake.log[0] = '\0';
+	runtime_delete(api, "other", true, record, &del);
+	world_settle();
+	is_str(fake.log, "StopSandbox ShutdownSandbox ");
+	for (int i = 0; i < 300; i++)
+		world_advance(20);
+	ok(del.calls == 1 && del.err.code == ERR_OK && program_running() == 0);
+	ok(runtime_knows(api, "pod") && !runtime_knows(api, "other"));
+	bundle_is_of("pod");
+	fake.stays = false;
+	fake.fails = NULL;
+	pod_goes(false);
+	fake_die();
+}
+
+/* What it says is the process of another pod's shim, which would be killed in its place. */
+static void a_pid_of_another_shim(void)
+{
+	struct result r = { 0 };
+	char before[sizeof(address)];
+	int status, there[2];
+	char byte;
+
+	ok(pipe2(there, O_CLOEXEC) == 0);
+	fake.shim_pid = fork();
+	if (fake.shim_pid == 0) {
+		if (chdir(bundle) == 0 && write(there[1], "x", 1) == 1)
+			pause();
+		_exit(1);
+	}
+	ok(read(there[0], &byte, 1) == 1);
+	close(there[0]);
+	close(there[1]);
+	pod_runs(77);
+	ok(shim_task_find(shim_handler_of(api), "pod")->shim_pid == fake.shim_pid);
+	fake_die();
+	memcpy(before, address, sizeof(before));
+	snprintf(address, sizeof(address), "unix://%s/other.sock", world_dir());
+	bundle_is_of("other");
+	fake_start();
+	ask_pod_named("other", &r);
+	program_answers(json_answer());
+	ok(r.calls == 1 && r.err.code == ERR_OK);
+	ok(shim_task_find(shim_handler_of(api), "other")->shim_pid == 0);
+	runtime_delete(api, "other", true, record, &r);
+	world_settle();
+	world_advance(20);
+	ok(r.calls == 2 && r.err.code == ERR_OK && waitpid(fake.shim_pid, &status, WNOHANG) == 0);
+	fake_die();
+	memcpy(address, before, sizeof(before));
+	bundle_is_of("pod");
+	kill(fake.shim_pid, SIGKILL);
+	ok(waitpid(fake.shim_pid, &status, 0) == fake.shim_pid);
+	fake.shim_pid = 0;
+	pod_goes(true);
+}
+
 /* What was not stopped is told to end all the same, and its program cleans up behind it. */
 static void a_stop_that_fails(void)
 {
@@ -495,6 +578,9 @@ int main(void)
 	a_shim_that_hangs_in("StopSandbox", 30000);
 	a_shim_that_hangs_in("ShutdownSandbox", 30000);
 	a_shim_that_stays();
+	a_shim_of_two_pods(true);
+	a_shim_of_two_pods(false);
+	a_pid_of_another_shim();
 	a_stop_that_fails();
 	a_start_that_fails_in("CreateSandbox");
 	a_start_that_fails_in("StartSandbox");
