@@ -1,6 +1,7 @@
 /* run_options.c - see run_options.h. */
 #include "handlers/cli/run_options.h"
 
+#include <errno.h>
 #include <arpa/inet.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -94,7 +95,7 @@ Runtime__V1__Mount *cli_run_volume(const char *word, struct arena *a, struct err
 	}
 	whole = realpath(host, NULL);
 	if (!whole) {
-		err_os(e, ERR_NOT_FOUND, "--volume %s", host);
+		err_os(e, errno == ENOENT || errno == ENOTDIR ? ERR_NOT_FOUND : ERR_INTERNAL, "--volume %s", host);
 		return NULL;
 	}
 	m->host_path = arena_strdup(a, whole);
