@@ -134,8 +134,10 @@ static inline void fake_sandbox_call(struct ttrpc_request *r, const char *method
 		err_set(&e, ERR_UNIMPLEMENTED, "no such service");
 		return ttrpc_fail(r, &e);
 	}
-	if (strcmp(method, "StopSandbox") == 0 && fake.stop_ends)
-		return fake_end();
+	if (strcmp(method, "StopSandbox") == 0 && fake.stop_ends) {
+		fake_end();
+		return ttrpc_reply(r, NULL, 0); /* nobody hears it */
+	}
 	pb_put_str(&platform, 1, fake.os);
 	if (strcmp(method, "Platform") == 0 && fake.os)
 		pb_put_bytes(&b, 1, platform.at, platform.len);
@@ -230,20 +232,26 @@ static inline void fake_end(void)
 	fake.ttrpc = NULL;
 }
 
+/* What waits for an answer hears none. */
+static inline void fake_drop_waits(void)
+{
+	while (fake.nwaits)
+		ttrpc_reply(fake.waits[--fake.nwaits], NULL, 0);
+}
+
 static inline void fake_hang_up(void)
 {
 	if (fake.ttrpc)
 		ttrpc_close(fake.ttrpc);
 	fake.ttrpc = NULL;
+	fake_drop_waits();
 	world_settle();
 }
 
 static inline void fake_die(void)
 {
 	fake_end();
-	for (size_t i = 0; i < fake.nwaits; i++)
-		ttrpc_reply(fake.waits[i], NULL, 0);
-	fake.nwaits = 0;
+	fake_drop_waits();
 	world_settle();
 }
 
