@@ -41,13 +41,14 @@ struct creation {
 	struct nri_creation *nri; /* NULL: none was asked */
 };
 
+/* The creation is gone with its rpc. */
 static void creation_fail(struct creation *m, const struct err *e)
 {
 	if (m->nri)
 		nri_creation_undo(m->nri);
 	nri_creation_free(m->nri);
-	rpc_fail(m->rpc, e);
 	lookup_free(m->lookup);
+	rpc_fail(m->rpc, e);
 }
 
 /* A child that the creation waited for has failed. */
