@@ -306,7 +306,9 @@ static bool stream_move(struct stream *s, bool flush)
 	there = log_stage_peek(s->fd, &bytes);
 	if (there == 0 && stream_is_over(s))
 		return stream_at_end(s), false;
-	if (there <= 0) /* EAGAIN: tee(2) between two pipes has no other error */
+	if (there < 0 && errno != EAGAIN) /* the container took its bytes back (log_stage.c), or no fd is left */
+		return stream_wait_ms(s, AGAIN_MS, on_stream_rested), false;
+	if (there <= 0)
 		return stream_wait_for_more(s), false;
 	s->woken = false;
 	n = log_format_take(bytes, (size_t)there, flush || p->drained || p->log.fd < 0);

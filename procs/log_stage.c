@@ -71,16 +71,42 @@ static void pipe_drop(int fd)
 	}
 }
 
+static bool scratch_is_there(void)
+{
+	int fds[2];
+
+	if (scratch_r >= 0)
+		return true;
+	if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0)
+		return false;
+	scratch_r = fds[0];
+	scratch_w = fds[1];
+	return true;
+}
+
+/* A container may put pages of a file system of its own into its pipe, by splice(2), and take the bytes back: read(2)
+ * fails with EIO or ENODATA and leaves them where they are. Then they must not stay in front of those of others.
+ * (ARCHITECTURE H95) */
+static ssize_t scratch_fails(void)
+{
+	int error = errno;
+
+	close(take_fd(&scratch_r));
+	close(take_fd(&scratch_w));
+	errno = error;
+	return -1;
+}
+
 ssize_t log_stage_peek(int pipe_fd, const char **bytes)
 {
-	ssize_t n = tee(pipe_fd, scratch_w, LOG_CHUNK, SPLICE_F_NONBLOCK), got = 0;
+	ssize_t n = scratch_is_there() ? tee(pipe_fd, scratch_w, LOG_CHUNK, SPLICE_F_NONBLOCK) : -1, got = 0;
 
 	*bytes = chunk;
 	while (n > 0 && got < n) {
 		ssize_t r = read(scratch_r, chunk + got, (size_t)(n - got));
 
 		if (r <= 0)
-			return -1;
+			return scratch_fails();
 		got += r;
 	}
 	return n;
@@ -221,6 +247,21 @@ static int stage_set_aside(struct err *e)
 	return 0;
 }
 
+/* What cannot be read cannot be dropped either: the next bytes come to a new stage. */
+static void stage_empty(void)
+{
+	struct err e;
+
+	pipe_drop(stage_r);
+	if (pipe_bytes(stage_r) == 0)
+		return;
+	log_warn("log_lost container=%.12s bytes=%zu error=\"they cannot be read\"", intent_id(), pipe_bytes(stage_r));
+	keeper_ask_release_all("log/stage");
+	stage_r = stage_w = -1;
+	if (stage_make(&e) < 0)
+		log_error("log_stage error=%s", log_quote(e.msg));
+}
+
 bool log_stage_ready(void)
 {
 	struct err ignored;
@@ -260,6 +301,8 @@ int log_stage_again(const struct log_stage_target *target, struct err *e)
 	fd = keeper_copy(name.s);
 	if (fd < 0)
 		return 0;
+	if (!scratch_is_there())
+		return err_os(e, ERR_RESOURCE_EXHAUSTED, "make the scratch pipe");
 	if (intent_set(target, REFUSED, e) < 0)
 		return -1;
 	intent_set_phase(WRITING);
@@ -298,7 +341,7 @@ int log_stage_move(int pipe_fd, size_t n, const struct log_stage_target *target,
 		}
 	}
 	intent_set_phase(DRAINING);
-	pipe_drop(stage_r);
+	stage_empty();
 	intent_set_phase(IDLE);
 	return 0;
 }
@@ -360,7 +403,10 @@ static void intent_finish(void)
 	if (intent->phase != DRAINING && intent_redo(from, &e) < 0)
 		return intent_refused(in_stage, &e);
 	intent_set_phase(DRAINING);
-	pipe_drop(from);
+	if (in_stage)
+		stage_empty();
+	else
+		pipe_drop(from);
 	intent_set_phase(IDLE);
 }
 
@@ -412,13 +458,9 @@ static int stage_leave(struct err *e)
 
 int log_stage_open(struct err *e)
 {
-	int fds[2];
-
 	null_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
-	if (null_fd < 0 || pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0)
+	if (null_fd < 0 || !scratch_is_there())
 		return err_os(e, ERR_INTERNAL, "make the scratch pipe");
-	scratch_r = fds[0];
-	scratch_w = fds[1];
 	if (stage_make(e) < 0 || intent_make(e) < 0 ||
 	    (intent->phase == IDLE && pipe_bytes(stage_r) > 0 && stage_leave(e) < 0))
 		return -1;

@@ -1,2 +1,2 @@
 # The pump moves real bytes; only the keeper is played.
-$(BUILD)/tests/unit/procs/test_log_pump $(BUILD)/tests/unit/procs/test_log_stage: $(BUILD)/tests/fakes/keeper.o
+$(patsubst %,$(BUILD)/tests/unit/procs/%,test_log_pump test_log_stage test_log_unreadable): $(BUILD)/tests/fakes/keeper.o
