@@ -575,7 +575,11 @@ void log_pumps_end(void)
 		for (int i = 0; i < 2; i++) {
 			struct stream *s = &container_of(it, struct log_pump, link)->streams[i];
 
+			if (!s->refused)
+				continue;
+			stream_write_refused(s);
 			if (s->refused)
-				stream_write_refused(s);
+				log_warn("log_refused container=%.12s effect=\"the rest waits at the anchor; without "
+					 "one it is lost\"", s->pump->id);
 		}
 }

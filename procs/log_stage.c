@@ -231,19 +231,23 @@ static int stage_set_aside(struct err *e)
 	if (stage_r >= 0 && pipe_bytes(stage_r) > 0) {
 		if (!is_one_pipe(keeper_copy(name.s), stage_r) && keeper_ask_hold(name.s, stage_r, e) < 0)
 			return err_wrap(e, "keep the bytes that the log refuses");
+		fault_at("log_stage", "set_aside", "held");
 		if (!keeper_has(name.s))
 			return err_set(e, ERR_UNAVAILABLE, "the keeper has not got the bytes yet that the log refuses");
 	}
 	if (stage_r >= 0)
 		keeper_ask_release_all("log/stage");
 	stage_r = stage_w = -1;
+	fault_at("log_stage", "set_aside", "released");
 	if (stage_make(e) < 0)
 		return -1;
+	fault_at("log_stage", "set_aside", "made");
 	if (!stage_is_kept()) {
 		stage_r = stage_w = -1; /* the next call finds the new pipe */
 		return err_set(e, ERR_UNAVAILABLE, "the keeper has not got the new staging pipe yet");
 	}
 	intent_set_phase(IDLE);
+	fault_at("log_stage", "set_aside", "idle");
 	return 0;
 }
 

@@ -26,6 +26,7 @@ PLAIN = [runc, pod, native, shim, sandbox, network, native_fails, life, created,
 FAILING = [
     ("runc", "crispd bundle.write_whole.write.before", "ENOSPC"), ("runc", "crispd record.write_all.write.before", "ENOSPC"),
     ("runc", "crispd create.create_undo.rmdir.before", "EIO"), ("runc", "crispd sandbox_files.remove_dir.rmdir.before", "EIO"),
+    ("life", "crispd logfile.logfile_append.write.before", "ENOSPC"),
     ("native_fails", "crispd console.console_listen.bind.before", "EADDRINUSE"),
     ("native", "crispd exec_file.exec_file_write.write.before", "ENOSPC"),
     ("network", "net lease.file_write.write.before", "ENOSPC"), ("network", "net inside.inside_prepare.setns.before", "ENOMEM"),
