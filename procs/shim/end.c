@@ -74,6 +74,7 @@ static void wait_started(struct shim_op *op)
 	struct shim_task *t = shim_op_task(op);
 	struct err e;
 
+	shim_link_release(op->id); /* the Start before this one is over, since a shim carries out one at a time */
 	if (t) {
 		t->sent = SHIM_SENT_START;
 		if (shim_task_save(t, &e) < 0)

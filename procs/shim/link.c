@@ -12,6 +12,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "procs/keeper.h"
 #include "procs/pidstat.h"
 #include "procs/shim/shim.h"
 #include "reactor/fault.h"
@@ -24,6 +25,7 @@ enum { END_MS = 10000 };
 struct shim_link {
 	struct link link;
 	char *address;
+	int fd;                  /* owned by ttrpc */
 	struct ttrpc *ttrpc;
 	int64_t silent_since_ns; /* 0: no call waits, or one was answered since */
 	struct link watches;     /* of struct shim_call.link: shim_call_nothing() */
@@ -147,9 +149,36 @@ static struct shim_link *link_get(const struct shim_task *t, struct err *e)
 	l = new_zero(struct shim_link);
 	l->address = own_must(strdup(t->address));
 	list_init(&l->watches);
+	l->fd = fd;
 	l->ttrpc = ttrpc_open_fd(fd, &events, l);
 	list_append(&links, &l->link);
 	return l;
+}
+
+struct held_name {
+	char s[128];
+};
+
+static struct held_name held_name(const char *id)
+{
+	struct held_name n;
+
+	snprintf(n.s, sizeof(n.s), "container/%s/shim", id);
+	return n;
+}
+
+void shim_link_hold(const struct shim_task *t)
+{
+	const struct shim_link *l = link_find(t->address);
+	struct err e;
+
+	if (l && keeper_ask_hold(held_name(t->id).s, l->fd, &e) < 0)
+		log_warn("shim_connection id=%.12s error=%s", t->id, log_quote(e.msg));
+}
+
+void shim_link_release(const char *id)
+{
+	keeper_ask_release(held_name(id).s);
 }
 
 /* Also beside a connection, which may be lost already. */

@@ -46,6 +46,8 @@ static bool run_is_behind(const struct shim_op *op, const struct shim_task *t)
 
 static void on_run_started(struct shim_op *op, const struct err *e, const uint8_t *body, size_t len)
 {
+	if (!op->sandbox)
+		shim_link_release(op->id);
 	if (e)
 		return on_op_last_answer(op, e, body, len);
 	op->result.pid = (pid_t)shim_number(body, len, 1) ?: op->result.pid;
@@ -64,6 +66,8 @@ static void on_run_created(struct shim_op *op, const struct err *e, const uint8_
 	t->pid = (int32_t)op->result.pid;
 	if (shim_task_save(t, &bad) < 0)
 		return shim_op_fail(op, &bad);
+	if (!op->sandbox)
+		shim_link_hold(t);
 	shim_op_put_ids(op);
 	shim_op_call(op, "Start", START_TIMEOUT_MS, on_run_started);
 }

@@ -89,6 +89,10 @@ struct shim_call *shim_call(const struct shim_task *task, enum shim_service serv
 struct shim_call *shim_call_nothing(const struct shim_task *task, ttrpc_done *done, void *arg);
 void shim_call_cancel(struct shim_call *call);
 bool shim_is_dead(const struct shim_task *task); /* nobody listens at its socket, or its process is gone */
+/* The connection outlives this daemon, until it is released here or with all that the keeper holds of the container: a
+ * shim kills the program that works on a call when the connection is closed. (ARCHITECTURE K76) */
+void shim_link_hold(const struct shim_task *task);
+void shim_link_release(const char *id);
 /* How long calls wait at that shim and none of them was answered; 0: none waits. A Wait does not count. */
 int64_t shim_silent_ms(const struct shim_task *task);
 /* SIGKILL to the process of a shim that hangs; where it is not known, to those that work in the bundle. */

@@ -54,7 +54,7 @@ struct fake_sandbox {
 static struct {
 	int listener;
 	struct fd_watch watch;
-	struct ttrpc *ttrpc; /* of the last connection */
+	struct ttrpc *ttrpc[2]; /* connections: the keeper may hold that of a daemon that died */
 	char log[1024];      /* methods, with the id of an exec */
 	bool silent;         /* answers nothing */
 	bool unknown;        /* knows no task */
@@ -188,10 +188,11 @@ static inline void on_fake_call(void *arg, struct ttrpc_request *r, const char *
 
 static inline void on_fake_gone(void *arg, const struct err *e)
 {
-	(void)arg;
+	struct ttrpc **to = arg;
+
 	(void)e;
-	ttrpc_close(fake.ttrpc);
-	fake.ttrpc = NULL;
+	ttrpc_close(*to);
+	*to = NULL;
 }
 
 static inline void on_fake_client(struct fd_watch *w, int events)
@@ -201,10 +202,22 @@ static inline void on_fake_client(struct fd_watch *w, int events)
 
 	(void)w;
 	(void)events;
-	if (fd >= 0 && !fake.ttrpc)
-		fake.ttrpc = ttrpc_open_fd(fd, &served, NULL);
-	else if (fd >= 0)
+	for (size_t i = 0; i < 2 && fd >= 0; i++)
+		if (!fake.ttrpc[i]) {
+			fake.ttrpc[i] = ttrpc_open_fd(fd, &served, &fake.ttrpc[i]);
+			fd = -1;
+		}
+	if (fd >= 0)
 		close(fd);
+}
+
+static inline void fake_close(void)
+{
+	for (size_t i = 0; i < 2; i++) {
+		if (fake.ttrpc[i])
+			ttrpc_close(fake.ttrpc[i]);
+		fake.ttrpc[i] = NULL;
+	}
 }
 
 static inline void fake_start(void)
@@ -227,9 +240,7 @@ static inline void fake_end(void)
 	fd_watch_clear(&fake.watch);
 	listen_close(fake.listener, address);
 	fake.listener = -1;
-	if (fake.ttrpc)
-		ttrpc_close(fake.ttrpc);
-	fake.ttrpc = NULL;
+	fake_close();
 }
 
 /* What waits for an answer hears none. */
@@ -241,9 +252,7 @@ static inline void fake_drop_waits(void)
 
 static inline void fake_hang_up(void)
 {
-	if (fake.ttrpc)
-		ttrpc_close(fake.ttrpc);
-	fake.ttrpc = NULL;
+	fake_close();
 	fake_drop_waits();
 	world_settle();
 }

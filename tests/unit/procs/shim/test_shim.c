@@ -2,6 +2,7 @@
  * against a shim that this test plays. */
 #include <sys/resource.h>
 
+#include "procs/keeper.h"
 #include "tests/unit/procs/shim/peer.h"
 
 static void answers_of_start(void)
@@ -386,12 +387,14 @@ static void a_start_that_is_taken_up(enum err_code answer, const char *calls)
 	world_settle();
 	ok(!runtime_take_up(shim, "c1", &pid));
 	program_answers(json_answer());
+	ok(keeper_copy("container/c1/shim") >= 0); /* so the shim does not see that the daemon dies */
 	runtime_cancel(op);
 	for (int i = 0; i < 2; i++) { /* also of a daemon that dies at once */
 		open_runtimes();
 		world_settle();
 		ok(runtime_take_up(shim, "c1", &pid) && pid == 4242);
 	}
+	ok(keeper_copy("container/c1/shim") >= 0);
 	fake.log[0] = '\0';
 	fake.hangs = NULL;
 	while (fake.nwaits) /* of the daemon that died: nobody hears it */
@@ -403,6 +406,7 @@ static void a_start_that_is_taken_up(enum err_code answer, const char *calls)
 	for (int i = 0; i < 4; i++)
 		world_advance(200);
 	is_str(fake.log, calls);
+	ok(keeper_copy("container/c1/shim") < 0);
 	ok(fake.nwaits == 1 && wait.calls == 0);
 	fake_waited(5);
 	ok(wait.calls == 1 && wait.err.code == ERR_OK && wait.status == 5 << 8);
@@ -430,6 +434,7 @@ static void an_exec(void)
 	world_settle();
 	ok(exec.calls == 1 && exec.err.code == ERR_OK && access(mark, F_OK) == 0);
 	is_str(fake.log, "Connect Create Start Exec:x1 Start:x1 ");
+	ok(keeper_copy("container/c1/shim") < 0);
 	fake.log[0] = '\0';
 	runtime_exec_wait(shim, "c1", "exec/x1", record, &end);
 	runtime_exec_kill(shim, "c1", pidfile, record, &exec);
