@@ -1,8 +1,8 @@
 /* run_options.c - see run_options.h. */
 #include "handlers/cli/run_options.h"
 
-#include <errno.h>
 #include <arpa/inet.h>
+#include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
