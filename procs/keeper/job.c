@@ -28,6 +28,7 @@
 #include "procs/keeper/reap.h"
 #include "procs/keeper/spawn.h"
 #include "procs/keeper/underway.h"
+#include "reactor/fault.h"
 #include "reactor/log.h"
 #include "reactor/loop.h"
 #include "reactor/own.h"
@@ -52,6 +53,7 @@ struct job {
 };
 
 static struct link all = { &all, &all }; /* of struct job.link */
+static const char before_start[] = "the keeper died before it was started";
 
 static void job_free(struct job *j)
 {
@@ -166,6 +168,13 @@ static bool job_birth_failed(struct job *j, char text[BIRTH_TEXT_MAX + 1])
 	return n > 0;
 }
 
+/* Its keeper died before it was let go, or before it saw that: it ended at the gate, or by its death signal.
+ * (ARCHITECTURE K81) */
+static bool job_never_ran(const struct job *j)
+{
+	return j->again && !underway_went(j->slot);
+}
+
 /* crispd is told before the slot is free: what it was told already, it does not ask the next keeper for. */
 static void job_finish(struct job *j, pid_t pid, int status, int64_t at_ns)
 {
@@ -175,6 +184,8 @@ static void job_finish(struct job *j, pid_t pid, int status, int64_t at_ns)
 
 	if (!j->again && job_birth_failed(j, text)) {
 		channel_tell_code(CHILD_FAILED, j->tag, ERR_INTERNAL, text);
+	} else if (job_never_ran(j)) {
+		channel_tell_code(CHILD_FAILED, j->tag, ERR_UNAVAILABLE, before_start);
 	} else if (status == STATUS_LOST) {
 		channel_tell_code(CHILD_FAILED, j->tag, ERR_INTERNAL,
 				  "keeper and anchor had died, and nothing tells how it ended");
@@ -250,7 +261,9 @@ static pid_t job_launch(const struct child_request *r, uint64_t tag, int *birth_
 	if (pid < 0)
 		return -1;
 	*slot = underway_add(UNDERWAY_JOB, tag, finish ? UNDERWAY_FINISH : 0, r->keep_id, r->pidfile, pid, begun_ns);
-	spawn_go(gate, *slot >= 0 || !finish);
+	fault_at("job", "job_launch", "spawn_go", "before");
+	spawn_go(gate, *slot >= 0 || !finish, *slot);
+	fault_at("job", "job_launch", "spawn_go", "after");
 	return pid;
 }
 
@@ -389,7 +402,7 @@ void job_claim(uint64_t tag)
 			kept_claimed(j->keep_id);
 		return;
 	}
-	channel_tell_code(CHILD_FAILED, tag, ERR_UNAVAILABLE, "the keeper died before it was started");
+	channel_tell_code(CHILD_FAILED, tag, ERR_UNAVAILABLE, before_start);
 }
 
 void jobs_claimed(void)

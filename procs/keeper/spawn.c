@@ -25,12 +25,17 @@
 #include <unistd.h>
 
 #include "procs/keeper/hide.h"
+#include "procs/keeper/underway.h"
 #include "reactor/fault.h"
 #include "reactor/no_core.h"
 #include "reactor/own.h"
 
 enum { OOM_LOWERED = -999, EXIT_NOT_STARTED = 127 };
-enum { GATE_STAYS = 's', GATE_OUTLIVES = 'o' }; /* what the gate says; no zero byte */
+/* What the gate says, in one piece. */
+struct gate_word {
+	int32_t slot;     /* of underway.h; -1: none */
+	uint32_t outlives;
+};
 
 static struct rlimit nofile_at_start, core_at_start;
 static int oom_at_start, oom_now;
@@ -203,15 +208,18 @@ static int birth_arrange_fds(const struct child_request *r, int fail_fd)
  * file: the keeper is dead, and nothing says that there is this child. (ARCHITECTURE K42) */
 static void birth_gate(const int gate[2])
 {
-	char verdict = 0;
+	struct gate_word word;
+	ssize_t n;
 
 	close(gate[1]);
-	while (read(gate[0], &verdict, 1) < 0 && errno == EINTR)
-		;
-	if (!verdict)
+	do
+		n = read(gate[0], &word, sizeof(word));
+	while (n < 0 && errno == EINTR);
+	if (n != sizeof(word))
 		_exit(EXIT_NOT_STARTED);
-	if (verdict == GATE_OUTLIVES)
+	if (word.outlives)
 		prctl(PR_SET_PDEATHSIG, 0);
+	underway_child_goes(word.slot);
 }
 
 static _Noreturn void be_born(const struct child_request *r, bool daemon, const int *gate, int fail_fd)
@@ -316,11 +324,11 @@ pid_t spawn_waiting(const struct child_request *r, int *gate, int *fail_fd, stru
 	return pid;
 }
 
-void spawn_go(int gate, bool outlives)
+void spawn_go(int gate, bool outlives, int slot)
 {
-	const char verdict = outlives ? GATE_OUTLIVES : GATE_STAYS;
+	const struct gate_word word = { slot, outlives };
 
-	if (write(gate, &verdict, 1) < 0) {
+	if (write(gate, &word, sizeof(word)) < 0) {
 		/* The child has ended: the reaper tells. */
 	}
 	close(gate);

@@ -23,10 +23,10 @@ void spawn_no_core(void);
 pid_t spawn(const struct child_request *request, bool daemon, int *fail_fd, struct err *e);
 
 /* The same, but the child waits before execve(2) until spawn_go() is called with *gate, which that closes. When the
- * keeper dies before, the child ends without having run its program. `outlives`: it may outlive the keeper; else it
- * dies with it. */
+ * keeper dies before, the child ends without having run its program, and underway_went(slot) is false. `outlives`: it
+ * may outlive the keeper; else it dies with it. */
 pid_t spawn_waiting(const struct child_request *request, int *gate, int *fail_fd, struct err *e);
-void spawn_go(int gate, bool outlives);
+void spawn_go(int gate, bool outlives, int slot);
 
 /* Makes a child that runs fn(arg) and then _exit(). It has all fds of the keeper, default signal actions and no blocked
  * signal. */

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,9 +30,33 @@ static off_t place_of(int slot)
 	return (off_t)(slot + 1) * (off_t)sizeof(struct underway);
 }
 
+/* All but `went`. */
 static bool slot_write(int slot, const struct underway *u)
 {
-	return pwrite(file, u, sizeof(*u), place_of(slot)) == sizeof(*u);
+	const ssize_t n = offsetof(struct underway, went);
+
+	return pwrite(file, u, (size_t)n, place_of(slot)) == n;
+}
+
+static off_t place_of_went(int slot)
+{
+	return place_of(slot) + (off_t)offsetof(struct underway, went);
+}
+
+void underway_child_goes(int slot)
+{
+	const uint32_t went = 1;
+
+	if (slot >= 0 && pwrite(file, &went, sizeof(went), place_of_went(slot)) < 0) {
+		/* Nobody is there to hear it. A page of the file that is there can be written. */
+	}
+}
+
+bool underway_went(int slot)
+{
+	uint32_t went;
+
+	return slot < 0 || pread(file, &went, sizeof(went), place_of_went(slot)) != sizeof(went) || went;
 }
 
 static void slots_grow(int n)
@@ -117,7 +142,7 @@ int underway_add(enum underway_kind kind, uint64_t tag, uint32_t bits, const cha
 	u.born_ns = pid ? underway_now_ns() : begun_ns;
 	memcpy(u.keep_id, keep_id ? keep_id : "", strlen(keep_id ? keep_id : ""));
 	memcpy(u.pidfile, pidfile ? pidfile : "", strlen(pidfile ? pidfile : ""));
-	if (!slot_write(slot, &u)) {
+	if (pwrite(file, &u, sizeof(u), place_of(slot)) != sizeof(u)) {
 		log_warn("underway error=%s effect=\"a child dies with this keeper\"", log_quote(strerror(errno)));
 		return -1;
 	}

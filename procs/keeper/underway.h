@@ -22,7 +22,8 @@ struct underway {
 	uint32_t borns;    /* how often a birth has told of itself */
 	uint64_t tag;      /* of the request; 0: the crispd that asked is dead */
 	int64_t begun_ns, born_ns; /* CLOCK_BOOTTIME: the process began between the two */
-	char keep_id[72], pidfile[400]; /* "": none */
+	char keep_id[72], pidfile[396]; /* "": none */
+	uint32_t went;     /* of a job: written by its child alone */
 };
 _Static_assert(sizeof(struct underway) == 512, "no slot crosses a page");
 
@@ -45,6 +46,10 @@ bool underway_set_pid(int slot, pid_t pid); /* born_ns is now, and there is one 
 void underway_set_bits(int slot, uint32_t bits);
 void underway_set_tag(int slot, uint64_t tag);
 void underway_drop(int slot);
+
+/* In the child of that slot, before its program: from here on the program may have run. -1: it has none. */
+void underway_child_goes(int slot);
+bool underway_went(int slot); /* it got there, or the file does not tell */
 
 int64_t underway_now_ns(void); /* CLOCK_BOOTTIME */
 

@@ -56,6 +56,30 @@ static void an_error_of_reading_forgets_nothing(void)
 	ok(underway_at(0) && underway_at(0)->tag == 7 && strcmp(underway_at(0)->keep_id, "one") == 0);
 }
 
+/* The child alone writes that it goes on to its program; no other change of its slot takes that away. */
+static void a_child_goes(void)
+{
+	pid_t pid;
+
+	ok(!underway_went(0));
+	underway_set_tag(0, 8);
+	ok(!underway_went(0));
+	pid = fork();
+	if (pid == 0) {
+		underway_child_goes(0);
+		_exit(0);
+	}
+	ok(waitpid(pid, NULL, 0) == pid && underway_went(0));
+	underway_set_tag(0, 9);
+	ok(underway_went(0) && underway_at(0)->tag == 9);
+	underway_drop(0);
+	ok(underway_add(UNDERWAY_JOB, 1, 0, NULL, NULL, getpid(), 1) == 0 && !underway_went(0));
+	disk_fails("keeper.underway", EIO, 0);
+	ok(underway_went(0)); /* nobody knows */
+	disk_fails("", 0, 0);
+	ok(underway_went(-1));
+}
+
 /* Of another boot, or cut short: it is empty then. */
 static void what_says_nothing_is_made_anew(void)
 {
@@ -74,6 +98,7 @@ int main(void)
 	an_earlier_keeper();
 	the_kernels_id_cannot_be_read();
 	an_error_of_reading_forgets_nothing();
+	a_child_goes();
 	what_says_nothing_is_made_anew();
 	ok(unlink(path) == 0 && rmdir(state) == 0);
 	return tap_end();
