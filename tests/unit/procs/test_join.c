@@ -38,6 +38,18 @@ bool keeper_here(void)
 	return keeper > 0;
 }
 
+/* For the handlers that are linked beside it: no test runs one. */
+int keeper_ask_hold(const char *name, int fd, struct err *e)
+{
+	(void)name, (void)fd, (void)e;
+	return 0;
+}
+
+void keeper_ask_release(const char *name)
+{
+	(void)name;
+}
+
 int sandbox_namespaces(const struct sandbox *s, struct arena *a, struct spec_namespaces *out, struct err *e)
 {
 	(void)s, (void)e;
