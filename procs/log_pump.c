@@ -549,18 +549,30 @@ static void stream_last_chance(struct stream *s)
 	log_stage_give_up(s->pump->id, s->is_stderr);
 }
 
+static const char *const held_names[] = { "stdout", "stderr", "log" };
+
+void log_pump_forget(const char *id)
+{
+	char name[128];
+
+	for (size_t i = 0; i < sizeof(held_names) / sizeof(held_names[0]); i++) {
+		snprintf(name, sizeof(name), "container/%s/%s", id, held_names[i]);
+		if (keeper_copy(name) >= 0)
+			keeper_ask_release(name);
+	}
+}
+
 void log_pump_close(struct log_pump *p)
 {
-	static const char *const names[] = { "stdout", "stderr", "log" };
 	char name[128], path[600];
 
 	for (int i = 0; i < 2; i++) {
 		stream_last_chance(&p->streams[i]);
-		snprintf(path, sizeof(path), "%s/%s", p->dir, names[i]);
+		snprintf(path, sizeof(path), "%s/%s", p->dir, held_names[i]);
 		EFFECT(unlink(path));
 	}
 	for (int i = 0; i < 3; i++) {
-		pump_held_name(name, p, names[i]);
+		pump_held_name(name, p, held_names[i]);
 		keeper_ask_release(name);
 	}
 	pump_free(p);

@@ -311,6 +311,7 @@ static int start_open_streams(struct start *s, struct runtime_stdio *io)
 
 	if (log < 0 && *c->log_path)
 		return -1;
+	log_pump_forget(c->id);
 	c->log = log_pump_open(c->id, c->bundle, c->log_path, log, &s->err);
 	if (!c->log)
 		return -1;

@@ -371,6 +371,27 @@ static void what_cannot_be_taken_up_stays(void)
 	keeper_ask_release_all("container/");
 }
 
+/* Of a start that was put back while the keeper was away: its FIFOs are unlinked, and still held. */
+static void what_an_earlier_start_left(void)
+{
+	struct log_pump *p = open_pump();
+	char path[160];
+	struct err e;
+	int out;
+
+	snprintf(path, sizeof(path), "%s/stdout", dir);
+	ok(unlink(path) == 0);
+	log_pump_forget("c1");
+	ok(keeper_copy("container/c1/stdout") == -1 && keeper_copy("container/c1/log") == -1);
+	p = open_pump(); /* the first daemon's pump is never closed, as it died */
+	out = log_pump_writer(p, false, &e);
+	ok(out >= 0);
+	put(out, "again\n");
+	ok(log_becomes("stdout F again\n"));
+	close(out);
+	drain_and_close(p);
+}
+
 /* The lines of a stream again: a piece that waited for its rest, because we had no time, stands with it. */
 static bool joined_log_becomes(const char *want)
 {
@@ -529,6 +550,7 @@ int main(void)
 	the_daemon_ends_while_bytes_wait();
 	no_byte_into_a_file_that_the_keeper_has_not();
 	what_cannot_be_taken_up_stays();
+	what_an_earlier_start_left();
 	restart_takes_up_what_waits(); /* last: the first daemon's pump is never closed, as it died */
 	ok(log_pumps_open(&e) == 0); /* taken up from the keeper, nothing in flight */
 	snprintf(log_path, sizeof(log_path), "rm -r %s", dir);
