@@ -62,8 +62,8 @@ void log_pump_drain(struct log_pump *pump, void (*drained)(void *arg), void *arg
 size_t log_pump_refused(const struct log_pump *pump);
 /* As log_pump_drain(), but it waits as long as the log refuses. */
 void log_pump_drain_late(struct log_pump *pump, void (*drained)(void *arg), void *arg);
-/* Before a start: what is held of an earlier start of that container goes, whose release may not have reached the keeper.
- * (ARCHITECTURE K82) */
+/* Before a start: what is held of an earlier start of that container goes, whose release may not have reached the
+ * keeper. (ARCHITECTURE K82) */
 void log_pump_forget(const char *id);
 /* FIFOs unlinked, fds released. What the log does not take now is lost, and the daemon's log says how much. */
 void log_pump_close(struct log_pump *pump);
