@@ -79,6 +79,7 @@ struct container {
 	struct log_late *late;    /* log_late.c's */
 	struct life *life;        /* while it runs and until the runtime has deleted it; life.c's */
 	struct stopping *stopping; /* stop.c's */
+	bool killing;             /* a stop is at SIGKILL; stop.c's */
 	struct checkpoint *checkpoint; /* checkpoint.c's */
 	struct lookup *lookup;    /* the paths of its config, looked up; during CreateContainer only */
 	const struct adjustment *adjustment; /* what plugins change, or NULL; during CreateContainer only */

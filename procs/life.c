@@ -4,7 +4,7 @@
  *
  *   ALIVE of a handler with RUNTIME_WAITS: the runtime's `wait` tells the end. A wait that fails is asked again after
  *   AGAIN_MS: while the keeper is away without an end, else TRIES times. When the sandbox is dead, its containers were
- *   killed with it.
+ *   killed with it. One that fails while a stop is at SIGKILL is the end: DELETE is the next step.
  *   EXITED is recorded, and the waiters are told, between DRAIN and DELETE. A `delete` that fails leaves
  *   c->in_runtime set, so RemoveContainer deletes again.
  * Waits on: the keeper's exit record, or the runtime (ALIVE); the log pump (DRAIN); the kill of a large group, and the
@@ -278,6 +278,9 @@ static void on_life_waited(void *arg, const struct err *e, struct child_result *
 		log_warn("runtime_wait container=%.12s try=%d error=%s", l->container->id, l->tries,
 			 log_quote(e->msg));
 	}
+	/* It may live, but its runtime can neither kill it nor tell: what deletes it is next. (ARCHITECTURE H90) */
+	if (e->code != ERR_UNAVAILABLE && l->container->killing)
+		return life_ended(l, SIGKILL, loop_real_ns());
 	if (l->tries >= TRIES && !life_sandbox_is_dead(l))
 		return life_ended(l, STATUS_LOST, loop_real_ns());
 	timer_set(&l->timer, AGAIN_MS, on_life_ask_again);

@@ -84,6 +84,7 @@ static void stop_finish(struct stopping *m, enum stop_state to)
 	m->work.fault = to == FAILED ? e.msg : NULL;
 	work_end(&m->work);
 	m->container->stopping = NULL;
+	m->container->killing = false;
 	container_unwait(&m->exited);
 	timer_clear(&m->timer);
 	if (m->kill)
@@ -171,6 +172,7 @@ static void on_stop_kill_again(struct timer *t)
 static void stop_kill(struct stopping *m)
 {
 	sm_move(&m->sm, KILL);
+	m->container->killing = true;
 	m->work.stage = "stop_kill";
 	m->kill_at_ns = loop_mono_ns() + (int64_t)KILL_PATIENCE_MS * 1000000;
 	if (stop_signal_send(m, SIGKILL) < 0) {
