@@ -92,9 +92,9 @@ static struct link pumps = { &pumps, &pumps }; /* of struct log_pump.link */
 
 static void stream_look(struct stream *s, bool flush);
 
-static void pump_held_name(char out[128], const struct log_pump *p, const char *what)
+static void pump_held_name(char out[128], const char *id, const char *what)
 {
-	snprintf(out, 128, "container/%s/%s", p->id, what);
+	snprintf(out, 128, "container/%s/%s", id, what);
 }
 
 static void on_pump_drained(struct timer *t)
@@ -345,7 +345,7 @@ static int pump_open_fifo(struct log_pump *p, const char *what, struct err *e)
 	char name[128], path[600];
 	auto_fd int fd = -1;
 
-	pump_held_name(name, p, what);
+	pump_held_name(name, p->id, what);
 	if (keeper_copy(name) >= 0)
 		return keeper_copy(name);
 	p->opened_ns = loop_mono_ns();
@@ -556,7 +556,7 @@ void log_pump_forget(const char *id)
 	char name[128];
 
 	for (size_t i = 0; i < sizeof(held_names) / sizeof(held_names[0]); i++) {
-		snprintf(name, sizeof(name), "container/%s/%s", id, held_names[i]);
+		pump_held_name(name, id, held_names[i]);
 		if (keeper_copy(name) >= 0)
 			keeper_ask_release(name);
 	}
@@ -572,7 +572,7 @@ void log_pump_close(struct log_pump *p)
 		EFFECT(unlink(path));
 	}
 	for (int i = 0; i < 3; i++) {
-		pump_held_name(name, p, held_names[i]);
+		pump_held_name(name, p->id, held_names[i]);
 		keeper_ask_release(name);
 	}
 	pump_free(p);

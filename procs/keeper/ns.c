@@ -190,7 +190,7 @@ static void ns_start(const struct ns_make *r, uint64_t tag)
 
 	/* a namespace of the pool is none of the pod's user namespace, and could not be administered by it */
 	if (r->bits & KEEPER_NS_NET && !(r->bits & KEEPER_NS_USER))
-		netns = pool_take((const char *const *)r->sysctls, &set);
+		netns = pool_take(r->sysctls, &set);
 	if (ns_here_can(r, netns, set))
 		ns_make_here(r, tag, netns);
 	else

@@ -70,7 +70,7 @@ int ns_request_get(struct ns_make *r, const struct imsg *m, struct err *e)
 	    (r->hostname && !(r->bits & KEEPER_NS_UTS)) || !r->uid_map != !(r->bits & KEEPER_NS_USER) ||
 	    !r->gid_map != !r->uid_map)
 		return err_set(e, ERR_INVALID_ARGUMENT, "malformed request for namespaces");
-	return ns_sysctls_check((const char *const *)r->sysctls, r->bits, e);
+	return ns_sysctls_check(r->sysctls, r->bits, e);
 }
 
 void ns_request_free(struct ns_make *r)

@@ -168,12 +168,13 @@ void pool_resize(const struct imsg *m)
 {
 	struct get g = get_from(m);
 	uint32_t size = get_u32(&g);
-	auto_free const char **sysctls = g.bad ? NULL : get_strv(&g); /* an older crispd sends none */
+	bool malformed = g.bad;
+	auto_free const char **sysctls = get_strv(&g); /* an older crispd sends none: NULL */
 	struct err e;
 
-	if (size > POOL_MAX || (sysctls && ns_sysctls_check(sysctls, KEEPER_NS_NET, &e) < 0))
+	if (malformed || size > POOL_MAX || ns_sysctls_check(sysctls, KEEPER_NS_NET, &e) < 0)
 		return;
-	pool_furnish(g.bad ? NULL : (const char *const *)sysctls);
+	pool_furnish(sysctls);
 	while (pool.n)
 		close(pool.fds[--pool.n]);
 	pool.size = size;
